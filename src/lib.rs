@@ -1,1 +1,4 @@
-//! x
+//! Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
+
+pub mod api;
+pub mod portal;

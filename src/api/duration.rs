@@ -1,0 +1,96 @@
+//! Durations as Kubernetes users write them.
+
+use jiff::SignedDuration;
+use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A length of time written as `90s`, `1m30s`, `500ms` or `2h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShortDuration(pub Duration);
+
+/// The text is not a duration.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a duration; write it like 90s, 1m30s or 2h")]
+pub struct ParseDurationError(String);
+
+impl ShortDuration {
+    /// So many whole seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+impl FromStr for ShortDuration {
+    type Err = ParseDurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed: SignedDuration = text.parse().map_err(|_| ParseDurationError(text.to_owned()))?;
+        Duration::try_from(parsed).map(Self).map_err(|_| ParseDurationError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ShortDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Go, and so CEL, reads no spaces and no long unit names.
+        let printer = SpanPrinter::new().spacing(Spacing::None).designator(Designator::Compact);
+        f.write_str(&printer.unsigned_duration_to_string(&self.0))
+    }
+}
+
+impl Serialize for ShortDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ShortDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for ShortDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "ShortDuration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "maxLength": 20,
+            "pattern": "^([0-9]+(h|m|s|ms))+$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        for text in ["5s", "1m30s", "500ms", "2h", "1h15m"] {
+            let read: ShortDuration = text.parse().expect(text);
+            assert_eq!(read.to_string(), text);
+        }
+        assert_eq!("90s".parse::<ShortDuration>().expect("90s").0, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn nonsense_says_how_to_write_it() {
+        let error = "soon".parse::<ShortDuration>().expect_err("not a duration").to_string();
+        assert!(error.contains("90s"), "{error}");
+        assert!("-5s".parse::<ShortDuration>().is_err());
+    }
+}

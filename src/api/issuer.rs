@@ -1,0 +1,222 @@
+//! Issuers: a portal, and how to speak to it.
+
+use super::duration::ShortDuration;
+use super::thinkwise::Thinkwise;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// A portal that serves the whole cluster. Its Secrets lie in the operator's namespace.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "registry-token.dev",
+    version = "v1alpha1",
+    kind = "ClusterTokenIssuer",
+    status = "IssuerStatus",
+    derive = "PartialEq",
+    category = "registry-tokens",
+    doc = "A vendor's portal that hands out registry tokens, for the whole cluster.",
+    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
+        .message("type Thinkwise needs spec.thinkwise with the portal's url, auth, table and tasks")
+        .field_path(".spec")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterTokenIssuerSpec {
+    /// What both kinds of issuer share.
+    #[serde(flatten)]
+    pub issuer: IssuerSpec,
+
+    /// Which namespaces may use this issuer; all of them unless given.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+}
+
+/// A portal for one namespace, which holds its Secrets too.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "registry-token.dev",
+    version = "v1alpha1",
+    kind = "TokenIssuer",
+    namespaced,
+    status = "IssuerStatus",
+    derive = "PartialEq",
+    category = "registry-tokens",
+    doc = "A vendor's portal that hands out registry tokens, for one namespace.",
+    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
+        .message("type Thinkwise needs spec.thinkwise with the portal's url, auth, table and tasks")
+        .field_path(".spec")
+)]
+pub struct TokenIssuerSpec {
+    /// What both kinds of issuer share.
+    #[serde(flatten)]
+    pub issuer: IssuerSpec,
+}
+
+/// The part that both kinds of issuer share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct IssuerSpec {
+    /// Which vendor's portal this is; exactly the member that it names is set.
+    pub r#type: PortalType,
+
+    /// The Thinkwise Community Portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinkwise: Option<Thinkwise>,
+
+    /// The registries that the token logs in to, each an entry of the pull secret.
+    /// `registry.thinkwisesoftware.com` unless given.
+    #[serde(default = "default_registries")]
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["host".into()]))]
+    pub registries: Vec<Registry>,
+
+    /// How hard the portal may be worked, and how long it may take.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// A vendor's portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum PortalType {
+    /// The Thinkwise Community Portal, served by Indicium.
+    Thinkwise,
+}
+
+/// A container registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Registry {
+    /// `host[:port][/path]`, without a scheme, as it stands before an image's name.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!self.contains('://')").message("write the registry's host[:port][/path] without https://, as it stands before an image's name"))]
+    #[x_kube(validation = Rule::new("self.contains('://') || self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)*$')").message("a registry is host[:port][/path], such as registry.example.com:5000"))]
+    pub host: String,
+}
+
+fn default_registries() -> Vec<Registry> {
+    vec![Registry { host: "registry.thinkwisesoftware.com".to_owned() }]
+}
+
+/// How hard the portal may be worked, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.connectTimeout) <= duration(self.requestTimeout) && duration(self.firstByteTimeout) <= duration(self.requestTimeout)")
+    .message("connectTimeout and firstByteTimeout are parts of a request: make requestTimeout at least as long"))]
+#[x_kube(validation = Rule::new("[self.connectTimeout, self.firstByteTimeout, self.requestTimeout].all(t, duration(t) >= duration('100ms') && duration(t) <= duration('10m'))")
+    .message("a time-out must be between 100ms and 10m"))]
+pub struct Limits {
+    /// Requests a second, at most; 5 unless given.
+    #[serde(default = "Limits::default_rate")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub requests_per_second: i32,
+
+    /// Requests at a time, at most; 4 unless given.
+    #[serde(default = "Limits::default_concurrency")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: i32,
+
+    /// How long a connection may take to come about; 5s unless given.
+    #[serde(default = "Limits::default_connect")]
+    pub connect_timeout: ShortDuration,
+
+    /// How long an answer may take to begin; 60s unless given. A cold application takes several seconds.
+    #[serde(default = "Limits::default_first_byte")]
+    pub first_byte_timeout: ShortDuration,
+
+    /// How long a request may take in all; 90s unless given.
+    #[serde(default = "Limits::default_request")]
+    pub request_timeout: ShortDuration,
+}
+
+impl Limits {
+    const fn default_rate() -> i32 {
+        5
+    }
+    const fn default_concurrency() -> i32 {
+        4
+    }
+    const fn default_connect() -> ShortDuration {
+        ShortDuration::from_secs(5)
+    }
+    const fn default_first_byte() -> ShortDuration {
+        ShortDuration::from_secs(60)
+    }
+    const fn default_request() -> ShortDuration {
+        ShortDuration::from_secs(90)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_second: Self::default_rate(),
+            concurrency: Self::default_concurrency(),
+            connect_timeout: Self::default_connect(),
+            first_byte_timeout: Self::default_first_byte(),
+            request_timeout: Self::default_request(),
+        }
+    }
+}
+
+/// Which namespaces may use a cluster issuer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("(self.from == 'Selector') == has(self.selector)")
+    .message("give a selector with from: Selector, and only with it"))]
+pub struct AllowedNamespaces {
+    /// `All` (the default) or `Selector`.
+    #[serde(default)]
+    pub from: NamespacesFrom,
+
+    /// With `from: Selector`: the labels that a namespace must carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How namespaces are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum NamespacesFrom {
+    /// Every namespace.
+    #[default]
+    All,
+    /// Those with certain labels.
+    Selector,
+}
+
+/// What the operator knows of the portal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerStatus {
+    /// The `metadata.generation` that the conditions speak of; -1 before the first pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// `Ready`; `Reconciling` and `Stalled` only while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Where the tokens live; frozen by the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal: Option<PortalLocation>,
+
+    /// How many objects use this issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+}
+
+/// A portal and an application in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct PortalLocation {
+    /// The portal's root.
+    pub url: String,
+    /// The application in it.
+    pub application: String,
+}

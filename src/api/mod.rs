@@ -1,0 +1,33 @@
+//! The kinds, as the API server knows them. Their doc comments are the user's reference:
+//! `make generate` writes them into `crds/`, and `kubectl explain` shows them.
+
+mod crd;
+mod duration;
+mod issuer;
+mod keys;
+mod names;
+mod reason;
+mod registry_token;
+mod thinkwise;
+
+pub use crd::{CrdDocument, custom_resource_definitions};
+pub use duration::{ParseDurationError, ShortDuration};
+pub use issuer::{
+    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits,
+    NamespacesFrom, PortalLocation, PortalType, Registry, TokenIssuer, TokenIssuerSpec,
+};
+pub use keys::{
+    ABANDONED_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP,
+    OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+};
+pub use names::{IssuerKind, IssuerRef};
+pub use reason::{ConditionType, Reason};
+pub use registry_token::{
+    RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
+    RetiringToken, SecretTemplate,
+};
+pub use thinkwise::{
+    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, EditTask, KeyColumn, KeySource,
+    OAuth2ClientCredentials, OAuth2SecretRef, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask,
+    Table, TableColumns, Tasks, Thinkwise, Tls,
+};

@@ -1,0 +1,95 @@
+//! The words for facts. A condition, an event, a log line and a metric label use the same one.
+
+use std::fmt;
+
+/// The types of our conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConditionType {
+    /// Object: pods can pull. Issuer: the portal answers as configured.
+    Ready,
+    /// The portal shows `spec.description`.
+    DescriptionSynced,
+    /// Only while true: the operator is at work towards the spec.
+    Reconciling,
+    /// Only while true: nothing goes on until somebody changes something.
+    Stalled,
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Why a condition is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The Secret holds the current token.
+    TokenStored,
+    /// The portal answers as configured.
+    PortalReady,
+    /// The portal shows the description of the spec.
+    Synced,
+    /// The description is edited next.
+    EditPending,
+    /// The portal refused the new description.
+    EditRefused,
+    /// A token is about to be requested.
+    Requesting,
+    /// A request got no clear answer; what it may have made is sought and revoked first.
+    RequestUnanswered,
+    /// The portal refused to hand out a token.
+    RequestRefused,
+    /// The Secret lost the token; a new one is requested.
+    SecretLost,
+    /// The object names an issuer that is not there.
+    IssuerNotFound,
+    /// The issuer is there and not ready.
+    IssuerNotReady,
+    /// The issuer is being deleted.
+    IssuerDeleting,
+    /// The issuer does not serve this namespace.
+    NamespaceNotAllowed,
+    /// A Secret of that name belongs to somebody else.
+    SecretNotOurs,
+    /// The Secret has a type that cannot be changed.
+    SecretTypeWrong,
+    /// The Secret was made immutable.
+    SecretImmutable,
+    /// The API server refuses the Secret: quota, admission or permissions.
+    SecretRefused,
+    /// The description and the marker are longer than the portal allows.
+    DescriptionTooLong,
+    /// The issuer's portal is another than where the token lives.
+    PortalChanged,
+    /// The tokens are being revoked.
+    Revoking,
+    /// The issuer's Secret or a key of it is missing.
+    CredentialsMissing,
+    /// The issuer's CA is missing or is not a certificate.
+    TrustMissing,
+    /// The portal does not accept the credentials.
+    Unauthorised,
+    /// The portal shows this user no such application, table or task.
+    NoAccess,
+    /// The portal cannot be reached.
+    Unreachable,
+    /// The portal's certificate is not trusted.
+    TlsUntrusted,
+    /// The portal did not answer in time.
+    TimedOut,
+    /// The portal asks for fewer requests.
+    RateLimited,
+    /// The portal answered with an error of its own.
+    PortalFailed,
+    /// The portal's answer is not what it should be.
+    AnswerMalformed,
+    /// The API server could not be asked.
+    ClusterUnavailable,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,158 @@
+//! `RegistryToken`: one token, one pull secret.
+
+use super::names::IssuerRef;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Asks a registry's portal for a token and keeps it as a pull secret.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "registry-token.dev",
+    version = "v1alpha1",
+    kind = "RegistryToken",
+    namespaced,
+    status = "RegistryTokenStatus",
+    derive = "PartialEq",
+    shortname = "rtok",
+    category = "registry-tokens",
+    doc = "A container-registry token of a vendor's portal, kept as a pull secret.",
+    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "USERNAME", type_ = "string", json_path = ".status.token.username"),
+    printcolumn(name = "SECRET", type_ = "string", json_path = ".status.secret.name"),
+    printcolumn(name = "ISSUER", type_ = "string", json_path = ".spec.issuerRef.name", priority = 1),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : oldSelf.metadata.name)")
+        .message("secret.name cannot be changed: pods name it. Create a second RegistryToken with the other name and delete this one when no pod uses it")
+        .field_path(".spec.secret")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.issuerRef == oldSelf.issuerRef")
+    .message("issuerRef cannot be changed: the token lives in that issuer's portal. Create a second RegistryToken with the other issuer and delete this one"))]
+pub struct RegistryTokenSpec {
+    /// What colleagues see in the portal beside the token's name: say which machine or cluster uses it.
+    /// 1 to 200 characters on one line. A change edits the description of the same token.
+    #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = Rule::new("self == self.trim()").message("description must not begin or end with white space"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('[\\x00-\\x1f\\x7f]')").message("description must be one line without control characters"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('\\[[a-z0-9]+/[a-z0-9]+\\]$')").message("description must not end like [x/y]: the operator marks its own requests that way. Add a word after it"))]
+    pub description: String,
+
+    /// The issuer that requests the token; `ClusterTokenIssuer default` unless given. Cannot be changed.
+    #[serde(default)]
+    pub issuer_ref: IssuerRef,
+
+    /// The pull secret to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretTemplate>,
+}
+
+/// The Secret of type `kubernetes.io/dockerconfigjson` that pods name in `imagePullSecrets`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct SecretTemplate {
+    /// Name of the Secret; the object's own name unless given. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    pub name: Option<String>,
+
+    /// Labels of the Secret. None is inherited from this object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("labels must not use the prefix registry-token.dev/: it is the operator's own"))]
+    pub labels: BTreeMap<String, String>,
+
+    /// Annotations of the Secret. None is inherited from this object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("annotations must not use the prefix registry-token.dev/: it is the operator's own"))]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What the operator knows of the token. Never the secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryTokenStatus {
+    /// The `metadata.generation` that the conditions speak of; -1 before the first pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// UID of the object that this status belongs to. A restored copy has another, and then
+    /// the tokens named here are not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+
+    /// `Ready` and `DescriptionSynced`; `Reconciling` and `Stalled` only while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The Secret as last seen or written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<RecordedSecret>,
+
+    /// Where the token lives, whatever the issuer says now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portal: Option<RecordedPortal>,
+
+    /// The token that the Secret holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<RecordedToken>,
+
+    /// Former tokens that are still to be revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["username".into()]))]
+    pub retiring: Vec<RetiringToken>,
+}
+
+/// The pull secret as it was last seen or written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedSecret {
+    /// Its name: `spec.secret.name`, or the object's own.
+    pub name: String,
+    /// Its UID, absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Its version; another version is read anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+}
+
+/// Where a token lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct RecordedPortal {
+    /// The portal's root.
+    pub url: String,
+    /// The application in it.
+    pub application: String,
+    /// The portal user or client that requested the token.
+    pub user: String,
+}
+
+/// A token, as the portal lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedToken {
+    /// The portal's id of it.
+    pub id: String,
+    /// The name to log in with.
+    pub username: String,
+    /// The part of its marker that names the attempt.
+    pub nonce: String,
+    /// When it was requested.
+    pub request_time: Time,
+}
+
+/// A former token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetiringToken {
+    /// The portal's id of it.
+    pub id: String,
+    /// The name that it logs in with.
+    pub username: String,
+    /// When it is revoked, at the earliest.
+    pub revocation_time: Time,
+}

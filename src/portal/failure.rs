@@ -1,0 +1,36 @@
+//! How a call to a portal fails, told apart by what the portal may have done.
+
+use crate::api::Reason;
+use std::time::Duration;
+
+/// Whether a call that failed may have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is proved that nothing reached the portal.
+    No,
+    /// The portal answered with a refusal (4xx): nothing was done.
+    Refused,
+    /// Anything else: 5xx, a time-out, a broken answer. The portal may have acted.
+    Perhaps,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Whether it may have taken effect.
+    pub sent: Sent,
+    /// The word for it.
+    pub reason: Reason,
+    /// For people: what happened and what to do. Never holds a body or a secret.
+    pub message: String,
+    /// How long the portal asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure without a wish of the portal's how long to wait.
+    pub fn new(sent: Sent, reason: Reason, message: impl Into<String>) -> Self {
+        Self { sent, reason, message: message.into(), retry_after: None }
+    }
+}
