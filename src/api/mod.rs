@@ -13,12 +13,12 @@ mod thinkwise;
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
-    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits,
-    NamespacesFrom, PortalLocation, PortalType, Registry, TokenIssuer, TokenIssuerSpec,
+    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits, NamespacesFrom,
+    PortalLocation, PortalType, Registry, TokenIssuer, TokenIssuerSpec,
 };
 pub use keys::{
-    ABANDONED_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP,
-    OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ABANDONED_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP, OWNER_LABEL,
+    REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 pub use names::{IssuerKind, IssuerRef};
 pub use reason::{ConditionType, Reason};
@@ -27,7 +27,7 @@ pub use registry_token::{
     RetiringToken, SecretTemplate,
 };
 pub use thinkwise::{
-    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, EditTask, KeyColumn, KeySource,
-    OAuth2ClientCredentials, OAuth2SecretRef, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask,
-    Table, TableColumns, Tasks, Thinkwise, Tls,
+    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, EditTask, KeyColumn, KeySource, OAuth2ClientCredentials,
+    OAuth2SecretRef, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, Table, TableColumns, Tasks,
+    Thinkwise, Tls,
 };

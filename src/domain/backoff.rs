@@ -1,0 +1,29 @@
+//! How long to wait after the n-th failure in a row.
+
+use std::time::Duration;
+
+/// First wait after a failure.
+const FIRST: Duration = Duration::from_secs(1);
+/// Longest wait; what a user mends is taken up within it.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The wait after so many failures in a row (1 for the first), spread by `jitter`, a number from
+/// 0 to 1 that the caller brings: between three and five quarters of the doubled wait.
+#[must_use]
+pub fn delay(failures: u32, jitter: f64) -> Duration {
+    let doubled = FIRST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(10)).unwrap_or(u32::MAX));
+    doubled.min(LONGEST).mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_never_overflow() {
+        assert_eq!(delay(1, 0.5), FIRST);
+        assert_eq!(delay(3, 0.5), FIRST * 4);
+        assert_eq!(delay(u32::MAX, 0.5), LONGEST);
+        assert!(delay(9, 1.0) <= LONGEST.mul_f64(1.25));
+    }
+}

@@ -1,0 +1,134 @@
+//! The content of a Secret of type `kubernetes.io/dockerconfigjson`.
+
+use super::marker::hash;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Type of the Secret.
+pub const SECRET_TYPE: &str = "kubernetes.io/dockerconfigjson";
+/// Key in its data.
+pub const DATA_KEY: &str = ".dockerconfigjson";
+/// Content of a Secret that holds no token yet.
+pub const EMPTY: &[u8] = br#"{"auths":{}}"#;
+
+/// What a Secret's content amounts to, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// One login for exactly these registries.
+    Login {
+        /// The name to log in with.
+        username: String,
+        /// The registries, sorted.
+        hosts: Vec<String>,
+    },
+    /// Nothing that could log in, or several different logins.
+    None,
+}
+
+/// Writes the content: username, password and both as `auth`, for every registry.
+///
+/// # Errors
+/// Only if a text could not be written as JSON.
+pub fn write(hosts: &[String], username: &str, secret: &str) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+    #[derive(serde::Serialize)]
+    struct Entry<'a> {
+        username: &'a str,
+        password: &'a str,
+        auth: &'a str,
+    }
+    let pair = Zeroizing::new(format!("{username}:{secret}"));
+    let auth = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    let auths: BTreeMap<&str, Entry<'_>> =
+        hosts.iter().map(|host| (host.as_str(), Entry { username, password: secret, auth: &auth })).collect();
+    serde_json::to_vec(&BTreeMap::from([("auths", auths)])).map(Zeroizing::new)
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: Zeroizing<String>,
+    #[serde(default)]
+    auth: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    auths: BTreeMap<String, Entry>,
+}
+
+/// Reads what the content amounts to.
+#[must_use]
+pub fn read(content: &[u8]) -> Payload {
+    login(content).map_or(Payload::None, |(username, _, hosts)| Payload::Login { username, hosts })
+}
+
+/// The password of a content that holds one login; for writing it for other registries.
+#[must_use]
+pub fn password(content: &[u8]) -> Option<Zeroizing<String>> {
+    login(content).map(|(_, password, _)| password)
+}
+
+/// One login, the same for every registry, whose `auth` agrees with its username and password.
+fn login(content: &[u8]) -> Option<(String, Zeroizing<String>, Vec<String>)> {
+    let config: Config = serde_json::from_slice(content).ok()?;
+    let first = config.auths.values().next()?;
+    if first.username.is_empty() || first.password.is_empty() {
+        return None;
+    }
+    let auth =
+        Zeroizing::new(STANDARD.encode(Zeroizing::new(format!("{}:{}", first.username, *first.password)).as_bytes()));
+    let same = config
+        .auths
+        .values()
+        .all(|entry| entry.username == first.username && entry.password == first.password && *entry.auth == *auth);
+    same.then(|| (first.username.clone(), first.password.clone(), config.auths.keys().cloned().collect()))
+}
+
+/// Hash of the registries, to see in a Secret's metadata whether it was written for them.
+#[must_use]
+pub fn registries_hash(hosts: &[String]) -> String {
+    let mut sorted: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    hash(&sorted, 12)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Vec<String> {
+        vec!["b.example:5000".into(), "a.example".into()]
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_without_its_secret() {
+        let content = write(&hosts(), "tw-1", "p\"w\\$+/").expect("written");
+        let expected =
+            Payload::Login { username: "tw-1".into(), hosts: vec!["a.example".into(), "b.example:5000".into()] };
+        assert_eq!(read(&content), expected);
+        assert!(!format!("{:?}", read(&content)).contains("p\"w"));
+        assert_eq!(password(&content).as_deref().map(String::as_str), Some("p\"w\\$+/"));
+    }
+
+    #[test]
+    fn a_content_that_others_broke_is_no_login() {
+        let good = String::from_utf8(write(&hosts(), "tw-1", "secret").expect("written").to_vec()).expect("text");
+        for broken in ["", "{}", "{\"auths\":{}}", &good.replacen("secret", "other", 1), &good.replacen("tw-1", "", 1)]
+        {
+            assert_eq!(read(broken.as_bytes()), Payload::None, "{broken}");
+        }
+        assert_eq!(read(EMPTY), Payload::None);
+    }
+
+    #[test]
+    fn the_hash_knows_no_order() {
+        let mut reversed = hosts();
+        reversed.reverse();
+        assert_eq!(registries_hash(&hosts()), registries_hash(&reversed));
+        assert_ne!(registries_hash(&hosts()), registries_hash(&hosts()[..1]));
+    }
+}

@@ -1,0 +1,163 @@
+//! Markers: how a token in the portal's list is told to be ours.
+//!
+//! A request's description ends with ` [<issuer>/<nonce>]`. The issuer's part is a hash of the
+//! issuer's UID; the nonce is a hash of the object's UID and the attempt, so that an attempt
+//! that was copied to another object fits nobody's token.
+
+use ring::digest::{Context, SHA256};
+use std::fmt;
+
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+const ISSUER_LENGTH: usize = 8;
+const NONCE_LENGTH: usize = 12;
+const ATTEMPT_LENGTH: usize = 20;
+
+/// Characters that a marker adds to a description.
+pub const MARKER_LENGTH: usize = 2 + ISSUER_LENGTH + 1 + NONCE_LENGTH + 1;
+
+/// A number for one try to get a token; random, and never used twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attempt(String);
+
+impl Attempt {
+    /// Made from randomness that the caller brings.
+    #[must_use]
+    pub fn from_random(bytes: &[u8; 16]) -> Self {
+        Self(letters(bytes, ATTEMPT_LENGTH))
+    }
+
+    /// Reads an attempt back from an annotation.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = text.len() == ATTEMPT_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
+        valid.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who asks, as the portal's list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerTag(String);
+
+impl IssuerTag {
+    /// The tag of the issuer with this UID.
+    #[must_use]
+    pub fn of(issuer_uid: &str) -> Self {
+        Self(hash(&["issuer", issuer_uid], ISSUER_LENGTH))
+    }
+}
+
+/// Which attempt a token was asked for by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// The nonce of an attempt for the object with this UID.
+    #[must_use]
+    pub fn of(object_uid: &str, attempt: &Attempt) -> Self {
+        Self(hash(&["attempt", object_uid, &attempt.0], NONCE_LENGTH))
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The end of a description that says whose the token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    issuer: IssuerTag,
+    nonce: Nonce,
+}
+
+impl Marker {
+    /// The marker of an attempt at an issuer's portal.
+    #[must_use]
+    pub const fn new(issuer: IssuerTag, nonce: Nonce) -> Self {
+        Self { issuer, nonce }
+    }
+
+    /// The attempt's part.
+    #[must_use]
+    pub const fn nonce(&self) -> &Nonce {
+        &self.nonce
+    }
+
+    /// The description to send.
+    #[must_use]
+    pub fn mark(&self, description: &str) -> String {
+        format!("{description} {self}")
+    }
+
+    /// Whether a description from the portal bears this marker; portals trim and may append.
+    #[must_use]
+    pub fn is_in(&self, description: &str) -> bool {
+        description.contains(&self.to_string())
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}/{}]", self.issuer.0, self.nonce.0)
+    }
+}
+
+/// A short hash of texts, for comparing only. The parts are kept apart by their lengths.
+#[must_use]
+pub(crate) fn hash(parts: &[&str], length: usize) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    letters(context.finish().as_ref(), length)
+}
+
+/// Five bits a letter; as many letters as asked for and the bytes give.
+fn letters(bytes: &[u8], length: usize) -> String {
+    let bit = |index: usize| {
+        let byte = bytes.get(index / 8).copied().unwrap_or_default();
+        usize::from(byte >> (7 - index % 8) & 1)
+    };
+    let letter = |position: usize| (0..5).fold(0, |value, offset| value << 1 | bit(position * 5 + offset));
+    (0..length.min(bytes.len() * 8 / 5)).map(|position| char::from(ALPHABET[letter(position)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt() -> Attempt {
+        Attempt::from_random(&[7; 16])
+    }
+
+    #[test]
+    fn an_attempt_is_read_back_and_nothing_else_is() {
+        assert_eq!(Attempt::parse(&attempt().to_string()), Some(attempt()));
+        for forged in ["", "short", "UPPERCASEUPPERCASE22", "aaaaaaaaaaaaaaaaaaa'", "aaaaaaaaaaaaaaaaaaaaa"] {
+            assert_eq!(Attempt::parse(forged), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_copied_to_another_object_has_another_nonce() {
+        assert_ne!(Nonce::of("uid-1", &attempt()), Nonce::of("uid-2", &attempt()));
+        assert_ne!(hash(&["ab", "c"], 10), hash(&["a", "bc"], 10));
+    }
+
+    #[test]
+    fn a_marker_has_the_length_that_is_reckoned_with_and_is_found_after_a_trim() {
+        let marker = Marker::new(IssuerTag::of("i"), Nonce::of("o", &attempt()));
+        let sent = marker.mark("prod");
+        assert_eq!(sent.len(), "prod".len() + MARKER_LENGTH);
+        assert!(marker.is_in(&format!("  {sent} appended")));
+        assert!(!marker.is_in("prod"));
+    }
+}

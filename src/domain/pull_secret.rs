@@ -1,0 +1,204 @@
+//! What the metadata of a pull secret says. The Secret is the lock of the requesting protocol:
+//! a reservation, what was given up, and what is stored are annotations of that one object.
+
+use super::marker::Attempt;
+use crate::api::{
+    ABANDONED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION,
+    TOKEN_ID_ANNOTATION,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A request for a token that may be under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Which one.
+    pub attempt: Attempt,
+    /// The operator process that made it.
+    pub holder: String,
+}
+
+impl Reservation {
+    fn parse(text: &str) -> Option<Self> {
+        let (attempt, holder) = text.split_once('.')?;
+        Some(Self { attempt: Attempt::parse(attempt)?, holder: holder.to_owned() })
+    }
+}
+
+impl fmt::Display for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.attempt, self.holder)
+    }
+}
+
+/// An attempt that was given up without knowing what the portal made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Which one.
+    pub attempt: Attempt,
+    /// Until then the portal may still act on its request.
+    pub until: Timestamp,
+}
+
+impl Abandoned {
+    fn parse(text: &str) -> Option<Self> {
+        let (attempt, until) = text.split_once('@')?;
+        Some(Self { attempt: Attempt::parse(attempt)?, until: until.parse().ok()? })
+    }
+
+    /// The annotation's text for several.
+    #[must_use]
+    pub fn join(all: &[Self]) -> String {
+        let texts: Vec<String> = all.iter().map(|one| format!("{}@{}", one.attempt, one.until)).collect();
+        texts.join(",")
+    }
+}
+
+/// The token that a Secret holds, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The attempt that got it.
+    pub attempt: Attempt,
+    /// The portal's id of it.
+    pub id: String,
+}
+
+/// Whose a Secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// It belongs to the object.
+    Ours,
+    /// It belongs to somebody else.
+    Foreign,
+}
+
+/// What a Secret's metadata says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretMeta {
+    /// Its UID.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// Whether our controller reference and label stand in it.
+    pub tied: bool,
+    /// A request that may be under way.
+    pub reservation: Option<Reservation>,
+    /// Requests that were given up.
+    pub abandoned: Vec<Abandoned>,
+    /// The token in it.
+    pub stored: Option<Stored>,
+    /// No further attempt may be made.
+    pub closed: bool,
+    /// Hash of the registries that it was written for.
+    pub registries: Option<String>,
+}
+
+/// The parts of an object's metadata that matter, in plain types.
+#[derive(Clone, Copy, Debug)]
+pub struct RawMeta<'a> {
+    /// UID of the Secret.
+    pub uid: &'a str,
+    /// Version of the Secret.
+    pub resource_version: &'a str,
+    /// UID of its controller, if it has one.
+    pub controller_uid: Option<&'a str>,
+    /// Its labels.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
+/// Who asks whether a Secret is theirs.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// UID of the `RegistryToken`.
+    pub uid: &'a str,
+    /// UID of the Secret that its status recorded.
+    pub recorded_secret_uid: Option<&'a str>,
+}
+
+impl SecretMeta {
+    /// Reads metadata. What cannot be read counts as absent: annotations are anybody's to forge.
+    #[must_use]
+    pub fn parse(raw: RawMeta<'_>, claimant: Claimant<'_>) -> Self {
+        let text = |key: &str| raw.annotations.get(key).map(String::as_str);
+        let labelled = raw.labels.get(OWNER_LABEL);
+        // Without a controller our label is enough: a restore drops owner references and gives a new UID.
+        let ours = match raw.controller_uid {
+            Some(uid) => uid == claimant.uid,
+            None => labelled.is_some() || claimant.recorded_secret_uid == Some(raw.uid),
+        };
+        let stored = text(STORED_ANNOTATION).and_then(Attempt::parse).zip(text(TOKEN_ID_ANNOTATION));
+        Self {
+            uid: raw.uid.to_owned(),
+            resource_version: raw.resource_version.to_owned(),
+            ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
+            tied: raw.controller_uid == Some(claimant.uid) && labelled.is_some_and(|uid| uid == claimant.uid),
+            reservation: text(ATTEMPT_ANNOTATION).and_then(Reservation::parse),
+            abandoned: text(ABANDONED_ANNOTATION)
+                .map_or_else(Vec::new, |all| all.split(',').filter_map(Abandoned::parse).collect()),
+            stored: stored.map(|(attempt, id)| Stored { attempt, id: id.to_owned() }),
+            closed: text(CLOSED_ANNOTATION).is_some(),
+            registries: text(REGISTRIES_ANNOTATION).map(str::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(labels: &[(&str, &str)], annotations: &[(&str, &str)], controller: Option<&str>) -> SecretMeta {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let (labels, annotations) = (map(labels), map(annotations));
+        let raw = RawMeta {
+            uid: "s",
+            resource_version: "1",
+            controller_uid: controller,
+            labels: &labels,
+            annotations: &annotations,
+        };
+        SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None })
+    }
+
+    #[test]
+    fn a_secret_is_ours_by_controller_or_without_one_by_label() {
+        assert_eq!(meta(&[], &[], Some("o")).ownership, Ownership::Ours);
+        assert_eq!(meta(&[(OWNER_LABEL, "restored-from")], &[], None).ownership, Ownership::Ours);
+        assert_eq!(meta(&[(OWNER_LABEL, "o")], &[], Some("other")).ownership, Ownership::Foreign);
+        assert_eq!(meta(&[], &[], None).ownership, Ownership::Foreign);
+    }
+
+    #[test]
+    fn forged_annotations_count_as_absent() {
+        let read = meta(
+            &[],
+            &[(ATTEMPT_ANNOTATION, "nonsense"), (STORED_ANNOTATION, "x"), (ABANDONED_ANNOTATION, "a,b@c")],
+            Some("o"),
+        );
+        assert_eq!((read.reservation, read.stored, read.abandoned), (None, None, vec![]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let attempt = Attempt::from_random(&[3; 16]);
+        let reservation = Reservation { attempt: attempt.clone(), holder: "pod-0.with.dots".into() };
+        let abandoned = vec![Abandoned { attempt: attempt.clone(), until: Timestamp::UNIX_EPOCH }];
+        let read = meta(
+            &[],
+            &[
+                (ATTEMPT_ANNOTATION, &reservation.to_string()),
+                (ABANDONED_ANNOTATION, &Abandoned::join(&abandoned)),
+                (STORED_ANNOTATION, &attempt.to_string()),
+                (TOKEN_ID_ANNOTATION, "17"),
+            ],
+            Some("o"),
+        );
+        assert_eq!(read.reservation, Some(reservation));
+        assert_eq!(read.abandoned, abandoned);
+        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into() }));
+    }
+}
