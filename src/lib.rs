@@ -1,5 +1,11 @@
 //! Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
 
 pub mod api;
+pub mod cli;
+pub mod controller;
 pub mod domain;
 pub mod portal;
+pub mod readiness;
+pub mod run;
+pub mod server;
+pub mod telemetry;

@@ -61,7 +61,7 @@ pub fn decide(seen: &Observed) -> Action {
         Err(action) => return action,
     };
     if let Some(fault) = portal_changed(seen, facts) {
-        return Action::Wait(fault);
+        return unless_working(seen, fault);
     }
     if !seen.object.finalizer {
         return Action::AddFinalizer;
@@ -83,14 +83,29 @@ fn usable(seen: &Observed) -> Result<&IssuerFacts, Action> {
         ))),
         IssuerView::Ready(facts) => Ok(facts),
         IssuerView::Unknown => Err(Action::Rest),
-        IssuerView::Missing => Err(Action::Wait(waiting(
-            Reason::IssuerNotFound,
-            "the issuer that spec.issuerRef names does not exist: create it, or check kind and name".to_owned(),
-        ))),
-        IssuerView::NotReady { reason, message, .. } => {
-            Err(Action::Wait(waiting(Reason::IssuerNotReady, format!("the issuer is not ready ({reason}): {message}"))))
+        IssuerView::Missing => {
+            let message = "the issuer that spec.issuerRef names does not exist: create it, or check kind and name";
+            Err(unless_working(seen, waiting(Reason::IssuerNotFound, message.to_owned())))
+        }
+        IssuerView::NotReady { reason, message } => {
+            let message = format!("the issuer is not ready ({reason}): {message}");
+            Err(unless_working(seen, waiting(Reason::IssuerNotReady, message)))
         }
     }
+}
+
+/// An outage of the portal is one red issuer, not a write to each of its objects.
+fn unless_working(seen: &Observed, fault: Fault) -> Action {
+    if works(seen) { Action::Rest } else { Action::Wait(fault) }
+}
+
+/// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever
+/// hinders.
+#[must_use]
+pub fn works(seen: &Observed) -> bool {
+    let stored = seen.secret.as_ref().and_then(|secret| secret.stored.as_ref());
+    let current = seen.recorded.token.as_ref();
+    seen.recorded.ready && !seen.object.deleting && stored.zip(current).is_some_and(|(held, token)| held.id == token.id)
 }
 
 /// What a former attempt left behind.
@@ -131,7 +146,8 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta) -> Action {
     if recorded.description_synced != generation && recorded.description_refused != generation {
         return Action::Settle;
     }
-    Action::Rest
+    // What hindered is over: the Secret is looked at, and the status says so.
+    if recorded.hindered { Action::Inspect } else { Action::Rest }
 }
 
 fn attempt(seen: &Observed, facts: &IssuerFacts) -> Action {
@@ -175,7 +191,7 @@ fn ending(seen: &Observed) -> Action {
             Reason::IssuerNotFound,
             "the issuer is gone, and the token cannot be revoked without it: create the issuer again".to_owned(),
         )),
-        IssuerView::NotReady { reason, message, .. } => Action::Wait(waiting(
+        IssuerView::NotReady { reason, message } => Action::Wait(waiting(
             Reason::IssuerNotReady,
             format!("the token is revoked once the issuer is ready ({reason}): {message}"),
         )),

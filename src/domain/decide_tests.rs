@@ -58,6 +58,7 @@ fn at_rest() -> Observed {
             description_synced: Some(1),
             description_refused: None,
             ready: true,
+            hindered: false,
         },
         secret: Some(secret()),
         issuer: IssuerView::Ready(facts()),
@@ -106,12 +107,25 @@ fn an_attempt_is_never_begun_on_what_a_cache_holds() {
 #[test]
 fn without_its_issuer_a_new_object_waits_and_says_why() {
     assert_eq!(reason(&decide(&Observed { issuer: IssuerView::Missing, ..new() })), Some(Reason::IssuerNotFound));
-    let not_ready =
-        IssuerView::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into(), facts: None };
+    let not_ready = IssuerView::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into() };
     let action = decide(&Observed { issuer: not_ready, ..new() });
     assert_eq!(reason(&action), Some(Reason::IssuerNotReady));
     assert!(format!("{action:?}").contains("Unauthorised"));
     assert_eq!(decide(&Observed { issuer: IssuerView::Unknown, ..new() }), Action::Rest);
+}
+
+#[test]
+fn an_outage_of_the_portal_costs_a_working_object_no_write() {
+    let not_ready = IssuerView::NotReady { reason: Reason::Unreachable, message: "down".into() };
+    assert_eq!(decide(&Observed { issuer: not_ready, ..at_rest() }), Action::Rest);
+    assert_eq!(decide(&Observed { issuer: IssuerView::Missing, ..at_rest() }), Action::Rest);
+}
+
+#[test]
+fn what_hindered_is_cleared_when_it_is_over() {
+    let mut seen = at_rest();
+    seen.recorded.hindered = true;
+    assert_eq!(decide(&seen), Action::Inspect);
 }
 
 #[test]
@@ -196,6 +210,8 @@ fn a_moved_portal_is_not_acted_on() {
     let mut elsewhere = facts();
     elsewhere.portal.url = "https://q".into();
     let mut seen = Observed { issuer: IssuerView::Ready(elsewhere), ..at_rest() };
+    assert_eq!(decide(&seen), Action::Rest, "pods can pull, and one red issuer says it for all");
+    seen.recorded.ready = false;
     assert_eq!(reason(&decide(&seen)), Some(Reason::PortalChanged));
     seen.object.deleting = true;
     seen.secret = Some(SecretMeta { closed: true, ..secret() });

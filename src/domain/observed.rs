@@ -58,6 +58,8 @@ pub struct Recorded {
     pub description_refused: Option<i64>,
     /// `Ready` is true.
     pub ready: bool,
+    /// `Reconciling` or `Stalled` is true.
+    pub hindered: bool,
 }
 
 /// The issuer, as far as it is known.
@@ -73,8 +75,6 @@ pub enum IssuerView {
         reason: Reason,
         /// Its own message.
         message: String,
-        /// What can be said of it all the same.
-        facts: Option<IssuerFacts>,
     },
     /// It can be worked with.
     Ready(IssuerFacts),

@@ -206,6 +206,7 @@ pub fn recorded(status: Option<&RegistryTokenStatus>, uid: &str) -> Recorded {
         description_synced: generation_if(synced),
         description_refused: generation_if(refused),
         ready: find(ConditionType::Ready).is_some_and(|condition| condition.status == "True"),
+        hindered: find(ConditionType::Reconciling).or_else(|| find(ConditionType::Stalled)).is_some(),
     }
 }
 

@@ -1,0 +1,152 @@
+//! What every pass needs.
+
+use super::issuers::{IssuerKey, Issuers};
+use super::memory::Memory;
+use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
+use crate::domain::attempt::Fault;
+use crate::domain::observed::IssuerView;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::Client;
+use kube::core::PartialObjectMeta;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::reflector::{ObjectRef, Store};
+use ring::rand::{SecureRandom, SystemRandom};
+use std::sync::OnceLock;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// Who we are to the API server and in events.
+pub const OPERATOR: &str = "registry-token-operator";
+
+/// The parts that all passes share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Where the cluster issuers' Secrets lie.
+    pub namespace: String,
+    /// This process, in reservations.
+    pub holder: String,
+    /// What is known of the issuers.
+    pub issuers: Issuers,
+    /// The objects.
+    pub tokens: Store<RegistryToken>,
+    /// The metadata of Secrets with our label.
+    pub secrets: Store<PartialObjectMeta<Secret>>,
+    /// What is remembered between passes.
+    pub memory: Memory,
+    /// Starts a pass of an object.
+    pub wake_token: UnboundedSender<ObjectRef<RegistryToken>>,
+    /// Starts a pass of an issuer.
+    pub wake_issuer: UnboundedSender<IssuerKey>,
+    /// Cancelled when the operator is to end.
+    pub stop: CancellationToken,
+    caches: OnceLock<IssuerCaches>,
+    recorder: Recorder,
+    random: SystemRandom,
+}
+
+struct IssuerCaches {
+    cluster: Store<ClusterTokenIssuer>,
+    namespaced: Store<TokenIssuer>,
+}
+
+/// The channels that start passes.
+pub struct Wakers {
+    /// Of an object.
+    pub token: UnboundedSender<ObjectRef<RegistryToken>>,
+    /// Of an issuer.
+    pub issuer: UnboundedSender<IssuerKey>,
+}
+
+impl Context {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        (namespace, holder): (String, String),
+        tokens: Store<RegistryToken>,
+        secrets: Store<PartialObjectMeta<Secret>>,
+        wakers: Wakers,
+        stop: CancellationToken,
+    ) -> Self {
+        let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(holder.clone()) };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            namespace,
+            holder,
+            issuers: Issuers::default(),
+            tokens,
+            secrets,
+            memory: Memory::default(),
+            wake_token: wakers.token,
+            wake_issuer: wakers.issuer,
+            random: SystemRandom::new(),
+            caches: OnceLock::new(),
+            stop,
+        }
+    }
+
+    /// Every cache is filled: decisions may begin.
+    pub fn open(&self, cluster: Store<ClusterTokenIssuer>, namespaced: Store<TokenIssuer>) {
+        let _ = self.caches.set(IssuerCaches { cluster, namespaced });
+    }
+
+    /// Whether decisions may begin.
+    pub fn is_open(&self) -> bool {
+        self.caches.get().is_some()
+    }
+
+    /// The issuer as decisions see it. What no filled cache holds does not exist.
+    pub fn issuer(&self, key: &IssuerKey) -> IssuerView {
+        match (self.issuers.view(key), self.caches.get()) {
+            (IssuerView::Unknown, Some(caches)) if !caches.hold(key) => IssuerView::Missing,
+            (view, _) => view,
+        }
+    }
+
+    /// Randomness for an attempt; none where the system has none, and then nothing is begun.
+    #[must_use]
+    pub fn random(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes).ok().map(|()| bytes)
+    }
+
+    /// A number from 0 to 1, to spread waits.
+    #[must_use]
+    pub fn jitter(&self) -> f64 {
+        self.random().map_or(0.5, |bytes| f64::from(bytes[0]) / 255.0)
+    }
+
+    /// Tells of a fact where `kubectl describe` shows it. A namespace that is going refuses
+    /// events: then the status alone speaks.
+    pub async fn tell(&self, about: &ObjectReference, good: bool, reason: &str, note: &str) {
+        let event = Event {
+            type_: if good { EventType::Normal } else { EventType::Warning },
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(900).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let wait = std::time::Duration::from_secs(10);
+        match tokio::time::timeout(wait, self.recorder.publish(&event, about)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),
+            Err(_) => tracing::debug!(reason, "the event got no answer"),
+        }
+    }
+
+    /// Notes in the log what stands in the way.
+    pub fn log_fault(object: &ObjectRef<RegistryToken>, fault: &Fault) {
+        tracing::warn!(%object, reason = %fault.reason, message = %fault.message, "hindered");
+    }
+}
+
+impl IssuerCaches {
+    fn hold(&self, key: &IssuerKey) -> bool {
+        match key.kind {
+            IssuerKind::ClusterTokenIssuer => self.cluster.get(&ObjectRef::new(&key.name)).is_some(),
+            IssuerKind::TokenIssuer => self.namespaced.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some(),
+        }
+    }
+}

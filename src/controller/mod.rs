@@ -1,0 +1,234 @@
+//! The wiring: what is watched, what is cached of it, and which event starts which pass.
+
+mod act;
+mod cluster;
+mod context;
+mod issuer;
+mod issuer_kind;
+mod issuer_pass;
+mod issuers;
+mod memory;
+mod reconcile;
+mod status;
+mod world;
+
+use crate::api::{ClusterTokenIssuer, GROUP, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
+use crate::readiness::Readiness;
+use context::{Context, Wakers};
+use futures::{Stream, StreamExt, stream};
+use issuer_kind::IssuerObject;
+use issuers::{Entry, IssuerKey};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use world::Shared;
+
+pub use context::OPERATOR;
+
+/// What the operator is told from outside.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the cluster issuers' Secrets lie.
+    pub namespace: String,
+    /// This process, in reservations.
+    pub holder: String,
+}
+
+/// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
+pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, stop: CancellationToken) {
+    let (tokens, token_writer) = reflector::store();
+    let (secrets, secret_writer) = reflector::store();
+    let (cluster_issuers, cluster_writer) = reflector::store();
+    let (issuers, issuer_writer) = reflector::store();
+    let (wake_token, token_wakes) = unbounded_channel();
+    let (wake_issuer, issuer_wakes) = unbounded_channel();
+    let ctx = Arc::new(Context::new(
+        client.clone(),
+        (settings.namespace, settings.holder),
+        tokens.clone(),
+        secrets.clone(),
+        Wakers { token: wake_token, issuer: wake_issuer },
+        stop.clone(),
+    ));
+
+    let token_events = watcher(Api::all(client.clone()), streaming())
+        .default_backoff()
+        .modify(prune_token)
+        .reflect(token_writer)
+        .touched_objects();
+    let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
+        .default_backoff()
+        .modify(prune_secret)
+        .reflect(secret_writer)
+        .touched_objects();
+    let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
+    let known = tokens.clone();
+    let token_controller = Controller::for_stream(token_events, tokens.clone())
+        .watches_stream(secret_events, move |secret| owner_of(&secret, &known))
+        .reconcile_on(receive(token_wakes))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
+        .for_each(|_| std::future::ready(()));
+
+    tokio::join!(
+        token_controller,
+        run_issuers(
+            Api::<ClusterTokenIssuer>::all(client.clone()),
+            cluster_issuers.clone(),
+            cluster_writer,
+            cluster_wakes,
+            &ctx,
+            &stop
+        ),
+        run_issuers(
+            Api::<TokenIssuer>::all(client.clone()),
+            issuers.clone(),
+            issuer_writer,
+            namespaced_wakes,
+            &ctx,
+            &stop
+        ),
+        ready_when_cached(&ctx, (&tokens, &secrets), (&cluster_issuers, &issuers), &readiness, &stop),
+    );
+}
+
+/// Streaming lists need a tenth of the memory of paged ones, on servers that have them.
+fn streaming() -> watcher::Config {
+    watcher::Config::default().streaming_lists()
+}
+
+async fn run_issuers<I>(
+    api: Api<I>,
+    store: Store<I>,
+    writer: reflector::store::Writer<I>,
+    wakes: impl Stream<Item = IssuerKey> + Send + 'static,
+    ctx: &Shared,
+    stop: &CancellationToken,
+) where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let events = watcher(api.clone(), streaming())
+        .default_backoff()
+        .modify(|issuer| issuer.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .touched_objects();
+    let gone = store.clone();
+    let context = Arc::clone(ctx);
+    // An issuer that went without our finalizer is noticed by its deletion event alone.
+    let events = events.inspect(move |event| {
+        if let Ok(issuer) = event
+            && gone.get(&ObjectRef::from_obj(issuer)).is_none()
+        {
+            missing(&context, &issuer.key());
+        }
+    });
+    Controller::for_stream(events, store)
+        .reconcile_on(wakes.map(|key| {
+            let reference = ObjectRef::new(&key.name);
+            if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
+        }))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(
+            move |object, ctx: Shared| issuer_pass::reconcile(object, ctx, api.clone()),
+            |_, never, _| match *never {},
+            Arc::clone(ctx),
+        )
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// Notes that there is no such issuer, and lets its objects say so.
+fn missing(ctx: &Context, key: &IssuerKey) {
+    ctx.issuers.set(key.clone(), Entry::Missing);
+    for token in ctx.tokens.state() {
+        if IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key {
+            let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
+        }
+    }
+}
+
+/// Decisions wait until every cache is filled; then what no cache holds is known to be missing.
+async fn ready_when_cached(
+    ctx: &Shared,
+    (tokens, secrets): (&Store<RegistryToken>, &Store<PartialObjectMeta<Secret>>),
+    (cluster, namespaced): (&Store<ClusterTokenIssuer>, &Store<TokenIssuer>),
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) {
+    let filled = async {
+        let waits = (tokens.wait_until_ready(), secrets.wait_until_ready());
+        let issuers = (cluster.wait_until_ready(), namespaced.wait_until_ready());
+        let _ = tokio::join!(waits.0, waits.1, issuers.0, issuers.1);
+    };
+    tokio::select! {
+        () = filled => {}
+        () = stop.cancelled() => return,
+    }
+    ctx.open(cluster.clone(), namespaced.clone());
+    readiness.caches_filled();
+    tracing::info!(tokens = tokens.len(), secrets = secrets.len(), "caches are filled");
+    for token in tokens.state() {
+        let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
+    }
+}
+
+/// What decisions never read is not kept.
+fn prune_token(token: &mut RegistryToken) {
+    token.metadata.managed_fields = None;
+    token.metadata.annotations = None;
+    token.metadata.labels = None;
+}
+
+fn prune_secret(secret: &mut PartialObjectMeta<Secret>) {
+    let meta = &mut secret.metadata;
+    meta.managed_fields = None;
+    meta.creation_timestamp = None;
+    if let Some(annotations) = meta.annotations.as_mut() {
+        annotations.retain(|key, _| key.starts_with(GROUP));
+    }
+    if let Some(labels) = meta.labels.as_mut() {
+        labels.retain(|key, _| key == OWNER_LABEL);
+    }
+}
+
+/// The object that a Secret belongs to: by its controller, or where that was removed by its name.
+fn owner_of(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
+    let namespace = secret.namespace().unwrap_or_default();
+    let owner =
+        secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
+    if let Some(owner) = owner {
+        return vec![ObjectRef::new(&owner.name).within(&namespace)];
+    }
+    let name = secret.name_any();
+    let named = |token: &RegistryToken| {
+        let wanted = token.spec.secret.as_ref().and_then(|secret| secret.name.clone());
+        token.namespace().as_deref() == Some(namespace.as_str()) && wanted.unwrap_or_else(|| token.name_any()) == name
+    };
+    tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
+}
+
+fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
+    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+}
+
+/// One channel for both kinds of issuer, as two streams.
+fn split(
+    mut wakes: UnboundedReceiver<IssuerKey>,
+) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {
+    let (cluster, cluster_wakes) = unbounded_channel();
+    let (namespaced, namespaced_wakes) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(key) = wakes.recv().await {
+            let channel = if key.kind == IssuerKind::ClusterTokenIssuer { &cluster } else { &namespaced };
+            let _ = channel.send(key);
+        }
+    });
+    (receive(cluster_wakes), receive(namespaced_wakes))
+}

@@ -1,0 +1,171 @@
+//! What a failed call means: whether the portal may have acted, and what to tell people.
+
+use super::call::Subject;
+use super::messages::{clean, tsf_messages};
+use super::retry_after::retry_after;
+use super::{Failure, Sent};
+use crate::api::Reason;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, LOCATION};
+use std::error::Error;
+use std::io;
+use url::Url;
+
+/// The meaning of an answer that is not 2xx.
+pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subject<'_>) -> Failure {
+    let Subject { kind, name, application, login } = subject;
+    let said = tsf_messages(headers).map_or_else(String::new, |text| format!(": {text}"));
+    let code = status.as_u16();
+    let (sent, reason, message) = match code {
+        300..400 => (Sent::Perhaps, Reason::AnswerMalformed, redirected(code, headers)),
+        401 => (
+            Sent::Refused,
+            Reason::Unauthorised,
+            format!("the portal does not accept the credentials (HTTP 401): check {login}"),
+        ),
+        403 => {
+            (Sent::Refused, Reason::NoAccess, format!("the portal user may not use the {kind} {name} (HTTP 403){said}"))
+        }
+        // Indicium says "Application not found" also when the user lacks access (documented).
+        404 => (
+            Sent::Refused,
+            Reason::NoAccess,
+            format!(
+                "the portal shows this user no {kind} {name} in the application {application} (HTTP 404): \
+             check the names of application, table and tasks, and the user's rights{said}"
+            ),
+        ),
+        429 => (Sent::Refused, Reason::RateLimited, format!("the portal asks for fewer requests (HTTP 429){said}")),
+        400..500 => {
+            (Sent::Refused, Reason::RequestRefused, format!("the portal refused the {kind} {name} (HTTP {code}){said}"))
+        }
+        503 if headers.contains_key(reqwest::header::RETRY_AFTER) => (
+            Sent::Perhaps,
+            Reason::RateLimited,
+            format!("the portal is not available and asks to wait (HTTP 503){said}"),
+        ),
+        _ => {
+            (Sent::Perhaps, Reason::PortalFailed, format!("the portal failed at the {kind} {name} (HTTP {code}){said}"))
+        }
+    };
+    Failure { sent, reason, message, retry_after: retry_after(headers) }
+}
+
+/// Names the host only: the rest of the address may hold a session.
+fn redirected(code: u16, headers: &HeaderMap) -> String {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let host = location.and_then(|text| Url::parse(text).ok()).and_then(|url| url.host_str().map(clean));
+    let to = host.unwrap_or_else(|| "another address".to_owned());
+    format!("the portal redirects to {to} (HTTP {code}), which is not followed: check spec.thinkwise.url")
+}
+
+/// The meaning of no answer, or of one that broke off.
+pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
+    // An address may hold a filter, and so a description.
+    let error = error.without_url();
+    let cause = clean(&root_cause(&error));
+    let failure = |sent, reason, message: String| Failure::new(sent, reason, message);
+    if error.is_builder() {
+        return failure(Sent::No, Reason::Unreachable, format!("cannot ask {host}: {cause}"));
+    }
+    if !error.is_connect() {
+        return if error.is_timeout() {
+            failure(Sent::Perhaps, Reason::TimedOut, format!("{host} did not answer in time: {cause}"))
+        } else {
+            failure(
+                Sent::Perhaps,
+                Reason::Unreachable,
+                format!("{host} broke off before its answer was complete: {cause}"),
+            )
+        };
+    }
+    // Before there is a connection nothing can have been sent.
+    if is_untrusted(&error) {
+        let advice = "give the CA in spec.thinkwise.tls";
+        return failure(
+            Sent::No,
+            Reason::TlsUntrusted,
+            format!("the certificate of {host} is not trusted ({cause}): {advice}"),
+        );
+    }
+    if error.is_timeout() {
+        return failure(Sent::No, Reason::TimedOut, format!("no connection to {host} came about in time"));
+    }
+    failure(Sent::No, Reason::Unreachable, format!("cannot connect to {host}: {cause}"))
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Looks for rustls's verdict. An `io::Error` gives the source of what it wraps and leaves out the
+/// wrapped error itself, so those are opened by hand.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
+        return true;
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_untrusted(inner)) || error.source().is_some_and(is_untrusted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderValue, RETRY_AFTER};
+    use std::time::Duration;
+
+    const SUBJECT: Subject<'static> =
+        Subject { kind: "task", name: "request_token", application: "tcp", login: "the Secret login" };
+
+    fn of(code: u16, header: Option<(&'static str, &'static str)>) -> Failure {
+        let mut headers = HeaderMap::new();
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        of_status(StatusCode::from_u16(code).expect("a status"), &headers, &SUBJECT)
+    }
+
+    #[test]
+    fn only_4xx_is_a_refusal() {
+        for (code, sent, reason) in [
+            (301, Sent::Perhaps, Reason::AnswerMalformed),
+            (400, Sent::Refused, Reason::RequestRefused),
+            (401, Sent::Refused, Reason::Unauthorised),
+            (403, Sent::Refused, Reason::NoAccess),
+            (404, Sent::Refused, Reason::NoAccess),
+            (422, Sent::Refused, Reason::RequestRefused),
+            (429, Sent::Refused, Reason::RateLimited),
+            (500, Sent::Perhaps, Reason::PortalFailed),
+            (503, Sent::Perhaps, Reason::PortalFailed),
+            (504, Sent::Perhaps, Reason::PortalFailed),
+        ] {
+            let failure = of(code, None);
+            assert_eq!((failure.sent, failure.reason), (sent, reason), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_message_says_what_to_check() {
+        assert!(of(401, None).message.contains("the Secret login"));
+        let missing = of(404, None).message;
+        assert!(missing.contains("task request_token") && missing.contains("application tcp"), "{missing}");
+    }
+
+    #[test]
+    fn a_wish_to_wait_is_kept() {
+        let busy = of(503, Some((RETRY_AFTER.as_str(), "7")));
+        assert_eq!((busy.reason, busy.retry_after), (Reason::RateLimited, Some(Duration::from_secs(7))));
+        assert_eq!(of(429, Some((RETRY_AFTER.as_str(), "7"))).retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn of_a_redirect_only_the_host_is_named() {
+        let message = of(302, Some((LOCATION.as_str(), "https://u:p@login.example.com/x?session=hush"))).message;
+        assert!(message.contains("login.example.com"), "{message}");
+        assert!(!message.contains("hush") && !message.contains("u:p"), "{message}");
+    }
+}

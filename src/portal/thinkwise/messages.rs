@@ -1,0 +1,181 @@
+//! Indicium's own words for what went wrong: the response header `TSFMessages` (documented by
+//! Thinkwise's staff and users). The body is usually empty, and is never echoed.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+
+/// What a condition or an event shows of somebody else's text.
+const LONGEST: usize = 256;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Messages {
+    One(Message),
+    Many(Vec<Message>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Message {
+    raw_message: Option<String>,
+    /// Newer versions add it.
+    translated_message: Option<String>,
+    named_parameters: Option<Vec<NamedParameter>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NamedParameter {
+    key: String,
+    /// A text as far as is known.
+    value: Option<serde_json::Value>,
+}
+
+/// The messages of an answer, cleaned and shortened; `None` where there are none that can be read.
+pub(super) fn tsf_messages(headers: &HeaderMap) -> Option<String> {
+    let json = BASE64.decode(headers.get("TSFMessages")?.as_bytes().trim_ascii()).ok()?;
+    let messages = match serde_json::from_slice(&json).ok()? {
+        Messages::One(message) => vec![message],
+        Messages::Many(messages) => messages,
+    };
+    let texts: Vec<String> = messages.iter().filter_map(Message::text).collect();
+    let text = clean(&texts.join("; "));
+    (!text.is_empty()).then_some(text)
+}
+
+impl Message {
+    fn text(&self) -> Option<String> {
+        let texts = [self.translated_message.as_deref(), self.raw_message.as_deref()];
+        let text = texts.into_iter().flatten().map(without_tags).find(|text| !text.trim().is_empty())?;
+        let parameters: Vec<String> = self.named_parameters.iter().flatten().filter_map(NamedParameter::text).collect();
+        if parameters.is_empty() { Some(text) } else { Some(format!("{text} ({})", parameters.join(", "))) }
+    }
+}
+
+impl NamedParameter {
+    fn text(&self) -> Option<String> {
+        let value = self.value.as_ref().filter(|value| !value.is_null())?;
+        Some(value.as_str().map_or_else(|| format!("{}: {value}", self.key), |text| format!("{}: {text}", self.key)))
+    }
+}
+
+/// Takes tags away but keeps their `id`: a database's message is XML such as `<msg id="x"></msg>`,
+/// where the id is all there is.
+fn without_tags(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, tag, after)) = next_tag(rest) {
+        kept.push_str(before);
+        kept.push(' ');
+        kept.push_str(id_of(tag));
+        kept.push(' ');
+        rest = after;
+    }
+    kept.push_str(rest);
+    if kept.len() == text.len() { kept } else { unescape(&kept) }
+}
+
+/// The next `<…>` that is a tag and not a comparison, with what stands before and after it.
+fn next_tag(text: &str) -> Option<(&str, &str, &str)> {
+    let starts = text.match_indices('<').map(|(at, _)| at);
+    for start in starts {
+        let (before, tag) = (text.get(..start)?, text.get(start + 1..)?);
+        if tag.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '?' | '!')) {
+            let (tag, after) = tag.split_once('>')?;
+            return Some((before, tag, after));
+        }
+    }
+    None
+}
+
+fn id_of(tag: &str) -> &str {
+    let Some((_, value)) = tag.split_once(" id=") else { return "" };
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value.split(quote).nth(1).unwrap_or(""),
+        _ => "",
+    }
+}
+
+fn unescape(text: &str) -> String {
+    let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
+    plain.replace("&amp;", "&")
+}
+
+/// One line without control characters or invisible ones that change how the rest is shown, not too long.
+pub(super) fn clean(text: &str) -> String {
+    let visible: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+    use reqwest::header::HeaderValue;
+
+    fn header(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("TSFMessages", HeaderValue::from_str(value).expect("a header"));
+        headers
+    }
+
+    fn read(json: &str) -> Option<String> {
+        let padded = tsf_messages(&header(&STANDARD.encode(json)));
+        assert_eq!(padded, tsf_messages(&header(&STANDARD_NO_PAD.encode(json))));
+        padded
+    }
+
+    #[test]
+    fn one_object_and_a_list() {
+        let one = r#"{"MessageType":"IndiciumMessage","RawMessage":"No access","NamedParameters":[{"Key":"Task","Value":"t"}]}"#;
+        assert_eq!(read(one).as_deref(), Some("No access (Task: t)"));
+        let many = r#"[{"RawMessage":"a","TranslatedMessage":"A"},{"RawMessage":"b","TranslatedMessage":""},{}]"#;
+        assert_eq!(read(many).as_deref(), Some("A; b"));
+    }
+
+    #[test]
+    fn xml_is_read_for_its_id_and_text() {
+        for (raw, text) in [
+            (r#"<msg id=\"description_in_use\"></msg>"#, "description_in_use"),
+            (r#"<msg id='x'>a &lt; b &amp;c</msg>"#, "x a < b &c"),
+            ("a < b & c > d", "a < b & c > d"),
+            ("half <msg id", "half <msg id"),
+        ] {
+            let json = format!(r#"{{"MessageType":"ApplicationDbMessage","RawMessage":"{raw}"}}"#);
+            assert_eq!(read(&json).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_short_visible_line() {
+        let json = r#"{"RawMessage":"a\u0000\r\n\u001b[31mb\u202ec"}"#;
+        assert_eq!(read(json).as_deref(), Some("a [31mb c"));
+        let long = read(&format!(r#"{{"RawMessage":"{}"}}"#, "é".repeat(1000))).expect("a message");
+        assert_eq!(long.chars().count(), 256);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn garbage_is_no_message() {
+        assert_eq!(tsf_messages(&HeaderMap::new()), None);
+        for value in ["", "%%%", "bm90IGpzb24=", "MTc=", "bnVsbA==", "e30=", "W10="] {
+            assert_eq!(tsf_messages(&header(value)), None, "{value}");
+        }
+    }
+}

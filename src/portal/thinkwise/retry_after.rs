@@ -1,0 +1,67 @@
+//! How long the portal asks to wait.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use std::time::Duration;
+
+/// No portal means a longer wait than this.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads `Retry-After`: seconds, or an HTTP date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // Against the portal's own clock, where it shows it: ours may be wrong.
+        Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
+    };
+    Some(wait.min(LONGEST))
+}
+
+fn until(then: Timestamp, now: Option<Timestamp>) -> Duration {
+    let left = then.duration_since(now.unwrap_or_else(Timestamp::now));
+    Duration::try_from(left).unwrap_or(Duration::ZERO)
+}
+
+/// The form that HTTP prescribes is that of mail, with `GMT`.
+fn date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn read(retry: &'static str, date: Option<&'static str>) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry));
+        if let Some(date) = date {
+            headers.insert(DATE, HeaderValue::from_static(date));
+        }
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn seconds() {
+        assert_eq!(read("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(read("0", None), Some(Duration::ZERO));
+        assert_eq!(read("99999999999", None), Some(LONGEST));
+    }
+
+    #[test]
+    fn a_date_counts_from_the_portals_own() {
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", None), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn nonsense_is_no_wish() {
+        for text in ["", "soon", "-5", "1.5"] {
+            assert_eq!(read(text, None), None, "{text}");
+        }
+    }
+}
