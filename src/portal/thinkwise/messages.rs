@@ -23,12 +23,14 @@ enum Messages {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct Message {
-    raw_message: Option<String>,
+    #[serde(rename = "RawMessage")]
+    raw: Option<String>,
     /// Newer versions add it.
-    translated_message: Option<String>,
-    named_parameters: Option<Vec<NamedParameter>>,
+    #[serde(rename = "TranslatedMessage")]
+    translated: Option<String>,
+    #[serde(rename = "NamedParameters")]
+    parameters: Option<Vec<NamedParameter>>,
 }
 
 #[derive(Deserialize)]
@@ -53,9 +55,9 @@ pub(super) fn tsf_messages(headers: &HeaderMap) -> Option<String> {
 
 impl Message {
     fn text(&self) -> Option<String> {
-        let texts = [self.translated_message.as_deref(), self.raw_message.as_deref()];
+        let texts = [self.translated.as_deref(), self.raw.as_deref()];
         let text = texts.into_iter().flatten().map(without_tags).find(|text| !text.trim().is_empty())?;
-        let parameters: Vec<String> = self.named_parameters.iter().flatten().filter_map(NamedParameter::text).collect();
+        let parameters: Vec<String> = self.parameters.iter().flatten().filter_map(NamedParameter::text).collect();
         if parameters.is_empty() { Some(text) } else { Some(format!("{text} ({})", parameters.join(", "))) }
     }
 }
@@ -153,7 +155,7 @@ mod tests {
     fn xml_is_read_for_its_id_and_text() {
         for (raw, text) in [
             (r#"<msg id=\"description_in_use\"></msg>"#, "description_in_use"),
-            (r#"<msg id='x'>a &lt; b &amp;c</msg>"#, "x a < b &c"),
+            (r"<msg id='x'>a &lt; b &amp;c</msg>", "x a < b &c"),
             ("a < b & c > d", "a < b & c > d"),
             ("half <msg id", "half <msg id"),
         ] {

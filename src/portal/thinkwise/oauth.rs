@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 
 const ANSWER_LIMIT: usize = 1 << 20;
 /// Where the token endpoint says nothing: about an hour (seen in public client code).
-const DEFAULT_LIFE: Duration = Duration::from_secs(3600);
+const DEFAULT_LIFE: Duration = Duration::from_hours(1);
 /// A bearer is replaced this long before its end, or a tenth of its life if that is shorter.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// Fetches bearers, and keeps the one in use.
 pub(super) struct OAuth {

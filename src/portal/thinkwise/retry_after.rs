@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// No portal means a longer wait than this.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: seconds, or an HTTP date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn seconds() {
-        assert_eq!(read("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(read("120", None), Some(Duration::from_mins(2)));
         assert_eq!(read("0", None), Some(Duration::ZERO));
         assert_eq!(read("99999999999", None), Some(LONGEST));
     }
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_date_counts_from_the_portals_own() {
         let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_mins(1)));
         assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", None), Some(Duration::ZERO));
     }

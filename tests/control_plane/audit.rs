@@ -1,0 +1,244 @@
+//! The API server's audit log: who asked for what, and how often.
+
+use super::error::{Context, Error, Result};
+use super::start::ControlPlane;
+use super::wait::wait_for;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Names of namespaces that exist nowhere: asking for one puts a mark into the log.
+const MARK: &str = "audit-mark-";
+
+/// A request's line is in the log when its answer has been sent, give or take milliseconds.
+const MARK_LIMIT: Duration = Duration::from_secs(20);
+
+/// One request. What does not apply to it is empty.
+#[derive(Debug, Clone)]
+pub struct AuditEvent {
+    /// Who asked; for an impersonated user, that one.
+    pub user: String,
+    /// The client's name for itself.
+    pub user_agent: String,
+    /// As RBAC knows it: get, list, watch, create, update, patch, delete, deletecollection.
+    pub verb: String,
+    /// The plural name, as in `secrets`.
+    pub resource: String,
+    /// As in `status`.
+    pub subresource: String,
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name; empty for lists, and for a create that generates it.
+    pub name: String,
+    /// The HTTP status of the answer.
+    pub status_code: u16,
+    /// Path and query.
+    pub request_uri: String,
+    /// When the request came.
+    pub time: Timestamp,
+}
+
+impl AuditEvent {
+    /// Whether the request was one to change something, whether it succeeded or not.
+    pub fn is_write(&self) -> bool {
+        let writes = ["create", "update", "patch", "delete", "deletecollection"];
+        writes.contains(&self.verb.as_str())
+    }
+}
+
+/// A place in the audit log: after all that was answered before it was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Position(u64);
+
+/// Requests in the order in which they were answered (watches: in which they began).
+#[derive(Debug, Clone)]
+pub struct Events(Vec<AuditEvent>);
+
+impl Events {
+    /// Those of this user, as in `system:serviceaccount:<namespace>:<name>`.
+    #[must_use]
+    pub fn by(self, user: &str) -> Self {
+        self.filter(|event| event.user == user)
+    }
+
+    /// Those that concern objects in this namespace.
+    #[must_use]
+    pub fn within(self, namespace: &str) -> Self {
+        self.filter(|event| event.namespace == namespace)
+    }
+
+    /// Those that change something: create, update, patch, delete.
+    #[must_use]
+    pub fn writes(self) -> Self {
+        self.filter(AuditEvent::is_write)
+    }
+
+    /// Those of other resources than these, as in `&["leases", "events"]`.
+    #[must_use]
+    pub fn without(self, resources: &[&str]) -> Self {
+        self.filter(|event| !resources.contains(&event.resource.as_str()))
+    }
+
+    /// Those for which `keep` is true.
+    #[must_use]
+    pub fn filter(mut self, keep: impl FnMut(&AuditEvent) -> bool) -> Self {
+        self.0.retain(keep);
+        self
+    }
+}
+
+impl Deref for Events {
+    type Target = [AuditEvent];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// The audit log of a control plane.
+pub struct Audit<'a> {
+    control_plane: &'a ControlPlane,
+    path: PathBuf,
+}
+
+impl ControlPlane {
+    /// The audit log; an error where [`Options::audit`](super::Options::audit) is off.
+    pub fn audit(&self) -> Result<Audit<'_>> {
+        if !self.options.audit {
+            return Err(Error::new("this control plane writes no audit log"));
+        }
+        Ok(Audit {
+            control_plane: self,
+            path: self.files.audit_log(),
+        })
+    }
+}
+
+impl Audit<'_> {
+    /// The place after all requests that have been answered so far.
+    pub async fn position(&self) -> Result<Position> {
+        let client = self.control_plane.client().await?;
+        // The end of the file, so that only what is new is searched for the mark.
+        let length = self.path.metadata().map_or(0, |file| file.len());
+        let (_, end) = self.up_to_now(&client, length).await?;
+        Ok(Position(end))
+    }
+
+    /// All requests from this place to now.
+    pub async fn since(&self, position: Position) -> Result<Events> {
+        let client = self.control_plane.client().await?;
+        let (text, _) = self.up_to_now(&client, position.0).await?;
+        let mut events = Vec::new();
+        for line in text.lines() {
+            let line: Line = serde_json::from_str(line)
+                .context(format!("a line of {}: {line}", self.path.display()))?;
+            events.extend(line.into_event());
+        }
+        Ok(Events(events))
+    }
+
+    /// Puts a mark into the log and gives its text from `start` to the mark, and where that ends.
+    ///
+    /// kube-apiserver writes a request's line before it ends its answer, so when the mark, asked
+    /// for later, is in the log, all that was answered before it is there too.
+    async fn up_to_now(&self, client: &Client, start: u64) -> Result<(String, u64)> {
+        let count = &self.control_plane.audit_marks;
+        let name = format!("{MARK}{}", count.fetch_add(1, Ordering::Relaxed));
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces
+            .get_opt(&name)
+            .await
+            .context("putting a mark into the audit log")?;
+        let mark = format!("\"name\":\"{name}\"");
+        let what = format!("the mark {name} in {}", self.path.display());
+        wait_for(&what, MARK_LIMIT, async || {
+            let text = self.read(start).map_err(|error| error.to_string())?;
+            let found = text.find(&mark).ok_or("not there yet")?;
+            // A line still being written has no end yet.
+            let line_end = text[found..].find('\n').ok_or("not all there yet")?;
+            let length = found + line_end + 1;
+            Ok((text[..length].to_owned(), start + length as u64))
+        })
+        .await
+    }
+
+    fn read(&self, start: u64) -> Result<String> {
+        let reading = format!("reading {}", self.path.display());
+        let mut file = File::open(&self.path).context(&reading)?;
+        file.seek(SeekFrom::Start(start)).context(&reading)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).context(&reading)?;
+        // The last line may end within a character.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// A line of the log, as `audit.k8s.io/v1` defines it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    stage: String,
+    #[serde(rename = "requestURI")]
+    request_uri: String,
+    verb: String,
+    user: User,
+    impersonated_user: Option<User>,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    object_ref: ObjectRef,
+    #[serde(default)]
+    response_status: ResponseStatus,
+    request_received_timestamp: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ObjectRef {
+    resource: String,
+    subresource: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ResponseStatus {
+    code: u16,
+}
+
+impl Line {
+    /// One event for each request: a watch has a line for its start, which counts, and one for
+    /// its end. The marks are left out.
+    fn into_event(self) -> Option<AuditEvent> {
+        let end_of_watch = self.verb == "watch" && self.stage == "ResponseComplete";
+        if end_of_watch || self.object_ref.name.starts_with(MARK) {
+            return None;
+        }
+        Some(AuditEvent {
+            user: self.impersonated_user.unwrap_or(self.user).username,
+            user_agent: self.user_agent,
+            verb: self.verb,
+            resource: self.object_ref.resource,
+            subresource: self.object_ref.subresource,
+            namespace: self.object_ref.namespace,
+            name: self.object_ref.name,
+            status_code: self.response_status.code,
+            request_uri: self.request_uri,
+            time: self.request_received_timestamp,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! A real control plane (etcd, kube-apiserver, kube-controller-manager) for tests, the demo and
+//! the benchmark: started in about three seconds, stopped when the process that started it ends.
+//!
+//! [`shared`] gives a test binary one to share, its tests keep apart by [`ControlPlane::namespace`];
+//! [`ControlPlane::start`] gives one of its own to whoever disturbs the others.
+//!
+//! `KEEP_CONTROL_PLANE=1` keeps its folder (logs, audit log, kubeconfig) for a look afterwards.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "several test binaries include this module, and each uses its own part of it"
+)]
+
+mod access;
+mod assets;
+mod audit;
+mod certs;
+mod error;
+mod kubectl;
+mod objects;
+mod servers;
+mod shared;
+mod start;
+mod supervise;
+mod wait;
+
+pub use audit::{Audit, AuditEvent, Events, Position};
+pub use error::{Context, Error, Result};
+pub use shared::shared;
+pub use start::{ControlPlane, Options};
+pub use supervise::Server;
+pub use wait::{eventually, wait_for};

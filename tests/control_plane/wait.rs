@@ -1,0 +1,56 @@
+//! Bounded waits that say what they waited for.
+
+use super::error::{Error, Result};
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+/// How long to pause between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Looks each 50 ms until `look` gives a value; panics after `limit` with what was waited for and
+/// the last reason why it was not there.
+///
+/// Not an `async fn` so that the panic can name the line of the test that waits.
+#[track_caller]
+pub fn eventually<T, F>(what: &str, limit: Duration, look: F) -> impl Future<Output = T>
+where
+    F: AsyncFnMut() -> std::result::Result<T, String>,
+{
+    let caller = Location::caller();
+    async move {
+        match wait_for(what, limit, look).await {
+            Ok(value) => value,
+            Err(error) => fail(&format!("{error}\n  at {caller}")),
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "this is how a test fails")]
+fn fail(text: &str) -> ! {
+    panic!("{text}")
+}
+
+/// As [`eventually`], with the time-out as an error.
+pub async fn wait_for<T, F>(what: &str, limit: Duration, mut look: F) -> Result<T>
+where
+    F: AsyncFnMut() -> std::result::Result<T, String>,
+{
+    let start = Instant::now();
+    let mut reason = String::from("the first look did not end");
+    loop {
+        // A look that hangs must not hang the wait.
+        let left = limit.saturating_sub(start.elapsed());
+        match tokio::time::timeout(left, look()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(why)) => reason = why,
+            Err(_) => {}
+        }
+        if start.elapsed() + PAUSE > limit {
+            return Err(Error::new(format!(
+                "waited {:.1} s for {what}; last seen: {reason}",
+                start.elapsed().as_secs_f32()
+            )));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

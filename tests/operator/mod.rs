@@ -1,0 +1,123 @@
+//! The operator's own binary as a child process that never outlives whoever started it.
+
+#![allow(dead_code, reason = "several targets include this module, and each uses its own part")]
+
+use crate::control_plane::{ControlPlane, Result, Server, wait_for};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How to run it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the cluster issuers' Secrets lie.
+    pub namespace: String,
+    /// `RUST_LOG`.
+    pub log: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespace: "registry-token-operator".to_owned(), log: "info,registry_token_operator=debug" }
+    }
+}
+
+/// A running operator.
+pub struct Operator {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Operator {
+    /// Starts the binary with this kubeconfig and waits until it is ready.
+    pub async fn start(binary: &Path, kubeconfig: &Path, options: &Options) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(|error| crate::control_plane::Error::new(error.to_string()))?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| crate::control_plane::Error::new(error.to_string()))?
+            .port();
+        let args = [
+            format!("KUBECONFIG={}", kubeconfig.display()),
+            format!("RUST_LOG={}", options.log),
+            binary.display().to_string(),
+            "run".to_owned(),
+            format!("--namespace={}", options.namespace),
+            format!("--listen=127.0.0.1:{port}"),
+        ];
+        let server = Server::start("operator", Path::new("/usr/bin/env"), &args, folder.path())?;
+        let mut operator = Self { server, folder };
+        let url = format!("http://127.0.0.1:{port}/readyz");
+        wait_for("the operator to be ready", Duration::from_secs(60), async || {
+            operator.server.check_alive().map_err(|error| error.to_string())?;
+            let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+            let ready = answer.status().is_success();
+            let text = answer.text().await.unwrap_or_default();
+            if ready { Ok(()) } else { Err(text) }
+        })
+        .await?;
+        Ok(operator)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Ends it as the machine's power switch would.
+    pub fn kill(self) -> String {
+        let _ = std::process::Command::new("kill").args(["-KILL", &self.pid().to_string()]).status();
+        self.log()
+    }
+
+    /// Asks it to end, as the kubelet does, and waits until it has.
+    pub async fn terminate(mut self) -> String {
+        let _ = std::process::Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        let ended = wait_for("the operator to end", Duration::from_secs(30), async || {
+            if self.server.check_alive().is_err() { Ok(()) } else { Err("it runs".to_owned()) }
+        });
+        let ended = ended.await.map_err(|error| error.to_string());
+        format!("{}{}", self.log(), ended.err().unwrap_or_default())
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+}
+
+/// The CRDs as they are committed.
+pub fn crds() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let mut all = String::new();
+    for file in ["registrytokens.yaml", "clustertokenissuers.yaml", "tokenissuers.yaml"] {
+        all += &std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+        all += "\n---\n";
+    }
+    all
+}
+
+/// Installs what the operator needs: CRDs and its namespace.
+pub async fn install(control_plane: &ControlPlane) -> Result<()> {
+    control_plane.apply_crds(&crds()).await?;
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}";
+    control_plane.apply(namespace).await?;
+    Ok(())
+}
+
+/// A kubeconfig of the operator's own ServiceAccount, with no more permissions than the manifests
+/// under `deploy/` grant.
+pub async fn kubeconfig(control_plane: &ControlPlane) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    for file in ["serviceaccount.yaml", "rbac.yaml"] {
+        let manifests = std::fs::read_to_string(folder.join(file))
+            .map_err(|error| crate::control_plane::Error::new(format!("deploy/{file}: {error}")))?;
+        control_plane.apply(&manifests).await?;
+    }
+    let config = control_plane.service_account_config("registry-token-operator", "registry-token-operator").await?;
+    let path = control_plane.folder().join("operator.kubeconfig");
+    control_plane.write_kubeconfig(&config, &path)?;
+    Ok(path)
+}

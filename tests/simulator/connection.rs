@@ -1,0 +1,50 @@
+//! One connection of a client.
+
+use super::server::Reach;
+use axum::Extension;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use std::future::pending;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// A connection, as requests that come by it see it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) number: u64,
+    severed: Arc<Notify>,
+    reach: watch::Receiver<Reach>,
+}
+
+impl Connection {
+    pub(super) fn new(number: u64, reach: watch::Receiver<Reach>) -> Self {
+        Self { number, severed: Arc::default(), reach }
+    }
+
+    /// Breaks it.
+    pub(super) fn sever(&self) {
+        self.severed.notify_one();
+    }
+
+    /// Waits until it is broken.
+    pub(super) async fn severed(&self) {
+        self.severed.notified().await;
+    }
+
+    /// Waits until something gets through. What is stuck in a black hole stays there: when the
+    /// server comes back, the connection is closed.
+    pub(super) async fn passable(&self) {
+        if *self.reach.borrow() == Reach::Blackhole {
+            pending::<()>().await;
+        }
+    }
+}
+
+/// Lets nothing in or out while the server is a black hole.
+pub(super) async fn through(Extension(connection): Extension<Connection>, request: Request, next: Next) -> Response {
+    connection.passable().await;
+    let response = next.run(request).await;
+    connection.passable().await;
+    response
+}

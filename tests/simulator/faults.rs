@@ -1,0 +1,151 @@
+//! Faults to order: what shall go wrong, with which requests, and how often.
+
+use super::requests::Operation;
+use super::sync::lock;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What goes wrong with a request.
+///
+/// "Before" and "after" refer to the moment at which a task takes effect: a client that only sees
+/// the failure cannot tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Answered with this status, nothing done.
+    Status(u16),
+    /// Done, and answered with this status.
+    StatusAfter(u16),
+    /// Nothing done and nothing answered, until [`Faults::release`]; then done, if the client is still there.
+    HangBefore,
+    /// Done, and nothing answered until [`Faults::release`].
+    HangAfter,
+    /// Done so many milliseconds late, even if the client has left by then.
+    DelayBefore(u64),
+    /// Done, and answered so many milliseconds late.
+    DelayAfter(u64),
+    /// The connection breaks, nothing done.
+    DropBefore,
+    /// Done, and the connection breaks.
+    DropAfter,
+    /// Done, and answered with 200 and a body that is no JSON.
+    Garbage,
+    /// Done, and answered without the secret.
+    WithoutSecret,
+    /// Done, and answered without the username.
+    WithoutUsername,
+    /// Nothing done, and answered with this status and `Retry-After`.
+    RetryAfter {
+        /// 429 or 503.
+        status: u16,
+        /// How long to stay away.
+        seconds: u64,
+    },
+    /// Refused by a business rule with this message id.
+    Refuse(String),
+}
+
+/// A handle to the faults in force.
+#[derive(Clone)]
+pub struct Faults(Arc<Inner>);
+
+struct Inner {
+    rules: Mutex<Vec<Rule>>,
+    released: watch::Sender<u64>,
+}
+
+/// A fault in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// With which requests.
+    pub operation: Operation,
+    /// What.
+    pub fault: Fault,
+    /// How often yet. Absent: always.
+    #[serde(default)]
+    pub times: Option<usize>,
+}
+
+/// A fault that befalls one request.
+pub(super) struct Struck {
+    pub(super) fault: Fault,
+    released: watch::Receiver<u64>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self(Arc::new(Inner { rules: Mutex::default(), released: watch::Sender::new(0) }))
+    }
+}
+
+impl Faults {
+    /// From now on until [`Self::clear`].
+    pub fn always(&self, operation: Operation, fault: Fault) {
+        self.add(Rule { operation, fault, times: None });
+    }
+
+    /// With the next so many requests.
+    pub fn times(&self, operation: Operation, fault: Fault, times: usize) {
+        self.add(Rule { operation, fault, times: Some(times) });
+    }
+
+    /// With the next request. Several are met one after the other.
+    pub fn once(&self, operation: Operation, fault: Fault) {
+        self.times(operation, fault, 1);
+    }
+
+    /// Adds a fault behind those in force: the first that fits a request befalls it.
+    pub fn add(&self, rule: Rule) {
+        lock(&self.0.rules).push(rule);
+    }
+
+    /// Faults in force.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<Rule> {
+        lock(&self.0.rules).clone()
+    }
+
+    /// Ends all faults, and lets go what hangs.
+    pub fn clear(&self) {
+        lock(&self.0.rules).clear();
+        self.release();
+    }
+
+    /// Lets go what hangs. Faults stay in force.
+    pub fn release(&self) {
+        self.0.released.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn strike(&self, kind: Operation) -> Option<Struck> {
+        let mut rules = lock(&self.0.rules);
+        let at = rules.iter().position(|rule| rule.operation.covers(kind) && rule.times != Some(0))?;
+        let fault = rules[at].fault.clone();
+        if let Some(times) = &mut rules[at].times {
+            *times -= 1;
+            if *times == 0 {
+                rules.remove(at);
+            }
+        }
+        Some(Struck { fault, released: self.0.released.subscribe() })
+    }
+}
+
+impl Struck {
+    /// Waits for the next [`Faults::release`].
+    pub(super) async fn hang(&mut self) {
+        if self.released.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// By how much a task takes effect late.
+    pub(super) fn lateness(&self) -> Duration {
+        match self.fault {
+            Fault::DelayBefore(millis) => Duration::from_millis(millis),
+            _ => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The part of OData's `$filter` that the simulator knows: `eq`, `contains`, `startswith`,
+//! `endswith`, `and`, `or`, parentheses. Anything else is refused, as by a portal that does not know it.
+
+use super::columns::Column;
+use super::ledger::Token;
+use super::names::Names;
+
+/// A condition on a row.
+#[derive(Debug)]
+pub(super) enum Filter {
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Is(Column, Literal),
+    Has(Function, Column, String),
+}
+
+/// A value in a condition.
+#[derive(Debug, PartialEq)]
+pub(super) enum Literal {
+    Text(String),
+    Number(i64),
+    Null,
+}
+
+/// A condition on a part of a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Function {
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+impl Filter {
+    /// None: it cannot be parsed, or compares what cannot be compared.
+    pub(super) fn parse(text: &str, names: &Names) -> Option<Self> {
+        let mut parser = Parser { words: words(text)?, at: 0, names };
+        let filter = parser.or()?;
+        (parser.at == parser.words.len()).then_some(filter)
+    }
+
+    /// Whether a row meets it.
+    pub(super) fn matches(&self, token: &Token, ignore_case: bool) -> bool {
+        let fold = |text: &str| if ignore_case { text.to_lowercase() } else { text.to_owned() };
+        match self {
+            Self::Or(parts) => parts.iter().any(|part| part.matches(token, ignore_case)),
+            Self::And(parts) => parts.iter().all(|part| part.matches(token, ignore_case)),
+            Self::Is(_, Literal::Number(number)) => token.id == *number,
+            Self::Is(column, Literal::Text(text)) => column.text(token).is_some_and(|value| fold(value) == fold(text)),
+            Self::Is(column, Literal::Null) => *column != Column::Key && column.text(token).is_none(),
+            Self::Has(function, column, part) => {
+                column.text(token).is_some_and(|value| function.holds(&fold(value), &fold(part)))
+            }
+        }
+    }
+}
+
+impl Function {
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "contains" => Some(Self::Contains),
+            "startswith" => Some(Self::StartsWith),
+            "endswith" => Some(Self::EndsWith),
+            _ => None,
+        }
+    }
+
+    fn holds(self, value: &str, part: &str) -> bool {
+        match self {
+            Self::Contains => value.contains(part),
+            Self::StartsWith => value.starts_with(part),
+            Self::EndsWith => value.ends_with(part),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Word {
+    Name(String),
+    Literal(Literal),
+    Sign(char),
+}
+
+/// Splits a filter into words.
+fn words(text: &str) -> Option<Vec<Word>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (word, behind) = match first {
+            '(' | ')' | ',' => (Word::Sign(first), &rest[1..]),
+            '\'' => quoted(&rest[1..])?,
+            _ => {
+                let end = rest.find(|sign: char| sign.is_whitespace() || "(),'".contains(sign)).unwrap_or(rest.len());
+                (plain(&rest[..end])?, &rest[end..])
+            }
+        };
+        words.push(word);
+        rest = behind.trim_start();
+    }
+    Some(words)
+}
+
+/// A text in quotes, in which a quote is doubled.
+fn quoted(text: &str) -> Option<(Word, &str)> {
+    let mut value = String::new();
+    let mut rest = text;
+    loop {
+        let end = rest.find('\'')?;
+        value.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('\'') {
+            Some(behind) => {
+                value.push('\'');
+                rest = behind;
+            }
+            None => return Some((Word::Literal(Literal::Text(value)), rest)),
+        }
+    }
+}
+
+/// A number, `null` or a name.
+fn plain(word: &str) -> Option<Word> {
+    if word == "null" {
+        return Some(Word::Literal(Literal::Null));
+    }
+    if let Ok(number) = word.parse() {
+        return Some(Word::Literal(Literal::Number(number)));
+    }
+    word.chars().all(|sign| sign.is_alphanumeric() || sign == '_').then(|| Word::Name(word.to_owned()))
+}
+
+struct Parser<'a> {
+    words: Vec<Word>,
+    at: usize,
+    names: &'a Names,
+}
+
+impl Parser<'_> {
+    fn or(&mut self) -> Option<Filter> {
+        let mut parts = vec![self.and()?];
+        while self.skip(&Word::Name("or".to_owned())) {
+            parts.push(self.and()?);
+        }
+        Some(if parts.len() == 1 { parts.remove(0) } else { Filter::Or(parts) })
+    }
+
+    fn and(&mut self) -> Option<Filter> {
+        let mut parts = vec![self.condition()?];
+        while self.skip(&Word::Name("and".to_owned())) {
+            parts.push(self.condition()?);
+        }
+        Some(if parts.len() == 1 { parts.remove(0) } else { Filter::And(parts) })
+    }
+
+    fn condition(&mut self) -> Option<Filter> {
+        if self.skip(&Word::Sign('(')) {
+            let inner = self.or()?;
+            return self.skip(&Word::Sign(')')).then_some(inner);
+        }
+        let name = self.name()?;
+        if let Some(function) = Function::named(&name) {
+            return self.call(function);
+        }
+        let column = Column::named(&name, self.names)?;
+        if !self.skip(&Word::Name("eq".to_owned())) {
+            return None;
+        }
+        let literal = self.literal()?;
+        let fits = match literal {
+            Literal::Number(_) => column == Column::Key,
+            Literal::Text(_) => column != Column::Key,
+            Literal::Null => true,
+        };
+        fits.then_some(Filter::Is(column, literal))
+    }
+
+    fn call(&mut self, function: Function) -> Option<Filter> {
+        let opened = self.skip(&Word::Sign('('));
+        let column = Column::named(&self.name()?, self.names)?;
+        let comma = self.skip(&Word::Sign(','));
+        let Literal::Text(part) = self.literal()? else { return None };
+        let closed = self.skip(&Word::Sign(')'));
+        (opened && comma && closed && column != Column::Key).then_some(Filter::Has(function, column, part))
+    }
+
+    fn skip(&mut self, word: &Word) -> bool {
+        let there = self.words.get(self.at) == Some(word);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let Some(Word::Name(name)) = self.words.get(self.at) else { return None };
+        self.at += 1;
+        Some(name.clone())
+    }
+
+    fn literal(&mut self) -> Option<Literal> {
+        let Some(Word::Literal(literal)) = self.words.get_mut(self.at) else { return None };
+        self.at += 1;
+        Some(std::mem::replace(literal, Literal::Null))
+    }
+}

@@ -1,0 +1,197 @@
+//! What the portal knows, for tests to compare with what the operator believes.
+
+use super::requests::{Operation, Record, Requests, Server};
+use super::sync::lock;
+use super::{random, requests};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One token, alive or revoked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Token {
+    /// Its key in the table.
+    pub id: i64,
+    /// The registry's username.
+    pub username: String,
+    /// The registry's password. The portal shows it once, in the answer to the request.
+    pub secret: String,
+    /// What it is for. Seen by all colleagues.
+    pub description: Option<String>,
+    /// Every description so far, the present one last.
+    pub history: Vec<Edit>,
+    /// When it was requested.
+    pub requested: Timestamp,
+    /// Who requested it.
+    pub requested_by: String,
+    /// When its description was last changed.
+    pub edited: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    /// Who revoked it.
+    pub revoked_by: Option<String>,
+}
+
+/// One description that a token has had.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edit {
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// The text.
+    pub description: Option<String>,
+}
+
+impl Token {
+    /// Whether it is not revoked.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.revoked.is_none()
+    }
+
+    /// Whether the registry, which learns everything so much later, lets it in now.
+    pub(super) fn is_known(&self, lag: Duration) -> bool {
+        let seen = Timestamp::now() - lag;
+        self.requested <= seen && self.revoked.is_none_or(|revoked| revoked > seen)
+    }
+}
+
+/// Who acts in the name of the person at the desk opposite.
+const COLLEAGUE: &str = "colleague";
+
+/// A handle to the portal's memory.
+#[derive(Clone, Default)]
+pub struct Ledger {
+    tokens: Arc<Mutex<BTreeMap<i64, Token>>>,
+    pub(super) requests: Requests,
+}
+
+impl Ledger {
+    /// Tokens that are not revoked.
+    #[must_use]
+    pub fn live(&self) -> Vec<Token> {
+        self.read(|tokens| tokens.values().filter(|token| token.is_live()).cloned().collect())
+    }
+
+    /// All tokens there ever were.
+    #[must_use]
+    pub fn all(&self) -> Vec<Token> {
+        self.read(|tokens| tokens.values().cloned().collect())
+    }
+
+    /// One token, alive or revoked.
+    #[must_use]
+    pub fn token(&self, id: i64) -> Option<Token> {
+        self.read(|tokens| tokens.get(&id).cloned())
+    }
+
+    /// Secrets of all tokens there ever were, for a search in places where none may be.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.read(|tokens| tokens.values().map(|token| token.secret.clone()).collect())
+    }
+
+    /// A colleague requests a token by hand.
+    pub fn add_as_colleague(&self, description: Option<&str>) -> Token {
+        self.add(description.map(str::to_owned), "tw-", COLLEAGUE)
+    }
+
+    /// A colleague revokes a token. False: there is no such live token.
+    pub fn revoke_as_colleague(&self, id: i64) -> bool {
+        self.revoke(id, COLLEAGUE)
+    }
+
+    /// A colleague changes a description. False: there is no such live token.
+    pub fn edit_as_colleague(&self, id: i64, description: &str) -> bool {
+        self.edit(id, Some(description.to_owned()), COLLEAGUE)
+    }
+
+    /// Where the log of requests ends now, for [`Self::requests_since`].
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.requests.position()
+    }
+
+    /// Requests to portal and registry that began since then.
+    #[must_use]
+    pub fn requests_since(&self, position: usize) -> Vec<Record> {
+        self.requests.since(position)
+    }
+
+    /// How many requests of this kind began, whatever became of them. `Any`: all to the portal.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> usize {
+        self.requests.count(|record| record.server == Server::Portal && operation.covers(record.operation))
+    }
+
+    /// How many requests of this kind took effect.
+    #[must_use]
+    pub fn applied(&self, operation: Operation) -> usize {
+        self.requests.count(|record| record.applied && operation.covers(record.operation))
+    }
+
+    /// The most tasks that were under way at the same time.
+    #[must_use]
+    pub fn max_concurrent_tasks(&self) -> usize {
+        self.requests.gauge.highest()
+    }
+
+    /// Begins to measure [`Self::max_concurrent_tasks`] anew.
+    pub fn reset_max_concurrent_tasks(&self) {
+        self.requests.gauge.reset();
+    }
+
+    pub(super) fn read<R>(&self, look: impl FnOnce(&BTreeMap<i64, Token>) -> R) -> R {
+        look(&lock(&self.tokens))
+    }
+
+    pub(super) fn add(&self, description: Option<String>, prefix: &str, by: &str) -> Token {
+        let secret = random::secret();
+        let mut tokens = lock(&self.tokens);
+        let id = tokens.last_key_value().map_or(1, |(last, _)| last + 1);
+        let at = requests::now();
+        let token = Token {
+            id,
+            username: format!("{prefix}{id}"),
+            secret,
+            description: description.clone(),
+            history: vec![Edit { at, by: by.to_owned(), description }],
+            requested: at,
+            requested_by: by.to_owned(),
+            edited: None,
+            revoked: None,
+            revoked_by: None,
+        };
+        tokens.insert(id, token.clone());
+        token
+    }
+
+    pub(super) fn edit(&self, id: i64, description: Option<String>, by: &str) -> bool {
+        self.change(id, |token, at| {
+            token.history.push(Edit { at, by: by.to_owned(), description: description.clone() });
+            token.description = description;
+            token.edited = Some(at);
+        })
+    }
+
+    pub(super) fn revoke(&self, id: i64, by: &str) -> bool {
+        self.change(id, |token, at| {
+            token.revoked = Some(at);
+            token.revoked_by = Some(by.to_owned());
+        })
+    }
+
+    fn change(&self, id: i64, change: impl FnOnce(&mut Token, Timestamp)) -> bool {
+        let mut tokens = lock(&self.tokens);
+        match tokens.get_mut(&id).filter(|token| token.is_live()) {
+            Some(token) => {
+                change(token, requests::now());
+                true
+            }
+            None => false,
+        }
+    }
+}

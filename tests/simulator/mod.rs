@@ -1,0 +1,52 @@
+//! A stand-in of the Thinkwise portal (Indicium, `OData` 4) and of the container registry behind
+//! it, for tests, demo and benchmark.
+//!
+//! [`Simulator::start`] gives one on ports of its own. Tests look into its [`Ledger`] for what the
+//! portal really did, and order [`Fault`]s. `main.rs` beside this file makes a program of it, with
+//! a control interface over HTTP.
+//!
+//! Nobody outside knows under which names the real portal publishes its table and tasks: they are
+//! in [`Names`], and tests use more than one set.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "several test binaries include this module, and each uses its own part of it"
+)]
+#![allow(clippy::expect_used, reason = "a simulator that cannot go on has to stop the test")]
+
+mod answer;
+mod bearers;
+mod columns;
+mod config;
+mod connection;
+mod control;
+mod faults;
+mod filter;
+mod image;
+mod ledger;
+mod login;
+mod messages;
+mod metadata;
+mod misfortune;
+mod names;
+mod portal;
+mod query;
+mod random;
+mod registry;
+mod requests;
+mod run;
+mod server;
+mod shared;
+mod sync;
+mod target;
+mod tasks;
+mod tls;
+
+pub use config::{Challenge, Config, Login, NextLink, Ports};
+pub use faults::{Fault, Faults, Rule};
+pub use ledger::{Edit, Ledger, Token};
+pub use names::{EditNames, Names, RequestNames, RevokeNames};
+pub use requests::{Operation, Record, Server};
+pub use run::Simulator;

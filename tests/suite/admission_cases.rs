@@ -1,0 +1,193 @@
+//! The rules of the CRDs, each accepted and refused.
+
+use serde_json::{Value, json};
+
+/// What is tried.
+pub enum Change {
+    /// A new object, with this merged into a good one.
+    Create(Value),
+    /// A merge patch of the good object that is there.
+    Update(Value),
+}
+
+/// One try.
+pub struct Case {
+    pub what: &'static str,
+    pub change: Change,
+    /// Words of the message; nothing where it is accepted.
+    pub refusal: Option<&'static str>,
+}
+
+fn accepted(what: &'static str, change: Value) -> Case {
+    Case { what, change: Change::Create(change), refusal: None }
+}
+
+fn refused(what: &'static str, change: Value, words: &'static str) -> Case {
+    Case { what, change: Change::Create(change), refusal: Some(words) }
+}
+
+fn update(what: &'static str, change: Value, refusal: Option<&'static str>) -> Case {
+    Case { what, change: Change::Update(change), refusal }
+}
+
+fn spec(change: Value) -> Value {
+    json!({"metadata": {"name": "tried"}, "spec": change})
+}
+
+/// Of a `RegistryToken`.
+pub fn tokens() -> Vec<Case> {
+    let described = |text: &str| spec(json!({"description": text}));
+    let secret = |change: Value| spec(json!({"secret": change}));
+    vec![
+        accepted("a description of 200 characters", described(&"é".repeat(200))),
+        refused("a description of 201", described(&"é".repeat(201)), "Too long"),
+        refused("an empty description", described(""), "at least 1"),
+        refused("white space at the end", described("prod "), "must not begin or end with white space"),
+        refused("two lines", described("a\nb"), "must be one line without control characters"),
+        refused("a tab", described("a\tb"), "must be one line without control characters"),
+        accepted("brackets in the middle", described("[a/b] prod")),
+        accepted("brackets that are no marker", described("prod [A/B]")),
+        refused("the shape of a marker", described("prod [abc/def2]"), "must not end like [x/y]"),
+        accepted("a namespaced issuer", spec(json!({"issuerRef": {"kind": "TokenIssuer", "name": "mine"}}))),
+        refused("another kind of issuer", spec(json!({"issuerRef": {"kind": "Issuer"}})), "Unsupported value"),
+        update("another issuer", json!({"spec": {"issuerRef": {"name": "other"}}}), Some("issuerRef cannot be changed")),
+        update("the issuer taken away is the default again", json!({"spec": {"issuerRef": null}}), None),
+        update("another description", json!({"spec": {"description": "other"}}), None),
+        update("another secret name", json!({"spec": {"secret": {"name": "other"}}}), Some("secret.name cannot be changed")),
+        update("the same name in words", json!({"spec": {"secret": {"name": "good"}}}), None),
+        accepted("labels and annotations", secret(json!({"labels": {"a": "b"}, "annotations": {"c/d": "e"}}))),
+        refused("our label", secret(json!({"labels": {"registry-token.dev/owner": "x"}})), "labels must not use the prefix"),
+        refused(
+            "our annotation",
+            secret(json!({"annotations": {"registry-token.dev/attempt": "x"}})),
+            "annotations must not use the prefix",
+        ),
+        refused("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), "should match"),
+    ]
+}
+
+/// A good issuer.
+pub fn good_issuer() -> Value {
+    let named = |name: &str| json!({"name": name, "from": "TokenID"});
+    json!({
+        "type": "Thinkwise",
+        "thinkwise": {
+            "url": "https://portal.example.com/indicium",
+            "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
+            "table": {
+                "name": "container_token",
+                "key": [{"column": "container_token_id", "from": "TokenID"}],
+                "columns": {"username": "username", "description": "description"},
+            },
+            "tasks": {
+                "request": {
+                    "name": "request_token", "parameters": [{"name": "description", "from": "Description"}],
+                    "outputs": {"username": "username", "secret": "secret"},
+                },
+                "editDescription": {
+                    "name": "edit_token_description",
+                    "parameters": [named("container_token_id"), {"name": "description", "from": "Description"}],
+                },
+                "revoke": {"name": "revoke_token", "parameters": [named("container_token_id")]},
+            },
+        },
+    })
+}
+
+/// Of an issuer of either kind.
+pub fn issuers(kind: &str) -> Vec<Case> {
+    let mut all = addresses();
+    all.extend(logins());
+    all.extend(tasks());
+    all.extend(limits_and_registries());
+    if kind == "ClusterTokenIssuer" {
+        let allowed = |change: Value| spec(json!({"allowedNamespaces": change}));
+        all.push(accepted("a selector", allowed(json!({"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}))));
+        all.push(refused("no selector", allowed(json!({"from": "Selector"})), "give a selector with from: Selector"));
+        let both = json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}});
+        all.push(refused("a selector for all", allowed(both), "give a selector with from: Selector"));
+    }
+    all
+}
+
+fn addresses() -> Vec<Case> {
+    let at = |url: &str| spec(json!({"thinkwise": {"url": url}}));
+    vec![
+        accepted("a good issuer", spec(json!({}))),
+        refused("no member", spec(json!({"thinkwise": null})), "type Thinkwise needs spec.thinkwise"),
+        refused("another vendor", spec(json!({"type": "Harbor"})), "Unsupported value"),
+        accepted("a port", at("https://portal.example.com:8443/indicium")),
+        refused("no address", at("portal.example.com"), "url must be Indicium's root"),
+        refused("another scheme", at("ftp://portal.example.com"), "url must be Indicium's root"),
+        refused("a slash at the end", at("https://portal.example.com/"), "must not end with a slash"),
+        refused("a query", at("https://portal.example.com/a?b=c"), "must not have a query or a fragment"),
+        refused("a user", at("https://me:pw@portal.example.com"), "must not hold a user or password"),
+        refused("the application's path", at("https://portal.example.com/indicium/iam/tcp"), "must not hold /iam"),
+        refused("http", at("http://portal.example.com"), "url is http"),
+        accepted(
+            "http that is meant",
+            spec(json!({"thinkwise": {"url": "http://portal.example.com", "allowInsecureHTTP": true}})),
+        ),
+    ]
+}
+
+fn logins() -> Vec<Case> {
+    let auth = |change: Value| spec(json!({"thinkwise": {"auth": change}}));
+    let client = |change: Value| {
+        let mut oauth = json!({"secretRef": {"name": "portal"}});
+        crate::stage::merge(&mut oauth, change);
+        auth(json!({"type": "OAuth2ClientCredentials", "basic": null, "oauth2ClientCredentials": oauth}))
+    };
+    let tls = |change: Value| spec(json!({"thinkwise": {"tls": change}}));
+    let pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----";
+    vec![
+        accepted("client credentials", client(json!({}))),
+        accepted("a token URL", client(json!({"tokenURL": "https://login.example.com/token"}))),
+        refused("a token URL that is none", client(json!({"tokenURL": "login"})), "tokenURL must be a URL"),
+        refused("an http token URL", client(json!({"tokenURL": "http://login.example.com"})), "tokenURL is http"),
+        refused("a type without its member", auth(json!({"basic": null})), "give basic with type: Basic"),
+        refused(
+            "the wrong member",
+            auth(json!({"oauth2ClientCredentials": {"secretRef": {"name": "portal"}}})),
+            "give oauth2ClientCredentials with type: OAuth2ClientCredentials",
+        ),
+        accepted("a bundle", tls(json!({"caBundle": pem}))),
+        refused("a bundle that is none", tls(json!({"caBundle": "MIIB"})), "caBundle must be PEM"),
+        refused("two CAs", tls(json!({"caBundle": pem, "caConfigMapRef": {"name": "ca"}})), "caConfigMapRef or caBundle"),
+    ]
+}
+
+fn tasks() -> Vec<Case> {
+    let task = |name: &str, parameters: Value| spec(json!({"thinkwise": {"tasks": {name: {"parameters": parameters}}}}));
+    let (description, id) = (json!({"name": "d", "from": "Description"}), json!({"name": "i", "from": "TokenID"}));
+    vec![
+        accepted("a fixed value beside", task("request", json!([description, {"name": "confirm", "value": "true"}]))),
+        refused("a request without description", task("request", json!([{"name": "a", "value": "b"}])), "the request needs one parameter"),
+        refused("a request with an id", task("request", json!([description, id])), "the request needs one parameter"),
+        refused("an edit without id", task("editDescription", json!([description])), "the edit needs a parameter"),
+        refused("a revocation of nothing", task("revoke", json!([{"name": "confirm", "value": "true"}])), "the revocation needs"),
+        refused(
+            "a parameter from two sources",
+            task("revoke", json!([{"name": "i", "from": "TokenID", "value": "1"}])),
+            "give from or value",
+        ),
+        refused("a parameter from none", task("revoke", json!([id, {"name": "x"}])), "give from or value"),
+    ]
+}
+
+fn limits_and_registries() -> Vec<Case> {
+    let limits = |change: Value| spec(json!({"limits": change}));
+    let registry = |host: &str| spec(json!({"registries": [{"host": host}]}));
+    vec![
+        accepted("other limits", limits(json!({"concurrency": 1, "requestTimeout": "5m", "firstByteTimeout": "2m"}))),
+        refused("no concurrency", limits(json!({"concurrency": 0})), "should be greater than or equal to 1"),
+        refused("a first byte after the end", limits(json!({"requestTimeout": "10s"})), "make requestTimeout at least as long"),
+        refused("an hour", limits(json!({"requestTimeout": "1h"})), "between 100ms and 10m"),
+        refused("no duration", limits(json!({"requestTimeout": "soon"})), "should match"),
+        accepted("a port and a path", registry("registry.example.com:5000/team")),
+        refused("a scheme", registry("https://registry.example.com"), "without https://"),
+        refused("a blank", registry("registry example"), "a registry is host[:port][/path]"),
+        refused("no registry", spec(json!({"registries": []})), "at least 1"),
+        refused("one twice", spec(json!({"registries": [{"host": "a"}, {"host": "a"}]})), "Duplicate value"),
+    ]
+}

@@ -1,0 +1,65 @@
+//! The process dies; no token is left behind.
+
+use crate::control_plane::eventually;
+use crate::simulator::{Config, Fault, Operation};
+use crate::stage::{LIMIT, Team, own_stage, start_operator};
+use serde_json::json;
+
+#[tokio::test]
+async fn killed_between_request_and_commit_no_token_is_leaked() {
+    let (control_plane, mut operator) = own_stage().await;
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let team = Team::bare(control_plane, "kill", Config::default()).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({})).await;
+    for round in 0..3 {
+        let name = format!("pull-{round}");
+        // The portal has made the token, and its answer has not come yet.
+        team.portal.faults().once(Operation::Request, Fault::HangAfter);
+        let before = team.portal.ledger().applied(Operation::Request);
+        team.token(&name, "killed meanwhile").await;
+        eventually("the portal to have made the token", LIMIT, async || {
+            let made = team.portal.ledger().applied(Operation::Request);
+            if made > before { Ok(()) } else { Err(format!("{made} made")) }
+        })
+        .await;
+        operator.kill();
+        team.portal.faults().clear();
+        operator = start_operator(control_plane).await;
+        team.until_settled(&name).await;
+        let live: Vec<String> = team.portal.ledger().live().iter().map(|token| token.username.clone()).collect();
+        assert_eq!(live.len(), round + 1, "each object has its own token and no other lives: {live:?}");
+    }
+    assert_eq!(team.portal.ledger().all().len(), 6, "three were lost and three followed");
+    for round in 0..3 {
+        let content = team.dockerconfigjson(&format!("pull-{round}")).await;
+        assert!(team.pull(&content).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn killed_after_the_commit_the_stored_token_is_adopted() {
+    let (control_plane, operator) = own_stage().await;
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let team = Team::bare(control_plane, "adopt", Config::default()).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({})).await;
+    // The edit that follows the commit hangs; the status is put back to before the commit.
+    team.portal.faults().once(Operation::Edit, Fault::HangBefore);
+    team.token("pull", "adopted").await;
+    let object = team.until("pull", "True", "TokenStored").await;
+    operator.kill();
+    let cleared = json!({"status": {"token": null, "uid": null, "portal": null, "secret": null, "conditions": []}});
+    let params = kube::api::PatchParams::default();
+    team.tokens().patch_status("pull", &params, &kube::api::Patch::Merge(cleared)).await.expect("cleared");
+    team.portal.faults().clear();
+    let operator = start_operator(control_plane).await;
+    let after = team.until_settled("pull").await;
+    let id = |object: &registry_token_operator::api::RegistryToken| {
+        object.status.clone().and_then(|status| status.token).map(|token| token.id)
+    };
+    assert_eq!(id(&object), id(&after), "the same token");
+    assert_eq!(team.portal.ledger().all().len(), 1, "none was asked for again");
+    assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("adopted"));
+    drop(operator);
+}

@@ -1,0 +1,56 @@
+//! At rest nothing is written, and a restart asks little.
+
+use crate::operator::Operator;
+use crate::simulator::{Config, Simulator};
+use crate::stage::{Team, own_stage, start_operator};
+use std::time::Duration;
+
+/// How long nothing may happen. The issuer's check of the portal is a read and may.
+const REST: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
+    let (control_plane, operator) = own_stage().await;
+    // The control plane lives as long as the test binary does.
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let team = Team::bare(control_plane, "rest", Config::default()).await;
+    team.credentials("portal-password").await;
+    team.issuer(serde_json::json!({})).await;
+    for index in 0..5 {
+        team.token(&format!("pull-{index}"), "rests").await;
+    }
+    for index in 0..5 {
+        team.until_settled(&format!("pull-{index}")).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    nothing_happens(&team, REST).await;
+    let position = control_plane.audit().expect("audit").position().await.expect("position");
+    let calls = team.portal.ledger().position();
+    operator.terminate().await;
+    let restarted: Operator = start_operator(control_plane).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = control_plane.audit().expect("audit").since(position).await.expect("read").filter(ours);
+    assert_eq!(after.clone().writes().len(), 0, "{:?}", after.writes());
+    let gets = after.filter(|event| event.verb == "get" && event.resource == "secrets" && event.name.starts_with("pull"));
+    assert_eq!(gets.len(), 0, "no Secret is read for a restart");
+    assert!(no_task(&team.portal, calls), "no task is run for a restart");
+    drop(restarted);
+}
+
+async fn nothing_happens(team: &Team, how_long: Duration) {
+    let position = team.control_plane.audit().expect("audit").position().await.expect("position");
+    let calls = team.portal.ledger().position();
+    tokio::time::sleep(how_long).await;
+    let events = team.control_plane.audit().expect("audit").since(position).await.expect("read").filter(ours);
+    assert_eq!(events.clone().writes().len(), 0, "{:?}", events.writes());
+    assert!(no_task(&team.portal, calls), "no task is run at rest");
+}
+
+fn ours(event: &crate::control_plane::AuditEvent) -> bool {
+    event.user_agent.starts_with("registry-token-operator/")
+}
+
+fn no_task(portal: &Simulator, since: usize) -> bool {
+    !portal.ledger().requests_since(since).iter().any(|request| request.operation.is_task())
+}
