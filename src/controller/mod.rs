@@ -77,20 +77,14 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
 
+    let cluster = Watched { all: Api::all(client.clone()), store: cluster_issuers.clone(), writer: cluster_writer };
+    let namespaced = Watched { all: Api::all(client.clone()), store: issuers.clone(), writer: issuer_writer };
     tokio::join!(
         token_controller,
+        run_issuers(cluster, |client, _| Api::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
         run_issuers(
-            Api::<ClusterTokenIssuer>::all(client.clone()),
-            cluster_issuers.clone(),
-            cluster_writer,
-            cluster_wakes,
-            &ctx,
-            &stop
-        ),
-        run_issuers(
-            Api::<TokenIssuer>::all(client.clone()),
-            issuers.clone(),
-            issuer_writer,
+            namespaced,
+            |client, namespace| Api::<TokenIssuer>::namespaced(client, namespace),
             namespaced_wakes,
             &ctx,
             &stop
@@ -99,22 +93,29 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     );
 }
 
+/// A kind of issuer, and where what is watched of it goes.
+struct Watched<I: Resource<DynamicType = ()> + Clone + 'static> {
+    all: Api<I>,
+    store: Store<I>,
+    writer: reflector::store::Writer<I>,
+}
+
 /// Streaming lists need a tenth of the memory of paged ones, on servers that have them.
 fn streaming() -> watcher::Config {
     watcher::Config::default().streaming_lists()
 }
 
 async fn run_issuers<I>(
-    api: Api<I>,
-    store: Store<I>,
-    writer: reflector::store::Writer<I>,
+    watched: Watched<I>,
+    api: fn(Client, &str) -> Api<I>,
     wakes: impl Stream<Item = IssuerKey> + Send + 'static,
     ctx: &Shared,
     stop: &CancellationToken,
 ) where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let events = watcher(api.clone(), streaming())
+    let Watched { all, store, writer } = watched;
+    let events = watcher(all, streaming())
         .default_backoff()
         .modify(|issuer| issuer.meta_mut().managed_fields = None)
         .reflect(writer)
@@ -136,7 +137,10 @@ async fn run_issuers<I>(
         }))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
-            move |object, ctx: Shared| issuer_pass::reconcile(object, ctx, api.clone()),
+            move |object: Arc<I>, ctx: Shared| {
+                let api = api(ctx.client.clone(), &object.key().namespace);
+                issuer_pass::reconcile(object, ctx, api)
+            },
             |_, never, _| match *never {},
             Arc::clone(ctx),
         )

@@ -50,10 +50,7 @@ impl ControlPlane {
     pub async fn service_account_config(&self, namespace: &str, name: &str) -> Result<Config> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                expiration_seconds: Some(TOKEN_SECONDS),
-                ..TokenRequestSpec::default()
-            }),
+            spec: Some(TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() }),
             ..TokenRequest::default()
         };
         let what = format!("a token of the ServiceAccount {namespace}/{name}");
@@ -97,8 +94,7 @@ impl ControlPlane {
             }}],
             "current-context": "test",
         });
-        std::fs::write(path, format!("{kubeconfig:#}\n"))
-            .context(format!("writing {}", path.display()))
+        std::fs::write(path, format!("{kubeconfig:#}\n")).context(format!("writing {}", path.display()))
     }
 }
 

@@ -114,10 +114,7 @@ impl ControlPlane {
         if !self.options.audit {
             return Err(Error::new("this control plane writes no audit log"));
         }
-        Ok(Audit {
-            control_plane: self,
-            path: self.files.audit_log(),
-        })
+        Ok(Audit { control_plane: self, path: self.files.audit_log() })
     }
 }
 
@@ -137,8 +134,8 @@ impl Audit<'_> {
         let (text, _) = self.up_to_now(&client, position.0).await?;
         let mut events = Vec::new();
         for line in text.lines() {
-            let line: Line = serde_json::from_str(line)
-                .context(format!("a line of {}: {line}", self.path.display()))?;
+            let line: Line =
+                serde_json::from_str(line).context(format!("a line of {}: {line}", self.path.display()))?;
             events.extend(line.into_event());
         }
         Ok(Events(events))
@@ -152,16 +149,12 @@ impl Audit<'_> {
         let count = &self.control_plane.audit_marks;
         let name = format!("{MARK}{}", count.fetch_add(1, Ordering::Relaxed));
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        namespaces
-            .get_opt(&name)
-            .await
-            .context("putting a mark into the audit log")?;
+        namespaces.get_opt(&name).await.context("putting a mark into the audit log")?;
         let mark = format!("\"name\":\"{name}\"");
         let what = format!("the mark {name} in {}", self.path.display());
         wait_for(&what, MARK_LIMIT, async || {
             let text = self.read(start).map_err(|error| error.to_string())?;
             let found = text.find(&mark).ok_or("not there yet")?;
-            // A line still being written has no end yet.
             let line_end = text[found..].find('\n').ok_or("not all there yet")?;
             let length = found + line_end + 1;
             Ok((text[..length].to_owned(), start + length as u64))
@@ -169,14 +162,17 @@ impl Audit<'_> {
         .await
     }
 
+    /// The whole lines from `start`.
     fn read(&self, start: u64) -> Result<String> {
         let reading = format!("reading {}", self.path.display());
         let mut file = File::open(&self.path).context(&reading)?;
         file.seek(SeekFrom::Start(start)).context(&reading)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).context(&reading)?;
-        // The last line may end within a character.
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        // A line still being written may end within a character.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        bytes.truncate(whole);
+        String::from_utf8(bytes).context(&reading)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::error::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 
 /// A certificate authority that lives as long as its control plane.
@@ -21,14 +21,9 @@ impl Authority {
     /// A new authority with a key of its own.
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test control plane");
+        params.distinguished_name.push(DnType::CommonName, "test control plane");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let issuer = CertifiedIssuer::self_signed(params, key_pair()?)
             .context("making the control plane's certificate authority")?;
         Ok(Self(issuer))
@@ -48,20 +43,14 @@ impl Authority {
     pub fn server(&self) -> Result<Identity> {
         let names = ["127.0.0.1", "localhost", "kubernetes.default.svc"].map(String::from);
         let params = CertificateParams::new(names).context("naming the API server")?;
-        self.sign(
-            params,
-            "kube-apiserver",
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )
+        self.sign(params, "kube-apiserver", ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// A client certificate: kube-apiserver takes its common name as the user and its
     /// organization as a group.
     pub fn client(&self, user: &str, group: &str) -> Result<Identity> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, group);
+        params.distinguished_name.push(DnType::OrganizationName, group);
         self.sign(params, user, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
@@ -71,19 +60,13 @@ impl Authority {
         common_name: &str,
         usage: ExtendedKeyUsagePurpose,
     ) -> Result<Identity> {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, common_name);
+        params.distinguished_name.push(DnType::CommonName, common_name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         let key = key_pair()?;
-        let certificate = params
-            .signed_by(&key, &self.0)
-            .context(format!("signing the certificate of {common_name}"))?;
-        Ok(Identity {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        let certificate =
+            params.signed_by(&key, &self.0).context(format!("signing the certificate of {common_name}"))?;
+        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
 

@@ -83,8 +83,7 @@ impl ControlPlane {
     pub async fn apply_crds(&self, manifests: &str) -> Result<()> {
         let client = self.client().await?;
         for name in self.apply(manifests).await? {
-            if let Some(name) = name.strip_prefix("customresourcedefinition.apiextensions.k8s.io/")
-            {
+            if let Some(name) = name.strip_prefix("customresourcedefinition.apiextensions.k8s.io/") {
                 let what = format!("the CustomResourceDefinition {name} to be served");
                 wait_for(&what, CRD_LIMIT, async || served(&client, name).await).await?;
             }
@@ -95,15 +94,10 @@ impl ControlPlane {
 
 async fn served(client: &Client, name: &str) -> std::result::Result<(), String> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let definition = definitions
-        .get(name)
-        .await
-        .map_err(|error| error.to_string())?;
+    let definition = definitions.get(name).await.map_err(|error| error.to_string())?;
     let conditions = definition.status.unwrap_or_default().conditions;
-    let established = conditions
-        .iter()
-        .flatten()
-        .any(|condition| condition.type_ == "Established" && condition.status == "True");
+    let established =
+        conditions.iter().flatten().any(|condition| condition.type_ == "Established" && condition.status == "True");
     if !established {
         return Err(format!("not established: {conditions:?}"));
     }

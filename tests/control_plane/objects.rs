@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt as _};
 use std::time::Duration;
 
 /// The controller manager makes a `ServiceAccount` within milliseconds once it runs.
-const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_secs(60);
+const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_mins(1);
 
 impl ControlPlane {
     /// Creates a namespace `<prefix>-<random>` and waits until it is ready for pods, that is
@@ -17,10 +17,7 @@ impl ControlPlane {
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
         let client = self.client().await?;
         let wanted = Namespace {
-            metadata: ObjectMeta {
-                generate_name: Some(format!("{prefix}-")),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() },
             ..Namespace::default()
         };
         let name = Api::all(client.clone())

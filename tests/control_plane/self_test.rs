@@ -19,13 +19,7 @@ const VICTIM: &str = "CONTROL_PLANE_SELF_TEST_VICTIM";
 const READY: &str = "victim ready:";
 
 fn config_map(name: &str) -> ConfigMap {
-    ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            ..ObjectMeta::default()
-        },
-        ..ConfigMap::default()
-    }
+    ConfigMap { metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }, ..ConfigMap::default() }
 }
 
 async fn create_config_map(client: Client, namespace: &str, name: &str) -> Result<()> {
@@ -59,10 +53,7 @@ fn check_gone(pids: &[u32], folder: &Path) -> std::result::Result<(), String> {
 
 #[tokio::test]
 async fn two_control_planes_at_once_both_serve_and_share_nothing() -> Result<()> {
-    let (one, other) = tokio::join!(
-        ControlPlane::start(Options::default()),
-        ControlPlane::start(Options::default()),
-    );
+    let (one, other) = tokio::join!(ControlPlane::start(Options::default()), ControlPlane::start(Options::default()),);
     let (one, other) = (one?, other?);
     create_config_map(one.client().await?, "default", "only-here").await?;
     let there: Api<ConfigMap> = Api::namespaced(other.client().await?, "default");
@@ -88,12 +79,9 @@ async fn a_dropped_control_plane_leaves_nothing_behind() -> Result<()> {
 async fn a_port_taken_by_another_process_is_not_the_end() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0").context("taking a port")?;
     let port = taken.local_addr().context("taking a port")?.port();
-    let control_plane = ControlPlane::start(Options {
-        controller_manager: false,
-        first_port: Some(port),
-        ..Options::default()
-    })
-    .await?;
+    let control_plane =
+        ControlPlane::start(Options { controller_manager: false, first_port: Some(port), ..Options::default() })
+            .await?;
     assert_ne!(control_plane.port(), port);
     Ok(())
 }
@@ -110,19 +98,15 @@ async fn a_killed_process_leaves_no_control_plane_behind() -> Result<()> {
     victim.wait().context("waiting for the victim's end")?;
     killed?;
     let told = told?;
-    let (pids, folder) = told
-        .split_once(" in ")
-        .ok_or_else(|| Error::new(format!("the victim told {told:?}")))?;
+    let (pids, folder) = told.split_once(" in ").ok_or_else(|| Error::new(format!("the victim told {told:?}")))?;
     let pids = pids
         .split_whitespace()
         .map(|pid| pid.parse().context(format!("parsing the pid {pid}")))
         .collect::<Result<Vec<u32>>>()?;
     assert_eq!(pids.len(), 3, "{told}");
-    wait_for(
-        "a killed process's control plane to end",
-        Duration::from_secs(5),
-        async || check_gone(&pids, Path::new(folder)),
-    )
+    wait_for("a killed process's control plane to end", Duration::from_secs(5), async || {
+        check_gone(&pids, Path::new(folder))
+    })
     .await
 }
 
@@ -131,11 +115,7 @@ async fn be_the_victim() -> Result<()> {
     let pids = control_plane.pids();
     let pids: Vec<String> = pids.iter().map(|(_, pid)| pid.to_string()).collect();
     // Past the test runner's capture. A line of its own: the runner writes on this one too.
-    let told = format!(
-        "\n{READY} {} in {}\n",
-        pids.join(" "),
-        control_plane.folder().display()
-    );
+    let told = format!("\n{READY} {} in {}\n", pids.join(" "), control_plane.folder().display());
     let mut out = std::io::stdout();
     out.write_all(told.as_bytes()).context("telling the pids")?;
     out.flush().context("telling the pids")?;
@@ -145,9 +125,7 @@ async fn be_the_victim() -> Result<()> {
 }
 
 fn start_victim() -> Result<Child> {
-    let module = module_path!()
-        .split_once("::")
-        .map_or("", |(_, module)| module);
+    let module = module_path!().split_once("::").map_or("", |(_, module)| module);
     let name = format!("{module}::a_killed_process_leaves_no_control_plane_behind");
     let this_program = std::env::current_exe().context("looking for this program")?;
     Command::new(this_program)
@@ -172,9 +150,7 @@ fn first_line_of(child: &mut Child, start: &'static str) -> Result<String> {
             }
         }
     });
-    receiver
-        .recv_timeout(Duration::from_mins(2))
-        .context("waiting two minutes for the victim to be ready")
+    receiver.recv_timeout(Duration::from_mins(2)).context("waiting two minutes for the victim to be ready")
 }
 
 #[tokio::test]
@@ -184,17 +160,12 @@ async fn a_namespace_is_deleted_with_what_is_in_it() -> Result<()> {
     let namespace = control_plane.namespace("deleted").await?;
     create_config_map(client.clone(), &namespace, "inside").await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces
-        .delete(&namespace, &DeleteParams::default())
-        .await
-        .context("deleting the namespace")?;
+    namespaces.delete(&namespace, &DeleteParams::default()).await.context("deleting the namespace")?;
     let what = format!("the namespace {namespace} to be gone");
-    eventually(&what, Duration::from_secs(60), async || {
-        match namespaces.get_opt(&namespace).await {
-            Ok(None) => Ok(()),
-            Ok(Some(left)) => Err(format!("still there: {:?}", left.status)),
-            Err(error) => Err(error.to_string()),
-        }
+    eventually(&what, Duration::from_mins(1), async || match namespaces.get_opt(&namespace).await {
+        Ok(None) => Ok(()),
+        Ok(Some(left)) => Err(format!("still there: {:?}", left.status)),
+        Err(error) => Err(error.to_string()),
     })
     .await;
     let inside: Api<ConfigMap> = Api::namespaced(client, &namespace);
@@ -215,10 +186,7 @@ async fn the_audit_log_counts_one_write_as_one() -> Result<()> {
     let events = audit.since(before).await?;
     let writes = events.within(&namespace).by("admin").writes();
     assert_eq!(writes.len(), 1, "{writes:?}");
-    assert_eq!(
-        (&*writes[0].verb, &*writes[0].resource, &*writes[0].name),
-        ("create", "configmaps", "counted")
-    );
+    assert_eq!((&*writes[0].verb, &*writes[0].resource, &*writes[0].name), ("create", "configmaps", "counted"));
     assert_eq!(writes[0].status_code, 201);
     let after = audit.position().await?;
     let events = audit.since(after).await?.within(&namespace).by("admin");
@@ -239,9 +207,7 @@ async fn a_service_account_may_do_what_rbac_grants_and_no_more() -> Result<()> {
         &format!("--namespace={namespace}"),
     ];
     control_plane.kubectl_ok(&grant, None).await?;
-    let config = control_plane
-        .service_account_config(&namespace, "default")
-        .await?;
+    let config = control_plane.service_account_config(&namespace, "default").await?;
     let client = Client::try_from(config).context("making a client")?;
     let audit = control_plane.audit()?;
     let before = audit.position().await?;
@@ -255,15 +221,10 @@ async fn a_service_account_may_do_what_rbac_grants_and_no_more() -> Result<()> {
     .await;
     let secrets: Api<Secret> = Api::namespaced(client, &namespace);
     let refused = secrets.list(&all).await;
-    assert!(
-        matches!(&refused, Err(kube::Error::Api(status)) if status.code == 403),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, Err(kube::Error::Api(status)) if status.code == 403), "{refused:?}");
     let user = format!("system:serviceaccount:{namespace}:default");
     let asked = audit.since(before).await?.by(&user);
-    let last = asked
-        .last()
-        .map(|event| (&*event.resource, event.status_code));
+    let last = asked.last().map(|event| (&*event.resource, event.status_code));
     assert_eq!(last, Some(("secrets", 403)), "{asked:?}");
     Ok(())
 }

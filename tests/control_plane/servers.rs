@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// What a controller manager is needed for in tests: namespaces that are really deleted, owner
-/// references that are really followed, `default` `ServiceAccounts` and quotas.
+/// references that are really followed, `default` `ServiceAccounts`, quotas, and the rules of
+/// aggregated roles (`view`, `edit` and `admin` grant nothing without).
 const CONTROLLERS: &str = "--controllers=namespace-controller,garbage-collector-controller,\
     serviceaccount-controller,serviceaccount-token-controller,\
-    root-ca-certificate-publisher-controller,resourcequota-controller";
+    root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller";
 
 /// One line for each finished request, and one for each watch when it starts.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1

@@ -26,10 +26,7 @@ fn start_on_a_thread_of_its_own() -> Result<ControlPlane> {
             .enable_all()
             .build()
             .context("making a runtime for the control plane's start")?
-            .block_on(ControlPlane::start(Options {
-                audit: true,
-                ..Options::default()
-            }))
+            .block_on(ControlPlane::start(Options { audit: true, ..Options::default() }))
     })
     .join()
     .unwrap_or_else(|_| Err(Error::new("the control plane's start panicked")))

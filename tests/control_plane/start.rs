@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// It takes three seconds alone, and several on a machine that runs many of them at once.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
+/// How long one answer may take. Whoever took our port may accept connections and say nothing.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
 /// How many ports are tried when other processes take them first.
 const PORT_TRIES: u32 = 5;
 
@@ -34,11 +37,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            audit: false,
-            controller_manager: true,
-            first_port: None,
-        }
+        Self { audit: false, controller_manager: true, first_port: None }
     }
 }
 
@@ -61,9 +60,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts a control plane and waits until it is ready to serve.
     pub async fn start(options: Options) -> Result<Self> {
-        let programs = tokio::task::spawn_blocking(assets::folder)
-            .await
-            .context("building the control plane")??;
+        let programs = tokio::task::spawn_blocking(assets::folder).await.context("building the control plane")??;
         let start = Instant::now();
         let (files, sweeper) = make_folder(programs.as_path())?;
         let authority = Authority::new()?;
@@ -85,16 +82,9 @@ impl ControlPlane {
             audit_marks: AtomicU64::new(0),
         };
         control_plane.wait_until_ready().await?;
-        control_plane.write_kubeconfig(
-            &control_plane.admin_config()?,
-            &control_plane.kubeconfig_path(),
-        )?;
+        control_plane.write_kubeconfig(&control_plane.admin_config()?, &control_plane.kubeconfig_path())?;
         control_plane.start_controller_manager()?;
-        announce(&format!(
-            "ready in {:.1} s on 127.0.0.1:{}",
-            start.elapsed().as_secs_f32(),
-            control_plane.port
-        ));
+        announce(&format!("ready in {:.1} s on 127.0.0.1:{}", start.elapsed().as_secs_f32(), control_plane.port));
         Ok(control_plane)
     }
 
@@ -120,14 +110,11 @@ impl ControlPlane {
 
     /// An error with the tail of its log if one of the servers has ended.
     pub fn check_alive(&self) -> Result<()> {
-        self.servers()
-            .try_for_each(|server| lock(server).check_alive())
+        self.servers().try_for_each(|server| lock(server).check_alive())
     }
 
     fn servers(&self) -> impl Iterator<Item = &Mutex<Server>> {
-        [&self.etcd, &self.api_server]
-            .into_iter()
-            .chain(&self.controller_manager)
+        [&self.etcd, &self.api_server].into_iter().chain(&self.controller_manager)
     }
 
     /// Waits for `/readyz`, with another port as often as another process takes ours first.
@@ -156,11 +143,12 @@ impl ControlPlane {
             if let Err(died) = self.check_alive() {
                 return Ok(Err(died));
             }
-            let request = Request::new("")
-                .get("readyz", &GetParams::default())
-                .map_err(|error| error.to_string())?;
-            let answer = client.request_text(request).await;
-            answer.map(|_| Ok(())).map_err(|error| error.to_string())
+            let request = Request::new("").get("readyz", &GetParams::default()).map_err(|error| error.to_string())?;
+            tokio::time::timeout(ANSWER_LIMIT, client.request_text(request))
+                .await
+                .map_err(|_| format!("no answer in {ANSWER_LIMIT:?}"))?
+                .map(|_| Ok(()))
+                .map_err(|error| error.to_string())
         })
         .await;
         waited.map_err(|error| {

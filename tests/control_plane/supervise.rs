@@ -59,12 +59,7 @@ pub struct Server {
 
 impl Server {
     /// Starts `program` with its standard output and error in `<folder>/<name>.log`.
-    pub fn start(
-        name: &'static str,
-        program: &Path,
-        args: &[String],
-        folder: &Path,
-    ) -> Result<Self> {
+    pub fn start(name: &'static str, program: &Path, args: &[String], folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let pid_file = folder.join(format!("{name}.pid"));
         // A pid of an earlier try must not be taken for the new one.
@@ -80,12 +75,7 @@ impl Server {
             .stderr(errors)
             .spawn()
             .context(format!("starting {name}"))?;
-        let mut server = Self {
-            name,
-            pid: 0,
-            log,
-            shell,
-        };
+        let mut server = Self { name, pid: 0, log, shell };
         server.pid = server.read_pid(&pid_file)?;
         Ok(server)
     }
@@ -99,10 +89,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        Err(Error::new(format!(
-            "waited {PROMPT:?} for the pid of {}",
-            self.name
-        )))
+        Err(Error::new(format!("waited {PROMPT:?} for the pid of {}", self.name)))
     }
 
     /// The server's name, as in `kube-apiserver`.
@@ -158,10 +145,7 @@ impl Drop for Server {
                 Ok(Some(_)) | Err(_) => return,
             }
         }
-        eprintln!(
-            "control plane: waited {PROMPT:?} for {} (pid {}) to end",
-            self.name, self.pid
-        );
+        eprintln!("control plane: waited {PROMPT:?} for {} (pid {}) to end", self.name, self.pid);
     }
 }
 
@@ -201,10 +185,7 @@ impl Drop for Sweeper {
 /// end this process alone, since the shell still has work to do then.
 fn watching_shell(script: &str) -> Command {
     let mut command = Command::new("sh");
-    command
-        .args(["-c", script, "control-plane-watch"])
-        .stdin(Stdio::piped())
-        .process_group(0);
+    command.args(["-c", script, "control-plane-watch"]).stdin(Stdio::piped()).process_group(0);
     command
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 /// ([`Simulator::configure`](super::Simulator::configure)), but for what says that it is read once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a mood of its own")]
 pub struct Config {
     /// HTTPS with a CA of its own; else plain HTTP. Read once, at start.
     pub tls: bool,

@@ -101,7 +101,9 @@ impl Desk {
         let rules = if body.is_array() { body } else { json!([body]) };
         match serde_json::from_value::<Vec<Rule>>(rules) {
             Ok(rules) => {
-                rules.into_iter().for_each(|rule| self.shared.faults.add(rule));
+                for rule in rules {
+                    self.shared.faults.add(rule);
+                }
                 done()
             }
             Err(error) => bad(&error.to_string()),

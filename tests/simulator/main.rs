@@ -9,7 +9,6 @@ mod simulator;
 use clap::Parser;
 use serde_json::json;
 use simulator::{Challenge, Config, Login, Names, Ports, Simulator};
-use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// A stand-in of the portal and of the registry behind it.
 #[derive(Parser)]
 #[command(name = "portal-simulator")]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Arguments {
     /// Port of the portal; 0 is any free one.
     #[arg(long, default_value_t = 0)]

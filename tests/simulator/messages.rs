@@ -17,8 +17,11 @@ pub(super) fn service(config: &Config, status: u16, text: &str) -> Answer {
 
 /// A refusal by a rule of the application: the message is XML that names the rule.
 pub(super) fn refusal(config: &Config, id: &str, parameters: &[(&str, &str)]) -> Answer {
-    let named: String = parameters.iter().map(|(key, value)| format!("<{key}>{value}</{key}>")).collect();
-    let raw = format!("<msg id=\"{id}\">{named}</msg>");
+    let mut raw = format!("<msg id=\"{id}\">");
+    for (key, value) in parameters {
+        raw.extend(["<", key, ">", value, "</", key, ">"]);
+    }
+    raw.push_str("</msg>");
     Answer::empty(config.refusal_status).with(HEADER, header(config, "ApplicationDbMessage", &raw, id, parameters))
 }
 

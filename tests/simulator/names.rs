@@ -104,11 +104,7 @@ impl Names {
                 id: Some(id.clone()),
             },
             edit: EditNames { task: "token_omschrijving_wijzigen".to_owned(), id: id.clone(), description },
-            revoke: RevokeNames {
-                task: "token_intrekken".to_owned(),
-                id,
-                confirm: Some("bevestigd".to_owned()),
-            },
+            revoke: RevokeNames { task: "token_intrekken".to_owned(), id, confirm: Some("bevestigd".to_owned()) },
         }
     }
 }

@@ -39,9 +39,7 @@ async fn handle(
     let visit = shared.ledger.requests.begin(record(&parts, &body, operation, &connection));
     let call = Call { shared: shared.clone(), config, target, parts, body, visit: visit.clone() };
     let answer = match call.admit() {
-        Ok(principal) => {
-            misfortune::meet(&shared, &connection, operation, |late| call.answer(principal, late)).await
-        }
+        Ok(principal) => misfortune::meet(&shared, &connection, operation, |late| call.answer(principal, late)).await,
         Err(refusal) => refusal,
     };
     visit.answered(answer.status);

@@ -25,7 +25,7 @@ use url::form_urlencoded::parse;
 /// What the registry calls itself in its challenge.
 const SERVICE: &str = "registry";
 /// How long one of its bearers is valid.
-const VALID: Duration = Duration::from_secs(300);
+const VALID: Duration = Duration::from_mins(5);
 
 /// The registry.
 pub(super) fn router(shared: Arc<Shared>) -> Router {

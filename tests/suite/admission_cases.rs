@@ -50,13 +50,25 @@ pub fn tokens() -> Vec<Case> {
         refused("the shape of a marker", described("prod [abc/def2]"), "must not end like [x/y]"),
         accepted("a namespaced issuer", spec(json!({"issuerRef": {"kind": "TokenIssuer", "name": "mine"}}))),
         refused("another kind of issuer", spec(json!({"issuerRef": {"kind": "Issuer"}})), "Unsupported value"),
-        update("another issuer", json!({"spec": {"issuerRef": {"name": "other"}}}), Some("issuerRef cannot be changed")),
+        update(
+            "another issuer",
+            json!({"spec": {"issuerRef": {"name": "other"}}}),
+            Some("issuerRef cannot be changed"),
+        ),
         update("the issuer taken away is the default again", json!({"spec": {"issuerRef": null}}), None),
         update("another description", json!({"spec": {"description": "other"}}), None),
-        update("another secret name", json!({"spec": {"secret": {"name": "other"}}}), Some("secret.name cannot be changed")),
+        update(
+            "another secret name",
+            json!({"spec": {"secret": {"name": "other"}}}),
+            Some("secret.name cannot be changed"),
+        ),
         update("the same name in words", json!({"spec": {"secret": {"name": "good"}}}), None),
         accepted("labels and annotations", secret(json!({"labels": {"a": "b"}, "annotations": {"c/d": "e"}}))),
-        refused("our label", secret(json!({"labels": {"registry-token.dev/owner": "x"}})), "labels must not use the prefix"),
+        refused(
+            "our label",
+            secret(json!({"labels": {"registry-token.dev/owner": "x"}})),
+            "labels must not use the prefix",
+        ),
         refused(
             "our annotation",
             secret(json!({"annotations": {"registry-token.dev/attempt": "x"}})),
@@ -153,19 +165,32 @@ fn logins() -> Vec<Case> {
         ),
         accepted("a bundle", tls(json!({"caBundle": pem}))),
         refused("a bundle that is none", tls(json!({"caBundle": "MIIB"})), "caBundle must be PEM"),
-        refused("two CAs", tls(json!({"caBundle": pem, "caConfigMapRef": {"name": "ca"}})), "caConfigMapRef or caBundle"),
+        refused(
+            "two CAs",
+            tls(json!({"caBundle": pem, "caConfigMapRef": {"name": "ca"}})),
+            "caConfigMapRef or caBundle",
+        ),
     ]
 }
 
 fn tasks() -> Vec<Case> {
-    let task = |name: &str, parameters: Value| spec(json!({"thinkwise": {"tasks": {name: {"parameters": parameters}}}}));
+    let task =
+        |name: &str, parameters: Value| spec(json!({"thinkwise": {"tasks": {name: {"parameters": parameters}}}}));
     let (description, id) = (json!({"name": "d", "from": "Description"}), json!({"name": "i", "from": "TokenID"}));
     vec![
         accepted("a fixed value beside", task("request", json!([description, {"name": "confirm", "value": "true"}]))),
-        refused("a request without description", task("request", json!([{"name": "a", "value": "b"}])), "the request needs one parameter"),
+        refused(
+            "a request without description",
+            task("request", json!([{"name": "a", "value": "b"}])),
+            "the request needs one parameter",
+        ),
         refused("a request with an id", task("request", json!([description, id])), "the request needs one parameter"),
         refused("an edit without id", task("editDescription", json!([description])), "the edit needs a parameter"),
-        refused("a revocation of nothing", task("revoke", json!([{"name": "confirm", "value": "true"}])), "the revocation needs"),
+        refused(
+            "a revocation of nothing",
+            task("revoke", json!([{"name": "confirm", "value": "true"}])),
+            "the revocation needs",
+        ),
         refused(
             "a parameter from two sources",
             task("revoke", json!([{"name": "i", "from": "TokenID", "value": "1"}])),
@@ -181,7 +206,11 @@ fn limits_and_registries() -> Vec<Case> {
     vec![
         accepted("other limits", limits(json!({"concurrency": 1, "requestTimeout": "5m", "firstByteTimeout": "2m"}))),
         refused("no concurrency", limits(json!({"concurrency": 0})), "should be greater than or equal to 1"),
-        refused("a first byte after the end", limits(json!({"requestTimeout": "10s"})), "make requestTimeout at least as long"),
+        refused(
+            "a first byte after the end",
+            limits(json!({"requestTimeout": "10s"})),
+            "make requestTimeout at least as long",
+        ),
         refused("an hour", limits(json!({"requestTimeout": "1h"})), "between 100ms and 10m"),
         refused("no duration", limits(json!({"requestTimeout": "soon"})), "should match"),
         accepted("a port and a path", registry("registry.example.com:5000/team")),

@@ -3,8 +3,8 @@
 
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{Team, ready, stage, token};
-use kube::api::{DeleteParams, PostParams};
 use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
@@ -41,7 +41,9 @@ async fn the_issuers_secret_is_absent_and_then_lacks_a_key() {
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
     says(&team, "IssuerNotReady", "CredentialsMissing").await;
-    let secret: Secret = serde_json::from_value(json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s"}})).expect("a Secret");
+    let secret: Secret =
+        serde_json::from_value(json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s"}}))
+            .expect("a Secret");
     team.secrets().create(&PostParams::default(), &secret).await.expect("created");
     crate::control_plane::eventually("the issuer to name the missing key", crate::stage::LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
@@ -96,7 +98,8 @@ async fn a_portal_that_goes_down_after_ready_costs_working_objects_nothing() {
 async fn a_foreign_secret_of_that_name() {
     let team = Team::new("foreign").await;
     let foreign: Secret =
-        serde_json::from_value(json!({"metadata": {"name": "pull"}, "stringData": {"theirs": "untouched"}})).expect("a Secret");
+        serde_json::from_value(json!({"metadata": {"name": "pull"}, "stringData": {"theirs": "untouched"}}))
+            .expect("a Secret");
     let created = team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.token("pull", "waits").await;
     says(&team, "SecretNotOurs", "left alone").await;
@@ -138,7 +141,8 @@ async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
     crate::control_plane::eventually("the refusal in DescriptionSynced", crate::stage::LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
         let synced = crate::stage::condition(&object, "DescriptionSynced").unwrap_or_default();
-        let told = synced["reason"] == "EditRefused" && synced["message"].as_str().is_some_and(|text| text.contains("description_not_allowed"));
+        let told = synced["reason"] == "EditRefused"
+            && synced["message"].as_str().is_some_and(|text| text.contains("description_not_allowed"));
         if told && ready(&object).0 == "True" { Ok(()) } else { Err(synced.to_string()) }
     })
     .await;

@@ -83,7 +83,8 @@ async fn further_registries_reach_the_secret_with_the_same_token() {
     let hosts = json!([{"host": team.portal.registry_host()}, {"host": "mirror.example.com/thinkwise"}]);
     team.issuer(json!({"registries": hosts})).await;
     eventually("both registries in the Secret", LIMIT, async || {
-        let content: Value = serde_json::from_slice(&team.dockerconfigjson("pull").await).map_err(|error| error.to_string())?;
+        let content: Value =
+            serde_json::from_slice(&team.dockerconfigjson("pull").await).map_err(|error| error.to_string())?;
         let held = content["auths"].as_object().map_or(0, serde_json::Map::len);
         if held == 2 { Ok(()) } else { Err(format!("{held} registries")) }
     })

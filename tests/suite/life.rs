@@ -50,7 +50,8 @@ async fn an_edited_description_edits_the_same_token_once() {
     assert_eq!(ledger.count(Operation::Edit), edits + 1, "one edit");
     assert_eq!(ledger.count(Operation::Request), 1, "no further token");
     assert_eq!(ledger.live()[0].description.as_deref(), Some("after"));
-    let token = |object: &registry_token_operator::api::RegistryToken| object.status.clone().and_then(|status| status.token);
+    let token =
+        |object: &registry_token_operator::api::RegistryToken| object.status.clone().and_then(|status| status.token);
     assert_eq!(token(&before), token(&after));
     assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
 }
@@ -117,9 +118,14 @@ async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked
 
     eventually("a new token in place of the old", LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
-        let (now, before) = (object.status.and_then(|status| status.token), first.status.clone().and_then(|status| status.token));
+        let (now, before) =
+            (object.status.and_then(|status| status.token), first.status.clone().and_then(|status| status.token));
         let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
-        if now != before && now.is_some() && live.len() == 1 && live[0] != old { Ok(()) } else { Err(format!("{live:?}")) }
+        if now != before && now.is_some() && live.len() == 1 && live[0] != old {
+            Ok(())
+        } else {
+            Err(format!("{live:?}"))
+        }
     })
     .await;
     team.until_settled("pull").await;

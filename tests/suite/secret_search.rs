@@ -60,7 +60,8 @@ async fn every_object(team: &Team) -> Vec<(String, String)> {
             let api: Api<DynamicObject> = Api::all_with(team.client.clone(), &resource);
             let Ok(found) = api.list(&kube::api::ListParams::default()).await else { continue };
             for object in found.items {
-                let name = format!("{}/{}/{}", resource.kind, object.namespace().unwrap_or_default(), object.name_any());
+                let name =
+                    format!("{}/{}/{}", resource.kind, object.namespace().unwrap_or_default(), object.name_any());
                 all.push((name, serde_json::to_string(&object).expect("JSON")));
             }
         }
@@ -87,7 +88,8 @@ async fn a_secret_is_in_its_secret_alone() {
     let log = operator.log();
     assert!(log.contains("decided"), "the debug log was on");
     let audit = std::fs::read_to_string(control_plane.folder().join("audit.log")).unwrap_or_default();
-    let kinds: std::collections::BTreeSet<&str> = objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();
+    let kinds: std::collections::BTreeSet<&str> =
+        objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();
     assert!(kinds.contains("Event") && kinds.contains("RegistryToken") && kinds.contains("Secret"), "{kinds:?}");
 
     let secrets = team.portal.ledger().secrets();

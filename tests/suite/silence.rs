@@ -32,7 +32,8 @@ async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = control_plane.audit().expect("audit").since(position).await.expect("read").filter(ours);
     assert_eq!(after.clone().writes().len(), 0, "{:?}", after.writes());
-    let gets = after.filter(|event| event.verb == "get" && event.resource == "secrets" && event.name.starts_with("pull"));
+    let gets =
+        after.filter(|event| event.verb == "get" && event.resource == "secrets" && event.name.starts_with("pull"));
     assert_eq!(gets.len(), 0, "no Secret is read for a restart");
     assert!(no_task(&team.portal, calls), "no task is run for a restart");
     drop(restarted);

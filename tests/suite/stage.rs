@@ -238,7 +238,7 @@ pub fn issuer_spec(portal: &Simulator) -> Value {
             },
         },
         "registries": [{"host": portal.registry_host()}],
-        "limits": {"requestsPerSecond": 1000, "concurrency": 8, "firstByteTimeout": "3s", "requestTimeout": "3s"},
+        "limits": {"requestsPerSecond": 1000, "concurrency": 8, "connectTimeout": "2s", "firstByteTimeout": "3s", "requestTimeout": "3s"},
     })
 }
 
