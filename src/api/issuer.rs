@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
     doc = "A vendor's portal that hands out registry tokens, for the whole cluster.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
@@ -49,7 +48,6 @@ pub struct ClusterTokenIssuerSpec {
     doc = "A vendor's portal that hands out registry tokens, for one namespace.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
@@ -206,10 +204,6 @@ pub struct IssuerStatus {
     /// Where the tokens live; frozen by the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<PortalLocation>,
-
-    /// How many objects use this issuer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<i64>,
 }
 
 /// A portal and an application in it.

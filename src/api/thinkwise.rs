@@ -288,7 +288,7 @@ pub struct Parameter {
     /// What to send: `Description`, `TokenID` or `Username`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ParameterSource>,
-    /// A fixed text to send.
+    /// A fixed text to send; `true` and `false` go as booleans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub value: Option<String>,

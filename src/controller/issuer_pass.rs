@@ -61,7 +61,7 @@ where
     }
     let found = prepare(ctx, &key, object, held).await;
     note(ctx, &key, &found, &users);
-    write_status(object, ctx, api, &found, users.len()).await?;
+    write_status(object, ctx, api, &found).await?;
     if found.is_err() {
         return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
     }
@@ -180,12 +180,11 @@ async fn write_status<I>(
     ctx: &Context,
     api: &Api<I>,
     found: &Result<Arc<Handle>, (Reason, String)>,
-    users: usize,
 ) -> Result<(), ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let status = next_status(object, found, users);
+    let status = next_status(object, found);
     if object.status() == Some(&status) {
         return Ok(());
     }
@@ -215,14 +214,13 @@ where
     Ok(())
 }
 
-fn next_status(object: &dyn IssuerObject, found: &Result<Arc<Handle>, (Reason, String)>, users: usize) -> IssuerStatus {
+fn next_status(object: &dyn IssuerObject, found: &Result<Arc<Handle>, (Reason, String)>) -> IssuerStatus {
     let mut status = object.status().cloned().unwrap_or_default();
     let (value, reason, message) = match found {
         Ok(_) => ("True", Reason::PortalReady, "the portal lists its tokens as configured"),
         Err((reason, message)) => ("False", *reason, message.as_str()),
     };
     status.observed_generation = Some(object.generation());
-    status.tokens = i64::try_from(users).ok();
     if let (Ok(handle), None) = (found, &status.portal) {
         let portal = &handle.facts.portal;
         status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });

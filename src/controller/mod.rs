@@ -82,13 +82,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     tokio::join!(
         token_controller,
         run_issuers(cluster, |client, _| Api::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
-        run_issuers(
-            namespaced,
-            |client, namespace| Api::<TokenIssuer>::namespaced(client, namespace),
-            namespaced_wakes,
-            &ctx,
-            &stop
-        ),
+        run_issuers(namespaced, Api::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
         ready_when_cached(&ctx, (&tokens, &secrets), (&cluster_issuers, &issuers), &readiness, &stop),
     );
 }

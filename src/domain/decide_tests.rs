@@ -149,7 +149,7 @@ fn anothers_reservation_is_waited_for_and_then_given_up() {
         ..with_secret(|held| held.reservation = Some(Reservation { attempt: attempt_id(), holder: holder.into() }))
     };
     assert_eq!(decide(&reserved("me", 0)), Action::Abandon);
-    assert!(matches!(decide(&reserved("other", 40)), Action::WaitFor(left, _) if left == Duration::from_secs(60)));
+    assert!(matches!(decide(&reserved("other", 40)), Action::WaitFor(left, _) if left == Duration::from_mins(1)));
     assert_eq!(decide(&reserved("other", 100)), Action::Abandon);
 }
 

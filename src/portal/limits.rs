@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn limits(concurrency: i32, requests_per_second: i32) -> Limits {
-        Limits { concurrency, requests_per_second, ..Limits::default() }
+        Limits { requests_per_second, concurrency, ..Limits::default() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ mod tests {
         let second = gate.call(Priority::Urgent).await;
         let apart = begun.elapsed();
         assert!((100..=102).contains(&apart.as_millis()), "one every 100 ms, not {apart:?}");
-        let third = tokio::time::timeout(Duration::from_secs(60), gate.call(Priority::Urgent)).await;
+        let third = tokio::time::timeout(Duration::from_mins(1), gate.call(Priority::Urgent)).await;
         assert!(third.is_err(), "a third at a time");
         drop((first, second));
         gate.call(Priority::Urgent).await;

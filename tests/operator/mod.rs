@@ -46,7 +46,7 @@ impl Operator {
         let server = Server::start("operator", Path::new("/usr/bin/env"), &args, folder.path())?;
         let mut operator = Self { server, folder };
         let url = format!("http://127.0.0.1:{port}/readyz");
-        wait_for("the operator to be ready", Duration::from_secs(60), async || {
+        wait_for("the operator to be ready", Duration::from_mins(1), async || {
             operator.server.check_alive().map_err(|error| error.to_string())?;
             let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
             let ready = answer.status().is_success();

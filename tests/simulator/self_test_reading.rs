@@ -50,7 +50,7 @@ fn ids(rows: &[Value]) -> Vec<i64> {
 #[tokio::test]
 async fn rows_come_page_by_page() {
     for (relative_next_link, next_link) in [(false, NextLink::SkipToken), (true, NextLink::Skip)] {
-        let bench = Bench::new(Config { relative_next_link, next_link, ..Config::default() }).await;
+        let bench = Bench::new(Config { next_link, relative_next_link, ..Config::default() }).await;
         for number in 0..2500 {
             bench.simulator.ledger().add_as_colleague(Some(&format!("number {number}")));
         }

@@ -94,5 +94,5 @@ async fn a_thousand_tasks_run_at_a_time() {
     let ledger = bench.simulator.ledger();
     assert_eq!(ledger.live().len(), 1000);
     assert!(ledger.max_concurrent_tasks() > 300, "{} at most", ledger.max_concurrent_tasks());
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }

@@ -113,7 +113,7 @@ async fn a_foreign_secret_of_that_name() {
 #[tokio::test]
 async fn a_description_that_the_portal_refuses() {
     let team = Team::with("refused", Config { description_max_length: Some(60), ..Config::default() }).await;
-    team.token("pull", &"long ".repeat(20).trim_end().to_owned()).await;
+    team.token("pull", "long ".repeat(20).trim_end()).await;
     says(&team, "RequestRefused", "").await;
     assert!(team.portal.ledger().live().is_empty());
     team.patch("pull", json!({"spec": {"description": "short"}})).await;

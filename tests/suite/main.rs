@@ -1,6 +1,14 @@
 //! The operator as it ships, on a real API server, with the portal's stand-in and a real registry
 //! protocol.
 
+#![allow(
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test stops where it cannot go on, and reads as the list of what it sees"
+)]
+
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
 #[path = "../operator/mod.rs"]

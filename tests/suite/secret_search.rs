@@ -1,8 +1,9 @@
 //! A token's secret is in its Secret and nowhere else: every log, event and object of a full run
 //! is searched for it, in every shape in which it could have slipped through.
 
+use crate::control_plane::eventually;
 use crate::simulator::Config;
-use crate::stage::{Team, own_stage};
+use crate::stage::{LIMIT, Team, own_stage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use kube::api::DynamicObject;
@@ -83,6 +84,13 @@ async fn a_secret_is_in_its_secret_alone() {
     team.patch("pull", json!({"spec": {"description": "edited"}})).await;
     team.until_settled("pull").await;
     team.delete("gone").await;
+    eventually("the deleted object's Secret to be garbage collected", LIMIT, async || {
+        match team.secrets().get_opt("gone").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{:?}", other.map(|secret| secret.is_some()))),
+        }
+    })
+    .await;
 
     let objects = every_object(&team).await;
     let log = operator.log();

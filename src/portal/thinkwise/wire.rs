@@ -17,6 +17,7 @@ pub(super) struct Values<'a> {
 enum Argument<'a> {
     Text(&'a str),
     Number(i64),
+    Flag(bool),
 }
 
 /// The arguments in the order of their declaration: Indicium applies them in the order of the JSON
@@ -30,6 +31,7 @@ impl Serialize for Arguments<'_> {
             match argument {
                 Argument::Text(text) => map.serialize_entry(name, text)?,
                 Argument::Number(number) => map.serialize_entry(name, number)?,
+                Argument::Flag(flag) => map.serialize_entry(name, flag)?,
             }
         }
         map.end()
@@ -57,7 +59,8 @@ fn argument<'a>(parameter: &'a Parameter, values: &Values<'a>) -> Result<Argumen
         (Some(ParameterSource::TokenID), _) => {
             values.token.map(|token| as_number(token.id).map_or(Argument::Text(token.id), Argument::Number))
         }
-        (None, Some(value)) => Some(Argument::Text(value)),
+        // A confirmation is a boolean in the task's signature (inferred: the portal asks "are you sure").
+        (None, Some(value)) => Some(value.parse().map_or(Argument::Text(value), Argument::Flag)),
         (None, None) => None,
     };
     let name = &parameter.name;
@@ -140,7 +143,7 @@ mod tests {
         let values = Values { description: Some("say \"hi\""), token: Some(token) };
         assert_eq!(
             text(&parameters, &values),
-            r#"{"z_confirm":"true","token_id":17,"b":"","a_description":"say \"hi\"","m_user":"robot$x"}"#
+            r#"{"z_confirm":true,"token_id":17,"b":"","a_description":"say \"hi\"","m_user":"robot$x"}"#
         );
     }
 

@@ -1,0 +1,20 @@
+# syntax=docker/dockerfile:1
+FROM docker.io/library/rust:1.95-slim-bookworm AS build
+WORKDIR /build
+# The dependencies alone, in a layer that a change of the sources leaves cached. Targets that need
+# files under tests/ are cut from the manifest: the image needs the binary only.
+COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+RUN sed -i '/^\[\[\(test\|example\|bench\)\]\]/,/^$/d' Cargo.toml \
+    && sed -i '/^components/d' rust-toolchain.toml \
+    && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
+    && cargo build --release --bin registry-token-operator \
+    && rm -r src
+COPY src src
+RUN touch src/main.rs src/lib.rs && cargo build --release --bin registry-token-operator
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /build/target/release/registry-token-operator /registry-token-operator
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/registry-token-operator"]
+CMD ["run"]

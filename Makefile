@@ -1,0 +1,37 @@
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench check generate control-plane image clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Builds the operator (release)
+	cargo build --release --locked --bin registry-token-operator
+
+demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name uses that cluster
+	$(if $(CONTEXT),,@tests/control_plane/build.sh >/dev/null)
+	cargo build --locked --bin registry-token-operator --example portal-simulator --example demo
+	target/debug/examples/demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
+
+test: ## Runs every suite; one line of counts at the end
+	@tests/control_plane/build.sh >/dev/null
+	@tests/run.sh
+
+bench: ## Measures the operator and prints a table
+	@tests/control_plane/build.sh >/dev/null
+	cargo bench --locked --bench operator
+
+check: ## Formatting and lints, as CI has them
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+generate: ## Writes the CRDs into crds/
+	cargo run --quiet --locked --bin registry-token-operator -- generate crds
+
+control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager and kubectl, once
+	tests/control_plane/build.sh
+
+image: ## Builds the container image
+	docker build --tag registry-token-operator:dev .
+
+clean: ## Removes what was built here (the control plane stays in its cache)
+	cargo clean

@@ -1,0 +1,15 @@
+//! The parts that the suite stands on, each by itself: the client of the portal, the portal's
+//! stand-in, the control plane.
+
+#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+#[path = "../portal/client.rs"]
+mod client;
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+#[path = "../control_plane/self_test.rs"]
+mod control_plane_tests;
+#[path = "../simulator/mod.rs"]
+mod simulator;
+#[path = "../simulator/self_test.rs"]
+mod simulator_tests;

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs every test, shows all of it, and ends with one line of counts.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log"
+code=${PIPESTATUS[0]}
+awk '/^test result:/ {passed += $4; failed += $6; ignored += $8}
+     END {printf "%d passed, %d failed, %d ignored\n", passed, failed, ignored}' "$log"
+exit "$code"
