@@ -103,7 +103,7 @@ async fn a_token_is_requested_edited_and_revoked_with_either_login() {
         let sent = [
             r#"{"z_first":"1","description":"for [nodes]"}"#,
             r#"{"token_id":1,"description":"it's new"}"#,
-            r#"{"token_id":1,"confirm":"true"}"#,
+            r#"{"token_id":1,"confirm":true}"#,
         ];
         assert_eq!(ledger.bodies, sent);
         assert!(ledger.bearers_made <= 1);
