@@ -2,8 +2,9 @@
 //! is searched for it, in every shape in which it could have slipped through.
 
 use crate::control_plane::eventually;
+use crate::operator::Options;
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage};
+use crate::stage::{LIMIT, Team, own_stage_with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use kube::api::DynamicObject;
@@ -72,7 +73,9 @@ async fn every_object(team: &Team) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_secret_is_in_its_secret_alone() {
-    let (control_plane, operator) = own_stage().await;
+    // Every crate at its most talkative: a secret must not slip out there either.
+    let talkative = Options { log: "trace", ..Options::default() };
+    let (control_plane, operator) = own_stage_with(talkative).await;
     let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let team = Team::bare(control_plane, "search", Config::default()).await;
     team.credentials("portal-password").await;
@@ -94,7 +97,7 @@ async fn a_secret_is_in_its_secret_alone() {
 
     let objects = every_object(&team).await;
     let log = operator.log();
-    assert!(log.contains("decided"), "the debug log was on");
+    assert!(log.contains("decided") && log.contains("TRACE"), "the trace log was on");
     let audit = std::fs::read_to_string(control_plane.folder().join("audit.log")).unwrap_or_default();
     let kinds: std::collections::BTreeSet<&str> =
         objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();

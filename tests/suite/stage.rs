@@ -25,27 +25,37 @@ pub fn binary() -> &'static Path {
 pub fn stage() -> &'static ControlPlane {
     static OPERATOR: OnceLock<Operator> = OnceLock::new();
     let control_plane = shared();
-    OPERATOR.get_or_init(|| on_a_thread(move || async move { prepare(control_plane).await }));
+    OPERATOR.get_or_init(|| {
+        on_a_thread(move || async move { prepare(control_plane, &operator::Options::default()).await })
+    });
     control_plane
 }
 
 /// A control plane of one's own, with an audit log, and an operator on it.
 pub async fn own_stage() -> (ControlPlane, Operator) {
+    own_stage_with(operator::Options::default()).await
+}
+
+/// The same, with an operator that runs like this.
+pub async fn own_stage_with(options: operator::Options) -> (ControlPlane, Operator) {
     let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
-    let operator = prepare(&control_plane).await;
+    let operator = prepare(&control_plane, &options).await;
     (control_plane, operator)
 }
 
-async fn prepare(control_plane: &ControlPlane) -> Operator {
+async fn prepare(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
     operator::install(control_plane).await.expect("installed");
-    start_operator(control_plane).await
+    start_with(control_plane, options).await
 }
 
 /// Starts an operator with the permissions of the manifests under `deploy/`.
 pub async fn start_operator(control_plane: &ControlPlane) -> Operator {
-    let options = operator::Options::default();
+    start_with(control_plane, &operator::Options::default()).await
+}
+
+async fn start_with(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("kubeconfig");
-    Operator::start(binary(), &kubeconfig, &options).await.expect("the operator starts")
+    Operator::start(binary(), &kubeconfig, options).await.expect("the operator starts")
 }
 
 fn on_a_thread<T: Send + 'static, F: Future<Output = T>>(make: impl FnOnce() -> F + Send + 'static) -> T {
