@@ -1,0 +1,91 @@
+//! The cluster of the demo: one of its own, or one that is there.
+
+use crate::control_plane::{ControlPlane, Options};
+use crate::operator::{self, crds};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A cluster with CRDs and the operator's namespace in it.
+pub struct Cluster {
+    kubectl: PathBuf,
+    /// For the user.
+    pub kubeconfig: PathBuf,
+    /// For the operator.
+    pub operator_kubeconfig: PathBuf,
+    _own: Option<ControlPlane>,
+    _folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts a control plane; the operator gets the permissions of `deploy/`.
+    pub async fn own() -> Result<Self, String> {
+        let control_plane = ControlPlane::start(Options::default()).await.map_err(|error| error.to_string())?;
+        operator::install(&control_plane).await.map_err(|error| error.to_string())?;
+        let operator_kubeconfig = operator::kubeconfig(&control_plane).await.map_err(|error| error.to_string())?;
+        Ok(Self {
+            kubectl: control_plane.kubectl(),
+            kubeconfig: control_plane.kubeconfig_path(),
+            operator_kubeconfig,
+            _own: Some(control_plane),
+            _folder: folder()?,
+        })
+    }
+
+    /// Uses the cluster of a context of the user's kubeconfig; the operator runs here, as that user.
+    pub fn of_context(context: &str) -> Result<Self, String> {
+        let view = ["config", "view", "--minify", "--flatten", "--context", context];
+        let output = Command::new("kubectl").args(view).output().map_err(|error| format!("kubectl: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("kubectl knows no context {context}: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        let folder = folder()?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, output.stdout).map_err(|error| error.to_string())?;
+        let operator_kubeconfig = kubeconfig.clone();
+        let cluster = Self { kubectl: "kubectl".into(), kubeconfig, operator_kubeconfig, _own: None, _folder: folder };
+        cluster.apply(&crds())?;
+        cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}")?;
+        for definition in ["registrytokens", "clustertokenissuers", "tokenissuers"] {
+            let name = format!("crd/{definition}.registry-token.dev");
+            cluster.run(&["wait", "--for=condition=Established", &name, "--timeout=60s"], None)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Applies a manifest.
+    pub fn apply(&self, manifest: &str) -> Result<String, String> {
+        self.run(&["apply", "--server-side", "-f", "-"], Some(manifest))
+    }
+
+    /// Runs kubectl; its output, or what it said when it failed.
+    pub fn run(&self, args: &[&str], stdin: Option<&str>) -> Result<String, String> {
+        let mut child = Command::new(&self.kubectl)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("kubectl: {error}"))?;
+        if let Some(mut input) = child.stdin.take() {
+            // kubectl may end without reading; its status tells why.
+            let _ = input.write_all(stdin.unwrap_or_default().as_bytes());
+        }
+        let output = child.wait_with_output().map_err(|error| format!("kubectl: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() { Ok(text) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    }
+}
+
+fn folder() -> Result<tempfile::TempDir, String> {
+    tempfile::tempdir().map_err(|error| error.to_string())
+}
+
+/// The operator's binary, which cargo puts beside the folder of this example.
+pub fn binary() -> Result<PathBuf, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let folder = here.parent().and_then(Path::parent).ok_or("this program lies in no folder")?;
+    let binary = folder.join("registry-token-operator");
+    if binary.exists() { Ok(binary) } else { Err(format!("{} is not built: run `make demo`", binary.display())) }
+}

@@ -1,0 +1,178 @@
+//! The whole life of a token, step by step, on real parts: `make demo`.
+
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+#[path = "../operator/mod.rs"]
+mod operator;
+#[path = "../pull/mod.rs"]
+mod pull;
+#[path = "../simulator/mod.rs"]
+mod simulator;
+
+mod cluster;
+mod readme;
+mod show;
+
+use clap::Parser;
+use cluster::{Cluster, binary};
+use operator::{Operator, Options};
+use show::Show;
+use simulator::{Config, Operation, Simulator};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Shows the whole life of a token.
+#[derive(Parser)]
+struct Arguments {
+    /// Leaves everything running until Ctrl-C, before the token is deleted.
+    #[arg(long)]
+    keep: bool,
+    /// Uses the cluster of this context of your kubeconfig.
+    #[arg(long)]
+    context: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut show = Show::new();
+    match play(Arguments::parse(), &mut show).await {
+        Ok(()) if show.end() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            show.check(false, error);
+            show.end();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
+    show.step("1. A cluster, a portal with a registry behind it, and the operator");
+    let cluster = match &arguments.context {
+        Some(context) => Cluster::of_context(context)?,
+        None => Cluster::own().await?,
+    };
+    let portal = Simulator::start(Config::default()).await;
+    let options = Options { log: "info", ..Options::default() };
+    let binary = binary()?;
+    let operator = Operator::start(&binary, &cluster.operator_kubeconfig, &options).await;
+    let operator = operator.map_err(|error| error.to_string())?;
+    println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
+
+    born(show, &cluster, &portal)?;
+    pulls(show, &cluster, &portal, true).await?;
+    renamed(show, &cluster, &portal).await?;
+    if arguments.keep {
+        keep(&cluster, &portal).await;
+        return Ok(());
+    }
+    gone(show, &cluster, &portal).await?;
+    drop(operator);
+    Ok(())
+}
+
+fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+    show.step("2. The README's YAML (addresses and CA are the demo's own)");
+    cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}")?;
+    for manifest in [readme::portal_secret(portal)?, readme::issuer(portal)?, readme::manifest("token")?] {
+        print!("{}", cluster.apply(&manifest.to_string())?);
+    }
+    show.step("3. It becomes Ready");
+    let wait = ["wait", "--for=condition=Ready", "rtok/thinkwise-pull", "-n", "team-a", "--timeout=60s"];
+    let ready = Show::kubectl(cluster, &wait);
+    show.check(ready.is_ok(), "the RegistryToken is Ready");
+    let synced = ["wait", "--for=condition=DescriptionSynced", "rtok/thinkwise-pull", "-n", "team-a", "--timeout=60s"];
+    Show::kubectl(cluster, &synced)?;
+    Show::kubectl(cluster, &["get", "rtok", "-A"])?;
+    Show::kubectl(cluster, &["get", "rtok", "-A", "-o", "wide"])?;
+    Show::kubectl(cluster, &["get", "clustertokenissuer"])?;
+    Show::kubectl(cluster, &["describe", "rtok", "-n", "team-a", "thinkwise-pull"])?;
+    let secret = Show::kubectl(cluster, &["get", "secret", "-n", "team-a", "thinkwise-pull"])?;
+    show.check(secret.contains("kubernetes.io/dockerconfigjson"), "the Secret is a pull secret");
+    list(portal);
+    let live = portal.ledger().live();
+    let described = live.iter().any(|token| token.description.as_deref() == Some("prod-eu, team-a"));
+    show.check(live.len() == 1 && described, "the portal lists one token, with the description and no mark");
+    Ok(())
+}
+
+/// What an independent OCI client makes of the pull secret, and of nothing else.
+async fn pulls(show: &mut Show, cluster: &Cluster, portal: &Simulator, wanted: bool) -> Result<(), String> {
+    show.step("4. An OCI client pulls with nothing but that Secret");
+    let content = content(cluster)?;
+    let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
+    println!("pull {}/{}: {pulled:?}", portal.registry_host(), pull::IMAGE);
+    show.check(pulled.is_ok() == wanted, "the image is pulled with nothing but the Secret");
+    Ok(())
+}
+
+/// The Secret's content, which is never printed.
+fn content(cluster: &Cluster) -> Result<Vec<u8>, String> {
+    use base64::Engine;
+    let path = r"jsonpath={.data.\.dockerconfigjson}";
+    let text = cluster.run(&["get", "secret", "-n", "team-a", "thinkwise-pull", "-o", path], None)?;
+    base64::engine::general_purpose::STANDARD.decode(text).map_err(|error| error.to_string())
+}
+
+async fn renamed(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+    show.step("5. The description is edited");
+    let former = portal.ledger().live();
+    let patch = r#"{"spec":{"description":"prod-eu, team-a, moved"}}"#;
+    Show::kubectl(cluster, &["patch", "rtok", "thinkwise-pull", "-n", "team-a", "--type=merge", "-p", patch])?;
+    let edited = || {
+        let live = portal.ledger().live();
+        live.len() == 1
+            && live[0].id == former[0].id
+            && live[0].description.as_deref() == Some("prod-eu, team-a, moved")
+    };
+    show.check(until(edited).await, "the portal shows the new description of the same token");
+    list(portal);
+    show.check(portal.ledger().count(Operation::Request) == 1, "one token was asked for in all");
+    Ok(())
+}
+
+async fn gone(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+    let content = content(cluster)?;
+    show.step("6. The object is deleted");
+    Show::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
+    show.check(portal.ledger().live().is_empty(), "the token is gone from the portal");
+    list(portal);
+    let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
+    println!("pull {}/{}: {pulled:?}", portal.registry_host(), pull::IMAGE);
+    show.check(pulled.is_err(), "the pull is refused");
+    let secret = ["get", "secret", "-n", "team-a", "thinkwise-pull", "--ignore-not-found"];
+    println!("waiting for the garbage collector, which learns of new kinds every 30 s");
+    let collected = until(|| cluster.run(&secret, None).is_ok_and(|text| text.is_empty())).await;
+    show.check(collected, "the Secret is garbage collected");
+    Ok(())
+}
+
+/// Looks for a minute and a half: a garbage collector that has just begun learns of new kinds only
+/// every 30 s.
+async fn until(seen: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(90) {
+        if seen() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    false
+}
+
+fn list(portal: &Simulator) {
+    println!("the portal's list:");
+    for token in portal.ledger().live() {
+        println!("  {:>4}  {:<8}  {}", token.id, token.username, token.description.unwrap_or_default());
+    }
+}
+
+async fn keep(cluster: &Cluster, portal: &Simulator) {
+    println!("\nEverything runs until Ctrl-C. In another terminal:\n");
+    println!("  export KUBECONFIG={}", cluster.kubeconfig.display());
+    println!("  kubectl get rtok -A -w");
+    println!("  kubectl delete rtok -n team-a thinkwise-pull\n");
+    println!("The portal is {}, the registry {}.", portal.portal_url(), portal.registry_host());
+    let _ = tokio::signal::ctrl_c().await;
+    list(portal);
+}
