@@ -1,0 +1,213 @@
+//! Many objects, one portal, one operator, on a control plane of their own.
+
+use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
+use crate::measure;
+use crate::operator::{self, Operator};
+use crate::simulator::{Config, Operation, Simulator};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use registry_token_operator::api::{OWNER_LABEL, RegistryToken, STORED_ANNOTATION};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How many create objects at once.
+const WRITERS: usize = 16;
+/// Longest wait for a fleet.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// What the portal is like.
+pub struct Portal {
+    /// What a task takes.
+    pub latency: Duration,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// Whether the answer to a request holds the token's id.
+    pub id_in_answer: bool,
+}
+
+/// Everything that a part needs.
+pub struct Fleet {
+    control_plane: ControlPlane,
+    operator: Option<Operator>,
+    portal: Simulator,
+    client: Client,
+    namespace: String,
+    begun: Position,
+}
+
+impl Fleet {
+    /// Starts all of it, and waits until the issuer is held and ready.
+    pub async fn start(portal: Portal) -> Self {
+        let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
+        operator::install(&control_plane).await.expect("installed");
+        let mut config = Config { latency: portal.latency, ..Config::default() };
+        config.names.request.id = portal.id_in_answer.then(|| "container_token_id".to_owned());
+        let simulator = Simulator::start(config).await;
+        let namespace = control_plane.namespace("bench").await.expect("a namespace");
+        let operator = start_operator(&control_plane).await;
+        let client = control_plane.client().await.expect("a client");
+        let manifests = manifests(&simulator, &namespace, &portal);
+        control_plane.apply(&manifests).await.expect("applied");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let begun = control_plane.audit().expect("audit").position().await.expect("a position");
+        Self { control_plane, operator: Some(operator), portal: simulator, client, namespace, begun }
+    }
+
+    fn tokens(&self) -> Api<RegistryToken> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Creates one object.
+    pub async fn create(&self, index: usize) {
+        let token: RegistryToken = serde_json::from_value(json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
+            "metadata": {"name": format!("pull-{index}"), "namespace": self.namespace},
+            "spec": {"description": format!("bench {index}"), "issuerRef": {"kind": "TokenIssuer", "name": "portal"}},
+        }))
+        .expect("an object");
+        self.tokens().create(&PostParams::default(), &token).await.expect("created");
+    }
+
+    /// Creates objects, many at once.
+    pub async fn create_range(&self, from: usize, to: usize) {
+        stream::iter(from..to).for_each_concurrent(WRITERS, |index| self.create(index)).await;
+    }
+
+    /// From the first create to the last filled Secret.
+    pub async fn create_and_wait(&self, objects: usize) -> Duration {
+        let begun = Instant::now();
+        let filled = self.wait_filled(objects);
+        tokio::join!(self.create_range(0, objects), filled);
+        begun.elapsed()
+    }
+
+    async fn wait_filled(&self, objects: usize) {
+        let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut events = watcher(secrets, watcher::Config::default().labels(OWNER_LABEL)).applied_objects().boxed();
+        let mut filled = HashSet::new();
+        let (begun, mut told) = (Instant::now(), Instant::now());
+        while filled.len() < objects {
+            let left = LIMIT.saturating_sub(begun.elapsed());
+            let event = tokio::time::timeout(left, events.try_next()).await.expect("every Secret is filled in time");
+            let Ok(Some(secret)) = event else { continue };
+            if secret.annotations().contains_key(STORED_ANNOTATION) {
+                filled.insert(secret.name_any());
+            }
+            if told.elapsed() > Duration::from_secs(2) {
+                told = Instant::now();
+                eprintln!("bench: {} of {objects} Secrets after {:.0} s", filled.len(), begun.elapsed().as_secs_f32());
+            }
+        }
+    }
+
+    /// Until every description is what its spec says.
+    pub async fn wait_settled(&self, objects: usize) {
+        let begun = Instant::now();
+        loop {
+            let marked = |text: &Option<String>| text.as_ref().is_none_or(|text| text.ends_with(']'));
+            let live = self.portal.ledger().live();
+            let settled = live.iter().filter(|token| !marked(&token.description)).count();
+            if settled >= objects {
+                break;
+            }
+            assert!(begun.elapsed() < LIMIT, "waited for {objects} settled descriptions, {settled} came");
+            eprintln!("bench: {settled} of {objects} settled after {:.0} s", begun.elapsed().as_secs_f32());
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        // The last status and its event follow the last edit.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+
+    /// Requests of the operator to the API server, by verb and resource, watches apart.
+    pub async fn requests(&self) -> BTreeMap<String, usize> {
+        let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
+        let mut counted = BTreeMap::new();
+        for event in events.iter().filter(|event| ours(event)) {
+            let slash = if event.subresource.is_empty() { "" } else { "/" };
+            *counted.entry(format!("{} {}{slash}{}", event.verb, event.resource, event.subresource)).or_default() += 1;
+        }
+        counted
+    }
+
+    /// Tokens asked for since the start.
+    pub fn tokens_asked(&self) -> usize {
+        self.portal.ledger().count(Operation::Request)
+    }
+
+    /// Resident memory of the operator in MiB.
+    pub fn resident(&self) -> f64 {
+        measure::resident(self.operator.as_ref().expect("runs").pid())
+    }
+
+    /// Ends the operator and starts it again: time until ready, and writes in 20 s.
+    pub async fn restart(&mut self) -> (Duration, usize) {
+        let former = self.operator.take().expect("runs");
+        former.terminate().await;
+        let position = self.control_plane.audit().expect("audit").position().await.expect("a position");
+        let begun = Instant::now();
+        self.operator = Some(start_operator(&self.control_plane).await);
+        let ready = begun.elapsed();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
+        (ready, events.filter(ours).writes().len())
+    }
+}
+
+/// The operator's own requests, lists and watches apart.
+fn ours(event: &AuditEvent) -> bool {
+    event.user_agent.starts_with("registry-token-operator/") && !["list", "watch"].contains(&event.verb.as_str())
+}
+
+async fn start_operator(control_plane: &ControlPlane) -> Operator {
+    let binary = Path::new(env!("CARGO_BIN_EXE_registry-token-operator"));
+    let kubeconfig = operator::kubeconfig(control_plane).await.expect("a kubeconfig");
+    let options = operator::Options { log: "warn", ..operator::Options::default() };
+    Operator::start(binary, &kubeconfig, &options).await.expect("the operator starts")
+}
+
+fn manifests(portal: &Simulator, namespace: &str, like: &Portal) -> String {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace},
+        "stringData": {"username": "k8s", "password": "portal-password"},
+    });
+    let id: Value = if like.id_in_answer { json!("container_token_id") } else { Value::Null };
+    let (token_id, description) = (
+        json!({"name": "container_token_id", "from": "TokenID"}),
+        json!({"name": "description", "from": "Description"}),
+    );
+    let mut outputs = json!({"username": "username", "secret": "secret"});
+    if !id.is_null() {
+        outputs["id"] = id;
+    }
+    let issuer = json!({
+        "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+        "metadata": {"name": "portal", "namespace": namespace},
+        "spec": {
+            "type": "Thinkwise",
+            "thinkwise": {
+                "url": portal.portal_url(),
+                "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
+                "tls": {"caBundle": portal.ca_pem()},
+                "table": {
+                    "name": "container_token",
+                    "key": [{"column": "container_token_id", "from": "TokenID"}],
+                    "columns": {"username": "username", "description": "description"},
+                },
+                "tasks": {
+                    "request": {"name": "request_token", "parameters": [description], "outputs": outputs},
+                    "editDescription": {"name": "edit_token_description", "parameters": [token_id, description]},
+                    "revoke": {"name": "revoke_token", "parameters": [token_id]},
+                },
+            },
+            "registries": [{"host": portal.registry_host()}],
+            "limits": {"requestsPerSecond": 10000, "concurrency": like.concurrency},
+        },
+    });
+    format!("{secret}\n---\n{issuer}")
+}

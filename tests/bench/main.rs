@@ -1,0 +1,157 @@
+//! `make bench`: the release binary on a real control plane, with a portal that takes 50 ms.
+//!
+//! API server, etcd, portal, operator and this program share the machine; its size is printed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot go on stops, and its figures are small numbers"
+)]
+
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+#[path = "../operator/mod.rs"]
+mod operator;
+#[path = "../simulator/mod.rs"]
+mod simulator;
+
+mod fleet;
+mod measure;
+
+use fleet::{Fleet, Portal};
+use std::time::Duration;
+
+/// What a task takes at the portal.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// A line of the table.
+struct Figure {
+    what: String,
+    measured: String,
+    target: String,
+    /// Nothing where there is no target.
+    met: Option<bool>,
+}
+
+fn figure(what: &str, measured: String, target: &str, met: Option<bool>) -> Figure {
+    eprintln!("bench: {what}: {measured}");
+    Figure { what: what.to_owned(), measured, target: target.to_owned(), met }
+}
+
+#[tokio::main]
+async fn main() {
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let wanted = |part: &str| only.is_empty() || only.split(',').any(|one| one == part);
+    let mut figures = vec![];
+    if wanted("1") || wanted("3") {
+        figures.extend(at_once(true).await);
+        figures.extend(at_once(false).await);
+    }
+    if wanted("2") {
+        figures.push(fifty_at_a_time().await);
+    }
+    if wanted("4") {
+        figures.push(one_by_one().await);
+    }
+    if wanted("5") {
+        figures.extend(memory().await);
+    }
+    print(&figures);
+}
+
+/// (1) and (3): 1,000 objects at once, four requests at a time.
+async fn at_once(id_in_answer: bool) -> Vec<Figure> {
+    const OBJECTS: usize = 1000;
+    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer }).await;
+    let elapsed = fleet.create_and_wait(OBJECTS).await;
+    let limit = LATENCY.as_secs_f64() * OBJECTS as f64 / 4.0;
+    let ratio = elapsed.as_secs_f64() / limit;
+    let how = if id_in_answer { "id in the answer" } else { "id looked up by its mark, one read more a token" };
+    let mut figures = vec![figure(
+        &format!("1. 1,000 objects, 4 requests at a time, {how}: time / the portal's limit of {limit:.1} s"),
+        format!("{ratio:.2} ({:.1} s)", elapsed.as_secs_f64()),
+        if id_in_answer { "<= 1.3" } else { "-" },
+        id_in_answer.then_some(ratio <= 1.3),
+    )];
+    if id_in_answer {
+        fleet.wait_settled(OBJECTS).await;
+        let requests = fleet.requests().await;
+        let counted = |events: bool| {
+            let kept = requests.iter().filter(|(what, _)| what.contains("events") == events);
+            kept.map(|(_, count)| *count).sum::<usize>() as f64 / OBJECTS as f64
+        };
+        let by_verb: Vec<String> =
+            requests.iter().map(|(what, count)| format!("{what} {:.2}", *count as f64 / OBJECTS as f64)).collect();
+        figures.push(figure(
+            &format!("3. requests to the API server an object ({})", by_verb.join(", ")),
+            format!("{:.2} + {:.2} events", counted(false), counted(true)),
+            "<= 6, events apart",
+            Some(counted(false) <= 6.0),
+        ));
+    }
+    figures
+}
+
+/// (2): fifty requests at a time.
+async fn fifty_at_a_time() -> Figure {
+    const OBJECTS: usize = 1000;
+    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 50, id_in_answer: true }).await;
+    let elapsed = fleet.create_and_wait(OBJECTS).await;
+    let rate = OBJECTS as f64 / elapsed.as_secs_f64();
+    figure("2. the same, 50 requests at a time: objects a second", format!("{rate:.0}"), "> 72", Some(rate > 72.0))
+}
+
+/// (4): one object every 200 ms, so that each comes while the caches still lag behind the last.
+async fn one_by_one() -> Figure {
+    const OBJECTS: usize = 100;
+    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer: true }).await;
+    for index in 0..OBJECTS {
+        fleet.create(index).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    fleet.wait_settled(OBJECTS).await;
+    let asked = fleet.tokens_asked();
+    figure(
+        "4. tokens asked for, for 100 objects that come one every 200 ms",
+        asked.to_string(),
+        "100",
+        Some(asked == OBJECTS),
+    )
+}
+
+/// (5): resident memory at rest.
+async fn memory() -> Vec<Figure> {
+    let portal = Portal { latency: Duration::from_millis(1), concurrency: 100, id_in_answer: true };
+    let mut fleet = Fleet::start(portal).await;
+    let mut figures = vec![];
+    let mut created = 0;
+    for (objects, target) in [(0_usize, Some(15.0)), (1000, None), (10_000, Some(70.0))] {
+        fleet.create_range(created, objects).await;
+        fleet.wait_settled(objects).await;
+        created = objects;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        figures.push(resident(&fleet, objects, target));
+    }
+    let (ready, writes) = fleet.restart().await;
+    let what = "5. a restart with 10,000 objects: seconds until ready, then writes in 20 s";
+    figures.push(figure(what, format!("{:.1} s, {writes} writes", ready.as_secs_f64()), "0 writes", Some(writes == 0)));
+    figures.push(resident(&fleet, 10_000, Some(70.0)));
+    figures
+}
+
+fn resident(fleet: &Fleet, objects: usize, target: Option<f64>) -> Figure {
+    let mebibytes = fleet.resident();
+    let target_text = target.map_or_else(|| "-".to_owned(), |most| format!("<= {most:.0}"));
+    let what = format!("5. resident memory with {objects} objects at rest, MiB");
+    figure(&what, format!("{mebibytes:.1}"), &target_text, target.map(|most| mebibytes <= most))
+}
+
+fn print(figures: &[Figure]) {
+    println!("\nmachine: {}; everything shares it\n", measure::machine());
+    println!("| figure | measured | target | |\n|---|---|---|---|");
+    for Figure { what, measured, target, met } in figures {
+        let verdict = met.map_or("", |met| if met { "met" } else { "**missed**" });
+        println!("| {what} | {measured} | {target} | {verdict} |");
+    }
+}
