@@ -8,6 +8,7 @@ mod keys;
 mod names;
 mod reason;
 mod registry_token;
+mod tasks;
 mod thinkwise;
 
 pub use crd::{CrdDocument, custom_resource_definitions};
@@ -26,8 +27,8 @@ pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate,
 };
+pub use tasks::{EditTask, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, Tasks};
 pub use thinkwise::{
-    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, EditTask, KeyColumn, KeySource, OAuth2ClientCredentials,
-    OAuth2SecretRef, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, Table, TableColumns, Tasks,
-    Thinkwise, Tls,
+    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, KeyColumn, KeySource, OAuth2ClientCredentials,
+    OAuth2SecretRef, Table, TableColumns, Thinkwise, Tls,
 };

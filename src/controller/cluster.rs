@@ -3,9 +3,20 @@
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Longest time that a call may take. The API server itself gives up after 60 s.
 const CALL: Duration = Duration::from_secs(20);
+
+/// Calls at a time. The API server turns away (429) whoever brings it more than its fair share;
+/// waiting here costs less than being turned away in the midst of an attempt.
+static TURNS: Semaphore = Semaphore::const_new(32);
+
+/// Waits for one's turn to call the API server. Ends, since every call is bounded in time.
+pub async fn turn() -> Option<SemaphorePermit<'static>> {
+    // Only a closed semaphore gives none, and this one is never closed.
+    TURNS.acquire().await.ok()
+}
 
 /// Why a call to the API server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +43,7 @@ pub async fn call<T, F>(what: &'static str, request: F) -> Result<T, ClusterErro
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
+    let _turn = turn().await;
     match tokio::time::timeout(CALL, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(classify(what, &error)),

@@ -1,5 +1,6 @@
 //! What every pass needs.
 
+use super::cluster::turn;
 use super::issuers::{IssuerKey, Issuers};
 use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
@@ -128,6 +129,7 @@ impl Context {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
+        let _turn = turn().await;
         let wait = std::time::Duration::from_secs(10);
         match tokio::time::timeout(wait, self.recorder.publish(&event, about)).await {
             Ok(Ok(())) => {}

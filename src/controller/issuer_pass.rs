@@ -60,7 +60,7 @@ where
         held = true;
     }
     let found = prepare(ctx, &key, object, held).await;
-    note(ctx, &key, &found, &users);
+    note(ctx, &key, &found);
     write_status(object, ctx, api, &found).await?;
     if found.is_err() {
         return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
@@ -80,7 +80,7 @@ fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
 }
 
 /// Notes what was found, and wakes the objects that it may concern.
-fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, String)>, users: &[Arc<RegistryToken>]) {
+fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, String)>) {
     let former = ctx.issuers.get(key);
     let (entry, changed) = match (found, &former) {
         (Ok(handle), Some(Entry::Ready(old))) => {
@@ -94,8 +94,9 @@ fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, Str
     };
     ctx.issuers.set(key.clone(), entry);
     if changed {
-        for user in users {
-            let _ = ctx.wake_token.send(ObjectRef::from_obj(&**user));
+        // Looked for only now: whoever decided on the former entry is in the cache by then.
+        for user in users(ctx, key) {
+            let _ = ctx.wake_token.send(ObjectRef::from_obj(&*user));
         }
     }
 }

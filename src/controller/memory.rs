@@ -1,6 +1,7 @@
 //! What this process remembers of objects between passes. All of it may be lost: a restart only
 //! waits or asks once more.
 
+use crate::domain::marker::Attempt;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ pub struct Memory {
     written: Mutex<HashMap<String, Written>>,
     failures: Mutex<HashMap<String, u32>>,
     reservations: Mutex<HashMap<String, (String, Instant)>>,
+    unsent: Mutex<HashMap<String, Attempt>>,
 }
 
 impl Memory {
@@ -76,11 +78,23 @@ impl Memory {
         }
     }
 
+    /// Notes an attempt of which nothing was sent, or that the portal refused: its reservation may
+    /// go without the portal being searched.
+    pub fn made_nothing(&self, uid: &str, attempt: &Attempt) {
+        lock(&self.unsent).insert(uid.to_owned(), attempt.clone());
+    }
+
+    /// Whether this attempt is known to have made nothing.
+    pub fn has_made_nothing(&self, uid: &str, attempt: &Attempt) -> bool {
+        lock(&self.unsent).get(uid) == Some(attempt)
+    }
+
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
         lock(&self.reservations).remove(uid);
+        lock(&self.unsent).remove(uid);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuers::IssuerKey;
-use crate::api::{ATTEMPT_ANNOTATION, FINALIZER, RegistryToken};
+use crate::api::{ATTEMPT_ANNOTATION, FINALIZER, RecordedSecret, RegistryToken};
 use crate::domain::observed::{ObjectFacts, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::status::recorded;
@@ -96,6 +96,15 @@ impl World {
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
         let secret_uid = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
         SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret_uid })
+    }
+
+    /// What status records of a Secret.
+    pub fn recorded_secret(&self, meta: &ObjectMeta) -> RecordedSecret {
+        RecordedSecret {
+            name: self.secret_name(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+        }
     }
 
     fn annotation(&self, key: &str) -> Option<String> {

@@ -21,6 +21,7 @@ mod simulator;
 mod admission;
 mod admission_cases;
 mod bad_input;
+mod burst;
 mod crash;
 mod drift;
 mod issuers;

@@ -4,7 +4,7 @@
 use super::portal::fault_of;
 use super::secret::{self, Change};
 use super::{Step, longest_answer};
-use crate::api::{ABANDONED_ANNOTATION, Reason, RecordedSecret, RecordedToken, RetiringToken};
+use crate::api::{ABANDONED_ANNOTATION, Reason, RecordedToken, RetiringToken};
 use crate::controller::cluster::ClusterError;
 use crate::controller::context::Context;
 use crate::controller::issuer::{Withdrawn, check_usable};
@@ -88,7 +88,7 @@ impl Driver<'_> {
             Request::FindId => self.find_id().await,
             Request::Commit { id } => self.commit(id).await,
             Request::ReadSecret => self.read_secret().await,
-            Request::Drop => self.change(&Change::Drop).await,
+            Request::Drop => self.take_back().await,
             Request::Abandon => self.abandon().await,
             Request::Revoke { id } => self.revoke(&id).await,
             Request::Retire { id } => self.retire(id).await,
@@ -108,7 +108,7 @@ impl Driver<'_> {
                 Answer::Done
             }
             Err(ClusterError::Exists(_)) => self.occupied().await,
-            Err(error) => refusal(error),
+            Err(error) => secret::refusal(error),
         }
     }
 
@@ -129,7 +129,7 @@ impl Driver<'_> {
                 self.meta = meta;
                 Answer::Unclear
             }
-            Err(error) => refusal(error),
+            Err(error) => secret::refusal(error),
         }
     }
 
@@ -208,7 +208,7 @@ impl Driver<'_> {
                 self.meta = Some(meta);
                 Answer::Done
             }
-            Err(error) => refusal(error),
+            Err(error) => secret::refusal(error),
         }
     }
 
@@ -238,6 +238,12 @@ impl Driver<'_> {
         all.push(Abandoned { attempt: self.attempt.clone(), until });
         tracing::info!(object = %self.world.name(), annotation = ABANDONED_ANNOTATION, "attempt given up");
         self.change(&Change::Abandon(&all)).await
+    }
+
+    async fn take_back(&mut self) -> Answer {
+        let (uid, memory) = (self.world.uid(), &self.ctx.memory);
+        memory.made_nothing(&uid, &self.attempt);
+        self.change(&Change::Drop).await
     }
 
     /// What cannot be written now is found by the next pass, which sees our reservation.
@@ -283,7 +289,7 @@ impl Driver<'_> {
         let fact = Fact::TokenStored {
             token: recorded,
             portal: self.issuer.facts.portal.clone(),
-            secret: recorded_secret(self.world, &meta),
+            secret: self.world.recorded_secret(&meta),
         };
         for _ in 0..3 {
             match status::write(self.world, self.ctx, fact.clone()).await {
@@ -299,27 +305,5 @@ impl Driver<'_> {
             }
         }
         Answer::Unclear
-    }
-}
-
-/// What status records of a Secret.
-pub fn recorded_secret(world: &World, meta: &ObjectMeta) -> RecordedSecret {
-    RecordedSecret { name: world.secret_name(), uid: meta.uid.clone(), resource_version: meta.resource_version.clone() }
-}
-
-/// A write of the Secret that failed.
-fn refusal(error: ClusterError) -> Answer {
-    match error {
-        ClusterError::Refused(_, message) => Answer::Failed(Fault {
-            reason: Reason::SecretRefused,
-            message: format!(
-                "the API server refuses the Secret: {message}. Change the quota, policy or permission that it names"
-            ),
-            stalled: false,
-        }),
-        ClusterError::Conflict(_)
-        | ClusterError::Exists(_)
-        | ClusterError::NotFound(_)
-        | ClusterError::Unavailable(..) => Answer::Unclear,
     }
 }

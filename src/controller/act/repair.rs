@@ -1,6 +1,5 @@
 //! What is done about the Secret besides reserving and committing.
 
-use super::attempt::recorded_secret;
 use super::portal::fault_of;
 use super::secret::{self, Change};
 use super::{Step, longest_answer, unable};
@@ -39,6 +38,10 @@ fn given_up(world: &World, ctx: &Context) -> Vec<Abandoned> {
 
 /// Takes out a reservation that nobody answers for, and keeps its attempt to be looked for.
 pub async fn abandon(world: &mut World, ctx: &Context) -> Step {
+    let reservation = world.secret.as_ref().and_then(|meta| world.parse(meta).reservation);
+    if reservation.is_some_and(|held| ctx.memory.has_made_nothing(&world.uid(), &held.attempt)) {
+        return write(world, ctx, &Change::Drop).await;
+    }
     let all = given_up(world, ctx);
     write(world, ctx, &Change::Abandon(&all)).await
 }
@@ -110,7 +113,7 @@ async fn put_right(
         }
     }
     let Some(meta) = world.secret.clone() else { return Step::Again };
-    match status::write(world, ctx, Fact::SecretInOrder(recorded_secret(world, &meta))).await {
+    match status::write(world, ctx, Fact::SecretInOrder(world.recorded_secret(&meta))).await {
         Ok(()) => Step::Again,
         Err(error) => unable(&error),
     }
@@ -175,7 +178,7 @@ pub async fn adopt(world: &mut World, ctx: &Context) -> Step {
 
 async fn record(world: &mut World, ctx: &Context, issuer: &Arc<Handle>, token: RecordedToken) -> Step {
     let Some(meta) = world.secret.clone() else { return Step::Again };
-    let mut secret = recorded_secret(world, &meta);
+    let mut secret = world.recorded_secret(&meta);
     // Not yet read in full: the next decision inspects it.
     secret.resource_version = None;
     let fact = Fact::TokenStored { token, portal: issuer.facts.portal.clone(), secret };

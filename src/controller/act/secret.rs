@@ -3,11 +3,12 @@
 
 use crate::api::{
     ABANDONED_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, OWNER_LABEL,
-    REGISTRIES_ANNOTATION, STORED_ANNOTATION, SecretTemplate, TOKEN_ID_ANNOTATION,
+    REGISTRIES_ANNOTATION, Reason, STORED_ANNOTATION, SecretTemplate, TOKEN_ID_ANNOTATION,
 };
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::context::{Context, OPERATOR};
 use crate::controller::world::World;
+use crate::domain::attempt::{Answer, Fault};
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::pull_secret::{Abandoned, Reservation, Stored};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -196,4 +197,21 @@ fn owners(world: &World, meta: &ObjectMeta) -> Value {
     let uid = world.object.uid();
     let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref()).cloned();
     json!(others.chain(world.object.controller_owner_ref(&())).collect::<Vec<_>>())
+}
+
+/// What a write of the Secret that failed means for an attempt.
+pub fn refusal(error: ClusterError) -> Answer {
+    match error {
+        ClusterError::Refused(_, message) => Answer::Failed(Fault {
+            reason: Reason::SecretRefused,
+            message: format!(
+                "the API server refuses the Secret: {message}. Change the quota, policy or permission that it names"
+            ),
+            stalled: false,
+        }),
+        ClusterError::Conflict(_)
+        | ClusterError::Exists(_)
+        | ClusterError::NotFound(_)
+        | ClusterError::Unavailable(..) => Answer::Unclear,
+    }
 }
