@@ -7,10 +7,10 @@ COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 RUN sed -i '/^\[\[\(test\|example\|bench\)\]\]/,/^$/d' Cargo.toml \
     && sed -i '/^components/d' rust-toolchain.toml \
     && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
-    && cargo build --release --bin registry-token-operator \
+    && cargo build --release --locked --bin registry-token-operator \
     && rm -r src
 COPY src src
-RUN touch src/main.rs src/lib.rs && cargo build --release --bin registry-token-operator
+RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin registry-token-operator
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/registry-token-operator /registry-token-operator

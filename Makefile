@@ -10,7 +10,7 @@ build: ## Builds the operator (release)
 demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name uses that cluster
 	$(if $(CONTEXT),,@tests/control_plane/build.sh >/dev/null)
 	cargo build --locked --bin registry-token-operator --example portal-simulator --example demo
-	target/debug/examples/demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
+	cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
 
 test: ## Runs every suite; one line of counts at the end
 	@tests/control_plane/build.sh >/dev/null

@@ -34,8 +34,6 @@ pub enum Reason {
     EditPending,
     /// The portal refused the new description.
     EditRefused,
-    /// A token is about to be requested.
-    Requesting,
     /// A request got no clear answer; what it may have made is sought and revoked first.
     RequestUnanswered,
     /// The portal refused to hand out a token.
@@ -62,8 +60,6 @@ pub enum Reason {
     DescriptionTooLong,
     /// The issuer's portal is another than where the token lives.
     PortalChanged,
-    /// The tokens are being revoked.
-    Revoking,
     /// The issuer's Secret or a key of it is missing.
     CredentialsMissing,
     /// The issuer's CA is missing or is not a certificate.

@@ -54,14 +54,15 @@ async fn pass(world: &mut World, ctx: &Context) -> Step {
             world.fresh = false;
         }
         if !world.fresh && !action.may_use_cache() {
-            match world.refresh(ctx).await {
+            match Box::pin(world.refresh(ctx)).await {
                 Ok(Freshness::Fresh) => continue,
                 Ok(Freshness::Gone) => return Step::Rest,
                 Err(error) => return Step::Failed(unavailable(&error.to_string())),
             }
         }
         tracing::debug!(object = %world.name(), ?action, "decided");
-        match act(action, world, ctx).await {
+        // On the heap: a pass that waits for room, of which there may be thousands, stays small.
+        match Box::pin(act(action, world, ctx)).await {
             Step::Again => {}
             done => return done,
         }
@@ -100,7 +101,7 @@ async fn after(world: &mut World, ctx: &Context, step: Step) -> controller::Acti
         }
         Step::Failed(fault) => {
             Context::log_fault(&world.name(), &fault);
-            say(world, ctx, fault).await;
+            Box::pin(say(world, ctx, fault)).await;
             controller::Action::requeue(backoff::delay(ctx.memory.failed(&uid), ctx.jitter()))
         }
     }

@@ -114,7 +114,8 @@ impl Call {
             sleep(self.config.latency + late).await;
             tasks::run(&self.shared, task, &self.body, &principal, &self.visit)
         };
-        tokio::spawn(task).await.expect("a task does not panic")
+        // An error is the end of the simulator, or a panic that has been told already.
+        tokio::spawn(task).await.unwrap_or_else(|_| Answer::empty(500))
     }
 
     fn read(&self) -> Answer {
