@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+#[path = "self_test_bodies.rs"]
+mod bodies;
 #[path = "self_test_faults.rs"]
 mod faults;
 #[path = "self_test_flows.rs"]
@@ -12,12 +14,18 @@ mod flows;
 mod forms;
 #[path = "self_test_keys.rs"]
 mod keys;
+#[path = "self_test_lists.rs"]
+mod lists;
 #[path = "self_test_login.rs"]
 mod login;
+#[path = "self_test_messages.rs"]
+mod messages;
 #[path = "self_test_metadata.rs"]
 mod metadata;
 #[path = "self_test_network.rs"]
 mod network;
+#[path = "self_test_parts.rs"]
+mod parts;
 #[path = "self_test_reading.rs"]
 mod reading;
 #[path = "self_test_registry.rs"]
