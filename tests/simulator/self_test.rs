@@ -2,10 +2,12 @@
 //!
 //! Included beside `mod simulator` by one test binary.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
 #[path = "self_test_bodies.rs"]
 mod bodies;
+#[path = "self_test_driver.rs"]
+mod driver;
 #[path = "self_test_faults.rs"]
 mod faults;
 #[path = "self_test_flows.rs"]
@@ -26,6 +28,8 @@ mod metadata;
 mod network;
 #[path = "self_test_parts.rs"]
 mod parts;
+#[path = "self_test_profiles.rs"]
+mod profiles;
 #[path = "self_test_reading.rs"]
 mod reading;
 #[path = "self_test_registry.rs"]
