@@ -9,7 +9,7 @@ use super::sync::lock;
 use super::{random, requests};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -135,6 +135,13 @@ impl Ledger {
     #[must_use]
     pub fn requests_since(&self, position: usize) -> Vec<Record> {
         self.requests.since(position)
+    }
+
+    /// How many connections the portal's requests since then came by.
+    #[must_use]
+    pub fn connections_since(&self, position: usize) -> usize {
+        let of_portal = |record: &Record| (record.server == Server::Portal).then_some(record.connection);
+        self.requests_since(position).iter().filter_map(of_portal).collect::<BTreeSet<u64>>().len()
     }
 
     /// How many requests of this kind began, whatever became of them. `Any`: all to the portal.

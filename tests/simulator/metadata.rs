@@ -97,6 +97,8 @@ fn task(config: &Config, declared: &Declared<'_>, types: &mut String, container:
         *types += &resource(&name, all.chain(outputs.iter().cloned()).collect());
         container.set(&name);
         let staged = format!("{schema}.{name}");
+        // For two tasks at one table this is one name twice, told apart by the result alone: CSDL has
+        // no word for `task_<task>/stage`.
         *types += &Action { name: "stage", binding: row, parameters: &[], result: Some(staged.clone()) }.xml();
         *types += &Action { name: "commit", binding: Some(staged), parameters: &[], result }.xml();
     }

@@ -5,8 +5,9 @@
 //! portal really did, and order [`Fault`]s. `main.rs` beside this file makes a program of it, with
 //! a control interface over HTTP.
 //!
-//! Nobody outside knows under which names the real portal publishes its table and tasks: they are
-//! in [`Names`], and tests use more than one set.
+//! Nobody outside knows under which names and in which form the real portal publishes its table and
+//! tasks: they are in [`Names`], [`KeyShape`] and [`Forms`], and a [`Profile`] is a set of them. What
+//! is not public is the most plausible that can be thought of, and its comment says *inferred*.
 
 #![allow(
     dead_code,
