@@ -6,6 +6,7 @@ mod client;
 mod errors;
 mod fields;
 mod messages;
+pub mod metadata;
 mod oauth;
 mod odata;
 mod retry_after;
