@@ -185,7 +185,12 @@ async fn write_status<I>(
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let status = next_status(object, found);
+    let mut status = next_status(object, found);
+    if let Ok(handle) = found
+        && let Ok(resolved) = handle.portal.resolve().await
+    {
+        status.resolved = Some(resolved.names);
+    }
     if object.status() == Some(&status) {
         return Ok(());
     }
