@@ -1,11 +1,11 @@
 //! Calls that fail: what the client says, and what the ledger says.
 
-use super::fake::{CLIENT_SECRET, Fake, Fault, PASSWORD};
-use super::world::{answer, basic, client_credentials, kind, portal, with_basic};
+use super::fake::{CLIENT_SECRET, Fake, Fault, Form, PASSWORD, Shape};
+use super::world::{answer, basic, client_credentials, kind, of, portal, with_basic};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Portal as _, Rows, Sent};
+use registry_token_operator::portal::{Portal as _, Rows, Sent, TokenRef};
 use std::time::Duration;
 
 #[tokio::test]
@@ -60,12 +60,48 @@ async fn indiciums_own_words_are_told() {
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_not_read() {
-    let (fake, portal) = with_basic().await;
+async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
     let huge: &'static str = Box::leak("x".repeat(2 << 20).into_boxed_str());
-    fake.fail("request_token", Fault::ActThenAnswer(200, huge));
-    let failure = portal.request("d").await.expect_err("too much");
-    assert_eq!(kind(&failure), (Sent::Perhaps, Reason::AnswerMalformed));
+    for form in [Form::Unbound, Form::Bound, Form::Staged] {
+        let counts = match form {
+            Form::Unbound => "request_token",
+            Form::Bound => "task_request_token",
+            Form::Staged => "commit",
+        };
+        for fault in [Fault::ActThenAnswer(200, huge), Fault::ActThenAnnounce(100 << 20), Fault::ActThenEndless] {
+            let (fake, portal) = of(Shape { form, ..Shape::default() }).await;
+            fake.fail(counts, fault);
+            let failure = portal.request("d").await.expect_err("too much");
+            assert_eq!(kind(&failure), (Sent::Perhaps, Reason::AnswerMalformed), "{form:?}: {failure}");
+            assert!(failure.message.contains("larger than"), "{failure}");
+            assert_eq!(fake.made(), 1);
+        }
+    }
+    for place in ["$metadata", "container_token"] {
+        let (fake, portal) = of(Shape::default()).await;
+        fake.fail(place, Fault::ActThenEndless);
+        let failure = portal.request("d").await.expect_err("too much");
+        assert_eq!(kind(&failure), (Sent::No, Reason::AnswerMalformed), "{place}: {failure}");
+        assert_eq!(fake.made(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_or_revocation_needs_no_answer_that_can_be_read() {
+    let (fake, portal) = with_basic().await;
+    portal.request("d").await.expect("a token");
+    let meant = TokenRef { id: "1", username: "robot$1" };
+    for fault in [
+        Fault::ActThenAnswer(200, "<html>"),
+        Fault::ActThenAnswer(204, ""),
+        Fault::ActThenEndless,
+        Fault::ActThenCut,
+        Fault::ActThenAnnounce(100 << 20),
+    ] {
+        fake.fail("edit_token", fault);
+        portal.edit_description(meant, "e").await.expect("2xx is success");
+    }
+    assert_eq!(fake.seen("edit_token"), 5);
 }
 
 #[tokio::test]

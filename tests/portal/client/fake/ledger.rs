@@ -18,6 +18,10 @@ pub enum Fault {
     ActThenCut,
     /// Does it and answers much later.
     ActThenHang,
+    /// Does it, and answers with a body that never ends.
+    ActThenEndless,
+    /// Does it, announces so many bytes, and sends a few.
+    ActThenAnnounce(usize),
 }
 
 /// A task that is staged.

@@ -125,22 +125,39 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, url: String, le
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, url: &str, ledger: &Mutex<Ledger>) {
     let mut stream = BufReader::new(stream);
     while let Some(arrived) = read(&mut stream, url).await {
-        let (reply, cut, wait) = answer(&arrived, url, &mut ledger.lock().expect("a ledger"));
+        let (reply, body, wait) = answer(&arrived, url, &mut ledger.lock().expect("a ledger"));
         tokio::time::sleep(wait).await;
         let Some(reply) = reply else { return };
         let mut head = format!("HTTP/1.1 {} Answer\r\n", reply.status);
-        // By the letter of HTTP a 204 has no body, and so no length.
-        if reply.status != 204 {
-            write!(head, "Content-Length: {}\r\n", reply.body.len() + cut).expect("a header");
+        match body {
+            // By the letter of HTTP a 204 has no body, and so no length.
+            Body::Whole if reply.status == 204 => {}
+            Body::Whole => write!(head, "Content-Length: {}\r\n", reply.body.len()).expect("a header"),
+            Body::Cut(missing) => write!(head, "Content-Length: {}\r\n", reply.body.len() + missing).expect("a header"),
+            Body::Endless => head.push_str("Transfer-Encoding: chunked\r\n"),
         }
         for (name, value) in &reply.headers {
             write!(head, "{name}: {value}\r\n").expect("a header");
         }
-        let text = format!("{head}\r\n{}", reply.body);
-        if stream.get_mut().write_all(text.as_bytes()).await.is_err() || cut > 0 {
+        let text = if body == Body::Endless { format!("{head}\r\n") } else { format!("{head}\r\n{}", reply.body) };
+        let mut sent = stream.get_mut().write_all(text.as_bytes()).await;
+        while body == Body::Endless && sent.is_ok() {
+            let chunk = format!("4000\r\n{}\r\n", "hush".repeat(0x1000));
+            sent = stream.get_mut().write_all(chunk.as_bytes()).await;
+        }
+        if sent.is_err() || body != Body::Whole {
             return;
         }
     }
+}
+
+/// How much of a body comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Whole,
+    /// So many bytes are announced and do not come.
+    Cut(usize),
+    Endless,
 }
 
 async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>, url: &str) -> Option<Arrived> {
@@ -187,27 +204,28 @@ fn place(arrived: &Arrived) -> String {
     .to_owned()
 }
 
-/// The answer, how many bytes of it are announced and not sent, and how long it takes.
-fn answer(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> (Option<Reply>, usize, Duration) {
+/// The answer, how much of it comes, and how long it takes.
+fn answer(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> (Option<Reply>, Body, Duration) {
     let at = place(arrived);
     *ledger.seen.entry(at.clone()).or_default() += 1;
     ledger.paths.push(format!("{} {}", arrived.method, arrived.url.path().trim_start_matches("/indicium/iam/tcp/")));
     let fault = ledger.faults.get_mut(at.as_str()).and_then(VecDeque::pop_front);
     match fault {
-        Some(Fault::Drop) => return (None, 0, Duration::ZERO),
+        Some(Fault::Drop) => return (None, Body::Whole, Duration::ZERO),
         Some(Fault::Answer(status, headers, body)) => {
-            return (Some(Reply { status, headers, body: body.to_owned() }), 0, Duration::ZERO);
+            return (Some(Reply { status, headers, body: body.to_owned() }), Body::Whole, Duration::ZERO);
         }
         _ => {}
     }
     let reply = portal::act(arrived, url, ledger);
+    let whole = |reply| (Some(reply), Body::Whole, Duration::ZERO);
     match fault {
-        Some(Fault::ActThenAnswer(status, body)) => {
-            (Some(Reply { body: body.to_owned(), ..Reply::empty(status) }), 0, Duration::ZERO)
-        }
-        Some(Fault::ActThenDrop) => (None, 0, Duration::ZERO),
-        Some(Fault::ActThenCut) => (Some(reply), 10, Duration::ZERO),
-        Some(Fault::ActThenHang) => (Some(reply), 0, Duration::from_secs(30)),
-        _ => (Some(reply), 0, Duration::ZERO),
+        Some(Fault::ActThenAnswer(status, body)) => whole(Reply { body: body.to_owned(), ..Reply::empty(status) }),
+        Some(Fault::ActThenDrop) => (None, Body::Whole, Duration::ZERO),
+        Some(Fault::ActThenCut) => (Some(reply), Body::Cut(10), Duration::ZERO),
+        Some(Fault::ActThenAnnounce(bytes)) => (Some(reply), Body::Cut(bytes), Duration::ZERO),
+        Some(Fault::ActThenEndless) => (Some(Reply::empty(200)), Body::Endless, Duration::ZERO),
+        Some(Fault::ActThenHang) => (Some(reply), Body::Whole, Duration::from_secs(30)),
+        _ => whole(reply),
     }
 }
