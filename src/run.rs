@@ -1,10 +1,10 @@
-//! `run` and `generate`.
+//! Does what the command line says.
 
 use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
 use crate::controller::{self, OPERATOR, Settings};
 use crate::readiness::Readiness;
-use crate::{server, telemetry};
+use crate::{check, discover, server, telemetry};
 use axum::http::{HeaderValue, header::USER_AGENT};
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -25,6 +25,8 @@ pub async fn main(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Generate { folder } => generate(&folder),
         Command::Run(run) => operate(run).await,
+        Command::Discover(arguments) => discover::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
     }
 }
 
@@ -38,11 +40,8 @@ fn generate(folder: &Path) -> Result<(), Failure> {
 
 async fn operate(run: Run) -> Result<(), Failure> {
     telemetry::start(run.log_format)?;
-    // kube and reqwest both ask for the process's provider: there is this one only.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
-    let client = client().await?;
+    use_ring()?;
+    let client = client_of(Config::infer().await?)?;
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
     on_signal(stop.clone(), Arc::clone(&readiness))?;
@@ -61,9 +60,16 @@ async fn operate(run: Run) -> Result<(), Failure> {
     Ok(())
 }
 
+/// kube asks for the process's TLS provider: there is this one only.
+pub(crate) fn use_ring() -> Result<(), Failure> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed already".into());
+    }
+    Ok(())
+}
+
 /// Never retries by itself: a write whose answer was lost is read, not repeated.
-async fn client() -> Result<Client, Failure> {
-    let mut config = Config::infer().await?;
+pub(crate) fn client_of(mut config: Config) -> Result<Client, Failure> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));

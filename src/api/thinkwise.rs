@@ -112,6 +112,14 @@ pub struct OAuth2SecretRef {
     pub client_secret_key: String,
 }
 
+impl OAuth2SecretRef {
+    /// A Secret of this name, with the usual keys.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { name, client_id_key: default_client_id_key(), client_secret_key: default_client_secret_key() }
+    }
+}
+
 fn default_client_id_key() -> String {
     "client_id".to_owned()
 }
@@ -143,6 +151,14 @@ pub struct BasicSecretRef {
     #[serde(default = "default_password_key")]
     #[schemars(length(min = 1, max = 253))]
     pub password_key: String,
+}
+
+impl BasicSecretRef {
+    /// A Secret of this name, with the usual keys.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { name, username_key: default_username_key(), password_key: default_password_key() }
+    }
 }
 
 fn default_username_key() -> String {

@@ -16,6 +16,7 @@ mod messages;
 pub mod metadata;
 mod oauth;
 mod odata;
+mod pinned;
 pub mod resolve;
 mod retry_after;
 mod rows;
@@ -29,10 +30,10 @@ use self::call::{Call, Subject};
 use self::client::HttpClient;
 use self::interface::TaskCall;
 use self::known::Memory;
-use self::metadata::{Catalog, WayForm};
+use self::metadata::Catalog;
 use self::wire::{Gathered, Values};
 use super::{Answer, Failure, IssuedToken, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
-use crate::api::{Limits, RecordedPortal, ResolvedPortal, TaskForm, Thinkwise};
+use crate::api::{Limits, RecordedPortal, Thinkwise};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use std::fmt;
@@ -172,20 +173,8 @@ impl ThinkwisePortal {
     async fn found(&self) -> Result<Resolved, Failure> {
         let known = self.known(self.http.deadline()).await?;
         let interface = &known.interface;
-        let table = interface.table.as_ref().filter(|_| known.hidden.is_none()).map(|table| table.name.clone());
-        let names = ResolvedPortal {
-            table,
-            request: interface.request.name.clone(),
-            form: match interface.request.form {
-                WayForm::Unbound => TaskForm::Unbound,
-                WayForm::Bound => TaskForm::Bound,
-                WayForm::Staged => TaskForm::BoundStaged,
-            },
-            edit_description: interface.edit.name.clone(),
-            revoke: interface.revoke.name.clone(),
-        };
         Ok(Resolved {
-            names,
+            names: interface.names(known.hidden.is_none()),
             description_max: interface.description_max,
             list_hidden: known.hidden.clone(),
             notes: interface.notes.clone(),

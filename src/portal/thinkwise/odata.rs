@@ -59,6 +59,27 @@ pub(super) fn query(root: &Url, table: &TokenTable, columns: &[&str], wanted: Wa
     Ok(url)
 }
 
+/// The address of the first rows of any table, with these columns, that have these values.
+pub(super) fn first_rows(
+    root: &Url,
+    table: &str,
+    columns: &[&str],
+    fixed: &[(String, Literal)],
+    most: usize,
+) -> Result<Url, Failure> {
+    let columns = columns.join(",");
+    let mut query = format!("$select={columns}&$orderby={columns}&$top={most}");
+    let filters: Vec<String> =
+        fixed.iter().map(|(column, value)| format!("{column} eq {}", value.in_address())).collect();
+    if !filters.is_empty() {
+        query.push_str("&$filter=");
+        query.push_str(&encoded(&filters.join(" and ")));
+    }
+    let mut url = below(root, table)?;
+    url.set_query(Some(&query));
+    Ok(url)
+}
+
 /// A token's id as its column holds it.
 pub(super) fn id_literal(table: &TokenTable, id: &str) -> Result<Literal, Failure> {
     Literal::parse(table.id.kind, id).map_err(|error| {

@@ -5,6 +5,7 @@ use super::fields::Scalar;
 use super::interface::TokenTable;
 use super::known::Known;
 use super::literal::Literal;
+use super::metadata::{Kind, TableInfo};
 use super::odata::{self, Each, Wanted};
 use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, client};
 use crate::api::Reason;
@@ -123,15 +124,42 @@ impl ThinkwisePortal {
     }
 }
 
+/// The keys of some rows of a table.
+pub type Keys = Vec<Vec<(String, Literal)>>;
+
+impl ThinkwisePortal {
+    /// Reads the keys of some rows, at most `most`, of those that have these values. Changes nothing.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or its rows lack a part of their key.
+    pub async fn keys(&self, table: &TableInfo, fixed: &[(String, Literal)], most: usize) -> Result<Keys, Failure> {
+        let names: Vec<&str> = table.key.iter().map(|column| column.name.as_str()).collect();
+        let url = odata::first_rows(&self.base, &table.name, &names, fixed, most)?;
+        let mut found = Vec::new();
+        let mut each = |row: &[Scalar]| {
+            let key = table.key.iter().zip(row).map(|(column, value)| part(&column.name, column.kind, value));
+            found.push(key.collect::<Result<Vec<_>, Failure>>()?);
+            Ok(())
+        };
+        let call = Call::get(url, self.subject("table", &table.name));
+        let deadline = self.http.deadline();
+        let response = self.send(&call, deadline).await?;
+        let body = client::body(response, PAGE_LIMIT, deadline).await?;
+        odata::read_page(&body, &names, &mut each)?;
+        found.truncate(most);
+        Ok(found)
+    }
+}
+
 fn others(table: &TokenTable, values: &[Scalar]) -> Result<Vec<(String, Literal)>, Failure> {
     let pairs = table.others.iter().zip(values);
-    pairs
-        .map(|(column, value)| {
-            let literal = value.as_str().and_then(|text| Literal::parse(column.kind, text).ok());
-            let unusable = || malformed(&format!("the portal's list has a row without a usable {}", column.name));
-            Ok((column.name.clone(), literal.ok_or_else(unusable)?))
-        })
-        .collect()
+    pairs.map(|(column, value)| part(&column.name, column.kind, value)).collect()
+}
+
+fn part(name: &str, kind: Kind, value: &Scalar) -> Result<(String, Literal), Failure> {
+    let literal = value.as_str().and_then(|text| Literal::parse(kind, text).ok());
+    let literal = literal.ok_or_else(|| malformed(&format!("the portal's list has a row without a usable {name}")))?;
+    Ok((name.to_owned(), literal))
 }
 
 fn visible(known: &Known) -> Result<&TokenTable, Failure> {

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 mod calls;
+mod cli;
 mod fake;
 mod faults;
 mod flows;

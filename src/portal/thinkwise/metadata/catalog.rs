@@ -101,10 +101,28 @@ impl Catalog {
         let mut catalog = Self { tables: all, tasks: Vec::new() };
         unbound(&csdl, &mut catalog);
         staged::bound(&tables, &mut catalog);
+        catalog.keep_what_can_be_named();
         for task in &mut catalog.tasks {
             task.ways.sort_by_key(|way| way.form);
         }
         Ok(catalog)
+    }
+
+    /// Names become parts of addresses and of messages: what has a name that no OData service may have is not there.
+    fn keep_what_can_be_named(&mut self) {
+        let key_can = |table: &TableInfo| table.key.iter().all(|column| is_identifier(&column.name));
+        self.tables.retain(|table| is_identifier(&table.name) && key_can(table));
+        for table in &mut self.tables {
+            table.columns.retain(|column| is_identifier(&column.name));
+        }
+        for task in &mut self.tasks {
+            // A parameter that cannot be named cannot be sent.
+            task.ways.retain(|way| way.inputs.iter().all(|input| is_identifier(&input.name)));
+            for way in &mut task.ways {
+                way.outputs.retain(|output| is_identifier(&output.name));
+            }
+        }
+        self.tasks.retain(|task| is_identifier(&task.name) && !task.ways.is_empty());
     }
 
     /// The table of this name.
@@ -172,6 +190,12 @@ pub(super) fn returned(csdl: &Csdl, action: &Action) -> Vec<Field> {
     properties.into_iter().map(|property| field(csdl, property)).collect()
 }
 
+/// A simple identifier of OData 4.0, in ASCII letters as the issuer's spec has them.
+fn is_identifier(name: &str) -> bool {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    begins && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// A name without its namespace.
 pub(super) fn local(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, local)| local)
@@ -188,4 +212,26 @@ pub(super) fn field(csdl: &Csdl, property: &Property) -> Field {
     };
     let Property { name, required, max_length, .. } = property.clone();
     Field { name, kind, required, max_length }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_break_an_address_or_a_message_are_not_there() {
+        let long = "x".repeat(129);
+        for name in ["a b", "a/b", "a&amp;$top=1", "a'", "9a", "", "a&#10;b", "\u{202e}a", "gebruikers-naam", &long] {
+            let text = format!(
+                r#"<Edmx><DataServices><Schema Namespace="s"><EntityType Name="t"><Key><PropertyRef Name="id"/></Key>
+                   <Property Name="id" Type="Edm.Int32"/><Property Name="{name}" Type="Edm.String"/></EntityType>
+                   <Action Name="{name}"/><Action Name="f"><Parameter Name="{name}" Type="Edm.String"/></Action>
+                   <EntityContainer Name="c"><EntitySet Name="t" EntityType="s.t"/><EntitySet Name="{name}" EntityType="s.t"/>
+                   </EntityContainer></Schema></DataServices></Edmx>"#
+            );
+            let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
+            assert_eq!((catalog.tables.len(), catalog.tasks.len()), (1, 0), "{name}");
+            assert_eq!(catalog.tables[0].columns.len(), 1, "{name}");
+        }
+    }
 }

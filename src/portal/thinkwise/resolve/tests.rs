@@ -368,3 +368,20 @@ fn a_key_that_cannot_be_written_is_refused() {
     let catalog = catalog(&[vec![table], tasks()].concat(), &["container_token"]);
     is_problem(json!({}), &catalog, "table.key", &["made_at"]);
 }
+
+#[test]
+fn what_was_found_is_found_again_where_it_is_pinned() {
+    let row = json!({"table": "klant_product", "key": [{"column": "klant_id", "value": "42"}]});
+    let key = json!([{"column": "klant_id", "value": "42"}, {"column": "container_token_id", "from": "TokenID"}]);
+    for (more, catalog) in [
+        (json!({}), english()),
+        (json!({}), dutch()),
+        (request(json!({"boundTo": row})), bound()),
+        (json!({"table": {"key": key}}), of_customer()),
+    ] {
+        let interface = found(more, &catalog);
+        let (table, tasks) = interface.as_spec();
+        let pinned = json!({"table": table, "tasks": tasks});
+        assert_eq!(found(pinned.clone(), &catalog), interface, "{pinned}");
+    }
+}

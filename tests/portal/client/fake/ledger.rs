@@ -60,6 +60,8 @@ pub struct Ledger {
     pub next_link: Option<String>,
     /// `$metadata`, instead of the true one.
     pub metadata: Option<String>,
+    /// The rows of the table beside that of the tokens.
+    pub customers: Vec<i64>,
     pub staged: BTreeMap<String, Staged>,
     /// Flows that wait, with what they show.
     pub flows: BTreeMap<String, serde_json::Value>,

@@ -52,3 +52,12 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     }
     plain(200, &page)
 }
+
+/// The table of customers.
+pub fn customers(url: &Url, ledger: &Ledger) -> Reply {
+    let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+    let filter = query.get("$filter").map(String::as_str).unwrap_or_default();
+    let wanted = |id: &&i64| filter.is_empty() || filter == format!("klant_id eq {id}");
+    let rows: Vec<Value> = ledger.customers.iter().filter(wanted).map(|id| json!({"klant_id": id})).collect();
+    plain(200, &json!({"value": rows}))
+}

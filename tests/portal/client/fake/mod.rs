@@ -10,6 +10,7 @@ mod portal;
 mod shape;
 
 pub use ledger::{Fault, Ledger};
+pub use metadata::document as metadata;
 pub use shape::{Flow, Form, Key, List, Shape};
 
 use std::collections::VecDeque;
@@ -79,7 +80,12 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}/indicium", listener.local_addr().expect("an address"));
-        let ledger = Arc::new(Mutex::new(Ledger { shape, page_size: 1000, ..Ledger::default() }));
+        let ledger = Arc::new(Mutex::new(Ledger {
+            shape,
+            page_size: 1000,
+            customers: vec![shape::CUSTOMER],
+            ..Ledger::default()
+        }));
         let task = tokio::spawn(accept(listener, tls, url.clone(), Arc::clone(&ledger))).abort_handle();
         Self { url, ledger, task }
     }

@@ -1,7 +1,7 @@
 //! What a portal does when it is asked.
 
 use super::ledger::Staged;
-use super::list::{list, plain};
+use super::list::{customers, list, plain};
 use super::metadata;
 use super::shape::{CUSTOMER, Flow, Form, List};
 use super::{Arrived, CLIENT_SECRET, Ledger, PASSWORD, Reply, TOKEN_SECRET, USER};
@@ -39,6 +39,7 @@ pub fn act(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
             Reply { body: document, ..Reply::empty(200) }.with("Content-Type", "application/xml")
         }
         ("GET", ["container_token"], None) if ledger.shape.list == List::Visible => list(&arrived.url, ledger),
+        ("GET", ["klant"], None) => customers(&arrived.url, ledger),
         (method, ["flow", rest @ ..], Some(id)) => of_flow(method, rest, id, ledger),
         ("POST", [task], None) if ledger.shape.form == Form::Unbound => body_of(task, arrived, url, ledger),
         ("POST", [table, task], Some(row)) if ledger.shape.form == Form::Bound => at_row(table, row, task, ledger)
