@@ -1,7 +1,8 @@
 //! The command line.
 
+use crate::access::Access;
 use crate::telemetry::LogFormat;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -19,6 +20,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Run(Run),
+    /// Look at a portal, find the table and tasks of its tokens, and print an issuer for it. Changes nothing.
+    Discover(Box<Discover>),
+    /// Check an issuer against its portal. Changes nothing; ends with 1 if something does not fit.
+    Check(Check),
     /// Write the CRDs into a folder.
     Generate {
         /// The folder.
@@ -30,7 +35,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Run {
     /// Namespace in which the cluster issuers' Secrets lie.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "registry-token-operator")]
+    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
     pub namespace: String,
 
     /// Name of this process in reservations; a random one unless given. No two processes that
@@ -45,4 +50,100 @@ pub struct Run {
     /// Where `/livez` and `/readyz` are served.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+}
+
+/// Where the operator lives unless told otherwise.
+const NAMESPACE: &str = "registry-token-operator";
+
+/// Which portal to look at, and what is known of it already.
+#[derive(Debug, Args)]
+pub struct Discover {
+    /// Indicium's root, such as <https://portal.example.com/indicium>, without /iam.
+    #[arg(long)]
+    pub url: String,
+
+    /// The application's id or alias, as in `<url>/iam/<application>`.
+    #[arg(long, default_value = "tcp")]
+    pub application: String,
+
+    /// How to log in.
+    #[command(flatten)]
+    pub access: Access,
+
+    /// Where a bearer is had, for client credentials; from the portal's `.well-known` unless given.
+    #[arg(long)]
+    pub token_url: Option<String>,
+
+    /// Scopes to ask for with client credentials.
+    #[arg(long, value_delimiter = ',')]
+    pub scopes: Vec<String>,
+
+    /// Lets the URL be http.
+    #[arg(long)]
+    pub allow_insecure_http: bool,
+
+    /// The table of tokens, where several may be it.
+    #[arg(long)]
+    pub table: Option<String>,
+
+    /// The task that requests a token, where several may be it.
+    #[arg(long)]
+    pub request: Option<String>,
+
+    /// The task that edits a description, where several may be it.
+    #[arg(long)]
+    pub edit_description: Option<String>,
+
+    /// The task that revokes a token, where several may be it.
+    #[arg(long)]
+    pub revoke: Option<String>,
+
+    /// The row that a bound request belongs to, such as `klant(klant_id=42)`.
+    #[arg(long)]
+    pub bound_to: Option<String>,
+
+    /// The kind of issuer to print.
+    #[arg(long, value_enum, default_value = "cluster-token-issuer")]
+    pub kind: Kind,
+
+    /// Its name.
+    #[arg(long, default_value = "default")]
+    pub name: String,
+
+    /// Namespace of the issuer's Secret, and of a `TokenIssuer` itself.
+    #[arg(long, default_value = NAMESPACE)]
+    pub namespace: String,
+
+    /// Name of the Secret with the portal's credentials.
+    #[arg(long, default_value = "portal")]
+    pub secret_name: String,
+}
+
+/// A kind of issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// For the whole cluster.
+    ClusterTokenIssuer,
+    /// For one namespace.
+    TokenIssuer,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A manifest with the issuer; `-` reads standard input.
+    #[arg(short, long)]
+    pub file: PathBuf,
+
+    /// How to log in; from the Secret that the issuer names in the cluster of the kubeconfig unless given.
+    #[command(flatten)]
+    pub access: Access,
+
+    /// Namespace in which a cluster issuer's Secret lies.
+    #[arg(long, default_value = NAMESPACE)]
+    pub namespace: String,
+
+    /// The kubeconfig's context; its current one unless given.
+    #[arg(long)]
+    pub context: Option<String>,
 }

@@ -1,11 +1,15 @@
 //! Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
 
+pub mod access;
 pub mod api;
+pub mod check;
 pub mod cli;
 pub mod controller;
+pub mod discover;
 pub mod domain;
 pub mod portal;
 pub mod readiness;
+pub mod report;
 pub mod run;
 pub mod server;
 pub mod telemetry;

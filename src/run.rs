@@ -1,10 +1,10 @@
-//! `run` and `generate`.
+//! Does what the command line says.
 
 use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
 use crate::controller::{self, Clock, OPERATOR, Settings};
 use crate::readiness::Readiness;
-use crate::{server, telemetry};
+use crate::{check, discover, server, telemetry};
 use axum::http::header::{DATE, USER_AGENT};
 use axum::http::{HeaderValue, Response};
 use kube::client::ClientBuilder;
@@ -28,6 +28,8 @@ pub async fn main(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Generate { folder } => generate(&folder),
         Command::Run(run) => operate(run).await,
+        Command::Discover(arguments) => discover::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
     }
 }
 
@@ -41,12 +43,9 @@ fn generate(folder: &Path) -> Result<(), Failure> {
 
 async fn operate(run: Run) -> Result<(), Failure> {
     telemetry::start(run.log_format)?;
-    // kube and reqwest both ask for the process's provider: there is this one only.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
+    use_ring()?;
     let clock = Arc::new(Clock::default());
-    let client = client(Arc::clone(&clock)).await?;
+    let client = client_of(Config::infer().await?, Arc::clone(&clock))?;
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
     on_signal(stop.clone(), Arc::clone(&readiness))?;
@@ -65,10 +64,17 @@ async fn operate(run: Run) -> Result<(), Failure> {
     Ok(())
 }
 
+/// kube asks for the process's TLS provider: there is this one only.
+pub(crate) fn use_ring() -> Result<(), Failure> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed already".into());
+    }
+    Ok(())
+}
+
 /// Never retries by itself: a write whose answer was lost is read, not repeated. Every answer's
 /// `Date` sets the clock.
-async fn client(clock: Arc<Clock>) -> Result<Client, Failure> {
-    let mut config = Config::infer().await?;
+pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client, Failure> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));

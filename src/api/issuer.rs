@@ -1,8 +1,9 @@
 //! Issuers: a portal, and how to speak to it.
 
 use super::duration::ShortDuration;
+use super::tasks::TaskForm;
 use super::thinkwise::Thinkwise;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +20,10 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
-        .message("type Thinkwise needs spec.thinkwise with the portal's url, auth, table and tasks")
+        .message("type Thinkwise needs spec.thinkwise with the portal's url and auth")
         .field_path(".spec")
 )]
 #[serde(rename_all = "camelCase")]
@@ -49,9 +51,10 @@ pub struct ClusterTokenIssuerSpec {
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
-        .message("type Thinkwise needs spec.thinkwise with the portal's url, auth, table and tasks")
+        .message("type Thinkwise needs spec.thinkwise with the portal's url and auth")
         .field_path(".spec")
 )]
 pub struct TokenIssuerSpec {
@@ -80,6 +83,10 @@ pub struct IssuerSpec {
     /// How hard the portal may be worked, and how long it may take.
     #[serde(default)]
     pub limits: Limits,
+
+    /// How often the portal's whole list is read, and what of it is believed.
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 /// A vendor's portal.
@@ -164,6 +171,38 @@ impl Default for Limits {
     }
 }
 
+/// How often the portal's whole list is read, and what of it is believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.interval) >= duration('1m') && duration(self.interval) <= duration('24h')")
+    .message("audit.interval must be between 1m and 24h"))]
+pub struct Audit {
+    /// How often; 10m unless given.
+    #[serde(default = "Audit::default_interval")]
+    pub interval: ShortDuration,
+
+    /// If more of our tokens than this are gone at once (and at least 5), the list is not believed: nothing
+    /// is requested anew, and the issuer says so. 10 unless given.
+    #[serde(default = "Audit::default_vanished")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_vanished_percent: i32,
+}
+
+impl Audit {
+    const fn default_interval() -> ShortDuration {
+        ShortDuration::from_secs(600)
+    }
+    const fn default_vanished() -> i32 {
+        10
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { interval: Self::default_interval(), max_vanished_percent: Self::default_vanished() }
+    }
+}
+
 /// Which namespaces may use a cluster issuer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("(self.from == 'Selector') == has(self.selector)")
@@ -204,6 +243,36 @@ pub struct IssuerStatus {
     /// Where the tokens live; frozen by the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<PortalLocation>,
+
+    /// What was found in the portal's `$metadata`, or is pinned by the spec and fits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<ResolvedPortal>,
+
+    /// How many tokens the portal showed our user at the last audit, whoever asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+
+    /// When the portal's list was last read. Written only together with another change, so that at rest
+    /// nothing is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_audit_time: Option<Time>,
+}
+
+/// The names and forms under which the portal is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedPortal {
+    /// The table that lists the tokens; absent where our user may not see it: then there are no audits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The task *Request token*.
+    pub request: String,
+    /// How that is called.
+    pub form: TaskForm,
+    /// The task *Edit token description*.
+    pub edit_description: String,
+    /// The task *Revoke token*.
+    pub revoke: String,
 }
 
 /// A portal and an application in it.

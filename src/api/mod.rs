@@ -15,8 +15,8 @@ mod thinkwise;
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
-    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits, NamespacesFrom,
-    PortalLocation, PortalType, Registry, TokenIssuer, TokenIssuerSpec,
+    AllowedNamespaces, Audit, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits,
+    NamespacesFrom, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
 };
 pub use keys::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP,
@@ -30,7 +30,9 @@ pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate, UpstreamRevocation,
 };
-pub use tasks::{EditTask, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, Tasks};
+pub use tasks::{
+    BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
+};
 pub use thinkwise::{
     Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, KeyColumn, KeySource, OAuth2ClientCredentials,
     OAuth2SecretRef, Table, TableColumns, Thinkwise, Tls,

@@ -88,6 +88,8 @@ pub enum Reason {
     Unauthorised,
     /// The portal shows this user no such application, table or task.
     NoAccess,
+    /// The portal's `$metadata` lacks a name that the spec pins, or does not tell which one is meant.
+    MetadataMismatch,
     /// The portal cannot be reached.
     Unreachable,
     /// The portal's certificate is not trusted.

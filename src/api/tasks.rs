@@ -1,56 +1,127 @@
 //! The portal's tasks, as the issuer's spec names them.
+//!
+//! Whatever is left out is found in the portal's `$metadata` and shown in `status.resolved`.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// The three tasks of the screen *Thinkwise containers*.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+/// The three tasks of the screen *Thinkwise containers*; found in `$metadata` unless given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tasks {
     /// *Request token*.
-    pub request: RequestTask,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestTask>,
     /// *Edit token description*.
-    pub edit_description: EditTask,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit_description: Option<EditTask>,
     /// *Revoke token*.
-    pub revoke: RevokeTask,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<RevokeTask>,
+}
+
+/// How a task is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum TaskForm {
+    /// As `$metadata` declares it: unbound, or staged where that is declared, or bound in one request.
+    #[default]
+    Auto,
+    /// One request to the task itself.
+    Unbound,
+    /// One request to the task of a row.
+    Bound,
+    /// The task of a row is staged, filled and committed: three requests.
+    BoundStaged,
 }
 
 /// *Request token*.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.form != 'Unbound' || !has(self.boundTo)").message("boundTo is the row of a bound task: leave it out with form: Unbound, or write form: Bound or BoundStaged"))]
+#[x_kube(validation = Rule::new("!(self.form in ['Bound', 'BoundStaged']) || has(self.boundTo)").message("a bound request needs boundTo with table and key of the row that it is bound to"))]
 pub struct RequestTask {
-    /// Its name; in lower case with underscores.
+    /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
-    /// What is sent, in this order: Indicium applies it in order.
-    #[schemars(length(min = 1, max = 32))]
+    pub name: Option<String>,
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`.
+    #[serde(default)]
+    pub form: TaskForm,
+    /// The row that a bound request belongs to; it need not be the token's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<BoundRow>,
+    /// What is sent, in this order: Indicium applies it in order. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("self.exists(p, has(p.from) && p.from == 'Description') && self.all(p, !has(p.from) || p.from == 'Description')").message("the request needs one parameter from: Description; a token has no id or username yet"))]
-    pub parameters: Vec<Parameter>,
+    #[x_kube(validation = Rule::new("self.all(p, self.exists_one(q, q.name == p.name))").message("two parameters have the same name: write each once"))]
+    pub parameters: Option<Vec<Parameter>>,
     /// Where the answer holds the token.
-    pub outputs: Outputs,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
 }
 
 /// *Edit token description*.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("!has(self.parameters) || (self.parameters.exists(p, has(p.from) && p.from == 'Description') && (self.form != 'Unbound' || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])))").message("the edit needs a parameter from: Description, and unless it is bound to the token's row one from: TokenID or Username"))]
 pub struct EditTask {
-    /// Its name; in lower case with underscores.
+    /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
-    /// What is sent, in this order.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(validation = Rule::new("self.exists(p, has(p.from) && p.from == 'Description') && self.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])").message("the edit needs a parameter from: Description and one from: TokenID or Username"))]
-    pub parameters: Vec<Parameter>,
+    pub name: Option<String>,
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`; where it is bound,
+    /// its row is the token's own.
+    #[serde(default)]
+    pub form: TaskForm,
+    /// What is sent, in this order. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.all(p, self.exists_one(q, q.name == p.name))").message("two parameters have the same name: write each once"))]
+    pub parameters: Option<Vec<Parameter>>,
 }
 
 /// *Revoke token*.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("!has(self.parameters) || self.form != 'Unbound' || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])").message("the revocation needs a parameter from: TokenID or Username unless it is bound to the token's row"))]
 pub struct RevokeTask {
-    /// Its name; in lower case with underscores.
+    /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
+    pub name: Option<String>,
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`; where it is bound,
+    /// its row is the token's own.
+    #[serde(default)]
+    pub form: TaskForm,
     /// What is sent, in this order. A flag for the confirmation would be `{name: confirm, value: "true"}`.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(validation = Rule::new("self.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])").message("the revocation needs a parameter from: TokenID or Username"))]
-    pub parameters: Vec<Parameter>,
+    /// Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("self.all(p, !has(p.from) || p.from != 'Description')").message("a revocation has no description to send: use from: TokenID or Username, or a fixed value"))]
+    #[x_kube(validation = Rule::new("self.all(p, self.exists_one(q, q.name == p.name))").message("two parameters have the same name: write each once"))]
+    pub parameters: Option<Vec<Parameter>>,
+}
+
+/// The row that a task is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct BoundRow {
+    /// Its table.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub table: String,
+    /// Its key, whole: each column with its value.
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(l, l.column == k.column))").message("boundTo names a column twice: write each once"))]
+    pub key: Vec<FixedKey>,
+}
+
+/// A column of a key with its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct FixedKey {
+    /// Its name.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub column: String,
+    /// Its value; written as `$metadata` types the column: a number, a GUID or a text.
+    #[schemars(length(min = 1, max = 256))]
+    pub value: String,
 }
 
 /// A parameter of a task.
@@ -63,7 +134,7 @@ pub struct Parameter {
     /// What to send: `Description`, `TokenID` or `Username`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ParameterSource>,
-    /// A fixed text to send; `true` and `false` go as booleans.
+    /// A fixed value to send; written as `$metadata` types the parameter: a number, a boolean, a GUID or a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub value: Option<String>,
@@ -80,16 +151,18 @@ pub enum ParameterSource {
     Username,
 }
 
-/// Where the answer to a request holds the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+/// Where the answer to a request holds the token; found in `$metadata` unless given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Outputs {
     /// The username.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
-    pub username: String,
+    pub username: Option<String>,
     /// The secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
-    pub secret: String,
-    /// The token's id; looked up by the marker, one filtered read, unless given.
+    pub secret: Option<String>,
+    /// The token's id. Where the answer has none it is looked up by the marker, one filtered read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub id: Option<String>,

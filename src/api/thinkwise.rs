@@ -1,5 +1,5 @@
 //! The Thinkwise Community Portal: an application served by Indicium over OData.
-//! No public text gives the names of its table and tasks, so all of them are configuration.
+//! No public text gives the names of its table and tasks: what the spec leaves out is found in `$metadata`.
 
 use super::tasks::Tasks;
 use kube::KubeSchema;
@@ -38,11 +38,13 @@ pub struct Thinkwise {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 
-    /// The table that lists the tokens.
-    pub table: Table,
+    /// The table that lists the tokens; found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
 
-    /// The three tasks.
-    pub tasks: Tasks,
+    /// The three tasks; found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
 }
 
 fn default_application() -> String {
@@ -110,6 +112,14 @@ pub struct OAuth2SecretRef {
     pub client_secret_key: String,
 }
 
+impl OAuth2SecretRef {
+    /// A Secret of this name, with the usual keys.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { name, client_id_key: default_client_id_key(), client_secret_key: default_client_secret_key() }
+    }
+}
+
 fn default_client_id_key() -> String {
     "client_id".to_owned()
 }
@@ -141,6 +151,14 @@ pub struct BasicSecretRef {
     #[serde(default = "default_password_key")]
     #[schemars(length(min = 1, max = 253))]
     pub password_key: String,
+}
+
+impl BasicSecretRef {
+    /// A Secret of this name, with the usual keys.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { name, username_key: default_username_key(), password_key: default_password_key() }
+    }
 }
 
 fn default_username_key() -> String {
@@ -183,19 +201,25 @@ fn default_ca_key() -> String {
 }
 
 /// The table that lists the tokens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
-    /// Its name; Thinkwise tables are singular and in lower case.
+    /// Its name; Thinkwise tables are singular and in lower case. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub name: String,
-    /// The columns of its key.
-    #[schemars(length(min = 1, max = 1))]
-    pub key: Vec<KeyColumn>,
+    pub name: Option<String>,
+    /// The columns of its key: the token's id, and those that have one value for all of our tokens. A column
+    /// that is not named here is read from the token's row. Found in `$metadata` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(validation = Rule::new("self.filter(k, has(k.from)).size() == 1").message("exactly one column of the key has from: TokenID; give each other one its value"))]
+    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(l, l.column == k.column))").message("the key names a column twice: write each once"))]
+    pub key: Option<Vec<KeyColumn>>,
     /// The columns with username and description.
-    pub columns: TableColumns,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<TableColumns>,
     /// How long a description may be, with the marker of some 25 characters that a new token carries
-    /// until it is stored. No limit unless given.
+    /// until it is stored. `MaxLength` in `$metadata` unless given; no limit where that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 40, max = 100_000))]
     pub description_max_length: Option<i32>,
@@ -203,12 +227,18 @@ pub struct Table {
 
 /// A column of the table's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("has(self.from) != has(self.value)").message("a column of the key has from: TokenID or a fixed value, not both"))]
 pub struct KeyColumn {
     /// Its name.
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub column: String,
     /// What it holds: `TokenID`.
-    pub from: KeySource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<KeySource>,
+    /// Its value for all of our tokens, such as a customer's id; written as `$metadata` types the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub value: Option<String>,
 }
 
 /// What a key column holds.
@@ -218,13 +248,15 @@ pub enum KeySource {
     TokenID,
 }
 
-/// The columns of the table that matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+/// The columns of the table that matter; found in `$metadata` unless given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct TableColumns {
     /// The token's username.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub username: String,
+    pub username: Option<String>,
     /// The token's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
-    pub description: String,
+    pub description: Option<String>,
 }

@@ -98,9 +98,7 @@ async fn scan(ctx: &Context, issuer: &Handle) -> Result<Inventory, Failure> {
     let _permit = issuer.gate.call(Priority::Later, "").await;
     let user = issuer.facts.portal.user.clone();
     let mut inventory = Inventory::new(ctx.clock.now(), user, issuer.facts.tag.clone());
-    for found in issuer.portal.list(Rows::All).await? {
-        inventory.add(row(found));
-    }
+    issuer.portal.scan(&mut |found| inventory.add(row(found))).await?;
     Ok(inventory)
 }
 

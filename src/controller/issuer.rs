@@ -12,7 +12,7 @@ use crate::domain::marker::IssuerTag;
 use crate::domain::observed::{IssuerFacts, LoginMode};
 use crate::portal::limits::{Gate, Priority};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{Failure, Portal, Rows};
+use crate::portal::{Failure, Portal};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use secrecy::SecretString;
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Why an issuer cannot be worked with.
 pub type NotReady = (Reason, String);
 
-/// Reads credentials and CA, builds the portal and asks it for one row.
+/// Reads credentials and CA, builds the portal and finds out whether it fits.
 pub async fn prepare(
     ctx: &Context,
     key: &IssuerKey,
@@ -37,9 +37,12 @@ pub async fn prepare(
     let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
     let credentials = credentials(ctx, namespace, spec).await?;
     let ca_pem = trust(ctx, namespace, spec).await?;
-    let description_max = thinkwise.table.description_max_length.and_then(|most| usize::try_from(most).ok());
     let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
     let portal = ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?;
+    let gate = gate(ctx, key, &spec.limits);
+    let permit = gate.call(Priority::Later, "").await;
+    let resolved = portal.resolve().await.map_err(|failure| said(&failure))?;
+    drop(permit);
     let hosts: Vec<String> = spec.registries.iter().map(|registry| registry.host.clone()).collect();
     let handle = Handle {
         uid: object.uid(),
@@ -48,11 +51,11 @@ pub async fn prepare(
             tag: IssuerTag::of(&object.uid()),
             portal: portal.location().clone(),
             registries: registries_hash(&hosts),
-            description_max,
+            description_max: resolved.description_max,
             longest_answer: longest_answer(&spec.limits),
             deleting: object.deleting(),
             held,
-            list_visible: true,
+            list_visible: resolved.list_hidden.is_none(),
             permanent: false,
             login: LoginMode::Disabled,
             asked: asked(object.annotations(), ["issuerRotate", "issuerReplace"]),
@@ -60,11 +63,8 @@ pub async fn prepare(
         hosts,
         credentials: credentials_name(spec),
         portal: Arc::new(portal),
-        gate: gate(ctx, key, &spec.limits),
+        gate,
     };
-    let permit = handle.gate.call(Priority::Later, "").await;
-    handle.portal.list(Rows::Probe).await.map_err(|failure| said(&failure))?;
-    drop(permit);
     Ok(Arc::new(handle))
 }
 

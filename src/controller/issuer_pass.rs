@@ -241,7 +241,12 @@ async fn write_status<I>(
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let status = next_status(object, found, ctx.clock.now());
+    let mut status = next_status(object, found, ctx.clock.now());
+    if let Ok(handle) = found
+        && let Ok(resolved) = handle.portal.resolve().await
+    {
+        status.resolved = Some(resolved.names);
+    }
     if object.status() == Some(&status) {
         return Ok(());
     }

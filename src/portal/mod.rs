@@ -4,7 +4,7 @@ mod failure;
 pub mod limits;
 pub mod thinkwise;
 
-use crate::api::RecordedPortal;
+use crate::api::{RecordedPortal, ResolvedPortal};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
@@ -48,10 +48,22 @@ pub enum Rows<'a> {
     WithId(&'a str),
     /// Those whose description holds this text.
     Containing(&'a str),
-    /// All that our user sees.
-    All,
     /// One row, to see whether the list can be read at all.
     Probe,
+}
+
+/// How a portal is used: what the spec pins, and what was found out for the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The names and the form, for the issuer's status.
+    pub names: ResolvedPortal,
+    /// The longest description, in characters, the marker of a new token included; no limit where `None`.
+    pub description_max: Option<usize>,
+    /// Why our user cannot read the list of tokens, where he cannot: then [`Portal::list`] and
+    /// [`Portal::scan`] fail with `NoAccess`, there are no audits, and a token whose answer was lost is not found.
+    pub list_hidden: Option<String>,
+    /// What may be a mistake in the spec and works nevertheless, for people.
+    pub notes: Vec<String>,
 }
 
 /// The result of a call.
@@ -65,7 +77,14 @@ pub trait Portal: Send + Sync {
     /// Where this portal is, and as whom we speak to it.
     fn location(&self) -> &RecordedPortal;
 
-    /// Asks for a token with this description: one request.
+    /// Finds out how the portal is used, and that its list can be read; changes nothing. What was found is kept,
+    /// and looked up again after a failure that hints at a change.
+    ///
+    /// Fails with `MetadataMismatch` where the portal does not have what the spec asks for, or does not tell
+    /// which table or task is meant. Every other call begins with it, and fails with it unsent.
+    fn resolve(&self) -> Answer<'_, Resolved>;
+
+    /// Asks for a token with this description: one request that creates.
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken>;
 
     /// Sets the description of a token. Repeatable.
@@ -74,6 +93,10 @@ pub trait Portal: Send + Sync {
     /// Revokes a token. Repeatable: that it is gone already shows in the list.
     fn revoke<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, ()>;
 
-    /// Reads the portal's list, all pages of it.
+    /// Reads some rows of the portal's list.
     fn list<'a>(&'a self, rows: Rows<'a>) -> Answer<'a, Vec<PortalRow>>;
+
+    /// Reads the whole list and gives each row, holding one page at most. Rows that were given before a
+    /// failure are no list: only a reading that ends well is complete.
+    fn scan<'a>(&'a self, each: &'a mut (dyn FnMut(PortalRow) + Send)) -> Answer<'a, ()>;
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
-#[path = "../portal/client.rs"]
+#[path = "../portal/client/mod.rs"]
 mod client;
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -110,7 +110,9 @@ pub fn good_issuer() -> Value {
 pub fn issuers(kind: &str) -> Vec<Case> {
     let mut all = addresses();
     all.extend(logins());
+    all.extend(tables());
     all.extend(tasks());
+    all.extend(forms());
     all.extend(limits_and_registries());
     if kind == "ClusterTokenIssuer" {
         let allowed = |change: Value| spec(json!({"allowedNamespaces": change}));
@@ -173,30 +175,113 @@ fn logins() -> Vec<Case> {
     ]
 }
 
+fn tables() -> Vec<Case> {
+    let table = |change: Value| spec(json!({"thinkwise": {"table": change}}));
+    let key = |key: Value| table(json!({"key": key}));
+    let (id, customer) = (json!({"column": "id", "from": "TokenID"}), json!({"column": "klant_id", "value": "42"}));
+    vec![
+        accepted("nothing but the address", spec(json!({"thinkwise": {"table": null, "tasks": null}}))),
+        accepted("a part of a table", table(json!({"name": null, "key": null, "columns": {"username": null}}))),
+        accepted("a customer in the key", key(json!([customer, id]))),
+        refused("a key without the token", key(json!([customer])), "exactly one column of the key has from: TokenID"),
+        refused(
+            "a key with two tokens",
+            key(json!([id, {"column": "other", "from": "TokenID"}])),
+            "exactly one column of the key has from: TokenID",
+        ),
+        refused("a column twice", key(json!([id, {"column": "id", "value": "1"}])), "the key names a column twice"),
+        refused(
+            "a column from two sources",
+            key(json!([{"column": "id", "from": "TokenID", "value": "1"}])),
+            "from: TokenID or a fixed value",
+        ),
+        refused("a column from none", key(json!([id, {"column": "klant_id"}])), "from: TokenID or a fixed value"),
+    ]
+}
+
 fn tasks() -> Vec<Case> {
-    let task =
-        |name: &str, parameters: Value| spec(json!({"thinkwise": {"tasks": {name: {"parameters": parameters}}}}));
+    let task = |name: &str, change: Value| spec(json!({"thinkwise": {"tasks": {name: change}}}));
+    let taking = |name: &str, parameters: Value| task(name, json!({"parameters": parameters}));
     let (description, id) = (json!({"name": "d", "from": "Description"}), json!({"name": "i", "from": "TokenID"}));
     vec![
-        accepted("a fixed value beside", task("request", json!([description, {"name": "confirm", "value": "true"}]))),
+        accepted("no tasks", spec(json!({"thinkwise": {"tasks": {"request": null, "revoke": null}}}))),
+        accepted("a task by its name", task("revoke", json!({"name": "x", "parameters": null}))),
+        accepted("one output", task("request", json!({"outputs": {"username": null, "secret": "geheim"}}))),
+        accepted("a fixed value beside", taking("request", json!([description, {"name": "confirm", "value": "true"}]))),
         refused(
             "a request without description",
-            task("request", json!([{"name": "a", "value": "b"}])),
+            taking("request", json!([{"name": "a", "value": "b"}])),
             "the request needs one parameter",
         ),
-        refused("a request with an id", task("request", json!([description, id])), "the request needs one parameter"),
-        refused("an edit without id", task("editDescription", json!([description])), "the edit needs a parameter"),
+        refused("a request with an id", taking("request", json!([description, id])), "the request needs one parameter"),
         refused(
-            "a revocation of nothing",
-            task("revoke", json!([{"name": "confirm", "value": "true"}])),
-            "the revocation needs",
+            "a revocation with a description",
+            taking("revoke", json!([id, description])),
+            "a revocation has no description to send",
         ),
+        refused("a parameter twice", taking("revoke", json!([id, {"name": "i", "value": "1"}])), "have the same name"),
         refused(
             "a parameter from two sources",
-            task("revoke", json!([{"name": "i", "from": "TokenID", "value": "1"}])),
+            taking("revoke", json!([{"name": "i", "from": "TokenID", "value": "1"}])),
             "give from or value",
         ),
-        refused("a parameter from none", task("revoke", json!([id, {"name": "x"}])), "give from or value"),
+        refused("a parameter from none", taking("revoke", json!([id, {"name": "x"}])), "give from or value"),
+    ]
+}
+
+fn forms() -> Vec<Case> {
+    let task = |name: &str, change: Value| spec(json!({"thinkwise": {"tasks": {name: change}}}));
+    let description = json!([{"name": "d", "from": "Description"}]);
+    let confirm = json!([{"name": "confirm", "value": "true"}]);
+    let row = json!({"table": "klant", "key": [{"column": "klant_id", "value": "42"}]});
+    let twice = json!({"table": "klant", "key": [{"column": "a", "value": "1"}, {"column": "a", "value": "2"}]});
+    vec![
+        accepted("a row for a form to be found", task("request", json!({"boundTo": row}))),
+        accepted("a bound request", task("request", json!({"form": "Bound", "boundTo": row}))),
+        accepted("a staged request", task("request", json!({"form": "BoundStaged", "boundTo": row}))),
+        refused(
+            "a bound request to nothing",
+            task("request", json!({"form": "Bound"})),
+            "a bound request needs boundTo",
+        ),
+        refused(
+            "a staged request to nothing",
+            task("request", json!({"form": "BoundStaged"})),
+            "a bound request needs boundTo",
+        ),
+        refused(
+            "an unbound request to a row",
+            task("request", json!({"form": "Unbound", "boundTo": row})),
+            "boundTo is the row of a bound task",
+        ),
+        refused(
+            "a column of the row twice",
+            task("request", json!({"boundTo": twice})),
+            "boundTo names a column twice",
+        ),
+        refused("another form", task("revoke", json!({"form": "Batch"})), "Unsupported value"),
+        accepted(
+            "an edit of its own row",
+            task("editDescription", json!({"form": "Bound", "parameters": description})),
+        ),
+        accepted("an edit of a form to be found", task("editDescription", json!({"parameters": description}))),
+        refused(
+            "an unbound edit of nothing",
+            task("editDescription", json!({"form": "Unbound", "parameters": description})),
+            "the edit needs a parameter",
+        ),
+        refused(
+            "an edit without description",
+            task("editDescription", json!({"form": "Bound", "parameters": []})),
+            "the edit needs a parameter",
+        ),
+        accepted("a revocation of its own row", task("revoke", json!({"form": "BoundStaged", "parameters": confirm}))),
+        accepted("one without parameters", task("revoke", json!({"form": "Bound", "parameters": []}))),
+        refused(
+            "an unbound revocation of nothing",
+            task("revoke", json!({"form": "Unbound", "parameters": confirm})),
+            "the revocation needs a parameter",
+        ),
     ]
 }
 
@@ -213,6 +298,10 @@ fn limits_and_registries() -> Vec<Case> {
         ),
         refused("an hour", limits(json!({"requestTimeout": "1h"})), "between 100ms and 10m"),
         refused("no duration", limits(json!({"requestTimeout": "soon"})), "should match"),
+        accepted("other audits", spec(json!({"audit": {"interval": "1h", "maxVanishedPercent": 0}}))),
+        refused("audits without a pause", spec(json!({"audit": {"interval": "30s"}})), "between 1m and 24h"),
+        refused("audits once a week", spec(json!({"audit": {"interval": "168h"}})), "between 1m and 24h"),
+        refused("more than all gone", spec(json!({"audit": {"maxVanishedPercent": 101}})), "less than or equal to 100"),
         accepted("a port and a path", registry("registry.example.com:5000/team")),
         refused("a scheme", registry("https://registry.example.com"), "without https://"),
         refused("a blank", registry("registry example"), "a registry is host[:port][/path]"),

@@ -113,6 +113,8 @@ async fn a_foreign_secret_of_that_name() {
 #[tokio::test]
 async fn a_description_that_the_portal_refuses() {
     let team = Team::with("refused", Config { description_max_length: Some(60), ..Config::default() }).await;
+    // Else the length would be found in `$metadata`, and the portal never asked.
+    team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 500}}})).await;
     team.token("pull", "long ".repeat(20).trim_end()).await;
     says(&team, "RequestRefused", "").await;
     assert!(team.portal.ledger().live().is_empty());
@@ -129,6 +131,14 @@ async fn a_description_too_long_for_the_issuers_limit_says_how_short_it_must_be(
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
     team.patch("pull", json!({"spec": {"description": "short"}})).await;
     mends(&team).await;
+}
+
+#[tokio::test]
+async fn a_description_too_long_for_the_portal_is_told_before_it_is_asked() {
+    let team = Team::with("found-long", Config { description_max_length: Some(60), ..Config::default() }).await;
+    team.token("pull", &"x".repeat(60)).await;
+    says(&team, "DescriptionTooLong", "shorten it to").await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 0);
 }
 
 #[tokio::test]

@@ -83,25 +83,25 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 
 /// Reads an object and gives the values of these fields, in this order.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a, const N: usize>(pub [&'a str; N]);
+pub(super) struct Fields<'a>(pub &'a [&'a str]);
 
-impl<'de, const N: usize> DeserializeSeed<'de> for Fields<'_, N> {
-    type Value = [Scalar; N];
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
+    type Value = Vec<Scalar>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de, const N: usize> Visitor<'de> for Fields<'_, N> {
-    type Value = [Scalar; N];
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = Vec<Scalar>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut found = [const { Scalar::Absent }; N];
+        let mut found = vec![Scalar::Absent; self.0.len()];
         while let Some(key) = entries.next_key::<String>()? {
             if !self.0.contains(&key.as_str()) {
                 entries.next_value::<IgnoredAny>()?;
@@ -109,7 +109,7 @@ impl<'de, const N: usize> Visitor<'de> for Fields<'_, N> {
             }
             let value: Scalar = entries.next_value()?;
             // One column may serve twice: the username can be the key.
-            for (slot, _) in found.iter_mut().zip(self.0).filter(|(_, name)| *name == key) {
+            for (slot, _) in found.iter_mut().zip(self.0).filter(|(_, name)| **name == key) {
                 *slot = value.clone();
             }
         }
@@ -134,21 +134,21 @@ mod tests {
     #[test]
     fn fields_come_in_the_order_asked_whatever_else_there_is() {
         let document = br#"{"x":{"b":1},"b":17,"l":[1,{}],"a":"t","c":null,"d":1.5}"#;
-        let found = read(Fields(["a", "b", "c", "d", "e", "x"]), document).expect("an object");
+        let found = read(Fields(&["a", "b", "c", "d", "e", "x"]), document).expect("an object");
         let texts: Vec<Option<&str>> = found.iter().map(Scalar::as_str).collect();
         assert_eq!(texts, [Some("t"), Some("17"), None, None, None, None]);
     }
 
     #[test]
     fn one_column_may_serve_twice() {
-        let [a, b] = read(Fields(["u", "u"]), br#"{"u":"robot"}"#).expect("an object");
-        assert_eq!((a.as_str(), b.as_str()), (Some("robot"), Some("robot")));
+        let found = read(Fields(&["u", "u"]), br#"{"u":"robot"}"#).expect("an object");
+        assert!(found.iter().all(|value| value.as_str() == Some("robot")));
     }
 
     #[test]
     fn what_is_no_object_is_nothing() {
         for document in ["", "[]", "\"a\"", "{\"a\":", "{} {}", "<html>"] {
-            assert!(read(Fields(["a"]), document.as_bytes()).is_none(), "{document}");
+            assert!(read(Fields(&["a"]), document.as_bytes()).is_none(), "{document}");
         }
     }
 }

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn each_type_of_message_is_told() {
+        for (kind, raw, text) in [
+            ("IndiciumMessage", "No access", "No access"),
+            ("ApplicationDbMessage", r#"<msg id=\"too_many_tokens\"><param>3<\/param><\/msg>"#, "too_many_tokens 3"),
+            ("TechnicalDbMessage", "Deadlock, error 1205", "Deadlock, error 1205"),
+        ] {
+            let json =
+                format!(r#"{{"MessageType":"{kind}","RawMessage":"{raw}","MessageID":null,"NamedParameters":null}}"#);
+            assert_eq!(read(&json).as_deref(), Some(text));
+            assert_eq!(read(&format!("[{json}]")).as_deref(), Some(text), "in a list");
+        }
+    }
+
+    #[test]
     fn xml_is_read_for_its_id_and_text() {
         for (raw, text) in [
             (r#"<msg id=\"description_in_use\"></msg>"#, "description_in_use"),

@@ -1,35 +1,44 @@
 //! The Thinkwise Community Portal: three tasks and a table of an application that Indicium serves over OData.
 
+mod address;
 mod auth;
 mod call;
 mod client;
 mod errors;
 mod fields;
+pub mod find;
+mod flow;
+mod forms;
+pub mod interface;
+mod known;
+mod literal;
 mod messages;
+pub mod metadata;
 mod oauth;
 mod odata;
+mod pinned;
+pub mod resolve;
 mod retry_after;
+mod rows;
 mod tls;
 mod wire;
+
+pub use self::literal::{Literal, NotOfKind};
 
 use self::auth::Login;
 use self::call::{Call, Subject};
 use self::client::HttpClient;
-use super::{Answer, Failure, IssuedToken, Portal, PortalRow, Rows, Sent, TokenRef};
-use crate::api::{Limits, Parameter, Reason, RecordedPortal, Thinkwise};
+use self::interface::TaskCall;
+use self::known::Memory;
+use self::metadata::Catalog;
+use self::wire::{Gathered, Values};
+use super::{Answer, Failure, IssuedToken, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
+use crate::api::{Limits, RecordedPortal, Thinkwise};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
-use std::collections::HashSet;
 use std::fmt;
 use tokio::time::Instant;
 use url::Url;
-
-/// A task's answer is one flat object: more than this is not one.
-const TASK_ANSWER_LIMIT: usize = 1 << 20;
-/// A page is at most 1,000 rows of three columns (documented from platform 2026.1 on); older ones do not page.
-const PAGE_LIMIT: usize = 16 << 20;
-/// Ten million rows: a portal that has still more to say is broken.
-const MAX_PAGES: usize = 10_000;
 
 /// All that it takes to speak to a portal.
 #[derive(Clone, Debug)]
@@ -70,6 +79,7 @@ pub struct ThinkwisePortal {
     base: Url,
     http: HttpClient,
     login: Login,
+    memory: Memory,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -85,7 +95,7 @@ impl ThinkwisePortal {
     /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
     pub fn new(settings: Settings) -> Result<Self, Failure> {
         let Settings { spec, limits, credentials, ca_pem } = settings;
-        let base = odata::service_root(&spec)?;
+        let base = address::service_root(&spec)?;
         let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http)?;
         let user = match &credentials {
             Credentials::Basic { username, .. } => username.clone(),
@@ -93,7 +103,7 @@ impl ThinkwisePortal {
         };
         let location = RecordedPortal { url: spec.url.clone(), application: spec.application.clone(), user };
         let login = Login::new(&spec, credentials)?;
-        Ok(Self { spec, location, base, http, login })
+        Ok(Self { spec, location, base, http, login, memory: Memory::default() })
     }
 
     fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
@@ -122,69 +132,62 @@ impl ThinkwisePortal {
         Err(failure)
     }
 
-    /// Runs a task: one POST with a flat object (documented). Any 2xx is success.
-    async fn run(
-        &self,
-        task: &str,
-        parameters: &[Parameter],
-        values: &wire::Values<'_>,
-        deadline: Instant,
-    ) -> Result<Response, Failure> {
-        let body = wire::body(parameters, values)?;
-        let subject = self.subject("task", task);
-        self.send(&Call { url: odata::resource(&self.base, task)?, body: Some(body), subject }, deadline).await
-    }
-
     async fn request_token(&self, description: &str) -> Result<IssuedToken, Failure> {
-        let task = &self.spec.tasks.request;
         let deadline = self.http.deadline();
-        let values = wire::Values { description: Some(description), token: None };
-        let response = self.run(&task.name, &task.parameters, &values, deadline).await?;
-        let status = response.status();
-        let body = client::body(response, TASK_ANSWER_LIMIT, deadline).await?;
-        wire::issued(&body, &task.outputs, status)
-    }
-
-    async fn run_and_forget(
-        &self,
-        task: &str,
-        parameters: &[Parameter],
-        values: wire::Values<'_>,
-    ) -> Result<(), Failure> {
-        let response = self.run(task, parameters, &values, self.http.deadline()).await?;
-        client::drain(response).await;
-        Ok(())
-    }
-
-    async fn pages(&self, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
-        let mut url = odata::query(&self.base, &self.spec.table, rows)?;
-        let mut seen = HashSet::new();
-        let mut found = Vec::new();
-        while seen.insert(url.clone()) {
-            if seen.len() > MAX_PAGES {
-                return Err(malformed_list("the portal's list has more than 10000 pages"));
+        let known = self.known(deadline).await?;
+        let task = &known.interface.request;
+        let values = Values { description: Some(description), token: None };
+        let ran = self.run(&known, task, &values, deadline).await?;
+        let status = ran.response.status();
+        let mut gathered = Gathered::new(&known.interface.outputs);
+        let end = self.finish(task, ran, Some(&mut gathered), deadline).await;
+        match (end, gathered.is_whole()) {
+            (Ok(()), _) => gathered.token(status),
+            // A flow that stays unfinished is no reason to lose the secret.
+            (Err(failure), true) => {
+                tracing::warn!(task = task.name, %failure, "the token is there, its process flow could not be finished");
+                gathered.token(status)
             }
-            let next = self.page(&url, &mut found).await?;
-            match next {
-                // For a probe the first row is enough, whatever comes after it.
-                Some(link) if rows != Rows::Probe => url = odata::next_page(&url, &link)?,
-                _ => return Ok(found),
-            }
+            (Err(failure), false) => Err(failure),
         }
-        Err(malformed_list("the portal's list leads back to a page that was read already"))
     }
 
-    async fn page(&self, url: &Url, found: &mut Vec<PortalRow>) -> Result<Option<String>, Failure> {
+    async fn run_and_finish(&self, known: &known::Known, task: &TaskCall, values: Values<'_>) -> Result<(), Failure> {
         let deadline = self.http.deadline();
-        let subject = self.subject("table", &self.spec.table.name);
-        let response = self.send(&Call { url: url.clone(), body: None, subject }, deadline).await?;
-        let body = client::body(response, PAGE_LIMIT, deadline).await?;
-        odata::read_page(&body, &self.spec.table, found)
+        let ran = self.run(known, task, &values, deadline).await?;
+        self.finish(task, ran, None, deadline).await
     }
-}
 
-fn malformed_list(message: &str) -> Failure {
-    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+    async fn edit(&self, token: TokenRef<'_>, description: &str) -> Result<(), Failure> {
+        let known = self.known(self.http.deadline()).await?;
+        let values = Values { description: Some(description), token: Some(token) };
+        self.run_and_finish(&known, &known.interface.edit, values).await
+    }
+
+    async fn take_back(&self, token: TokenRef<'_>) -> Result<(), Failure> {
+        let known = self.known(self.http.deadline()).await?;
+        let values = Values { description: None, token: Some(token) };
+        self.run_and_finish(&known, &known.interface.revoke, values).await
+    }
+
+    async fn found(&self) -> Result<Resolved, Failure> {
+        let known = self.known(self.http.deadline()).await?;
+        let interface = &known.interface;
+        Ok(Resolved {
+            names: interface.names(known.hidden.is_none()),
+            description_max: interface.description_max,
+            list_hidden: known.hidden.clone(),
+            notes: interface.notes.clone(),
+        })
+    }
+
+    /// Reads the tables and tasks that the portal shows our user, past what is known.
+    ///
+    /// # Errors
+    /// When `$metadata` cannot be had, or is not what it should be.
+    pub async fn read_catalog(&self) -> Result<Catalog, Failure> {
+        self.catalog(self.http.deadline()).await
+    }
 }
 
 impl Portal for ThinkwisePortal {
@@ -192,23 +195,27 @@ impl Portal for ThinkwisePortal {
         &self.location
     }
 
+    fn resolve(&self) -> Answer<'_, Resolved> {
+        Box::pin(self.found())
+    }
+
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken> {
         Box::pin(self.request_token(description))
     }
 
     fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> Answer<'a, ()> {
-        let task = &self.spec.tasks.edit_description;
-        let values = wire::Values { description: Some(description), token: Some(token) };
-        Box::pin(self.run_and_forget(&task.name, &task.parameters, values))
+        Box::pin(self.edit(token, description))
     }
 
     fn revoke<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, ()> {
-        let task = &self.spec.tasks.revoke;
-        let values = wire::Values { description: None, token: Some(token) };
-        Box::pin(self.run_and_forget(&task.name, &task.parameters, values))
+        Box::pin(self.take_back(token))
     }
 
     fn list<'a>(&'a self, rows: Rows<'a>) -> Answer<'a, Vec<PortalRow>> {
-        Box::pin(self.pages(rows))
+        Box::pin(self.rows(rows))
+    }
+
+    fn scan<'a>(&'a self, each: &'a mut (dyn FnMut(PortalRow) + Send)) -> Answer<'a, ()> {
+        Box::pin(self.all(each))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::auth::{Ticket, authorization};
 use super::client::{self, HttpClient};
-use super::{Failure, Sent, odata, retry_after};
+use super::{Failure, Sent, address, retry_after};
 use crate::api::{Reason, Thinkwise};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request, Response, StatusCode};
@@ -75,10 +75,10 @@ impl OAuth {
         let insecure = spec.allow_insecure_http;
         let settings = spec.auth.oauth2_client_credentials.as_ref();
         let token_url = settings.and_then(|settings| settings.token_url.as_deref());
-        let token_url = token_url.map(|text| odata::parse(text, "tokenURL", insecure)).transpose()?;
+        let token_url = token_url.map(|text| address::parse(text, "tokenURL", insecure)).transpose()?;
         let scope = settings.map(|settings| settings.scopes.join(" ")).unwrap_or_default();
-        let mut discovery = odata::parse(&spec.url, "spec.thinkwise.url", insecure)?;
-        odata::extend(&mut discovery, &[".well-known", "openid-configuration"])?;
+        let mut discovery = address::parse(&spec.url, "spec.thinkwise.url", insecure)?;
+        address::extend(&mut discovery, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
         Ok(Self { client_id, client_secret, scope, token_url, discovery, insecure, state })
     }
@@ -153,7 +153,7 @@ impl OAuth {
         let found: Discovered = serde_json::from_slice(&body).map_err(|_| {
             unsent(Reason::AnswerMalformed, "the portal's OpenID configuration names no token_endpoint: give tokenURL")
         })?;
-        odata::parse(&found.token_endpoint, "the portal's token_endpoint", self.insecure)
+        address::parse(&found.token_endpoint, "the portal's token_endpoint", self.insecure)
     }
 
     fn request(&self, endpoint: Url) -> Request {

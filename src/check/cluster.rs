@@ -1,0 +1,76 @@
+//! Credentials and CA from where the issuer says they are.
+
+use crate::api::{Auth, ConfigMapKeyRef};
+use crate::portal::thinkwise::Credentials;
+use crate::run::{self, Failure};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube::config::{Config, KubeConfigOptions};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+
+/// The cluster of the kubeconfig.
+pub(super) struct Cluster {
+    client: kube::Client,
+    namespace: String,
+}
+
+impl Cluster {
+    pub(super) async fn connect(context: Option<&str>, namespace: String) -> Result<Self, Failure> {
+        run::use_ring()?;
+        let config = match context {
+            None => Config::infer().await?,
+            Some(name) => {
+                let options = KubeConfigOptions { context: Some(name.to_owned()), ..KubeConfigOptions::default() };
+                Config::from_kubeconfig(&options).await?
+            }
+        };
+        Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace })
+    }
+
+    pub(super) async fn credentials(&self, auth: &Auth) -> Result<Credentials, Failure> {
+        if let Some(basic) = &auth.basic {
+            let keys = &basic.secret_ref;
+            let data = self.secret(&keys.name).await?;
+            let username = self.value(&data, &keys.name, &keys.username_key)?;
+            let password = SecretString::from(self.value(&data, &keys.name, &keys.password_key)?);
+            return Ok(Credentials::Basic { username, password });
+        }
+        let keys = auth.oauth2_client_credentials.as_ref().map(|oauth| &oauth.secret_ref);
+        let keys = keys.ok_or("spec.thinkwise.auth names no Secret: give basic or oauth2ClientCredentials")?;
+        let data = self.secret(&keys.name).await?;
+        let client_id = self.value(&data, &keys.name, &keys.client_id_key)?;
+        let client_secret = SecretString::from(self.value(&data, &keys.name, &keys.client_secret_key)?);
+        Ok(Credentials::ClientCredentials { client_id, client_secret })
+    }
+
+    pub(super) async fn ca(&self, reference: &ConfigMapKeyRef) -> Result<String, Failure> {
+        let (namespace, ConfigMapKeyRef { name, key }) = (&self.namespace, reference);
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let found = maps.get_opt(name).await.map_err(|error| format!("the ConfigMap {namespace}/{name}: {error}"))?;
+        let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
+        Ok(text.ok_or_else(|| format!("the ConfigMap {namespace}/{name} with the key {key:?} does not exist"))?)
+    }
+
+    async fn secret(&self, name: &str) -> Result<BTreeMap<String, k8s_openapi::ByteString>, Failure> {
+        let namespace = &self.namespace;
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found = secrets.get_opt(name).await.map_err(|error| format!("the Secret {namespace}/{name}: {error}"))?;
+        let missing = || {
+            format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
+        };
+        Ok(found.ok_or_else(missing)?.data.unwrap_or_default())
+    }
+
+    fn value(
+        &self,
+        data: &BTreeMap<String, k8s_openapi::ByteString>,
+        name: &str,
+        key: &str,
+    ) -> Result<String, Failure> {
+        let text = data.get(key).and_then(|bytes| std::str::from_utf8(&bytes.0).ok());
+        let text = text.map(|text| text.trim_end_matches(['\n', '\r'])).filter(|text| !text.is_empty());
+        let missing = || format!("the Secret {}/{name} has no key {key:?}, or it is empty: add it", self.namespace);
+        Ok(text.ok_or_else(missing)?.to_owned())
+    }
+}

@@ -1,0 +1,125 @@
+//! `check`: whether an issuer fits its portal. Nothing is changed anywhere.
+
+mod cluster;
+mod file;
+
+use self::file::IssuerFile;
+use crate::api::Thinkwise;
+use crate::cli::Check;
+use crate::portal::thinkwise::interface::{BoundTo, Interface};
+use crate::portal::thinkwise::metadata::Catalog;
+use crate::portal::thinkwise::resolve::resolve;
+use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use crate::portal::{Portal as _, Resolved};
+use crate::report;
+use crate::run::Failure;
+
+/// Checks an issuer; what was found goes to standard output.
+///
+/// # Errors
+/// When something does not fit; each problem was printed with the field to set.
+pub async fn run(arguments: &Check) -> Result<(), Failure> {
+    let file = file::read(&arguments.file)?;
+    let mut problems: Vec<String> =
+        file.unknown.iter().map(|field| format!("{field}: there is no such field")).collect();
+    let settings = settings(arguments, &file).await?;
+    let spec = settings.spec.clone();
+    println!("{} {}: {}, application {}", file.kind, file.name, spec.url, spec.application);
+    let portal = ThinkwisePortal::new(settings)?;
+    match look(&portal, &spec, &mut problems).await {
+        Some((interface, resolved)) => {
+            for line in report::lines(&interface, &resolved) {
+                println!("  {line}");
+            }
+        }
+        None => println!("  not everything was found"),
+    }
+    for problem in &problems {
+        println!("PROBLEM {problem}");
+    }
+    match problems.len() {
+        0 => {
+            println!("the issuer fits the portal");
+            Ok(())
+        }
+        1 => Err("the issuer does not fit the portal: 1 problem".into()),
+        many => Err(format!("the issuer does not fit the portal: {many} problems").into()),
+    }
+}
+
+/// Compares spec and `$metadata`, then reads a row of the list, and the row that a request is bound to.
+async fn look(portal: &ThinkwisePortal, spec: &Thinkwise, problems: &mut Vec<String>) -> Option<(Interface, Resolved)> {
+    let catalog = match portal.read_catalog().await {
+        Ok(catalog) => catalog,
+        Err(failure) => {
+            problems.push(failure.to_string());
+            return None;
+        }
+    };
+    let interface = match resolve(spec, &catalog) {
+        Ok(interface) => interface,
+        Err(mismatch) => {
+            problems.extend(mismatch.0.iter().map(ToString::to_string));
+            return None;
+        }
+    };
+    let resolved = match portal.resolve().await {
+        Ok(resolved) => resolved,
+        Err(failure) => {
+            problems.push(failure.to_string());
+            return None;
+        }
+    };
+    problems.extend(row_problem(portal, &catalog, &interface).await);
+    Some((interface, resolved))
+}
+
+/// Whether our user sees the row that the request is bound to.
+async fn row_problem(portal: &ThinkwisePortal, catalog: &Catalog, interface: &Interface) -> Option<String> {
+    let Some(BoundTo::Fixed { table, key }) = &interface.request.row else { return None };
+    let field = "spec.thinkwise.tasks.request.boundTo";
+    match portal.keys(catalog.table(table)?, key, 1).await {
+        Ok(rows) if rows.is_empty() => Some(format!("{field}: {table} shows our user no row with that key")),
+        Ok(_) => None,
+        Err(failure) => Some(format!("{field}: {failure}")),
+    }
+}
+
+/// Credentials and CA from the command line, or else from where the issuer says they are.
+async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Failure> {
+    let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise needs it")?;
+    let given = arguments.access.credentials()?;
+    let ca_given = arguments.access.ca_pem()?;
+    let tls = thinkwise.tls.clone().unwrap_or_default();
+    let namespace = file.namespace.clone().unwrap_or_else(|| arguments.namespace.clone());
+    let needs_cluster = given.is_none() || (ca_given.is_none() && tls.ca_config_map_ref.is_some());
+    let cluster = if needs_cluster {
+        Some(cluster::Cluster::connect(arguments.context.as_deref(), namespace).await?)
+    } else {
+        None
+    };
+    let credentials = match (given, &cluster) {
+        (Some(given), _) => fitting(given, &thinkwise)?,
+        (None, Some(cluster)) => cluster.credentials(&thinkwise.auth).await?,
+        (None, None) => return Err("there are no credentials to log in with".into()),
+    };
+    let ca_pem = match (ca_given, tls.ca_config_map_ref, &cluster) {
+        (Some(pem), _, _) => Some(pem),
+        (None, Some(reference), Some(cluster)) => Some(cluster.ca(&reference).await?),
+        _ => tls.ca_bundle,
+    };
+    Ok(Settings { spec: thinkwise, limits: file.spec.limits.clone(), credentials, ca_pem })
+}
+
+/// Those of the command line must be what the issuer logs in with, else something else is checked.
+fn fitting(given: Credentials, spec: &Thinkwise) -> Result<Credentials, Failure> {
+    match (&given, &spec.auth.basic) {
+        (Credentials::Basic { .. }, None) => {
+            Err("the issuer logs in with OAuth2ClientCredentials: give --client-id in place of --username".into())
+        }
+        (Credentials::ClientCredentials { .. }, Some(_)) => {
+            Err("the issuer logs in with Basic: give --username in place of --client-id".into())
+        }
+        _ => Ok(given),
+    }
+}

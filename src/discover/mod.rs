@@ -1,0 +1,125 @@
+//! `discover`: from a portal's address to an issuer for it.
+//!
+//! The issuer goes to standard output, everything for people to standard error. Nothing is changed anywhere.
+
+mod document;
+mod row;
+mod survey;
+
+use crate::api::{
+    Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef, RequestTask,
+    RevokeTask, Table, Tasks, Thinkwise, Tls,
+};
+use crate::cli::Discover;
+use crate::portal::Portal as _;
+use crate::portal::thinkwise::interface::Interface;
+use crate::portal::thinkwise::metadata::Catalog;
+use crate::portal::thinkwise::resolve::{Mismatch, resolve};
+use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use crate::run::Failure;
+
+/// Looks at a portal and prints an issuer for it.
+///
+/// # Errors
+/// When the portal cannot be read, or does not tell which table and tasks are meant.
+pub async fn run(arguments: &Discover) -> Result<(), Failure> {
+    let credentials = arguments.access.credentials()?.ok_or(
+        "who logs in is missing: give --username with --password-file, or --client-id with --client-secret-file",
+    )?;
+    let ca_pem = arguments.access.ca_pem()?;
+    let mut spec = spec(arguments, &credentials, ca_pem.as_deref())?;
+    let settings = Settings { spec: spec.clone(), limits: Limits::default(), credentials, ca_pem };
+    let portal = ThinkwisePortal::new(settings.clone())?;
+    let catalog = portal.read_catalog().await?;
+    survey::show(&portal, &catalog, &spec);
+    let found = fit(&portal, &catalog, &mut spec).await;
+    let problems = match found {
+        Ok(interface) => {
+            (spec.table, spec.tasks) = pinned(&interface);
+            // With what was found, as the operator will have it: the list is read, and only that.
+            let resolved = ThinkwisePortal::new(Settings { spec: spec.clone(), ..settings })?.resolve().await?;
+            survey::show_found(&interface, &resolved);
+            vec![]
+        }
+        Err(Mismatch(problems)) => problems,
+    };
+    print!("{}", document::write(arguments, &spec, &problems)?);
+    if problems.is_empty() {
+        survey::show_next(arguments);
+        return Ok(());
+    }
+    survey::show_problems(&problems);
+    Err("the issuer on standard output is not complete: see above what to set in it, or which flag to give".into())
+}
+
+fn pinned(interface: &Interface) -> (Option<Table>, Option<Tasks>) {
+    let (table, tasks) = interface.as_spec();
+    (table, Some(tasks))
+}
+
+/// What fits; a row for a request that is bound is looked for where none is given.
+async fn fit(portal: &ThinkwisePortal, catalog: &Catalog, spec: &mut Thinkwise) -> Result<Interface, Mismatch> {
+    let mismatch = match resolve(spec, catalog) {
+        Ok(interface) => return Ok(interface),
+        Err(mismatch) => mismatch,
+    };
+    let needs_row = mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo"));
+    let given =
+        spec.tasks.as_ref().and_then(|tasks| tasks.request.as_ref()).is_some_and(|task| task.bound_to.is_some());
+    if !needs_row || given {
+        return Err(mismatch);
+    }
+    let Some(row) = row::find(portal, catalog, spec).await else { return Err(mismatch) };
+    let tasks = spec.tasks.get_or_insert_default();
+    tasks.request.get_or_insert_default().bound_to = Some(row);
+    resolve(spec, catalog)
+}
+
+/// A spec of what the command line says.
+fn spec(arguments: &Discover, credentials: &Credentials, ca_pem: Option<&str>) -> Result<Thinkwise, Failure> {
+    let request = RequestTask {
+        name: arguments.request.clone(),
+        bound_to: arguments.bound_to.as_deref().map(row::parse).transpose()?,
+        ..RequestTask::default()
+    };
+    let edit = EditTask { name: arguments.edit_description.clone(), ..EditTask::default() };
+    let revoke = RevokeTask { name: arguments.revoke.clone(), ..RevokeTask::default() };
+    let tasks = Tasks {
+        request: (request != RequestTask::default()).then_some(request),
+        edit_description: edit.name.is_some().then_some(edit),
+        revoke: revoke.name.is_some().then_some(revoke),
+    };
+    let url = arguments.url.trim_end_matches('/').to_owned();
+    if url.contains("/iam/") || url.ends_with("/iam") {
+        return Err("--url must not hold /iam: write the part before it, and the part after it as --application".into());
+    }
+    Ok(Thinkwise {
+        url,
+        application: arguments.application.clone(),
+        allow_insecure_http: arguments.allow_insecure_http,
+        auth: auth(arguments, credentials),
+        tls: ca_pem.map(|pem| Tls { ca_bundle: Some(pem.to_owned()), ..Tls::default() }),
+        table: arguments.table.clone().map(|name| Table { name: Some(name), ..Table::default() }),
+        tasks: (tasks != Tasks::default()).then_some(tasks),
+    })
+}
+
+fn auth(arguments: &Discover, credentials: &Credentials) -> Auth {
+    let name = arguments.secret_name.clone();
+    match credentials {
+        Credentials::Basic { .. } => Auth {
+            r#type: AuthType::Basic,
+            basic: Some(Basic { secret_ref: BasicSecretRef::named(name) }),
+            oauth2_client_credentials: None,
+        },
+        Credentials::ClientCredentials { .. } => Auth {
+            r#type: AuthType::OAuth2ClientCredentials,
+            oauth2_client_credentials: Some(OAuth2ClientCredentials {
+                secret_ref: OAuth2SecretRef::named(name),
+                token_url: arguments.token_url.clone(),
+                scopes: arguments.scopes.clone(),
+            }),
+            basic: None,
+        },
+    }
+}

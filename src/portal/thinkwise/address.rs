@@ -1,0 +1,137 @@
+//! Addresses at the portal, with every literal percent-encoded (documented as needed).
+
+use super::literal::Literal;
+use super::{Failure, Sent};
+use crate::api::{Reason, Thinkwise};
+use std::fmt::Write as _;
+use url::Url;
+
+/// `<url>/iam/<application>` (documented).
+pub(super) fn service_root(spec: &Thinkwise) -> Result<Url, Failure> {
+    let mut url = parse(&spec.url, "spec.thinkwise.url", spec.allow_insecure_http)?;
+    extend(&mut url, &["iam", &spec.application])?;
+    Ok(url)
+}
+
+/// Reads an address that credentials go to.
+pub(super) fn parse(text: &str, field: &str, insecure: bool) -> Result<Url, Failure> {
+    let url = Url::parse(text).map_err(|_| unusable(&format!("{field} is not a URL")))?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if insecure => Ok(url),
+        _ => Err(unusable(&format!("{field} is not https: credentials and tokens would travel in the clear"))),
+    }
+}
+
+/// The address of something that is a part of this one.
+pub(super) fn below(url: &Url, name: &str) -> Result<Url, Failure> {
+    let mut below = url.clone();
+    below.set_query(None);
+    extend(&mut below, &[name])?;
+    Ok(below)
+}
+
+pub(super) fn extend(url: &mut Url, segments: &[&str]) -> Result<(), Failure> {
+    let mut path = url.path_segments_mut().map_err(|()| unusable("spec.thinkwise.url cannot hold a path"))?;
+    path.pop_if_empty().extend(segments);
+    Ok(())
+}
+
+/// The address of a row: `table(17)`, and for a key of several columns `table(a=1,b='x')` (documented).
+pub(super) fn row(root: &Url, table: &str, key: &[(String, Literal)]) -> Result<Url, Failure> {
+    let key = match key {
+        [(_, only)] => encoded(&only.in_address()),
+        parts => {
+            let parts: Vec<String> =
+                parts.iter().map(|(name, value)| format!("{name}={}", encoded(&value.in_address()))).collect();
+            parts.join(",")
+        }
+    };
+    let base = below(root, table)?;
+    Url::parse(&format!("{base}({key})")).map_err(|_| unusable("the key of a row makes no address"))
+}
+
+/// Whatever is not unreserved, byte by byte. Not as in forms: OData reads a plus as a plus, and a space is %20.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'(' | b')' | b',' => {
+                encoded.push(char::from(byte));
+            }
+            // Writing to a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Where a link of an answer leads. It gets our credentials, so it must be on the same server.
+pub(super) fn same_server(current: &Url, link: &str, what: &str) -> Result<Url, Failure> {
+    let malformed =
+        |says: &str| Failure::new(Sent::Perhaps, Reason::AnswerMalformed, format!("the portal's {what} {says}"));
+    let mut next = current.join(link).map_err(|_| malformed("is not an address"))?;
+    next.set_fragment(None);
+    if next.origin() != current.origin() || !next.username().is_empty() || next.password().is_some() {
+        return Err(malformed("leads to another server; it is not followed"));
+    }
+    Ok(next)
+}
+
+fn unusable(message: &str) -> Failure {
+    Failure::new(Sent::No, Reason::Unreachable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::thinkwise::metadata::Kind;
+
+    fn literal(kind: Kind, text: &str) -> Literal {
+        Literal::parse(kind, text).expect(text)
+    }
+
+    #[test]
+    fn a_row_is_named_by_its_key_with_encoded_literals() {
+        let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
+        let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        for (key, address) in [
+            (vec![("id", literal(Kind::Integer, "17"))], "(17)".to_owned()),
+            (vec![("id", literal(Kind::Guid, guid))], format!("({guid})")),
+            (vec![("id", literal(Kind::Text, "a/b'c é+%?#"))], "(%27a%2Fb%27%27c%20%C3%A9%2B%25%3F%23%27)".to_owned()),
+            (
+                vec![("klant_id", literal(Kind::Integer, "42")), ("code", literal(Kind::Text, ".."))],
+                "(klant_id=42,code=%27..%27)".to_owned(),
+            ),
+        ] {
+            let key: Vec<_> = key.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let found = row(&root, "klant_token", &key).expect("an address");
+            assert_eq!(found.as_str(), format!("{root}/klant_token{address}"));
+            assert_eq!(below(&found, "task_x").expect("an address").as_str(), format!("{found}/task_x"));
+        }
+    }
+
+    #[test]
+    fn a_link_is_followed_on_the_same_server_only() {
+        let current = Url::parse("https://portal.example.com/indicium/iam/tcp/t?$top=1").expect("a URL");
+        for (link, next) in [
+            ("t?$skip=1", "https://portal.example.com/indicium/iam/tcp/t?$skip=1"),
+            ("?$skip=1", "https://portal.example.com/indicium/iam/tcp/t?$skip=1"),
+            ("/indicium/x?$skip=1#f", "https://portal.example.com/indicium/x?$skip=1"),
+            ("https://portal.example.com:443/y", "https://portal.example.com/y"),
+        ] {
+            assert_eq!(same_server(&current, link, "link").expect(link).as_str(), next);
+        }
+        for link in [
+            "http://portal.example.com/t",
+            "https://portal.example.com:8443/t",
+            "https://other.example.com/t",
+            "//other.example.com/t",
+            "https://u:p@portal.example.com/t",
+            "file:///etc/passwd",
+            "https://[",
+        ] {
+            assert_eq!(same_server(&current, link, "link").expect_err(link).reason, Reason::AnswerMalformed, "{link}");
+        }
+    }
+}

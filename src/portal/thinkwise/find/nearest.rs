@@ -1,0 +1,46 @@
+//! Names that may have been meant.
+
+use strsim::{damerau_levenshtein, jaro_winkler};
+
+/// How many are named.
+const MOST: usize = 3;
+/// From this likeness on (of 1) a name is worth naming.
+const ALIKE: f64 = 0.8;
+
+/// The names that are nearest to this one, best first; empty where none is like it.
+pub(in super::super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let small = wanted.to_lowercase();
+    let mut found: Vec<(usize, usize, &str)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let lower = name.to_lowercase();
+            let edits = damerau_levenshtein(&small, &lower);
+            is_like(&small, &lower, edits).then(|| (edits, damerau_levenshtein(wanted, name), name))
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().take(MOST).map(|(_, _, name)| name).collect()
+}
+
+fn is_like(wanted: &str, name: &str, edits: usize) -> bool {
+    let few = (wanted.chars().count() / 3).max(2);
+    // A part of it, such as `token_id`, but not just any `id`.
+    let part = wanted.len().min(name.len()) > 3 && (wanted.contains(name) || name.contains(wanted));
+    edits <= few || part || jaro_winkler(wanted, name) >= ALIKE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_seen_through() {
+        let names = ["container_token", "customer", "container", "token_container", "invoice", "Container_Token"];
+        assert_eq!(nearest("contaner_token", names)[0], "container_token");
+        assert_eq!(nearest("container_tokens", names)[0], "container_token");
+        assert_eq!(nearest("token_container_id", names)[0], "token_container");
+        assert!(nearest("klant_product", names).is_empty());
+        assert!(nearest("container_token", names).len() <= 3);
+    }
+}

@@ -1,0 +1,182 @@
+//! Picks the one field that is meant.
+
+use super::super::metadata::{Field, Kind, TableInfo};
+use super::words::{Clarity, Meaning, clarity, words};
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Pick<'a> {
+    /// This one.
+    One(&'a Field),
+    /// None says so.
+    Missing,
+    /// Several say so alike.
+    Several(Vec<&'a str>),
+}
+
+impl<'a> Pick<'a> {
+    /// The one, if there is exactly one.
+    pub(in super::super) fn one(&self) -> Option<&'a Field> {
+        match self {
+            Self::One(field) => Some(field),
+            _ => None,
+        }
+    }
+}
+
+/// The text among these fields that says this most clearly, in the fewest words.
+pub(in super::super) fn pick<'a>(
+    fields: impl IntoIterator<Item = &'a Field>,
+    meaning: Meaning,
+    taken: &[&str],
+) -> Pick<'a> {
+    let fields = fields.into_iter().filter(|field| field.kind == Kind::Text && !taken.contains(&field.name.as_str()));
+    best(fields.map(|field| (text_points(&field.name, meaning), field)))
+}
+
+fn text_points(name: &str, meaning: Meaning) -> usize {
+    let said = match clarity(name, meaning) {
+        Clarity::Silent => return 0,
+        Clarity::Vague => 20,
+        Clarity::Clear => 40,
+    };
+    let trace = if clarity(name, Meaning::Trace) == Clarity::Silent { 0 } else { 15 };
+    (said + 4_usize.saturating_sub(words(name).len()) - trace).max(1)
+}
+
+/// The column of a key that is the token's id.
+pub(in super::super) fn id_column<'a>(table: &'a TableInfo, fixed: &[&str]) -> Pick<'a> {
+    let free: Vec<&Field> = table.key.iter().filter(|column| !fixed.contains(&column.name.as_str())).collect();
+    if let [only] = free[..] {
+        return Pick::One(only);
+    }
+    let of_table = words(&table.name);
+    best(free.into_iter().map(|column| {
+        let own = words(&column.name);
+        let shared = own.iter().filter(|word| of_table.contains(word)).count();
+        // `<table>_id` is how Thinkwise names a key of its own; the others are keys of other tables.
+        let exact = if column.name == format!("{}_id", table.name) || column.name == "id" { 20 } else { 0 };
+        let token = if clarity(&column.name, Meaning::Token) == Clarity::Clear { 5 } else { 0 };
+        (exact + token + shared, column)
+    }))
+}
+
+/// The parameter or output that is the token's id.
+pub(in super::super) fn id_field<'a>(
+    fields: impl IntoIterator<Item = &'a Field>,
+    column: Option<(&str, Kind)>,
+    taken: &[&str],
+) -> Pick<'a> {
+    let free = fields.into_iter().filter(|field| !taken.contains(&field.name.as_str()));
+    best(free.map(|field| (id_points(field, column), field)))
+}
+
+/// How well a field fits a key column: 100 for its very name, from 50 on for a part of it such as `token_id`,
+/// less for another id of the same kind.
+fn id_points(field: &Field, column: Option<(&str, Kind)>) -> usize {
+    let is_key = matches!(field.kind, Kind::Integer | Kind::Decimal | Kind::Guid | Kind::Text);
+    if !is_key
+        || clarity(&field.name, Meaning::Id) == Clarity::Silent && column.is_none_or(|(name, _)| name != field.name)
+    {
+        return 0;
+    }
+    let own = words(&field.name);
+    let token = if clarity(&field.name, Meaning::Token) == Clarity::Clear { 10 } else { 0 };
+    let plain = if own.len() == 1 { 5 } else { 0 };
+    match column {
+        Some((name, _)) if name == field.name => 100,
+        Some((_, kind)) if kind != field.kind => 0,
+        Some((name, _)) if own.iter().all(|word| words(name).contains(word)) => 50 + token + plain,
+        _ => 10 + token + plain,
+    }
+}
+
+/// Whether a parameter is a flag that says: yes, I am sure.
+pub(in super::super) fn is_confirmation(field: &Field) -> bool {
+    field.kind == Kind::Boolean && clarity(&field.name, Meaning::Confirm) != Clarity::Silent
+}
+
+/// Whether a field that was picked as an id has the column's name, or a part of it.
+pub(super) fn is_alike(field: &Field, column: Option<(&str, Kind)>) -> bool {
+    column.is_none() || id_points(field, column) >= 50
+}
+
+fn best<'a>(scored: impl Iterator<Item = (usize, &'a Field)>) -> Pick<'a> {
+    let mut found: Vec<(usize, &Field)> = scored.filter(|(points, _)| *points > 0).collect();
+    found.sort_by_key(|(points, _)| std::cmp::Reverse(*points));
+    match &found[..] {
+        [] => Pick::Missing,
+        [(most, _), (next, _), ..] if most == next => {
+            let alike = found.iter().filter(|(points, _)| points == most);
+            Pick::Several(alike.map(|(_, field)| field.name.as_str()).collect())
+        }
+        [(_, field), ..] => Pick::One(field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(names: &[&str]) -> Vec<Field> {
+        let text =
+            |name: &&str| Field { name: (*name).to_owned(), kind: Kind::Text, required: false, max_length: None };
+        names.iter().map(text).collect()
+    }
+
+    fn picked(names: &[&str], meaning: Meaning) -> Option<String> {
+        pick(&fields(names), meaning, &[]).one().map(|field| field.name.clone())
+    }
+
+    #[test]
+    fn the_clearest_name_wins_and_who_changed_the_row_does_not() {
+        let columns = ["insert_user", "update_user", "username", "name", "description"];
+        assert_eq!(picked(&columns, Meaning::Username).as_deref(), Some("username"));
+        assert_eq!(picked(&columns, Meaning::Description).as_deref(), Some("description"));
+        assert_eq!(picked(&["name", "insert_user"], Meaning::Username).as_deref(), Some("name"));
+        assert_eq!(picked(&["update_username", "user_name"], Meaning::Username).as_deref(), Some("user_name"));
+        assert_eq!(picked(&["colour"], Meaning::Username), None);
+    }
+
+    #[test]
+    fn two_that_are_alike_are_none() {
+        let both = fields(&["short_description", "long_description"]);
+        assert_eq!(
+            pick(&both, Meaning::Description, &[]),
+            Pick::Several(vec!["short_description", "long_description"])
+        );
+        assert_eq!(
+            pick(&both, Meaning::Description, &["long_description"]).one().expect("one").name,
+            "short_description"
+        );
+    }
+
+    #[test]
+    fn the_key_column_of_the_table_itself_is_the_id() {
+        let column = |name: &str| Field { name: name.into(), kind: Kind::Integer, required: true, max_length: None };
+        let table = |name: &str, key: &[&str]| {
+            let key: Vec<Field> = key.iter().map(|name| column(name)).collect();
+            TableInfo { name: name.into(), columns: key.clone(), key }
+        };
+        let named = |table: &TableInfo, fixed: &[&str]| id_column(table, fixed).one().map(|field| field.name.clone());
+        assert_eq!(named(&table("x", &["volgnummer"]), &[]).as_deref(), Some("volgnummer"));
+        assert_eq!(
+            named(&table("klant_token", &["klant_id", "klant_token_id"]), &[]).as_deref(),
+            Some("klant_token_id")
+        );
+        assert_eq!(named(&table("x", &["a", "b"]), &[]), None);
+        assert_eq!(named(&table("x", &["a", "b"]), &["a"]).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn an_id_parameter_has_the_columns_name_or_says_id_and_is_of_its_kind() {
+        let field = |name: &str, kind| Field { name: name.into(), kind, required: true, max_length: None };
+        let inputs =
+            [field("description", Kind::Text), field("klant_id", Kind::Integer), field("token_id", Kind::Integer)];
+        let named = |column| id_field(&inputs, column, &[]).one().map(|field| field.name.as_str());
+        assert_eq!(named(Some(("klant_id", Kind::Integer))), Some("klant_id"));
+        assert_eq!(named(Some(("container_token_id", Kind::Integer))), Some("token_id"));
+        assert_eq!(named(Some(("container_token_id", Kind::Guid))), None);
+        assert_eq!(named(None), Some("token_id"));
+    }
+}

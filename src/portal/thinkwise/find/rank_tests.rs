@@ -1,0 +1,83 @@
+use super::*;
+
+const SCHEMA: &str = r#"
+    <EntityType Name="container_token"><Key><PropertyRef Name="container_token_id"/></Key>
+      <Property Name="container_token_id" Type="Edm.Int32" Nullable="false"/>
+      <Property Name="username" Type="Edm.String"/><Property Name="description" Type="Edm.String"/>
+      <Property Name="insert_user" Type="Edm.String"/></EntityType>
+    <EntityType Name="klant"><Key><PropertyRef Name="klant_id"/></Key>
+      <Property Name="klant_id" Type="Edm.Int32" Nullable="false"/><Property Name="naam" Type="Edm.String"/></EntityType>
+    <ComplexType Name="made"><Property Name="description" Type="Edm.String"/>
+      <Property Name="username" Type="Edm.String"/><Property Name="secret" Type="Edm.String"/></ComplexType>
+    <Action Name="request_token"><Parameter Name="description" Type="Edm.String"/><ReturnType Type="tcp.made"/></Action>
+    <Action Name="edit_token_description"><Parameter Name="container_token_id" Type="Edm.Int32" Nullable="false"/>
+      <Parameter Name="description" Type="Edm.String"/></Action>
+    <Action Name="revoke_token"><Parameter Name="container_token_id" Type="Edm.Int32" Nullable="false"/></Action>
+    <Action Name="close_ticket"><Parameter Name="ticket_id" Type="Edm.Int32" Nullable="false"/></Action>"#;
+
+fn catalog(more: &str, sets: &str) -> Catalog {
+    let text = format!(
+        r#"<Edmx><DataServices><Schema Namespace="tcp">{SCHEMA}{more}<EntityContainer Name="c">
+           <EntitySet Name="container_token" EntityType="tcp.container_token"/>
+           <EntitySet Name="klant" EntityType="tcp.klant"/>{sets}</EntityContainer></Schema></DataServices></Edmx>"#
+    );
+    Catalog::read(text.as_bytes()).expect("a catalog")
+}
+
+fn clear(candidates: &[Candidate]) -> &str {
+    match choose(candidates) {
+        Choice::Clear(one) => &one.name,
+        other => panic!("{other:?} of {candidates:#?}"),
+    }
+}
+
+#[test]
+fn table_and_tasks_are_found_and_each_reason_is_told() {
+    let catalog = catalog("", "");
+    let table = catalog.table("container_token");
+    let found = tables(&catalog);
+    assert_eq!(clear(&found), "container_token");
+    assert!(found[0].reasons.iter().any(|reason| reason.contains("username (username)")), "{found:?}");
+    let requests = requests(&catalog);
+    assert_eq!(clear(&requests), "request_token");
+    assert!(requests[0].reasons.iter().any(|reason| reason.contains("a secret (secret)")), "{requests:?}");
+    for table in [table, None] {
+        assert_eq!(clear(&edits(&catalog, table)), "edit_token_description");
+        assert_eq!(clear(&revocations(&catalog, table)), "revoke_token");
+    }
+}
+
+#[test]
+fn two_that_are_alike_are_a_tie() {
+    let second = r#"<Action Name="delete_token"><Parameter Name="container_token_id" Type="Edm.Int32"/></Action>"#;
+    let catalog = catalog(second, "");
+    let revocations = revocations(&catalog, catalog.table("container_token"));
+    assert_eq!(choose(&revocations), Choice::Tie(vec!["delete_token", "revoke_token"]));
+}
+
+#[test]
+fn the_task_of_another_kind_of_token_is_not_taken_for_ours() {
+    let text = r#"<Edmx><DataServices><Schema Namespace="tcp">
+        <EntityType Name="container_token"><Key><PropertyRef Name="container_token_id"/></Key>
+          <Property Name="container_token_id" Type="Edm.Int32"/></EntityType>
+        <Action Name="revoke_api_token"><Parameter Name="api_token_id" Type="Edm.Int32" Nullable="false"/></Action>
+        <EntityContainer Name="c"><EntitySet Name="container_token" EntityType="tcp.container_token"/></EntityContainer>
+        </Schema></DataServices></Edmx>"#;
+    let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
+    let found = revocations(&catalog, catalog.table("container_token"));
+    assert_eq!(choose(&found), Choice::None, "{found:?}");
+}
+
+#[test]
+fn nothing_is_made_of_tables_and_tasks_that_say_nothing() {
+    let text = r#"<Edmx><DataServices><Schema Namespace="tcp">
+        <EntityType Name="klant"><Key><PropertyRef Name="klant_id"/></Key><Property Name="klant_id" Type="Edm.Int32"/>
+          <Property Name="omschrijving" Type="Edm.String"/><Property Name="gebruikersnaam" Type="Edm.String"/></EntityType>
+        <Action Name="new_customer"><Parameter Name="description" Type="Edm.String"/></Action>
+        <EntityContainer Name="c"><EntitySet Name="klant" EntityType="tcp.klant"/></EntityContainer>
+        </Schema></DataServices></Edmx>"#;
+    let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
+    assert_eq!(choose(&tables(&catalog)), Choice::None);
+    assert_eq!(choose(&requests(&catalog)), Choice::None);
+    assert_eq!(choose(&revocations(&catalog, None)), Choice::None);
+}

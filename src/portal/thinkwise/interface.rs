@@ -1,0 +1,174 @@
+//! All that a call needs to know of one portal: names, types, forms, parsed once.
+
+use super::literal::Literal;
+use super::metadata::{Kind, WayForm};
+use super::resolve::Problem;
+
+/// How one portal is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interface {
+    /// The table that lists the tokens, unless our user sees none.
+    pub table: Option<TokenTable>,
+    /// The longest description, in characters; no limit where `None`.
+    pub description_max: Option<usize>,
+    /// *Request token*.
+    pub request: TaskCall,
+    /// Where its answer holds the token.
+    pub outputs: OutputNames,
+    /// *Edit token description*.
+    pub edit: TaskCall,
+    /// *Revoke token*.
+    pub revoke: TaskCall,
+    /// What may be a mistake, for people.
+    pub notes: Vec<String>,
+}
+
+/// The table that lists the tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenTable {
+    /// Its name.
+    pub name: String,
+    /// The column of the token's id.
+    pub id: Column,
+    /// The columns that have one value for all of our tokens.
+    pub fixed: Vec<(String, Literal)>,
+    /// Further columns of the key, whose values are read from a token's row.
+    pub others: Vec<Column>,
+    /// The names of the key's columns, in its order.
+    pub key: Vec<String>,
+    /// The column of usernames.
+    pub username: String,
+    /// The column of descriptions.
+    pub description: String,
+}
+
+/// A column with the kind of its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// How a task is called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskCall {
+    /// Its name, without `task_` before it.
+    pub name: String,
+    /// Its form.
+    pub form: WayForm,
+    /// The row that it is bound to, in the bound forms.
+    pub row: Option<BoundTo>,
+    /// What is sent, in this order.
+    pub arguments: Vec<Argument>,
+}
+
+/// The row that a task is bound to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoundTo {
+    /// The same one at each call.
+    Fixed {
+        /// Its table.
+        table: String,
+        /// Its key.
+        key: Vec<(String, Literal)>,
+    },
+    /// The token's own.
+    Token,
+}
+
+/// What is sent to a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// The parameter's name.
+    pub name: String,
+    /// The kind of its values.
+    pub kind: Kind,
+    /// What it is filled with.
+    pub source: Source,
+}
+
+/// What a parameter is filled with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// The token's description.
+    Description,
+    /// The token's id.
+    TokenId,
+    /// The token's username.
+    Username,
+    /// The same at each call.
+    Fixed(Literal),
+}
+
+/// Where the answer to a request holds the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputNames {
+    /// The username.
+    pub username: String,
+    /// The secret.
+    pub secret: String,
+    /// The id.
+    pub id: IdSource,
+}
+
+/// Where a new token's id comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdSource {
+    /// An output of this name.
+    Output(String),
+    /// The username is the id.
+    Username,
+    /// The list, where it is found by its marker.
+    LookUp,
+}
+
+impl TaskCall {
+    fn sends(&self, source: &Source) -> bool {
+        self.arguments.iter().any(|argument| argument.source == *source)
+    }
+
+    fn is_of_token(&self) -> bool {
+        self.row == Some(BoundTo::Token)
+    }
+}
+
+impl TokenTable {
+    /// Whether the username is the token's id.
+    #[must_use]
+    pub fn is_named_by_username(&self) -> bool {
+        self.id.name == self.username
+    }
+}
+
+impl Interface {
+    /// The same where nobody can read the list.
+    ///
+    /// # Errors
+    /// When a token could then be requested but not named again, to edit or to revoke it.
+    pub fn without_list(mut self) -> Result<Self, Problem> {
+        let by_username = self.table.as_ref().is_some_and(TokenTable::is_named_by_username);
+        let tasks = [&self.edit, &self.revoke];
+        let needs_id = tasks.iter().any(|task| task.sends(&Source::TokenId) || task.is_of_token()) && !by_username;
+        let reads_row = tasks.iter().any(|task| task.is_of_token());
+        if reads_row && self.table.as_ref().is_none_or(|table| !table.others.is_empty()) {
+            return Err(Problem::new(
+                "spec.thinkwise.table",
+                "edit or revocation is bound to the token's row, and our user may not read that: give the user the right to see the table",
+            ));
+        }
+        match &self.outputs.id {
+            IdSource::Output(_) => {}
+            _ if needs_id => {
+                return Err(Problem::new(
+                    "spec.thinkwise.tasks.request.outputs.id",
+                    "the token's id is needed to revoke it, the list that shows it is not visible, and no output is known to hold it: \
+                     give the user the right to see the table, or name the output, or use parameters from: Username",
+                ));
+            }
+            _ => self.outputs.id = IdSource::Username,
+        }
+        Ok(self)
+    }
+}

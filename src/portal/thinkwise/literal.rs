@@ -1,0 +1,138 @@
+//! Values as OData writes them: in an address, and in a task's body.
+
+use super::metadata::Kind;
+use serde::{Serialize, Serializer};
+
+/// A value that fits its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Literal(Value);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Integer(i64),
+    Decimal(f64, String),
+    Boolean(bool),
+    Guid(String),
+    Text(String),
+}
+
+/// A text that does not fit the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {0}")]
+pub struct NotOfKind(&'static str);
+
+impl Literal {
+    /// Reads a value of this kind. Kinds that have no form of their own are sent as texts.
+    ///
+    /// # Errors
+    /// When the text is not of the kind; the error says what it must be.
+    pub fn parse(kind: Kind, text: &str) -> Result<Self, NotOfKind> {
+        let value = match kind {
+            Kind::Integer => text.parse().map(Value::Integer).map_err(|_| NotOfKind("a whole number, such as 42"))?,
+            Kind::Decimal => decimal(text).ok_or(NotOfKind("a number, such as 4.2"))?,
+            Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| NotOfKind("true or false"))?,
+            Kind::Guid if is_guid(text) => Value::Guid(text.to_owned()),
+            Kind::Guid => return Err(NotOfKind("a GUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")),
+            Kind::Text | Kind::Other => Value::Text(text.to_owned()),
+        };
+        Ok(Self(value))
+    }
+
+    /// As it stands in a key or a filter, before percent-encoding: numbers and GUIDs bare, texts
+    /// quoted (OData 4.0, and documented for Indicium).
+    #[must_use]
+    pub fn in_address(&self) -> String {
+        match &self.0 {
+            Value::Integer(number) => number.to_string(),
+            Value::Decimal(_, text) | Value::Guid(text) => text.clone(),
+            Value::Boolean(flag) => flag.to_string(),
+            Value::Text(text) => quoted(text),
+        }
+    }
+
+    /// As a spec writes it.
+    #[must_use]
+    pub fn as_text(&self) -> String {
+        match &self.0 {
+            Value::Text(text) => text.clone(),
+            _ => self.in_address(),
+        }
+    }
+}
+
+impl Serialize for Literal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Value::Integer(number) => serializer.serialize_i64(*number),
+            Value::Decimal(number, _) => serializer.serialize_f64(*number),
+            Value::Boolean(flag) => serializer.serialize_bool(*flag),
+            Value::Guid(text) | Value::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// A text in an address: in single quotes, those inside it twice.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Digits with at most a sign and a point: `1e3` and `inf` are numbers too, but not everywhere.
+fn decimal(text: &str) -> Option<Value> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    let number: f64 = text.parse().ok().filter(|_| plain)?;
+    Some(Value::Decimal(number, text.to_owned()))
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    fn both(kind: Kind, text: &str) -> (String, String) {
+        let literal = Literal::parse(kind, text).expect(text);
+        (literal.in_address(), serde_json::to_string(&literal).expect("JSON"))
+    }
+
+    #[test]
+    fn each_kind_is_written_its_own_way() {
+        for (kind, text, address, json) in [
+            (Kind::Integer, "17", "17", "17"),
+            (Kind::Integer, "-3", "-3", "-3"),
+            (Kind::Decimal, "4.20", "4.20", "4.2"),
+            (Kind::Boolean, "true", "true", "true"),
+            (Kind::Guid, GUID, GUID, &format!("{GUID:?}")),
+            (Kind::Text, "17", "'17'", "\"17\""),
+            (Kind::Text, "o'x/é", "'o''x/é'", "\"o'x/é\""),
+            (Kind::Text, "", "''", "\"\""),
+            (Kind::Other, "x", "'x'", "\"x\""),
+        ] {
+            assert_eq!(both(kind, text), (address.to_owned(), json.to_owned()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_its_kind_is_no_literal() {
+        for (kind, text) in [
+            (Kind::Integer, ""),
+            (Kind::Integer, "1 or 1 eq 1"),
+            (Kind::Integer, "1.5"),
+            (Kind::Integer, "9223372036854775808"),
+            (Kind::Decimal, "1e3"),
+            (Kind::Decimal, "inf"),
+            (Kind::Decimal, "--1"),
+            (Kind::Boolean, "yes"),
+            (Kind::Guid, "x"),
+            (Kind::Guid, "0f8fad5b-d9cb-469f-a165-70867728950g"),
+            (Kind::Guid, "0f8fad5bd9cb469fa16570867728950e"),
+        ] {
+            assert!(Literal::parse(kind, text).is_err(), "{kind:?} {text}");
+        }
+    }
+}

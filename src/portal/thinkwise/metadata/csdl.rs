@@ -1,0 +1,116 @@
+//! The parts of a CSDL document that matter here, as they are written in it.
+
+use std::collections::BTreeMap;
+
+/// A document.
+#[derive(Debug, Default)]
+pub(super) struct Csdl {
+    /// Namespaces by their aliases.
+    pub aliases: BTreeMap<String, String>,
+    /// Entity and complex types by their qualified names.
+    pub structures: BTreeMap<String, Structure>,
+    /// Type definitions: what each stands for.
+    pub definitions: BTreeMap<String, String>,
+    pub sets: Vec<EntitySet>,
+    pub actions: Vec<Action>,
+    pub imports: Vec<ActionImport>,
+}
+
+/// An entity type or a complex type.
+#[derive(Debug, Default)]
+pub(super) struct Structure {
+    pub base: Option<String>,
+    pub key: Vec<String>,
+    pub properties: Vec<Property>,
+    pub navigation: Vec<Navigation>,
+}
+
+/// A property, or a parameter of an action.
+#[derive(Clone, Debug)]
+pub(super) struct Property {
+    pub name: String,
+    pub of: String,
+    /// `Nullable="false"` is written at it.
+    pub required: bool,
+    pub max_length: Option<usize>,
+}
+
+/// A way from one entity to others.
+#[derive(Debug)]
+pub(super) struct Navigation {
+    pub name: String,
+    pub of: String,
+}
+
+/// A set of entities, which is a table.
+#[derive(Debug)]
+pub(super) struct EntitySet {
+    pub name: String,
+    pub of: String,
+}
+
+/// An action.
+#[derive(Debug, Default)]
+pub(super) struct Action {
+    /// With its namespace.
+    pub name: String,
+    /// Its first parameter is what it is bound to.
+    pub bound: bool,
+    pub parameters: Vec<Property>,
+    pub returns: Option<String>,
+}
+
+/// The name under which an unbound action is called.
+#[derive(Debug)]
+pub(super) struct ActionImport {
+    pub name: String,
+    pub action: String,
+}
+
+/// Longer chains of base types are circles.
+const LONGEST_CHAIN: usize = 16;
+
+impl Csdl {
+    /// The name that a type is kept under: of one, not of a collection, and without an alias.
+    pub(super) fn qualified(&self, reference: &str) -> String {
+        let one = reference.strip_prefix("Collection(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(reference);
+        match one.rsplit_once('.') {
+            Some((space, name)) => match self.aliases.get(space) {
+                Some(space) => format!("{space}.{name}"),
+                None => one.to_owned(),
+            },
+            None => one.to_owned(),
+        }
+    }
+
+    /// What a type definition stands for; everything else stands for itself.
+    pub(super) fn underlying(&self, reference: &str) -> String {
+        let name = self.qualified(reference);
+        self.definitions.get(&name).cloned().unwrap_or(name)
+    }
+
+    /// A structure with those that it is based on, itself first.
+    pub(super) fn chain(&self, reference: &str) -> Vec<&Structure> {
+        let mut chain = Vec::new();
+        let mut next = Some(self.qualified(reference));
+        while let Some(structure) = next.and_then(|name| self.structures.get(&name)) {
+            chain.push(structure);
+            if chain.len() == LONGEST_CHAIN {
+                break;
+            }
+            next = structure.base.as_deref().map(|base| self.qualified(base));
+        }
+        chain
+    }
+
+    /// The key of an entity type, its own or that of its base.
+    pub(super) fn key(&self, reference: &str) -> Vec<String> {
+        let chain = self.chain(reference);
+        chain.iter().find(|structure| !structure.key.is_empty()).map(|found| found.key.clone()).unwrap_or_default()
+    }
+
+    /// The properties of a structure, those of its bases first.
+    pub(super) fn properties(&self, reference: &str) -> Vec<&Property> {
+        self.chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! What the portal says of itself: tables and tasks that our user may see, with their types.
+//!
+//! `<base>/$metadata` is a CSDL document that lists what is visible to the caller (documented).
+
+mod catalog;
+mod csdl;
+mod parse;
+mod staged;
+
+pub use catalog::{Catalog, Field, Kind, TableInfo, TaskInfo, Way, WayForm};
+pub use parse::Malformed;

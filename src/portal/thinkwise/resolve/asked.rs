@@ -1,0 +1,71 @@
+//! What the spec says of a task.
+
+use crate::api::{BoundRow, Parameter, TaskForm, Thinkwise};
+
+/// Which task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Request,
+    Edit,
+    Revoke,
+}
+
+/// What the spec says of a task: all of it may be left out.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub owner: Owner,
+    pub name: Option<&'a str>,
+    pub form: TaskForm,
+    pub bound_to: Option<&'a BoundRow>,
+    pub parameters: Option<&'a [Parameter]>,
+}
+
+impl Owner {
+    /// A field of the task in the issuer.
+    pub(super) fn field(self, name: &str) -> String {
+        let task = match self {
+            Self::Request => "request",
+            Self::Edit => "editDescription",
+            Self::Revoke => "revoke",
+        };
+        format!("spec.thinkwise.tasks.{task}.{name}")
+    }
+
+    pub(super) const fn purpose(self) -> &'static str {
+        match self {
+            Self::Request => "requests a token",
+            Self::Edit => "edits a token's description",
+            Self::Revoke => "revokes a token",
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    const fn nothing(owner: Owner) -> Self {
+        Self { owner, name: None, form: TaskForm::Auto, bound_to: None, parameters: None }
+    }
+
+    pub(super) fn request(spec: &'a Thinkwise) -> Self {
+        let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.request.as_ref()) else {
+            return Self::nothing(Owner::Request);
+        };
+        let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
+        Self { owner: Owner::Request, name, form: task.form, bound_to: task.bound_to.as_ref(), parameters }
+    }
+
+    pub(super) fn edit(spec: &'a Thinkwise) -> Self {
+        let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.edit_description.as_ref()) else {
+            return Self::nothing(Owner::Edit);
+        };
+        let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
+        Self { name, form: task.form, parameters, ..Self::nothing(Owner::Edit) }
+    }
+
+    pub(super) fn revocation(spec: &'a Thinkwise) -> Self {
+        let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.revoke.as_ref()) else {
+            return Self::nothing(Owner::Revoke);
+        };
+        let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
+        Self { name, form: task.form, parameters, ..Self::nothing(Owner::Revoke) }
+    }
+}

@@ -1,0 +1,90 @@
+//! Spec and `$metadata` together: what the spec pins is checked, what it leaves out is found.
+
+mod arguments;
+mod asked;
+mod outputs;
+mod problem;
+mod row;
+mod table;
+mod task;
+
+pub use problem::{Mismatch, Problem};
+
+use self::asked::Asked;
+use self::table::Found;
+use super::interface::{Interface, TokenTable};
+use super::metadata::{Catalog, Kind};
+use crate::api::Thinkwise;
+
+/// Finds out how the portal is used.
+///
+/// # Errors
+/// Every name that is missing, and every choice that is not clear, with the field to set.
+pub fn resolve(spec: &Thinkwise, catalog: &Catalog) -> Result<Interface, Mismatch> {
+    let mut resolver = Resolver { spec, catalog, problems: Vec::new(), notes: Vec::new() };
+    let found = resolver.interface();
+    match found {
+        Some(interface) if resolver.problems.is_empty() => Ok(interface),
+        _ => Err(Mismatch(resolver.problems)),
+    }
+}
+
+struct Resolver<'a> {
+    spec: &'a Thinkwise,
+    catalog: &'a Catalog,
+    problems: Vec<Problem>,
+    notes: Vec<String>,
+}
+
+impl Resolver<'_> {
+    /// Each part is looked at even if another one has a problem, so that an admin sees all of them at once.
+    fn interface(&mut self) -> Option<Interface> {
+        let table = match self.table() {
+            Found::Known(table, max_length) => Some((table, max_length)),
+            Found::Hidden => None,
+            // What the tasks do with a table that is not known would only repeat the problem.
+            Found::Broken => return self.names_only(),
+        };
+        let (table, column_max) = table.unzip();
+        let request = self.request(table.as_ref());
+        let edit = self.task(&Asked::edit(self.spec), table.as_ref());
+        let revoke = self.task(&Asked::revocation(self.spec), table.as_ref());
+        let ((request, outputs, request_max), (edit, edit_max), (revoke, _)) = (request?, edit?, revoke?);
+        let declared = [column_max.flatten(), request_max, edit_max].into_iter().flatten().min();
+        let hidden = table.is_none();
+        let notes = std::mem::take(&mut self.notes);
+        let description_max = self.pinned_max().or(declared);
+        let interface = Interface { table, description_max, request, outputs, edit, revoke, notes };
+        if !hidden {
+            return Some(interface);
+        }
+        interface.without_list().map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// Checks the names of the tasks at least.
+    fn names_only(&mut self) -> Option<Interface> {
+        for asked in [Asked::request(self.spec), Asked::edit(self.spec), Asked::revocation(self.spec)] {
+            if asked.name.is_some() {
+                self.find(&asked, None);
+            }
+        }
+        None
+    }
+
+    fn pinned_max(&self) -> Option<usize> {
+        self.spec.table.as_ref()?.description_max_length.and_then(|most| usize::try_from(most).ok())
+    }
+
+    fn problem(&mut self, field: impl Into<String>, says: impl Into<String>) {
+        self.problems.push(Problem::new(field, says));
+    }
+}
+
+/// The id column of a table, for comparison with parameters.
+fn id_of(table: Option<&TokenTable>) -> Option<(&str, Kind)> {
+    table.map(|table| (table.id.name.as_str(), table.id.kind))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,50 @@
+//! The row that a request is bound to.
+
+use super::Resolver;
+use super::problem::nearest as hint;
+use crate::api::BoundRow;
+use crate::portal::thinkwise::find::nearest;
+use crate::portal::thinkwise::interface::{BoundTo, Column};
+use crate::portal::thinkwise::literal::Literal;
+use crate::portal::thinkwise::metadata::TableInfo;
+
+const TABLE: &str = "spec.thinkwise.tasks.request.boundTo.table";
+const KEY: &str = "spec.thinkwise.tasks.request.boundTo.key";
+
+impl Resolver<'_> {
+    pub(super) fn fixed_row(&mut self, row: &BoundRow) -> Option<BoundTo> {
+        let catalog = self.catalog;
+        let Some(info) = catalog.table(&row.table) else {
+            let near = hint(&nearest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
+            self.problem(TABLE, format!("$metadata shows our user no table {}{near}", row.table));
+            return None;
+        };
+        let before = self.problems.len();
+        for given in &row.key {
+            if !info.key.iter().any(|column| column.name == given.column) {
+                let near = hint(&nearest(&given.column, info.key.iter().map(|column| column.name.as_str())));
+                self.problem(KEY, format!("{} is no part of the key of {}{near}", given.column, info.name));
+            }
+        }
+        let key = info.key.iter().filter_map(|column| {
+            let column = Column { name: column.name.clone(), kind: column.kind };
+            self.part(info, row, column)
+        });
+        let key: Vec<(String, Literal)> = key.collect();
+        (self.problems.len() == before).then(|| BoundTo::Fixed { table: info.name.clone(), key })
+    }
+
+    fn part(&mut self, info: &TableInfo, row: &BoundRow, column: Column) -> Option<(String, Literal)> {
+        let Some(given) = row.key.iter().find(|given| given.column == column.name) else {
+            self.problem(KEY, format!("the key of {} has the column {} too: give its value", info.name, column.name));
+            return None;
+        };
+        if !self.is_key(&column, KEY) {
+            return None;
+        }
+        let literal = Literal::parse(column.kind, &given.value);
+        let literal =
+            literal.map_err(|error| self.problem(KEY, format!("the value of {} {error}", column.name))).ok()?;
+        Some((column.name, literal))
+    }
+}

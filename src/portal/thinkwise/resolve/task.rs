@@ -1,0 +1,156 @@
+//! A task: which one, and in which form.
+
+use super::Resolver;
+use super::asked::{Asked, Owner};
+use super::problem::nearest as hint;
+use crate::api::TaskForm;
+use crate::portal::thinkwise::find::{self, Choice, choose, nearest};
+use crate::portal::thinkwise::interface::{BoundTo, OutputNames, TaskCall, TokenTable};
+use crate::portal::thinkwise::metadata::{Field, TaskInfo, Way, WayForm};
+
+impl<'a> Resolver<'a> {
+    /// *Request token*: the call, where its answer holds the token, the longest description.
+    pub(super) fn request(&mut self, table: Option<&TokenTable>) -> Option<(TaskCall, OutputNames, Option<usize>)> {
+        let asked = Asked::request(self.spec);
+        let task = self.find(&asked, None)?;
+        let way = self.way(&asked, task, asked.bound_to.map(|row| row.table.as_str()))?;
+        let row = match (way.form, asked.bound_to) {
+            (WayForm::Unbound, _) => Some(None),
+            (_, Some(row)) => self.fixed_row(row).map(Some),
+            (_, None) => {
+                self.problem(asked.owner.field("boundTo"), unbound_row(task, &way));
+                None
+            }
+        };
+        let arguments = self.arguments(&asked, task, &way, table);
+        let outputs = self.outputs(task, &way, arguments.as_ref().map(|(arguments, _)| arguments.as_slice()), table);
+        let (arguments, max_length) = arguments?;
+        let call = TaskCall { name: task.name.clone(), form: way.form, row: row?, arguments };
+        Some((call, outputs?, max_length))
+    }
+
+    /// A task of a token: the call, and the longest description.
+    pub(super) fn task(&mut self, asked: &Asked<'a>, table: Option<&TokenTable>) -> Option<(TaskCall, Option<usize>)> {
+        let task = self.find(asked, table)?;
+        let way = self.way(asked, task, table.map(|table| table.name.as_str()))?;
+        let row = (way.form != WayForm::Unbound).then_some(BoundTo::Token);
+        let (arguments, max_length) = self.arguments(asked, task, &way, table)?;
+        Some((TaskCall { name: task.name.clone(), form: way.form, row, arguments }, max_length))
+    }
+
+    /// The task of this name, or the one that is clearly meant.
+    pub(super) fn find(&mut self, asked: &Asked<'a>, table: Option<&TokenTable>) -> Option<&'a TaskInfo> {
+        let catalog = self.catalog;
+        let field = asked.owner.field("name");
+        if let Some(name) = asked.name {
+            let found = catalog.task(name);
+            if found.is_none() {
+                let bare = name.strip_prefix("task_").unwrap_or(name);
+                let near = hint(&nearest(bare, catalog.tasks.iter().map(|task| task.name.as_str())));
+                self.problem(field, format!("$metadata shows our user no task {name}{near}. Correct the name, or give the user the right to run it"));
+            }
+            return found;
+        }
+        let table = table.and_then(|table| catalog.table(&table.name));
+        let candidates = match asked.owner {
+            Owner::Request => find::requests(catalog),
+            Owner::Edit => find::edits(catalog, table),
+            Owner::Revoke => find::revocations(catalog, table),
+        };
+        let purpose = asked.owner.purpose();
+        match choose(&candidates) {
+            Choice::Clear(best) => return catalog.task(&best.name),
+            Choice::Tie(names) => {
+                self.problem(
+                    field,
+                    format!("the task that {purpose} may be {}: name the one that is meant", names.join(" or ")),
+                );
+            }
+            Choice::None => {
+                let near = hint(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
+                self.problem(
+                    field,
+                    format!(
+                        "no task of $metadata clearly {purpose}{near}: name it, or give our user the right to run it"
+                    ),
+                );
+            }
+        }
+        None
+    }
+
+    /// The way in which a task is called: the first that fits what the spec says and the row.
+    fn way(&mut self, asked: &Asked<'_>, task: &TaskInfo, table: Option<&str>) -> Option<Way> {
+        let fits = |way: &&Way| {
+            way.table.is_none() || table.is_none() && asked.owner == Owner::Request || way.table.as_deref() == table
+        };
+        let is_bound = |way: &&Way| way.form != WayForm::Unbound;
+        let wanted = |form: WayForm| task.ways.iter().filter(fits).find(|way| way.form == form).cloned();
+        let found = match asked.form {
+            // Who names a row means a bound task.
+            TaskForm::Auto if asked.bound_to.is_some() => task.ways.iter().filter(fits).find(is_bound).cloned(),
+            TaskForm::Auto => task.ways.iter().find(fits).cloned(),
+            TaskForm::Unbound => wanted(WayForm::Unbound),
+            // Each bound task can be staged, and each that is staged can be run in one request (documented), whatever
+            // $metadata declares.
+            TaskForm::Bound => wanted(WayForm::Bound)
+                .or_else(|| wanted(WayForm::Staged))
+                .map(|way| Way { form: WayForm::Bound, ..way }),
+            TaskForm::BoundStaged => wanted(WayForm::Staged).or_else(|| wanted(WayForm::Bound)).map(staged),
+        };
+        if found.is_none() {
+            self.no_way(asked, task, table);
+        }
+        found
+    }
+
+    fn no_way(&mut self, asked: &Asked<'_>, task: &TaskInfo, table: Option<&str>) {
+        let name = &task.name;
+        let offered: Vec<String> = task.ways.iter().map(described).collect();
+        let offered = offered.join(" or ");
+        let (field, says) = match (asked.owner, table) {
+            (Owner::Request, Some(table)) if asked.bound_to.is_some() => (
+                "boundTo",
+                format!(
+                    "the task {name} is {offered}, not bound to {table}: correct boundTo, or leave it out where the task is unbound"
+                ),
+            ),
+            (Owner::Request, _) => {
+                ("form", format!("the task {name} is {offered}: write that form, or leave form out"))
+            }
+            (_, None) => (
+                "form",
+                format!(
+                    "the task {name} is {offered}, and our user sees no table of tokens: give the user the right to see it"
+                ),
+            ),
+            (_, Some(table)) => (
+                "name",
+                format!(
+                    "the task {name} is {offered}, and the tokens are in {table}: correct the task, its form or the table"
+                ),
+            ),
+        };
+        self.problem(asked.owner.field(field), says);
+    }
+}
+
+fn unbound_row(task: &TaskInfo, way: &Way) -> String {
+    let table = way.table.as_deref().unwrap_or("a table");
+    format!("the task {} is bound to a row of {table}: write boundTo with table and key of that row", task.name)
+}
+
+fn described(way: &Way) -> String {
+    match (way.form, &way.table) {
+        (WayForm::Unbound, _) => "unbound".to_owned(),
+        (WayForm::Bound, Some(table)) => format!("bound to {table}"),
+        (WayForm::Staged, Some(table)) => format!("staged from {table}"),
+        (_, None) => "bound".to_owned(),
+    }
+}
+
+/// What is staged begins with what its row gives it: nothing is required.
+fn staged(way: Way) -> Way {
+    let inputs = way.inputs.into_iter().map(|input| Field { required: false, ..input }).collect();
+    Way { form: WayForm::Staged, inputs, ..way }
+}

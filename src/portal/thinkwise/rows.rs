@@ -1,0 +1,174 @@
+//! Reading the portal's list, page by page.
+
+use super::call::Call;
+use super::fields::Scalar;
+use super::interface::TokenTable;
+use super::known::Known;
+use super::literal::Literal;
+use super::metadata::{Kind, TableInfo};
+use super::odata::{self, Each, Wanted};
+use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, client};
+use crate::api::Reason;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use tokio::time::Instant;
+use url::Url;
+
+/// A page is at most 1,000 rows of three columns (documented from platform 2026.1 on); older ones do not page.
+const PAGE_LIMIT: usize = 16 << 20;
+/// Ten million rows: a portal that has still more to say is broken.
+const MAX_PAGES: usize = 10_000;
+
+impl ThinkwisePortal {
+    pub(super) async fn rows(&self, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
+        let known = self.known(self.http.deadline()).await?;
+        let table = visible(&known)?;
+        let mut found = Vec::new();
+        let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| found.push(row));
+        self.pages(table, Wanted::Some(rows), &mut each).await?;
+        Ok(found)
+    }
+
+    pub(super) async fn all(&self, each: &mut (dyn FnMut(PortalRow) + Send)) -> Result<(), Failure> {
+        let known = self.known(self.http.deadline()).await?;
+        let table = visible(&known)?;
+        let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(&mut *each);
+        self.pages(table, Wanted::All, &mut each).await
+    }
+
+    async fn pages(&self, table: &TokenTable, wanted: Wanted<'_>, each: Each<'_>) -> Result<(), Failure> {
+        let columns = odata::columns(table);
+        let mut url = odata::query(&self.base, table, &columns, wanted)?;
+        // Of each page that was read only a hash: addresses may be long, and pages many.
+        let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+        while seen.insert(hasher.hash_one(url.as_str())) {
+            if seen.len() > MAX_PAGES {
+                return Err(malformed("the portal's list has more than 10000 pages"));
+            }
+            let page = self.page(table, &url, &columns, each, self.http.deadline()).await;
+            let next = match page {
+                Ok(next) => next,
+                Err(failure) => {
+                    self.doubt(&failure);
+                    return Err(failure);
+                }
+            };
+            match next {
+                // For a probe the first row is enough, whatever comes after it.
+                Some(link) if !matches!(wanted, Wanted::Some(Rows::Probe)) => {
+                    url = address::same_server(&url, &link, "link to the next page")?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        Err(malformed("the portal's list leads back to a page that was read already"))
+    }
+
+    /// Reads one page; gives the link to the next one.
+    pub(super) async fn page(
+        &self,
+        table: &TokenTable,
+        url: &Url,
+        columns: &[&str],
+        each: Each<'_>,
+        deadline: Instant,
+    ) -> Result<Option<String>, Failure> {
+        let call = Call::get(url.clone(), self.subject("table", &table.name));
+        let response = self.send(&call, deadline).await?;
+        let body = client::body(response, PAGE_LIMIT, deadline).await?;
+        odata::read_page(&body, columns, each)
+    }
+
+    /// The key of a token's own row. What of it neither the id nor the spec tells is read from the row:
+    /// one filtered read.
+    pub(super) async fn own_key(
+        &self,
+        table: &TokenTable,
+        token: TokenRef<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<(String, Literal)>, Failure> {
+        let mut known = table.fixed.clone();
+        known.push((table.id.name.clone(), odata::id_literal(table, token.id)?));
+        if !table.others.is_empty() {
+            known.extend(self.read_others(table, token, deadline).await?);
+        }
+        let value = |name: &String| known.iter().find(|(column, _)| column == name).cloned();
+        Ok(table.key.iter().filter_map(value).collect())
+    }
+
+    async fn read_others(
+        &self,
+        table: &TokenTable,
+        token: TokenRef<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<(String, Literal)>, Failure> {
+        let mut columns = vec![table.id.name.as_str(), table.username.as_str()];
+        columns.extend(table.others.iter().map(|column| column.name.as_str()));
+        let url = odata::query(&self.base, table, &columns, Wanted::Some(Rows::WithId(token.id)))?;
+        let mut found = None;
+        let mut each = |row: &[Scalar]| {
+            let is = |at: usize, text: &str| row.get(at).and_then(Scalar::as_str) == Some(text);
+            if is(0, token.id) && is(1, token.username) {
+                found = Some(others(table, row.get(2..).unwrap_or_default())?);
+            }
+            Ok(())
+        };
+        let read = self.page(table, &url, &columns, &mut each, deadline).await;
+        // A failed read did nothing.
+        read.map_err(|failure| Failure { sent: Sent::No, ..failure })?;
+        found.ok_or_else(|| {
+            let message =
+                format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
+            Failure::new(Sent::No, Reason::RequestRefused, message)
+        })
+    }
+}
+
+/// The keys of some rows of a table.
+pub type Keys = Vec<Vec<(String, Literal)>>;
+
+impl ThinkwisePortal {
+    /// Reads the keys of some rows, at most `most`, of those that have these values. Changes nothing.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or its rows lack a part of their key.
+    pub async fn keys(&self, table: &TableInfo, fixed: &[(String, Literal)], most: usize) -> Result<Keys, Failure> {
+        let names: Vec<&str> = table.key.iter().map(|column| column.name.as_str()).collect();
+        let url = odata::first_rows(&self.base, &table.name, &names, fixed, most)?;
+        let mut found = Vec::new();
+        let mut each = |row: &[Scalar]| {
+            let key = table.key.iter().zip(row).map(|(column, value)| part(&column.name, column.kind, value));
+            found.push(key.collect::<Result<Vec<_>, Failure>>()?);
+            Ok(())
+        };
+        let call = Call::get(url, self.subject("table", &table.name));
+        let deadline = self.http.deadline();
+        let response = self.send(&call, deadline).await?;
+        let body = client::body(response, PAGE_LIMIT, deadline).await?;
+        odata::read_page(&body, &names, &mut each)?;
+        found.truncate(most);
+        Ok(found)
+    }
+}
+
+fn others(table: &TokenTable, values: &[Scalar]) -> Result<Vec<(String, Literal)>, Failure> {
+    let pairs = table.others.iter().zip(values);
+    pairs.map(|(column, value)| part(&column.name, column.kind, value)).collect()
+}
+
+fn part(name: &str, kind: Kind, value: &Scalar) -> Result<(String, Literal), Failure> {
+    let literal = value.as_str().and_then(|text| Literal::parse(kind, text).ok());
+    let literal = literal.ok_or_else(|| malformed(&format!("the portal's list has a row without a usable {name}")))?;
+    Ok((name.to_owned(), literal))
+}
+
+fn visible(known: &Known) -> Result<&TokenTable, Failure> {
+    let why = known.hidden.as_deref().unwrap_or("$metadata shows our user no table of tokens");
+    known.interface.table.as_ref().filter(|_| known.hidden.is_none()).ok_or_else(|| {
+        Failure::new(Sent::No, Reason::NoAccess, format!("the list of tokens is not visible to our user: {why}"))
+    })
+}
+
+fn malformed(message: &str) -> Failure {
+    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+}

@@ -1,0 +1,99 @@
+//! The calls as they go where nothing is amiss.
+
+use super::fake::{CLIENT_SECRET, Fake, Fault, PASSWORD, Shape, TOKEN_SECRET};
+use super::world::{all, basic, client_credentials, of, portal, with_basic};
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{Portal as _, PortalRow, Rows, TokenRef};
+use secrecy::ExposeSecret as _;
+
+#[tokio::test]
+async fn a_token_is_requested_edited_and_revoked_with_either_login() {
+    for credentials in [basic(PASSWORD), client_credentials(CLIENT_SECRET)] {
+        let fake = Fake::start(None).await;
+        let portal = portal(&fake.url, credentials);
+        let token = portal.request("for [nodes]").await.expect("a token");
+        assert_eq!((token.id.as_deref(), token.username.as_str()), (Some("1"), "robot$1"));
+        assert_eq!(token.secret.expose_secret(), format!("{TOKEN_SECRET}-1"));
+        let meant = TokenRef { id: "1", username: &token.username };
+        portal.edit_description(meant, "it's new").await.expect("edited");
+        let row = PortalRow { id: "1".into(), username: "robot$1".into(), description: "it's new".into() };
+        for rows in [Rows::Probe, Rows::WithId("1"), Rows::Containing("it's n")] {
+            assert_eq!(portal.list(rows).await.expect("a list"), std::slice::from_ref(&row), "{rows:?}");
+        }
+        assert_eq!(all(&portal).await.expect("a list"), [row]);
+        assert_eq!(portal.list(Rows::Containing("other")).await.expect("a list"), []);
+        portal.revoke(meant).await.expect("revoked");
+        assert_eq!(all(&portal).await.expect("a list"), []);
+        let ledger = fake.ledger();
+        let sent = [
+            r#"{"z_first":"1","description":"for [nodes]"}"#,
+            r#"{"token_id":1,"description":"it's new"}"#,
+            r#"{"token_id":1,"confirm":true}"#,
+        ];
+        assert_eq!(ledger.bodies, sent);
+        assert!(ledger.bearers_made <= 1);
+        assert_eq!(ledger.connections, 1, "connections are reused");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_the_answer_lacks_is_looked_up() {
+    let (_fake, portal) = of(Shape { with_id: false, ..Shape::default() }).await;
+    let token = portal.request("nodes [abc/def]").await.expect("a token");
+    assert_eq!(token.id, None);
+    let rows = portal.list(Rows::Containing("[abc/def]")).await.expect("a list");
+    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["1"]);
+}
+
+#[tokio::test]
+async fn all_pages_are_read() {
+    let (fake, portal) = with_basic().await;
+    fake.ledger().tokens = (1..=2500).map(|id| (id, (format!("u{id}"), String::new()))).collect();
+    let rows = all(&portal).await.expect("a list");
+    let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
+    assert_eq!(ids, (1..=2500).map(|id| id.to_string()).collect::<Vec<_>>());
+    assert_eq!(fake.seen("container_token"), 1 + 3, "one to see whether it can be read, and three pages");
+    let first = "$select=token_id,username,description&$orderby=token_id";
+    assert_eq!(fake.ledger().queries.get(1).map(String::as_str), Some(first));
+}
+
+#[tokio::test]
+async fn a_list_that_leads_astray_or_in_circles_is_no_list() {
+    let (fake, portal) = with_basic().await;
+    for link in ["container_token?$skip=1", "http://elsewhere.example.com/x", "https://127.0.0.1/x"] {
+        fake.ledger().next_link = Some(link.to_owned());
+        let failure = all(&portal).await.expect_err(link);
+        assert_eq!(failure.reason, Reason::AnswerMalformed, "{link}");
+    }
+    assert_eq!(fake.seen("container_token"), 1 + 4);
+}
+
+#[tokio::test]
+async fn a_thousand_calls_use_no_more_connections_than_are_made_at_a_time() {
+    let (fake, portal) = with_basic().await;
+    let (portal, at_a_time) = (&portal, 4);
+    let workers = (0..at_a_time).map(|_| async move {
+        for _ in 0..250 {
+            portal.list(Rows::WithId("1")).await.expect("a list");
+        }
+    });
+    futures::future::join_all(workers).await;
+    let ledger = fake.ledger();
+    assert_eq!(ledger.seen["container_token"], 1 + 1000);
+    assert!(ledger.connections <= at_a_time, "{}", ledger.connections);
+}
+
+#[tokio::test]
+async fn rows_that_came_before_a_failure_are_no_list() {
+    let (fake, portal) = with_basic().await;
+    fake.ledger().tokens = (1..=1500).map(|id| (id, (format!("u{id}"), String::new()))).collect();
+    portal.resolve().await.expect("it fits");
+    fake.fail(
+        "container_token",
+        Fault::ActThenAnswer(200, r#"{"value":[{"token_id":1,"username":"u"},{"token_id":2}]}"#),
+    );
+    let mut given = 0;
+    let failure = portal.scan(&mut |_| given += 1).await.expect_err("a row without a username");
+    assert_eq!((failure.reason, given), (Reason::AnswerMalformed, 1));
+    assert!(failure.message.contains("username"), "{failure}");
+}

@@ -1,0 +1,200 @@
+//! `discover` and `check` as people use them.
+
+use super::fake::{CLIENT_SECRET, Fake, Form, Key, List, PASSWORD, Shape, TOKEN_SECRET, USER};
+use serde_json::Value;
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"));
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("started");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may have ended already.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("ended");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let ended = Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+    let all = format!("{}{}", ended.out, ended.err);
+    for secret in [PASSWORD, CLIENT_SECRET, TOKEN_SECRET, "hush"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+    ended
+}
+
+const LOGIN: [(&str, &str); 2] = [("PORTAL_USERNAME", USER), ("PORTAL_PASSWORD", PASSWORD)];
+
+async fn discover(fake: &Fake, more: &[&str]) -> Ended {
+    let arguments = [&["discover", "--url", &fake.url, "--allow-insecure-http"], more].concat();
+    run(&arguments, &LOGIN, "").await
+}
+
+async fn check(issuer: &str) -> Ended {
+    run(&["check", "-f", "-"], &LOGIN, issuer).await
+}
+
+fn parse(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect("YAML")
+}
+
+/// Nothing but reading happened.
+fn is_untouched(fake: &Fake) {
+    let ledger = fake.ledger();
+    assert!(ledger.paths.iter().all(|path| path.starts_with("GET ")), "{:?}", ledger.paths);
+    assert_eq!(ledger.made, 0);
+}
+
+#[tokio::test]
+async fn from_an_address_to_an_issuer_that_fits() {
+    for form in [Form::Unbound, Form::Bound, Form::Staged] {
+        for key in [Key::Integer, Key::Guid, Key::Text] {
+            let fake = Fake::of(Shape { form, key, ..Shape::default() }).await;
+            let found = discover(&fake, &[]).await;
+            assert_eq!(found.code, 0, "{}", found.err);
+            let issuer = parse(&found.out);
+            assert_eq!(issuer["kind"], "ClusterTokenIssuer");
+            let thinkwise = &issuer["spec"]["thinkwise"];
+            assert_eq!(thinkwise["table"]["name"], "container_token");
+            assert_eq!(thinkwise["table"]["descriptionMaxLength"], 200);
+            assert_eq!(thinkwise["tasks"]["request"]["outputs"]["secret"], "secret");
+            // The only row that our user sees is taken.
+            let row = &thinkwise["tasks"]["request"]["boundTo"];
+            assert_eq!(row["key"][0]["value"].as_str(), (form != Form::Unbound).then_some("42"), "{row}");
+            for words in ["its name says token", "it gives a secret (secret)", "kubectl apply -f issuer.yaml"] {
+                assert!(found.err.contains(words), "{}", found.err);
+            }
+            let checked = check(&found.out).await;
+            assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
+            assert!(checked.out.contains("the issuer fits the portal"), "{}", checked.out);
+            is_untouched(&fake);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
+    let fake = Fake::of(Shape::default()).await;
+    let second = r#"<Action Name="delete_token"><Parameter Name="token_id" Type="Edm.Int32"/></Action></Schema>"#;
+    let document = super::fake::metadata(&Shape::default()).replace("</Schema>", second);
+    fake.ledger().metadata = Some(document);
+    let found = discover(&fake, &[]).await;
+    assert_eq!(found.code, 1);
+    assert!(found.err.contains("delete_token or revoke_token"), "{}", found.err);
+    assert!(found.out.starts_with("# To be set: spec.thinkwise.tasks.revoke.name: "), "{}", found.out);
+    assert!(parse(&found.out)["spec"]["thinkwise"]["url"].is_string(), "an issuer nevertheless");
+    let found = discover(&fake, &["--revoke", "revoke_token"]).await;
+    assert_eq!((found.code, found.out.starts_with("apiVersion")), (0, true), "{}", found.err);
+    is_untouched(&fake);
+}
+
+#[tokio::test]
+async fn a_row_among_several_is_asked_for() {
+    let fake = Fake::of(Shape { form: Form::Bound, ..Shape::default() }).await;
+    fake.ledger().customers = vec![41, 42];
+    let found = discover(&fake, &[]).await;
+    assert_eq!(found.code, 1);
+    assert!(found.err.contains("--bound-to 'klant(klant_id=42)'"), "{}", found.err);
+    let found = discover(&fake, &["--bound-to", "klant(klant_id=42)"]).await;
+    assert_eq!(found.code, 0, "{}", found.err);
+    let other = found.out.replace("\"42\"", "\"43\"").replace("'42'", "'43'");
+    let checked = check(&other).await;
+    assert_eq!(checked.code, 1);
+    assert!(
+        checked.out.contains("PROBLEM spec.thinkwise.tasks.request.boundTo: klant shows our user no row"),
+        "{}",
+        checked.out
+    );
+    is_untouched(&fake);
+}
+
+#[tokio::test]
+async fn each_problem_of_an_issuer_is_told_with_its_field() {
+    let fake = Fake::of(Shape::default()).await;
+    let good = discover(&fake, &[]).await.out;
+    for (from, to, says) in [
+        ("name: container_token", "name: container_tokens", "spec.thinkwise.table.name: "),
+        ("name: request_token", "name: request_tokn", "nearest: request_token"),
+        ("secret: secret", "secret: geheim", "spec.thinkwise.tasks.request.outputs.secret: "),
+        ("application: ", "aplication: ", "spec.thinkwise.aplication: there is no such field"),
+    ] {
+        let broken = good.replacen(from, to, 1);
+        assert_ne!(broken, good, "{good}");
+        let checked = check(&broken).await;
+        assert_eq!(checked.code, 1, "{}", checked.out);
+        assert!(checked.out.contains("PROBLEM ") && checked.out.contains(says), "{}", checked.out);
+        assert!(checked.err.contains("1 problem"), "{}", checked.err);
+    }
+    is_untouched(&fake);
+}
+
+#[tokio::test]
+async fn a_hidden_list_is_told_with_what_it_means() {
+    let fake = Fake::of(Shape { list: List::Forbidden, ..Shape::default() }).await;
+    let found = discover(&fake, &[]).await;
+    assert_eq!(found.code, 0, "{}", found.err);
+    for ended in [&found.err, &check(&found.out).await.out] {
+        assert!(ended.contains("cannot be read") && ended.contains("no audits"), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn client_credentials_come_from_a_file_and_the_manifest_names_a_secret() {
+    let fake = Fake::of(Shape::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    std::fs::write(&file, format!("{CLIENT_SECRET}\n")).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let login = ["--client-id", "operator", "--client-secret-file", file];
+    let address =
+        ["discover", "--url", &fake.url, "--allow-insecure-http", "--secret-name", "login", "--kind", "token-issuer"];
+    let found = run(&[&address[..], &login[..], &["--namespace", "team-a"]].concat(), &[], "").await;
+    assert_eq!(found.code, 0, "{}", found.err);
+    let issuer = parse(&found.out);
+    assert_eq!((&issuer["kind"], &issuer["metadata"]["namespace"]), (&"TokenIssuer".into(), &"team-a".into()));
+    let auth = &issuer["spec"]["thinkwise"]["auth"];
+    assert_eq!(auth["oauth2ClientCredentials"]["secretRef"]["name"], "login");
+    let checked = run(&[&["check", "-f", "-"], &login[..]].concat(), &[], &found.out).await;
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    let other = check(&found.out).await;
+    assert!(other.code == 1 && other.err.contains("give --client-id"), "{}", other.err);
+}
+
+#[tokio::test]
+async fn bad_input_is_told_with_what_to_do() {
+    let fake = Fake::of(Shape::default()).await;
+    let url = fake.url.clone();
+    let with = |more: &[&str]| {
+        [&["discover", "--url", &url], more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (arguments, environment, says) in [
+        (with(&["--allow-insecure-http"]), &[][..], "--username"),
+        (with(&["--allow-insecure-http"]), &LOGIN[..1], "PORTAL_PASSWORD"),
+        (with(&["--allow-insecure-http", "--password-file", "/nowhere"]), &LOGIN[..1], "/nowhere"),
+        (with(&[]), &LOGIN[..], "is not https"),
+        (with(&["--allow-insecure-http", "--bound-to", "klant"]), &LOGIN[..], "klant(klant_id=42)"),
+        (with(&["--allow-insecure-http", "--ca-file", "/nowhere"]), &LOGIN[..], "/nowhere"),
+        (with(&["--allow-insecure-http", "--application", "other"]), &LOGIN[..], "application other"),
+        (
+            with(&["--allow-insecure-http"]),
+            &[LOGIN[0], ("PORTAL_PASSWORD", "wrong")][..],
+            "does not accept the credentials",
+        ),
+        (vec!["check".into(), "-f".into(), "/nowhere".into()], &LOGIN[..], "/nowhere"),
+        (vec!["check".into(), "-f".into(), "-".into()], &LOGIN[..], "no ClusterTokenIssuer or TokenIssuer"),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ended = run(&arguments, environment, "a: b").await;
+        assert!(ended.code == 1 && ended.err.contains(says), "{arguments:?}: {}", ended.err);
+        assert_eq!(ended.out, "", "{arguments:?}");
+    }
+    is_untouched(&fake);
+}

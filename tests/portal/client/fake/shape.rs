@@ -1,0 +1,115 @@
+//! How a portal publishes its table and tasks.
+
+/// The form of all three tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Unbound,
+    /// In one request.
+    Bound,
+    /// In three.
+    Staged,
+}
+
+/// Whether a task begins a process flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    #[default]
+    None,
+    /// 204 and no outputs.
+    Ends,
+    /// 201, and the outputs are where it leads to.
+    Waits,
+    /// 201, and the outputs are in the answer to finishing it.
+    WaitsThenTells,
+}
+
+/// What the ids of tokens are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Key {
+    #[default]
+    Integer,
+    Guid,
+    /// With every awkward sign.
+    Text,
+}
+
+/// Whether our user sees the table of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum List {
+    #[default]
+    Visible,
+    /// In `$metadata`, and not readable.
+    Forbidden,
+    /// Not even in `$metadata`.
+    Absent,
+}
+
+/// A portal as it may be.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a trait of its own")]
+pub struct Shape {
+    pub form: Form,
+    pub flow: Flow,
+    pub key: Key,
+    pub list: List,
+    /// The key has a customer's id too.
+    pub composite: bool,
+    /// The request's answer holds the token's id.
+    pub with_id: bool,
+    /// Edit and revocation take the username.
+    pub by_username: bool,
+    /// A commit answers 204, and what is staged shows the outputs.
+    pub silent_commit: bool,
+    /// `Location` is absolute.
+    pub absolute: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            form: Form::default(),
+            flow: Flow::default(),
+            key: Key::default(),
+            list: List::default(),
+            composite: false,
+            with_id: true,
+            by_username: false,
+            silent_commit: false,
+            absolute: false,
+        }
+    }
+}
+
+pub const CUSTOMER: i64 = 42;
+
+impl Shape {
+    /// A token's id in JSON.
+    pub fn id(&self, number: i64) -> serde_json::Value {
+        match self.key {
+            Key::Integer => number.into(),
+            Key::Guid => format!("0f8fad5b-d9cb-469f-a165-{number:012x}").into(),
+            Key::Text => format!("o'x/é +{number}").into(),
+        }
+    }
+
+    /// A token's id in an address, decoded.
+    pub fn literal(&self, number: i64) -> String {
+        match self.id(number) {
+            serde_json::Value::String(text) if self.key == Key::Text => format!("'{}'", text.replace('\'', "''")),
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        }
+    }
+
+    /// What stands in the parentheses of a token's row, decoded.
+    pub fn row(&self, number: i64) -> String {
+        let id = self.literal(number);
+        if self.composite { format!("klant_id={CUSTOMER},token_id={id}") } else { id }
+    }
+
+    /// The number of the token with this id.
+    pub fn number(&self, id: &serde_json::Value) -> Option<i64> {
+        (1..100_000).find(|number| self.id(*number) == *id)
+    }
+}

@@ -1,0 +1,73 @@
+//! A portal whose list of tokens our user may not see.
+
+use super::fake::{Form, List, Shape};
+use super::world::{all, kind, of};
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{Portal as _, Rows, Sent, TokenRef};
+
+fn hidden(list: List) -> Shape {
+    Shape { list, ..Shape::default() }
+}
+
+#[tokio::test]
+async fn tokens_are_requested_edited_and_revoked_without_a_list() {
+    for list in [List::Forbidden, List::Absent] {
+        for (by_username, with_id) in [(false, true), (true, true), (true, false)] {
+            let (fake, portal) = of(Shape { with_id, by_username, ..hidden(list) }).await;
+            let resolved = portal.resolve().await.expect("it fits");
+            assert_eq!(resolved.names.table, None);
+            assert!(resolved.list_hidden.is_some());
+            let token = portal.request("d").await.expect("a token");
+            // Without an id in the answer the username is the id.
+            assert_eq!(token.id.as_deref(), Some(if with_id { "1" } else { "robot$1" }));
+            let id = token.id.expect("an id");
+            let meant = TokenRef { id: &id, username: &token.username };
+            portal.edit_description(meant, "e").await.expect("edited");
+            assert_eq!(fake.ledger().tokens[&1].1, "e");
+            portal.revoke(meant).await.expect("revoked");
+            assert!(fake.ledger().tokens.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_could_not_be_named_again_is_not_requested() {
+    for (list, reason) in [(List::Forbidden, Reason::NoAccess), (List::Absent, Reason::MetadataMismatch)] {
+        let (fake, portal) = of(Shape { with_id: false, ..hidden(list) }).await;
+        let failure = portal.request("d").await.expect_err("no id");
+        assert_eq!(kind(&failure), (Sent::No, reason), "{failure}");
+        assert!(failure.message.contains("tasks.request.outputs.id"), "{failure}");
+        assert_eq!(fake.made(), 0);
+    }
+}
+
+#[tokio::test]
+async fn rows_that_nobody_sees_can_be_bound_to_where_the_id_makes_their_key() {
+    for form in [Form::Bound, Form::Staged] {
+        let (fake, portal) = of(Shape { form, ..hidden(List::Forbidden) }).await;
+        let token = portal.request("d").await.expect("a token");
+        portal.revoke(TokenRef { id: &token.id.expect("an id"), username: &token.username }).await.expect("revoked");
+        assert!(fake.ledger().tokens.is_empty());
+        for shape in [Shape { composite: true, ..hidden(List::Forbidden) }, hidden(List::Absent)] {
+            let (fake, portal) = of(Shape { form, ..shape.clone() }).await;
+            let failure = portal.request("d").await.expect_err("rows that cannot be named");
+            assert_eq!(failure.sent, Sent::No, "{failure}");
+            assert!(failure.message.contains("the right to"), "{failure}");
+            assert_eq!(fake.made(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
+    let (fake, portal) = of(hidden(List::Forbidden)).await;
+    for failure in [
+        all(&portal).await.expect_err("hidden"),
+        portal.list(Rows::Containing("x")).await.expect_err("hidden"),
+        portal.list(Rows::Probe).await.expect_err("hidden"),
+    ] {
+        assert_eq!(kind(&failure), (Sent::No, Reason::NoAccess), "{failure}");
+        assert!(failure.message.contains("not visible"), "{failure}");
+    }
+    assert_eq!(fake.seen("container_token"), 1, "asked once");
+}

@@ -1,0 +1,129 @@
+//! What is found out from `$metadata`, when it is read, and what is said where it does not fit.
+
+use super::fake::{Fake, Fault, Form, Key, PASSWORD, Shape};
+use super::world::{answer, basic, kind, of, open, settings, with_basic};
+use registry_token_operator::api::{Reason, ResolvedPortal, TaskForm};
+use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
+use registry_token_operator::portal::{Failure, Portal as _, Rows, Sent};
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test]
+async fn what_was_found_is_told_and_read_once() {
+    for (form, told) in
+        [(Form::Unbound, TaskForm::Unbound), (Form::Bound, TaskForm::Bound), (Form::Staged, TaskForm::BoundStaged)]
+    {
+        let (fake, portal) = of(Shape { form, ..Shape::default() }).await;
+        let resolved = portal.resolve().await.expect("it fits");
+        let names = ResolvedPortal {
+            table: Some("container_token".into()),
+            request: "request_token".into(),
+            form: told,
+            edit_description: "edit_token".into(),
+            revoke: "revoke_token".into(),
+        };
+        assert_eq!((resolved.names, resolved.description_max, resolved.list_hidden), (names, Some(200), None));
+        portal.resolve().await.expect("it fits");
+        portal.request("d").await.expect("a token");
+        portal.list(Rows::Probe).await.expect("a list");
+        assert_eq!((fake.seen("$metadata"), fake.ledger().bodies.len()), (1, 1), "{form:?}");
+    }
+}
+
+async fn with_tasks(tasks: serde_json::Value) -> (Fake, Failure) {
+    let fake = Fake::of(Shape::default()).await;
+    let mut spec = open(&fake.url, &Shape::default());
+    spec.tasks = Some(serde_json::from_value(tasks).expect("tasks"));
+    let settings = Settings { spec, ..settings(&fake.url, basic(PASSWORD)) };
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    let failure = portal.request("d").await.expect_err("it does not fit");
+    assert_eq!(portal.resolve().await.expect_err("it does not fit").message, failure.message);
+    (fake, failure)
+}
+
+#[tokio::test]
+async fn a_name_that_is_missing_stops_every_call_before_it_is_sent() {
+    let (fake, failure) = with_tasks(json!({"request": {"name": "request_tokens"}})).await;
+    assert_eq!(kind(&failure), (Sent::No, Reason::MetadataMismatch));
+    for words in ["request_tokens", "nearest: request_token", "spec.thinkwise.tasks.request.name"] {
+        assert!(failure.message.contains(words), "{failure}");
+    }
+    assert_eq!((fake.made(), fake.seen("request_tokens"), fake.seen("request_token")), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn metadata_that_is_none_is_told_and_nothing_is_sent() {
+    let huge: &'static str = Box::leak("<x/>".repeat(5 << 20).into_boxed_str());
+    for (fault, reason) in [
+        (Fault::ActThenAnswer(200, "<html><body>hush, log in</body></html>"), Reason::AnswerMalformed),
+        (Fault::ActThenAnswer(200, "{\"hush\": 1}"), Reason::AnswerMalformed),
+        (Fault::ActThenAnswer(200, ""), Reason::AnswerMalformed),
+        (Fault::ActThenAnswer(200, huge), Reason::AnswerMalformed),
+        (Fault::ActThenCut, Reason::Unreachable),
+        (Fault::ActThenHang, Reason::TimedOut),
+        (answer(302, &[("Location", "https://login.example.com/?s=hush")]), Reason::AnswerMalformed),
+        (answer(404, &[]), Reason::NoAccess),
+        (answer(503, &[("Retry-After", "7")]), Reason::RateLimited),
+    ] {
+        let (fake, portal) = of(Shape::default()).await;
+        fake.fail("$metadata", fault);
+        let failure = portal.request("d").await.expect_err("no metadata");
+        assert_eq!(kind(&failure), (Sent::No, reason), "{failure}");
+        assert!(!failure.message.contains("hush"), "{failure}");
+        assert_eq!((fake.made(), fake.seen("request_token")), (0, 0));
+        portal.request("d").await.expect("a token, once it is there");
+    }
+}
+
+/// Makes a minute pass.
+async fn later() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn metadata_is_read_again_after_a_failure_that_hints_at_a_change_but_not_at_once() {
+    let (fake, portal) = of(Shape::default()).await;
+    portal.request("d").await.expect("a token");
+    fake.ledger().shape.key = Key::Guid;
+    portal
+        .revoke(registry_token_operator::portal::TokenRef { id: "1", username: "robot$1" })
+        .await
+        .expect_err("another type");
+    portal.list(Rows::Probe).await.expect("a list");
+    assert_eq!(fake.seen("$metadata"), 1, "a refusal may be the last word");
+    later().await;
+    portal.list(Rows::Probe).await.expect("a list");
+    assert_eq!(fake.seen("$metadata"), 2);
+    let id = "0f8fad5b-d9cb-469f-a165-000000000001";
+    let token = registry_token_operator::portal::TokenRef { id, username: "robot$1" };
+    portal.revoke(token).await.expect("by its new type");
+    later().await;
+    portal.list(Rows::Probe).await.expect("a list");
+    assert_eq!(fake.seen("$metadata"), 2, "nothing hints at a change");
+}
+
+#[tokio::test]
+async fn an_outage_of_metadata_makes_nobody_forget_what_was_known() {
+    let (fake, portal) = with_basic().await;
+    portal.request("d").await.expect("a token");
+    fake.fail("request_token", answer(404, &[]));
+    portal.request("d").await.expect_err("refused");
+    later().await;
+    fake.fail("$metadata", answer(500, &[]));
+    portal.request("d").await.expect("a token");
+    assert_eq!((fake.made(), fake.seen("$metadata")), (2, 2));
+}
+
+#[tokio::test]
+async fn what_is_no_longer_there_is_told_after_metadata_was_read_again() {
+    let (fake, portal) = with_basic().await;
+    portal.request("d").await.expect("a token");
+    fake.ledger().shape.form = Form::Bound;
+    let refused = portal.request("d").await.expect_err("no such task");
+    assert_eq!(kind(&refused), (Sent::Refused, Reason::NoAccess));
+    later().await;
+    let failure = portal.request("d").await.expect_err("bound now");
+    assert_eq!(kind(&failure), (Sent::No, Reason::MetadataMismatch), "{failure}");
+}

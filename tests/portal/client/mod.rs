@@ -1,0 +1,16 @@
+//! The Thinkwise client against a portal that keeps a ledger: what the client says about a failed
+//! call must never be better than what the ledger says about it.
+
+#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+mod calls;
+mod cli;
+mod fake;
+mod faults;
+mod flows;
+mod forms;
+mod hidden;
+mod login;
+mod metadata;
+mod staged;
+mod world;

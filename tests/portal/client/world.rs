@@ -1,0 +1,102 @@
+//! Portals and clients to test with.
+
+use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER};
+use registry_token_operator::api::{Limits, Reason, Thinkwise};
+use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use registry_token_operator::portal::{Failure, Portal as _, PortalRow, Sent};
+use secrecy::SecretString;
+use serde_json::json;
+
+/// A spec that says what `$metadata` cannot, and nothing else.
+pub fn open(url: &str, shape: &Shape) -> Thinkwise {
+    let mut text = json!({
+        "url": url,
+        "allowInsecureHTTP": true,
+        "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal-login"}}},
+    });
+    if shape.form != Form::Unbound {
+        let row = json!({"table": "klant", "key": [{"column": "klant_id", "value": "42"}]});
+        text["tasks"] = json!({"request": {"boundTo": row}});
+    }
+    serde_json::from_value(text).expect("a spec")
+}
+
+/// A spec that says all, and what is not needed.
+pub fn spec(url: &str) -> Thinkwise {
+    let text = json!({
+        "url": url,
+        "allowInsecureHTTP": true,
+        "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal-login"}}},
+        "table": {
+            "name": "container_token",
+            "key": [{"column": "token_id", "from": "TokenID"}],
+            "columns": {"username": "username", "description": "description"},
+        },
+        "tasks": {
+            "request": {
+                "name": "request_token",
+                "parameters": [{"name": "z_first", "value": "1"}, {"name": "description", "from": "Description"}],
+                "outputs": {"username": "username", "secret": "secret", "id": "token_id"},
+            },
+            "editDescription": {
+                "name": "edit_token",
+                "parameters": [{"name": "token_id", "from": "TokenID"}, {"name": "description", "from": "Description"}],
+            },
+            "revoke": {
+                "name": "revoke_token",
+                "parameters": [{"name": "token_id", "from": "TokenID"}, {"name": "confirm", "value": "true"}],
+            },
+        },
+    });
+    serde_json::from_value(text).expect("a spec")
+}
+
+pub fn basic(password: &str) -> Credentials {
+    Credentials::Basic { username: USER.to_owned(), password: SecretString::from(password) }
+}
+
+pub fn client_credentials(secret: &str) -> Credentials {
+    Credentials::ClientCredentials { client_id: "operator".to_owned(), client_secret: SecretString::from(secret) }
+}
+
+pub fn settings(url: &str, credentials: Credentials) -> Settings {
+    let limits = Limits {
+        connect_timeout: "1s".parse().expect("a duration"),
+        first_byte_timeout: "2s".parse().expect("a duration"),
+        request_timeout: "3s".parse().expect("a duration"),
+        ..Limits::default()
+    };
+    Settings { spec: spec(url), limits, credentials, ca_pem: None }
+}
+
+pub fn portal(url: &str, credentials: Credentials) -> ThinkwisePortal {
+    ThinkwisePortal::new(settings(url, credentials)).expect("a portal")
+}
+
+pub async fn with_basic() -> (Fake, ThinkwisePortal) {
+    let fake = Fake::start(None).await;
+    let portal = portal(&fake.url, basic(PASSWORD));
+    (fake, portal)
+}
+
+pub fn kind(failure: &Failure) -> (Sent, Reason) {
+    (failure.sent, failure.reason)
+}
+
+/// A portal of this shape, and a client that found out all by itself.
+pub async fn of(shape: Shape) -> (Fake, ThinkwisePortal) {
+    let fake = Fake::of(shape.clone()).await;
+    let settings = Settings { spec: open(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
+    (fake, ThinkwisePortal::new(settings).expect("a portal"))
+}
+
+pub async fn all(portal: &ThinkwisePortal) -> Result<Vec<PortalRow>, Failure> {
+    let mut rows = Vec::new();
+    portal.scan(&mut |row| rows.push(row)).await?;
+    Ok(rows)
+}
+
+pub fn answer(status: u16, headers: &[(&'static str, &str)]) -> Fault {
+    let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Fault::Answer(status, headers, "a body that holds hush-body")
+}
