@@ -66,7 +66,7 @@ pub async fn prepare(
         portal: Arc::new(portal),
         gate: gate(ctx, key, &spec.limits),
     };
-    let permit = handle.gate.call(Priority::Later).await;
+    let permit = handle.gate.call(Priority::Later, "").await;
     handle.portal.list(Rows::Probe).await.map_err(|failure| said(&failure))?;
     drop(permit);
     Ok(Arc::new(handle))
@@ -81,10 +81,10 @@ fn said(failure: &Failure) -> NotReady {
     (failure.reason, failure.message.clone())
 }
 
-/// The limiter outlives a change of the credentials: what is under way still counts.
+/// The limiter outlives a change of the spec or the credentials: what is under way still counts.
 fn gate(ctx: &Context, key: &IssuerKey, limits: &Limits) -> Arc<Gate> {
     let former = ctx.issuers.handle(key).map(|handle| Arc::clone(&handle.gate));
-    former.filter(|gate| gate.limits() == limits).unwrap_or_else(|| Arc::new(Gate::new(limits)))
+    former.inspect(|gate| gate.adjust(limits)).unwrap_or_else(|| Arc::new(Gate::new(limits)))
 }
 
 /// Name of the Secret with the portal's credentials.

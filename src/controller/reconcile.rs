@@ -9,6 +9,7 @@ use crate::domain::attempt::Fault;
 use crate::domain::backoff;
 use crate::domain::decide::{Action, decide, works};
 use crate::domain::status::Fact;
+use crate::portal::limits::Priority;
 use kube::ResourceExt;
 use kube::runtime::controller;
 use std::convert::Infallible;
@@ -78,8 +79,9 @@ async fn make_room(world: &mut World, ctx: &Context) -> Option<Step> {
         let _ = ctx.wake_issuer.send(world.issuer_key());
         return Some(Step::Rest);
     }
+    let namespace = world.namespace();
     tokio::select! {
-        room = issuer.gate.prepare() => world.room = Some(room),
+        room = issuer.gate.prepare(Priority::Urgent, &namespace) => world.room = Some(room),
         () = ctx.stop.cancelled() => return Some(Step::Rest),
     }
     None

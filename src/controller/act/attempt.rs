@@ -144,7 +144,7 @@ impl Driver<'_> {
 
     async fn ask(&mut self) -> Answer {
         let issuer = Arc::clone(&self.issuer);
-        let permit = issuer.gate.call(Priority::Urgent).await;
+        let permit = issuer.gate.call(Priority::Urgent, &self.world.namespace()).await;
         if self.issuer_read.elapsed() > SEND_WITHIN {
             match self.read_issuer().await {
                 Answer::Done => {}
@@ -184,7 +184,7 @@ impl Driver<'_> {
         let marker = self.marker.to_string();
         for look_up in 0..LOOK_UPS {
             tokio::time::sleep(Duration::from_millis(250) * look_up).await;
-            let permit = self.issuer.gate.call(Priority::Urgent).await;
+            let permit = self.issuer.gate.call(Priority::Urgent, &self.world.namespace()).await;
             let rows = self.issuer.portal.list(Rows::Containing(&marker)).await;
             drop(permit);
             let rows = rows.unwrap_or_default();
@@ -263,7 +263,7 @@ impl Driver<'_> {
 
     async fn revoke(&mut self, id: &str) -> Answer {
         let Some(username) = self.token.as_ref().map(|token| token.username.clone()) else { return Answer::Unclear };
-        let _permit = self.issuer.gate.call(Priority::Urgent).await;
+        let _permit = self.issuer.gate.call(Priority::Urgent, &self.world.namespace()).await;
         match self.issuer.portal.revoke(TokenRef { id, username: &username }).await {
             Ok(()) => Answer::Done,
             Err(_) => Answer::Unclear,

@@ -36,19 +36,19 @@ pub fn fault_of(ctx: &Context, world: &World, issuer: &Handle, failure: &Failure
     }
 }
 
-async fn rows(issuer: &Handle, wanted: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
-    let _permit = issuer.gate.call(Priority::Later).await;
+async fn rows(world: &World, issuer: &Handle, wanted: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
+    let _permit = issuer.gate.call(Priority::Later, &world.namespace()).await;
     issuer.portal.list(wanted).await
 }
 
 /// Revokes a token, if the portal still lists it under this id and username. An id alone may
 /// have been given to another token since.
-async fn revoke(issuer: &Handle, token: TokenRef<'_>) -> Result<(), Failure> {
-    let listed = rows(issuer, Rows::WithId(token.id)).await?;
+async fn revoke(world: &World, issuer: &Handle, token: TokenRef<'_>) -> Result<(), Failure> {
+    let listed = rows(world, issuer, Rows::WithId(token.id)).await?;
     if !listed.iter().any(|row| row.id == token.id && row.username == token.username) {
         return Ok(());
     }
-    let _permit = issuer.gate.call(Priority::Later).await;
+    let _permit = issuer.gate.call(Priority::Later, &world.namespace()).await;
     issuer.portal.revoke(token).await
 }
 
@@ -69,7 +69,7 @@ pub async fn recover(world: &mut World, ctx: &Context) -> Step {
     for abandoned in held.abandoned {
         let begun = Timestamp::now();
         let marker = Marker::new(issuer.tag.clone(), Nonce::of(&uid, &abandoned.attempt));
-        match revoke_marked(&issuer, &marker).await {
+        match revoke_marked(world, &issuer, &marker).await {
             Ok(0) if begun < abandoned.until => open.push(abandoned),
             Ok(count) => tracing::info!(object = %world.name(), count, "tokens of a lost request revoked"),
             Err(failure) => return Step::Failed(fault_of(ctx, world, &issuer, &failure)),
@@ -89,11 +89,11 @@ pub async fn recover(world: &mut World, ctx: &Context) -> Step {
     Step::After(left)
 }
 
-async fn revoke_marked(issuer: &Handle, marker: &Marker) -> Result<usize, Failure> {
-    let listed = rows(issuer, Rows::Containing(&marker.to_string())).await?;
+async fn revoke_marked(world: &World, issuer: &Handle, marker: &Marker) -> Result<usize, Failure> {
+    let listed = rows(world, issuer, Rows::Containing(&marker.to_string())).await?;
     let ours: Vec<_> = listed.iter().filter(|row| marker.is_in(&row.description)).collect();
     for row in &ours {
-        let _permit = issuer.gate.call(Priority::Later).await;
+        let _permit = issuer.gate.call(Priority::Later, &world.namespace()).await;
         issuer.portal.revoke(TokenRef { id: &row.id, username: &row.username }).await?;
     }
     Ok(ours.len())
@@ -108,7 +108,7 @@ pub async fn revoke_retiring(world: &mut World, ctx: &Context) -> Step {
     let retiring = world.object.status.as_ref().map(|status| status.retiring.clone()).unwrap_or_default();
     let mut revoked = vec![];
     for token in retiring.into_iter().filter(|token| token.revocation_time.0 <= Timestamp::now()) {
-        match revoke(&issuer, TokenRef { id: &token.id, username: &token.username }).await {
+        match revoke(world, &issuer, TokenRef { id: &token.id, username: &token.username }).await {
             Ok(()) => revoked.push(token.username),
             Err(failure) => return Step::Failed(fault_of(ctx, world, &issuer, &failure)),
         }
@@ -153,7 +153,7 @@ async fn set_description(
 ) -> Result<bool, Failure> {
     // A token that this pass asked for is known to be there, with its marker.
     if !world.unsettled {
-        let listed = rows(issuer, Rows::WithId(token.id)).await?;
+        let listed = rows(world, issuer, Rows::WithId(token.id)).await?;
         let Some(row) = listed.iter().find(|row| row.id == token.id && row.username == token.username) else {
             return Ok(false);
         };
@@ -161,7 +161,7 @@ async fn set_description(
             return Ok(true);
         }
     }
-    let _permit = issuer.gate.call(Priority::Later).await;
+    let _permit = issuer.gate.call(Priority::Later, &world.namespace()).await;
     issuer.portal.edit_description(token, description).await?;
     Ok(true)
 }
@@ -182,7 +182,7 @@ pub async fn revoke_all(world: &mut World, ctx: &Context) -> Step {
         Err(error) => return unable(&error),
     }
     for (id, username) in &tokens {
-        if let Err(failure) = revoke(&issuer, TokenRef { id, username }).await {
+        if let Err(failure) = revoke(world, &issuer, TokenRef { id, username }).await {
             let fault = fault_of(ctx, world, &issuer, &failure);
             let message = format!("the token {username} could not be revoked: {}", fault.message);
             return Step::Failed(waiting(fault.reason, message));

@@ -142,7 +142,7 @@ pub async fn adopt(world: &mut World, ctx: &Context) -> Step {
     let Some(meta) = world.secret.clone() else { return Step::Again };
     let Some(stored) = world.parse(&meta).stored else { return Step::Again };
     let nonce = Nonce::of(&world.uid(), &stored.attempt);
-    let permit = issuer.gate.call(Priority::Later).await;
+    let permit = issuer.gate.call(Priority::Later, &world.namespace()).await;
     let listed = issuer.portal.list(Rows::WithId(&stored.id)).await;
     drop(permit);
     let listed = match listed {
