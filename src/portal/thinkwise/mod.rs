@@ -8,8 +8,6 @@ mod fields;
 mod messages;
 mod oauth;
 mod odata;
-mod retry_after;
-mod tls;
 mod wire;
 
 use self::auth::Login;

@@ -1,19 +1,19 @@
-//! How long the portal asks to wait.
+//! How long a server asks to wait.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
-/// No portal means a longer wait than this.
+/// No server means a longer wait than this.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: seconds, or an HTTP date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        // Against the portal's own clock, where it shows it: ours may be wrong.
+        // Against the server's own clock, where it shows it: ours may be wrong.
         Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
     };
     Some(wait.min(LONGEST))
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_counts_from_the_portals_own() {
+    fn a_date_counts_from_the_servers_own() {
         let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_mins(1)));
         assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
