@@ -7,6 +7,7 @@ pub mod domain;
 mod http;
 pub mod portal;
 pub mod readiness;
+pub mod registry;
 pub mod run;
 pub mod server;
 pub mod telemetry;
