@@ -1,7 +1,7 @@
 //! HTTP clients, one for each set of certificates to trust: reading those costs more than a login.
 
-use crate::http;
-use reqwest::{Client, redirect};
+use crate::http::{self, Client};
+use reqwest::redirect::Policy;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,13 +41,13 @@ impl Clients {
 
 fn build(ca_pem: Option<&str>, plain_http: bool, connect: Duration) -> Result<Client, String> {
     let tls = http::tls_config(ca_pem).map_err(|error| error.message("spec.registries[].tls"))?;
-    let client = http::client(tls, connect, plain_http).redirect(redirect::Policy::custom(|attempt| {
+    let redirects = Policy::custom(|attempt| {
         let from = attempt.previous().last().map(url::Url::origin);
         let stays = from == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS;
         // What is not followed is an answer like any other.
         if stays { attempt.follow() } else { attempt.stop() }
-    }));
-    client.build().map_err(|error| http::trouble(error).1)
+    });
+    Client::new(tls, connect, plain_http, redirects).map_err(|error| http::trouble(error).1)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 #[path = "../portal/client.rs"]
 mod client;
+#[path = "../portal/connections.rs"]
+mod connections;
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
 #[path = "../control_plane/self_test.rs"]
@@ -13,6 +15,8 @@ mod control_plane_tests;
 mod raw;
 #[path = "../registry/mod.rs"]
 mod registry;
+#[path = "../portal/sending.rs"]
+mod sending;
 #[path = "../simulator/mod.rs"]
 mod simulator;
 #[path = "../simulator/self_test.rs"]

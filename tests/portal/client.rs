@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
 #[path = "client/fake.rs"]
-mod fake;
+pub mod fake;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,14 +14,9 @@ use registry_token_operator::portal::thinkwise::{Credentials, Settings, Thinkwis
 use registry_token_operator::portal::{Failure, Portal as _, PortalRow, Rows, Sent, TokenRef};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-fn spec(url: &str) -> Thinkwise {
+pub fn spec(url: &str) -> Thinkwise {
     let text = json!({
         "url": url,
         "allowInsecureHTTP": true,
@@ -50,15 +45,19 @@ fn spec(url: &str) -> Thinkwise {
     serde_json::from_value(text).expect("a spec")
 }
 
-fn basic(password: &str) -> Credentials {
-    Credentials::Basic { username: USER.to_owned(), password: SecretString::from(password) }
+pub fn basic(password: &str) -> Credentials {
+    basic_as(USER, password)
+}
+
+pub fn basic_as(username: &str, password: &str) -> Credentials {
+    Credentials::Basic { username: username.to_owned(), password: SecretString::from(password) }
 }
 
 fn client_credentials(secret: &str) -> Credentials {
     Credentials::ClientCredentials { client_id: "operator".to_owned(), client_secret: SecretString::from(secret) }
 }
 
-fn settings(url: &str, credentials: Credentials) -> Settings {
+pub fn settings(url: &str, credentials: Credentials) -> Settings {
     let limits = Limits {
         connect_timeout: "1s".parse().expect("a duration"),
         first_byte_timeout: "2s".parse().expect("a duration"),
@@ -78,7 +77,7 @@ async fn with_basic() -> (Fake, ThinkwisePortal) {
     (fake, portal)
 }
 
-fn kind(failure: &Failure) -> (Sent, Reason) {
+pub fn kind(failure: &Failure) -> (Sent, Reason) {
     (failure.sent, failure.reason)
 }
 
@@ -286,26 +285,14 @@ async fn without_a_bearer_nothing_was_sent() {
     portal.request("d").await.expect("a token");
 }
 
-fn certificate() -> (TlsAcceptor, String) {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a server");
-    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
-}
-
 #[tokio::test]
 async fn exactly_the_given_ca_is_trusted() {
-    let (tls, pem) = certificate();
+    let (tls, pem) = crate::raw::tls(&[]);
     let fake = Fake::start(Some(tls)).await;
     let mut trusting = Settings { ca_pem: Some(pem), ..settings(&fake.url, basic(PASSWORD)) };
     trusting.spec.allow_insecure_http = false;
     ThinkwisePortal::new(trusting).expect("a portal").request("d").await.expect("a token");
-    let (_, other) = certificate();
+    let (_, other) = crate::raw::tls(&[]);
     for ca_pem in [None, Some(other)] {
         let settings = Settings { ca_pem, ..settings(&fake.url, basic(PASSWORD)) };
         let failure = ThinkwisePortal::new(settings).expect("a portal").request("d").await.expect_err("untrusted");

@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
+pub mod http2;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,8 +47,12 @@ pub enum Deed {
     Read,
     /// Writes this, and is ready for the next request.
     Say(String),
+    /// Writes this so much later, and is ready for the next request.
+    SayLater(Duration, String),
     /// Writes this and closes the connection.
     SayAndClose(String),
+    /// Writes this and closes the connection a little later, whatever comes meanwhile.
+    SayAndCloseSoon(String, Duration),
     /// Writes the first, and the second again and again, for ever.
     SayForEver(String, String),
     /// Does nothing more and keeps the connection.
@@ -131,15 +137,16 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Scr
 /// Ends, and with it the connection, when the client or the script has had enough.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script, counts: &Counts) -> Option<()> {
     let mut stream = BufReader::new(stream);
-    act(&mut stream, script(At::Connection, &Seen::default())).await?;
+    let nothing = Seen::default();
+    act(&mut stream, &nothing, script(At::Connection, &nothing)).await?;
     loop {
         let mut seen = head(&mut stream).await?;
         counts.seen.lock().expect("requests").push(seen.clone());
-        act(&mut stream, script(At::Head, &seen)).await?;
+        act(&mut stream, &seen, script(At::Head, &seen)).await?;
         let mut body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
         stream.read_exact(&mut body).await.ok()?;
         seen.body = body.len();
-        act(&mut stream, script(At::Request, &seen)).await?;
+        act(&mut stream, &seen, script(At::Request, &seen)).await?;
     }
 }
 
@@ -159,13 +166,22 @@ async fn head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Seen> {
     Some(Seen { line, headers: lines.split_off(1), body: 0 })
 }
 
-async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, deed: Deed) -> Option<()> {
+async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, _: &Seen, deed: Deed) -> Option<()> {
     let stream = stream.get_mut();
     match deed {
         Deed::Read => {}
         Deed::Say(text) => write(stream, &text).await?,
+        Deed::SayLater(late, text) => {
+            tokio::time::sleep(late).await;
+            write(stream, &text).await?;
+        }
         Deed::SayAndClose(text) => {
             write(stream, &text).await?;
+            return None;
+        }
+        Deed::SayAndCloseSoon(text, soon) => {
+            write(stream, &text).await?;
+            tokio::time::sleep(soon).await;
             return None;
         }
         Deed::SayForEver(first, then) => {

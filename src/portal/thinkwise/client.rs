@@ -2,8 +2,9 @@
 
 use super::{Failure, Sent, errors};
 use crate::api::{Limits, Reason};
-use crate::http::{self, BodyError};
-use reqwest::{Client, Request, Response};
+use crate::http::{self, BodyError, Client};
+use reqwest::redirect::Policy;
+use reqwest::{Request, Response};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
@@ -24,8 +25,9 @@ impl HttpClient {
         let connect = limits.connect_timeout.0.min(first_byte.mul_f32(0.9));
         let tls = http::tls_config(ca_pem)
             .map_err(|error| Failure::new(Sent::No, Reason::TrustMissing, error.message("spec.thinkwise.tls")))?;
-        let client =
-            http::client(tls, connect, insecure).build().map_err(|error| errors::of_transport(error, "the portal"))?;
+        // A redirect would carry credentials to where nobody sent them.
+        let client = Client::new(tls, connect, insecure, Policy::none())
+            .map_err(|error| errors::of_transport(error, "the portal"))?;
         Ok(Self { client, first_byte, total: limits.request_timeout.0 })
     }
 
