@@ -5,7 +5,7 @@ use crate::cli::{Cli, Command, Run};
 use crate::controller::{self, OPERATOR, Settings};
 use crate::readiness::Readiness;
 use crate::{server, telemetry};
-use axum::http::{HeaderValue, header::USER_AGENT};
+use axum::http::{HeaderValue, Uri, header::USER_AGENT};
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::path::Path;
@@ -64,11 +64,21 @@ async fn operate(run: Run) -> Result<(), Failure> {
 /// Never retries by itself: a write whose answer was lost is read, not repeated.
 async fn client() -> Result<Client, Failure> {
     let mut config = Config::infer().await?;
+    // kube takes HTTPS_PROXY over into what it read of a kubeconfig, and could not speak to a proxy then.
+    if config.proxy_url.as_ref().is_some_and(is_environments) {
+        config.proxy_url = None;
+    }
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_str(&agent)?));
     Ok(Client::try_from(config)?)
+}
+
+/// Whether a proxy is the environment's, which is for portals and registries.
+fn is_environments(proxy: &Uri) -> bool {
+    let named = ["HTTPS_PROXY", "https_proxy"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.filter_map(|text| text.parse::<Uri>().ok()).any(|uri| uri == *proxy)
 }
 
 /// A process that begins anew, in the same pod too, is another holder: what the former one

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -53,6 +53,8 @@ pub enum Deed {
     SayAndClose(String),
     /// Writes this and closes the connection a little later, whatever comes meanwhile.
     SayAndCloseSoon(String, Duration),
+    /// Connects the client with the server that it asks for, as a proxy does.
+    Tunnel,
     /// Writes the first, and the second again and again, for ever.
     SayForEver(String, String),
     /// Does nothing more and keeps the connection.
@@ -166,7 +168,7 @@ async fn head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Seen> {
     Some(Seen { line, headers: lines.split_off(1), body: 0 })
 }
 
-async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, _: &Seen, deed: Deed) -> Option<()> {
+async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, seen: &Seen, deed: Deed) -> Option<()> {
     let stream = stream.get_mut();
     match deed {
         Deed::Read => {}
@@ -182,6 +184,13 @@ async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, _: &Se
         Deed::SayAndCloseSoon(text, soon) => {
             write(stream, &text).await?;
             tokio::time::sleep(soon).await;
+            return None;
+        }
+        Deed::Tunnel => {
+            let mut server = TcpStream::connect(seen.path()).await.ok()?;
+            write(stream, "HTTP/1.1 200 Connected\r\n\r\n").await?;
+            // Until one side has enough.
+            let _ = tokio::io::copy_bidirectional(stream, &mut server).await;
             return None;
         }
         Deed::SayForEver(first, then) => {

@@ -33,6 +33,12 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
              check the names of application, table and tasks, and the user's rights{said}"
             ),
         ),
+        // Only of a portal without TLS: to one with TLS the proxy gives no connection.
+        407 => (
+            Sent::Refused,
+            Reason::Unreachable,
+            "the operator's proxy asks for a login (HTTP 407): write it into HTTP_PROXY".to_owned(),
+        ),
         429 => (Sent::Refused, Reason::RateLimited, format!("the portal asks for fewer requests (HTTP 429){said}")),
         400..500 => {
             (Sent::Refused, Reason::RequestRefused, format!("the portal refused the {kind} {name} (HTTP {code}){said}"))
@@ -107,6 +113,7 @@ mod tests {
             (401, Sent::Refused, Reason::Unauthorised),
             (403, Sent::Refused, Reason::NoAccess),
             (404, Sent::Refused, Reason::NoAccess),
+            (407, Sent::Refused, Reason::Unreachable),
             (422, Sent::Refused, Reason::RequestRefused),
             (429, Sent::Refused, Reason::RateLimited),
             (500, Sent::Perhaps, Reason::PortalFailed),
