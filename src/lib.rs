@@ -4,6 +4,8 @@ pub mod api;
 pub mod cli;
 pub mod controller;
 pub mod domain;
+#[cfg(test)]
+mod fuzzing;
 mod http;
 pub mod portal;
 pub mod readiness;

@@ -17,3 +17,27 @@ pub(crate) fn clean(text: &str) -> String {
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
+
+#[cfg(test)]
+pub(crate) mod fuzz {
+    use super::*;
+    use crate::fuzzing::{Changes, changed_text};
+
+    /// What holds of all that is shown.
+    pub(crate) fn assert_showable(text: &str) {
+        assert!(text.chars().count() <= LONGEST, "{} characters", text.chars().count());
+        assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
+        assert_eq!(text, text.trim());
+    }
+
+    #[test]
+    fn whatever_is_cleaned_is_one_short_visible_line() {
+        bolero::check!().with_type::<(String, Changes)>().for_each(|(text, changes)| {
+            for text in [changed_text(text, changes), text.repeat(100)] {
+                let cleaned = clean(&text);
+                assert_showable(&cleaned);
+                assert_eq!(clean(&cleaned), cleaned, "what is clean stays as it is");
+            }
+        });
+    }
+}

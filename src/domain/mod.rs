@@ -5,6 +5,8 @@ pub mod attempt;
 pub mod backoff;
 pub mod decide;
 pub mod dockerconfig;
+#[cfg(test)]
+mod fuzz;
 pub mod marker;
 pub mod observed;
 pub mod pull_secret;

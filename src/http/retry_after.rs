@@ -65,3 +65,47 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+    use crate::fuzzing::{Changes, changed, pick};
+    use jiff::fmt::rfc2822::DateTimePrinter;
+    use reqwest::header::HeaderValue;
+
+    const SEEDS: [&str; 4] = ["120", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49 EST", "0"];
+
+    #[test]
+    fn no_wish_is_longer_than_a_day() {
+        bolero::check!().with_type::<(u8, Changes, u8, Changes)>().for_each(|(seed, changes, now, more)| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in
+                [(RETRY_AFTER, changed(pick(&SEEDS, *seed), changes)), (DATE, changed(pick(&SEEDS, *now), more))]
+            {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.insert(name, value);
+                }
+            }
+            let wait = retry_after(&headers);
+            assert!(wait.is_none_or(|wait| wait <= LONGEST), "{wait:?} of {headers:?}");
+        });
+    }
+
+    #[test]
+    fn what_was_wished_is_kept_in_either_form() {
+        bolero::check!().with_type::<(u32, u32)>().for_each(|(now, wait)| {
+            let (now, wait) = (i64::from(*now), u64::from(*wait));
+            let date = |seconds: i64| {
+                let time = Timestamp::from_second(seconds).expect("a time");
+                DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a date")
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_str(&date(now)).expect("a header"));
+            let until = date(now + i64::try_from(wait).expect("a number"));
+            for text in [until, wait.to_string()] {
+                headers.insert(RETRY_AFTER, HeaderValue::from_str(&text).expect("a header"));
+                assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait).min(LONGEST)), "{headers:?}");
+            }
+        });
+    }
+}

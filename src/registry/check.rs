@@ -145,7 +145,7 @@ impl Asked {
 }
 
 /// Where the version check is. Only the host counts: a path says where images lie.
-fn address(registry: &str, plain_http: bool) -> Result<Url, Verdict> {
+pub(super) fn address(registry: &str, plain_http: bool) -> Result<Url, Verdict> {
     let authority = registry.split('/').next().unwrap_or_default();
     let scheme = if plain_http { "http" } else { "https" };
     let odd = authority.is_empty()

@@ -5,6 +5,8 @@
 mod challenge;
 mod check;
 mod clients;
+#[cfg(test)]
+mod fuzz;
 mod meaning;
 
 use crate::api::Reason;

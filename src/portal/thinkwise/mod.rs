@@ -5,6 +5,8 @@ mod call;
 mod client;
 mod errors;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod messages;
 mod oauth;
 mod odata;
