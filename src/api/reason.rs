@@ -100,6 +100,8 @@ pub enum Reason {
     RateLimited,
     /// The portal answered with an error of its own.
     PortalFailed,
+    /// The registry answered with an error of its own.
+    RegistryFailed,
     /// The portal's answer is not what it should be.
     AnswerMalformed,
     /// The API server could not be asked.
