@@ -32,6 +32,12 @@ pub enum Reason {
     TokenStored,
     /// The portal answers as configured.
     PortalReady,
+    /// The portal answers, and suddenly lists so few tokens that it is not believed.
+    ListShrunken,
+    /// The portal answers, and does not list the tokens to our user.
+    ListHidden,
+    /// The portal answers, and its limits are too low for all the rotations.
+    RotationTooFrequent,
     /// The portal shows the description of the spec.
     Synced,
     /// The description is edited next.
