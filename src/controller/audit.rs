@@ -34,7 +34,8 @@ pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: 
     if found.revoked > 0 {
         tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
     }
-    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, vanished }, lag);
+    let first = ctx.issuers.audited(key).is_none();
+    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, vanished, first }, lag);
     wake(ctx, key, issuer);
     Ok(())
 }

@@ -89,7 +89,9 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
         status.credentials_secret.clone_from(&handle.credentials);
     }
     if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|_| handle.facts.list_visible) {
-        status.tokens = i64::try_from(audited.inventory.len()).ok();
+        if !audited.first || status.tokens.is_none() {
+            status.tokens = i64::try_from(audited.inventory.len()).ok();
+        }
         status.last_audit_time = Some(Time(audited.inventory.begun));
     }
 }

@@ -82,6 +82,8 @@ pub struct Audited {
     pub inventory: Inventory,
     /// How many tokens are gone that it had to list, and whether that is believed.
     pub vanished: Vanished,
+    /// It was the first one of this process: a restart is no news.
+    pub first: bool,
 }
 
 /// What is to be audited, and what was.
