@@ -7,10 +7,10 @@ help: ## Lists the targets
 build: ## Builds the operator (release)
 	cargo build --release --locked --bin registry-token-operator
 
-demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name uses that cluster
+demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name uses that cluster, PROFILE=name another portal, PROFILE=list names them
 	$(if $(CONTEXT),,@tests/control_plane/build.sh >/dev/null)
 	cargo build --locked --bin registry-token-operator --example portal-simulator --example demo
-	cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT))
+	cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(filter list,$(PROFILE)),--list-profiles,$(if $(PROFILE),--profile $(PROFILE)))
 
 test: ## Runs every suite; one line of counts at the end
 	@tests/control_plane/build.sh >/dev/null

@@ -2,10 +2,12 @@
 
 use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
-use crate::controller::{self, OPERATOR, Settings};
+use crate::controller::{self, Clock, OPERATOR, Settings};
 use crate::readiness::Readiness;
 use crate::{check, discover, server, telemetry};
-use axum::http::{HeaderValue, header::USER_AGENT};
+use axum::http::header::{DATE, USER_AGENT};
+use axum::http::{HeaderValue, Response};
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::path::Path;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tower::util::MapResponseLayer;
 
 /// A failure that ends the process; its text says what to do.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -41,7 +44,8 @@ fn generate(folder: &Path) -> Result<(), Failure> {
 async fn operate(run: Run) -> Result<(), Failure> {
     telemetry::start(run.log_format)?;
     use_ring()?;
-    let client = client_of(Config::infer().await?)?;
+    let clock = Arc::new(Clock::default());
+    let client = client_of(Config::infer().await?, Arc::clone(&clock))?;
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
     on_signal(stop.clone(), Arc::clone(&readiness))?;
@@ -51,7 +55,7 @@ async fn operate(run: Run) -> Result<(), Failure> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), holder, namespace = run.namespace, "starting");
     let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), stop.clone().cancelled_owned()));
-    let settings = Settings { namespace: run.namespace, holder };
+    let settings = Settings { namespace: run.namespace, holder, clock };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop.clone()) => {}
         ended = health => ended??,
@@ -68,13 +72,20 @@ pub(crate) fn use_ring() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Never retries by itself: a write whose answer was lost is read, not repeated.
-pub(crate) fn client_of(mut config: Config) -> Result<Client, Failure> {
+/// Never retries by itself: a write whose answer was lost is read, not repeated. Every answer's
+/// `Date` sets the clock.
+pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client, Failure> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_str(&agent)?));
-    Ok(Client::try_from(config)?)
+    let listen = MapResponseLayer::new(move |response: Response<_>| {
+        if let Some(date) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
+            clock.heard(date);
+        }
+        response
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&listen).build())
 }
 
 /// A process that begins anew, in the same pod too, is another holder: what the former one

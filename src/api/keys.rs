@@ -14,15 +14,33 @@ pub const OWNER_LABEL: &str = "registry-token.dev/owner";
 /// The reservation: `<attempt>.<holder>`, while a request for a token may be under way.
 pub const ATTEMPT_ANNOTATION: &str = "registry-token.dev/attempt";
 
-/// Attempts, separated by commas, that were given up without knowing whether the portal made a
-/// token for them. They are looked up by their marker, and revoked, before a next attempt.
-pub const ABANDONED_ANNOTATION: &str = "registry-token.dev/abandoned";
-
 /// The attempt whose token the Secret holds.
 pub const STORED_ANNOTATION: &str = "registry-token.dev/stored";
 
 /// The portal's id of the token that the Secret holds.
 pub const TOKEN_ID_ANNOTATION: &str = "registry-token.dev/token-id";
+
+/// Why the token that the Secret holds was asked for: JSON with the cause, and the annotations that
+/// it answers.
+pub const HANDLES_ANNOTATION: &str = "registry-token.dev/handles";
+
+/// Hash of the content that the operator wrote, to see whether somebody changed it.
+pub const CHECKSUM_ANNOTATION: &str = "registry-token.dev/checksum";
+
+/// On an object or an issuer, set by its user: any new value replaces the token, and the old one
+/// is revoked after the overlap.
+pub const ROTATE_ANNOTATION: &str = "registry-token.dev/rotate";
+
+/// On an object or an issuer, set by its user: any new value replaces a compromised token, and the
+/// old one is revoked as soon as the new one is stored.
+pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
+
+/// On an object, set by its user: any new value has it looked at now, the whole Secret included.
+pub const RECONCILE_ANNOTATION: &str = "registry-token.dev/reconcile";
+
+/// On a Secret without a controller, set to `true` by its user: it is handed over to the
+/// `RegistryToken` that names it, and its content is replaced.
+pub const ADOPT_ANNOTATION: &str = "registry-token.dev/adopt";
 
 /// Set when the object is being deleted: no further attempt may be reserved here.
 pub const CLOSED_ANNOTATION: &str = "registry-token.dev/closed";

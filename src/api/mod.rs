@@ -5,6 +5,7 @@ mod crd;
 mod duration;
 mod issuer;
 mod keys;
+mod lifecycle;
 mod names;
 mod reason;
 mod registry_token;
@@ -18,14 +19,16 @@ pub use issuer::{
     NamespacesFrom, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
 };
 pub use keys::{
-    ABANDONED_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP, OWNER_LABEL,
-    REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP,
+    HANDLES_ANNOTATION, OWNER_LABEL, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION, REPLACE_ANNOTATION,
+    ROTATE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
+pub use lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 pub use names::{IssuerKind, IssuerRef};
 pub use reason::{ConditionType, Reason};
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
-    RetiringToken, SecretTemplate,
+    RetiringToken, SecretTemplate, UpstreamRevocation,
 };
 pub use tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,

@@ -7,12 +7,16 @@ use std::fmt;
 pub enum ConditionType {
     /// Object: pods can pull. Issuer: the portal answers as configured.
     Ready,
+    /// The registry lets the token in.
+    LoginVerified,
     /// The portal shows `spec.description`.
     DescriptionSynced,
     /// Only while true: the operator is at work towards the spec.
     Reconciling,
     /// Only while true: nothing goes on until somebody changes something.
     Stalled,
+    /// Only while true: `spec.suspend` forbids anything new.
+    Suspended,
 }
 
 impl fmt::Display for ConditionType {
@@ -34,12 +38,28 @@ pub enum Reason {
     EditPending,
     /// The portal refused the new description.
     EditRefused,
+    /// The portal accepted the description and shows another.
+    EditNotKept,
+    /// The registry lets the token in.
+    LoginAccepted,
+    /// The registry does not let the token in.
+    LoginRefused,
+    /// The registry cannot be asked.
+    RegistryUnavailable,
+    /// `spec.suspend` is set.
+    Suspended,
+    /// Somebody revoked the token in the portal.
+    RevokedUpstream,
+    /// The portal does not list a token that is to be revoked, which proves nothing yet.
+    TokenNotListed,
     /// A request got no clear answer; what it may have made is sought and revoked first.
     RequestUnanswered,
     /// The portal refused to hand out a token.
     RequestRefused,
     /// The Secret lost the token; a new one is requested.
     SecretLost,
+    /// The Secret stores the token, and what it holds has not been read yet.
+    SecretUnread,
     /// The object names an issuer that is not there.
     IssuerNotFound,
     /// The issuer is there and not ready.

@@ -1,5 +1,6 @@
 //! `RegistryToken`: one token, one pull secret.
 
+use super::lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::names::IssuerRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -47,6 +48,25 @@ pub struct RegistryTokenSpec {
     /// The pull secret to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTemplate>,
+
+    /// When the token is replaced by a new one; never, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationSpec>,
+
+    /// What happens when somebody revokes the token in the portal: `Reissue` (the default) replaces
+    /// it, `Hold` leaves it and says so. Revoked again within 24 hours, it is held in any case.
+    #[serde(default)]
+    pub upstream_revocation_policy: UpstreamRevocationPolicy,
+
+    /// What happens to the token when this object goes: `Revoke` (the default), or `Orphan`, which
+    /// leaves token and Secret to you. Can be changed while the object is being deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// Begins nothing new while true: no token is requested, no description edited. A token that works
+    /// stays, and deletion revokes it all the same. False unless given.
+    #[serde(default)]
+    pub suspend: bool,
 }
 
 /// The Secret of type `kubernetes.io/dockerconfigjson` that pods name in `imagePullSecrets`.
@@ -86,7 +106,8 @@ pub struct RegistryTokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 
-    /// `Ready` and `DescriptionSynced`; `Reconciling` and `Stalled` only while they are true.
+    /// `Ready`, `LoginVerified` and `DescriptionSynced`; `Reconciling`, `Stalled` and `Suspended` only
+    /// while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -107,6 +128,28 @@ pub struct RegistryTokenStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["username".into()]))]
     pub retiring: Vec<RetiringToken>,
+
+    /// The values of `registry-token.dev/rotate` and `registry-token.dev/replace` that have been acted
+    /// on: `rotate` and `replace` of this object, `issuerRotate` and `issuerReplace` of its issuer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub handled_annotations: BTreeMap<String, String>,
+
+    /// When the token is replaced next; absent without `spec.rotation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation_time: Option<Time>,
+
+    /// The last time that a token of this object was found to be revoked in the portal by somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_revocation: Option<UpstreamRevocation>,
+}
+
+/// Somebody else revoked a token in the portal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct UpstreamRevocation {
+    /// When it was found out.
+    pub time: Time,
+    /// It was the second time within 24 hours: the token is not replaced before those have passed.
+    pub again: bool,
 }
 
 /// The pull secret as it was last seen or written.

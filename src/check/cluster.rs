@@ -25,7 +25,7 @@ impl Cluster {
                 Config::from_kubeconfig(&options).await?
             }
         };
-        Ok(Self { client: run::client_of(config)?, namespace })
+        Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace })
     }
 
     pub(super) async fn credentials(&self, auth: &Auth) -> Result<Credentials, Failure> {

@@ -1,10 +1,10 @@
 //! What every pass needs.
 
+use super::clock::Clock;
 use super::cluster::turn;
-use super::issuers::{IssuerKey, Issuers};
+use super::issuers::{Handle, IssuerKey, Issuers};
 use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
-use crate::domain::attempt::Fault;
 use crate::domain::observed::IssuerView;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::Client;
@@ -12,7 +12,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use ring::rand::{SecureRandom, SystemRandom};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ pub struct Context {
     pub namespace: String,
     /// This process, in reservations.
     pub holder: String,
+    /// What time it is.
+    pub clock: Arc<Clock>,
     /// What is known of the issuers.
     pub issuers: Issuers,
     /// The objects.
@@ -65,6 +67,7 @@ impl Context {
     pub fn new(
         client: Client,
         (namespace, holder): (String, String),
+        clock: Arc<Clock>,
         tokens: Store<RegistryToken>,
         secrets: Store<PartialObjectMeta<Secret>>,
         wakers: Wakers,
@@ -76,6 +79,7 @@ impl Context {
             client,
             namespace,
             holder,
+            clock,
             issuers: Issuers::default(),
             tokens,
             secrets,
@@ -98,12 +102,27 @@ impl Context {
         self.caches.get().is_some()
     }
 
-    /// The issuer as decisions see it. What no filled cache holds does not exist.
-    pub fn issuer(&self, key: &IssuerKey) -> IssuerView {
+    /// The issuer as decisions see it, where it can be worked with as this handle. What no filled
+    /// cache holds does not exist.
+    pub fn issuer(&self, key: &IssuerKey, handle: Option<&Arc<Handle>>) -> IssuerView {
+        if let Some(handle) = handle {
+            return IssuerView::Ready(handle.facts.clone());
+        }
         match (self.issuers.view(key), self.caches.get()) {
             (IssuerView::Unknown, Some(caches)) if !caches.hold(key) => IssuerView::Missing,
             (view, _) => view,
         }
+    }
+
+    /// Whether no other operator is at work, as far as this one knows.
+    pub const fn leads(&self) -> bool {
+        false
+    }
+
+    /// Has an issuer's portal audited when no late answer can come any more.
+    pub fn want_audit(&self, key: &IssuerKey) {
+        self.issuers.want_audit(key, self.clock.now());
+        let _ = self.wake_issuer.send(key.clone());
     }
 
     /// Randomness for an attempt; none where the system has none, and then nothing is begun.
@@ -136,11 +155,6 @@ impl Context {
             Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),
             Err(_) => tracing::debug!(reason, "the event got no answer"),
         }
-    }
-
-    /// Notes in the log what stands in the way.
-    pub fn log_fault(object: &ObjectRef<RegistryToken>, fault: &Fault) {
-        tracing::warn!(%object, reason = %fault.reason, message = %fault.message, "hindered");
     }
 }
 

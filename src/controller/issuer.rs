@@ -2,30 +2,22 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
+use super::hands::SEND_WITHIN;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
-use crate::api::{
-    AllowedNamespaces, ClusterTokenIssuer, FINALIZER, IssuerKind, IssuerSpec, Limits, NamespacesFrom, Reason,
-    TokenIssuer,
-};
-use crate::domain::attempt::Fault;
-use crate::domain::decide::waiting;
+use super::world::asked;
+use crate::api::{IssuerSpec, Limits, Reason};
 use crate::domain::dockerconfig::registries_hash;
 use crate::domain::marker::IssuerTag;
-use crate::domain::observed::IssuerFacts;
+use crate::domain::observed::{IssuerFacts, LoginMode};
 use crate::portal::limits::{Gate, Priority};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use crate::portal::{Failure, Portal};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::core::SelectorExt;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A request may be sent so much later than the issuer was read.
-const SEND_MARGIN: Duration = Duration::from_secs(2);
 
 /// Why an issuer cannot be worked with.
 pub type NotReady = (Reason, String);
@@ -48,43 +40,47 @@ pub async fn prepare(
     let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
     let portal = ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?;
     let gate = gate(ctx, key, &spec.limits);
-    let permit = gate.call(Priority::Later).await;
+    let permit = gate.call(Priority::Later, "").await;
     let resolved = portal.resolve().await.map_err(|failure| said(&failure))?;
     drop(permit);
     let hosts: Vec<String> = spec.registries.iter().map(|registry| registry.host.clone()).collect();
     let handle = Handle {
         uid: object.uid(),
         generation: object.generation(),
-        tag: IssuerTag::of(&object.uid()),
         facts: IssuerFacts {
+            tag: IssuerTag::of(&object.uid()),
             portal: portal.location().clone(),
             registries: registries_hash(&hosts),
             description_max: resolved.description_max,
             longest_answer: longest_answer(&spec.limits),
             deleting: object.deleting(),
+            held,
+            list_visible: resolved.list_hidden.is_none(),
+            permanent: false,
+            login: LoginMode::Disabled,
+            asked: asked(object.annotations(), ["issuerRotate", "issuerReplace"]),
         },
         hosts,
         credentials: credentials_name(spec),
-        held,
         portal: Arc::new(portal),
         gate,
     };
     Ok(Arc::new(handle))
 }
 
-/// The time-out of a request, and as much for the way to it.
+/// From reading the issuer to the last moment at which an answer may come.
 fn longest_answer(limits: &Limits) -> Duration {
-    limits.request_timeout.0 + SEND_MARGIN
+    SEND_WITHIN + limits.request_timeout.0
 }
 
 fn said(failure: &Failure) -> NotReady {
     (failure.reason, failure.message.clone())
 }
 
-/// The limiter outlives a change of the credentials: what is under way still counts.
+/// The limiter outlives a change of the spec or the credentials: what is under way still counts.
 fn gate(ctx: &Context, key: &IssuerKey, limits: &Limits) -> Arc<Gate> {
     let former = ctx.issuers.handle(key).map(|handle| Arc::clone(&handle.gate));
-    former.filter(|gate| gate.limits() == limits).unwrap_or_else(|| Arc::new(Gate::new(limits)))
+    former.inspect(|gate| gate.adjust(limits)).unwrap_or_else(|| Arc::new(Gate::new(limits)))
 }
 
 /// Name of the Secret with the portal's credentials.
@@ -141,68 +137,4 @@ async fn trust(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<Opti
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn unasked(error: ClusterError) -> NotReady {
     (Reason::ClusterUnavailable, error.to_string())
-}
-
-/// Why an attempt may not go on.
-pub enum Withdrawn {
-    /// The issuer is another than the one that the attempt was begun with.
-    Changed,
-    /// With the fact to show.
-    Because(Fault),
-}
-
-/// Reads the issuer past every cache: still there, not going, still serving this namespace, and
-/// held by our finalizer, so that it outlives the token.
-pub async fn check_usable(ctx: &Context, key: &IssuerKey, namespace: &str, handle: &Handle) -> Result<(), Withdrawn> {
-    let read = match key.kind {
-        IssuerKind::ClusterTokenIssuer => {
-            let issuers: Api<ClusterTokenIssuer> = Api::all(ctx.client.clone());
-            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
-        }
-        IssuerKind::TokenIssuer => {
-            let issuers: Api<TokenIssuer> = Api::namespaced(ctx.client.clone(), &key.namespace);
-            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
-        }
-    };
-    let because = |reason, message: &str| Err(Withdrawn::Because(waiting(reason, message.to_owned())));
-    let object = match read {
-        Ok(Some(object)) => object,
-        Ok(None) => return because(Reason::IssuerNotFound, "the issuer does not exist any more: create it again"),
-        Err(error) => return because(Reason::ClusterUnavailable, &error.to_string()),
-    };
-    if object.deleting() {
-        return because(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object");
-    }
-    if !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
-        let _ = ctx.wake_issuer.send(key.clone());
-        return because(Reason::IssuerNotReady, "the issuer is being prepared for its first token");
-    }
-    if object.uid() != handle.uid || object.generation() != handle.generation {
-        return Err(Withdrawn::Changed);
-    }
-    allowed(ctx, object.allowed_namespaces(), namespace).await
-}
-
-fn boxed<I: IssuerObject + 'static>(object: I) -> Box<dyn IssuerObject> {
-    Box::new(object)
-}
-
-async fn allowed(ctx: &Context, rule: Option<&AllowedNamespaces>, namespace: &str) -> Result<(), Withdrawn> {
-    let Some(rule) = rule.filter(|rule| rule.from == NamespacesFrom::Selector) else { return Ok(()) };
-    let namespaces: Api<Namespace> = Api::all(ctx.client.clone());
-    let found = call("read the namespace", namespaces.get(namespace)).await;
-    let labels: BTreeMap<String, String> = match found {
-        Ok(found) => found.labels().clone(),
-        Err(error) => return Err(Withdrawn::Because(waiting(Reason::ClusterUnavailable, error.to_string()))),
-    };
-    let selector = rule.selector.clone().unwrap_or_default();
-    match kube::core::Selector::try_from(selector) {
-        Ok(selector) if selector.matches(&labels) => Ok(()),
-        _ => Err(Withdrawn::Because(waiting(
-            Reason::NamespaceNotAllowed,
-            format!(
-                "the issuer does not serve the namespace {namespace}: label the namespace as the issuer's allowedNamespaces.selector asks, or use another issuer"
-            ),
-        ))),
-    }
 }

@@ -4,6 +4,7 @@ use super::issuers::IssuerKey;
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerSpec, IssuerStatus, TokenIssuer};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
+use std::collections::BTreeMap;
 
 /// An issuer, whichever kind it is.
 pub trait IssuerObject: Send + Sync {
@@ -25,6 +26,8 @@ pub trait IssuerObject: Send + Sync {
     fn deleting(&self) -> bool;
     /// Its finalizers.
     fn finalizers(&self) -> &[String];
+    /// Its annotations.
+    fn annotations(&self) -> &BTreeMap<String, String>;
     /// For events.
     fn reference(&self) -> ObjectReference;
 }
@@ -63,6 +66,9 @@ macro_rules! issuer_object {
             }
             fn finalizers(&self) -> &[String] {
                 ResourceExt::finalizers(self)
+            }
+            fn annotations(&self) -> &BTreeMap<String, String> {
+                ResourceExt::annotations(self)
             }
             fn reference(&self) -> ObjectReference {
                 self.object_ref(&())

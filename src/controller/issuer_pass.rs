@@ -1,15 +1,18 @@
 //! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
 
+use super::audit;
 use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer::{credentials_name, prepare};
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Entry, Handle, IssuerKey};
+use super::release::judge;
 use super::world::Shared;
 use crate::api::{ConditionType, FINALIZER, IssuerStatus, PortalLocation, Reason, RegistryToken};
 use crate::domain::backoff;
+use crate::domain::conditions::{self, Said, Truth};
 use crate::domain::observed::IssuerFacts;
-use crate::domain::status::set_condition;
+use crate::domain::release::Release;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
@@ -25,6 +28,10 @@ use std::time::Duration;
 
 /// A portal that works is looked at this often, and changed credentials are taken up.
 const CHECK: Duration = Duration::from_mins(1);
+/// The whole portal is looked through this often.
+const AUDIT: Duration = Duration::from_mins(10);
+/// More tokens gone at once, in percent, are not believed to be revoked by hand.
+const MOST_VANISHED: usize = 10;
 /// An issuer that is going looks this often whether its last object has gone.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -49,11 +56,6 @@ where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (key, users) = (object.key(), users(ctx, &object.key()));
-    if object.deleting() && users.is_empty() {
-        release(object, ctx, api).await?;
-        ctx.issuers.set(key, Entry::Missing);
-        return Ok(CHECK);
-    }
     let mut held = IssuerObject::finalizers(object).iter().any(|finalizer| finalizer == FINALIZER);
     if !users.is_empty() && !object.deleting() {
         hold(object, ctx, api).await?;
@@ -61,12 +63,66 @@ where
     }
     let found = prepare(ctx, &key, object, held).await;
     note(ctx, &key, &found);
+    if object.deleting()
+        && let Some(wait) = leave(object, ctx, api).await?
+    {
+        return Ok(wait);
+    }
     write_status(object, ctx, api, &found).await?;
-    if found.is_err() {
+    let Ok(issuer) = found else {
+        return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
+    };
+    let longest = issuer.facts.longest_answer;
+    if !object.deleting()
+        && audit_due(ctx, &key, longest)
+        && let Err(fault) = audit::run(ctx, &key, &issuer, MOST_VANISHED).await
+    {
+        tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
         return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
     }
     ctx.memory.succeeded(&object.uid());
-    Ok(if object.deleting() { RELEASE } else { CHECK })
+    Ok(if object.deleting() { RELEASE } else { next_look(ctx, &key, longest) })
+}
+
+/// An issuer that is being deleted; how long to wait before the next look, if it may not go yet.
+async fn leave<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<Option<Duration>, ClusterError>
+where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let key = object.key();
+    let handle = ctx.issuers.handle(&key);
+    Ok(match judge(ctx, object, handle.as_deref()).await? {
+        Release::InUse => None,
+        Release::Wait(left) => Some(left),
+        Release::Audit => Some(RELEASE),
+        Release::Now => {
+            release(object, ctx, api).await?;
+            ctx.issuers.forget_audits(&key);
+            ctx.issuers.set(key, Entry::Missing);
+            Some(CHECK)
+        }
+    })
+}
+
+/// Whether the portal is to be audited now: never yet by this process, its time has come, or what an
+/// unanswered request made would show by now.
+fn audit_due(ctx: &Context, key: &IssuerKey, longest: Duration) -> bool {
+    until_audit(ctx, key, longest).is_zero()
+}
+
+fn until_audit(ctx: &Context, key: &IssuerKey, longest: Duration) -> Duration {
+    let now = ctx.clock.now();
+    let Some(audited) = ctx.issuers.audited(key) else { return Duration::ZERO };
+    let until = |since: Timestamp, wait: Duration| {
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        wait.saturating_sub(age)
+    };
+    let regular = until(audited.inventory.begun, AUDIT);
+    ctx.issuers.audit_wanted(key).map_or(regular, |wanted| regular.min(until(wanted, longest)))
+}
+
+fn next_look(ctx: &Context, key: &IssuerKey, longest: Duration) -> Duration {
+    CHECK.min(until_audit(ctx, key, longest) + Duration::from_millis(100))
 }
 
 /// The objects that name this issuer and are not yet gone.
@@ -83,9 +139,7 @@ fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
 fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, String)>) {
     let former = ctx.issuers.get(key);
     let (entry, changed) = match (found, &former) {
-        (Ok(handle), Some(Entry::Ready(old))) => {
-            (Entry::Ready(Arc::clone(handle)), old.held != handle.held || !same(&old.facts, &handle.facts))
-        }
+        (Ok(handle), Some(Entry::Ready(old))) => (Entry::Ready(Arc::clone(handle)), !same(&old.facts, &handle.facts)),
         (Ok(handle), _) => (Entry::Ready(Arc::clone(handle)), true),
         (Err((reason, message)), Some(Entry::NotReady(old, _))) => {
             (Entry::NotReady(*reason, message.clone()), old != reason)
@@ -106,6 +160,8 @@ fn same(old: &IssuerFacts, new: &IssuerFacts) -> bool {
         && old.registries == new.registries
         && old.description_max == new.description_max
         && old.deleting == new.deleting
+        && old.held == new.held
+        && old.asked == new.asked
 }
 
 fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret>, String)> {
@@ -185,7 +241,7 @@ async fn write_status<I>(
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let mut status = next_status(object, found);
+    let mut status = next_status(object, found, ctx.clock.now());
     if let Ok(handle) = found
         && let Ok(resolved) = handle.portal.resolve().await
     {
@@ -220,18 +276,22 @@ where
     Ok(())
 }
 
-fn next_status(object: &dyn IssuerObject, found: &Result<Arc<Handle>, (Reason, String)>) -> IssuerStatus {
+fn next_status(
+    object: &dyn IssuerObject,
+    found: &Result<Arc<Handle>, (Reason, String)>,
+    now: Timestamp,
+) -> IssuerStatus {
     let mut status = object.status().cloned().unwrap_or_default();
     let (value, reason, message) = match found {
-        Ok(_) => ("True", Reason::PortalReady, "the portal lists its tokens as configured"),
-        Err((reason, message)) => ("False", *reason, message.as_str()),
+        Ok(_) => (Truth::True, Reason::PortalReady, "the portal lists its tokens as configured"),
+        Err((reason, message)) => (Truth::False, *reason, message.as_str()),
     };
     status.observed_generation = Some(object.generation());
     if let (Ok(handle), None) = (found, &status.portal) {
         let portal = &handle.facts.portal;
         status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });
     }
-    let said = (ConditionType::Ready, value, reason, message);
-    set_condition(&mut status.conditions, object.generation(), Timestamp::now(), said);
+    let said = Said { kind: ConditionType::Ready, value, reason, message };
+    conditions::set(&mut status.conditions, object.generation(), now, said);
     status
 }

@@ -1,7 +1,10 @@
 //! What this process remembers of objects between passes. All of it may be lost: a restart only
 //! waits or asks once more.
 
-use crate::domain::marker::Attempt;
+use crate::api::{RECONCILE_ANNOTATION, RegistryToken};
+use crate::domain::sightings::Sightings;
+use jiff::Timestamp;
+use kube::ResourceExt;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,12 +22,26 @@ struct Written {
 }
 
 /// Between passes.
-#[derive(Default)]
 pub struct Memory {
+    begun: Instant,
     written: Mutex<HashMap<String, Written>>,
     failures: Mutex<HashMap<String, u32>>,
-    reservations: Mutex<HashMap<String, (String, Instant)>>,
-    unsent: Mutex<HashMap<String, Attempt>>,
+    reservations: Mutex<Sightings>,
+    touched: Mutex<HashMap<String, Timestamp>>,
+    looked: Mutex<HashMap<String, Option<String>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            written: Mutex::default(),
+            failures: Mutex::default(),
+            reservations: Mutex::default(),
+            touched: Mutex::default(),
+            looked: Mutex::default(),
+        }
+    }
 }
 
 impl Memory {
@@ -64,37 +81,35 @@ impl Memory {
 
     /// For how long we have seen this reservation in the object's Secret.
     pub fn reservation_seen(&self, uid: &str, reservation: Option<&str>) -> Duration {
-        let mut all = lock(&self.reservations);
-        let Some(reservation) = reservation else {
-            all.remove(uid);
-            return Duration::ZERO;
-        };
-        match all.get(uid) {
-            Some((known, since)) if known == reservation => since.elapsed(),
-            _ => {
-                all.insert(uid.to_owned(), (reservation.to_owned(), Instant::now()));
-                Duration::ZERO
-            }
-        }
+        let now = self.begun.elapsed();
+        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).seen_for(uid, reservation, now)
     }
 
-    /// Notes an attempt of which nothing was sent, or that the portal refused: its reservation may
-    /// go without the portal being searched.
-    pub fn made_nothing(&self, uid: &str, attempt: &Attempt) {
-        lock(&self.unsent).insert(uid.to_owned(), attempt.clone());
+    /// Notes that this object's token was asked for or edited at the portal now.
+    pub fn touched(&self, uid: &str, now: Timestamp) {
+        lock(&self.touched).insert(uid.to_owned(), now);
     }
 
-    /// Whether this attempt is known to have made nothing.
-    pub fn has_made_nothing(&self, uid: &str, attempt: &Attempt) -> bool {
-        lock(&self.unsent).get(uid) == Some(attempt)
+    /// Whether that was so after this time.
+    pub fn touched_since(&self, uid: &str, time: Timestamp) -> bool {
+        lock(&self.touched).get(uid).is_some_and(|touched| *touched >= time)
+    }
+
+    /// Whether the annotation that asks for a closer look has another value than when this process
+    /// saw the object last.
+    pub fn look_closer(&self, uid: &str, object: &RegistryToken) -> bool {
+        let value = object.annotations().get(RECONCILE_ANNOTATION).cloned();
+        let former = lock(&self.looked).insert(uid.to_owned(), value.clone());
+        value.is_some() && former.is_some_and(|former| former != value)
     }
 
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
-        lock(&self.reservations).remove(uid);
-        lock(&self.unsent).remove(uid);
+        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
+        lock(&self.touched).remove(uid);
+        lock(&self.looked).remove(uid);
     }
 }
 

@@ -1,15 +1,18 @@
 //! The wiring: what is watched, what is cached of it, and which event starts which pass.
 
-mod act;
+mod audit;
+mod clock;
 mod cluster;
 mod context;
+mod hands;
 mod issuer;
 mod issuer_kind;
 mod issuer_pass;
 mod issuers;
 mod memory;
 mod reconcile;
-mod status;
+mod release;
+mod usable;
 mod world;
 
 use crate::api::{ClusterTokenIssuer, GROUP, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
@@ -30,15 +33,18 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use world::Shared;
 
+pub use clock::Clock;
 pub use context::OPERATOR;
 
 /// What the operator is told from outside.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where the cluster issuers' Secrets lie.
     pub namespace: String,
     /// This process, in reservations.
     pub holder: String,
+    /// The API server's time, fed by the client's answers.
+    pub clock: Arc<Clock>,
 }
 
 /// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
@@ -52,6 +58,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let ctx = Arc::new(Context::new(
         client.clone(),
         (settings.namespace, settings.holder),
+        settings.clock,
         tokens.clone(),
         secrets.clone(),
         Wakers { token: wake_token, issuer: wake_issuer },
@@ -180,8 +187,10 @@ async fn ready_when_cached(
 /// What decisions never read is not kept.
 fn prune_token(token: &mut RegistryToken) {
     token.metadata.managed_fields = None;
-    token.metadata.annotations = None;
     token.metadata.labels = None;
+    if let Some(annotations) = token.metadata.annotations.as_mut() {
+        annotations.retain(|key, _| key.starts_with(GROUP));
+    }
 }
 
 fn prune_secret(secret: &mut PartialObjectMeta<Secret>) {

@@ -1,22 +1,19 @@
-//! One pass: observe, decide, act, until nothing is left to do or something has to be waited for.
+//! Drives one pass over an object: performs what the core asks for, until the core says when to look
+//! again.
 
-use super::act::{Step, act};
 use super::context::Context;
-use super::status;
-use super::world::{Freshness, Shared, World};
-use crate::api::{Reason, RegistryToken};
-use crate::domain::attempt::Fault;
+use super::hands::Hands;
+use super::world::{Shared, World};
+use crate::api::RegistryToken;
 use crate::domain::backoff;
-use crate::domain::decide::{Action, decide, works};
-use crate::domain::status::Fact;
+use crate::domain::marker::Attempt;
+use crate::domain::pass::{End, Next, Pass};
 use kube::ResourceExt;
 use kube::runtime::controller;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A pass that has not come to rest after so many actions goes on later.
-const ROUNDS: usize = 16;
 /// Until then the cache has the answer to our own write.
 const CACHE: Duration = Duration::from_secs(6);
 /// How soon a pass looks again at a world that changed under it.
@@ -27,99 +24,59 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<contro
     if !ctx.is_open() {
         return Ok(controller::Action::await_change());
     }
-    let mut world = World::cached(&object, &ctx);
+    let world = World::cached(&object, &ctx);
     let uid = world.uid();
     let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.memory.caches_lag(&uid, object.resource_version().as_deref(), secret) {
         return Ok(controller::Action::requeue(CACHE));
     }
-    let begun = world.object.resource_version();
-    let step = pass(&mut world, &ctx).await;
-    if world.object.resource_version() != begun {
+    let Some(bytes) = ctx.random() else {
+        tracing::error!("the system gives no randomness: nothing is begun");
+        return Ok(controller::Action::requeue(CACHE));
+    };
+    let mut hands = Hands::new(world, &ctx);
+    let end = drive(&mut hands, &ctx, Attempt::from_random(&bytes)).await;
+    let world = hands.world;
+    if world.object.resource_version() != object.resource_version() {
         let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
         ctx.memory.wrote(&uid, world.object.resource_version().as_deref(), secret);
     }
-    Ok(after(&mut world, &ctx, step).await)
+    Ok(again(&ctx, &world, end))
 }
 
-async fn pass(world: &mut World, ctx: &Context) -> Step {
-    for _ in 0..ROUNDS {
-        let seen = world.observe(ctx);
-        let action = decide(&seen);
-        if matches!(action, Action::AddFinalizer | Action::Attempt) && world.room.is_none() {
-            // Waiting here holds nothing: no reservation, no version that could grow old.
-            if let Some(rest) = make_room(world, ctx).await {
-                return rest;
-            }
-            world.fresh = false;
-        }
-        if !world.fresh && !action.may_use_cache() {
-            match Box::pin(world.refresh(ctx)).await {
-                Ok(Freshness::Fresh) => continue,
-                Ok(Freshness::Gone) => return Step::Rest,
-                Err(error) => return Step::Failed(unavailable(&error.to_string())),
+/// Performs requests until the pass is over. None: the operator is to end.
+async fn drive(hands: &mut Hands<'_>, ctx: &Context, attempt: Attempt) -> Option<End> {
+    let (mut pass, mut next) = Pass::begin(hands.world.observe(ctx, attempt));
+    loop {
+        match next {
+            Next::End(end) => return Some(end),
+            Next::Do(request) => {
+                tracing::debug!(object = %hands.world.name(), ?request, "asked for");
+                // On the heap: a pass that waits for room, of which there may be thousands, stays small.
+                let answer = Box::pin(hands.perform(request)).await?;
+                (pass, next) = pass.step(answer, ctx.clock.now());
             }
         }
-        tracing::debug!(object = %world.name(), ?action, "decided");
-        // On the heap: a pass that waits for room, of which there may be thousands, stays small.
-        match Box::pin(act(action, world, ctx)).await {
-            Step::Again => {}
-            done => return done,
-        }
     }
-    Step::Retry
 }
 
-/// Waits for leave to prepare a request. An issuer that is not yet held by our finalizer is
-/// held first; its pass wakes this object.
-async fn make_room(world: &mut World, ctx: &Context) -> Option<Step> {
-    let issuer = ctx.issuers.handle(&world.issuer_key())?;
-    if !issuer.held {
-        let _ = ctx.wake_issuer.send(world.issuer_key());
-        return Some(Step::Rest);
-    }
-    tokio::select! {
-        room = issuer.gate.prepare() => world.room = Some(room),
-        () = ctx.stop.cancelled() => return Some(Step::Rest),
-    }
-    None
-}
-
-/// Says what hinders, and when to look again.
-async fn after(world: &mut World, ctx: &Context, step: Step) -> controller::Action {
+/// When to look again.
+fn again(ctx: &Context, world: &World, end: Option<End>) -> controller::Action {
     let uid = world.uid();
-    world.room = None;
-    match step {
-        Step::Rest => {
+    match end {
+        None => controller::Action::await_change(),
+        Some(End::Rest) => {
             ctx.memory.succeeded(&uid);
             controller::Action::await_change()
         }
-        Step::After(left) => controller::Action::requeue(left),
-        Step::Again | Step::Retry => {
+        Some(End::After(left)) => controller::Action::requeue(left),
+        Some(End::Retry) => {
             let wait = MOMENT.mul_f64(1.0 + f64::from(ctx.memory.failed(&uid).min(20)));
             controller::Action::requeue(wait)
         }
-        Step::Failed(fault) => {
-            Context::log_fault(&world.name(), &fault);
-            Box::pin(say(world, ctx, fault)).await;
+        Some(End::Failed(fault)) => {
+            tracing::warn!(object = %world.name(), reason = %fault.reason, message = %fault.message, "hindered");
             controller::Action::requeue(backoff::delay(ctx.memory.failed(&uid), ctx.jitter()))
         }
     }
-}
-
-async fn say(world: &mut World, ctx: &Context, fault: Fault) {
-    let working = works(&world.observe(ctx));
-    let version = world.object.resource_version();
-    // What cannot be written now is said by the next pass.
-    if let Err(error) = status::write(world, ctx, Fact::Hindered { fault, working }).await {
-        tracing::debug!(object = %world.name(), %error, "the status could not be written");
-    }
-    if world.object.resource_version() != version {
-        let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
-        ctx.memory.wrote(&world.uid(), world.object.resource_version().as_deref(), secret);
-    }
-}
-
-fn unavailable(message: &str) -> Fault {
-    Fault { reason: Reason::ClusterUnavailable, message: message.to_owned(), stalled: false }
 }

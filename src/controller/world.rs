@@ -1,21 +1,28 @@
-//! What one pass holds in its hands: the object and its Secret, as caches had them or as the API
-//! server has just said. All reads of a pass that decisions stand on are here.
+//! What one pass holds in its hands, in the API server's own form: the object and its Secret's
+//! metadata; and how the core sees both.
 
-use super::cluster::{ClusterError, call};
 use super::context::Context;
-use super::issuers::IssuerKey;
-use crate::api::{ATTEMPT_ANNOTATION, FINALIZER, RecordedSecret, RegistryToken};
-use crate::domain::observed::{ObjectFacts, Observed};
+use super::issuers::{Handle, IssuerKey};
+use crate::api::{
+    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
+    UpstreamRevocationPolicy,
+};
+use crate::domain::audit::listed;
+use crate::domain::effect::Named;
+use crate::domain::marker::Attempt;
+use crate::domain::object::{Object, Rotation};
+use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
-use crate::domain::status::recorded;
-use crate::portal::limits::Permit;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A pass's shared context.
+pub type Shared = Arc<Context>;
 
 /// What one pass holds in its hands.
 pub struct World {
@@ -23,102 +30,97 @@ pub struct World {
     pub object: RegistryToken,
     /// Its Secret's metadata.
     pub secret: Option<ObjectMeta>,
-    /// Both are answers of the API server, given in this pass.
-    pub fresh: bool,
-    /// Leave to prepare a request.
-    pub room: Option<Permit>,
-    /// The marker is still in the description: this pass has just asked for the token.
-    pub unsettled: bool,
+    /// Its issuer, as it was when the pass began.
+    pub issuer: Option<Arc<Handle>>,
 }
 
 impl World {
     /// As the caches have it.
     pub fn cached(object: &RegistryToken, ctx: &Context) -> Self {
-        let mut world = Self { object: object.clone(), secret: None, fresh: false, room: None, unsettled: false };
+        let mut world = Self { object: object.clone(), secret: None, issuer: None };
         let name = ObjectRef::<PartialObjectMeta<Secret>>::new(&world.secret_name()).within(&world.namespace());
         world.secret = ctx.secrets.get(&name).map(|secret| secret.metadata.clone());
+        world.issuer = ctx.issuers.handle(&world.issuer_key());
         world
     }
 
-    /// Asks the API server: first the object, then the Secret. So a token counts as lost from
-    /// its Secret only if the Secret was read after the status that names the token.
-    pub async fn refresh(&mut self, ctx: &Context) -> Result<Freshness, ClusterError> {
-        let found = call("read the RegistryToken", self.objects(ctx).get_opt(&self.object.name_any())).await?;
-        match found {
-            Some(object) if object.uid() == self.object.uid() => self.object = object,
-            _ => return Ok(Freshness::Gone),
-        }
-        self.secret = self.read_secret(ctx).await?;
-        self.fresh = true;
-        Ok(Freshness::Fresh)
-    }
-
-    /// The Secret's metadata, past every cache.
-    pub async fn read_secret(&self, ctx: &Context) -> Result<Option<ObjectMeta>, ClusterError> {
-        let found = call("read the Secret", self.secrets(ctx).get_metadata_opt(&self.secret_name())).await?;
-        Ok(found.map(|secret| secret.metadata))
-    }
-
-    /// What a decision stands on.
-    pub fn observe(&self, ctx: &Context) -> Observed {
-        let uid = self.uid();
-        let status = recorded(self.object.status.as_ref(), &uid);
-        let reservation = self.annotation(ATTEMPT_ANNOTATION);
+    /// What the core sees.
+    pub fn observe(&self, ctx: &Context, attempt: Attempt) -> Observed {
+        let key = self.issuer_key();
         Observed {
-            now: Timestamp::now(),
-            object: ObjectFacts {
-                generation: self.generation(),
-                deleting: self.object.meta().deletion_timestamp.is_some(),
-                finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
-                description_length: self.object.spec.description.chars().count(),
-                uid: uid.clone(),
-            },
-            secret: self.secret.as_ref().map(|meta| self.parse(meta)),
-            recorded: status,
-            issuer: ctx.issuer(&self.issuer_key()),
+            now: ctx.clock.now(),
+            object: self.parse_object(),
+            secret: self.secret.as_ref().map(|meta| self.parse(ctx, meta)),
+            issuer: ctx.issuer(&key, self.issuer.as_ref()),
             holder: ctx.holder.clone(),
-            reservation_seen: ctx.memory.reservation_seen(&uid, reservation.as_deref()),
+            leads: ctx.leads(),
+            listed: self.listed(ctx, &key),
+            look_closer: ctx.memory.look_closer(&self.uid(), &self.object),
+            attempt,
+            unsettled: false,
+        }
+    }
+
+    /// What the last audit says of the current token, unless that was touched since.
+    fn listed(&self, ctx: &Context, key: &IssuerKey) -> Listed {
+        let status = self.object.status.as_ref().filter(|status| status.uid == self.object.uid());
+        let (Some(token), Some(audited)) = (status.and_then(|status| status.token.as_ref()), ctx.issuers.audited(key))
+        else {
+            return Listed::Unknown;
+        };
+        if ctx.memory.touched_since(&self.uid(), audited.inventory.begun) {
+            return Listed::Unknown;
+        }
+        let token = Named { id: token.id.clone(), username: token.username.clone() };
+        listed(&audited.inventory, &token, audited.believed)
+    }
+
+    /// The object as the core sees it.
+    pub fn parse_object(&self) -> Object {
+        let (meta, spec) = (self.object.meta(), &self.object.spec);
+        Object {
+            uid: self.uid(),
+            version: meta.resource_version.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+            deleting: meta.deletion_timestamp.is_some(),
+            finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            description: spec.description.clone(),
+            secret_name: self.secret_name(),
+            rotation: spec
+                .rotation
+                .as_ref()
+                .map(|rotation| Rotation { interval: rotation.interval.0, overlap: rotation.overlap.0 }),
+            suspended: spec.suspend,
+            reissue: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
+            revoke: spec.deletion_policy == DeletionPolicy::Revoke,
+            asked: asked(self.object.annotations(), ["rotate", "replace"]),
+            status: self.object.status.clone(),
         }
     }
 
     /// What a Secret's metadata says to this object.
-    pub fn parse(&self, meta: &ObjectMeta) -> SecretMeta {
-        let empty = std::collections::BTreeMap::new();
+    pub fn parse(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
+        let empty = BTreeMap::new();
         let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let annotations = meta.annotations.as_ref().unwrap_or(&empty);
         let raw = RawMeta {
             uid: meta.uid.as_deref().unwrap_or_default(),
             resource_version: meta.resource_version.as_deref().unwrap_or_default(),
             controller_uid: controller.map(|owner| owner.uid.as_str()),
             labels: meta.labels.as_ref().unwrap_or(&empty),
-            annotations: meta.annotations.as_ref().unwrap_or(&empty),
+            annotations,
         };
         let uid = self.uid();
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
-        let secret_uid = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
-        SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret_uid })
-    }
-
-    /// What status records of a Secret.
-    pub fn recorded_secret(&self, meta: &ObjectMeta) -> RecordedSecret {
-        RecordedSecret {
-            name: self.secret_name(),
-            uid: meta.uid.clone(),
-            resource_version: meta.resource_version.clone(),
-        }
-    }
-
-    fn annotation(&self, key: &str) -> Option<String> {
-        self.secret.as_ref()?.annotations.as_ref()?.get(key).cloned()
+        let secret = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
+        let reservation = annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
+        let reservation_seen = ctx.memory.reservation_seen(&uid, reservation);
+        SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret, reservation_seen })
     }
 
     /// UID of the object.
     pub fn uid(&self) -> String {
         self.object.uid().unwrap_or_default()
-    }
-
-    /// Its generation.
-    pub fn generation(&self) -> i64 {
-        self.object.meta().generation.unwrap_or_default()
     }
 
     /// Its namespace.
@@ -128,8 +130,7 @@ impl World {
 
     /// Name of its Secret.
     pub fn secret_name(&self) -> String {
-        let named = self.object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
-        named.unwrap_or_else(|| self.object.name_any())
+        secret_name(&self.object)
     }
 
     /// Its issuer.
@@ -158,14 +159,16 @@ impl World {
     }
 }
 
-/// What a refresh found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// Object and Secret are as they are now.
-    Fresh,
-    /// There is no such object any more.
-    Gone,
+/// Name of an object's Secret: `spec.secret.name`, or the object's own.
+pub fn secret_name(object: &RegistryToken) -> String {
+    let named = object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
+    named.unwrap_or_else(|| object.name_any())
 }
 
-/// A pass's shared context.
-pub type Shared = Arc<Context>;
+/// What is asked for by annotation, under the keys of `status.handledAnnotations`.
+pub fn asked(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
+    [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
+        .into_iter()
+        .filter_map(|(annotation, key)| Some((key.to_owned(), annotations.get(annotation)?.clone())))
+        .collect()
+}

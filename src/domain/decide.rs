@@ -1,9 +1,16 @@
 //! The decision: what one thing is to be done for an object now. Pure and total.
 
-use super::attempt::Fault;
-use super::marker::MARKER_LENGTH;
-use super::observed::{IssuerFacts, IssuerView, Observed};
+use super::cause::{Cause, Errand};
+use super::errand::asked;
+use super::fault::Fault;
+use super::faults::{
+    issuer_deleting, not_listed_for, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered,
+    waiting,
+};
+use super::inventory::digest;
+use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
+use super::recorded::{Recorded, recorded};
 use crate::api::Reason;
 use std::time::Duration;
 
@@ -12,33 +19,37 @@ use std::time::Duration;
 pub enum Action {
     /// All is as it should be.
     Rest,
+    /// All is as it should be until so much time has passed.
+    RestFor(Duration),
     /// Nothing can be done before something else happens; say so where no working token would
     /// be called broken by it.
     Wait(Fault),
     /// Nothing can be done before this much time has passed.
     WaitFor(Duration, Fault),
+    /// Have our finalizer put on the issuer.
+    HoldIssuer,
     /// Put our finalizer on the object.
     AddFinalizer,
     /// Take our finalizer off the object.
     RemoveFinalizer,
     /// Ask for a token.
-    Attempt,
-    /// Take the reservation out of the Secret and note it as given up.
-    Abandon,
-    /// Look for the tokens of attempts that were given up, and revoke them.
+    Attempt(Errand),
+    /// Take a reservation that nobody answers for out of the Secret, and seek what came of it.
     Recover,
-    /// Write the token that the Secret stores into status, if the portal shows that it is ours.
+    /// Write the token that the Secret stores into status, if it is proved to be ours.
     Adopt,
     /// Read the whole Secret and put right what is not as it should be.
     Inspect,
+    /// Log in with what the Secret holds.
+    Verify,
+    /// The portal lacks the current token: ask the registry, and say what follows.
+    Vanished,
     /// Revoke the tokens that status has as retiring.
     RevokeRetiring,
     /// Make the portal show the description.
     Settle,
-    /// Close the Secret for further attempts: the object is being deleted.
-    Close,
-    /// Revoke every token of the object.
-    RevokeAll,
+    /// The object goes: revoke what it asked for, or leave it to its user.
+    Leave,
 }
 
 impl Action {
@@ -46,41 +57,48 @@ impl Action {
     /// read. Everything else asks the API server first.
     #[must_use]
     pub const fn may_use_cache(&self) -> bool {
-        matches!(self, Self::Rest | Self::Wait(_) | Self::WaitFor(..) | Self::AddFinalizer)
+        matches!(
+            self,
+            Self::Rest | Self::RestFor(_) | Self::Wait(_) | Self::WaitFor(..) | Self::HoldIssuer | Self::AddFinalizer
+        )
     }
 }
+
+/// A token that was revoked upstream twice within this time stays revoked.
+pub const HELD_FOR: Duration = Duration::from_hours(24);
 
 /// What is to be done.
 #[must_use]
 pub fn decide(seen: &Observed) -> Action {
+    let known = recorded(&seen.object);
     if seen.object.deleting {
-        return ending(seen);
+        return leaving(seen, &known);
     }
     let facts = match usable(seen) {
         Ok(facts) => facts,
         Err(action) => return action,
     };
-    if let Some(fault) = portal_changed(seen, facts) {
+    if let Some(fault) = portal_changed(&known, facts) {
         return unless_working(seen, fault);
     }
     if !seen.object.finalizer {
-        return Action::AddFinalizer;
+        return match begin(seen, facts, Cause::First) {
+            Action::Attempt(_) if facts.held => Action::AddFinalizer,
+            Action::Attempt(_) => Action::HoldIssuer,
+            hindered => hindered,
+        };
     }
     let held = match &seen.secret {
-        None => return attempt(seen, facts),
+        None => return begin(seen, facts, cause_without_token(&known)),
         Some(secret) if secret.ownership == Ownership::Foreign => return Action::Wait(not_ours()),
         Some(secret) => secret,
     };
-    unfinished(seen, facts, held).unwrap_or_else(|| living(seen, facts, held))
+    unfinished(seen, facts, held).unwrap_or_else(|| living(seen, facts, held, &known))
 }
 
 /// The issuer's facts, or what to do without them.
 fn usable(seen: &Observed) -> Result<&IssuerFacts, Action> {
     match &seen.issuer {
-        IssuerView::Ready(facts) if facts.deleting && seen.recorded.token.is_none() => Err(Action::Wait(waiting(
-            Reason::IssuerDeleting,
-            "the issuer is being deleted: create it again, or delete this object".to_owned(),
-        ))),
         IssuerView::Ready(facts) => Ok(facts),
         IssuerView::Unknown => Err(Action::Rest),
         IssuerView::Missing => {
@@ -103,144 +121,183 @@ fn unless_working(seen: &Observed, fault: Fault) -> Action {
 /// hinders.
 #[must_use]
 pub fn works(seen: &Observed) -> bool {
+    let known = recorded(&seen.object);
     let stored = seen.secret.as_ref().and_then(|secret| secret.stored.as_ref());
-    let current = seen.recorded.token.as_ref();
-    seen.recorded.ready && !seen.object.deleting && stored.zip(current).is_some_and(|(held, token)| held.id == token.id)
+    let current = known.token.as_ref();
+    known.ready && !seen.object.deleting && stored.zip(current).is_some_and(|(held, token)| held.id == token.id)
 }
 
-/// What a former attempt left behind.
+/// A reservation that a former attempt left behind.
 fn unfinished(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta) -> Option<Action> {
-    if let Some(reservation) = &held.reservation {
-        let ours = reservation.holder == seen.holder;
-        let left = facts.longest_answer.saturating_sub(seen.reservation_seen);
-        // Another process may be waiting for its answer right now.
-        if !ours && !left.is_zero() {
-            return Some(Action::WaitFor(left, unanswered()));
-        }
-        return Some(Action::Abandon);
-    }
-    (!held.abandoned.is_empty()).then_some(Action::Recover)
+    let reservation = held.reservation.as_ref()?;
+    let nobody_else = reservation.holder == seen.holder || seen.leads;
+    let left = facts.longest_answer.saturating_sub(held.reservation_seen);
+    // Another process may be waiting for its answer right now.
+    if nobody_else || left.is_zero() { Some(Action::Recover) } else { Some(Action::WaitFor(left, unanswered())) }
 }
 
 /// What a Secret without unfinished business needs.
-fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta) -> Action {
+fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recorded) -> Action {
     let Some(stored) = &held.stored else {
-        return attempt(seen, facts);
+        return begin(seen, facts, cause_without_token(known));
     };
-    if seen.recorded.token.as_ref().is_none_or(|token| token.id != stored.id) {
+    if known.retires(&stored.id) {
+        return begin(seen, facts, Cause::Lost);
+    }
+    if known.token.as_ref().is_none_or(|token| token.id != stored.id) {
         return Action::Adopt;
     }
-    let recorded = &seen.recorded;
-    let changed = recorded.secret_version.as_ref() != Some(&held.resource_version)
-        || held.registries.as_ref() != Some(&facts.registries)
-        || recorded.observed_generation != Some(seen.object.generation)
-        || !recorded.ready
-        || !held.tied;
-    if changed {
+    if known.revoked_upstream
+        && let Some(action) = overridden(seen, facts, known)
+    {
+        return action;
+    }
+    if changed(seen, facts, held, known) {
         return Action::Inspect;
     }
-    if recorded.retiring.iter().any(|token| token.revocation_time.0 <= seen.now) {
+    if matches!(seen.listed, Listed::Missing(begun) if proves_absence(begun, facts, known)) {
+        return Action::Vanished;
+    }
+    let unproved = facts.login == LoginMode::Required || !known.ready;
+    if facts.login != LoginMode::Disabled && !known.verified && unproved {
+        return Action::Verify;
+    }
+    if !known.ready {
+        return Action::Inspect;
+    }
+    working(seen, facts, known)
+}
+
+/// Whether the whole Secret has to be looked at.
+fn changed(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recorded) -> bool {
+    known.secret_version.as_ref() != Some(&held.resource_version)
+        || held.registries.as_ref() != Some(&facts.registries)
+        || known.observed_generation != Some(seen.object.generation)
+        || known.suspended != seen.object.suspended
+        || !held.tied
+        || seen.look_closer
+}
+
+/// What an object whose token works needs, the most urgent first.
+fn working(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Action {
+    if known.retiring.iter().any(|token| token.revocation_time.0 <= seen.now) {
         return Action::RevokeRetiring;
     }
-    let generation = Some(seen.object.generation);
-    if recorded.description_synced != generation && recorded.description_refused != generation {
+    if let Some(errand) = asked(seen, facts, known).filter(|_| !seen.object.suspended) {
+        return attempt(seen, facts, errand);
+    }
+    if !seen.object.suspended && unsettled(seen, facts, known) {
         return Action::Settle;
     }
     // What hindered is over: the Secret is looked at, and the status says so.
-    if recorded.hindered { Action::Inspect } else { Action::Rest }
+    if known.hindered {
+        return Action::Inspect;
+    }
+    if facts.login == LoginMode::BestEffort && !known.verified { Action::Verify } else { until_due(seen, known) }
 }
 
-fn attempt(seen: &Observed, facts: &IssuerFacts) -> Action {
-    let needed = seen.object.description_length + MARKER_LENGTH;
-    match facts.description_max {
-        Some(most) if needed > most => Action::Wait(Fault {
-            reason: Reason::DescriptionTooLong,
-            message: format!(
-                "spec.description has {} characters; the portal allows {most} and {MARKER_LENGTH} are needed for the operator's mark: shorten it to {}",
-                seen.object.description_length,
-                most.saturating_sub(MARKER_LENGTH)
-            ),
-            stalled: true,
-        }),
-        _ if facts.deleting => Action::Wait(waiting(
-            Reason::IssuerDeleting,
-            "the issuer is being deleted: create it again, or delete this object".to_owned(),
-        )),
-        _ => Action::Attempt,
+/// A list proves absence only if it was begun when the token had to be in it.
+fn proves_absence(begun: jiff::Timestamp, facts: &IssuerFacts, known: &Recorded) -> bool {
+    let Some(token) = &known.token else { return false };
+    not_listed_for(begun, token.request_time.0, facts, known).is_ok()
+}
+
+/// Whether the portal is to be asked for its description, and told another.
+fn unsettled(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool {
+    let generation = Some(seen.object.generation);
+    if known.description_synced != generation && known.description_refused != generation {
+        return true;
+    }
+    let Some(token) = known.token.as_ref().filter(|_| known.description_synced == generation) else { return false };
+    let wanted = digest(&facts.describe(&seen.object.description, &token.nonce));
+    matches!(seen.listed, Listed::Shown(shown) if shown != wanted)
+}
+
+fn until_due(seen: &Observed, known: &Recorded) -> Action {
+    let retiring = known.retiring.iter().map(|token| token.revocation_time.0);
+    // A rotation waits for the overlap of the last one.
+    let rotation = known.next_rotation.filter(|_| !seen.object.suspended && known.retiring.is_empty());
+    match retiring.chain(rotation).min() {
+        Some(due) => Action::RestFor(Duration::try_from(due.duration_since(seen.now)).unwrap_or_default()),
+        None => Action::Rest,
+    }
+}
+
+fn cause_without_token(known: &Recorded) -> Cause {
+    if known.token.is_some() { Cause::Lost } else { Cause::First }
+}
+
+/// A token that somebody revoked in the portal: held, replaced, or back again.
+fn overridden(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Option<Action> {
+    if matches!(seen.listed, Listed::Shown(_)) {
+        return None;
+    }
+    if let Some(errand) = asked(seen, facts, known).filter(|errand| errand.cause != Cause::Rotation) {
+        return Some(attempt(seen, facts, errand));
+    }
+    let (since, again) = known.upstream_revocation?;
+    let age = Duration::try_from(seen.now.duration_since(since)).unwrap_or_default();
+    let left = HELD_FOR.saturating_sub(age);
+    Some(match (seen.object.reissue, again) {
+        (false, _) => Action::Wait(revoked_upstream(false)),
+        (true, true) if !left.is_zero() => Action::WaitFor(left, revoked_upstream(true)),
+        (true, _) => begin(seen, facts, Cause::RevokedUpstream),
+    })
+}
+
+/// Asks for a token for this cause; whatever is asked for by annotation is answered by it too.
+fn begin(seen: &Observed, facts: &IssuerFacts, cause: Cause) -> Action {
+    attempt(seen, facts, super::errand::of(seen, facts, cause))
+}
+
+fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
+    if seen.object.suspended {
+        return Action::Wait(suspended());
+    }
+    if facts.deleting {
+        return Action::Wait(issuer_deleting());
+    }
+    match too_long(&seen.object, facts) {
+        Some(fault) => Action::Wait(fault),
+        None => Action::Attempt(errand),
     }
 }
 
 /// The object is being deleted: everything it asked for is revoked before it goes.
-fn ending(seen: &Observed) -> Action {
+fn leaving(seen: &Observed, known: &Recorded) -> Action {
     if !seen.object.finalizer {
         return Action::Rest;
     }
     let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
-    if held.is_some_and(|secret| !secret.closed) {
-        return Action::Close;
-    }
-    let abandoned = held.is_some_and(|secret| !secret.abandoned.is_empty());
-    let stored = held.is_some_and(|secret| secret.stored.is_some());
-    let tokens = stored || seen.recorded.token.is_some() || !seen.recorded.retiring.is_empty();
-    if !abandoned && !tokens {
+    let stored = held.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
+    if !stored && known.token.is_none() && known.retiring.is_empty() && held.is_none_or(|secret| secret.closed) {
         return Action::RemoveFinalizer;
     }
     match &seen.issuer {
+        // A portal that is gone for good has one way out.
+        IssuerView::Missing | IssuerView::NotReady { .. } if !seen.object.revoke => Action::Leave,
         IssuerView::Unknown => Action::Rest,
         IssuerView::Missing => Action::Wait(waiting(
             Reason::IssuerNotFound,
-            "the issuer is gone, and the token cannot be revoked without it: create the issuer again".to_owned(),
+            "the issuer is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand".to_owned(),
         )),
         IssuerView::NotReady { reason, message } => Action::Wait(waiting(
             Reason::IssuerNotReady,
             format!("the token is revoked once the issuer is ready ({reason}): {message}"),
         )),
-        IssuerView::Ready(facts) => match portal_changed(seen, facts) {
-            Some(fault) => Action::Wait(fault),
-            None if abandoned => Action::Recover,
-            None => Action::RevokeAll,
+        IssuerView::Ready(facts) => match portal_changed(known, facts) {
+            Some(fault) if seen.object.revoke => Action::Wait(fault),
+            // What is left to its user is known by name first: it loses its mark.
+            _ if !seen.object.revoke && unnamed(held, known) => Action::Adopt,
+            _ => Action::Leave,
         },
     }
 }
 
-fn portal_changed(seen: &Observed, facts: &IssuerFacts) -> Option<Fault> {
-    let recorded = seen.recorded.portal.as_ref()?;
-    let moved = recorded.url != facts.portal.url || recorded.application != facts.portal.application;
-    moved.then(|| Fault {
-        reason: Reason::PortalChanged,
-        message: format!(
-            "the token lives at {} ({}), and the issuer now names {} ({}): set the issuer back; tokens do not move",
-            recorded.url, recorded.application, facts.portal.url, facts.portal.application
-        ),
-        stalled: true,
+/// Whether the Secret stores a token that status does not name.
+fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
+    let stored = held.filter(|held| held.reservation.is_none()).and_then(|held| held.stored.as_ref());
+    stored.is_some_and(|stored| {
+        !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
     })
 }
-
-/// A wait that ends by itself when its cause goes.
-#[must_use]
-pub const fn waiting(reason: Reason, message: String) -> Fault {
-    Fault { reason, message, stalled: false }
-}
-
-/// A Secret of that name belongs to somebody else.
-#[must_use]
-pub fn not_ours() -> Fault {
-    Fault {
-        reason: Reason::SecretNotOurs,
-        message: "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name".to_owned(),
-        stalled: true,
-    }
-}
-
-/// A request may be under way, or its answer got lost.
-#[must_use]
-pub fn unanswered() -> Fault {
-    waiting(
-        Reason::RequestUnanswered,
-        "an earlier request for a token got no clear answer: what it may have made is sought in the portal and revoked before the next request".to_owned(),
-    )
-}
-
-#[cfg(test)]
-#[path = "decide_tests.rs"]
-mod tests;

@@ -13,18 +13,14 @@ pub const DATA_KEY: &str = ".dockerconfigjson";
 /// Content of a Secret that holds no token yet.
 pub const EMPTY: &[u8] = br#"{"auths":{}}"#;
 
-/// What a Secret's content amounts to, without the secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    /// One login for exactly these registries.
-    Login {
-        /// The name to log in with.
-        username: String,
-        /// The registries, sorted.
-        hosts: Vec<String>,
-    },
-    /// Nothing that could log in, or several different logins.
-    None,
+/// One login, the same for every registry.
+pub struct Login {
+    /// The name to log in with.
+    pub username: String,
+    /// The secret to log in with.
+    pub password: Zeroizing<String>,
+    /// The registries, sorted.
+    pub hosts: Vec<String>,
 }
 
 /// Writes the content: username, password and both as `auth`, for every registry.
@@ -60,32 +56,26 @@ struct Config {
     auths: BTreeMap<String, Entry>,
 }
 
-/// Reads what the content amounts to.
+/// Reads a content that holds one login, the same for every registry, whose `auth` agrees with its
+/// username and password.
 #[must_use]
-pub fn read(content: &[u8]) -> Payload {
-    login(content).map_or(Payload::None, |(username, _, hosts)| Payload::Login { username, hosts })
-}
-
-/// The password of a content that holds one login; for writing it for other registries.
-#[must_use]
-pub fn password(content: &[u8]) -> Option<Zeroizing<String>> {
-    login(content).map(|(_, password, _)| password)
-}
-
-/// One login, the same for every registry, whose `auth` agrees with its username and password.
-fn login(content: &[u8]) -> Option<(String, Zeroizing<String>, Vec<String>)> {
+pub fn login(content: &[u8]) -> Option<Login> {
     let config: Config = serde_json::from_slice(content).ok()?;
     let first = config.auths.values().next()?;
     if first.username.is_empty() || first.password.is_empty() {
         return None;
     }
-    let auth =
-        Zeroizing::new(STANDARD.encode(Zeroizing::new(format!("{}:{}", first.username, *first.password)).as_bytes()));
+    let pair = Zeroizing::new(format!("{}:{}", first.username, *first.password));
+    let auth = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
     let same = config
         .auths
         .values()
         .all(|entry| entry.username == first.username && entry.password == first.password && *entry.auth == *auth);
-    same.then(|| (first.username.clone(), first.password.clone(), config.auths.keys().cloned().collect()))
+    same.then(|| Login {
+        username: first.username.clone(),
+        password: first.password.clone(),
+        hosts: config.auths.keys().cloned().collect(),
+    })
 }
 
 /// Hash of the registries, to see in a Secret's metadata whether it was written for them.
@@ -105,13 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_without_its_secret() {
+    fn what_is_written_is_read_back() {
         let content = write(&hosts(), "tw-1", "p\"w\\$+/").expect("written");
-        let expected =
-            Payload::Login { username: "tw-1".into(), hosts: vec!["a.example".into(), "b.example:5000".into()] };
-        assert_eq!(read(&content), expected);
-        assert!(!format!("{:?}", read(&content)).contains("p\"w"));
-        assert_eq!(password(&content).as_deref().map(String::as_str), Some("p\"w\\$+/"));
+        let login = login(&content).expect("a login");
+        assert_eq!((login.username.as_str(), login.password.as_str()), ("tw-1", "p\"w\\$+/"));
+        assert_eq!(login.hosts, ["a.example", "b.example:5000"]);
     }
 
     #[test]
@@ -119,9 +107,9 @@ mod tests {
         let good = String::from_utf8(write(&hosts(), "tw-1", "secret").expect("written").to_vec()).expect("text");
         for broken in ["", "{}", "{\"auths\":{}}", &good.replacen("secret", "other", 1), &good.replacen("tw-1", "", 1)]
         {
-            assert_eq!(read(broken.as_bytes()), Payload::None, "{broken}");
+            assert!(login(broken.as_bytes()).is_none(), "{broken}");
         }
-        assert_eq!(read(EMPTY), Payload::None);
+        assert!(login(EMPTY).is_none());
     }
 
     #[test]

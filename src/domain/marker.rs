@@ -41,7 +41,7 @@ impl fmt::Display for Attempt {
 }
 
 /// Who asks, as the portal's list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerTag(String);
 
 impl IssuerTag {
@@ -53,10 +53,17 @@ impl IssuerTag {
 }
 
 /// Which attempt a token was asked for by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nonce(String);
 
 impl Nonce {
+    /// Reads a nonce back from a status.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = text.len() == NONCE_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
+        valid.then(|| Self(text.to_owned()))
+    }
+
     /// The nonce of an attempt for the object with this UID.
     #[must_use]
     pub fn of(object_uid: &str, attempt: &Attempt) -> Self {
@@ -71,7 +78,7 @@ impl fmt::Display for Nonce {
 }
 
 /// The end of a description that says whose the token is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marker {
     issuer: IssuerTag,
     nonce: Nonce,
@@ -100,6 +107,15 @@ impl Marker {
     #[must_use]
     pub fn is_in(&self, description: &str) -> bool {
         description.contains(&self.to_string())
+    }
+
+    /// The last marker of this issuer in a description from the portal.
+    #[must_use]
+    pub fn find(issuer: &IssuerTag, description: &str) -> Option<Self> {
+        let opening = format!("[{}/", issuer.0);
+        let (_, rest) = description.rsplit_once(&opening)?;
+        let (nonce, _) = rest.split_once(']')?;
+        Some(Self { issuer: issuer.clone(), nonce: Nonce::parse(nonce)? })
     }
 }
 
@@ -159,5 +175,8 @@ mod tests {
         assert_eq!(sent.len(), "prod".len() + MARKER_LENGTH);
         assert!(marker.is_in(&format!("  {sent} appended")));
         assert!(!marker.is_in("prod"));
+        assert_eq!(Marker::find(&IssuerTag::of("i"), &format!("{sent} appended")), Some(marker));
+        assert_eq!(Marker::find(&IssuerTag::of("another"), &sent), None);
+        assert_eq!(Marker::find(&IssuerTag::of("i"), "prod [x/y]"), None);
     }
 }

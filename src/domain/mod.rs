@@ -1,11 +1,24 @@
 //! The decision core: values in, values out. No Kubernetes client, no HTTP, no runtime and no
 //! clock is known here; time comes in as a value.
 
-pub mod attempt;
+pub mod audit;
 pub mod backoff;
+pub mod cause;
+pub mod conditions;
 pub mod decide;
 pub mod dockerconfig;
+pub mod effect;
+pub mod errand;
+pub mod fault;
+pub mod faults;
+pub mod inventory;
 pub mod marker;
+pub mod object;
 pub mod observed;
+pub mod pass;
 pub mod pull_secret;
+pub mod recorded;
+pub mod release;
+pub mod sightings;
 pub mod status;
+pub mod step;

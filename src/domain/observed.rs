@@ -1,69 +1,76 @@
 //! What is known when a decision is made.
 
+use super::marker::{Attempt, IssuerTag, Marker, Nonce};
+use super::object::Object;
 use super::pull_secret::SecretMeta;
-use crate::api::{Reason, RecordedPortal, RecordedToken, RetiringToken};
+use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything that a decision stands on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// The API server's time, as near as we know it.
     pub now: Timestamp,
     /// The object.
-    pub object: ObjectFacts,
-    /// What its status records, if that is this object's own status.
-    pub recorded: Recorded,
+    pub object: Object,
     /// Its Secret's metadata, if there is one with our label.
     pub secret: Option<SecretMeta>,
     /// Its issuer.
     pub issuer: IssuerView,
     /// This operator process.
     pub holder: String,
-    /// For how long we have seen the reservation that is in the Secret.
-    pub reservation_seen: Duration,
+    /// This process has the lease: no other is at work, as far as it knows.
+    pub leads: bool,
+    /// What the last audit says of the current token.
+    pub listed: Listed,
+    /// Asked for by annotation: look at everything, once.
+    pub look_closer: bool,
+    /// A number for the one attempt that this pass may make.
+    pub attempt: Attempt,
+    /// This pass has stored its token: the mark is still in its description.
+    pub unsettled: bool,
 }
 
-/// The object's own facts.
-#[derive(Clone, Debug)]
-pub struct ObjectFacts {
-    /// Its UID.
-    pub uid: String,
-    /// `metadata.generation`.
-    pub generation: i64,
-    /// It is being deleted.
-    pub deleting: bool,
-    /// Our finalizer is on it.
-    pub finalizer: bool,
-    /// `spec.description`, in characters.
-    pub description_length: usize,
+impl Observed {
+    /// What the issuer asks, where it can be worked with.
+    #[must_use]
+    pub const fn facts(&self) -> Option<&IssuerFacts> {
+        match &self.issuer {
+            IssuerView::Ready(facts) => Some(facts),
+            _ => None,
+        }
+    }
+
+    /// Whether what a cache shows may be rested on. A Secret that lost its label is not shown: of an
+    /// object that may have one, its absence proves nothing.
+    #[must_use]
+    pub const fn cache_suffices(&self) -> bool {
+        self.secret.is_some() || !self.object.finalizer || self.facts().is_none()
+    }
+
+    /// The mark of an attempt for this object.
+    #[must_use]
+    pub fn marker(&self, facts: &IssuerFacts, attempt: &Attempt) -> Marker {
+        Marker::new(facts.tag.clone(), Nonce::of(&self.object.uid, attempt))
+    }
 }
 
-/// What the object's status says; nothing if it is another object's.
-#[derive(Clone, Debug, Default)]
-pub struct Recorded {
-    /// Where the token lives.
-    pub portal: Option<RecordedPortal>,
-    /// The current token.
-    pub token: Option<RecordedToken>,
-    /// Former ones.
-    pub retiring: Vec<RetiringToken>,
-    /// The version of the Secret that was found in order.
-    pub secret_version: Option<String>,
-    /// The generation that the status speaks of.
-    pub observed_generation: Option<i64>,
-    /// The generation whose description the portal is known to show.
-    pub description_synced: Option<i64>,
-    /// The generation whose description the portal refused.
-    pub description_refused: Option<i64>,
-    /// `Ready` is true.
-    pub ready: bool,
-    /// `Reconciling` or `Stalled` is true.
-    pub hindered: bool,
+/// What the last audit says of an object's current token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Listed {
+    /// Nothing: there was none since the token was last touched, or the list is not believed.
+    #[default]
+    Unknown,
+    /// The portal's complete list, begun then, lacks it.
+    Missing(Timestamp),
+    /// The portal lists it with a description of this digest.
+    Shown(u64),
 }
 
 /// The issuer, as far as it is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum IssuerView {
     /// Nothing is known yet: the operator has just begun.
     Unknown,
@@ -80,17 +87,52 @@ pub enum IssuerView {
     Ready(IssuerFacts),
 }
 
+/// How much the registry's word counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LoginMode {
+    /// No token counts as ready that has not logged in.
+    #[default]
+    Required,
+    /// A registry that cannot be asked holds nothing up.
+    BestEffort,
+    /// It is not asked.
+    Disabled,
+}
+
 /// What an issuer asks of its objects.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct IssuerFacts {
+    /// Its part of every mark.
+    pub tag: IssuerTag,
     /// Where it is, and as whom we speak to it.
     pub portal: RecordedPortal,
     /// Hash of its registries.
     pub registries: String,
     /// Longest description, marker included.
     pub description_max: Option<usize>,
-    /// Longest time that an answer may take.
+    /// Longest time that an answer may take, from the moment at which the issuer was read.
     pub longest_answer: Duration,
     /// It is being deleted.
     pub deleting: bool,
+    /// Our finalizer is on it: it outlives the tokens that it is asked for.
+    pub held: bool,
+    /// Our user sees the portal's list.
+    pub list_visible: bool,
+    /// The mark stays in the description.
+    pub permanent: bool,
+    /// How much the registry's word counts.
+    pub login: LoginMode,
+    /// What is asked of all its tokens by annotation: keys as in `status.handledAnnotations`.
+    pub asked: BTreeMap<String, String>,
+}
+
+impl IssuerFacts {
+    /// What the portal is to show of a token with this nonce.
+    #[must_use]
+    pub fn describe(&self, description: &str, nonce: &str) -> String {
+        match Nonce::parse(nonce).filter(|_| self.permanent) {
+            Some(nonce) => Marker::new(self.tag.clone(), nonce).mark(description),
+            None => description.to_owned(),
+        }
+    }
 }

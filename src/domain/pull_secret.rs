@@ -1,17 +1,18 @@
 //! What the metadata of a pull secret says. The Secret is the lock of the requesting protocol:
-//! a reservation, what was given up, and what is stored are annotations of that one object.
+//! a reservation and what is stored are annotations of that one object.
 
+use super::cause::Errand;
 use super::marker::Attempt;
 use crate::api::{
-    ABANDONED_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION,
-    TOKEN_ID_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION,
+    STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// A request for a token that may be under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reservation {
     /// Which one.
     pub attempt: Attempt,
@@ -32,40 +33,19 @@ impl fmt::Display for Reservation {
     }
 }
 
-/// An attempt that was given up without knowing what the portal made of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Abandoned {
-    /// Which one.
-    pub attempt: Attempt,
-    /// Until then the portal may still act on its request.
-    pub until: Timestamp,
-}
-
-impl Abandoned {
-    fn parse(text: &str) -> Option<Self> {
-        let (attempt, until) = text.split_once('@')?;
-        Some(Self { attempt: Attempt::parse(attempt)?, until: until.parse().ok()? })
-    }
-
-    /// The annotation's text for several.
-    #[must_use]
-    pub fn join(all: &[Self]) -> String {
-        let texts: Vec<String> = all.iter().map(|one| format!("{}@{}", one.attempt, one.until)).collect();
-        texts.join(",")
-    }
-}
-
 /// The token that a Secret holds, as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     /// The attempt that got it.
     pub attempt: Attempt,
     /// The portal's id of it.
     pub id: String,
+    /// What the attempt was made for.
+    pub errand: Errand,
 }
 
 /// Whose a Secret is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ownership {
     /// It belongs to the object.
     Ours,
@@ -74,7 +54,7 @@ pub enum Ownership {
 }
 
 /// What a Secret's metadata says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretMeta {
     /// Its UID.
     pub uid: String,
@@ -86,8 +66,8 @@ pub struct SecretMeta {
     pub tied: bool,
     /// A request that may be under way.
     pub reservation: Option<Reservation>,
-    /// Requests that were given up.
-    pub abandoned: Vec<Abandoned>,
+    /// For how long this process has seen that reservation.
+    pub reservation_seen: Duration,
     /// The token in it.
     pub stored: Option<Stored>,
     /// No further attempt may be made.
@@ -118,6 +98,8 @@ pub struct Claimant<'a> {
     pub uid: &'a str,
     /// UID of the Secret that its status recorded.
     pub recorded_secret_uid: Option<&'a str>,
+    /// For how long this process has seen the reservation that is in the Secret.
+    pub reservation_seen: Duration,
 }
 
 impl SecretMeta {
@@ -127,20 +109,21 @@ impl SecretMeta {
         let text = |key: &str| raw.annotations.get(key).map(String::as_str);
         let labelled = raw.labels.get(OWNER_LABEL);
         // Without a controller our label is enough: a restore drops owner references and gives a new UID.
+        let handed_over = text(ADOPT_ANNOTATION) == Some("true");
         let ours = match raw.controller_uid {
             Some(uid) => uid == claimant.uid,
-            None => labelled.is_some() || claimant.recorded_secret_uid == Some(raw.uid),
+            None => labelled.is_some() || handed_over || claimant.recorded_secret_uid == Some(raw.uid),
         };
         let stored = text(STORED_ANNOTATION).and_then(Attempt::parse).zip(text(TOKEN_ID_ANNOTATION));
+        let errand = || text(HANDLES_ANNOTATION).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         Self {
             uid: raw.uid.to_owned(),
             resource_version: raw.resource_version.to_owned(),
             ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
             tied: raw.controller_uid == Some(claimant.uid) && labelled.is_some_and(|uid| uid == claimant.uid),
             reservation: text(ATTEMPT_ANNOTATION).and_then(Reservation::parse),
-            abandoned: text(ABANDONED_ANNOTATION)
-                .map_or_else(Vec::new, |all| all.split(',').filter_map(Abandoned::parse).collect()),
-            stored: stored.map(|(attempt, id)| Stored { attempt, id: id.to_owned() }),
+            reservation_seen: claimant.reservation_seen,
+            stored: stored.map(|(attempt, id)| Stored { attempt, id: id.to_owned(), errand: errand() }),
             closed: text(CLOSED_ANNOTATION).is_some(),
             registries: text(REGISTRIES_ANNOTATION).map(str::to_owned),
         }
@@ -150,6 +133,7 @@ impl SecretMeta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::cause::Cause;
 
     fn meta(labels: &[(&str, &str)], annotations: &[(&str, &str)], controller: Option<&str>) -> SecretMeta {
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -161,7 +145,7 @@ mod tests {
             labels: &labels,
             annotations: &annotations,
         };
-        SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None })
+        SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen: Duration::ZERO })
     }
 
     #[test]
@@ -176,29 +160,29 @@ mod tests {
     fn forged_annotations_count_as_absent() {
         let read = meta(
             &[],
-            &[(ATTEMPT_ANNOTATION, "nonsense"), (STORED_ANNOTATION, "x"), (ABANDONED_ANNOTATION, "a,b@c")],
+            &[(ATTEMPT_ANNOTATION, "nonsense"), (STORED_ANNOTATION, "x"), (HANDLES_ANNOTATION, "{")],
             Some("o"),
         );
-        assert_eq!((read.reservation, read.stored, read.abandoned), (None, None, vec![]));
+        assert_eq!((read.reservation, read.stored), (None, None));
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let attempt = Attempt::from_random(&[3; 16]);
         let reservation = Reservation { attempt: attempt.clone(), holder: "pod-0.with.dots".into() };
-        let abandoned = vec![Abandoned { attempt: attempt.clone(), until: Timestamp::UNIX_EPOCH }];
+        let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
+        let errand = Errand { cause: Cause::Rotate, handles };
         let read = meta(
             &[],
             &[
                 (ATTEMPT_ANNOTATION, &reservation.to_string()),
-                (ABANDONED_ANNOTATION, &Abandoned::join(&abandoned)),
+                (HANDLES_ANNOTATION, &serde_json::to_string(&errand).expect("JSON")),
                 (STORED_ANNOTATION, &attempt.to_string()),
                 (TOKEN_ID_ANNOTATION, "17"),
             ],
             Some("o"),
         );
         assert_eq!(read.reservation, Some(reservation));
-        assert_eq!(read.abandoned, abandoned);
-        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into() }));
+        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand }));
     }
 }

@@ -1,12 +1,19 @@
 //! The one place where a status is computed.
 
-use super::attempt::Fault;
-use super::observed::Recorded;
+use super::cause::{Cause, Errand};
+use super::conditions::{self, Said, Truth};
+use super::effect::{Named, Verdict};
+use super::fault::Fault;
+use super::faults::{login_refused, registry_unavailable};
+use super::marker::hash;
+use super::object::Rotation;
+use super::observed::{LoginMode, Observed};
 use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
+    UpstreamRevocation,
 };
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What is to be said of an object.
 #[derive(Clone, Debug)]
@@ -19,12 +26,34 @@ pub struct Saying<'a> {
     pub secret_name: &'a str,
     /// The API server's time.
     pub now: Timestamp,
+    /// How much the registry's word counts.
+    pub login: LoginMode,
+    /// When the token is replaced.
+    pub rotation: Option<Rotation>,
+    /// Nothing new is begun.
+    pub suspended: bool,
+}
+
+impl<'a> Saying<'a> {
+    /// Of the object that was observed.
+    #[must_use]
+    pub fn of(seen: &'a Observed) -> Self {
+        Self {
+            uid: &seen.object.uid,
+            generation: seen.object.generation,
+            secret_name: &seen.object.secret_name,
+            now: seen.now,
+            login: seen.facts().map_or(LoginMode::default(), |facts| facts.login),
+            rotation: seen.object.rotation,
+            suspended: seen.object.suspended,
+        }
+    }
 }
 
 /// A fact that changes a status.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// A new token is stored; the former one is to be revoked.
+    /// A new token is stored; the former one retires.
     TokenStored {
         /// The token.
         token: RecordedToken,
@@ -32,9 +61,15 @@ pub enum Fact {
         portal: RecordedPortal,
         /// The Secret as written.
         secret: RecordedSecret,
+        /// What it was asked for.
+        errand: Errand,
+        /// What the registry says of it.
+        login: Verdict,
     },
     /// The Secret was read, and holds the current token for every registry.
     SecretInOrder(RecordedSecret),
+    /// The registry was asked about the current token.
+    LoggedIn(Verdict),
     /// Something stands in the way.
     Hindered {
         /// What.
@@ -44,12 +79,19 @@ pub enum Fact {
     },
     /// The Secret lost its token.
     SecretLost(String),
+    /// Somebody revoked the current token in the portal; for the second time in a day, or not.
+    RevokedUpstream {
+        /// What is to be said of it.
+        fault: Fault,
+        /// It is the second time.
+        again: bool,
+    },
     /// The portal shows the description.
     DescriptionSynced,
-    /// The portal refused the description.
-    DescriptionRefused(String),
-    /// Retiring tokens, by username, that are revoked.
-    Revoked(Vec<String>),
+    /// The portal does not show the description, and why.
+    DescriptionNotSynced(Reason, String),
+    /// Retiring tokens that are revoked.
+    Revoked(Vec<Named>),
     /// A token that nothing else names is to be revoked.
     Retiring(RetiringToken),
 }
@@ -66,47 +108,53 @@ pub fn next(former: Option<&RegistryTokenStatus>, saying: &Saying<'_>, fact: Fac
         status.secret = Some(RecordedSecret { name: saying.secret_name.to_owned(), ..RecordedSecret::default() });
     }
     apply(&mut status, saying, fact);
+    status.next_rotation_time = next_rotation(&status, saying);
+    suspended(&mut status, saying);
     status
 }
 
 fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
     match fact {
-        Fact::TokenStored { token, portal, secret } => {
-            retire_former(status, &token, saying.now);
+        Fact::TokenStored { token, portal, secret, errand, login } => {
+            retire_former(status, &token, saying, errand.cause);
             status.token = Some(token);
             status.portal = Some(portal);
             status.secret = Some(secret);
-            ready(status, saying);
-            set(
-                status,
-                saying,
-                ConditionType::DescriptionSynced,
-                "False",
-                Reason::EditPending,
-                "the description is edited next",
-            );
+            status.handled_annotations.extend(errand.handles);
+            say(status, saying, ConditionType::DescriptionSynced, (Truth::False, Reason::EditPending), EDITED_NEXT);
+            verified(status, saying, &login);
+            judge(status, saying);
         }
         Fact::SecretInOrder(secret) => {
             status.secret = Some(secret);
-            ready(status, saying);
+            // One that was taken for revoked is looked at again only when the portal lists it again.
+            let since = status.token.as_ref().map(|token| token.request_time.0);
+            let wrong = |revocation: &UpstreamRevocation| since.is_some_and(|since| revocation.time.0 > since);
+            status.upstream_revocation = status.upstream_revocation.take().filter(|one| !wrong(one));
+            judge(status, saying);
+        }
+        Fact::LoggedIn(verdict) => {
+            verified(status, saying, &verdict);
+            judge(status, saying);
         }
         Fact::Hindered { fault, working } => hindered(status, saying, &fault, working),
         Fact::SecretLost(message) => {
-            set(status, saying, ConditionType::Ready, "False", Reason::SecretLost, &message);
-            progress(status, saying, Some((ConditionType::Reconciling, Reason::SecretLost, &message)));
+            hindered(status, saying, &Fault { reason: Reason::SecretLost, message, stalled: false }, false);
         }
-        Fact::DescriptionSynced => set(
-            status,
-            saying,
-            ConditionType::DescriptionSynced,
-            "True",
-            Reason::Synced,
-            "the portal shows spec.description",
-        ),
-        Fact::DescriptionRefused(message) => {
-            set(status, saying, ConditionType::DescriptionSynced, "False", Reason::EditRefused, &message);
+        Fact::RevokedUpstream { fault, again } => {
+            status.upstream_revocation = Some(UpstreamRevocation { time: Time(saying.now), again });
+            hindered(status, saying, &fault, false);
         }
-        Fact::Revoked(usernames) => status.retiring.retain(|token| !usernames.contains(&token.username)),
+        Fact::DescriptionSynced => {
+            say(status, saying, ConditionType::DescriptionSynced, (Truth::True, Reason::Synced), SHOWN);
+        }
+        Fact::DescriptionNotSynced(reason, message) => {
+            say(status, saying, ConditionType::DescriptionSynced, (Truth::False, reason), &message);
+        }
+        Fact::Revoked(gone) => {
+            let is_gone = |id: &str, username: &str| gone.iter().any(|one| one.id == id && one.username == username);
+            status.retiring.retain(|token| !is_gone(&token.id, &token.username));
+        }
         Fact::Retiring(token) => {
             if !status.retiring.iter().any(|known| known.username == token.username) {
                 status.retiring.push(token);
@@ -115,21 +163,97 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
     }
 }
 
-fn retire_former(status: &mut RegistryTokenStatus, current: &RecordedToken, now: Timestamp) {
+const EDITED_NEXT: &str = "the description is edited next";
+const SHOWN: &str = "the portal shows spec.description";
+
+fn retire_former(status: &mut RegistryTokenStatus, current: &RecordedToken, saying: &Saying<'_>, cause: Cause) {
+    if cause == Cause::Replace {
+        for token in &mut status.retiring {
+            token.revocation_time = Time(saying.now);
+        }
+    }
     if let Some(former) = status.token.take().filter(|former| former.id != current.id) {
-        status.retiring.push(RetiringToken { id: former.id, username: former.username, revocation_time: Time(now) });
+        let overlap = saying.rotation.map(|rotation| rotation.overlap);
+        let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
+        let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
+        status.retiring.push(RetiringToken { id: former.id, username: former.username, revocation_time: Time(due) });
     }
     status.retiring.retain(|token| token.username != current.username);
 }
 
-fn ready(status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
-    set(status, saying, ConditionType::Ready, "True", Reason::TokenStored, "pods can pull with the Secret");
+const NONE: std::time::Duration = std::time::Duration::ZERO;
+/// Where the spec says nothing of rotation, as for a first `rotate` by annotation.
+const OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
+
+/// Spread over the last tenth of the interval, so that objects which came together do not rotate
+/// together; the same for the same token, whoever reckons.
+fn next_rotation(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Option<Time> {
+    let (token, rotation) = (status.token.as_ref()?, saying.rotation?);
+    let spread = hash(&["rotation", saying.uid, &token.nonce], 8);
+    let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
+    let early = rotation.interval / 10_000 * share;
+    let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;
+    token.request_time.0.checked_add(after).ok().map(Time)
+}
+
+fn suspended(status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
+    if saying.suspended {
+        let message = "spec.suspend is set: nothing new is begun";
+        say(status, saying, ConditionType::Suspended, (Truth::True, Reason::Suspended), message);
+    } else {
+        conditions::clear(&mut status.conditions, ConditionType::Suspended);
+    }
+}
+
+/// What the registry said, as far as it says anything: one that cannot be asked takes nothing back.
+fn verified(status: &mut RegistryTokenStatus, saying: &Saying<'_>, verdict: &Verdict) {
+    let kind = ConditionType::LoginVerified;
+    match verdict {
+        Verdict::Accepted => {
+            say(status, saying, kind, (Truth::True, Reason::LoginAccepted), "the registry lets the token in");
+        }
+        Verdict::Refused(why) => {
+            let fault = login_refused(why);
+            say(status, saying, kind, (Truth::False, fault.reason), &fault.message);
+        }
+        Verdict::Unknown(why) => {
+            let fault = registry_unavailable(why);
+            say(status, saying, kind, (Truth::Unknown, fault.reason), &fault.message);
+        }
+        Verdict::NotAsked => conditions::clear(&mut status.conditions, kind),
+    }
+}
+
+/// `Ready` follows from what the Secret holds, which is the current token here, and from what the
+/// registry said of it. A token that was let in once is not called bad by a registry that is down.
+fn judge(status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
+    if saying.login == LoginMode::Disabled {
+        conditions::clear(&mut status.conditions, ConditionType::LoginVerified);
+    }
+    let was_ready = conditions::holds(&status.conditions, ConditionType::Ready);
+    let said = conditions::find(&status.conditions, ConditionType::LoginVerified);
+    let said = said.map(|condition| (condition.status.clone(), condition.message.clone()));
+    let hinders = match said {
+        _ if saying.login == LoginMode::Disabled => None,
+        Some((value, message)) if value == Truth::False.as_str() => Some((Reason::LoginRefused, message)),
+        Some((value, _)) if value == Truth::True.as_str() => None,
+        _ if saying.login == LoginMode::BestEffort || was_ready => None,
+        Some((_, message)) => Some((Reason::RegistryUnavailable, message)),
+        None => Some((Reason::RegistryUnavailable, registry_unavailable("not asked yet").message)),
+    };
+    let unread = status.secret.as_ref().is_none_or(|secret| secret.resource_version.is_none());
+    let unread = unread.then(|| (Reason::SecretUnread, "the Secret stores the token and is read next".to_owned()));
+    if let Some((reason, message)) = unread.or(hinders) {
+        hindered(status, saying, &Fault { reason, message, stalled: false }, false);
+        return;
+    }
+    say(status, saying, ConditionType::Ready, (Truth::True, Reason::TokenStored), "pods can pull with the Secret");
     progress(status, saying, None);
 }
 
 fn hindered(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fault: &Fault, working: bool) {
     if !working {
-        set(status, saying, ConditionType::Ready, "False", fault.reason, &fault.message);
+        say(status, saying, ConditionType::Ready, (Truth::False, fault.reason), &fault.message);
     }
     let kind = if fault.stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
     progress(status, saying, Some((kind, fault.reason, &fault.message)));
@@ -137,155 +261,30 @@ fn hindered(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fault: &Fault
 
 /// `Reconciling` and `Stalled` stand only while they are true, and never both.
 fn progress(status: &mut RegistryTokenStatus, saying: &Saying<'_>, now: Option<(ConditionType, Reason, &str)>) {
-    let kept = now.map(|(kind, ..)| kind.to_string());
-    let passing = [ConditionType::Reconciling, ConditionType::Stalled].map(|kind| kind.to_string());
-    status
-        .conditions
-        .retain(|condition| !passing.contains(&condition.type_) || Some(&condition.type_) == kept.as_ref());
+    for kind in [ConditionType::Reconciling, ConditionType::Stalled] {
+        if now.is_none_or(|(kept, ..)| kept != kind) {
+            conditions::clear(&mut status.conditions, kind);
+        }
+    }
     if let Some((kind, reason, message)) = now {
-        set(status, saying, kind, "True", reason, message);
+        say(status, saying, kind, (Truth::True, reason), message);
     }
 }
 
-fn set(
+fn say(
     status: &mut RegistryTokenStatus,
     saying: &Saying<'_>,
     kind: ConditionType,
-    value: &str,
-    reason: Reason,
+    (value, reason): (Truth, Reason),
     message: &str,
 ) {
-    set_condition(&mut status.conditions, saying.generation, saying.now, (kind, value, reason, message));
-}
-
-/// Sets a condition; its transition time changes with its status alone.
-pub fn set_condition(
-    conditions: &mut Vec<Condition>,
-    generation: i64,
-    now: Timestamp,
-    (kind, value, reason, message): (ConditionType, &str, Reason, &str),
-) {
-    let kind = kind.to_string();
-    let position = conditions.iter().position(|condition| condition.type_ == kind);
-    let since = position
-        .map(|index| &conditions[index])
-        .filter(|former| former.status == value)
-        .map_or_else(|| Time(now), |former| former.last_transition_time.clone());
-    let condition = Condition {
-        last_transition_time: since,
-        message: message.to_owned(),
-        observed_generation: Some(generation),
-        reason: reason.to_string(),
-        status: value.to_owned(),
-        type_: kind,
-    };
-    match position {
-        Some(index) => conditions[index] = condition,
-        None => conditions.push(condition),
-    }
-}
-
-/// What a status says that decisions stand on; nothing where it is another object's.
-#[must_use]
-pub fn recorded(status: Option<&RegistryTokenStatus>, uid: &str) -> Recorded {
-    let Some(status) = status.filter(|status| status.uid.as_deref() == Some(uid)) else {
-        return Recorded::default();
-    };
-    let find = |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.to_string());
-    let description = find(ConditionType::DescriptionSynced);
-    let generation_if =
-        |wanted: bool| description.filter(|_| wanted).and_then(|condition| condition.observed_generation);
-    let synced = description.is_some_and(|condition| condition.status == "True");
-    let refused = description.is_some_and(|condition| condition.reason == Reason::EditRefused.to_string());
-    Recorded {
-        portal: status.portal.clone(),
-        token: status.token.clone(),
-        retiring: status.retiring.clone(),
-        secret_version: status.secret.as_ref().and_then(|secret| secret.resource_version.clone()),
-        observed_generation: status.observed_generation,
-        description_synced: generation_if(synced),
-        description_refused: generation_if(refused),
-        ready: find(ConditionType::Ready).is_some_and(|condition| condition.status == "True"),
-        hindered: find(ConditionType::Reconciling).or_else(|| find(ConditionType::Stalled)).is_some(),
-    }
+    let said = Said { kind, value, reason, message };
+    conditions::set(&mut status.conditions, saying.generation, saying.now, said);
 }
 
 /// The reason that `Ready` has in a status, with its value; for events on a change.
 #[must_use]
 pub fn ready_word(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
-    let wanted = ConditionType::Ready.to_string();
-    let condition = status?.conditions.iter().find(|condition| condition.type_ == wanted)?;
+    let condition = conditions::find(&status?.conditions, ConditionType::Ready)?;
     Some((&condition.status, &condition.reason, &condition.message))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SAYING: Saying<'_> = Saying { uid: "o", generation: 1, secret_name: "pull", now: Timestamp::UNIX_EPOCH };
-
-    fn token(id: &str) -> RecordedToken {
-        RecordedToken { id: id.into(), username: format!("tw-{id}"), nonce: "n".into(), request_time: Time(SAYING.now) }
-    }
-
-    fn stored(id: &str) -> Fact {
-        let portal = RecordedPortal { url: "https://p".into(), application: "tcp".into(), user: "u".into() };
-        Fact::TokenStored {
-            token: token(id),
-            portal,
-            secret: RecordedSecret { name: "pull".into(), ..RecordedSecret::default() },
-        }
-    }
-
-    fn fault(stalled: bool) -> Fault {
-        Fault { reason: Reason::IssuerNotReady, message: "m".into(), stalled }
-    }
-
-    #[test]
-    fn a_replaced_token_retires() {
-        let first = next(None, &SAYING, stored("1"));
-        let second = next(Some(&first), &SAYING, stored("2"));
-        assert_eq!(second.retiring.len(), 1);
-        assert_eq!(second.retiring[0].id, "1");
-        assert_eq!(second.token, Some(token("2")));
-    }
-
-    #[test]
-    fn a_status_of_another_object_is_void() {
-        let foreign = next(None, &Saying { uid: "other", ..SAYING }, stored("1"));
-        let own = next(Some(&foreign), &SAYING, stored("2"));
-        assert!(own.retiring.is_empty(), "another object's token must not be touched");
-        assert!(recorded(Some(&foreign), "o").token.is_none());
-    }
-
-    #[test]
-    fn the_same_fact_said_later_changes_nothing() {
-        let first = next(None, &SAYING, Fact::Hindered { fault: fault(false), working: false });
-        let later = Saying { now: Timestamp::MAX, ..SAYING };
-        assert_eq!(next(Some(&first), &later, Fact::Hindered { fault: fault(false), working: false }), first);
-    }
-
-    #[test]
-    fn a_working_token_stays_ready_whatever_hinders() {
-        let works = next(None, &SAYING, stored("1"));
-        let hindered = next(Some(&works), &SAYING, Fact::Hindered { fault: fault(true), working: true });
-        assert!(recorded(Some(&hindered), "o").ready);
-    }
-
-    #[test]
-    fn reconciling_and_stalled_stand_alone_and_go_when_ready() {
-        let kinds =
-            |status: &RegistryTokenStatus| status.conditions.iter().map(|c| c.type_.clone()).collect::<Vec<_>>();
-        let waiting = next(None, &SAYING, Fact::Hindered { fault: fault(false), working: false });
-        assert_eq!(kinds(&waiting), ["Ready", "Reconciling"]);
-        let stuck = next(Some(&waiting), &SAYING, Fact::Hindered { fault: fault(true), working: false });
-        assert_eq!(kinds(&stuck), ["Ready", "Stalled"]);
-        assert_eq!(kinds(&next(Some(&stuck), &SAYING, stored("1"))), ["Ready", "DescriptionSynced"]);
-    }
-
-    #[test]
-    fn a_synced_description_counts_for_its_generation_only() {
-        let status = next(Some(&next(None, &SAYING, stored("1"))), &SAYING, Fact::DescriptionSynced);
-        assert_eq!(recorded(Some(&status), "o").description_synced, Some(1));
-    }
 }

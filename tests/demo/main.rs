@@ -10,14 +10,16 @@ mod pull;
 mod simulator;
 
 mod cluster;
+mod manifests;
 mod readme;
 mod show;
 
 use clap::Parser;
 use cluster::{Cluster, binary};
+use manifests::Manifests;
 use operator::{Operator, Options};
 use show::Show;
-use simulator::{Config, Operation, Simulator};
+use simulator::{Operation, Profile, Simulator};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -30,12 +32,25 @@ struct Arguments {
     /// Uses the cluster of this context of your kubeconfig.
     #[arg(long)]
     context: Option<String>,
+    /// The portal is one of this profile, and the issuer says no more than it has to.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Prints the profiles, and ends.
+    #[arg(long)]
+    list_profiles: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.list_profiles {
+        for profile in Profile::all() {
+            println!("{:<20} {}", profile.name, profile.about);
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut show = Show::new();
-    match play(Arguments::parse(), &mut show).await {
+    match play(arguments, &mut show).await {
         Ok(()) if show.end() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
@@ -47,19 +62,23 @@ async fn main() -> ExitCode {
 }
 
 async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
+    // Before a cluster is started for nothing.
+    let manifests = Manifests::of(arguments.profile.as_deref())?;
     show.step("1. A cluster, a portal with a registry behind it, and the operator");
     let cluster = match &arguments.context {
         Some(context) => Cluster::of_context(context)?,
         None => Cluster::own().await?,
     };
-    let portal = Simulator::start(Config::default()).await;
+    let portal = Simulator::start(manifests.config()).await;
     let options = Options { log: "info", ..Options::default() };
     let binary = binary()?;
     let operator = Operator::start(&binary, &cluster.operator_kubeconfig, &options).await;
     let operator = operator.map_err(|error| error.to_string())?;
     println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
 
-    born(show, &cluster, &portal)?;
+    println!("{manifests}");
+
+    born(show, &cluster, &portal, &manifests)?;
     pulls(show, &cluster, &portal, true).await?;
     renamed(show, &cluster, &portal).await?;
     if arguments.keep {
@@ -71,10 +90,10 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
     Ok(())
 }
 
-fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
-    show.step("2. The README's YAML (addresses and CA are the demo's own)");
+fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator, manifests: &Manifests) -> Result<(), String> {
+    show.step(manifests.title());
     cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}")?;
-    for manifest in [readme::portal_secret(portal)?, readme::issuer(portal)?, readme::manifest("token")?] {
+    for manifest in [manifests.portal_secret(portal)?, manifests.issuer(portal)?, readme::manifest("token")?] {
         print!("{}", cluster.apply(&manifest.to_string())?);
     }
     show.step("3. It becomes Ready");
@@ -91,7 +110,9 @@ fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), St
     show.check(secret.contains("kubernetes.io/dockerconfigjson"), "the Secret is a pull secret");
     list(portal);
     let live = portal.ledger().live();
-    let described = live.iter().any(|token| token.description.as_deref() == Some("prod-eu, team-a"));
+    // As this portal stores it: some tidy what they are given.
+    let wanted = Some(portal.config().stored("prod-eu, team-a"));
+    let described = live.iter().any(|token| token.description == wanted);
     show.check(live.len() == 1 && described, "the portal lists one token, with the description and no mark");
     Ok(())
 }
@@ -119,11 +140,10 @@ async fn renamed(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Resu
     let former = portal.ledger().live();
     let patch = r#"{"spec":{"description":"prod-eu, team-a, moved"}}"#;
     Show::kubectl(cluster, &["patch", "rtok", "thinkwise-pull", "-n", "team-a", "--type=merge", "-p", patch])?;
+    let wanted = Some(portal.config().stored("prod-eu, team-a, moved"));
     let edited = || {
         let live = portal.ledger().live();
-        live.len() == 1
-            && live[0].id == former[0].id
-            && live[0].description.as_deref() == Some("prod-eu, team-a, moved")
+        live.len() == 1 && live[0].id == former[0].id && live[0].description == wanted
     };
     show.check(until(edited).await, "the portal shows the new description of the same token");
     list(portal);
@@ -135,7 +155,11 @@ async fn gone(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<
     let content = content(cluster)?;
     show.step("6. The object is deleted");
     Show::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
-    show.check(portal.ledger().live().is_empty(), "the token is gone from the portal");
+    let ledger = portal.ledger();
+    show.check(ledger.live().is_empty(), "the token is gone from the portal");
+    let unfinished = ledger.open_flows() + ledger.staged();
+    show.check(unfinished == 0, "no staged task and no process flow is left unfinished");
+    show.check(ledger.applied(Operation::Other) == 0, "no other task of the portal was run");
     list(portal);
     let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
     println!("pull {}/{}: {pulled:?}", portal.registry_host(), pull::IMAGE);
@@ -163,7 +187,7 @@ async fn until(seen: impl Fn() -> bool) -> bool {
 fn list(portal: &Simulator) {
     println!("the portal's list:");
     for token in portal.ledger().live() {
-        println!("  {:>4}  {:<8}  {}", token.id, token.username, token.description.unwrap_or_default());
+        println!("  {:>4}  {:<8}  {}", token.key, token.username, token.description.unwrap_or_default());
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the simulator stands for: names, credentials, limits and moods of a portal.
 
+use super::forms::Forms;
+use super::keys::KeyShape;
 use super::names::Names;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,16 +54,38 @@ pub struct Config {
     pub description_max_length: Option<usize>,
     /// Cuts blanks off a description before it is stored.
     pub trim_descriptions: bool,
+    /// Does that, makes one blank of several within it, and its first letter a capital one.
+    pub tidy_descriptions: bool,
     /// Compares texts without regard to case, as common database collations do.
     pub ignore_case: bool,
     /// Status of a refusal by a business rule, for which no code is documented.
     pub refusal_status: u16,
     /// Puts the details of an error into an array: both shapes have been seen.
     pub messages_as_array: bool,
+    /// Adds a `TranslatedMessage` to the details of an error, as newer versions do.
+    pub translated_messages: bool,
     /// What a username begins with; its number follows.
     pub username_prefix: String,
     /// Names of table, columns, tasks and parameters.
     pub names: Names,
+    /// What the key of the table looks like.
+    pub key: KeyShape,
+    /// In which form each task is published.
+    pub forms: Forms,
+    /// Refuses parameters that come in another order than they are declared in. Indicium applies
+    /// them in the order of the body, so that another order may make another thing of them.
+    pub strict_order: bool,
+    /// Shows properties that are null; many versions leave them out.
+    pub show_nulls: bool,
+    /// Tables and tasks beside those for tokens.
+    pub noise: bool,
+    /// Which tokens our user sees.
+    pub visible: Visible,
+    /// The table is not visible to our user: it is not there, wherever one looks for it.
+    pub table_hidden: bool,
+    /// How long the list takes to learn of a new or revoked token.
+    #[serde(rename = "list_lag_ms", with = "millis")]
+    pub list_lag: Duration,
     /// More XML inside the schema of `$metadata`.
     pub extra_schema: String,
     /// More XML inside the entity container of `$metadata`.
@@ -94,6 +118,19 @@ pub struct Login {
     pub secret: String,
 }
 
+/// Which tokens a user sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visible {
+    /// All of the company, as the portal's rules say.
+    #[default]
+    All,
+    /// Those that the user requested, as after a change of the user's role.
+    Own,
+    /// So many of a hundred.
+    Percent(u8),
+}
+
 /// How the server leads to the next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -115,6 +152,18 @@ pub enum Challenge {
 }
 
 impl Config {
+    /// What the portal makes of a description.
+    #[must_use]
+    pub fn stored(&self, text: &str) -> String {
+        if self.tidy_descriptions {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let text = words.join(" ");
+            let mut letters = text.chars();
+            return letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+        }
+        if self.trim_descriptions { text.trim().to_owned() } else { text.to_owned() }
+    }
+
     /// This configuration with some of it replaced by what a JSON object gives, at any depth.
     ///
     /// # Errors
@@ -174,11 +223,21 @@ impl Default for Config {
             relative_next_link: false,
             description_max_length: None,
             trim_descriptions: false,
+            tidy_descriptions: false,
             ignore_case: false,
             refusal_status: 400,
             messages_as_array: false,
+            translated_messages: false,
             username_prefix: "tw-".to_owned(),
             names: Names::default(),
+            key: KeyShape::default(),
+            forms: Forms::default(),
+            strict_order: true,
+            show_nulls: false,
+            noise: true,
+            visible: Visible::All,
+            table_hidden: false,
+            list_lag: Duration::ZERO,
             extra_schema: String::new(),
             extra_container: String::new(),
             registry_challenge: Challenge::Bearer,

@@ -1,6 +1,7 @@
 //! Faults to order: what shall go wrong, with which requests, and how often.
 
-use super::requests::Operation;
+use super::messages::Said;
+use super::requests::{Kind, Operation};
 use super::sync::lock;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,13 @@ pub enum Fault {
     Status(u16),
     /// Done, and answered with this status.
     StatusAfter(u16),
+    /// Answered with this status at once, and done so many milliseconds later.
+    StatusLate {
+        /// The status.
+        status: u16,
+        /// How much later.
+        millis: u64,
+    },
     /// Nothing done and nothing answered, until [`Faults::release`]; then done, if the client is still there.
     HangBefore,
     /// Done, and nothing answered until [`Faults::release`].
@@ -30,21 +38,82 @@ pub enum Fault {
     DropBefore,
     /// Done, and the connection breaks.
     DropAfter,
+    /// The connection breaks at once, and it is done so many milliseconds later.
+    DropLate(u64),
+    /// Done twice, as by a proxy that repeats a request: two rows have the same description. The
+    /// answer is the second one.
+    Twice,
     /// Done, and answered with 200 and a body that is no JSON.
     Garbage,
+    /// Done, and answered with 200 and this body.
+    Body {
+        /// Its type.
+        content_type: String,
+        /// The text.
+        text: String,
+    },
+    /// Done, and the answer calls its body so.
+    ContentType(String),
+    /// Done, and the first half of the body is all there is.
+    Truncated,
+    /// Done, and half-way through the body the connection breaks.
+    BreakOff,
+    /// Done, and so many blanks follow the body, none of which is ever in memory with another.
+    Huge {
+        /// How many.
+        blanks: u64,
+        /// Whether `Content-Length` says so.
+        announced: bool,
+    },
+    /// Done, and the body never ends: a blank comes each so many milliseconds.
+    Endless(u64),
     /// Done, and answered without the secret.
     WithoutSecret,
     /// Done, and answered without the username.
     WithoutUsername,
-    /// Nothing done, and answered with this status and `Retry-After`.
+    /// Done, and answered without this field.
+    Without(String),
+    /// Done, and this is where the page that was asked for says the next one is.
+    NextLink(String),
+    /// Done, and this is where the answer says that the staged resource or the flow is.
+    Location(String),
+    /// Nothing done, and answered with this status and `Retry-After` in seconds.
     RetryAfter {
         /// 429 or 503.
         status: u16,
         /// How long to stay away.
         seconds: u64,
     },
+    /// Nothing done, and answered with this status and `Retry-After` as an HTTP date.
+    RetryAt {
+        /// 429 or 503.
+        status: u16,
+        /// How long to stay away.
+        seconds: u64,
+    },
+    /// Nothing done, and answered with this status and `Retry-After` with any text.
+    RetryText {
+        /// 429 or 503.
+        status: u16,
+        /// The text.
+        text: String,
+    },
+    /// Nothing done, and sent elsewhere.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Where.
+        location: String,
+    },
     /// Refused by a business rule with this message id.
     Refuse(String),
+    /// Nothing done, and answered with this status and details in this shape.
+    Said {
+        /// The status.
+        status: u16,
+        /// The shape.
+        how: Said,
+    },
 }
 
 /// A handle to the faults in force.
@@ -62,11 +131,23 @@ struct Inner {
 pub struct Rule {
     /// With which requests.
     pub operation: Operation,
+    /// Only with those that are a part of this task. Absent: of any.
+    #[serde(default)]
+    pub task: Option<Operation>,
     /// What.
     pub fault: Fault,
     /// How often yet. Absent: always.
     #[serde(default)]
     pub times: Option<usize>,
+}
+
+/// How the work that a request asks for is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// By how much it takes effect late.
+    pub(super) late: Duration,
+    /// Whether a task is run twice.
+    pub(super) twice: bool,
 }
 
 /// A fault that befalls one request.
@@ -84,12 +165,12 @@ impl Default for Faults {
 impl Faults {
     /// From now on until [`Self::clear`].
     pub fn always(&self, operation: Operation, fault: Fault) {
-        self.add(Rule { operation, fault, times: None });
+        self.add(Rule { operation, task: None, fault, times: None });
     }
 
     /// With the next so many requests.
     pub fn times(&self, operation: Operation, fault: Fault, times: usize) {
-        self.add(Rule { operation, fault, times: Some(times) });
+        self.add(Rule { operation, task: None, fault, times: Some(times) });
     }
 
     /// With the next request. Several are met one after the other.
@@ -119,9 +200,9 @@ impl Faults {
         self.0.released.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn strike(&self, kind: Operation) -> Option<Struck> {
+    pub(super) fn strike(&self, kind: Kind) -> Option<Struck> {
         let mut rules = lock(&self.0.rules);
-        let at = rules.iter().position(|rule| rule.operation.covers(kind) && rule.times != Some(0))?;
+        let at = rules.iter().position(|rule| rule.covers(kind) && rule.times != Some(0))?;
         let fault = rules[at].fault.clone();
         if let Some(times) = &mut rules[at].times {
             *times -= 1;
@@ -133,6 +214,12 @@ impl Faults {
     }
 }
 
+impl Rule {
+    fn covers(&self, kind: Kind) -> bool {
+        self.operation.covers(kind) && (self.task.is_none() || self.task == kind.task)
+    }
+}
+
 impl Struck {
     /// Waits for the next [`Faults::release`].
     pub(super) async fn hang(&mut self) {
@@ -141,11 +228,12 @@ impl Struck {
         }
     }
 
-    /// By how much a task takes effect late.
-    pub(super) fn lateness(&self) -> Duration {
-        match self.fault {
-            Fault::DelayBefore(millis) => Duration::from_millis(millis),
-            _ => Duration::ZERO,
-        }
+    /// How the work is done.
+    pub(super) fn manner(&self) -> Manner {
+        let late = match self.fault {
+            Fault::DelayBefore(millis) | Fault::DropLate(millis) | Fault::StatusLate { millis, .. } => millis,
+            _ => 0,
+        };
+        Manner { late: Duration::from_millis(late), twice: self.fault == Fault::Twice }
     }
 }

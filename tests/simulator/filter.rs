@@ -2,8 +2,11 @@
 //! `endswith`, `and`, `or`, parentheses. Anything else is refused, as by a portal that does not know it.
 
 use super::columns::Column;
+use super::config::Config;
+use super::keys::Kind;
 use super::ledger::Token;
-use super::names::Names;
+use super::literals::Literal;
+use serde_json::Value;
 
 /// A condition on a row.
 #[derive(Debug)]
@@ -12,14 +15,6 @@ pub(super) enum Filter {
     And(Vec<Self>),
     Is(Column, Literal),
     Has(Function, Column, String),
-}
-
-/// A value in a condition.
-#[derive(Debug, PartialEq)]
-pub(super) enum Literal {
-    Text(String),
-    Number(i64),
-    Null,
 }
 
 /// A condition on a part of a text.
@@ -32,23 +27,25 @@ pub(super) enum Function {
 
 impl Filter {
     /// None: it cannot be parsed, or compares what cannot be compared.
-    pub(super) fn parse(text: &str, names: &Names) -> Option<Self> {
-        let mut parser = Parser { words: words(text)?, at: 0, names };
+    pub(super) fn parse(text: &str, config: &Config) -> Option<Self> {
+        let mut parser = Parser { words: words(text)?, at: 0, config };
         let filter = parser.or()?;
         (parser.at == parser.words.len()).then_some(filter)
     }
 
     /// Whether a row meets it.
-    pub(super) fn matches(&self, token: &Token, ignore_case: bool) -> bool {
-        let fold = |text: &str| if ignore_case { text.to_lowercase() } else { text.to_owned() };
+    pub(super) fn matches(&self, token: &Token, config: &Config) -> bool {
+        let fold = |text: &str| if config.ignore_case { text.to_lowercase() } else { text.to_owned() };
         match self {
-            Self::Or(parts) => parts.iter().any(|part| part.matches(token, ignore_case)),
-            Self::And(parts) => parts.iter().all(|part| part.matches(token, ignore_case)),
-            Self::Is(_, Literal::Number(number)) => token.id == *number,
-            Self::Is(column, Literal::Text(text)) => column.text(token).is_some_and(|value| fold(value) == fold(text)),
-            Self::Is(column, Literal::Null) => *column != Column::Key && column.text(token).is_none(),
+            Self::Or(parts) => parts.iter().any(|part| part.matches(token, config)),
+            Self::And(parts) => parts.iter().all(|part| part.matches(token, config)),
+            Self::Is(column, literal) => match (column.value(token, config), literal.value()) {
+                (Value::String(value), Value::String(wanted)) => fold(&value) == fold(&wanted),
+                (value, wanted) => value == wanted,
+            },
             Self::Has(function, column, part) => {
-                column.text(token).is_some_and(|value| function.holds(&fold(value), &fold(part)))
+                let value = column.value(token, config);
+                value.as_str().is_some_and(|value| function.holds(&fold(value), &fold(part)))
             }
         }
     }
@@ -87,7 +84,7 @@ fn words(text: &str) -> Option<Vec<Word>> {
     while let Some(first) = rest.chars().next() {
         let (word, behind) = match first {
             '(' | ')' | ',' => (Word::Sign(first), &rest[1..]),
-            '\'' => quoted(&rest[1..])?,
+            '\'' => Literal::quoted(&rest[1..]).map(|(literal, behind)| (Word::Literal(literal), behind))?,
             _ => {
                 let end = rest.find(|sign: char| sign.is_whitespace() || "(),'".contains(sign)).unwrap_or(rest.len());
                 (plain(&rest[..end])?, &rest[end..])
@@ -99,31 +96,10 @@ fn words(text: &str) -> Option<Vec<Word>> {
     Some(words)
 }
 
-/// A text in quotes, in which a quote is doubled.
-fn quoted(text: &str) -> Option<(Word, &str)> {
-    let mut value = String::new();
-    let mut rest = text;
-    loop {
-        let end = rest.find('\'')?;
-        value.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('\'') {
-            Some(behind) => {
-                value.push('\'');
-                rest = behind;
-            }
-            None => return Some((Word::Literal(Literal::Text(value)), rest)),
-        }
-    }
-}
-
-/// A number, `null` or a name.
+/// A literal or a name.
 fn plain(word: &str) -> Option<Word> {
-    if word == "null" {
-        return Some(Word::Literal(Literal::Null));
-    }
-    if let Ok(number) = word.parse() {
-        return Some(Word::Literal(Literal::Number(number)));
+    if let Some(literal) = Literal::bare(word) {
+        return Some(Word::Literal(literal));
     }
     word.chars().all(|sign| sign.is_alphanumeric() || sign == '_').then(|| Word::Name(word.to_owned()))
 }
@@ -131,7 +107,7 @@ fn plain(word: &str) -> Option<Word> {
 struct Parser<'a> {
     words: Vec<Word>,
     at: usize,
-    names: &'a Names,
+    config: &'a Config,
 }
 
 impl Parser<'_> {
@@ -160,26 +136,22 @@ impl Parser<'_> {
         if let Some(function) = Function::named(&name) {
             return self.call(function);
         }
-        let column = Column::named(&name, self.names)?;
+        let column = Column::named(&name, self.config)?;
         if !self.skip(&Word::Name("eq".to_owned())) {
             return None;
         }
         let literal = self.literal()?;
-        let fits = match literal {
-            Literal::Number(_) => column == Column::Key,
-            Literal::Text(_) => column != Column::Key,
-            Literal::Null => true,
-        };
-        fits.then_some(Filter::Is(column, literal))
+        literal.is_of(column.kind(self.config)).then_some(Filter::Is(column, literal))
     }
 
     fn call(&mut self, function: Function) -> Option<Filter> {
         let opened = self.skip(&Word::Sign('('));
-        let column = Column::named(&self.name()?, self.names)?;
+        let column = Column::named(&self.name()?, self.config)?;
         let comma = self.skip(&Word::Sign(','));
         let Literal::Text(part) = self.literal()? else { return None };
         let closed = self.skip(&Word::Sign(')'));
-        (opened && comma && closed && column != Column::Key).then_some(Filter::Has(function, column, part))
+        let is_text = column.kind(self.config) == Kind::Text;
+        (opened && comma && closed && is_text).then_some(Filter::Has(function, column, part))
     }
 
     fn skip(&mut self, word: &Word) -> bool {

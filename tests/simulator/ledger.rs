@@ -1,19 +1,25 @@
 //! What the portal knows, for tests to compare with what the operator believes.
 
+use super::config::Config;
+use super::flows::Flows;
+use super::keys::KeyKind;
 use super::requests::{Operation, Record, Requests, Server};
+use super::staged::StagedTasks;
 use super::sync::lock;
 use super::{random, requests};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// One token, alive or revoked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Token {
-    /// Its key in the table.
+    /// Its number. Where the key is an integer of 32 bits, it is the key.
     pub id: i64,
+    /// Its key in the table, as the portal shows it.
+    pub key: String,
     /// The registry's username.
     pub username: String,
     /// The registry's password. The portal shows it once, in the answer to the request.
@@ -52,7 +58,7 @@ impl Token {
         self.revoked.is_none()
     }
 
-    /// Whether the registry, which learns everything so much later, lets it in now.
+    /// Whether the registry or a list, which learns everything so much later, knows it now.
     pub(super) fn is_known(&self, lag: Duration) -> bool {
         let seen = Timestamp::now() - lag;
         self.requested <= seen && self.revoked.is_none_or(|revoked| revoked > seen)
@@ -66,7 +72,17 @@ const COLLEAGUE: &str = "colleague";
 #[derive(Clone, Default)]
 pub struct Ledger {
     tokens: Arc<Mutex<BTreeMap<i64, Token>>>,
+    mint: Arc<Mutex<Mint>>,
     pub(super) requests: Requests,
+    pub(super) staged: StagedTasks,
+    pub(super) flows: Flows,
+}
+
+/// What new tokens look like.
+#[derive(Default)]
+struct Mint {
+    kind: KeyKind,
+    prefix: String,
 }
 
 impl Ledger {
@@ -96,7 +112,7 @@ impl Ledger {
 
     /// A colleague requests a token by hand.
     pub fn add_as_colleague(&self, description: Option<&str>) -> Token {
-        self.add(description.map(str::to_owned), "tw-", COLLEAGUE)
+        self.add(description.map(str::to_owned), COLLEAGUE)
     }
 
     /// A colleague revokes a token. False: there is no such live token.
@@ -121,16 +137,23 @@ impl Ledger {
         self.requests.since(position)
     }
 
+    /// How many connections the portal's requests since then came by.
+    #[must_use]
+    pub fn connections_since(&self, position: usize) -> usize {
+        let of_portal = |record: &Record| (record.server == Server::Portal).then_some(record.connection);
+        self.requests_since(position).iter().filter_map(of_portal).collect::<BTreeSet<u64>>().len()
+    }
+
     /// How many requests of this kind began, whatever became of them. `Any`: all to the portal.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
-        self.requests.count(|record| record.server == Server::Portal && operation.covers(record.operation))
+        self.requests.count(|record| record.server == Server::Portal && operation.covers(record.kind()))
     }
 
     /// How many requests of this kind took effect.
     #[must_use]
     pub fn applied(&self, operation: Operation) -> usize {
-        self.requests.count(|record| record.applied && operation.covers(record.operation))
+        self.requests.count(|record| record.applied && operation.covers(record.kind()))
     }
 
     /// The most tasks that were under way at the same time.
@@ -144,18 +167,43 @@ impl Ledger {
         self.requests.gauge.reset();
     }
 
+    /// Process flows that were begun and wait for somebody to finish them.
+    #[must_use]
+    pub fn open_flows(&self) -> usize {
+        self.flows.count(|flow| !flow.finished)
+    }
+
+    /// Process flows that were begun.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.flows.count(|_| true)
+    }
+
+    /// Tasks that were staged and never committed: they did nothing.
+    #[must_use]
+    pub fn staged(&self) -> usize {
+        self.staged.uncommitted()
+    }
+
+    /// What tokens look like from now on.
+    pub(super) fn mint_as(&self, config: &Config) {
+        *lock(&self.mint) = Mint { kind: config.key.kind, prefix: config.username_prefix.clone() };
+    }
+
     pub(super) fn read<R>(&self, look: impl FnOnce(&BTreeMap<i64, Token>) -> R) -> R {
         look(&lock(&self.tokens))
     }
 
-    pub(super) fn add(&self, description: Option<String>, prefix: &str, by: &str) -> Token {
+    pub(super) fn add(&self, description: Option<String>, by: &str) -> Token {
         let secret = random::secret();
         let mut tokens = lock(&self.tokens);
         let id = tokens.last_key_value().map_or(1, |(last, _)| last + 1);
+        let mint = lock(&self.mint);
         let at = requests::now();
         let token = Token {
             id,
-            username: format!("{prefix}{id}"),
+            key: mint.kind.mint(id),
+            username: format!("{}{id}", mint.prefix),
             secret,
             description: description.clone(),
             history: vec![Edit { at, by: by.to_owned(), description }],

@@ -8,7 +8,7 @@ mod simulator;
 
 use clap::Parser;
 use serde_json::json;
-use simulator::{Challenge, Config, Login, Names, Ports, Simulator};
+use simulator::{Challenge, Config, Login, Names, Ports, Profile, Simulator};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,8 +57,11 @@ struct Arguments {
     #[arg(long, value_parser = login)]
     client: Vec<Login>,
     /// Dutch names of table, tasks and parameters.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "profile")]
     dutch: bool,
+    /// Stands for a portal of this profile, such as `staged`; a wrong name shows those that there are.
+    #[arg(long)]
+    profile: Option<String>,
     /// The registry asks for Basic credentials instead of a bearer.
     #[arg(long)]
     registry_basic: bool,
@@ -92,8 +95,21 @@ async fn main() -> io::Result<()> {
     end(arguments.exit_with_parent).await
 }
 
+/// What the arguments that change something are laid over.
+fn base(arguments: &Arguments) -> io::Result<Config> {
+    if let Some(name) = &arguments.profile {
+        let profile = Profile::named(name).ok_or_else(|| {
+            let known: Vec<&str> = Profile::all().iter().map(|profile| profile.name).collect();
+            io::Error::other(format!("no profile is called {name}; there are {}", known.join(", ")))
+        })?;
+        return Ok(profile.config());
+    }
+    let names = if arguments.dutch { Names::dutch() } else { Names::default() };
+    Ok(Config { names, ..Config::default() })
+}
+
 fn config(arguments: &Arguments) -> io::Result<Config> {
-    let default = Config::default();
+    let default = base(arguments)?;
     let or = |given: &Vec<Login>, default| if given.is_empty() { default } else { given.clone() };
     let config = Config {
         tls: !arguments.no_tls,
@@ -109,9 +125,8 @@ fn config(arguments: &Arguments) -> io::Result<Config> {
         basic: or(&arguments.basic, default.basic),
         clients: or(&arguments.client, default.clients),
         latency: arguments.latency,
-        names: if arguments.dutch { Names::dutch() } else { Names::default() },
         registry_challenge: if arguments.registry_basic { Challenge::Basic } else { Challenge::Bearer },
-        ..Config::default()
+        ..default
     };
     match &arguments.config {
         None => Ok(config),

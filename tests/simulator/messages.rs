@@ -5,14 +5,48 @@ use super::answer::Answer;
 use super::config::Config;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The header.
 const HEADER: &str = "tsfmessages";
 
+/// A shape in which the details of an error may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// One object, of the service tier itself.
+    Indicium,
+    /// One object, of the application: XML that names a rule, with parameters.
+    Application,
+    /// One object, of the database.
+    Technical,
+    /// One object, with a `TranslatedMessage` as newer versions add it.
+    Translated,
+    /// An array of one.
+    Array,
+    /// An array of one of each type.
+    Several,
+    /// An array of none.
+    None,
+    /// An object without anything that is known.
+    Unknown,
+    /// A message of many thousand characters.
+    Long,
+    /// A message with line breaks, control characters, and signs that turn the direction of reading.
+    Wild,
+    /// Base64 of what is no JSON.
+    NotJson,
+    /// No base64.
+    NotBase64,
+    /// Base64 of what is no UTF-8.
+    NotText,
+}
+
 /// Status, and a message of the service tier itself.
 pub(super) fn service(config: &Config, status: u16, text: &str) -> Answer {
-    Answer::empty(status).with(HEADER, header(config, "IndiciumMessage", text, "indicium", &[]))
+    let message = message(config, "IndiciumMessage", text, "indicium", &[]);
+    Answer::empty(status).with(HEADER, header(config, message))
 }
 
 /// A refusal by a rule of the application: the message is XML that names the rule.
@@ -22,17 +56,41 @@ pub(super) fn refusal(config: &Config, id: &str, parameters: &[(&str, &str)]) ->
         raw.extend(["<", key, ">", value, "</", key, ">"]);
     }
     raw.push_str("</msg>");
-    Answer::empty(config.refusal_status).with(HEADER, header(config, "ApplicationDbMessage", &raw, id, parameters))
+    let message = message(config, "ApplicationDbMessage", &raw, id, parameters);
+    Answer::empty(config.refusal_status).with(HEADER, header(config, message))
 }
 
 /// A failure, as a service tier tells one of its database; below 500 without a message, as from a proxy.
 pub(super) fn failure(config: &Config, status: u16) -> Answer {
     if status == 500 {
-        let text = "Transaction was deadlocked on lock resources and has been chosen as the victim.";
-        Answer::empty(status).with(HEADER, header(config, "TechnicalDbMessage", text, "1205", &[]))
+        Answer::empty(status).with(HEADER, header(config, technical(config)))
     } else {
         Answer::empty(status)
     }
+}
+
+/// Status, and a message in this shape.
+pub(super) fn said(config: &Config, status: u16, how: Said) -> Answer {
+    let indicium = |text: &str| message(config, "IndiciumMessage", text, "indicium", &[]);
+    let application =
+        || message(config, "ApplicationDbMessage", "<msg id=\"rule\"><max>3</max></msg>", "rule", &[("max", "3")]);
+    let value = match how {
+        Said::Indicium => indicium("The request is invalid."),
+        Said::Application => application(),
+        Said::Technical => technical(config),
+        Said::Translated => translated(application()),
+        Said::Array => json!([indicium("The request is invalid.")]),
+        Said::Several => json!([indicium("The request is invalid."), application(), technical(config)]),
+        Said::None => json!([]),
+        Said::Unknown => json!({"Text": "a shape that nobody knows", "Code": 1}),
+        // As long as common servers and clients let a header be.
+        Said::Long => indicium(&"No, no and no. ".repeat(300)),
+        Said::Wild => indicium("one\r\ntwo\u{1b}[31m\u{0}three\u{202e}four <script>alert(1)</script>"),
+        Said::NotJson => return Answer::empty(status).with(HEADER, STANDARD.encode("{\"MessageType\":")),
+        Said::NotBase64 => return Answer::empty(status).with(HEADER, "%%% no base64 %%%"),
+        Said::NotText => return Answer::empty(status).with(HEADER, STANDARD.encode([0xff, 0xfe, 0x00])),
+    };
+    Answer::empty(status).with(HEADER, STANDARD.encode(value.to_string()))
 }
 
 /// No such application, or none that this user may see: the portal does not tell which.
@@ -40,9 +98,34 @@ pub(super) fn no_application(config: &Config) -> Answer {
     service(config, 404, "Application not found")
 }
 
-fn header(config: &Config, kind: &str, raw: &str, id: &str, parameters: &[(&str, &str)]) -> String {
+/// No such table, row, task or staged resource, or none that this user may see.
+pub(super) fn not_found(config: &Config) -> Answer {
+    service(config, 404, "Entity not found")
+}
+
+/// What the portal says of a body that is not what it wants, whatever is wrong with it.
+pub(super) fn invalid(config: &Config) -> Answer {
+    service(config, 400, "The request is invalid.")
+}
+
+fn technical(config: &Config) -> Value {
+    let text = "Transaction was deadlocked on lock resources and has been chosen as the victim.";
+    message(config, "TechnicalDbMessage", text, "1205", &[])
+}
+
+fn message(config: &Config, kind: &str, raw: &str, id: &str, parameters: &[(&str, &str)]) -> Value {
     let named: Vec<Value> = parameters.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     let message = json!({"MessageType": kind, "RawMessage": raw, "MessageID": id, "NamedParameters": named});
+    if config.translated_messages { translated(message) } else { message }
+}
+
+fn translated(mut message: Value) -> Value {
+    let text = format!("{} is what the rule {} says.", message["MessageType"], message["MessageID"]);
+    message["TranslatedMessage"] = json!(text.replace('"', ""));
+    message
+}
+
+fn header(config: &Config, message: Value) -> String {
     let value = if config.messages_as_array { json!([message]) } else { message };
     STANDARD.encode(value.to_string())
 }

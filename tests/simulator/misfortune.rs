@@ -1,56 +1,97 @@
 //! Lets the fault in force befall a request.
 
 use super::answer::Answer;
+use super::config::Config;
 use super::connection::Connection;
-use super::faults::Fault;
+use super::faults::{Fault, Manner};
 use super::messages;
-use super::requests::Operation;
+use super::requests::{Kind, now};
 use super::shared::Shared;
+use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Does the work, unless a fault prevents it, and spoils its answer if a fault says so.
 ///
-/// The work is told by how much it has to take effect late.
+/// The work is told in which manner it is to be done.
 pub(super) async fn meet<Work>(
     shared: &Shared,
     connection: &Connection,
-    operation: Operation,
-    work: impl FnOnce(Duration) -> Work,
+    kind: Kind,
+    work: impl FnOnce(Manner) -> Work,
 ) -> Answer
 where
-    Work: Future<Output = Answer>,
+    Work: Future<Output = Answer> + Send + 'static,
 {
-    let Some(mut struck) = shared.faults.strike(operation) else { return work(Duration::ZERO).await };
+    let Some(mut struck) = shared.faults.strike(kind) else { return work(Manner::default()).await };
     let config = shared.config();
-    match &struck.fault {
-        Fault::Status(status) => return messages::failure(&config, *status),
-        Fault::RetryAfter { status, seconds } => {
-            return Answer::empty(*status).with("retry-after", seconds.to_string());
-        }
-        Fault::Refuse(message) => return messages::refusal(&config, message, &[]),
+    if let Some(answer) = instead(&config, &struck.fault) {
+        return answer;
+    }
+    let manner = struck.manner();
+    match struck.fault {
         Fault::DropBefore => return lose(connection).await,
         Fault::HangBefore => struck.hang().await,
+        Fault::DropLate(_) => {
+            tokio::spawn(work(manner));
+            return lose(connection).await;
+        }
+        Fault::StatusLate { status, .. } => {
+            tokio::spawn(work(manner));
+            return messages::failure(&config, status);
+        }
         _ => {}
     }
-    let answer = work(struck.lateness()).await;
+    let answer = work(manner).await;
     match &struck.fault {
-        Fault::StatusAfter(status) => messages::failure(&config, *status),
-        Fault::HangAfter => {
-            struck.hang().await;
-            answer
-        }
-        Fault::DelayAfter(millis) => {
-            sleep(Duration::from_millis(*millis)).await;
-            answer
-        }
-        Fault::DropAfter => lose(connection).await,
+        Fault::HangAfter => struck.hang().await,
+        Fault::DelayAfter(millis) => sleep(Duration::from_millis(*millis)).await,
+        Fault::DropAfter => return lose(connection).await,
+        _ => {}
+    }
+    spoilt(&config, &struck.fault, answer)
+}
+
+/// What is answered in place of any work.
+fn instead(config: &Config, fault: &Fault) -> Option<Answer> {
+    Some(match fault {
+        Fault::Status(status) => messages::failure(config, *status),
+        Fault::RetryAfter { status, seconds } => Answer::empty(*status).with("retry-after", seconds.to_string()),
+        Fault::RetryAt { status, seconds } => Answer::empty(*status).with("retry-after", date(*seconds)),
+        Fault::RetryText { status, text } => Answer::empty(*status).with("retry-after", text),
+        Fault::Redirect { status, location } => Answer::empty(*status).with("location", location),
+        Fault::Refuse(message) => messages::refusal(config, message, &[]),
+        Fault::Said { status, how } => messages::said(config, *status, *how),
+        _ => return None,
+    })
+}
+
+/// What becomes of the answer to work that is done.
+fn spoilt(config: &Config, fault: &Fault, answer: Answer) -> Answer {
+    match fault {
+        Fault::StatusAfter(status) => messages::failure(config, *status),
         Fault::Garbage => Answer::body(200, "application/json", "<html>{\"secret\":"),
+        Fault::Body { content_type, text } => Answer::body(200, content_type, text.as_str()),
+        Fault::ContentType(content_type) => answer.with("content-type", content_type),
+        Fault::Truncated => answer.truncated(),
+        Fault::BreakOff => answer.broken_off(),
+        Fault::Huge { blanks, announced } => answer.padded(*blanks, *announced),
+        Fault::Endless(millis) => answer.endless(Duration::from_millis(*millis)),
         Fault::WithoutSecret => answer.without(&config.names.request.secret),
         Fault::WithoutUsername => answer.without(&config.names.request.username),
+        Fault::Without(field) => answer.without(field),
+        Fault::NextLink(address) => answer.having("@odata.nextLink", Value::from(address.as_str())),
+        Fault::Location(address) => answer.with("location", address),
         _ => answer,
     }
+}
+
+/// An HTTP date so many seconds from now (RFC 9110).
+fn date(seconds: u64) -> String {
+    let at = now() + Duration::from_secs(seconds);
+    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// Breaks the connection; the answer never comes.

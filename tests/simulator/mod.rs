@@ -5,8 +5,9 @@
 //! portal really did, and order [`Fault`]s. `main.rs` beside this file makes a program of it, with
 //! a control interface over HTTP.
 //!
-//! Nobody outside knows under which names the real portal publishes its table and tasks: they are
-//! in [`Names`], and tests use more than one set.
+//! Nobody outside knows under which names and in which form the real portal publishes its table and
+//! tasks: they are in [`Names`], [`KeyShape`] and [`Forms`], and a [`Profile`] is a set of them. What
+//! is not public is the most plausible that can be thought of, and its comment says *inferred*.
 
 #![allow(
     dead_code,
@@ -19,35 +20,52 @@
 
 mod answer;
 mod bearers;
+mod body;
+mod calls;
 mod columns;
 mod config;
 mod connection;
 mod control;
+mod csdl;
+mod declared;
 mod faults;
 mod filter;
+mod flows;
+mod forms;
 mod image;
+mod keys;
 mod ledger;
+mod literals;
 mod login;
 mod messages;
 mod metadata;
 mod misfortune;
 mod names;
+mod noise;
 mod portal;
+mod profiles;
 mod query;
 mod random;
+mod reading;
 mod registry;
 mod requests;
+mod rows;
 mod run;
 mod server;
 mod shared;
+mod staged;
 mod sync;
 mod target;
 mod tasks;
 mod tls;
 
-pub use config::{Challenge, Config, Login, NextLink, Ports};
+pub use config::{Challenge, Config, Login, NextLink, Ports, Visible};
 pub use faults::{Fault, Faults, Rule};
+pub use forms::{BoundTo, CommitAnswer, Flow, Form, Forms, Location, TaskForm};
+pub use keys::{FixedPart, KeyKind, KeyShape};
 pub use ledger::{Edit, Ledger, Token};
+pub use messages::Said;
 pub use names::{EditNames, Names, RequestNames, RevokeNames};
+pub use profiles::{Auth, Profile, SECRET};
 pub use requests::{Operation, Record, Server};
 pub use run::Simulator;

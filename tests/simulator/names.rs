@@ -46,10 +46,13 @@ pub struct RequestNames {
 pub struct EditNames {
     /// Its name.
     pub task: String,
-    /// Input: the id.
+    /// Input: the id, or the username.
     pub id: String,
     /// Input: the description.
     pub description: String,
+    /// The first input is the username.
+    #[serde(default)]
+    pub by_username: bool,
 }
 
 /// The task that revokes a token.
@@ -58,11 +61,14 @@ pub struct EditNames {
 pub struct RevokeNames {
     /// Its name.
     pub task: String,
-    /// Input: the id.
+    /// Input: the id, or the username.
     pub id: String,
     /// Input: a boolean that has to be true, if there is one.
     #[serde(default)]
     pub confirm: Option<String>,
+    /// The first input is the username.
+    #[serde(default)]
+    pub by_username: bool,
 }
 
 impl Default for Names {
@@ -80,13 +86,29 @@ impl Default for Names {
                 secret: "secret".to_owned(),
                 id: None,
             },
-            edit: EditNames { task: "edit_token_description".to_owned(), id: id.clone(), description },
-            revoke: RevokeNames { task: "revoke_token".to_owned(), id, confirm: None },
+            edit: EditNames {
+                task: "edit_token_description".to_owned(),
+                id: id.clone(),
+                description,
+                by_username: false,
+            },
+            revoke: RevokeNames { task: "revoke_token".to_owned(), id, confirm: None, by_username: false },
         }
     }
 }
 
 impl Names {
+    /// The usual names, with tasks that want a username in place of an id.
+    #[must_use]
+    pub fn by_username() -> Self {
+        let mut names = Self::default();
+        names.edit.id = names.username.clone();
+        names.edit.by_username = true;
+        names.revoke.id = names.username.clone();
+        names.revoke.by_username = true;
+        names
+    }
+
     /// Dutch names, with an id in the answer and a flag to confirm a revocation.
     #[must_use]
     pub fn dutch() -> Self {
@@ -103,8 +125,18 @@ impl Names {
                 secret: "geheim".to_owned(),
                 id: Some(id.clone()),
             },
-            edit: EditNames { task: "token_omschrijving_wijzigen".to_owned(), id: id.clone(), description },
-            revoke: RevokeNames { task: "token_intrekken".to_owned(), id, confirm: Some("bevestigd".to_owned()) },
+            edit: EditNames {
+                task: "token_omschrijving_wijzigen".to_owned(),
+                id: id.clone(),
+                description,
+                by_username: false,
+            },
+            revoke: RevokeNames {
+                task: "token_intrekken".to_owned(),
+                id,
+                confirm: Some("bevestigd".to_owned()),
+                by_username: false,
+            },
         }
     }
 }

@@ -1,21 +1,23 @@
 //! The portal's HTTP interface: which request is about what, who may, and in which order.
 
 use super::answer::Answer;
+use super::calls::TaskCall;
 use super::config::Config;
 use super::connection::Connection;
-use super::requests::{Operation, Record, Server, Visit, now};
+use super::faults::Manner;
+use super::reading::Reading;
+use super::requests::{Kind, Record, Server, Visit, now};
 use super::shared::Shared;
 use super::target::Target;
-use super::{columns, login, messages, metadata, misfortune, query, tasks};
+use super::{login, messages, misfortune};
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::{Extension, Router};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::sleep;
 
 const LONGEST_BODY: usize = 1 << 20;
@@ -34,12 +36,12 @@ async fn handle(
     let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
     let config = shared.config();
     let target = Target::of(&config, parts.uri.path());
-    let operation = target.operation();
-    let under_way = operation.is_task().then(|| shared.ledger.requests.gauge.enter());
-    let visit = shared.ledger.requests.begin(record(&parts, &body, operation, &connection));
+    let kind = target.kind(&parts.method);
+    let under_way = kind.operation.is_task().then(|| shared.ledger.requests.gauge.enter());
+    let visit = shared.ledger.requests.begin(record(&parts, &body, kind, &connection));
     let call = Call { shared: shared.clone(), config, target, parts, body, visit: visit.clone() };
     let answer = match call.admit() {
-        Ok(principal) => misfortune::meet(&shared, &connection, operation, |late| call.answer(principal, late)).await,
+        Ok(principal) => misfortune::meet(&shared, &connection, kind, |manner| call.answer(principal, manner)).await,
         Err(refusal) => refusal,
     };
     visit.answered(answer.status);
@@ -47,7 +49,7 @@ async fn handle(
     answer.into_response()
 }
 
-fn record(parts: &Parts, body: &Bytes, operation: Operation, connection: &Connection) -> Record {
+fn record(parts: &Parts, body: &Bytes, kind: Kind, connection: &Connection) -> Record {
     Record {
         seq: 0,
         at: now(),
@@ -56,8 +58,9 @@ fn record(parts: &Parts, body: &Bytes, operation: Operation, connection: &Connec
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().map(str::to_owned),
-        body: operation.is_task().then(|| String::from_utf8_lossy(body).into_owned()),
-        operation,
+        body: kind.operation.is_task().then(|| String::from_utf8_lossy(body).into_owned()),
+        operation: kind.operation,
+        task: kind.task,
         principal: None,
         status: None,
         applied: false,
@@ -89,45 +92,48 @@ impl Call {
         Ok(principal)
     }
 
-    async fn answer(self, principal: String, late: Duration) -> Answer {
-        let expected = match self.target {
-            Target::Task(_) | Target::TokenEndpoint => Method::POST,
-            _ => Method::GET,
-        };
-        if self.parts.method != expected {
-            return Answer::empty(405).with("allow", expected.as_str());
+    async fn answer(self, by: String, manner: Manner) -> Answer {
+        let (method, allowed) = (&self.parts.method, allowed(&self.target));
+        if !allowed.contains(method) {
+            let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+            return Answer::empty(405).with("allow", names.join(", "));
         }
-        if let Target::Task(task) = self.target {
-            return self.run(task, principal, late).await;
+        match self.target {
+            Target::TokenEndpoint => {
+                sleep(self.config.read_latency + manner.late).await;
+                self.token()
+            }
+            Target::OtherTask => {
+                self.visit.applied();
+                Answer::json(200, &json!({}))
+            }
+            _ if method == Method::GET => {
+                sleep(self.config.read_latency + manner.late).await;
+                let query = self.parts.uri.query().unwrap_or_default();
+                Reading { shared: &self.shared, config: &self.config, query, by: &by }.answer(&self.target)
+            }
+            _ => self.change(by, manner).await,
         }
-        sleep(self.config.read_latency + late).await;
-        self.read()
     }
 
-    /// Runs a task. It goes on when the client has left: a service tier does not call its
+    /// Does a part of a task. It goes on when the client has left: a service tier does not call its
     /// database back.
-    async fn run(self, task: Operation, principal: String, late: Duration) -> Answer {
-        if !is_json(&self.parts.headers) {
+    async fn change(self, by: String, manner: Manner) -> Answer {
+        let has_parameters = matches!(self.target, Target::Unbound(_) | Target::Bound(..) | Target::Staged(..));
+        if has_parameters && !is_json(&self.parts.headers) {
             return messages::service(&self.config, 415, "Unsupported media type.");
         }
+        let runs = matches!(self.target, Target::Unbound(_) | Target::Bound(..) | Target::Commit(..));
+        let latency = if runs { self.config.latency } else { self.config.read_latency };
         let task = async move {
-            sleep(self.config.latency + late).await;
-            tasks::run(&self.shared, task, &self.body, &principal, &self.visit)
+            sleep(latency + manner.late).await;
+            let (shared, body, visit) = (self.shared, self.body.to_vec(), self.visit);
+            // A change of the configuration while the task was on its way goes for it too.
+            let config = shared.config();
+            TaskCall { shared, config, by, body, visit, manner }.answer(&self.target)
         };
         // An error is the end of the simulator, or a panic that has been told already.
         tokio::spawn(task).await.unwrap_or_else(|_| Answer::empty(500))
-    }
-
-    fn read(&self) -> Answer {
-        match &self.target {
-            Target::Discovery => login::discovery(&self.config, &self.shared.origins().portal),
-            Target::TokenEndpoint => self.token(),
-            Target::Metadata => Answer::body(200, "application/xml", metadata::document(&self.config)),
-            Target::Service => self.service_document(),
-            Target::Table => self.page(),
-            Target::Row(key) => self.row(key),
-            _ => Answer::empty(404),
-        }
     }
 
     fn token(&self) -> Answer {
@@ -137,32 +143,22 @@ impl Call {
         }
         answer
     }
+}
 
-    fn service_document(&self) -> Answer {
-        let table = &self.config.names.table;
-        Answer::json(200, &json!({"value": [{"name": table, "kind": "EntitySet", "url": table}]}))
-    }
-
-    fn page(&self) -> Answer {
-        let (config, table) = (&self.config, &self.config.names.table);
-        let address = if config.relative_next_link {
-            table.clone()
-        } else {
-            format!("{}{}/iam/{}/{table}", self.shared.origins().portal, config.root, config.application)
-        };
-        match query::page(config, &self.shared.ledger, self.parts.uri.query().unwrap_or_default(), &address) {
-            Some(page) => Answer::json(200, &page),
-            None => messages::service(config, 400, "The query is invalid."),
-        }
-    }
-
-    fn row(&self, key: &str) -> Answer {
-        let plain = key.strip_prefix(&format!("{}=", self.config.names.key)).unwrap_or(key);
-        let Ok(id) = plain.parse() else { return messages::service(&self.config, 400, "The key is invalid.") };
-        match self.shared.ledger.token(id).filter(super::ledger::Token::is_live) {
-            Some(token) => Answer::json(200, &Value::Object(columns::row(&token, None, &self.config.names))),
-            None => messages::service(&self.config, 404, "Entity not found"),
-        }
+/// The methods that lead anywhere.
+fn allowed(target: &Target) -> &'static [Method] {
+    match target {
+        Target::Staged(..) => &[Method::GET, Method::PATCH],
+        Target::Service
+        | Target::Metadata
+        | Target::Discovery
+        | Target::Table
+        | Target::Row(_)
+        | Target::OtherTable(..)
+        | Target::Flow(..) => &[Method::GET],
+        // Of what is not there, no method is right.
+        Target::Unknown | Target::Nothing => &[Method::GET, Method::POST, Method::PATCH],
+        _ => &[Method::POST],
     }
 }
 

@@ -1,10 +1,9 @@
 //! Reading the table: `$filter $select $orderby $top $skip $count`, page by page.
 
 use super::columns::{Column, row};
-use super::config::{Config, NextLink};
+use super::config::{Config, NextLink, Visible};
 use super::filter::Filter;
 use super::ledger::{Ledger, Token};
-use super::names::Names;
 use serde_json::{Value, json};
 use url::form_urlencoded::{Serializer, parse};
 
@@ -20,17 +19,32 @@ struct Options {
     after: Option<i64>,
 }
 
+/// Whether a user sees this token's row at all.
+pub(super) fn is_visible(token: &Token, config: &Config, user: &str) -> bool {
+    match config.visible {
+        Visible::All => true,
+        Visible::Own => token.requested_by == user,
+        // Not the first ones of a hundred: spread over all.
+        Visible::Percent(percent) => token.id * 37 % 100 < i64::from(percent),
+    }
+}
+
+/// Whether a user sees this token's row in the list now.
+pub(super) fn is_listed(token: &Token, config: &Config, user: &str) -> bool {
+    token.is_known(config.list_lag) && is_visible(token, config, user)
+}
+
 /// One page of the table. None: the query is not understood. `address` is the table's own.
-pub(super) fn page(config: &Config, ledger: &Ledger, query: &str, address: &str) -> Option<Value> {
-    let options = Options::parse(query, &config.names)?;
+pub(super) fn page(config: &Config, ledger: &Ledger, user: &str, query: &str, address: &str) -> Option<Value> {
+    let options = Options::parse(query, config)?;
     let limit = options.top.unwrap_or(usize::MAX).min(config.page_size);
     ledger.read(|tokens| {
         let mut found: Vec<&Token> =
-            tokens.values().filter(|token| token.is_live() && options.wants(token, config)).collect();
+            tokens.values().filter(|token| is_listed(token, config, user) && options.wants(token, config)).collect();
         let count = found.len();
         for (column, descending) in options.order.iter().rev() {
             found.sort_by(|one, other| {
-                let order = column.compare(one, other);
+                let order = column.compare(one, other, config);
                 if *descending { order.reverse() } else { order }
             });
         }
@@ -38,7 +52,7 @@ pub(super) fn page(config: &Config, ledger: &Ledger, query: &str, address: &str)
         let rest = found.get(options.skip..).unwrap_or_default();
         let shown = &rest[..limit.min(rest.len())];
         let select = options.select.as_deref();
-        let rows: Vec<Value> = shown.iter().map(|token| Value::Object(row(token, select, &config.names))).collect();
+        let rows: Vec<Value> = shown.iter().map(|token| Value::Object(row(token, select, config))).collect();
         let mut answer = json!({"value": rows});
         if options.count {
             answer["@odata.count"] = json!(count);
@@ -74,13 +88,13 @@ fn is_position(name: &str) -> bool {
 }
 
 impl Options {
-    fn parse(query: &str, names: &Names) -> Option<Self> {
+    fn parse(query: &str, config: &Config) -> Option<Self> {
         let mut options = Self::default();
         for (name, value) in parse(query.as_bytes()) {
             match name.as_ref() {
-                "$filter" => options.filter = Some(Filter::parse(&value, names)?),
-                "$select" => options.select = Some(columns(&value, names)?),
-                "$orderby" => options.order = orders(&value, names)?,
+                "$filter" => options.filter = Some(Filter::parse(&value, config)?),
+                "$select" => options.select = Some(columns(&value, config)?),
+                "$orderby" => options.order = orders(&value, config)?,
                 "$top" => options.top = Some(value.parse().ok()?),
                 "$skip" => options.skip = value.parse().ok()?,
                 "$count" => options.count = value.parse().ok()?,
@@ -93,19 +107,19 @@ impl Options {
     }
 
     fn wants(&self, token: &Token, config: &Config) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(token, config.ignore_case))
+        self.filter.as_ref().is_none_or(|filter| filter.matches(token, config))
     }
 }
 
-fn columns(text: &str, names: &Names) -> Option<Vec<Column>> {
-    text.split(',').map(|name| Column::named(name.trim(), names)).collect()
+fn columns(text: &str, config: &Config) -> Option<Vec<Column>> {
+    text.split(',').map(|name| Column::named(name.trim(), config)).collect()
 }
 
-fn orders(text: &str, names: &Names) -> Option<Vec<(Column, bool)>> {
+fn orders(text: &str, config: &Config) -> Option<Vec<(Column, bool)>> {
     text.split(',')
         .map(|part| {
             let mut words = part.split_whitespace();
-            let column = Column::named(words.next()?, names)?;
+            let column = Column::named(words.next()?, config)?;
             match (words.next(), words.next()) {
                 (None | Some("asc"), None) => Some((column, false)),
                 (Some("desc"), None) => Some((column, true)),

@@ -28,6 +28,13 @@ pub(super) fn bearer() -> String {
     random.iter().map(|&byte| char::from(PLAIN[usize::from(byte) % PLAIN.len()])).collect()
 }
 
+/// A GUID.
+pub(super) fn guid() -> String {
+    let digits = format!("{:032x}", u128::from_be_bytes(fill()));
+    // Version 4, and the variant of RFC 9562.
+    format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
+}
+
 /// One sign in five is a hostile one.
 fn pick(byte: u8) -> u8 {
     let at = usize::from(byte);

@@ -8,7 +8,7 @@ use super::config::{Challenge, Config};
 use super::connection::Connection;
 use super::image::{IMAGE, MANIFEST_TYPE, REPOSITORIES, TAGS};
 use super::ledger::Token;
-use super::requests::{Operation, Record, Server, Visit, now};
+use super::requests::{Kind, Operation, Record, Server, Visit, now};
 use super::shared::Shared;
 use super::{login, misfortune};
 use axum::extract::{Request, State};
@@ -39,9 +39,10 @@ async fn handle(
 ) -> Response {
     let (parts, _) = request.into_parts();
     let visit = shared.ledger.requests.begin(record(&parts, &connection));
-    let answer = misfortune::meet(&shared, &connection, Operation::Registry, async |late| {
-        sleep(late).await;
-        answer(&shared, &parts, &visit)
+    let (state, seen) = (shared.clone(), visit.clone());
+    let answer = misfortune::meet(&shared, &connection, Kind::of(Operation::Registry), |manner| async move {
+        sleep(manner.late).await;
+        answer(&state, &parts, &seen)
     });
     let answer = answer.await.with("docker-distribution-api-version", "registry/2.0");
     visit.answered(answer.status);
@@ -59,6 +60,7 @@ fn record(parts: &Parts, connection: &Connection) -> Record {
         query: parts.uri.query().map(str::to_owned),
         body: None,
         operation: Operation::Registry,
+        task: None,
         principal: None,
         status: None,
         applied: false,

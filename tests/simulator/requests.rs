@@ -8,21 +8,41 @@ use std::sync::{Arc, Mutex};
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// The task that requests a token.
+    /// The task that requests a token: the one request that runs it, also where that is a commit.
     Request,
-    /// The task that changes a description.
+    /// The task that changes a description, likewise.
     Edit,
-    /// The task that revokes a token.
+    /// The task that revokes a token, likewise.
     Revoke,
+    /// `…/stage` of any task.
+    Stage,
+    /// A `PATCH` of a staged task.
+    Patch,
+    /// The commit of a staged task, which runs it.
+    Commit,
+    /// A look at a staged task.
+    StagedRead,
+    /// A look at what a process flow waits for.
+    FlowRead,
+    /// The request that lets a process flow go on to its end.
+    FlowFinish,
     /// Rows of the table, or one of them.
     List,
+    /// One row of the table.
+    Row,
     /// `$metadata` or the service document.
     Metadata,
+    /// The service document.
+    Service,
     /// The portal's token endpoint or its discovery document.
     Auth,
-    /// Nothing that exists.
+    /// The discovery document.
+    Discovery,
+    /// The token endpoint.
+    TokenEndpoint,
+    /// Another table or task, or nothing that exists.
     Other,
     /// Anything at the registry.
     Registry,
@@ -30,17 +50,51 @@ pub enum Operation {
     Any,
 }
 
-impl Operation {
-    /// Whether what is said of this operation goes for a request of that kind.
-    #[must_use]
-    pub fn covers(self, kind: Self) -> bool {
-        self == kind || (self == Self::Any && kind != Self::Registry)
+/// What one request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// As exactly as can be said.
+    pub(super) operation: Operation,
+    /// The task that it is a part of.
+    pub(super) task: Option<Operation>,
+}
+
+impl Kind {
+    /// Of no task.
+    pub(super) fn of(operation: Operation) -> Self {
+        Self { operation, task: None }
     }
 
-    /// Whether it is one of the three tasks.
+    /// A part of a task.
+    pub(super) fn part(operation: Operation, task: Operation) -> Self {
+        Self { operation, task: Some(task) }
+    }
+}
+
+impl Operation {
+    /// Whether what is said of this operation goes for a request that is about that.
+    pub(super) fn covers(self, kind: Kind) -> bool {
+        let one = kind.operation;
+        self == one
+            || match self {
+                Self::Request | Self::Edit | Self::Revoke => one == Self::Commit && kind.task == Some(self),
+                Self::List => one == Self::Row,
+                Self::Metadata => one == Self::Service,
+                Self::Auth => matches!(one, Self::Discovery | Self::TokenEndpoint),
+                Self::Any => one != Self::Registry,
+                _ => false,
+            }
+    }
+
+    /// Whether it is one of the three tasks, or a part of one.
     #[must_use]
     pub fn is_task(self) -> bool {
-        matches!(self, Self::Request | Self::Edit | Self::Revoke)
+        matches!(self, Self::Request | Self::Edit | Self::Revoke) || self.is_part()
+    }
+
+    fn is_part(self) -> bool {
+        use Operation::{Commit, FlowFinish, FlowRead, Patch, Stage, StagedRead};
+        matches!(self, Stage | Patch | Commit | StagedRead | FlowRead | FlowFinish)
     }
 }
 
@@ -75,6 +129,8 @@ pub struct Record {
     pub body: Option<String>,
     /// What it is about.
     pub operation: Operation,
+    /// The task that it is a part of.
+    pub task: Option<Operation>,
     /// Who was logged in.
     pub principal: Option<String>,
     /// The answer's status. None: not answered yet, or never.
@@ -83,6 +139,12 @@ pub struct Record {
     pub applied: bool,
     /// When the answer was given.
     pub answered: Option<Timestamp>,
+}
+
+impl Record {
+    pub(super) fn kind(&self) -> Kind {
+        Kind { operation: self.operation, task: self.task }
+    }
 }
 
 /// All requests so far.

@@ -21,6 +21,7 @@ async fn the_portal_goes_down_and_comes_back_at_its_port() {
     let connections: Vec<u64> =
         bench.simulator.ledger().requests_since(0).iter().map(|request| request.connection).collect();
     assert!(connections.windows(2).all(|pair| pair[0] < pair[1]), "{connections:?}");
+    assert_eq!(bench.simulator.ledger().connections_since(1), 2);
 }
 
 #[tokio::test]

@@ -17,7 +17,12 @@ async fn a_token_lives_and_dies() {
     let edit = json!({"container_token_id": token.id, "description": "cluster a"});
     assert_eq!(bench.post("edit_token_description", &edit).send().await.unwrap().status(), 200);
     let rows = bench.rows("").await;
-    let row = json!({"container_token_id": token.id, "username": token.username, "description": "cluster a"});
+    let row = json!({
+        "container_token_id": token.id,
+        "username": token.username,
+        "description": "cluster a",
+        "requested_by": "k8s",
+    });
     assert_eq!(rows, [row], "the secret is never listed");
 
     let revoke = json!({"container_token_id": token.id});
@@ -38,12 +43,13 @@ async fn a_token_lives_and_dies() {
 #[tokio::test]
 async fn parameters_have_to_be_exactly_those_declared() {
     let bench = bench().await;
+    bench.simulator.ledger().add_as_colleague(Some("x"));
     let wrong = [
         ("request_token", json!({})),
         ("request_token", json!({"description": "x", "more": 1})),
         ("request_token", json!({"description": 1})),
         ("request_token", json!(["x"])),
-        ("edit_token_description", json!({"container_token_id": "1", "description": "x"})),
+        ("edit_token_description", json!({"container_token_id": "1", "description": "y"})),
         ("revoke_token", json!({"container_token_id": 1, "confirm": true})),
     ];
     for (task, body) in wrong {
@@ -52,7 +58,22 @@ async fn parameters_have_to_be_exactly_those_declared() {
         assert_eq!(message(&answer)["MessageType"], "IndiciumMessage");
         assert!(answer.bytes().await.unwrap().is_empty());
     }
-    assert!(bench.simulator.ledger().all().is_empty());
+    let token = bench.simulator.ledger().token(1).unwrap();
+    assert!(token.is_live() && token.edited.is_none() && bench.simulator.ledger().all().len() == 1);
+}
+
+#[tokio::test]
+async fn parameters_have_to_come_in_their_order_and_once() {
+    let bench = bench().await;
+    bench.simulator.ledger().add_as_colleague(Some("x"));
+    let edit = async |body: &str| bench.status("POST", "edit_token_description", body).await;
+    assert_eq!(edit(r#"{"description":"y","container_token_id":1}"#).await, 400);
+    assert_eq!(edit(r#"{"container_token_id":1,"description":"y","description":"z"}"#).await, 400);
+    assert_eq!(bench.simulator.ledger().live()[0].description.as_deref(), Some("x"));
+    assert_eq!(edit(r#"{"container_token_id":1,"description":"y"}"#).await, 200);
+    bench.simulator.configure(|config| config.strict_order = false);
+    assert_eq!(edit(r#"{"description":"z","container_token_id":1}"#).await, 200);
+    assert_eq!(bench.simulator.ledger().live()[0].description.as_deref(), Some("z"));
 }
 
 #[tokio::test]
@@ -75,9 +96,9 @@ async fn other_names_and_rules_can_be_had() {
     let refused = bench.post("token_aanvragen", &json!({"omschrijving": "longer than that"})).send().await.unwrap();
     assert_eq!(refused.status(), 422);
     assert_eq!(message(&refused)[0]["MessageID"], "description_too_long");
-    let revoke = |confirm| json!({"klant_token_id": token.id, "bevestigd": confirm});
-    assert_eq!(bench.post("token_intrekken", &revoke(false)).send().await.unwrap().status(), 422);
-    assert_eq!(bench.post("token_intrekken", &revoke(true)).send().await.unwrap().status(), 200);
+    let revoke = |confirm| format!(r#"{{"klant_token_id":{},"bevestigd":{confirm}}}"#, token.id);
+    assert_eq!(bench.status("POST", "token_intrekken", &revoke(false)).await, 422);
+    assert_eq!(bench.status("POST", "token_intrekken", &revoke(true)).await, 200);
 }
 
 #[tokio::test]

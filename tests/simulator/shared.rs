@@ -27,9 +27,11 @@ pub(super) struct Origins {
 
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
+        let ledger = Ledger::default();
+        ledger.mint_as(&config);
         Self {
             config: RwLock::new(Arc::new(config)),
-            ledger: Ledger::default(),
+            ledger,
             faults: Faults::default(),
             bearers: Bearers::default(),
             pulls: Bearers::default(),
@@ -44,6 +46,7 @@ impl Shared {
     pub(super) fn configure(&self, change: impl FnOnce(&mut Config)) {
         let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut config));
+        self.ledger.mint_as(&config);
     }
 
     pub(super) fn origins(&self) -> &Origins {

@@ -1,125 +1,134 @@
-//! The three tasks, published unbound: one POST with a flat JSON object; the answer is flat too,
-//! with inputs echoed beside outputs. A missing or superfluous parameter breaks the call with a
-//! generic error.
+//! What the three tasks do, in whatever form they are called.
 
 use super::answer::Answer;
+use super::body::Inputs;
 use super::config::Config;
+use super::declared::{Declared, Meaning, Parameter};
+use super::keys::key_value;
+use super::ledger::{Ledger, Token};
 use super::messages;
-use super::requests::{Operation, Visit};
-use super::shared::Shared;
+use super::requests::Operation;
 use serde_json::{Map, Value, json};
 
-/// Type of a parameter, which a value has to be of.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Number,
-    Flag,
+/// One run of a task.
+pub(super) struct Run<'a> {
+    pub(super) config: &'a Config,
+    pub(super) ledger: &'a Ledger,
+    pub(super) declared: &'a Declared<'a>,
+    pub(super) inputs: &'a Inputs,
+    /// The token whose row it is bound to.
+    pub(super) row: Option<&'a Token>,
+    pub(super) by: &'a str,
 }
 
-/// Runs a task now.
-pub(super) fn run(shared: &Shared, task: Operation, body: &[u8], by: &str, visit: &Visit) -> Answer {
-    let config = shared.config();
-    let Some(inputs) = inputs(&config, task, body) else {
-        return messages::service(&config, 400, "The request is invalid.");
-    };
-    let outcome = match task {
-        Operation::Request => request(shared, &config, &inputs, by),
-        Operation::Edit => edit(shared, &config, &inputs, by),
-        _ => revoke(shared, &config, &inputs, by),
-    };
-    match outcome {
-        Ok(outputs) => {
-            visit.applied();
-            let mut answer = inputs;
-            answer.extend(outputs);
-            Answer::json(200, &Value::Object(answer))
+/// Outputs, or a refusal.
+pub(super) type Outcome = Result<Map<String, Value>, Answer>;
+
+impl Run<'_> {
+    /// Runs it now. `twice`: as a request that somebody on the way has repeated.
+    pub(super) fn run(&self, twice: bool) -> Outcome {
+        self.fixed()?;
+        if twice {
+            let _ = self.once();
         }
-        Err(refusal) => refusal,
+        self.once()
     }
-}
 
-type Outcome = Result<Map<String, Value>, Answer>;
-
-fn request(shared: &Shared, config: &Config, inputs: &Map<String, Value>, by: &str) -> Outcome {
-    let names = &config.names.request;
-    let description = description(config, inputs, &names.description)?;
-    let token = shared.ledger.add(description, &config.username_prefix, by);
-    let mut outputs = Map::new();
-    outputs.insert(names.username.clone(), json!(token.username));
-    outputs.insert(names.secret.clone(), json!(token.secret));
-    if let Some(id) = &names.id {
-        outputs.insert(id.clone(), json!(token.id));
-    }
-    Ok(outputs)
-}
-
-fn edit(shared: &Shared, config: &Config, inputs: &Map<String, Value>, by: &str) -> Outcome {
-    let names = &config.names.edit;
-    let description = description(config, inputs, &names.description)?;
-    found(config, shared.ledger.edit(id(inputs, &names.id), description, by))
-}
-
-fn revoke(shared: &Shared, config: &Config, inputs: &Map<String, Value>, by: &str) -> Outcome {
-    let names = &config.names.revoke;
-    let confirmed = names.confirm.as_ref().is_none_or(|flag| inputs.get(flag) == Some(&Value::Bool(true)));
-    if !confirmed {
-        return Err(messages::refusal(config, "not_confirmed", &[]));
-    }
-    found(config, shared.ledger.revoke(id(inputs, &names.id), by))
-}
-
-fn found(config: &Config, found: bool) -> Outcome {
-    if found { Ok(Map::new()) } else { Err(messages::refusal(config, "token_not_found", &[])) }
-}
-
-fn id(inputs: &Map<String, Value>, name: &str) -> i64 {
-    inputs.get(name).and_then(Value::as_i64).unwrap_or_default()
-}
-
-/// The description as it is stored.
-fn description(config: &Config, inputs: &Map<String, Value>, name: &str) -> Result<Option<String>, Answer> {
-    let text = inputs.get(name).and_then(Value::as_str).unwrap_or_default();
-    let text = if config.trim_descriptions { text.trim() } else { text };
-    if text.is_empty() {
-        return Err(messages::refusal(config, "description_required", &[]));
-    }
-    match config.description_max_length {
-        Some(most) if text.chars().count() > most => {
-            Err(messages::refusal(config, "description_too_long", &[("max", &most.to_string())]))
-        }
-        _ => Ok(Some(text.to_owned())),
-    }
-}
-
-/// The parameters, if they are exactly those of the task and of the right types.
-fn inputs(config: &Config, task: Operation, body: &[u8]) -> Option<Map<String, Value>> {
-    let inputs: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let declared = declared(config, task);
-    let complete = inputs.len() == declared.len();
-    let fit = |(name, kind): &(&String, Kind)| inputs.get(*name).is_some_and(|value| kind.fits(value));
-    (complete && declared.iter().all(fit)).then_some(inputs)
-}
-
-fn declared(config: &Config, task: Operation) -> Vec<(&String, Kind)> {
-    let names = &config.names;
-    match task {
-        Operation::Request => vec![(&names.request.description, Kind::Text)],
-        Operation::Edit => vec![(&names.edit.id, Kind::Number), (&names.edit.description, Kind::Text)],
-        _ => {
-            let mut declared = vec![(&names.revoke.id, Kind::Number)];
-            declared.extend(names.revoke.confirm.as_ref().map(|flag| (flag, Kind::Flag)));
-            declared
+    fn once(&self) -> Outcome {
+        match self.declared.task {
+            Operation::Edit => self.edit(),
+            Operation::Revoke => self.revoke(),
+            _ => self.request(),
         }
     }
+
+    fn request(&self) -> Outcome {
+        let token = self.ledger.add(self.description()?, self.by);
+        let names = &self.config.names.request;
+        let mut outputs = Map::new();
+        outputs.insert(names.username.clone(), json!(token.username));
+        outputs.insert(names.secret.clone(), json!(token.secret));
+        if let Some(id) = &names.id {
+            outputs.insert(id.clone(), key_value(self.config, &token));
+        }
+        Ok(outputs)
+    }
+
+    fn edit(&self) -> Outcome {
+        let description = self.description()?;
+        let id = self.token()?;
+        self.found(self.ledger.edit(id, description, self.by))
+    }
+
+    fn revoke(&self) -> Outcome {
+        let confirmed = |flag: &Parameter| self.inputs.get(&flag.name) == Some(&Value::Bool(true));
+        if self.meaning(&Meaning::Confirm).is_some_and(|flag| !confirmed(flag)) {
+            return Err(messages::refusal(self.config, "not_confirmed", &[]));
+        }
+        let id = self.token()?;
+        self.found(self.ledger.revoke(id, self.by))
+    }
+
+    fn found(&self, found: bool) -> Outcome {
+        if found { Ok(Map::new()) } else { Err(messages::refusal(self.config, "token_not_found", &[])) }
+    }
+
+    fn meaning(&self, meaning: &Meaning) -> Option<&Parameter> {
+        self.declared.parameters.iter().find(|parameter| parameter.meaning == *meaning)
+    }
+
+    fn input(&self, meaning: &Meaning) -> Option<&Value> {
+        self.inputs.get(&self.meaning(meaning)?.name)
+    }
+
+    /// Whether what wants a certain value has it.
+    fn fixed(&self) -> Result<(), Answer> {
+        for parameter in self.declared.wanted() {
+            let Meaning::Fixed(value) = &parameter.meaning else { continue };
+            if self.inputs.get(&parameter.name) != Some(value) {
+                return Err(messages::refusal(self.config, "not_yours", &[("parameter", &parameter.name)]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the token that it is about; 0 is nobody's.
+    fn token(&self) -> Result<i64, Answer> {
+        if let Some(token) = self.row {
+            return Ok(token.id);
+        }
+        let (id, username) = (self.input(&Meaning::Id), self.input(&Meaning::Username));
+        let is_meant = |token: &&Token| {
+            id.is_some_and(|id| key_value(self.config, token) == *id)
+                || username.is_some_and(|username| username.as_str() == Some(&token.username))
+        };
+        let found = self.ledger.read(|tokens| tokens.values().find(is_meant).map(|token| token.id));
+        found.ok_or_else(|| messages::refusal(self.config, "token_not_found", &[]))
+    }
+
+    /// The description as it is stored.
+    fn description(&self) -> Result<Option<String>, Answer> {
+        let text = self.input(&Meaning::Description).and_then(Value::as_str).unwrap_or_default();
+        let text = self.config.stored(text);
+        if text.is_empty() {
+            return Err(messages::refusal(self.config, "description_required", &[]));
+        }
+        match self.config.description_max_length {
+            Some(most) if text.chars().count() > most => {
+                Err(messages::refusal(self.config, "description_too_long", &[("max", &most.to_string())]))
+            }
+            _ => Ok(Some(text)),
+        }
+    }
 }
 
-impl Kind {
-    fn fits(self, value: &Value) -> bool {
-        match self {
-            Self::Text => value.is_string() || value.is_null(),
-            Self::Number => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-            Self::Flag => value.is_boolean(),
-        }
+/// The value of a parameter that a row gives.
+pub(super) fn of_row(config: &Config, parameter: &Parameter, token: &Token) -> Value {
+    match &parameter.meaning {
+        Meaning::Id => key_value(config, token),
+        Meaning::Username => json!(token.username),
+        Meaning::Description => json!(token.description),
+        Meaning::Fixed(value) => value.clone(),
+        Meaning::Confirm => Value::Null,
     }
 }

@@ -97,7 +97,7 @@ async fn a_secret_is_in_its_secret_alone() {
 
     let objects = every_object(&team).await;
     let log = operator.log();
-    assert!(log.contains("decided") && log.contains("TRACE"), "the trace log was on");
+    assert!(log.contains("asked for") && log.contains("TRACE"), "the trace log was on");
     let audit = std::fs::read_to_string(control_plane.folder().join("audit.log")).unwrap_or_default();
     let kinds: std::collections::BTreeSet<&str> =
         objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();

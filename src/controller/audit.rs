@@ -1,0 +1,207 @@
+//! Drives the audit of one issuer's portal, and notes what it found.
+
+use super::cluster::{ClusterError, call};
+use super::context::Context;
+use super::hands::row;
+use super::issuers::{Audited, Handle, IssuerKey};
+use super::world::secret_name;
+use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
+use crate::domain::effect::Named;
+use crate::domain::fault::Fault;
+use crate::domain::faults::{unavailable, waiting};
+use crate::domain::inventory::{Inventory, digest};
+use crate::domain::marker::Attempt;
+use crate::domain::observed::Listed;
+use crate::portal::limits::Priority;
+use crate::portal::{Failure, Rows, TokenRef};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ListParams;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use std::collections::HashSet;
+
+/// Objects in one answer of the API server.
+const PAGE: u32 = 500;
+
+/// What an audit found, for the issuer's status.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// Tokens that the portal lists.
+    pub tokens: usize,
+    /// How many of those that it had to list are gone.
+    pub vanished: Vanished,
+}
+
+/// Audits the portal, and wakes the objects that what it found concerns.
+pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: usize) -> Result<Report, Fault> {
+    let found = drive(ctx, key, issuer).await?;
+    let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
+    let lag = issuer.facts.longest_answer;
+    let vanished = Vanished::count(&found.inventory, &owners, lag, most_percent);
+    if found.revoked > 0 {
+        tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
+    }
+    let report = Report { tokens: found.inventory.len(), vanished };
+    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, believed: vanished.believed }, lag);
+    wake(ctx, key, issuer);
+    Ok(report)
+}
+
+async fn drive(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> Result<Found, Fault> {
+    let (mut audit, mut next) = Audit::begin();
+    loop {
+        match next {
+            Next::End(found) => return found,
+            Next::Do(request) => {
+                tracing::debug!(issuer = key.name, ?request, "audit");
+                let answer = perform(ctx, key, issuer, request).await.unwrap_or_else(Answer::Failed);
+                (audit, next) = audit.step(answer);
+            }
+        }
+    }
+}
+
+async fn perform(ctx: &Context, key: &IssuerKey, issuer: &Handle, request: Request) -> Result<Answer, Fault> {
+    Ok(match request {
+        Request::Scan => {
+            let inventory = scan(ctx, issuer).await.map_err(failed)?;
+            Answer::Scanned(inventory, cached(ctx, key))
+        }
+        Request::Owners => Answer::Owners(read_owners(ctx, key).await.map_err(unread)?),
+        Request::Holders(names) => Answer::Holders(read_holders(ctx, key, &names).await.map_err(unread)?),
+        Request::Row(token) => {
+            let _permit = issuer.gate.call(Priority::Later, "").await;
+            let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
+            Answer::Row(found.into_iter().map(row).find(|row| row.token == token))
+        }
+        Request::Revoke(token) => {
+            let _permit = issuer.gate.call(Priority::Later, "").await;
+            let named = TokenRef { id: &token.id, username: &token.username };
+            issuer.portal.revoke(named).await.map_err(failed)?;
+            Answer::Done
+        }
+    })
+}
+
+fn failed(failure: Failure) -> Fault {
+    waiting(failure.reason, failure.message)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn unread(error: ClusterError) -> Fault {
+    unavailable(&error.to_string())
+}
+
+async fn scan(ctx: &Context, issuer: &Handle) -> Result<Inventory, Failure> {
+    let _permit = issuer.gate.call(Priority::Later, "").await;
+    let user = issuer.facts.portal.user.clone();
+    let mut inventory = Inventory::new(ctx.clock.now(), user, issuer.facts.tag.clone());
+    issuer.portal.scan(&mut |found| inventory.add(row(found))).await?;
+    Ok(inventory)
+}
+
+/// What the caches know: enough to see that nothing is suspect.
+fn cached(ctx: &Context, key: &IssuerKey) -> Known {
+    let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
+    let holders: Vec<Holder> = ctx.secrets.state().iter().map(|secret| holder(&secret.metadata)).collect();
+    Known::of(&holders, &owners)
+}
+
+/// Those of these objects that name the issuer.
+pub fn owners<'a>(tokens: impl Iterator<Item = &'a RegistryToken>, key: &IssuerKey) -> Vec<Owner> {
+    let ours =
+        |token: &&RegistryToken| IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key;
+    tokens.filter(ours).map(owner).collect()
+}
+
+fn owner(token: &RegistryToken) -> Owner {
+    let status = token.status.as_ref().filter(|status| status.uid == token.uid());
+    let current = status.and_then(|status| status.token.as_ref());
+    let former = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
+    let current_name = current.map(|token| Named { id: token.id.clone(), username: token.username.clone() });
+    let former = former.iter().map(|token| Named { id: token.id.clone(), username: token.username.clone() });
+    Owner {
+        uid: token.uid().unwrap_or_default(),
+        namespace: token.namespace().unwrap_or_default(),
+        secret: secret_name(token),
+        tokens: current_name.into_iter().chain(former).collect(),
+        requested: current.map(|token| token.request_time.0),
+        user: status.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
+    }
+}
+
+fn holder(meta: &ObjectMeta) -> Holder {
+    let annotation = |key: &str| meta.annotations.as_ref().and_then(|map| map.get(key)).map(String::as_str);
+    let label = meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned();
+    let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
+    let reserved = annotation(ATTEMPT_ANNOTATION).and_then(|text| Attempt::parse(text.split('.').next()?));
+    let stored = annotation(STORED_ANNOTATION).and_then(Attempt::parse);
+    Holder {
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+        claims: owners.chain(label).collect(),
+        reserved,
+        stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
+    }
+}
+
+async fn read_owners(ctx: &Context, key: &IssuerKey) -> Result<Vec<Owner>, ClusterError> {
+    let api: Api<RegistryToken> = match key.namespace.as_str() {
+        "" => Api::all(ctx.client.clone()),
+        namespace => Api::namespaced(ctx.client.clone(), namespace),
+    };
+    let (mut found, mut params) = (vec![], ListParams::default().limit(PAGE));
+    loop {
+        let page = call("list the RegistryTokens", api.list(&params)).await?;
+        found.extend(owners(page.items.iter(), key));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Secrets by our label, and by name those that may have lost it.
+async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]) -> Result<Vec<Holder>, ClusterError> {
+    let api: Api<Secret> = match key.namespace.as_str() {
+        "" => Api::all(ctx.client.clone()),
+        namespace => Api::namespaced(ctx.client.clone(), namespace),
+    };
+    let (mut found, mut params) = (vec![], ListParams::default().labels(OWNER_LABEL).limit(PAGE));
+    loop {
+        let page = call("list the pull secrets", api.list_metadata(&params)).await?;
+        found.extend(page.items.iter().map(|secret| holder(&secret.metadata)));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => break,
+        }
+    }
+    let labelled: HashSet<(String, String)> =
+        found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
+    for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
+        let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+        let secret = call("read a pull secret", secrets.get_metadata_opt(name)).await?;
+        found.extend(secret.map(|secret| holder(&secret.metadata)));
+    }
+    Ok(found)
+}
+
+/// Starts a pass of each object whose token is gone, or described otherwise than it wants.
+fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
+    let Some(audited) = ctx.issuers.audited(key) else { return };
+    for token in ctx.tokens.state() {
+        let namespace = token.namespace().unwrap_or_default();
+        let status = token.status.as_ref().filter(|status| status.uid == token.uid());
+        let Some(current) = status.and_then(|status| status.token.as_ref()) else { continue };
+        if IssuerKey::of(&token.spec.issuer_ref, &namespace) != *key {
+            continue;
+        }
+        let named = Named { id: current.id.clone(), username: current.username.clone() };
+        let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
+        if listed(&audited.inventory, &named, audited.believed) != Listed::Shown(wanted) {
+            let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
+        }
+    }
+}

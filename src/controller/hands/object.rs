@@ -1,0 +1,115 @@
+//! The object: read, its finalizer, its status; and its issuer as the attempt reads it.
+
+use super::{Hands, unanswered};
+use crate::api::{FINALIZER, RegistryToken, RegistryTokenStatus};
+use crate::controller::cluster::{ClusterError, call};
+use crate::controller::usable::{Withdrawn, check_usable};
+use crate::domain::effect::Answer;
+use crate::domain::faults::unavailable;
+use crate::domain::status::ready_word;
+use kube::ResourceExt;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
+use std::time::Instant;
+
+impl Hands<'_> {
+    /// The object past every cache.
+    pub(super) async fn read_object(&mut self) -> Answer {
+        let objects = self.world.objects(self.ctx);
+        match call("read the RegistryToken", objects.get_opt(&self.world.object.name_any())).await {
+            Ok(Some(object)) if object.uid() == self.world.object.uid() => self.now_is(object),
+            Ok(_) => Answer::Object(None),
+            Err(error) => unanswered(error),
+        }
+    }
+
+    fn now_is(&mut self, object: RegistryToken) -> Answer {
+        self.world.object = object;
+        Answer::Object(Some(Box::new(self.world.parse_object())))
+    }
+
+    /// The issuer past every cache.
+    pub(super) async fn read_issuer(&mut self) -> Answer {
+        let Some(issuer) = self.world.issuer.clone() else { return Answer::Changed };
+        self.issuer_read = Instant::now();
+        match check_usable(self.ctx, &self.world.issuer_key(), &self.world.namespace(), &issuer).await {
+            Ok(()) => Answer::Done,
+            Err(Withdrawn::Changed) => Answer::Changed,
+            Err(Withdrawn::Because(fault)) => Answer::Withdrawn(fault),
+            Err(Withdrawn::Unread(error)) => Answer::Withdrawn(unavailable(&error.to_string())),
+        }
+    }
+
+    /// Puts our finalizer on the object or takes it off, guarded by the version that was read.
+    pub(super) async fn finalizer(&mut self, wanted: bool) -> Answer {
+        let mut finalizers = self.world.object.finalizers().to_vec();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        if wanted {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let body = json!({"metadata": {
+            "uid": self.world.object.uid(),
+            "resourceVersion": self.world.object.resource_version(),
+            "finalizers": finalizers,
+        }});
+        let (name, objects) = (self.world.object.name_any(), self.world.objects(self.ctx));
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+        match call("write the finalizer", objects.patch(&name, &params, &patch)).await {
+            Ok(object) => {
+                if !wanted {
+                    self.released();
+                }
+                self.now_is(object)
+            }
+            Err(ClusterError::NotFound(_)) if !wanted => {
+                self.released();
+                Answer::Object(None)
+            }
+            Err(error) => unanswered(error),
+        }
+    }
+
+    fn released(&self) {
+        tracing::info!(object = %self.world.name(), "released");
+        self.ctx.memory.forget(&self.world.uid());
+        let _ = self.ctx.wake_issuer.send(self.world.issuer_key());
+    }
+
+    /// Writes the status whole, guarded by the version that was read. A changed `Ready` is told as
+    /// an event too.
+    pub(super) async fn write_status(&mut self, status: RegistryTokenStatus) -> Answer {
+        let former = ready_word(self.world.object.status.as_ref());
+        let former = former.map(|(value, reason, _)| (value.to_owned(), reason.to_owned()));
+        let mut object = self.world.object.clone();
+        // The version guards the write; what else is in the metadata is not ours to repeat.
+        object.metadata = ObjectMeta {
+            name: object.metadata.name,
+            namespace: object.metadata.namespace,
+            uid: object.metadata.uid,
+            resource_version: object.metadata.resource_version,
+            ..ObjectMeta::default()
+        };
+        object.status = Some(status);
+        let (name, objects) = (object.name_any(), self.world.objects(self.ctx));
+        match call("write the status", objects.replace_status(&name, &PostParams::default(), &object)).await {
+            Ok(object) => {
+                let answer = self.now_is(object);
+                self.tell_change(former).await;
+                answer
+            }
+            Err(error) => {
+                tracing::debug!(object = %self.world.name(), %error, "the status could not be written");
+                unanswered(error)
+            }
+        }
+    }
+
+    async fn tell_change(&self, former: Option<(String, String)>) {
+        let Some((value, reason, message)) = ready_word(self.world.object.status.as_ref()) else { return };
+        if former.as_ref().is_some_and(|(was, why)| was == value && why == reason) {
+            return;
+        }
+        tracing::info!(object = %self.world.name(), ready = value, reason, message, "status changed");
+        self.ctx.tell(&self.world.reference(), value == "True", reason, message).await;
+    }
+}

@@ -1,0 +1,159 @@
+//! The pull secret: read, and written. Each write is guarded by the version that was read: the
+//! Secret is the lock of the requesting protocol.
+
+use super::secret_body::{self, Dress};
+use super::{Hands, unanswered};
+use crate::controller::cluster::{ClusterError, call};
+use crate::controller::context::OPERATOR;
+use crate::domain::cause::Errand;
+use crate::domain::dockerconfig::{self, DATA_KEY, EMPTY, SECRET_TYPE};
+use crate::domain::effect::{Answer, Content, Write};
+use crate::domain::marker::Attempt;
+use crate::domain::pull_secret::{SecretMeta, Stored};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+impl Hands<'_> {
+    fn dress(&self) -> Dress<'_> {
+        let registries = self.world.issuer.as_ref().map_or("", |issuer| &issuer.facts.registries);
+        Dress { object: &self.world.object, registries }
+    }
+
+    fn now_holds(&mut self, meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
+        self.world.secret = meta;
+        self.world.secret.as_ref().map(|meta| Box::new(self.world.parse(self.ctx, meta)))
+    }
+
+    /// The Secret's metadata past every cache.
+    pub(super) async fn read_secret(&mut self) -> Answer {
+        let secrets = self.world.secrets(self.ctx);
+        match call("read the Secret", secrets.get_metadata_opt(&self.world.secret_name())).await {
+            Ok(found) => Answer::Secret(self.now_holds(found.map(|secret| secret.metadata))),
+            Err(error) => unanswered(error),
+        }
+    }
+
+    /// The whole Secret past every cache. Its data stay here.
+    pub(super) async fn read_content(&mut self) -> Answer {
+        let found = match self.whole().await {
+            Ok(found) => found,
+            Err(error) => return unanswered(error),
+        };
+        let Some(found) = found else {
+            self.world.secret = None;
+            return Answer::Content(None);
+        };
+        let content = self.judge(&found);
+        match self.now_holds(Some(found.metadata)) {
+            Some(meta) => Answer::Content(Some(Box::new((*meta, content)))),
+            None => Answer::Content(None),
+        }
+    }
+
+    pub(super) async fn whole(&self) -> Result<Option<Secret>, ClusterError> {
+        call("read the Secret", self.world.secrets(self.ctx).get_opt(&self.world.secret_name())).await
+    }
+
+    fn judge(&self, found: &Secret) -> Content {
+        if found.type_.as_deref() != Some(SECRET_TYPE) {
+            return Content::WrongType;
+        }
+        if found.immutable == Some(true) {
+            return Content::Immutable;
+        }
+        let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
+        let Some((data, login)) = data.and_then(|data| Some((data, dockerconfig::login(data)?))) else {
+            return Content::Nothing;
+        };
+        let mut wanted = self.world.issuer.as_ref().map(|issuer| issuer.hosts.clone()).unwrap_or_default();
+        wanted.sort_unstable();
+        let checksum = secret_body::checksum(&self.world.uid(), data);
+        Content::Login {
+            registries: login.hosts == wanted,
+            intact: secret_body::noted_checksum(&found.metadata) == Some(&checksum),
+            dressed: self.dress().fits(&found.metadata),
+            username: login.username,
+        }
+    }
+
+    /// Performs a write of the protocol.
+    pub(super) async fn write_secret(&mut self, write: &Write) -> Answer {
+        let written = match (write, self.world.secret.clone()) {
+            (Write::Reserve(reservation), None) => {
+                let secret = self.dress().new_secret(reservation);
+                let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+                let created = self.world.secrets(self.ctx);
+                call("create the Secret", created.create(&params, &secret)).await.map(|secret| secret.metadata)
+            }
+            (_, None) => return Answer::Conflict,
+            (Write::Reserve(reservation), Some(meta)) => {
+                self.patch(&self.dress().reserve(&meta, reservation), false).await
+            }
+            (Write::Drop, Some(meta)) => self.patch(&self.dress().drop(&meta), false).await,
+            (Write::Close, Some(meta)) => self.patch(&self.dress().close(&meta), false).await,
+            (Write::Disown, Some(meta)) => self.patch(&self.dress().disown(&meta), false).await,
+            (Write::Release, Some(meta)) => self.patch(&self.dress().release(&meta), false).await,
+            (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
+            (Write::Repair, Some(meta)) => return self.repair(&meta).await,
+        };
+        self.written(written)
+    }
+
+    fn written(&mut self, written: Result<ObjectMeta, ClusterError>) -> Answer {
+        match written {
+            Ok(meta) => Answer::Secret(self.now_holds(Some(meta))),
+            Err(error) => unanswered(error),
+        }
+    }
+
+    /// The answer is asked for without the data: a secret travels one way only.
+    async fn patch(&self, body: &Value, dry_run: bool) -> Result<ObjectMeta, ClusterError> {
+        let params = PatchParams { dry_run, field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        let (name, secrets) = (self.world.secret_name(), self.world.secrets(self.ctx));
+        let patch = Patch::Merge(body);
+        let written = call("write the Secret", secrets.patch_metadata(&name, &params, &patch)).await?;
+        Ok(written.metadata)
+    }
+
+    /// What a commit would be refused for, before a token exists.
+    pub(super) async fn try_commit(&self) -> Answer {
+        let Some(meta) = &self.world.secret else { return Answer::Conflict };
+        let attempt = Attempt::from_random(&[0; 16]);
+        let stored = Stored { attempt, id: "0".to_owned(), errand: Errand::default() };
+        match self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await {
+            Ok(_) => Answer::Done,
+            Err(error) => unanswered(error),
+        }
+    }
+
+    async fn commit(&mut self, stored: &Stored, meta: &ObjectMeta) -> Answer {
+        let (Some(issuer), Some(token)) = (&self.world.issuer, &self.token) else { return Answer::Conflict };
+        let Ok(content) = dockerconfig::write(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
+            return Answer::Unclear("the token cannot be written as JSON".to_owned());
+        };
+        let written = self.patch(&self.dress().commit(meta, stored, &content), false).await;
+        self.written(written)
+    }
+
+    /// The same login, written anew.
+    async fn repair(&mut self, meta: &ObjectMeta) -> Answer {
+        let found = match self.whole().await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Answer::Conflict,
+            Err(error) => return unanswered(error),
+        };
+        let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
+        let login = data.and_then(dockerconfig::login);
+        let (Some(issuer), Some(login)) = (&self.world.issuer, login) else { return Answer::Conflict };
+        if found.metadata.resource_version != meta.resource_version {
+            return Answer::Conflict;
+        }
+        let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
+        let Ok(content) = content else { return Answer::Conflict };
+        let written = self.patch(&self.dress().repair(meta, &content), false).await;
+        self.written(written)
+    }
+}

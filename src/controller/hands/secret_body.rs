@@ -1,0 +1,230 @@
+//! What is written into a pull secret: labels, annotations, owner and content. Each patch names the
+//! version that it stands on.
+
+use crate::api::{
+    ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION,
+    HANDLES_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, STORED_ANNOTATION, SecretTemplate,
+    TOKEN_ID_ANNOTATION,
+};
+use crate::controller::world::secret_name;
+use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
+use crate::domain::pull_secret::{Reservation, Stored};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use ring::digest::{Context, SHA256};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How an object's Secret is to look.
+#[derive(Clone, Copy)]
+pub struct Dress<'a> {
+    /// The object.
+    pub object: &'a RegistryToken,
+    /// Hash of the registries.
+    pub registries: &'a str,
+}
+
+/// A patch's parts.
+#[derive(Default)]
+struct Body {
+    labels: Map<String, Value>,
+    annotations: Map<String, Value>,
+    owners: Option<Value>,
+    content: Option<String>,
+}
+
+impl Body {
+    fn set(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), json!(value));
+        self
+    }
+
+    fn clear(mut self, keys: &[&str]) -> Self {
+        self.annotations.extend(keys.iter().map(|key| ((*key).to_owned(), Value::Null)));
+        self
+    }
+
+    /// As a merge patch, guarded by UID and version.
+    fn finish(self, meta: &ObjectMeta) -> Value {
+        let mut body = json!({"metadata": {
+            "uid": meta.uid, "resourceVersion": meta.resource_version,
+            "annotations": self.annotations, "labels": self.labels,
+        }});
+        if let Some(owners) = self.owners {
+            body["metadata"]["ownerReferences"] = owners;
+        }
+        if let Some(content) = self.content {
+            body["data"] = json!({DATA_KEY: content});
+        }
+        body
+    }
+}
+
+/// A hash of the content, salted by the object's UID: it shows that somebody changed the content,
+/// and nothing of what it is.
+pub fn checksum(uid: &str, content: &[u8]) -> String {
+    let mut context = Context::new(&SHA256);
+    context.update(uid.as_bytes());
+    context.update(&[0]);
+    context.update(content);
+    context.finish().as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The checksum that the operator noted.
+pub fn noted_checksum(meta: &ObjectMeta) -> Option<&String> {
+    meta.annotations.as_ref()?.get(CHECKSUM_ANNOTATION)
+}
+
+impl Dress<'_> {
+    fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    fn template(&self) -> SecretTemplate {
+        self.object.spec.secret.clone().unwrap_or_default()
+    }
+
+    /// A Secret with a reservation and nothing else in it.
+    pub fn new_secret(&self, reservation: &Reservation) -> Secret {
+        let template = self.template();
+        let mut annotations = template.annotations;
+        annotations.insert(ATTEMPT_ANNOTATION.to_owned(), reservation.to_string());
+        annotations.insert(APPLIED_ANNOTATION.to_owned(), self.applied());
+        let mut labels = template.labels;
+        labels.insert(OWNER_LABEL.to_owned(), self.uid());
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(secret_name(self.object)),
+                namespace: self.object.namespace(),
+                labels: Some(labels),
+                annotations: Some(annotations),
+                owner_references: self.object.controller_owner_ref(&()).map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            type_: Some(SECRET_TYPE.to_owned()),
+            data: Some(BTreeMap::from([(DATA_KEY.to_owned(), ByteString(EMPTY.to_vec()))])),
+            ..Secret::default()
+        }
+    }
+
+    /// A reservation in a Secret that is there. What is stored stays: pods may still use it.
+    pub fn reserve(&self, meta: &ObjectMeta, reservation: &Reservation) -> Value {
+        let mut body = Body::default().set(ATTEMPT_ANNOTATION, &reservation.to_string());
+        // By this label an audit finds the reservation.
+        body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
+        body.finish(meta)
+    }
+
+    /// The reservation taken back.
+    pub fn drop(&self, meta: &ObjectMeta) -> Value {
+        Body::default().clear(&[ATTEMPT_ANNOTATION]).finish(meta)
+    }
+
+    /// Closed for attempts, and the reservation taken back.
+    pub fn close(&self, meta: &ObjectMeta) -> Value {
+        Body::default().clear(&[ATTEMPT_ANNOTATION]).set(CLOSED_ANNOTATION, "true").finish(meta)
+    }
+
+    /// The token in it is no longer the object's.
+    pub fn disown(&self, meta: &ObjectMeta) -> Value {
+        Body::default().clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION]).finish(meta)
+    }
+
+    /// Left to its user: without our owner reference, label and annotations.
+    pub fn release(&self, meta: &ObjectMeta) -> Value {
+        let ours = [
+            ATTEMPT_ANNOTATION,
+            CLOSED_ANNOTATION,
+            STORED_ANNOTATION,
+            TOKEN_ID_ANNOTATION,
+            HANDLES_ANNOTATION,
+            CHECKSUM_ANNOTATION,
+            APPLIED_ANNOTATION,
+            REGISTRIES_ANNOTATION,
+            ADOPT_ANNOTATION,
+        ];
+        let mut body = Body::default().clear(&ours);
+        body.labels.insert(OWNER_LABEL.to_owned(), Value::Null);
+        let uid = self.object.uid();
+        let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref());
+        body.owners = Some(json!(others.collect::<Vec<_>>()));
+        body.finish(meta)
+    }
+
+    /// A token stored, and the reservation taken back.
+    pub fn commit(&self, meta: &ObjectMeta, stored: &Stored, content: &[u8]) -> Value {
+        let errand = serde_json::to_string(&stored.errand).unwrap_or_default();
+        let body = Body::default()
+            .clear(&[ATTEMPT_ANNOTATION])
+            .set(STORED_ANNOTATION, &stored.attempt.to_string())
+            .set(TOKEN_ID_ANNOTATION, &stored.id)
+            .set(HANDLES_ANNOTATION, &errand);
+        self.fill(body, meta, content).finish(meta)
+    }
+
+    /// Everything but the token put right.
+    pub fn repair(&self, meta: &ObjectMeta, content: &[u8]) -> Value {
+        self.fill(Body::default(), meta, content).finish(meta)
+    }
+
+    fn fill(&self, body: Body, meta: &ObjectMeta, content: &[u8]) -> Body {
+        let mut body = body.set(CHECKSUM_ANNOTATION, &checksum(&self.uid(), content));
+        self.desire(meta, &mut body);
+        body.owners = Some(self.owners(meta));
+        body.content = Some(STANDARD.encode(content));
+        body
+    }
+
+    /// Whether labels and annotations are as the spec wants them.
+    pub fn fits(&self, meta: &ObjectMeta) -> bool {
+        let has = |map: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
+            wanted.iter().all(|(key, value)| map.and_then(|map| map.get(key)) == Some(value))
+        };
+        let template = self.template();
+        let noted = meta.annotations.as_ref().and_then(|map| map.get(APPLIED_ANNOTATION));
+        has(meta.labels.as_ref(), &template.labels)
+            && has(meta.annotations.as_ref(), &template.annotations)
+            && noted == Some(&self.applied())
+    }
+
+    /// What came from the spec: `l:` labels, `a:` annotations.
+    fn names(&self) -> BTreeSet<String> {
+        let template = self.template();
+        let labels = template.labels.keys().map(|key| format!("l:{key}"));
+        labels.chain(template.annotations.keys().map(|key| format!("a:{key}"))).collect()
+    }
+
+    fn applied(&self) -> String {
+        self.names().into_iter().collect::<Vec<_>>().join(",")
+    }
+
+    fn desire(&self, meta: &ObjectMeta, body: &mut Body) {
+        let noted = meta.annotations.as_ref().and_then(|map| map.get(APPLIED_ANNOTATION)).cloned().unwrap_or_default();
+        let wanted = self.names();
+        for former in noted.split(',').filter(|name| !wanted.contains(*name)) {
+            // What left the spec leaves the Secret.
+            match former.split_once(':') {
+                Some(("l", key)) => drop(body.labels.insert(key.to_owned(), Value::Null)),
+                Some(("a", key)) => drop(body.annotations.insert(key.to_owned(), Value::Null)),
+                _ => {}
+            }
+        }
+        let template = self.template();
+        body.labels.extend(template.labels.into_iter().map(|(key, value)| (key, json!(value))));
+        body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
+        body.annotations.extend(template.annotations.into_iter().map(|(key, value)| (key, json!(value))));
+        body.annotations.insert(APPLIED_ANNOTATION.to_owned(), json!(self.applied()));
+        body.annotations.insert(REGISTRIES_ANNOTATION.to_owned(), json!(self.registries));
+        body.annotations.insert(ADOPT_ANNOTATION.to_owned(), Value::Null);
+    }
+
+    /// Our controller reference, and whatever other owners there are.
+    fn owners(&self, meta: &ObjectMeta) -> Value {
+        let uid = self.object.uid();
+        let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref()).cloned();
+        json!(others.chain(self.object.controller_owner_ref(&())).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,294 @@
+//! The audit of one issuer's portal: which of the tokens that it lists were asked for by us and
+//! belong to nobody. Pure, as the passes are.
+//!
+//! A token is revoked here only if it bears this issuer's mark, and reads begun after it was seen,
+//! past every cache, **Secrets first, then objects**, find its nonce in no Secret, and its name in no
+//! status; and if its row, read once more after that, still bears the mark. In this order, since a token moves from a Secret's reservation over its `stored` mark
+//! into the status: read the other way round, it could be missed in both.
+
+use super::effect::{Named, Row};
+use super::fault::Fault;
+use super::inventory::Inventory;
+use super::marker::{Attempt, Marker, Nonce};
+use super::observed::Listed;
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// An object of the issuer, as far as an audit looks at it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// Its UID.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Name of its Secret.
+    pub secret: String,
+    /// The tokens that its own status names, the current one first.
+    pub tokens: Vec<Named>,
+    /// When the current one was requested.
+    pub requested: Option<Timestamp>,
+    /// As which portal user.
+    pub user: Option<String>,
+}
+
+/// A Secret, as far as an audit looks at it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The UIDs that its label and its controller reference name.
+    pub claims: Vec<String>,
+    /// The attempt that is reserved in it.
+    pub reserved: Option<Attempt>,
+    /// The attempt whose token is stored in it, with that token's id.
+    pub stored: Option<(Attempt, String)>,
+}
+
+/// Everything that explains a marked token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    reserved: HashSet<Nonce>,
+    stored: HashMap<Nonce, String>,
+    recorded: HashSet<Named>,
+}
+
+impl Known {
+    /// Puts together what Secrets and objects say. A Secret speaks for each object that it may
+    /// belong to: by label, by controller and by name, so that stripping one of them makes no
+    /// running attempt a suspect. It speaks for no object that is gone: what that one asked for goes too.
+    #[must_use]
+    pub fn of(holders: &[Holder], owners: &[Owner]) -> Self {
+        let mut known = Self::default();
+        let mut by_secret: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+        let alive: HashSet<&str> = owners.iter().map(|owner| owner.uid.as_str()).collect();
+        for owner in owners {
+            by_secret.entry((&owner.namespace, &owner.secret)).or_default().push(&owner.uid);
+            known.recorded.extend(owner.tokens.iter().cloned());
+        }
+        for holder in holders {
+            let named = by_secret.get(&(holder.namespace.as_str(), holder.name.as_str()));
+            let claims = holder.claims.iter().map(String::as_str).filter(|uid| alive.contains(uid));
+            let claims = claims.chain(named.into_iter().flatten().copied());
+            for uid in claims {
+                known.reserved.extend(holder.reserved.as_ref().map(|attempt| Nonce::of(uid, attempt)));
+                let stored = holder.stored.as_ref().map(|(attempt, id)| (Nonce::of(uid, attempt), id.clone()));
+                known.stored.extend(stored);
+            }
+        }
+        known
+    }
+
+    /// Whether a marked token is accounted for. One attempt has one token: another with the mark of a
+    /// stored one is nobody's.
+    #[must_use]
+    pub fn explains(&self, row: &Row, marker: &Marker) -> bool {
+        self.recorded.contains(&row.token)
+            || self.reserved.contains(marker.nonce())
+            || self.stored.get(marker.nonce()) == Some(&row.token.id)
+    }
+}
+
+/// What an audit asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// The portal's complete list.
+    Scan,
+    /// The issuer's objects, past every cache.
+    Owners,
+    /// The Secrets with our label, past every cache, and these by name.
+    Holders(Vec<(String, String)>),
+    /// The row of a suspect, once more.
+    Row(Named),
+    /// Revoke a token.
+    Revoke(Named),
+}
+
+/// What an audit is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The list, and what the caches know.
+    Scanned(Inventory, Known),
+    /// The issuer's objects.
+    Owners(Vec<Owner>),
+    /// The Secrets.
+    Holders(Vec<Holder>),
+    /// The row, if there is one.
+    Row(Option<Row>),
+    /// It is done.
+    Done,
+    /// It did not succeed.
+    Failed(Fault),
+}
+
+/// What the driver does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Perform this and bring the answer.
+    Do(Request),
+    /// It is over.
+    End(Result<Found, Fault>),
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The portal's list.
+    pub inventory: Inventory,
+    /// Tokens that belonged to nobody, and were revoked.
+    pub revoked: usize,
+}
+
+/// An audit under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    inventory: Option<Inventory>,
+    suspects: Vec<(Row, Marker)>,
+    revoked: usize,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    Scanning,
+    /// The objects' names, to find Secrets that lost their label.
+    Naming,
+    ReadingSecrets,
+    ReadingObjects {
+        holders: Vec<Holder>,
+    },
+    /// A suspect whose mark was taken off meanwhile was left to its user.
+    LookingAgain,
+    Revoking,
+}
+
+impl Audit {
+    /// Begins with the portal's list.
+    #[must_use]
+    pub const fn begin() -> (Self, Next) {
+        let audit = Self { inventory: None, suspects: vec![], revoked: 0, stage: Stage::Scanning };
+        (audit, Next::Do(Request::Scan))
+    }
+
+    /// Takes the answer to what was to be done.
+    #[must_use]
+    pub fn step(mut self, answer: Answer) -> (Self, Next) {
+        match (std::mem::replace(&mut self.stage, Stage::Revoking), answer) {
+            (Stage::Scanning, Answer::Scanned(inventory, cached)) => {
+                let suspect = |(row, marker): &&(Row, Marker)| !cached.explains(row, marker);
+                self.suspects = inventory.marked().iter().filter(suspect).cloned().collect();
+                self.inventory = Some(inventory);
+                if self.suspects.is_empty() { self.end() } else { self.ask(Request::Owners, Stage::Naming) }
+            }
+            (Stage::Naming, Answer::Owners(owners)) => {
+                let names = owners.into_iter().map(|owner| (owner.namespace, owner.secret)).collect();
+                self.ask(Request::Holders(names), Stage::ReadingSecrets)
+            }
+            (Stage::ReadingSecrets, Answer::Holders(holders)) => {
+                self.ask(Request::Owners, Stage::ReadingObjects { holders })
+            }
+            (Stage::ReadingObjects { holders }, Answer::Owners(owners)) => {
+                let known = Known::of(&holders, &owners);
+                self.suspects.retain(|(row, marker)| !known.explains(row, marker));
+                self.revoke_next()
+            }
+            (Stage::LookingAgain, Answer::Row(row)) => self.looked_at(row),
+            (Stage::Revoking, Answer::Done) => {
+                self.revoked += 1;
+                self.suspects.pop();
+                self.revoke_next()
+            }
+            (_, Answer::Failed(fault)) => (self, Next::End(Err(fault))),
+            // An answer to another question: nothing is concluded from it.
+            (_, _) => self.end(),
+        }
+    }
+
+    fn ask(mut self, request: Request, stage: Stage) -> (Self, Next) {
+        self.stage = stage;
+        (self, Next::Do(request))
+    }
+
+    fn revoke_next(self) -> (Self, Next) {
+        match self.suspects.last() {
+            Some((row, _)) => {
+                let token = row.token.clone();
+                self.ask(Request::Row(token), Stage::LookingAgain)
+            }
+            None => self.end(),
+        }
+    }
+
+    fn looked_at(mut self, row: Option<Row>) -> (Self, Next) {
+        let still = self.suspects.last().is_some_and(|(suspect, marker)| {
+            row.is_some_and(|row| row.token == suspect.token && marker.is_in(&row.description))
+        });
+        match self.suspects.last() {
+            Some((row, _)) if still => {
+                let token = row.token.clone();
+                self.ask(Request::Revoke(token), Stage::Revoking)
+            }
+            _ => {
+                self.suspects.pop();
+                self.revoke_next()
+            }
+        }
+    }
+
+    fn end(mut self) -> (Self, Next) {
+        let Some(inventory) = self.inventory.take() else {
+            return (self, Next::End(Err(super::faults::unavailable("the portal's list was not read"))));
+        };
+        let revoked = self.revoked;
+        (self, Next::End(Ok(Found { inventory, revoked })))
+    }
+}
+
+/// How many tokens are gone at once, and whether that is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vanished {
+    /// Tokens that a list lacks which had to show them.
+    pub missing: usize,
+    /// Tokens that it had to show.
+    pub of: usize,
+    /// Whether so many may have been revoked by hand.
+    pub believed: bool,
+}
+
+/// So few are always believed.
+const FEW: usize = 5;
+
+impl Vanished {
+    /// Counts what an inventory lacks. A list that shrinks at once is more likely a changed role, or a
+    /// filter, than so many decisions of colleagues.
+    #[must_use]
+    pub fn count(inventory: &Inventory, owners: &[Owner], lag: Duration, most_percent: usize) -> Self {
+        let expected = owners.iter().filter(|owner| must_show(inventory, owner, lag));
+        let (mut missing, mut of) = (0, 0);
+        for token in expected.filter_map(|owner| owner.tokens.first()) {
+            of += 1;
+            missing += usize::from(inventory.shown(token).is_none());
+        }
+        Self { missing, of, believed: missing < FEW || missing * 100 <= of * most_percent }
+    }
+}
+
+fn must_show(inventory: &Inventory, owner: &Owner, lag: Duration) -> bool {
+    let seen_by_us = owner.user.as_ref().is_none_or(|user| *user == inventory.user);
+    let old = owner
+        .requested
+        .is_some_and(|since| Duration::try_from(inventory.begun.duration_since(since)).is_ok_and(|age| age >= lag));
+    seen_by_us && old
+}
+
+/// What an inventory says of one token.
+#[must_use]
+pub fn listed(inventory: &Inventory, token: &Named, believed: bool) -> Listed {
+    match inventory.shown(token) {
+        Some(shown) => Listed::Shown(shown),
+        None if believed => Listed::Missing(inventory.begun),
+        None => Listed::Unknown,
+    }
+}

@@ -1,0 +1,82 @@
+//! Conditions, one at a time.
+
+use crate::api::{ConditionType, Reason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// A value of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Truth {
+    /// As the API server writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// A condition as it is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Which one.
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub value: Truth,
+    /// The word for why.
+    pub reason: Reason,
+    /// For people.
+    pub message: &'a str,
+}
+
+/// Sets a condition; its transition time changes with its status alone.
+pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, said: Said<'_>) {
+    let (kind, value) = (said.kind.to_string(), said.value.as_str());
+    let position = conditions.iter().position(|condition| condition.type_ == kind);
+    let since = position
+        .map(|index| &conditions[index])
+        .filter(|former| former.status == value)
+        .map_or_else(|| Time(now), |former| former.last_transition_time.clone());
+    let condition = Condition {
+        last_transition_time: since,
+        message: said.message.to_owned(),
+        observed_generation: Some(generation),
+        reason: said.reason.to_string(),
+        status: value.to_owned(),
+        type_: kind,
+    };
+    match position {
+        Some(index) => conditions[index] = condition,
+        None => conditions.push(condition),
+    }
+}
+
+/// Takes a condition away.
+pub fn clear(conditions: &mut Vec<Condition>, kind: ConditionType) {
+    let kind = kind.to_string();
+    conditions.retain(|condition| condition.type_ != kind);
+}
+
+/// Looks one up.
+#[must_use]
+pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    let kind = kind.to_string();
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Whether it is there and holds.
+#[must_use]
+pub fn holds(conditions: &[Condition], kind: ConditionType) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == Truth::True.as_str())
+}

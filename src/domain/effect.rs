@@ -1,0 +1,185 @@
+//! What the core asks of the outside, and what it is told.
+//!
+//! Nothing in the core does anything. Whoever drives it performs one request and brings the
+//! answer, so that "the process dies after the n-th request" can be enumerated. A token's secret
+//! is never seen here: the driver keeps it between [`Request::Token`] and the commit.
+
+use super::fault::Fault;
+use super::marker::Marker;
+use super::object::Object;
+use super::pull_secret::{Reservation, SecretMeta, Stored};
+use crate::api::RegistryTokenStatus;
+use std::time::Duration;
+
+/// A token in the portal. An id alone may have been given to another token since.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// The portal's id of it.
+    pub id: String,
+    /// The name that it logs in with.
+    pub username: String,
+}
+
+/// A row of the portal's list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// Which token.
+    pub token: Named,
+    /// What colleagues see.
+    pub description: String,
+}
+
+/// Which rows are wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Rows {
+    /// The one with this id.
+    WithId(String),
+    /// Those that bear this mark.
+    Marked(Marker),
+}
+
+/// A write to the Secret, guarded by the version that was read last.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// Reserve; where there is no Secret it is created, with nothing else in it.
+    Reserve(Reservation),
+    /// Take the reservation back.
+    Drop,
+    /// Close it for further attempts, and take the reservation back.
+    Close,
+    /// The token in it is no longer the object's. The data stay: pods may still use them.
+    Disown,
+    /// Store the token in hand, and take the reservation back.
+    Commit(Stored),
+    /// Put labels, annotations, owner and registries right; the login stays.
+    Repair,
+    /// Leave it to its user: without owner and without our annotations.
+    Release,
+}
+
+/// One thing that the core asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Leave to prepare a request for a token; holds nothing while it waits.
+    Room {
+        /// A pod waits for it; else it is the successor of a token that works.
+        urgent: bool,
+    },
+    /// Read the object past every cache.
+    ReadObject,
+    /// Read the Secret's metadata past every cache.
+    ReadSecret,
+    /// Read the whole Secret past every cache.
+    ReadContent,
+    /// Read the issuer past every cache: may it be used, by this namespace?
+    ReadIssuer,
+    /// Put our finalizer on the object, or take it off.
+    Finalizer(bool),
+    /// Try what a commit would be refused for, without writing.
+    TryCommit,
+    /// Write to the Secret.
+    Secret(Write),
+    /// Write the status, guarded by the object's version.
+    Status(Box<RegistryTokenStatus>),
+    /// Ask the portal for a token: sent once.
+    Token {
+        /// With the mark.
+        description: String,
+    },
+    /// Read rows of the portal's list.
+    Find(Rows),
+    /// Set the description of a token.
+    Edit {
+        /// Which one.
+        token: Named,
+        /// The new one.
+        description: String,
+    },
+    /// Revoke a token.
+    Revoke(Named),
+    /// Log in at the registries: with the token in hand, or else with what the Secret holds.
+    LogIn,
+    /// Let time pass.
+    Pause(Duration),
+    /// Have the issuer looked at.
+    WakeIssuer,
+    /// Have the whole portal audited when no late answer can come any more.
+    WantAudit,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// The object as it was read or written; none where there is none, or another of that name.
+    Object(Option<Box<Object>>),
+    /// The Secret as it was read or written.
+    Secret(Option<Box<SecretMeta>>),
+    /// The whole Secret as it was read.
+    Content(Option<Box<(SecretMeta, Content)>>),
+    /// Rows of the portal's list.
+    Rows(Vec<Row>),
+    /// A token, whose secret the driver keeps.
+    Token {
+        /// Its id, where the answer held one.
+        id: Option<String>,
+        /// The name that it logs in with.
+        username: String,
+    },
+    /// What the registry says of a login.
+    Login(Verdict),
+    /// The API server: somebody else wrote first, or the thing is not or already there.
+    Conflict,
+    /// The API server refuses: quota, admission, validation or permissions.
+    Refused(String),
+    /// The API server gave no clear answer.
+    Unclear(String),
+    /// The issuer may not be used.
+    Withdrawn(Fault),
+    /// The issuer is another than the one that the attempt was begun with.
+    Changed,
+    /// The issuer was read too long ago for a request to be sent now.
+    Late,
+    /// The portal: it is proved that nothing was sent.
+    NotSent(Fault),
+    /// The portal refused with an answer: nothing was done.
+    Denied(Fault),
+    /// The portal may have acted, or may not.
+    Ambiguous(Fault),
+}
+
+/// What the content of a Secret amounts to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// It cannot be changed in place: its type is another.
+    WrongType,
+    /// It cannot be changed in place: it was made immutable.
+    Immutable,
+    /// One login.
+    Login {
+        /// The name in it.
+        username: String,
+        /// It is for exactly the issuer's registries.
+        registries: bool,
+        /// It is what the operator wrote, as far as its checksum says; true where there is none.
+        intact: bool,
+        /// Labels and annotations are as the spec wants them.
+        dressed: bool,
+    },
+    /// Nothing that could log in.
+    Nothing,
+}
+
+/// What a registry says of a login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It lets the token in.
+    Accepted,
+    /// It does not; with its words.
+    Refused(String),
+    /// It cannot be asked; with the cause. Says nothing of the token.
+    Unknown(String),
+    /// The check is not wanted, or the secret is not known.
+    NotAsked,
+}

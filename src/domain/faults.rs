@@ -1,0 +1,163 @@
+//! What stands in the way, in words that say what to do.
+
+use super::fault::Fault;
+use super::marker::MARKER_LENGTH;
+use super::object::Object;
+use super::observed::IssuerFacts;
+use super::recorded::Recorded;
+use crate::api::Reason;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A wait that ends by itself when its cause goes.
+#[must_use]
+pub const fn waiting(reason: Reason, message: String) -> Fault {
+    Fault { reason, message, stalled: false }
+}
+
+fn stalled(reason: Reason, message: &str) -> Fault {
+    Fault { reason, message: message.to_owned(), stalled: true }
+}
+
+/// The API server could not be asked.
+#[must_use]
+pub fn unavailable(message: &str) -> Fault {
+    waiting(Reason::ClusterUnavailable, format!("{message}; tried again"))
+}
+
+/// The API server refuses the Secret.
+#[must_use]
+pub fn refused(message: &str) -> Fault {
+    waiting(
+        Reason::SecretRefused,
+        format!("the API server refuses the Secret: {message}. Change the quota, policy or permission that it names"),
+    )
+}
+
+/// A Secret of that name belongs to somebody else.
+#[must_use]
+pub fn not_ours() -> Fault {
+    stalled(
+        Reason::SecretNotOurs,
+        "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name. To hand it over instead, annotate it with registry-token.dev/adopt=true; its content is replaced",
+    )
+}
+
+/// A request may be under way, or its answer got lost.
+#[must_use]
+pub fn unanswered() -> Fault {
+    waiting(
+        Reason::RequestUnanswered,
+        "an earlier request for a token got no clear answer: what it may have made is sought in the portal and revoked before the next request".to_owned(),
+    )
+}
+
+/// The issuer goes.
+#[must_use]
+pub fn issuer_deleting() -> Fault {
+    waiting(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object".to_owned())
+}
+
+/// Nothing new is begun.
+#[must_use]
+pub fn suspended() -> Fault {
+    waiting(Reason::Suspended, "spec.suspend is set, so no token is requested: set it to false".to_owned())
+}
+
+/// The registry does not let the token in.
+#[must_use]
+pub fn login_refused(why: &str) -> Fault {
+    waiting(Reason::LoginRefused, format!("the registry does not let the token in ({why}); asked again"))
+}
+
+/// The registry cannot be asked.
+#[must_use]
+pub fn registry_unavailable(why: &str) -> Fault {
+    waiting(Reason::RegistryUnavailable, format!("the registry cannot be asked ({why}); asked again"))
+}
+
+/// A type cannot be changed in place.
+#[must_use]
+pub fn wrong_type() -> Fault {
+    stalled(
+        Reason::SecretTypeWrong,
+        "the Secret is not of type kubernetes.io/dockerconfigjson, and a type cannot be changed: delete the Secret, and it is made anew",
+    )
+}
+
+/// An immutable Secret cannot be changed in place.
+#[must_use]
+pub fn immutable() -> Fault {
+    stalled(Reason::SecretImmutable, "the Secret was made immutable: delete it, and it is made anew")
+}
+
+/// Somebody revoked the token in the portal, and it stays revoked.
+#[must_use]
+pub fn revoked_upstream(again: bool) -> Fault {
+    let why = if again {
+        "for the second time within 24 hours, so it is not replaced before those have passed"
+    } else {
+        "and spec.upstreamRevocationPolicy is Hold, so it is not replaced"
+    };
+    stalled(
+        Reason::RevokedUpstream,
+        &format!(
+            "somebody revoked the token in the portal, {why}: annotate this object with registry-token.dev/replace=<any new value> to have a new one, or delete it"
+        ),
+    )
+}
+
+/// The description with the mark does not fit.
+#[must_use]
+pub fn too_long(object: &Object, facts: &IssuerFacts) -> Option<Fault> {
+    let length = object.description.chars().count();
+    let most = facts.description_max.filter(|most| length + MARKER_LENGTH > *most)?;
+    let message = format!(
+        "spec.description has {length} characters; the portal allows {most} and {MARKER_LENGTH} are needed for the operator's mark: shorten it to {}",
+        most.saturating_sub(MARKER_LENGTH)
+    );
+    Some(stalled(Reason::DescriptionTooLong, &message))
+}
+
+/// The issuer's portal is another than the one where the token lives.
+#[must_use]
+pub fn portal_changed(known: &Recorded, facts: &IssuerFacts) -> Option<Fault> {
+    let recorded = known.portal.as_ref()?;
+    let moved = recorded.url != facts.portal.url || recorded.application != facts.portal.application;
+    let message = format!(
+        "the token lives at {} ({}), and the issuer now names {} ({}): set the issuer back; tokens do not move",
+        recorded.url, recorded.application, facts.portal.url, facts.portal.application
+    );
+    moved.then(|| stalled(Reason::PortalChanged, &message))
+}
+
+/// Whether it proves anything that a list, begun then, lacks a token that was in the portal at that
+/// other time.
+///
+/// # Errors
+/// It does not: the list was read as another user, who may see less, or before the token had to be
+/// in it; with what to wait for.
+pub fn not_listed_for(
+    begun: Timestamp,
+    since: Timestamp,
+    facts: &IssuerFacts,
+    known: &Recorded,
+) -> Result<(), (Duration, Fault)> {
+    let user = known.portal.as_ref().map(|portal| &portal.user);
+    if user.is_some_and(|user| *user != facts.portal.user) {
+        let message = format!(
+            "the portal shows no such token to {}, which proves nothing, for {} requested it: give the issuer credentials that see it",
+            facts.portal.user,
+            user.map_or("", |user| user)
+        );
+        return Err((Duration::from_mins(1), waiting(Reason::TokenNotListed, message)));
+    }
+    let age = Duration::try_from(begun.duration_since(since)).unwrap_or_default();
+    // Lists lag behind tasks; by less than an answer may take.
+    let left = facts.longest_answer.saturating_sub(age);
+    if left.is_zero() {
+        return Ok(());
+    }
+    let message = "the portal does not list the token yet, which proves nothing so early: looked at again";
+    Err((left, waiting(Reason::TokenNotListed, message.to_owned())))
+}

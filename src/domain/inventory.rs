@@ -1,0 +1,69 @@
+//! What a complete list of the portal says, kept small: of each token its id and a digest.
+
+use super::effect::{Named, Row};
+use super::marker::{IssuerTag, Marker};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+/// A complete list of one portal, as one user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// When its reading was begun.
+    pub begun: Timestamp,
+    /// As which portal user.
+    pub user: String,
+    tokens: BTreeMap<String, u64>,
+    /// Rows with this issuer's mark.
+    marked: Vec<(Row, Marker)>,
+    tag: IssuerTag,
+}
+
+impl Inventory {
+    /// An empty one, to be filled row by row.
+    #[must_use]
+    pub const fn new(begun: Timestamp, user: String, tag: IssuerTag) -> Self {
+        Self { begun, user, tokens: BTreeMap::new(), marked: vec![], tag }
+    }
+
+    /// Takes in one row; of it no more is kept than is needed.
+    pub fn add(&mut self, row: Row) {
+        self.tokens.insert(row.token.id.clone(), digest(&row.description));
+        if let Some(marker) = Marker::find(&self.tag, &row.description) {
+            self.marked.push((row, marker));
+        }
+    }
+
+    /// How many tokens there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The digest of what the portal shows of a token; nothing where it lists none of this id.
+    #[must_use]
+    pub fn shown(&self, token: &Named) -> Option<u64> {
+        self.tokens.get(&token.id).copied()
+    }
+
+    /// Rows with this issuer's mark.
+    #[must_use]
+    pub fn marked(&self) -> &[(Row, Marker)] {
+        &self.marked
+    }
+}
+
+/// A number for a description, for comparing only; not kept beyond the process.
+#[must_use]
+pub fn digest(description: &str) -> u64 {
+    // Fixed keys: two readers must come to the same number.
+    let mut hasher = std::hash::DefaultHasher::new();
+    description.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,53 @@
+//! What the core knows of a `RegistryToken`.
+
+use crate::api::RegistryTokenStatus;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The object, as far as decisions stand on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its UID.
+    pub uid: String,
+    /// Its version.
+    pub version: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// `spec.description`.
+    pub description: String,
+    /// Name of its Secret.
+    pub secret_name: String,
+    /// `spec.rotation`; never, where it is absent.
+    pub rotation: Option<Rotation>,
+    /// Nothing new is begun.
+    pub suspended: bool,
+    /// A token that somebody revoked in the portal is replaced.
+    pub reissue: bool,
+    /// Tokens are revoked when the object goes.
+    pub revoke: bool,
+    /// What is asked for by annotation: keys as in `status.handledAnnotations`.
+    pub asked: BTreeMap<String, String>,
+    /// Its status, if it has one; it may be another object's.
+    pub status: Option<RegistryTokenStatus>,
+}
+
+/// When a token is replaced, and how long its predecessor lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rotation {
+    /// From request to request.
+    pub interval: Duration,
+    /// How long the old one stays valid.
+    pub overlap: Duration,
+}
+
+impl Object {
+    /// Its status, unless that speaks of another object's tokens, as a restored copy's does.
+    #[must_use]
+    pub fn own_status(&self) -> Option<&RegistryTokenStatus> {
+        self.status.as_ref().filter(|status| status.uid.as_ref() == Some(&self.uid))
+    }
+}

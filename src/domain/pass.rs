@@ -1,0 +1,282 @@
+//! One pass over an object: decide, carry out, decide again, until nothing is left to do or
+//! something has to be waited for. Pure: whoever drives it performs its requests.
+
+use super::decide::{Action, decide, works};
+use super::effect::{Answer, Request};
+use super::fault::Fault;
+use super::observed::{Listed, Observed};
+use super::status::Fact;
+use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, revoke, settle, verify};
+use std::time::Duration;
+
+/// A pass that has not come to rest after so many actions goes on later.
+const ROUNDS: u8 = 16;
+
+/// One pass over an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    seen: Observed,
+    /// Object and Secret are answers of the API server, given in this pass.
+    fresh: bool,
+    /// There is leave to prepare a request.
+    room: bool,
+    /// This pass has made its attempt.
+    attempted: bool,
+    rounds: u8,
+    stage: Stage,
+}
+
+/// The request whose answer is awaited, with what asked for it.
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    Room,
+    ReadingObject,
+    ReadingSecret,
+    HoldingIssuer,
+    Finalizer { put: bool },
+    Attempt(attempt::Attempting),
+    Adopt(adopt::Adopting),
+    Inspect(inspect::Inspecting),
+    Verify(verify::Verifying),
+    Retire(revoke::Retiring),
+    Settle(settle::Settling),
+    Leave(leave::Leaving),
+    Saying(End),
+    Ended,
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// All is as it should be, until an event says otherwise.
+    Rest,
+    /// Look again after so much time.
+    After(Duration),
+    /// The world changed meanwhile: look again after a moment.
+    Retry,
+    /// It did not succeed: look again later.
+    Failed(Fault),
+}
+
+/// What the driver does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Perform this and bring the answer.
+    Do(Request),
+    /// The pass is over.
+    End(End),
+}
+
+impl Pass {
+    /// Begins with what the caches hold.
+    #[must_use]
+    pub fn begin(seen: Observed) -> (Self, Next) {
+        let stage = Stage::Ended;
+        Self { seen, fresh: false, room: false, attempted: false, rounds: ROUNDS, stage }.decide()
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub const fn seen(&self) -> &Observed {
+        &self.seen
+    }
+
+    /// Takes the answer to what was to be done, and the time at which it came.
+    #[must_use]
+    pub fn step(mut self, answer: Answer, now: jiff::Timestamp) -> (Self, Next) {
+        self.seen.now = now;
+        self.take_in(&answer);
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Room => {
+                // It may have been waited for long: what was seen before is old.
+                self.room = true;
+                self.fresh = false;
+                self.read_object()
+            }
+            Stage::ReadingObject => match answer {
+                Answer::Object(Some(_)) => self.ask(Request::ReadSecret, Stage::ReadingSecret),
+                Answer::Object(None) => self.end(End::Rest),
+                other => self.finish(super::step::failed(other)),
+            },
+            Stage::ReadingSecret => match answer {
+                Answer::Secret(_) => {
+                    self.fresh = true;
+                    self.decide()
+                }
+                other => self.finish(super::step::failed(other)),
+            },
+            Stage::HoldingIssuer => self.end(End::Rest),
+            Stage::Finalizer { put } => match answer {
+                Answer::Object(Some(_)) if put => {
+                    // The answer to our own write is as good as a read; the Secret is proved by its creation.
+                    self.fresh = true;
+                    self.decide()
+                }
+                Answer::Object(_) | Answer::Done => self.end(End::Rest),
+                other => self.finish(super::step::failed(other)),
+            },
+            Stage::Attempt(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Attempt)
+            }
+            Stage::Adopt(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Adopt)
+            }
+            Stage::Inspect(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Inspect)
+            }
+            Stage::Verify(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Verify)
+            }
+            Stage::Retire(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Retire)
+            }
+            Stage::Settle(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Settle)
+            }
+            Stage::Leave(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Stage::Leave)
+            }
+            // What cannot be written now is said by the next pass.
+            Stage::Saying(end) => self.end(end),
+            Stage::Ended => self.end(End::Rest),
+        }
+    }
+
+    /// An answer that brings object or Secret brings what they are now.
+    fn take_in(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Object(Some(object)) => self.seen.object = (**object).clone(),
+            Answer::Secret(found) => self.seen.secret = found.as_deref().cloned(),
+            Answer::Content(found) => self.seen.secret = found.as_ref().map(|found| found.0.clone()),
+            _ => {}
+        }
+    }
+
+    fn ask(mut self, request: Request, stage: Stage) -> (Self, Next) {
+        self.stage = stage;
+        (self, Next::Do(request))
+    }
+
+    fn end(mut self, end: End) -> (Self, Next) {
+        self.stage = Stage::Ended;
+        (self, Next::End(end))
+    }
+
+    fn read_object(self) -> (Self, Next) {
+        self.ask(Request::ReadObject, Stage::ReadingObject)
+    }
+
+    /// Decides, and begins what was decided. What a cache holds may start nothing that is not
+    /// guarded by its version: for everything else object and Secret are read first, in this order,
+    /// so that a token counts as lost only by a Secret that was read after the status naming it.
+    fn decide(mut self) -> (Self, Next) {
+        let Some(rounds) = self.rounds.checked_sub(1) else { return self.end(End::Retry) };
+        self.rounds = rounds;
+        let action = decide(&self.seen);
+        if matches!(action, Action::AddFinalizer | Action::Attempt(_)) && !self.room {
+            // Waiting here holds nothing: no reservation, no version that could grow old.
+            let successor = matches!(&action, Action::Attempt(errand) if errand.cause.replaces_a_working_token());
+            return self.ask(Request::Room { urgent: !successor }, Stage::Room);
+        }
+        if !self.fresh && !(action.may_use_cache() && self.seen.cache_suffices()) {
+            return self.read_object();
+        }
+        self.carry_out(action)
+    }
+
+    fn carry_out(mut self, action: Action) -> (Self, Next) {
+        match action {
+            Action::Rest => self.end(End::Rest),
+            Action::RestFor(left) => self.end(End::After(left)),
+            Action::Wait(fault) => self.finish(Outcome::Failed(fault)),
+            Action::WaitFor(left, fault) => self.finish(Outcome::WaitFor(left, fault)),
+            Action::HoldIssuer => self.ask(Request::WakeIssuer, Stage::HoldingIssuer),
+            Action::AddFinalizer => self.ask(Request::Finalizer(true), Stage::Finalizer { put: true }),
+            Action::RemoveFinalizer => self.ask(Request::Finalizer(false), Stage::Finalizer { put: false }),
+            // One attempt a pass, whose number it was given.
+            Action::Attempt(_) if self.attempted => self.end(End::Retry),
+            Action::Attempt(errand) => {
+                self.attempted = true;
+                let flow = attempt::begin(&self.seen, errand);
+                self.go(flow, Stage::Attempt)
+            }
+            Action::Recover => {
+                let held = self.seen.secret.as_ref().and_then(|secret| secret.reservation.clone());
+                match held {
+                    Some(held) => {
+                        let flow = attempt::recover(&self.seen, &held.attempt);
+                        self.go(flow, Stage::Attempt)
+                    }
+                    None => self.finish(Outcome::LookAgain),
+                }
+            }
+            Action::Adopt => {
+                let flow = adopt::begin(&self.seen);
+                self.go(flow, Stage::Adopt)
+            }
+            Action::Inspect => {
+                self.seen.look_closer = false;
+                self.go(inspect::begin(), Stage::Inspect)
+            }
+            Action::Verify => self.go(verify::begin(), Stage::Verify),
+            Action::Vanished => {
+                let flow = verify::doubt(&self.seen);
+                self.go(flow, Stage::Verify)
+            }
+            Action::RevokeRetiring => {
+                let flow = revoke::retire(&self.seen);
+                self.go(flow, Stage::Retire)
+            }
+            Action::Settle => {
+                let flow = settle::begin(&self.seen);
+                self.go(flow, Stage::Settle)
+            }
+            Action::Leave => {
+                let flow = leave::begin(&self.seen);
+                self.go(flow, Stage::Leave)
+            }
+        }
+    }
+
+    fn go<S>(self, flow: Flow<S>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
+        match flow {
+            Flow::Do(request, state) => self.ask(request, into(state)),
+            Flow::End(outcome) => self.finish(outcome),
+        }
+    }
+
+    fn finish(mut self, outcome: Outcome) -> (Self, Next) {
+        // What was done since may have changed what the portal shows.
+        self.seen.listed = Listed::Unknown;
+        match outcome {
+            Outcome::Again => self.decide(),
+            Outcome::Stored => {
+                self.seen.unsettled = true;
+                self.decide()
+            }
+            Outcome::LookAgain => self.end(End::Retry),
+            Outcome::Rest => self.end(End::Rest),
+            Outcome::RestFor(left) => self.end(End::After(left)),
+            Outcome::WaitFor(left, fault) => self.say(fault, |_| End::After(left)),
+            Outcome::Failed(fault) => self.say(fault, End::Failed),
+        }
+    }
+
+    /// Says what hinders. A working object stays ready.
+    fn say(self, fault: Fault, end: impl FnOnce(Fault) -> End) -> (Self, Next) {
+        let working = works(&self.seen);
+        let said = note(&self.seen, Fact::Hindered { fault: fault.clone(), working });
+        let end = end(fault);
+        match said {
+            Some(request) => self.ask(request, Stage::Saying(end)),
+            None => self.end(end),
+        }
+    }
+}

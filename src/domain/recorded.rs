@@ -1,0 +1,93 @@
+//! What an object's status says that decisions stand on.
+
+use super::conditions::{find, holds};
+use super::effect::Named;
+use super::object::Object;
+use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RetiringToken};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What the object's own status says; nothing if it is another object's.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
+pub struct Recorded {
+    /// Where the token lives.
+    pub portal: Option<RecordedPortal>,
+    /// The current token.
+    pub token: Option<RecordedToken>,
+    /// Former ones.
+    pub retiring: Vec<RetiringToken>,
+    /// The version of the Secret that was found in order.
+    pub secret_version: Option<String>,
+    /// The generation that the status speaks of.
+    pub observed_generation: Option<i64>,
+    /// The generation whose description the portal is known to show.
+    pub description_synced: Option<i64>,
+    /// The generation whose description the portal refused or changed.
+    pub description_refused: Option<i64>,
+    /// The requests by annotation that have been acted on.
+    pub handled: BTreeMap<String, String>,
+    /// When the token is replaced next.
+    pub next_rotation: Option<Timestamp>,
+    /// When somebody else last revoked a token of this object, and whether for the second time in a day.
+    pub upstream_revocation: Option<(Timestamp, bool)>,
+    /// `Ready` is true.
+    pub ready: bool,
+    /// That was the current token.
+    pub revoked_upstream: bool,
+    /// `LoginVerified` is true.
+    pub verified: bool,
+    /// `Reconciling` or `Stalled` is true.
+    pub hindered: bool,
+    /// `Suspended` is true.
+    pub suspended: bool,
+}
+
+/// Reads it.
+#[must_use]
+pub fn recorded(object: &Object) -> Recorded {
+    let Some(status) = object.own_status() else { return Recorded::default() };
+    let conditions = &status.conditions;
+    let description = find(conditions, ConditionType::DescriptionSynced);
+    let generation_if =
+        |wanted: bool| description.filter(|_| wanted).and_then(|condition| condition.observed_generation);
+    let synced = description.is_some_and(|condition| condition.status == "True");
+    let refusals = [Reason::EditRefused, Reason::EditNotKept].map(|reason| reason.to_string());
+    let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
+    let revocation = status.upstream_revocation.as_ref();
+    let requested = status.token.as_ref().map(|token| token.request_time.0);
+    Recorded {
+        portal: status.portal.clone(),
+        token: status.token.clone(),
+        retiring: status.retiring.clone(),
+        secret_version: status.secret.as_ref().and_then(|secret| secret.resource_version.clone()),
+        observed_generation: status.observed_generation,
+        description_synced: generation_if(synced),
+        description_refused: generation_if(refused),
+        handled: status.handled_annotations.clone(),
+        next_rotation: status.next_rotation_time.as_ref().map(|time| time.0),
+        upstream_revocation: revocation.map(|revocation| (revocation.time.0, revocation.again)),
+        ready: holds(conditions, ConditionType::Ready),
+        revoked_upstream: revocation.zip(requested).is_some_and(|(revocation, since)| revocation.time.0 > since),
+        verified: holds(conditions, ConditionType::LoginVerified),
+        hindered: holds(conditions, ConditionType::Reconciling) || holds(conditions, ConditionType::Stalled),
+        suspended: holds(conditions, ConditionType::Suspended),
+    }
+}
+
+impl Recorded {
+    /// Whether status has this token as a former one.
+    #[must_use]
+    pub fn retires(&self, id: &str) -> bool {
+        self.retiring.iter().any(|token| token.id == id)
+    }
+
+    /// Every token that status names: the current one first.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<Named> {
+        let current = self.token.iter().map(|token| (&token.id, &token.username));
+        let former = self.retiring.iter().map(|token| (&token.id, &token.username));
+        let named = |(id, username): (&String, &String)| Named { id: id.clone(), username: username.clone() };
+        current.chain(former).map(named).collect()
+    }
+}

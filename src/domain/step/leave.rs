@@ -1,0 +1,200 @@
+//! The object goes: no further attempt, what an unfinished one made is sought, everything is
+//! revoked or left to its user, and then the finalizer is taken off.
+
+use super::revoke::{self, Due, Revoking, Turn};
+use super::{Flow, Outcome, failed, note};
+use crate::api::RetiringToken;
+use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
+use crate::domain::faults::not_listed_for;
+use crate::domain::marker::{Attempt, Marker};
+use crate::domain::observed::{IssuerFacts, Observed};
+use crate::domain::pull_secret::{Ownership, SecretMeta};
+use crate::domain::recorded::recorded;
+use crate::domain::status::Fact;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// The request whose answer is awaited, with what must be remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Leaving {
+    /// The Secret is closed; then this attempt is sought.
+    Closing(Option<Attempt>),
+    /// An audit is asked for, since the portal may act late.
+    AskingForAudit(Attempt),
+    /// The tokens of an unfinished attempt.
+    Seeking,
+    /// Those are revoked.
+    Clearing(Vec<Named>),
+    /// The row of a stored token that status does not name.
+    Proving(Attempt),
+    /// It is noted as retiring.
+    Noting,
+    /// What status names is revoked.
+    Revoking(Revoking),
+    /// What was revoked before something stood in the way is noted; then this.
+    Stuck(Outcome),
+    /// The row of a token that is left to its user, in a list begun then.
+    Looking(Timestamp),
+    /// Its mark is taken off: an audit would take it for nobody's.
+    Unmarking,
+    /// The Secret is left to its user.
+    Releasing,
+    /// The finalizer is taken off.
+    Ending,
+}
+
+type Next = Flow<Leaving>;
+
+fn ours(seen: &Observed) -> Option<&SecretMeta> {
+    seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
+}
+
+/// Begins by closing the Secret.
+#[must_use]
+pub fn begin(seen: &Observed) -> Next {
+    if seen.facts().is_none() {
+        // Only a user who wants token and Secret left alone gets here without an issuer.
+        return release(seen);
+    }
+    match ours(seen).filter(|secret| !secret.closed || secret.reservation.is_some()) {
+        Some(secret) => {
+            let attempt = secret.reservation.as_ref().map(|held| held.attempt.clone());
+            Flow::Do(Request::Secret(Write::Close), Leaving::Closing(attempt))
+        }
+        None => prove(seen),
+    }
+}
+
+impl Leaving {
+    /// Takes the answer to what was to be done.
+    #[must_use]
+    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+        match (self, answer) {
+            (Self::Closing(Some(attempt)), Answer::Secret(_)) => {
+                Flow::Do(Request::WantAudit, Self::AskingForAudit(attempt))
+            }
+            (Self::Closing(None), Answer::Secret(_)) => prove(seen),
+            (Self::AskingForAudit(attempt), _) => seek(seen, &attempt),
+            (Self::Seeking, Answer::Rows(rows)) => clear(seen, rows.into_iter().map(|row| row.token).collect()),
+            (Self::Clearing(mut left), Answer::Done) => {
+                left.pop();
+                clear(seen, left)
+            }
+            (Self::Proving(attempt), Answer::Rows(rows)) => proved(seen, &attempt, rows),
+            (Self::Noting, Answer::Object(Some(_))) => revoke_all(seen),
+            (Self::Revoking(state), answer) => turned(seen, state.step(seen, answer)),
+            (Self::Stuck(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
+            (Self::Looking(begun), Answer::Rows(rows)) => unmark(seen, begun, rows),
+            (Self::Unmarking, Answer::Done) => release(seen),
+            (Self::Releasing, Answer::Secret(_)) => end(),
+            (Self::Ending, Answer::Object(_) | Answer::Done) => Flow::End(Outcome::Rest),
+            (_, other) => Flow::End(failed(other)),
+        }
+    }
+}
+
+fn seek(seen: &Observed, attempt: &Attempt) -> Next {
+    match seen.facts().filter(|facts| facts.list_visible) {
+        Some(facts) => Flow::Do(Request::Find(Rows::Marked(seen.marker(facts, attempt))), Leaving::Seeking),
+        None => prove(seen),
+    }
+}
+
+fn clear(seen: &Observed, left: Vec<Named>) -> Next {
+    match left.last() {
+        Some(token) => Flow::Do(Request::Revoke(token.clone()), Leaving::Clearing(left)),
+        None => prove(seen),
+    }
+}
+
+/// A stored token that status does not name is noted as retiring, if it is proved to be this
+/// object's.
+fn prove(seen: &Observed) -> Next {
+    let known = recorded(&seen.object);
+    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
+    let named = |id: &str| known.retires(id) || known.token.as_ref().is_some_and(|token| token.id == id);
+    let visible = seen.facts().is_some_and(|facts| facts.list_visible);
+    match stored.filter(|stored| visible && seen.object.revoke && !named(&stored.id)) {
+        Some(stored) => {
+            Flow::Do(Request::Find(Rows::WithId(stored.id.clone())), Leaving::Proving(stored.attempt.clone()))
+        }
+        None => revoke_all(seen),
+    }
+}
+
+fn proved(seen: &Observed, attempt: &Attempt, rows: Vec<Row>) -> Next {
+    let marker = seen.facts().map(|facts| seen.marker(facts, attempt));
+    let Some(row) = rows.into_iter().find(|row| marker.as_ref().is_some_and(|marker| marker.is_in(&row.description)))
+    else {
+        return revoke_all(seen);
+    };
+    let Named { id, username } = row.token;
+    let token = RetiringToken { id, username, revocation_time: Time(seen.now) };
+    match note(seen, Fact::Retiring(token)) {
+        Some(request) => Flow::Do(request, Leaving::Noting),
+        None => revoke_all(seen),
+    }
+}
+
+fn revoke_all(seen: &Observed) -> Next {
+    let known = recorded(&seen.object);
+    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
+    let mut due = revoke::retiring(&known);
+    if let Some(token) = known.token.as_ref().filter(|_| seen.object.revoke) {
+        due.push(Due {
+            token: Named { id: token.id.clone(), username: token.username.clone() },
+            since: token.request_time.0,
+            held: stored.is_some_and(|stored| stored.id == token.id),
+        });
+    }
+    turned(seen, revoke::begin(seen, due))
+}
+
+fn turned(seen: &Observed, turn: Turn) -> Next {
+    match turn {
+        Turn::Do(request, state) => Flow::Do(request, Leaving::Revoking(state)),
+        Turn::Gone(_) if seen.object.revoke => end(),
+        Turn::Gone(_) => look(seen),
+        Turn::Stuck(gone, outcome) => match note(seen, Fact::Revoked(gone)) {
+            Some(request) => Flow::Do(request, Leaving::Stuck(outcome)),
+            None => Flow::End(outcome),
+        },
+    }
+}
+
+fn look(seen: &Observed) -> Next {
+    match (recorded(&seen.object).token, seen.facts()) {
+        (Some(token), Some(IssuerFacts { list_visible: true, .. })) => {
+            Flow::Do(Request::Find(Rows::WithId(token.id)), Leaving::Looking(seen.now))
+        }
+        // Where nobody can look, an audit cannot either.
+        _ => release(seen),
+    }
+}
+
+fn unmark(seen: &Observed, begun: Timestamp, rows: Vec<Row>) -> Next {
+    let known = recorded(&seen.object);
+    let (Some(facts), Some(token)) = (seen.facts(), &known.token) else { return Flow::End(Outcome::LookAgain) };
+    match rows.into_iter().find(|row| row.token.id == token.id && row.token.username == token.username) {
+        Some(row) if Marker::find(&facts.tag, &row.description).is_some() => {
+            let description = seen.object.description.clone();
+            Flow::Do(Request::Edit { token: row.token, description }, Leaving::Unmarking)
+        }
+        Some(_) => release(seen),
+        None => match not_listed_for(begun, token.request_time.0, facts, &known) {
+            Ok(()) => release(seen),
+            Err((left, fault)) => Flow::End(Outcome::WaitFor(left, fault)),
+        },
+    }
+}
+
+fn release(seen: &Observed) -> Next {
+    match ours(seen) {
+        Some(_) => Flow::Do(Request::Secret(Write::Release), Leaving::Releasing),
+        None => end(),
+    }
+}
+
+const fn end() -> Next {
+    Flow::Do(Request::Finalizer(false), Leaving::Ending)
+}

@@ -1,0 +1,191 @@
+//! Revokes tokens that status names, one after the other.
+
+use super::{Flow, Outcome, failed, note};
+use crate::domain::effect::{Answer, Named, Request, Rows, Verdict};
+use crate::domain::fault::Fault;
+use crate::domain::faults::not_listed_for;
+use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::recorded::{Recorded, recorded};
+use crate::domain::status::Fact;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Tokens to revoke, and what has become of those before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revoking {
+    left: Vec<Due>,
+    gone: Vec<Named>,
+    stage: Stage,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Which one.
+    pub token: Named,
+    /// Since when the portal must have listed it.
+    pub since: Timestamp,
+    /// The Secret holds it: the registry can be asked about it.
+    pub held: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    Finding { begun: Timestamp },
+    Asking,
+    Revoking,
+    Noting,
+}
+
+/// How a revocation goes on, and how it ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// Perform this and bring the answer.
+    Do(Request, Revoking),
+    /// All of them are gone.
+    Gone(Vec<Named>),
+    /// One of them is not: these are.
+    Stuck(Vec<Named>, Outcome),
+}
+
+/// The retiring tokens of a status.
+#[must_use]
+pub fn retiring(known: &Recorded) -> Vec<Due> {
+    let due = |token: &crate::api::RetiringToken| Due {
+        token: Named { id: token.id.clone(), username: token.username.clone() },
+        since: token.revocation_time.0,
+        held: false,
+    };
+    known.retiring.iter().map(due).collect()
+}
+
+/// Begins with the first.
+#[must_use]
+pub fn begin(seen: &Observed, left: Vec<Due>) -> Turn {
+    Revoking { left, gone: vec![], stage: Stage::Noting }.go_on(seen)
+}
+
+impl Revoking {
+    fn at(self, request: Request, stage: Stage) -> Turn {
+        Turn::Do(request, Self { stage, ..self })
+    }
+
+    fn go_on(self, seen: &Observed) -> Turn {
+        let Some(due) = self.left.last() else { return Turn::Gone(self.gone) };
+        let token = due.token.clone();
+        match seen.facts() {
+            Some(facts) if facts.list_visible => {
+                let begun = seen.now;
+                self.at(Request::Find(Rows::WithId(token.id)), Stage::Finding { begun })
+            }
+            // Where the list cannot be seen, id and username are all there is to go by.
+            Some(_) => self.at(Request::Revoke(token), Stage::Revoking),
+            None => self.stuck(Outcome::LookAgain),
+        }
+    }
+
+    fn stuck(self, outcome: Outcome) -> Turn {
+        Turn::Stuck(self.gone, outcome)
+    }
+
+    fn next(mut self, seen: &Observed) -> Turn {
+        self.gone.extend(self.left.pop().map(|due| due.token));
+        self.go_on(seen)
+    }
+
+    /// Takes the answer to what was to be done.
+    #[must_use]
+    pub fn step(self, seen: &Observed, answer: Answer) -> Turn {
+        let Some(due) = self.left.last().cloned() else { return Turn::Gone(self.gone) };
+        match (self.stage.clone(), answer) {
+            (Stage::Finding { begun }, Answer::Rows(rows)) => {
+                // An id may have been given to another token since.
+                if rows.iter().any(|row| row.token == due.token) {
+                    return self.at(Request::Revoke(due.token), Stage::Revoking);
+                }
+                self.not_listed(seen, begun, &due)
+            }
+            // Let in, it lives: the portal hides it.
+            (Stage::Asking, Answer::Login(Verdict::Refused(_) | Verdict::NotAsked))
+            | (Stage::Revoking, Answer::Done) => self.next(seen),
+            (Stage::Asking, Answer::Login(verdict)) => {
+                let fault = still_alive(&due.token, &verdict);
+                self.stuck(Outcome::Failed(fault))
+            }
+            (_, other) => {
+                let outcome = match failed(other) {
+                    Outcome::Failed(fault) => Outcome::Failed(not_revoked(&due.token, fault)),
+                    outcome => outcome,
+                };
+                self.stuck(outcome)
+            }
+        }
+    }
+
+    /// Whether it is gone: the portal's word counts when it had to list the token, and the
+    /// registry's where it can be asked.
+    fn not_listed(self, seen: &Observed, begun: Timestamp, due: &Due) -> Turn {
+        let Some(facts) = seen.facts() else { return self.stuck(Outcome::LookAgain) };
+        match not_listed_for(begun, due.since, facts, &recorded(&seen.object)) {
+            Err((left, fault)) => self.stuck(Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault))),
+            Ok(()) if due.held && facts.login != LoginMode::Disabled => self.at(Request::LogIn, Stage::Asking),
+            Ok(()) => self.next(seen),
+        }
+    }
+}
+
+const MARGIN: Duration = Duration::from_millis(50);
+
+fn not_revoked(token: &Named, fault: Fault) -> Fault {
+    let message = format!("the token {} is not revoked yet: {}", token.username, fault.message);
+    Fault { message, ..fault }
+}
+
+fn still_alive(token: &Named, verdict: &Verdict) -> Fault {
+    let what = match verdict {
+        Verdict::Unknown(why) => format!("the registry cannot be asked ({why})"),
+        _ => "the registry still lets it in: give the issuer credentials that see it, or revoke it by hand".to_owned(),
+    };
+    let message = format!("the portal does not list it, and {what}");
+    not_revoked(token, crate::domain::faults::waiting(crate::api::Reason::TokenNotListed, message))
+}
+
+/// Revokes the retiring tokens that are due, and takes them out of the status.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Retiring {
+    /// At the portal.
+    Revoking(Revoking),
+    /// In the status; then this.
+    Noting(Outcome),
+}
+
+/// Begins to revoke what is due.
+#[must_use]
+pub fn retire(seen: &Observed) -> Flow<Retiring> {
+    let due = retiring(&recorded(&seen.object)).into_iter().filter(|due| due.since <= seen.now).collect();
+    Retiring::turned(seen, begin(seen, due))
+}
+
+impl Retiring {
+    fn turned(seen: &Observed, turn: Turn) -> Flow<Self> {
+        let (gone, outcome) = match turn {
+            Turn::Do(request, state) => return Flow::Do(request, Self::Revoking(state)),
+            Turn::Gone(gone) => (gone, Outcome::Again),
+            Turn::Stuck(gone, outcome) => (gone, outcome),
+        };
+        match note(seen, Fact::Revoked(gone)) {
+            Some(request) => Flow::Do(request, Self::Noting(outcome)),
+            None => Flow::End(outcome),
+        }
+    }
+
+    /// Takes the answer to what was to be done.
+    #[must_use]
+    pub fn step(self, seen: &Observed, answer: Answer) -> Flow<Self> {
+        match (self, answer) {
+            (Self::Revoking(state), answer) => Self::turned(seen, state.step(seen, answer)),
+            (Self::Noting(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
+            (Self::Noting(_), other) => Flow::End(failed(other)),
+        }
+    }
+}

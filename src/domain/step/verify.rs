@@ -1,0 +1,104 @@
+//! The registry's word: of a token that has not logged in yet, and of one that the portal lacks.
+
+use super::{Flow, Outcome, failed, note};
+use crate::api::Reason;
+use crate::domain::decide::HELD_FOR;
+use crate::domain::effect::{Answer, Request, Verdict};
+use crate::domain::fault::Fault;
+use crate::domain::faults::{login_refused, registry_unavailable, revoked_upstream, waiting};
+use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::recorded::recorded;
+use crate::domain::status::Fact;
+use std::time::Duration;
+
+/// The request whose answer is awaited.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verifying {
+    /// A login with what the Secret holds, of a token that has not been let in yet.
+    Waiting,
+    /// The same, of one that the portal lacks.
+    Doubting,
+    /// The status; then this.
+    Noting(Outcome),
+}
+
+/// A registry that lags behind the portal is asked again so soon, and a dead one not much later.
+const AGAIN: Duration = Duration::from_secs(5);
+
+type Next = Flow<Verifying>;
+
+/// Asks about a token that has not been let in yet.
+#[must_use]
+pub const fn begin() -> Next {
+    Flow::Do(Request::LogIn, Verifying::Waiting)
+}
+
+/// Asks about a token that the portal lacks.
+#[must_use]
+pub fn doubt(seen: &Observed) -> Next {
+    match seen.facts() {
+        Some(facts) if facts.login != LoginMode::Disabled => Flow::Do(Request::LogIn, Verifying::Doubting),
+        // The registry cannot be asked: the list alone counts.
+        _ => gone(seen),
+    }
+}
+
+impl Verifying {
+    /// Takes the answer to what was to be done.
+    #[must_use]
+    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+        match (self, answer) {
+            (Self::Waiting, Answer::Login(verdict)) => heard(seen, verdict),
+            (Self::Doubting, Answer::Login(Verdict::Refused(_) | Verdict::NotAsked)) => gone(seen),
+            (Self::Doubting, Answer::Login(Verdict::Accepted)) => hidden(),
+            (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => {
+                let message = format!(
+                    "the portal does not list the token, and the registry cannot be asked ({why}): nothing is done before it answers"
+                );
+                Flow::End(Outcome::WaitFor(AGAIN, waiting(Reason::TokenNotListed, message)))
+            }
+            (Self::Noting(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
+            (_, other) => Flow::End(failed(other)),
+        }
+    }
+}
+
+fn heard(seen: &Observed, verdict: Verdict) -> Next {
+    let outcome = match &verdict {
+        Verdict::Accepted | Verdict::NotAsked => Outcome::Again,
+        Verdict::Refused(why) => Outcome::Failed(login_refused(why)),
+        // Nothing is held up by it.
+        Verdict::Unknown(_) if seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort) => {
+            Outcome::RestFor(Duration::from_mins(5))
+        }
+        Verdict::Unknown(why) => Outcome::Failed(registry_unavailable(why)),
+    };
+    write(seen, Fact::LoggedIn(verdict), outcome)
+}
+
+fn write(seen: &Observed, fact: Fact, then: Outcome) -> Next {
+    match note(seen, fact) {
+        Some(request) => Flow::Do(request, Verifying::Noting(then)),
+        None => Flow::End(then),
+    }
+}
+
+/// The portal hides a token that works: a role changed, or a filter. It is not replaced.
+fn hidden() -> Next {
+    let message = "the portal does not list the token, but the registry lets it in: the portal user may see fewer tokens than before. Nothing is done about it";
+    Flow::End(Outcome::WaitFor(Duration::from_mins(10), waiting(Reason::TokenNotListed, message.to_owned())))
+}
+
+/// Somebody revoked it. A colleague's decision is overridden once, and not twice within a day.
+fn gone(seen: &Observed) -> Next {
+    let known = recorded(&seen.object);
+    let before = known.upstream_revocation.map(|(time, _)| seen.now.duration_since(time));
+    let again = before.and_then(|age| Duration::try_from(age).ok()).is_some_and(|age| age < HELD_FOR);
+    let fault = if !seen.object.reissue || again { revoked_upstream(seen.object.reissue) } else { overridden() };
+    write(seen, Fact::RevokedUpstream { fault, again }, Outcome::Again)
+}
+
+fn overridden() -> Fault {
+    let message = "somebody revoked the token in the portal: a new one is requested, which overrides that decision. Set spec.upstreamRevocationPolicy: Hold to respect it";
+    waiting(Reason::RevokedUpstream, message.to_owned())
+}

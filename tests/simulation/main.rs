@@ -1,0 +1,31 @@
+//! A bounded share of the simulation; `make simulate` runs more.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+
+#[path = "mod.rs"]
+mod simulation;
+
+use simulation::mutant::Mutant;
+use simulation::random::run;
+
+/// Random schedules in `cargo test`.
+const SCHEDULES: u64 = 20_000;
+
+#[test]
+fn random_schedules_leak_nothing_lose_nothing_and_come_to_rest() {
+    let schedules = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(SCHEDULES);
+    let mut events = 0;
+    for seed in 0..schedules {
+        events += run(seed, None).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    println!("{schedules} schedules, {events} events");
+}
+
+#[test]
+fn every_broken_operator_is_caught() {
+    for mutant in Mutant::ALL {
+        let caught = (0..SCHEDULES).find_map(|seed| run(seed, Some(mutant)).err());
+        let caught = caught.unwrap_or_else(|| panic!("{mutant:?} is not caught"));
+        println!("{mutant:?}: seed {}: {}", caught.seed, caught.what.chars().take(120).collect::<String>());
+    }
+}

@@ -1,0 +1,28 @@
+//! The shipped decision core in a world of its own: every crash point, lost answer, stale cache and
+//! meddling hand, for one operator or two.
+//!
+//! The core is a state machine, (state, answer) -> (state, request), so that a schedule is a list of
+//! events: who goes next, how a request turns out, what a person does. [`random`] draws schedules
+//! from a seed; [`model`] lets a model checker go through all of them up to a bound. What must hold
+//! always is judged where it is done ([`perform`]); what must hold at rest in [`rest`].
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    clippy::too_many_lines,
+    missing_docs,
+    reason = "several targets include this module, and each uses its own part"
+)]
+
+pub mod model;
+pub mod mutant;
+pub mod operator;
+pub mod people;
+pub mod perform;
+pub mod random;
+pub mod rest;
+pub mod schedule;
+pub mod world;

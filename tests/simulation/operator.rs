@@ -1,0 +1,240 @@
+//! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
+
+use super::mutant::Mutant;
+use super::world::{LONGEST, Obj, Sec, Setting, World, at, see, see_secret, tag};
+use registry_token_operator::api::RecordedPortal;
+use registry_token_operator::domain::audit::{Audit, Next as AuditNext, Vanished, listed};
+use registry_token_operator::domain::effect::{Named, Request};
+use registry_token_operator::domain::inventory::Inventory;
+use registry_token_operator::domain::marker::Attempt;
+use registry_token_operator::domain::observed::{IssuerFacts, IssuerView, Listed, Observed};
+use registry_token_operator::domain::pass::{End, Next, Pass};
+use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::sightings::Sightings;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A pass under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    pub pass: Pass,
+    pub request: Request,
+    /// The token in hand.
+    pub hand: Option<Named>,
+    pub issuer_read: i64,
+    /// What the caches showed when it began; for operators that are broken on purpose.
+    pub cached_object: Option<Obj>,
+    pub cached_secret: Option<Sec>,
+    /// UID of the object.
+    pub uid: String,
+    /// The request before this one.
+    pub last: Option<Request>,
+}
+
+/// An audit under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Auditing {
+    pub audit: Audit,
+    pub request: registry_token_operator::domain::audit::Request,
+    pub owners: Option<Vec<registry_token_operator::domain::audit::Owner>>,
+}
+
+/// The last audit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audited {
+    pub inventory: Inventory,
+    pub believed: bool,
+}
+
+/// One operator process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operator {
+    pub name: String,
+    pub lives: u32,
+    pub passes: Vec<Option<Running>>,
+    pub auditing: Option<Auditing>,
+    pub audited: Option<Audited>,
+    pub wants_audit: bool,
+    pub free_since: Option<i64>,
+    /// For how long it has seen reservations.
+    pub seen: Sightings,
+    /// When an object's token was last touched at the portal.
+    pub touched: BTreeMap<String, i64>,
+    pub attempts: u32,
+}
+
+impl Operator {
+    pub fn new(index: usize, setting: &Setting) -> Self {
+        Self {
+            name: format!("op{index}"),
+            lives: 0,
+            passes: vec![None; setting.objects],
+            auditing: None,
+            audited: None,
+            wants_audit: true,
+            free_since: None,
+            seen: Sightings::default(),
+            touched: BTreeMap::new(),
+            attempts: 0,
+        }
+    }
+
+    /// It dies and begins anew: as another holder, remembering nothing.
+    pub fn restart(&mut self, setting: &Setting) {
+        let (name, lives, attempts) = (self.name.clone(), self.lives + 1, self.attempts);
+        *self = Self { name, lives, attempts, ..Self::new(0, setting) };
+    }
+
+    pub fn holder(&self) -> String {
+        format!("{}-{}", self.name, self.lives)
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        self.attempts += 1;
+        let mut bytes = [0_u8; 16];
+        for (byte, value) in bytes.iter_mut().zip(self.name.bytes().chain(self.attempts.to_be_bytes())) {
+            *byte = value;
+        }
+        Attempt::from_random(&bytes)
+    }
+
+    /// The Secret as the core sees it.
+    pub fn meta(
+        &mut self,
+        uid: &str,
+        object: Option<&Obj>,
+        secret: Option<&Sec>,
+        world: &World,
+        mutant: Option<Mutant>,
+    ) -> Option<registry_token_operator::domain::pull_secret::SecretMeta> {
+        let held = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
+        let now = Duration::from_secs(world.clock.unsigned_abs());
+        let mut seen = self.seen.seen_for(uid, held.as_deref(), now);
+        if mutant == Some(Mutant::NeverWaitsForAnother) {
+            seen = Duration::from_secs(LONGEST.unsigned_abs());
+        }
+        let status =
+            object.and_then(|object| object.status.as_ref()).filter(|status| status.uid.as_deref() == Some(uid));
+        let recorded = status.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
+        secret.map(|secret| see_secret(secret, uid, recorded, seen))
+    }
+
+    /// Begins a pass over what a cache shows.
+    pub fn begin(
+        &mut self,
+        slot: usize,
+        object: Option<&Obj>,
+        secret: Option<&Sec>,
+        world: &World,
+        mutant: Option<Mutant>,
+    ) {
+        let Some(object) = object else { return };
+        let meta = self.meta(&object.uid, Some(object), secret, world, mutant);
+        let attempt = self.attempt();
+        let seen = Observed {
+            now: at(world.clock),
+            object: see(object, &world.setting),
+            secret: meta,
+            issuer: issuer(world),
+            holder: self.holder(),
+            leads: false,
+            listed: self.listed(object, world),
+            look_closer: false,
+            attempt,
+            unsettled: false,
+        };
+        let (pass, next) = Pass::begin(seen);
+        if let Next::Do(request) = next {
+            self.passes[slot] = Some(Running {
+                pass,
+                request,
+                hand: None,
+                issuer_read: world.clock,
+                cached_object: Some(object.clone()),
+                cached_secret: secret.cloned(),
+                uid: object.uid.clone(),
+                last: None,
+            });
+        }
+    }
+
+    fn listed(&self, object: &Obj, world: &World) -> Listed {
+        let known = recorded(&see(object, &world.setting));
+        let (Some(token), Some(audited)) = (known.token, &self.audited) else { return Listed::Unknown };
+        if self.touched.get(&object.uid).is_some_and(|touched| at(*touched) >= audited.inventory.begun) {
+            return Listed::Unknown;
+        }
+        listed(&audited.inventory, &Named { id: token.id, username: token.username }, audited.believed)
+    }
+
+    /// Takes the outcome of a pass's step.
+    pub fn went(&mut self, slot: usize, mut running: Running, (pass, next): (Pass, Next)) -> Option<End> {
+        running.pass = pass;
+        match next {
+            Next::Do(request) => {
+                running.last = Some(std::mem::replace(&mut running.request, request));
+                self.passes[slot] = Some(running);
+                None
+            }
+            Next::End(end) => {
+                self.passes[slot] = None;
+                Some(end)
+            }
+        }
+    }
+
+    /// Takes the outcome of an audit's step.
+    pub fn audit_went(
+        &mut self,
+        world: &World,
+        mut auditing: Auditing,
+        (audit, next): (Audit, AuditNext),
+        mutant: Option<Mutant>,
+    ) {
+        auditing.audit = audit;
+        match next {
+            AuditNext::Do(request) => {
+                auditing.request = request;
+                self.auditing = Some(auditing);
+            }
+            AuditNext::End(Err(_)) => self.auditing = None,
+            AuditNext::End(Ok(found)) => {
+                self.auditing = None;
+                let owners: Vec<_> = super::perform::owners(world);
+                let lag = Duration::from_secs(LONGEST.unsigned_abs());
+                let vanished = Vanished::count(&found.inventory, &owners, lag, 10);
+                let believed = vanished.believed || mutant == Some(Mutant::BelievesAShrunkenList);
+                self.audited = Some(Audited { inventory: found.inventory, believed });
+                self.wants_audit = false;
+            }
+        }
+    }
+}
+
+/// The issuer as every operator sees it.
+pub fn issuer(world: &World) -> IssuerView {
+    if world.issuer.released {
+        return IssuerView::Missing;
+    }
+    IssuerView::Ready(facts(world))
+}
+
+pub fn facts(world: &World) -> IssuerFacts {
+    IssuerFacts {
+        tag: tag(),
+        portal: portal(),
+        registries: "registries".to_owned(),
+        description_max: None,
+        longest_answer: Duration::from_secs(LONGEST.unsigned_abs()),
+        deleting: world.issuer.deleting,
+        held: true,
+        list_visible: true,
+        permanent: world.setting.permanent,
+        login: world.setting.login,
+        asked: BTreeMap::new(),
+    }
+}
+
+fn portal() -> RecordedPortal {
+    RecordedPortal { url: "https://portal".to_owned(), application: "tcp".to_owned(), user: "k8s".to_owned() }
+}

@@ -1,0 +1,134 @@
+//! Random schedules, each from a seed that it can be run from again.
+
+use super::mutant::Mutant;
+use super::schedule::{Event, State};
+use super::world::Setting;
+use registry_token_operator::domain::effect::Request;
+use registry_token_operator::domain::observed::LoginMode;
+
+/// A small generator of numbers; the same numbers for the same seed, on every machine.
+pub struct Dice(u64);
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    /// The next number below a bound.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        usize::try_from(mixed % (bound.max(1) as u64)).unwrap_or_default()
+    }
+}
+
+/// A setting from a seed.
+pub fn setting(dice: &mut Dice) -> Setting {
+    let logins = [LoginMode::Disabled, LoginMode::Required, LoginMode::BestEffort];
+    Setting {
+        operators: 1 + dice.below(2),
+        objects: 1 + dice.below(3),
+        id_in_answer: dice.below(2) == 0,
+        permanent: dice.below(4) == 0,
+        login: logins[dice.below(3)],
+        rotation: dice.below(3) == 0,
+        faults: u8::try_from(dice.below(4)).unwrap_or_default(),
+        people: u8::try_from(dice.below(6)).unwrap_or_default(),
+        crashes: u8::try_from(dice.below(3)).unwrap_or_default(),
+        ticks: u8::try_from(dice.below(4)).unwrap_or_default(),
+    }
+}
+
+/// Something went wrong.
+#[derive(Debug)]
+pub struct Failure {
+    pub seed: u64,
+    pub what: String,
+    pub trace: Vec<String>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "seed {}: {}", self.seed, self.what)?;
+        self.trace.iter().enumerate().try_for_each(|(index, line)| writeln!(f, "{index:4} {line}"))
+    }
+}
+
+/// Runs the schedule of a seed: so many events, and then to rest. Gives the number of events.
+pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
+    let mut dice = Dice::new(seed);
+    let setting = setting(&mut dice);
+    let mut state = State::new(setting, mutant);
+    let steps = 20 + dice.below(160);
+    let (mut taken, mut events) = (vec![], vec![]);
+    for _ in 0..steps {
+        events.clear();
+        state.events(&mut events);
+        let Some(event) = choose(&mut dice, &events) else { break };
+        taken.push(event);
+        state.happen(event);
+    }
+    let count = taken.len();
+    match state.come_to_rest() {
+        Ok(_) => Ok(count),
+        Err(what) => Err(Failure { seed, what, trace: trace(setting, mutant, &taken) }),
+    }
+}
+
+/// Work goes on more often than it is disturbed.
+fn choose(dice: &mut Dice, events: &[Event]) -> Option<Event> {
+    let weight = |event: &Event| match event {
+        Event::Step { outcome: super::perform::Outcome::Fine, .. } => 24,
+        Event::StepAudit { outcome: super::perform::Outcome::Fine, .. } => 12,
+        Event::Begin { object: 0, secret: 0, .. } => 8,
+        Event::Step { .. } | Event::StepAudit { .. } | Event::Begin { .. } => 2,
+        Event::BeginAudit { .. } | Event::LookAtIssuer { .. } | Event::CollectGarbage => 2,
+        Event::Person { deed: super::people::Deed::Create, .. } => 12,
+        Event::Person { .. } | Event::Crash { .. } | Event::ActLate | Event::Tick(_) => 1,
+    };
+    let total: usize = events.iter().map(weight).sum();
+    let mut left = dice.below(total);
+    events
+        .iter()
+        .find(|event| {
+            let own = weight(event);
+            let found = left < own;
+            left = left.saturating_sub(own);
+            found
+        })
+        .copied()
+}
+
+/// A status is told by what it names and says.
+fn brief(request: &Request) -> String {
+    let Request::Status(status) = request else { return format!("{request:?}") };
+    let token = status.token.as_ref().map(|token| &token.id);
+    let retiring: Vec<&String> = status.retiring.iter().map(|token| &token.id).collect();
+    let said: Vec<String> =
+        status.conditions.iter().map(|one| format!("{}={}/{}", one.type_, one.status, one.reason)).collect();
+    format!("Status(token {token:?}, retiring {retiring:?}, {})", said.join(" "))
+}
+
+/// The schedule in words: each event, with the request that it performs.
+pub fn trace(setting: Setting, mutant: Option<Mutant>, taken: &[Event]) -> Vec<String> {
+    let mut state = State::new(setting, mutant);
+    let mut lines = vec![format!("{setting:?}")];
+    for event in taken {
+        let request = match event {
+            Event::Step { operator, slot, .. } => {
+                state.operators[*operator].passes[*slot].as_ref().map(|running| brief(&running.request))
+            }
+            Event::StepAudit { operator, .. } => {
+                state.operators[*operator].auditing.as_ref().map(|auditing| format!("{:?}", auditing.request))
+            }
+            _ => None,
+        };
+        let request: String = request.unwrap_or_default().chars().take(200).collect();
+        lines.push(format!("{event:?}  {request}"));
+        state.happen(*event);
+    }
+    lines
+}

@@ -1,0 +1,253 @@
+//! What may happen next, and what then follows.
+
+use super::mutant::Mutant;
+use super::operator::{Auditing, Operator, facts};
+use super::people::Deed;
+use super::perform::{Outcome, audit_outcomes, outcomes, perform, perform_audit};
+use super::world::{LONGEST, Setting, World, at};
+use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
+use registry_token_operator::domain::release::{Release, Releasing, release};
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// An operator begins a pass, on versions of object and Secret that its caches may still show: 0 is
+    /// the newest.
+    Begin { operator: usize, slot: usize, object: usize, secret: usize },
+    /// A pass's request is performed, and turns out so.
+    Step { operator: usize, slot: usize, outcome: Outcome },
+    /// An operator begins an audit.
+    BeginAudit { operator: usize },
+    /// An audit's request is performed.
+    StepAudit { operator: usize, outcome: Outcome },
+    /// An operator looks whether a deleted issuer may go.
+    LookAtIssuer { operator: usize },
+    /// An operator dies and begins anew.
+    Crash { operator: usize },
+    /// A person does something.
+    Person { deed: Deed, slot: usize },
+    /// The portal acts on a request whose answer nobody waits for any more.
+    ActLate,
+    /// The garbage collector runs.
+    CollectGarbage,
+    /// So many seconds pass.
+    Tick(i64),
+}
+
+/// Operators and their world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    pub world: World,
+    pub operators: Vec<Operator>,
+    pub faults: u8,
+    pub people: u8,
+    pub crashes: u8,
+    pub ticks: u8,
+    pub mutant: Option<Mutant>,
+}
+
+impl State {
+    pub fn new(setting: Setting, mutant: Option<Mutant>) -> Self {
+        Self {
+            operators: (0..setting.operators).map(|index| Operator::new(index, &setting)).collect(),
+            faults: setting.faults,
+            people: setting.people,
+            crashes: setting.crashes,
+            ticks: setting.ticks,
+            world: World::new(setting),
+            mutant,
+        }
+    }
+
+    /// Everything that may happen next.
+    pub fn events(&self, events: &mut Vec<Event>) {
+        if self.world.ghost.violation.is_some() {
+            return;
+        }
+        for index in 0..self.operators.len() {
+            self.events_of(index, events);
+        }
+        for slot in 0..self.world.slots.len() {
+            // The first object costs nothing: without it nothing happens.
+            let first = self.world.versions == 0;
+            let deeds = Deed::ALL.into_iter().filter(|deed| deed.possible(&self.world, slot));
+            let may = |deed: &Deed| self.people > 0 || (first && *deed == Deed::Create);
+            events.extend(deeds.filter(may).map(|deed| Event::Person { deed, slot }));
+        }
+        if !self.world.late.is_empty() {
+            events.push(Event::ActLate);
+        }
+        if self.world.slots.iter().any(|slot| {
+            let alive = slot.object.as_ref().map(|object| &object.uid);
+            let controller = slot.secret.as_ref().and_then(|secret| secret.controller.as_ref());
+            controller.is_some() && controller != alive
+        }) {
+            events.push(Event::CollectGarbage);
+        }
+        if self.ticks > 0 && self.world.versions > 0 {
+            events.extend([Event::Tick(LONGEST / 4), Event::Tick(LONGEST + 10), Event::Tick(3700)]);
+        }
+    }
+
+    fn events_of(&self, operator: usize, events: &mut Vec<Event>) {
+        let who = &self.operators[operator];
+        let few = |all: &'static [Outcome]| all.iter().filter(|outcome| self.faults > 0 || **outcome == Outcome::Fine);
+        for (slot, pass) in who.passes.iter().enumerate() {
+            match pass {
+                Some(running) => events.extend(few(outcomes(&running.request)).map(|outcome| Event::Step {
+                    operator,
+                    slot,
+                    outcome: *outcome,
+                })),
+                None => self.beginnings(operator, slot, events),
+            }
+        }
+        match &who.auditing {
+            Some(auditing) => events.extend(
+                few(audit_outcomes(&auditing.request)).map(|outcome| Event::StepAudit { operator, outcome: *outcome }),
+            ),
+            None if !self.world.issuer.released && self.world.next_row > 0 => {
+                events.push(Event::BeginAudit { operator });
+            }
+            None => {}
+        }
+        if self.world.issuer.deleting && !self.world.issuer.released {
+            events.push(Event::LookAtIssuer { operator });
+        }
+        if self.crashes > 0 && (who.passes.iter().any(Option::is_some) || who.auditing.is_some()) {
+            events.push(Event::Crash { operator });
+        }
+    }
+
+    /// A pass may begin on what a cache still shows.
+    fn beginnings(&self, operator: usize, slot: usize, events: &mut Vec<Event>) {
+        let here = &self.world.slots[slot];
+        for object in 0..=here.old_objects.len() {
+            let shown = if object == 0 { &here.object } else { &here.old_objects[here.old_objects.len() - object] };
+            if shown.is_none() {
+                continue;
+            }
+            events.extend((0..=here.old_secrets.len()).map(|secret| Event::Begin { operator, slot, object, secret }));
+        }
+    }
+
+    /// What follows when it happens.
+    pub fn after(&self, event: Event) -> Self {
+        let mut next = self.clone();
+        next.happen(event);
+        next
+    }
+
+    /// Lets it happen.
+    pub fn happen(&mut self, event: Event) {
+        match event {
+            Event::Begin { operator, slot, object, secret } => self.begin(operator, slot, object, secret),
+            Event::Step { operator, slot, outcome } => self.step(operator, slot, outcome),
+            Event::BeginAudit { operator } => {
+                let (audit, next) = Audit::begin();
+                if let AuditNext::Do(request) = next
+                    && self.mutant != Some(Mutant::NeverAudits)
+                {
+                    self.operators[operator].auditing = Some(Auditing { audit, request, owners: None });
+                }
+            }
+            Event::StepAudit { operator, outcome } => self.step_audit(operator, outcome),
+            Event::LookAtIssuer { operator } => self.look_at_issuer(operator),
+            Event::Crash { operator } => {
+                self.crashes -= 1;
+                self.world.ghost.ruined += 1;
+                let setting = self.world.setting;
+                self.operators[operator].restart(&setting);
+            }
+            Event::Person { deed, slot } => {
+                if self.world.versions > 0 {
+                    self.people -= 1;
+                }
+                deed.perform(&mut self.world, slot);
+            }
+            Event::ActLate => {
+                let description = self.world.late.remove(0);
+                self.world.mint(description);
+            }
+            Event::CollectGarbage => self.world.collect_garbage(),
+            Event::Tick(seconds) => {
+                self.ticks = self.ticks.saturating_sub(1);
+                self.pass_time(seconds);
+            }
+        }
+    }
+
+    /// Whoever is under way is late now.
+    pub fn pass_time(&mut self, seconds: i64) {
+        let under_way = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
+        self.world.ghost.ruined += under_way;
+        if self.world.setting.rotation && seconds >= 3600 {
+            self.world.ghost.reasons += self.world.slots.len();
+        }
+        self.world.clock += seconds;
+    }
+
+    fn spend(&mut self, outcome: Outcome) {
+        if outcome != Outcome::Fine {
+            self.faults = self.faults.saturating_sub(1);
+            self.world.ghost.ruined += 1;
+        }
+    }
+
+    fn begin(&mut self, operator: usize, slot: usize, object: usize, secret: usize) {
+        let here = self.world.slots[slot].clone();
+        let pick = |newest: &Option<super::world::Obj>, old: &[Option<super::world::Obj>], age: usize| {
+            if age == 0 { newest.clone() } else { old.get(old.len().wrapping_sub(age)).cloned().flatten() }
+        };
+        let object = pick(&here.object, &here.old_objects, object);
+        let secret = if secret == 0 {
+            here.secret.clone()
+        } else {
+            here.old_secrets.get(here.old_secrets.len().wrapping_sub(secret)).cloned().flatten()
+        };
+        let (world, mutant) = (&self.world, self.mutant);
+        // Watched by our label: without it a cache does not show it.
+        let secret = secret.filter(|secret| secret.label.is_some());
+        self.operators[operator].begin(slot, object.as_ref(), secret.as_ref(), world, mutant);
+    }
+
+    fn step(&mut self, operator: usize, slot: usize, outcome: Outcome) {
+        self.spend(outcome);
+        let Some(mut running) = self.operators[operator].passes[slot].take() else { return };
+        let who = &mut self.operators[operator];
+        let answer = perform(&mut self.world, who, slot, &mut running, outcome, self.mutant);
+        let flow = running.pass.clone().step(answer, at(self.world.clock));
+        let _ = self.operators[operator].went(slot, running, flow);
+    }
+
+    fn step_audit(&mut self, operator: usize, outcome: Outcome) {
+        self.spend(outcome);
+        let Some(mut auditing) = self.operators[operator].auditing.take() else { return };
+        let answer = perform_audit(&mut self.world, &mut auditing, outcome, self.mutant);
+        let flow = auditing.audit.clone().step(answer);
+        self.operators[operator].audit_went(&self.world, auditing, flow, self.mutant);
+    }
+
+    fn look_at_issuer(&mut self, operator: usize) {
+        let (now, clock) = (at(self.world.clock), self.world.clock);
+        let in_use = self.world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.finalizer);
+        let who = &mut self.operators[operator];
+        if in_use {
+            who.free_since = None;
+        }
+        let blind = self.mutant == Some(Mutant::ReleasesTheIssuerWithoutLooking);
+        let seen = Releasing {
+            in_use: in_use && !blind,
+            held: true,
+            free_since: at(*who.free_since.get_or_insert(clock)),
+            audited: who.audited.as_ref().map(|audited| audited.inventory.begun),
+            longest_answer: facts(&self.world).longest_answer,
+            now,
+        };
+        match release(&seen) {
+            Release::Now => self.world.issuer.released = true,
+            Release::Audit if who.auditing.is_none() => self.happen(Event::BeginAudit { operator }),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The world that the operators act on: an API server, a portal and the people who use both.
+
+use jiff::Timestamp;
+use registry_token_operator::api::{OWNER_LABEL, RegistryTokenStatus};
+use registry_token_operator::domain::audit::{Holder, Owner};
+use registry_token_operator::domain::effect::Named;
+use registry_token_operator::domain::marker::{IssuerTag, Nonce};
+use registry_token_operator::domain::object::{Object, Rotation};
+use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::pull_secret::{Ownership, Reservation, SecretMeta, Stored};
+use registry_token_operator::domain::recorded::recorded;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Longest time that an answer may take, in seconds.
+pub const LONGEST: i64 = 100;
+/// How many former versions of a thing a cache may still hold.
+pub const HISTORY: usize = 2;
+
+/// What is varied from run to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Setting {
+    /// Operators at work.
+    pub operators: usize,
+    /// Objects there may be.
+    pub objects: usize,
+    /// The portal's answer holds the id; else it is looked up.
+    pub id_in_answer: bool,
+    /// The mark stays in the description.
+    pub permanent: bool,
+    /// The registry's word counts.
+    pub login: LoginMode,
+    /// Objects rotate.
+    pub rotation: bool,
+    /// How often something may go wrong, a person may act, a process may die, and time may pass.
+    pub faults: u8,
+    /// See above.
+    pub people: u8,
+    /// See above.
+    pub crashes: u8,
+    /// See above.
+    pub ticks: u8,
+}
+
+impl Setting {
+    /// Rotates every hour, with an overlap of two minutes.
+    pub fn rotation(&self) -> Option<Rotation> {
+        let overlap = Duration::from_mins(2);
+        self.rotation.then_some(Rotation { interval: Duration::from_hours(1), overlap })
+    }
+}
+
+/// A `RegistryToken` in the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Obj {
+    pub uid: String,
+    pub version: u64,
+    pub generation: i64,
+    pub deleting: bool,
+    pub finalizer: bool,
+    pub description: String,
+    pub asked: BTreeMap<String, String>,
+    pub revoke: bool,
+    pub reissue: bool,
+    pub suspended: bool,
+    pub status: Option<RegistryTokenStatus>,
+}
+
+/// A Secret in the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sec {
+    pub uid: String,
+    pub version: u64,
+    pub controller: Option<String>,
+    pub label: Option<String>,
+    pub reservation: Option<Reservation>,
+    pub stored: Option<Stored>,
+    pub closed: bool,
+    /// Whose login its content holds; the portal's id of that token.
+    pub content: Option<u32>,
+    /// Somebody changed the content.
+    pub tampered: bool,
+}
+
+/// A name in a namespace: what stands there, and what caches may still show.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slot {
+    pub object: Option<Obj>,
+    pub secret: Option<Sec>,
+    pub old_objects: Vec<Option<Obj>>,
+    pub old_secrets: Vec<Option<Sec>>,
+}
+
+/// A token in the portal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub token: Named,
+    pub description: String,
+    pub created: i64,
+    pub revoked: Option<i64>,
+    /// Left to its user.
+    pub orphaned: bool,
+    /// A colleague's own: none of ours.
+    pub foreign: bool,
+}
+
+/// The issuer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Issuer {
+    pub deleting: bool,
+    pub released: bool,
+}
+
+/// What is counted to judge a run, and seen by nobody in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ghost {
+    pub minted: usize,
+    pub reasons: usize,
+    pub ruined: usize,
+    pub reserved: BTreeSet<Nonce>,
+    pub asked: BTreeSet<Nonce>,
+    pub writes: usize,
+    pub violation: Option<String>,
+}
+
+/// Everything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    pub setting: Setting,
+    pub clock: i64,
+    pub versions: u64,
+    pub slots: Vec<Slot>,
+    pub issuer: Issuer,
+    pub rows: BTreeMap<u32, Row>,
+    /// Requests that the portal will act on late.
+    pub late: Vec<String>,
+    pub next_row: u32,
+    pub next_uid: u32,
+    pub ghost: Ghost,
+}
+
+/// The issuer's part of every mark.
+pub fn tag() -> IssuerTag {
+    IssuerTag::of("issuer")
+}
+
+pub fn at(clock: i64) -> Timestamp {
+    Timestamp::from_second(1_900_000_000 + clock).expect("a time")
+}
+
+impl World {
+    pub fn new(setting: Setting) -> Self {
+        Self {
+            setting,
+            clock: 0,
+            versions: 0,
+            slots: vec![Slot::default(); setting.objects],
+            issuer: Issuer::default(),
+            rows: BTreeMap::new(),
+            late: vec![],
+            next_row: 0,
+            next_uid: 0,
+            ghost: Ghost::default(),
+        }
+    }
+
+    pub fn version(&mut self) -> u64 {
+        self.versions += 1;
+        self.versions
+    }
+
+    pub fn uid(&mut self, kind: &str) -> String {
+        self.next_uid += 1;
+        format!("{kind}{}", self.next_uid)
+    }
+
+    /// Notes what the caches may still show, before it changes.
+    pub fn remember(&mut self, slot: usize) {
+        let slot = &mut self.slots[slot];
+        if slot.old_objects.last() != Some(&slot.object) {
+            slot.old_objects.push(slot.object.clone());
+        }
+        if slot.old_secrets.last() != Some(&slot.secret) {
+            slot.old_secrets.push(slot.secret.clone());
+        }
+        for _ in HISTORY..slot.old_objects.len() {
+            slot.old_objects.remove(0);
+        }
+        for _ in HISTORY..slot.old_secrets.len() {
+            slot.old_secrets.remove(0);
+        }
+    }
+
+    /// A change of the object: a new version, and what follows from it.
+    pub fn change_object(&mut self, slot: usize, change: impl FnOnce(&mut Obj)) {
+        self.remember(slot);
+        let version = self.version();
+        if let Some(object) = self.slots[slot].object.as_mut() {
+            change(object);
+            object.version = version;
+            if object.deleting && !object.finalizer {
+                self.slots[slot].object = None;
+            }
+        }
+    }
+
+    /// A change of the Secret.
+    pub fn change_secret(&mut self, slot: usize, change: impl FnOnce(&mut Sec)) {
+        self.remember(slot);
+        let version = self.version();
+        if let Some(secret) = self.slots[slot].secret.as_mut() {
+            change(secret);
+            secret.version = version;
+        }
+    }
+
+    /// The garbage collector: a Secret whose controller is gone goes too.
+    pub fn collect_garbage(&mut self) {
+        for index in 0..self.slots.len() {
+            let alive = self.slots[index].object.as_ref().map(|object| object.uid.clone());
+            let controller = self.slots[index].secret.as_ref().and_then(|secret| secret.controller.clone());
+            if controller.is_some() && controller != alive {
+                self.remember(index);
+                self.slots[index].secret = None;
+            }
+        }
+    }
+
+    /// The portal makes a token.
+    pub fn mint(&mut self, description: String) -> Named {
+        self.next_row += 1;
+        let id = self.next_row;
+        let token = Named { id: id.to_string(), username: format!("tw-{id}") };
+        let created = self.clock;
+        let row = Row { token: token.clone(), description, created, revoked: None, orphaned: false, foreign: false };
+        self.rows.insert(id, row);
+        self.ghost.minted += 1;
+        token
+    }
+
+    /// What the portal lists. One that lags may not show what is younger, and may still show what was
+    /// revoked since.
+    pub fn listed(&self, lags: bool) -> Vec<&Row> {
+        let since = self.clock - LONGEST;
+        let shown = |row: &&Row| {
+            let gone = row.revoked.is_some_and(|revoked| !lags || revoked <= since);
+            !gone && (!lags || row.created <= since)
+        };
+        self.rows.values().filter(shown).collect()
+    }
+
+    pub fn violate(&mut self, what: impl Into<String>) {
+        self.ghost.violation.get_or_insert_with(|| what.into());
+    }
+
+    /// Whether the registry lets a login in.
+    pub fn lets_in(&self, id: u32) -> bool {
+        self.rows.get(&id).is_some_and(|row| row.revoked.is_none())
+    }
+}
+
+/// The object as the core sees it.
+pub fn see(object: &Obj, setting: &Setting) -> Object {
+    Object {
+        uid: object.uid.clone(),
+        version: object.version.to_string(),
+        generation: object.generation,
+        deleting: object.deleting,
+        finalizer: object.finalizer,
+        description: object.description.clone(),
+        secret_name: "pull".to_owned(),
+        rotation: setting.rotation(),
+        suspended: object.suspended,
+        reissue: object.reissue,
+        revoke: object.revoke,
+        asked: object.asked.clone(),
+        status: object.status.clone(),
+    }
+}
+
+/// A Secret as the core sees it, asked by this object.
+pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for: Duration) -> SecretMeta {
+    let ours = match &secret.controller {
+        Some(controller) => controller == uid,
+        None => secret.label.is_some() || recorded_uid == Some(secret.uid.as_str()),
+    };
+    SecretMeta {
+        uid: secret.uid.clone(),
+        resource_version: secret.version.to_string(),
+        ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
+        tied: secret.controller.as_deref() == Some(uid) && secret.label.as_deref() == Some(uid),
+        reservation: secret.reservation.clone(),
+        reservation_seen: seen_for,
+        stored: secret.stored.clone(),
+        closed: secret.closed,
+        registries: Some("registries".to_owned()),
+    }
+}
+
+/// An object as an audit sees it.
+pub fn owner(slot: usize, object: &Obj, setting: &Setting) -> Owner {
+    let known = recorded(&see(object, setting));
+    Owner {
+        uid: object.uid.clone(),
+        namespace: format!("slot{slot}"),
+        secret: "pull".to_owned(),
+        tokens: known.tokens(),
+        requested: known.token.as_ref().map(|token| token.request_time.0),
+        user: known.portal.map(|portal| portal.user),
+    }
+}
+
+/// A Secret as an audit sees it.
+pub fn holder(slot: usize, secret: &Sec) -> Holder {
+    Holder {
+        namespace: format!("slot{slot}"),
+        name: "pull".to_owned(),
+        claims: secret.controller.iter().chain(&secret.label).cloned().collect(),
+        reserved: secret.reservation.as_ref().map(|held| held.attempt.clone()),
+        stored: secret.stored.as_ref().map(|stored| (stored.attempt.clone(), stored.id.clone())),
+    }
+}
+
+/// The label that stands for ours.
+pub const LABEL: &str = OWNER_LABEL;

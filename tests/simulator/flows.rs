@@ -1,0 +1,54 @@
+//! Process flows that a task began and that wait for input. What they wait for is a resource of its
+//! own; whoever finishes it lets the flow end (documented, but for how it is finished: inferred).
+
+use super::random;
+use super::requests::Operation;
+use super::sync::lock;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Flows that were begun, by the id of what they wait for.
+#[derive(Clone, Default)]
+pub(super) struct Flows(Arc<Mutex<BTreeMap<String, Flow>>>);
+
+/// One flow.
+pub(super) struct Flow {
+    task: Operation,
+    outputs: Map<String, Value>,
+    pub(super) finished: bool,
+}
+
+impl Flows {
+    /// Begins one, and gives the id of what it waits for.
+    pub(super) fn begin(&self, task: Operation, outputs: Map<String, Value>) -> String {
+        let id = random::guid();
+        lock(&self.0).insert(id.clone(), Flow { task, outputs, finished: false });
+        id
+    }
+
+    /// What it waits for shows, while it waits.
+    pub(super) fn outputs(&self, task: Operation, id: &str) -> Option<Map<String, Value>> {
+        let flows = lock(&self.0);
+        flows
+            .get(&id.to_lowercase())
+            .filter(|flow| flow.task == task && !flow.finished)
+            .map(|flow| flow.outputs.clone())
+    }
+
+    /// Lets it end. False: there is no such flow, or it has ended.
+    pub(super) fn finish(&self, task: Operation, id: &str) -> bool {
+        let mut flows = lock(&self.0);
+        match flows.get_mut(&id.to_lowercase()).filter(|flow| flow.task == task && !flow.finished) {
+            Some(flow) => {
+                flow.finished = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn count(&self, wanted: impl Fn(&Flow) -> bool) -> usize {
+        lock(&self.0).values().filter(|flow| wanted(flow)).count()
+    }
+}

@@ -1,0 +1,168 @@
+//! In which form each task is published. Which one the real portal uses is not public: so all that
+//! Indicium knows can be had, each by itself.
+
+use super::keys::FixedPart;
+use super::requests::Operation;
+use serde::{Deserialize, Serialize};
+
+/// The forms of the three tasks, and what they have in common.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forms {
+    /// Of the task that requests a token.
+    pub request: TaskForm,
+    /// Of the task that changes a description.
+    pub edit: TaskForm,
+    /// Of the task that revokes a token.
+    pub revoke: TaskForm,
+    /// The row that the request is bound to, where it is bound: it cannot be the token's own. Edit
+    /// and revocation are bound to the token's.
+    pub bound_to: BoundTo,
+    /// How `Location` is written.
+    pub location: Location,
+    /// What the commit of a staged task answers.
+    pub commit: CommitAnswer,
+}
+
+/// The form of one task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskForm {
+    /// How it is called.
+    pub form: Form,
+    /// Whether it begins a process flow.
+    pub flow: Flow,
+    /// Parameters that want a certain value, such as the customer's id; they come first. Where the
+    /// row has a key column of that name, the row gives it.
+    pub fixed: Vec<FixedPart>,
+}
+
+/// How a task is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// `POST <base>/<task>` with all parameters (documented).
+    #[default]
+    Unbound,
+    /// `POST <base>/<table>(<key>)/task_<task>` with the parameters that the row does not give (the
+    /// one-request form of resource staging, documented).
+    Bound,
+    /// `POST <base>/<table>(<key>)/task_<task>/stage`, `PATCH` of what `Location` says, `POST …/commit`
+    /// (documented; the commit's body and status are not).
+    BoundStaged,
+    /// Both of the latter, as a platform offers them that forbids neither.
+    BoundEither,
+}
+
+/// Whether a task begins a process flow (documented).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// It does not: the answer has the outputs.
+    #[default]
+    None,
+    /// One that runs to its end: 204, and no outputs.
+    Ends,
+    /// One that waits for input: 201, and the outputs are in the resource that `Location` says.
+    Waits,
+}
+
+/// The row that the request is bound to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoundTo {
+    /// The table; one of those beside the tokens'.
+    pub table: String,
+    /// The row's key.
+    pub key: Vec<FixedPart>,
+}
+
+/// How `Location` is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// `https://host/indicium/iam/tcp/staged_x(…)`.
+    Absolute,
+    /// `/indicium/iam/tcp/staged_x(…)`.
+    #[default]
+    Rooted,
+    /// `../../staged_x(…)`, to be resolved against the address that was asked (RFC 9110).
+    Relative,
+}
+
+/// What the commit of a staged task answers. Not public, so both are inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitAnswer {
+    /// 200, outputs and inputs flat, as from the other forms.
+    #[default]
+    Outputs,
+    /// 204; the staged resource shows the outputs from then on.
+    Empty,
+}
+
+impl Form {
+    /// Whether it is bound to a row.
+    #[must_use]
+    pub fn is_bound(self) -> bool {
+        self != Self::Unbound
+    }
+
+    /// Whether one request with all parameters is understood at the row.
+    #[must_use]
+    pub fn in_one_request(self) -> bool {
+        matches!(self, Self::Bound | Self::BoundEither)
+    }
+
+    /// Whether it can be staged.
+    #[must_use]
+    pub fn is_staged(self) -> bool {
+        matches!(self, Self::BoundStaged | Self::BoundEither)
+    }
+}
+
+impl Forms {
+    /// All three tasks in the same form.
+    #[must_use]
+    pub fn all(form: Form) -> Self {
+        let task = TaskForm { form, ..TaskForm::default() };
+        Self { request: task.clone(), edit: task.clone(), revoke: task, ..Self::default() }
+    }
+
+    /// The same with a process flow behind each task: one that waits for somebody to have read the
+    /// secret, and two that run to their end.
+    #[must_use]
+    pub fn with_flows(mut self) -> Self {
+        self.request.flow = Flow::Waits;
+        self.edit.flow = Flow::Ends;
+        self.revoke.flow = Flow::Ends;
+        self
+    }
+
+    /// The form of one of the three tasks.
+    #[must_use]
+    pub fn of(&self, task: Operation) -> &TaskForm {
+        match task {
+            Operation::Edit => &self.edit,
+            Operation::Revoke => &self.revoke,
+            _ => &self.request,
+        }
+    }
+
+    /// Which request brings the outputs of the request for a token.
+    #[must_use]
+    pub fn outputs_in(&self) -> Operation {
+        let in_staged = self.request.form == Form::BoundStaged && self.commit == CommitAnswer::Empty;
+        match self.request.flow {
+            Flow::Waits => Operation::FlowRead,
+            _ if in_staged => Operation::StagedRead,
+            _ => Operation::Request,
+        }
+    }
+}
+
+impl Default for BoundTo {
+    fn default() -> Self {
+        Self { table: "klant".to_owned(), key: vec![FixedPart::new("klant_id", 42)] }
+    }
+}
