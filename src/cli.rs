@@ -98,9 +98,9 @@ pub struct Discover {
     #[arg(long)]
     pub revoke: Option<String>,
 
-    /// The row that a bound request belongs to, such as `klant(klant_id=42)`.
-    #[arg(long)]
-    pub bound_to: Option<String>,
+    /// The value of a key column or parameter that is the same for all of our tokens, such as `klant_id=42`.
+    #[arg(long = "value", value_name = "NAME=VALUE")]
+    pub values: Vec<String>,
 
     /// The kind of issuer to print.
     #[arg(long, value_enum, default_value = "cluster-token-issuer")]

@@ -6,6 +6,7 @@ mod document;
 mod row;
 mod survey;
 
+use self::survey::Clear;
 use crate::api::{
     Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef, RequestTask,
     RevokeTask, Table, Tasks, Thinkwise, Tls,
@@ -14,7 +15,7 @@ use crate::cli::Discover;
 use crate::portal::Portal as _;
 use crate::portal::thinkwise::interface::Interface;
 use crate::portal::thinkwise::metadata::Catalog;
-use crate::portal::thinkwise::resolve::{Mismatch, resolve};
+use crate::portal::thinkwise::resolve::{Mismatch, resolve_with};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use crate::run::Failure;
 
@@ -27,21 +28,25 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
         "who logs in is missing: give --username with --password-file, or --client-id with --client-secret-file",
     )?;
     let ca_pem = arguments.access.ca_pem()?;
+    let values = arguments.values.iter().map(|text| value(text)).collect::<Result<Vec<_>, Failure>>()?;
     let mut spec = spec(arguments, &credentials, ca_pem.as_deref())?;
     let settings = Settings { spec: spec.clone(), limits: Limits::default(), credentials, ca_pem };
     let portal = ThinkwisePortal::new(settings.clone())?;
     let catalog = portal.read_catalog().await?;
-    survey::show(&portal, &catalog, &spec);
-    let found = fit(&portal, &catalog, &mut spec).await;
-    let problems = match found {
+    let clear = survey::show(&portal, &catalog, &spec);
+    let problems = match fit(&portal, &catalog, &clear, &mut spec, &values).await {
         Ok(interface) => {
-            (spec.table, spec.tasks) = pinned(&interface);
+            let (table, tasks) = interface.as_spec();
+            (spec.table, spec.tasks) = (table, Some(tasks));
             // With what was found, as the operator will have it: the list is read, and only that.
             let resolved = ThinkwisePortal::new(Settings { spec: spec.clone(), ..settings })?.resolve().await?;
             survey::show_found(&interface, &resolved);
             vec![]
         }
-        Err(Mismatch(problems)) => problems,
+        Err(Mismatch(problems)) => {
+            clear.pin(&mut spec);
+            problems
+        }
     };
     print!("{}", document::write(arguments, &spec, &problems)?);
     if problems.is_empty() {
@@ -49,43 +54,45 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
         return Ok(());
     }
     survey::show_problems(&problems);
-    Err("the issuer on standard output is not complete: see above what to set in it, or which flag to give".into())
-}
-
-fn pinned(interface: &Interface) -> (Option<Table>, Option<Tasks>) {
-    let (table, tasks) = interface.as_spec();
-    (table, Some(tasks))
+    Err("the issuer on standard output is not complete: see above what to set in it, or give --value, --table, --request, --edit-description, --revoke".into())
 }
 
 /// What fits; a row for a request that is bound is looked for where none is given.
-async fn fit(portal: &ThinkwisePortal, catalog: &Catalog, spec: &mut Thinkwise) -> Result<Interface, Mismatch> {
-    let mismatch = match resolve(spec, catalog) {
+async fn fit(
+    portal: &ThinkwisePortal,
+    catalog: &Catalog,
+    clear: &Clear,
+    spec: &mut Thinkwise,
+    values: &[(String, String)],
+) -> Result<Interface, Mismatch> {
+    let mismatch = match resolve_with(spec, catalog, values) {
         Ok(interface) => return Ok(interface),
         Err(mismatch) => mismatch,
     };
-    let needs_row = mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo"));
-    let given =
-        spec.tasks.as_ref().and_then(|tasks| tasks.request.as_ref()).is_some_and(|task| task.bound_to.is_some());
-    if !needs_row || given {
+    if !mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo")) {
         return Err(mismatch);
     }
-    let Some(row) = row::find(portal, catalog, spec).await else { return Err(mismatch) };
+    let Some(row) = row::find(portal, catalog, clear.request.as_deref(), values).await else { return Err(mismatch) };
     let tasks = spec.tasks.get_or_insert_default();
     tasks.request.get_or_insert_default().bound_to = Some(row);
-    resolve(spec, catalog)
+    resolve_with(spec, catalog, values)
+}
+
+/// Reads `klant_id=42`.
+fn value(text: &str) -> Result<(String, String), Failure> {
+    let parts = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+    let parts = parts.filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    let (name, value) = parts.ok_or_else(|| format!("--value {text:?} is no value: write it like klant_id=42"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A spec of what the command line says.
 fn spec(arguments: &Discover, credentials: &Credentials, ca_pem: Option<&str>) -> Result<Thinkwise, Failure> {
-    let request = RequestTask {
-        name: arguments.request.clone(),
-        bound_to: arguments.bound_to.as_deref().map(row::parse).transpose()?,
-        ..RequestTask::default()
-    };
+    let request = RequestTask { name: arguments.request.clone(), ..RequestTask::default() };
     let edit = EditTask { name: arguments.edit_description.clone(), ..EditTask::default() };
     let revoke = RevokeTask { name: arguments.revoke.clone(), ..RevokeTask::default() };
     let tasks = Tasks {
-        request: (request != RequestTask::default()).then_some(request),
+        request: request.name.is_some().then_some(request),
         edit_description: edit.name.is_some().then_some(edit),
         revoke: revoke.name.is_some().then_some(revoke),
     };

@@ -13,26 +13,64 @@ use crate::report;
 /// So many candidates are shown of each.
 const SHOWN: usize = 3;
 
-/// The portal, and the candidates for table and tasks with what speaks for each.
-pub(super) fn show(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) {
+/// The names that are clear, whatever else is not.
+pub(super) struct Clear {
+    table: Option<String>,
+    pub(super) request: Option<String>,
+    edit: Option<String>,
+    revoke: Option<String>,
+}
+
+impl Clear {
+    /// Writes them into a spec.
+    pub(super) fn pin(&self, spec: &mut Thinkwise) {
+        if let Some(name) = &self.table {
+            spec.table.get_or_insert_default().name = Some(name.clone());
+        }
+        let tasks = spec.tasks.get_or_insert_default();
+        if let Some(name) = &self.request {
+            tasks.request.get_or_insert_default().name = Some(name.clone());
+        }
+        if let Some(name) = &self.edit {
+            tasks.edit_description.get_or_insert_default().name = Some(name.clone());
+        }
+        if let Some(name) = &self.revoke {
+            tasks.revoke.get_or_insert_default().name = Some(name.clone());
+        }
+    }
+}
+
+/// Shows the portal, and the candidates for table and tasks with what speaks for each.
+pub(super) fn show(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> Clear {
     let place = portal.location();
     let (count, tasks) = (catalog.tables.len(), catalog.tasks.len());
     eprintln!(
         "{}, application {}, seen as {}: {count} tables, {tasks} tasks",
         place.url, place.application, place.user
     );
+    let pinned = spec.tasks.clone().unwrap_or_default();
     let found = tables(catalog);
     list("The table of tokens", &found);
-    let pinned = spec.table.as_ref().and_then(|table| table.name.as_deref());
-    let name = match (pinned, choose(&found)) {
-        (Some(name), _) => Some(name),
-        (None, Choice::Clear(best)) => Some(best.name.as_str()),
+    let name = clear(spec.table.as_ref().and_then(|table| table.name.clone()), &found);
+    let table = name.as_deref().and_then(|name| catalog.table(name));
+    let (requests, edits, revocations) = (requests(catalog), edits(catalog, table), revocations(catalog, table));
+    list("The task that requests a token", &requests);
+    list("The task that edits its description", &edits);
+    list("The task that revokes it", &revocations);
+    Clear {
+        table: name,
+        request: clear(pinned.request.and_then(|task| task.name), &requests),
+        edit: clear(pinned.edit_description.and_then(|task| task.name), &edits),
+        revoke: clear(pinned.revoke.and_then(|task| task.name), &revocations),
+    }
+}
+
+/// The name that was given, or else the one that is clearly meant.
+fn clear(given: Option<String>, candidates: &[Candidate]) -> Option<String> {
+    given.or_else(|| match choose(candidates) {
+        Choice::Clear(best) => Some(best.name.clone()),
         _ => None,
-    };
-    let table = name.and_then(|name| catalog.table(name));
-    list("The task that requests a token", &requests(catalog));
-    list("The task that edits its description", &edits(catalog, table));
-    list("The task that revokes it", &revocations(catalog, table));
+    })
 }
 
 fn list(title: &str, candidates: &[Candidate]) {
@@ -62,17 +100,49 @@ pub(super) fn show_problems(problems: &[Problem]) {
 
 /// What to do with the issuer.
 pub(super) fn show_next(arguments: &Discover) {
-    let (namespace, secret) = (&arguments.namespace, &arguments.secret_name);
-    let (who, secret_key) = match arguments.access.username {
-        Some(_) => ("--from-literal=username=USER", "password"),
-        None => ("--from-literal=client_id=CLIENT", "client_secret"),
+    let access = &arguments.access;
+    let (user, file, id_key, secret_key) = match (&access.username, &access.client_id) {
+        (Some(user), _) => (user.as_str(), &access.password_file, "username", "password"),
+        (None, id) => (id.as_deref().unwrap_or_default(), &access.client_secret_file, "client_id", "client_secret"),
     };
+    let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| quoted(&path.display().to_string()));
+    let (namespace, secret) = (quoted(&arguments.namespace), quoted(&arguments.secret_name));
     let place = match arguments.kind {
         Kind::ClusterTokenIssuer => "the operator's namespace",
         Kind::TokenIssuer => "the issuer's namespace",
     };
     eprintln!("\nNext: save the issuer as issuer.yaml, put the credentials into a Secret in {place}, check, apply");
-    eprintln!("  kubectl -n {namespace} create secret generic {secret} {who} --from-file={secret_key}=FILE");
+    eprintln!(
+        "  kubectl -n {namespace} create secret generic {secret} --from-literal={id_key}={} --from-file={secret_key}={file}",
+        quoted(user)
+    );
     eprintln!("  registry-token-operator check -f issuer.yaml");
     eprintln!("  kubectl apply -f issuer.yaml");
+}
+
+/// A word for a shell. Values of the portal's are shown in it, so nothing in them may do anything.
+pub(super) fn quoted(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_does_nothing() {
+        for (text, word) in [
+            ("klant_id=42", "klant_id=42"),
+            ("robot@example.com", "robot@example.com"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(rm -rf /)", "'$(rm -rf /)'"),
+            ("it's", r"'it'\''s'"),
+            ("a\nb", "'a?b'"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
+    }
 }

@@ -24,6 +24,7 @@ mod bad_input;
 mod burst;
 mod crash;
 mod drift;
+mod first_steps;
 mod issuers;
 mod life;
 mod secret_search;

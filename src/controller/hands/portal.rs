@@ -114,7 +114,11 @@ impl Hands<'_> {
         }
         if matches!(
             failure.reason,
-            Reason::Unauthorised | Reason::NoAccess | Reason::Unreachable | Reason::TlsUntrusted
+            Reason::Unauthorised
+                | Reason::NoAccess
+                | Reason::MetadataMismatch
+                | Reason::Unreachable
+                | Reason::TlsUntrusted
         ) {
             let _ = self.ctx.wake_issuer.send(self.world.issuer_key());
         }

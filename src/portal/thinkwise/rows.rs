@@ -22,7 +22,7 @@ const MAX_PAGES: usize = 10_000;
 impl ThinkwisePortal {
     pub(super) async fn rows(&self, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let known = self.known(self.http.deadline()).await?;
-        let table = visible(&known)?;
+        let table = self.visible(&known)?;
         let mut found = Vec::new();
         let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| found.push(row));
         self.pages(table, Wanted::Some(rows), &mut each).await?;
@@ -31,9 +31,20 @@ impl ThinkwisePortal {
 
     pub(super) async fn all(&self, each: &mut (dyn FnMut(PortalRow) + Send)) -> Result<(), Failure> {
         let known = self.known(self.http.deadline()).await?;
-        let table = visible(&known)?;
+        let table = self.visible(&known)?;
         let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(&mut *each);
         self.pages(table, Wanted::All, &mut each).await
+    }
+
+    /// The table, where our user may read it. That he may not is looked at again from time to time.
+    fn visible<'k>(&self, known: &'k Known) -> Result<&'k TokenTable, Failure> {
+        let why = known.hidden.as_deref().unwrap_or("$metadata shows our user no table of tokens");
+        known.interface.table.as_ref().filter(|_| known.hidden.is_none()).ok_or_else(|| {
+            let message = format!("the list of tokens is not visible to our user: {why}");
+            let failure = Failure::new(Sent::No, Reason::NoAccess, message);
+            self.doubt(&failure);
+            failure
+        })
     }
 
     async fn pages(&self, table: &TokenTable, wanted: Wanted<'_>, each: Each<'_>) -> Result<(), Failure> {
@@ -114,8 +125,11 @@ impl ThinkwisePortal {
             Ok(())
         };
         let read = self.page(table, &url, &columns, &mut each, deadline).await;
-        // A failed read did nothing.
-        read.map_err(|failure| Failure { sent: Sent::No, ..failure })?;
+        if let Err(failure) = read {
+            self.doubt(&failure);
+            // A failed read did nothing.
+            return Err(Failure { sent: Sent::No, ..failure });
+        }
         found.ok_or_else(|| {
             let message =
                 format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
@@ -160,13 +174,6 @@ fn part(name: &str, kind: Kind, value: &Scalar) -> Result<(String, Literal), Fai
     let literal = value.as_str().and_then(|text| Literal::parse(kind, text).ok());
     let literal = literal.ok_or_else(|| malformed(&format!("the portal's list has a row without a usable {name}")))?;
     Ok((name.to_owned(), literal))
-}
-
-fn visible(known: &Known) -> Result<&TokenTable, Failure> {
-    let why = known.hidden.as_deref().unwrap_or("$metadata shows our user no table of tokens");
-    known.interface.table.as_ref().filter(|_| known.hidden.is_none()).ok_or_else(|| {
-        Failure::new(Sent::No, Reason::NoAccess, format!("the list of tokens is not visible to our user: {why}"))
-    })
 }
 
 fn malformed(message: &str) -> Failure {

@@ -90,7 +90,8 @@ async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
     assert_eq!(found.code, 1);
     assert!(found.err.contains("delete_token or revoke_token"), "{}", found.err);
     assert!(found.out.starts_with("# To be set: spec.thinkwise.tasks.revoke.name: "), "{}", found.out);
-    assert!(parse(&found.out)["spec"]["thinkwise"]["url"].is_string(), "an issuer nevertheless");
+    let tasks = &parse(&found.out)["spec"]["thinkwise"]["tasks"];
+    assert_eq!((&tasks["request"]["name"], &tasks["revoke"]), (&"request_token".into(), &Value::Null), "what is clear");
     let found = discover(&fake, &["--revoke", "revoke_token"]).await;
     assert_eq!((found.code, found.out.starts_with("apiVersion")), (0, true), "{}", found.err);
     is_untouched(&fake);
@@ -102,9 +103,10 @@ async fn a_row_among_several_is_asked_for() {
     fake.ledger().customers = vec![41, 42];
     let found = discover(&fake, &[]).await;
     assert_eq!(found.code, 1);
-    assert!(found.err.contains("--bound-to 'klant(klant_id=42)'"), "{}", found.err);
-    let found = discover(&fake, &["--bound-to", "klant(klant_id=42)"]).await;
+    assert!(found.err.contains("--value klant_id=42"), "{}", found.err);
+    let found = discover(&fake, &["--value", "klant_id=42"]).await;
     assert_eq!(found.code, 0, "{}", found.err);
+    assert_eq!(parse(&found.out)["spec"]["thinkwise"]["tasks"]["request"]["boundTo"]["key"][0]["value"], "42");
     let other = found.out.replace("\"42\"", "\"43\"").replace("'42'", "'43'");
     let checked = check(&other).await;
     assert_eq!(checked.code, 1);
@@ -180,7 +182,7 @@ async fn bad_input_is_told_with_what_to_do() {
         (with(&["--allow-insecure-http"]), &LOGIN[..1], "PORTAL_PASSWORD"),
         (with(&["--allow-insecure-http", "--password-file", "/nowhere"]), &LOGIN[..1], "/nowhere"),
         (with(&[]), &LOGIN[..], "is not https"),
-        (with(&["--allow-insecure-http", "--bound-to", "klant"]), &LOGIN[..], "klant(klant_id=42)"),
+        (with(&["--allow-insecure-http", "--value", "klant"]), &LOGIN[..], "klant_id=42"),
         (with(&["--allow-insecure-http", "--ca-file", "/nowhere"]), &LOGIN[..], "/nowhere"),
         (with(&["--allow-insecure-http", "--application", "other"]), &LOGIN[..], "application other"),
         (

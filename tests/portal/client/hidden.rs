@@ -70,4 +70,11 @@ async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
         assert!(failure.message.contains("not visible"), "{failure}");
     }
     assert_eq!(fake.seen("container_token"), 1, "asked once");
+    // Somebody gives our user the right to see it.
+    fake.ledger().shape.list = List::Visible;
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert_eq!(portal.resolve().await.expect("it fits").list_hidden, None);
+    assert_eq!(all(&portal).await.expect("a list"), []);
 }

@@ -12,5 +12,6 @@ mod forms;
 mod hidden;
 mod login;
 mod metadata;
+mod profiles;
 mod staged;
 mod world;

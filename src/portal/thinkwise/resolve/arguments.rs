@@ -92,7 +92,8 @@ impl Resolver<'_> {
         let meant = Meant::of(owner, way, table);
         let mut arguments = Vec::new();
         for input in &way.inputs {
-            match meant.source(owner, input, way.form, table) {
+            let source = meant.source(owner, input, way.form, table).or_else(|| self.valued(owner, way, input));
+            match source {
                 Some(source) => arguments.push(Argument { name: input.name.clone(), kind: input.kind, source }),
                 // Left out: what may be left out is.
                 None if !input.required => {}
@@ -106,6 +107,20 @@ impl Resolver<'_> {
             }
         }
         arguments
+    }
+}
+
+impl Resolver<'_> {
+    /// The value that is given for a parameter of this name.
+    fn valued(&mut self, owner: Owner, way: &Way, input: &Field) -> Option<Source> {
+        // What is staged begins with what its row gives it.
+        let row = way.table.as_deref().filter(|_| way.form == WayForm::Staged);
+        if row.and_then(|name| self.catalog.table(name)?.column(&input.name)).is_some() {
+            return None;
+        }
+        let literal = Literal::parse(input.kind, self.value(&input.name)?);
+        let says = |error| self.problem(owner.field("parameters"), format!("the value of {} {error}", input.name));
+        literal.map_err(says).ok().map(Source::Fixed)
     }
 }
 

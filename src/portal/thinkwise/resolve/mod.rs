@@ -21,7 +21,16 @@ use crate::api::Thinkwise;
 /// # Errors
 /// Every name that is missing, and every choice that is not clear, with the field to set.
 pub fn resolve(spec: &Thinkwise, catalog: &Catalog) -> Result<Interface, Mismatch> {
-    let mut resolver = Resolver { spec, catalog, problems: Vec::new(), notes: Vec::new() };
+    resolve_with(spec, catalog, &[])
+}
+
+/// The same with values for columns and parameters that the spec does not give, by their names: such as the
+/// customer's id, which is nowhere in `$metadata`.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_with(spec: &Thinkwise, catalog: &Catalog, values: &[(String, String)]) -> Result<Interface, Mismatch> {
+    let mut resolver = Resolver { spec, catalog, values, problems: Vec::new(), notes: Vec::new() };
     let found = resolver.interface();
     match found {
         Some(interface) if resolver.problems.is_empty() => Ok(interface),
@@ -32,11 +41,12 @@ pub fn resolve(spec: &Thinkwise, catalog: &Catalog) -> Result<Interface, Mismatc
 struct Resolver<'a> {
     spec: &'a Thinkwise,
     catalog: &'a Catalog,
+    values: &'a [(String, String)],
     problems: Vec<Problem>,
     notes: Vec<String>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     /// Each part is looked at even if another one has a problem, so that an admin sees all of them at once.
     fn interface(&mut self) -> Option<Interface> {
         let table = match self.table() {
@@ -69,6 +79,10 @@ impl Resolver<'_> {
             }
         }
         None
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn pinned_max(&self) -> Option<usize> {

@@ -2,16 +2,27 @@
 
 use super::Resolver;
 use super::problem::nearest as hint;
-use crate::api::BoundRow;
+use crate::api::{BoundRow, FixedKey};
 use crate::portal::thinkwise::find::nearest;
 use crate::portal::thinkwise::interface::{BoundTo, Column};
 use crate::portal::thinkwise::literal::Literal;
-use crate::portal::thinkwise::metadata::TableInfo;
+use crate::portal::thinkwise::metadata::{Field, TableInfo, Way};
 
 const TABLE: &str = "spec.thinkwise.tasks.request.boundTo.table";
 const KEY: &str = "spec.thinkwise.tasks.request.boundTo.key";
 
 impl Resolver<'_> {
+    /// The row of the table that a task is bound to, where each part of its key has a value.
+    pub(super) fn row_of_values(&self, way: &Way) -> Option<BoundRow> {
+        let info = self.catalog.table(way.table.as_deref()?)?;
+        let part = |column: &Field| {
+            let value = self.value(&column.name)?.to_owned();
+            Some(FixedKey { column: column.name.clone(), value })
+        };
+        let key: Option<Vec<FixedKey>> = info.key.iter().map(part).collect();
+        key.filter(|key| !key.is_empty()).map(|key| BoundRow { table: info.name.clone(), key })
+    }
+
     pub(super) fn fixed_row(&mut self, row: &BoundRow) -> Option<BoundTo> {
         let catalog = self.catalog;
         let Some(info) = catalog.table(&row.table) else {

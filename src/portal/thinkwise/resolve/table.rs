@@ -93,24 +93,34 @@ impl Resolver<'_> {
 
     /// The id's column, and those with a fixed value.
     fn key(&mut self, info: &TableInfo, spec: &Table) -> Option<(Column, Vec<(String, Literal)>)> {
-        let Some(pinned) = &spec.key else {
-            return match id_column(info, &[]) {
-                Pick::One(found) => Some(column(found)).filter(|id| self.is_key(id, KEY)).map(|id| (id, Vec::new())),
-                Pick::Several(names) => {
-                    let says =
-                        format!("the token's id may be {}: name its column with from: TokenID", names.join(" or "));
-                    self.problem(KEY, says);
-                    None
-                }
-                Pick::Missing => {
-                    self.problem(
-                        KEY,
-                        format!("no key column of {} is clearly the token's id: name it with from: TokenID", info.name),
-                    );
-                    None
-                }
-            };
+        match &spec.key {
+            Some(pinned) => self.pinned_key(info, pinned),
+            None => self.found_key(info),
+        }
+    }
+
+    fn found_key(&mut self, info: &TableInfo) -> Option<(Column, Vec<(String, Literal)>)> {
+        let mut fixed = vec![];
+        for field in &info.key {
+            if let Some(value) = self.value(&field.name) {
+                fixed.push((field.name.clone(), self.literal(&column(field), value)?));
+            }
+        }
+        let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
+        let says = match id_column(info, &names) {
+            Pick::One(found) => return Some(column(found)).filter(|id| self.is_key(id, KEY)).map(|id| (id, fixed)),
+            Pick::Several(names) => {
+                format!("the token's id may be {}: name its column with from: TokenID", names.join(" or "))
+            }
+            Pick::Missing => {
+                format!("no key column of {} is clearly the token's id: name it with from: TokenID", info.name)
+            }
         };
+        self.problem(KEY, says);
+        None
+    }
+
+    fn pinned_key(&mut self, info: &TableInfo, pinned: &[KeyColumn]) -> Option<(Column, Vec<(String, Literal)>)> {
         let (mut id, mut fixed, mut whole) = (None, Vec::new(), true);
         for part in pinned {
             let Some(found) = self.named(info, &part.column, KEY) else {
@@ -120,7 +130,7 @@ impl Resolver<'_> {
             let found = column(found);
             match &part.value {
                 None => id = Some(found).filter(|id| self.is_key(id, KEY)),
-                Some(value) => match self.literal(&found, value, part) {
+                Some(value) => match self.literal(&found, value) {
                     Some(literal) => fixed.push((found.name, literal)),
                     None => whole = false,
                 },
@@ -129,12 +139,12 @@ impl Resolver<'_> {
         id.filter(|_| whole).map(|id| (id, fixed))
     }
 
-    fn literal(&mut self, column: &Column, value: &str, part: &KeyColumn) -> Option<Literal> {
+    fn literal(&mut self, column: &Column, value: &str) -> Option<Literal> {
         if !self.is_key(column, KEY) {
             return None;
         }
         let literal = Literal::parse(column.kind, value);
-        literal.map_err(|error| self.problem(KEY, format!("the value of {} {error}", part.column))).ok()
+        literal.map_err(|error| self.problem(KEY, format!("the value of {} {error}", column.name))).ok()
     }
 
     /// Whether a column can stand in a key's address.

@@ -18,8 +18,12 @@ impl<'a> Resolver<'a> {
             (WayForm::Unbound, _) => Some(None),
             (_, Some(row)) => self.fixed_row(row).map(Some),
             (_, None) => {
-                self.problem(asked.owner.field("boundTo"), unbound_row(task, &way));
-                None
+                if let Some(row) = self.row_of_values(&way) {
+                    self.fixed_row(&row).map(Some)
+                } else {
+                    self.problem(asked.owner.field("boundTo"), unbound_row(task, &way));
+                    None
+                }
             }
         };
         let arguments = self.arguments(&asked, task, &way, table);

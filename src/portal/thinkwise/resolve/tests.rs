@@ -385,3 +385,22 @@ fn what_was_found_is_found_again_where_it_is_pinned() {
         assert_eq!(found(pinned.clone(), &catalog), interface, "{pinned}");
     }
 }
+
+#[test]
+fn values_that_are_given_by_name_fill_keys_rows_and_parameters() {
+    let values = |value: &str| vec![("klant_id".to_owned(), value.to_owned())];
+    let number = Literal::parse(Kind::Integer, "42").expect("a number");
+    let of_key = resolve_with(&spec(json!({})), &of_customer(), &values("42")).expect("it fits");
+    assert_eq!(of_key.table.expect("a table").fixed, [("klant_id".to_owned(), number.clone())]);
+    assert_eq!(of_key.revoke.arguments[0].source, Source::Fixed(number.clone()));
+    let of_row = resolve_with(&spec(json!({})), &bound(), &values("42")).expect("it fits");
+    let key = vec![("klant_id".to_owned(), number.clone())];
+    assert_eq!(of_row.request.row, Some(BoundTo::Fixed { table: "klant_product".into(), key }));
+    let mut parts = tasks();
+    parts[1] = action("request_token", None, &[("klant_id", "Int32!"), ("description", "String!")], Some("made"));
+    let catalog = catalog(&[vec![token_table()], parts].concat(), &["container_token"]);
+    let of_task = resolve_with(&spec(json!({})), &catalog, &values("42")).expect("it fits");
+    assert_eq!(of_task.request.arguments[0].source, Source::Fixed(number));
+    let mismatch = resolve_with(&spec(json!({})), &catalog, &values("many")).expect_err("no number");
+    assert!(mismatch.to_string().contains("klant_id must be a whole number"), "{mismatch}");
+}
