@@ -280,3 +280,7 @@ impl Pass {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

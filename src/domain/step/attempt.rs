@@ -32,6 +32,10 @@ pub struct Attempting {
     attempt: Attempt,
     errand: Errand,
     asked: Timestamp,
+    /// How often the issuer may still be read anew, because a request would have gone out too late.
+    readings: u8,
+    /// What the registry said before the commit.
+    login: Option<Verdict>,
     /// The Secret was read after the commit, as metadata only.
     unread: bool,
     stage: Stage,
@@ -65,8 +69,7 @@ type Next = Flow<Attempting>;
 #[must_use]
 pub fn begin(seen: &Observed, errand: Errand) -> Next {
     let lost = errand.cause == Cause::Lost && recorded(&seen.object).token.is_some();
-    let new =
-        Attempting { attempt: seen.attempt.clone(), errand, asked: seen.now, unread: false, stage: Stage::Telling };
+    let new = Attempting::new(seen, seen.attempt.clone(), errand);
     let message =
         "the Secret was deleted or changed and holds no token: a new one is requested, and the old one revoked";
     match note(seen, Fact::SecretLost(message.to_owned())).filter(|_| lost) {
@@ -78,13 +81,15 @@ pub fn begin(seen: &Observed, errand: Errand) -> Next {
 /// Takes out a reservation that nobody answers for, and seeks what came of it.
 #[must_use]
 pub fn recover(seen: &Observed, left_behind: &Attempt) -> Next {
-    let errand = Errand::default();
-    let former =
-        Attempting { attempt: left_behind.clone(), errand, asked: seen.now, unread: false, stage: Stage::Telling };
-    former.seek(Outcome::Again)
+    Attempting::new(seen, left_behind.clone(), Errand::default()).seek(Outcome::Again)
 }
 
 impl Attempting {
+    const fn new(seen: &Observed, attempt: Attempt, errand: Errand) -> Self {
+        let (asked, stage) = (seen.now, Stage::Telling);
+        Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, stage }
+    }
+
     fn at(self, request: Request, stage: Stage) -> Next {
         Flow::Do(request, Self { stage, ..self })
     }
@@ -187,7 +192,11 @@ impl Attempting {
         match answer {
             Answer::Token { id: Some(id), username } => self.check(seen, Named { id, username }),
             Answer::Token { id: None, username } => self.find(seen, username, LOOK_UPS),
-            Answer::Late => self.at(Request::ReadIssuer, Stage::ReadingIssuer),
+            Answer::Late => match self.readings.checked_sub(1) {
+                Some(readings) => Self { readings, ..self }.at(Request::ReadIssuer, Stage::ReadingIssuer),
+                // A reservation is not held for ever.
+                None => self.drop(Outcome::LookAgain),
+            },
             Answer::NotSent(fault) | Answer::Denied(fault) => self.drop(Outcome::Failed(fault)),
             Answer::Ambiguous(fault) => {
                 let lost = unanswered();
@@ -232,11 +241,18 @@ impl Attempting {
         self.commit(token, TRIES)
     }
 
-    fn checked(self, seen: &Observed, token: Named, answer: Answer) -> Next {
+    fn checked(mut self, seen: &Observed, token: Named, answer: Answer) -> Next {
         let best_effort = seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort);
         let message = match answer {
-            Answer::Login(Verdict::Accepted | Verdict::NotAsked) => return self.commit(token, TRIES),
-            Answer::Login(Verdict::Unknown(_)) if best_effort => return self.commit(token, TRIES),
+            Answer::Login(Verdict::NotAsked) => return self.commit(token, TRIES),
+            Answer::Login(Verdict::Accepted) => {
+                self.login = Some(Verdict::Accepted);
+                return self.commit(token, TRIES);
+            }
+            Answer::Login(Verdict::Unknown(why)) if best_effort => {
+                self.login = Some(Verdict::Unknown(why));
+                return self.commit(token, TRIES);
+            }
             Answer::Login(Verdict::Refused(why)) => {
                 let fault = waiting(
                     Reason::LoginRefused,
@@ -258,3 +274,16 @@ impl Attempting {
         self.undo(token, Outcome::Failed(fault))
     }
 }
+
+#[cfg(test)]
+#[path = "attempt_back_tests.rs"]
+mod back_tests;
+#[cfg(test)]
+#[path = "attempt_keep_tests.rs"]
+mod keep_tests;
+#[cfg(test)]
+#[path = "attempt_law_tests.rs"]
+mod laws;
+#[cfg(test)]
+#[path = "attempt_tests.rs"]
+mod tests;

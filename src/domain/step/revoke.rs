@@ -189,3 +189,7 @@ impl Retiring {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "revoke_tests.rs"]
+mod tests;

@@ -64,11 +64,11 @@ impl Attempting {
 
     fn log_in(self, seen: &Observed, token: Named) -> Next {
         let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        // A token that replaces a working one has just been let in.
-        match (wanted, self.errand.cause.replaces_a_working_token()) {
+        // Of a token that replaces a working one the registry was asked before.
+        match (wanted, self.login.clone()) {
             (false, _) => self.record(seen, token, Verdict::NotAsked, TRIES),
-            (true, true) => self.record(seen, token, Verdict::Accepted, TRIES),
-            (true, false) => self.at(Request::LogIn, Stage::LoggingIn { token }),
+            (true, Some(login)) => self.record(seen, token, login, TRIES),
+            (true, None) => self.at(Request::LogIn, Stage::LoggingIn { token }),
         }
     }
 
