@@ -9,7 +9,7 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, waiting, wrong_type};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{LoginMode, Observed};
-use crate::domain::pull_secret::{Ownership, Reservation, Stored};
+use crate::domain::pull_secret::{Ownership, Reservation, SecretMeta, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use jiff::Timestamp;
@@ -403,20 +403,7 @@ impl Attempting {
             (Retreat::AskingForAudit, _) => self.back(Back { at: Retreat::Dropping, ..back }),
             (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
             (Retreat::Dropping, _) => self.back(Back { at: Retreat::Reading, ..back }),
-            (Retreat::Reading, Answer::Secret(found)) => {
-                let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
-                if stored.is_some_and(|stored| stored.attempt == self.attempt) {
-                    // Whoever made it has committed meanwhile.
-                    return Flow::End(Outcome::LookAgain);
-                }
-                let held = found.and_then(|meta| meta.reservation).is_some_and(|held| held.attempt == self.attempt);
-                match (held, back.tries) {
-                    (false, _) => self.dropped(seen, back),
-                    // The next pass sees our reservation, and takes it out.
-                    (true, 0) => Flow::End(back.outcome),
-                    (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
-                }
-            }
+            (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(seen, back, found.as_deref()),
             (Retreat::Reading, _) => self.leave_to_audit(back),
             (Retreat::Seeking, Answer::Rows(rows)) => {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
@@ -430,6 +417,25 @@ impl Attempting {
             }
             (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
             (Retreat::Revoking, _) => self.leave_to_audit(back),
+        }
+    }
+
+    /// The reservation could not be taken back, or nobody knows whether it was.
+    fn not_dropped(self, seen: &Observed, back: Back, found: Option<&SecretMeta>) -> Next {
+        let stored = found.and_then(|meta| meta.stored.as_ref());
+        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
+            // Whoever made it has committed meanwhile.
+            return Flow::End(Outcome::LookAgain);
+        }
+        let reserved = found.and_then(|meta| meta.reservation.as_ref());
+        match (reserved.is_some_and(|held| held.attempt == self.attempt), back.tries) {
+            // Somebody else took it back, or committed and has gone on since: then its token may be one
+            // that retires. What it made is left to the audit that is asked for.
+            (false, _) if back.seek => Flow::End(back.outcome),
+            (false, _) => self.dropped(seen, back),
+            // The next pass sees our reservation, and takes it out.
+            (true, 0) => Flow::End(back.outcome),
+            (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
         }
     }
 
