@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
+mod exhaustive;
 #[path = "mod.rs"]
 mod simulation;
 
