@@ -7,9 +7,14 @@ pub mod cli;
 pub mod controller;
 pub mod discover;
 pub mod domain;
+#[cfg(test)]
+mod fuzzing;
+mod http;
 pub mod portal;
 pub mod readiness;
+pub mod registry;
 pub mod report;
 pub mod run;
 pub mod server;
 pub mod telemetry;
+mod text;

@@ -6,7 +6,7 @@ use crate::controller::{self, Clock, OPERATOR, Settings};
 use crate::readiness::Readiness;
 use crate::{check, discover, server, telemetry};
 use axum::http::header::{DATE, USER_AGENT};
-use axum::http::{HeaderValue, Response};
+use axum::http::{HeaderValue, Response, Uri};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -75,6 +75,10 @@ pub(crate) fn use_ring() -> Result<(), Failure> {
 /// Never retries by itself: a write whose answer was lost is read, not repeated. Every answer's
 /// `Date` sets the clock.
 pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client, Failure> {
+    // kube takes HTTPS_PROXY over into what it read of a kubeconfig, and could not speak to a proxy then.
+    if config.proxy_url.as_ref().is_some_and(is_environments) {
+        config.proxy_url = None;
+    }
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
@@ -86,6 +90,12 @@ pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client,
         response
     });
     Ok(ClientBuilder::try_from(config)?.with_layer(&listen).build())
+}
+
+/// Whether a proxy is the environment's, which is for portals and registries.
+fn is_environments(proxy: &Uri) -> bool {
+    let named = ["HTTPS_PROXY", "https_proxy"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.filter_map(|text| text.parse::<Uri>().ok()).any(|uri| uri == *proxy)
 }
 
 /// A process that begins anew, in the same pod too, is another holder: what the former one

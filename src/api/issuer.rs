@@ -2,7 +2,7 @@
 
 use super::duration::ShortDuration;
 use super::tasks::TaskForm;
-use super::thinkwise::Thinkwise;
+use super::thinkwise::{Thinkwise, Tls};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,7 @@ pub struct TokenIssuerSpec {
 
 /// The part that both kinds of issuer share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct IssuerSpec {
     /// Which vendor's portal this is; exactly the member that it names is set.
     pub r#type: PortalType,
@@ -87,6 +88,40 @@ pub struct IssuerSpec {
     /// How often the portal's whole list is read, and what of it is believed.
     #[serde(default)]
     pub audit: Audit,
+
+    /// How much the registry's word counts: with `Required` (the default) no token is ready that has not
+    /// logged in to every registry; with `BestEffort` one that cannot be asked holds nothing up; with
+    /// `Disabled` none is asked.
+    #[serde(default)]
+    pub login_check: LoginCheck,
+
+    /// Whether the operator's mark stays in the description. `Transient` (the default): only until the
+    /// token is stored. `Permanent`: always, so that an audit also finds what a force-removed object or a
+    /// restored cluster left behind.
+    #[serde(default)]
+    pub ownership_marker: OwnershipMarker,
+}
+
+/// How much the registry's word counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum LoginCheck {
+    /// No token is ready that has not logged in.
+    #[default]
+    Required,
+    /// A registry that cannot be asked holds nothing up.
+    BestEffort,
+    /// It is not asked.
+    Disabled,
+}
+
+/// Whether the operator's mark stays in a token's description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum OwnershipMarker {
+    /// Only until the token is stored.
+    #[default]
+    Transient,
+    /// Always.
+    Permanent,
 }
 
 /// A vendor's portal.
@@ -104,10 +139,14 @@ pub struct Registry {
     #[x_kube(validation = Rule::new("!self.contains('://')").message("write the registry's host[:port][/path] without https://, as it stands before an image's name"))]
     #[x_kube(validation = Rule::new("self.contains('://') || self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)*$')").message("a registry is host[:port][/path], such as registry.example.com:5000"))]
     pub host: String,
+
+    /// Whom to trust when the token is tried there; the system's roots unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 fn default_registries() -> Vec<Registry> {
-    vec![Registry { host: "registry.thinkwisesoftware.com".to_owned() }]
+    vec![Registry { host: "registry.thinkwisesoftware.com".to_owned(), tls: None }]
 }
 
 /// How hard the portal may be worked, and how long it may take.
@@ -251,6 +290,10 @@ pub struct IssuerStatus {
     /// How many tokens the portal showed our user at the last audit, whoever asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<i64>,
+
+    /// The Secret with the portal's credentials that carries our finalizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret: Option<String>,
 
     /// When the portal's list was last read. Written only together with another change, so that at rest
     /// nothing is written.

@@ -15,8 +15,9 @@ mod thinkwise;
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
-    AllowedNamespaces, Audit, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits,
-    NamespacesFrom, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
+    AllowedNamespaces, Audit, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits, LoginCheck,
+    NamespacesFrom, OwnershipMarker, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer,
+    TokenIssuerSpec,
 };
 pub use keys::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, FINALIZER, GROUP,

@@ -32,6 +32,12 @@ pub enum Reason {
     TokenStored,
     /// The portal answers as configured.
     PortalReady,
+    /// The portal answers, and suddenly lists so few tokens that it is not believed.
+    ListShrunken,
+    /// The portal answers, and does not list the tokens to our user.
+    ListHidden,
+    /// The portal answers, and its limits are too low for all the rotations.
+    RotationTooFrequent,
     /// The portal shows the description of the spec.
     Synced,
     /// The description is edited next.
@@ -100,6 +106,8 @@ pub enum Reason {
     RateLimited,
     /// The portal answered with an error of its own.
     PortalFailed,
+    /// The registry answered with an error of its own.
+    RegistryFailed,
     /// The portal's answer is not what it should be.
     AnswerMalformed,
     /// The API server could not be asked.

@@ -25,17 +25,8 @@ use std::collections::HashSet;
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
 
-/// What an audit found, for the issuer's status.
-#[derive(Clone, Copy, Debug)]
-pub struct Report {
-    /// Tokens that the portal lists.
-    pub tokens: usize,
-    /// How many of those that it had to list are gone.
-    pub vanished: Vanished,
-}
-
 /// Audits the portal, and wakes the objects that what it found concerns.
-pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: usize) -> Result<Report, Fault> {
+pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: usize) -> Result<(), Fault> {
     let found = drive(ctx, key, issuer).await?;
     let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
     let lag = issuer.facts.longest_answer;
@@ -43,10 +34,10 @@ pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: 
     if found.revoked > 0 {
         tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
     }
-    let report = Report { tokens: found.inventory.len(), vanished };
-    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, believed: vanished.believed }, lag);
+    let first = ctx.issuers.audited(key).is_none();
+    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, vanished, first }, lag);
     wake(ctx, key, issuer);
-    Ok(report)
+    Ok(())
 }
 
 async fn drive(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> Result<Found, Fault> {
@@ -200,7 +191,7 @@ fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
         }
         let named = Named { id: current.id.clone(), username: current.username.clone() };
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
-        if listed(&audited.inventory, &named, audited.believed) != Listed::Shown(wanted) {
+        if listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
         }
     }

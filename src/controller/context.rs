@@ -2,10 +2,13 @@
 
 use super::clock::Clock;
 use super::cluster::turn;
+use super::issuer::credentials_name;
+use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, Issuers};
 use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
+use crate::registry::{LoginCheck, Registries};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::Client;
 use kube::core::PartialObjectMeta;
@@ -35,6 +38,8 @@ pub struct Context {
     pub tokens: Store<RegistryToken>,
     /// The metadata of Secrets with our label.
     pub secrets: Store<PartialObjectMeta<Secret>>,
+    /// Tries logins at registries.
+    pub registry: Box<dyn LoginCheck>,
     /// What is remembered between passes.
     pub memory: Memory,
     /// Starts a pass of an object.
@@ -83,6 +88,7 @@ impl Context {
             issuers: Issuers::default(),
             tokens,
             secrets,
+            registry: Box::<Registries>::default(),
             memory: Memory::default(),
             wake_token: wakers.token,
             wake_issuer: wakers.issuer,
@@ -112,6 +118,19 @@ impl Context {
             (IssuerView::Unknown, Some(caches)) if !caches.hold(key) => IssuerView::Missing,
             (view, _) => view,
         }
+    }
+
+    /// Whether another issuer beside this one logs in with the Secret of this name.
+    pub fn others_use_secret(&self, key: &IssuerKey, name: &str) -> bool {
+        let Some(caches) = self.caches.get() else { return true };
+        let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
+        let uses = |other: &dyn IssuerObject| {
+            other.key() != *key
+                && namespace(&other.key().namespace) == namespace(&key.namespace)
+                && credentials_name(other.spec()).as_deref() == Some(name)
+        };
+        caches.cluster.state().iter().any(|issuer| uses(&**issuer))
+            || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
     }
 
     /// Whether no other operator is at work, as far as this one knows.

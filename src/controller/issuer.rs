@@ -2,27 +2,29 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
-use super::hands::SEND_WITHIN;
+use super::hands::{LONGEST_HOLD_OFF, SEND_WITHIN};
 use super::issuer_kind::IssuerObject;
-use super::issuers::{Handle, IssuerKey};
+use super::issuers::{Handle, IssuerKey, RegistryLogin};
 use super::world::asked;
-use crate::api::{IssuerSpec, Limits, Reason};
+use crate::api::{IssuerSpec, Limits, LoginCheck, OwnershipMarker, Reason, Tls};
 use crate::domain::dockerconfig::registries_hash;
 use crate::domain::marker::IssuerTag;
 use crate::domain::observed::{IssuerFacts, LoginMode};
 use crate::portal::limits::{Gate, Priority};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{Failure, Portal};
+use crate::portal::{Failure, Portal, Resolved, Rows};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use secrecy::SecretString;
+use ring::digest::SHA256;
+use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Why an issuer cannot be worked with.
 pub type NotReady = (Reason, String);
 
-/// Reads credentials and CA, builds the portal and finds out whether it fits.
+/// Reads credentials and CAs, and finds out whether the portal fits and answers. A portal whose
+/// inputs are the same is kept: its connections, its bearer and what it found in `$metadata`.
 pub async fn prepare(
     ctx: &Context,
     key: &IssuerKey,
@@ -30,42 +32,85 @@ pub async fn prepare(
     held: bool,
 ) -> Result<Arc<Handle>, NotReady> {
     let spec = object.spec();
+    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
+    let credentials = credentials(ctx, namespace, spec).await?;
     let thinkwise = spec
         .thinkwise
         .clone()
         .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
-    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    let credentials = credentials(ctx, namespace, spec).await?;
-    let ca_pem = trust(ctx, namespace, spec).await?;
-    let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
-    let portal = ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?;
-    let gate = gate(ctx, key, &spec.limits);
-    let permit = gate.call(Priority::Later, "").await;
-    let resolved = portal.resolve().await.map_err(|failure| said(&failure))?;
-    drop(permit);
-    let hosts: Vec<String> = spec.registries.iter().map(|registry| registry.host.clone()).collect();
-    let handle = Handle {
-        uid: object.uid(),
-        generation: object.generation(),
-        facts: IssuerFacts {
-            tag: IssuerTag::of(&object.uid()),
-            portal: portal.location().clone(),
-            registries: registries_hash(&hosts),
-            description_max: resolved.description_max,
-            longest_answer: longest_answer(&spec.limits),
-            deleting: object.deleting(),
-            held,
-            list_visible: resolved.list_hidden.is_none(),
-            permanent: false,
-            login: LoginMode::Disabled,
-            asked: asked(object.annotations(), ["issuerRotate", "issuerReplace"]),
-        },
-        hosts,
-        credentials: credentials_name(spec),
-        portal: Arc::new(portal),
-        gate,
+    let ca_pem = trust(ctx, namespace, thinkwise.tls.as_ref()).await?;
+    let mut registries = vec![];
+    for registry in &spec.registries {
+        let ca_pem = trust(ctx, namespace, registry.tls.as_ref()).await?;
+        registries.push(RegistryLogin { host: registry.host.clone(), ca_pem });
+    }
+    let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
+    let former = ctx.issuers.handle(key).filter(|former| former.inputs == inputs);
+    let gate = ctx.issuers.gate(key, &spec.limits);
+    let portal: Arc<dyn Portal> = match former {
+        Some(former) => Arc::clone(&former.portal),
+        None => {
+            let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
+            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?)
+        }
     };
-    Ok(Arc::new(handle))
+    let resolved = look(&*portal, &gate).await?;
+    let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
+    let facts = IssuerFacts {
+        tag: IssuerTag::of(&object.uid()),
+        portal: portal.location().clone(),
+        registries: registries_hash(&hosts),
+        description_max: resolved.description_max,
+        longest_answer: longest_answer(&spec.limits),
+        deleting: object.deleting(),
+        held,
+        list_visible: resolved.list_hidden.is_none(),
+        permanent: spec.ownership_marker == OwnershipMarker::Permanent,
+        login: login_mode(spec.login_check),
+        asked: asked(object.annotations(), ["issuerRotate", "issuerReplace"]),
+    };
+    let (uid, generation) = (object.uid(), object.generation());
+    let credentials = credentials_name(spec);
+    Ok(Arc::new(Handle { uid, generation, inputs, facts, hosts, registries, credentials, resolved, portal, gate }))
+}
+
+/// Does the portal answer? What it is like is kept by it; that it lists is asked each time.
+async fn look(portal: &dyn Portal, gate: &Gate) -> Result<Resolved, NotReady> {
+    let _permit = gate.call(Priority::Later, "").await;
+    let failed = |failure: Failure| {
+        if let Some(wait) = failure.retry_after {
+            gate.hold_off(wait.min(LONGEST_HOLD_OFF));
+        }
+        said(&failure)
+    };
+    let resolved = portal.resolve().await.map_err(failed)?;
+    if resolved.list_hidden.is_none() {
+        portal.list(Rows::Probe).await.map_err(failed)?;
+    }
+    Ok(resolved)
+}
+
+const fn login_mode(check: LoginCheck) -> LoginMode {
+    match check {
+        LoginCheck::Required => LoginMode::Required,
+        LoginCheck::BestEffort => LoginMode::BestEffort,
+        LoginCheck::Disabled => LoginMode::Disabled,
+    }
+}
+
+/// Everything that a portal's client is made of, as a hash: it is made anew when one of it changes.
+fn fingerprint(object: &dyn IssuerObject, credentials: &Credentials, ca_pem: Option<&str>) -> [u8; 32] {
+    let mut digest = ring::digest::Context::new(&SHA256);
+    let (name, secret) = match credentials {
+        Credentials::Basic { username, password } => (username, password),
+        Credentials::ClientCredentials { client_id, client_secret } => (client_id, client_secret),
+    };
+    let generation = object.generation().to_string();
+    for part in [object.uid().as_str(), &generation, name, secret.expose_secret(), ca_pem.unwrap_or_default()] {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finish().as_ref().try_into().unwrap_or_default()
 }
 
 /// From reading the issuer to the last moment at which an answer may come.
@@ -75,12 +120,6 @@ fn longest_answer(limits: &Limits) -> Duration {
 
 fn said(failure: &Failure) -> NotReady {
     (failure.reason, failure.message.clone())
-}
-
-/// The limiter outlives a change of the spec or the credentials: what is under way still counts.
-fn gate(ctx: &Context, key: &IssuerKey, limits: &Limits) -> Arc<Gate> {
-    let former = ctx.issuers.handle(key).map(|handle| Arc::clone(&handle.gate));
-    former.inspect(|gate| gate.adjust(limits)).unwrap_or_else(|| Arc::new(Gate::new(limits)))
 }
 
 /// Name of the Secret with the portal's credentials.
@@ -122,8 +161,8 @@ async fn credentials(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Resul
     Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
 }
 
-async fn trust(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<Option<String>, NotReady> {
-    let Some(tls) = spec.thinkwise.as_ref().and_then(|thinkwise| thinkwise.tls.clone()) else { return Ok(None) };
+async fn trust(ctx: &Context, namespace: &str, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {
+    let Some(tls) = tls.cloned() else { return Ok(None) };
     let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
     let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), namespace);
     let found = call("read the issuer's ConfigMap", maps.get_opt(&reference.name)).await.map_err(unasked)?;

@@ -1,26 +1,24 @@
 //! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
 
 use super::audit;
-use super::cluster::{ClusterError, call};
+use super::cluster::ClusterError;
 use super::context::Context;
-use super::issuer::{credentials_name, prepare};
+use super::issuer::prepare;
+use super::issuer_hold::{hold, release, users};
 use super::issuer_kind::IssuerObject;
+use super::issuer_status::write_status;
 use super::issuers::{Entry, Handle, IssuerKey};
 use super::release::judge;
 use super::world::Shared;
-use crate::api::{ConditionType, FINALIZER, IssuerStatus, PortalLocation, Reason, RegistryToken};
+use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::domain::backoff;
-use crate::domain::conditions::{self, Said, Truth};
 use crate::domain::observed::IssuerFacts;
 use crate::domain::release::Release;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -28,10 +26,6 @@ use std::time::Duration;
 
 /// A portal that works is looked at this often, and changed credentials are taken up.
 const CHECK: Duration = Duration::from_mins(1);
-/// The whole portal is looked through this often.
-const AUDIT: Duration = Duration::from_mins(10);
-/// More tokens gone at once, in percent, are not believed to be revoked by hand.
-const MOST_VANISHED: usize = 10;
 /// An issuer that is going looks this often whether its last object has gone.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -61,27 +55,66 @@ where
         hold(object, ctx, api).await?;
         held = true;
     }
-    let found = prepare(ctx, &key, object, held).await;
+    let found = match moved(object, &users) {
+        Some(fault) => Err(fault),
+        None => prepare(ctx, &key, object, held).await,
+    };
     note(ctx, &key, &found);
     if object.deleting()
         && let Some(wait) = leave(object, ctx, api).await?
     {
         return Ok(wait);
     }
-    write_status(object, ctx, api, &found).await?;
-    let Ok(issuer) = found else {
+    let failed = audit_if_due(ctx, &key, object, &found).await;
+    write_status(object, ctx, api, &found, &users).await?;
+    let Some(issuer) = found.ok().filter(|_| !failed) else {
         return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
     };
-    let longest = issuer.facts.longest_answer;
-    if !object.deleting()
-        && audit_due(ctx, &key, longest)
-        && let Err(fault) = audit::run(ctx, &key, &issuer, MOST_VANISHED).await
-    {
-        tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
-        return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
-    }
     ctx.memory.succeeded(&object.uid());
-    Ok(if object.deleting() { RELEASE } else { next_look(ctx, &key, longest) })
+    Ok(if object.deleting() { RELEASE } else { next_look(ctx, &key, object, &issuer) })
+}
+
+/// Tokens do not move: an address that was changed while some live at the former one is not used.
+fn moved(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<(Reason, String)> {
+    let former = object.status()?.portal.clone()?;
+    let now = object.spec().thinkwise.as_ref()?;
+    if former.url == now.url && former.application == now.application {
+        return None;
+    }
+    let lives = |token: &&Arc<RegistryToken>| {
+        let status = token.status.as_ref().filter(|status| status.uid == token.uid());
+        let portal = status.filter(|status| status.token.is_some()).and_then(|status| status.portal.as_ref());
+        portal.is_some_and(|portal| portal.url == former.url && portal.application == former.application)
+    };
+    let count = users.iter().filter(lives).count();
+    (count > 0).then(|| {
+        let message = format!(
+            "{count} tokens live at {} ({}), and the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
+            former.url, former.application, now.url, now.application
+        );
+        (Reason::PortalChanged, message)
+    })
+}
+
+/// Audits the portal when its time has come; true if that failed.
+async fn audit_if_due(
+    ctx: &Context,
+    key: &IssuerKey,
+    object: &dyn IssuerObject,
+    found: &Result<Arc<Handle>, (Reason, String)>,
+) -> bool {
+    let Ok(issuer) = found else { return false };
+    if object.deleting() || !issuer.facts.list_visible || !until_audit(ctx, key, object, issuer).is_zero() {
+        return false;
+    }
+    let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
+    match audit::run(ctx, key, issuer, most).await {
+        Ok(()) => false,
+        Err(fault) => {
+            tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
+            true
+        }
+    }
 }
 
 /// An issuer that is being deleted; how long to wait before the next look, if it may not go yet.
@@ -104,35 +137,22 @@ where
     })
 }
 
-/// Whether the portal is to be audited now: never yet by this process, its time has come, or what an
-/// unanswered request made would show by now.
-fn audit_due(ctx: &Context, key: &IssuerKey, longest: Duration) -> bool {
-    until_audit(ctx, key, longest).is_zero()
-}
-
-fn until_audit(ctx: &Context, key: &IssuerKey, longest: Duration) -> Duration {
+/// How long until the portal is to be audited: never yet by this process, its time has come, or what
+/// an unanswered request made would show by now.
+fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
     let now = ctx.clock.now();
     let Some(audited) = ctx.issuers.audited(key) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         wait.saturating_sub(age)
     };
-    let regular = until(audited.inventory.begun, AUDIT);
-    ctx.issuers.audit_wanted(key).map_or(regular, |wanted| regular.min(until(wanted, longest)))
+    let regular = until(audited.inventory.begun, object.spec().audit.interval.0);
+    let wanted = ctx.issuers.audit_wanted(key).map(|wanted| until(wanted, issuer.facts.longest_answer));
+    wanted.map_or(regular, |wanted| regular.min(wanted))
 }
 
-fn next_look(ctx: &Context, key: &IssuerKey, longest: Duration) -> Duration {
-    CHECK.min(until_audit(ctx, key, longest) + Duration::from_millis(100))
-}
-
-/// The objects that name this issuer and are not yet gone.
-fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
-    let names = |token: &RegistryToken| {
-        let namespace = token.namespace().unwrap_or_default();
-        let held = token.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        (held || token.meta().deletion_timestamp.is_none()) && IssuerKey::of(&token.spec.issuer_ref, &namespace) == *key
-    };
-    ctx.tokens.state_filter(names)
+fn next_look(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
+    CHECK.min(until_audit(ctx, key, object, issuer) + Duration::from_millis(100))
 }
 
 /// Notes what was found, and wakes the objects that it may concern.
@@ -155,143 +175,7 @@ fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, Str
     }
 }
 
+/// Whether objects would decide the same.
 fn same(old: &IssuerFacts, new: &IssuerFacts) -> bool {
-    old.portal == new.portal
-        && old.registries == new.registries
-        && old.description_max == new.description_max
-        && old.deleting == new.deleting
-        && old.held == new.held
-        && old.asked == new.asked
-}
-
-fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret>, String)> {
-    let key = object.key();
-    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    Some((Api::namespaced(ctx.client.clone(), namespace), credentials_name(object.spec())?))
-}
-
-/// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
-/// revoke what was requested with them.
-async fn hold<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
-where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    if let Some((secrets, name)) = credentials(object, ctx) {
-        let found = call("read the issuer's Secret", secrets.get_metadata_opt(&name)).await?;
-        if let Some(secret) = found.filter(|secret| secret.meta().deletion_timestamp.is_none())
-            && let Some(body) = finalizers(secret.finalizers(), secret.resource_version().as_deref(), true)
-        {
-            call(
-                "hold the issuer's Secret",
-                secrets.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&body)),
-            )
-            .await?;
-        }
-    }
-    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), true) {
-        call("hold the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body))).await?;
-    }
-    Ok(())
-}
-
-/// The last object has gone: credentials and issuer may go.
-async fn release<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
-where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    if let Some((secrets, name)) = credentials(object, ctx)
-        && !shared(object, ctx, &name)
-        && let Some(secret) = call("read the issuer's Secret", secrets.get_metadata_opt(&name)).await?
-        && let Some(body) = finalizers(secret.finalizers(), secret.resource_version().as_deref(), false)
-    {
-        call(
-            "release the issuer's Secret",
-            secrets.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&body)),
-        )
-        .await?;
-    }
-    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
-        call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
-            .await?;
-    }
-    Ok(())
-}
-
-/// Whether another issuer that is in use logs in with the same Secret.
-fn shared<I: IssuerObject>(object: &I, ctx: &Context, name: &str) -> bool {
-    ctx.issuers.others_use_secret(&object.key(), name)
-}
-
-/// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
-fn finalizers(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
-    if present.iter().any(|finalizer| finalizer == FINALIZER) == wanted {
-        return None;
-    }
-    let others = present.iter().filter(|finalizer| *finalizer != FINALIZER).cloned();
-    let all: Vec<String> = others.chain(wanted.then(|| FINALIZER.to_owned())).collect();
-    Some(json!({"metadata": {"resourceVersion": version, "finalizers": all}}))
-}
-
-async fn write_status<I>(
-    object: &I,
-    ctx: &Context,
-    api: &Api<I>,
-    found: &Result<Arc<Handle>, (Reason, String)>,
-) -> Result<(), ClusterError>
-where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let mut status = next_status(object, found, ctx.clock.now());
-    if let Ok(handle) = found
-        && let Ok(resolved) = handle.portal.resolve().await
-    {
-        status.resolved = Some(resolved.names);
-    }
-    if object.status() == Some(&status) {
-        return Ok(());
-    }
-    let ready = |status: Option<&IssuerStatus>| {
-        let wanted = ConditionType::Ready.to_string();
-        status.and_then(|status| status.conditions.iter().find(|one| one.type_ == wanted).cloned())
-    };
-    let (former, current) = (ready(object.status()), ready(Some(&status)));
-    let body = json!({"metadata": {"uid": IssuerObject::uid(object)}, "status": status});
-    call(
-        "write the issuer's status",
-        api.patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)),
-    )
-    .await?;
-    if let Some(now) =
-        current.filter(|now| former.as_ref().is_none_or(|was| was.status != now.status || was.reason != now.reason))
-    {
-        tracing::info!(
-            issuer = object.key().name,
-            ready = now.status,
-            reason = now.reason,
-            message = now.message,
-            "issuer"
-        );
-        ctx.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;
-    }
-    Ok(())
-}
-
-fn next_status(
-    object: &dyn IssuerObject,
-    found: &Result<Arc<Handle>, (Reason, String)>,
-    now: Timestamp,
-) -> IssuerStatus {
-    let mut status = object.status().cloned().unwrap_or_default();
-    let (value, reason, message) = match found {
-        Ok(_) => (Truth::True, Reason::PortalReady, "the portal lists its tokens as configured"),
-        Err((reason, message)) => (Truth::False, *reason, message.as_str()),
-    };
-    status.observed_generation = Some(object.generation());
-    if let (Ok(handle), None) = (found, &status.portal) {
-        let portal = &handle.facts.portal;
-        status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });
-    }
-    let said = Said { kind: ConditionType::Ready, value, reason, message };
-    conditions::set(&mut status.conditions, object.generation(), now, said);
-    status
+    old == new
 }

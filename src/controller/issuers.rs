@@ -1,10 +1,11 @@
 //! What this process knows of the issuers.
 
-use crate::api::{IssuerKind, IssuerRef, Reason};
+use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
+use crate::domain::audit::Vanished;
 use crate::domain::inventory::Inventory;
 use crate::domain::observed::{IssuerFacts, IssuerView};
-use crate::portal::Portal;
 use crate::portal::limits::Gate;
+use crate::portal::{Portal, Resolved};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -32,6 +33,14 @@ impl IssuerKey {
     }
 }
 
+/// A registry that a token is tried at.
+pub struct RegistryLogin {
+    /// `host[:port][/path]`.
+    pub host: String,
+    /// The certificates to trust there; the system's roots unless given.
+    pub ca_pem: Option<String>,
+}
+
 /// An issuer that can be worked with.
 pub struct Handle {
     /// UID of the issuer.
@@ -40,8 +49,14 @@ pub struct Handle {
     pub generation: i64,
     /// What it asks of its objects.
     pub facts: IssuerFacts,
+    /// What its portal's client was made of.
+    pub inputs: [u8; 32],
     /// Its registries.
     pub hosts: Vec<String>,
+    /// The same, with whom to trust there.
+    pub registries: Vec<RegistryLogin>,
+    /// What the portal is like.
+    pub resolved: Resolved,
     /// Name of the Secret with its credentials.
     pub credentials: Option<String>,
     /// Its portal.
@@ -65,8 +80,10 @@ pub enum Entry {
 pub struct Audited {
     /// What it lists.
     pub inventory: Inventory,
-    /// So few tokens are gone that it is believed.
-    pub believed: bool,
+    /// How many tokens are gone that it had to list, and whether that is believed.
+    pub vanished: Vanished,
+    /// It was the first one of this process: a restart is no news.
+    pub first: bool,
 }
 
 /// What is to be audited, and what was.
@@ -82,11 +99,21 @@ struct Audits {
 pub struct Issuers {
     known: RwLock<HashMap<IssuerKey, Entry>>,
     audits: Mutex<HashMap<IssuerKey, Audits>>,
+    gates: Mutex<HashMap<IssuerKey, Arc<Gate>>>,
 }
 
 impl Issuers {
     fn audits(&self) -> MutexGuard<'_, HashMap<IssuerKey, Audits>> {
         self.audits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limiter of an issuer. It outlives a change of the spec or the credentials, and a time in which
+    /// the issuer is not ready: what is under way still counts.
+    pub fn gate(&self, key: &IssuerKey, limits: &Limits) -> Arc<Gate> {
+        let mut all = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = all.entry(key.clone()).or_insert_with(|| Arc::new(Gate::new(limits)));
+        gate.adjust(limits);
+        Arc::clone(gate)
     }
 
     /// The last audit.
@@ -143,16 +170,6 @@ impl Issuers {
             Some(Entry::Ready(handle)) => Some(handle),
             _ => None,
         }
-    }
-
-    /// Whether another issuer beside this one logs in with the Secret of this name.
-    #[must_use]
-    pub fn others_use_secret(&self, key: &IssuerKey, name: &str) -> bool {
-        let all = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().any(|(other, entry)| {
-            let uses = matches!(entry, Entry::Ready(handle) if handle.credentials.as_deref() == Some(name));
-            uses && other != key && other.namespace == key.namespace
-        })
     }
 
     /// As decisions see it.

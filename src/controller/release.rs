@@ -31,7 +31,7 @@ pub async fn judge(ctx: &Context, object: &dyn IssuerObject, issuer: Option<&Han
     };
     match (release(&seen), issuer) {
         (Release::Audit, Some(issuer)) => Ok(match audit::run(ctx, &key, issuer, 0).await {
-            Ok(_) => Release::Now,
+            Ok(()) => Release::Now,
             Err(fault) => {
                 tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the last audit failed");
                 Release::Wait(AGAIN)

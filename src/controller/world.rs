@@ -72,7 +72,7 @@ impl World {
             return Listed::Unknown;
         }
         let token = Named { id: token.id.clone(), username: token.username.clone() };
-        listed(&audited.inventory, &token, audited.believed)
+        listed(&audited.inventory, &token, audited.vanished.believed)
     }
 
     /// The object as the core sees it.

@@ -11,6 +11,8 @@ pub mod effect;
 pub mod errand;
 pub mod fault;
 pub mod faults;
+#[cfg(test)]
+mod fuzz;
 pub mod inventory;
 pub mod marker;
 pub mod object;

@@ -211,7 +211,7 @@ fn manifests(portal: &Simulator, namespace: &str, like: &Portal) -> String {
                     "revoke": {"name": "revoke_token", "parameters": [token_id]},
                 },
             },
-            "registries": [{"host": portal.registry_host()}],
+            "registries": [{"host": portal.registry_host(), "tls": {"caBundle": portal.ca_pem()}}],
             "limits": {"requestsPerSecond": 10000, "concurrency": like.concurrency},
         },
     });

@@ -60,7 +60,7 @@ impl Manifests {
                 "spec": {
                     "type": "Thinkwise",
                     "thinkwise": profile.minimal(portal),
-                    "registries": [{"host": portal.registry_host()}],
+                    "registries": [{"host": portal.registry_host(), "tls": {"caBundle": portal.ca_pem()}}],
                 },
             })),
         }

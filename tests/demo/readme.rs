@@ -27,6 +27,6 @@ pub fn issuer(portal: &Simulator) -> Result<Value, String> {
     let thinkwise = &mut issuer["spec"]["thinkwise"];
     thinkwise["url"] = json!(portal.portal_url());
     thinkwise["tls"] = json!({"caBundle": portal.ca_pem()});
-    issuer["spec"]["registries"] = json!([{"host": portal.registry_host()}]);
+    issuer["spec"]["registries"] = json!([{"host": portal.registry_host(), "tls": {"caBundle": portal.ca_pem()}}]);
     Ok(issuer)
 }

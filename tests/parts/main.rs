@@ -1,5 +1,5 @@
-//! The parts that the suite stands on, each by itself: the client of the portal, the portal's
-//! stand-in, the control plane.
+//! The parts that the suite stands on, each by itself: the client of the portal, the login
+//! check at the registry, the stand-in of both, the control plane.
 
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
@@ -9,6 +9,10 @@ mod client;
 mod control_plane;
 #[path = "../control_plane/self_test.rs"]
 mod control_plane_tests;
+#[path = "../raw/mod.rs"]
+mod raw;
+#[path = "../registry/mod.rs"]
+mod registry;
 #[path = "../simulator/mod.rs"]
 mod simulator;
 #[path = "../simulator/self_test.rs"]

@@ -74,6 +74,20 @@ pub fn tokens() -> Vec<Case> {
             secret(json!({"annotations": {"registry-token.dev/attempt": "x"}})),
             "annotations must not use the prefix",
         ),
+        accepted("a rotation", spec(json!({"rotation": {"interval": "720h"}}))),
+        refused("a rotation every minute", spec(json!({"rotation": {"interval": "1m"}})), "interval must be between"),
+        refused(
+            "a rotation in two years",
+            spec(json!({"rotation": {"interval": "17520h"}})),
+            "interval must be between",
+        ),
+        refused(
+            "an overlap as long as the interval",
+            spec(json!({"rotation": {"interval": "1h", "overlap": "60m"}})),
+            "overlap must be shorter than interval",
+        ),
+        accepted("the other policies", spec(json!({"upstreamRevocationPolicy": "Hold", "deletionPolicy": "Orphan"}))),
+        refused("an unknown policy", spec(json!({"deletionPolicy": "Retain"})), "Unsupported value"),
         refused("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), "should match"),
     ]
 }
@@ -302,6 +316,8 @@ fn limits_and_registries() -> Vec<Case> {
         refused("audits without a pause", spec(json!({"audit": {"interval": "30s"}})), "between 1m and 24h"),
         refused("audits once a week", spec(json!({"audit": {"interval": "168h"}})), "between 1m and 24h"),
         refused("more than all gone", spec(json!({"audit": {"maxVanishedPercent": 101}})), "less than or equal to 100"),
+        accepted("another login check", spec(json!({"loginCheck": "BestEffort", "ownershipMarker": "Permanent"}))),
+        refused("a login check that is off", spec(json!({"loginCheck": false})), "must be of type string"),
         accepted("a port and a path", registry("registry.example.com:5000/team")),
         refused("a scheme", registry("https://registry.example.com"), "without https://"),
         refused("a blank", registry("registry example"), "a registry is host[:port][/path]"),

@@ -80,8 +80,11 @@ async fn further_registries_reach_the_secret_with_the_same_token() {
     let team = Team::new("registries").await;
     team.token("pull", "two registries").await;
     team.until_settled("pull").await;
-    let hosts = json!([{"host": team.portal.registry_host()}, {"host": "mirror.example.com/thinkwise"}]);
-    team.issuer(json!({"registries": hosts})).await;
+    let hosts = json!([
+        {"host": team.portal.registry_host(), "tls": {"caBundle": team.portal.ca_pem()}},
+        {"host": "mirror.example.com/thinkwise"},
+    ]);
+    team.issuer(json!({"registries": hosts, "loginCheck": "Disabled"})).await;
     eventually("both registries in the Secret", LIMIT, async || {
         let content: Value =
             serde_json::from_slice(&team.dockerconfigjson("pull").await).map_err(|error| error.to_string())?;

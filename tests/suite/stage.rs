@@ -247,7 +247,7 @@ pub fn issuer_spec(portal: &Simulator) -> Value {
                 "revoke": {"name": "revoke_token", "parameters": [{"name": "container_token_id", "from": "TokenID"}]},
             },
         },
-        "registries": [{"host": portal.registry_host()}],
+        "registries": [{"host": portal.registry_host(), "tls": {"caBundle": portal.ca_pem()}}],
         "limits": {"requestsPerSecond": 1000, "concurrency": 8, "connectTimeout": "2s", "firstByteTimeout": "3s", "requestTimeout": "3s"},
     })
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A request is sent within this time of reading the issuer, or the issuer is read again.
 pub const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// A portal's wish to wait is kept for so long at most, before it is asked again.
-const LONGEST_HOLD_OFF: Duration = Duration::from_mins(5);
+pub const LONGEST_HOLD_OFF: Duration = Duration::from_mins(5);
 
 impl Hands<'_> {
     fn handle(&self) -> Result<Arc<Handle>, Answer> {

@@ -1,11 +1,49 @@
 //! The registry: may the token log in?
 
 use super::Hands;
+use crate::controller::issuers::Handle;
+use crate::domain::dockerconfig::{self, DATA_KEY};
 use crate::domain::effect::{Answer, Verdict};
+use crate::domain::observed::LoginMode;
+use crate::registry::{self, Login};
+use secrecy::SecretString;
 
 impl Hands<'_> {
     /// Logs in with the token in hand, or else with what the Secret holds.
     pub(super) async fn log_in(&self) -> Answer {
-        Answer::Login(Verdict::NotAsked)
+        let Some(issuer) = self.world.issuer.clone() else { return Answer::Changed };
+        if issuer.facts.login == LoginMode::Disabled {
+            return Answer::Login(Verdict::NotAsked);
+        }
+        Answer::Login(match &self.token {
+            Some(token) => self.everywhere(&issuer, &token.username, &token.secret).await,
+            None => match self.held().await {
+                Ok((username, secret)) => self.everywhere(&issuer, &username, &secret).await,
+                Err(verdict) => verdict,
+            },
+        })
+    }
+
+    /// Username and secret that the Secret holds.
+    async fn held(&self) -> Result<(String, SecretString), Verdict> {
+        let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string()))?;
+        let content = found.and_then(|secret| secret.data).and_then(|mut data| data.remove(DATA_KEY));
+        let login = content.as_ref().and_then(|content| dockerconfig::login(&content.0)).ok_or(Verdict::NotAsked)?;
+        Ok((login.username, SecretString::from(login.password.as_str())))
+    }
+
+    /// At every registry of the issuer: one that refuses decides.
+    async fn everywhere(&self, issuer: &Handle, username: &str, secret: &SecretString) -> Verdict {
+        let mut verdict = Verdict::Accepted;
+        for registry in &issuer.registries {
+            let ca_pem = registry.ca_pem.as_deref();
+            let login = Login { registry: &registry.host, username, secret, ca_pem, plain_http: false };
+            match self.ctx.registry.check(login).await {
+                registry::Verdict::Accepted => {}
+                registry::Verdict::Refused { message } => return Verdict::Refused(message),
+                registry::Verdict::Unknown { message, .. } => verdict = Verdict::Unknown(message),
+            }
+        }
+        verdict
     }
 }

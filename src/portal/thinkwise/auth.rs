@@ -4,12 +4,10 @@ use super::client::HttpClient;
 use super::oauth::OAuth;
 use super::{Credentials, Failure, Sent};
 use crate::api::{Reason, Thinkwise};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::http;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// A way to log in, with its credentials.
 pub(super) struct Login {
@@ -71,21 +69,15 @@ impl Login {
 }
 
 fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, Failure> {
-    if username.contains(':') {
+    http::basic(username, password.expose_secret()).ok_or_else(|| {
         let message = "the portal's username holds a colon, which HTTP Basic cannot carry";
-        return Err(Failure::new(Sent::No, Reason::Unauthorised, message));
-    }
-    let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
-    let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-    authorization("Basic", &encoded)
+        Failure::new(Sent::No, Reason::Unauthorised, message)
+    })
 }
 
 /// `Authorization: <scheme> <secret>`.
 pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, Failure> {
-    let text = Zeroizing::new(format!("{scheme} {secret}"));
-    let mut header = HeaderValue::from_str(&text).map_err(|_| {
+    http::authorization(scheme, secret).ok_or_else(|| {
         Failure::new(Sent::No, Reason::AnswerMalformed, "the bearer holds characters that no HTTP header can carry")
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
+    })
 }

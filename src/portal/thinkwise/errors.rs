@@ -2,13 +2,11 @@
 
 use super::call::Subject;
 use super::messages::{clean, tsf_messages};
-use super::retry_after::retry_after;
 use super::{Failure, Sent};
 use crate::api::Reason;
+use crate::http::{Trouble, retry_after, trouble};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
-use std::error::Error;
-use std::io;
 use url::Url;
 
 /// The meaning of an answer that is not 2xx.
@@ -34,6 +32,12 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
                 "the portal shows this user no {kind} {name} in the application {application} (HTTP 404): \
              check the names of application, table and tasks, and the user's rights{said}"
             ),
+        ),
+        // Only of a portal without TLS: to one with TLS the proxy gives no connection.
+        407 => (
+            Sent::Refused,
+            Reason::Unreachable,
+            "the operator's proxy asks for a login (HTTP 407): write it into HTTP_PROXY".to_owned(),
         ),
         429 => (Sent::Refused, Reason::RateLimited, format!("the portal asks for fewer requests (HTTP 429){said}")),
         400..500 => {
@@ -61,55 +65,27 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
 
 /// The meaning of no answer, or of one that broke off.
 pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
-    // An address may hold a filter, and so a description.
-    let error = error.without_url();
-    let cause = clean(&root_cause(&error));
-    let failure = |sent, reason, message: String| Failure::new(sent, reason, message);
-    if error.is_builder() {
-        return failure(Sent::No, Reason::Unreachable, format!("cannot ask {host}: {cause}"));
-    }
-    if !error.is_connect() {
-        return if error.is_timeout() {
-            failure(Sent::Perhaps, Reason::TimedOut, format!("{host} did not answer in time: {cause}"))
-        } else {
-            failure(
-                Sent::Perhaps,
-                Reason::Unreachable,
-                format!("{host} broke off before its answer was complete: {cause}"),
-            )
-        };
-    }
-    // Before there is a connection nothing can have been sent.
-    if is_untrusted(&error) {
-        let advice = "give the CA in spec.thinkwise.tls";
-        return failure(
+    let (trouble, cause) = trouble(error);
+    let (sent, reason, message) = match trouble {
+        Trouble::Unsendable => (Sent::No, Reason::Unreachable, format!("cannot ask {host}: {cause}")),
+        Trouble::Untrusted => (
             Sent::No,
             Reason::TlsUntrusted,
-            format!("the certificate of {host} is not trusted ({cause}): {advice}"),
-        );
-    }
-    if error.is_timeout() {
-        return failure(Sent::No, Reason::TimedOut, format!("no connection to {host} came about in time"));
-    }
-    failure(Sent::No, Reason::Unreachable, format!("cannot connect to {host}: {cause}"))
-}
-
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
-/// Looks for rustls's verdict. An `io::Error` gives the source of what it wraps and leaves out the
-/// wrapped error itself, so those are opened by hand.
-fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
-        return true;
-    }
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    wrapped.is_some_and(|inner| is_untrusted(inner)) || error.source().is_some_and(is_untrusted)
+            format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.thinkwise.tls"),
+        ),
+        Trouble::ConnectionLate => (Sent::No, Reason::TimedOut, format!("no connection to {host} came about in time")),
+        Trouble::NoConnection => (Sent::No, Reason::Unreachable, format!("cannot connect to {host}: {cause}")),
+        Trouble::Proxy => (
+            Sent::No,
+            Reason::Unreachable,
+            format!("the operator's proxy gives no connection to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
+        ),
+        Trouble::Late => (Sent::Perhaps, Reason::TimedOut, format!("{host} did not answer in time: {cause}")),
+        Trouble::BrokenOff => {
+            (Sent::Perhaps, Reason::Unreachable, format!("{host} broke off before its answer was complete: {cause}"))
+        }
+    };
+    Failure::new(sent, reason, message)
 }
 
 #[cfg(test)]
@@ -137,6 +113,7 @@ mod tests {
             (401, Sent::Refused, Reason::Unauthorised),
             (403, Sent::Refused, Reason::NoAccess),
             (404, Sent::Refused, Reason::NoAccess),
+            (407, Sent::Refused, Reason::Unreachable),
             (422, Sent::Refused, Reason::RequestRefused),
             (429, Sent::Refused, Reason::RateLimited),
             (500, Sent::Perhaps, Reason::PortalFailed),

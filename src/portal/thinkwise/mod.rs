@@ -9,6 +9,8 @@ mod fields;
 pub mod find;
 mod flow;
 mod forms;
+#[cfg(test)]
+mod fuzz;
 pub mod interface;
 mod known;
 mod literal;
@@ -18,9 +20,7 @@ mod oauth;
 mod odata;
 mod pinned;
 pub mod resolve;
-mod retry_after;
 mod rows;
-mod tls;
 mod wire;
 
 pub use self::literal::{Literal, NotOfKind};

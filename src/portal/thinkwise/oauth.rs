@@ -2,8 +2,9 @@
 
 use super::auth::{Ticket, authorization};
 use super::client::{self, HttpClient};
-use super::{Failure, Sent, address, retry_after};
+use super::{Failure, Sent, address};
 use crate::api::{Reason, Thinkwise};
+use crate::http::retry_after;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -218,7 +219,7 @@ fn known_code(code: &str) -> Option<&'static str> {
 }
 
 fn of_answer(response: &Response, otherwise: Reason, message: String) -> Failure {
-    let retry_after = retry_after::retry_after(response.headers());
+    let retry_after = retry_after(response.headers());
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
     let reason = if limited { Reason::RateLimited } else { otherwise };
     Failure { sent: Sent::No, reason, message, retry_after }

@@ -1,0 +1,102 @@
+//! What an issuer's objects need stays: the issuer and the Secret with its credentials carry our
+//! finalizer until the last token is revoked.
+
+use super::cluster::{ClusterError, call};
+use super::context::Context;
+use super::issuer::credentials_name;
+use super::issuer_kind::IssuerObject;
+use super::issuers::IssuerKey;
+use crate::api::{FINALIZER, RegistryToken};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The objects that name this issuer and are not yet gone.
+pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
+    let names = |token: &RegistryToken| {
+        let namespace = token.namespace().unwrap_or_default();
+        let held = token.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+        (held || token.meta().deletion_timestamp.is_none()) && IssuerKey::of(&token.spec.issuer_ref, &namespace) == *key
+    };
+    ctx.tokens.state_filter(names)
+}
+
+fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret>, String)> {
+    let key = object.key();
+    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
+    Some((Api::namespaced(ctx.client.clone(), namespace), credentials_name(object.spec())?))
+}
+
+/// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
+/// revoke what was requested with them. A former Secret is let go.
+pub async fn hold<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
+where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    if let Some((secrets, name)) = credentials(object, ctx) {
+        mark_secret(&secrets, &name, true).await?;
+        let former = object.status().and_then(|status| status.credentials_secret.clone());
+        if let Some(former) = former.filter(|former| *former != name) {
+            let_go(object, ctx, &secrets, &former).await?;
+        }
+    }
+    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), true) {
+        call("hold the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body))).await?;
+    }
+    Ok(())
+}
+
+/// The last object has gone: credentials and issuer may go.
+pub async fn release<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
+where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    if let Some((secrets, name)) = credentials(object, ctx) {
+        let former = object.status().and_then(|status| status.credentials_secret.clone());
+        for name in former.filter(|former| *former != name).into_iter().chain([name]) {
+            let_go(object, ctx, &secrets, &name).await?;
+        }
+    }
+    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
+        call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Takes our finalizer off a Secret, unless another issuer logs in with it.
+async fn let_go<I: IssuerObject>(
+    object: &I,
+    ctx: &Context,
+    secrets: &Api<Secret>,
+    name: &str,
+) -> Result<(), ClusterError> {
+    if ctx.others_use_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, false).await }
+}
+
+async fn mark_secret(secrets: &Api<Secret>, name: &str, wanted: bool) -> Result<(), ClusterError> {
+    let found = call("read the issuer's Secret", secrets.get_metadata_opt(name)).await?;
+    // One that is being deleted takes no new finalizer.
+    let found = found.filter(|secret| !wanted || secret.meta().deletion_timestamp.is_none());
+    if let Some(secret) = found
+        && let Some(body) = finalizers(secret.finalizers(), secret.resource_version().as_deref(), wanted)
+    {
+        let what = if wanted { "hold the issuer's Secret" } else { "release the issuer's Secret" };
+        call(what, secrets.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
+    }
+    Ok(())
+}
+
+/// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
+fn finalizers(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
+    if present.iter().any(|finalizer| finalizer == FINALIZER) == wanted {
+        return None;
+    }
+    let others = present.iter().filter(|finalizer| *finalizer != FINALIZER).cloned();
+    let all: Vec<String> = others.chain(wanted.then(|| FINALIZER.to_owned())).collect();
+    Some(json!({"metadata": {"resourceVersion": version, "finalizers": all}}))
+}

@@ -1,0 +1,137 @@
+//! The one writer of an issuer's status.
+
+use super::cluster::{ClusterError, call};
+use super::context::Context;
+use super::issuer_kind::IssuerObject;
+use super::issuers::Handle;
+use crate::api::{ConditionType, IssuerStatus, PortalLocation, Reason, RegistryToken};
+use crate::domain::conditions::{self, Said, Truth};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
+pub async fn write_status<I>(
+    object: &I,
+    ctx: &Context,
+    api: &Api<I>,
+    found: &Result<Arc<Handle>, (Reason, String)>,
+    users: &[Arc<RegistryToken>],
+) -> Result<(), ClusterError>
+where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let mut status = next_status(ctx, object, found, users);
+    // That the list was read once more is no news.
+    let former = object.status().and_then(|status| status.last_audit_time.clone());
+    let fresh = std::mem::replace(&mut status.last_audit_time, former);
+    if object.status() == Some(&status) {
+        return Ok(());
+    }
+    status.last_audit_time = fresh;
+    let ready = |status: Option<&IssuerStatus>| {
+        let wanted = ConditionType::Ready.to_string();
+        status.and_then(|status| status.conditions.iter().find(|one| one.type_ == wanted).cloned())
+    };
+    let (former, current) = (ready(object.status()), ready(Some(&status)));
+    let body = json!({"metadata": {"uid": IssuerObject::uid(object)}, "status": status});
+    call(
+        "write the issuer's status",
+        api.patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)),
+    )
+    .await?;
+    if let Some(now) =
+        current.filter(|now| former.as_ref().is_none_or(|was| was.status != now.status || was.reason != now.reason))
+    {
+        tracing::info!(
+            issuer = object.key().name,
+            ready = now.status,
+            reason = now.reason,
+            message = now.message,
+            "issuer"
+        );
+        ctx.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;
+    }
+    Ok(())
+}
+
+fn next_status(
+    ctx: &Context,
+    object: &dyn IssuerObject,
+    found: &Result<Arc<Handle>, (Reason, String)>,
+    users: &[Arc<RegistryToken>],
+) -> IssuerStatus {
+    let mut status = object.status().cloned().unwrap_or_default();
+    status.observed_generation = Some(object.generation());
+    let (value, reason, message) = match found {
+        Ok(handle) => {
+            fill(&mut status, ctx, object, handle);
+            let (reason, message) = word(ctx, object, handle, users);
+            (Truth::True, reason, message)
+        }
+        Err((reason, message)) => (Truth::False, *reason, message.clone()),
+    };
+    let said = Said { kind: ConditionType::Ready, value, reason, message: &message };
+    conditions::set(&mut status.conditions, object.generation(), ctx.clock.now(), said);
+    status
+}
+
+fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, handle: &Handle) {
+    let portal = &handle.facts.portal;
+    // Where tokens live at another address, the issuer does not get here.
+    status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });
+    status.resolved = Some(handle.resolved.names.clone());
+    if handle.facts.held {
+        status.credentials_secret.clone_from(&handle.credentials);
+    }
+    if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|_| handle.facts.list_visible) {
+        if !audited.first || status.tokens.is_none() {
+            status.tokens = i64::try_from(audited.inventory.len()).ok();
+        }
+        status.last_audit_time = Some(Time(audited.inventory.begun));
+    }
+}
+
+/// What there is to say of a portal that answers: the most important of it as the reason.
+fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, users: &[Arc<RegistryToken>]) -> (Reason, String) {
+    if let Some(why) = &handle.resolved.list_hidden {
+        let message = format!(
+            "the portal answers, and does not list the tokens to our user ({why}): there are no audits. A token whose answer got lost, or that a colleague revokes, is not found out; give the portal user the right to see the table"
+        );
+        return (Reason::ListHidden, message);
+    }
+    if let Some(gone) = ctx.issuers.audited(&object.key()).map(|audited| audited.vanished).filter(|one| !one.believed) {
+        let message = format!(
+            "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
+            gone.missing, gone.of
+        );
+        return (Reason::ListShrunken, message);
+    }
+    if let Some(message) = overworked(object, users) {
+        return (Reason::RotationTooFrequent, message);
+    }
+    let notes = handle.resolved.notes.join("; ");
+    let message = "the portal lists its tokens as configured";
+    (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
+}
+
+/// Requests that one rotation takes: for the new token, its description, the look-up and the end of the old one.
+const REQUESTS: f64 = 4.0;
+
+/// Whether the rotations of all its objects leave less than half of the issuer's rate to others.
+fn overworked(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<String> {
+    let intervals =
+        users.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
+    let needed: f64 = intervals.map(|seconds| REQUESTS / seconds.max(1.0)).sum();
+    let rate = f64::from(object.spec().limits.requests_per_second);
+    (needed > rate / 2.0).then(|| {
+        format!(
+            "the rotations of {} objects need {needed:.1} requests a second, and limits.requestsPerSecond is {rate}: raise it, or rotate less often",
+            users.len()
+        )
+    })
+}

@@ -1,0 +1,111 @@
+//! How long a server asks to wait.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use std::time::Duration;
+
+/// No server means a longer wait than this.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// Reads `Retry-After`: seconds, or an HTTP date.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // Against the server's own clock, where it shows it: ours may be wrong.
+        Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
+    };
+    Some(wait.min(LONGEST))
+}
+
+fn until(then: Timestamp, now: Option<Timestamp>) -> Duration {
+    let left = then.duration_since(now.unwrap_or_else(Timestamp::now));
+    Duration::try_from(left).unwrap_or(Duration::ZERO)
+}
+
+/// The form that HTTP prescribes is that of mail, with `GMT`.
+fn date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn read(retry: &'static str, date: Option<&'static str>) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry));
+        if let Some(date) = date {
+            headers.insert(DATE, HeaderValue::from_static(date));
+        }
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn seconds() {
+        assert_eq!(read("120", None), Some(Duration::from_mins(2)));
+        assert_eq!(read("0", None), Some(Duration::ZERO));
+        assert_eq!(read("99999999999", None), Some(LONGEST));
+    }
+
+    #[test]
+    fn a_date_counts_from_the_servers_own() {
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_mins(1)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", None), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn nonsense_is_no_wish() {
+        for text in ["", "soon", "-5", "1.5"] {
+            assert_eq!(read(text, None), None, "{text}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+    use crate::fuzzing::{Changes, changed, pick};
+    use jiff::fmt::rfc2822::DateTimePrinter;
+    use reqwest::header::HeaderValue;
+
+    const SEEDS: [&str; 4] = ["120", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49 EST", "0"];
+
+    #[test]
+    fn no_wish_is_longer_than_a_day() {
+        bolero::check!().with_type::<(u8, Changes, u8, Changes)>().for_each(|(seed, changes, now, more)| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in
+                [(RETRY_AFTER, changed(pick(&SEEDS, *seed), changes)), (DATE, changed(pick(&SEEDS, *now), more))]
+            {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.insert(name, value);
+                }
+            }
+            let wait = retry_after(&headers);
+            assert!(wait.is_none_or(|wait| wait <= LONGEST), "{wait:?} of {headers:?}");
+        });
+    }
+
+    #[test]
+    fn what_was_wished_is_kept_in_either_form() {
+        bolero::check!().with_type::<(u32, u32)>().for_each(|(now, wait)| {
+            let (now, wait) = (i64::from(*now), u64::from(*wait));
+            let date = |seconds: i64| {
+                let time = Timestamp::from_second(seconds).expect("a time");
+                DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a date")
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_str(&date(now)).expect("a header"));
+            let until = date(now + i64::try_from(wait).expect("a number"));
+            for text in [until, wait.to_string()] {
+                headers.insert(RETRY_AFTER, HeaderValue::from_str(&text).expect("a header"));
+                assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait).min(LONGEST)), "{headers:?}");
+            }
+        });
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a request got no answer.
+
+use crate::text::clean;
+use std::error::Error;
+use std::io;
+
+/// What kept a request from being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It could not even be begun.
+    Unsendable,
+    /// The server's certificate is not trusted. Nothing was sent.
+    Untrusted,
+    /// There was no connection in time. Nothing was sent.
+    ConnectionLate,
+    /// There was no connection. Nothing was sent.
+    NoConnection,
+    /// The proxy gave no connection. Nothing was sent but the wish for one.
+    Proxy,
+    /// There was a connection and no answer in time.
+    Late,
+    /// The connection broke before the answer was complete.
+    BrokenOff,
+}
+
+/// What a failed request means, and its cause for people: one short line, without the address, which
+/// may hold a filter and so a description.
+pub(crate) fn trouble(error: reqwest::Error) -> (Trouble, String) {
+    let error = error.without_url();
+    let cause = clean(&root_cause(&error));
+    let trouble = if error.is_builder() {
+        Trouble::Unsendable
+    } else if error.is_connect() {
+        // Before there is a connection nothing can have been sent.
+        if is_untrusted(&error) {
+            Trouble::Untrusted
+        } else if error.is_timeout() {
+            Trouble::ConnectionLate
+        } else if is_of_proxy(&error) {
+            Trouble::Proxy
+        } else {
+            Trouble::NoConnection
+        }
+    } else if error.is_timeout() {
+        Trouble::Late
+    } else {
+        Trouble::BrokenOff
+    };
+    (trouble, cause)
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Looks for rustls's verdict. An `io::Error` gives the source of what it wraps and leaves out the
+/// wrapped error itself, so those are opened by hand.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
+        return true;
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_untrusted(inner)) || error.source().is_some_and(is_untrusted)
+}
+
+/// The error of a tunnel has no public type: it is known by its words, which only choose ours.
+fn is_of_proxy(error: &(dyn Error + 'static)) -> bool {
+    error.to_string().starts_with("tunnel error") || error.source().is_some_and(is_of_proxy)
+}

@@ -1,0 +1,135 @@
+//! What a portal may answer.
+
+use super::address::same_server;
+use super::interface::{IdSource, OutputNames};
+use super::messages::tsf_messages;
+use super::metadata::Catalog;
+use super::wire::Gathered;
+use super::{Failure, Sent};
+use crate::api::Reason;
+use crate::fuzzing::{Changes, changed, changed_text, pick};
+use crate::text::fuzz::assert_showable;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue};
+use secrecy::ExposeSecret as _;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use url::Url;
+
+const MESSAGES: [&str; 4] = [
+    r#"{"MessageType":"IndiciumMessage","RawMessage":"No access","NamedParameters":[{"Key":"Task","Value":"t"}]}"#,
+    r#"[{"RawMessage":"a","TranslatedMessage":"A"},{"RawMessage":"b","TranslatedMessage":null},{}]"#,
+    r#"{"MessageType":"ApplicationDbMessage","RawMessage":"<msg id=\"x\"><b id='y'>t &lt; u</b></msg>"}"#,
+    r#"{"MessageType":"TechnicalDbMessage","RawMessage":"a\r\n\u001b[31m\u202eb","MessageID":7}"#,
+];
+
+#[test]
+fn a_message_is_one_short_visible_line() {
+    bolero::check!().with_type::<(u8, Changes, Changes)>().for_each(|(seed, inner, outer)| {
+        let json = changed(pick(&MESSAGES, *seed), inner);
+        for header in [STANDARD.encode(&json), changed_text(&STANDARD_NO_PAD.encode(&json), outer)] {
+            let Ok(header) = HeaderValue::from_str(&header) else { continue };
+            if let Some(text) = tsf_messages(&HeaderMap::from_iter([("tsfmessages".parse().expect("a name"), header)]))
+            {
+                assert!(!text.is_empty());
+                assert_showable(&text);
+            }
+        }
+    });
+}
+
+const ANSWERS: [&str; 4] = [
+    r#"{"description":"d","username":"tw-1","secret":"hush-hush","id":17,"more":{"a":[1,2.5,null]}}"#,
+    r#"{"id":"x-1","secret":"hush-hush","username":"tw$1"}"#,
+    r#"{"username":7,"secret":"hush-hush","id":null,"secret":"hush-hush"}"#,
+    r#"{"username":"tw-1","secret":42}"#,
+];
+
+/// The text or whole number of a field, as a general reader of JSON has it.
+fn field(document: &Value, name: &str) -> Option<String> {
+    match &document[name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+    .filter(|text| !text.is_empty())
+}
+
+#[test]
+fn a_token_is_what_the_answer_says_and_nothing_else() {
+    let id = IdSource::Output("id".into());
+    let outputs = OutputNames { username: "username".into(), secret: "secret".into(), id };
+    bolero::check!().with_type::<(u8, Changes)>().for_each(|(seed, changes)| {
+        let body = changed(pick(&ANSWERS, *seed), changes);
+        let document: Option<Value> = serde_json::from_slice(&body).ok().filter(Value::is_object);
+        let expected = document.as_ref().and_then(|document| {
+            let secret = field(document, "secret").filter(|_| document["secret"].is_string());
+            Some((field(document, "username")?, secret?, field(document, "id")))
+        });
+        let mut gathered = Gathered::new(&outputs);
+        gathered.take(&body);
+        match gathered.token(StatusCode::OK) {
+            // Fields that nobody needs may hold what a reader of all of them refuses: bytes that are no text.
+            Ok(_) if document.is_none() => assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok()),
+            Ok(token) => {
+                let read = Some((token.username, token.secret.expose_secret().to_owned(), token.id));
+                assert_eq!(read, expected, "{}", String::from_utf8_lossy(&body));
+            }
+            Err(failure) => {
+                assert_eq!((failure.sent, failure.reason, expected), (Sent::Perhaps, Reason::AnswerMalformed, None));
+                assert!(!failure.message.contains("hush"), "{failure}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_next_page_never_leads_to_another_server() {
+    const LINKS: [&str; 6] = [
+        "container_token?$skiptoken=17",
+        "https://portal.example.com/indicium/iam/tcp/container_token?$skip=1000",
+        "//portal.example.com:443/x",
+        "http://portal.example.com/x",
+        "https://u:p@portal.example.com/x#f",
+        "../../../x?y=\\..\\",
+    ];
+    let current = Url::parse("https://portal.example.com/indicium/iam/tcp/container_token?$top=1").expect("a URL");
+    bolero::check!().with_type::<(u8, Changes)>().for_each(|(seed, changes)| {
+        let link = changed_text(pick(&LINKS, *seed), changes);
+        match same_server(&current, &link, "the next page") {
+            Ok(next) => {
+                assert_eq!((next.origin(), next.scheme()), (current.origin(), "https"), "{link:?}");
+                assert!(next.username().is_empty() && next.password().is_none(), "{link:?}");
+                assert_eq!(next.fragment(), None, "{link:?}");
+                assert_eq!(Url::parse(next.as_str()), Ok(next), "what is asked is what was checked");
+            }
+            Err(Failure { reason, message, .. }) => {
+                assert_eq!(reason, Reason::AnswerMalformed, "{link:?}");
+                assert_showable(&message);
+            }
+        }
+    });
+}
+
+const METADATA: &str = r#"<?xml version="1.0"?><edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">
+<edmx:DataServices><Schema Namespace="tcp" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+<EntityType Name="container_token"><Key><PropertyRef Name="container_token_id"/></Key>
+<Property Name="container_token_id" Type="Edm.Int32" Nullable="false"/>
+<Property Name="username" Type="Edm.String" MaxLength="100"/><Property Name="description" Type="Edm.String"/></EntityType>
+<Action Name="request_token"><Parameter Name="description" Type="Edm.String"/></Action>
+<Action Name="task_revoke" IsBound="true"><Parameter Name="b" Type="tcp.container_token"/></Action>
+<EntityContainer Name="Container"><EntitySet Name="container_token" EntityType="tcp.container_token"/>
+<ActionImport Name="request_token" Action="tcp.request_token"/></EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"#;
+
+#[test]
+fn metadata_is_read_or_refused_and_names_are_what_it_says() {
+    assert!(Catalog::read(METADATA.as_bytes()).expect("good").table("container_token").is_some());
+    bolero::check!().with_type::<(Changes, Changes)>().for_each(|(one, two)| {
+        let document = changed_text(&changed_text(METADATA, one), two);
+        if let Ok(catalog) = Catalog::read(document.as_bytes()) {
+            assert!(catalog.tables.iter().all(|table| document.contains(&table.name)), "{document}");
+        }
+    });
+}

@@ -1,0 +1,67 @@
+//! What a registry may say, and what may stand in its place in a spec.
+
+use super::challenge::{Challenge, choose};
+use super::check::address;
+use crate::fuzzing::{Changes, changed, changed_text, pick};
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use url::Url;
+
+const CHALLENGES: [&str; 6] = [
+    r#"Bearer realm="https://auth.example.com/token",service="registry.example.com",scope="repository:a/b:pull""#,
+    r#"Basic realm="a \"quoted\" name, and a comma", Bearer realm="https://a.example/t?x=1""#,
+    "Negotiate, NTLM , Basic realm=simple",
+    r#"Bearer realm="http://a.example/t", Bearer realm="https://b.example/""#,
+    r#"Digest nonce=x, qop="auth,auth-int", Basic"#,
+    r#"bearer  Realm = "https://u:p@a.example/", error=x"#,
+];
+
+fn headers(values: &[Vec<u8>]) -> HeaderMap {
+    let values = values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok());
+    values.map(|value| (WWW_AUTHENTICATE, value)).collect()
+}
+
+#[test]
+fn credentials_go_only_where_they_may() {
+    bolero::check!().with_type::<(Vec<(u8, Changes)>, bool)>().for_each(|(texts, plain_http)| {
+        let values: Vec<_> =
+            texts.iter().take(3).map(|(seed, changes)| changed(pick(&CHALLENGES, *seed), changes)).collect();
+        if let Ok(Challenge::Bearer(url)) = choose(&headers(&values), *plain_http) {
+            assert!(url.scheme() == "https" || (*plain_http && url.scheme() == "http"), "{url}");
+            assert!(url.has_host() && url.username().is_empty() && url.password().is_none(), "{url}");
+            assert_eq!(url.fragment(), None);
+            assert_eq!(Url::parse(url.as_str()), Ok(url.clone()), "what is sent is what was checked");
+        }
+    });
+}
+
+#[test]
+fn what_a_registry_quotes_is_read_back() {
+    bolero::check!().with_type::<(Vec<u8>, u8, bool)>().for_each(|(service, other, first)| {
+        let visible = |byte: &u8| char::from(b' ' + byte % 95);
+        let service: String = service.iter().map(visible).collect();
+        let quoted = service.replace('\\', "\\\\").replace('"', "\\\"");
+        let bearer = format!("Bearer realm=\"https://a.example/t\",service=\"{quoted}\"");
+        let other = pick(&["Basic realm=x", "Negotiate", "Digest nonce=\"a, b\""], *other);
+        let text = if *first { format!("{bearer}, {other}") } else { format!("{other}, {bearer}") };
+        let Ok(Challenge::Bearer(url)) = choose(&headers(&[text.clone().into_bytes()]), false) else {
+            unreachable!("{text}")
+        };
+        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+        assert_eq!(pairs, [("service".to_owned(), service)], "{text}");
+    });
+}
+
+#[test]
+fn only_the_version_check_of_the_named_host_is_asked() {
+    const REGISTRIES: [&str; 4] =
+        ["registry.example.com", "registry.example.com:5000/team/images", "https://a.example/v2", "[::1]:5000"];
+    bolero::check!().with_type::<(u8, Changes, bool)>().for_each(|(seed, changes, plain_http)| {
+        let registry = changed_text(pick(&REGISTRIES, *seed), changes);
+        if let Ok(url) = address(&registry, *plain_http) {
+            assert_eq!(url.path(), "/v2/", "{registry:?}");
+            assert!(url.has_host() && url.username().is_empty() && url.password().is_none(), "{registry:?}");
+            assert!(url.query().is_none() && url.fragment().is_none(), "{registry:?}");
+            assert_eq!(url.scheme(), if *plain_http { "http" } else { "https" });
+        }
+    });
+}

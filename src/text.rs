@@ -1,0 +1,43 @@
+//! Somebody else's words, made fit to be shown.
+
+/// What a condition or an event shows of somebody else's text, in characters.
+pub(crate) const LONGEST: usize = 256;
+
+/// One line without control characters or invisible ones that change how the rest is shown, at most
+/// [`LONGEST`] characters.
+pub(crate) fn clean(text: &str) -> String {
+    let visible: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+pub(crate) mod fuzz {
+    use super::*;
+    use crate::fuzzing::{Changes, changed_text};
+
+    /// What holds of all that is shown.
+    pub(crate) fn assert_showable(text: &str) {
+        assert!(text.chars().count() <= LONGEST, "{} characters", text.chars().count());
+        assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
+        assert_eq!(text, text.trim());
+    }
+
+    #[test]
+    fn whatever_is_cleaned_is_one_short_visible_line() {
+        bolero::check!().with_type::<(String, Changes)>().for_each(|(text, changes)| {
+            for text in [changed_text(text, changes), text.repeat(100)] {
+                let cleaned = clean(&text);
+                assert_showable(&cleaned);
+                assert_eq!(clean(&cleaned), cleaned, "what is clean stays as it is");
+            }
+        });
+    }
+}

@@ -1,0 +1,217 @@
+//! Behind a proxy, which the environment names. That is read once a process, so each test runs itself
+//! again as a child with an environment of its own; proxy, portal and registry stay here and count.
+
+use crate::client::fake::{Fake, Fault, PASSWORD};
+use crate::client::{basic, settings};
+use crate::raw::{At, Deed, RawServer, Seen, answer, tls};
+use registry_token_operator::portal::Portal as _;
+use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
+use registry_token_operator::registry::{Login, LoginCheck as _, Registries};
+use secrecy::SecretString;
+use std::env;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// What a child is told: whom to ask.
+const PORTAL: &str = "ASK_PORTAL";
+const REGISTRY: &str = "ASK_REGISTRY";
+const CA: &str = "ASK_CA";
+/// What a child's last word begins with.
+const SAID: &str = "said: ";
+
+/// In a child: asks as told, tells what came of it, and is done.
+async fn as_told() -> bool {
+    let ca_pem = env::var(CA).ok();
+    if let Ok(url) = env::var(PORTAL) {
+        let settings = Settings { ca_pem, ..settings(&url, basic(PASSWORD)) };
+        let answer = ThinkwisePortal::new(settings).expect("a portal").request("d").await;
+        let said = answer.map_or_else(
+            |failure| format!("{:?}, {:?}: {failure}", failure.sent, failure.reason),
+            |token| token.username,
+        );
+        println!("{SAID}{said}");
+        return true;
+    }
+    let Ok(registry) = env::var(REGISTRY) else { return false };
+    let secret = SecretString::from("secret");
+    let login = Login {
+        registry: &registry,
+        username: "u",
+        secret: &secret,
+        ca_pem: ca_pem.as_deref(),
+        plain_http: ca_pem.is_none(),
+    };
+    println!("{SAID}{:?}", Registries::within(Duration::from_secs(3)).check(login).await);
+    true
+}
+
+/// Runs this test as a child with this environment, and gives its last word.
+async fn child(test: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env::current_exe().expect("this program"));
+    command.args([&format!("proxies::{test}"), "--exact", "--nocapture"]).stdin(Stdio::null()).kill_on_drop(true);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    let output = command.envs(environment.iter().copied()).output().await.expect("a child");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = printed.lines().find_map(|line| line.split_once(SAID));
+    assert!(said.is_some(), "{output:?}");
+    said.map(|(_, said)| said.to_owned()).unwrap_or_default()
+}
+
+/// A proxy that connects everybody with everything.
+async fn proxy() -> (RawServer, String) {
+    named(|at, _| if at == At::Request { Deed::Tunnel } else { Deed::Read }).await
+}
+
+async fn named(script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> (RawServer, String) {
+    let proxy = RawServer::start(None, script).await;
+    let url = format!("http://{}", proxy.address);
+    (proxy, url)
+}
+
+fn lines(proxy: &RawServer) -> Vec<String> {
+    proxy.seen().into_iter().map(|seen| seen.line).collect()
+}
+
+#[tokio::test]
+async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
+    if as_told().await {
+        return;
+    }
+    let ask = async |environment: &[(&str, &str)]| {
+        child("the_portal_is_asked_through_the_proxy_unless_it_is_excepted", environment).await
+    };
+    let (acceptor, pem) = tls(&[]);
+    let fake = Fake::start(Some(acceptor)).await;
+    let told = [(PORTAL, fake.url.as_str()), (CA, &pem)];
+    let authority = fake.url.split('/').nth(2).expect("an authority");
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let (proxy, url) = proxy().await;
+        let made = fake.made();
+        assert!(ask(&[&told[..], &[(name, &url)]].concat()).await.starts_with("robot$"));
+        assert_eq!(lines(&proxy), [format!("CONNECT {authority} HTTP/1.1")], "{name}");
+        assert_eq!(fake.made(), made + 1);
+    }
+    let (proxy, url) = proxy().await;
+    for except in ["127.0.0.1", "example.com, 127.0.0.0/8"] {
+        assert!(ask(&[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", except)]].concat()).await.starts_with("robot$"));
+    }
+    assert!(ask(&[&told[..], &[("HTTP_PROXY", &url)]].concat()).await.starts_with("robot$"));
+    assert_eq!(proxy.connections(), 0, "it is none of this proxy's business");
+}
+
+#[tokio::test]
+async fn a_proxy_that_gives_no_connection_means_that_nothing_was_sent() {
+    if as_told().await {
+        return;
+    }
+    let ask = async |url: &str, proxy: &str, pem: &str| {
+        let environment = [(PORTAL, url), (CA, pem), ("HTTPS_PROXY", proxy)];
+        child("a_proxy_that_gives_no_connection_means_that_nothing_was_sent", &environment).await
+    };
+    let (acceptor, pem) = tls(&[]);
+    let fake = Fake::start(Some(acceptor)).await;
+    let no = "No, Unreachable: the operator's proxy gives no connection to 127.0.0.1";
+    for status in [403, 407, 502, 503, 504] {
+        let (proxy, url) =
+            named(move |at, _| if at == At::Request { answer(status, &[], "") } else { Deed::Read }).await;
+        let said = ask(&fake.url, &url, &pem).await;
+        assert!(said.starts_with(no) && said.contains("HTTPS_PROXY"), "{status}: {said}");
+        assert_eq!(proxy.seen().len(), 1, "asked once");
+    }
+    let close = || Deed::SayAndClose(String::new());
+    let (_proxy, url) = named(move |at, _| if at == At::Request { close() } else { Deed::Read }).await;
+    assert!(ask(&fake.url, &url, &pem).await.starts_with(no));
+    assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
+    let (_proxy, url) = named(|at, _| if at == At::Request { Deed::Silence } else { Deed::Read }).await;
+    assert!(ask(&fake.url, &url, &pem).await.starts_with("No, TimedOut"));
+    let (_proxy, url) = proxy().await;
+    let said = ask(&fake.url, &url, &tls(&[]).1).await;
+    assert!(said.starts_with("No, TlsUntrusted"), "whoever sits in between cannot pass for the portal: {said}");
+    assert_eq!(fake.made(), 0);
+}
+
+#[tokio::test]
+async fn what_breaks_behind_the_proxy_may_have_been_done() {
+    if as_told().await {
+        return;
+    }
+    let test = "what_breaks_behind_the_proxy_may_have_been_done";
+    let (acceptor, pem) = tls(&[]);
+    let fake = Fake::start(Some(acceptor)).await;
+    fake.fail("request_token", Fault::ActThenDrop);
+    let (tunnel, url) = proxy().await;
+    let said = child(test, &[(PORTAL, &fake.url), (CA, &pem), ("HTTPS_PROXY", &url)]).await;
+    assert!(said.starts_with("Perhaps, Unreachable"), "{said}");
+    assert_eq!((fake.made(), tunnel.connections()), (1, 1));
+
+    // A proxy speaks for a portal without TLS: whether it asked it nobody knows.
+    for (status, means) in
+        [(502, "Perhaps, PortalFailed"), (504, "Perhaps, PortalFailed"), (407, "Refused, Unreachable")]
+    {
+        let (proxy, url) =
+            named(move |at, _| if at == At::Request { answer(status, &[], "") } else { Deed::Read }).await;
+        let said = child(test, &[(PORTAL, "http://portal.invalid/indicium"), ("HTTP_PROXY", &url)]).await;
+        assert!(said.starts_with(means), "{status}: {said}");
+        assert_eq!(lines(&proxy), ["POST http://portal.invalid/indicium/iam/tcp/request_token HTTP/1.1"], "asked once");
+    }
+}
+
+#[tokio::test]
+async fn the_registry_is_asked_through_the_proxy_too() {
+    if as_told().await {
+        return;
+    }
+    let test = "the_registry_is_asked_through_the_proxy_too";
+    let (acceptor, pem) = tls(&[]);
+    let challenge = |seen: &Seen| match seen.header("authorization") {
+        "" => answer(401, &["WWW-Authenticate: Basic realm=x"], ""),
+        _ => answer(200, &[], "{}"),
+    };
+    let registry = RawServer::answering(Some(acceptor), challenge).await;
+    let told = [(REGISTRY, registry.address.as_str()), (CA, &pem)];
+    let (tunnel, url) = proxy().await;
+    assert_eq!(child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await, "Accepted");
+    assert_eq!(lines(&tunnel), [format!("CONNECT {} HTTP/1.1", registry.address)]);
+    assert_eq!(
+        child(test, &[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")]].concat()).await,
+        "Accepted"
+    );
+    assert_eq!(tunnel.connections(), 1);
+    let (_proxy, url) = named(|at, _| if at == At::Request { answer(403, &[], "") } else { Deed::Read }).await;
+    let said = child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await;
+    assert!(said.contains("Unknown") && said.contains("Unreachable") && said.contains("HTTPS_PROXY"), "{said}");
+}
+
+#[tokio::test]
+async fn the_api_server_is_asked_without_the_proxy() {
+    let api_server = RawServer::answering(None, |_| answer(503, &[], "{}")).await;
+    let (proxy, url) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = format!(
+        "{{apiVersion: v1, kind: Config, current-context: here, contexts: [{{name: here, context: {{cluster: here, \
+         user: me}}}}], clusters: [{{name: here, cluster: {{server: 'http://{}'}}}}], users: [{{name: me, user: {{}}}}]}}",
+        api_server.address
+    );
+    std::fs::write(&kubeconfig, text).expect("written");
+    let mut operator = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"))
+        .args(["run", "--listen", "127.0.0.1:0"])
+        .env("KUBECONFIG", &kubeconfig)
+        .env("HTTPS_PROXY", &url)
+        .env("POD_NAMESPACE", "here")
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("an operator");
+    let asked = async {
+        while api_server.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asked).await.expect("it asks");
+    operator.kill().await.expect("it ran");
+    assert_eq!(proxy.connections(), 0);
+}

@@ -1,0 +1,161 @@
+//! As much of a server of HTTP/2 (RFC 9113) as it takes to refuse streams and to say goodbye.
+
+#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// What is done with a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    /// Answers 200 with this body.
+    Answer(&'static str),
+    /// Answers so and then says goodbye: later streams are not served here.
+    AnswerAndLeave(&'static str),
+    /// `RST_STREAM` with this code.
+    Reset(u32),
+    /// `GOAWAY` with this code: streams above the number were not looked at, and the connection closes.
+    Leave(u32, u32),
+    /// Closes the connection.
+    Close,
+}
+
+/// The stream was not looked at and may be sent again, says RFC 9113.
+pub const REFUSED_STREAM: u32 = 7;
+/// Something broke inside.
+pub const INTERNAL_ERROR: u32 = 2;
+/// A goodbye for no bad reason.
+pub const NO_ERROR: u32 = 0;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// `:status: 200` in HPACK's static table.
+const STATUS_200: u8 = 0x88;
+
+/// A running server. Ends when dropped.
+pub struct Http2Server {
+    /// `127.0.0.1:1234`.
+    pub address: String,
+    counts: Arc<Counts>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+impl Drop for Http2Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    content: Vec<u8>,
+}
+
+impl Http2Server {
+    /// One that treats each request so, by its number from 0.
+    pub async fn start(tls: TlsAcceptor, script: impl Fn(usize) -> Deed + Clone + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let counts = Arc::new(Counts::default());
+        let counted = Arc::clone(&counts);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.connections.fetch_add(1, Ordering::SeqCst);
+                let (tls, script, counts) = (tls.clone(), script.clone(), Arc::clone(&counted));
+                tokio::spawn(async move {
+                    let stream = tls.accept(stream).await.ok()?;
+                    serve(stream, script, &counts).await
+                });
+            }
+        });
+        Self { address, counts, task: task.abort_handle() }
+    }
+
+    /// Requests that arrived.
+    pub fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were opened.
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(mut stream: TlsStream<TcpStream>, script: impl Fn(usize) -> Deed, counts: &Counts) -> Option<()> {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.ok()?;
+    write(&mut stream, SETTINGS, 0, 0, &[]).await?;
+    loop {
+        let frame = read(&mut stream).await?;
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+            PING if frame.flags & ACK == 0 => write(&mut stream, PING, ACK, 0, &frame.content).await?,
+            HEADERS => drop(counts.requests.fetch_add(1, Ordering::SeqCst)),
+            _ => {}
+        }
+        if matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0 {
+            let number = counts.requests.load(Ordering::SeqCst) - 1;
+            act(&mut stream, frame.stream, script(number)).await?;
+        }
+    }
+}
+
+/// Ends, and with it the connection, when the script says so.
+async fn act(stream: &mut TlsStream<TcpStream>, id: u32, deed: Deed) -> Option<()> {
+    match deed {
+        Deed::Answer(body) => answer(stream, id, body).await,
+        Deed::AnswerAndLeave(body) => {
+            answer(stream, id, body).await?;
+            write(stream, GOAWAY, 0, 0, &[id.to_be_bytes(), NO_ERROR.to_be_bytes()].concat()).await
+        }
+        Deed::Reset(code) => write(stream, RST_STREAM, 0, id, &code.to_be_bytes()).await,
+        Deed::Leave(last, code) => {
+            write(stream, GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await?;
+            stream.shutdown().await.ok()?;
+            None
+        }
+        Deed::Close => None,
+    }
+}
+
+async fn answer(stream: &mut TlsStream<TcpStream>, id: u32, body: &str) -> Option<()> {
+    write(stream, HEADERS, END_HEADERS, id, &[STATUS_200]).await?;
+    write(stream, DATA, END_STREAM, id, body.as_bytes()).await
+}
+
+async fn read(stream: &mut TlsStream<TcpStream>) -> Option<Frame> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.ok()?;
+    let [a, b, c, kind, flags, stream_id @ ..] = head;
+    let mut content = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?];
+    stream.read_exact(&mut content).await.ok()?;
+    Some(Frame { kind, flags, stream: u32::from_be_bytes(stream_id) & 0x7fff_ffff, content })
+}
+
+async fn write(stream: &mut TlsStream<TcpStream>, kind: u8, flags: u8, id: u32, content: &[u8]) -> Option<()> {
+    let length = u32::try_from(content.len()).ok()?.to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &id.to_be_bytes()].concat();
+    stream.write_all(&[&head, content].concat()).await.ok()?;
+    stream.flush().await.ok()
+}

@@ -1,0 +1,233 @@
+//! A server that does with a connection what no framework would: it stops in the middle, says
+//! nonsense, never ends. HTTP/1.1, with or without TLS; it counts what really arrives.
+
+#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+
+pub mod http2;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// A request as it arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Its first line.
+    pub line: String,
+    /// Its other lines.
+    pub headers: Vec<String>,
+    /// How many bytes of a body came with it.
+    pub body: usize,
+}
+
+impl Seen {
+    /// The value of a header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().filter_map(|line| line.split_once(": "));
+        found.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap_or_default()
+    }
+
+    /// The address that is asked for.
+    pub fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+}
+
+/// What is done with a connection or a request.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// Reads on.
+    Read,
+    /// Writes this, and is ready for the next request.
+    Say(String),
+    /// Writes this so much later, and is ready for the next request.
+    SayLater(Duration, String),
+    /// Writes this and closes the connection.
+    SayAndClose(String),
+    /// Writes this and closes the connection a little later, whatever comes meanwhile.
+    SayAndCloseSoon(String, Duration),
+    /// Connects the client with the server that it asks for, as a proxy does.
+    Tunnel,
+    /// Writes the first, and the second again and again, for ever.
+    SayForEver(String, String),
+    /// Does nothing more and keeps the connection.
+    Silence,
+}
+
+/// When the server decides what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// When there is a connection.
+    Connection,
+    /// When the lines of a request have come, and perhaps nothing of its body.
+    Head,
+    /// When all of a request has come.
+    Request,
+}
+
+type Script = dyn Fn(At, &Seen) -> Deed + Send + Sync;
+
+/// A running server. Ends when dropped.
+pub struct RawServer {
+    /// `127.0.0.1:1234`.
+    pub address: String,
+    counts: Arc<Counts>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Drop for RawServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl RawServer {
+    /// One that asks the script at each point what to do.
+    pub async fn start(tls: Option<TlsAcceptor>, script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (counts, script) = (Arc::new(Counts::default()), Arc::new(script) as Arc<Script>);
+        let task = tokio::spawn(accept(listener, tls, script, Arc::clone(&counts))).abort_handle();
+        Self { address, counts, task }
+    }
+
+    /// One that answers each request.
+    pub async fn answering(tls: Option<TlsAcceptor>, answer: impl Fn(&Seen) -> Deed + Send + Sync + 'static) -> Self {
+        Self::start(tls, move |at, seen| if at == At::Request { answer(seen) } else { Deed::Read }).await
+    }
+
+    /// Requests whose lines arrived.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.counts.seen.lock().expect("requests").clone()
+    }
+
+    /// Connections that were opened.
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Script>, counts: Arc<Counts>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        counts.connections.fetch_add(1, Ordering::SeqCst);
+        let (tls, script, counts) = (tls.clone(), Arc::clone(&script), Arc::clone(&counts));
+        tokio::spawn(async move {
+            match tls {
+                None => serve(stream, &*script, &counts).await,
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => serve(stream, &*script, &counts).await,
+                    Err(_) => None,
+                },
+            }
+        });
+    }
+}
+
+/// Ends, and with it the connection, when the client or the script has had enough.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script, counts: &Counts) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let nothing = Seen::default();
+    act(&mut stream, &nothing, script(At::Connection, &nothing)).await?;
+    loop {
+        let mut seen = head(&mut stream).await?;
+        counts.seen.lock().expect("requests").push(seen.clone());
+        act(&mut stream, &seen, script(At::Head, &seen)).await?;
+        let mut body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
+        stream.read_exact(&mut body).await.ok()?;
+        seen.body = body.len();
+        act(&mut stream, &seen, script(At::Request, &seen)).await?;
+    }
+}
+
+async fn head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Seen> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        match line.trim_end() {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let line = lines.first()?.clone();
+    Some(Seen { line, headers: lines.split_off(1), body: 0 })
+}
+
+async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, seen: &Seen, deed: Deed) -> Option<()> {
+    let stream = stream.get_mut();
+    match deed {
+        Deed::Read => {}
+        Deed::Say(text) => write(stream, &text).await?,
+        Deed::SayLater(late, text) => {
+            tokio::time::sleep(late).await;
+            write(stream, &text).await?;
+        }
+        Deed::SayAndClose(text) => {
+            write(stream, &text).await?;
+            return None;
+        }
+        Deed::SayAndCloseSoon(text, soon) => {
+            write(stream, &text).await?;
+            tokio::time::sleep(soon).await;
+            return None;
+        }
+        Deed::Tunnel => {
+            let mut server = TcpStream::connect(seen.path()).await.ok()?;
+            write(stream, "HTTP/1.1 200 Connected\r\n\r\n").await?;
+            // Until one side has enough.
+            let _ = tokio::io::copy_bidirectional(stream, &mut server).await;
+            return None;
+        }
+        Deed::SayForEver(first, then) => {
+            write(stream, &first).await?;
+            loop {
+                write(stream, &then).await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Deed::Silence => tokio::time::sleep(Duration::from_hours(1)).await,
+    }
+    Some(())
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) -> Option<()> {
+    stream.write_all(text.as_bytes()).await.ok()?;
+    stream.flush().await.ok()
+}
+
+/// An answer with these header lines and this body.
+pub fn answer(status: u16, headers: &[&str], body: &str) -> Deed {
+    let length = format!("Content-Length: {}", body.len());
+    let lines = [headers, &[&length]].concat().join("\r\n");
+    Deed::Say(format!("HTTP/1.1 {status} Answer\r\n{lines}\r\n\r\n{body}"))
+}
+
+/// A certificate for the loopback address, and what terminates TLS with it, speaking these protocols.
+pub fn tls(protocols: &[&str]) -> (TlsAcceptor, String) {
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
