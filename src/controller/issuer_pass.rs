@@ -104,12 +104,18 @@ async fn audit_if_due(
     found: &Result<Arc<Handle>, (Reason, String)>,
 ) -> bool {
     let Ok(issuer) = found else { return false };
-    if object.deleting() || !issuer.facts.list_visible || !until_audit(ctx, key, object, issuer).is_zero() {
+    let due = || until_audit(ctx, key, object, issuer).is_zero();
+    // "Reconcile now", as on a RegistryToken.
+    let asked = ctx.memory.asks_to_look(&object.uid(), object.annotations());
+    if object.deleting() || !issuer.facts.list_visible || !(asked || due()) {
         return false;
     }
     let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
     match audit::run(ctx, key, issuer, most).await {
-        Ok(()) => false,
+        Ok(()) => {
+            ctx.memory.looked(&object.uid(), object.annotations());
+            false
+        }
         Err(fault) => {
             tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
             true

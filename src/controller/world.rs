@@ -55,7 +55,7 @@ impl World {
             holder: ctx.holder.clone(),
             leads: ctx.leads(),
             listed: self.listed(ctx, &key),
-            look_closer: ctx.memory.look_closer(&self.uid(), &self.object),
+            look_closer: ctx.memory.look_closer(&self.uid(), self.object.annotations()),
             attempt,
             unsettled: false,
         }

@@ -22,6 +22,10 @@ const TRIES: u8 = 5;
 const LOOK_UPS: u8 = 4;
 /// Between two of these.
 const MOMENT: Duration = Duration::from_millis(250);
+/// How often a registry that refuses a new token is asked again: it may lag behind the portal by
+/// seconds. The waits between double, to 7.5 s in all: less than an answer may take, so that no other
+/// operator takes the reservation for forgotten.
+const LOG_INS: u8 = 4;
 
 /// What an attempt remembers.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +50,8 @@ enum Stage {
     Asking,
     Finding { username: String, left: u8 },
     Resting { username: String, left: u8 },
-    Checking { token: Named },
+    Checking { token: Named, left: u8 },
+    Lagging { token: Named, left: u8 },
     Committing { token: Named, tries: u8 },
     Reading { token: Named, tries: u8, refusal: Option<Fault> },
     Waiting { token: Named, tries: u8, refusal: Option<Fault> },
@@ -140,7 +145,8 @@ impl Attempting {
             Stage::Asking => self.asked(seen, answer),
             Stage::Finding { username, left } => self.found(seen, username, left, answer),
             Stage::Resting { username, left } => self.find(seen, username, left),
-            Stage::Checking { token } => self.checked(seen, token, answer),
+            Stage::Checking { token, left } => self.checked(seen, token, left, answer),
+            Stage::Lagging { token, left } => self.at(Request::LogIn, Stage::Checking { token, left }),
             Stage::Committing { token, tries } => self.committed(seen, token, tries, answer),
             Stage::Reading { token, tries, refusal } => self.read(seen, token, tries, refusal, answer),
             Stage::Waiting { token, tries, refusal } => {
@@ -245,16 +251,20 @@ impl Attempting {
     fn check(self, seen: &Observed, token: Named) -> Next {
         let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
         if wanted && self.errand.cause.replaces_a_working_token() {
-            return self.at(Request::LogIn, Stage::Checking { token });
+            return self.at(Request::LogIn, Stage::Checking { token, left: LOG_INS });
         }
         self.commit(token, TRIES)
     }
 
-    fn checked(self, seen: &Observed, token: Named, answer: Answer) -> Next {
+    fn checked(self, seen: &Observed, token: Named, left: u8, answer: Answer) -> Next {
         let best_effort = seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort);
         let message = match answer {
             Answer::Login(Verdict::Accepted | Verdict::NotAsked) => return self.commit(token, TRIES),
             Answer::Login(Verdict::Unknown(_)) if best_effort => return self.commit(token, TRIES),
+            Answer::Login(Verdict::Refused(_)) if left > 0 => {
+                let wait = MOMENT * 2_u32.pow(u32::from(LOG_INS - left + 1));
+                return self.at(Request::Pause(wait), Stage::Lagging { token, left: left - 1 });
+            }
             Answer::Login(Verdict::Refused(why)) => {
                 let fault = waiting(
                     Reason::LoginRefused,
