@@ -53,13 +53,12 @@ impl Attempting {
         let request = match back.at {
             Retreat::AskingForAudit => Request::WantAudit,
             Retreat::Dropping => Request::Secret(Write::Drop),
-            Retreat::Reading => Request::ReadSecret,
+            // Seeking is asked for by the caller, which knows the mark.
+            Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
             Retreat::Revoking => match back.revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
                 None => return Flow::End(back.outcome),
             },
-            // Replaced by the caller, which knows the mark.
-            Retreat::Seeking => Request::ReadSecret,
         };
         self.at(request, Stage::Back(back))
     }
@@ -70,7 +69,6 @@ impl Attempting {
             (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
             (Retreat::Dropping, _) => self.back(Back { at: Retreat::Reading, ..back }),
             (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(seen, back, found.as_deref()),
-            (Retreat::Reading, _) => self.leave_to_audit(back),
             (Retreat::Seeking, Answer::Rows(rows)) => {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
                 self.back(Back { at: Retreat::Revoking, ..back })
@@ -82,7 +80,7 @@ impl Attempting {
                 self.back(back)
             }
             (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
-            (Retreat::Revoking, _) => self.leave_to_audit(back),
+            (Retreat::Reading | Retreat::Revoking, _) => self.leave_to_audit(back),
         }
     }
 
