@@ -48,8 +48,8 @@ async fn what_discover_prints_is_applied_and_serves() {
     team.control_plane.apply(&text(&found.stdout)).await.expect("applied as it is");
     // Tokens are checked at the vendor's registry unless another is named: here it is the stand-in's.
     let registry = json!({"host": team.portal.registry_host(), "tls": {"caBundle": team.portal.ca_pem()}});
-    let patch = Patch::Merge(json!({"spec": {"registries": [registry]}}));
-    team.issuers().patch("portal", &PatchParams::default(), &patch).await.expect("patched");
+    let change = Patch::Merge(json!({"spec": {"registries": [registry]}}));
+    team.issuers().patch("portal", &PatchParams::default(), &change).await.expect("patched");
     team.token("pull", "by what was found").await;
     team.until_settled("pull").await;
     let issuer = team.issuers().get("portal").await.expect("an issuer");
