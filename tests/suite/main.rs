@@ -22,6 +22,7 @@ mod admission;
 mod admission_cases;
 mod bad_input;
 mod burst;
+mod cost;
 mod crash;
 mod drift;
 mod first_steps;
