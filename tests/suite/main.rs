@@ -28,6 +28,7 @@ mod drift;
 mod first_steps;
 mod issuers;
 mod life;
+mod memory;
 mod secret_search;
 mod silence;
 mod stage;
