@@ -18,7 +18,8 @@ test: ## Runs every suite; one line of counts at the end
 
 torture: ## Kills the operator 1,000 times while objects come and go, and counts the tokens; KILLS=n, SEED=n
 	@tests/control_plane/build.sh >/dev/null
-	cargo bench --locked --bench torture
+	cargo build --release --locked --bin registry-token-operator
+	cargo bench --locked --profile dev --bench torture -- $(CURDIR)/target/release/registry-token-operator
 
 fuzz: ## Feeds every reader of strangers' words with chance; TIME=600 is so many seconds for each
 	BOLERO_RANDOM_TEST_TIME_MS=$(or $(TIME),60)000 cargo test --locked --lib fuzz:: -- --nocapture

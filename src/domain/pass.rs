@@ -88,10 +88,11 @@ impl Pass {
         self.take_in(&answer);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Room => {
-                // It may have been waited for long: what was seen before is old.
+                // It may have been waited for long: what was seen before is old, and begins only what
+                // is guarded by its version.
                 self.room = true;
                 self.fresh = false;
-                self.read_object()
+                self.decide()
             }
             Stage::ReadingObject => match answer {
                 Answer::Object(Some(_)) => self.ask(Request::ReadSecret, Stage::ReadingSecret),

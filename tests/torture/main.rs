@@ -1,6 +1,7 @@
 //! `make torture`: the release binary, killed a thousand times.
 //!
-//! `KILLS` says how often, `SEED` by which chance. Ends with 1 if a token leaked or was lost.
+//! `KILLS` says how often, `SEED` by which chance; the argument is the binary. Ends with 1 if a
+//! token leaked or was lost.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -24,6 +25,7 @@ mod table;
 mod verdict;
 
 use run::{Plan, run};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,11 +43,14 @@ async fn main() -> ExitCode {
         objects: 220,
         kills: kills - pair_kills,
         pair_kills,
-        freezes: 5,
-        outages: 5,
+        freezes: 3,
+        outages: 3,
         pause: 150,
     };
-    let outcome = run(stage::binary(), plan).await;
+    // Cargo adds `--bench` to what it was given.
+    let given = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let binary = given.map_or_else(|| stage::binary().to_owned(), PathBuf::from);
+    let outcome = run(&binary, plan).await;
     println!("{outcome}");
     if outcome.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -72,7 +72,7 @@ impl Arena<'_> {
     /// How long an operator lives: mostly a moment, which may end before it is ready, and now and
     /// then long enough to take out what its predecessors left behind.
     fn life(&mut self) -> Duration {
-        if self.chance.one_in(40) { LONGEST_ANSWER + Duration::from_secs(3) } else { self.chance.millis(30, 900) }
+        if self.chance.one_in(60) { LONGEST_ANSWER + Duration::from_secs(3) } else { self.chance.millis(30, 700) }
     }
 
     async fn kills(&mut self, count: u64) {

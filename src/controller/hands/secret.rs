@@ -134,8 +134,7 @@ impl Hands<'_> {
         let Ok(content) = dockerconfig::write(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
             return Answer::Unclear("the token cannot be written as JSON".to_owned());
         };
-        let written = self.patch(&self.dress().commit(meta, stored, &content), false).await;
-        self.written(written)
+        self.fill(self.dress().commit(meta, stored, &content)).await
     }
 
     /// The same login, written anew.
@@ -153,7 +152,13 @@ impl Hands<'_> {
         }
         let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Answer::Conflict };
-        let written = self.patch(&self.dress().repair(meta, &content), false).await;
+        self.fill(self.dress().repair(meta, &content)).await
+    }
+
+    /// Writes content, and wipes it here.
+    async fn fill(&mut self, body: Value) -> Answer {
+        let written = self.patch(&body, false).await;
+        secret_body::wipe(body);
         self.written(written)
     }
 }

@@ -17,6 +17,7 @@ use kube::{Resource, ResourceExt};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroize;
 
 /// How an object's Secret is to look.
 #[derive(Clone, Copy)]
@@ -57,7 +58,8 @@ impl Body {
             body["metadata"]["ownerReferences"] = owners;
         }
         if let Some(content) = self.content {
-            body["data"] = json!({DATA_KEY: content});
+            // Moved, not copied: the driver wipes what it has sent.
+            body["data"] = Value::Object(Map::from_iter([(DATA_KEY.to_owned(), Value::String(content))]));
         }
         body
     }
@@ -71,6 +73,13 @@ pub fn checksum(uid: &str, content: &[u8]) -> String {
     digest.update(&[0]);
     digest.update(content);
     STANDARD.encode(&digest.finish().as_ref()[..12])
+}
+
+/// Wipes the content of a patch that was sent.
+pub fn wipe(mut body: Value) {
+    if let Some(Value::String(content)) = body.get_mut("data").and_then(|data| data.get_mut(DATA_KEY)) {
+        content.zeroize();
+    }
 }
 
 /// The checksum that the operator noted.
