@@ -138,11 +138,6 @@ impl Context {
             || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
     }
 
-    /// Whether no other operator is at work, as far as this one knows.
-    pub const fn leads(&self) -> bool {
-        false
-    }
-
     /// Has an issuer's portal audited when no late answer can come any more.
     pub fn want_audit(&self, key: &IssuerKey) {
         self.issuers.want_audit(key, self.clock.now());

@@ -8,6 +8,7 @@ use super::faults::{
     waiting,
 };
 use super::inventory::digest;
+use super::leaving::leaving;
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::{Recorded, recorded};
@@ -261,43 +262,4 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
         Some(fault) => Action::Wait(fault),
         None => Action::Attempt(errand),
     }
-}
-
-/// The object is being deleted: everything it asked for is revoked before it goes.
-fn leaving(seen: &Observed, known: &Recorded) -> Action {
-    if !seen.object.finalizer {
-        return Action::Rest;
-    }
-    let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
-    let stored = held.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
-    if !stored && known.token.is_none() && known.retiring.is_empty() && held.is_none_or(|secret| secret.closed) {
-        return Action::RemoveFinalizer;
-    }
-    match &seen.issuer {
-        // A portal that is gone for good has one way out.
-        IssuerView::Missing | IssuerView::NotReady { .. } if !seen.object.revoke => Action::Leave,
-        IssuerView::Unknown => Action::Rest,
-        IssuerView::Missing => Action::Wait(waiting(
-            Reason::IssuerNotFound,
-            "the issuer is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand".to_owned(),
-        )),
-        IssuerView::NotReady { reason, message } => Action::Wait(waiting(
-            Reason::IssuerNotReady,
-            format!("the token is revoked once the issuer is ready ({reason}): {message}"),
-        )),
-        IssuerView::Ready(facts) => match portal_changed(known, facts) {
-            Some(fault) if seen.object.revoke => Action::Wait(fault),
-            // What is left to its user is known by name first: it loses its mark.
-            _ if !seen.object.revoke && unnamed(held, known) => Action::Adopt,
-            _ => Action::Leave,
-        },
-    }
-}
-
-/// Whether the Secret stores a token that status does not name.
-fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
-    let stored = held.filter(|held| held.reservation.is_none()).and_then(|held| held.stored.as_ref());
-    stored.is_some_and(|stored| {
-        !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
-    })
 }

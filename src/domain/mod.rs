@@ -14,6 +14,7 @@ pub mod faults;
 #[cfg(test)]
 mod fuzz;
 pub mod inventory;
+pub mod leaving;
 pub mod marker;
 pub mod object;
 pub mod observed;

@@ -105,7 +105,6 @@ impl Pass {
                 }
                 other => self.finish(super::step::failed(other)),
             },
-            Stage::HoldingIssuer => self.end(End::Rest),
             Stage::Finalizer { put } => match answer {
                 Answer::Object(Some(_)) if put => {
                     // The answer to our own write is as good as a read; the Secret is proved by its creation.
@@ -145,7 +144,7 @@ impl Pass {
             }
             // What cannot be written now is said by the next pass.
             Stage::Saying(end) => self.end(end),
-            Stage::Ended => self.end(End::Rest),
+            Stage::HoldingIssuer | Stage::Ended => self.end(End::Rest),
         }
     }
 
@@ -185,7 +184,8 @@ impl Pass {
             let successor = matches!(&action, Action::Attempt(errand) if errand.cause.replaces_a_working_token());
             return self.ask(Request::Room { urgent: !successor }, Stage::Room);
         }
-        if !self.fresh && !(action.may_use_cache() && self.seen.cache_suffices()) {
+        let cache_suffices = action.may_use_cache() && self.seen.cache_suffices();
+        if !(self.fresh || cache_suffices) {
             return self.read_object();
         }
         self.carry_out(action)

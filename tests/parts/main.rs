@@ -5,14 +5,20 @@
 
 #[path = "../portal/client/mod.rs"]
 mod client;
+#[path = "../portal/connections.rs"]
+mod connections;
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
 #[path = "../control_plane/self_test.rs"]
 mod control_plane_tests;
+#[path = "../portal/proxies.rs"]
+mod proxies;
 #[path = "../raw/mod.rs"]
 mod raw;
 #[path = "../registry/mod.rs"]
 mod registry;
+#[path = "../portal/sending.rs"]
+mod sending;
 #[path = "../simulator/mod.rs"]
 mod simulator;
 #[path = "../simulator/self_test.rs"]

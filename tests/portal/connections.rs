@@ -1,8 +1,9 @@
 //! How many connections one issuer's client makes, with the limiter before it as in the operator.
 
-use crate::client::{basic_as, settings};
-use crate::raw::{Deed, RawServer, answer, tls};
-use crate::simulator::{Config, Operation, Server, Simulator};
+use crate::client::fake::PASSWORD;
+use crate::client::world::{all, basic, basic_as, reading, settings};
+use crate::raw::{Deed, RawServer, Seen, answer, tls};
+use crate::simulator::{Config, Operation, Profile, Server, Simulator};
 use futures::future::join_all;
 use registry_token_operator::api::Limits;
 use registry_token_operator::portal::limits::{Gate, Priority};
@@ -15,28 +16,37 @@ use std::time::Duration;
 const REQUESTS: usize = 1000;
 const CONCURRENCY: i32 = 4;
 
-/// The simulator's own names, and limits that let it be busy.
-fn portal(simulator: &Simulator, limits: &Limits) -> ThinkwisePortal {
-    let mut settings = Settings {
+/// Limits that let a portal be busy.
+fn busy() -> Limits {
+    Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() }
+}
+
+/// A client that has found the simulator's names.
+async fn portal(simulator: &Simulator, limits: &Limits) -> ThinkwisePortal {
+    let profile = Profile::named("unbound").expect("a profile");
+    let settings = Settings {
+        spec: serde_json::from_value(profile.minimal(simulator)).expect("a spec"),
         ca_pem: Some(simulator.ca_pem()),
         limits: limits.clone(),
         ..settings(&simulator.portal_url(), basic_as("k8s", "portal-password"))
     };
-    let names = simulator.config().names;
-    settings.spec.table.name.clone_from(&names.table);
-    settings.spec.table.key[0].column.clone_from(&names.key);
-    settings.spec.tasks.request.name.clone_from(&names.request.task);
-    settings.spec.tasks.request.parameters.retain(|parameter| parameter.from.is_some());
-    settings.spec.tasks.request.outputs.id = None;
-    ThinkwisePortal::new(settings).expect("a portal")
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    portal.resolve().await.expect("it fits");
+    portal
+}
+
+/// Reads what a portal of no tokens has to say.
+fn without_tokens(seen: &Seen) -> String {
+    reading(seen.path()).expect("nothing else is asked for")
 }
 
 #[tokio::test]
 async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
     for http2 in [false, true] {
         let simulator = Simulator::start(Config { http2, ..Config::default() }).await;
-        let limits = Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() };
-        let (gate, portal) = (Gate::new(&limits), portal(&simulator, &limits));
+        let limits = busy();
+        let (gate, portal) = (Gate::new(&limits), portal(&simulator, &limits).await);
+        let resolved = simulator.ledger().position();
         join_all((0..REQUESTS).map(async |index| {
             let (priority, namespace) = match index % 3 {
                 0 => (Priority::Urgent, "a"),
@@ -53,11 +63,11 @@ async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
         }))
         .await;
         let ledger = simulator.ledger();
-        let requests = ledger.requests_since(0);
+        let requests = ledger.requests_since(resolved);
         assert_eq!((requests.len(), ledger.count(Operation::Request)), (REQUESTS, REQUESTS / 2));
         assert!(requests.iter().all(|request| request.server == Server::Portal));
         let mut connections = BTreeMap::<u64, usize>::new();
-        for request in &requests {
+        for request in &ledger.requests_since(0) {
             *connections.entry(request.connection).or_default() += 1;
         }
         let most = usize::try_from(CONCURRENCY).expect("a number");
@@ -73,33 +83,41 @@ async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
 #[tokio::test]
 async fn no_connection_is_opened_in_vain() {
     let (acceptor, pem) = tls(&[]);
-    let server = RawServer::answering(Some(acceptor), |_| answer(200, &[], r#"{"value":[]}"#)).await;
+    let server = RawServer::answering(Some(acceptor), |seen| answer(200, &[], &without_tokens(seen))).await;
     let url = format!("https://{}/indicium", server.address);
-    let limits = Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() };
-    let settings = Settings { ca_pem: Some(pem), limits: limits.clone(), ..settings(&url, basic_as("u", "p")) };
+    let limits = busy();
+    let settings = Settings { ca_pem: Some(pem), limits: limits.clone(), ..settings(&url, basic(PASSWORD)) };
     let (gate, portal) = (Gate::new(&limits), ThinkwisePortal::new(settings).expect("a portal"));
+    portal.resolve().await.expect("it fits");
+    let before = server.seen().len();
     join_all((0..REQUESTS).map(async |_| {
         let _permit = gate.call(Priority::Later, "").await;
-        portal.list(Rows::All).await.expect("a list");
+        all(&portal).await.expect("a list");
     }))
     .await;
-    assert_eq!(server.seen().len(), REQUESTS);
+    assert_eq!(server.seen().len() - before, REQUESTS);
     assert!(server.connections() <= usize::try_from(CONCURRENCY).expect("a number"));
 }
 
 /// The connection in use comes back in the moment in which the next request looks for one.
 #[tokio::test]
 async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
-    let text = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"value\":[]}";
-    let server = RawServer::answering(None, |_| Deed::SayLater(Duration::from_millis(4), text.to_owned())).await;
+    let late = |seen: &Seen| {
+        let body = without_tokens(seen);
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        Deed::SayLater(Duration::from_millis(4), text)
+    };
+    let server = RawServer::answering(None, late).await;
     let url = format!("http://{}/indicium", server.address);
-    let portal = Arc::new(ThinkwisePortal::new(settings(&url, basic_as("u", "p"))).expect("a portal"));
+    let portal = Arc::new(ThinkwisePortal::new(settings(&url, basic(PASSWORD))).expect("a portal"));
+    portal.resolve().await.expect("it fits");
+    let before = server.seen().len();
     let list = || {
         let portal = Arc::clone(&portal);
-        tokio::spawn(async move { portal.list(Rows::All).await.expect("a list") })
+        tokio::spawn(async move { all(&portal).await.expect("a list") })
     };
     let first = list();
-    while server.seen().is_empty() {
+    while server.seen().len() == before {
         tokio::task::yield_now().await;
     }
     assert!(!first.is_finished(), "it is under way");
@@ -108,5 +126,5 @@ async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
     second.await.expect("no panic");
     // Nor is one opened afterwards, for nobody.
     tokio::time::sleep(Duration::from_millis(60)).await;
-    assert_eq!((server.seen().len(), server.connections()), (2, 1));
+    assert_eq!((server.seen().len() - before, server.connections()), (2, 1));
 }

@@ -2,7 +2,7 @@
 //! again as a child with an environment of its own; proxy, portal and registry stay here and count.
 
 use crate::client::fake::{Fake, Fault, PASSWORD};
-use crate::client::{basic, settings};
+use crate::client::world::{basic, reading, settings};
 use crate::raw::{At, Deed, RawServer, Seen, answer, tls};
 use registry_token_operator::portal::Portal as _;
 use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
@@ -10,7 +10,10 @@ use registry_token_operator::registry::{Login, LoginCheck as _, Registries};
 use secrecy::SecretString;
 use std::env;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 /// What a child is told: whom to ask.
@@ -71,6 +74,36 @@ async fn named(script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> (R
     (proxy, url)
 }
 
+/// A proxy that connects the first who asks, and treats the second so.
+async fn proxy_that_then(deed: Deed) -> (RawServer, String) {
+    let asked = AtomicUsize::new(0);
+    named(move |at, _| match at {
+        At::Request if asked.fetch_add(1, Ordering::SeqCst) == 0 => Deed::Tunnel,
+        At::Request => deed.clone(),
+        _ => Deed::Read,
+    })
+    .await
+}
+
+/// A proxy that is gone after its first connection.
+async fn proxy_for_one(to: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (url, to) = (format!("http://{}", listener.local_addr().expect("an address")), to.to_owned());
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a client");
+        drop(listener);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.expect("a head"));
+        }
+        let mut server = TcpStream::connect(to).await.expect("a server");
+        client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.expect("said");
+        // Until one side has enough.
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    });
+    url
+}
+
 fn lines(proxy: &RawServer) -> Vec<String> {
     proxy.seen().into_iter().map(|seen| seen.line).collect()
 }
@@ -113,24 +146,41 @@ async fn a_proxy_that_gives_no_connection_means_that_nothing_was_sent() {
     };
     let (acceptor, pem) = tls(&[]);
     let fake = Fake::start(Some(acceptor)).await;
+    let address = fake.url.split('/').nth(2).expect("an address");
+    // What is read before the task comes by a connection of its own, so that the task needs another.
+    let read = || {
+        let close = vec![("Connection", "close".to_owned())];
+        fake.fail("container_token", Fault::Answer(200, close, r#"{"value":[]}"#));
+    };
     let no = "No, Unreachable: the operator's proxy gives no connection to 127.0.0.1";
     for status in [403, 407, 502, 503, 504] {
-        let (proxy, url) =
-            named(move |at, _| if at == At::Request { answer(status, &[], "") } else { Deed::Read }).await;
+        read();
+        let (proxy, url) = proxy_that_then(answer(status, &[], "")).await;
         let said = ask(&fake.url, &url, &pem).await;
         assert!(said.starts_with(no) && said.contains("HTTPS_PROXY"), "{status}: {said}");
-        assert_eq!(proxy.seen().len(), 1, "asked once");
+        assert_eq!(proxy.seen().len(), 1 + 1, "asked once for the task");
     }
-    let close = || Deed::SayAndClose(String::new());
-    let (_proxy, url) = named(move |at, _| if at == At::Request { close() } else { Deed::Read }).await;
+    read();
+    let (proxy, url) = proxy_that_then(Deed::SayAndClose(String::new())).await;
     assert!(ask(&fake.url, &url, &pem).await.starts_with(no));
-    assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
-    let (_proxy, url) = named(|at, _| if at == At::Request { Deed::Silence } else { Deed::Read }).await;
+    assert_eq!(proxy.seen().len(), 1 + 1, "asked once for the task");
+    read();
+    let said = ask(&fake.url, &proxy_for_one(address).await, &pem).await;
+    assert!(said.starts_with(no), "the proxy is down: {said}");
+    read();
+    let (_proxy, url) = proxy_that_then(Deed::Silence).await;
     assert!(ask(&fake.url, &url, &pem).await.starts_with("No, TimedOut"));
-    let (_proxy, url) = proxy().await;
-    let said = ask(&fake.url, &url, &tls(&[]).1).await;
+    read();
+    let impostor = RawServer::answering(Some(tls(&[]).0), |_| answer(200, &[], "")).await;
+    let (proxy, url) = proxy_that_then(Deed::TunnelTo(impostor.address.clone())).await;
+    let said = ask(&fake.url, &url, &pem).await;
     assert!(said.starts_with("No, TlsUntrusted"), "whoever sits in between cannot pass for the portal: {said}");
-    assert_eq!(fake.made(), 0);
+    assert_eq!((proxy.seen().len(), impostor.connections(), impostor.seen().len()), (1 + 1, 1, 0));
+    assert_eq!(fake.seen("$metadata"), 9, "each of them came to its task");
+    // It is the same before anything was read.
+    assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
+    assert!(ask(&fake.url, &url, &tls(&[]).1).await.starts_with("No, TlsUntrusted"));
+    assert_eq!((fake.made(), fake.seen("request_token")), (0, 0));
 }
 
 #[tokio::test]
@@ -151,11 +201,17 @@ async fn what_breaks_behind_the_proxy_may_have_been_done() {
     for (status, means) in
         [(502, "Perhaps, PortalFailed"), (504, "Perhaps, PortalFailed"), (407, "Refused, Unreachable")]
     {
-        let (proxy, url) =
-            named(move |at, _| if at == At::Request { answer(status, &[], "") } else { Deed::Read }).await;
+        let (proxy, url) = named(move |at, seen| match (at, reading(seen.path())) {
+            (At::Request, Some(body)) => answer(200, &[], &body),
+            (At::Request, None) => answer(status, &[], ""),
+            _ => Deed::Read,
+        })
+        .await;
         let said = child(test, &[(PORTAL, "http://portal.invalid/indicium"), ("HTTP_PROXY", &url)]).await;
         assert!(said.starts_with(means), "{status}: {said}");
-        assert_eq!(lines(&proxy), ["POST http://portal.invalid/indicium/iam/tcp/request_token HTTP/1.1"], "asked once");
+        let (read, asked): (Vec<_>, Vec<_>) = lines(&proxy).into_iter().partition(|line| line.starts_with("GET "));
+        assert_eq!(read.len(), 2, "$metadata, and the list");
+        assert_eq!(asked, ["POST http://portal.invalid/indicium/iam/tcp/request_token HTTP/1.1"], "asked once");
     }
 }
 

@@ -2,15 +2,16 @@
 //! against what really arrived: no layer repeats a task by itself, and nothing that may have been
 //! sent counts as unsent.
 
-use crate::client::fake::PASSWORD;
-use crate::client::{basic, kind, settings};
+use crate::client::fake::{PASSWORD, Shape, metadata};
+use crate::client::world::{basic, kind, reading, settings};
 use crate::raw::http2::{self, Http2Server, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM};
-use crate::raw::{At, Deed, RawServer, answer, tls};
+use crate::raw::{At, Deed, RawServer, Seen, answer, tls};
 use registry_token_operator::api::{Reason, ShortDuration};
 use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Portal as _, Sent};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
 
 const TOKEN: &str = r#"{"username":"u","secret":"s","token_id":1}"#;
 
@@ -21,6 +22,39 @@ fn portal(address: &str, ca_pem: Option<String>) -> ThinkwisePortal {
     settings.limits.first_byte_timeout = ShortDuration(Duration::from_secs(1));
     settings.limits.request_timeout = ShortDuration(Duration::from_millis(1300));
     ThinkwisePortal::new(settings).expect("a portal")
+}
+
+/// A server that tells what it is, and then closes the connection, so that the first task has a new
+/// one; of what comes afterwards the script decides.
+async fn told(tls: Option<TlsAcceptor>, script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> RawServer {
+    let told = AtomicUsize::new(0);
+    RawServer::start(tls, move |at, seen| match (at, reading(seen.path())) {
+        (At::Request, Some(body)) if told.fetch_add(1, Ordering::SeqCst) + 1 < READINGS => answer(200, &[], &body),
+        (At::Request, Some(body)) => {
+            let length = body.len();
+            Deed::SayAndClose(format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"))
+        }
+        (At::Arrival | At::Connection, _) if told.load(Ordering::SeqCst) < READINGS => Deed::Read,
+        (At::Head, Some(_)) => Deed::Read,
+        _ => script(at, seen),
+    })
+    .await
+}
+
+/// `$metadata`, and the list.
+const READINGS: usize = 2;
+
+/// A client that knows what it needs to know of this server.
+async fn knowing(server: &RawServer, ca_pem: Option<String>) -> ThinkwisePortal {
+    let portal = portal(&server.address, ca_pem);
+    portal.resolve().await.expect("it fits");
+    assert_eq!((server.seen().len(), server.connections()), (READINGS, 1));
+    portal
+}
+
+/// The requests that arrived and the connections that were opened since it is known.
+fn since(server: &RawServer) -> (usize, usize) {
+    (server.seen().len() - READINGS, server.connections() - 1)
 }
 
 fn close() -> Deed {
@@ -71,25 +105,27 @@ async fn a_broken_connection_means_perhaps_and_exactly_one_arrival() {
     for (point, deed, means, arrivals) in cases {
         for secure in [false, true] {
             let (acceptor, pem) = tls(&[]);
-            let told = deed.clone();
-            let script = move |at, _: &_| if at == point { told.clone() } else { Deed::Read };
-            let server = RawServer::start(secure.then_some(acceptor), script).await;
-            let portal = portal(&server.address, secure.then_some(pem));
+            let ordered = deed.clone();
+            let script = move |at, _: &_| if at == point { ordered.clone() } else { Deed::Read };
+            let server = told(secure.then_some(acceptor), script).await;
+            let portal = knowing(&server, secure.then_some(pem)).await;
             let failure = portal.request("d").await.expect_err("a fault");
             assert_eq!(kind(&failure), means, "{point:?} {deed:?} over TLS: {secure}: {failure}");
             // Whoever repeats does it at once, or with a delay below this.
             tokio::time::sleep(Duration::from_millis(80)).await;
-            assert_eq!((server.seen().len(), server.connections()), (arrivals, 1), "{point:?} {deed:?}");
+            assert_eq!(since(&server), (arrivals, 1), "{point:?} {deed:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_connection_that_breaks_before_tls_is_there_carried_nothing() {
-    let server = RawServer::start(None, |at, _| if at == At::Connection { close() } else { Deed::Read }).await;
-    let failure = portal(&server.address, Some(tls(&[]).1)).request("d").await.expect_err("no TLS");
+    let (acceptor, pem) = tls(&[]);
+    let server = told(Some(acceptor), |at, _| if at == At::Arrival { close() } else { Deed::Read }).await;
+    let portal = knowing(&server, Some(pem)).await;
+    let failure = portal.request("d").await.expect_err("no TLS");
     assert_eq!(kind(&failure), (Sent::No, Reason::Unreachable), "{failure}");
-    assert_eq!((server.seen().len(), server.connections()), (0, 1));
+    assert_eq!(since(&server), (0, 1));
 }
 
 /// Repetition threatens most on a connection that has served before.
@@ -105,13 +141,13 @@ async fn a_kept_connection_that_breaks_carried_its_request_once() {
             (at, 1) if at == point => close(),
             _ => Deed::Read,
         };
-        let server = RawServer::start(None, script).await;
-        let portal = portal(&server.address, None);
+        let server = told(None, script).await;
+        let portal = knowing(&server, None).await;
         portal.request("first").await.expect("a token");
         let failure = portal.request("second").await.expect_err("a fault");
         assert_eq!(kind(&failure), (Sent::Perhaps, Reason::Unreachable), "{failure}");
         tokio::time::sleep(Duration::from_millis(80)).await;
-        assert_eq!((server.seen().len(), server.connections()), (2, 1), "{point:?}");
+        assert_eq!(since(&server), (2, 1), "{point:?}");
     }
 }
 
@@ -122,8 +158,8 @@ async fn an_idle_connection_closed_just_before_its_reuse_delivers_at_most_once()
     for delay in (0..300).step_by(2) {
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TOKEN}", TOKEN.len());
         let deed = Deed::SayAndCloseSoon(text, Duration::from_micros(delay));
-        let server = RawServer::answering(None, move |_| deed.clone()).await;
-        let portal = portal(&server.address, None);
+        let server = told(None, move |at, _| if at == At::Request { deed.clone() } else { Deed::Read }).await;
+        let portal = knowing(&server, None).await;
         let mut delivered = 0;
         for call in 0..3 {
             match portal.request("d").await {
@@ -134,8 +170,32 @@ async fn an_idle_connection_closed_just_before_its_reuse_delivers_at_most_once()
                 }
             }
         }
-        assert_eq!(server.seen().len(), delivered, "whoever failed did not arrive, whoever arrived did not fail");
+        assert_eq!(since(&server).0, delivered, "whoever failed did not arrive, whoever arrived did not fail");
     }
+}
+
+/// The same of a server that speaks HTTP/2. Its script counts from the first task on.
+async fn told_over_http2(
+    script: impl Fn(usize) -> http2::Deed + Clone + Send + 'static,
+) -> (Http2Server, ThinkwisePortal) {
+    let (acceptor, pem) = tls(&["h2"]);
+    let document: &'static str = metadata(&Shape::default()).leak();
+    let server = Http2Server::start(acceptor, move |number| match number {
+        0 => http2::Deed::Answer(document),
+        1 => http2::Deed::AnswerAndLeave(r#"{"value":[]}"#),
+        _ => script(number - READINGS),
+    })
+    .await;
+    let portal = portal(&server.address, Some(pem));
+    portal.resolve().await.expect("it fits");
+    let left = async {
+        while server.is_connected() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), left).await.expect("the client leaves after the goodbye");
+    assert_eq!((server.requests(), server.connections()), (READINGS, 1));
+    (server, portal)
 }
 
 #[tokio::test]
@@ -150,17 +210,16 @@ async fn a_stream_that_http2_refuses_is_not_repeated() {
     ] {
         // On a new connection, and on one that has served before.
         for served in [0, 1] {
-            let (acceptor, pem) = tls(&["h2"]);
             let script = move |number| if number == served { deed } else { http2::Deed::Answer(TOKEN) };
-            let server = Http2Server::start(acceptor, script).await;
-            let portal = portal(&server.address, Some(pem));
+            let (server, portal) = told_over_http2(script).await;
             for _ in 0..served {
                 portal.request("d").await.expect("a token");
             }
             let failure = portal.request("d").await.expect_err("a fault");
             assert_eq!(kind(&failure), means, "{deed:?}: {failure}");
             tokio::time::sleep(Duration::from_millis(80)).await;
-            assert_eq!((server.requests(), server.connections()), (served + 1, 1), "{deed:?}");
+            let since = (server.requests() - READINGS, server.connections() - 1);
+            assert_eq!(since, (served + 1, 1), "{deed:?}");
             portal.request("d").await.expect("the next one is served");
         }
     }
@@ -169,9 +228,7 @@ async fn a_stream_that_http2_refuses_is_not_repeated() {
 #[tokio::test]
 async fn after_a_goodbye_of_http2_the_next_request_arrives_at_most_once() {
     for _ in 0..30 {
-        let (acceptor, pem) = tls(&["h2"]);
-        let server = Http2Server::start(acceptor, |_| http2::Deed::AnswerAndLeave(TOKEN)).await;
-        let portal = portal(&server.address, Some(pem));
+        let (server, portal) = told_over_http2(|_| http2::Deed::AnswerAndLeave(TOKEN)).await;
         for call in 0..3 {
             let before = server.requests();
             let answered = portal.request("d").await;

@@ -55,6 +55,7 @@ pub struct Http2Server {
 #[derive(Default)]
 struct Counts {
     connections: AtomicUsize,
+    ended: AtomicUsize,
     requests: AtomicUsize,
 }
 
@@ -83,8 +84,10 @@ impl Http2Server {
                 counted.connections.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, counts) = (tls.clone(), script.clone(), Arc::clone(&counted));
                 tokio::spawn(async move {
-                    let stream = tls.accept(stream).await.ok()?;
-                    serve(stream, script, &counts).await
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, script, &counts).await;
+                    }
+                    counts.ended.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
@@ -99,6 +102,11 @@ impl Http2Server {
     /// Connections that were opened.
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
+    }
+
+    /// Whether one of them is still open.
+    pub fn is_connected(&self) -> bool {
+        self.counts.ended.load(Ordering::SeqCst) < self.connections()
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Deed {
     SayAndCloseSoon(String, Duration),
     /// Connects the client with the server that it asks for, as a proxy does.
     Tunnel,
+    /// Connects the client with this server, whichever it asks for.
+    TunnelTo(String),
     /// Writes the first, and the second again and again, for ever.
     SayForEver(String, String),
     /// Does nothing more and keeps the connection.
@@ -64,7 +66,9 @@ pub enum Deed {
 /// When the server decides what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// When there is a connection.
+    /// When there is a connection, before TLS is spoken on it.
+    Arrival,
+    /// When there is a connection, and TLS on it where it is wanted.
     Connection,
     /// When the lines of a request have come, and perhaps nothing of its body.
     Head,
@@ -125,6 +129,9 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Scr
         counts.connections.fetch_add(1, Ordering::SeqCst);
         let (tls, script, counts) = (tls.clone(), Arc::clone(&script), Arc::clone(&counts));
         tokio::spawn(async move {
+            let (mut stream, nothing) = (BufReader::new(stream), Seen::default());
+            act(&mut stream, &nothing, script(At::Arrival, &nothing)).await?;
+            let stream = stream.into_inner();
             match tls {
                 None => serve(stream, &*script, &counts).await,
                 Some(tls) => match tls.accept(stream).await {
@@ -186,13 +193,8 @@ async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, seen: 
             tokio::time::sleep(soon).await;
             return None;
         }
-        Deed::Tunnel => {
-            let mut server = TcpStream::connect(seen.path()).await.ok()?;
-            write(stream, "HTTP/1.1 200 Connected\r\n\r\n").await?;
-            // Until one side has enough.
-            let _ = tokio::io::copy_bidirectional(stream, &mut server).await;
-            return None;
-        }
+        Deed::Tunnel => return tunnel(stream, seen.path()).await,
+        Deed::TunnelTo(address) => return tunnel(stream, &address).await,
         Deed::SayForEver(first, then) => {
             write(stream, &first).await?;
             loop {
@@ -203,6 +205,14 @@ async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, seen: 
         Deed::Silence => tokio::time::sleep(Duration::from_hours(1)).await,
     }
     Some(())
+}
+
+async fn tunnel(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), address: &str) -> Option<()> {
+    let mut server = TcpStream::connect(address).await.ok()?;
+    write(stream, "HTTP/1.1 200 Connected\r\n\r\n").await?;
+    // Until one side has enough.
+    let _ = tokio::io::copy_bidirectional(stream, &mut server).await;
+    None
 }
 
 async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) -> Option<()> {

@@ -70,7 +70,8 @@ impl State {
         for slot in 0..self.world.slots.len() {
             // The first object costs nothing: without it nothing happens.
             let first = self.world.versions == 0;
-            let deeds = Deed::ALL.into_iter().filter(|deed| deed.possible(&self.world, slot));
+            let wanted = self.world.setting.deeds.iter().copied();
+            let deeds = wanted.filter(|deed| deed.possible(&self.world, slot));
             let may = |deed: &Deed| self.people > 0 || (first && *deed == Deed::Create);
             events.extend(deeds.filter(may).map(|deed| Event::Person { deed, slot }));
         }

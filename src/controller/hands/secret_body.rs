@@ -66,11 +66,11 @@ impl Body {
 /// A hash of the content, salted by the object's UID: it shows that somebody changed the content,
 /// and nothing of what it is.
 pub fn checksum(uid: &str, content: &[u8]) -> String {
-    let mut context = Context::new(&SHA256);
-    context.update(uid.as_bytes());
-    context.update(&[0]);
-    context.update(content);
-    context.finish().as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = Context::new(&SHA256);
+    digest.update(uid.as_bytes());
+    digest.update(&[0]);
+    digest.update(content);
+    STANDARD.encode(&digest.finish().as_ref()[..12])
 }
 
 /// The checksum that the operator noted.
@@ -119,17 +119,17 @@ impl Dress<'_> {
     }
 
     /// The reservation taken back.
-    pub fn drop(&self, meta: &ObjectMeta) -> Value {
+    pub fn drop(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[ATTEMPT_ANNOTATION]).finish(meta)
     }
 
     /// Closed for attempts, and the reservation taken back.
-    pub fn close(&self, meta: &ObjectMeta) -> Value {
+    pub fn close(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[ATTEMPT_ANNOTATION]).set(CLOSED_ANNOTATION, "true").finish(meta)
     }
 
     /// The token in it is no longer the object's.
-    pub fn disown(&self, meta: &ObjectMeta) -> Value {
+    pub fn disown(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION]).finish(meta)
     }
 

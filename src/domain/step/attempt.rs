@@ -1,19 +1,22 @@
 //! One attempt to get a token: reserve, read the issuer, ask once, check, commit, record; and the
 //! way back from every point of it.
 
+mod back;
+mod keep;
+
+use self::back::Back;
 use super::{Flow, Outcome, failed, note};
-use crate::api::{Reason, RecordedSecret, RecordedToken};
+use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, waiting, wrong_type};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{LoginMode, Observed};
-use crate::domain::pull_secret::{Ownership, Reservation, Stored};
+use crate::domain::pull_secret::{Ownership, Reservation};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
 
 /// How often a write whose outcome is not clear is read and tried, before the next pass takes over.
@@ -59,27 +62,6 @@ enum Stage {
     Recording { token: Named, login: Verdict, tries: u8 },
     ReadingObject { token: Named, login: Verdict, tries: u8, former: Vec<Named> },
     Back(Back),
-}
-
-/// The way back: what is still to be done, in this order.
-#[derive(Clone, Debug, PartialEq)]
-struct Back {
-    at: Retreat,
-    /// Seek what the portal may have made.
-    seek: bool,
-    /// What is to be revoked.
-    revoke: Vec<Named>,
-    tries: u8,
-    outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retreat {
-    AskingForAudit,
-    Dropping,
-    Reading,
-    Seeking,
-    Revoking,
 }
 
 type Next = Flow<Attempting>;
@@ -159,7 +141,7 @@ impl Attempting {
                 };
                 self.record(seen, token, login, TRIES)
             }
-            Stage::Recording { token, login, tries } => self.recorded(seen, token, login, tries, answer),
+            Stage::Recording { token, login, tries } => self.status_written(seen, token, login, tries, answer),
             Stage::ReadingObject { token, login, tries, former } => match answer {
                 Answer::Object(Some(object)) if recorded(&object).tokens() == former && tries > 0 => {
                     self.record(seen, token, login, tries - 1)
@@ -284,177 +266,5 @@ impl Attempting {
             ),
         );
         self.undo(token, Outcome::Failed(fault))
-    }
-
-    fn commit(self, token: Named, tries: u8) -> Next {
-        let stored = Stored { attempt: self.attempt.clone(), id: token.id.clone(), errand: self.errand.clone() };
-        self.at(Request::Secret(Write::Commit(stored)), Stage::Committing { token, tries })
-    }
-
-    fn committed(self, seen: &Observed, token: Named, tries: u8, answer: Answer) -> Next {
-        match answer {
-            Answer::Secret(Some(_)) => self.log_in(seen, token),
-            Answer::Refused(message) => {
-                self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: Some(refused(&message)) })
-            }
-            _ => self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: None }),
-        }
-    }
-
-    /// What became of a commit that was refused or not answered.
-    fn read(mut self, seen: &Observed, token: Named, tries: u8, refusal: Option<Fault>, answer: Answer) -> Next {
-        let left = tries.saturating_sub(1);
-        let Answer::Secret(found) = answer else {
-            if left > 0 {
-                return self.at(Request::Pause(MOMENT * 2), Stage::Waiting { token, tries: left, refusal });
-            }
-            // What the Secret says is found by the next pass: stored is adopted, reserved is given up.
-            return Flow::End(Outcome::LookAgain);
-        };
-        let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
-        let reserved = found.as_ref().and_then(|meta| meta.reservation.as_ref());
-        let outcome = refusal.clone().map_or(Outcome::LookAgain, Outcome::Failed);
-        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
-            // Somebody may have changed the content since: it is read before it is called good.
-            self.unread = true;
-            self.log_in(seen, token)
-        } else if reserved.is_none_or(|held| held.attempt != self.attempt) {
-            // Nothing names this attempt any more, and nothing can: nobody else would revoke it.
-            self.revoke(vec![token], outcome)
-        } else if refusal.is_some() || left == 0 {
-            self.undo(token, outcome)
-        } else {
-            self.commit(token, left)
-        }
-    }
-
-    fn log_in(self, seen: &Observed, token: Named) -> Next {
-        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        // A token that replaces a working one has just been let in.
-        match (wanted, self.errand.cause.replaces_a_working_token()) {
-            (false, _) => self.record(seen, token, Verdict::NotAsked, TRIES),
-            (true, true) => self.record(seen, token, Verdict::Accepted, TRIES),
-            (true, false) => self.at(Request::LogIn, Stage::LoggingIn { token }),
-        }
-    }
-
-    fn record(self, seen: &Observed, token: Named, login: Verdict, tries: u8) -> Next {
-        let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
-        let recorded = RecordedToken {
-            id: token.id.clone(),
-            username: token.username.clone(),
-            nonce: seen.marker(facts, &self.attempt).nonce().to_string(),
-            request_time: Time(self.asked),
-        };
-        let secret = RecordedSecret {
-            name: seen.object.secret_name.clone(),
-            uid: Some(meta.uid.clone()),
-            resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread),
-        };
-        let (portal, errand) = (facts.portal.clone(), self.errand.clone());
-        let fact = Fact::TokenStored { token: recorded, portal, secret, errand, login: login.clone() };
-        match note(seen, fact) {
-            Some(request) => self.at(request, Stage::Recording { token, login, tries }),
-            None => Flow::End(Outcome::Stored),
-        }
-    }
-
-    fn recorded(self, seen: &Observed, token: Named, login: Verdict, tries: u8, answer: Answer) -> Next {
-        match answer {
-            Answer::Object(Some(_)) => Flow::End(Outcome::Stored),
-            // Somebody edited the object meanwhile. Another operator may have written other tokens.
-            Answer::Conflict => {
-                let former = recorded(&seen.object).tokens();
-                self.at(Request::ReadObject, Stage::ReadingObject { token, login, tries, former })
-            }
-            // The token is stored: what status lacks is adopted by the next pass.
-            other => Flow::End(failed(other)),
-        }
-    }
-
-    /// Nothing was made: the reservation alone goes.
-    fn drop(self, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![], tries: TRIES, outcome })
-    }
-
-    /// Something may have been made: the reservation goes first, so that no commit of this attempt
-    /// can succeed any more; then it is sought. What the portal does later than that, an audit finds.
-    fn seek(self, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::AskingForAudit, seek: true, revoke: vec![], tries: TRIES, outcome })
-    }
-
-    /// A token in hand that is not to be stored.
-    fn undo(self, token: Named, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![token], tries: TRIES, outcome })
-    }
-
-    /// Tokens that nothing names and nothing can name.
-    fn revoke(self, revoke: Vec<Named>, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Revoking, seek: false, revoke, tries: TRIES, outcome })
-    }
-
-    fn back(self, back: Back) -> Next {
-        let request = match back.at {
-            Retreat::AskingForAudit => Request::WantAudit,
-            Retreat::Dropping => Request::Secret(Write::Drop),
-            Retreat::Reading => Request::ReadSecret,
-            Retreat::Revoking => match back.revoke.last() {
-                Some(token) => Request::Revoke(token.clone()),
-                None => return Flow::End(back.outcome),
-            },
-            // Replaced by the caller, which knows the mark.
-            Retreat::Seeking => Request::ReadSecret,
-        };
-        self.at(request, Stage::Back(back))
-    }
-
-    fn retreat(self, seen: &Observed, mut back: Back, answer: Answer) -> Next {
-        match (back.at, answer) {
-            (Retreat::AskingForAudit, _) => self.back(Back { at: Retreat::Dropping, ..back }),
-            (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
-            (Retreat::Dropping, _) => self.back(Back { at: Retreat::Reading, ..back }),
-            (Retreat::Reading, Answer::Secret(found)) => {
-                let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
-                if stored.is_some_and(|stored| stored.attempt == self.attempt) {
-                    // Whoever made it has committed meanwhile.
-                    return Flow::End(Outcome::LookAgain);
-                }
-                let held = found.and_then(|meta| meta.reservation).is_some_and(|held| held.attempt == self.attempt);
-                match (held, back.tries) {
-                    (false, _) => self.dropped(seen, back),
-                    // The next pass sees our reservation, and takes it out.
-                    (true, 0) => Flow::End(back.outcome),
-                    (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
-                }
-            }
-            (Retreat::Reading, _) => self.leave_to_audit(back),
-            (Retreat::Seeking, Answer::Rows(rows)) => {
-                back.revoke.extend(rows.into_iter().map(|row| row.token));
-                self.back(Back { at: Retreat::Revoking, ..back })
-            }
-            // The audit that was asked for seeks it again.
-            (Retreat::Seeking, other) => Flow::End(failed(other)),
-            (Retreat::Revoking, Answer::Done) => {
-                back.revoke.pop();
-                self.back(back)
-            }
-            (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
-            (Retreat::Revoking, _) => self.leave_to_audit(back),
-        }
-    }
-
-    fn dropped(self, seen: &Observed, back: Back) -> Next {
-        match seen.facts().filter(|facts| back.seek && facts.list_visible) {
-            Some(facts) => {
-                let marker = seen.marker(facts, &self.attempt);
-                self.at(Request::Find(Rows::Marked(marker)), Stage::Back(Back { at: Retreat::Seeking, ..back }))
-            }
-            None => self.back(Back { at: Retreat::Revoking, ..back }),
-        }
-    }
-
-    /// What was made bears its mark, so the audit that is asked for now revokes it.
-    fn leave_to_audit(self, back: Back) -> Next {
-        self.at(Request::WantAudit, Stage::Back(Back { at: Retreat::Revoking, revoke: vec![], ..back }))
     }
 }

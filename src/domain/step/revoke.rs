@@ -136,9 +136,9 @@ impl Revoking {
 
 const MARGIN: Duration = Duration::from_millis(50);
 
-fn not_revoked(token: &Named, fault: Fault) -> Fault {
-    let message = format!("the token {} is not revoked yet: {}", token.username, fault.message);
-    Fault { message, ..fault }
+fn not_revoked(token: &Named, Fault { reason, message, stalled }: Fault) -> Fault {
+    let message = format!("the token {} is not revoked yet: {message}", token.username);
+    Fault { reason, message, stalled }
 }
 
 fn still_alive(token: &Named, verdict: &Verdict) -> Fault {

@@ -5,7 +5,7 @@
 
 mod calls;
 mod cli;
-mod fake;
+pub mod fake;
 mod faults;
 mod flows;
 mod forms;
@@ -14,4 +14,4 @@ mod login;
 mod metadata;
 mod profiles;
 mod staged;
-mod world;
+pub mod world;

@@ -1,6 +1,6 @@
 //! Portals and clients to test with.
 
-use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER};
+use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER, metadata};
 use registry_token_operator::api::{Limits, Reason, Thinkwise};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Failure, Portal as _, PortalRow, Sent};
@@ -52,7 +52,11 @@ pub fn spec(url: &str) -> Thinkwise {
 }
 
 pub fn basic(password: &str) -> Credentials {
-    Credentials::Basic { username: USER.to_owned(), password: SecretString::from(password) }
+    basic_as(USER, password)
+}
+
+pub fn basic_as(username: &str, password: &str) -> Credentials {
+    Credentials::Basic { username: username.to_owned(), password: SecretString::from(password) }
 }
 
 pub fn client_credentials(secret: &str) -> Credentials {
@@ -81,6 +85,16 @@ pub async fn with_basic() -> (Fake, ThinkwisePortal) {
 
 pub fn kind(failure: &Failure) -> (Sent, Reason) {
     (failure.sent, failure.reason)
+}
+
+/// What a portal answers that is only read: its `$metadata`, and a list without a token. Nothing for a task.
+pub fn reading(path: &str) -> Option<String> {
+    let last = path.rsplit('/').next()?.split('?').next()?;
+    match last {
+        "$metadata" => Some(metadata(&Shape::default())),
+        "container_token" => Some(json!({"value": []}).to_string()),
+        _ => None,
+    }
 }
 
 /// A portal of this shape, and a client that found out all by itself.

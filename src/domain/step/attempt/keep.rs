@@ -1,0 +1,115 @@
+//! A token in hand: stored in the Secret, and named in the status.
+
+use super::{Attempting, MOMENT, Next, Stage, TRIES};
+use crate::api::{RecordedSecret, RecordedToken};
+use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
+use crate::domain::fault::Fault;
+use crate::domain::faults::refused;
+use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::pull_secret::Stored;
+use crate::domain::recorded::recorded;
+use crate::domain::status::Fact;
+use crate::domain::step::{Flow, Outcome, failed, note};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+impl Attempting {
+    pub(super) fn commit(self, token: Named, tries: u8) -> Next {
+        let stored = Stored { attempt: self.attempt.clone(), id: token.id.clone(), errand: self.errand.clone() };
+        self.at(Request::Secret(Write::Commit(stored)), Stage::Committing { token, tries })
+    }
+
+    pub(super) fn committed(self, seen: &Observed, token: Named, tries: u8, answer: Answer) -> Next {
+        match answer {
+            Answer::Secret(Some(_)) => self.log_in(seen, token),
+            Answer::Refused(message) => {
+                self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: Some(refused(&message)) })
+            }
+            _ => self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: None }),
+        }
+    }
+
+    /// What became of a commit that was refused or not answered.
+    pub(super) fn read(
+        mut self,
+        seen: &Observed,
+        token: Named,
+        tries: u8,
+        refusal: Option<Fault>,
+        answer: Answer,
+    ) -> Next {
+        let left = tries.saturating_sub(1);
+        let Answer::Secret(found) = answer else {
+            if left > 0 {
+                return self.at(Request::Pause(MOMENT * 2), Stage::Waiting { token, tries: left, refusal });
+            }
+            // What the Secret says is found by the next pass: stored is adopted, reserved is given up.
+            return Flow::End(Outcome::LookAgain);
+        };
+        let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
+        let reserved = found.as_ref().and_then(|meta| meta.reservation.as_ref());
+        let outcome = refusal.clone().map_or(Outcome::LookAgain, Outcome::Failed);
+        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
+            // Somebody may have changed the content since: it is read before it is called good.
+            self.unread = true;
+            self.log_in(seen, token)
+        } else if reserved.is_none_or(|held| held.attempt != self.attempt) {
+            // Nothing names this attempt any more, and nothing can: nobody else would revoke it.
+            self.revoke(vec![token], outcome)
+        } else if refusal.is_some() || left == 0 {
+            self.undo(token, outcome)
+        } else {
+            self.commit(token, left)
+        }
+    }
+
+    fn log_in(self, seen: &Observed, token: Named) -> Next {
+        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
+        // A token that replaces a working one has just been let in.
+        match (wanted, self.errand.cause.replaces_a_working_token()) {
+            (false, _) => self.record(seen, token, Verdict::NotAsked, TRIES),
+            (true, true) => self.record(seen, token, Verdict::Accepted, TRIES),
+            (true, false) => self.at(Request::LogIn, Stage::LoggingIn { token }),
+        }
+    }
+
+    pub(super) fn record(self, seen: &Observed, token: Named, login: Verdict, tries: u8) -> Next {
+        let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
+        let recorded = RecordedToken {
+            id: token.id.clone(),
+            username: token.username.clone(),
+            nonce: seen.marker(facts, &self.attempt).nonce().to_string(),
+            request_time: Time(self.asked),
+        };
+        let secret = RecordedSecret {
+            name: seen.object.secret_name.clone(),
+            uid: Some(meta.uid.clone()),
+            resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread),
+        };
+        let (portal, errand) = (facts.portal.clone(), self.errand.clone());
+        let fact = Fact::TokenStored { token: recorded, portal, secret, errand, login: login.clone() };
+        match note(seen, fact) {
+            Some(request) => self.at(request, Stage::Recording { token, login, tries }),
+            None => Flow::End(Outcome::Stored),
+        }
+    }
+
+    pub(super) fn status_written(
+        self,
+        seen: &Observed,
+        token: Named,
+        login: Verdict,
+        tries: u8,
+        answer: Answer,
+    ) -> Next {
+        match answer {
+            Answer::Object(Some(_)) => Flow::End(Outcome::Stored),
+            // Somebody edited the object meanwhile. Another operator may have written other tokens.
+            Answer::Conflict => {
+                let former = recorded(&seen.object).tokens();
+                self.at(Request::ReadObject, Stage::ReadingObject { token, login, tries, former })
+            }
+            // The token is stored: what status lacks is adopted by the next pass.
+            other => Flow::End(failed(other)),
+        }
+    }
+}
