@@ -5,7 +5,7 @@ use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::world::secret_name;
-use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
@@ -179,7 +179,7 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
     Ok(found)
 }
 
-/// Starts a pass of each object whose token is gone, or described otherwise than it wants.
+/// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
 fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let Some(audited) = ctx.issuers.audited(key) else { return };
     for token in ctx.tokens.state() {
@@ -191,7 +191,9 @@ fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
         }
         let named = Named { id: current.id.clone(), username: current.username.clone() };
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
-        if listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
+        let doubted = status
+            .is_some_and(|status| status.conditions.iter().any(|one| one.reason == Reason::TokenNotListed.to_string()));
+        if doubted || listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
         }
     }

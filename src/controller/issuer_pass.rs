@@ -60,6 +60,11 @@ where
         None => prepare(ctx, &key, object, held).await,
     };
     note(ctx, &key, &found);
+    // It went while the portal was asked: what was just noted must not outlive it.
+    if !ctx.may_exist(&key) {
+        super::missing(ctx, &key);
+        return Ok(CHECK);
+    }
     if object.deleting()
         && let Some(wait) = leave(object, ctx, api).await?
     {

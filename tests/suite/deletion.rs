@@ -6,9 +6,9 @@ use crate::living::{current, current_id};
 use crate::operator;
 use crate::simulator::{Config, Operation};
 use crate::stage::{LIMIT, Team, own_stage, ready, start_operator, token};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -129,6 +129,43 @@ async fn an_issuer_and_its_secret_that_are_deleted_first_stay_until_the_last_tok
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
     until_gone(&team.issuers(), "portal").await;
     until_gone(&team.secrets(), "portal").await;
+}
+
+#[tokio::test]
+async fn an_issuer_that_was_taken_away_by_force_is_asked_for_before_the_token_is_revoked() {
+    let team = Team::new("forced").await;
+    team.token("pull", "needs its issuer").await;
+    team.until_settled("pull").await;
+    team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
+    let force = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    team.issuers().patch("portal", &PatchParams::default(), &force).await.expect("forced");
+    until_gone(&team.issuers(), "portal").await;
+    team.until("pull", "True", "TokenStored").await;
+    begin_deletion(&team, "pull").await;
+    let waits = team.until("pull", "False", "IssuerNotFound").await;
+    let message = ready(&waits).2;
+    assert!(message.contains("create the issuer again") && message.contains("deletionPolicy: Orphan"), "{message}");
+    team.issuer(json!({})).await;
+    until_gone(&team.tokens(), "pull").await;
+    assert!(team.portal.ledger().live().is_empty(), "revoked with an issuer of another UID");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_deleted_while_the_portal_is_down_ends_clean_when_it_is_back() {
+    let team = Team::new("namespace-down").await;
+    let rotation = json!({"interval": "24h", "overlap": "1h"});
+    team.apply(with("pull", json!({"rotation": rotation}))).await;
+    let first = team.until_settled("pull").await;
+    team.annotate("pull", "rotate", "1").await;
+    team.until_replaced("pull", &current(&first)).await;
+    team.until_settled("pull").await;
+    team.portal.down().await;
+    let namespaces: Api<Namespace> = Api::all(team.client.clone());
+    namespaces.delete(&team.namespace, &DeleteParams::default()).await.expect("deleted");
+    team.until("pull", "False", "IssuerNotReady").await;
+    team.portal.up().await;
+    until_gone(&namespaces, &team.namespace).await;
+    assert!(team.portal.ledger().live().is_empty(), "the retiring one too");
 }
 
 #[tokio::test]

@@ -105,6 +105,25 @@ async fn an_annotation_that_goes_and_comes_back_with_the_same_value_asks_for_not
 }
 
 #[tokio::test]
+async fn a_rotation_asked_for_while_the_portal_is_down_is_made_up_for_once() {
+    let team = Team::new("down-rotate").await;
+    team.apply(rotating("pull", "0s")).await;
+    let first = team.until_settled("pull").await;
+    team.portal.down().await;
+    team.annotate("pull", "rotate", "1").await;
+    team.annotate("pull", "rotate", "2").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let waits = team.tokens().get("pull").await.expect("there");
+    assert_eq!(crate::stage::ready(&waits).0, "True", "pods can pull meanwhile");
+    team.portal.up().await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+    team.until_settled("pull").await;
+    team.silent_for("pull", Duration::from_secs(3)).await;
+    assert_eq!(team.portal.ledger().applied(Operation::Request), 2);
+}
+
+#[tokio::test]
 async fn an_issuers_annotation_rotates_and_replaces_all_its_tokens_and_no_new_one() {
     let team = Team::new("all").await;
     for name in ["a", "b", "c"] {

@@ -131,6 +131,27 @@ async fn an_edit_that_the_portal_does_not_keep_is_said_and_not_tried_for_ever() 
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }
 
+#[tokio::test]
+async fn a_token_that_the_portal_hides_and_the_registry_lets_in_is_not_replaced() {
+    let team = Team::new("hidden").await;
+    team.token("pull", "hidden").await;
+    let first = team.until_settled("pull").await;
+    team.portal.configure(|config| config.visible = Visible::Percent(0));
+    let told =
+        |object: &RegistryToken| condition(object, "Reconciling").is_some_and(|one| one["reason"] == "TokenNotListed");
+    team.audit_until_object("pull", "it is said", told).await;
+    let object = team.tokens().get("pull").await.expect("there");
+    assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
+    let message = condition(&object, "Reconciling").unwrap_or_default()["message"].to_string();
+    assert!(message.contains("may see fewer tokens than before"), "{message}");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 1);
+    // Seen again, all is as it was.
+    team.portal.configure(|config| config.visible = Visible::All);
+    team.audit_until_object("pull", "nothing hinders", |object| condition(object, "Reconciling").is_none()).await;
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
+    assert_eq!(team.portal.ledger().count(Operation::Request), 1);
+}
+
 async fn until_issuer(team: &Team, reason: &str, advice: &str) {
     eventually(&format!("the issuer to say {reason}"), LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
