@@ -113,7 +113,8 @@ impl ControlPlane {
         self.servers().try_for_each(|server| lock(server).check_alive())
     }
 
-    /// Kills API server and etcd, and starts them again with the same port and data.
+    /// Kills API server and etcd, and starts them again with the same port and data. The controller
+    /// manager begins anew: its garbage collector may take many minutes to notice that they are back.
     pub async fn restart(&self) -> Result<()> {
         {
             let (mut api_server, mut etcd) = (lock(&self.api_server), lock(&self.etcd));
@@ -122,7 +123,13 @@ impl ControlPlane {
             *etcd = start_etcd(&self.files)?;
             *api_server = start_api_server(&self.files, self.port, self.options.audit)?;
         }
-        self.ready().await
+        self.ready().await?;
+        if let Some(manager) = &self.controller_manager {
+            let mut manager = lock(manager);
+            manager.kill();
+            *manager = start_controller_manager(&self.files, &self.kubeconfig_path())?;
+        }
+        Ok(())
     }
 
     fn servers(&self) -> impl Iterator<Item = &Mutex<Server>> {
