@@ -1,6 +1,6 @@
 //! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
 
-use super::audit;
+use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
 use super::issuer::prepare;
@@ -116,7 +116,7 @@ async fn audit_if_due(
         return false;
     }
     let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
-    match audit::run(ctx, key, issuer, most).await {
+    match audit::run(ctx, key, issuer, most, Caches::Trusted).await {
         Ok(()) => {
             ctx.memory.looked(&object.uid(), object.annotations());
             false

@@ -556,7 +556,9 @@ pub fn perform_audit(
             shown.filter(|_| !shrunken).for_each(|row| inventory.add(row));
             // Caches lag as far as they may: what they do not explain is read again.
             let cached = world.as_cached();
-            audit::Answer::Scanned(inventory, Known::of(&holders(&cached, false), &owners(&cached)))
+            // An issuer's last audit believes none.
+            let known = Known::of(&holders(&cached, false), &owners(&cached));
+            audit::Answer::Scanned(inventory, if world.issuer.deleting { Known::default() } else { known })
         }
         audit::Request::Owners => {
             let stale = mutant == Some(Mutant::ReadsObjectsBeforeSecrets);
