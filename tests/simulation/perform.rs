@@ -400,7 +400,7 @@ fn ask(
         }
         Outcome::LostBefore => Answer::Ambiguous(fault()),
         Outcome::Late => {
-            world.late.push(description.to_owned());
+            world.late.push((description.to_owned(), world.clock + LONGEST));
             Answer::Ambiguous(fault())
         }
         Outcome::LostAfter => {

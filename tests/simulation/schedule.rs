@@ -167,7 +167,7 @@ impl State {
                 deed.perform(&mut self.world, slot);
             }
             Event::ActLate => {
-                let description = self.world.late.remove(0);
+                let (description, _) = self.world.late.remove(0);
                 self.world.mint(description);
             }
             Event::CollectGarbage => self.world.collect_garbage(),
@@ -185,7 +185,13 @@ impl State {
         if self.world.setting.rotation && seconds >= 3600 {
             self.world.ghost.reasons += self.world.slots.len();
         }
-        self.world.clock += seconds;
+        // No portal acts later than the longest time that an answer may take.
+        let now = self.world.clock + seconds;
+        while let Some(due) = self.world.late.iter().position(|(_, until)| *until <= now) {
+            let (description, _) = self.world.late.remove(due);
+            self.world.mint(description);
+        }
+        self.world.clock = now;
     }
 
     fn spend(&mut self, outcome: Outcome) {

@@ -135,8 +135,8 @@ pub struct World {
     pub slots: Vec<Slot>,
     pub issuer: Issuer,
     pub rows: BTreeMap<u32, Row>,
-    /// Requests that the portal will act on late.
-    pub late: Vec<String>,
+    /// Requests that the portal will act on late, and until when it does at the latest.
+    pub late: Vec<(String, i64)>,
     pub next_row: u32,
     pub next_uid: u32,
     pub ghost: Ghost,
