@@ -82,7 +82,10 @@ impl Deed {
 
     /// Does it.
     pub fn perform(self, world: &mut World, slot: usize) {
-        world.ghost.ruined += 2 * world.setting.operators;
+        // A new object ruins no attempt; anything else may ruin those under way.
+        if self != Self::Create {
+            world.ghost.ruined += 2 * world.setting.operators;
+        }
         match self {
             Self::Create => create(world, slot),
             Self::Delete => world.change_object(slot, |object| {

@@ -104,6 +104,8 @@ impl Attempting {
                 other => Flow::End(failed(other)),
             },
             Stage::Looking => match answer {
+                // Somebody else has reserved it since it was decided upon.
+                Answer::Content(Some(found)) if found.0.reservation.is_some() => Flow::End(Outcome::LookAgain),
                 Answer::Content(Some(found)) => match found.1 {
                     Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
                     Content::Immutable => Flow::End(Outcome::Failed(immutable())),
