@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz bench check generate control-plane image clean
+.PHONY: help build demo test fuzz simulate torture bench check generate control-plane image clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +16,16 @@ test: ## Runs every suite; one line of counts at the end
 	@tests/control_plane/build.sh >/dev/null
 	@tests/run.sh
 
+torture: ## Kills the operator 1,000 times while objects come and go, and counts the tokens; KILLS=n, SEED=n
+	@tests/control_plane/build.sh >/dev/null
+	cargo build --release --locked --bin registry-token-operator
+	cargo bench --locked --profile dev --bench torture -- $(CURDIR)/target/release/registry-token-operator
+
 fuzz: ## Feeds every reader of strangers' words with chance; TIME=600 is so many seconds for each
 	BOLERO_RANDOM_TEST_TIME_MS=$(or $(TIME),60)000 cargo test --locked --lib fuzz:: -- --nocapture
+
+simulate: ## Runs a million random schedules of the core; SCHEDULES, FIRST, and SEED for the trace of one
+	cargo run --release --locked --example simulate
 
 bench: ## Measures the operator and prints a table
 	@tests/control_plane/build.sh >/dev/null

@@ -35,7 +35,8 @@ pub const ROTATE_ANNOTATION: &str = "registry-token.dev/rotate";
 /// old one is revoked as soon as the new one is stored.
 pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 
-/// On an object, set by its user: any new value has it looked at now, the whole Secret included.
+/// On an object, set by its user: any new value has it looked at now, the whole Secret included; on an
+/// issuer, its portal is audited now.
 pub const RECONCILE_ANNOTATION: &str = "registry-token.dev/reconcile";
 
 /// On a Secret without a controller, set to `true` by its user: it is handed over to the

@@ -6,6 +6,7 @@ mod duration;
 mod issuer;
 mod keys;
 mod lifecycle;
+mod limits;
 mod names;
 mod reason;
 mod registry_token;
@@ -15,7 +16,7 @@ mod thinkwise;
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
-    AllowedNamespaces, Audit, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, Limits, LoginCheck,
+    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
     NamespacesFrom, OwnershipMarker, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer,
     TokenIssuerSpec,
 };
@@ -25,6 +26,7 @@ pub use keys::{
     ROTATE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 pub use lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
+pub use limits::{Audit, Limits};
 pub use names::{IssuerKind, IssuerRef};
 pub use reason::{ConditionType, Reason};
 pub use registry_token::{

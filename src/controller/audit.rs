@@ -5,7 +5,7 @@ use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::world::secret_name;
-use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
@@ -25,9 +25,25 @@ use std::collections::HashSet;
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
 
+/// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
+/// belated cache explains wrongly, no later one would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caches {
+    /// It may.
+    Trusted,
+    /// Every token with a mark is looked for past every cache.
+    Ignored,
+}
+
 /// Audits the portal, and wakes the objects that what it found concerns.
-pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: usize) -> Result<(), Fault> {
-    let found = drive(ctx, key, issuer).await?;
+pub async fn run(
+    ctx: &Context,
+    key: &IssuerKey,
+    issuer: &Handle,
+    most_percent: usize,
+    caches: Caches,
+) -> Result<(), Fault> {
+    let found = drive(ctx, key, issuer, caches).await?;
     let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
     let lag = issuer.facts.longest_answer;
     let vanished = Vanished::count(&found.inventory, &owners, lag, most_percent);
@@ -40,25 +56,32 @@ pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: 
     Ok(())
 }
 
-async fn drive(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> Result<Found, Fault> {
+async fn drive(ctx: &Context, key: &IssuerKey, issuer: &Handle, caches: Caches) -> Result<Found, Fault> {
     let (mut audit, mut next) = Audit::begin();
     loop {
         match next {
             Next::End(found) => return found,
             Next::Do(request) => {
                 tracing::debug!(issuer = key.name, ?request, "audit");
-                let answer = perform(ctx, key, issuer, request).await.unwrap_or_else(Answer::Failed);
+                let answer = perform(ctx, key, issuer, request, caches).await.unwrap_or_else(Answer::Failed);
                 (audit, next) = audit.step(answer);
             }
         }
     }
 }
 
-async fn perform(ctx: &Context, key: &IssuerKey, issuer: &Handle, request: Request) -> Result<Answer, Fault> {
+async fn perform(
+    ctx: &Context,
+    key: &IssuerKey,
+    issuer: &Handle,
+    request: Request,
+    caches: Caches,
+) -> Result<Answer, Fault> {
     Ok(match request {
         Request::Scan => {
             let inventory = scan(ctx, issuer).await.map_err(failed)?;
-            Answer::Scanned(inventory, cached(ctx, key))
+            let known = if caches == Caches::Trusted { cached(ctx, key) } else { Known::default() };
+            Answer::Scanned(inventory, known)
         }
         Request::Owners => Answer::Owners(read_owners(ctx, key).await.map_err(unread)?),
         Request::Holders(names) => Answer::Holders(read_holders(ctx, key, &names).await.map_err(unread)?),
@@ -179,7 +202,7 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
     Ok(found)
 }
 
-/// Starts a pass of each object whose token is gone, or described otherwise than it wants.
+/// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
 fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let Some(audited) = ctx.issuers.audited(key) else { return };
     for token in ctx.tokens.state() {
@@ -191,7 +214,9 @@ fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
         }
         let named = Named { id: current.id.clone(), username: current.username.clone() };
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
-        if listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
+        let doubted = status
+            .is_some_and(|status| status.conditions.iter().any(|one| one.reason == Reason::TokenNotListed.to_string()));
+        if doubted || listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
         }
     }

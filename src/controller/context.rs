@@ -108,6 +108,11 @@ impl Context {
         self.caches.get().is_some()
     }
 
+    /// Whether an issuer may exist, as far as the caches know.
+    pub fn may_exist(&self, key: &IssuerKey) -> bool {
+        self.caches.get().is_none_or(|caches| caches.hold(key))
+    }
+
     /// The issuer as decisions see it, where it can be worked with as this handle. What no filled
     /// cache holds does not exist.
     pub fn issuer(&self, key: &IssuerKey, handle: Option<&Arc<Handle>>) -> IssuerView {
@@ -131,11 +136,6 @@ impl Context {
         };
         caches.cluster.state().iter().any(|issuer| uses(&**issuer))
             || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
-    }
-
-    /// Whether no other operator is at work, as far as this one knows.
-    pub const fn leads(&self) -> bool {
-        false
     }
 
     /// Has an issuer's portal audited when no late answer can come any more.

@@ -47,12 +47,11 @@ pub async fn prepare(
     let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
     let former = ctx.issuers.handle(key).filter(|former| former.inputs == inputs);
     let gate = ctx.issuers.gate(key, &spec.limits);
-    let portal: Arc<dyn Portal> = match former {
-        Some(former) => Arc::clone(&former.portal),
-        None => {
-            let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
-            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?)
-        }
+    let portal: Arc<dyn Portal> = if let Some(former) = former {
+        Arc::clone(&former.portal)
+    } else {
+        let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
+        Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?)
     };
     let resolved = look(&*portal, &gate).await?;
     let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
@@ -71,7 +70,7 @@ pub async fn prepare(
     };
     let (uid, generation) = (object.uid(), object.generation());
     let credentials = credentials_name(spec);
-    Ok(Arc::new(Handle { uid, generation, inputs, facts, hosts, registries, credentials, resolved, portal, gate }))
+    Ok(Arc::new(Handle { uid, generation, facts, inputs, hosts, registries, resolved, credentials, portal, gate }))
 }
 
 /// Does the portal answer? What it is like is kept by it; that it lists is asked each time.

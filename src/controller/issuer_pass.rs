@@ -1,6 +1,6 @@
 //! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
 
-use super::audit;
+use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
 use super::issuer::prepare;
@@ -60,6 +60,11 @@ where
         None => prepare(ctx, &key, object, held).await,
     };
     note(ctx, &key, &found);
+    // It went while the portal was asked: what was just noted must not outlive it.
+    if !ctx.may_exist(&key) {
+        super::missing(ctx, &key);
+        return Ok(CHECK);
+    }
     if object.deleting()
         && let Some(wait) = leave(object, ctx, api).await?
     {
@@ -104,12 +109,18 @@ async fn audit_if_due(
     found: &Result<Arc<Handle>, (Reason, String)>,
 ) -> bool {
     let Ok(issuer) = found else { return false };
-    if object.deleting() || !issuer.facts.list_visible || !until_audit(ctx, key, object, issuer).is_zero() {
+    let due = || until_audit(ctx, key, object, issuer).is_zero();
+    // "Reconcile now", as on a RegistryToken.
+    let asked = ctx.memory.asks_to_look(&object.uid(), object.annotations());
+    if object.deleting() || !issuer.facts.list_visible || !(asked || due()) {
         return false;
     }
     let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
-    match audit::run(ctx, key, issuer, most).await {
-        Ok(()) => false,
+    match audit::run(ctx, key, issuer, most, Caches::Trusted).await {
+        Ok(()) => {
+            ctx.memory.looked(&object.uid(), object.annotations());
+            false
+        }
         Err(fault) => {
             tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
             true

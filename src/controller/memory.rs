@@ -1,11 +1,10 @@
 //! What this process remembers of objects between passes. All of it may be lost: a restart only
 //! waits or asks once more.
 
-use crate::api::{RECONCILE_ANNOTATION, RegistryToken};
+use crate::api::RECONCILE_ANNOTATION;
 use crate::domain::sightings::Sightings;
 use jiff::Timestamp;
-use kube::ResourceExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -96,11 +95,22 @@ impl Memory {
     }
 
     /// Whether the annotation that asks for a closer look has another value than when this process
-    /// saw the object last.
-    pub fn look_closer(&self, uid: &str, object: &RegistryToken) -> bool {
-        let value = object.annotations().get(RECONCILE_ANNOTATION).cloned();
-        let former = lock(&self.looked).insert(uid.to_owned(), value.clone());
-        value.is_some() && former.is_some_and(|former| former != value)
+    /// took note of it last. One that was there at the first look asks for nothing.
+    pub fn asks_to_look(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
+        let value = annotations.get(RECONCILE_ANNOTATION);
+        value.is_some() && lock(&self.looked).get(uid).is_some_and(|former| former.as_ref() != value)
+    }
+
+    /// Takes note of that annotation: what it asks for is done.
+    pub fn looked(&self, uid: &str, annotations: &BTreeMap<String, String>) {
+        lock(&self.looked).insert(uid.to_owned(), annotations.get(RECONCILE_ANNOTATION).cloned());
+    }
+
+    /// Both at once.
+    pub fn look_closer(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
+        let asked = self.asks_to_look(uid, annotations);
+        self.looked(uid, annotations);
+        asked
     }
 
     /// The object is gone.

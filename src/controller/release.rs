@@ -1,7 +1,7 @@
 //! An issuer that is being deleted, and whom nobody uses any more: a last audit when no late answer
 //! can come, and then issuer and credentials may go.
 
-use super::audit;
+use super::audit::{self, Caches};
 use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer_kind::IssuerObject;
@@ -30,7 +30,7 @@ pub async fn judge(ctx: &Context, object: &dyn IssuerObject, issuer: Option<&Han
         now,
     };
     match (release(&seen), issuer) {
-        (Release::Audit, Some(issuer)) => Ok(match audit::run(ctx, &key, issuer, 0).await {
+        (Release::Audit, Some(issuer)) => Ok(match audit::run(ctx, &key, issuer, 0, Caches::Ignored).await {
             Ok(()) => Release::Now,
             Err(fault) => {
                 tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the last audit failed");

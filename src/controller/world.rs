@@ -53,9 +53,10 @@ impl World {
             secret: self.secret.as_ref().map(|meta| self.parse(ctx, meta)),
             issuer: ctx.issuer(&key, self.issuer.as_ref()),
             holder: ctx.holder.clone(),
-            leads: ctx.leads(),
+            // There is no lease yet: another operator may be at work.
+            leads: false,
             listed: self.listed(ctx, &key),
-            look_closer: ctx.memory.look_closer(&self.uid(), &self.object),
+            look_closer: ctx.memory.look_closer(&self.uid(), self.object.annotations()),
             attempt,
             unsettled: false,
         }

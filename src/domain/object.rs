@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// The object, as far as decisions stand on it.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of the spec of its own")]
 pub struct Object {
     /// Its UID.
     pub uid: String,

@@ -108,6 +108,7 @@ pub enum LoginMode {
 
 /// What an issuer asks of its objects.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct IssuerFacts {
     /// Its part of every mark.
     pub tag: IssuerTag,

@@ -88,10 +88,11 @@ impl Pass {
         self.take_in(&answer);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Room => {
-                // It may have been waited for long: what was seen before is old.
+                // It may have been waited for long: what was seen before is old, and begins only what
+                // is guarded by its version.
                 self.room = true;
                 self.fresh = false;
-                self.read_object()
+                self.decide()
             }
             Stage::ReadingObject => match answer {
                 Answer::Object(Some(_)) => self.ask(Request::ReadSecret, Stage::ReadingSecret),
@@ -105,7 +106,6 @@ impl Pass {
                 }
                 other => self.finish(super::step::failed(other)),
             },
-            Stage::HoldingIssuer => self.end(End::Rest),
             Stage::Finalizer { put } => match answer {
                 Answer::Object(Some(_)) if put => {
                     // The answer to our own write is as good as a read; the Secret is proved by its creation.
@@ -145,7 +145,7 @@ impl Pass {
             }
             // What cannot be written now is said by the next pass.
             Stage::Saying(end) => self.end(end),
-            Stage::Ended => self.end(End::Rest),
+            Stage::HoldingIssuer | Stage::Ended => self.end(End::Rest),
         }
     }
 
@@ -185,7 +185,8 @@ impl Pass {
             let successor = matches!(&action, Action::Attempt(errand) if errand.cause.replaces_a_working_token());
             return self.ask(Request::Room { urgent: !successor }, Stage::Room);
         }
-        if !self.fresh && !(action.may_use_cache() && self.seen.cache_suffices()) {
+        let cache_suffices = action.may_use_cache() && self.seen.cache_suffices();
+        if !(self.fresh || cache_suffices) {
             return self.read_object();
         }
         self.carry_out(action)

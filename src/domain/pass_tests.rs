@@ -36,8 +36,6 @@ fn a_new_object_comes_to_rest_in_one_pass() {
     assert_eq!(world.pass(), End::Rest);
     let order = [
         "room",
-        "read object",
-        "read secret",
         "hold object",
         "reserve",
         "read issuer",

@@ -52,6 +52,7 @@ impl<'a> Saying<'a> {
 
 /// A fact that changes a status.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, and not for long")]
 pub enum Fact {
     /// A new token is stored; the former one retires.
     TokenStored {

@@ -113,6 +113,25 @@ impl ControlPlane {
         self.servers().try_for_each(|server| lock(server).check_alive())
     }
 
+    /// Kills API server and etcd, and starts them again with the same port and data. The controller
+    /// manager begins anew: its garbage collector may take many minutes to notice that they are back.
+    pub async fn restart(&self) -> Result<()> {
+        {
+            let (mut api_server, mut etcd) = (lock(&self.api_server), lock(&self.etcd));
+            api_server.kill();
+            etcd.kill();
+            *etcd = start_etcd(&self.files)?;
+            *api_server = start_api_server(&self.files, self.port, self.options.audit)?;
+        }
+        self.ready().await?;
+        if let Some(manager) = &self.controller_manager {
+            let mut manager = lock(manager);
+            manager.kill();
+            *manager = start_controller_manager(&self.files, &self.kubeconfig_path())?;
+        }
+        Ok(())
+    }
+
     fn servers(&self) -> impl Iterator<Item = &Mutex<Server>> {
         [&self.etcd, &self.api_server].into_iter().chain(&self.controller_manager)
     }

@@ -134,8 +134,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Kills it, and waits until it has ended.
+    pub fn kill(&mut self) {
         // End-of-file makes the shell kill the server; the shell ends when the server has.
         drop(self.shell.stdin.take());
         let start = Instant::now();
@@ -146,6 +147,12 @@ impl Drop for Server {
             }
         }
         eprintln!("control plane: waited {PROMPT:?} for {} (pid {}) to end", self.name, self.pid);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

@@ -10,6 +10,7 @@ mod pull;
 mod simulator;
 
 mod cluster;
+mod later;
 mod manifests;
 mod readme;
 mod show;
@@ -81,6 +82,11 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
     born(show, &cluster, &portal, &manifests)?;
     pulls(show, &cluster, &portal, true).await?;
     renamed(show, &cluster, &portal).await?;
+    later::rotated(show, &cluster, &portal).await?;
+    later::repaired(show, &cluster, &portal).await?;
+    if !portal.config().table_hidden {
+        later::revoked_upstream(show, &cluster, &portal).await?;
+    }
     if arguments.keep {
         keep(&cluster, &portal).await;
         return Ok(());
@@ -153,7 +159,7 @@ async fn renamed(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Resu
 
 async fn gone(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
     let content = content(cluster)?;
-    show.step("6. The object is deleted");
+    show.step("9. The object is deleted");
     Show::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
     let ledger = portal.ledger();
     show.check(ledger.live().is_empty(), "the token is gone from the portal");

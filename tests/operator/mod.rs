@@ -25,11 +25,19 @@ impl Default for Options {
 pub struct Operator {
     server: Server,
     folder: tempfile::TempDir,
+    port: u16,
 }
 
 impl Operator {
     /// Starts the binary with this kubeconfig and waits until it is ready.
     pub async fn start(binary: &Path, kubeconfig: &Path, options: &Options) -> Result<Self> {
+        let mut operator = Self::spawn(binary, kubeconfig, options)?;
+        operator.until_ready().await?;
+        Ok(operator)
+    }
+
+    /// Starts the binary and waits for nothing.
+    pub fn spawn(binary: &Path, kubeconfig: &Path, options: &Options) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| crate::control_plane::Error::new(error.to_string()))?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -44,17 +52,20 @@ impl Operator {
             format!("--listen=127.0.0.1:{port}"),
         ];
         let server = Server::start("operator", Path::new("/usr/bin/env"), &args, folder.path())?;
-        let mut operator = Self { server, folder };
-        let url = format!("http://127.0.0.1:{port}/readyz");
+        Ok(Self { server, folder, port })
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn until_ready(&mut self) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.port);
         wait_for("the operator to be ready", Duration::from_mins(1), async || {
-            operator.server.check_alive().map_err(|error| error.to_string())?;
+            self.server.check_alive().map_err(|error| error.to_string())?;
             let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
             let ready = answer.status().is_success();
             let text = answer.text().await.unwrap_or_default();
             if ready { Ok(()) } else { Err(text) }
         })
-        .await?;
-        Ok(operator)
+        .await
     }
 
     /// Its process.
@@ -64,13 +75,18 @@ impl Operator {
 
     /// Ends it as the machine's power switch would.
     pub fn kill(self) -> String {
-        let _ = std::process::Command::new("kill").args(["-KILL", &self.pid().to_string()]).status();
+        self.signal("KILL");
         self.log()
+    }
+
+    /// Sends it a signal: `STOP` freezes it, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) {
+        let _ = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
     }
 
     /// Asks it to end, as the kubelet does, and waits until it has.
     pub async fn terminate(mut self) -> String {
-        let _ = std::process::Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        self.signal("TERM");
         let ended = wait_for("the operator to end", Duration::from_secs(30), async || {
             if self.server.check_alive().is_err() { Ok(()) } else { Err("it runs".to_owned()) }
         });

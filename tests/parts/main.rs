@@ -1,7 +1,7 @@
 //! The parts that the suite stands on, each by itself: the client of the portal, the login
 //! check at the registry, the stand-in of both, the control plane.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
 #[path = "../portal/client/mod.rs"]
 mod client;

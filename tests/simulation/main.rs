@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
+mod exhaustive;
 #[path = "mod.rs"]
 mod simulation;
 
@@ -21,11 +22,19 @@ fn random_schedules_leak_nothing_lose_nothing_and_come_to_rest() {
     println!("{schedules} schedules, {events} events");
 }
 
+/// Schedules within which each broken operator is caught.
+const MUTANT_SCHEDULES: u64 = 60_000;
+
 #[test]
 fn every_broken_operator_is_caught() {
-    for mutant in Mutant::ALL {
-        let caught = (0..SCHEDULES).find_map(|seed| run(seed, Some(mutant)).err());
-        let caught = caught.unwrap_or_else(|| panic!("{mutant:?} is not caught"));
+    let missed: Vec<Mutant> = Mutant::ALL.into_iter().filter(|mutant| !is_caught(*mutant)).collect();
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+fn is_caught(mutant: Mutant) -> bool {
+    let caught = (0..MUTANT_SCHEDULES).find_map(|seed| run(seed, Some(mutant)).err());
+    if let Some(caught) = &caught {
         println!("{mutant:?}: seed {}: {}", caught.seed, caught.what.chars().take(120).collect::<String>());
     }
+    caught.is_some()
 }

@@ -10,6 +10,8 @@
     dead_code,
     unreachable_pub,
     clippy::expect_used,
+    clippy::match_same_arms,
+    clippy::struct_excessive_bools,
     clippy::missing_errors_doc,
     clippy::must_use_candidate,
     clippy::too_many_lines,

@@ -1,8 +1,10 @@
 //! Operators that are broken on purpose: each skips one thing that the protocol asks for. A run that
 //! does not notice proves nothing.
 
-use super::world::{World, tag};
+use super::people::Deed;
+use super::world::{Setting, World, tag};
 use registry_token_operator::domain::marker::{Marker, Nonce};
+use registry_token_operator::domain::observed::LoginMode;
 
 /// What an operator does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +29,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -40,11 +42,47 @@ impl Mutant {
         Self::JudgesAStoredTokenOnACachedObject,
         Self::CountsATokenAsLostOnACachedSecret,
         Self::ReservesForAnObjectThatIsGone,
-        Self::HandlesWhatItDidNotHandle,
         Self::WritesStatusUnguarded,
         Self::TrustsTheLabelAlone,
         Self::NeverAudits,
     ];
+}
+
+impl Mutant {
+    /// Some faults show only where several things meet: then a schedule is made of those alone.
+    pub const fn focus(self, setting: &mut Setting) {
+        match self {
+            Self::ReadsObjectsBeforeSecrets => {
+                setting.deeds = &[Deed::Create, Deed::Rotate];
+                (setting.operators, setting.objects, setting.people) = (2, 1, 4);
+                (setting.faults, setting.crashes, setting.ticks) = (0, 0, 0);
+            }
+            Self::ReleasesTheIssuerWithoutLooking => {
+                setting.deeds = &[Deed::Create, Deed::DeleteIssuer];
+                setting.people = 2;
+            }
+            Self::TrustsTheLabelAlone => {
+                setting.deeds = &[Deed::Create, Deed::StripLabel];
+                (setting.objects, setting.people) = (1, 2);
+            }
+            Self::AdoptsByAForgedAnnotation => {
+                setting.deeds = &[Deed::Create, Deed::ForgeStored, Deed::Delete];
+                setting.people = 4;
+            }
+            Self::HandlesWhatItDidNotHandle => {
+                setting.deeds = &[Deed::Create, Deed::Rotate, Deed::Replace];
+                setting.people = 4;
+            }
+            Self::BelievesAShrunkenList => {
+                // A login check would speak for the tokens that the list lacks.
+                setting.login = LoginMode::Disabled;
+                (setting.objects, setting.faults, setting.ticks) = (6, 3, 3);
+                setting.deeds = &[Deed::Create];
+                setting.people = 8;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The marks of all that is stored anywhere: with these in every row, every annotation proves itself.

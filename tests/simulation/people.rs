@@ -64,13 +64,12 @@ impl Deed {
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
             Self::Resume => object.is_some_and(|object| object.suspended),
             Self::OrphanIt => object.is_some_and(|object| object.revoke),
-            Self::DeleteSecret => alive && secret.is_some(),
             // Without both a Secret is not ours any more: that is said, and nothing else is done.
             Self::StripLabel => alive && secret.is_some_and(|secret| secret.controller.is_some()),
             Self::StripOwner => alive && secret.is_some_and(|secret| secret.label.is_some()),
             Self::EditSecret => alive && secret.is_some_and(|secret| secret.content.is_some()),
             Self::StripStored => alive && secret.is_some_and(|secret| secret.stored.is_some()),
-            Self::ForgeStored => alive && secret.is_some(),
+            Self::DeleteSecret | Self::ForgeStored => alive && secret.is_some(),
             Self::RevokeUpstream | Self::EditUpstream => {
                 let in_use = secret.and_then(|secret| secret.content);
                 alive && in_use.is_some_and(|id| world.lets_in(id)) && !world.setting.permanent
@@ -83,7 +82,10 @@ impl Deed {
 
     /// Does it.
     pub fn perform(self, world: &mut World, slot: usize) {
-        world.ghost.ruined += 2 * world.setting.operators;
+        // A new object ruins no attempt; anything else may ruin those under way.
+        if self != Self::Create {
+            world.ghost.ruined += 2 * world.setting.operators;
+        }
         match self {
             Self::Create => create(world, slot),
             Self::Delete => world.change_object(slot, |object| {
@@ -169,7 +171,7 @@ fn forge(world: &mut World, slot: usize) {
     world.ghost.minted -= 1;
     if let Some(row) = world.rows.get_mut(&id.parse().unwrap_or_default()) {
         row.foreign = true;
-        row.description = "a colleague's".to_owned();
+        "a colleague's".clone_into(&mut row.description);
         row.created = clock - 1000;
     }
     world.change_secret(slot, |secret| {

@@ -400,7 +400,7 @@ fn ask(
         }
         Outcome::LostBefore => Answer::Ambiguous(fault()),
         Outcome::Late => {
-            world.late.push(description.to_owned());
+            world.late.push((description.to_owned(), world.clock + LONGEST));
             Answer::Ambiguous(fault())
         }
         Outcome::LostAfter => {
@@ -480,7 +480,14 @@ fn judge_revocation(world: &mut World, id: u32, wanted_then: bool) {
         world.violate(format!("a token that is not ours to revoke was revoked: {id}"));
     }
     for slot in &world.slots {
-        let (Some(object), Some(secret)) = (&slot.object, &slot.secret) else { continue };
+        let Some(object) = &slot.object else { continue };
+        let retiring = recorded(&see(object, &world.setting)).retiring;
+        let early = retiring.iter().find(|one| one.id == id.to_string() && one.revocation_time.0 > at(world.clock));
+        if !object.deleting && early.is_some() {
+            world.violate(format!("I8: a retiring token was revoked before its overlap was over: {id}"));
+            return;
+        }
+        let Some(secret) = &slot.secret else { continue };
         let current = recorded(&see(object, &world.setting)).token.is_some_and(|token| token.id == id.to_string());
         // Where somebody took the mark away, the token counts as lost.
         let marked = secret.stored.as_ref().is_some_and(|stored| stored.id == id.to_string());
@@ -547,8 +554,11 @@ pub fn perform_audit(
             let shown = world.listed(outcome == Outcome::Lags).into_iter().map(row);
             let shrunken = outcome == Outcome::Shrunken;
             shown.filter(|_| !shrunken).for_each(|row| inventory.add(row));
-            // A cache that lags explains less, or too much: what it does not explain is read again.
-            audit::Answer::Scanned(inventory, Known::of(&holders(world, false), &owners(world)))
+            // Caches lag as far as they may: what they do not explain is read again.
+            let cached = world.as_cached();
+            // An issuer's last audit believes none.
+            let known = Known::of(&holders(&cached, false), &owners(&cached));
+            audit::Answer::Scanned(inventory, if world.issuer.deleting { Known::default() } else { known })
         }
         audit::Request::Owners => {
             let stale = mutant == Some(Mutant::ReadsObjectsBeforeSecrets);

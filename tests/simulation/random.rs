@@ -1,6 +1,7 @@
 //! Random schedules, each from a seed that it can be run from again.
 
 use super::mutant::Mutant;
+use super::people::Deed;
 use super::schedule::{Event, State};
 use super::world::Setting;
 use registry_token_operator::domain::effect::Request;
@@ -39,6 +40,7 @@ pub fn setting(dice: &mut Dice) -> Setting {
         people: u8::try_from(dice.below(6)).unwrap_or_default(),
         crashes: u8::try_from(dice.below(3)).unwrap_or_default(),
         ticks: u8::try_from(dice.below(4)).unwrap_or_default(),
+        deeds: &Deed::ALL,
     }
 }
 
@@ -60,7 +62,10 @@ impl std::fmt::Display for Failure {
 /// Runs the schedule of a seed: so many events, and then to rest. Gives the number of events.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
     let mut dice = Dice::new(seed);
-    let setting = setting(&mut dice);
+    let mut setting = setting(&mut dice);
+    if let Some(mutant) = mutant {
+        mutant.focus(&mut setting);
+    }
     let mut state = State::new(setting, mutant);
     let steps = 20 + dice.below(160);
     let (mut taken, mut events) = (vec![], vec![]);
@@ -86,7 +91,7 @@ fn choose(dice: &mut Dice, events: &[Event]) -> Option<Event> {
         Event::Begin { object: 0, secret: 0, .. } => 8,
         Event::Step { .. } | Event::StepAudit { .. } | Event::Begin { .. } => 2,
         Event::BeginAudit { .. } | Event::LookAtIssuer { .. } | Event::CollectGarbage => 2,
-        Event::Person { deed: super::people::Deed::Create, .. } => 12,
+        Event::Person { deed: Deed::Create, .. } => 12,
         Event::Person { .. } | Event::Crash { .. } | Event::ActLate | Event::Tick(_) => 1,
     };
     let total: usize = events.iter().map(weight).sum();

@@ -46,6 +46,10 @@ impl State {
 
     /// Each operator looks at everything once, on caches that have caught up.
     fn round(&mut self) -> Result<(), String> {
+        for slot in &mut self.world.slots {
+            slot.old_objects.clear();
+            slot.old_secrets.clear();
+        }
         for operator in 0..self.operators.len() {
             self.audit(operator)?;
             for slot in 0..self.world.slots.len() {

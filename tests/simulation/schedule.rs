@@ -70,7 +70,8 @@ impl State {
         for slot in 0..self.world.slots.len() {
             // The first object costs nothing: without it nothing happens.
             let first = self.world.versions == 0;
-            let deeds = Deed::ALL.into_iter().filter(|deed| deed.possible(&self.world, slot));
+            let wanted = self.world.setting.deeds.iter().copied();
+            let deeds = wanted.filter(|deed| deed.possible(&self.world, slot));
             let may = |deed: &Deed| self.people > 0 || (first && *deed == Deed::Create);
             events.extend(deeds.filter(may).map(|deed| Event::Person { deed, slot }));
         }
@@ -166,7 +167,7 @@ impl State {
                 deed.perform(&mut self.world, slot);
             }
             Event::ActLate => {
-                let description = self.world.late.remove(0);
+                let (description, _) = self.world.late.remove(0);
                 self.world.mint(description);
             }
             Event::CollectGarbage => self.world.collect_garbage(),
@@ -184,7 +185,13 @@ impl State {
         if self.world.setting.rotation && seconds >= 3600 {
             self.world.ghost.reasons += self.world.slots.len();
         }
-        self.world.clock += seconds;
+        // No portal acts later than the longest time that an answer may take.
+        let now = self.world.clock + seconds;
+        while let Some(due) = self.world.late.iter().position(|(_, until)| *until <= now) {
+            let (description, _) = self.world.late.remove(due);
+            self.world.mint(description);
+        }
+        self.world.clock = now;
     }
 
     fn spend(&mut self, outcome: Outcome) {

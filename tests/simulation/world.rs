@@ -1,5 +1,6 @@
 //! The world that the operators act on: an API server, a portal and the people who use both.
 
+use super::people::Deed;
 use jiff::Timestamp;
 use registry_token_operator::api::{OWNER_LABEL, RegistryTokenStatus};
 use registry_token_operator::domain::audit::{Holder, Owner};
@@ -40,6 +41,8 @@ pub struct Setting {
     pub crashes: u8,
     /// See above.
     pub ticks: u8,
+    /// What people do; anything, where nothing is said.
+    pub deeds: &'static [Deed],
 }
 
 impl Setting {
@@ -132,8 +135,8 @@ pub struct World {
     pub slots: Vec<Slot>,
     pub issuer: Issuer,
     pub rows: BTreeMap<u32, Row>,
-    /// Requests that the portal will act on late.
-    pub late: Vec<String>,
+    /// Requests that the portal will act on late, and until when it does at the latest.
+    pub late: Vec<(String, i64)>,
     pub next_row: u32,
     pub next_uid: u32,
     pub ghost: Ghost,
@@ -189,6 +192,16 @@ impl World {
         for _ in HISTORY..slot.old_secrets.len() {
             slot.old_secrets.remove(0);
         }
+    }
+
+    /// The world as the most belated cache shows it.
+    pub fn as_cached(&self) -> Self {
+        let mut cached = self.clone();
+        for slot in &mut cached.slots {
+            slot.object = slot.old_objects.first().cloned().unwrap_or_else(|| slot.object.clone());
+            slot.secret = slot.old_secrets.first().cloned().unwrap_or_else(|| slot.secret.clone());
+        }
+        cached
     }
 
     /// A change of the object: a new version, and what follows from it.

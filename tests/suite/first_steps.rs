@@ -3,6 +3,7 @@
 
 use crate::simulator::{Config, Names};
 use crate::stage::{Team, binary, stage};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::process::Output;
 use tokio::process::Command;
@@ -45,6 +46,10 @@ async fn what_discover_prints_is_applied_and_serves() {
     assert!(checked.status.success() && said.contains("the issuer fits the portal"), "{said}{}", text(&checked.stderr));
 
     team.control_plane.apply(&text(&found.stdout)).await.expect("applied as it is");
+    // Tokens are checked at the vendor's registry unless another is named: here it is the stand-in's.
+    let registry = json!({"host": team.portal.registry_host(), "tls": {"caBundle": team.portal.ca_pem()}});
+    let change = Patch::Merge(json!({"spec": {"registries": [registry]}}));
+    team.issuers().patch("portal", &PatchParams::default(), &change).await.expect("patched");
     team.token("pull", "by what was found").await;
     team.until_settled("pull").await;
     let issuer = team.issuers().get("portal").await.expect("an issuer");

@@ -92,9 +92,9 @@ impl Hands<'_> {
             (Write::Reserve(reservation), Some(meta)) => {
                 self.patch(&self.dress().reserve(&meta, reservation), false).await
             }
-            (Write::Drop, Some(meta)) => self.patch(&self.dress().drop(&meta), false).await,
-            (Write::Close, Some(meta)) => self.patch(&self.dress().close(&meta), false).await,
-            (Write::Disown, Some(meta)) => self.patch(&self.dress().disown(&meta), false).await,
+            (Write::Drop, Some(meta)) => self.patch(&Dress::drop(&meta), false).await,
+            (Write::Close, Some(meta)) => self.patch(&Dress::close(&meta), false).await,
+            (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
             (Write::Release, Some(meta)) => self.patch(&self.dress().release(&meta), false).await,
             (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
             (Write::Repair, Some(meta)) => return self.repair(&meta).await,
@@ -134,8 +134,7 @@ impl Hands<'_> {
         let Ok(content) = dockerconfig::write(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
             return Answer::Unclear("the token cannot be written as JSON".to_owned());
         };
-        let written = self.patch(&self.dress().commit(meta, stored, &content), false).await;
-        self.written(written)
+        self.fill(self.dress().commit(meta, stored, &content)).await
     }
 
     /// The same login, written anew.
@@ -153,7 +152,13 @@ impl Hands<'_> {
         }
         let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Answer::Conflict };
-        let written = self.patch(&self.dress().repair(meta, &content), false).await;
+        self.fill(self.dress().repair(meta, &content)).await
+    }
+
+    /// Writes content, and wipes it here.
+    async fn fill(&mut self, body: Value) -> Answer {
+        let written = self.patch(&body, false).await;
+        secret_body::wipe(body);
         self.written(written)
     }
 }

@@ -17,6 +17,7 @@ use kube::{Resource, ResourceExt};
 use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroize;
 
 /// How an object's Secret is to look.
 #[derive(Clone, Copy)]
@@ -57,7 +58,8 @@ impl Body {
             body["metadata"]["ownerReferences"] = owners;
         }
         if let Some(content) = self.content {
-            body["data"] = json!({DATA_KEY: content});
+            // Moved, not copied: the driver wipes what it has sent.
+            body["data"] = Value::Object(Map::from_iter([(DATA_KEY.to_owned(), Value::String(content))]));
         }
         body
     }
@@ -66,11 +68,18 @@ impl Body {
 /// A hash of the content, salted by the object's UID: it shows that somebody changed the content,
 /// and nothing of what it is.
 pub fn checksum(uid: &str, content: &[u8]) -> String {
-    let mut context = Context::new(&SHA256);
-    context.update(uid.as_bytes());
-    context.update(&[0]);
-    context.update(content);
-    context.finish().as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = Context::new(&SHA256);
+    digest.update(uid.as_bytes());
+    digest.update(&[0]);
+    digest.update(content);
+    STANDARD.encode(&digest.finish().as_ref()[..12])
+}
+
+/// Wipes the content of a patch that was sent.
+pub fn wipe(mut body: Value) {
+    if let Some(Value::String(content)) = body.get_mut("data").and_then(|data| data.get_mut(DATA_KEY)) {
+        content.zeroize();
+    }
 }
 
 /// The checksum that the operator noted.
@@ -119,17 +128,17 @@ impl Dress<'_> {
     }
 
     /// The reservation taken back.
-    pub fn drop(&self, meta: &ObjectMeta) -> Value {
+    pub fn drop(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[ATTEMPT_ANNOTATION]).finish(meta)
     }
 
     /// Closed for attempts, and the reservation taken back.
-    pub fn close(&self, meta: &ObjectMeta) -> Value {
+    pub fn close(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[ATTEMPT_ANNOTATION]).set(CLOSED_ANNOTATION, "true").finish(meta)
     }
 
     /// The token in it is no longer the object's.
-    pub fn disown(&self, meta: &ObjectMeta) -> Value {
+    pub fn disown(meta: &ObjectMeta) -> Value {
         Body::default().clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION]).finish(meta)
     }
 

@@ -3,16 +3,17 @@
 
 mod back;
 mod keep;
+mod login;
 
 use self::back::Back;
+use self::login::heard;
 use super::{Flow, Outcome, failed, note};
-use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
-use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, waiting, wrong_type};
+use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, wrong_type};
 use crate::domain::marker::Attempt;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::{Ownership, Reservation};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -46,6 +47,7 @@ pub struct Attempting {
 enum Stage {
     Telling,
     Looking,
+    Sounding,
     Trying,
     Reserving { create: bool },
     Occupied,
@@ -53,7 +55,8 @@ enum Stage {
     Asking,
     Finding { username: String, left: u8 },
     Resting { username: String, left: u8 },
-    Checking { token: Named },
+    Checking { token: Named, left: u8 },
+    Lagging { token: Named, left: u8 },
     Committing { token: Named, tries: u8 },
     Reading { token: Named, tries: u8, refusal: Option<Fault> },
     Waiting { token: Named, tries: u8, refusal: Option<Fault> },
@@ -104,13 +107,16 @@ impl Attempting {
                 other => Flow::End(failed(other)),
             },
             Stage::Looking => match answer {
+                // Somebody else has reserved it since it was decided upon.
+                Answer::Content(Some(found)) if found.0.reservation.is_some() => Flow::End(Outcome::LookAgain),
                 Answer::Content(Some(found)) => match found.1 {
                     Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
                     Content::Immutable => Flow::End(Outcome::Failed(immutable())),
-                    Content::Login { .. } | Content::Nothing => self.at(Request::TryCommit, Stage::Trying),
+                    Content::Login { .. } | Content::Nothing => self.sound_out(seen),
                 },
                 other => Flow::End(failed(other)),
             },
+            Stage::Sounding => self.sounded(answer),
             Stage::Trying => match answer {
                 Answer::Done => self.reserve(seen),
                 Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
@@ -127,19 +133,14 @@ impl Attempting {
             Stage::Asking => self.asked(seen, answer),
             Stage::Finding { username, left } => self.found(seen, username, left, answer),
             Stage::Resting { username, left } => self.find(seen, username, left),
-            Stage::Checking { token } => self.checked(seen, token, answer),
+            Stage::Checking { token, left } => self.checked(seen, token, left, answer),
+            Stage::Lagging { token, left } => self.at(Request::LogIn, Stage::Checking { token, left }),
             Stage::Committing { token, tries } => self.committed(seen, token, tries, answer),
             Stage::Reading { token, tries, refusal } => self.read(seen, token, tries, refusal, answer),
             Stage::Waiting { token, tries, refusal } => {
                 self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal })
             }
-            Stage::LoggingIn { token } => {
-                let login = match answer {
-                    Answer::Login(verdict) => verdict,
-                    _ => Verdict::Unknown("no answer".to_owned()),
-                };
-                self.record(seen, token, login, TRIES)
-            }
+            Stage::LoggingIn { token } => self.record(seen, token, heard(answer), TRIES),
             Stage::Recording { token, login, tries } => self.status_written(seen, token, login, tries, answer),
             Stage::ReadingObject { token, login, tries, former } => match answer {
                 Answer::Object(Some(object)) if recorded(&object).tokens() == former && tries > 0 => {
@@ -230,48 +231,6 @@ impl Attempting {
             }
             None => self.seek(Outcome::Failed(unanswered())),
         }
-    }
-
-    /// A token that works is replaced only by one that works.
-    fn check(self, seen: &Observed, token: Named) -> Next {
-        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        if wanted && self.errand.cause.replaces_a_working_token() {
-            return self.at(Request::LogIn, Stage::Checking { token });
-        }
-        self.commit(token, TRIES)
-    }
-
-    fn checked(mut self, seen: &Observed, token: Named, answer: Answer) -> Next {
-        let best_effort = seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort);
-        let message = match answer {
-            Answer::Login(Verdict::NotAsked) => return self.commit(token, TRIES),
-            Answer::Login(Verdict::Accepted) => {
-                self.login = Some(Verdict::Accepted);
-                return self.commit(token, TRIES);
-            }
-            Answer::Login(Verdict::Unknown(why)) if best_effort => {
-                self.login = Some(Verdict::Unknown(why));
-                return self.commit(token, TRIES);
-            }
-            Answer::Login(Verdict::Refused(why)) => {
-                let fault = waiting(
-                    Reason::LoginRefused,
-                    format!(
-                        "the registry does not let the new token in ({why}): it is revoked, and the old one kept; tried again"
-                    ),
-                );
-                return self.undo(token, Outcome::Failed(fault));
-            }
-            Answer::Login(Verdict::Unknown(why)) => why,
-            _ => "no answer".to_owned(),
-        };
-        let fault = waiting(
-            Reason::RegistryUnavailable,
-            format!(
-                "the registry cannot be asked whether it lets the new token in ({message}): it is revoked, and the old one kept; tried again"
-            ),
-        );
-        self.undo(token, Outcome::Failed(fault))
     }
 }
 

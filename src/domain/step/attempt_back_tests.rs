@@ -1,6 +1,7 @@
 //! The way back: the reservation goes first, and then what was made.
 
 use super::*;
+use crate::api::Reason;
 use crate::domain::effect::Row;
 use crate::domain::testing::{World, attempt, but_secret, errand, fault, mark, new, of_issuer, reserved, row, secret};
 
@@ -103,7 +104,7 @@ fn while_the_reservation_stands_nothing_is_revoked() {
 }
 
 #[test]
-fn a_reservation_that_is_gone_needs_no_second_drop() {
+fn a_reservation_that_somebody_else_took_out_is_left_to_the_audit() {
     for there in [false, true] {
         let world = left_behind().listing(&[of_attempt(9, "12")]).on("drop", Answer::Conflict);
         let mut world = world.meanwhile("read secret", move |world| {
@@ -114,7 +115,7 @@ fn a_reservation_that_is_gone_needs_no_second_drop() {
             });
         });
         assert_eq!(recovered(&mut world), Outcome::Again);
-        assert_eq!(world.asked, ["audit", "drop", "read secret", "find mark", "revoke 12"]);
+        assert_eq!(world.asked, ["audit", "drop", "read secret"], "its token may be one that retires by now");
     }
 }
 

@@ -1,7 +1,10 @@
 //! A token in hand, and what becomes of it.
 
+use super::login::LOG_INS;
 use super::*;
+use crate::api::Reason;
 use crate::domain::effect::Row;
+use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{
     World, at_rest, attempt, errand, fault, new, of_issuer, reserved, secret, stored, tell, token,
@@ -44,20 +47,48 @@ fn finding(world: World, meta: impl FnOnce(&mut World) -> Option<SecretMeta> + '
 
 #[test]
 fn a_new_token_that_is_not_let_in_never_replaces_one_that_works() {
-    for (verdict, mode, why) in [
-        (Verdict::Refused("no".into()), LoginMode::Required, Reason::LoginRefused),
-        (Verdict::Refused("no".into()), LoginMode::BestEffort, Reason::LoginRefused),
-        (Verdict::Unknown("down".into()), LoginMode::Required, Reason::RegistryUnavailable),
+    let patient = [["log in", "pause"].repeat(usize::from(LOG_INS)), vec!["log in", "drop", "revoke 18"]].concat();
+    for (verdict, mode, why, then) in [
+        (Verdict::Refused("no".into()), LoginMode::Required, Reason::LoginRefused, patient.clone()),
+        (Verdict::Refused("no".into()), LoginMode::BestEffort, Reason::LoginRefused, patient),
+        (
+            Verdict::Unknown("down".into()),
+            LoginMode::Required,
+            Reason::RegistryUnavailable,
+            vec!["log in", "drop", "revoke 18"],
+        ),
     ] {
         let mut seen = at_rest();
         of_issuer(&mut seen, |facts| facts.login = mode);
         let mut world = World::of(seen).saying(verdict);
+        if mode == LoginMode::Required {
+            // It is asked before a token is requested, and lets the present one in.
+            world = world.on("log in", Answer::Login(Verdict::Accepted));
+        }
         assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(why));
-        assert_eq!(last(&world), ["token", "log in", "drop", "revoke 18"]);
+        let asked = world.asked.iter().skip_while(|word| *word != "token").skip(1);
+        assert_eq!(asked.collect::<Vec<_>>(), then);
         assert_eq!(ids(&world.rows), ["17"]);
         let held = world.seen.secret.expect("a Secret");
         assert_eq!((held.stored, held.reservation), (secret().stored, None));
     }
+}
+
+#[test]
+fn while_the_registry_cannot_be_asked_no_successor_is_requested() {
+    let mut world = World::of(at_rest()).saying(Verdict::Unknown("down".into()));
+    let Outcome::Failed(told) = run(&mut world, Cause::Rotate) else { panic!("a failure") };
+    assert_eq!(told.reason, Reason::RegistryUnavailable);
+    assert!(told.message.contains("down") && told.message.contains("kept"), "{}", told.message);
+    assert_eq!(world.asked, ["read content", "log in"]);
+    assert_eq!((ids(&world.rows), world.seen.secret), (vec!["17"], Some(secret())));
+}
+
+#[test]
+fn an_old_token_that_is_not_let_in_any_more_hinders_no_successor() {
+    let refused = Answer::Login(Verdict::Refused("expired".into()));
+    let mut world = World::of(at_rest()).on("log in", refused);
+    assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Every sequence of answers, however absurd.
 
 use super::*;
+use crate::api::Reason;
 use crate::domain::effect::Row;
+use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{
     at_rest, attempt, but, but_secret, empty_secret, errand, fault, mark, named, new, of_issuer, reserved, row, secret,

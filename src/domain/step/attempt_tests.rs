@@ -1,4 +1,6 @@
 use super::*;
+use crate::api::Reason;
+use crate::domain::observed::LoginMode;
 use crate::domain::testing::{
     World, at_rest, attempt, but, but_secret, errand, fault, mark, new, not_ready, now, of_issuer, row, tell,
 };
@@ -53,7 +55,8 @@ fn a_token_that_works_is_replaced_only_after_the_new_one_was_let_in() {
     for cause in [Cause::Rotation, Cause::Rotate, Cause::Replace] {
         let mut world = World::of(at_rest());
         assert_eq!(run(&mut world, cause), Outcome::Stored);
-        let order = ["read content", "try", "reserve", "read issuer", "token", "log in", "commit 18", "status"];
+        let order =
+            ["read content", "log in", "try", "reserve", "read issuer", "token", "log in", "commit 18", "status"];
         assert_eq!(world.asked, order);
         let known = recorded(&world.seen.object);
         assert!(known.retires("17") && known.ready && known.verified, "{cause}");
@@ -98,8 +101,12 @@ fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
         before(world, why, &["read content"]);
     }
     let quota = || Answer::Refused("quota".into());
-    before(World::of(at_rest()).on("try", quota()), Reason::SecretRefused, &["read content", "try"]);
-    before(World::of(at_rest()).on("reserve", quota()), Reason::SecretRefused, &["read content", "try", "reserve"]);
+    before(World::of(at_rest()).on("try", quota()), Reason::SecretRefused, &["read content", "log in", "try"]);
+    before(
+        World::of(at_rest()).on("reserve", quota()),
+        Reason::SecretRefused,
+        &["read content", "log in", "try", "reserve"],
+    );
     let (asked, outcome) = first(World::of(new()).on("reserve", quota()));
     assert_eq!((reason(&outcome), asked), (Some(Reason::SecretRefused), vec!["reserve".to_owned()]));
 }

@@ -37,9 +37,10 @@ impl Inspecting {
         match (self, answer) {
             (Self::Reading, Answer::Content(Some(found))) => judge(seen, &found.1),
             // It is gone: decided anew, on what was just read.
-            (Self::Reading, Answer::Content(None)) | (Self::Disowning, Answer::Secret(_)) => Flow::End(Outcome::Again),
+            (Self::Reading, Answer::Content(None))
+            | (Self::Disowning, Answer::Secret(_))
+            | (Self::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
             (Self::Repairing, Answer::Secret(Some(_))) => in_order(seen),
-            (Self::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
             (_, other) => Flow::End(failed(other)),
         }
     }

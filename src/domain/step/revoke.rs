@@ -51,9 +51,12 @@ pub enum Turn {
 /// The retiring tokens of a status.
 #[must_use]
 pub fn retiring(known: &Recorded) -> Vec<Due> {
+    // It was listed before its successor was asked for. The end of its overlap, which may be days
+    // away, would hold an object back that goes while the portal has revoked the token already.
+    let successor = known.token.as_ref().map(|token| token.request_time.0);
     let due = |token: &crate::api::RetiringToken| Due {
         token: Named { id: token.id.clone(), username: token.username.clone() },
-        since: token.revocation_time.0,
+        since: successor.map_or(token.revocation_time.0, |asked| asked.min(token.revocation_time.0)),
         held: false,
     };
     known.retiring.iter().map(due).collect()
@@ -136,9 +139,9 @@ impl Revoking {
 
 const MARGIN: Duration = Duration::from_millis(50);
 
-fn not_revoked(token: &Named, fault: Fault) -> Fault {
-    let message = format!("the token {} is not revoked yet: {}", token.username, fault.message);
-    Fault { message, ..fault }
+fn not_revoked(token: &Named, Fault { reason, message, stalled }: Fault) -> Fault {
+    let message = format!("the token {} is not revoked yet: {message}", token.username);
+    Fault { reason, message, stalled }
 }
 
 fn still_alive(token: &Named, verdict: &Verdict) -> Fault {
@@ -162,7 +165,9 @@ pub enum Retiring {
 /// Begins to revoke what is due.
 #[must_use]
 pub fn retire(seen: &Observed) -> Flow<Retiring> {
-    let due = retiring(&recorded(&seen.object)).into_iter().filter(|due| due.since <= seen.now).collect();
+    let known = recorded(&seen.object);
+    let ended = known.retiring.iter().map(|token| token.revocation_time.0 <= seen.now);
+    let due = retiring(&known).into_iter().zip(ended).filter_map(|(due, ended)| ended.then_some(due)).collect();
     Retiring::turned(seen, begin(seen, due))
 }
 

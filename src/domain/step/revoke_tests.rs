@@ -2,7 +2,7 @@ use super::*;
 use crate::api::Reason;
 use crate::domain::effect::Row;
 use crate::domain::testing::{
-    LONGEST, World, at, at_rest, but, fault, named, now, of_issuer, retiring as retires, row, tell,
+    LONGEST, REQUESTED, World, at, at_rest, but, fault, named, now, of_issuer, retiring as retires, row, tell,
 };
 
 /// At rest, with these retiring tokens that were due so many seconds ago.
@@ -12,6 +12,15 @@ fn due(tokens: &[(&str, i64)]) -> World {
             tell(seen, Fact::Retiring(retires(id, at(3600 - seconds))));
         }
     }))
+}
+
+/// The same with one, whose successor was asked for so many seconds ago.
+fn replaced(seconds: i64) -> World {
+    let mut world = due(&[("12", seconds)]);
+    if let Some(token) = world.seen.object.status.as_mut().and_then(|status| status.token.as_mut()) {
+        token.request_time.0 = at(3600 - seconds);
+    }
+    world
 }
 
 fn run(world: &mut World) -> Outcome {
@@ -57,14 +66,24 @@ fn another_token_that_has_the_id_now_is_left_alone() {
 
 #[test]
 fn a_token_that_is_not_listed_yet_is_waited_for() {
-    let mut world = due(&[("12", 40)]).listing(&[]);
+    let mut world = replaced(40).listing(&[]);
     let outcome = run(&mut world);
     let wait = LONGEST.saturating_sub(Duration::from_secs(40)) + MARGIN;
     assert!(matches!(&outcome, Outcome::WaitFor(left, fault) if *left == wait && fault.message.contains("tw-12")));
     assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotListed), vec!["12".to_owned()]));
-    let mut old = due(&[("12", 100)]).listing(&[]);
+    let mut old = replaced(100).listing(&[]);
     assert_eq!(run(&mut old), Outcome::Again);
     assert_eq!((old.asked.clone(), left(&old)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
+}
+
+#[test]
+fn it_was_listed_before_its_successor_was_asked_for_however_long_its_overlap() {
+    let known = |due: i64| {
+        let seen = but(|seen| tell(seen, Fact::Retiring(retires("12", at(due)))));
+        retiring(&recorded(&seen.object)).into_iter().map(|due| due.since).collect::<Vec<_>>()
+    };
+    assert_eq!(known(999_999), [at(REQUESTED)]);
+    assert_eq!(known(REQUESTED - 5), [at(REQUESTED - 5)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Attempting, Next, Stage, TRIES};
 use crate::domain::effect::{Answer, Named, Request, Rows, Write};
 use crate::domain::observed::Observed;
+use crate::domain::pull_secret::SecretMeta;
 use crate::domain::step::{Flow, Outcome, failed};
 
 /// The way back: what is still to be done, in this order.
@@ -52,13 +53,12 @@ impl Attempting {
         let request = match back.at {
             Retreat::AskingForAudit => Request::WantAudit,
             Retreat::Dropping => Request::Secret(Write::Drop),
-            Retreat::Reading => Request::ReadSecret,
+            // Seeking is asked for by the caller, which knows the mark.
+            Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
             Retreat::Revoking => match back.revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
                 None => return Flow::End(back.outcome),
             },
-            // Replaced by the caller, which knows the mark.
-            Retreat::Seeking => Request::ReadSecret,
         };
         self.at(request, Stage::Back(back))
     }
@@ -68,21 +68,7 @@ impl Attempting {
             (Retreat::AskingForAudit, _) => self.back(Back { at: Retreat::Dropping, ..back }),
             (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
             (Retreat::Dropping, _) => self.back(Back { at: Retreat::Reading, ..back }),
-            (Retreat::Reading, Answer::Secret(found)) => {
-                let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
-                if stored.is_some_and(|stored| stored.attempt == self.attempt) {
-                    // Whoever made it has committed meanwhile.
-                    return Flow::End(Outcome::LookAgain);
-                }
-                let held = found.and_then(|meta| meta.reservation).is_some_and(|held| held.attempt == self.attempt);
-                match (held, back.tries) {
-                    (false, _) => self.dropped(seen, back),
-                    // The next pass sees our reservation, and takes it out.
-                    (true, 0) => Flow::End(back.outcome),
-                    (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
-                }
-            }
-            (Retreat::Reading, _) => self.leave_to_audit(back),
+            (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(seen, back, found.as_deref()),
             (Retreat::Seeking, Answer::Rows(rows)) => {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
                 self.back(Back { at: Retreat::Revoking, ..back })
@@ -94,7 +80,26 @@ impl Attempting {
                 self.back(back)
             }
             (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
-            (Retreat::Revoking, _) => self.leave_to_audit(back),
+            (Retreat::Reading | Retreat::Revoking, _) => self.leave_to_audit(back),
+        }
+    }
+
+    /// The reservation could not be taken back, or nobody knows whether it was.
+    fn not_dropped(self, seen: &Observed, back: Back, found: Option<&SecretMeta>) -> Next {
+        let stored = found.and_then(|meta| meta.stored.as_ref());
+        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
+            // Whoever made it has committed meanwhile.
+            return Flow::End(Outcome::LookAgain);
+        }
+        let reserved = found.and_then(|meta| meta.reservation.as_ref());
+        match (reserved.is_some_and(|held| held.attempt == self.attempt), back.tries) {
+            // Somebody else took it back, or committed and has gone on since: then its token may be one
+            // that retires. What it made is left to the audit that is asked for.
+            (false, _) if back.seek => Flow::End(back.outcome),
+            (false, _) => self.dropped(seen, back),
+            // The next pass sees our reservation, and takes it out.
+            (true, 0) => Flow::End(back.outcome),
+            (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
         }
     }
 

@@ -1,11 +1,11 @@
 //! A token in hand: stored in the Secret, and named in the status.
 
-use super::{Attempting, MOMENT, Next, Stage, TRIES};
+use super::{Attempting, MOMENT, Next, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::refused;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::Stored;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -59,16 +59,6 @@ impl Attempting {
             self.undo(token, outcome)
         } else {
             self.commit(token, left)
-        }
-    }
-
-    fn log_in(self, seen: &Observed, token: Named) -> Next {
-        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        // Of a token that replaces a working one the registry was asked before.
-        match (wanted, self.login.clone()) {
-            (false, _) => self.record(seen, token, Verdict::NotAsked, TRIES),
-            (true, Some(login)) => self.record(seen, token, login, TRIES),
-            (true, None) => self.at(Request::LogIn, Stage::LoggingIn { token }),
         }
     }
 

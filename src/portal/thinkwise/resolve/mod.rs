@@ -100,5 +100,4 @@ fn id_of(table: Option<&TokenTable>) -> Option<(&str, Kind)> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,114 @@
+//! Names that are found, pinned, missing or not clear.
+
+use super::*;
+
+#[test]
+fn all_is_found_where_nothing_is_given() {
+    let interface = found(json!({}), &english());
+    let table = interface.table.as_ref().expect("a table");
+    assert_eq!(table.id, Column { name: "container_token_id".into(), kind: Kind::Integer });
+    assert_eq!((table.username.as_str(), table.description.as_str()), ("username", "description"));
+    assert_eq!(interface.description_max, Some(120));
+    assert_eq!((interface.request.name.as_str(), interface.request.form), ("request_token", WayForm::Unbound));
+    assert_eq!(sent(&interface.request.arguments), [("description", &Source::Description)]);
+    let outputs = (interface.outputs.username.as_str(), interface.outputs.secret.as_str(), &interface.outputs.id);
+    assert_eq!(outputs, ("username", "secret", &IdSource::LookUp));
+    let edit = [("container_token_id", &Source::TokenId), ("description", &Source::Description)];
+    assert_eq!(sent(&interface.edit.arguments), edit);
+    assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &Source::TokenId)]);
+    assert!(interface.notes.is_empty());
+}
+
+#[test]
+fn dutch_names_an_id_in_the_answer_and_a_confirmation_are_found() {
+    let interface = found(json!({}), &dutch());
+    assert_eq!(interface.outputs.id, IdSource::Output("klant_token_id".into()));
+    assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("gebruikersnaam", "geheim"));
+    let yes = Source::Fixed(Literal::parse(Kind::Boolean, "true").expect("a flag"));
+    assert_eq!(sent(&interface.revoke.arguments), [("klant_token_id", &Source::TokenId), ("bevestigd", &yes)]);
+    assert_eq!(interface.table.expect("a table").id.kind, Kind::Guid);
+    assert_eq!(interface.description_max, Some(80));
+}
+
+#[test]
+fn what_the_spec_pins_goes_before_what_would_be_found() {
+    let pinned = json!({
+        "table": {"descriptionMaxLength": 60},
+        "tasks": {"request": {"outputs": {"username": "secret", "secret": "username"}}, "revoke": {"name": "edit_token_description", "parameters": [{"name": "description", "from": "Username"}]}},
+    });
+    let interface = found(pinned, &english());
+    assert_eq!(interface.description_max, Some(60));
+    assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("secret", "username"));
+    assert_eq!(interface.revoke.name, "edit_token_description");
+    assert_eq!(sent(&interface.revoke.arguments), [("description", &Source::Username)]);
+    let note = &interface.notes[0];
+    assert!(note.contains("container_token_id") && note.contains("required"), "{note}");
+}
+
+#[test]
+fn a_pinned_name_that_is_missing_is_named_with_the_nearest_and_its_field() {
+    let catalog = english();
+    let missing = |change: Value, field: &str, near: &str| is_problem(change, &catalog, field, &["nearest: ", near]);
+    missing(json!({"table": {"name": "container_tokens"}}), "table.name", "container_token");
+    missing(json!({"table": {"key": [{"column": "token_id", "from": "TokenID"}]}}), "table.key", "container_token_id");
+    missing(json!({"table": {"columns": {"username": "user_name"}}}), "table.columns.username", "username");
+    missing(json!({"table": {"columns": {"description": "descripton"}}}), "table.columns.description", "description");
+    missing(request(json!({"name": "request_tokens"})), "tasks.request.name", "request_token");
+    let wrong = json!([{"name": "desc", "from": "Description"}]);
+    missing(request(json!({"parameters": wrong})), "tasks.request.parameters", "description");
+    missing(request(json!({"outputs": {"secret": "sceret"}})), "tasks.request.outputs.secret", "secret");
+    missing(request(json!({"outputs": {"id": "secrets"}})), "tasks.request.outputs.id", "secret");
+    missing(
+        json!({"tasks": {"editDescription": {"name": "edit_description"}}}),
+        "tasks.editDescription.name",
+        "edit_token_description",
+    );
+    missing(json!({"tasks": {"revoke": {"name": "task_revoke_tokn"}}}), "tasks.revoke.name", "revoke_token");
+    let bound =
+        json!({"form": "Bound", "boundTo": {"table": "contaner_token", "key": [{"column": "a", "value": "1"}]}});
+    assert!(problems(request(bound), &catalog)[0].contains("boundTo"));
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let wrong = json!({"tasks": {"request": {"name": "x"}, "editDescription": {"name": "y"}, "revoke": {"name": "z"}}});
+    assert_eq!(problems(wrong.clone(), &english()).len(), 3);
+    let mut with_table = wrong;
+    with_table["table"] = json!({"name": "t"});
+    let mismatch = resolve(&spec(with_table), &english()).expect_err("nothing fits");
+    assert_eq!(mismatch.0.len(), 4);
+    assert!(mismatch.to_string().contains("And 1 more"), "{mismatch}");
+}
+
+#[test]
+fn what_is_not_clear_is_asked_for() {
+    let second = action("delete_token", None, &[("container_token_id", "Int32!")], None);
+    let two = catalog(&[vec![token_table(), second], tasks()].concat(), &["container_token"]);
+    is_problem(json!({}), &two, "tasks.revoke.name", &["delete_token or revoke_token"]);
+    assert_eq!(found(json!({"tasks": {"revoke": {"name": "revoke_token"}}}), &two).revoke.name, "revoke_token");
+    let customer = structure("EntityType", "klant", &["klant_id"], &[("klant_id", "Int32")]);
+    let none = catalog(&[customer, action("close", None, &[], None)], &["klant"]);
+    let all = problems(json!({}), &none);
+    for name in ["tasks.request.name", "tasks.editDescription.name", "tasks.revoke.name"] {
+        assert!(all.iter().any(|one| one.contains(name)), "{all:#?}");
+    }
+    is_problem(json!({"table": {"columns": {}}}), &none, "table.name", &["name it"]);
+}
+
+#[test]
+fn values_are_written_as_metadata_types_them_or_refused() {
+    let more = action("request_token", None, &[("description", "String!"), ("klant_id", "Int32!")], Some("made"));
+    let mut parts = tasks();
+    parts[1] = more;
+    let catalog = catalog(&[vec![token_table()], parts].concat(), &["container_token"]);
+    is_problem(json!({}), &catalog, "tasks.request.parameters", &["klant_id", "with a value"]);
+    let with = |value: &str| {
+        request(
+            json!({"parameters": [{"name": "klant_id", "value": value}, {"name": "description", "from": "Description"}]}),
+        )
+    };
+    is_problem(with("many"), &catalog, "tasks.request.parameters", &["klant_id must be a whole number"]);
+    let interface = found(with("42"), &catalog);
+    let number = Source::Fixed(Literal::parse(Kind::Integer, "42").expect("a number"));
+    assert_eq!(sent(&interface.request.arguments), [("klant_id", &number), ("description", &Source::Description)]);
+}

@@ -1,0 +1,229 @@
+//! A proxy between operator and API server that can spoil one request.
+
+use crate::control_plane::{ControlPlane, Error, Result};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+use futures::stream;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A step of the protocol that is a request to the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The finalizer is put on the object.
+    Finalizer,
+    /// The Secret is created, or a reservation written into it.
+    Reserve,
+    /// The issuer is read once more.
+    ReadIssuer,
+    /// What the commit would be refused for is tried.
+    DryRun,
+    /// The token is stored.
+    Commit,
+    /// The token is recorded.
+    Status,
+    /// What the settling came to is recorded.
+    Settled,
+}
+
+/// What goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It does not arrive, and its sender dies.
+    KilledBefore,
+    /// It is carried out, and its sender dies.
+    KilledAfter,
+    /// Not carried out, and answered with this status.
+    Status(u16),
+    /// Carried out, and answered with this status.
+    StatusAfter(u16),
+    /// Carried out, and never answered.
+    Silence,
+}
+
+/// A mishap that is to come.
+struct Armed {
+    namespace: String,
+    step: Step,
+    mishap: Mishap,
+    /// It came.
+    met: bool,
+}
+
+/// The proxy.
+#[derive(Clone)]
+pub struct Proxy(Arc<Inner>);
+
+struct Inner {
+    upstream: String,
+    http: reqwest::Client,
+    armed: Mutex<Vec<Armed>>,
+    met: Notify,
+}
+
+impl Proxy {
+    /// Starts one, and writes a kubeconfig that leads through it.
+    pub async fn start(control_plane: &ControlPlane) -> Result<(Self, PathBuf)> {
+        let path = crate::operator::kubeconfig(control_plane).await?;
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::new(error.to_string()))?;
+        let mut kubeconfig: Value = serde_json::from_str(&text).map_err(|error| Error::new(error.to_string()))?;
+        let ca = std::fs::read(control_plane.folder().join("ca.crt")).map_err(|error| Error::new(error.to_string()))?;
+        let ca = reqwest::Certificate::from_pem(&ca).map_err(|error| Error::new(error.to_string()))?;
+        let http = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().build();
+        let inner = Inner {
+            upstream: format!("https://127.0.0.1:{}", control_plane.port()),
+            http: http.map_err(|error| Error::new(error.to_string()))?,
+            armed: Mutex::default(),
+            met: Notify::new(),
+        };
+        let proxy = Self(Arc::new(inner));
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| Error::new(error.to_string()))?;
+        let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
+        let router = Router::new().fallback(meet).with_state(proxy.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        kubeconfig["clusters"][0]["cluster"] = json!({"server": format!("http://{address}")});
+        let path = control_plane.folder().join("proxied.kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).map_err(|error| Error::new(error.to_string()))?;
+        Ok((proxy, path))
+    }
+
+    /// Has one request in this namespace go wrong.
+    pub fn arm(&self, namespace: &str, step: Step, mishap: Mishap) {
+        self.armed().push(Armed { namespace: namespace.to_owned(), step, mishap, met: false });
+    }
+
+    /// Namespaces whose mishap has not come yet.
+    pub fn waiting(&self) -> Vec<String> {
+        self.armed().iter().filter(|one| !one.met).map(|one| one.namespace.clone()).collect()
+    }
+
+    fn armed(&self) -> std::sync::MutexGuard<'_, Vec<Armed>> {
+        self.0.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The mishap that befalls this request.
+    fn strike(&self, request: &Parsed) -> Option<Mishap> {
+        let mut armed = self.armed();
+        let one = armed
+            .iter_mut()
+            .find(|one| !one.met && one.namespace == request.namespace && request.steps.contains(&one.step))?;
+        one.met = true;
+        self.0.met.notify_waiters();
+        Some(one.mishap)
+    }
+
+    async fn forward(&self, method: Method, path: &str, headers: axum::http::HeaderMap, body: Bytes) -> Response {
+        let mut request = self.0.http.request(method, format!("{}{path}", self.0.upstream)).body(body);
+        for (name, value) in &headers {
+            if ![header::HOST, header::CONTENT_LENGTH, header::CONNECTION].contains(name) {
+                request = request.header(name, value);
+            }
+        }
+        match request.send().await {
+            Err(error) => said(502, &error.to_string()),
+            Ok(answer) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = answer.status();
+                for (name, value) in answer.headers() {
+                    if ![header::TRANSFER_ENCODING, header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
+                        response.headers_mut().append(name, value.clone());
+                    }
+                }
+                // A watch has no end: what comes is passed on as it comes.
+                *response.body_mut() = Body::from_stream(stream::unfold(answer, |mut answer| async {
+                    answer.chunk().await.transpose().map(|piece| (piece, answer))
+                }));
+                response
+            }
+        }
+    }
+}
+
+/// What a request is about.
+struct Parsed {
+    namespace: String,
+    steps: Vec<Step>,
+}
+
+impl Parsed {
+    fn of(method: &Method, path: &str, query: &str, body: &[u8]) -> Self {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let at = parts.iter().position(|part| *part == "namespaces");
+        let (namespace, rest) = match at.map(|at| &parts[at + 1..]) {
+            Some([namespace, rest @ ..]) => ((*namespace).to_owned(), rest),
+            _ => (String::new(), &[][..]),
+        };
+        Self { namespace, steps: steps(method, rest, query, body) }
+    }
+}
+
+fn steps(method: &Method, rest: &[&str], query: &str, body: &[u8]) -> Vec<Step> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let annotations = &body["metadata"]["annotations"];
+    match (method.as_str(), rest) {
+        ("PATCH", ["registrytokens", _]) => vec![Step::Finalizer],
+        ("POST", ["secrets"]) => vec![Step::Reserve],
+        ("PATCH", ["secrets", _]) if query.contains("dryRun") => vec![Step::DryRun],
+        ("PATCH", ["secrets", _]) if annotations["registry-token.dev/stored"].is_string() => vec![Step::Commit],
+        ("PATCH", ["secrets", _]) if annotations["registry-token.dev/attempt"].is_string() => vec![Step::Reserve],
+        ("GET", ["tokenissuers", _]) => vec![Step::ReadIssuer],
+        ("PUT", ["registrytokens", _, "status"]) => {
+            let conditions = body["status"]["conditions"].as_array();
+            let is = |kind: &str| {
+                conditions.is_some_and(|all| all.iter().any(|one| one["type"] == kind && one["status"] == "True"))
+            };
+            if is("DescriptionSynced") { vec![Step::Settled] } else { vec![Step::Status] }
+        }
+        _ => vec![],
+    }
+}
+
+async fn meet(State(proxy): State<Proxy>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, 8 << 20).await else { return said(400, "the body broke off") };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let parsed = Parsed::of(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
+    let mishap = proxy.strike(&parsed);
+    match mishap {
+        Some(Mishap::KilledBefore) => std::future::pending().await,
+        Some(Mishap::Status(status)) => said(status, "made up by the proxy"),
+        other => {
+            let answer = proxy.forward(parts.method, &path, parts.headers, body).await;
+            match other {
+                Some(Mishap::KilledAfter | Mishap::Silence) => std::future::pending().await,
+                Some(Mishap::StatusAfter(status)) => said(status, "made up by the proxy"),
+                _ => answer,
+            }
+        }
+    }
+}
+
+/// An answer as the API server words it.
+fn said(status: u16, message: &str) -> Response {
+    let reason = match status {
+        403 => "Forbidden",
+        409 => "Conflict",
+        422 => "Invalid",
+        429 => "TooManyRequests",
+        504 => "Timeout",
+        _ => "InternalError",
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason, "message": message,
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Longest wait for mishaps to come.
+pub const COMING: Duration = Duration::from_secs(18);

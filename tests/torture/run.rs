@@ -1,0 +1,190 @@
+//! The phases of a run: kills, two at once, frozen, API server gone; then quiet, and the count.
+
+use crate::chance::Chance;
+use crate::control_plane::{ControlPlane, Options};
+use crate::crowd::{Crowd, Tally};
+use crate::moods::be_moody;
+use crate::operator::{self, Operator};
+use crate::simulator::Config;
+use crate::stage::Team;
+use crate::verdict::Verdict;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The longest time in which an answer may come, with a `requestTimeout` of 3 s: whoever sleeps
+/// for longer finds the world without it.
+const LONGEST_ANSWER: Duration = Duration::from_secs(13);
+/// How long the end may take: an audit each minute, and whatever waits for a late answer before it.
+const QUIET: Duration = Duration::from_mins(6);
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub objects: u64,
+    /// Kills of an operator that is alone.
+    pub kills: u64,
+    /// Kills of one of two.
+    pub pair_kills: u64,
+    /// Operators frozen for longer than every time-out while another one works.
+    pub freezes: u64,
+    /// Kills of API server and etcd.
+    pub outages: u64,
+    /// The longest pause between two acts of people, in milliseconds.
+    pub pause: u64,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub plan: Plan,
+    pub phases: Vec<(&'static str, u64, Duration)>,
+    pub tally: Tally,
+    pub minted: usize,
+    pub panics: usize,
+    pub verdict: Verdict,
+}
+
+/// Everything that a phase needs.
+struct Arena<'a> {
+    binary: &'a Path,
+    team: &'a Team,
+    kubeconfig: PathBuf,
+    chance: Chance,
+    panics: usize,
+}
+
+impl Arena<'_> {
+    /// A token of the `ServiceAccount` lives for an hour; each phase has a new one.
+    async fn log_in(&mut self) {
+        self.kubeconfig = operator::kubeconfig(self.team.control_plane).await.expect("a kubeconfig");
+    }
+
+    fn start(&self) -> Operator {
+        let options = operator::Options { log: "info", ..operator::Options::default() };
+        Operator::spawn(self.binary, &self.kubeconfig, &options).expect("starts")
+    }
+
+    fn kill(&mut self, operator: Operator) {
+        self.panics += operator.kill().matches("panicked at").count();
+    }
+
+    /// How long an operator lives: mostly a moment, which may end before it is ready, and now and
+    /// then long enough to take out what its predecessors left behind.
+    fn life(&mut self) -> Duration {
+        if self.chance.one_in(60) { LONGEST_ANSWER + Duration::from_secs(3) } else { self.chance.millis(30, 700) }
+    }
+
+    async fn kills(&mut self, count: u64) {
+        for done in 1..=count {
+            let operator = self.start();
+            tokio::time::sleep(self.life()).await;
+            self.kill(operator);
+            if done.is_multiple_of(50) {
+                eprintln!("torture: {done} of {count} killed, {} tokens so far", self.team.portal.ledger().all().len());
+            }
+        }
+    }
+
+    /// Two operators, as in a rolling update that goes wrong; a killed one comes back.
+    async fn pair(&mut self, kills: u64) {
+        let mut both = [self.start(), self.start()];
+        for _ in 0..kills {
+            tokio::time::sleep(self.life()).await;
+            let which = usize::try_from(self.chance.below(2)).unwrap_or_default();
+            let fresh = self.start();
+            let former = std::mem::replace(&mut both[which], fresh);
+            self.kill(former);
+        }
+        // Undisturbed for once, and long enough for each to think that the other is dead.
+        tokio::time::sleep(LONGEST_ANSWER).await;
+        for operator in both {
+            self.kill(operator);
+        }
+    }
+
+    /// An operator is frozen in the midst of its work, another one takes over, and the first wakes.
+    async fn freeze(&mut self, count: u64) {
+        for _ in 0..count {
+            let frozen = self.start();
+            tokio::time::sleep(self.chance.millis(300, 3_000)).await;
+            frozen.signal("STOP");
+            let successor = self.start();
+            tokio::time::sleep(LONGEST_ANSWER + Duration::from_secs(2)).await;
+            frozen.signal("CONT");
+            tokio::time::sleep(self.chance.millis(1_000, 4_000)).await;
+            self.kill(frozen);
+            self.kill(successor);
+        }
+    }
+
+    /// API server and etcd die under a working operator and come back with what was stored.
+    async fn outages(&mut self, count: u64) {
+        let operator = self.start();
+        for _ in 0..count {
+            tokio::time::sleep(self.chance.millis(500, 4_000)).await;
+            self.team.control_plane.restart().await.expect("the control plane comes back");
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.kill(operator);
+    }
+}
+
+/// Runs all phases on a control plane of their own.
+pub async fn run(binary: &Path, plan: Plan) -> Outcome {
+    println!("torture: SEED={} repeats every draw of this run", plan.seed);
+    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
+    // It lives as long as the process does.
+    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    operator::install(control_plane).await.expect("installed");
+    let portal = Config { latency: Duration::from_millis(30), ..Config::default() };
+    let team = Team::bare(control_plane, "torture", portal).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"audit": {"interval": "1m"}})).await;
+
+    let (mut chance, tally) = (Chance::of(plan.seed), Tally::default());
+    let crowd = Crowd { team: &team, objects: plan.objects, pause: plan.pause, tally: &tally };
+    let (people, moods) = (chance.fork(), chance.fork());
+    let mut arena = Arena { binary, team: &team, kubeconfig: PathBuf::new(), chance: chance.fork(), panics: 0 };
+    let mut phases = tokio::select! {
+        () = crowd.act(people) => vec![],
+        () = be_moody(team.portal.faults(), moods) => vec![],
+        phases = trouble(&mut arena, plan) => phases,
+    };
+
+    team.portal.faults().clear();
+    let begun = Instant::now();
+    arena.log_in().await;
+    let last = arena.start();
+    crowd.complete(&mut chance).await;
+    let verdict = Verdict::at_rest(&team, QUIET).await;
+    phases.push(("quiet", 0, begun.elapsed()));
+    let log = last.kill();
+    if !verdict.is_clean() {
+        eprintln!("{log}");
+    }
+    let panics = arena.panics + log.matches("panicked at").count();
+    Outcome { plan, phases, minted: team.portal.ledger().all().len(), panics, verdict, tally }
+}
+
+async fn trouble(arena: &mut Arena<'_>, plan: Plan) -> Vec<(&'static str, u64, Duration)> {
+    let mut phases = vec![];
+    for (phase, kills) in [
+        ("one operator, killed", plan.kills),
+        ("two operators, killed", plan.pair_kills),
+        ("frozen", 0),
+        ("outages", 0),
+    ] {
+        eprintln!("torture: {phase}");
+        let begun = Instant::now();
+        arena.log_in().await;
+        match phase {
+            "frozen" => arena.freeze(plan.freezes).await,
+            "outages" => arena.outages(plan.outages).await,
+            "two operators, killed" => arena.pair(kills).await,
+            _ => arena.kills(kills).await,
+        }
+        phases.push((phase, kills, begun.elapsed()));
+    }
+    phases
+}
