@@ -292,3 +292,7 @@ pub fn listed(inventory: &Inventory, token: &Named, believed: bool) -> Listed {
         None => Listed::Unknown,
     }
 }
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

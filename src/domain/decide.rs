@@ -263,3 +263,7 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
         None => Action::Attempt(errand),
     }
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

@@ -43,3 +43,7 @@ pub fn asked(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Option<E
 pub fn of(seen: &Observed, facts: &IssuerFacts, cause: Cause) -> Errand {
     Errand { cause, handles: open(seen, facts, &recorded(&seen.object)) }
 }
+
+#[cfg(test)]
+#[path = "errand_tests.rs"]
+mod tests;

@@ -67,3 +67,7 @@ pub fn digest(description: &str) -> u64 {
     description.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+#[path = "inventory_tests.rs"]
+mod tests;

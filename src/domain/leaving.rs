@@ -15,8 +15,9 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
     }
     let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
     let stored = held.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
-    if !stored && known.token.is_none() && known.retiring.is_empty() && held.is_none_or(|secret| secret.closed) {
-        return Action::RemoveFinalizer;
+    if !stored && known.token.is_none() && known.retiring.is_empty() {
+        // Nothing is to be revoked, so no issuer is needed: it goes once no attempt can follow.
+        return if held.is_none_or(|secret| secret.closed) { Action::RemoveFinalizer } else { Action::Leave };
     }
     match &seen.issuer {
         // A portal that is gone for good has one way out.
@@ -32,9 +33,10 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
         )),
         IssuerView::Ready(facts) => match portal_changed(known, facts) {
             Some(fault) if seen.object.revoke => Action::Wait(fault),
-            // What is left to its user is known by name first: it loses its mark.
-            _ if !seen.object.revoke && unnamed(held, known) => Action::Adopt,
-            _ => Action::Leave,
+            Some(_) => Action::Leave,
+            // What is left to its user is known by name first: it loses its mark. So is what no list shows.
+            None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
+            None => Action::Leave,
         },
     }
 }
@@ -46,3 +48,7 @@ fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
         !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
     })
 }
+
+#[cfg(test)]
+#[path = "leaving_tests.rs"]
+mod tests;

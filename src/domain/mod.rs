@@ -25,3 +25,5 @@ pub mod release;
 pub mod sightings;
 pub mod status;
 pub mod step;
+#[cfg(test)]
+mod testing;

@@ -3,6 +3,7 @@
 use super::marker::{Attempt, IssuerTag, Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::SecretMeta;
+use super::recorded::recorded;
 use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -46,8 +47,14 @@ impl Observed {
     /// Whether what a cache shows may be rested on. A Secret that lost its label is not shown: of an
     /// object that may have one, its absence proves nothing.
     #[must_use]
-    pub const fn cache_suffices(&self) -> bool {
-        self.secret.is_some() || !self.object.finalizer || self.facts().is_none()
+    pub fn cache_suffices(&self) -> bool {
+        let shown = self.secret.is_some() || !self.object.finalizer;
+        match &self.issuer {
+            IssuerView::Unknown => true,
+            IssuerView::Ready(_) => shown,
+            // Of an object that works it would be said that it does not.
+            IssuerView::Missing | IssuerView::NotReady { .. } => shown || !recorded(&self.object).ready,
+        }
     }
 
     /// The mark of an attempt for this object.

@@ -281,3 +281,7 @@ impl Pass {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

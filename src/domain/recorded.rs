@@ -91,3 +91,7 @@ impl Recorded {
         current.chain(former).map(named).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "recorded_tests.rs"]
+mod tests;

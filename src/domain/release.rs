@@ -53,3 +53,7 @@ pub fn release(seen: &Releasing) -> Release {
         left => Release::Wait(left),
     }
 }
+
+#[cfg(test)]
+#[path = "release_tests.rs"]
+mod tests;

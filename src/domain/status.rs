@@ -103,6 +103,10 @@ pub fn next(former: Option<&RegistryTokenStatus>, saying: &Saying<'_>, fact: Fac
     // A status of another UID speaks of another object's tokens.
     let own = former.filter(|status| status.uid.as_deref() == Some(saying.uid));
     let mut status = own.cloned().unwrap_or_default();
+    if let Some(secret) = status.secret.as_mut().filter(|_| status.observed_generation != Some(saying.generation)) {
+        // It was found in order for another spec: it is read again.
+        secret.resource_version = None;
+    }
     status.uid = Some(saying.uid.to_owned());
     status.observed_generation = Some(saying.generation);
     if status.secret.is_none() {
@@ -117,6 +121,8 @@ pub fn next(former: Option<&RegistryTokenStatus>, saying: &Saying<'_>, fact: Fac
 fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
     match fact {
         Fact::TokenStored { token, portal, secret, errand, login } => {
+            // Another token was let in before; of this one that says nothing.
+            let known = status.token.as_ref().is_some_and(|former| former.id == token.id) && ready(status);
             retire_former(status, &token, saying, errand.cause);
             status.token = Some(token);
             status.portal = Some(portal);
@@ -124,7 +130,7 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             status.handled_annotations.extend(errand.handles);
             say(status, saying, ConditionType::DescriptionSynced, (Truth::False, Reason::EditPending), EDITED_NEXT);
             verified(status, saying, &login);
-            judge(status, saying);
+            judge(status, saying, known);
         }
         Fact::SecretInOrder(secret) => {
             status.secret = Some(secret);
@@ -132,11 +138,11 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             let since = status.token.as_ref().map(|token| token.request_time.0);
             let wrong = |revocation: &UpstreamRevocation| since.is_some_and(|since| revocation.time.0 > since);
             status.upstream_revocation = status.upstream_revocation.take().filter(|one| !wrong(one));
-            judge(status, saying);
+            judge(status, saying, ready(status));
         }
         Fact::LoggedIn(verdict) => {
             verified(status, saying, &verdict);
-            judge(status, saying);
+            judge(status, saying, ready(status));
         }
         Fact::Hindered { fault, working } => hindered(status, saying, &fault, working),
         Fact::SecretLost(message) => {
@@ -225,13 +231,16 @@ fn verified(status: &mut RegistryTokenStatus, saying: &Saying<'_>, verdict: &Ver
     }
 }
 
+fn ready(status: &RegistryTokenStatus) -> bool {
+    conditions::holds(&status.conditions, ConditionType::Ready)
+}
+
 /// `Ready` follows from what the Secret holds, which is the current token here, and from what the
 /// registry said of it. A token that was let in once is not called bad by a registry that is down.
-fn judge(status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
+fn judge(status: &mut RegistryTokenStatus, saying: &Saying<'_>, was_ready: bool) {
     if saying.login == LoginMode::Disabled {
         conditions::clear(&mut status.conditions, ConditionType::LoginVerified);
     }
-    let was_ready = conditions::holds(&status.conditions, ConditionType::Ready);
     let said = conditions::find(&status.conditions, ConditionType::LoginVerified);
     let said = said.map(|condition| (condition.status.clone(), condition.message.clone()));
     let hinders = match said {
@@ -289,3 +298,10 @@ pub fn ready_word(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &
     let condition = conditions::find(&status?.conditions, ConditionType::Ready)?;
     Some((&condition.status, &condition.reason, &condition.message))
 }
+
+#[cfg(test)]
+#[path = "status_law_tests.rs"]
+mod laws;
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 use super::{Flow, Outcome, failed, note};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
+use crate::domain::faults::registry_unavailable;
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::pull_secret::Stored;
@@ -91,7 +92,9 @@ impl Adopting {
             }
             // Where nobody can look a row up, only whoever has the secret logs in.
             Some(facts) if facts.login != LoginMode::Disabled => self.at(Request::ReadContent, Stage::ReadingContent),
-            _ => Flow::End(Outcome::LookAgain),
+            // Where nothing can prove it, it is not believed, and not waited for either.
+            Some(_) => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
+            None => Flow::End(Outcome::LookAgain),
         }
     }
 
@@ -114,6 +117,7 @@ impl Adopting {
             Answer::Login(Verdict::Refused(_)) => {
                 self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked })
             }
+            Answer::Login(Verdict::Unknown(why)) => Flow::End(Outcome::Failed(registry_unavailable(&why))),
             other => Flow::End(failed(other)),
         }
     }
@@ -153,3 +157,7 @@ impl Adopting {
 fn nonce(seen: &Observed, attempt: &Attempt) -> String {
     crate::domain::marker::Nonce::of(&seen.object.uid, attempt).to_string()
 }
+
+#[cfg(test)]
+#[path = "adopt_tests.rs"]
+mod tests;

@@ -3,16 +3,17 @@
 
 mod back;
 mod keep;
+mod login;
 
 use self::back::Back;
+use self::login::heard;
 use super::{Flow, Outcome, failed, note};
-use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
-use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, waiting, wrong_type};
+use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, wrong_type};
 use crate::domain::marker::Attempt;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::{Ownership, Reservation};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -25,10 +26,6 @@ const TRIES: u8 = 5;
 const LOOK_UPS: u8 = 4;
 /// Between two of these.
 const MOMENT: Duration = Duration::from_millis(250);
-/// How often a registry that refuses a new token is asked again: it may lag behind the portal by
-/// seconds. The waits between double, to 7.5 s in all: less than an answer may take, so that no other
-/// operator takes the reservation for forgotten.
-const LOG_INS: u8 = 4;
 
 /// What an attempt remembers.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +33,10 @@ pub struct Attempting {
     attempt: Attempt,
     errand: Errand,
     asked: Timestamp,
+    /// How often the issuer may still be read anew, because a request would have gone out too late.
+    readings: u8,
+    /// What the registry said before the commit.
+    login: Option<Verdict>,
     /// The Secret was read after the commit, as metadata only.
     unread: bool,
     stage: Stage,
@@ -46,6 +47,7 @@ pub struct Attempting {
 enum Stage {
     Telling,
     Looking,
+    Sounding,
     Trying,
     Reserving { create: bool },
     Occupied,
@@ -70,8 +72,7 @@ type Next = Flow<Attempting>;
 #[must_use]
 pub fn begin(seen: &Observed, errand: Errand) -> Next {
     let lost = errand.cause == Cause::Lost && recorded(&seen.object).token.is_some();
-    let new =
-        Attempting { attempt: seen.attempt.clone(), errand, asked: seen.now, unread: false, stage: Stage::Telling };
+    let new = Attempting::new(seen, seen.attempt.clone(), errand);
     let message =
         "the Secret was deleted or changed and holds no token: a new one is requested, and the old one revoked";
     match note(seen, Fact::SecretLost(message.to_owned())).filter(|_| lost) {
@@ -83,13 +84,15 @@ pub fn begin(seen: &Observed, errand: Errand) -> Next {
 /// Takes out a reservation that nobody answers for, and seeks what came of it.
 #[must_use]
 pub fn recover(seen: &Observed, left_behind: &Attempt) -> Next {
-    let errand = Errand::default();
-    let former =
-        Attempting { attempt: left_behind.clone(), errand, asked: seen.now, unread: false, stage: Stage::Telling };
-    former.seek(Outcome::Again)
+    Attempting::new(seen, left_behind.clone(), Errand::default()).seek(Outcome::Again)
 }
 
 impl Attempting {
+    const fn new(seen: &Observed, attempt: Attempt, errand: Errand) -> Self {
+        let (asked, stage) = (seen.now, Stage::Telling);
+        Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, stage }
+    }
+
     fn at(self, request: Request, stage: Stage) -> Next {
         Flow::Do(request, Self { stage, ..self })
     }
@@ -109,10 +112,11 @@ impl Attempting {
                 Answer::Content(Some(found)) => match found.1 {
                     Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
                     Content::Immutable => Flow::End(Outcome::Failed(immutable())),
-                    Content::Login { .. } | Content::Nothing => self.at(Request::TryCommit, Stage::Trying),
+                    Content::Login { .. } | Content::Nothing => self.sound_out(seen),
                 },
                 other => Flow::End(failed(other)),
             },
+            Stage::Sounding => self.sounded(answer),
             Stage::Trying => match answer {
                 Answer::Done => self.reserve(seen),
                 Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
@@ -136,13 +140,7 @@ impl Attempting {
             Stage::Waiting { token, tries, refusal } => {
                 self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal })
             }
-            Stage::LoggingIn { token } => {
-                let login = match answer {
-                    Answer::Login(verdict) => verdict,
-                    _ => Verdict::Unknown("no answer".to_owned()),
-                };
-                self.record(seen, token, login, TRIES)
-            }
+            Stage::LoggingIn { token } => self.record(seen, token, heard(answer), TRIES),
             Stage::Recording { token, login, tries } => self.status_written(seen, token, login, tries, answer),
             Stage::ReadingObject { token, login, tries, former } => match answer {
                 Answer::Object(Some(object)) if recorded(&object).tokens() == former && tries > 0 => {
@@ -195,7 +193,11 @@ impl Attempting {
         match answer {
             Answer::Token { id: Some(id), username } => self.check(seen, Named { id, username }),
             Answer::Token { id: None, username } => self.find(seen, username, LOOK_UPS),
-            Answer::Late => self.at(Request::ReadIssuer, Stage::ReadingIssuer),
+            Answer::Late => match self.readings.checked_sub(1) {
+                Some(readings) => Self { readings, ..self }.at(Request::ReadIssuer, Stage::ReadingIssuer),
+                // A reservation is not held for ever.
+                None => self.drop(Outcome::LookAgain),
+            },
             Answer::NotSent(fault) | Answer::Denied(fault) => self.drop(Outcome::Failed(fault)),
             Answer::Ambiguous(fault) => {
                 let lost = unanswered();
@@ -230,43 +232,17 @@ impl Attempting {
             None => self.seek(Outcome::Failed(unanswered())),
         }
     }
-
-    /// A token that works is replaced only by one that works.
-    fn check(self, seen: &Observed, token: Named) -> Next {
-        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        if wanted && self.errand.cause.replaces_a_working_token() {
-            return self.at(Request::LogIn, Stage::Checking { token, left: LOG_INS });
-        }
-        self.commit(token, TRIES)
-    }
-
-    fn checked(self, seen: &Observed, token: Named, left: u8, answer: Answer) -> Next {
-        let best_effort = seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort);
-        let message = match answer {
-            Answer::Login(Verdict::Accepted | Verdict::NotAsked) => return self.commit(token, TRIES),
-            Answer::Login(Verdict::Unknown(_)) if best_effort => return self.commit(token, TRIES),
-            Answer::Login(Verdict::Refused(_)) if left > 0 => {
-                let wait = MOMENT * 2_u32.pow(u32::from(LOG_INS - left + 1));
-                return self.at(Request::Pause(wait), Stage::Lagging { token, left: left - 1 });
-            }
-            Answer::Login(Verdict::Refused(why)) => {
-                let fault = waiting(
-                    Reason::LoginRefused,
-                    format!(
-                        "the registry does not let the new token in ({why}): it is revoked, and the old one kept; tried again"
-                    ),
-                );
-                return self.undo(token, Outcome::Failed(fault));
-            }
-            Answer::Login(Verdict::Unknown(why)) => why,
-            _ => "no answer".to_owned(),
-        };
-        let fault = waiting(
-            Reason::RegistryUnavailable,
-            format!(
-                "the registry cannot be asked whether it lets the new token in ({message}): it is revoked, and the old one kept; tried again"
-            ),
-        );
-        self.undo(token, Outcome::Failed(fault))
-    }
 }
+
+#[cfg(test)]
+#[path = "attempt_back_tests.rs"]
+mod back_tests;
+#[cfg(test)]
+#[path = "attempt_keep_tests.rs"]
+mod keep_tests;
+#[cfg(test)]
+#[path = "attempt_law_tests.rs"]
+mod laws;
+#[cfg(test)]
+#[path = "attempt_tests.rs"]
+mod tests;

@@ -81,3 +81,7 @@ fn in_order(seen: &Observed) -> Next {
         None => Flow::End(Outcome::Again),
     }
 }
+
+#[cfg(test)]
+#[path = "inspect_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use super::revoke::{self, Due, Revoking, Turn};
 use super::{Flow, Outcome, failed, note};
 use crate::api::RetiringToken;
 use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
-use crate::domain::faults::not_listed_for;
+use crate::domain::faults::{not_listed_for, portal_changed};
 use crate::domain::marker::{Attempt, Marker};
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::{Ownership, SecretMeta};
@@ -52,8 +52,10 @@ fn ours(seen: &Observed) -> Option<&SecretMeta> {
 /// Begins by closing the Secret.
 #[must_use]
 pub fn begin(seen: &Observed) -> Next {
-    if seen.facts().is_none() {
-        // Only a user who wants token and Secret left alone gets here without an issuer.
+    let at_home = |facts: &&IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_none();
+    if !seen.object.revoke && seen.facts().filter(at_home).is_none() {
+        // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
+        // nothing is looked for, edited or revoked.
         return release(seen);
     }
     match ours(seen).filter(|secret| !secret.closed || secret.reservation.is_some()) {
@@ -198,3 +200,7 @@ fn release(seen: &Observed) -> Next {
 const fn end() -> Next {
     Flow::Do(Request::Finalizer(false), Leaving::Ending)
 }
+
+#[cfg(test)]
+#[path = "leave_tests.rs"]
+mod tests;

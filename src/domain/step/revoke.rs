@@ -194,3 +194,7 @@ impl Retiring {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "revoke_tests.rs"]
+mod tests;

@@ -111,3 +111,7 @@ fn not_kept() -> Fact {
     let message = "the portal accepted spec.description and shows another text: it may trim or change what it stores. Write the text as the portal shows it";
     Fact::DescriptionNotSynced(Reason::EditNotKept, message.to_owned())
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

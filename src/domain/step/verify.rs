@@ -65,7 +65,9 @@ impl Verifying {
 
 fn heard(seen: &Observed, verdict: Verdict) -> Next {
     let outcome = match &verdict {
-        Verdict::Accepted | Verdict::NotAsked => Outcome::Again,
+        Verdict::Accepted => Outcome::Again,
+        // The Secret lost its login meanwhile.
+        Verdict::NotAsked => return Flow::End(Outcome::LookAgain),
         Verdict::Refused(why) => Outcome::Failed(login_refused(why)),
         // Nothing is held up by it.
         Verdict::Unknown(_) if seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort) => {
@@ -102,3 +104,7 @@ fn overridden() -> Fault {
     let message = "somebody revoked the token in the portal: a new one is requested, which overrides that decision. Set spec.upstreamRevocationPolicy: Hold to respect it";
     waiting(Reason::RevokedUpstream, message.to_owned())
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

@@ -1,11 +1,11 @@
 //! A token in hand: stored in the Secret, and named in the status.
 
-use super::{Attempting, MOMENT, Next, Stage, TRIES};
+use super::{Attempting, MOMENT, Next, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::refused;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::Stored;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -59,16 +59,6 @@ impl Attempting {
             self.undo(token, outcome)
         } else {
             self.commit(token, left)
-        }
-    }
-
-    fn log_in(self, seen: &Observed, token: Named) -> Next {
-        let wanted = seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled);
-        // A token that replaces a working one has just been let in.
-        match (wanted, self.errand.cause.replaces_a_working_token()) {
-            (false, _) => self.record(seen, token, Verdict::NotAsked, TRIES),
-            (true, true) => self.record(seen, token, Verdict::Accepted, TRIES),
-            (true, false) => self.at(Request::LogIn, Stage::LoggingIn { token }),
         }
     }
 

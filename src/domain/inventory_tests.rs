@@ -1,0 +1,24 @@
+use super::*;
+use crate::domain::testing::{at, attempt, mark, named, row, tag};
+
+fn inventory(rows: &[Row]) -> Inventory {
+    let mut inventory = Inventory::new(at(0), "k8s".into(), tag());
+    rows.iter().cloned().for_each(|row| inventory.add(row));
+    inventory
+}
+
+#[test]
+fn of_a_token_the_digest_of_its_description_is_kept() {
+    let list = inventory(&[row("1", "prod"), row("2", "")]);
+    assert_eq!((list.shown(&named("1")), list.shown(&named("3"))), (Some(digest("prod")), None));
+    assert_eq!((list.len(), list.is_empty(), inventory(&[]).is_empty()), (2, false, true));
+    assert_ne!(digest("prod"), digest("Prod"));
+}
+
+#[test]
+fn only_rows_with_this_issuers_mark_are_kept_whole() {
+    let ours = row("1", &mark(&attempt(1)).mark("prod"));
+    let other = Marker::new(IssuerTag::of("another issuer"), mark(&attempt(1)).nonce().clone());
+    let list = inventory(&[ours.clone(), row("2", &other.mark("prod")), row("3", "prod [x/y]")]);
+    assert_eq!(list.marked(), [(ours, mark(&attempt(1)))]);
+}

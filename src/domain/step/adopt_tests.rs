@@ -1,0 +1,164 @@
+use super::*;
+use crate::api::Reason;
+use crate::domain::cause::{Cause, Errand};
+use crate::domain::effect::Row;
+use crate::domain::testing::{
+    World, asked, at_rest, attempt, but, fault, former, mark, not_ready, of_issuer, row, secret, stored, tell, token,
+};
+
+/// The Secret stores a token that status does not name; the portal shows it as it was requested.
+fn unnamed() -> World {
+    World::of(but(|seen| seen.object.status = None)).listing(&[row("17", &mark(&former()).mark("prod"))])
+}
+
+/// The same where our user does not see the list.
+fn hidden(login: LoginMode) -> World {
+    let mut world = unnamed();
+    of_issuer(&mut world.seen, |facts| (facts.list_visible, facts.login) = (false, login));
+    world.content = crate::domain::testing::login("tw-17");
+    world
+}
+
+fn run(world: &mut World) -> Outcome {
+    let begun = begin(&world.seen);
+    world.run(begun, Adopting::step)
+}
+
+/// What was done instead of taking it in.
+fn disowned(mut world: World) -> Vec<String> {
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!((recorded(&world.seen.object).token, world.statuses().count()), (None, 0));
+    assert_eq!(world.seen.secret.expect("a Secret").stored, None);
+    world.asked
+}
+
+#[test]
+fn a_token_is_taken_in_after_reading_secret_row_and_object_in_this_order() {
+    let mut world = unnamed();
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["read secret", "find 17", "read object", "status"]);
+    let known = recorded(&world.seen.object);
+    let token = known.token.clone().expect("a token");
+    assert_eq!((token.id.as_str(), token.username.as_str()), ("17", "tw-17"));
+    assert_eq!(token.nonce, mark(&former()).nonce().to_string());
+    assert_eq!((known.secret_version, known.ready), (None, false), "it is read in full, and checked, next");
+}
+
+#[test]
+fn what_the_attempt_was_for_is_marked_as_done_and_its_predecessor_retires() {
+    let mut world = unnamed();
+    world.seen.object.status = None;
+    tell(&mut world.seen, stored("16", Cause::First));
+    let handles = asked(&[("replace", "1")]);
+    let held = world.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+    held.errand = Errand { cause: Cause::Replace, handles: handles.clone() };
+    assert_eq!(run(&mut world), Outcome::Again);
+    let known = recorded(&world.seen.object);
+    assert_eq!((known.handled.clone(), known.retires("16")), (handles, true));
+    assert_eq!(known.retiring[0].revocation_time.0, world.seen.now, "as for any compromised token");
+}
+
+#[test]
+fn a_forged_or_copied_attempt_fits_nobodys_token() {
+    let of_another_object = crate::domain::marker::Marker::new(
+        crate::domain::testing::tag(),
+        crate::domain::marker::Nonce::of("another-uid", &former()),
+    );
+    let rows: [Vec<Row>; 5] = [
+        vec![],
+        vec![row("17", "prod")],
+        vec![row("17", &of_another_object.mark("prod"))],
+        vec![row("17", &mark(&attempt(9)).mark("prod"))],
+        vec![row("12", &mark(&former()).mark("prod"))],
+    ];
+    for rows in rows {
+        // A portal may give more than was asked for.
+        let world = unnamed().on("find 17", Answer::Rows(rows.clone()));
+        assert_eq!(disowned(world), ["read secret", "find 17", "read object", "disown"], "{rows:?}");
+    }
+}
+
+#[test]
+fn a_token_that_another_operator_has_just_named_is_not_foreign() {
+    let settled = || unnamed().listing(&[row("17", "prod")]);
+    let mut current = settled().meanwhile("read object", |world| tell(&mut world.seen, stored("17", Cause::First)));
+    assert_eq!(run(&mut current), Outcome::Again);
+    assert_eq!(current.asked, ["read secret", "find 17", "read object"], "nothing is written");
+    let mut retired = settled().meanwhile("read object", |world| {
+        world.seen.object.status = at_rest().object.status;
+        tell(&mut world.seen, stored("18", Cause::Rotate));
+    });
+    assert_eq!(run(&mut retired), Outcome::Again);
+    assert_eq!(retired.asked.len(), 3);
+}
+
+#[test]
+fn a_secret_that_changed_is_looked_at_anew() {
+    let changed = |change: fn(&mut crate::domain::pull_secret::SecretMeta)| {
+        let mut world = unnamed().meanwhile("read secret", move |world| {
+            world.seen.secret.as_mut().map(change).expect("a Secret");
+        });
+        (run(&mut world), world.asked.len())
+    };
+    assert_eq!(changed(|held| held.stored = None), (Outcome::LookAgain, 1));
+    let other = |held: &mut crate::domain::pull_secret::SecretMeta| {
+        held.stored.as_mut().expect("a token").attempt = attempt(8);
+    };
+    assert_eq!(changed(other), (Outcome::LookAgain, 1));
+    let mut gone = unnamed().meanwhile("read secret", |world| world.seen.secret = None);
+    assert_eq!(run(&mut gone), Outcome::LookAgain);
+    assert_eq!(begin(&but(|seen| seen.secret = None)), Flow::End(Outcome::Again));
+}
+
+#[test]
+fn a_failure_concludes_nothing() {
+    let why = fault(Reason::Unreachable);
+    let mut world = unnamed().on("find 17", Answer::NotSent(why.clone()));
+    assert_eq!(run(&mut world), Outcome::Failed(why));
+    for word in ["read secret", "read object"] {
+        let mut world = unnamed().on(word, Answer::Unclear("no answer".into()));
+        assert!(matches!(run(&mut world), Outcome::Failed(_)));
+        assert_eq!((world.asked.last().map(String::as_str), world.seen.secret), (Some(word), Some(secret())));
+    }
+    for word in ["status", "disown"] {
+        let rows = if word == "status" { unnamed().rows } else { vec![] };
+        let mut world = unnamed().listing(&rows).on(word, Answer::Conflict);
+        assert_eq!(run(&mut world), Outcome::LookAgain);
+        assert_eq!(world.asked.last().map(String::as_str), Some(word));
+    }
+    let mut gone = unnamed().meanwhile("read object", |world| world.seen.issuer = not_ready());
+    assert_eq!(run(&mut gone), Outcome::LookAgain);
+}
+
+#[test]
+fn where_the_list_is_hidden_whoever_has_the_secret_logs_in() {
+    for mode in [LoginMode::Required, LoginMode::BestEffort] {
+        let mut world = hidden(mode);
+        assert_eq!(run(&mut world), Outcome::Again);
+        assert_eq!(world.asked, ["read secret", "read content", "log in", "read object", "status"]);
+        let known = recorded(&world.seen.object);
+        assert!(known.verified && known.token.is_some_and(|known| known.username == token("17").username));
+    }
+}
+
+#[test]
+fn where_the_list_is_hidden_a_login_that_is_refused_proves_nothing() {
+    let refused = hidden(LoginMode::Required).saying(Verdict::Refused("no".into()));
+    assert_eq!(disowned(refused), ["read secret", "read content", "log in", "read object", "disown"]);
+    let mut emptied = hidden(LoginMode::Required);
+    emptied.content = Content::Nothing;
+    assert_eq!(disowned(emptied), ["read secret", "read content", "read object", "disown"]);
+}
+
+#[test]
+fn where_the_list_is_hidden_a_registry_that_is_down_is_waited_for_and_named() {
+    let mut world = hidden(LoginMode::Required).saying(Verdict::Unknown("down".into()));
+    let outcome = run(&mut world);
+    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::RegistryUnavailable), "{outcome:?}");
+    assert_eq!(world.asked.last().map(String::as_str), Some("log in"));
+}
+
+#[test]
+fn where_nothing_can_prove_it_a_stored_token_is_not_believed_and_not_waited_for() {
+    assert_eq!(disowned(hidden(LoginMode::Disabled)), ["read secret", "read object", "disown"]);
+}

@@ -1,0 +1,167 @@
+use super::*;
+use crate::api::Reason;
+use crate::domain::effect::Row;
+use crate::domain::testing::{
+    LONGEST, REQUESTED, World, at, at_rest, but, fault, named, now, of_issuer, retiring as retires, row, tell,
+};
+
+/// At rest, with these retiring tokens that were due so many seconds ago.
+fn due(tokens: &[(&str, i64)]) -> World {
+    World::of(but(|seen| {
+        for (id, seconds) in tokens {
+            tell(seen, Fact::Retiring(retires(id, at(3600 - seconds))));
+        }
+    }))
+}
+
+/// The same with one, whose successor was asked for so many seconds ago.
+fn replaced(seconds: i64) -> World {
+    let mut world = due(&[("12", seconds)]);
+    if let Some(token) = world.seen.object.status.as_mut().and_then(|status| status.token.as_mut()) {
+        token.request_time.0 = at(3600 - seconds);
+    }
+    world
+}
+
+fn run(world: &mut World) -> Outcome {
+    let begun = retire(&world.seen);
+    world.run(begun, Retiring::step)
+}
+
+fn left(world: &World) -> Vec<String> {
+    recorded(&world.seen.object).retiring.into_iter().map(|token| token.id).collect()
+}
+
+fn reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Failed(fault) | Outcome::WaitFor(_, fault) => Some(fault.reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_token_is_looked_up_revoked_and_taken_out_of_the_status() {
+    let mut world = due(&[("12", 0)]);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 12", "revoke 12", "status"]);
+    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current one lives");
+}
+
+#[test]
+fn only_what_is_due_is_revoked() {
+    let mut world = due(&[("12", 0), ("13", -1), ("14", 500)]);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(left(&world), ["13"]);
+    assert!(world.rows.contains(&row("13", "prod")));
+}
+
+#[test]
+fn another_token_that_has_the_id_now_is_left_alone() {
+    let another = Row { token: Named { id: "12".into(), username: "another".into() }, description: String::new() };
+    let mut world = due(&[("12", 500)]).listing(std::slice::from_ref(&another));
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!((world.asked.clone(), left(&world)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
+    assert_eq!(world.rows, [another]);
+}
+
+#[test]
+fn a_token_that_is_not_listed_yet_is_waited_for() {
+    let mut world = replaced(40).listing(&[]);
+    let outcome = run(&mut world);
+    let wait = LONGEST.saturating_sub(Duration::from_secs(40)) + MARGIN;
+    assert!(matches!(&outcome, Outcome::WaitFor(left, fault) if *left == wait && fault.message.contains("tw-12")));
+    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotListed), vec!["12".to_owned()]));
+    let mut old = replaced(100).listing(&[]);
+    assert_eq!(run(&mut old), Outcome::Again);
+    assert_eq!((old.asked.clone(), left(&old)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
+}
+
+#[test]
+fn it_was_listed_before_its_successor_was_asked_for_however_long_its_overlap() {
+    let known = |due: i64| {
+        let seen = but(|seen| tell(seen, Fact::Retiring(retires("12", at(due)))));
+        retiring(&recorded(&seen.object)).into_iter().map(|due| due.since).collect::<Vec<_>>()
+    };
+    assert_eq!(known(999_999), [at(REQUESTED)]);
+    assert_eq!(known(REQUESTED - 5), [at(REQUESTED - 5)]);
+}
+
+#[test]
+fn a_list_of_another_user_proves_nothing() {
+    let mut world = due(&[("12", 500)]).listing(&[]);
+    of_issuer(&mut world.seen, |facts| facts.portal.user = "another".into());
+    let outcome = run(&mut world);
+    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotListed), vec!["12".to_owned()]));
+    assert!(matches!(outcome, Outcome::WaitFor(_, fault) if fault.message.contains("credentials")));
+    let mut seen = due(&[("12", 500)]);
+    of_issuer(&mut seen.seen, |facts| facts.portal.user = "another".into());
+    assert_eq!(run(&mut seen), Outcome::Again, "but what it shows is there");
+    assert!(seen.asked.contains(&"revoke 12".to_owned()));
+}
+
+#[test]
+fn where_the_list_is_hidden_id_and_name_are_all_there_is_to_go_by() {
+    let mut world = due(&[("12", 0)]);
+    of_issuer(&mut world.seen, |facts| facts.list_visible = false);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["revoke 12", "status"]);
+    assert!(world.requests.contains(&Request::Revoke(named("12"))));
+}
+
+#[test]
+fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
+    for (word, answer) in [
+        ("revoke 12", Answer::Denied(fault(Reason::RequestRefused))),
+        ("revoke 12", Answer::Ambiguous(fault(Reason::TimedOut))),
+        ("find 12", Answer::NotSent(fault(Reason::Unreachable))),
+    ] {
+        let mut world = due(&[("12", 0), ("13", 0)]).on(word, answer);
+        let outcome = run(&mut world);
+        assert!(
+            matches!(&outcome, Outcome::Failed(fault) if fault.message.starts_with("the token tw-12 is not revoked yet: "))
+        );
+        assert_eq!(world.asked[..3], ["find 13", "revoke 13", "find 12"]);
+        assert_eq!((world.asked.last().map(String::as_str), left(&world)), (Some("status"), vec!["12".to_owned()]));
+    }
+    let mut conflict = due(&[("12", 0)]).on("status", Answer::Conflict);
+    assert_eq!(run(&mut conflict), Outcome::LookAgain);
+}
+
+/// A token that the Secret holds, not listed any more.
+fn held(verdict: Verdict, mode: LoginMode) -> (Turn, Vec<String>) {
+    let mut seen = at_rest();
+    of_issuer(&mut seen, |facts| facts.login = mode);
+    let due = Due { token: named("17"), since: at(0), held: true };
+    let Turn::Do(_, state) = begin(&seen, vec![due]) else { panic!("it looks first") };
+    match state.step(&seen, Answer::Rows(vec![])) {
+        Turn::Do(request, state) => {
+            assert_eq!(request, Request::LogIn);
+            (state.step(&seen, Answer::Login(verdict)), vec!["log in".to_owned()])
+        }
+        ended => (ended, vec![]),
+    }
+}
+
+#[test]
+fn of_a_token_that_the_secret_holds_the_registry_is_asked_too() {
+    for verdict in [Verdict::Refused("no".into()), Verdict::NotAsked] {
+        assert_eq!(held(verdict, LoginMode::Required).0, Turn::Gone(vec![named("17")]));
+    }
+    for (verdict, what) in [(Verdict::Accepted, "revoke it by hand"), (Verdict::Unknown("down".into()), "down")] {
+        let (turn, _) = held(verdict, LoginMode::BestEffort);
+        let Turn::Stuck(gone, outcome) = turn else { panic!("{turn:?}") };
+        assert_eq!((gone, reason(&outcome)), (vec![], Some(Reason::TokenNotListed)));
+        assert!(matches!(outcome, Outcome::Failed(fault) if fault.message.contains(what)));
+    }
+    assert_eq!(held(Verdict::Accepted, LoginMode::Disabled), (Turn::Gone(vec![named("17")]), vec![]));
+}
+
+#[test]
+fn nothing_due_is_nothing_done() {
+    let mut world = due(&[("12", -60)]);
+    assert_eq!((run(&mut world), world.asked.len()), (Outcome::Again, 0));
+    let mut alone = due(&[("12", 0)]);
+    alone.seen.issuer = crate::domain::testing::not_ready();
+    assert_eq!((run(&mut alone), alone.seen.now), (Outcome::LookAgain, now()));
+    assert!(alone.asked.is_empty());
+}

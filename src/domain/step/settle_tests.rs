@@ -1,0 +1,149 @@
+use super::*;
+use crate::domain::decide::{Action, decide};
+use crate::domain::effect::Row;
+use crate::domain::inventory::digest;
+use crate::domain::testing::{World, at_rest, but, fault, former, mark, of_issuer, row, tell};
+
+/// Its description was edited to `after`, and the portal shows this.
+fn edited(shown: &str) -> World {
+    World::of(but(|seen| {
+        (seen.object.description, seen.object.generation) = ("after".into(), 2);
+    }))
+    .listing(&[row("17", shown)])
+}
+
+fn run(world: &mut World) -> Outcome {
+    let begun = begin(&world.seen);
+    world.run(begun, Settling::step)
+}
+
+fn settled(world: &World) -> bool {
+    recorded(&world.seen.object).description_synced == Some(2)
+}
+
+#[test]
+fn a_description_is_looked_at_and_edited() {
+    let mut world = edited("before");
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 17", "edit 17", "status"]);
+    assert_eq!((world.rows.clone(), settled(&world)), (vec![row("17", "after")], true));
+}
+
+#[test]
+fn what_the_portal_shows_already_is_not_edited() {
+    let mut world = edited("after");
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 17", "status"]);
+    let mut again = World::of(world.seen).listing(&world.rows);
+    assert_eq!(run(&mut again), Outcome::Again);
+    assert_eq!(again.asked, ["find 17"], "and not said twice");
+}
+
+#[test]
+fn a_token_that_this_pass_asked_for_is_edited_without_a_look() {
+    let unsettled = |permanent| {
+        let mut world = edited(&mark(&former()).mark("after"));
+        world.seen.unsettled = true;
+        of_issuer(&mut world.seen, |facts| facts.permanent = permanent);
+        world
+    };
+    let mut world = unsettled(false);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["edit 17", "status"]);
+    assert_eq!(world.rows, [row("17", "after")]);
+    let mut world = unsettled(true);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!((world.asked.clone(), settled(&world)), (vec!["status".to_owned()], true), "the mark stays");
+}
+
+#[test]
+fn where_the_mark_stays_it_belongs_to_the_text() {
+    let mut world = edited("after");
+    of_issuer(&mut world.seen, |facts| facts.permanent = true);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.rows, [row("17", &mark(&former()).mark("after"))]);
+}
+
+#[test]
+fn where_the_list_is_hidden_it_is_edited_without_a_look() {
+    let mut world = edited("before");
+    of_issuer(&mut world.seen, |facts| facts.list_visible = false);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["edit 17", "status"]);
+}
+
+#[test]
+fn only_the_row_of_that_id_and_that_name_is_edited() {
+    let another = Row { token: Named { id: "17".into(), username: "another".into() }, description: "before".into() };
+    for rows in [vec![], vec![another]] {
+        let mut world = edited("").listing(&rows);
+        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::TokenNotListed));
+        assert_eq!(world.asked, ["find 17"]);
+    }
+}
+
+#[test]
+fn a_refused_description_is_said_and_left_until_it_changes() {
+    let why = fault(Reason::RequestRefused);
+    let mut world = edited("before").on("edit 17", Answer::Denied(why));
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 17", "edit 17", "status"]);
+    let known = recorded(&world.seen.object);
+    assert_eq!((known.description_synced, known.description_refused), (None, Some(2)));
+    assert!(known.ready, "pods can pull");
+    assert_ne!(decide(&world.seen), Action::Settle);
+}
+
+#[test]
+fn any_other_failure_is_tried_again_and_says_nothing_of_the_description() {
+    let why = fault(Reason::TimedOut);
+    for answer in
+        [Answer::Ambiguous(why.clone()), Answer::NotSent(why.clone()), Answer::Denied(fault(Reason::RateLimited))]
+    {
+        for word in ["find 17", "edit 17"] {
+            let mut world = edited("before").on(word, answer.clone());
+            assert!(matches!(run(&mut world), Outcome::Failed(_)));
+            assert_eq!((world.asked.last().map(String::as_str), world.statuses().count()), (Some(word), 0));
+        }
+    }
+}
+
+/// Edited before, and an audit then saw another text.
+fn drifted() -> World {
+    let mut world = World::of(at_rest()).listing(&[row("17", "Prod")]);
+    world.seen.listed = Listed::Shown(digest("Prod"));
+    world
+}
+
+#[test]
+fn a_description_that_somebody_changed_is_set_back_and_looked_at_afterwards() {
+    let mut world = drifted();
+    assert_eq!(decide(&world.seen), Action::Settle);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 17", "edit 17", "find 17"], "it is synced already, so nothing is written");
+    assert_eq!(world.rows, [row("17", "prod")]);
+}
+
+#[test]
+fn a_description_that_the_portal_trims_is_edited_once_more_and_then_said_not_to_be_kept() {
+    let mut world = drifted().on("edit 17", Answer::Done);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find 17", "edit 17", "find 17", "status"]);
+    let status = world.statuses().next().expect("a status");
+    let said = crate::domain::conditions::find(&status.conditions, crate::api::ConditionType::DescriptionSynced);
+    assert_eq!(said.map(|one| one.reason.as_str()), Some("EditNotKept"));
+    assert!(recorded(&world.seen.object).ready);
+    assert_eq!(decide(&world.seen), Action::Rest, "no loop, whatever the next audit shows");
+    world.seen.object.generation = 3;
+    tell(&mut world.seen, Fact::SecretInOrder(crate::domain::testing::recorded_secret()));
+    assert_eq!(decide(&world.seen), Action::Settle, "but for another text");
+}
+
+#[test]
+fn without_token_or_issuer_there_is_nothing_to_settle() {
+    let untold = but(|seen| seen.object.status = None);
+    let alone = but(|seen| seen.issuer = crate::domain::testing::not_ready());
+    for seen in [untold, alone] {
+        assert_eq!(begin(&seen), Flow::End(Outcome::LookAgain));
+    }
+}
