@@ -168,7 +168,6 @@ fn go_through(seen: &Observed, begun: Next, past: Past) -> (usize, usize) {
                 }
             }
         }
-        eprintln!("{depth} {}", following.len());
         count += following.len();
         if following.is_empty() {
             return (count, depth);
