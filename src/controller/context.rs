@@ -1,7 +1,7 @@
 //! What every pass needs.
 
 use super::clock::Clock;
-use super::cluster::turn;
+use super::events::Events;
 use super::issuer::credentials_name;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, Issuers};
@@ -9,10 +9,9 @@ use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
-use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::core::PartialObjectMeta;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, OnceLock};
@@ -48,8 +47,9 @@ pub struct Context {
     pub wake_issuer: UnboundedSender<IssuerKey>,
     /// Cancelled when the operator is to end.
     pub stop: CancellationToken,
+    /// Where facts are told.
+    pub events: Events,
     caches: OnceLock<IssuerCaches>,
-    recorder: Recorder,
     random: SystemRandom,
 }
 
@@ -78,9 +78,8 @@ impl Context {
         wakers: Wakers,
         stop: CancellationToken,
     ) -> Self {
-        let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(holder.clone()) };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            events: Events::new(client.clone(), holder.clone()),
             client,
             namespace,
             holder,
@@ -155,25 +154,6 @@ impl Context {
     #[must_use]
     pub fn jitter(&self) -> f64 {
         self.random().map_or(0.5, |bytes| f64::from(bytes[0]) / 255.0)
-    }
-
-    /// Tells of a fact where `kubectl describe` shows it. A namespace that is going refuses
-    /// events: then the status alone speaks.
-    pub async fn tell(&self, about: &ObjectReference, good: bool, reason: &str, note: &str) {
-        let event = Event {
-            type_: if good { EventType::Normal } else { EventType::Warning },
-            reason: reason.to_owned(),
-            note: Some(note.chars().take(900).collect()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        let _turn = turn().await;
-        let wait = std::time::Duration::from_secs(10);
-        match tokio::time::timeout(wait, self.recorder.publish(&event, about)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),
-            Err(_) => tracing::debug!(reason, "the event got no answer"),
-        }
     }
 }
 

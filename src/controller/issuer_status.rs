@@ -54,7 +54,7 @@ where
             message = now.message,
             "issuer"
         );
-        ctx.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;
+        ctx.events.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod audit;
 mod clock;
 mod cluster;
 mod context;
+mod events;
 mod hands;
 mod issuer;
 mod issuer_hold;

@@ -29,7 +29,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -42,6 +42,7 @@ impl Mutant {
         Self::JudgesAStoredTokenOnACachedObject,
         Self::CountsATokenAsLostOnACachedSecret,
         Self::ReservesForAnObjectThatIsGone,
+        Self::HandlesWhatItDidNotHandle,
         Self::WritesStatusUnguarded,
         Self::TrustsTheLabelAlone,
         Self::NeverAudits,

@@ -142,6 +142,7 @@ fn create(world: &mut World, slot: usize) {
         finalizer: false,
         description: format!("for {slot}"),
         asked: BTreeMap::new(),
+        asked_after: BTreeMap::new(),
         revoke: true,
         reissue: true,
         suspended: false,
@@ -159,8 +160,11 @@ fn edit(world: &mut World, slot: usize, change: impl FnOnce(&mut Obj)) {
 /// An annotation changes no generation.
 fn ask(world: &mut World, slot: usize, key: &str) {
     world.ghost.reasons += 1;
-    let value = world.versions.to_string();
-    world.change_object(slot, |object| drop(object.asked.insert(key.to_owned(), value)));
+    let (value, last) = (world.versions.to_string(), world.next_row);
+    world.change_object(slot, |object| {
+        object.asked.insert(key.to_owned(), value);
+        object.asked_after.insert(key.to_owned(), last);
+    });
 }
 
 /// Somebody writes annotations that name a colleague's token.

@@ -186,6 +186,11 @@ fn description(
     if object.asked.iter().any(|(key, value)| known.handled.get(key) != Some(value)) {
         return Err(format!("{}: {:?} asked for, {:?} done", object.uid, object.asked, known.handled));
     }
+    // A value is handled by a token that was made after it was given.
+    let made = token.id.parse().unwrap_or(0);
+    if let Some((key, last)) = object.asked_after.iter().find(|(_, last)| made <= **last) {
+        return Err(format!("{}: {key} was asked for when there were {last} tokens, and {made} is kept", object.uid));
+    }
     if world.setting.login != LoginMode::Disabled && !known.verified {
         return Err(format!("{} is ready and was never let in", object.uid));
     }

@@ -63,6 +63,8 @@ pub struct Obj {
     pub finalizer: bool,
     pub description: String,
     pub asked: BTreeMap<String, String>,
+    /// The last token that there was when this was asked for: what serves it is younger.
+    pub asked_after: BTreeMap<String, u32>,
     pub revoke: bool,
     pub reissue: bool,
     pub suspended: bool,

@@ -110,6 +110,6 @@ impl Hands<'_> {
             return;
         }
         tracing::info!(object = %self.world.name(), ready = value, reason, message, "status changed");
-        self.ctx.tell(&self.world.reference(), value == "True", reason, message).await;
+        self.ctx.events.tell(&self.world.reference(), value == "True", reason, message).await;
     }
 }
