@@ -65,7 +65,7 @@ pub async fn repaired(show: &mut Show, cluster: &Cluster, portal: &Simulator) ->
 pub async fn revoked_upstream(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
     show.step("8. A colleague revokes the token in the portal");
     println!("this portal answers fast, so that its list is believed sooner:");
-    let limits = r#"{"spec":{"limits":{"firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
+    let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
     Show::kubectl(cluster, &["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits])?;
     let (former, asked) = (live(portal), portal.ledger().count(Operation::Request));
     for id in &former {
