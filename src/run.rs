@@ -54,12 +54,18 @@ async fn operate(run: Run) -> Result<(), Failure> {
         None => random()?,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), holder, namespace = run.namespace, "starting");
-    let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), stop.clone().cancelled_owned()));
+    // It serves until the last pass has ended: whoever asks meanwhile is told that we are stopping.
+    let served = CancellationToken::new();
+    let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), served.clone().cancelled_owned()));
     let settings = Settings { namespace: run.namespace, holder, clock };
     tokio::select! {
-        () = controller::run(client, settings, readiness, stop.clone()) => {}
-        ended = health => ended??,
+        () = controller::run(client, settings, readiness, stop) => {}
+        ended = health => {
+            ended??;
+            return Err("health is served no more, and nobody asked for that".into());
+        }
     }
+    served.cancel();
     tracing::info!("ended");
     Ok(())
 }

@@ -117,6 +117,11 @@ impl Server {
         }
     }
 
+    /// The exit code of a server that has ended; 128 and its number where a signal ended it.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.shell.try_wait().ok().flatten().and_then(|status| status.code())
+    }
+
     /// Whether the server's log says that its port was taken.
     pub fn found_its_port_taken(&self) -> bool {
         self.log_text().contains("address already in use")

@@ -85,13 +85,20 @@ impl Operator {
     }
 
     /// Asks it to end, as the kubelet does, and waits until it has.
-    pub async fn terminate(mut self) -> String {
+    pub async fn terminate(self) -> String {
+        self.ended().await.1
+    }
+
+    /// The same; its exit code too, where it ended within half a minute.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
         self.signal("TERM");
         let ended = wait_for("the operator to end", Duration::from_secs(30), async || {
-            if self.server.check_alive().is_err() { Ok(()) } else { Err("it runs".to_owned()) }
+            self.server.exit_code().ok_or_else(|| "it runs".to_owned())
         });
-        let ended = ended.await.map_err(|error| error.to_string());
-        format!("{}{}", self.log(), ended.err().unwrap_or_default())
+        match ended.await {
+            Ok(code) => (Some(code), self.log()),
+            Err(error) => (None, format!("{}{error}", self.log())),
+        }
     }
 
     /// All that it has logged.

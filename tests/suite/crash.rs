@@ -4,6 +4,7 @@ use crate::control_plane::eventually;
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{LIMIT, Team, own_stage, start_operator};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn killed_between_request_and_commit_no_token_is_leaked() {
@@ -61,5 +62,33 @@ async fn killed_after_the_commit_the_stored_token_is_adopted() {
     assert_eq!(id(&object), id(&after), "the same token");
     assert_eq!(team.portal.ledger().all().len(), 1, "none was asked for again");
     assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("adopted"));
+    drop(operator);
+}
+
+#[tokio::test]
+async fn asked_to_end_the_operator_stores_the_token_that_it_waits_for() {
+    let (control_plane, operator) = own_stage().await;
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let slow = Config { latency: Duration::from_secs(3), ..Config::default() };
+    let team = Team::bare(control_plane, "ends", slow).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"limits": {"firstByteTimeout": "20s", "requestTimeout": "20s"}})).await;
+    team.token("pull", "asked for at the end").await;
+    eventually("the request to be under way", LIMIT, async || {
+        let asked = team.portal.ledger().count(Operation::Request);
+        if asked == 1 { Ok(()) } else { Err(format!("{asked} requests")) }
+    })
+    .await;
+
+    let (code, log) = operator.ended().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("asked to end") && log.contains("\"ended\""), "{log}");
+    let content = team.dockerconfigjson("pull").await;
+    assert!(team.pull(&content).await.is_ok(), "the Secret holds the token already");
+
+    let operator = start_operator(control_plane).await;
+    team.until_settled("pull").await;
+    assert_eq!(team.portal.ledger().all().len(), 1, "one token was ever asked for");
+    assert_eq!(team.dockerconfigjson("pull").await, content);
     drop(operator);
 }
