@@ -108,7 +108,8 @@ async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Fail
         (None, Some(reference), Some(cluster)) => Some(cluster.ca(&reference).await?),
         _ => tls.ca_bundle,
     };
-    Ok(Settings { spec: thinkwise, limits: file.spec.limits.clone(), credentials, ca_pem })
+    let keep = file.spec.audit.interval.0;
+    Ok(Settings { spec: thinkwise, limits: file.spec.limits.clone(), credentials, ca_pem, keep })
 }
 
 /// Those of the command line must be what the issuer logs in with, else something else is checked.

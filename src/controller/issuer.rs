@@ -50,7 +50,8 @@ pub async fn prepare(
     let portal: Arc<dyn Portal> = if let Some(former) = former {
         Arc::clone(&former.portal)
     } else {
-        let settings = Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem };
+        let settings =
+            Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem, keep: spec.audit.interval.0 };
         Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?)
     };
     let resolved = look(&*portal, &gate).await?;

@@ -8,8 +8,8 @@ mod survey;
 
 use self::survey::Clear;
 use crate::api::{
-    Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef, RequestTask,
-    RevokeTask, Table, Tasks, Thinkwise, Tls,
+    Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef,
+    RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
 };
 use crate::cli::Discover;
 use crate::portal::Portal as _;
@@ -30,7 +30,8 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
     let ca_pem = arguments.access.ca_pem()?;
     let values = arguments.values.iter().map(|text| value(text)).collect::<Result<Vec<_>, Failure>>()?;
     let mut spec = spec(arguments, &credentials, ca_pem.as_deref())?;
-    let settings = Settings { spec: spec.clone(), limits: Limits::default(), credentials, ca_pem };
+    let keep = Audit::default().interval.0;
+    let settings = Settings { spec: spec.clone(), limits: Limits::default(), credentials, ca_pem, keep };
     let portal = ThinkwisePortal::new(settings.clone())?;
     let catalog = portal.read_catalog().await?;
     let clear = survey::show(&portal, &catalog, &spec);

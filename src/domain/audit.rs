@@ -85,9 +85,13 @@ impl Known {
     /// stored one is nobody's.
     #[must_use]
     pub fn explains(&self, row: &Row, marker: &Marker) -> bool {
+        let Named { id, username } = &row.token;
+        // A token that was asked for while the list was hidden may be known by its username only.
+        let by_username = Named { id: username.clone(), username: username.clone() };
         self.recorded.contains(&row.token)
+            || self.recorded.contains(&by_username)
             || self.reserved.contains(marker.nonce())
-            || self.stored.get(marker.nonce()) == Some(&row.token.id)
+            || self.stored.get(marker.nonce()).is_some_and(|stored| stored == id || stored == username)
     }
 }
 

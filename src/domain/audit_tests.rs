@@ -230,3 +230,15 @@ fn an_answer_to_another_question_revokes_nothing() {
         assert_eq!(found.revoked, 0);
     }
 }
+
+#[test]
+fn a_token_that_is_known_by_its_username_only_is_explained_by_that() {
+    let by_username = |mut owner: Owner| {
+        owner.tokens.iter_mut().for_each(|token| token.id.clone_from(&token.username));
+        owner
+    };
+    let rows = [marked("17", 1), marked("18", 2), marked("19", 3)];
+    // One of them recorded, one stored and not recorded yet, one nobody's.
+    let truth = Truth::of(&rows, &[storing(2, "tw-18")], &[by_username(owner(&["17"]))]);
+    assert_eq!(truth.revokes(), ["19"]);
+}

@@ -20,6 +20,21 @@ pub struct Named {
     pub username: String,
 }
 
+impl Named {
+    /// Whether its username was taken for its id: it was asked for while nobody could read the list, and
+    /// the portal's answer told no id.
+    #[must_use]
+    pub fn is_by_username(&self) -> bool {
+        self.id == self.username
+    }
+
+    /// The rows among which its own is.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        if self.is_by_username() { Rows::OfUser(self.username.clone()) } else { Rows::WithId(self.id.clone()) }
+    }
+}
+
 /// A row of the portal's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
@@ -34,6 +49,8 @@ pub struct Row {
 pub enum Rows {
     /// The one with this id.
     WithId(String),
+    /// That of a token that is known by its username only, which the row then has as its id too.
+    OfUser(String),
     /// Those that bear this mark.
     Marked(Marker),
 }

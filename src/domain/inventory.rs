@@ -1,4 +1,4 @@
-//! What a complete list of the portal says, kept small: of each token its id and a digest.
+//! What a complete list of the portal says, kept small: of each token its id and two digests.
 
 use super::effect::{Named, Row};
 use super::marker::{IssuerTag, Marker};
@@ -14,6 +14,8 @@ pub struct Inventory {
     /// As which portal user.
     pub user: String,
     tokens: BTreeMap<String, u64>,
+    /// The same by the digest of the username.
+    users: BTreeMap<u64, u64>,
     /// Rows with this issuer's mark.
     marked: Vec<(Row, Marker)>,
     tag: IssuerTag,
@@ -23,12 +25,14 @@ impl Inventory {
     /// An empty one, to be filled row by row.
     #[must_use]
     pub const fn new(begun: Timestamp, user: String, tag: IssuerTag) -> Self {
-        Self { begun, user, tokens: BTreeMap::new(), marked: vec![], tag }
+        Self { begun, user, tokens: BTreeMap::new(), users: BTreeMap::new(), marked: vec![], tag }
     }
 
     /// Takes in one row; of it no more is kept than is needed.
     pub fn add(&mut self, row: Row) {
-        self.tokens.insert(row.token.id.clone(), digest(&row.description));
+        let shown = digest(&row.description);
+        self.tokens.insert(row.token.id.clone(), shown);
+        self.users.insert(digest(&row.token.username), shown);
         if let Some(marker) = Marker::find(&self.tag, &row.description) {
             self.marked.push((row, marker));
         }
@@ -46,10 +50,13 @@ impl Inventory {
         self.tokens.is_empty()
     }
 
-    /// The digest of what the portal shows of a token; nothing where it lists none of this id.
+    /// The digest of what the portal shows of a token; nothing where it lists none of this id, or, where
+    /// nothing but its username is known, of this username.
     #[must_use]
     pub fn shown(&self, token: &Named) -> Option<u64> {
-        self.tokens.get(&token.id).copied()
+        let shown =
+            if token.is_by_username() { self.users.get(&digest(&token.username)) } else { self.tokens.get(&token.id) };
+        shown.copied()
     }
 
     /// Rows with this issuer's mark.

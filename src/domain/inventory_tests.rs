@@ -22,3 +22,11 @@ fn only_rows_with_this_issuers_mark_are_kept_whole() {
     let list = inventory(&[ours.clone(), row("2", &other.mark("prod")), row("3", "prod [x/y]")]);
     assert_eq!(list.marked(), [(ours, mark(&attempt(1)))]);
 }
+
+#[test]
+fn a_token_that_is_known_by_its_username_only_is_found_by_that() {
+    let list = inventory(&[row("1", "prod"), row("tw-3", "another's id")]);
+    let known = |name: &str| Named { id: name.into(), username: name.into() };
+    assert_eq!(list.shown(&known("tw-1")), Some(digest("prod")));
+    assert_eq!((list.shown(&known("tw-3")), list.shown(&known("1"))), (None, None));
+}

@@ -44,8 +44,11 @@ pub struct PortalRow {
 /// Which rows of the portal's list are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows<'a> {
-    /// The token with this id.
+    /// The token with this id. Where there is none, the one of this username, which is given with that as
+    /// its id: the id of a token that was asked for while nobody could read the list is its username.
     WithId(&'a str),
+    /// The token of this username, which is given as its id too: nothing else is known of it.
+    OfUser(&'a str),
     /// Those whose description holds this text.
     Containing(&'a str),
     /// One row, to see whether the list can be read at all.

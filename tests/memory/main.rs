@@ -14,6 +14,7 @@ use registry_token_operator::portal::Portal as _;
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use secrecy::SecretString;
 use serde_json::json;
+use std::time::Duration;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -26,7 +27,14 @@ fn portal(url: &str) -> ThinkwisePortal {
     });
     let credentials = Credentials::Basic { username: USER.to_owned(), password: SecretString::from(PASSWORD) };
     let spec = serde_json::from_value(spec).expect("a spec");
-    ThinkwisePortal::new(Settings { spec, limits: Limits::default(), credentials, ca_pem: None }).expect("a portal")
+    ThinkwisePortal::new(Settings {
+        spec,
+        limits: Limits::default(),
+        credentials,
+        ca_pem: None,
+        keep: Duration::from_mins(10),
+    })
+    .expect("a portal")
 }
 
 /// What reading a list of so many tokens, 1,000 a page, takes beside what was there before.

@@ -27,6 +27,7 @@ mod crash;
 mod deletion;
 mod drift;
 mod first_steps;
+mod hidden;
 mod issuers;
 mod kstatus;
 mod life;

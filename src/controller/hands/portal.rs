@@ -55,6 +55,7 @@ impl Hands<'_> {
         let permit = issuer.gate.call(priority, &self.world.namespace()).await;
         let found = match rows {
             Rows::WithId(id) => issuer.portal.list(portal::Rows::WithId(id)).await,
+            Rows::OfUser(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
             Rows::Marked(marker) => {
                 let text = marker.to_string();
                 let found = issuer.portal.list(portal::Rows::Containing(&text)).await;

@@ -167,7 +167,8 @@ fn turned(seen: &Observed, turn: Turn) -> Next {
 fn look(seen: &Observed) -> Next {
     match (recorded(&seen.object).token, seen.facts()) {
         (Some(token), Some(IssuerFacts { list_visible: true, .. })) => {
-            Flow::Do(Request::Find(Rows::WithId(token.id)), Leaving::Looking(seen.now))
+            let token = Named { id: token.id, username: token.username };
+            Flow::Do(Request::Find(token.rows()), Leaving::Looking(seen.now))
         }
         // Where nobody can look, an audit cannot either.
         _ => release(seen),

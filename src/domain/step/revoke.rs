@@ -1,7 +1,7 @@
 //! Revokes tokens that status names, one after the other.
 
 use super::{Flow, Outcome, failed, note};
-use crate::domain::effect::{Answer, Named, Request, Rows, Verdict};
+use crate::domain::effect::{Answer, Named, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::not_listed_for;
 use crate::domain::observed::{LoginMode, Observed};
@@ -79,7 +79,7 @@ impl Revoking {
         match seen.facts() {
             Some(facts) if facts.list_visible => {
                 let begun = seen.now;
-                self.at(Request::Find(Rows::WithId(token.id)), Stage::Finding { begun })
+                self.at(Request::Find(token.rows()), Stage::Finding { begun })
             }
             // Where the list cannot be seen, id and username are all there is to go by.
             Some(_) => self.at(Request::Revoke(token), Stage::Revoking),

@@ -165,3 +165,15 @@ fn nothing_due_is_nothing_done() {
     assert_eq!((run(&mut alone), alone.seen.now), (Outcome::LookAgain, now()));
     assert!(alone.asked.is_empty());
 }
+
+#[test]
+fn a_token_whose_id_was_hidden_is_looked_up_by_its_username() {
+    let mut world = World::of(but(|seen| {
+        let by_username = crate::api::RetiringToken { id: "tw-12".into(), ..retires("12", at(3600)) };
+        tell(seen, Fact::Retiring(by_username));
+    }));
+    world.rows.push(row("12", "prod"));
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["find user tw-12", "revoke tw-12", "status"]);
+    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current one lives");
+}

@@ -2,7 +2,7 @@
 
 use super::{Flow, Outcome, failed, note};
 use crate::api::Reason;
-use crate::domain::effect::{Answer, Named, Request, Rows};
+use crate::domain::effect::{Answer, Named, Request};
 use crate::domain::fault::Fault;
 use crate::domain::faults::waiting;
 use crate::domain::observed::{Listed, Observed};
@@ -54,8 +54,8 @@ impl Settling {
     }
 
     fn look(self, stage: Stage) -> Next {
-        let id = self.token.id.clone();
-        self.at(Request::Find(Rows::WithId(id)), stage)
+        let rows = self.token.rows();
+        self.at(Request::Find(rows), stage)
     }
 
     fn edit(self) -> Next {

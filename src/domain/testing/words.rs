@@ -17,6 +17,7 @@ pub fn word(request: &Request) -> String {
         Request::Status(_) => "status",
         Request::Token { .. } => "token",
         Request::Find(Rows::WithId(id)) => return format!("find {id}"),
+        Request::Find(Rows::OfUser(name)) => return format!("find user {name}"),
         Request::Find(Rows::Marked(_)) => "find mark",
         Request::Edit { token, .. } => return format!("edit {}", token.id),
         Request::Revoke(token) => return format!("revoke {}", token.id),

@@ -175,6 +175,12 @@ impl World {
             }
             Request::Token { description } => self.hand_out(description),
             Request::Find(Rows::WithId(id)) => self.find(|row| row.token.id == id),
+            Request::Find(Rows::OfUser(name)) => {
+                let mut found = self.rows.clone();
+                found.retain(|row| row.token.username == name);
+                found.iter_mut().for_each(|row| row.token.id.clone_from(&name));
+                Answer::Rows(found)
+            }
             Request::Find(Rows::Marked(mark)) => self.find(|row| mark.is_in(&row.description)),
             Request::Edit { token, description } => {
                 self.rows
@@ -184,7 +190,8 @@ impl World {
                 Answer::Done
             }
             Request::Revoke(token) => {
-                self.rows.retain(|row| row.token != token);
+                let by_name = |row: &Row| token.is_by_username() && row.token.username == token.username;
+                self.rows.retain(|row| row.token != token && !by_name(row));
                 Answer::Done
             }
             Request::LogIn => Answer::Login(self.verdict.clone()),

@@ -129,6 +129,11 @@ impl TaskCall {
         self.arguments.iter().any(|argument| argument.source == *source)
     }
 
+    /// Whether the token's id is part of the call.
+    pub(super) fn needs_id(&self) -> bool {
+        self.sends(&Source::TokenId) || self.is_of_token()
+    }
+
     fn is_of_token(&self) -> bool {
         self.row == Some(BoundTo::Token)
     }
@@ -150,7 +155,7 @@ impl Interface {
     pub fn without_list(mut self) -> Result<Self, Problem> {
         let by_username = self.table.as_ref().is_some_and(TokenTable::is_named_by_username);
         let tasks = [&self.edit, &self.revoke];
-        let needs_id = tasks.iter().any(|task| task.sends(&Source::TokenId) || task.is_of_token()) && !by_username;
+        let needs_id = tasks.iter().any(|task| task.needs_id()) && !by_username;
         let reads_row = tasks.iter().any(|task| task.is_of_token());
         if reads_row && self.table.as_ref().is_none_or(|table| !table.others.is_empty()) {
             return Err(Problem::new(

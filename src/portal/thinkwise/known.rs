@@ -1,4 +1,4 @@
-//! What was found out about the portal, kept until a failure hints at a change.
+//! What was found out about the portal, kept for an audit's interval, or until a failure hints at a change.
 
 use super::call::Call;
 use super::interface::Interface;
@@ -7,16 +7,17 @@ use super::odata::{self, Wanted};
 use super::resolve::resolve;
 use super::{Failure, Rows, Sent, ThinkwisePortal, address, client};
 use crate::api::Reason;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 /// A large application's document has some 5 MB.
 const METADATA_LIMIT: usize = 16 << 20;
 /// A refusal may be the portal's last word: it is not asked again what it looks like more often than this.
 const REREAD: Duration = Duration::from_mins(1);
+
+/// That the list is hidden may be a mishap, and turns audits off: it is not believed for longer.
+const HIDDEN: Duration = Duration::from_mins(10);
 
 /// What was found out.
 #[derive(Debug)]
@@ -27,58 +28,97 @@ pub(super) struct Known {
 }
 
 /// Keeps it.
-#[derive(Default)]
 pub(super) struct Memory {
     /// Held while the portal is read, so that many calls cause one reading.
+    reading: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    doubted: AtomicBool,
+    /// A right may be given, and a task renamed, without any call failing: so long it is believed.
+    keep: Duration,
 }
 
 #[derive(Default)]
 struct State {
     known: Option<Arc<Known>>,
     read: Option<Instant>,
+    doubted: bool,
 }
 
-impl State {
-    fn read_lately(&self) -> bool {
-        self.read.is_some_and(|read| read.elapsed() < REREAD)
+impl Memory {
+    /// One that believes what was read for so long.
+    pub(super) fn new(keep: Duration) -> Self {
+        Self { reading: tokio::sync::Mutex::default(), state: Mutex::default(), keep }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known and believed.
+    fn believed(&self) -> Option<Arc<Known>> {
+        let state = self.state();
+        let (known, age) = (state.known.as_ref()?, state.read?.elapsed());
+        let most = match known.hidden {
+            _ if state.doubted => REREAD,
+            Some(_) => HIDDEN,
+            None => self.keep,
+        };
+        (age < most.min(self.keep)).then(|| Arc::clone(known))
+    }
+
+    fn doubt(&self) {
+        self.state().doubted = true;
+    }
+
+    fn learn(&self, known: &Arc<Known>) {
+        let mut state = self.state();
+        (state.known, state.read) = (Some(Arc::clone(known)), Some(Instant::now()));
     }
 }
 
 impl ThinkwisePortal {
     /// What is known of the portal; read from it where that is needed. Whatever fails here, no task was sent.
     pub(super) async fn known(&self, deadline: Instant) -> Result<Arc<Known>, Failure> {
-        let waiting = timeout_at(deadline, self.memory.state.lock()).await;
-        let mut state = waiting
-            .map_err(|_| Failure::new(Sent::No, Reason::TimedOut, "the portal's $metadata was not had in time"))?;
-        let trusted = !self.memory.doubted.load(Ordering::Relaxed) || state.read_lately();
-        if let Some(known) = state.known.clone().filter(|_| trusted) {
+        let memory = &self.memory;
+        if let Some(known) = memory.believed() {
             return Ok(known);
         }
-        self.memory.doubted.store(false, Ordering::Relaxed);
+        let former = memory.state().known.clone();
+        let _reading = match (memory.reading.try_lock(), &former) {
+            (Ok(reading), _) => reading,
+            // Somebody reads it anew: for as long as that takes what is known will do.
+            (Err(_), Some(known)) => return Ok(Arc::clone(known)),
+            (Err(_), None) => timeout_at(deadline, memory.reading.lock())
+                .await
+                .map_err(|_| Failure::new(Sent::No, Reason::TimedOut, "the portal's $metadata was not had in time"))?,
+        };
+        if let Some(known) = memory.believed() {
+            return Ok(known);
+        }
+        memory.state().doubted = false;
         match self.find_out(deadline).await {
             Ok(known) => {
                 let known = Arc::new(known);
-                *state = State { known: Some(Arc::clone(&known)), read: Some(Instant::now()) };
+                memory.learn(&known);
                 Ok(known)
             }
+            // What does not fit any more is not used any more.
+            Err(failure) if failure.reason == Reason::MetadataMismatch => {
+                *memory.state() = State::default();
+                Err(failure)
+            }
             // An outage changes no names.
-            Err(failure) => match state.known.clone().filter(|_| failure.reason != Reason::MetadataMismatch) {
-                Some(known) => {
-                    state.read = Some(Instant::now());
-                    self.memory.doubted.store(true, Ordering::Relaxed);
-                    Ok(known)
-                }
-                None => Err(Failure { sent: Sent::No, ..failure }),
-            },
+            Err(failure) => former.map_or(Err(Failure { sent: Sent::No, ..failure }), |known| {
+                memory.learn(&known);
+                memory.doubt();
+                Ok(known)
+            }),
         }
     }
 
     /// Doubts what is known after a failure that hints at a change.
     pub(super) fn doubt(&self, failure: &Failure) {
         if matches!(failure.reason, Reason::NoAccess | Reason::RequestRefused | Reason::AnswerMalformed) {
-            self.memory.doubted.store(true, Ordering::Relaxed);
+            self.memory.doubt();
         }
     }
 

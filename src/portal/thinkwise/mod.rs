@@ -2,6 +2,7 @@
 
 mod address;
 mod auth;
+mod by_username;
 mod call;
 mod client;
 mod errors;
@@ -37,6 +38,7 @@ use crate::api::{Limits, RecordedPortal, Thinkwise};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use std::fmt;
+use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
@@ -51,6 +53,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// The certificates to trust, and no others; the system's roots unless given.
     pub ca_pem: Option<String>,
+    /// How long what was found out about the portal is believed, at most; `audit.interval`.
+    pub keep: Duration,
 }
 
 /// What the issuer's Secret holds. Its `Debug` shows no secret.
@@ -94,7 +98,7 @@ impl ThinkwisePortal {
     /// # Errors
     /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
     pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let Settings { spec, limits, credentials, ca_pem } = settings;
+        let Settings { spec, limits, credentials, ca_pem, keep } = settings;
         let base = address::service_root(&spec)?;
         let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http)?;
         let user = match &credentials {
@@ -103,7 +107,7 @@ impl ThinkwisePortal {
         };
         let location = RecordedPortal { url: spec.url.clone(), application: spec.application.clone(), user };
         let login = Login::new(&spec, credentials)?;
-        Ok(Self { spec, location, base, http, login, memory: Memory::default() })
+        Ok(Self { spec, location, base, http, login, memory: Memory::new(keep) })
     }
 
     fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
@@ -160,14 +164,20 @@ impl ThinkwisePortal {
 
     async fn edit(&self, token: TokenRef<'_>, description: &str) -> Result<(), Failure> {
         let known = self.known(self.http.deadline()).await?;
+        let task = &known.interface.edit;
+        let id = self.real_id(&known, task, token).await?;
+        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
         let values = Values { description: Some(description), token: Some(token) };
-        self.run_and_finish(&known, &known.interface.edit, values).await
+        self.run_and_finish(&known, task, values).await
     }
 
     async fn take_back(&self, token: TokenRef<'_>) -> Result<(), Failure> {
         let known = self.known(self.http.deadline()).await?;
+        let task = &known.interface.revoke;
+        let id = self.real_id(&known, task, token).await?;
+        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
         let values = Values { description: None, token: Some(token) };
-        self.run_and_finish(&known, &known.interface.revoke, values).await
+        self.run_and_finish(&known, task, values).await
     }
 
     async fn found(&self) -> Result<Resolved, Failure> {

@@ -46,6 +46,9 @@ pub(super) fn query(root: &Url, table: &TokenTable, columns: &[&str], wanted: Wa
         Wanted::Some(Rows::WithId(id)) => {
             filters.push(format!("{} eq {}", table.id.name, id_literal(table, id)?.in_address()));
         }
+        Wanted::Some(Rows::OfUser(username)) => {
+            filters.push(format!("{} eq {}", table.username, quoted(username)));
+        }
         Wanted::Some(Rows::Containing(text)) => {
             filters.push(format!("contains({},{})", table.description, quoted(text)));
         }

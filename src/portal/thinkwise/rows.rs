@@ -7,7 +7,7 @@ use super::known::Known;
 use super::literal::Literal;
 use super::metadata::{Kind, TableInfo};
 use super::odata::{self, Each, Wanted};
-use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, client};
+use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, by_username, client};
 use crate::api::Reason;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,6 +23,21 @@ impl ThinkwisePortal {
     pub(super) async fn rows(&self, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let known = self.known(self.http.deadline()).await?;
         let table = self.visible(&known)?;
+        match rows {
+            Rows::WithId(id) => {
+                let found = self.some(table, rows).await;
+                if table.is_named_by_username() || !is_none(&found) {
+                    return found;
+                }
+                let of_user = by_username::named_so(self.some(table, Rows::OfUser(id)).await?, id);
+                if of_user.is_empty() { found } else { Ok(of_user) }
+            }
+            Rows::OfUser(username) => Ok(by_username::named_so(self.some(table, rows).await?, username)),
+            Rows::Containing(_) | Rows::Probe => self.some(table, rows).await,
+        }
+    }
+
+    pub(super) async fn some(&self, table: &TokenTable, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let mut found = Vec::new();
         let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| found.push(row));
         self.pages(table, Wanted::Some(rows), &mut each).await?;
@@ -135,6 +150,14 @@ impl ThinkwisePortal {
                 format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
             Failure::new(Sent::No, Reason::RequestRefused, message)
         })
+    }
+}
+
+/// No row, or an id that is none of this table's.
+fn is_none(found: &Result<Vec<PortalRow>, Failure>) -> bool {
+    match found {
+        Ok(rows) => rows.is_empty(),
+        Err(failure) => failure.sent == Sent::No && failure.reason == Reason::RequestRefused,
     }
 }
 

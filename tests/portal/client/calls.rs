@@ -74,7 +74,7 @@ async fn a_thousand_calls_use_no_more_connections_than_are_made_at_a_time() {
     let (portal, at_a_time) = (&portal, 4);
     let workers = (0..at_a_time).map(|_| async move {
         for _ in 0..250 {
-            portal.list(Rows::WithId("1")).await.expect("a list");
+            portal.list(Rows::Containing("1")).await.expect("a list");
         }
     });
     futures::future::join_all(workers).await;

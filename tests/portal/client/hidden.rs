@@ -1,9 +1,9 @@
 //! A portal whose list of tokens our user may not see.
 
-use super::fake::{Form, List, Shape};
+use super::fake::{Form, Key, List, Shape};
 use super::world::{all, kind, of};
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Portal as _, Rows, Sent, TokenRef};
+use registry_token_operator::portal::{Portal as _, PortalRow, Rows, Sent, TokenRef};
 
 fn hidden(list: List) -> Shape {
     Shape { list, ..Shape::default() }
@@ -77,4 +77,42 @@ async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
     tokio::time::resume();
     assert_eq!(portal.resolve().await.expect("it fits").list_hidden, None);
     assert_eq!(all(&portal).await.expect("a list"), []);
+}
+
+/// Somebody gives our user the right to see the table.
+async fn show(fake: &super::fake::Fake) {
+    fake.ledger().shape.list = List::Visible;
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(601)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_token_whose_id_was_hidden_is_known_by_its_username_when_the_list_is_shown() {
+    for key in [Key::Integer, Key::Guid, Key::Text] {
+        for by_username in [true, false] {
+            let shape = Shape { with_id: false, by_username: true, key, ..hidden(List::Forbidden) };
+            let (fake, portal) = of(shape).await;
+            let name = portal.request("d [a/b]").await.expect("a token").username;
+            portal.request("another").await.expect("a token");
+            // With the list shown, the tasks may want the id, which the recorded one is not.
+            fake.ledger().shape.by_username = by_username;
+            show(&fake).await;
+            assert_eq!(portal.resolve().await.expect("it fits").list_hidden, None);
+            let row = PortalRow { id: name.clone(), username: name.clone(), description: "d [a/b]".into() };
+            for rows in [Rows::WithId(&name), Rows::OfUser(&name)] {
+                assert_eq!(portal.list(rows).await.expect("a row"), std::slice::from_ref(&row), "{key:?} {rows:?}");
+            }
+            let meant = TokenRef { id: &name, username: &name };
+            portal.edit_description(meant, "e").await.expect("edited");
+            assert_eq!(fake.ledger().tokens[&1].1, "e");
+            portal.revoke(meant).await.expect("revoked");
+            assert_eq!(fake.ledger().tokens.keys().collect::<Vec<_>>(), [&2]);
+            assert_eq!(portal.list(Rows::OfUser(&name)).await.expect("no row"), []);
+            if !by_username {
+                let failure = portal.revoke(meant).await.expect_err("gone");
+                assert_eq!(failure.sent, Sent::No, "{failure}");
+            }
+        }
+    }
 }

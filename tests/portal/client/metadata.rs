@@ -1,6 +1,6 @@
 //! What is found out from `$metadata`, when it is read, and what is said where it does not fit.
 
-use super::fake::{Fake, Fault, Form, Key, PASSWORD, Shape};
+use super::fake::{Fake, Fault, Form, Key, List, PASSWORD, Shape, metadata};
 use super::world::{answer, basic, kind, of, open, settings, with_basic};
 use registry_token_operator::api::{Reason, ResolvedPortal, TaskForm};
 use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
@@ -77,9 +77,67 @@ async fn metadata_that_is_none_is_told_and_nothing_is_sent() {
 
 /// Makes a minute pass.
 async fn later() {
+    pass(Duration::from_secs(61)).await;
+}
+
+async fn pass(time: Duration) {
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::advance(time).await;
     tokio::time::resume();
+}
+
+#[tokio::test]
+async fn names_are_looked_at_again_after_an_audits_interval_though_nothing_failed() {
+    let (fake, portal) = with_basic().await;
+    portal.resolve().await.expect("it fits");
+    let renamed = metadata(&Shape::default()).replace("edit_token", "edit_token_text");
+    fake.ledger().metadata = Some(renamed);
+    pass(Duration::from_secs(599)).await;
+    portal.resolve().await.expect("believed still");
+    pass(Duration::from_secs(2)).await;
+    for _ in 0..2 {
+        let failure = portal.resolve().await.expect_err("renamed");
+        assert_eq!(kind(&failure), (Sent::No, Reason::MetadataMismatch), "{failure}");
+        assert!(failure.message.contains("edit_token_text"), "{failure}");
+    }
+    fake.ledger().metadata = None;
+    portal.resolve().await.expect("named so again");
+    assert_eq!(fake.seen("$metadata"), 4);
+}
+
+#[tokio::test]
+async fn a_right_that_is_given_or_taken_shows_after_an_audits_interval_though_nothing_failed() {
+    let (fake, portal) = of(Shape::default()).await;
+    for (list, is_hidden) in
+        [(List::Visible, false), (List::Forbidden, true), (List::Absent, true), (List::Visible, false)]
+    {
+        fake.ledger().shape.list = list;
+        pass(Duration::from_secs(601)).await;
+        assert_eq!(portal.resolve().await.expect("it fits").list_hidden.is_some(), is_hidden, "{list:?}");
+    }
+    // One stray answer, and a long interval: audits are not off for so long.
+    let settings = Settings { keep: Duration::from_hours(24), ..settings(&fake.url, basic(PASSWORD)) };
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    fake.fail("container_token", answer(404, &[]));
+    assert!(portal.resolve().await.expect("it fits").list_hidden.is_some());
+    pass(Duration::from_secs(601)).await;
+    assert_eq!(portal.resolve().await.expect("it fits").list_hidden, None);
+}
+
+#[tokio::test]
+async fn calls_go_on_while_the_portal_is_read_anew() {
+    let (fake, portal) = with_basic().await;
+    portal.request("d").await.expect("a token");
+    pass(Duration::from_secs(601)).await;
+    fake.fail("$metadata", Fault::ActThenHang);
+    let (read, ()) = tokio::join!(portal.resolve(), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = std::time::Instant::now();
+        portal.request("d").await.expect("a token");
+        assert!(begun.elapsed() < Duration::from_secs(1), "it waits for nobody");
+    });
+    read.expect("what was known");
+    assert_eq!(fake.made(), 2);
 }
 
 #[tokio::test]

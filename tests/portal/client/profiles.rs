@@ -9,7 +9,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 use tokio::process::Command;
+
+const KEEP: Duration = Duration::from_mins(10);
 
 fn credentials(given: &Value) -> Credentials {
     let text = |key: &str| given[key].as_str().map(str::to_owned);
@@ -26,7 +29,8 @@ fn client(profile: &Profile, simulator: &Simulator, spec: Value) -> ThinkwisePor
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let ca_pem = spec.tls.clone().and_then(|tls| tls.ca_bundle);
     let credentials = credentials(&profile.credentials(simulator));
-    ThinkwisePortal::new(Settings { spec, limits: Limits::default(), credentials, ca_pem }).expect("a portal")
+    ThinkwisePortal::new(Settings { spec, limits: Limits::default(), credentials, ca_pem, keep: KEEP })
+        .expect("a portal")
 }
 
 /// Five tokens at once, each with its own description, all edited and all revoked.

@@ -1,7 +1,7 @@
 //! Portals and clients to test with.
 
 use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER, metadata};
-use registry_token_operator::api::{Limits, Reason, Thinkwise};
+use registry_token_operator::api::{Audit, Limits, Reason, Thinkwise};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Failure, Portal as _, PortalRow, Sent};
 use secrecy::SecretString;
@@ -70,7 +70,8 @@ pub fn settings(url: &str, credentials: Credentials) -> Settings {
         request_timeout: "3s".parse().expect("a duration"),
         ..Limits::default()
     };
-    Settings { spec: spec(url), limits, credentials, ca_pem: None }
+    let keep = Audit::default().interval.0;
+    Settings { spec: spec(url), limits, credentials, ca_pem: None, keep }
 }
 
 pub fn portal(url: &str, credentials: Credentials) -> ThinkwisePortal {

@@ -11,10 +11,11 @@ pub fn plain(status: u16, body: &Value) -> Reply {
 }
 
 /// Whether a row is wanted. What the filter says must be written exactly as OData has it.
-fn is_wanted(shape: &Shape, filter: &str, number: i64, description: &str) -> bool {
+fn is_wanted(shape: &Shape, filter: &str, number: i64, (username, description): &(String, String)) -> bool {
     filter.split(" and ").filter(|part| !part.is_empty()).all(|part| match part.split_once(" eq ") {
         Some(("klant_id", value)) => value == CUSTOMER.to_string(),
         Some(("token_id", value)) => value == shape.literal(number),
+        Some(("username", value)) => value == format!("'{username}'"),
         _ => {
             let text = part.strip_prefix("contains(description,'").and_then(|rest| rest.strip_suffix("')"));
             text.is_some_and(|text| description.contains(&text.replace("''", "'")))
@@ -30,7 +31,7 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     let skip = number("$skip").unwrap_or(0);
     let size = number("$top").unwrap_or(ledger.page_size);
     let shape = ledger.shape.clone();
-    let wanted = ledger.tokens.iter().filter(|(number, (_, text))| is_wanted(&shape, filter, **number, text));
+    let wanted = ledger.tokens.iter().filter(|(number, token)| is_wanted(&shape, filter, **number, token));
     // One more than the page has, to see whether there is a next one.
     let some: Vec<(&i64, &(String, String))> = wanted.skip(skip).take(size + 1).collect();
     let rows = some.iter().take(size).map(|(number, (username, description))| {

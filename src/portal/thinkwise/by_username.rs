@@ -1,0 +1,52 @@
+//! Tokens of which only the username is known.
+//!
+//! Where our user may not read the list, and the answer to a request tells no id, the username stands for
+//! the id. When the list can be read later, the token's row tells the real one.
+
+use super::interface::{TaskCall, TokenTable};
+use super::known::Known;
+use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef};
+use crate::api::Reason;
+
+/// The rows of this username, as they are known: by that. A portal may compare without regard to case.
+pub(super) fn named_so(rows: Vec<PortalRow>, username: &str) -> Vec<PortalRow> {
+    let ours = rows.into_iter().filter(|row| row.username == username);
+    ours.map(|row| PortalRow { id: username.to_owned(), ..row }).collect()
+}
+
+impl ThinkwisePortal {
+    /// The id to call a task with, where that is not the one that is recorded.
+    ///
+    /// # Errors
+    /// `Sent::No`: when the list, which alone tells it, does not show the token, or cannot be read.
+    pub(super) async fn real_id(
+        &self,
+        known: &Known,
+        task: &TaskCall,
+        token: TokenRef<'_>,
+    ) -> Result<Option<String>, Failure> {
+        let readable = known.interface.table.as_ref().filter(|_| known.hidden.is_none());
+        let Some(table) = readable.filter(|table| is_needed(table, task, token)) else { return Ok(None) };
+        let rows = self.some(table, Rows::OfUser(token.username)).await;
+        let mut ours = rows
+            .map_err(|failure| Failure { sent: Sent::No, ..failure })?
+            .into_iter()
+            .filter(|row| row.username == token.username);
+        match (ours.next(), ours.next()) {
+            (Some(row), None) => Ok(Some(row.id)),
+            (None, _) => Err(unknown(&format!("the portal's list has no row of the token {}", token.username))),
+            (Some(_), Some(_)) => Err(unknown(&format!(
+                "the portal's list has several tokens of the name {}, and the id of ours is not known: revoke it by hand",
+                token.username
+            ))),
+        }
+    }
+}
+
+fn is_needed(table: &TokenTable, task: &TaskCall, token: TokenRef<'_>) -> bool {
+    token.id == token.username && !table.is_named_by_username() && task.needs_id()
+}
+
+fn unknown(message: &str) -> Failure {
+    Failure::new(Sent::No, Reason::RequestRefused, message)
+}
