@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 FROM docker.io/library/rust:1.95-slim-bookworm AS build
 WORKDIR /build
+# The allocator is built by its own makefile.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -r /var/lib/apt/lists/*
 # The dependencies alone, in a layer that a change of the sources leaves cached. Targets that need
 # files under tests/ are cut from the manifest: the image needs the binary only.
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./

@@ -119,7 +119,8 @@ async fn scan(ctx: &Context, issuer: &Handle) -> Result<Inventory, Failure> {
 /// What the caches know: enough to see that nothing is suspect.
 fn cached(ctx: &Context, key: &IssuerKey) -> Known {
     let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
-    let holders: Vec<Holder> = ctx.secrets.state().iter().map(|secret| holder(&secret.metadata)).collect();
+    let holders: Vec<Holder> =
+        ctx.secrets.state().iter().filter_map(|secret| secret.meta()).map(|meta| holder(&meta)).collect();
     Known::of(&holders, &owners)
 }
 

@@ -5,13 +5,12 @@ use super::events::Events;
 use super::issuer::credentials_name;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, Issuers};
+use super::kept::KeptSecret;
 use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
-use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, OnceLock};
@@ -36,7 +35,7 @@ pub struct Context {
     /// The objects.
     pub tokens: Store<RegistryToken>,
     /// The metadata of Secrets with our label.
-    pub secrets: Store<PartialObjectMeta<Secret>>,
+    pub secrets: Store<KeptSecret>,
     /// Tries logins at registries.
     pub registry: Box<dyn LoginCheck>,
     /// What is remembered between passes.
@@ -74,7 +73,7 @@ impl Context {
         (namespace, holder): (String, String),
         clock: Arc<Clock>,
         tokens: Store<RegistryToken>,
-        secrets: Store<PartialObjectMeta<Secret>>,
+        secrets: Store<KeptSecret>,
         wakers: Wakers,
         stop: CancellationToken,
     ) -> Self {

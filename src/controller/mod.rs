@@ -12,6 +12,7 @@ mod issuer_kind;
 mod issuer_pass;
 mod issuer_status;
 mod issuers;
+mod kept;
 mod memory;
 mod reconcile;
 mod release;
@@ -25,6 +26,7 @@ use futures::{Stream, StreamExt, stream};
 use issuer_kind::IssuerObject;
 use issuers::{Entry, IssuerKey};
 use k8s_openapi::api::core::v1::Secret;
+use kept::KeptSecret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
@@ -32,12 +34,18 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use world::Shared;
 
 pub use clock::Clock;
 pub use context::OPERATOR;
+
+/// How many passes are started at once when the caches are filled.
+const AT_ONCE: usize = 200;
+/// Between two such starts: 10,000 objects take a second.
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What the operator is told from outside.
 #[derive(Clone)]
@@ -74,14 +82,10 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         .reflect(token_writer)
         .touched_objects();
     let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
-        .default_backoff()
-        .modify(prune_secret)
-        .reflect(secret_writer)
-        .touched_objects();
+        .default_backoff();
     let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
-    let known = tokens.clone();
     let token_controller = Controller::for_stream(token_events, tokens.clone())
-        .watches_stream(secret_events, move |secret| owner_of(&secret, &known))
+        .reconcile_on(kept::keep(secret_events, secret_writer, tokens.clone()))
         .reconcile_on(receive(token_wakes))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
@@ -165,7 +169,7 @@ fn missing(ctx: &Context, key: &IssuerKey) {
 /// Decisions wait until every cache is filled; then what no cache holds is known to be missing.
 async fn ready_when_cached(
     ctx: &Shared,
-    (tokens, secrets): (&Store<RegistryToken>, &Store<PartialObjectMeta<Secret>>),
+    (tokens, secrets): (&Store<RegistryToken>, &Store<KeptSecret>),
     (cluster, namespaced): (&Store<ClusterTokenIssuer>, &Store<TokenIssuer>),
     readiness: &Readiness,
     stop: &CancellationToken,
@@ -182,8 +186,16 @@ async fn ready_when_cached(
     ctx.open(cluster.clone(), namespaced.clone());
     readiness.caches_filled();
     tracing::info!(tokens = tokens.len(), secrets = secrets.len(), "caches are filled");
-    for token in tokens.state() {
-        let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
+    wake_all(ctx, tokens).await;
+}
+
+/// Starts a pass of every object, some at a time: a queue of all of them would keep its room for good.
+async fn wake_all(ctx: &Shared, tokens: &Store<RegistryToken>) {
+    for some in tokens.state().chunks(AT_ONCE) {
+        for token in some {
+            let _ = ctx.wake_token.send(ObjectRef::from_obj(&**token));
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
 }
 
@@ -194,34 +206,6 @@ fn prune_token(token: &mut RegistryToken) {
     if let Some(annotations) = token.metadata.annotations.as_mut() {
         annotations.retain(|key, _| key.starts_with(GROUP));
     }
-}
-
-fn prune_secret(secret: &mut PartialObjectMeta<Secret>) {
-    let meta = &mut secret.metadata;
-    meta.managed_fields = None;
-    meta.creation_timestamp = None;
-    if let Some(annotations) = meta.annotations.as_mut() {
-        annotations.retain(|key, _| key.starts_with(GROUP));
-    }
-    if let Some(labels) = meta.labels.as_mut() {
-        labels.retain(|key, _| key == OWNER_LABEL);
-    }
-}
-
-/// The object that a Secret belongs to: by its controller, or where that was removed by its name.
-fn owner_of(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
-    let namespace = secret.namespace().unwrap_or_default();
-    let owner =
-        secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
-    if let Some(owner) = owner {
-        return vec![ObjectRef::new(&owner.name).within(&namespace)];
-    }
-    let name = secret.name_any();
-    let named = |token: &RegistryToken| {
-        let wanted = token.spec.secret.as_ref().and_then(|secret| secret.name.clone());
-        token.namespace().as_deref() == Some(namespace.as_str()) && wanted.unwrap_or_else(|| token.name_any()) == name
-    };
-    tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
 }
 
 fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {

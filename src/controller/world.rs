@@ -3,6 +3,7 @@
 
 use super::context::Context;
 use super::issuers::{Handle, IssuerKey};
+use super::kept::KeptSecret;
 use crate::api::{
     ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
     UpstreamRevocationPolicy,
@@ -15,7 +16,6 @@ use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use std::collections::BTreeMap;
@@ -38,8 +38,8 @@ impl World {
     /// As the caches have it.
     pub fn cached(object: &RegistryToken, ctx: &Context) -> Self {
         let mut world = Self { object: object.clone(), secret: None, issuer: None };
-        let name = ObjectRef::<PartialObjectMeta<Secret>>::new(&world.secret_name()).within(&world.namespace());
-        world.secret = ctx.secrets.get(&name).map(|secret| secret.metadata.clone());
+        let name = ObjectRef::<KeptSecret>::new(&world.secret_name()).within(&world.namespace());
+        world.secret = ctx.secrets.get(&name).and_then(|secret| secret.meta());
         world.issuer = ctx.issuers.handle(&world.issuer_key());
         world
     }

@@ -33,10 +33,9 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
         )),
         IssuerView::Ready(facts) => match portal_changed(known, facts) {
             Some(fault) if seen.object.revoke => Action::Wait(fault),
-            Some(_) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
             None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
-            None => Action::Leave,
+            _ => Action::Leave,
         },
     }
 }

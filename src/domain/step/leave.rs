@@ -52,8 +52,8 @@ fn ours(seen: &Observed) -> Option<&SecretMeta> {
 /// Begins by closing the Secret.
 #[must_use]
 pub fn begin(seen: &Observed) -> Next {
-    let at_home = |facts: &&IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_none();
-    if !seen.object.revoke && seen.facts().filter(at_home).is_none() {
+    let elsewhere = |facts: &IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_some();
+    if !seen.object.revoke && seen.facts().is_none_or(elsewhere) {
         // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
         // nothing is looked for, edited or revoked.
         return release(seen);

@@ -1,0 +1,157 @@
+//! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
+//! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
+
+use crate::api::{GROUP, OWNER_LABEL, RegistryToken};
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use std::borrow::Cow;
+
+/// What is known of a pull secret: never its data.
+#[derive(Clone, Debug)]
+pub struct KeptSecret {
+    namespace: Box<str>,
+    name: Box<str>,
+    meta: Box<[u8]>,
+}
+
+impl KeptSecret {
+    /// Keeps what decisions read.
+    fn of(mut meta: ObjectMeta) -> Self {
+        meta.managed_fields = None;
+        meta.creation_timestamp = None;
+        if let Some(annotations) = meta.annotations.as_mut() {
+            annotations.retain(|key, _| key.starts_with(GROUP));
+        }
+        if let Some(labels) = meta.labels.as_mut() {
+            labels.retain(|key, _| key == OWNER_LABEL);
+        }
+        let packed = serde_json::to_vec(&meta).unwrap_or_default();
+        let name = |name: Option<String>| name.unwrap_or_default().into_boxed_str();
+        Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
+    }
+
+    /// Its metadata. What could not be kept is not known, and read from the API server.
+    pub fn meta(&self) -> Option<ObjectMeta> {
+        serde_json::from_slice(&self.meta).ok()
+    }
+}
+
+impl Lookup for KeptSecret {
+    type DynamicType = ();
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Secret".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "secrets".into()
+    }
+
+    fn name(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.name))
+    }
+
+    fn namespace(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.namespace))
+    }
+
+    fn resource_version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn uid(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Keeps what is watched of Secrets; gives the objects whose Secret changed.
+pub fn keep(
+    events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + Send + 'static,
+    mut writer: Writer<KeptSecret>,
+    tokens: Store<RegistryToken>,
+) -> impl Stream<Item = ObjectRef<RegistryToken>> + Send + 'static {
+    let owners = events.filter_map(move |event| {
+        let touched = event.ok().map(|event| {
+            let owners = match &event {
+                Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => owners_of(secret, &tokens),
+                Event::Init | Event::InitDone => vec![],
+            };
+            writer.apply_watcher_event(&slim(event));
+            futures::stream::iter(owners)
+        });
+        std::future::ready(touched)
+    });
+    owners.flatten()
+}
+
+fn slim(event: Event<PartialObjectMeta<Secret>>) -> Event<KeptSecret> {
+    match event {
+        Event::Apply(secret) => Event::Apply(KeptSecret::of(secret.metadata)),
+        Event::Delete(secret) => Event::Delete(KeptSecret::of(secret.metadata)),
+        Event::Init => Event::Init,
+        Event::InitApply(secret) => Event::InitApply(KeptSecret::of(secret.metadata)),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// The objects that a Secret belongs to: by its controller, or where that was removed by its name.
+fn owners_of(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
+    let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+    let owner =
+        secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
+    if let Some(owner) = owner {
+        return vec![ObjectRef::new(&owner.name).within(&namespace)];
+    }
+    let name = secret.name_any();
+    let named = |token: &RegistryToken| {
+        let wanted = token.spec.secret.as_ref().and_then(|secret| secret.name.clone());
+        token.metadata.namespace.as_ref() == Some(&namespace) && wanted.unwrap_or_else(|| token.name_any()) == name
+    };
+    tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_decisions_read_is_kept_and_nothing_else() {
+        let meta: ObjectMeta = serde_json::from_value(json!({
+            "name": "pull", "namespace": "team", "uid": "u", "resourceVersion": "7",
+            "labels": {(OWNER_LABEL): "o", "app": "web"},
+            "annotations": {"registry-token.dev/token-id": "17", "note": "long"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "RegistryToken", "name": "pull", "uid": "o", "controller": true}],
+            "managedFields": [{"manager": "kubectl"}],
+        }))
+        .expect("metadata");
+        let kept = KeptSecret::of(meta);
+        let reference = kept.to_object_ref(());
+        assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));
+        let back = serde_json::to_value(kept.meta().expect("kept")).expect("JSON");
+        assert_eq!(
+            back,
+            json!({
+                "name": "pull", "namespace": "team", "uid": "u", "resourceVersion": "7",
+                "labels": {(OWNER_LABEL): "o"}, "annotations": {"registry-token.dev/token-id": "17"},
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "RegistryToken", "name": "pull", "uid": "o", "controller": true},
+                ],
+            })
+        );
+    }
+}
