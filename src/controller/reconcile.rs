@@ -24,7 +24,7 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<contro
     if !ctx.is_open() {
         return Ok(controller::Action::await_change());
     }
-    let world = World::cached(&object, &ctx);
+    let world = World::cached(Arc::clone(&object), &ctx);
     let uid = world.uid();
     let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.memory.caches_lag(&uid, object.resource_version().as_deref(), secret) {

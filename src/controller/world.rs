@@ -26,8 +26,8 @@ pub type Shared = Arc<Context>;
 
 /// What one pass holds in its hands.
 pub struct World {
-    /// The object.
-    pub object: RegistryToken,
+    /// The object: the cache's own, until it is read or written.
+    pub object: Arc<RegistryToken>,
     /// Its Secret's metadata.
     pub secret: Option<ObjectMeta>,
     /// Its issuer, as it was when the pass began.
@@ -36,8 +36,8 @@ pub struct World {
 
 impl World {
     /// As the caches have it.
-    pub fn cached(object: &RegistryToken, ctx: &Context) -> Self {
-        let mut world = Self { object: object.clone(), secret: None, issuer: None };
+    pub fn cached(object: Arc<RegistryToken>, ctx: &Context) -> Self {
+        let mut world = Self { object, secret: None, issuer: None };
         let name = ObjectRef::<KeptSecret>::new(&world.secret_name()).within(&world.namespace());
         world.secret = ctx.secrets.get(&name).and_then(|secret| secret.meta());
         world.issuer = ctx.issuers.handle(&world.issuer_key());
@@ -141,7 +141,7 @@ impl World {
 
     /// For logs.
     pub fn name(&self) -> ObjectRef<RegistryToken> {
-        ObjectRef::from_obj(&self.object)
+        ObjectRef::from_obj(&*self.object)
     }
 
     /// For events.

@@ -10,6 +10,7 @@ use crate::domain::status::ready_word;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Hands<'_> {
@@ -23,8 +24,10 @@ impl Hands<'_> {
         }
     }
 
-    fn now_is(&mut self, object: RegistryToken) -> Answer {
-        self.world.object = object;
+    fn now_is(&mut self, mut object: RegistryToken) -> Answer {
+        // Nobody reads them, and a pass may wait for long.
+        object.metadata.managed_fields = None;
+        self.world.object = Arc::new(object);
         Answer::Object(Some(Box::new(self.world.parse_object())))
     }
 
@@ -80,7 +83,7 @@ impl Hands<'_> {
     pub(super) async fn write_status(&mut self, status: RegistryTokenStatus) -> Answer {
         let former = ready_word(self.world.object.status.as_ref());
         let former = former.map(|(value, reason, _)| (value.to_owned(), reason.to_owned()));
-        let mut object = self.world.object.clone();
+        let mut object = RegistryToken::clone(&self.world.object);
         // The version guards the write; what else is in the metadata is not ours to repeat.
         object.metadata = ObjectMeta {
             name: object.metadata.name,

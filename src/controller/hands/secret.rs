@@ -22,7 +22,10 @@ impl Hands<'_> {
         Dress { object: &self.world.object, registries }
     }
 
-    fn now_holds(&mut self, meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
+    fn now_holds(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
+        if let Some(meta) = meta.as_mut() {
+            meta.managed_fields = None;
+        }
         self.world.secret = meta;
         self.world.secret.as_ref().map(|meta| Box::new(self.world.parse(self.ctx, meta)))
     }
