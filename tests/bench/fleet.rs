@@ -6,11 +6,11 @@ use crate::operator::{self, Operator};
 use crate::simulator::{Config, Operation, Simulator};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use registry_token_operator::api::{OWNER_LABEL, RegistryToken, STORED_ANNOTATION};
+use registry_token_operator::api::{OWNER_LABEL, ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, TokenIssuer};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -134,6 +134,39 @@ impl Fleet {
             *counted.entry(format!("{} {}{slash}{}", event.verb, event.resource, event.subresource)).or_default() += 1;
         }
         counted
+    }
+
+    /// Asks for a new token of every object, by an annotation of their issuer.
+    pub async fn rotate_all(&self) {
+        let issuers: Api<TokenIssuer> = Api::namespaced(self.client.clone(), &self.namespace);
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {(ROTATE_ANNOTATION): "wave"}}}));
+        issuers.patch("portal", &PatchParams::default(), &patch).await.expect("annotated");
+    }
+
+    /// Until so many tokens have been asked for.
+    pub async fn wait_asked(&self, tokens: usize) {
+        let begun = Instant::now();
+        while self.tokens_asked() < tokens {
+            assert!(begun.elapsed() < LIMIT, "waited for {tokens} tokens, {} came", self.tokens_asked());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// From the creation of one object to its filled Secret.
+    pub async fn first_token(&self, index: usize) -> Duration {
+        let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
+        let named = watcher::Config::default().fields(&format!("metadata.name=pull-{index}"));
+        let mut events = watcher(secrets, named).applied_objects().boxed();
+        let begun = Instant::now();
+        self.create(index).await;
+        loop {
+            let left = LIMIT.saturating_sub(begun.elapsed());
+            let event = tokio::time::timeout(left, events.try_next()).await.expect("the Secret is filled in time");
+            let Ok(Some(secret)) = event else { continue };
+            if secret.annotations().contains_key(STORED_ANNOTATION) {
+                return begun.elapsed();
+            }
+        }
     }
 
     /// Tokens asked for since the start.

@@ -20,7 +20,7 @@ mod fleet;
 mod measure;
 
 use fleet::{Fleet, Portal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a task takes at the portal.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -56,6 +56,9 @@ async fn main() {
     }
     if wanted("5") {
         figures.extend(memory().await);
+    }
+    if wanted("6") {
+        figures.extend(wave().await);
     }
     print(&figures);
 }
@@ -138,6 +141,49 @@ async fn memory() -> Vec<Figure> {
     figures.push(figure(what, format!("{:.1} s, {writes} writes", ready.as_secs_f64()), "0 writes", Some(writes == 0)));
     figures.push(resident(&fleet, 10_000, Some(70.0)));
     figures
+}
+
+/// (6): a first token in the midst of a rotation of 1,000 objects, beside one at rest. Login checks,
+/// revocations and the API server's work are in it, on a machine that everything shares.
+async fn wave() -> Vec<Figure> {
+    const OBJECTS: usize = 1000;
+    const SAMPLES: usize = 5;
+    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer: true }).await;
+    fleet.create_range(0, OBJECTS).await;
+    fleet.wait_settled(OBJECTS).await;
+    let mut calm = vec![];
+    for index in 0..SAMPLES {
+        calm.push(fleet.first_token(OBJECTS + index).await);
+    }
+    fleet.wait_settled(OBJECTS + SAMPLES).await;
+    let before = fleet.tokens_asked();
+    let begun = Instant::now();
+    fleet.rotate_all().await;
+    let mut amid = vec![];
+    for index in 0..SAMPLES {
+        fleet.wait_asked(before + 100 * (index + 1)).await;
+        amid.push(fleet.first_token(OBJECTS + SAMPLES + index).await);
+    }
+    let asked = fleet.tokens_asked() - before;
+    assert!(asked < OBJECTS, "the wave was over before the last sample: {asked} tokens");
+    fleet.wait_asked(before + OBJECTS + 2 * SAMPLES).await;
+    let rate = (OBJECTS + 2 * SAMPLES) as f64 / begun.elapsed().as_secs_f64();
+    let (calm, amid) = (median(calm), median(amid));
+    let delay = amid.saturating_sub(calm);
+    vec![
+        figure(
+            "6. a first token at rest, and in the midst of a rotation of 1,000: what the wave adds (median of 5)",
+            format!("{} ms, {} ms: {} ms", calm.as_millis(), amid.as_millis(), delay.as_millis()),
+            "<= 50 ms, one request",
+            Some(delay <= LATENCY),
+        ),
+        figure("6. rotations a second, 4 requests at a time", format!("{rate:.0}"), "-", None),
+    ]
+}
+
+fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 fn resident(fleet: &Fleet, objects: usize, target: Option<f64>) -> Figure {
