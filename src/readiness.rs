@@ -1,12 +1,24 @@
-//! Whether the operator is ready to work; the one truth behind `/readyz`.
+//! Whether the operator is alive, and ready to work; the one truth behind `/livez` and `/readyz`.
 
+use futures::Stream;
+use futures::stream;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
-/// The gates that must open.
+/// How often a loop that turns says so.
+const BEAT: Duration = Duration::from_secs(10);
+/// A loop that has said nothing for so long is stuck. After a failed watch it pauses for up to a minute.
+const SILENCE: Duration = Duration::from_mins(3);
+
+/// The gates that must open, and the loops that must turn.
 #[derive(Debug, Default)]
 pub struct Readiness {
     caches: AtomicBool,
     stopping: AtomicBool,
+    beats: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 impl Readiness {
@@ -20,16 +32,77 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// What is still waited for; nothing when ready.
+    /// What hinders it from being ready; nothing when it is.
     #[must_use]
     pub fn pending(&self) -> Vec<&'static str> {
-        let mut pending = vec![];
-        if !self.caches.load(Ordering::Relaxed) {
-            pending.push("caches: the API server has not listed every kind yet; are the CRDs installed, and may the ServiceAccount list them?");
-        }
         if self.stopping.load(Ordering::Relaxed) {
-            pending.push("stopping");
+            return vec!["stopping"];
         }
-        pending
+        if !self.caches.load(Ordering::Relaxed) {
+            return vec![
+                "waiting for caches: the API server has not listed every kind yet; are the CRDs installed, and may the ServiceAccount list them?",
+            ];
+        }
+        vec![]
+    }
+
+    /// A stream that yields nothing and, whenever the loop that it is part of turns, notes that.
+    pub fn heartbeat<T>(self: Arc<Self>, which: &'static str) -> impl Stream<Item = T> + Send + 'static
+    where
+        T: Send + 'static,
+    {
+        self.beat(which);
+        stream::once(async move {
+            loop {
+                sleep(BEAT).await;
+                self.beat(which);
+            }
+        })
+    }
+
+    fn beat(&self, which: &'static str) {
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner).insert(which, Instant::now());
+    }
+
+    /// The loops that are stuck. None while the operator ends: it takes in no events any more, and
+    /// finishes what is under way.
+    #[must_use]
+    pub fn stuck(&self) -> Vec<&'static str> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return vec![];
+        }
+        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        beats.iter().filter(|(_, last)| last.elapsed() > SILENCE).map(|(which, _)| *which).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt, StreamExt};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_turns_is_alive_and_one_that_is_stuck_is_named() {
+        let readiness = Arc::new(Readiness::default());
+        let mut turning = Box::pin(Arc::clone(&readiness).heartbeat::<()>("turning"));
+        let _stuck = Arc::clone(&readiness).heartbeat::<()>("stuck");
+        for _ in 0..19 {
+            assert!(readiness.stuck().is_empty());
+            tokio::time::advance(BEAT).await;
+            assert!(turning.next().now_or_never().is_none(), "it yields nothing");
+        }
+        assert_eq!(readiness.stuck(), ["stuck"]);
+        readiness.stopping();
+        assert!(readiness.stuck().is_empty(), "whoever ends takes in no events");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said() {
+        let readiness = Readiness::default();
+        assert!(readiness.pending()[0].starts_with("waiting for caches"));
+        readiness.caches_filled();
+        assert!(readiness.pending().is_empty());
+        readiness.stopping();
+        assert_eq!(readiness.pending(), ["stopping"]);
     }
 }

@@ -19,17 +19,41 @@ pub async fn run(
     readiness: Arc<Readiness>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let routes =
-        Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(readyz)).with_state(readiness);
+    let routes = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(readiness);
     let listener = TcpListener::bind(listen).await?;
     tracing::info!(address = %listener.local_addr()?, "health is served");
     serve(listener, routes).with_graceful_shutdown(stop).await
 }
 
+async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
+    answer(readiness.stuck().iter().map(|which| format!("the loop over {which} is stuck\n")).collect())
+}
+
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    let pending = readiness.pending();
-    if pending.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+    answer(readiness.pending().iter().map(|what| format!("{what}\n")).collect())
+}
+
+fn answer(troubles: String) -> (StatusCode, String) {
+    if troubles.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, troubles) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_loop_and_an_end_are_answered_with_503() {
+        let readiness = Arc::new(Readiness::default());
+        let _never_polled = Arc::clone(&readiness).heartbeat::<()>("objects");
+        readiness.caches_filled();
+        let (live, ready) = (livez(State(Arc::clone(&readiness))).await, readyz(State(Arc::clone(&readiness))).await);
+        assert_eq!((live.0, ready.0), (StatusCode::OK, StatusCode::OK));
+        tokio::time::advance(Duration::from_mins(10)).await;
+        let (code, text) = livez(State(Arc::clone(&readiness))).await;
+        assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the loop over objects is stuck\n"));
+        readiness.stopping();
+        let (code, text) = readyz(State(readiness)).await;
+        assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", pending.join("\nwaiting for ")))
 }

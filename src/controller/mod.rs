@@ -84,9 +84,12 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
         .default_backoff();
     let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
+    let cluster_wakes = stream::select(cluster_wakes, Arc::clone(&readiness).heartbeat("cluster issuers"));
+    let namespaced_wakes = stream::select(namespaced_wakes, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
         .reconcile_on(kept::keep(secret_events, secret_writer, tokens.clone()))
         .reconcile_on(receive(token_wakes))
+        .reconcile_on(Arc::clone(&readiness).heartbeat("objects"))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
