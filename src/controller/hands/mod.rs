@@ -11,6 +11,7 @@ pub use portal::{LONGEST_HOLD_OFF, SEND_WITHIN, row};
 
 use super::cluster::ClusterError;
 use super::context::Context;
+use super::issuers::Handle;
 use super::world::World;
 use crate::domain::effect::{Answer, Request};
 use crate::portal::IssuedToken;
@@ -50,9 +51,9 @@ impl<'a> Hands<'a> {
             Request::Secret(write) => self.write_secret(&write).await,
             Request::Status(status) => self.write_status(*status).await,
             Request::Token { description } => self.request_token(&description).await,
-            Request::Find(rows) => self.find(&rows).await,
-            Request::Edit { token, description } => self.edit(&token, &description).await,
-            Request::Revoke(token) => self.revoke(&token).await,
+            Request::Find(rows) => return self.find(&rows).await,
+            Request::Edit { token, description } => return self.edit(&token, &description).await,
+            Request::Revoke(token) => return self.revoke(&token).await,
             Request::LogIn => self.log_in().await,
             Request::Pause(wait) => {
                 tokio::time::sleep(wait).await;
@@ -81,6 +82,20 @@ impl<'a> Hands<'a> {
             }
         }
         Some(Answer::Done)
+    }
+
+    /// Waits for leave to call the portal. None: the operator is to end, and what waits here can as
+    /// well be begun anew by whoever comes next; a token that may not be stored yet is not left for it.
+    async fn place(&self, issuer: &Handle, priority: Priority, can_wait: bool) -> Option<Permit> {
+        let namespace = self.world.namespace();
+        let place = issuer.gate.call(priority, &namespace);
+        if !can_wait {
+            return Some(place.await);
+        }
+        tokio::select! {
+            place = place => Some(place),
+            () = self.ctx.stop.cancelled() => None,
+        }
     }
 }
 

@@ -45,14 +45,14 @@ impl Hands<'_> {
     }
 
     /// Rows of the portal's list.
-    pub(super) async fn find(&mut self, rows: &Rows) -> Answer {
+    pub(super) async fn find(&mut self, rows: &Rows) -> Option<Answer> {
         let issuer = match self.handle() {
             Ok(issuer) => issuer,
-            Err(answer) => return answer,
+            Err(answer) => return Some(answer),
         };
         // Whoever looks its new token up has a pod waiting.
         let priority = if self.token.is_some() { self.haste } else { Priority::Later };
-        let permit = issuer.gate.call(priority, &self.world.namespace()).await;
+        let permit = self.place(&issuer, priority, self.token.is_none()).await?;
         let found = match rows {
             Rows::WithId(id) => issuer.portal.list(portal::Rows::WithId(id)).await,
             Rows::OfUser(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
@@ -64,42 +64,42 @@ impl Hands<'_> {
             }
         };
         drop(permit);
-        match found {
+        Some(match found {
             Ok(rows) => Answer::Rows(rows.into_iter().map(row).collect()),
             Err(failure) => self.failed(&issuer, failure),
-        }
+        })
     }
 
     /// Sets a description.
-    pub(super) async fn edit(&mut self, token: &Named, description: &str) -> Answer {
+    pub(super) async fn edit(&mut self, token: &Named, description: &str) -> Option<Answer> {
         let issuer = match self.handle() {
             Ok(issuer) => issuer,
-            Err(answer) => return answer,
+            Err(answer) => return Some(answer),
         };
-        let _permit = issuer.gate.call(Priority::Later, &self.world.namespace()).await;
+        let _permit = self.place(&issuer, Priority::Later, true).await?;
         let token = TokenRef { id: &token.id, username: &token.username };
         let answer = issuer.portal.edit_description(token, description).await;
         self.touched();
-        match answer {
+        Some(match answer {
             Ok(()) => Answer::Done,
             Err(failure) => self.failed(&issuer, failure),
-        }
+        })
     }
 
     /// Revokes a token.
-    pub(super) async fn revoke(&mut self, token: &Named) -> Answer {
+    pub(super) async fn revoke(&mut self, token: &Named) -> Option<Answer> {
         let issuer = match self.handle() {
             Ok(issuer) => issuer,
-            Err(answer) => return answer,
+            Err(answer) => return Some(answer),
         };
-        let _permit = issuer.gate.call(Priority::Later, &self.world.namespace()).await;
-        match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
+        let _permit = self.place(&issuer, Priority::Later, self.token.is_none()).await?;
+        Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
             Ok(()) => {
                 tracing::info!(object = %self.world.name(), username = token.username, "token revoked");
                 Answer::Done
             }
             Err(failure) => self.failed(&issuer, failure),
-        }
+        })
     }
 
     /// What an audit saw before is no longer true of this object's token.
