@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A length of time written as `90s`, `1m30s`, `500ms` or `2h`.
+/// A length of time written as `90s`, `1m30s`, `500ms` or `2h`: each unit once, and the longer one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShortDuration(pub Duration);
 
@@ -68,8 +68,10 @@ impl JsonSchema for ShortDuration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "minLength": 1,
             "maxLength": 20,
-            "pattern": "^([0-9]+(h|m|s|ms))+$",
+            // No more than is read here: an object that the API server takes must be one that we can read.
+            "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         })
     }
 }
@@ -85,6 +87,13 @@ mod tests {
             assert_eq!(read.to_string(), text);
         }
         assert_eq!("90s".parse::<ShortDuration>().expect("90s").0, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn all_that_the_pattern_takes_is_read() {
+        for text in ["0s", "007m", "1h2m3s4ms", "2h500ms", "2562047h", "9999999999999999ms"] {
+            assert!(text.parse::<ShortDuration>().is_ok(), "{text}");
+        }
     }
 
     #[test]

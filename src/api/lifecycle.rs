@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 pub struct RotationSpec {
     /// How old a token becomes, from 1h to 8760h; up to a tenth less, so that objects which came together
     /// do not rotate together.
+    #[schemars(regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub interval: ShortDuration,
 
     /// How long the old token stays valid beside the new one, for pods that start meanwhile; 15m unless given.
     #[serde(default = "default_overlap")]
+    #[schemars(regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub overlap: ShortDuration,
 }
 

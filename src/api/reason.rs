@@ -110,6 +110,8 @@ pub enum Reason {
     RegistryFailed,
     /// The portal's answer is not what it should be.
     AnswerMalformed,
+    /// What the API server holds is not what this version's kinds look like.
+    Unreadable,
     /// The API server could not be asked.
     ClusterUnavailable,
 }
@@ -117,5 +119,31 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The variants, from this file itself: a new one must not be forgotten in a list here.
+    fn reasons() -> Vec<&'static str> {
+        let text = include_str!("reason.rs");
+        let body = text.split_once("pub enum Reason {").and_then(|(_, rest)| rest.split_once("\n}")).expect("there").0;
+        body.lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("///"))
+            .filter_map(|line| line.strip_suffix(','))
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_tells_what_to_do_about_every_reason() {
+        let readme = include_str!("../../README.md");
+        let named: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+        assert!(reasons().len() > 35 && reasons().contains(&"TokenStored"));
+        for reason in reasons() {
+            let quoted = format!("`{reason}`");
+            let told = named.iter().any(|line| line.split('|').nth(1).is_some_and(|cell| cell.contains(&quoted)));
+            assert!(told, "README.md's tables of reasons lack {reason}");
+        }
     }
 }

@@ -4,8 +4,11 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
+use super::listed::{self, PAGE, list};
 use super::world::secret_name;
-use crate::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::api::{
+    ATTEMPT_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+};
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
@@ -13,7 +16,7 @@ use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::Listed;
-use crate::portal::limits::Priority;
+use crate::portal::limits::{Permit, Priority};
 use crate::portal::{Failure, Rows, TokenRef};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -21,9 +24,6 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use std::collections::HashSet;
-
-/// Objects in one answer of the API server.
-const PAGE: u32 = 500;
 
 /// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
 /// belated cache explains wrongly, no later one would find.
@@ -83,15 +83,15 @@ async fn perform(
             let known = if caches == Caches::Trusted { cached(ctx, key) } else { Known::default() };
             Answer::Scanned(inventory, known)
         }
-        Request::Owners => Answer::Owners(read_owners(ctx, key).await.map_err(unread)?),
+        Request::Owners => Answer::Owners(list(ctx, key, |one| Some(listed_owner(one))).await.map_err(unread)?),
         Request::Holders(names) => Answer::Holders(read_holders(ctx, key, &names).await.map_err(unread)?),
         Request::Row(token) => {
-            let _permit = issuer.gate.call(Priority::Later, "").await;
+            let _permit = place(ctx, issuer).await?;
             let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
             Answer::Row(found.into_iter().map(row).find(|row| row.token == token))
         }
         Request::Revoke(token) => {
-            let _permit = issuer.gate.call(Priority::Later, "").await;
+            let _permit = place(ctx, issuer).await?;
             let named = TokenRef { id: &token.id, username: &token.username };
             issuer.portal.revoke(named).await.map_err(failed)?;
             Answer::Done
@@ -106,6 +106,14 @@ fn failed(failure: Failure) -> Fault {
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn unread(error: ClusterError) -> Fault {
     unavailable(&error.to_string())
+}
+
+/// Waits for leave to call the portal, unless the operator is to end: an audit may take long.
+async fn place(ctx: &Context, issuer: &Handle) -> Result<Permit, Fault> {
+    tokio::select! {
+        permit = issuer.gate.call(Priority::Later, "") => Ok(permit),
+        () = ctx.stop.cancelled() => Err(unavailable("the operator is asked to end")),
+    }
 }
 
 async fn scan(ctx: &Context, issuer: &Handle) -> Result<Inventory, Failure> {
@@ -132,15 +140,25 @@ pub fn owners<'a>(tokens: impl Iterator<Item = &'a RegistryToken>, key: &IssuerK
 }
 
 fn owner(token: &RegistryToken) -> Owner {
-    let status = token.status.as_ref().filter(|status| status.uid == token.uid());
+    owner_of(&token.metadata, secret_name(token), token.status.as_ref())
+}
+
+fn listed_owner(one: listed::Listed) -> Owner {
+    let secret = one.spec.secret.and_then(|secret| secret.name);
+    let secret = secret.or_else(|| one.metadata.name.clone()).unwrap_or_default();
+    owner_of(&one.metadata, secret, one.status.as_ref())
+}
+
+fn owner_of(meta: &ObjectMeta, secret: String, status: Option<&RegistryTokenStatus>) -> Owner {
+    let status = status.filter(|status| status.uid == meta.uid);
     let current = status.and_then(|status| status.token.as_ref());
     let former = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
     let current_name = current.map(|token| Named { id: token.id.clone(), username: token.username.clone() });
     let former = former.iter().map(|token| Named { id: token.id.clone(), username: token.username.clone() });
     Owner {
-        uid: token.uid().unwrap_or_default(),
-        namespace: token.namespace().unwrap_or_default(),
-        secret: secret_name(token),
+        uid: meta.uid.clone().unwrap_or_default(),
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        secret,
         tokens: current_name.into_iter().chain(former).collect(),
         requested: current.map(|token| token.request_time.0),
         user: status.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
@@ -159,22 +177,6 @@ fn holder(meta: &ObjectMeta) -> Holder {
         claims: owners.chain(label).collect(),
         reserved,
         stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
-    }
-}
-
-async fn read_owners(ctx: &Context, key: &IssuerKey) -> Result<Vec<Owner>, ClusterError> {
-    let api: Api<RegistryToken> = match key.namespace.as_str() {
-        "" => Api::all(ctx.client.clone()),
-        namespace => Api::namespaced(ctx.client.clone(), namespace),
-    };
-    let (mut found, mut params) = (vec![], ListParams::default().limit(PAGE));
-    loop {
-        let page = call("list the RegistryTokens", api.list(&params)).await?;
-        found.extend(owners(page.items.iter(), key));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
-        }
     }
 }
 

@@ -13,9 +13,11 @@ mod issuer_pass;
 mod issuer_status;
 mod issuers;
 mod kept;
+mod listed;
 mod memory;
 mod reconcile;
 mod release;
+mod unreadable;
 mod usable;
 mod world;
 
@@ -76,11 +78,12 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         stop.clone(),
     ));
 
-    let token_events = watcher(Api::all(client.clone()), streaming())
-        .default_backoff()
-        .modify(prune_token)
-        .reflect(token_writer)
-        .touched_objects();
+    let guarded = watcher(Api::all(client.clone()), streaming()).default_backoff();
+    let told = Arc::clone(&ctx);
+    let token_events = unreadable::readable(guarded, tokens.clone(), move |about, why, seen| {
+        unreadable::token(&told, about, why, seen);
+    });
+    let token_events = token_events.modify(prune_token).reflect(token_writer).touched_objects();
     let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
         .default_backoff();
     let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
@@ -94,8 +97,8 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
 
-    let cluster = Watched { all: Api::all(client.clone()), store: cluster_issuers.clone(), writer: cluster_writer };
-    let namespaced = Watched { all: Api::all(client.clone()), store: issuers.clone(), writer: issuer_writer };
+    let cluster = Watched { store: cluster_issuers.clone(), writer: cluster_writer };
+    let namespaced = Watched { store: issuers.clone(), writer: issuer_writer };
     tokio::join!(
         token_controller,
         run_issuers(cluster, |client, _| Api::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
@@ -106,7 +109,6 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
 
 /// A kind of issuer, and where what is watched of it goes.
 struct Watched<I: Resource<DynamicType = ()> + Clone + 'static> {
-    all: Api<I>,
     store: Store<I>,
     writer: reflector::store::Writer<I>,
 }
@@ -125,12 +127,13 @@ async fn run_issuers<I>(
 ) where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let Watched { all, store, writer } = watched;
-    let events = watcher(all, streaming())
-        .default_backoff()
-        .modify(|issuer| issuer.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .touched_objects();
+    let Watched { store, writer } = watched;
+    let guarded = watcher(Api::all(ctx.client.clone()), streaming()).default_backoff();
+    let told = Arc::clone(ctx);
+    let events = unreadable::readable(guarded, store.clone(), move |about, why, seen| {
+        unreadable::issuer(&told, about, why, seen);
+    });
+    let events = events.modify(|issuer| issuer.meta_mut().managed_fields = None).reflect(writer).touched_objects();
     let gone = store.clone();
     let context = Arc::clone(ctx);
     // An issuer that went without our finalizer is noticed by its deletion event alone.
@@ -161,7 +164,11 @@ async fn run_issuers<I>(
 
 /// Notes that there is no such issuer, and lets its objects say so.
 fn missing(ctx: &Context, key: &IssuerKey) {
-    ctx.issuers.set(key.clone(), Entry::Missing);
+    set(ctx, key, Entry::Missing);
+}
+
+fn set(ctx: &Context, key: &IssuerKey, entry: Entry) {
+    ctx.issuers.set(key.clone(), entry);
     for token in ctx.tokens.state() {
         if IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));

@@ -2,14 +2,14 @@
 //! can come, and then issuer and credentials may go.
 
 use super::audit::{self, Caches};
-use super::cluster::{ClusterError, call};
+use super::cluster::ClusterError;
 use super::context::Context;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
-use crate::api::{FINALIZER, RegistryToken};
+use super::listed::{Listed, list};
+use crate::api::FINALIZER;
 use crate::domain::release::{Release, Releasing, release};
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use std::time::Duration;
 
 /// Whether an issuer may go. Its users are looked for past every cache, after its own deletion
@@ -33,7 +33,7 @@ pub async fn judge(ctx: &Context, object: &dyn IssuerObject, issuer: Option<&Han
         (Release::Audit, Some(issuer)) => Ok(match audit::run(ctx, &key, issuer, 0, Caches::Ignored).await {
             Ok(()) => Release::Now,
             Err(fault) => {
-                tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the last audit failed");
+                tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the last audit failed");
                 Release::Wait(AGAIN)
             }
         }),
@@ -47,14 +47,6 @@ pub async fn judge(ctx: &Context, object: &dyn IssuerObject, issuer: Option<&Han
 const AGAIN: Duration = Duration::from_secs(5);
 
 async fn in_use(ctx: &Context, key: &IssuerKey) -> Result<bool, ClusterError> {
-    let api: Api<RegistryToken> = match key.namespace.as_str() {
-        "" => Api::all(ctx.client.clone()),
-        namespace => Api::namespaced(ctx.client.clone(), namespace),
-    };
-    let all = call("list the RegistryTokens", api.list(&ListParams::default())).await?;
-    Ok(all.items.iter().any(|token| {
-        let namespace = token.namespace().unwrap_or_default();
-        let held = token.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        held && IssuerKey::of(&token.spec.issuer_ref, &namespace) == *key
-    }))
+    let held = |one: Listed| one.finalizers().iter().any(|finalizer| finalizer == FINALIZER).then_some(());
+    Ok(!list(ctx, key, held).await?.is_empty())
 }

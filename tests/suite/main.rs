@@ -42,4 +42,5 @@ mod secret_search;
 mod silence;
 mod stage;
 mod suspend;
+mod unreadable;
 mod upstream;

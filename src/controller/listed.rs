@@ -1,0 +1,59 @@
+//! Objects as they are listed past every cache: who they are, which issuer and Secret they name, and
+//! what status records. Nothing else of a spec is parsed, so that one which this version cannot read
+//! neither stops the list nor hides its token.
+
+use super::cluster::{ClusterError, call};
+use super::context::Context;
+use super::issuers::IssuerKey;
+use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
+use kube::api::{ApiResource, ListParams};
+use kube::core::Object;
+use kube::{Api, ResourceExt};
+use serde::Deserialize;
+
+/// Objects in one answer of the API server.
+pub const PAGE: u32 = 500;
+
+/// What is parsed of a spec.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gist {
+    /// The issuer that it names.
+    #[serde(default)]
+    pub issuer_ref: IssuerRef,
+    /// The Secret, as far as it is named.
+    pub secret: Option<NamedSecret>,
+}
+
+/// What is parsed of `spec.secret`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NamedSecret {
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// An object that was listed.
+pub type Listed = Object<Gist, RegistryTokenStatus>;
+
+/// What is taken of each object that names this issuer, past every cache.
+pub async fn list<T>(
+    ctx: &Context,
+    key: &IssuerKey,
+    take: impl Fn(Listed) -> Option<T>,
+) -> Result<Vec<T>, ClusterError> {
+    let kind = ApiResource::erase::<RegistryToken>(&());
+    let api: Api<Listed> = match key.namespace.as_str() {
+        "" => Api::all_with(ctx.client.clone(), &kind),
+        namespace => Api::namespaced_with(ctx.client.clone(), namespace, &kind),
+    };
+    let (mut found, mut params) = (vec![], ListParams::default().limit(PAGE));
+    loop {
+        let page = call("list the RegistryTokens", api.list(&params)).await?;
+        let names = |one: &Listed| IssuerKey::of(&one.spec.issuer_ref, &one.namespace().unwrap_or_default()) == *key;
+        found.extend(page.items.into_iter().filter(names).filter_map(&take));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
