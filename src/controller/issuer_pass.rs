@@ -122,7 +122,7 @@ async fn audit_if_due(
             false
         }
         Err(fault) => {
-            tracing::warn!(issuer = key.name, reason = %fault.reason, message = fault.message, "the audit failed");
+            tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the audit failed");
             true
         }
     }
@@ -172,8 +172,10 @@ fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, Str
     let (entry, changed) = match (found, &former) {
         (Ok(handle), Some(Entry::Ready(old))) => (Entry::Ready(Arc::clone(handle)), !same(&old.facts, &handle.facts)),
         (Ok(handle), _) => (Entry::Ready(Arc::clone(handle)), true),
-        (Err((reason, message)), Some(Entry::NotReady(old, _))) => {
-            (Entry::NotReady(*reason, message.clone()), old != reason)
+        (Err((reason, message)), Some(Entry::NotReady(old, said))) => {
+            // What a person is to mend may be another thing now; what a network says differs each time.
+            let steady = matches!(reason, Reason::CredentialsMissing | Reason::TrustMissing | Reason::MetadataMismatch);
+            (Entry::NotReady(*reason, message.clone()), old != reason || (steady && said != message))
         }
         (Err((reason, message)), _) => (Entry::NotReady(*reason, message.clone()), true),
     };

@@ -51,7 +51,7 @@ where
             issuer = object.key().name,
             ready = now.status,
             reason = now.reason,
-            message = now.message,
+            detail = now.message,
             "issuer"
         );
         ctx.events.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;

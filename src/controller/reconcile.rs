@@ -75,7 +75,7 @@ fn again(ctx: &Context, world: &World, end: Option<End>) -> controller::Action {
             controller::Action::requeue(wait)
         }
         Some(End::Failed(fault)) => {
-            tracing::warn!(object = %world.name(), reason = %fault.reason, message = %fault.message, "hindered");
+            tracing::warn!(object = %world.name(), reason = %fault.reason, detail = %fault.message, "hindered");
             controller::Action::requeue(backoff::delay(ctx.memory.failed(&uid), ctx.jitter()))
         }
     }

@@ -13,11 +13,17 @@ pub struct Options {
     pub namespace: String,
     /// `RUST_LOG`.
     pub log: &'static str,
+    /// `json` or `text`.
+    pub format: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: "registry-token-operator".to_owned(), log: "info,registry_token_operator=debug" }
+        Self {
+            namespace: "registry-token-operator".to_owned(),
+            log: "info,registry_token_operator=debug",
+            format: "json",
+        }
     }
 }
 
@@ -46,6 +52,7 @@ impl Operator {
         let args = [
             format!("KUBECONFIG={}", kubeconfig.display()),
             format!("RUST_LOG={}", options.log),
+            format!("LOG_FORMAT={}", options.format),
             binary.display().to_string(),
             "run".to_owned(),
             format!("--namespace={}", options.namespace),

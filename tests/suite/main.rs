@@ -34,6 +34,7 @@ mod life;
 mod lifetime_bad_input;
 mod living;
 mod login;
+mod logs;
 mod memory;
 mod moves;
 mod repair;

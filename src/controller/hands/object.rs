@@ -112,7 +112,7 @@ impl Hands<'_> {
         if former.as_ref().is_some_and(|(was, why)| was == value && why == reason) {
             return;
         }
-        tracing::info!(object = %self.world.name(), ready = value, reason, message, "status changed");
+        tracing::info!(object = %self.world.name(), ready = value, reason, detail = message, "status changed");
         self.ctx.events.tell(&self.world.reference(), value == "True", reason, message).await;
     }
 }
