@@ -13,9 +13,16 @@ pub struct Cluster {
     pub kubeconfig: PathBuf,
     /// For the operator.
     pub operator_kubeconfig: PathBuf,
-    _own: Option<ControlPlane>,
+    own: Option<ControlPlane>,
+    /// The namespaces that this demo made in a cluster that was there.
+    made: Vec<&'static str>,
     _folder: tempfile::TempDir,
 }
+
+/// Where the issuer's Secret lies.
+const OPERATOR: &str = "registry-token-operator";
+/// Where the token is.
+const TEAM: &str = "team-a";
 
 impl Cluster {
     /// Starts a control plane; the operator gets the permissions of `deploy/`.
@@ -27,7 +34,8 @@ impl Cluster {
             kubectl: control_plane.kubectl(),
             kubeconfig: control_plane.kubeconfig_path(),
             operator_kubeconfig,
-            _own: Some(control_plane),
+            own: Some(control_plane),
+            made: vec![],
             _folder: folder()?,
         })
     }
@@ -43,7 +51,19 @@ impl Cluster {
         let kubeconfig = folder.path().join("kubeconfig");
         std::fs::write(&kubeconfig, output.stdout).map_err(|error| error.to_string())?;
         let operator_kubeconfig = kubeconfig.clone();
-        let cluster = Self { kubectl: "kubectl".into(), kubeconfig, operator_kubeconfig, _own: None, _folder: folder };
+        let mut cluster = Self {
+            kubectl: "kubectl".into(),
+            kubeconfig,
+            operator_kubeconfig,
+            own: None,
+            made: vec![],
+            _folder: folder,
+        };
+        cluster.refuse_to_take_over()?;
+        if !cluster.has(&["namespace", OPERATOR])? {
+            cluster.made.push(OPERATOR);
+        }
+        cluster.made.push(TEAM);
         cluster.apply(&crds())?;
         cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}")?;
         for definition in ["registrytokens", "clustertokenissuers", "tokenissuers"] {
@@ -51,6 +71,66 @@ impl Cluster {
             cluster.run(&["wait", "--for=condition=Established", &name, "--timeout=60s"], None)?;
         }
         Ok(cluster)
+    }
+
+    /// What the demo would change, and delete in the end, must not be somebody's already.
+    fn refuse_to_take_over(&self) -> Result<(), String> {
+        let taken =
+            [vec!["clustertokenissuer", "default"], vec!["secret", "portal", "-n", OPERATOR], vec!["namespace", TEAM]];
+        for what in taken {
+            if self.has(&what)? {
+                let name = what.join(" ");
+                return Err(format!(
+                    "this cluster has a {name} already, and the demo makes and deletes one of that name: delete it, or use another cluster"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, what: &[&str]) -> Result<bool, String> {
+        let found = self.run(&[&["get", "--ignore-not-found", "--output=name"], what].concat(), None);
+        match found {
+            Ok(name) => Ok(!name.trim().is_empty()),
+            // No CRDs yet.
+            Err(error) if error.contains("doesn't have a resource type") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes all that the demo made in a cluster that was there. The operator must still run: it takes
+    /// its finalizers off. A cluster of the demo's own just ends.
+    pub fn clean_up(&self) -> Result<(), String> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        // An issuer goes when no answer can come any more.
+        let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
+        let _ = self.run(&["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits], None);
+        let mut steps = vec![
+            vec!["registrytoken", "--all", "-n", TEAM],
+            vec!["clustertokenissuer", "default"],
+            vec!["secret", "portal", "-n", OPERATOR],
+        ];
+        steps.extend(self.made.iter().map(|name| vec!["namespace", *name]));
+        let mut failed = vec![];
+        for step in steps {
+            let delete = [&["delete", "--ignore-not-found", "--timeout=120s"], &step[..]].concat();
+            match self.run(&delete, None) {
+                Ok(said) => print!("{said}"),
+                Err(error) => failed.push(format!("kubectl {}: {error}", delete.join(" "))),
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    }
+
+    /// What a shell needs to run kubectl against this cluster.
+    pub fn exports(&self) -> String {
+        let config = format!("  export KUBECONFIG={}", self.kubeconfig.display());
+        match self.kubectl.parent().filter(|_| self.own.is_some()) {
+            Some(folder) => format!("{config}\n  export PATH={}:$PATH", folder.display()),
+            None => config,
+        }
     }
 
     /// Applies a manifest.

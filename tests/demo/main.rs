@@ -73,27 +73,51 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
     let portal = Simulator::start(manifests.config()).await;
     let options = Options { log: "info", ..Options::default() };
     let binary = binary()?;
-    let operator = Operator::start(&binary, &cluster.operator_kubeconfig, &options).await;
-    let operator = operator.map_err(|error| error.to_string())?;
+    let operator = match Operator::start(&binary, &cluster.operator_kubeconfig, &options).await {
+        Ok(operator) => operator,
+        Err(error) => {
+            // Nothing bears a finalizer yet.
+            cluster.clean_up()?;
+            return Err(error.to_string());
+        }
+    };
     println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
 
     println!("{manifests}");
-
-    born(show, &cluster, &portal, &manifests)?;
-    pulls(show, &cluster, &portal, true).await?;
-    renamed(show, &cluster, &portal).await?;
-    later::rotated(show, &cluster, &portal).await?;
-    later::repaired(show, &cluster, &portal).await?;
-    if !portal.config().table_hidden {
-        later::revoked_upstream(show, &cluster, &portal).await?;
+    // Whatever becomes of it, nothing is left behind: a Ctrl-C too ends here.
+    let shown = tokio::select! {
+        biased;
+        shown = life(show, &cluster, &portal, &manifests, arguments.keep) => shown,
+        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+    };
+    let cleaned = cluster.clean_up();
+    if arguments.context.is_some() {
+        show.check(cleaned.is_ok(), "all that the demo made is deleted, but for the CRDs");
     }
-    if arguments.keep {
-        keep(&cluster, &portal).await;
+    drop(operator);
+    shown.and(cleaned)
+}
+
+async fn life(
+    show: &mut Show,
+    cluster: &Cluster,
+    portal: &Simulator,
+    manifests: &Manifests,
+    keeps: bool,
+) -> Result<(), String> {
+    born(show, cluster, portal, manifests)?;
+    pulls(show, cluster, portal, true).await?;
+    renamed(show, cluster, portal).await?;
+    later::rotated(show, cluster, portal).await?;
+    later::repaired(show, cluster, portal).await?;
+    if !portal.config().table_hidden {
+        later::revoked_upstream(show, cluster, portal).await?;
+    }
+    if keeps {
+        keep(cluster, portal).await;
         return Ok(());
     }
-    gone(show, &cluster, &portal).await?;
-    drop(operator);
-    Ok(())
+    gone(show, cluster, portal).await
 }
 
 fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator, manifests: &Manifests) -> Result<(), String> {
@@ -199,7 +223,7 @@ fn list(portal: &Simulator) {
 
 async fn keep(cluster: &Cluster, portal: &Simulator) {
     println!("\nEverything runs until Ctrl-C. In another terminal:\n");
-    println!("  export KUBECONFIG={}", cluster.kubeconfig.display());
+    println!("{}", cluster.exports());
     println!("  kubectl get rtok -A -w");
     println!("  kubectl delete rtok -n team-a thinkwise-pull\n");
     println!("The portal is {}, the registry {}.", portal.portal_url(), portal.registry_host());
