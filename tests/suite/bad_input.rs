@@ -8,13 +8,20 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
-/// The object says why, with this advice, in status and event.
+/// The object says why, with this advice, in status and in a warning.
 async fn says(team: &Team, reason: &str, advice: &str) {
     let object = team.until("pull", "False", reason).await;
     let (_, _, message) = ready(&object);
-    assert!(message.contains(advice), "{message:?} does not say {advice:?}");
+    assert!(!advice.is_empty() && message.contains(advice), "{message:?} does not say {advice:?}");
     let event = team.until_told("pull", reason).await;
+    assert_eq!(event.type_.as_deref(), Some("Warning"));
     assert!(event.message.unwrap_or_default().contains(advice));
+}
+
+/// The object's own message comes to say this.
+async fn comes_to_say(team: &Team, advice: &str) {
+    team.until_object("pull", &format!("its message to say {advice:?}"), |object| ready(object).2.contains(advice))
+        .await;
 }
 
 /// In the end there is one token, asked for once, and it pulls.
@@ -40,18 +47,43 @@ async fn the_issuers_secret_is_absent_and_then_lacks_a_key() {
     let team = Team::bare(stage(), "no-secret", Config::default()).await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "CredentialsMissing").await;
+    says(&team, "IssuerNotReady", "with the portal's credentials does not exist: create it").await;
     let secret: Secret =
         serde_json::from_value(json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s"}}))
             .expect("a Secret");
     team.secrets().create(&PostParams::default(), &secret).await.expect("created");
-    crate::control_plane::eventually("the issuer to name the missing key", crate::stage::LIMIT, async || {
-        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
-        let text = json!(issuer.status).to_string();
-        if text.contains("password") && text.contains("CredentialsMissing") { Ok(()) } else { Err(text) }
-    })
-    .await;
+    comes_to_say(&team, "has no key \"password\", or it is empty: add it").await;
     team.credentials("portal-password").await;
+    mends(&team).await;
+}
+
+#[tokio::test]
+async fn the_issuers_secret_lacks_a_key() {
+    let team = Team::bare(stage(), "no-key", Config::default()).await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal"}, "stringData": {"username": "k8s"},
+    });
+    team.apply(secret).await;
+    team.issuer(json!({})).await;
+    team.token("pull", "waits").await;
+    says(&team, "IssuerNotReady", "has no key \"password\", or it is empty: add it").await;
+    team.credentials("portal-password").await;
+    mends(&team).await;
+}
+
+#[tokio::test]
+async fn the_issuers_ca_is_absent() {
+    let team = Team::bare(stage(), "no-ca", Config::default()).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"thinkwise": {"tls": {"caBundle": null, "caConfigMapRef": {"name": "portal-ca"}}}})).await;
+    team.token("pull", "waits").await;
+    says(&team, "IssuerNotReady", "does not exist: create it with the CA's certificates").await;
+    assert!(team.portal.ledger().live().is_empty());
+    let ca = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "portal-ca"},
+        "data": {"ca.crt": team.portal.ca_pem()},
+    });
+    team.apply(ca).await;
     mends(&team).await;
 }
 
@@ -61,7 +93,7 @@ async fn a_wrong_password() {
     team.credentials("mistyped").await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "Unauthorised").await;
+    says(&team, "IssuerNotReady", "does not accept the credentials (HTTP 401): check").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
     team.credentials("portal-password").await;
     mends(&team).await;
@@ -74,7 +106,7 @@ async fn a_portal_that_is_down() {
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "Unreachable").await;
+    says(&team, "IssuerNotReady", "check spec.thinkwise.url, network policies, and the proxy").await;
     team.portal.up().await;
     mends(&team).await;
 }
@@ -116,7 +148,7 @@ async fn a_description_that_the_portal_refuses() {
     // Else the length would be found in `$metadata`, and the portal never asked.
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 500}}})).await;
     team.token("pull", "long ".repeat(20).trim_end()).await;
-    says(&team, "RequestRefused", "").await;
+    says(&team, "RequestRefused", "max").await;
     assert!(team.portal.ledger().live().is_empty());
     team.patch("pull", json!({"spec": {"description": "short"}})).await;
     mends(&team).await;

@@ -109,7 +109,7 @@ async fn names_of_the_greatest_length_are_served() {
     team.apply(with(&name, json!({"issuerRef": {"name": issuer}, "secret": {"name": secret}}))).await;
     let first = team.until_settled(&name).await;
     assert!(team.pull(&team.dockerconfigjson(&secret).await).await.is_ok());
-    team.until_told(&name, "TokenReady").await;
+    team.until_told(&name, "TokenStored").await;
     team.annotate(&name, "replace", "1").await;
     let second = team.until_replaced(&name, &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;

@@ -73,8 +73,20 @@ pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
             Reason::TlsUntrusted,
             format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.thinkwise.tls"),
         ),
-        Trouble::ConnectionLate => (Sent::No, Reason::TimedOut, format!("no connection to {host} came about in time")),
-        Trouble::NoConnection => (Sent::No, Reason::Unreachable, format!("cannot connect to {host}: {cause}")),
+        Trouble::ConnectionLate => (
+            Sent::No,
+            Reason::TimedOut,
+            format!(
+                "no connection to {host} came about in time: check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)"
+            ),
+        ),
+        Trouble::NoConnection => (
+            Sent::No,
+            Reason::Unreachable,
+            format!(
+                "cannot connect to {host} ({cause}): check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)"
+            ),
+        ),
         Trouble::Proxy => (
             Sent::No,
             Reason::Unreachable,
