@@ -30,6 +30,11 @@ impl<T: Clone> Bearers<T> {
         (Instant::now() < *end).then(|| owner.clone())
     }
 
+    /// All that were given out and not taken back.
+    pub(super) fn all(&self) -> Vec<String> {
+        lock(&self.0).keys().cloned().collect()
+    }
+
     /// None is valid any more.
     pub(super) fn revoke_all(&self) {
         lock(&self.0).clear();

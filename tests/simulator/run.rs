@@ -104,6 +104,11 @@ impl Simulator {
         self.shared.configure(change);
     }
 
+    /// The bearer tokens that the portal has given out.
+    pub fn bearers(&self) -> Vec<String> {
+        self.shared.bearers.all()
+    }
+
     /// No bearer token of the portal is valid any more; new ones can be had.
     pub fn revoke_bearers(&self) {
         self.shared.bearers.revoke_all();

@@ -6,6 +6,7 @@ use crate::stage::{LIMIT, Team, condition};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_object_becomes_a_pull_secret_that_pulls() {
@@ -46,6 +47,8 @@ async fn an_edited_description_edits_the_same_token_once() {
 
     team.patch("pull", json!({"spec": {"description": "after"}})).await;
     let after = team.until_settled("pull").await;
+    // A second edit would come by now.
+    team.silent_for("pull", Duration::from_secs(4)).await;
 
     assert_eq!(ledger.count(Operation::Edit), edits + 1, "one edit");
     assert_eq!(ledger.count(Operation::Request), 1, "no further token");

@@ -1,16 +1,19 @@
-//! A token's secret is in its Secret and nowhere else: every log, event and object of a full run
-//! is searched for it, in every shape in which it could have slipped through.
+//! A token's secret is in its Secret and nowhere else, and so are the portal's password, client secret
+//! and bearer: every log, event and object of a full run is searched for them, in every shape in which
+//! they could have slipped through.
 
-use crate::control_plane::eventually;
+use crate::control_plane::{ControlPlane, eventually};
+use crate::living::current;
 use crate::operator::Options;
-use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage_with};
+use crate::simulator::{Config, Fault, Login, Operation};
+use crate::stage::{LIMIT, Team, own_stage_with, token};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use kube::api::DynamicObject;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The shapes of a secret: raw, escaped as JSON and as JSON in JSON, percent-encoded, and what
 /// base64 makes of it at each of the three offsets at which it can lie in a longer text.
@@ -60,7 +63,8 @@ async fn every_object(team: &Team) -> Vec<(String, String)> {
                 continue;
             }
             let api: Api<DynamicObject> = Api::all_with(team.client.clone(), &resource);
-            let Ok(found) = api.list(&kube::api::ListParams::default()).await else { continue };
+            let found = api.list(&ListParams::default()).await;
+            let found = found.unwrap_or_else(|error| panic!("{} cannot be listed: {error}", resource.plural));
             for object in found.items {
                 let name =
                     format!("{}/{}/{}", resource.kind, object.namespace().unwrap_or_default(), object.name_any());
@@ -71,52 +75,9 @@ async fn every_object(team: &Team) -> Vec<(String, String)> {
     all
 }
 
-#[tokio::test]
-async fn a_secret_is_in_its_secret_alone() {
-    // Every crate at its most talkative: a secret must not slip out there either.
-    let talkative = Options { log: "trace", ..Options::default() };
-    let (control_plane, operator) = own_stage_with(talkative).await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "search", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
-    team.token("pull", "searched for").await;
-    team.token("gone", "deleted meanwhile").await;
-    team.until_settled("pull").await;
-    team.until_settled("gone").await;
-    team.patch("pull", json!({"spec": {"description": "edited"}})).await;
-    team.until_settled("pull").await;
-    team.delete("gone").await;
-    eventually("the deleted object's Secret to be garbage collected", LIMIT, async || {
-        match team.secrets().get_opt("gone").await {
-            Ok(None) => Ok(()),
-            other => Err(format!("{:?}", other.map(|secret| secret.is_some()))),
-        }
-    })
-    .await;
-
-    let objects = every_object(&team).await;
-    let log = operator.log();
-    assert!(log.contains("asked for") && log.contains("TRACE"), "the trace log was on");
-    let audit = std::fs::read_to_string(control_plane.folder().join("audit.log")).unwrap_or_default();
-    let kinds: std::collections::BTreeSet<&str> =
-        objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();
-    assert!(kinds.contains("Event") && kinds.contains("RegistryToken") && kinds.contains("Secret"), "{kinds:?}");
-
-    let secrets = team.portal.ledger().secrets();
-    assert_eq!(secrets.len(), 2);
-    let kept = team.portal.ledger().live()[0].secret.clone();
-    for secret in &secrets {
-        assert!(!finds(&log, secret), "in the operator's log");
-        assert!(!finds(&audit, secret), "in the audit log");
-        let holders: Vec<&str> =
-            objects.iter().filter(|(_, text)| holds(text, secret)).map(|(name, _)| name.as_str()).collect();
-        let own = format!("Secret/{}/pull", team.namespace);
-        let expected: Vec<&str> = if *secret == kept { vec![own.as_str()] } else { vec![] };
-        assert_eq!(holders, expected);
-    }
-    // What the portal's stand-in was asked, but for the answer that hands the secret out.
-    assert!(!finds(&log, "portal-password"), "the portal's own password");
+/// The names of the objects that hold a secret.
+fn holders<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
+    objects.iter().filter(|(_, text)| holds(text, secret)).map(|(name, _)| name.as_str()).collect()
 }
 
 /// In the object as it is listed, or in the decoded values of a Secret's data.
@@ -127,4 +88,146 @@ fn holds(text: &str, secret: &str) -> bool {
         Some(bytes.map(|value| String::from_utf8_lossy(&value).into_owned()).collect::<String>())
     });
     finds(text, secret) || decoded.is_some_and(|decoded| finds(&decoded, secret))
+}
+
+/// Every log of the control plane, the audit log among them.
+fn logs(control_plane: &ControlPlane) -> BTreeMap<String, String> {
+    let files = std::fs::read_dir(control_plane.folder()).expect("listed").map(|file| file.expect("a file").path());
+    let logs = files.filter(|path| path.extension().is_some_and(|end| end == "log"));
+    let read = |path: std::path::PathBuf| {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).expect("read")).into_owned();
+        (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text)
+    };
+    logs.map(read).collect()
+}
+
+const CLIENT_SECRET: &str = "client-hush+/%-7c1d";
+
+/// A second issuer of the same portal, which logs in with client credentials, and a token of it.
+async fn by_client_credentials(team: &Team) {
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client-login"},
+        "stringData": {"client_id": "operator", "client_secret": CLIENT_SECRET},
+    }))
+    .await;
+    let auth = json!({"type": "OAuth2ClientCredentials", "basic": null, "oauth2ClientCredentials": {"secretRef": {"name": "client-login"}}});
+    team.apply(json!({
+        "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer", "metadata": {"name": "oauth"},
+        "spec": team.issuer_spec(json!({"thinkwise": {"auth": auth}})),
+    }))
+    .await;
+    let mut object = token("client", "by client credentials");
+    object["spec"]["issuerRef"]["name"] = json!("oauth");
+    team.apply(object).await;
+    team.until_settled("client").await;
+}
+
+/// A token's whole life: asked for, edited, rotated, its Secret deleted, its answer lost, revoked.
+async fn a_full_run(team: &Team) {
+    team.token("pull", "searched for").await;
+    team.token("gone", "deleted meanwhile").await;
+    team.until_settled("pull").await;
+    team.until_settled("gone").await;
+    team.patch("pull", json!({"spec": {"description": "edited", "rotation": {"interval": "720h", "overlap": "1s"}}}))
+        .await;
+    let former = current(&team.until_settled("pull").await);
+    team.annotate("pull", "rotate", "now").await;
+    let former = current(&team.until_replaced("pull", &former).await);
+    team.until_settled("pull").await;
+    team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
+    team.until_replaced("pull", &former).await;
+    team.until_settled("pull").await;
+    team.portal.faults().once(Operation::Request, Fault::DropAfter);
+    team.token("lost", "its answer gets lost").await;
+    team.until_settled("lost").await;
+    by_client_credentials(team).await;
+    team.delete("gone").await;
+    eventually(
+        "the deleted object's Secret to be garbage collected, and all old tokens to be gone",
+        LIMIT,
+        async || {
+            let secret = team.secrets().get_opt("gone").await.map_err(|error| error.to_string())?;
+            let live = team.portal.ledger().live().len();
+            if secret.is_none() && live == 3 { Ok(()) } else { Err(format!("{} {live} live", secret.is_some())) }
+        },
+    )
+    .await;
+}
+
+/// The object whose Secret has to hold each live token's secret, by that secret.
+async fn kept(team: &Team) -> BTreeMap<String, String> {
+    let objects = team.tokens().list(&ListParams::default()).await.expect("listed").items;
+    let holder = |username: &str| {
+        let holds = |object: &&registry_token_operator::api::RegistryToken| current(object).username == username;
+        let name = objects.iter().find(holds).map(ResourceExt::name_any).expect("a live token has an object");
+        format!("Secret/{}/{name}", team.namespace)
+    };
+    team.portal.ledger().live().iter().map(|token| (token.secret.clone(), holder(&token.username))).collect()
+}
+
+#[tokio::test]
+async fn a_secret_is_in_its_secret_alone() {
+    // Every crate at its most talkative: a secret must not slip out there either.
+    let talkative = Options { log: "trace", ..Options::default() };
+    let (control_plane, operator) = own_stage_with(talkative).await;
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let config = Config { clients: vec![Login::new("operator", CLIENT_SECRET)], ..Config::default() };
+    let team = Team::bare(control_plane, "search", config).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({})).await;
+    a_full_run(&team).await;
+
+    let objects = every_object(&team).await;
+    let kinds: std::collections::BTreeSet<&str> =
+        objects.iter().filter_map(|(name, _)| name.split('/').next()).collect();
+    assert!(kinds.contains("Event") && kinds.contains("RegistryToken") && kinds.contains("Secret"), "{kinds:?}");
+    let mut logs = logs(control_plane);
+    for name in ["audit.log", "etcd.log", "kube-apiserver.log", "kube-controller-manager.log"] {
+        assert!(logs.get(name).is_some_and(|text| !text.is_empty()), "{name}: {:?}", logs.keys());
+    }
+    logs.insert("operator".to_owned(), operator.log());
+    assert!(logs["operator"].contains("asked for") && logs["operator"].contains("TRACE"), "the trace log was on");
+
+    let (kept, secrets) = (kept(&team).await, team.portal.ledger().secrets());
+    assert_eq!(
+        (kept.len(), secrets.len()),
+        (3, 7),
+        "first, rotated and repaired; gone; lost and its successor; by a client"
+    );
+    let mut sought: Vec<(String, Vec<String>)> = vec![
+        ("portal-password".to_owned(), vec![format!("Secret/{}/portal", team.namespace)]),
+        (CLIENT_SECRET.to_owned(), vec![format!("Secret/{}/client-login", team.namespace)]),
+    ];
+    sought.extend(secrets.iter().map(|secret| (secret.clone(), kept.get(secret).cloned().into_iter().collect())));
+    let bearers = team.portal.bearers();
+    assert!(!bearers.is_empty(), "a client logged in");
+    sought.extend(bearers.into_iter().map(|bearer| (bearer, vec![])));
+    for (secret, expected) in &sought {
+        assert_eq!(holders(&objects, secret), *expected);
+        for (name, log) in &logs {
+            assert!(!finds(log, secret), "{secret} is in {name}");
+        }
+    }
+
+    planted_ones_are_found(&team, &secrets[0]).await;
+}
+
+/// The search would have seen a secret that slipped into an object or an event.
+async fn planted_ones_are_found(team: &Team, secret: &str) {
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "planted"}, "data": {"note": format!("it is {secret}")},
+    }))
+    .await;
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "planted"},
+        "involvedObject": {"kind": "ConfigMap", "name": "planted", "namespace": team.namespace},
+        "reason": "Planted", "message": format!("it is {secret}"), "type": "Normal",
+    }))
+    .await;
+    let objects = every_object(team).await;
+    let holders = holders(&objects, secret);
+    for kind in ["ConfigMap", "Event"] {
+        let planted = format!("{kind}/{}/planted", team.namespace);
+        assert!(holders.contains(&planted.as_str()), "{planted} is not found: {holders:?}");
+    }
 }

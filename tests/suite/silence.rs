@@ -5,8 +5,9 @@ use crate::simulator::{Config, Simulator};
 use crate::stage::{Team, own_stage, start_operator};
 use std::time::Duration;
 
-/// How long nothing may happen. The issuer's check of the portal is a read and may.
-const REST: Duration = Duration::from_secs(30);
+/// How long nothing may happen: longer than from one audit to the next. The issuer's reads of the
+/// portal may.
+const REST: Duration = Duration::from_secs(70);
 
 #[tokio::test]
 async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
@@ -15,16 +16,26 @@ async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
     let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let team = Team::bare(control_plane, "rest", Config::default()).await;
     team.credentials("portal-password").await;
-    team.issuer(serde_json::json!({})).await;
+    team.issuer(serde_json::json!({"audit": {"interval": "1m"}})).await;
     for index in 0..5 {
         team.token(&format!("pull-{index}"), "rests").await;
     }
     for index in 0..5 {
         team.until_settled(&format!("pull-{index}")).await;
     }
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The issuer counts its tokens at an audit: after one that saw them all there is no more to say.
+    team.audit_until("the issuer to count five tokens", async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        let tokens = issuer.status.and_then(|status| status.tokens);
+        if tokens == Some(5) { Ok(()) } else { Err(format!("{tokens:?}")) }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
 
+    let audits = || operator.log().matches("Scan").count();
+    let before = audits();
     nothing_happens(&team, REST).await;
+    assert!(audits() > before, "the portal was audited meanwhile");
     let position = control_plane.audit().expect("audit").position().await.expect("position");
     let calls = team.portal.ledger().position();
     operator.terminate().await;

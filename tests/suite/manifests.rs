@@ -1,0 +1,54 @@
+//! `deploy/` as it is shipped.
+
+use crate::stage::stage;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn deploy() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").display().to_string()
+}
+
+async fn manifests() -> String {
+    stage().kubectl_ok(&["kustomize", &deploy()], None).await.expect("built")
+}
+
+#[tokio::test]
+async fn all_of_it_is_applied_and_every_field_is_known() {
+    let strictly = ["apply", "--server-side", "--validate=strict", "--output=name", "--filename=-"];
+    let names = stage().kubectl_ok(&strictly, Some(&manifests().await)).await.expect("applied");
+    for kind in
+        ["customresourcedefinition", "namespace", "serviceaccount", "clusterrole.", "clusterrolebinding", "deployment"]
+    {
+        assert!(names.lines().any(|name| name.starts_with(kind)), "{kind}: {names}");
+    }
+    // A field that no API knows would be refused.
+    let misspelt = manifests().await.replace("terminationGracePeriodSeconds", "terminationGracePeriodSecond");
+    assert!(stage().kubectl_ok(&strictly, Some(&misspelt)).await.is_err());
+}
+
+#[tokio::test]
+async fn its_pod_is_let_in_where_pod_security_is_restricted() {
+    let control_plane = stage();
+    let namespace = control_plane.namespace("restricted").await.expect("a namespace");
+    let label = ["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"];
+    control_plane.kubectl_ok(&label, None).await.expect("labelled");
+    let all = manifests().await;
+    let documents: Vec<Value> = all.split("\n---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect();
+    let deployment = documents.iter().find(|one| one["kind"] == "Deployment").expect("a Deployment");
+    let own = documents.iter().find(|one| one["kind"] == "Namespace").expect("a Namespace");
+    assert_eq!(
+        own["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted",
+        "it asks for that itself"
+    );
+
+    let mut spec = deployment["spec"]["template"]["spec"].clone();
+    // The ServiceAccount of that name is in the operator's namespace alone.
+    spec["serviceAccountName"] = json!("default");
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "namespace": namespace}, "spec": spec});
+    let dry = ["create", "--dry-run=server", "--validate=strict", "--filename=-"];
+    control_plane.kubectl_ok(&dry, Some(&pod.to_string())).await.expect("let in");
+    let mut loose = pod;
+    loose["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+    let refused = control_plane.kubectl_ok(&dry, Some(&loose.to_string())).await.expect_err("refused").to_string();
+    assert!(refused.contains("PodSecurity"), "{refused}");
+}
