@@ -61,7 +61,11 @@ impl Adopting {
             },
             Stage::ReadingContent => match answer {
                 Answer::Content(Some(found)) => match found.1 {
-                    Content::Login { username, .. } => self.at(Request::LogIn, Stage::LoggingIn { username }),
+                    // The checksum is salted with the object's UID: what was copied beside its original logs
+                    // in too, and is the original's. Taken in, it would soon be revoked.
+                    Content::Login { username, intact: true, .. } => {
+                        self.at(Request::LogIn, Stage::LoggingIn { username })
+                    }
                     _ => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
                 },
                 other => Flow::End(failed(other)),

@@ -142,6 +142,13 @@ fn where_the_list_is_hidden_whoever_has_the_secret_logs_in() {
 }
 
 #[test]
+fn where_the_list_is_hidden_a_restored_copy_is_not_taken_for_its_original() {
+    let mut copy = hidden(LoginMode::Required);
+    copy.content = Content::Login { username: "tw-17".to_owned(), registries: true, intact: false, dressed: true };
+    assert_eq!(disowned(copy), ["read secret", "read content", "read object", "disown"]);
+}
+
+#[test]
 fn where_the_list_is_hidden_a_login_that_is_refused_proves_nothing() {
     let refused = hidden(LoginMode::Required).saying(Verdict::Refused("no".into()));
     assert_eq!(disowned(refused), ["read secret", "read content", "log in", "read object", "disown"]);
