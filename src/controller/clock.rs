@@ -1,5 +1,6 @@
 //! The time by which decisions are made: the API server's, carried on by a clock that only runs
-//! forward. A node whose own clock is wrong revokes nothing early.
+//! forward. A node whose own clock is wrong revokes nothing early, and neither does one answer with a
+//! wrong date.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
@@ -9,10 +10,23 @@ use tokio::time::Instant;
 
 /// A `Date` header counts whole seconds, and an answer takes its time: less than this is no news.
 const CLOSE: SignedDuration = SignedDuration::from_millis(2500);
+/// Another time is believed when so many answers in a row agree on it,
+const ANSWERS: u32 = 3;
+/// over so long: one server of several that is wrong is contradicted by then.
+const OVER: Duration = Duration::from_secs(2);
 
 /// The API server's time.
-pub struct Clock(Mutex<Reading>);
+pub struct Clock(Mutex<Readings>);
 
+struct Readings {
+    believed: Reading,
+    /// The API server has answered once: before that the node's own time counts.
+    heard: bool,
+    /// Another time that answers speak of, since when, and how many have done so.
+    claimed: Option<(Reading, u32)>,
+}
+
+#[derive(Clone, Copy)]
 struct Reading {
     server: Timestamp,
     at: Instant,
@@ -21,31 +35,58 @@ struct Reading {
 impl Default for Clock {
     /// The node's own time, until the API server has answered once.
     fn default() -> Self {
-        Self(Mutex::new(Reading { server: Timestamp::now(), at: Instant::now() }))
+        let believed = Reading::begun(Timestamp::now());
+        Self(Mutex::new(Readings { believed, heard: false, claimed: None }))
     }
 }
 
 impl Clock {
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.now()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).believed.now()
     }
 
     /// Takes in the `Date` of an answer.
     pub fn heard(&self, date: &str) {
         let Ok(server) = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date) else { return };
-        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if server.duration_since(reading.now()).abs() > CLOSE {
-            *reading = Reading { server, at: Instant::now() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard(server);
+    }
+}
+
+impl Readings {
+    fn heard(&mut self, server: Timestamp) {
+        if self.believed.agrees(server) {
+            (self.heard, self.claimed) = (true, None);
+            return;
+        }
+        if !self.heard {
+            (self.heard, self.believed) = (true, Reading::begun(server));
+            return;
+        }
+        match self.claimed.as_mut().filter(|(claim, _)| claim.agrees(server)) {
+            Some((claim, answers)) => {
+                *answers += 1;
+                if *answers >= ANSWERS && claim.at.elapsed() >= OVER {
+                    (self.believed, self.claimed) = (Reading::begun(server), None);
+                }
+            }
+            None => self.claimed = Some((Reading::begun(server), 1)),
         }
     }
 }
 
 impl Reading {
+    fn begun(server: Timestamp) -> Self {
+        Self { server, at: Instant::now() }
+    }
+
     fn now(&self) -> Timestamp {
         let since: Duration = self.at.elapsed();
         self.server.checked_add(since).unwrap_or(self.server)
+    }
+
+    fn agrees(&self, server: Timestamp) -> bool {
+        server.duration_since(self.now()).abs() <= CLOSE
     }
 }
 
@@ -53,11 +94,17 @@ impl Reading {
 mod tests {
     use super::*;
 
+    const NOW: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_api_servers_time_counts_however_wrong_the_nodes_is() {
         let clock = Clock::default();
-        clock.heard("Fri, 01 Jan 2100 00:00:00 GMT");
-        let then: Timestamp = "2100-01-01T00:00:00Z".parse().expect("a time");
+        clock.heard(NOW);
+        let then = time("2100-01-01T00:00:00Z");
         assert_eq!(clock.now(), then);
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(clock.now(), then + Duration::from_mins(1));
@@ -66,11 +113,54 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_second_more_or_less_moves_nothing_and_nonsense_neither() {
         let clock = Clock::default();
-        clock.heard("Fri, 01 Jan 2100 00:00:00 GMT");
+        clock.heard(NOW);
         let before = clock.now();
         for date in ["Fri, 01 Jan 2100 00:00:01 GMT", "Thu, 31 Dec 2099 23:59:58 GMT", "soon", ""] {
             clock.heard(date);
         }
         assert_eq!(clock.now(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_wrong_answer_is_not_believed_nor_are_many_at_once() {
+        let clock = Clock::default();
+        clock.heard(NOW);
+        for _ in 0..20 {
+            clock.heard("Fri, 01 Jan 2110 00:00:00 GMT");
+        }
+        assert_eq!(clock.now(), time("2100-01-01T00:00:00Z"));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        clock.heard("Fri, 01 Jan 2110 00:00:00 GMT");
+        assert_eq!(clock.now(), time("2100-01-01T00:01:00Z"), "a date that stands still is no clock");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_wrong_server_of_several_is_not_believed() {
+        let clock = Clock::default();
+        clock.heard(NOW);
+        for minute in 1..50 {
+            tokio::time::advance(Duration::from_mins(1)).await;
+            clock.heard(&format!("Wed, 01 Jan 2110 00:{minute:02}:00 GMT"));
+            clock.heard(&format!("Fri, 01 Jan 2100 00:{minute:02}:00 GMT"));
+        }
+        assert_eq!(clock.now(), time("2100-01-01T00:49:00Z"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_answers_agree_on_for_a_while_is_believed_forth_and_back() {
+        let clock = Clock::default();
+        clock.heard(NOW);
+        for (second, year, believed) in [
+            (1, 2110, "2100-01-01T00:00:01Z"),
+            (2, 2110, "2100-01-01T00:00:02Z"),
+            (3, 2110, "2110-01-01T00:00:03Z"),
+            (4, 2100, "2110-01-01T00:00:04Z"),
+            (5, 2100, "2110-01-01T00:00:05Z"),
+            (6, 2100, "2100-01-01T00:00:06Z"),
+        ] {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            clock.heard(&format!("1 Jan {year} 00:00:0{second} GMT"));
+            assert_eq!(clock.now(), time(believed));
+        }
     }
 }
