@@ -43,6 +43,10 @@ pub const RECONCILE_ANNOTATION: &str = "registry-token.dev/reconcile";
 /// `RegistryToken` that names it, and its content is replaced.
 pub const ADOPT_ANNOTATION: &str = "registry-token.dev/adopt";
 
+/// On a Secret that was left to its user while nobody could see whether the marks of its tokens were
+/// off: those marks, with commas between. Together with our label it keeps an audit from revoking them.
+pub const ORPHANED_ANNOTATION: &str = "registry-token.dev/orphaned";
+
 /// Set when the object is being deleted: no further attempt may be reserved here.
 pub const CLOSED_ANNOTATION: &str = "registry-token.dev/closed";
 

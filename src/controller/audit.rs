@@ -7,14 +7,15 @@ use super::issuers::{Audited, Handle, IssuerKey};
 use super::listed::{self, PAGE, list};
 use super::world::secret_name;
 use crate::api::{
-    ATTEMPT_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus,
+    STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
 use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
-use crate::domain::marker::Attempt;
+use crate::domain::marker::{Attempt, Nonce};
 use crate::domain::observed::Listed;
 use crate::portal::limits::{Permit, Priority};
 use crate::portal::{Failure, Rows, TokenRef};
@@ -177,6 +178,11 @@ fn holder(meta: &ObjectMeta) -> Holder {
         claims: owners.chain(label).collect(),
         reserved,
         stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
+        orphaned: annotation(ORPHANED_ANNOTATION)
+            .into_iter()
+            .flat_map(|text| text.split(','))
+            .filter_map(Nonce::parse)
+            .collect(),
     }
 }
 

@@ -60,6 +60,7 @@ pub async fn prepare(
         tag: IssuerTag::of(&object.uid()),
         portal: portal.location().clone(),
         registries: registries_hash(&hosts),
+        inputs,
         description_max: resolved.description_max,
         longest_answer: longest_answer(&spec.limits),
         deleting: object.deleting(),

@@ -154,11 +154,12 @@ fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer
     let now = ctx.clock.now();
     let Some(audited) = ctx.issuers.audited(key) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
-        let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        // What was noted while the clock ran ahead is due.
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or(wait);
         wait.saturating_sub(age)
     };
     let regular = until(audited.inventory.begun, object.spec().audit.interval.0);
-    let wanted = ctx.issuers.audit_wanted(key).map(|wanted| until(wanted, issuer.facts.longest_answer));
+    let wanted = ctx.issuers.audit_wanted(key, now).map(|wanted| until(wanted, issuer.facts.longest_answer));
     wanted.map_or(regular, |wanted| regular.min(wanted))
 }
 

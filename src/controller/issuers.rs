@@ -137,9 +137,12 @@ impl Issuers {
         audits.wanted = audits.wanted.max(Some(now));
     }
 
-    /// Since when an audit is wanted.
-    pub fn audit_wanted(&self, key: &IssuerKey) -> Option<Timestamp> {
-        self.audits().get(key)?.wanted
+    /// Since when an audit is wanted. What was noted while the clock ran ahead counts as now.
+    pub fn audit_wanted(&self, key: &IssuerKey, now: Timestamp) -> Option<Timestamp> {
+        let mut all = self.audits();
+        let audits = all.get_mut(key)?;
+        audits.wanted = audits.wanted.map(|wanted| wanted.min(now));
+        audits.wanted
     }
 
     /// Since when nobody has used this issuer, which is being deleted.

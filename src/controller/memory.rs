@@ -2,7 +2,9 @@
 //! waits or asks once more.
 
 use crate::api::RECONCILE_ANNOTATION;
+use crate::domain::observed::Observed;
 use crate::domain::sightings::Sightings;
+use crate::domain::vain::{Patience, Vain};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -28,6 +30,8 @@ pub struct Memory {
     reservations: Mutex<Sightings>,
     touched: Mutex<HashMap<String, Timestamp>>,
     looked: Mutex<HashMap<String, Option<String>>>,
+    vain: Mutex<Patience>,
+    kept: Mutex<HashMap<String, (i64, u64)>>,
 }
 
 impl Default for Memory {
@@ -39,6 +43,8 @@ impl Default for Memory {
             reservations: Mutex::default(),
             touched: Mutex::default(),
             looked: Mutex::default(),
+            vain: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 }
@@ -87,11 +93,38 @@ impl Memory {
     /// Notes that this object's token was asked for or edited at the portal now.
     pub fn touched(&self, uid: &str, now: Timestamp) {
         lock(&self.touched).insert(uid.to_owned(), now);
+        // What the portal made of it is seen by the next list.
+        lock(&self.kept).remove(uid);
     }
 
-    /// Whether that was so after this time.
-    pub fn touched_since(&self, uid: &str, time: Timestamp) -> bool {
-        lock(&self.touched).get(uid).is_some_and(|touched| *touched >= time)
+    /// Whether that was so after this time. What was noted while the clock ran ahead counts as now.
+    pub fn touched_since(&self, uid: &str, time: Timestamp, now: Timestamp) -> bool {
+        lock(&self.touched).get_mut(uid).is_some_and(|touched| {
+            *touched = now.min(*touched);
+            *touched >= time
+        })
+    }
+
+    /// The digest of what the portal made of the description of this generation: the first that is seen.
+    pub fn kept(&self, uid: &str, generation: i64, shown: u64) -> u64 {
+        let mut all = lock(&self.kept);
+        match all.get(uid) {
+            Some((known, kept)) if *known == generation => *kept,
+            _ => {
+                all.insert(uid.to_owned(), (generation, shown));
+                shown
+            }
+        }
+    }
+
+    /// Notes what a pass that ended has tried in vain.
+    pub fn tried(&self, seen: &Observed) {
+        self.vain.lock().unwrap_or_else(PoisonError::into_inner).note(seen, self.begun.elapsed());
+    }
+
+    /// What is not to be tried again yet.
+    pub fn in_vain(&self, seen: &Observed) -> Vec<Vain> {
+        self.vain.lock().unwrap_or_else(PoisonError::into_inner).left(seen, self.begun.elapsed())
     }
 
     /// Whether the annotation that asks for a closer look has another value than when this process
@@ -120,6 +153,8 @@ impl Memory {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
         lock(&self.touched).remove(uid);
         lock(&self.looked).remove(uid);
+        self.vain.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
+        lock(&self.kept).remove(uid);
     }
 }
 

@@ -49,7 +49,10 @@ async fn drive(hands: &mut Hands<'_>, ctx: &Context, attempt: Attempt) -> Option
     let (mut pass, mut next) = Pass::begin(hands.world.observe(ctx, attempt));
     loop {
         match next {
-            Next::End(end) => return Some(end),
+            Next::End(end) => {
+                ctx.memory.tried(pass.seen());
+                return Some(end);
+            }
             Next::Do(request) => {
                 tracing::debug!(object = %hands.world.name(), ?request, "asked for");
                 // On the heap: a pass that waits for room, of which there may be thousands, stays small.

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::issuers::{Handle, IssuerKey};
 use super::kept::KeptSecret;
 use crate::api::{
-    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
+    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
     UpstreamRevocationPolicy,
 };
 use crate::domain::audit::listed;
@@ -14,6 +14,7 @@ use crate::domain::marker::Attempt;
 use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
+use crate::domain::recorded::recorded;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -47,7 +48,7 @@ impl World {
     /// What the core sees.
     pub fn observe(&self, ctx: &Context, attempt: Attempt) -> Observed {
         let key = self.issuer_key();
-        Observed {
+        let mut seen = Observed {
             now: ctx.clock.now(),
             object: self.parse_object(),
             secret: self.secret.as_ref().map(|meta| self.parse(ctx, meta)),
@@ -59,7 +60,20 @@ impl World {
             look_closer: ctx.memory.look_closer(&self.uid(), self.object.annotations()),
             attempt,
             unsettled: false,
-        }
+            vain: vec![],
+            kept: None,
+        };
+        seen.kept = self.kept(ctx, &seen);
+        seen.vain = ctx.memory.in_vain(&seen);
+        seen
+    }
+
+    /// What the portal made of a description that it did not keep: what the first list after our edit shows.
+    /// A restart begins with what it finds.
+    fn kept(&self, ctx: &Context, seen: &Observed) -> Option<u64> {
+        let Listed::Shown(shown) = seen.listed else { return None };
+        let refused = recorded(&seen.object).description_refused == Some(seen.object.generation);
+        refused.then(|| ctx.memory.kept(&self.uid(), seen.object.generation, shown))
     }
 
     /// What the last audit says of the current token, unless that was touched since.
@@ -69,7 +83,7 @@ impl World {
         else {
             return Listed::Unknown;
         };
-        if ctx.memory.touched_since(&self.uid(), audited.inventory.begun) {
+        if ctx.memory.touched_since(&self.uid(), audited.inventory.begun, ctx.clock.now()) {
             return Listed::Unknown;
         }
         let token = Named { id: token.id.clone(), username: token.username.clone() };
@@ -116,7 +130,19 @@ impl World {
         let secret = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
         let reservation = annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
         let reservation_seen = ctx.memory.reservation_seen(&uid, reservation);
-        SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret, reservation_seen })
+        let labelled = raw.labels.get(OWNER_LABEL).filter(|label| controller.is_none() && **label != uid);
+        let label_of_another = labelled.is_some_and(|label| self.is_there(ctx, label));
+        SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret, reservation_seen, label_of_another })
+    }
+
+    /// Whether an object of this UID is in the namespace. The cache may be a moment behind; by then a Secret
+    /// has its controller still, or again.
+    fn is_there(&self, ctx: &Context, uid: &str) -> bool {
+        let namespace = self.namespace();
+        let is = |token: &RegistryToken| {
+            token.metadata.uid.as_deref() == Some(uid) && token.metadata.namespace.as_ref() == Some(&namespace)
+        };
+        ctx.tokens.find(is).is_some()
     }
 
     /// UID of the object.

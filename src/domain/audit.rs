@@ -45,6 +45,8 @@ pub struct Holder {
     pub reserved: Option<Attempt>,
     /// The attempt whose token is stored in it, with that token's id.
     pub stored: Option<(Attempt, String)>,
+    /// Marks left to a user.
+    pub orphaned: Vec<Nonce>,
 }
 
 /// Everything that explains a marked token.
@@ -69,6 +71,7 @@ impl Known {
             known.recorded.extend(owner.tokens.iter().cloned());
         }
         for holder in holders {
+            known.reserved.extend(holder.orphaned.iter().cloned());
             let named = by_secret.get(&(holder.namespace.as_str(), holder.name.as_str()));
             let claims = holder.claims.iter().map(String::as_str).filter(|uid| alive.contains(uid));
             let claims = claims.chain(named.into_iter().flatten().copied());

@@ -36,6 +36,7 @@ fn holder(claims: &[&str]) -> Holder {
         claims: claims.iter().map(|&claim| claim.to_owned()).collect(),
         reserved: None,
         stored: None,
+        orphaned: vec![],
     }
 }
 
@@ -241,4 +242,13 @@ fn a_token_that_is_known_by_its_username_only_is_explained_by_that() {
     // One of them recorded, one stored and not recorded yet, one nobody's.
     let truth = Truth::of(&rows, &[storing(2, "tw-18")], &[by_username(owner(&["17"]))]);
     assert_eq!(truth.revokes(), ["19"]);
+}
+
+#[test]
+fn a_mark_that_was_left_to_its_user_is_nobodys_to_revoke() {
+    let orphan = |marks: Vec<Nonce>| Holder { orphaned: marks, ..holder(&["gone"]) };
+    let marker = mark(&attempt(1));
+    let row = row("17", &marker.mark("prod"));
+    assert!(Known::of(&[orphan(vec![marker.nonce().clone()])], &[]).explains(&row, &marker));
+    assert!(!Known::of(&[orphan(vec![mark(&attempt(2)).nonce().clone()])], &[]).explains(&row, &marker));
 }

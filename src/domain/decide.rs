@@ -1,17 +1,18 @@
 //! The decision: what one thing is to be done for an object now. Pure and total.
 
 use super::cause::{Cause, Errand};
+use super::due::{due, proves_absence, stuck, unsettled, until_due};
 use super::errand::asked;
 use super::fault::Fault;
 use super::faults::{
-    issuer_deleting, not_listed_for, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered,
-    waiting,
+    issuer_deleting, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered, waiting,
 };
-use super::inventory::digest;
 use super::leaving::leaving;
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::{Recorded, recorded};
+use super::redate::ahead;
+use super::vain::Deed;
 use crate::api::Reason;
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ pub enum Action {
     Recover,
     /// Write the token that the Secret stores into status, if it is proved to be ours.
     Adopt,
+    /// Times in status are later than it is now: the clock that they were taken from ran ahead, and
+    /// they count as now.
+    Redate,
     /// Read the whole Secret and put right what is not as it should be.
     Inspect,
     /// Log in with what the Secret holds.
@@ -60,7 +64,13 @@ impl Action {
     pub const fn may_use_cache(&self) -> bool {
         matches!(
             self,
-            Self::Rest | Self::RestFor(_) | Self::Wait(_) | Self::WaitFor(..) | Self::HoldIssuer | Self::AddFinalizer
+            Self::Rest
+                | Self::RestFor(_)
+                | Self::Wait(_)
+                | Self::WaitFor(..)
+                | Self::HoldIssuer
+                | Self::AddFinalizer
+                | Self::Redate
         )
     }
 }
@@ -72,6 +82,9 @@ pub const HELD_FOR: Duration = Duration::from_hours(24);
 #[must_use]
 pub fn decide(seen: &Observed) -> Action {
     let known = recorded(&seen.object);
+    if ahead(&seen.object, seen.now) {
+        return Action::Redate;
+    }
     if seen.object.deleting {
         return leaving(seen, &known);
     }
@@ -82,6 +95,9 @@ pub fn decide(seen: &Observed) -> Action {
     if let Some(fault) = portal_changed(&known, facts) {
         return unless_working(seen, fault);
     }
+    if due(seen, &known) {
+        return Action::RevokeRetiring;
+    }
     if !seen.object.finalizer {
         return match begin(seen, facts, Cause::First) {
             Action::Attempt(_) if facts.held => Action::AddFinalizer,
@@ -91,7 +107,7 @@ pub fn decide(seen: &Observed) -> Action {
     }
     let held = match &seen.secret {
         None => return begin(seen, facts, cause_without_token(&known)),
-        Some(secret) if secret.ownership == Ownership::Foreign => return Action::Wait(not_ours()),
+        Some(secret) if secret.ownership == Ownership::Foreign => return Action::Wait(not_ours(secret)),
         Some(secret) => secret,
     };
     unfinished(seen, facts, held).unwrap_or_else(|| living(seen, facts, held, &known))
@@ -113,9 +129,13 @@ fn usable(seen: &Observed) -> Result<&IssuerFacts, Action> {
     }
 }
 
-/// An outage of the portal is one red issuer, not a write to each of its objects.
+/// An outage of the portal is one red issuer, not a write to each of its objects. What was edited
+/// meanwhile is said to wait, once: else it would look as if nobody had seen it.
 fn unless_working(seen: &Observed, fault: Fault) -> Action {
-    if works(seen) { Action::Rest } else { Action::Wait(fault) }
+    let known = recorded(&seen.object);
+    let taken_note =
+        known.observed_generation == Some(seen.object.generation) && known.suspended == seen.object.suspended;
+    if works(seen) && taken_note { Action::Rest } else { Action::Wait(fault) }
 }
 
 /// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever
@@ -154,7 +174,7 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
         return action;
     }
     if changed(seen, facts, held, known) {
-        return Action::Inspect;
+        return inspect(seen);
     }
     if matches!(seen.listed, Listed::Missing(begun) if proves_absence(begun, facts, known)) {
         return Action::Vanished;
@@ -164,9 +184,16 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
         return Action::Verify;
     }
     if !known.ready {
-        return Action::Inspect;
+        return inspect(seen);
     }
     working(seen, facts, known)
+}
+
+fn inspect(seen: &Observed) -> Action {
+    match seen.in_vain(&Deed::Inspect) {
+        Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
+        None => Action::Inspect,
+    }
 }
 
 /// Whether the whole Secret has to be looked at.
@@ -181,47 +208,26 @@ fn changed(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Reco
 
 /// What an object whose token works needs, the most urgent first.
 fn working(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Action {
-    if known.retiring.iter().any(|token| token.revocation_time.0 <= seen.now) {
-        return Action::RevokeRetiring;
-    }
-    if let Some(errand) = asked(seen, facts, known).filter(|_| !seen.object.suspended) {
+    let errand = asked(seen, facts, known).filter(|_| !seen.object.suspended);
+    let refused = seen.in_vain(&Deed::Attempt).filter(|_| errand.is_some());
+    if let Some(errand) = errand.filter(|_| refused.is_none()) {
         return attempt(seen, facts, errand);
     }
     if !seen.object.suspended && unsettled(seen, facts, known) {
         return Action::Settle;
     }
+    let next = until_due(seen, known);
+    if let Some(vain) = refused {
+        return Action::WaitFor(next.map_or(vain.left, |next| next.min(vain.left)), vain.fault.clone());
+    }
     // What hindered is over: the Secret is looked at, and the status says so.
-    if known.hindered {
-        return Action::Inspect;
+    if known.hindered && stuck(seen, known).is_none() {
+        return inspect(seen);
     }
-    if facts.login == LoginMode::BestEffort && !known.verified { Action::Verify } else { until_due(seen, known) }
-}
-
-/// A list proves absence only if it was begun when the token had to be in it.
-fn proves_absence(begun: jiff::Timestamp, facts: &IssuerFacts, known: &Recorded) -> bool {
-    let Some(token) = &known.token else { return false };
-    not_listed_for(begun, token.request_time.0, facts, known).is_ok()
-}
-
-/// Whether the portal is to be asked for its description, and told another.
-fn unsettled(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool {
-    let generation = Some(seen.object.generation);
-    if known.description_synced != generation && known.description_refused != generation {
-        return true;
+    if facts.login == LoginMode::BestEffort && !known.verified {
+        return Action::Verify;
     }
-    let Some(token) = known.token.as_ref().filter(|_| known.description_synced == generation) else { return false };
-    let wanted = digest(&facts.describe(&seen.object.description, &token.nonce));
-    matches!(seen.listed, Listed::Shown(shown) if shown != wanted)
-}
-
-fn until_due(seen: &Observed, known: &Recorded) -> Action {
-    let retiring = known.retiring.iter().map(|token| token.revocation_time.0);
-    // A rotation waits for the overlap of the last one.
-    let rotation = known.next_rotation.filter(|_| !seen.object.suspended && known.retiring.is_empty());
-    match retiring.chain(rotation).min() {
-        Some(due) => Action::RestFor(Duration::try_from(due.duration_since(seen.now)).unwrap_or_default()),
-        None => Action::Rest,
-    }
+    next.map_or(Action::Rest, Action::RestFor)
 }
 
 fn cause_without_token(known: &Recorded) -> Cause {
@@ -258,8 +264,11 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
     if facts.deleting {
         return Action::Wait(issuer_deleting());
     }
-    match too_long(&seen.object, facts) {
-        Some(fault) => Action::Wait(fault),
+    if let Some(fault) = too_long(&seen.object, facts) {
+        return Action::Wait(fault);
+    }
+    match seen.in_vain(&Deed::Attempt) {
+        Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
         None => Action::Attempt(errand),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::inventory::digest;
 use crate::domain::marker::MARKER_LENGTH;
 use crate::domain::status::Fact;
 use crate::domain::testing::{
@@ -287,4 +288,47 @@ fn a_suspended_object_asks_for_nothing() {
         tell(seen, Fact::DescriptionSynced);
     });
     assert_eq!(decide(&due), Action::Rest);
+}
+
+#[test]
+fn an_edit_during_an_outage_is_said_to_wait_once_and_the_object_stays_ready() {
+    use crate::domain::recorded::recorded;
+    let edits: [fn(&mut crate::domain::object::Object); 2] =
+        [|object| object.generation = 2, |object| (object.generation, object.suspended) = (2, true)];
+    for edit in edits {
+        for issuer in [not_ready(), IssuerView::Missing] {
+            let mut world = crate::domain::testing::World::of(but(|seen| edit(&mut seen.object)));
+            world.seen.issuer = issuer;
+            world.pass();
+            assert_eq!(world.asked, ["status"]);
+            let known = recorded(&world.seen.object);
+            assert_eq!((known.ready, known.hindered, known.observed_generation), (true, true, Some(2)));
+            assert_eq!(known.suspended, world.seen.object.suspended);
+            assert_eq!(decide(&world.seen), Action::Rest);
+            world.seen.issuer = at_rest().issuer;
+            assert_eq!(decide(&world.seen), Action::Inspect, "the edit is taken up when it is over");
+        }
+    }
+}
+
+#[test]
+fn what_the_portal_made_of_an_edit_is_left_and_what_a_colleague_made_of_that_is_not() {
+    let shown = |kept: Option<&str>, shown: &str| {
+        but(|seen| {
+            tell(seen, Fact::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+            (seen.kept, seen.listed) = (kept.map(digest), Listed::Shown(digest(shown)));
+        })
+    };
+    assert_eq!(decide(&shown(Some("pro"), "pro")), Action::Rest);
+    assert_eq!(decide(&shown(Some("pro"), "mine now")), Action::Settle);
+    assert_eq!(decide(&shown(None, "mine now")), Action::Rest, "after a restart nobody knows");
+}
+
+#[test]
+fn a_secret_with_a_controller_is_not_said_to_be_handed_over_by_an_annotation() {
+    let message = |controlled| {
+        let seen = but_secret(|held| (held.ownership, held.controlled) = (Ownership::Foreign, controlled));
+        format!("{:?}", decide(&seen))
+    };
+    assert!(message(false).contains("adopt=true") && !message(true).contains("adopt=true"));
 }

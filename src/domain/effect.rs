@@ -5,7 +5,7 @@
 //! is never seen here: the driver keeps it between [`Request::Token`] and the commit.
 
 use super::fault::Fault;
-use super::marker::Marker;
+use super::marker::{Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::{Reservation, SecretMeta, Stored};
 use crate::api::RegistryTokenStatus;
@@ -70,8 +70,9 @@ pub enum Write {
     Commit(Stored),
     /// Put labels, annotations, owner and registries right; the login stays.
     Repair,
-    /// Leave it to its user: without owner and without our annotations.
-    Release,
+    /// Leave it to its user: without owner and without our annotations. What may still bear these marks
+    /// in the portal stays noted in it: an audit would take it for nobody's.
+    Release(Vec<Nonce>),
 }
 
 /// One thing that the core asks for.
@@ -179,7 +180,7 @@ pub enum Content {
         username: String,
         /// It is for exactly the issuer's registries.
         registries: bool,
-        /// It is what the operator wrote, as far as its checksum says; true where there is none.
+        /// It is what the operator wrote, as far as its checksum says, which is salted with the object's UID.
         intact: bool,
         /// Labels and annotations are as the spec wants them.
         dressed: bool,

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::marker::MARKER_LENGTH;
 use super::object::Object;
 use super::observed::IssuerFacts;
+use super::pull_secret::SecretMeta;
 use super::recorded::Recorded;
 use crate::api::Reason;
 use jiff::Timestamp;
@@ -36,11 +37,16 @@ pub fn refused(message: &str) -> Fault {
 
 /// A Secret of that name belongs to somebody else.
 #[must_use]
-pub fn not_ours() -> Fault {
-    stalled(
-        Reason::SecretNotOurs,
-        "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name. To hand it over instead, annotate it with registry-token.dev/adopt=true; its content is replaced",
-    )
+pub fn not_ours(secret: &SecretMeta) -> Fault {
+    let hand_over = if secret.controlled {
+        "It has a controller (metadata.ownerReferences), which goes on writing it"
+    } else {
+        "To hand it over instead, annotate it with registry-token.dev/adopt=true; its content is replaced"
+    };
+    let message = format!(
+        "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name. {hand_over}"
+    );
+    stalled(Reason::SecretNotOurs, &message)
 }
 
 /// A request may be under way, or its answer got lost.

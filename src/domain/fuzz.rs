@@ -12,7 +12,8 @@ use std::time::Duration;
 fn parse(annotations: &BTreeMap<String, String>) -> SecretMeta {
     let labels = BTreeMap::new();
     let raw = RawMeta { uid: "s", resource_version: "1", controller_uid: Some("o"), labels: &labels, annotations };
-    SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen: Duration::ZERO })
+    let (reservation_seen, label_of_another) = (Duration::ZERO, false);
+    SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen, label_of_another })
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The decision of what is to be done for an object that is being deleted.
 
 use super::decide::Action;
+use super::fault::Fault;
 use super::faults::{portal_changed, waiting};
 use super::observed::{IssuerView, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::Recorded;
+use super::vain::Deed;
 use crate::api::Reason;
 
 /// The object is being deleted: everything it asked for is revoked before it goes.
@@ -29,16 +31,25 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
         )),
         IssuerView::NotReady { reason, message } => Action::Wait(waiting(
             Reason::IssuerNotReady,
-            format!("the token is revoked once the issuer is ready ({reason}): {message}"),
+            format!("the token is revoked once the issuer is ready ({reason}): {message}. {WAY_OUT}"),
         )),
         IssuerView::Ready(facts) => match portal_changed(known, facts) {
-            Some(fault) if seen.object.revoke => Action::Wait(fault),
+            Some(fault) if seen.object.revoke => {
+                Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
+            }
+            Some(_) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
             None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
-            _ => Action::Leave,
+            None => match seen.in_vain(&Deed::Leave) {
+                Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
+                None => Action::Leave,
+            },
         },
     }
 }
+
+const WAY_OUT: &str =
+    "Where that will not be, set spec.deletionPolicy: Orphan, which leaves the token alive, and revoke it by hand";
 
 /// Whether the Secret stores a token that status does not name.
 fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {

@@ -122,3 +122,14 @@ fn a_suspended_object_is_seen_off_like_any_other() {
     of_issuer(&mut seen, |facts| facts.deleting = true);
     assert_eq!(decide(&seen), Action::Leave);
 }
+
+#[test]
+fn whoever_waits_for_a_portal_to_be_revoked_is_told_the_way_out() {
+    let mut moved = going(at_rest());
+    of_issuer(&mut moved, |facts| facts.portal.url = "https://q".into());
+    for seen in [moved, Observed { issuer: not_ready(), ..going(at_rest()) }] {
+        let action = decide(&seen);
+        let Action::Wait(fault) = &action else { panic!("{action:?}") };
+        assert!(fault.message.contains("spec.deletionPolicy: Orphan"), "{}", fault.message);
+    }
+}

@@ -4,6 +4,7 @@ use super::marker::{Attempt, IssuerTag, Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::SecretMeta;
 use super::recorded::recorded;
+use super::vain::{Deed, Vain};
 use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -32,6 +33,10 @@ pub struct Observed {
     pub attempt: Attempt,
     /// This pass has stored its token: the mark is still in its description.
     pub unsettled: bool,
+    /// What was tried in vain, and is not to be tried again yet.
+    pub vain: Vec<Vain>,
+    /// The digest of what the portal made of a description that it did not keep as it was sent.
+    pub kept: Option<u64>,
 }
 
 impl Observed {
@@ -55,6 +60,12 @@ impl Observed {
             // Of an object that works it would be said that it does not.
             IssuerView::Missing | IssuerView::NotReady { .. } => shown || !recorded(&self.object).ready,
         }
+    }
+
+    /// Whether this was tried in vain, and what is known of it.
+    #[must_use]
+    pub fn in_vain(&self, deed: &Deed) -> Option<&Vain> {
+        self.vain.iter().find(|vain| vain.deed == *deed)
     }
 
     /// The mark of an attempt for this object.
@@ -116,6 +127,8 @@ pub struct IssuerFacts {
     pub portal: RecordedPortal,
     /// Hash of its registries.
     pub registries: String,
+    /// A hash of its spec and credentials: a refusal of the portal stands on both.
+    pub inputs: [u8; 32],
     /// Longest description, marker included.
     pub description_max: Option<usize>,
     /// Longest time that an answer may take, from the moment at which the issuer was read.

@@ -1,12 +1,15 @@
 //! One pass over an object: decide, carry out, decide again, until nothing is left to do or
 //! something has to be waited for. Pure: whoever drives it performs its requests.
 
-use super::decide::{Action, decide, works};
+mod ending;
+
+use super::decide::{Action, decide};
 use super::effect::{Answer, Request};
 use super::fault::Fault;
 use super::observed::{Listed, Observed};
 use super::status::Fact;
 use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, revoke, settle, verify};
+use super::vain::{Deed, Vain, lasts};
 use std::time::Duration;
 
 /// A pass that has not come to rest after so many actions goes on later.
@@ -41,6 +44,7 @@ enum Stage {
     Retire(revoke::Retiring),
     Settle(settle::Settling),
     Leave(leave::Leaving),
+    Redating,
     Saying(End),
     Ended,
 }
@@ -117,32 +121,36 @@ impl Pass {
             },
             Stage::Attempt(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Attempt)
+                self.go(flow, Some(Deed::Attempt), Stage::Attempt)
             }
             Stage::Adopt(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Adopt)
+                self.go(flow, None, Stage::Adopt)
             }
             Stage::Inspect(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Inspect)
+                self.go(flow, Some(Deed::Inspect), Stage::Inspect)
             }
             Stage::Verify(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Verify)
+                self.go(flow, None, Stage::Verify)
             }
             Stage::Retire(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Retire)
+                self.retired(flow)
             }
             Stage::Settle(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Settle)
+                self.go(flow, None, Stage::Settle)
             }
             Stage::Leave(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, Stage::Leave)
+                self.go(flow, Some(Deed::Leave), Stage::Leave)
             }
+            Stage::Redating => match answer {
+                Answer::Object(Some(_)) => self.decide(),
+                other => self.finish(super::step::failed(other)),
+            },
             // What cannot be written now is said by the next pass.
             Stage::Saying(end) => self.end(end),
             Stage::HoldingIssuer | Stage::Ended => self.end(End::Rest),
@@ -194,10 +202,14 @@ impl Pass {
 
     fn carry_out(mut self, action: Action) -> (Self, Next) {
         match action {
-            Action::Rest => self.end(End::Rest),
-            Action::RestFor(left) => self.end(End::After(left)),
+            Action::Rest => self.finish(Outcome::Rest),
+            Action::RestFor(left) => self.finish(Outcome::RestFor(left)),
             Action::Wait(fault) => self.finish(Outcome::Failed(fault)),
             Action::WaitFor(left, fault) => self.finish(Outcome::WaitFor(left, fault)),
+            Action::Redate => match note(&self.seen, Fact::Redated) {
+                Some(request) => self.ask(request, Stage::Redating),
+                None => self.finish(Outcome::LookAgain),
+            },
             Action::HoldIssuer => self.ask(Request::WakeIssuer, Stage::HoldingIssuer),
             Action::AddFinalizer => self.ask(Request::Finalizer(true), Stage::Finalizer { put: true }),
             Action::RemoveFinalizer => self.ask(Request::Finalizer(false), Stage::Finalizer { put: false }),
@@ -206,50 +218,53 @@ impl Pass {
             Action::Attempt(errand) => {
                 self.attempted = true;
                 let flow = attempt::begin(&self.seen, errand);
-                self.go(flow, Stage::Attempt)
+                self.go(flow, Some(Deed::Attempt), Stage::Attempt)
             }
             Action::Recover => {
                 let held = self.seen.secret.as_ref().and_then(|secret| secret.reservation.clone());
-                match held {
-                    Some(held) => {
-                        let flow = attempt::recover(&self.seen, &held.attempt);
-                        self.go(flow, Stage::Attempt)
-                    }
-                    None => self.finish(Outcome::LookAgain),
-                }
+                let Some(held) = held else { return self.finish(Outcome::LookAgain) };
+                let flow = attempt::recover(&self.seen, &held.attempt);
+                self.go(flow, None, Stage::Attempt)
             }
             Action::Adopt => {
                 let flow = adopt::begin(&self.seen);
-                self.go(flow, Stage::Adopt)
+                self.go(flow, None, Stage::Adopt)
             }
             Action::Inspect => {
                 self.seen.look_closer = false;
-                self.go(inspect::begin(), Stage::Inspect)
+                self.go(inspect::begin(), Some(Deed::Inspect), Stage::Inspect)
             }
-            Action::Verify => self.go(verify::begin(), Stage::Verify),
+            Action::Verify => self.go(verify::begin(), None, Stage::Verify),
             Action::Vanished => {
                 let flow = verify::doubt(&self.seen);
-                self.go(flow, Stage::Verify)
+                self.go(flow, None, Stage::Verify)
             }
             Action::RevokeRetiring => {
                 let flow = revoke::retire(&self.seen);
-                self.go(flow, Stage::Retire)
+                self.retired(flow)
             }
             Action::Settle => {
                 let flow = settle::begin(&self.seen);
-                self.go(flow, Stage::Settle)
+                self.go(flow, None, Stage::Settle)
             }
             Action::Leave => {
                 let flow = leave::begin(&self.seen);
-                self.go(flow, Stage::Leave)
+                self.go(flow, Some(Deed::Leave), Stage::Leave)
             }
         }
     }
 
-    fn go<S>(self, flow: Flow<S>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
+    fn go<S>(mut self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
         match flow {
             Flow::Do(request, state) => self.ask(request, into(state)),
-            Flow::End(outcome) => self.finish(outcome),
+            Flow::End(outcome) => {
+                if let (Some(deed), Outcome::Failed(fault)) = (deed, &outcome)
+                    && lasts(fault)
+                {
+                    self.tried(Vain::new(deed, fault.clone()));
+                }
+                self.finish(outcome)
+            }
         }
     }
 
@@ -263,21 +278,17 @@ impl Pass {
                 self.decide()
             }
             Outcome::LookAgain => self.end(End::Retry),
-            Outcome::Rest => self.end(End::Rest),
-            Outcome::RestFor(left) => self.end(End::After(left)),
-            Outcome::WaitFor(left, fault) => self.say(fault, |_| End::After(left)),
-            Outcome::Failed(fault) => self.say(fault, End::Failed),
-        }
-    }
-
-    /// Says what hinders. A working object stays ready.
-    fn say(self, fault: Fault, end: impl FnOnce(Fault) -> End) -> (Self, Next) {
-        let working = works(&self.seen);
-        let said = note(&self.seen, Fact::Hindered { fault: fault.clone(), working });
-        let end = end(fault);
-        match said {
-            Some(request) => self.ask(request, Stage::Saying(end)),
-            None => self.end(end),
+            Outcome::Rest => self.rest(None),
+            Outcome::RestFor(left) => self.rest(Some(left)),
+            Outcome::WaitFor(left, fault) => {
+                let (fault, soon) = self.with_stuck(fault);
+                let left = soon.map_or(left, |soon| left.min(soon));
+                self.say(fault, |fault| if left.is_zero() { End::Failed(fault) } else { End::After(left) })
+            }
+            Outcome::Failed(fault) => {
+                let (fault, _) = self.with_stuck(fault);
+                self.say(fault, End::Failed)
+            }
         }
     }
 }

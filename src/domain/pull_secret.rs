@@ -4,8 +4,8 @@
 use super::cause::Errand;
 use super::marker::Attempt;
 use crate::api::{
-    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION,
-    STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
+    REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,6 +62,8 @@ pub struct SecretMeta {
     pub resource_version: String,
     /// Whose it is.
     pub ownership: Ownership,
+    /// It has a controller: whose it is, that alone says.
+    pub controlled: bool,
     /// Whether our controller reference and label stand in it.
     pub tied: bool,
     /// A request that may be under way.
@@ -100,6 +102,8 @@ pub struct Claimant<'a> {
     pub recorded_secret_uid: Option<&'a str>,
     /// For how long this process has seen the reservation that is in the Secret.
     pub reservation_seen: Duration,
+    /// The object whose UID is the Secret's label is another one, and is there.
+    pub label_of_another: bool,
 }
 
 impl SecretMeta {
@@ -108,11 +112,15 @@ impl SecretMeta {
     pub fn parse(raw: RawMeta<'_>, claimant: Claimant<'_>) -> Self {
         let text = |key: &str| raw.annotations.get(key).map(String::as_str);
         let labelled = raw.labels.get(OWNER_LABEL);
-        // Without a controller our label is enough: a restore drops owner references and gives a new UID.
         let handed_over = text(ADOPT_ANNOTATION) == Some("true");
+        // Without a controller our label is enough: a restore drops owner references and gives a new UID.
+        // But not the label of an object that is there: somebody stripped that one's owner reference. Nor
+        // that of a Secret that was left to its user.
+        let free = labelled.is_some_and(|uid| uid == claimant.uid || !claimant.label_of_another);
+        let by_label = free && text(ORPHANED_ANNOTATION).is_none();
         let ours = match raw.controller_uid {
             Some(uid) => uid == claimant.uid,
-            None => labelled.is_some() || handed_over || claimant.recorded_secret_uid == Some(raw.uid),
+            None => by_label || handed_over || claimant.recorded_secret_uid == Some(raw.uid),
         };
         let stored = text(STORED_ANNOTATION).and_then(Attempt::parse).zip(text(TOKEN_ID_ANNOTATION));
         let errand = || text(HANDLES_ANNOTATION).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
@@ -120,6 +128,7 @@ impl SecretMeta {
             uid: raw.uid.to_owned(),
             resource_version: raw.resource_version.to_owned(),
             ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
+            controlled: raw.controller_uid.is_some(),
             tied: raw.controller_uid == Some(claimant.uid) && labelled.is_some_and(|uid| uid == claimant.uid),
             reservation: text(ATTEMPT_ANNOTATION).and_then(Reservation::parse),
             reservation_seen: claimant.reservation_seen,
@@ -136,6 +145,16 @@ mod tests {
     use crate::domain::cause::Cause;
 
     fn meta(labels: &[(&str, &str)], annotations: &[(&str, &str)], controller: Option<&str>) -> SecretMeta {
+        beside(labels, annotations, controller, false)
+    }
+
+    /// The same, where the object that the label names may be another that is there.
+    fn beside(
+        labels: &[(&str, &str)],
+        annotations: &[(&str, &str)],
+        controller: Option<&str>,
+        label_of_another: bool,
+    ) -> SecretMeta {
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let (labels, annotations) = (map(labels), map(annotations));
         let raw = RawMeta {
@@ -145,7 +164,27 @@ mod tests {
             labels: &labels,
             annotations: &annotations,
         };
-        SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen: Duration::ZERO })
+        let reservation_seen = Duration::ZERO;
+        SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen, label_of_another })
+    }
+
+    #[test]
+    fn a_label_of_another_object_that_is_there_makes_a_secret_nobody_elses() {
+        let of = |labels: &[(&str, &str)], annotations: &[(&str, &str)], controller| {
+            beside(labels, annotations, controller, true).ownership
+        };
+        assert_eq!(of(&[(OWNER_LABEL, "first")], &[], None), Ownership::Foreign);
+        assert_eq!(of(&[(OWNER_LABEL, "first")], &[(ADOPT_ANNOTATION, "true")], None), Ownership::Ours, "handed over");
+        assert_eq!(of(&[(OWNER_LABEL, "o")], &[], None), Ownership::Ours);
+        assert_eq!(of(&[(OWNER_LABEL, "first")], &[], Some("o")), Ownership::Ours);
+    }
+
+    #[test]
+    fn a_secret_that_was_left_to_its_user_is_not_taken_back() {
+        let orphaned = (ORPHANED_ANNOTATION, "aaaaaaaaaaaa");
+        assert_eq!(meta(&[(OWNER_LABEL, "gone")], &[orphaned], None).ownership, Ownership::Foreign);
+        let handed = [orphaned, (ADOPT_ANNOTATION, "true")];
+        assert_eq!(meta(&[(OWNER_LABEL, "gone")], &handed, None).ownership, Ownership::Ours);
     }
 
     #[test]

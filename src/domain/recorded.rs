@@ -3,6 +3,8 @@
 use super::conditions::{find, holds};
 use super::effect::Named;
 use super::object::Object;
+use super::observed::Observed;
+use super::pull_secret::Ownership;
 use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -80,6 +82,14 @@ impl Recorded {
     #[must_use]
     pub fn retires(&self, id: &str) -> bool {
         self.retiring.iter().any(|token| token.id == id)
+    }
+
+    /// Retiring tokens that are due, but for one that the object's Secret still holds.
+    pub fn due<'a>(&'a self, seen: &'a Observed) -> impl Iterator<Item = &'a RetiringToken> {
+        let ours = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        let held = ours.and_then(|secret| secret.stored.as_ref());
+        let is_held = move |token: &&RetiringToken| held.is_some_and(|stored| stored.id == token.id);
+        self.retiring.iter().filter(|token| token.revocation_time.0 <= seen.now).filter(move |token| !is_held(token))
     }
 
     /// Every token that status names: the current one first.

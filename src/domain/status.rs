@@ -1,18 +1,21 @@
 //! The one place where a status is computed.
 
-use super::cause::{Cause, Errand};
+mod rotation;
+
+use self::rotation::{next_rotation, retire_former};
+use super::cause::Errand;
 use super::conditions::{self, Said, Truth};
 use super::effect::{Named, Verdict};
 use super::fault::Fault;
 use super::faults::{login_refused, registry_unavailable};
-use super::marker::hash;
 use super::object::Rotation;
 use super::observed::{LoginMode, Observed};
+use super::redate::redate;
 use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
     UpstreamRevocation,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// What is to be said of an object.
@@ -69,6 +72,11 @@ pub enum Fact {
     },
     /// The Secret was read, and holds the current token for every registry.
     SecretInOrder(RecordedSecret),
+    /// Nothing new: times that lie in the future are set to now, as with every fact.
+    Redated,
+    /// The issuer names other registries than those that the Secret was written for: none of them has
+    /// let the token in yet.
+    OtherRegistries,
     /// The registry was asked about the current token.
     LoggedIn(Verdict),
     /// Something stands in the way.
@@ -112,6 +120,7 @@ pub fn next(former: Option<&RegistryTokenStatus>, saying: &Saying<'_>, fact: Fac
     if status.secret.is_none() {
         status.secret = Some(RecordedSecret { name: saying.secret_name.to_owned(), ..RecordedSecret::default() });
     }
+    redate(&mut status, saying.now);
     apply(&mut status, saying, fact);
     status.next_rotation_time = next_rotation(&status, saying);
     suspended(&mut status, saying);
@@ -139,6 +148,10 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             let wrong = |revocation: &UpstreamRevocation| since.is_some_and(|since| revocation.time.0 > since);
             status.upstream_revocation = status.upstream_revocation.take().filter(|one| !wrong(one));
             judge(status, saying, ready(status));
+        }
+        Fact::Redated => {}
+        Fact::OtherRegistries => {
+            verified(status, saying, &Verdict::Unknown("the issuer names other registries now".to_owned()));
         }
         Fact::LoggedIn(verdict) => {
             verified(status, saying, &verdict);
@@ -172,36 +185,6 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
 
 const EDITED_NEXT: &str = "the description is edited next";
 const SHOWN: &str = "the portal shows spec.description";
-
-fn retire_former(status: &mut RegistryTokenStatus, current: &RecordedToken, saying: &Saying<'_>, cause: Cause) {
-    if cause == Cause::Replace {
-        for token in &mut status.retiring {
-            token.revocation_time = Time(saying.now);
-        }
-    }
-    if let Some(former) = status.token.take().filter(|former| former.id != current.id) {
-        let overlap = saying.rotation.map(|rotation| rotation.overlap);
-        let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
-        let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
-        status.retiring.push(RetiringToken { id: former.id, username: former.username, revocation_time: Time(due) });
-    }
-    status.retiring.retain(|token| token.username != current.username);
-}
-
-const NONE: std::time::Duration = std::time::Duration::ZERO;
-/// Where the spec says nothing of rotation, as for a first `rotate` by annotation.
-const OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
-
-/// Spread over the last tenth of the interval, so that objects which came together do not rotate
-/// together; the same for the same token, whoever reckons.
-fn next_rotation(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Option<Time> {
-    let (token, rotation) = (status.token.as_ref()?, saying.rotation?);
-    let spread = hash(&["rotation", saying.uid, &token.nonce], 8);
-    let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
-    let early = rotation.interval / 10_000 * share;
-    let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;
-    token.request_time.0.checked_add(after).ok().map(Time)
-}
 
 fn suspended(status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
     if saying.suspended {

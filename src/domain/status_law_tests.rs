@@ -1,6 +1,7 @@
 //! What holds of a status after whatever was said, and when the next rotation is.
 
 use super::*;
+use crate::domain::cause::Cause;
 use crate::domain::testing::{UID, at, every, fault, named, recorded_secret, retiring, stored_with};
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::cause::Cause;
 use crate::domain::testing::{at, errand, every, fault, named, recorded_secret, retiring, stored, stored_with, token};
 
 fn saying() -> Saying<'static> {

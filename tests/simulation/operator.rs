@@ -142,6 +142,8 @@ impl Operator {
             look_closer: false,
             attempt,
             unsettled: false,
+            vain: vec![],
+            kept: None,
         };
         let (pass, next) = Pass::begin(seen);
         if let Next::Do(request) = next {
@@ -224,6 +226,7 @@ pub fn facts(world: &World) -> IssuerFacts {
         tag: tag(),
         portal: portal(),
         registries: "registries".to_owned(),
+        inputs: [0; 32],
         description_max: None,
         longest_answer: Duration::from_secs(LONGEST.unsigned_abs()),
         deleting: world.issuer.deleting,

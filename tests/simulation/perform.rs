@@ -297,7 +297,7 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
-        Write::Release => {
+        Write::Release(_) => {
             secret.controller = None;
             secret.label = None;
             secret.reservation = None;
@@ -305,7 +305,7 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.closed = false;
         }
     });
-    if matches!(write, Write::Release)
+    if matches!(write, Write::Release(_))
         && let Some(id) = marked.and_then(|id| id.parse::<u32>().ok())
         && let Some(row) = world.rows.get_mut(&id)
     {

@@ -303,6 +303,7 @@ pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for:
         uid: secret.uid.clone(),
         resource_version: secret.version.to_string(),
         ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
+        controlled: secret.controller.is_some(),
         tied: secret.controller.as_deref() == Some(uid) && secret.label.as_deref() == Some(uid),
         reservation: secret.reservation.clone(),
         reservation_seen: seen_for,
@@ -333,6 +334,7 @@ pub fn holder(slot: usize, secret: &Sec) -> Holder {
         claims: secret.controller.iter().chain(&secret.label).cloned().collect(),
         reserved: secret.reservation.as_ref().map(|held| held.attempt.clone()),
         stored: secret.stored.as_ref().map(|stored| (stored.attempt.clone(), stored.id.clone())),
+        orphaned: vec![],
     }
 }
 

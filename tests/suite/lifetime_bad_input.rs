@@ -29,6 +29,16 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
     assert!(ready(&second).2.contains("another spec.secret.name"), "{}", ready(&second).2);
     team.silent_for("first", Duration::from_secs(3)).await;
     assert_eq!(team.dockerconfigjson("shared").await, content);
+    // Nor is it the second's when somebody takes the owner reference off: the first puts it on again.
+    team.patch_secret("shared", json!({"metadata": {"ownerReferences": null}})).await;
+    eventually("the Secret to be the first's again", LIMIT, async || {
+        let secret = team.secrets().get("shared").await.map_err(|error| error.to_string())?;
+        let owner = secret.owner_references().iter().find(|owner| Some(&owner.uid) == first.metadata.uid.as_ref());
+        owner.map(|_| ()).ok_or_else(|| format!("{:?}", secret.owner_references()))
+    })
+    .await;
+    team.silent_for("second", Duration::from_secs(3)).await;
+    assert_eq!(team.dockerconfigjson("shared").await, content);
     assert_eq!(team.portal.ledger().count(Operation::Request), 1, "nothing is asked for that could not be stored");
     team.delete("first").await;
     let second = team.until_settled("second").await;

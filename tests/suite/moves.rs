@@ -3,8 +3,8 @@
 
 use crate::control_plane::eventually;
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Operation, Simulator};
-use crate::stage::{LIMIT, Team, ready, token};
+use crate::simulator::{Config, Names, Operation, Simulator};
+use crate::stage::{LIMIT, Team, ready, stage, token};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use registry_token_operator::api::RegistryToken;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A second namespace that the team's portal serves too.
-async fn second(team: &Team) -> String {
+async fn second(team: &Team, changes: Value) -> String {
     let namespace = team.control_plane.namespace("copy").await.expect("a namespace");
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace},
@@ -20,7 +20,7 @@ async fn second(team: &Team) -> String {
     });
     let issuer = json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
-        "metadata": {"name": "portal", "namespace": namespace}, "spec": team.issuer_spec(json!({})),
+        "metadata": {"name": "portal", "namespace": namespace}, "spec": team.issuer_spec(changes),
     });
     team.control_plane.apply(&format!("{secret}\n---\n{issuer}")).await.expect("applied");
     namespace
@@ -29,6 +29,25 @@ async fn second(team: &Team) -> String {
 async fn restore_status(tokens: &Api<RegistryToken>, name: &str, status: &Value) {
     let body = Patch::Merge(json!({"status": status}));
     tokens.patch_status(name, &PatchParams::default(), &body).await.expect("restored");
+}
+
+/// As a backup tool restores: the Secret without owners, with labels and annotations; the object with its
+/// finalizer; with its status too, where it is told to.
+async fn restore_beside(team: &Team, namespace: &str, original: &RegistryToken, copies: &Api<RegistryToken>) {
+    let secret = team.secrets().get("pull").await.expect("a Secret");
+    let restored = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": secret.type_, "data": secret.data,
+        "metadata": {"name": "pull", "namespace": namespace, "labels": secret.labels(), "annotations": secret.annotations()},
+    });
+    team.control_plane.apply(&restored.to_string()).await.expect("restored");
+    let mut object = token("pull", "the copy");
+    object["metadata"]["namespace"] = json!(namespace);
+    object["metadata"]["finalizers"] = json!(original.finalizers());
+    object["spec"]["suspend"] = json!(true);
+    team.control_plane.apply(&object.to_string()).await.expect("restored");
+    restore_status(copies, "pull", &json!(original.status)).await;
+    let resume = Patch::Merge(json!({"spec": {"suspend": false}}));
+    copies.patch("pull", &PatchParams::default(), &resume).await.expect("resumed");
 }
 
 async fn until_own(tokens: &Api<RegistryToken>, name: &str, former: &RegistryToken) -> RegistryToken {
@@ -48,25 +67,10 @@ async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_
     team.token("pull", "the original").await;
     let original = team.until_settled("pull").await;
     let content = team.dockerconfigjson("pull").await;
-    let namespace = second(&team).await;
+    let namespace = second(&team, json!({})).await;
     let copies: Api<RegistryToken> = Api::namespaced(team.client.clone(), &namespace);
 
-    // As a backup tool restores: the Secret without owners, with labels and annotations; the object with
-    // its finalizer; with its status too, where it is told to.
-    let secret = team.secrets().get("pull").await.expect("a Secret");
-    let restored = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": secret.type_, "data": secret.data,
-        "metadata": {"name": "pull", "namespace": namespace, "labels": secret.labels(), "annotations": secret.annotations()},
-    });
-    team.control_plane.apply(&restored.to_string()).await.expect("restored");
-    let mut object = token("pull", "the copy");
-    object["metadata"]["namespace"] = json!(namespace);
-    object["metadata"]["finalizers"] = json!(original.finalizers());
-    object["spec"]["suspend"] = json!(true);
-    team.control_plane.apply(&object.to_string()).await.expect("restored");
-    restore_status(&copies, "pull", &json!(original.status)).await;
-    let resume = Patch::Merge(json!({"spec": {"suspend": false}}));
-    copies.patch("pull", &PatchParams::default(), &resume).await.expect("resumed");
+    restore_beside(&team, &namespace, &original, &copies).await;
 
     let copy = until_own(&copies, "pull", &original).await;
     let mut both = vec![current_id(&original), current_id(&copy)];
@@ -87,6 +91,33 @@ async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_
 
     copies.delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_live(&[current_id(&original)]).await;
+}
+
+#[tokio::test]
+async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too() {
+    let config = Config { names: Names::by_username(), table_hidden: true, ..Config::default() };
+    let team = Team::bare(stage(), "original-hidden", config).await;
+    team.credentials("portal-password").await;
+    let by_name = |task: &str, more: Value| {
+        let mut parameters = vec![json!({"name": "username", "from": "Username"})];
+        parameters.extend(more.as_array().cloned().unwrap_or_default());
+        json!({"name": task, "parameters": parameters})
+    };
+    let edit = by_name("edit_token_description", json!([{"name": "description", "from": "Description"}]));
+    let changes =
+        json!({"thinkwise": {"tasks": {"editDescription": edit, "revoke": by_name("revoke_token", json!([]))}}});
+    team.issuer(changes.clone()).await;
+    team.token("pull", "the original").await;
+    let original = team.until_settled("pull").await;
+    let content = team.dockerconfigjson("pull").await;
+    let namespace = second(&team, changes).await;
+    let copies: Api<RegistryToken> = Api::namespaced(team.client.clone(), &namespace);
+    restore_beside(&team, &namespace, &original, &copies).await;
+    until_own(&copies, "pull", &original).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(team.portal.ledger().count(Operation::Revoke), 0, "the original's token is never touched");
+    assert_eq!(team.portal.ledger().live().len(), 2);
+    assert!(team.pull(&content).await.is_ok());
 }
 
 /// The object's finalizer is taken off by force, and it is made again with the old status.
@@ -173,4 +204,45 @@ async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_to
     })
     .await;
     assert_eq!(team.portal.ledger().live().len(), 1);
+}
+
+#[tokio::test]
+async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_back() {
+    let team = Team::new("orphan-away").await;
+    team.issuer(json!({"ownershipMarker": "Permanent"})).await;
+    team.token("pull", "left").await;
+    let left = team.until_settled("pull").await;
+    let content = team.dockerconfigjson("pull").await;
+    team.credentials("wrong").await;
+    team.annotate_issuer("reconcile", "away").await;
+    let away = |issuer: registry_token_operator::api::TokenIssuer| {
+        let conditions = issuer.status.map(|status| status.conditions).unwrap_or_default();
+        conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "False")
+    };
+    eventually("the issuer to be away", LIMIT, async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        if away(issuer) { Ok(()) } else { Err("it is ready".to_owned()) }
+    })
+    .await;
+    team.patch("pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
+    team.delete("pull").await;
+    team.credentials("portal-password").await;
+    // Another token, left behind by force, shows that audits are made and believed.
+    team.issuer(json!({"ownershipMarker": "Permanent", "audit": {"interval": "1m"}})).await;
+    team.token("other", "forced out").await;
+    team.until_settled("other").await;
+    team.patch("other", json!({"spec": {"suspend": true}})).await;
+    team.until_condition("other", "Suspended", "True", "Suspended").await;
+    team.patch("other", json!({"metadata": {"finalizers": null}})).await;
+    team.tokens().delete("other", &DeleteParams::default()).await.expect("deleted");
+    team.audit_until("only the orphan to live", async || {
+        let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
+        if live == [current_id(&left)] { Ok(()) } else { Err(format!("{live:?}")) }
+    })
+    .await;
+    assert_eq!(team.dockerconfigjson("pull").await, content);
+    assert!(team.pull(&content).await.is_ok());
+    // Whoever takes the name again does not take the Secret.
+    team.token("pull", "again").await;
+    team.until("pull", "False", "SecretNotOurs").await;
 }

@@ -98,7 +98,7 @@ impl Hands<'_> {
             (Write::Drop, Some(meta)) => self.patch(&Dress::drop(&meta), false).await,
             (Write::Close, Some(meta)) => self.patch(&Dress::close(&meta), false).await,
             (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
-            (Write::Release, Some(meta)) => self.patch(&self.dress().release(&meta), false).await,
+            (Write::Release(marks), Some(meta)) => self.patch(&self.dress().release(&meta, marks), false).await,
             (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
             (Write::Repair, Some(meta)) => return self.repair(&meta).await,
         };

@@ -3,11 +3,12 @@
 
 use crate::api::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION,
-    HANDLES_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, STORED_ANNOTATION, SecretTemplate,
-    TOKEN_ID_ANNOTATION,
+    HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, STORED_ANNOTATION,
+    SecretTemplate, TOKEN_ID_ANNOTATION,
 };
 use crate::controller::world::secret_name;
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
+use crate::domain::marker::Nonce;
 use crate::domain::pull_secret::{Reservation, Stored};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::ByteString;
@@ -142,8 +143,9 @@ impl Dress<'_> {
         Body::default().clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION]).finish(meta)
     }
 
-    /// Left to its user: without our owner reference, label and annotations.
-    pub fn release(&self, meta: &ObjectMeta) -> Value {
+    /// Left to its user: without our owner reference, label and annotations. Where the portal may still
+    /// show a mark, it is noted, and the label stays by which an audit finds the note.
+    pub fn release(&self, meta: &ObjectMeta, marks: &[Nonce]) -> Value {
         let ours = [
             ATTEMPT_ANNOTATION,
             CLOSED_ANNOTATION,
@@ -156,7 +158,15 @@ impl Dress<'_> {
             ADOPT_ANNOTATION,
         ];
         let mut body = Body::default().clear(&ours);
-        body.labels.insert(OWNER_LABEL.to_owned(), Value::Null);
+        let former = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
+        let former = former.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
+        let marks: BTreeSet<String> = former.chain(marks.iter().map(ToString::to_string)).collect();
+        if marks.is_empty() {
+            body.labels.insert(OWNER_LABEL.to_owned(), Value::Null);
+        } else {
+            body = body.set(ORPHANED_ANNOTATION, &marks.into_iter().collect::<Vec<_>>().join(","));
+            body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
+        }
         let uid = self.object.uid();
         let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref());
         body.owners = Some(json!(others.collect::<Vec<_>>()));

@@ -8,6 +8,7 @@ mod login;
 use self::back::Back;
 use self::login::heard;
 use super::{Flow, Outcome, failed, note};
+use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
@@ -125,7 +126,7 @@ impl Attempting {
             Stage::Reserving { create } => self.reserved(create, answer),
             Stage::Occupied => match answer {
                 Answer::Secret(Some(meta)) if meta.ownership == Ownership::Foreign => {
-                    Flow::End(Outcome::Failed(not_ours()))
+                    Flow::End(Outcome::Failed(not_ours(&meta)))
                 }
                 other => Flow::End(failed(other)),
             },
@@ -198,6 +199,13 @@ impl Attempting {
                 // A reservation is not held for ever.
                 None => self.drop(Outcome::LookAgain),
             },
+            Answer::Denied(fault) if fault.reason == Reason::RequestRefused => {
+                let message = format!(
+                    "the portal refused the request for a token: {}. Change spec.description, or what the issuer sends with it (spec.thinkwise.tasks.request)",
+                    fault.message
+                );
+                self.drop(Outcome::Failed(Fault { message, ..fault }))
+            }
             Answer::NotSent(fault) | Answer::Denied(fault) => self.drop(Outcome::Failed(fault)),
             Answer::Ambiguous(fault) => {
                 let lost = unanswered();

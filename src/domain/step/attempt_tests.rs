@@ -157,9 +157,12 @@ fn an_issuer_that_may_not_be_used_costs_only_the_reservation() {
 fn a_refusal_or_what_was_never_sent_costs_only_the_reservation() {
     let why = fault(Reason::RequestRefused);
     for answer in [Answer::Denied(why.clone()), Answer::NotSent(why.clone())] {
+        let refused = matches!(answer, Answer::Denied(_));
         let (asked, outcome) = first(World::of(new()).on("token", answer));
         after_token(&asked, &["drop"]);
-        assert_eq!(outcome, Outcome::Failed(why.clone()));
+        let Outcome::Failed(fault) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(fault.reason, why.reason);
+        assert_eq!(fault.message.contains("Change spec.description"), refused, "{}", fault.message);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::RecordedSecret;
 use crate::domain::effect::{Answer, Content, Request, Write};
 use crate::domain::faults::{immutable, wrong_type};
-use crate::domain::observed::Observed;
+use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::pull_secret::Ownership;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -14,6 +14,8 @@ use crate::domain::status::Fact;
 pub enum Inspecting {
     /// The whole Secret.
     Reading,
+    /// The status: other registries have to let the token in.
+    Doubting,
     /// A write that puts it right.
     Repairing,
     /// Its `stored` mark is taken away.
@@ -40,6 +42,7 @@ impl Inspecting {
             (Self::Reading, Answer::Content(None))
             | (Self::Disowning, Answer::Secret(_))
             | (Self::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
+            (Self::Doubting, Answer::Object(Some(_))) => repair(),
             (Self::Repairing, Answer::Secret(Some(_))) => in_order(seen),
             (_, other) => Flow::End(failed(other)),
         }
@@ -60,13 +63,23 @@ fn judge(seen: &Observed, content: &Content) -> Next {
         {
             if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
                 in_order(seen)
+            } else if *registries {
+                repair()
             } else {
-                Flow::Do(Request::Secret(Write::Repair), Inspecting::Repairing)
+                // Said first: who dies after the repair would take the token for tried there.
+                match note(seen, Fact::OtherRegistries).filter(|_| facts.login != LoginMode::Disabled) {
+                    Some(request) => Flow::Do(request, Inspecting::Doubting),
+                    None => repair(),
+                }
             }
         }
         // The token in status is not in the Secret: the next decision asks for another.
         Content::Login { .. } | Content::Nothing => Flow::Do(Request::Secret(Write::Disown), Inspecting::Disowning),
     }
+}
+
+const fn repair() -> Next {
+    Flow::Do(Request::Secret(Write::Repair), Inspecting::Repairing)
 }
 
 fn in_order(seen: &Observed) -> Next {

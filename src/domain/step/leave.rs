@@ -6,7 +6,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::RetiringToken;
 use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
 use crate::domain::faults::{not_listed_for, portal_changed};
-use crate::domain::marker::{Attempt, Marker};
+use crate::domain::marker::{Attempt, Marker, Nonce};
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::{Ownership, SecretMeta};
 use crate::domain::recorded::recorded;
@@ -56,7 +56,7 @@ pub fn begin(seen: &Observed) -> Next {
     if !seen.object.revoke && seen.facts().is_none_or(elsewhere) {
         // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
         // nothing is looked for, edited or revoked.
-        return release(seen);
+        return release_marked(seen);
     }
     match ours(seen).filter(|secret| !secret.closed || secret.reservation.is_some()) {
         Some(secret) => {
@@ -87,7 +87,7 @@ impl Leaving {
             (Self::Revoking(state), answer) => turned(seen, state.step(seen, answer)),
             (Self::Stuck(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
             (Self::Looking(begun), Answer::Rows(rows)) => unmark(seen, begun, rows),
-            (Self::Unmarking, Answer::Done) => release(seen),
+            (Self::Unmarking, Answer::Done) => release(seen, vec![]),
             (Self::Releasing, Answer::Secret(_)) => end(),
             (Self::Ending, Answer::Object(_) | Answer::Done) => Flow::End(Outcome::Rest),
             (_, other) => Flow::End(failed(other)),
@@ -170,8 +170,9 @@ fn look(seen: &Observed) -> Next {
             let token = Named { id: token.id, username: token.username };
             Flow::Do(Request::Find(token.rows()), Leaving::Looking(seen.now))
         }
-        // Where nobody can look, an audit cannot either.
-        _ => release(seen),
+        // Where nobody can look, an audit cannot either; but it may be able to later.
+        (Some(_), _) => release_marked(seen),
+        (None, _) => release(seen, vec![]),
     }
 }
 
@@ -183,17 +184,28 @@ fn unmark(seen: &Observed, begun: Timestamp, rows: Vec<Row>) -> Next {
             let description = seen.object.description.clone();
             Flow::Do(Request::Edit { token: row.token, description }, Leaving::Unmarking)
         }
-        Some(_) => release(seen),
+        Some(_) => release(seen, vec![]),
         None => match not_listed_for(begun, token.request_time.0, facts, &known) {
-            Ok(()) => release(seen),
+            Ok(()) => release(seen, vec![]),
             Err((left, fault)) => Flow::End(Outcome::WaitFor(left, fault)),
         },
     }
 }
 
-fn release(seen: &Observed) -> Next {
+/// Where nobody can look whether the mark is off, the Secret goes on saying whose the token is.
+fn release_marked(seen: &Observed) -> Next {
+    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
+    let stored = stored.map(|stored| Nonce::of(&seen.object.uid, &stored.attempt));
+    let named = recorded(&seen.object).token.and_then(|token| Nonce::parse(&token.nonce));
+    let mut marks: Vec<Nonce> = stored.into_iter().chain(named).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    release(seen, marks)
+}
+
+fn release(seen: &Observed, marks: Vec<Nonce>) -> Next {
     match ours(seen) {
-        Some(_) => Flow::Do(Request::Secret(Write::Release), Leaving::Releasing),
+        Some(_) => Flow::Do(Request::Secret(Write::Release(marks)), Leaving::Releasing),
         None => end(),
     }
 }

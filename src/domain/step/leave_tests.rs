@@ -149,14 +149,18 @@ fn an_orphan_is_not_released_with_its_mark_on() {
 fn where_the_list_is_hidden_no_audit_sees_an_orphans_mark() {
     let mut world = World::of(orphaned(at_rest()));
     of_issuer(&mut world.seen, |facts| facts.list_visible = false);
-    assert_eq!(seen_off(world), ["close", "release", "release object"]);
+    assert_eq!(seen_off(world), ["close", "release, marked", "release object"], "nor one that sees it later");
 }
 
 #[test]
-fn without_its_issuer_an_orphan_is_released_as_it_is() {
+fn without_its_issuer_an_orphan_is_released_as_it_is_and_its_marks_stay_known() {
     for issuer in [IssuerView::Missing, not_ready()] {
         let seen = Observed { issuer: issuer.clone(), ..orphaned(at_rest()) };
-        assert_eq!(seen_off(World::of(seen)), ["release", "release object"]);
+        let mut world = World::of(seen);
+        assert_eq!(run(&mut world), Outcome::Rest);
+        assert_eq!(world.asked, ["release, marked", "release object"]);
+        let marks = vec![mark(&former()).nonce().clone()];
+        assert!(world.requests.contains(&Request::Secret(Write::Release(marks))));
         let gone = Observed { issuer, secret: None, ..orphaned(at_rest()) };
         assert_eq!(seen_off(World::of(gone)), ["release object"]);
     }
@@ -167,7 +171,17 @@ fn at_another_portal_nothing_is_looked_for_edited_or_revoked() {
     let mut seen = orphaned(but(|seen| tell(seen, Fact::Retiring(retiring("12", at(0))))));
     of_issuer(&mut seen, |facts| facts.portal.url = "https://copy-of-the-portal".into());
     let world = World::of(seen);
-    assert_eq!(seen_off(world), ["release", "release object"]);
+    assert_eq!(seen_off(world), ["release, marked", "release object"]);
+}
+
+#[test]
+fn a_stored_token_that_status_does_not_name_stays_known_too() {
+    let other = but_secret(|held| held.stored.as_mut().expect("a token").attempt = attempt(5));
+    let mut world = World::of(Observed { issuer: not_ready(), ..orphaned(other) });
+    assert_eq!(run(&mut world), Outcome::Rest);
+    let mut marks = vec![mark(&former()).nonce().clone(), mark(&attempt(5)).nonce().clone()];
+    marks.sort_unstable();
+    assert!(world.requests.contains(&Request::Secret(Write::Release(marks))));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::domain::faults::not_listed_for;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::recorded::{Recorded, recorded};
 use crate::domain::status::Fact;
+use crate::domain::vain::Deed;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct Revoking {
     left: Vec<Due>,
     gone: Vec<Named>,
+    /// What stood in the way of the first that could not be revoked: it holds up none of the others.
+    hindrance: Option<Outcome>,
     stage: Stage,
 }
 
@@ -65,7 +68,7 @@ pub fn retiring(known: &Recorded) -> Vec<Due> {
 /// Begins with the first.
 #[must_use]
 pub fn begin(seen: &Observed, left: Vec<Due>) -> Turn {
-    Revoking { left, gone: vec![], stage: Stage::Noting }.go_on(seen)
+    Revoking { left, gone: vec![], hindrance: None, stage: Stage::Noting }.go_on(seen)
 }
 
 impl Revoking {
@@ -74,7 +77,12 @@ impl Revoking {
     }
 
     fn go_on(self, seen: &Observed) -> Turn {
-        let Some(due) = self.left.last() else { return Turn::Gone(self.gone) };
+        let Some(due) = self.left.last() else {
+            return match self.hindrance {
+                Some(outcome) => Turn::Stuck(self.gone, outcome),
+                None => Turn::Gone(self.gone),
+            };
+        };
         let token = due.token.clone();
         match seen.facts() {
             Some(facts) if facts.list_visible => {
@@ -83,12 +91,17 @@ impl Revoking {
             }
             // Where the list cannot be seen, id and username are all there is to go by.
             Some(_) => self.at(Request::Revoke(token), Stage::Revoking),
-            None => self.stuck(Outcome::LookAgain),
+            None => Turn::Stuck(self.gone, Outcome::LookAgain),
         }
     }
 
-    fn stuck(self, outcome: Outcome) -> Turn {
-        Turn::Stuck(self.gone, outcome)
+    fn stuck(mut self, seen: &Observed, outcome: Outcome) -> Turn {
+        if matches!(outcome, Outcome::LookAgain) {
+            return Turn::Stuck(self.gone, outcome);
+        }
+        self.left.pop();
+        self.hindrance.get_or_insert(outcome);
+        self.go_on(seen)
     }
 
     fn next(mut self, seen: &Observed) -> Turn {
@@ -113,14 +126,14 @@ impl Revoking {
             | (Stage::Revoking, Answer::Done) => self.next(seen),
             (Stage::Asking, Answer::Login(verdict)) => {
                 let fault = still_alive(&due.token, &verdict);
-                self.stuck(Outcome::Failed(fault))
+                self.stuck(seen, Outcome::Failed(fault))
             }
             (_, other) => {
                 let outcome = match failed(other) {
                     Outcome::Failed(fault) => Outcome::Failed(not_revoked(&due.token, fault)),
                     outcome => outcome,
                 };
-                self.stuck(outcome)
+                self.stuck(seen, outcome)
             }
         }
     }
@@ -128,9 +141,9 @@ impl Revoking {
     /// Whether it is gone: the portal's word counts when it had to list the token, and the
     /// registry's where it can be asked.
     fn not_listed(self, seen: &Observed, begun: Timestamp, due: &Due) -> Turn {
-        let Some(facts) = seen.facts() else { return self.stuck(Outcome::LookAgain) };
+        let Some(facts) = seen.facts() else { return Turn::Stuck(self.gone, Outcome::LookAgain) };
         match not_listed_for(begun, due.since, facts, &recorded(&seen.object)) {
-            Err((left, fault)) => self.stuck(Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault))),
+            Err((left, fault)) => self.stuck(seen, Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault))),
             Ok(()) if due.held && facts.login != LoginMode::Disabled => self.at(Request::LogIn, Stage::Asking),
             Ok(()) => self.next(seen),
         }
@@ -166,8 +179,11 @@ pub enum Retiring {
 #[must_use]
 pub fn retire(seen: &Observed) -> Flow<Retiring> {
     let known = recorded(&seen.object);
-    let ended = known.retiring.iter().map(|token| token.revocation_time.0 <= seen.now);
-    let due = retiring(&known).into_iter().zip(ended).filter_map(|(due, ended)| ended.then_some(due)).collect();
+    let is_due = |due: &Due| {
+        known.due(seen).any(|token| token.id == due.token.id && token.username == due.token.username)
+            && seen.in_vain(&Deed::Revoke(due.token.id.clone())).is_none()
+    };
+    let due = retiring(&known).into_iter().filter(is_due).collect();
     Retiring::turned(seen, begin(seen, due))
 }
 

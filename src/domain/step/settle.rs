@@ -35,7 +35,8 @@ pub fn begin(seen: &Observed) -> Next {
     let known = recorded(&seen.object);
     let (Some(token), Some(facts)) = (known.token, seen.facts()) else { return Flow::End(Outcome::LookAgain) };
     let wanted = facts.describe(&seen.object.description, &token.nonce);
-    let again = known.description_synced == Some(seen.object.generation) && matches!(seen.listed, Listed::Shown(_));
+    let edited = [known.description_synced, known.description_refused].contains(&Some(seen.object.generation));
+    let again = edited && matches!(seen.listed, Listed::Shown(_));
     let token = Named { id: token.id, username: token.username };
     let settling = Settling { token, wanted, again, stage: Stage::Finding };
     match (seen.unsettled, facts.permanent, facts.list_visible) {

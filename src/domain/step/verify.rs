@@ -3,6 +3,7 @@
 use super::{Flow, Outcome, failed, note};
 use crate::api::Reason;
 use crate::domain::decide::HELD_FOR;
+use crate::domain::due::until_due;
 use crate::domain::effect::{Answer, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{login_refused, registry_unavailable, revoked_upstream, waiting};
@@ -24,6 +25,9 @@ pub enum Verifying {
 
 /// A registry that lags behind the portal is asked again so soon, and a dead one not much later.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// The same, where nothing waits for its word.
+const LATER: Duration = Duration::from_mins(5);
 
 type Next = Flow<Verifying>;
 
@@ -71,7 +75,8 @@ fn heard(seen: &Observed, verdict: Verdict) -> Next {
         Verdict::Refused(why) => Outcome::Failed(login_refused(why)),
         // Nothing is held up by it.
         Verdict::Unknown(_) if seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort) => {
-            Outcome::RestFor(Duration::from_mins(5))
+            let due = until_due(seen, &recorded(&seen.object));
+            Outcome::RestFor(due.map_or(LATER, |due| due.min(LATER)))
         }
         Verdict::Unknown(why) => Outcome::Failed(registry_unavailable(why)),
     };

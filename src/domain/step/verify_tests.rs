@@ -126,3 +126,13 @@ fn a_colleagues_decision_is_overridden_once_and_not_twice_within_a_day() {
     assert!(crate::domain::status::ready_word(Some(status)).expect("a message").2.contains("Hold"));
     assert!(!recorded(&world.seen.object).upstream_revocation.expect("a revocation").1);
 }
+
+#[test]
+fn a_registry_that_is_down_and_not_waited_for_hides_no_end_of_an_overlap() {
+    let mut seen = at_rest();
+    of_issuer(&mut seen, |facts| facts.login = LoginMode::BestEffort);
+    tell(&mut seen, Fact::Retiring(crate::domain::testing::retiring("12", crate::domain::testing::at(3600 + 90))));
+    let mut world = World::of(seen).saying(Verdict::Unknown("down".into()));
+    let begun = begin();
+    assert_eq!(world.run(begun, Verifying::step), Outcome::RestFor(Duration::from_secs(90)));
+}

@@ -4,6 +4,7 @@
 mod words;
 mod world;
 
+pub use words::word;
 pub use world::{World, login};
 
 use super::cause::{Cause, Errand};
@@ -71,6 +72,7 @@ pub fn facts() -> IssuerFacts {
         tag: tag(),
         portal: portal(),
         registries: "registries".into(),
+        inputs: [0; 32],
         description_max: None,
         longest_answer: LONGEST,
         deleting: false,
@@ -91,6 +93,7 @@ pub fn secret() -> SecretMeta {
         uid: "uid-of-the-secret".into(),
         resource_version: "5".into(),
         ownership: Ownership::Ours,
+        controlled: true,
         tied: true,
         reservation: None,
         reservation_seen: Duration::ZERO,
@@ -177,6 +180,8 @@ pub fn new() -> Observed {
         look_closer: false,
         attempt: attempt(2),
         unsettled: false,
+        vain: vec![],
+        kept: None,
     }
 }
 

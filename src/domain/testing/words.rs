@@ -37,7 +37,8 @@ fn written(write: &Write) -> String {
         Write::Disown => "disown",
         Write::Commit(stored) => return format!("commit {}", stored.id),
         Write::Repair => "repair",
-        Write::Release => "release",
+        Write::Release(marks) if marks.is_empty() => "release",
+        Write::Release(_) => "release, marked",
     };
     text.to_owned()
 }

@@ -131,6 +131,11 @@ impl World {
         assert!(left.is_empty(), "never asked for: {left:?}, but {:?}", self.asked);
     }
 
+    /// Performs a request, as ordered or well.
+    pub fn answer(&mut self, request: Request) -> Answer {
+        self.perform(request)
+    }
+
     fn perform(&mut self, request: Request) -> Answer {
         let word = word(&request);
         self.asked.push(word.clone());
@@ -246,7 +251,7 @@ impl World {
                 meta.tied = true;
                 meta.registries = self.seen.facts().map(|facts| facts.registries.clone());
             }
-            Write::Release => (meta.stored, meta.reservation, meta.tied) = (None, None, false),
+            Write::Release(_) => (meta.stored, meta.reservation, meta.tied) = (None, None, false),
         }
         meta.resource_version = (meta.resource_version.parse::<u64>().expect("a version") + 1).to_string();
         self.seen.secret = Some(meta);

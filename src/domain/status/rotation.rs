@@ -1,0 +1,45 @@
+//! A token's successor: when it is asked for, and how long its predecessor lives on.
+
+use super::Saying;
+use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
+use crate::domain::cause::Cause;
+use crate::domain::marker::hash;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// The current token retires: it lives on for the overlap, where its successor was not asked for because
+/// of it.
+pub(super) fn retire_former(
+    status: &mut RegistryTokenStatus,
+    current: &RecordedToken,
+    saying: &Saying<'_>,
+    cause: Cause,
+) {
+    if cause == Cause::Replace {
+        for token in &mut status.retiring {
+            token.revocation_time = Time(saying.now);
+        }
+    }
+    if let Some(former) = status.token.take().filter(|former| former.id != current.id) {
+        let overlap = saying.rotation.map(|rotation| rotation.overlap);
+        let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
+        let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
+        status.retiring.push(RetiringToken { id: former.id, username: former.username, revocation_time: Time(due) });
+    }
+    status.retiring.retain(|token| token.username != current.username);
+}
+
+const NONE: std::time::Duration = std::time::Duration::ZERO;
+/// Where the spec says nothing of rotation, as for a first `rotate` by annotation.
+const OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
+
+/// Spread over the last tenth of the interval, so that objects which came together do not rotate
+/// together; the same for the same token, whoever reckons.
+pub(super) fn next_rotation(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Option<Time> {
+    let (token, rotation) = (status.token.as_ref()?, saying.rotation?);
+    let spread = hash(&["rotation", saying.uid, &token.nonce], 8);
+    let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
+    let early = rotation.interval / 10_000 * share;
+    let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;
+    token.request_time.0.checked_add(after).ok().map(Time)
+}

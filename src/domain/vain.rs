@@ -1,0 +1,125 @@
+//! What was tried in vain, and would be again: a request that the portal refuses, a Secret that cannot
+//! be changed. Each try costs calls, so the next one waits long, unless something changed on which the
+//! refusal stood.
+
+use super::fault::Fault;
+use super::observed::{IssuerView, Observed};
+use super::pull_secret::Ownership;
+use crate::api::Reason;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Before what was refused is tried once more: somebody may have changed what we do not see, such as a
+/// rule of the portal.
+pub const PATIENCE: Duration = Duration::from_mins(10);
+
+/// What was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// To get a token.
+    Attempt,
+    /// To put the Secret right.
+    Inspect,
+    /// To revoke the retiring token with this id.
+    Revoke(String),
+    /// To let the object go.
+    Leave,
+}
+
+/// Something tried in vain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vain {
+    /// What.
+    pub deed: Deed,
+    /// How long until it is tried again; zero where the next pass may.
+    pub left: Duration,
+    /// Why it did not succeed.
+    pub fault: Fault,
+}
+
+impl Vain {
+    /// With the wait that its cause asks for.
+    #[must_use]
+    pub fn new(deed: Deed, fault: Fault) -> Self {
+        let left = if lasts(&fault) { PATIENCE } else { Duration::ZERO };
+        Self { deed, left, fault }
+    }
+}
+
+/// Whether trying again soon is of no use. A Secret of somebody else is looked for soon: no event tells
+/// that it went, and its metadata alone are read.
+#[must_use]
+pub fn lasts(fault: &Fault) -> bool {
+    fault.stalled && fault.reason != Reason::SecretNotOurs
+}
+
+/// What a refusal stood on.
+#[derive(Clone, Debug, PartialEq)]
+struct Ground {
+    generation: i64,
+    asked: BTreeMap<String, String>,
+    /// The Secret, if it is ours, and the token that it stores. Not its version: each try writes to it.
+    secret: Option<(String, Option<String>)>,
+    issuer: IssuerView,
+}
+
+impl Ground {
+    fn of(seen: &Observed) -> Self {
+        let ours = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        let stored = |secret: &super::pull_secret::SecretMeta| secret.stored.as_ref().map(|stored| stored.id.clone());
+        Self {
+            generation: seen.object.generation,
+            asked: seen.object.asked.clone(),
+            secret: ours.map(|secret| (secret.uid.clone(), stored(secret))),
+            issuer: seen.issuer.clone(),
+        }
+    }
+}
+
+/// What is not to be tried again yet, of each object. By a clock that only runs forward.
+#[derive(Debug, Default)]
+pub struct Patience(HashMap<String, (Ground, Vec<(Vain, Duration)>)>);
+
+impl Patience {
+    /// Notes what a pass that ended now has tried in vain, or knew to be in vain.
+    pub fn note(&mut self, seen: &Observed, now: Duration) {
+        let lasting: Vec<_> = seen.vain.iter().filter(|vain| !vain.left.is_zero()).cloned().collect();
+        if lasting.is_empty() {
+            self.0.remove(&seen.object.uid);
+            return;
+        }
+        let former = self.left(seen, now);
+        // What was known before is waited for no longer than was said then.
+        let until = |vain: Vain| {
+            let known = former.iter().find(|one| one.deed == vain.deed).map(|one| one.left);
+            let left = known.unwrap_or(vain.left);
+            (vain, now + left)
+        };
+        let all = lasting.into_iter().map(until).collect();
+        self.0.insert(seen.object.uid.clone(), (Ground::of(seen), all));
+    }
+
+    /// What is not to be tried again yet, for an object as it is seen now. All may be tried where
+    /// something changed, and where a closer look is asked for.
+    #[must_use]
+    pub fn left(&self, seen: &Observed, now: Duration) -> Vec<Vain> {
+        let Some((ground, all)) = self.0.get(&seen.object.uid) else { return vec![] };
+        if seen.look_closer || *ground != Ground::of(seen) {
+            return vec![];
+        }
+        let still = |(vain, until): &(Vain, Duration)| {
+            let left = until.saturating_sub(now);
+            (!left.is_zero()).then(|| Vain { left, ..vain.clone() })
+        };
+        all.iter().filter_map(still).collect()
+    }
+
+    /// The object is gone.
+    pub fn forget(&mut self, uid: &str) {
+        self.0.remove(uid);
+    }
+}
+
+#[cfg(test)]
+#[path = "vain_tests.rs"]
+mod tests;
