@@ -70,8 +70,13 @@ fn next_status(
     let (value, reason, message) = match found {
         Ok(handle) => {
             fill(&mut status, ctx, object, handle);
-            let (reason, message) = word(ctx, object, handle, users);
-            (Truth::True, reason, message)
+            if let Some(failure) = handle.portal.ailment() {
+                // It can be worked with, as for revocations and audits, and not asked for a token.
+                (Truth::False, failure.reason, failure.message)
+            } else {
+                let (reason, message) = word(ctx, object, handle, users);
+                (Truth::True, reason, message)
+            }
         }
         Err((reason, message)) => (Truth::False, *reason, message.clone()),
     };

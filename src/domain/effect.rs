@@ -145,6 +145,13 @@ pub enum Answer {
         /// The name that it logs in with.
         username: String,
     },
+    /// A token that is of no use: its secret is not known, or it could not be named later. No list shows it.
+    Useless {
+        /// Which one.
+        token: Named,
+        /// What it lacks.
+        fault: Fault,
+    },
     /// What the registry says of a login.
     Login(Verdict),
     /// The API server: somebody else wrote first, or the thing is not or already there.

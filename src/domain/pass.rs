@@ -91,6 +91,7 @@ impl Pass {
         self.seen.now = now;
         self.take_in(&answer);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Room if matches!(answer, Answer::NotSent(_)) => self.finish(super::step::failed(answer)),
             Stage::Room => {
                 // It may have been waited for long: what was seen before is old, and begins only what
                 // is guarded by its version.

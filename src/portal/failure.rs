@@ -26,11 +26,23 @@ pub struct Failure {
     pub message: String,
     /// How long the portal asks to wait.
     pub retry_after: Option<Duration>,
+    /// The token that a request made in vain, where only this tells which one it is.
+    pub made: Option<Box<TokenMade>>,
+}
+
+/// A token that was made and cannot be used: its answer lacks the secret, or a name that is needed later.
+/// What it takes to revoke it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenMade {
+    /// The portal's id, or the username where that stands for it.
+    pub id: String,
+    /// The name that it logs in with; empty where that is not known, and not needed either.
+    pub username: String,
 }
 
 impl Failure {
     /// A failure without a wish of the portal's how long to wait.
     pub fn new(sent: Sent, reason: Reason, message: impl Into<String>) -> Self {
-        Self { sent, reason, message: message.into(), retry_after: None }
+        Self { sent, reason, message: message.into(), retry_after: None, made: None }
     }
 }

@@ -8,7 +8,7 @@ use crate::api::{RecordedPortal, ResolvedPortal};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-pub use failure::{Failure, Sent};
+pub use failure::{Failure, Sent, TokenMade};
 
 /// A token as the portal hands it out. Its secret is shown this once.
 #[derive(Debug)]
@@ -87,7 +87,14 @@ pub trait Portal: Send + Sync {
     /// which table or task is meant. Every other call begins with it, and fails with it unsent.
     fn resolve(&self) -> Answer<'_, Resolved>;
 
-    /// Asks for a token with this description: one request that creates.
+    /// Why no token is asked for at present, though all else can be: a request would make another one that
+    /// nobody can use. With `retry_after` requests fail unsent for so long. Sends nothing.
+    fn ailment(&self) -> Option<Failure> {
+        None
+    }
+
+    /// Asks for a token with this description: one request that creates. A failure tells which token it made,
+    /// where that is known and no list shows it.
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken>;
 
     /// Sets the description of a token. Repeatable.

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::issuers::Handle;
 use super::world::World;
 use crate::domain::effect::{Answer, Request};
+use crate::domain::faults::waiting;
 use crate::portal::IssuedToken;
 use crate::portal::limits::{Permit, Priority};
 use std::time::Instant;
@@ -79,6 +80,10 @@ impl<'a> Hands<'a> {
             tokio::select! {
                 room = issuer.gate.prepare(self.haste, &namespace) => self.room = Some(room),
                 () = self.ctx.stop.cancelled() => return None,
+            }
+            if let Some(failure) = issuer.portal.ailment().filter(|failure| failure.retry_after.is_some()) {
+                self.room = None;
+                return Some(Answer::NotSent(waiting(failure.reason, failure.message)));
             }
         }
         Some(Answer::Done)

@@ -120,11 +120,16 @@ impl Hands<'_> {
                 | Reason::MetadataMismatch
                 | Reason::Unreachable
                 | Reason::TlsUntrusted
+                | Reason::AnswerMalformed
         ) {
             let _ = self.ctx.wake_issuer.send(self.world.issuer_key());
         }
         let stalled = failure.sent == Sent::Refused && failure.reason == Reason::RequestRefused;
         let fault = Fault { reason: failure.reason, message: failure.message, stalled };
+        if let Some(made) = failure.made {
+            let token = Named { id: made.id, username: made.username };
+            return Answer::Useless { token, fault };
+        }
         match failure.sent {
             Sent::No => Answer::NotSent(fault),
             Sent::Refused => Answer::Denied(fault),

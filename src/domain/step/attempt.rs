@@ -194,6 +194,7 @@ impl Attempting {
         match answer {
             Answer::Token { id: Some(id), username } => self.check(seen, Named { id, username }),
             Answer::Token { id: None, username } => self.find(seen, username, LOOK_UPS),
+            Answer::Useless { token, fault } => self.undo(token, Outcome::Failed(fault)),
             Answer::Late => match self.readings.checked_sub(1) {
                 Some(readings) => Self { readings, ..self }.at(Request::ReadIssuer, Stage::ReadingIssuer),
                 // A reservation is not held for ever.

@@ -134,3 +134,14 @@ fn a_revocation_that_fails_leaves_the_rest_to_the_audit() {
     assert_eq!(recovered(&mut world), Outcome::Again);
     assert_eq!(world.asked, ["audit", "drop", "find mark", "revoke 13", "audit"]);
 }
+
+#[test]
+fn a_token_of_no_use_is_revoked_by_what_is_known_of_it() {
+    let mut seen = new();
+    of_issuer(&mut seen, |facts| facts.list_visible = false);
+    let useless = Answer::Useless { token: row("18", "").token, fault: fault(Reason::AnswerMalformed) };
+    let mut world = World::of(seen).on("token", useless).listing(&[row("17", "another's"), of_attempt(2, "18")]);
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+    assert_eq!(world.asked, [&UP_TO_TOKEN[..], &["drop", "revoke 18"]].concat());
+    assert_eq!(world.rows, [row("17", "another's")]);
+}

@@ -19,7 +19,7 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
         401 => (
             Sent::Refused,
             Reason::Unauthorised,
-            format!("the portal does not accept the credentials (HTTP 401): check {login}"),
+            format!("the portal does not accept the credentials (HTTP 401): check {login}{said}"),
         ),
         403 => {
             (Sent::Refused, Reason::NoAccess, format!("the portal user may not use the {kind} {name} (HTTP 403){said}"))
@@ -52,7 +52,7 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
             (Sent::Perhaps, Reason::PortalFailed, format!("the portal failed at the {kind} {name} (HTTP {code}){said}"))
         }
     };
-    Failure { sent, reason, message, retry_after: retry_after(headers) }
+    Failure { sent, reason, message, retry_after: retry_after(headers), made: None }
 }
 
 /// Names the host only: the rest of the address may hold a session.
@@ -142,6 +142,16 @@ mod tests {
         assert!(of(401, None).message.contains("the Secret login"));
         let missing = of(404, None).message;
         assert!(missing.contains("task request_token") && missing.contains("application tcp"), "{missing}");
+    }
+
+    #[test]
+    fn the_portals_own_words_are_told_of_every_refusal() {
+        // {"RawMessage":"Locked out"}
+        let words = Some(("tsfmessages", "eyJSYXdNZXNzYWdlIjoiTG9ja2VkIG91dCJ9"));
+        for code in [400, 401, 403, 404, 429, 500] {
+            let message = of(code, words).message;
+            assert!(message.ends_with(": Locked out"), "{message}");
+        }
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub enum IdSource {
 }
 
 impl TaskCall {
-    fn sends(&self, source: &Source) -> bool {
+    pub(super) fn sends(&self, source: &Source) -> bool {
         self.arguments.iter().any(|argument| argument.source == *source)
     }
 

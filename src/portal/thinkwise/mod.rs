@@ -4,6 +4,7 @@ mod address;
 mod auth;
 mod by_username;
 mod call;
+mod caution;
 mod client;
 mod errors;
 mod fields;
@@ -28,6 +29,7 @@ pub use self::literal::{Literal, NotOfKind};
 
 use self::auth::Login;
 use self::call::{Call, Subject};
+use self::caution::{Caution, nameable};
 use self::client::HttpClient;
 use self::interface::TaskCall;
 use self::known::Memory;
@@ -84,6 +86,7 @@ pub struct ThinkwisePortal {
     http: HttpClient,
     login: Login,
     memory: Memory,
+    caution: Caution,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -107,7 +110,7 @@ impl ThinkwisePortal {
         };
         let location = RecordedPortal { url: spec.url.clone(), application: spec.application.clone(), user };
         let login = Login::new(&spec, credentials)?;
-        Ok(Self { spec, location, base, http, login, memory: Memory::new(keep) })
+        Ok(Self { spec, location, base, http, login, memory: Memory::new(keep), caution: Caution::default() })
     }
 
     fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
@@ -139,21 +142,38 @@ impl ThinkwisePortal {
     async fn request_token(&self, description: &str) -> Result<IssuedToken, Failure> {
         let deadline = self.http.deadline();
         let known = self.known(deadline).await?;
+        self.caution.leave()?;
         let task = &known.interface.request;
         let values = Values { description: Some(description), token: None };
         let ran = self.run(&known, task, &values, deadline).await?;
         let status = ran.response.status();
         let mut gathered = Gathered::new(&known.interface.outputs);
         let end = self.finish(task, ran, Some(&mut gathered), deadline).await;
-        match (end, gathered.is_whole()) {
-            (Ok(()), _) => gathered.token(status),
+        let (id, username) = gathered.which();
+        let (end, is_complete) = match (end, gathered.is_whole()) {
+            (Ok(()), _) => (gathered.token(status), true),
             // A flow that stays unfinished is no reason to lose the secret.
             (Err(failure), true) => {
                 tracing::warn!(task = task.name, %failure, "the token is there, its process flow could not be finished");
-                gathered.token(status)
+                (gathered.token(status), true)
             }
-            (Err(failure), false) => Err(failure),
+            (Err(failure), false) => (Err(failure), false),
+        };
+        let is_listed = known.hidden.is_none();
+        let end = end.and_then(|token| if is_listed { Ok(token) } else { nameable(&known.interface, token) });
+        match &end {
+            Ok(_) => self.caution.well(),
+            Err(failure) if is_complete => {
+                self.doubt(failure);
+                self.caution.ailing(failure);
+            }
+            Err(_) => {}
         }
+        // Where there is a list, the mark in it tells more surely.
+        end.map_err(|failure| {
+            let made = if is_listed { None } else { caution::made(&known.interface, id, username) };
+            Failure { made: made.map(Box::new), ..failure }
+        })
     }
 
     async fn run_and_finish(&self, known: &known::Known, task: &TaskCall, values: Values<'_>) -> Result<(), Failure> {
@@ -207,6 +227,10 @@ impl Portal for ThinkwisePortal {
 
     fn resolve(&self) -> Answer<'_, Resolved> {
         Box::pin(self.found())
+    }
+
+    fn ailment(&self) -> Option<Failure> {
+        self.caution.ailment()
     }
 
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken> {

@@ -222,7 +222,7 @@ fn of_answer(response: &Response, otherwise: Reason, message: String) -> Failure
     let retry_after = retry_after(response.headers());
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
     let reason = if limited { Reason::RateLimited } else { otherwise };
-    Failure { sent: Sent::No, reason, message, retry_after }
+    Failure { sent: Sent::No, reason, message, retry_after, made: None }
 }
 
 fn unsent(reason: Reason, message: &str) -> Failure {

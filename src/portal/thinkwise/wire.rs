@@ -47,6 +47,7 @@ fn value(argument: &Argument, values: &Values<'_>) -> Result<Literal, Failure> {
         Source::Username => values.token.map(|token| token.username),
     };
     let text = text
+        .filter(|text| !text.is_empty() || argument.source == Source::Description)
         .ok_or_else(|| unsendable(&format!("the parameter {name} asks for something that this task does not have")))?;
     Literal::parse(argument.kind, text).map_err(|error| unsendable(&format!("the parameter {name} {error}")))
 }
@@ -96,6 +97,12 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    /// What tells which token it is: id and username, as far as they are known.
+    pub(super) fn which(&self) -> (Option<String>, Option<String>) {
+        let id = if self.names.id == IdSource::Username { &self.username } else { &self.id };
+        (id.clone(), self.username.clone())
+    }
+
     /// The token. Whatever is missing, the portal has made one: this is never a refusal.
     pub(super) fn token(self, status: StatusCode) -> Result<IssuedToken, Failure> {
         if !self.read {
@@ -121,7 +128,7 @@ fn no_token(status: StatusCode) -> &'static str {
     }
 }
 
-fn lacks(what: &str, field: &str) -> Failure {
+pub(super) fn lacks(what: &str, field: &str) -> Failure {
     malformed(&format!("the portal's answer to the request has no {what} in {field}: check tasks.request.outputs"))
 }
 

@@ -14,4 +14,5 @@ mod login;
 mod metadata;
 mod profiles;
 mod staged;
+mod useless;
 pub mod world;

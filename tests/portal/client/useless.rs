@@ -1,0 +1,92 @@
+//! Answers that hold no token that could be used, though one was made.
+
+use super::fake::{Fault, List, Shape};
+use super::world::{kind, of, with_basic};
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{Portal as _, Sent, TokenMade, TokenRef};
+use std::time::Duration;
+
+const WITHOUT_SECRET: Fault = Fault::ActThenAnswer(200, r#"{"username":"robot$1"}"#);
+
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_it_can_be_revoked() {
+    let made = |id: &str, username: &str| Some(TokenMade { id: id.into(), username: username.into() });
+    for (by_username, with_id, answer, expected) in [
+        (false, true, r#"{"token_id":1,"username":"robot$1"}"#, made("1", "robot$1")),
+        (false, true, r#"{"token_id":1,"secret":"hush"}"#, made("1", "")),
+        (false, true, r#"{"username":"robot$1"}"#, None),
+        (false, true, r#"{"username":"robot$1","secret":"hush"}"#, None),
+        (true, true, r#"{"username":"robot$1"}"#, made("robot$1", "robot$1")),
+        (true, false, r#"{"username":"robot$1","secret":""}"#, made("robot$1", "robot$1")),
+        (true, false, r#"{"secret":"hush"}"#, None),
+    ] {
+        let (fake, portal) = of(Shape { by_username, with_id, list: List::Forbidden, ..Shape::default() }).await;
+        fake.fail("request_token", Fault::ActThenAnswer(200, answer));
+        let failure = portal.request("d").await.expect_err("of no use");
+        assert_eq!(kind(&failure), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}: {failure}");
+        assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
+        assert_eq!(failure.made.as_deref(), expected.as_ref(), "{answer}");
+        assert_eq!(fake.made(), 1);
+        if let Some(TokenMade { id, username }) = expected {
+            portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
+            assert!(fake.ledger().tokens.is_empty(), "{answer}");
+        }
+    }
+    // Without an id, and where nothing needs one, the username will do.
+    let shape = Shape { by_username: true, list: List::Forbidden, ..Shape::default() };
+    let (fake, portal) = of(shape).await;
+    fake.fail("request_token", Fault::ActThenAnswer(200, r#"{"username":"robot$1","secret":"s"}"#));
+    assert_eq!(portal.request("d").await.expect("a token").id.as_deref(), Some("robot$1"));
+}
+
+#[tokio::test]
+async fn where_a_list_shows_it_the_mark_tells_which_token_was_made() {
+    let (fake, portal) = with_basic().await;
+    fake.fail("request_token", WITHOUT_SECRET);
+    assert_eq!(portal.request("d").await.expect_err("no secret").made, None);
+}
+
+#[tokio::test]
+async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
+    let (fake, portal) = with_basic().await;
+    for _ in 0..3 {
+        fake.fail("request_token", WITHOUT_SECRET);
+    }
+    portal.request("d").await.expect_err("no secret");
+    for (round, wait) in [(1, 11), (2, 21)] {
+        for _ in 0..20 {
+            let failure = portal.request("d").await.expect_err("held back");
+            assert_eq!(kind(&failure), (Sent::No, Reason::AnswerMalformed), "{failure}");
+            assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
+        }
+        assert_eq!(fake.made(), round, "no further token");
+        assert!(portal.ailment().expect("it is told").retry_after.is_some());
+        portal.resolve().await.expect("all else goes on");
+        portal.revoke(TokenRef { id: &round.to_string(), username: "robot$" }).await.expect("revoked");
+        pass(wait).await;
+        assert_eq!(portal.ailment().expect("it is told still").retry_after, None);
+        portal.request("d").await.expect_err("no secret");
+    }
+    assert_eq!(fake.made(), 3);
+    pass(41).await;
+    portal.request("d").await.expect("a token at last");
+    assert!(portal.ailment().is_none());
+    portal.request("d").await.expect("and another at once");
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_holds_nothing_back() {
+    let (fake, portal) = with_basic().await;
+    for fault in [Fault::ActThenCut, Fault::ActThenDrop, Fault::ActThenAnswer(504, "")] {
+        fake.fail("request_token", fault);
+        portal.request("d").await.expect_err("lost");
+        assert!(portal.ailment().is_none());
+    }
+    portal.request("d").await.expect("a token");
+}
