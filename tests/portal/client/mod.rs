@@ -11,6 +11,7 @@ mod flows;
 mod forms;
 mod hidden;
 mod login;
+mod matrix;
 mod metadata;
 mod profiles;
 mod staged;

@@ -25,12 +25,23 @@ fn credentials(given: &Value) -> Credentials {
     }
 }
 
+/// What nobody may be told: of the portal's logins, and of all tokens.
+pub fn secrets(profile: &Profile, simulator: &Simulator) -> Vec<String> {
+    let given = profile.credentials(simulator);
+    let own = ["password", "client_secret"].into_iter().filter_map(|key| given[key].as_str());
+    own.map(str::to_owned).chain(simulator.ledger().secrets()).collect()
+}
+
 fn client(profile: &Profile, simulator: &Simulator, spec: Value) -> ThinkwisePortal {
+    client_with(profile, simulator, spec, Limits::default())
+}
+
+/// A client of the simulator in this profile.
+pub fn client_with(profile: &Profile, simulator: &Simulator, spec: Value, limits: Limits) -> ThinkwisePortal {
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let ca_pem = spec.tls.clone().and_then(|tls| tls.ca_bundle);
     let credentials = credentials(&profile.credentials(simulator));
-    ThinkwisePortal::new(Settings { spec, limits: Limits::default(), credentials, ca_pem, keep: KEEP })
-        .expect("a portal")
+    ThinkwisePortal::new(Settings { spec, limits, credentials, ca_pem, keep: KEEP }).expect("a portal")
 }
 
 /// Five tokens at once, each with its own description, all edited and all revoked.
@@ -117,6 +128,11 @@ async fn discover_finds_an_issuer_for_every_profile_that_checks_and_serves() {
         let (name, folder) = (profile.name, tempfile::tempdir().expect("a folder"));
         let found = discover(profile, &simulator, folder.path()).await;
         assert!(found.status.success(), "{name}: {}", String::from_utf8_lossy(&found.stderr));
+        // For people who want to see all of them: `KEEP_DISCOVERED=/tmp/discovered`.
+        if let Some(kept) = std::env::var_os("KEEP_DISCOVERED") {
+            let all = [&found.stderr[..], b"\n", &found.stdout].concat();
+            std::fs::write(Path::new(&kept).join(format!("{name}.txt")), all).expect("kept");
+        }
         let file = folder.path().join("issuer.yaml");
         std::fs::write(&file, &found.stdout).expect("written");
         let login = profile.credentials(&simulator);

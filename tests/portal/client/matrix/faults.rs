@@ -1,0 +1,77 @@
+//! What can go wrong with one request.
+
+use crate::simulator::{Fault, Operation, Said};
+
+/// A place that nobody may be sent to, and a word that nobody may be told.
+const ELSEWHERE: &str = "https://elsewhere.example.com/?session=hush";
+
+/// The faults that can befall a request for this, in an order of growing doubt.
+pub fn of(operation: Operation) -> Vec<Fault> {
+    use Operation::{Commit, Edit, FlowFinish, FlowRead, List, Request, Revoke, Row, Stage};
+    let mut all = answered();
+    all.extend(broken());
+    match operation {
+        Request | Edit | Revoke | Commit => {
+            all.extend(done());
+            all.push(Fault::Twice);
+        }
+        List | Row => {
+            all.extend([ELSEWHERE, "", "http://[", "//127.0.0.1:1/"].map(|at| Fault::NextLink(at.to_owned())))
+        }
+        _ => {}
+    }
+    if matches!(operation, Request | Edit | Revoke | Commit | Stage | FlowFinish | FlowRead) {
+        all.extend([ELSEWHERE, "/nowhere", "http://["].map(|at| Fault::Location(at.to_owned())));
+    }
+    all
+}
+
+/// Nothing is done, and an answer says so, or at least does not say the contrary.
+fn answered() -> Vec<Fault> {
+    let statuses = [400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504].map(Fault::Status);
+    let said = [Said::Indicium, Said::Application, Said::Several, Said::Wild, Said::NotJson];
+    let said = said.map(|how| Fault::Said { status: 400, how });
+    let wishes = [
+        Fault::RetryAfter { status: 429, seconds: 7 },
+        Fault::RetryAt { status: 503, seconds: 60 },
+        Fault::RetryText { status: 503, text: "soon".to_owned() },
+        Fault::Redirect { status: 302, location: ELSEWHERE.to_owned() },
+        Fault::Redirect { status: 307, location: "/elsewhere".to_owned() },
+        Fault::Refuse("no_more".to_owned()),
+    ];
+    statuses.into_iter().chain(said).chain(wishes).collect()
+}
+
+/// The connection, or the body of an answer.
+fn broken() -> Vec<Fault> {
+    let body =
+        |content_type: &str, text: &str| Fault::Body { content_type: content_type.to_owned(), text: text.to_owned() };
+    vec![
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::DropLate(LATE),
+        Fault::HangBefore,
+        Fault::HangAfter,
+        Fault::DelayBefore(LATE),
+        Fault::DelayAfter(LATE),
+        Fault::Garbage,
+        body("application/json", "[]"),
+        body("text/html", "<html>hush</html>"),
+        Fault::ContentType("text/html".to_owned()),
+        Fault::Truncated,
+        Fault::BreakOff,
+        Fault::Endless(5),
+    ]
+}
+
+/// It is done, and the answer does not say so, or says too little or too much.
+fn done() -> Vec<Fault> {
+    let statuses = [500, 502, 503, 504].map(Fault::StatusAfter);
+    let late = [500, 504].map(|status| Fault::StatusLate { status, millis: LATE });
+    let without = [Fault::WithoutSecret, Fault::WithoutUsername, Fault::Without("description".to_owned())];
+    let huge = [true, false].map(|announced| Fault::Huge { blanks: 2 << 20, announced });
+    statuses.into_iter().chain(late).chain(without).chain(huge).collect()
+}
+
+/// In milliseconds: what is done late is done by then.
+pub const LATE: u64 = 30;
