@@ -13,12 +13,19 @@ pub struct Inventory {
     pub begun: Timestamp,
     /// As which portal user.
     pub user: String,
-    tokens: BTreeMap<String, u64>,
-    /// The same by the digest of the username.
+    tokens: BTreeMap<String, Shown>,
+    /// The descriptions by the digest of the username.
     users: BTreeMap<u64, u64>,
     /// Rows with this issuer's mark.
     marked: Vec<(Row, Marker)>,
     tag: IssuerTag,
+}
+
+/// What is kept of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    username: u64,
+    description: u64,
 }
 
 impl Inventory {
@@ -30,9 +37,9 @@ impl Inventory {
 
     /// Takes in one row; of it no more is kept than is needed.
     pub fn add(&mut self, row: Row) {
-        let shown = digest(&row.description);
+        let shown = Shown { username: digest(&row.token.username), description: digest(&row.description) };
         self.tokens.insert(row.token.id.clone(), shown);
-        self.users.insert(digest(&row.token.username), shown);
+        self.users.insert(shown.username, shown.description);
         if let Some(marker) = Marker::find(&self.tag, &row.description) {
             self.marked.push((row, marker));
         }
@@ -50,13 +57,15 @@ impl Inventory {
         self.tokens.is_empty()
     }
 
-    /// The digest of what the portal shows of a token; nothing where it lists none of this id, or, where
-    /// nothing but its username is known, of this username.
+    /// The digest of what the portal shows of a token; nothing where it lists none of this id, or another one
+    /// under it, for a portal may give an id away once more. Where nothing but its username is known, that counts.
     #[must_use]
     pub fn shown(&self, token: &Named) -> Option<u64> {
-        let shown =
-            if token.is_by_username() { self.users.get(&digest(&token.username)) } else { self.tokens.get(&token.id) };
-        shown.copied()
+        let username = digest(&token.username);
+        if token.is_by_username() {
+            return self.users.get(&username).copied();
+        }
+        self.tokens.get(&token.id).filter(|shown| shown.username == username).map(|shown| shown.description)
     }
 
     /// Rows with this issuer's mark.
@@ -66,12 +75,12 @@ impl Inventory {
     }
 }
 
-/// A number for a description, for comparing only; not kept beyond the process.
+/// A number for a text, for comparing only; not kept beyond the process.
 #[must_use]
-pub fn digest(description: &str) -> u64 {
+pub fn digest(text: &str) -> u64 {
     // Fixed keys: two readers must come to the same number.
     let mut hasher = std::hash::DefaultHasher::new();
-    description.hash(&mut hasher);
+    text.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -30,3 +30,10 @@ fn a_token_that_is_known_by_its_username_only_is_found_by_that() {
     assert_eq!(list.shown(&known("tw-1")), Some(digest("prod")));
     assert_eq!((list.shown(&known("tw-3")), list.shown(&known("1"))), (None, None));
 }
+
+#[test]
+fn a_token_whose_id_was_given_to_another_is_not_shown() {
+    let list = inventory(&[Row { token: Named { username: "another".into(), ..named("1") }, ..row("1", "prod") }]);
+    assert_eq!(list.shown(&named("1")), None);
+    assert_eq!(list.shown(&Named { username: "another".into(), ..named("1") }), Some(digest("prod")));
+}
