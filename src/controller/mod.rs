@@ -84,6 +84,16 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         unreadable::token(&told, about, why, seen);
     });
     let token_events = token_events.modify(prune_token).reflect(token_writer).touched_objects();
+    // One that never had our finalizer is noticed by its deletion event alone.
+    let (gone, context) = (tokens.clone(), Arc::clone(&ctx));
+    let token_events = token_events.inspect(move |event| {
+        if let Ok(token) = event
+            && gone.get(&ObjectRef::from_obj(token)).is_none()
+            && let Some(uid) = token.uid()
+        {
+            context.memory.forget(&uid);
+        }
+    });
     let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
         .default_backoff();
     let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);

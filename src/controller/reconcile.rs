@@ -41,7 +41,12 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<contro
         let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
         ctx.memory.wrote(&uid, world.object.resource_version().as_deref(), secret);
     }
-    Ok(again(&ctx, &world, end))
+    let next = again(&ctx, &world, end);
+    // It went meanwhile: what was just noted must not outlive it.
+    if ctx.tokens.get(&world.name()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
+        ctx.memory.forget(&uid);
+    }
+    Ok(next)
 }
 
 /// Performs requests until the pass is over. None: the operator is to end.
@@ -71,6 +76,11 @@ fn again(ctx: &Context, world: &World, end: Option<End>) -> controller::Action {
         Some(End::Rest) => {
             ctx.memory.succeeded(&uid);
             controller::Action::await_change()
+        }
+        // All is well until then.
+        Some(End::RestFor(left)) => {
+            ctx.memory.succeeded(&uid);
+            controller::Action::requeue(left)
         }
         Some(End::After(left)) => controller::Action::requeue(left),
         Some(End::Retry) => {

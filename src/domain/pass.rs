@@ -54,7 +54,9 @@ enum Stage {
 pub enum End {
     /// All is as it should be, until an event says otherwise.
     Rest,
-    /// Look again after so much time.
+    /// All is as it should be, for so much time.
+    RestFor(Duration),
+    /// Something is waited for: look again after so much time.
     After(Duration),
     /// The world changed meanwhile: look again after a moment.
     Retry,

@@ -25,7 +25,7 @@ fn an_object_at_rest_costs_no_request_at_all() {
         tell(seen, Fact::DescriptionSynced);
     });
     let (asked, end) = done(World::of(rotating));
-    assert!(asked.is_empty() && matches!(end, End::After(_)), "{asked:?} {end:?}");
+    assert!(asked.is_empty() && matches!(end, End::RestFor(_)), "{asked:?} {end:?}");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_rotation_holds_up_nobody_who_has_no_token() {
     let mut rotate = but(|seen| seen.object.asked = asked(&[("rotate", "1")]));
     rotate.object.rotation = Some(every(100, 15));
     let mut world = World::of(rotate);
-    assert!(matches!(world.pass(), End::After(_)), "until the overlap ends");
+    assert!(matches!(world.pass(), End::RestFor(_)), "until the overlap ends");
     assert_eq!(world.asked[0], "room, no hurry");
     let known = recorded(&world.seen.object);
     assert_eq!((known.handled.clone(), known.retires("17"), known.ready), (asked(&[("rotate", "1")]), true, true));

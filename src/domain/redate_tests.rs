@@ -17,7 +17,7 @@ fn rotated_ahead() -> Observed {
     seen.object.asked = asked(&[("rotate", "1")]);
     seen.now = at(TEN_YEARS);
     let mut world = World::of(seen);
-    assert!(matches!(world.pass(), End::After(_)), "{:?}", world.asked);
+    assert!(matches!(world.pass(), End::RestFor(_)), "{:?}", world.asked);
     let known = recorded(&world.seen.object);
     assert_eq!((known.token.expect("a token").id.as_str(), known.retiring.len()), ("18", 1));
     world.seen
@@ -33,9 +33,13 @@ fn a_clock_that_jumped_and_came_back_holds_nothing_up_for_years() {
     assert_eq!(known.token.as_ref().expect("a token").request_time.0, at(7200));
     assert_eq!(known.retiring[0].revocation_time.0, at(7200 + 900), "the overlap begins anew");
     assert!(known.next_rotation.expect("a time") <= at(7200 + 24 * 3600));
-    assert_eq!(end, End::After(Duration::from_mins(15)), "{:?}", world.asked);
+    assert_eq!(end, End::RestFor(Duration::from_mins(15)), "{:?}", world.asked);
     let writes = world.statuses().count();
-    assert_eq!((world.pass(), world.statuses().count()), (End::After(Duration::from_mins(15)), writes), "and it rests");
+    assert_eq!(
+        (world.pass(), world.statuses().count()),
+        (End::RestFor(Duration::from_mins(15)), writes),
+        "and it rests"
+    );
     world.seen.now = at(7200 + 900);
     world.pass();
     assert_eq!(recorded(&world.seen.object).retiring, []);

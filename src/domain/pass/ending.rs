@@ -45,7 +45,7 @@ impl Pass {
                 let left = left.map_or(vain.left, |left| left.min(vain.left));
                 self.say(vain.fault, |_| End::After(left))
             }
-            (None, Some(left)) => self.end(End::After(left)),
+            (None, Some(left)) => self.end(End::RestFor(left)),
             (None, None) => self.end(End::Rest),
         }
     }
