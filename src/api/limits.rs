@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("[self.connectTimeout, self.firstByteTimeout, self.requestTimeout].all(t, duration(t) >= duration('100ms') && duration(t) <= duration('10m'))")
     .message("a time-out must be between 100ms and 10m"))]
 pub struct Limits {
-    /// Requests a second, at most; 5 unless given.
+    /// Calls a second, at most; 5 unless given. A call is one request in most cases: a task in one step, a page
+    /// of the list. A staged task counts once and is up to five requests; a login, and a look at what the portal
+    /// is like, count with the call that needs them.
     #[serde(default = "Limits::default_rate")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: i32,
 
-    /// Requests at a time, at most; 4 unless given.
+    /// Calls at a time, at most, and so requests at a time; 4 unless given.
     #[serde(default = "Limits::default_concurrency")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: i32,

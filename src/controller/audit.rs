@@ -17,8 +17,9 @@ use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
 use crate::domain::marker::{Attempt, Nonce};
 use crate::domain::observed::Listed;
-use crate::portal::limits::{Permit, Priority};
-use crate::portal::{Failure, Rows, TokenRef};
+use crate::portal::limits::{Gate, Permit, Priority};
+use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -113,16 +114,45 @@ fn unread(error: ClusterError) -> Fault {
 async fn place(ctx: &Context, issuer: &Handle) -> Result<Permit, Fault> {
     tokio::select! {
         permit = issuer.gate.call(Priority::Later, "") => Ok(permit),
-        () = ctx.stop.cancelled() => Err(unavailable("the operator is asked to end")),
+        () = ctx.stop.cancelled() => Err(ended()),
     }
 }
 
+fn ended() -> Fault {
+    unavailable("the operator is asked to end")
+}
+
 async fn scan(ctx: &Context, issuer: &Handle) -> Result<Inventory, Failure> {
-    let _permit = issuer.gate.call(Priority::Later, "").await;
+    let permit = Some(issuer.gate.call(Priority::Later, "").await);
     let user = issuer.facts.portal.user.clone();
-    let mut inventory = Inventory::new(ctx.clock.now(), user, issuer.facts.tag.clone());
-    issuer.portal.scan(&mut |found| inventory.add(row(found))).await?;
-    Ok(inventory)
+    let inventory = Inventory::new(ctx.clock.now(), user, issuer.facts.tag.clone());
+    let mut reading = Reading { gate: &issuer.gate, permit, begun: false, inventory };
+    issuer.portal.scan(&mut reading).await?;
+    Ok(reading.inventory)
+}
+
+/// A list that is read page by page, each with a permit of its own: a long list holds up nobody whom a pod
+/// waits for.
+struct Reading<'a> {
+    gate: &'a Gate,
+    permit: Option<Permit>,
+    begun: bool,
+    inventory: Inventory,
+}
+
+impl Pages for Reading<'_> {
+    fn before_page(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if std::mem::replace(&mut self.begun, true) {
+                self.permit = None;
+                self.permit = Some(self.gate.call(Priority::Later, "").await);
+            }
+        })
+    }
+
+    fn row(&mut self, found: PortalRow) {
+        self.inventory.add(row(found));
+    }
 }
 
 /// What the caches know: enough to see that nothing is suspect.

@@ -69,6 +69,25 @@ pub struct Resolved {
     pub notes: Vec<String>,
 }
 
+/// Takes a list while it is read. A closure that takes rows waits for nothing before a page.
+pub trait Pages: Send {
+    /// Waits for leave to read one more page, which is one request.
+    fn before_page(&mut self) -> BoxFuture<'_, ()>;
+
+    /// Takes a row.
+    fn row(&mut self, row: PortalRow);
+}
+
+impl<F: FnMut(PortalRow) + Send> Pages for F {
+    fn before_page(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn row(&mut self, row: PortalRow) {
+        self(row);
+    }
+}
+
 /// The result of a call.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
@@ -108,5 +127,5 @@ pub trait Portal: Send + Sync {
 
     /// Reads the whole list and gives each row, holding one page at most. Rows that were given before a
     /// failure are no list: only a reading that ends well is complete.
-    fn scan<'a>(&'a self, each: &'a mut (dyn FnMut(PortalRow) + Send)) -> Answer<'a, ()>;
+    fn scan<'a>(&'a self, pages: &'a mut dyn Pages) -> Answer<'a, ()>;
 }

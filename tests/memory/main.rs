@@ -10,8 +10,8 @@ mod fake;
 use fake::{Fake, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;
 use registry_token_operator::api::Limits;
-use registry_token_operator::portal::Portal as _;
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use registry_token_operator::portal::{Portal as _, PortalRow};
 use secrecy::SecretString;
 use serde_json::json;
 use std::time::Duration;
@@ -46,7 +46,7 @@ async fn taken(tokens: i64) -> usize {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let mut count = 0;
-    portal.scan(&mut |_| count += 1).await.expect("a list");
+    portal.scan(&mut |_: PortalRow| count += 1).await.expect("a list");
     let taken = MEMORY.peak_usage() - before;
     assert_eq!(count, tokens);
     taken

@@ -35,7 +35,7 @@ use self::interface::TaskCall;
 use self::known::Memory;
 use self::metadata::Catalog;
 use self::wire::{Gathered, Values};
-use super::{Answer, Failure, IssuedToken, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
+use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
 use crate::api::{Limits, RecordedPortal, Thinkwise};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
@@ -249,7 +249,7 @@ impl Portal for ThinkwisePortal {
         Box::pin(self.rows(rows))
     }
 
-    fn scan<'a>(&'a self, each: &'a mut (dyn FnMut(PortalRow) + Send)) -> Answer<'a, ()> {
-        Box::pin(self.all(each))
+    fn scan<'a>(&'a self, pages: &'a mut dyn Pages) -> Answer<'a, ()> {
+        Box::pin(self.all(pages))
     }
 }

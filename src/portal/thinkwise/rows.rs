@@ -7,7 +7,7 @@ use super::known::Known;
 use super::literal::Literal;
 use super::metadata::{Kind, TableInfo};
 use super::odata::{self, Each, Wanted};
-use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, by_username, client};
+use super::{Failure, Pages, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef, address, by_username, client};
 use crate::api::Reason;
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,6 +18,36 @@ use url::Url;
 const PAGE_LIMIT: usize = 16 << 20;
 /// Ten million rows: a portal that has still more to say is broken.
 const MAX_PAGES: usize = 10_000;
+
+/// A list that is being read.
+struct List<'a> {
+    table: &'a TokenTable,
+    columns: [&'a str; 3],
+    wanted: Wanted<'a>,
+    url: Url,
+    /// Of each page that was read only a hash: addresses may be long, and pages many.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl<'a> List<'a> {
+    fn begin(root: &Url, table: &'a TokenTable, wanted: Wanted<'a>) -> Result<Self, Failure> {
+        let columns = odata::columns(table);
+        let url = odata::query(root, table, &columns, wanted)?;
+        Ok(Self { table, columns, wanted, url, seen: HashSet::new(), hasher: RandomState::new() })
+    }
+
+    /// Notes that the next page is read.
+    fn first_time(&mut self) -> Result<(), Failure> {
+        if !self.seen.insert(self.hasher.hash_one(self.url.as_str())) {
+            return Err(malformed("the portal's list leads back to a page that was read already"));
+        }
+        if self.seen.len() > MAX_PAGES {
+            return Err(malformed("the portal's list has more than 10000 pages"));
+        }
+        Ok(())
+    }
+}
 
 impl ThinkwisePortal {
     pub(super) async fn rows(&self, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
@@ -40,15 +70,22 @@ impl ThinkwisePortal {
     pub(super) async fn some(&self, table: &TokenTable, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let mut found = Vec::new();
         let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| found.push(row));
-        self.pages(table, Wanted::Some(rows), &mut each).await?;
+        let mut list = List::begin(&self.base, table, Wanted::Some(rows))?;
+        while self.read_on(&mut list, &mut each).await? {}
         Ok(found)
     }
 
-    pub(super) async fn all(&self, each: &mut (dyn FnMut(PortalRow) + Send)) -> Result<(), Failure> {
+    pub(super) async fn all(&self, pages: &mut dyn Pages) -> Result<(), Failure> {
         let known = self.known(self.http.deadline()).await?;
         let table = self.visible(&known)?;
-        let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(&mut *each);
-        self.pages(table, Wanted::All, &mut each).await
+        let mut list = List::begin(&self.base, table, Wanted::All)?;
+        loop {
+            pages.before_page().await;
+            let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| pages.row(row));
+            if !self.read_on(&mut list, &mut each).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// The table, where our user may read it. That he may not is looked at again from time to time.
@@ -62,32 +99,17 @@ impl ThinkwisePortal {
         })
     }
 
-    async fn pages(&self, table: &TokenTable, wanted: Wanted<'_>, each: Each<'_>) -> Result<(), Failure> {
-        let columns = odata::columns(table);
-        let mut url = odata::query(&self.base, table, &columns, wanted)?;
-        // Of each page that was read only a hash: addresses may be long, and pages many.
-        let (hasher, mut seen) = (RandomState::new(), HashSet::new());
-        while seen.insert(hasher.hash_one(url.as_str())) {
-            if seen.len() > MAX_PAGES {
-                return Err(malformed("the portal's list has more than 10000 pages"));
-            }
-            let page = self.page(table, &url, &columns, each, self.http.deadline()).await;
-            let next = match page {
-                Ok(next) => next,
-                Err(failure) => {
-                    self.doubt(&failure);
-                    return Err(failure);
-                }
-            };
-            match next {
-                // For a probe the first row is enough, whatever comes after it.
-                Some(link) if !matches!(wanted, Wanted::Some(Rows::Probe)) => {
-                    url = address::same_server(&url, &link, "link to the next page")?;
-                }
-                _ => return Ok(()),
-            }
-        }
-        Err(malformed("the portal's list leads back to a page that was read already"))
+    /// Reads the next page of a list; false where it was the last one.
+    async fn read_on(&self, list: &mut List<'_>, each: Each<'_>) -> Result<bool, Failure> {
+        list.first_time()?;
+        let page = self.page(list.table, &list.url, &list.columns, each, self.http.deadline()).await;
+        let next = page.inspect_err(|failure| self.doubt(failure))?;
+        // For a probe the first row is enough, whatever comes after it.
+        let Some(link) = next.filter(|_| !matches!(list.wanted, Wanted::Some(Rows::Probe))) else {
+            return Ok(false);
+        };
+        list.url = address::same_server(&list.url, &link, "link to the next page")?;
+        Ok(true)
     }
 
     /// Reads one page; gives the link to the next one.

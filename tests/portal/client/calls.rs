@@ -93,7 +93,7 @@ async fn rows_that_came_before_a_failure_are_no_list() {
         Fault::ActThenAnswer(200, r#"{"value":[{"token_id":1,"username":"u"},{"token_id":2}]}"#),
     );
     let mut given = 0;
-    let failure = portal.scan(&mut |_| given += 1).await.expect_err("a row without a username");
+    let failure = portal.scan(&mut |_: PortalRow| given += 1).await.expect_err("a row without a username");
     assert_eq!((failure.reason, given), (Reason::AnswerMalformed, 1));
     assert!(failure.message.contains("username"), "{failure}");
 }

@@ -3,7 +3,7 @@
 use crate::simulator::{FixedPart, Operation, Profile, Server, Simulator};
 use registry_token_operator::api::{Limits, Thinkwise};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{Portal as _, Rows, TokenRef};
+use registry_token_operator::portal::{Portal as _, PortalRow, Rows, TokenRef};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ async fn live(simulator: &Simulator, portal: &ThinkwisePortal, name: &str) {
     }
     if is_listed {
         let mut ids = BTreeSet::new();
-        portal.scan(&mut |row| ids.extend([row.id])).await.expect(name);
+        portal.scan(&mut |row: PortalRow| ids.extend([row.id])).await.expect(name);
         assert_eq!(ids, tokens.iter().map(|(id, _)| id.clone()).collect(), "{name}");
     }
     for (id, username) in &tokens {

@@ -107,7 +107,7 @@ pub async fn of(shape: Shape) -> (Fake, ThinkwisePortal) {
 
 pub async fn all(portal: &ThinkwisePortal) -> Result<Vec<PortalRow>, Failure> {
     let mut rows = Vec::new();
-    portal.scan(&mut |row| rows.push(row)).await?;
+    portal.scan(&mut |row: PortalRow| rows.push(row)).await?;
     Ok(rows)
 }
 
