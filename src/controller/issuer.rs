@@ -45,14 +45,15 @@ pub async fn prepare(
         registries.push(RegistryLogin { host: registry.host.clone(), ca_pem });
     }
     let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
-    let former = ctx.issuers.handle(key).filter(|former| former.inputs == inputs);
     let gate = ctx.issuers.gate(key, &spec.limits);
-    let portal: Arc<dyn Portal> = if let Some(former) = former {
-        Arc::clone(&former.portal)
+    let portal = if let Some(former) = ctx.issuers.client(key, &inputs) {
+        former
     } else {
         let settings =
             Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem, keep: spec.audit.interval.0 };
-        Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?)
+        let portal: Arc<dyn Portal> = Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?);
+        ctx.issuers.keep_client(key, inputs, &portal);
+        portal
     };
     let resolved = look(&*portal, &gate).await?;
     let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
@@ -72,7 +73,7 @@ pub async fn prepare(
     };
     let (uid, generation) = (object.uid(), object.generation());
     let credentials = credentials_name(spec);
-    Ok(Arc::new(Handle { uid, generation, facts, inputs, hosts, registries, resolved, credentials, portal, gate }))
+    Ok(Arc::new(Handle { uid, generation, facts, hosts, registries, resolved, credentials, portal, gate }))
 }
 
 /// Does the portal answer? What it is like is kept by it; that it lists is asked each time.

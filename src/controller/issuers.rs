@@ -49,8 +49,6 @@ pub struct Handle {
     pub generation: i64,
     /// What it asks of its objects.
     pub facts: IssuerFacts,
-    /// What its portal's client was made of.
-    pub inputs: [u8; 32],
     /// Its registries.
     pub hosts: Vec<String>,
     /// The same, with whom to trust there.
@@ -94,12 +92,19 @@ struct Audits {
     free_since: Option<Timestamp>,
 }
 
+/// What outlives a change of the spec or the credentials, and a time in which the issuer is not ready.
+struct Lasting {
+    gate: Arc<Gate>,
+    /// The portal's client, and a hash of what it was made of.
+    client: Option<([u8; 32], Arc<dyn Portal>)>,
+}
+
 /// All of them.
 #[derive(Default)]
 pub struct Issuers {
     known: RwLock<HashMap<IssuerKey, Entry>>,
     audits: Mutex<HashMap<IssuerKey, Audits>>,
-    gates: Mutex<HashMap<IssuerKey, Arc<Gate>>>,
+    lasting: Mutex<HashMap<IssuerKey, Lasting>>,
 }
 
 impl Issuers {
@@ -107,13 +112,39 @@ impl Issuers {
         self.audits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The limiter of an issuer. It outlives a change of the spec or the credentials, and a time in which
-    /// the issuer is not ready: what is under way still counts.
+    fn lasting(&self) -> MutexGuard<'_, HashMap<IssuerKey, Lasting>> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limiter of an issuer: what is under way still counts, whatever the issuer has become since.
     pub fn gate(&self, key: &IssuerKey, limits: &Limits) -> Arc<Gate> {
-        let mut all = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = all.entry(key.clone()).or_insert_with(|| Arc::new(Gate::new(limits)));
-        gate.adjust(limits);
-        Arc::clone(gate)
+        let mut all = self.lasting();
+        let lasting =
+            all.entry(key.clone()).or_insert_with(|| Lasting { gate: Arc::new(Gate::new(limits)), client: None });
+        lasting.gate.adjust(limits);
+        Arc::clone(&lasting.gate)
+    }
+
+    /// The client of an issuer's portal that was made of these inputs, however its last call ended: its
+    /// connections, its bearer and what it found in `$metadata` stay.
+    pub fn client(&self, key: &IssuerKey, inputs: &[u8; 32]) -> Option<Arc<dyn Portal>> {
+        let all = self.lasting();
+        let (made_of, client) = all.get(key)?.client.as_ref()?;
+        (made_of == inputs).then(|| Arc::clone(client))
+    }
+
+    /// Keeps a client beside the limiter, in the place of the former one.
+    pub fn keep_client(&self, key: &IssuerKey, inputs: [u8; 32], client: &Arc<dyn Portal>) {
+        if let Some(lasting) = self.lasting().get_mut(key) {
+            lasting.client = Some((inputs, Arc::clone(client)));
+        }
+    }
+
+    /// The issuer is gone: of what is known of it nothing is kept.
+    pub fn forget(&self, key: &IssuerKey) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.lasting().remove(key);
+        self.forget_audits(key);
     }
 
     /// The last audit.

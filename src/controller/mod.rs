@@ -152,6 +152,7 @@ async fn run_issuers<I>(
             && gone.get(&ObjectRef::from_obj(issuer)).is_none()
         {
             missing(&context, &issuer.key());
+            context.memory.forget(&IssuerObject::uid(issuer));
         }
     });
     Controller::for_stream(events, store)
@@ -172,13 +173,19 @@ async fn run_issuers<I>(
         .await;
 }
 
-/// Notes that there is no such issuer, and lets its objects say so.
+/// Forgets an issuer that is not there any more, and lets its objects say so: what no filled cache holds is
+/// missing.
 fn missing(ctx: &Context, key: &IssuerKey) {
-    set(ctx, key, Entry::Missing);
+    ctx.issuers.forget(key);
+    wake_users(ctx, key);
 }
 
 fn set(ctx: &Context, key: &IssuerKey, entry: Entry) {
     ctx.issuers.set(key.clone(), entry);
+    wake_users(ctx, key);
+}
+
+fn wake_users(ctx: &Context, key: &IssuerKey) {
     for token in ctx.tokens.state() {
         if IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));

@@ -41,6 +41,9 @@ struct State {
     known: Option<Arc<Known>>,
     read: Option<Instant>,
     doubted: bool,
+    /// What `$metadata` showed, and when, while whether the list can be read is not known yet: the portal did
+    /// not answer that, and need not send some megabytes again for it.
+    unprobed: Option<(Interface, Instant)>,
 }
 
 impl Memory {
@@ -123,10 +126,11 @@ impl ThinkwisePortal {
     }
 
     async fn find_out(&self, deadline: Instant) -> Result<Known, Failure> {
-        let catalog = self.catalog(deadline).await?;
-        let interface = resolve(&self.spec, &catalog)
-            .map_err(|mismatch| Failure::new(Sent::No, Reason::MetadataMismatch, mismatch.to_string()))?;
-        drop(catalog);
+        let unprobed = self.memory.state().unprobed.take();
+        let (interface, read) = match unprobed.filter(|(_, read)| read.elapsed() < REREAD) {
+            Some(former) => former,
+            None => (self.shown(deadline).await?, Instant::now()),
+        };
         if interface.table.is_none() {
             let why = "$metadata shows our user no table of tokens".to_owned();
             return Ok(Known { interface, hidden: Some(why) });
@@ -138,8 +142,18 @@ impl ThinkwisePortal {
                 Ok(interface) => Ok(Known { interface, hidden: Some(failure.message) }),
                 Err(problem) => Err(Failure { message: format!("{}. {problem}", failure.message), ..failure }),
             },
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                self.memory.state().unprobed = Some((interface, read));
+                Err(failure)
+            }
         }
+    }
+
+    /// How the portal is used, as its `$metadata` shows it.
+    async fn shown(&self, deadline: Instant) -> Result<Interface, Failure> {
+        let catalog = self.catalog(deadline).await?;
+        resolve(&self.spec, &catalog)
+            .map_err(|mismatch| Failure::new(Sent::No, Reason::MetadataMismatch, mismatch.to_string()))
     }
 
     /// Reads the tables and tasks that the portal shows our user.
