@@ -79,9 +79,16 @@ async fn perform(
     request: Request,
     caches: Caches,
 ) -> Result<Answer, Fault> {
+    let failed = |failure: Failure| {
+        issuer.gate.heed(&failure);
+        waiting(failure.reason, failure.message)
+    };
     Ok(match request {
         Request::Scan => {
-            let inventory = scan(ctx, issuer).await.map_err(failed)?;
+            let inventory = tokio::select! {
+                scanned = scan(ctx, issuer) => scanned.map_err(failed)?,
+                () = ctx.stop.cancelled() => return Err(ended()),
+            };
             let known = if caches == Caches::Trusted { cached(ctx, key) } else { Known::default() };
             Answer::Scanned(inventory, known)
         }
@@ -99,10 +106,6 @@ async fn perform(
             Answer::Done
         }
     })
-}
-
-fn failed(failure: Failure) -> Fault {
-    waiting(failure.reason, failure.message)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

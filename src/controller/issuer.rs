@@ -2,7 +2,7 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
-use super::hands::{LONGEST_HOLD_OFF, SEND_WITHIN};
+use super::hands::SEND_WITHIN;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, RegistryLogin};
 use super::world::asked;
@@ -80,9 +80,7 @@ pub async fn prepare(
 async fn look(portal: &dyn Portal, gate: &Gate) -> Result<Resolved, NotReady> {
     let _permit = gate.call(Priority::Later, "").await;
     let failed = |failure: Failure| {
-        if let Some(wait) = failure.retry_after {
-            gate.hold_off(wait.min(LONGEST_HOLD_OFF));
-        }
+        gate.heed(&failure);
         said(&failure)
     };
     let resolved = portal.resolve().await.map_err(failed)?;

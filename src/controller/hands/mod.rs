@@ -7,7 +7,7 @@ mod registry;
 mod secret;
 mod secret_body;
 
-pub use portal::{LONGEST_HOLD_OFF, SEND_WITHIN, row};
+pub use portal::{SEND_WITHIN, row};
 
 use super::cluster::ClusterError;
 use super::context::Context;

@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// A request is sent within this time of reading the issuer, or the issuer is read again.
 pub const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// A portal's wish to wait is kept for so long at most, before it is asked again.
-pub const LONGEST_HOLD_OFF: Duration = Duration::from_mins(5);
 
 impl Hands<'_> {
     fn handle(&self) -> Result<Arc<Handle>, Answer> {
@@ -110,9 +108,7 @@ impl Hands<'_> {
     /// What a failure of the portal means; the issuer is looked at again where the failure is not
     /// the object's own.
     fn failed(&self, issuer: &Handle, failure: Failure) -> Answer {
-        if let Some(wait) = failure.retry_after {
-            issuer.gate.hold_off(wait.min(LONGEST_HOLD_OFF));
-        }
+        issuer.gate.heed(&failure);
         if matches!(
             failure.reason,
             Reason::Unauthorised

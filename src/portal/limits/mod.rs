@@ -9,6 +9,7 @@ mod tests;
 
 use self::pace::Pace;
 use self::queue::Queue;
+use super::Failure;
 use crate::api::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,9 @@ pub enum Priority {
 /// way: enough that the portal never waits for the API server, few enough that a crash leaves
 /// few reservations behind.
 const PREPARING: usize = 3;
+
+/// A portal's wish to wait is kept for so long at most, before it is asked again.
+pub const LONGEST_HOLD_OFF: Duration = Duration::from_mins(5);
 
 /// The limiter of one portal.
 pub struct Gate {
@@ -81,6 +85,13 @@ impl Gate {
     /// a call that is under way, and by no more.
     pub async fn call(&self, priority: Priority, namespace: &str) -> Permit {
         self.calls.take(priority, namespace).await
+    }
+
+    /// Holds off as long as the portal asked to with a failure, if it did.
+    pub fn heed(&self, failure: &Failure) {
+        if let Some(wait) = failure.retry_after {
+            self.hold_off(wait.min(LONGEST_HOLD_OFF));
+        }
     }
 
     /// No call begins before so much time has passed: the portal asked for it.
