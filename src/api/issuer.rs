@@ -198,9 +198,10 @@ pub struct IssuerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<i64>,
 
-    /// The Secret with the portal's credentials that carries our finalizer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials_secret: Option<String>,
+    /// The Secrets with the portal's credentials that carry our finalizer: the one that the spec names, and
+    /// former ones until that one works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials_secrets: Vec<String>,
 
     /// When the portal's list was last read. Written only together with another change, so that at rest
     /// nothing is written.

@@ -36,6 +36,9 @@ pub enum Reason {
     ListShrunken,
     /// The portal answers, and does not list the tokens to our user.
     ListHidden,
+    /// The portal answers, and its list could not be read to the end, or what was found in it not be
+    /// put in order.
+    AuditFailed,
     /// The portal answers, and its limits are too low for all the rotations.
     RotationTooFrequent,
     /// The portal shows the description of the spec.
@@ -114,6 +117,14 @@ pub enum Reason {
     Unreadable,
     /// The API server could not be asked.
     ClusterUnavailable,
+}
+
+impl Reason {
+    /// Whether what failed with this would fail with everything else that the portal is asked, too.
+    #[must_use]
+    pub const fn concerns_the_portal(self) -> bool {
+        matches!(self, Self::Unauthorised | Self::Unreachable | Self::TlsUntrusted | Self::TimedOut | Self::RateLimited)
+    }
 }
 
 impl fmt::Display for Reason {

@@ -53,7 +53,17 @@ pub async fn run(
         tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
     }
     let first = ctx.issuers.audited(key).is_none();
-    ctx.issuers.set_audited(key, Audited { inventory: found.inventory, vanished, first }, lag);
+    if let Some(left) = &found.left {
+        tracing::warn!(
+            issuer = key.name,
+            left = left.count,
+            reason = %left.fault.reason,
+            detail = left.fault.message,
+            "tokens that belong to nobody could not be revoked"
+        );
+    }
+    let audited = Audited { inventory: found.inventory, vanished, left: found.left, first };
+    ctx.issuers.set_audited(key, audited, lag);
     wake(ctx, key, issuer);
     Ok(())
 }

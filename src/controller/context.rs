@@ -2,7 +2,6 @@
 
 use super::clock::Clock;
 use super::events::Events;
-use super::issuer::credentials_name;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, Issuers};
 use super::kept::KeptSecret;
@@ -123,17 +122,18 @@ impl Context {
         }
     }
 
-    /// Whether another issuer beside this one logs in with the Secret of this name.
-    pub fn others_use_secret(&self, key: &IssuerKey, name: &str) -> bool {
+    /// Whether another issuer beside this one holds the Secret of this name.
+    pub fn others_hold_secret(&self, key: &IssuerKey, name: &str) -> bool {
         let Some(caches) = self.caches.get() else { return true };
         let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
-        let uses = |other: &dyn IssuerObject| {
+        let holds = |other: &dyn IssuerObject| {
             other.key() != *key
                 && namespace(&other.key().namespace) == namespace(&key.namespace)
-                && credentials_name(other.spec()).as_deref() == Some(name)
+                // It notes the name before it puts its finalizer on the Secret.
+                && other.status().is_some_and(|status| status.credentials_secrets.iter().any(|held| held == name))
         };
-        caches.cluster.state().iter().any(|issuer| uses(&**issuer))
-            || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
+        caches.cluster.state().iter().any(|issuer| holds(&**issuer))
+            || caches.namespaced.state().iter().any(|issuer| holds(&**issuer))
     }
 
     /// Has an issuer's portal audited when no late answer can come any more.

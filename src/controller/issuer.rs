@@ -114,7 +114,7 @@ fn fingerprint(object: &dyn IssuerObject, credentials: &Credentials, ca_pem: Opt
 }
 
 /// From reading the issuer to the last moment at which an answer may come.
-fn longest_answer(limits: &Limits) -> Duration {
+pub fn longest_answer(limits: &Limits) -> Duration {
     SEND_WITHIN + limits.request_timeout.0
 }
 

@@ -32,20 +32,39 @@ fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret
 }
 
 /// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
-/// revoke what was requested with them. A former Secret is let go.
-pub async fn hold<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
+/// revoke what was requested with them. Gives the issuer as it is then.
+///
+/// The Secret's name is noted first, so that none is forgotten that bears our finalizer.
+pub async fn hold<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<I, ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    if let Some((secrets, name)) = credentials(object, ctx) {
-        mark_secret(&secrets, &name, true).await?;
-        let former = object.status().and_then(|status| status.credentials_secret.clone());
-        if let Some(former) = former.filter(|former| *former != name) {
-            let_go(object, ctx, &secrets, &former).await?;
+    let (name, params) = (object.name_any(), PatchParams::default());
+    let mut object = object.clone();
+    if let Some((secrets, secret)) = credentials(&object, ctx) {
+        let mut noted = noted(&object);
+        if !noted.contains(&secret) {
+            noted.push(secret.clone());
+            let body = json!({
+                "metadata": {"uid": IssuerObject::uid(&object), "resourceVersion": object.version()},
+                "status": {"credentialsSecrets": noted},
+            });
+            object = call("note the issuer's Secret", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
         }
+        mark_secret(&secrets, &secret, true).await?;
     }
-    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), true) {
-        call("hold the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body))).await?;
+    if let Some(body) = finalizers(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
+        object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
+    }
+    Ok(object)
+}
+
+/// The Secret that the spec names works: former ones may go.
+pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<(), ClusterError> {
+    if let Some((secrets, present)) = credentials(object, ctx) {
+        for former in noted(object).iter().filter(|former| **former != present) {
+            let_go(object, ctx, &secrets, former).await?;
+        }
     }
     Ok(())
 }
@@ -55,12 +74,10 @@ pub async fn release<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), C
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    if let Some((secrets, name)) = credentials(object, ctx) {
-        let former = object.status().and_then(|status| status.credentials_secret.clone());
-        for name in former.filter(|former| *former != name).into_iter().chain([name]) {
-            let_go(object, ctx, &secrets, &name).await?;
-        }
+    if let Some((secrets, present)) = credentials(object, ctx) {
+        let_go(object, ctx, &secrets, &present).await?;
     }
+    let_former_go(object, ctx).await?;
     if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
         call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
             .await?;
@@ -68,14 +85,19 @@ where
     Ok(())
 }
 
-/// Takes our finalizer off a Secret, unless another issuer logs in with it.
+/// The Secrets that may bear our finalizer for this issuer.
+fn noted(object: &dyn IssuerObject) -> Vec<String> {
+    object.status().map(|status| status.credentials_secrets.clone()).unwrap_or_default()
+}
+
+/// Takes our finalizer off a Secret, unless another issuer holds it.
 async fn let_go<I: IssuerObject>(
     object: &I,
     ctx: &Context,
     secrets: &Api<Secret>,
     name: &str,
 ) -> Result<(), ClusterError> {
-    if ctx.others_use_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, false).await }
+    if ctx.others_hold_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, false).await }
 }
 
 async fn mark_secret(secrets: &Api<Secret>, name: &str, wanted: bool) -> Result<(), ClusterError> {

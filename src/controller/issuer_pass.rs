@@ -3,17 +3,17 @@
 use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
-use super::issuer::prepare;
-use super::issuer_hold::{hold, release, users};
+use super::issuer::{NotReady, prepare};
+use super::issuer_hold::{hold, let_former_go, release, users};
 use super::issuer_kind::IssuerObject;
-use super::issuer_status::write_status;
+use super::issuer_status::{Told, write_status};
 use super::issuers::{Entry, Handle, IssuerKey};
-use super::release::judge;
+use super::release::{Leaving, judge, word};
 use super::world::Shared;
 use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::domain::backoff;
+use crate::domain::fault::Fault;
 use crate::domain::observed::IssuerFacts;
-use crate::domain::release::Release;
 use jiff::Timestamp;
 use kube::runtime::controller;
 use kube::runtime::reflector::ObjectRef;
@@ -50,14 +50,15 @@ where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (key, users) = (object.key(), users(ctx, &object.key()));
-    let mut held = IssuerObject::finalizers(object).iter().any(|finalizer| finalizer == FINALIZER);
-    if !users.is_empty() && !object.deleting() {
-        hold(object, ctx, api).await?;
-        held = true;
-    }
+    let held = |object: &I| IssuerObject::finalizers(object).iter().any(|finalizer| finalizer == FINALIZER);
+    let object = &if !object.deleting() && (held(object) || !users.is_empty()) {
+        hold(object, ctx, api).await?
+    } else {
+        object.clone()
+    };
     let found = match moved(object, &users) {
         Some(fault) => Err(fault),
-        None => prepare(ctx, &key, object, held).await,
+        None => prepare(ctx, &key, object, held(object)).await,
     };
     note(ctx, &key, &found);
     // It went while the portal was asked: what was just noted must not outlive it.
@@ -65,18 +66,21 @@ where
         super::missing(ctx, &key);
         return Ok(CHECK);
     }
-    if object.deleting()
-        && let Some(wait) = leave(object, ctx, api).await?
-    {
-        return Ok(wait);
+    if object.deleting() {
+        return leave(object, ctx, api, &found, &users).await;
     }
-    let failed = audit_if_due(ctx, &key, object, &found).await;
-    write_status(object, ctx, api, &found, &users).await?;
-    let Some(issuer) = found.ok().filter(|_| !failed) else {
-        return Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()));
-    };
-    ctx.memory.succeeded(&object.uid());
-    Ok(if object.deleting() { RELEASE } else { next_look(ctx, &key, object, &issuer) })
+    if found.is_ok() {
+        let_former_go(object, ctx).await?;
+    }
+    let failed = audit_if_due(ctx, &key, object, &found).await.err();
+    write_status(object, ctx, api, Told { found: &found, audit: failed.as_ref(), users: &users }).await?;
+    match found.ok().filter(|_| failed.is_none()) {
+        Some(issuer) => {
+            ctx.memory.succeeded(&object.uid());
+            Ok(next_look(ctx, &key, object, &issuer))
+        }
+        None => Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter())),
+    }
 }
 
 /// Tokens do not move: an address that was changed while some live at the former one is not used.
@@ -101,50 +105,64 @@ fn moved(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<(Rea
     })
 }
 
-/// Audits the portal when its time has come; true if that failed.
+/// Audits the portal when its time has come.
 async fn audit_if_due(
     ctx: &Context,
     key: &IssuerKey,
     object: &dyn IssuerObject,
-    found: &Result<Arc<Handle>, (Reason, String)>,
-) -> bool {
-    let Ok(issuer) = found else { return false };
+    found: &Result<Arc<Handle>, NotReady>,
+) -> Result<(), Fault> {
+    let Ok(issuer) = found else { return Ok(()) };
     let due = || until_audit(ctx, key, object, issuer).is_zero();
     // "Reconcile now", as on a RegistryToken.
     let asked = ctx.memory.asks_to_look(&object.uid(), object.annotations());
-    if object.deleting() || !issuer.facts.list_visible || !(asked || due()) {
-        return false;
+    if !issuer.facts.list_visible || !(asked || due()) {
+        return Ok(());
     }
     let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
-    match audit::run(ctx, key, issuer, most, Caches::Trusted).await {
-        Ok(()) => {
-            ctx.memory.looked(&object.uid(), object.annotations());
-            false
-        }
+    let audited = audit::run(ctx, key, issuer, most, Caches::Trusted).await;
+    match &audited {
+        Ok(()) => ctx.memory.looked(&object.uid(), object.annotations()),
         Err(fault) => {
             tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the audit failed");
-            true
         }
     }
+    audited
 }
 
-/// An issuer that is being deleted; how long to wait before the next look, if it may not go yet.
-async fn leave<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<Option<Duration>, ClusterError>
+/// An issuer that is being deleted: it goes, or says what it waits for. Returns how long until the next look.
+async fn leave<I>(
+    object: &I,
+    ctx: &Context,
+    api: &Api<I>,
+    found: &Result<Arc<Handle>, NotReady>,
+    users: &[Arc<RegistryToken>],
+) -> Result<Duration, ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let key = object.key();
-    let handle = ctx.issuers.handle(&key);
-    Ok(match judge(ctx, object, handle.as_deref()).await? {
-        Release::InUse => None,
-        Release::Wait(left) => Some(left),
-        Release::Audit => Some(RELEASE),
-        Release::Now => {
-            release(object, ctx, api).await?;
-            ctx.issuers.forget_audits(&key);
-            ctx.issuers.set(key, Entry::Missing);
-            Some(CHECK)
+    let leaving = judge(ctx, object, found).await?;
+    if matches!(leaving, Leaving::Now) {
+        release(object, ctx, api).await?;
+        ctx.issuers.forget_audits(&key);
+        ctx.issuers.set(key.clone(), Entry::Missing);
+        // Its end may have been seen before that was noted.
+        if !ctx.may_exist(&key) {
+            super::missing(ctx, &key);
         }
+        return Ok(CHECK);
+    }
+    let said = Err(word(object, &leaving, found.as_ref().err()));
+    write_status(object, ctx, api, Told { found: &said, audit: None, users }).await?;
+    let hindered = matches!(leaving, Leaving::Unaudited(_)) || found.is_err();
+    if !hindered {
+        ctx.memory.succeeded(&object.uid());
+    }
+    Ok(match leaving {
+        Leaving::Later(left) => left,
+        _ if hindered => backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()),
+        _ => RELEASE,
     })
 }
 

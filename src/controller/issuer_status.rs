@@ -2,30 +2,37 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
+use super::issuer::NotReady;
 use super::issuer_kind::IssuerObject;
 use super::issuers::Handle;
 use crate::api::{ConditionType, IssuerStatus, PortalLocation, Reason, RegistryToken};
+use crate::domain::audit::Left;
 use crate::domain::conditions::{self, Said, Truth};
+use crate::domain::fault::Fault;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+/// What a pass found out.
+pub struct Told<'a> {
+    /// Whether the portal can be worked with, or what else to say of an issuer that is not ready.
+    pub found: &'a Result<Arc<Handle>, NotReady>,
+    /// Why the audit failed that was due.
+    pub audit: Option<&'a Fault>,
+    /// The objects that name the issuer.
+    pub users: &'a [Arc<RegistryToken>],
+}
+
 /// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
-pub async fn write_status<I>(
-    object: &I,
-    ctx: &Context,
-    api: &Api<I>,
-    found: &Result<Arc<Handle>, (Reason, String)>,
-    users: &[Arc<RegistryToken>],
-) -> Result<(), ClusterError>
+pub async fn write_status<I>(object: &I, ctx: &Context, api: &Api<I>, told: Told<'_>) -> Result<(), ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let mut status = next_status(ctx, object, found, users);
+    let mut status = next_status(ctx, object, &told);
     // That the list was read once more is no news.
     let former = object.status().and_then(|status| status.last_audit_time.clone());
     let fresh = std::mem::replace(&mut status.last_audit_time, former);
@@ -38,7 +45,10 @@ where
         status.and_then(|status| status.conditions.iter().find(|one| one.type_ == wanted).cloned())
     };
     let (former, current) = (ready(object.status()), ready(Some(&status)));
-    let body = json!({"metadata": {"uid": IssuerObject::uid(object)}, "status": status});
+    let body = json!({
+        "metadata": {"uid": IssuerObject::uid(object), "resourceVersion": object.version()},
+        "status": patch(&json!(object.status()), json!(status)),
+    });
     call(
         "write the issuer's status",
         api.patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)),
@@ -59,22 +69,28 @@ where
     Ok(())
 }
 
-fn next_status(
-    ctx: &Context,
-    object: &dyn IssuerObject,
-    found: &Result<Arc<Handle>, (Reason, String)>,
-    users: &[Arc<RegistryToken>],
-) -> IssuerStatus {
+/// The merge patch that makes the one of the other: what is gone is named too, else it would stay.
+fn patch(former: &Value, mut wanted: Value) -> Value {
+    if let (Some(former), Some(wanted)) = (former.as_object(), wanted.as_object_mut()) {
+        for (key, former) in former {
+            let next = wanted.entry(key.clone()).or_insert(Value::Null);
+            *next = patch(former, next.take());
+        }
+    }
+    wanted
+}
+
+fn next_status(ctx: &Context, object: &dyn IssuerObject, told: &Told<'_>) -> IssuerStatus {
     let mut status = object.status().cloned().unwrap_or_default();
     status.observed_generation = Some(object.generation());
-    let (value, reason, message) = match found {
+    let (value, reason, message) = match told.found {
         Ok(handle) => {
             fill(&mut status, ctx, object, handle);
             if let Some(failure) = handle.portal.ailment() {
                 // It can be worked with, as for revocations and audits, and not asked for a token.
                 (Truth::False, failure.reason, failure.message)
             } else {
-                let (reason, message) = word(ctx, object, handle, users);
+                let (reason, message) = word(ctx, object, handle, told);
                 (Truth::True, reason, message)
             }
         }
@@ -90,9 +106,8 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
     // Where tokens live at another address, the issuer does not get here.
     status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });
     status.resolved = Some(handle.resolved.names.clone());
-    if handle.facts.held {
-        status.credentials_secret.clone_from(&handle.credentials);
-    }
+    // Former ones were let go, now that this one works.
+    status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());
     if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|_| handle.facts.list_visible) {
         if !audited.first || status.tokens.is_none() {
             status.tokens = i64::try_from(audited.inventory.len()).ok();
@@ -102,26 +117,46 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
 }
 
 /// What there is to say of a portal that answers: the most important of it as the reason.
-fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, users: &[Arc<RegistryToken>]) -> (Reason, String) {
+fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'_>) -> NotReady {
     if let Some(why) = &handle.resolved.list_hidden {
         let message = format!(
             "the portal answers, and does not list the tokens to our user ({why}): there are no audits. A token whose answer got lost, or that a colleague revokes, is not found out; give the portal user the right to see the table"
         );
         return (Reason::ListHidden, message);
     }
-    if let Some(gone) = ctx.issuers.audited(&object.key()).map(|audited| audited.vanished).filter(|one| !one.believed) {
+    let audited = ctx.issuers.audited(&object.key());
+    if let Some(message) = unaudited(told.audit, audited.as_ref().and_then(|last| last.left.as_ref())) {
+        return (Reason::AuditFailed, message);
+    }
+    if let Some(gone) = audited.map(|audited| audited.vanished).filter(|one| !one.believed) {
         let message = format!(
             "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
             gone.missing, gone.of
         );
         return (Reason::ListShrunken, message);
     }
-    if let Some(message) = overworked(object, users) {
+    if let Some(message) = overworked(object, told.users) {
         return (Reason::RotationTooFrequent, message);
     }
     let notes = handle.resolved.notes.join("; ");
     let message = "the portal lists its tokens as configured";
     (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
+}
+
+/// What an audit could not do.
+fn unaudited(failed: Option<&Fault>, left: Option<&Left>) -> Option<String> {
+    if let Some(fault) = failed {
+        return Some(format!(
+            "the portal answers, and its list could not be audited: {}. Until that succeeds, a token whose answer got lost, or that a colleague revokes, is not found out; tried again",
+            fault.message
+        ));
+    }
+    left.map(|left| {
+        format!(
+            "the last audit found {} tokens that belong to nobody and could not be revoked: {}. The next audit tries again; they can be revoked in the portal by hand, too",
+            left.count, left.fault.message
+        )
+    })
 }
 
 /// Requests that one rotation takes: for the new token, its description, the look-up and the end of the old one.
@@ -139,4 +174,21 @@ fn overworked(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option
             users.len()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_named_in_the_patch_and_what_is_there_stays() {
+        let former = json!({"resolved": {"table": "t", "request": "r"}, "tokens": 3, "conditions": [{"a": 1, "b": 2}]});
+        let wanted = json!({"resolved": {"request": "r"}, "conditions": [{"a": 1}], "observedGeneration": 1});
+        let body = json!({
+            "resolved": {"table": null, "request": "r"}, "tokens": null, "conditions": [{"a": 1}], "observedGeneration": 1,
+        });
+        assert_eq!(patch(&former, wanted.clone()), body);
+        assert_eq!(patch(&json!(null), wanted.clone()), wanted, "there was none");
+        assert_eq!(patch(&json!({"resolved": {"table": "t"}}), json!({})), json!({"resolved": null}));
+    }
 }

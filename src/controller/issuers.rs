@@ -1,7 +1,7 @@
 //! What this process knows of the issuers.
 
 use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
-use crate::domain::audit::Vanished;
+use crate::domain::audit::{Left, Vanished};
 use crate::domain::inventory::Inventory;
 use crate::domain::observed::{IssuerFacts, IssuerView};
 use crate::portal::limits::Gate;
@@ -80,6 +80,8 @@ pub struct Audited {
     pub inventory: Inventory,
     /// How many tokens are gone that it had to list, and whether that is believed.
     pub vanished: Vanished,
+    /// Tokens that it was to revoke, and could not.
+    pub left: Option<Left>,
     /// It was the first one of this process: a restart is no news.
     pub first: bool,
 }

@@ -146,6 +146,17 @@ pub struct Found {
     pub inventory: Inventory,
     /// Tokens that belonged to nobody, and were revoked.
     pub revoked: usize,
+    /// Those that were to be revoked, and could not be.
+    pub left: Option<Left>,
+}
+
+/// Tokens that belong to nobody and could not be revoked, or looked at once more before that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// How many.
+    pub count: usize,
+    /// Why the first one could not.
+    pub fault: Fault,
 }
 
 /// An audit under way.
@@ -154,6 +165,7 @@ pub struct Audit {
     inventory: Option<Inventory>,
     suspects: Vec<(Row, Marker)>,
     revoked: usize,
+    left: Option<Left>,
     stage: Stage,
 }
 
@@ -175,7 +187,7 @@ impl Audit {
     /// Begins with the portal's list.
     #[must_use]
     pub const fn begin() -> (Self, Next) {
-        let audit = Self { inventory: None, suspects: vec![], revoked: 0, stage: Stage::Scanning };
+        let audit = Self { inventory: None, suspects: vec![], revoked: 0, left: None, stage: Stage::Scanning };
         (audit, Next::Do(Request::Scan))
     }
 
@@ -207,6 +219,7 @@ impl Audit {
                 self.suspects.pop();
                 self.revoke_next()
             }
+            (Stage::LookingAgain | Stage::Revoking, Answer::Failed(fault)) => self.leave(fault),
             (_, Answer::Failed(fault)) => (self, Next::End(Err(fault))),
             // An answer to another question: nothing is concluded from it.
             (_, _) => self.end(),
@@ -244,12 +257,23 @@ impl Audit {
         }
     }
 
+    /// A suspect stays until the next audit. What the list says of all others is true nevertheless; and
+    /// where it is not this one alone that the portal refuses, the rest is not tried either.
+    fn leave(mut self, fault: Fault) -> (Self, Next) {
+        let others = fault.reason.concerns_the_portal();
+        let count = if others { self.suspects.len() } else { 1 };
+        self.suspects.truncate(self.suspects.len() - count);
+        let left = self.left.get_or_insert(Left { count: 0, fault });
+        left.count += count;
+        self.revoke_next()
+    }
+
     fn end(mut self) -> (Self, Next) {
         let Some(inventory) = self.inventory.take() else {
             return (self, Next::End(Err(super::faults::unavailable("the portal's list was not read"))));
         };
-        let revoked = self.revoked;
-        (self, Next::End(Ok(Found { inventory, revoked })))
+        let (revoked, left) = (self.revoked, self.left.take());
+        (self, Next::End(Ok(Found { inventory, revoked, left })))
     }
 }
 

@@ -74,15 +74,23 @@ impl Truth {
 
     /// Runs the audit, with this request failing, and gives what was asked for.
     fn audit(&self, failing: Option<&str>) -> (Vec<String>, Result<usize, Fault>) {
+        let failing = failing.map(|word| (word, Reason::TimedOut));
+        let (asked, found) = self.audit_with(failing.as_slice());
+        (asked, found.map(|found| found.revoked))
+    }
+
+    /// The same, with these requests failing for these reasons.
+    fn audit_with(&self, failing: &[(&str, Reason)]) -> (Vec<String>, Result<Found, Fault>) {
         let (mut audit, mut next) = Audit::begin();
         let mut asked: Vec<String> = vec![];
         loop {
             let request = match next {
                 Next::Do(request) => request,
-                Next::End(found) => return (asked, found.map(|found| found.revoked)),
+                Next::End(found) => return (asked, found),
             };
             let (word, answer) = self.answer(&request, asked.iter().any(|word| word == "owners"));
-            let answer = if failing == Some(word.as_str()) { Answer::Failed(fault(Reason::TimedOut)) } else { answer };
+            let fails = failing.iter().find(|(failing, _)| *failing == word);
+            let answer = fails.map_or(answer, |(_, reason)| Answer::Failed(fault(*reason)));
             asked.push(word);
             assert!(asked.len() < 100, "it goes on for ever");
             (audit, next) = audit.step(answer);
@@ -211,10 +219,39 @@ fn a_mark_that_was_taken_off_meanwhile_protects_its_token() {
 #[test]
 fn a_failure_concludes_nothing_and_revokes_no_more() {
     let truth = Truth::of(&[marked("17", 1), marked("18", 2)], &[], &[]);
-    for failing in ["scan", "owners", "secrets", "row 18", "revoke 18"] {
+    for failing in ["scan", "owners", "secrets"] {
         let (asked, found) = truth.audit(Some(failing));
         assert_eq!(found, Err(fault(Reason::TimedOut)), "{failing}");
         assert_eq!(asked.last().map(String::as_str), Some(failing));
+    }
+}
+
+#[test]
+fn one_that_cannot_be_revoked_hinders_neither_the_others_nor_what_the_list_says() {
+    let truth = Truth::of(&[marked("17", 1), marked("18", 2), marked("19", 3), row("1", "prod")], &[], &[]);
+    for failing in ["row 18", "revoke 18"] {
+        let (asked, found) = truth.audit_with(&[(failing, Reason::RequestRefused)]);
+        let found = found.expect("it is concluded");
+        assert_eq!((found.revoked, found.inventory.len()), (2, 4), "{asked:?}");
+        assert_eq!(found.left, Some(Left { count: 1, fault: fault(Reason::RequestRefused) }));
+    }
+    let all =
+        [("revoke 17", Reason::PortalFailed), ("row 18", Reason::NoAccess), ("revoke 19", Reason::RequestRefused)];
+    let found = truth.audit_with(&all).1.expect("it is concluded");
+    assert_eq!((found.revoked, found.left.expect("counted").count), (0, 3));
+    assert_eq!(truth.audit_with(&[]).1.expect("well").left, None);
+}
+
+#[test]
+fn a_portal_that_answers_no_more_is_not_asked_about_each_suspect() {
+    let truth = Truth::of(&[marked("17", 1), marked("18", 2), marked("19", 3)], &[], &[]);
+    for failing in ["row 18", "revoke 18"] {
+        for reason in [Reason::TimedOut, Reason::Unreachable, Reason::RateLimited, Reason::Unauthorised] {
+            let (asked, found) = truth.audit_with(&[(failing, reason)]);
+            assert_eq!(asked.last().map(String::as_str), Some(failing));
+            let found = found.expect("it is concluded");
+            assert_eq!((found.revoked, found.left), (1, Some(Left { count: 2, fault: fault(reason) })));
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Auditing {
 pub struct Audited {
     pub inventory: Inventory,
     pub believed: bool,
+    /// Some of what it was to revoke is left.
+    pub left: bool,
 }
 
 /// One operator process.
@@ -206,8 +208,8 @@ impl Operator {
                 let lag = Duration::from_secs(LONGEST.unsigned_abs());
                 let vanished = Vanished::count(&found.inventory, &owners, lag, 10);
                 let believed = vanished.believed || mutant == Some(Mutant::BelievesAShrunkenList);
-                self.audited = Some(Audited { inventory: found.inventory, believed });
-                self.wants_audit = false;
+                self.audited = Some(Audited { inventory: found.inventory, believed, left: found.left.is_some() });
+                self.wants_audit = found.left.is_some();
             }
         }
     }

@@ -6,7 +6,7 @@ use super::people::Deed;
 use super::perform::{Outcome, audit_outcomes, outcomes, perform, perform_audit};
 use super::world::{LONGEST, Setting, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
-use registry_token_operator::domain::release::{Release, Releasing, release};
+use registry_token_operator::domain::release::{List, Release, Releasing, release};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -247,7 +247,8 @@ impl State {
             in_use: in_use && !blind,
             held: true,
             free_since: at(*who.free_since.get_or_insert(clock)),
-            audited: who.audited.as_ref().map(|audited| audited.inventory.begun),
+            audited: who.audited.as_ref().filter(|audited| !audited.left).map(|audited| audited.inventory.begun),
+            list: List::Visible,
             longest_answer: facts(&self.world).longest_answer,
             now,
         };

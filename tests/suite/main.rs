@@ -28,6 +28,8 @@ mod deletion;
 mod drift;
 mod first_steps;
 mod hidden;
+mod issuer_audits;
+mod issuer_ends;
 mod issuers;
 mod kstatus;
 mod life;

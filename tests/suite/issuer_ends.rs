@@ -1,0 +1,183 @@
+//! How an issuer ends: not before a last audit has shown that no token was left behind; and what it waits for
+//! is said. The Secrets with its credentials are let go with it, each of them.
+
+use crate::control_plane::eventually;
+use crate::simulator::{Config, Fault, Operation};
+use crate::stage::{LIMIT, Team, own_stage};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use registry_token_operator::api::IssuerStatus;
+use serde_json::json;
+use std::time::Duration;
+
+impl Team {
+    /// Waits until the issuer's `Ready` has this status and reason, and a message with these words.
+    pub async fn until_issuer(&self, status: &str, reason: &str, words: &[&str]) -> IssuerStatus {
+        eventually(&format!("the issuer to be Ready={status}, {reason}"), LIMIT * 2, async || {
+            let issuer = self.issuers().get("portal").await.map_err(|error| error.to_string())?;
+            let said = issuer.status.ok_or("no status")?;
+            let ready = said.conditions.iter().find(|one| one.type_ == "Ready").ok_or("no condition")?;
+            let is = ready.status == status && ready.reason == reason;
+            if is && words.iter().all(|word| ready.message.contains(word)) {
+                Ok(said)
+            } else {
+                Err(format!("Ready={} {}: {}", ready.status, ready.reason, ready.message))
+            }
+        })
+        .await
+    }
+
+    async fn until_issuer_gone(&self) {
+        eventually("the issuer to be gone", LIMIT * 2, async || match self.issuers().get_opt("portal").await {
+            Ok(None) => Ok(()),
+            Ok(Some(issuer)) => Err(json!(issuer.status).to_string()),
+            Err(error) => Err(error.to_string()),
+        })
+        .await;
+    }
+
+    /// The Secrets that carry a finalizer are these.
+    async fn until_held(&self, wanted: &[&str]) {
+        eventually(&format!("{wanted:?} to be held"), LIMIT, async || {
+            let all = self.secrets().list(&Default::default()).await.map_err(|error| error.to_string())?;
+            let held = all.items.iter().filter(|secret| !secret.finalizers().is_empty()).map(Secret::name_any);
+            let held: Vec<String> = held.collect();
+            if held == wanted { Ok(()) } else { Err(format!("{held:?}")) }
+        })
+        .await;
+    }
+
+    async fn other_credentials(&self, name: &str, password: &str) {
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "stringData": {"username": "k8s", "password": password},
+        }))
+        .await;
+    }
+
+    async fn refer_to(&self, secret: &str) {
+        self.issuer(json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": secret}}}}})).await;
+    }
+
+    async fn delete_issuer(&self) {
+        self.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_last_audit_is_done() {
+    let team = Team::new("lost-answer").await;
+    team.token("first", "takes the issuer into use").await;
+    team.until_settled("first").await;
+    team.delete("first").await;
+    // The portal makes a token, says that it failed, lists nothing, and is gone.
+    team.portal.faults().always(Operation::Request, Fault::StatusAfter(504));
+    team.portal.faults().always(Operation::List, Fault::Status(503));
+    team.token("pull", "its answer gets lost").await;
+    eventually("a token that nobody knows", LIMIT, async || {
+        let live = team.portal.ledger().live().len();
+        if live == 1 { Ok(()) } else { Err(format!("{live} live")) }
+    })
+    .await;
+    team.portal.down().await;
+    team.portal.faults().clear();
+    team.delete_issuer().await;
+    team.delete("pull").await;
+
+    let advice = ["last audit", "portal is gone for good", "registry-token.dev/revoke", "(portal)", "runbooks"];
+    team.until_issuer("False", "Unreachable", &advice).await;
+    // Longer than any answer may take.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    team.until_issuer("False", "Unreachable", &advice).await;
+    assert_eq!(team.portal.ledger().live().len(), 1);
+    team.until_held(&["portal"]).await;
+
+    team.portal.up().await;
+    team.until_issuer_gone().await;
+    assert!(team.portal.ledger().live().is_empty(), "found by its mark, and revoked");
+    team.until_held(&[]).await;
+}
+
+#[tokio::test]
+async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go() {
+    let (control_plane, operator) = own_stage().await;
+    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
+    let mut portal = Config::default();
+    portal.names.request.id = Some("container_token_id".to_owned());
+    let team = Team::bare(control_plane, "list-hidden", portal).await;
+    team.credentials("portal-password").await;
+    let outputs = json!({"username": "username", "secret": "secret", "id": "container_token_id"});
+    team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
+    team.token("pull", "while it lists").await;
+    team.until_settled("pull").await;
+    team.until_issuer("True", "PortalReady", &[]).await;
+
+    team.portal.configure(|config| config.table_hidden = true);
+    // A changed spec has the portal looked at anew.
+    let unnamed = json!({"table": null, "tasks": {"request": {"outputs": outputs}}});
+    team.issuer(json!({"thinkwise": unnamed})).await;
+    let status = team.until_issuer("True", "ListHidden", &["no audits"]).await;
+    assert_eq!(status.resolved.expect("resolved").table, None, "what is gone is taken out of the status too");
+    let audit = control_plane.audit().expect("audit");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (position, probes) = (audit.position().await.expect("a position"), team.portal.ledger().position());
+    for round in ["one", "two"] {
+        team.annotate_issuer("reconcile", round).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    let ours = |event: &crate::control_plane::AuditEvent| event.user_agent.starts_with("registry-token-operator/");
+    let written = audit.since(position).await.expect("read").filter(ours).writes();
+    assert_eq!(written.len(), 0, "at rest: {written:?}");
+    assert!(!team.portal.ledger().requests_since(probes).iter().any(|request| request.operation.is_task()));
+
+    team.delete("pull").await;
+    assert!(team.portal.ledger().live().is_empty());
+    team.delete_issuer().await;
+    team.until_issuer("False", "IssuerDeleting", &["nobody uses it any more", "no late answer can come"]).await;
+    team.until_issuer_gone().await;
+    team.until_held(&[]).await;
+    drop(operator);
+}
+
+#[tokio::test]
+async fn an_issuer_in_use_that_is_deleted_says_that_it_waits_for_its_objects() {
+    let team = Team::new("in-use").await;
+    team.token("pull", "needs its issuer").await;
+    team.until_settled("pull").await;
+    team.delete_issuer().await;
+    team.until_issuer("False", "IssuerDeleting", &["RegistryTokens still need it", "Delete them"]).await;
+    team.until("pull", "True", "TokenStored").await;
+    team.delete("pull").await;
+    team.until_issuer_gone().await;
+}
+
+#[tokio::test]
+async fn credentials_that_do_not_work_let_the_former_ones_not_go_and_are_not_forgotten() {
+    let team = Team::new("detour").await;
+    team.token("pull", "credentials move").await;
+    team.until_settled("pull").await;
+    team.until_held(&["portal"]).await;
+    team.other_credentials("portal-new", "wrong").await;
+    team.refer_to("portal-new").await;
+    team.until_issuer("False", "Unauthorised", &["portal-new"]).await;
+    team.until_held(&["portal", "portal-new"]).await;
+    // What works still is not collected meanwhile, and the way back is open.
+    team.refer_to("portal").await;
+    let status = team.until_issuer("True", "PortalReady", &[]).await;
+    assert_eq!(status.credentials_secrets, ["portal"]);
+    team.until_held(&["portal"]).await;
+
+    // Once more, to the end: without objects too, the Secret that is held is the one that is referred to.
+    team.delete("pull").await;
+    team.other_credentials("portal-other", "portal-password").await;
+    team.refer_to("portal-other").await;
+    team.until_held(&["portal-other"]).await;
+    team.refer_to("portal-new").await;
+    team.until_issuer("False", "Unauthorised", &[]).await;
+    team.refer_to("portal-other").await;
+    team.until_held(&["portal-other"]).await;
+    team.delete_issuer().await;
+    team.until_issuer_gone().await;
+    team.until_held(&[]).await;
+}
