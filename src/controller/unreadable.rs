@@ -97,3 +97,56 @@ fn tell(ctx: &Shared, about: &ObjectReference, message: String) {
     // Not awaited: the watch goes on.
     tokio::spawn(async move { ctx.events.tell(&about, false, &Reason::Unreadable.to_string(), &message).await });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RegistryToken;
+    use futures::stream;
+    use kube::runtime::{WatchStreamExt, reflector};
+    use serde_json::json;
+    use std::sync::Mutex;
+
+    fn object(name: &str, interval: &str) -> DeserializeGuard<RegistryToken> {
+        serde_json::from_value(json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
+            "metadata": {"name": name, "namespace": "team", "uid": name},
+            "spec": {"description": name, "rotation": {"interval": interval}},
+        }))
+        .expect("its metadata can be read")
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told_and_passed_over_and_still_goes_when_it_is_deleted() {
+        let (store, writer) = reflector::store();
+        let events = [
+            Event::Init,
+            Event::InitApply(object("good", "2h30m")),
+            Event::InitApply(object("bad", "30m2h")),
+            Event::InitDone,
+            // One that could be read once, and cannot any more.
+            Event::Apply(object("good", "30m2h")),
+            Event::Delete(object("good", "30m2h")),
+            Event::Delete(object("bad", "30m2h")),
+        ];
+        let told = Mutex::new(vec![]);
+        let note = |about: &ObjectReference, why: &str, seen| {
+            assert!(why.contains("30m2h"), "{why}");
+            told.lock().expect("held").push((about.name.clone().unwrap_or_default(), seen));
+        };
+        let read = readable(stream::iter(events.map(Ok)), store.clone(), note).reflect(writer);
+        let (mut seen, mut read) = (vec![], Box::pin(read));
+        while let Some(event) = read.next().await {
+            seen.push(match event.expect("no error") {
+                Event::Init => "init".to_owned(),
+                Event::InitDone => format!("done {}", store.len()),
+                Event::InitApply(one) | Event::Apply(one) => format!("there {}", one.name_any()),
+                Event::Delete(one) => format!("gone {}, {}", one.name_any(), store.len()),
+            });
+        }
+        assert_eq!(seen, ["init", "there good", "done 1", "gone good, 0"]);
+        let told = told.lock().expect("held");
+        let names: Vec<(&str, Seen)> = told.iter().map(|(name, seen)| (name.as_str(), *seen)).collect();
+        assert_eq!(names, [("bad", Seen::There), ("good", Seen::There), ("good", Seen::Gone), ("bad", Seen::Gone)]);
+    }
+}

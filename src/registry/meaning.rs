@@ -38,6 +38,9 @@ fn redirected(answer: &Response, host: &str) -> String {
     format!("{host} redirects to {other}, which is not followed: check spec.registries")
 }
 
+/// What to check where no connection comes about.
+const CONNECTION: &str = "check spec.registries, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
+
 /// The meaning of no answer, or of one that broke off.
 pub(super) fn unreachable(error: reqwest::Error, host: &str) -> Verdict {
     let (trouble, cause) = http::trouble(error);
@@ -46,14 +49,16 @@ pub(super) fn unreachable(error: reqwest::Error, host: &str) -> Verdict {
             Reason::TlsUntrusted,
             format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.registries[].tls"),
         ),
-        Trouble::ConnectionLate => unknown(Reason::TimedOut, format!("no connection to {host} came about in time")),
+        Trouble::ConnectionLate => {
+            unknown(Reason::TimedOut, format!("no connection to {host} came about in time: {CONNECTION}"))
+        }
         Trouble::Proxy => unknown(
             Reason::Unreachable,
             format!("the operator's proxy gives no connection to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
         ),
         Trouble::Late => late(host),
         Trouble::Unsendable | Trouble::NoConnection => {
-            unknown(Reason::Unreachable, format!("cannot connect to {host}: {cause}"))
+            unknown(Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION}"))
         }
         Trouble::BrokenOff => {
             unknown(Reason::Unreachable, format!("{host} broke off before its answer was complete: {cause}"))

@@ -50,6 +50,8 @@ async fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    // Whoever speaks TLS finds this provider: with a cluster that is there nobody has set one yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut show = Show::new();
     match play(arguments, &mut show).await {
         Ok(()) if show.end() => ExitCode::SUCCESS,

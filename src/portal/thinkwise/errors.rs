@@ -63,6 +63,9 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
     format!("the portal redirects to {to} (HTTP {code}), which is not followed: check spec.thinkwise.url")
 }
 
+/// What to check where no connection comes about.
+const CONNECTION: &str = "check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
+
 /// The meaning of no answer, or of one that broke off.
 pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
     let (trouble, cause) = trouble(error);
@@ -73,20 +76,12 @@ pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
             Reason::TlsUntrusted,
             format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.thinkwise.tls"),
         ),
-        Trouble::ConnectionLate => (
-            Sent::No,
-            Reason::TimedOut,
-            format!(
-                "no connection to {host} came about in time: check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)"
-            ),
-        ),
-        Trouble::NoConnection => (
-            Sent::No,
-            Reason::Unreachable,
-            format!(
-                "cannot connect to {host} ({cause}): check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)"
-            ),
-        ),
+        Trouble::ConnectionLate => {
+            (Sent::No, Reason::TimedOut, format!("no connection to {host} came about in time: {CONNECTION}"))
+        }
+        Trouble::NoConnection => {
+            (Sent::No, Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION}"))
+        }
         Trouble::Proxy => (
             Sent::No,
             Reason::Unreachable,
