@@ -195,9 +195,9 @@ impl Audit {
     #[must_use]
     pub fn step(mut self, answer: Answer) -> (Self, Next) {
         match (std::mem::replace(&mut self.stage, Stage::Revoking), answer) {
-            (Stage::Scanning, Answer::Scanned(inventory, cached)) => {
-                let suspect = |(row, marker): &&(Row, Marker)| !cached.explains(row, marker);
-                self.suspects = inventory.marked().iter().filter(suspect).cloned().collect();
+            (Stage::Scanning, Answer::Scanned(mut inventory, cached)) => {
+                let suspect = |(row, marker): &(Row, Marker)| !cached.explains(row, marker);
+                self.suspects = inventory.take_marked().into_iter().filter(suspect).collect();
                 self.inventory = Some(inventory);
                 if self.suspects.is_empty() { self.end() } else { self.ask(Request::Owners, Stage::Naming) }
             }

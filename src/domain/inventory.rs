@@ -68,10 +68,10 @@ impl Inventory {
         self.tokens.get(&token.id).filter(|shown| shown.username == username).map(|shown| shown.description)
     }
 
-    /// Rows with this issuer's mark.
+    /// Rows with this issuer's mark, which are kept no longer: under `ownershipMarker: Permanent` they are many.
     #[must_use]
-    pub fn marked(&self) -> &[(Row, Marker)] {
-        &self.marked
+    pub fn take_marked(&mut self) -> Vec<(Row, Marker)> {
+        std::mem::take(&mut self.marked)
     }
 }
 

@@ -19,8 +19,9 @@ fn of_a_token_the_digest_of_its_description_is_kept() {
 fn only_rows_with_this_issuers_mark_are_kept_whole() {
     let ours = row("1", &mark(&attempt(1)).mark("prod"));
     let other = Marker::new(IssuerTag::of("another issuer"), mark(&attempt(1)).nonce().clone());
-    let list = inventory(&[ours.clone(), row("2", &other.mark("prod")), row("3", "prod [x/y]")]);
-    assert_eq!(list.marked(), [(ours, mark(&attempt(1)))]);
+    let mut list = inventory(&[ours.clone(), row("2", &other.mark("prod")), row("3", "prod [x/y]")]);
+    assert_eq!(list.take_marked(), [(ours, mark(&attempt(1)))]);
+    assert_eq!((list.take_marked(), list.len()), (vec![], 3), "only once");
 }
 
 #[test]

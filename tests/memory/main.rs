@@ -1,7 +1,7 @@
 //! How much memory reading the portal's list takes. A binary of its own, for it counts what is
 //! allocated in the whole process.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 #![allow(dead_code, unused_imports, reason = "of the fake portal only the list is used here")]
 
 #[path = "../portal/client/fake/mod.rs"]
@@ -10,6 +10,10 @@ mod fake;
 use fake::{Fake, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;
 use registry_token_operator::api::Limits;
+use registry_token_operator::domain::audit::{Answer, Audit, Known, Next, Owner};
+use registry_token_operator::domain::effect::{Named, Row};
+use registry_token_operator::domain::inventory::Inventory;
+use registry_token_operator::domain::marker::{Attempt, IssuerTag, Marker, Nonce};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Portal as _, PortalRow};
 use secrecy::SecretString;
@@ -37,6 +41,9 @@ fn portal(url: &str) -> ThinkwisePortal {
     .expect("a portal")
 }
 
+/// One measures at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// What reading a list of so many tokens, 1,000 a page, takes beside what was there before.
 async fn taken(tokens: i64) -> usize {
     let fake = Fake::of(Shape::default()).await;
@@ -54,7 +61,62 @@ async fn taken(tokens: i64) -> usize {
 
 #[tokio::test]
 async fn reading_ten_thousand_tokens_takes_what_a_page_takes() {
+    let _alone = ALONE.lock().await;
     let (page, list) = (taken(1_000).await, taken(10_000).await);
     println!("a page of 1,000: {} KiB; a list of 10,000: {} KiB", page >> 10, list >> 10);
     assert!(list < page * 3 / 2, "a page takes {page} bytes, ten of them {list}");
+}
+
+/// What an audit's end leaves of so many tokens, with the issuer's mark in each or in none.
+async fn left(tokens: i64, are_marked: bool) -> usize {
+    let tag = IssuerTag::of("issuer");
+    let fake = Fake::of(Shape::default()).await;
+    let attempt = Attempt::from_random(&[7; 16]);
+    let mut owned = vec![];
+    for id in 1..=tokens {
+        let marker = Marker::new(tag.clone(), Nonce::of(&id.to_string(), &attempt));
+        let text = "x".repeat(150);
+        let text = if are_marked { marker.mark(&text) } else { text };
+        fake.ledger().tokens.insert(id, (format!("robot${id}"), text));
+        owned.push(Named { id: id.to_string(), username: format!("robot${id}") });
+    }
+    let portal = portal(&fake.url);
+    portal.resolve().await.expect("it fits");
+    let owner = Owner { tokens: owned, ..owner() };
+    let known = Known::of(&[], &[owner]);
+    let before = MEMORY.current_usage();
+    let mut inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), tag);
+    let mut each = |row: PortalRow| {
+        let token = Named { id: row.id, username: row.username };
+        inventory.add(Row { token, description: row.description });
+    };
+    portal.scan(&mut each).await.expect("a list");
+    let (audit, _) = Audit::begin();
+    let (audit, next) = audit.step(Answer::Scanned(inventory, known.clone()));
+    let Next::End(Ok(found)) = next else { panic!("nothing is suspect: {next:?}") };
+    drop(audit);
+    assert_eq!(found.inventory.len(), usize::try_from(tokens).expect("a count"));
+    MEMORY.current_usage().saturating_sub(before)
+}
+
+fn owner() -> Owner {
+    Owner {
+        uid: "uid".to_owned(),
+        namespace: "team-a".to_owned(),
+        secret: "pull".to_owned(),
+        tokens: vec![],
+        requested: None,
+        user: None,
+    }
+}
+
+#[tokio::test]
+async fn an_audit_leaves_ids_and_digests_and_no_rows() {
+    let _alone = ALONE.lock().await;
+    let (plain, marked) = (left(10_000, false).await, left(10_000, true).await);
+    println!("left of 10,000 tokens: {} KiB; with marks: {} KiB", plain >> 10, marked >> 10);
+    // A row's description alone takes 150 bytes.
+    for bytes in [plain, marked] {
+        assert!(bytes < 10_000 * 128, "{bytes} bytes");
+    }
 }
