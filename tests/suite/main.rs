@@ -30,6 +30,7 @@ mod first_steps;
 mod hidden;
 mod issuer_audits;
 mod issuer_ends;
+mod issuer_says;
 mod issuers;
 mod kstatus;
 mod life;

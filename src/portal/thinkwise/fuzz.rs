@@ -4,9 +4,10 @@ use super::address::same_server;
 use super::interface::{IdSource, OutputNames};
 use super::messages::tsf_messages;
 use super::metadata::Catalog;
+use super::resolve::resolve;
 use super::wire::Gathered;
 use super::{Failure, Sent};
-use crate::api::Reason;
+use crate::api::{Reason, Thinkwise};
 use crate::fuzzing::{Changes, changed, changed_text, pick};
 use crate::text::fuzz::assert_showable;
 use base64::Engine as _;
@@ -118,18 +119,38 @@ const METADATA: &str = r#"<?xml version="1.0"?><edmx:Edmx Version="4.0" xmlns:ed
 <EntityType Name="container_token"><Key><PropertyRef Name="container_token_id"/></Key>
 <Property Name="container_token_id" Type="Edm.Int32" Nullable="false"/>
 <Property Name="username" Type="Edm.String" MaxLength="100"/><Property Name="description" Type="Edm.String"/></EntityType>
-<Action Name="request_token"><Parameter Name="description" Type="Edm.String"/></Action>
-<Action Name="task_revoke" IsBound="true"><Parameter Name="b" Type="tcp.container_token"/></Action>
+<ComplexType Name="made"><Property Name="username" Type="Edm.String"/><Property Name="secret" Type="Edm.String"/></ComplexType>
+<Action Name="request_token"><Parameter Name="description" Type="Edm.String" Nullable="false"/><ReturnType Type="tcp.made"/></Action>
+<Action Name="edit_token_description"><Parameter Name="container_token_id" Type="Edm.Int32" Nullable="false"/>
+<Parameter Name="description" Type="Edm.String"/></Action>
+<Action Name="task_revoke_token" IsBound="true"><Parameter Name="b" Type="tcp.container_token"/></Action>
 <EntityContainer Name="Container"><EntitySet Name="container_token" EntityType="tcp.container_token"/>
 <ActionImport Name="request_token" Action="tcp.request_token"/></EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"#;
 
 #[test]
 fn metadata_is_read_or_refused_and_names_are_what_it_says() {
     assert!(Catalog::read(METADATA.as_bytes()).expect("good").table("container_token").is_some());
+    let spec = serde_json::json!({
+        "url": "https://portal.example.com/indicium",
+        "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
+    });
+    let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
+    let good = Catalog::read(METADATA.as_bytes()).expect("good");
+    resolve(&spec, &good).expect("it fits as it is");
     bolero::check!().with_type::<(Changes, Changes)>().for_each(|(one, two)| {
         let document = changed_text(&changed_text(METADATA, one), two);
         if let Ok(catalog) = Catalog::read(document.as_bytes()) {
             assert!(catalog.tables.iter().all(|table| document.contains(&table.name)), "{document}");
+            match resolve(&spec, &catalog) {
+                Ok(found) => {
+                    let names = [&found.request.name, &found.edit.name, &found.revoke.name];
+                    assert!(names.iter().all(|name| document.contains(*name)), "{document}");
+                }
+                Err(mismatch) => {
+                    assert!(!mismatch.0.is_empty(), "it says why");
+                    mismatch.0.iter().for_each(|problem| assert_showable(&problem.to_string()));
+                }
+            }
         }
     });
 }

@@ -40,6 +40,25 @@ async fn a_bearer_that_is_refused_is_renewed_once() {
 }
 
 #[tokio::test]
+async fn a_bearer_is_renewed_before_its_end_and_so_never_refused() {
+    let fake = Fake::start(None).await;
+    fake.ledger().bearer_seconds = 100;
+    let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));
+    portal.resolve().await.expect("it fits");
+    for (seconds, bearers) in [(0, 1), (88, 1), (3, 2), (91, 3)] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        let before = fake.seen("container_token");
+        all(&portal).await.expect("a list");
+        assert_eq!((fake.seen("container_token"), fake.bearers_made()), (before + 1, bearers), "no 401, asked once");
+        // The portal would not take the former one any more.
+        let newest = fake.ledger().bearers.pop().expect("a bearer");
+        fake.ledger().bearers = vec![newest];
+    }
+}
+
+#[tokio::test]
 async fn many_calls_fetch_one_bearer() {
     let fake = Fake::start(None).await;
     let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));

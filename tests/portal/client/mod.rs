@@ -15,5 +15,6 @@ mod matrix;
 mod metadata;
 mod profiles;
 mod staged;
+mod types;
 mod useless;
 pub mod world;

@@ -55,6 +55,8 @@ pub struct Ledger {
     pub bearers_made: usize,
     pub connections: usize,
     pub faults: BTreeMap<&'static str, VecDeque<Fault>>,
+    /// What a new bearer's end is said to be.
+    pub bearer_seconds: u64,
     pub page_size: usize,
     /// The next link that is written into every page, instead of the true one.
     pub next_link: Option<String>,

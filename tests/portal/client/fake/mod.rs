@@ -83,6 +83,7 @@ impl Fake {
         let ledger = Arc::new(Mutex::new(Ledger {
             shape,
             page_size: 1000,
+            bearer_seconds: 3600,
             customers: vec![shape::CUSTOMER],
             ..Ledger::default()
         }));

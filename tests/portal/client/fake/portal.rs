@@ -79,7 +79,7 @@ fn grant(form: &str, ledger: &mut Ledger) -> Reply {
     ledger.bearers_made += 1;
     let bearer = format!("hush-bearer-{}", ledger.bearers_made);
     ledger.bearers.push(bearer.clone());
-    plain(200, &json!({"access_token": bearer, "token_type": "Bearer", "expires_in": 3600}))
+    plain(200, &json!({"access_token": bearer, "token_type": "Bearer", "expires_in": ledger.bearer_seconds}))
 }
 
 /// The task that is bound to a row, and the number of the row's token.

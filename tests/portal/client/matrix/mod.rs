@@ -7,7 +7,7 @@ use super::profiles::{client_with, secrets};
 use crate::simulator::{Operation, Profile, Record, Rule, Simulator};
 use registry_token_operator::api::{Limits, ShortDuration};
 use registry_token_operator::portal::thinkwise::ThinkwisePortal;
-use registry_token_operator::portal::{Failure, IssuedToken, Portal as _, Rows, Sent, TokenRef};
+use registry_token_operator::portal::{Failure, IssuedToken, Portal as _, PortalRow, Rows, Sent, TokenRef};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl Bench {
             Call::Revoke => portal.revoke(token).await,
             Call::Scan => {
                 let mut count = 0;
-                portal.scan(&mut |_| count += 1).await?;
+                portal.scan(&mut |_: PortalRow| count += 1).await?;
                 assert_eq!(count, self.simulator.ledger().live().len(), "a list that ends well is complete");
                 Ok(())
             }
