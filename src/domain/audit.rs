@@ -88,13 +88,11 @@ impl Known {
     /// stored one is nobody's.
     #[must_use]
     pub fn explains(&self, row: &Row, marker: &Marker) -> bool {
-        let Named { id, username } = &row.token;
-        // A token that was asked for while the list was hidden may be known by its username only.
-        let by_username = Named { id: username.clone(), username: username.clone() };
-        self.recorded.contains(&row.token)
-            || self.recorded.contains(&by_username)
-            || self.reserved.contains(marker.nonce())
-            || self.stored.get(marker.nonce()).is_some_and(|stored| stored == id || stored == username)
+        let (token, nonce) = (&row.token, marker.nonce());
+        // What was asked for while the list was hidden may be known by its username only.
+        let by_name = Named { id: token.username.clone(), ..token.clone() };
+        let stored = self.stored.get(nonce).is_some_and(|id| *id == token.id || *id == token.username);
+        stored || self.reserved.contains(nonce) || [token, &by_name].iter().any(|one| self.recorded.contains(*one))
     }
 }
 
@@ -232,11 +230,8 @@ impl Audit {
     }
 
     fn revoke_next(self) -> (Self, Next) {
-        match self.suspects.last() {
-            Some((row, _)) => {
-                let token = row.token.clone();
-                self.ask(Request::Row(token), Stage::LookingAgain)
-            }
+        match self.suspects.last().map(|(row, _)| row.token.clone()) {
+            Some(token) => self.ask(Request::Row(token), Stage::LookingAgain),
             None => self.end(),
         }
     }

@@ -101,7 +101,7 @@ impl Bench {
     /// The requests that a call is made of.
     async fn steps(&mut self, call: Call) -> Vec<Step> {
         let position = self.simulator.ledger().position();
-        self.once(&None, call, false).await.expect("no fault");
+        self.once(None, call, false).await.expect("no fault");
         let mut steps: Vec<Step> = vec![];
         for record in self.simulator.ledger().requests_since(position) {
             let step = (record.operation, record.task);
@@ -116,7 +116,7 @@ impl Bench {
         steps
     }
 
-    async fn once(&self, rule: &Option<Rule>, call: Call, is_hasty: bool) -> Result<(), Failure> {
+    async fn once(&self, rule: Option<&Rule>, call: Call, is_hasty: bool) -> Result<(), Failure> {
         let limits = if is_hasty { hasty() } else { Limits::default() };
         let fresh = (call == Call::First)
             .then(|| client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), limits));
@@ -128,12 +128,12 @@ impl Bench {
     }
 
     /// One cell of the table.
-    async fn cell(&mut self, call: Call, step: Step, rule: Rule) {
+    async fn cell(&mut self, call: Call, step: Step, rule: &Rule) {
         let what = format!("{}, {call:?}, {step:?}, {:?}", self.profile.name, rule.fault);
         let position = self.simulator.ledger().position();
         let mut tries = 0;
         let result = loop {
-            let result = self.once(&Some(rule.clone()), call, true).await;
+            let result = self.once(Some(rule), call, true).await;
             // On a slow machine it may not have come so far.
             if self.simulator.faults().in_force().is_empty() {
                 break result;
@@ -202,7 +202,8 @@ async fn row(profile: &'static Profile) -> (usize, BTreeSet<String>) {
         for step in bench.steps(call).await {
             steps.insert(format!("{call:?}/{:?}", step.0));
             for fault in faults::of(step.0) {
-                bench.cell(call, step, Rule { operation: step.0, task: step.1, fault, times: Some(1) }).await;
+                let rule = Rule { operation: step.0, task: step.1, fault, times: Some(1) };
+                bench.cell(call, step, &rule).await;
                 cells += 1;
             }
         }
