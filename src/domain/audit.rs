@@ -74,8 +74,7 @@ impl Known {
             known.reserved.extend(holder.orphaned.iter().cloned());
             let named = by_secret.get(&(holder.namespace.as_str(), holder.name.as_str()));
             let claims = holder.claims.iter().map(String::as_str).filter(|uid| alive.contains(uid));
-            let claims = claims.chain(named.into_iter().flatten().copied());
-            for uid in claims {
+            for uid in claims.chain(named.into_iter().flatten().copied()) {
                 known.reserved.extend(holder.reserved.as_ref().map(|attempt| Nonce::of(uid, attempt)));
                 let stored = holder.stored.as_ref().map(|(attempt, id)| (Nonce::of(uid, attempt), id.clone()));
                 known.stored.extend(stored);
@@ -113,6 +112,7 @@ pub enum Request {
 
 /// What an audit is told.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Answer {
     /// The list, and what the caches know.
     Scanned(Inventory, Known),

@@ -72,17 +72,17 @@ async fn left(tokens: i64, are_marked: bool) -> usize {
     let tag = IssuerTag::of("issuer");
     let fake = Fake::of(Shape::default()).await;
     let attempt = Attempt::from_random(&[7; 16]);
-    let mut owned = vec![];
+    let mut tokens_of_ours = vec![];
     for id in 1..=tokens {
         let marker = Marker::new(tag.clone(), Nonce::of(&id.to_string(), &attempt));
         let text = "x".repeat(150);
         let text = if are_marked { marker.mark(&text) } else { text };
         fake.ledger().tokens.insert(id, (format!("robot${id}"), text));
-        owned.push(Named { id: id.to_string(), username: format!("robot${id}") });
+        tokens_of_ours.push(Named { id: id.to_string(), username: format!("robot${id}") });
     }
     let portal = portal(&fake.url);
     portal.resolve().await.expect("it fits");
-    let owner = Owner { tokens: owned, ..owner() };
+    let owner = Owner { tokens: tokens_of_ours, ..owner() };
     let known = Known::of(&[], &[owner]);
     let before = MEMORY.current_usage();
     let mut inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), tag);

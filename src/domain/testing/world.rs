@@ -183,7 +183,9 @@ impl World {
             Request::Find(Rows::OfUser(name)) => {
                 let mut found = self.rows.clone();
                 found.retain(|row| row.token.username == name);
-                found.iter_mut().for_each(|row| row.token.id.clone_from(&name));
+                for row in &mut found {
+                    row.token.id.clone_from(&name);
+                }
                 Answer::Rows(found)
             }
             Request::Find(Rows::Marked(mark)) => self.find(|row| mark.is_in(&row.description)),

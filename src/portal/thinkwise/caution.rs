@@ -88,7 +88,7 @@ pub(super) fn made(interface: &Interface, id: Option<String>, username: Option<S
     if (revoke.needs_id() && id.is_none()) || (revoke.sends(&Source::Username) && username.is_none()) {
         return None;
     }
-    let known = id.clone().or_else(|| username.clone())?;
+    let known = id.or_else(|| username.clone())?;
     Some(TokenMade { id: known, username: username.unwrap_or_default() })
 }
 

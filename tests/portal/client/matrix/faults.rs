@@ -16,7 +16,7 @@ pub fn of(operation: Operation) -> Vec<Fault> {
             all.push(Fault::Twice);
         }
         List | Row => {
-            all.extend([ELSEWHERE, "", "http://[", "//127.0.0.1:1/"].map(|at| Fault::NextLink(at.to_owned())))
+            all.extend([ELSEWHERE, "", "http://[", "//127.0.0.1:1/"].map(|at| Fault::NextLink(at.to_owned())));
         }
         _ => {}
     }
