@@ -3,7 +3,7 @@
 
 use crate::control_plane::eventually;
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Names, Operation, Simulator};
+use crate::simulator::{Config, Operation, Profile, Simulator};
 use crate::stage::{LIMIT, Team, ready, stage, token};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -95,17 +95,10 @@ async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_
 
 #[tokio::test]
 async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too() {
-    let config = Config { names: Names::by_username(), table_hidden: true, ..Config::default() };
-    let team = Team::bare(stage(), "original-hidden", config).await;
+    let profile = Profile::named("list-hidden").expect("a profile");
+    let team = Team::bare(stage(), "original-hidden", profile.config()).await;
     team.credentials("portal-password").await;
-    let by_name = |task: &str, more: Value| {
-        let mut parameters = vec![json!({"name": "username", "from": "Username"})];
-        parameters.extend(more.as_array().cloned().unwrap_or_default());
-        json!({"name": task, "parameters": parameters})
-    };
-    let edit = by_name("edit_token_description", json!([{"name": "description", "from": "Description"}]));
-    let changes =
-        json!({"thinkwise": {"tasks": {"editDescription": edit, "revoke": by_name("revoke_token", json!([]))}}});
+    let changes = json!({"thinkwise": {"table": null, "tasks": null}});
     team.issuer(changes.clone()).await;
     team.token("pull", "the original").await;
     let original = team.until_settled("pull").await;
