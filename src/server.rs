@@ -1,5 +1,6 @@
-//! `/livez` and `/readyz`.
+//! `/livez`, `/readyz` and `/metrics`.
 
+use crate::metrics::STATUS_WRITE_FAILURES;
 use crate::readiness::Readiness;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +20,11 @@ pub async fn run(
     readiness: Arc<Readiness>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let routes = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(readiness);
+    let routes = Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(|| async { STATUS_WRITE_FAILURES.text() }))
+        .with_state(readiness);
     let listener = TcpListener::bind(listen).await?;
     tracing::info!(address = %listener.local_addr()?, "health is served");
     serve(listener, routes).with_graceful_shutdown(stop).await

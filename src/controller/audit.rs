@@ -5,17 +5,13 @@ use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::listed::{self, PAGE, list};
-use super::world::secret_name;
-use crate::api::{
-    ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus,
-    STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
-};
+use super::world::{raw, secret_name};
+use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
 use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
-use crate::domain::marker::{Attempt, Nonce};
 use crate::domain::observed::Listed;
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
@@ -25,7 +21,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
 /// belated cache explains wrongly, no later one would find.
@@ -184,49 +180,25 @@ pub fn owners<'a>(tokens: impl Iterator<Item = &'a RegistryToken>, key: &IssuerK
 }
 
 fn owner(token: &RegistryToken) -> Owner {
-    owner_of(&token.metadata, secret_name(token), token.status.as_ref())
+    owner_of(&token.metadata, &secret_name(token), token.status.as_ref())
 }
 
 fn listed_owner(one: listed::Listed) -> Owner {
     let secret = one.spec.secret.and_then(|secret| secret.name);
     let secret = secret.or_else(|| one.metadata.name.clone()).unwrap_or_default();
-    owner_of(&one.metadata, secret, one.status.as_ref())
+    owner_of(&one.metadata, &secret, one.status.as_ref())
 }
 
-fn owner_of(meta: &ObjectMeta, secret: String, status: Option<&RegistryTokenStatus>) -> Owner {
-    let status = status.filter(|status| status.uid == meta.uid);
-    let current = status.and_then(|status| status.token.as_ref());
-    let former = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
-    let current_name = current.map(|token| Named { id: token.id.clone(), username: token.username.clone() });
-    let former = former.iter().map(|token| Named { id: token.id.clone(), username: token.username.clone() });
-    Owner {
-        uid: meta.uid.clone().unwrap_or_default(),
-        namespace: meta.namespace.clone().unwrap_or_default(),
-        secret,
-        tokens: current_name.into_iter().chain(former).collect(),
-        requested: current.map(|token| token.request_time.0),
-        user: status.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
-    }
+fn owner_of(meta: &ObjectMeta, secret: &str, status: Option<&RegistryTokenStatus>) -> Owner {
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    Owner::parse((namespace, secret), meta.uid.as_deref().unwrap_or_default(), status)
 }
 
 fn holder(meta: &ObjectMeta) -> Holder {
-    let annotation = |key: &str| meta.annotations.as_ref().and_then(|map| map.get(key)).map(String::as_str);
-    let label = meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned();
-    let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
-    let reserved = annotation(ATTEMPT_ANNOTATION).and_then(|text| Attempt::parse(text.split('.').next()?));
-    let stored = annotation(STORED_ANNOTATION).and_then(Attempt::parse);
-    Holder {
-        namespace: meta.namespace.clone().unwrap_or_default(),
-        name: meta.name.clone().unwrap_or_default(),
-        claims: owners.chain(label).collect(),
-        reserved,
-        stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
-        orphaned: annotation(ORPHANED_ANNOTATION)
-            .into_iter()
-            .flat_map(|text| text.split(','))
-            .filter_map(Nonce::parse)
-            .collect(),
-    }
+    let name = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.as_str());
+    let empty = BTreeMap::new();
+    Holder::parse(name, owners, raw(meta, &empty))
 }
 
 /// Secrets by our label, and by name those that may have lost it.

@@ -116,21 +116,13 @@ impl World {
     /// What a Secret's metadata says to this object.
     pub fn parse(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
         let empty = BTreeMap::new();
-        let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-        let annotations = meta.annotations.as_ref().unwrap_or(&empty);
-        let raw = RawMeta {
-            uid: meta.uid.as_deref().unwrap_or_default(),
-            resource_version: meta.resource_version.as_deref().unwrap_or_default(),
-            controller_uid: controller.map(|owner| owner.uid.as_str()),
-            labels: meta.labels.as_ref().unwrap_or(&empty),
-            annotations,
-        };
+        let raw = raw(meta, &empty);
         let uid = self.uid();
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
         let secret = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
-        let reservation = annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
+        let reservation = raw.annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
         let reservation_seen = ctx.memory.reservation_seen(&uid, reservation);
-        let labelled = raw.labels.get(OWNER_LABEL).filter(|label| controller.is_none() && **label != uid);
+        let labelled = raw.labels.get(OWNER_LABEL).filter(|label| raw.controller_uid.is_none() && **label != uid);
         let label_of_another = labelled.is_some_and(|label| self.is_there(ctx, label));
         SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret, reservation_seen, label_of_another })
     }
@@ -183,6 +175,18 @@ impl World {
     /// The Secrets of its namespace.
     pub fn secrets(&self, ctx: &Context) -> Api<Secret> {
         Api::namespaced(ctx.client.clone(), &self.namespace())
+    }
+}
+
+/// The parts of a Secret's metadata that matter; what is absent is empty.
+pub fn raw<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> RawMeta<'a> {
+    let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    RawMeta {
+        uid: meta.uid.as_deref().unwrap_or_default(),
+        resource_version: meta.resource_version.as_deref().unwrap_or_default(),
+        controller_uid: controller.map(|owner| owner.uid.as_str()),
+        labels: meta.labels.as_ref().unwrap_or(empty),
+        annotations: meta.annotations.as_ref().unwrap_or(empty),
     }
 }
 

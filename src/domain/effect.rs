@@ -180,7 +180,10 @@ pub enum Content {
     /// It cannot be changed in place: its type is another.
     WrongType,
     /// It cannot be changed in place: it was made immutable.
-    Immutable,
+    Immutable {
+        /// The name of the login in it, if that is what the operator wrote.
+        holds: Option<String>,
+    },
     /// One login.
     Login {
         /// The name in it.

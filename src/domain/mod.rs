@@ -30,3 +30,4 @@ pub mod step;
 #[cfg(test)]
 mod testing;
 pub mod vain;
+mod witness;

@@ -1,18 +1,29 @@
 //! `make simulate`: many random schedules, on every core.
 //!
-//! `SCHEDULES` says how many, `FIRST` from which seed on; `SEED` runs one and prints its trace.
+//! First every schedule up to a bound, then chance: `SCHEDULES` says how many, `FIRST` from which seed
+//! on. `SEED` runs one, prints its trace to the end, and ends with 1 if something does not hold.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a program for the terminal")]
 
+mod exhaustive;
 #[path = "mod.rs"]
 mod simulation;
 
-use simulation::random::{Failure, run};
+use exhaustive::every_schedule;
+use simulation::random::{Failure, run, run_in_words};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+/// Bounds of the exhaustive part, which comes first.
+const FROM_NOTHING: usize = 13;
+const FROM_A_LIFE: usize = 5;
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -20,16 +31,29 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 fn main() -> ExitCode {
     if let Ok(seed) = std::env::var("SEED") {
-        let outcome = run(seed.parse().expect("SEED is a number"), None);
-        println!("{}", outcome.map_or_else(|failure| failure.to_string(), |events| format!("{events} events: fine")));
-        return ExitCode::SUCCESS;
+        let (outcome, trace) = run_in_words(seed.parse().expect("SEED is a number"));
+        trace.iter().enumerate().for_each(|(index, line)| println!("{index:4} {line}"));
+        return match outcome {
+            Ok(events) => {
+                println!("seed {seed}: {events} events, and all comes to rest");
+                ExitCode::SUCCESS
+            }
+            Err(what) => {
+                println!("seed {seed}: {what}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Err(found) = every_schedule(threads(), FROM_NOTHING, FROM_A_LIFE) {
+        println!("{found}");
+        return ExitCode::FAILURE;
     }
     let (first, schedules) = (number("FIRST", 0), number("SCHEDULES", 1_000_000));
     let (next, events) = (AtomicU64::new(first), AtomicU64::new(0));
     let found: Mutex<BTreeMap<String, Failure>> = Mutex::default();
     let begun = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+        for _ in 0..threads() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

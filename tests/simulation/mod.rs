@@ -4,7 +4,7 @@
 //! The core is a state machine, (state, answer) -> (state, request), so that a schedule is a list of
 //! events: who goes next, how a request turns out, what a person does. [`random`] draws schedules
 //! from a seed; [`model`] lets a model checker go through all of them up to a bound. What must hold
-//! always is judged where it is done ([`perform`]); what must hold at rest in [`rest`].
+//! always is judged where it is done ([`judge`]); what must hold at rest in [`rest`].
 
 #![allow(
     dead_code,
@@ -19,12 +19,18 @@
     reason = "several targets include this module, and each uses its own part"
 )]
 
+pub mod audits;
+pub mod calm;
+pub mod journal;
+pub mod judge;
 pub mod model;
 pub mod mutant;
 pub mod operator;
 pub mod people;
 pub mod perform;
+pub mod portal;
 pub mod random;
 pub mod rest;
 pub mod schedule;
+pub mod secrets;
 pub mod world;

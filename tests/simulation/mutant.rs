@@ -25,11 +25,12 @@ pub enum Mutant {
     WritesStatusUnguarded,
     TrustsTheLabelAlone,
     NeverAudits,
+    AsksForATokenOnEveryEdit,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -46,6 +47,7 @@ impl Mutant {
         Self::WritesStatusUnguarded,
         Self::TrustsTheLabelAlone,
         Self::NeverAudits,
+        Self::AsksForATokenOnEveryEdit,
     ];
 }
 
@@ -60,7 +62,7 @@ impl Mutant {
             }
             Self::ReleasesTheIssuerWithoutLooking => {
                 setting.deeds = &[Deed::Create, Deed::DeleteIssuer];
-                setting.people = 2;
+                (setting.operators, setting.objects, setting.people, setting.settled) = (1, 1, 2, true);
             }
             Self::TrustsTheLabelAlone => {
                 setting.deeds = &[Deed::Create, Deed::StripLabel];
@@ -77,9 +79,8 @@ impl Mutant {
             Self::BelievesAShrunkenList => {
                 // A login check would speak for the tokens that the list lacks.
                 setting.login = LoginMode::Disabled;
-                (setting.objects, setting.faults, setting.ticks) = (6, 3, 3);
-                setting.deeds = &[Deed::Create];
-                setting.people = 8;
+                (setting.settled, setting.operators, setting.objects) = (true, 1, 6);
+                (setting.faults, setting.crashes, setting.people) = (1, 0, 0);
             }
             _ => {}
         }

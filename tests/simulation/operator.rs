@@ -1,8 +1,8 @@
 //! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
 
 use super::mutant::Mutant;
-use super::world::{LONGEST, Obj, Sec, Setting, World, at, see, see_secret, tag};
-use registry_token_operator::api::RecordedPortal;
+use super::world::{LONGEST, Obj, Sec, Setting, World, at, see, see_as, see_secret, tag};
+use registry_token_operator::api::{Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext, Vanished, listed};
 use registry_token_operator::domain::effect::{Named, Request};
 use registry_token_operator::domain::inventory::Inventory;
@@ -91,10 +91,12 @@ impl Operator {
         format!("{}-{}", self.name, self.lives)
     }
 
-    fn attempt(&mut self) -> Attempt {
-        self.attempts += 1;
+    /// A number for an attempt. It is another one as soon as one has been written anywhere: what was
+    /// never written is nobody's.
+    fn attempt(&self, slot: usize) -> Attempt {
+        let slot = u8::try_from(slot).unwrap_or_default();
         let mut bytes = [0_u8; 16];
-        for (byte, value) in bytes.iter_mut().zip(self.name.bytes().chain(self.attempts.to_be_bytes())) {
+        for (byte, value) in bytes.iter_mut().zip(self.name.bytes().chain([slot]).chain(self.attempts.to_be_bytes())) {
             *byte = value;
         }
         Attempt::from_random(&bytes)
@@ -132,10 +134,10 @@ impl Operator {
     ) {
         let Some(object) = object else { return };
         let meta = self.meta(&object.uid, Some(object), secret, world, mutant);
-        let attempt = self.attempt();
+        let attempt = self.attempt(slot);
         let seen = Observed {
             now: at(world.clock),
-            object: see(object, &world.setting),
+            object: see_as(object, &world.setting, mutant),
             secret: meta,
             issuer: issuer(world),
             holder: self.holder(),
@@ -204,7 +206,7 @@ impl Operator {
             AuditNext::End(Err(_)) => self.auditing = None,
             AuditNext::End(Ok(found)) => {
                 self.auditing = None;
-                let owners: Vec<_> = super::perform::owners(world);
+                let owners: Vec<_> = super::audits::owners(world);
                 let lag = Duration::from_secs(LONGEST.unsigned_abs());
                 let vanished = Vanished::count(&found.inventory, &owners, lag, 10);
                 let believed = vanished.believed || mutant == Some(Mutant::BelievesAShrunkenList);
@@ -220,13 +222,17 @@ pub fn issuer(world: &World) -> IssuerView {
     if world.issuer.released {
         return IssuerView::Missing;
     }
+    if world.issuer.broken {
+        let message = "the portal turns the credentials away".to_owned();
+        return IssuerView::NotReady { reason: Reason::Unauthorised, message };
+    }
     IssuerView::Ready(facts(world))
 }
 
 pub fn facts(world: &World) -> IssuerFacts {
     IssuerFacts {
         tag: tag(),
-        portal: portal(),
+        portal: portal(world.issuer.moved),
         registries: "registries".to_owned(),
         inputs: [0; 32],
         description_max: None,
@@ -236,10 +242,14 @@ pub fn facts(world: &World) -> IssuerFacts {
         list_visible: true,
         permanent: world.setting.permanent,
         login: world.setting.login,
-        asked: BTreeMap::new(),
+        asked: world.issuer.asked.clone(),
     }
 }
 
-fn portal() -> RecordedPortal {
-    RecordedPortal { url: "https://portal".to_owned(), application: "tcp".to_owned(), user: "k8s".to_owned() }
+/// Where the portal is that knows us.
+pub const HOME: &str = "https://portal";
+
+fn portal(moved: bool) -> RecordedPortal {
+    let url = if moved { "https://elsewhere" } else { HOME };
+    RecordedPortal { url: url.to_owned(), application: "tcp".to_owned(), user: "k8s".to_owned() }
 }

@@ -1,9 +1,11 @@
 //! What people do meanwhile: users of the cluster, and colleagues in the portal.
 
-use super::world::{Obj, World};
+use super::secrets::blank;
+use super::world::{Obj, Registry, Sec, World};
 use registry_token_operator::domain::cause::Errand;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::Attempt;
+use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::pull_secret::Stored;
 use std::collections::BTreeMap;
 
@@ -28,10 +30,24 @@ pub enum Deed {
     EditUpstream,
     RestoreCopy,
     DeleteIssuer,
+    CreateForeign,
+    MakeImmutable,
+    HoldIt,
+    RotateAll,
+    ReplaceAll,
+    BreakIssuer,
+    MendIssuer,
+    MoveIssuer,
+    MoveIssuerBack,
+    RegistryRefuses,
+    RegistryGoesDown,
+    RegistryComesBack,
+    HideList,
+    ShowList,
 }
 
 impl Deed {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 32] = [
         Self::Create,
         Self::Delete,
         Self::EditDescription,
@@ -50,16 +66,56 @@ impl Deed {
         Self::EditUpstream,
         Self::RestoreCopy,
         Self::DeleteIssuer,
+        Self::CreateForeign,
+        Self::MakeImmutable,
+        Self::HoldIt,
+        Self::RotateAll,
+        Self::ReplaceAll,
+        Self::BreakIssuer,
+        Self::MendIssuer,
+        Self::MoveIssuer,
+        Self::MoveIssuerBack,
+        Self::RegistryRefuses,
+        Self::RegistryGoesDown,
+        Self::RegistryComesBack,
+        Self::HideList,
+        Self::ShowList,
     ];
+
+    /// Whether it concerns every object; then it is done once, and not to each.
+    pub const fn is_for_all(self) -> bool {
+        matches!(
+            self,
+            Self::DeleteIssuer
+                | Self::RotateAll
+                | Self::ReplaceAll
+                | Self::BreakIssuer
+                | Self::MendIssuer
+                | Self::MoveIssuer
+                | Self::MoveIssuerBack
+                | Self::RegistryRefuses
+                | Self::RegistryGoesDown
+                | Self::RegistryComesBack
+                | Self::HideList
+                | Self::ShowList
+        )
+    }
 
     /// Whether it can be done now.
     pub fn possible(self, world: &World, slot: usize) -> bool {
+        if self.is_for_all() {
+            return slot == 0 && self.possible_for_all(world);
+        }
         let here = &world.slots[slot];
         let object = here.object.as_ref();
         let alive = object.is_some_and(|object| !object.deleting);
         let secret = here.secret.as_ref();
         match self {
             Self::Create => object.is_none() && !world.issuer.deleting,
+            // No Secret of ours can come to stand there later.
+            Self::CreateForeign => secret.is_none(),
+            Self::MakeImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
+            Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
             Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
             Self::Resume => object.is_some_and(|object| object.suspended),
@@ -76,17 +132,52 @@ impl Deed {
             }
             // A backup of an object with its status, applied where the object is gone.
             Self::RestoreCopy => object.is_none() && here.old_objects.iter().flatten().any(|old| old.status.is_some()),
-            Self::DeleteIssuer => !world.issuer.deleting,
+            _ => false,
         }
     }
 
-    /// Does it.
-    pub fn perform(self, world: &mut World, slot: usize) {
-        // A new object ruins no attempt; anything else may ruin those under way.
+    fn possible_for_all(self, world: &World) -> bool {
+        let issuer = &world.issuer;
+        match self {
+            Self::DeleteIssuer | Self::RotateAll | Self::ReplaceAll => !issuer.deleting,
+            Self::BreakIssuer => !issuer.broken,
+            Self::MendIssuer => issuer.broken,
+            Self::MoveIssuer => !issuer.moved,
+            Self::MoveIssuerBack => issuer.moved,
+            Self::RegistryRefuses | Self::RegistryGoesDown => world.registry == Registry::Up,
+            Self::RegistryComesBack => world.registry != Registry::Up,
+            // Where the registry is not asked, the list alone counts, and is believed.
+            Self::HideList => !world.hidden && world.setting.login != LoginMode::Disabled,
+            Self::ShowList => world.hidden,
+            _ => false,
+        }
+    }
+
+    /// Does it, while so many passes are under way that it may ruin.
+    pub fn perform(self, world: &mut World, slot: usize, under_way: usize) {
+        // A new object ruins no attempt.
         if self != Self::Create {
-            world.ghost.ruined += 2 * world.setting.operators;
+            world.ghost.ruined += under_way;
+        }
+        if matches!(self, Self::DeleteSecret | Self::EditSecret | Self::StripStored | Self::ForgeStored) {
+            // Its token is as good as revoked.
+            world.ghost.by_people.extend(in_use(world, slot));
         }
         match self {
+            Self::CreateForeign => create_foreign(world, slot),
+            Self::MakeImmutable => world.change_secret(slot, |secret| secret.immutable = true),
+            Self::HoldIt => edit(world, slot, |object| object.reissue = false),
+            Self::RotateAll => ask_all(world, "issuerRotate"),
+            Self::ReplaceAll => ask_all(world, "issuerReplace"),
+            Self::BreakIssuer => world.issuer.broken = true,
+            Self::MendIssuer => world.issuer.broken = false,
+            Self::MoveIssuer => world.issuer.moved = true,
+            Self::MoveIssuerBack => world.issuer.moved = false,
+            Self::RegistryRefuses => world.registry = Registry::Refuses,
+            Self::RegistryGoesDown => world.registry = Registry::Down,
+            Self::RegistryComesBack => world.registry = Registry::Up,
+            Self::HideList => world.hidden = true,
+            Self::ShowList => world.hidden = false,
             Self::Create => create(world, slot),
             Self::Delete => world.change_object(slot, |object| {
                 object.deleting = true;
@@ -150,6 +241,22 @@ fn create(world: &mut World, slot: usize) {
     });
 }
 
+/// Somebody else's Secret of that name.
+fn create_foreign(world: &mut World, slot: usize) {
+    world.remember(slot);
+    let (uid, version) = (world.uid("s"), world.version());
+    world.slots[slot].secret = Some(Sec { uid, version, foreign: true, ..blank() });
+    world.note_content(slot);
+}
+
+/// The issuer's annotations are asked of each of its objects.
+fn ask_all(world: &mut World, key: &str) {
+    world.ghost.reasons += world.slots.iter().filter(|slot| slot.object.is_some()).count();
+    let (value, last) = (world.version().to_string(), world.next_row);
+    world.issuer.asked.insert(key.to_owned(), value);
+    world.issuer.asked_after.insert(key.to_owned(), last);
+}
+
 fn edit(world: &mut World, slot: usize, change: impl FnOnce(&mut Obj)) {
     world.change_object(slot, |object| {
         change(object);
@@ -188,6 +295,8 @@ fn revoke_upstream(world: &mut World, slot: usize) {
     let clock = world.clock;
     if let Some(row) = in_use(world, slot).and_then(|id| world.rows.get_mut(&id)) {
         row.revoked = Some(clock);
+        let id = row.token.id.parse().unwrap_or_default();
+        world.ghost.by_people.insert(id);
     }
 }
 

@@ -4,7 +4,6 @@ use super::mutant::Mutant;
 use super::people::Deed;
 use super::schedule::{Event, State};
 use super::world::Setting;
-use registry_token_operator::domain::effect::Request;
 use registry_token_operator::domain::observed::LoginMode;
 
 /// A small generator of numbers; the same numbers for the same seed, on every machine.
@@ -40,6 +39,7 @@ pub fn setting(dice: &mut Dice) -> Setting {
         people: u8::try_from(dice.below(6)).unwrap_or_default(),
         crashes: u8::try_from(dice.below(3)).unwrap_or_default(),
         ticks: u8::try_from(dice.below(4)).unwrap_or_default(),
+        settled: dice.below(3) == 0,
         deeds: &Deed::ALL,
     }
 }
@@ -61,26 +61,51 @@ impl std::fmt::Display for Failure {
 
 /// Runs the schedule of a seed: so many events, and then to rest. Gives the number of events.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
+    let (events, outcome) = play(seed, mutant, mutant, false).0;
+    outcome.map(|()| events).map_err(|_| {
+        let ((_, outcome), trace) = play(seed, mutant, mutant, true);
+        Failure { seed, what: outcome.err().unwrap_or_default(), trace }
+    })
+}
+
+/// The same, with all that happens in words, the coming to rest included.
+pub fn run_in_words(seed: u64) -> (Result<usize, String>, Vec<String>) {
+    let ((events, outcome), trace) = play(seed, None, None, true);
+    (outcome.map(|()| events), trace)
+}
+
+type Played = (usize, Result<(), String>);
+
+/// The same with an operator that is whole, in the setting that shows what this one does wrong.
+pub fn run_whole(seed: u64, instead_of: Mutant) -> Result<(), Failure> {
+    let ((_, outcome), trace) = play(seed, Some(instead_of), None, true);
+    outcome.map_err(|what| Failure { seed, what, trace })
+}
+
+fn play(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, in_words: bool) -> (Played, Vec<String>) {
     let mut dice = Dice::new(seed);
     let mut setting = setting(&mut dice);
-    if let Some(mutant) = mutant {
+    if let Some(mutant) = focus {
         mutant.focus(&mut setting);
     }
     let mut state = State::new(setting, mutant);
+    state.journal = in_words.then(|| vec![format!("{setting:?}")]);
+    if setting.settled
+        && let Err(what) = state.settle()
+    {
+        return ((0, Err(what)), state.journal.unwrap_or_default());
+    }
     let steps = 20 + dice.below(160);
-    let (mut taken, mut events) = (vec![], vec![]);
+    let (mut count, mut events) = (0, vec![]);
     for _ in 0..steps {
         events.clear();
         state.events(&mut events);
         let Some(event) = choose(&mut dice, &events) else { break };
-        taken.push(event);
+        count += 1;
         state.happen(event);
     }
-    let count = taken.len();
-    match state.come_to_rest() {
-        Ok(_) => Ok(count),
-        Err(what) => Err(Failure { seed, what, trace: trace(setting, mutant, &taken) }),
-    }
+    let outcome = state.come_to_rest();
+    ((count, outcome), state.journal.unwrap_or_default())
 }
 
 /// Work goes on more often than it is disturbed.
@@ -105,35 +130,4 @@ fn choose(dice: &mut Dice, events: &[Event]) -> Option<Event> {
             found
         })
         .copied()
-}
-
-/// A status is told by what it names and says.
-fn brief(request: &Request) -> String {
-    let Request::Status(status) = request else { return format!("{request:?}") };
-    let token = status.token.as_ref().map(|token| &token.id);
-    let retiring: Vec<&String> = status.retiring.iter().map(|token| &token.id).collect();
-    let said: Vec<String> =
-        status.conditions.iter().map(|one| format!("{}={}/{}", one.type_, one.status, one.reason)).collect();
-    format!("Status(token {token:?}, retiring {retiring:?}, {})", said.join(" "))
-}
-
-/// The schedule in words: each event, with the request that it performs.
-pub fn trace(setting: Setting, mutant: Option<Mutant>, taken: &[Event]) -> Vec<String> {
-    let mut state = State::new(setting, mutant);
-    let mut lines = vec![format!("{setting:?}")];
-    for event in taken {
-        let request = match event {
-            Event::Step { operator, slot, .. } => {
-                state.operators[*operator].passes[*slot].as_ref().map(|running| brief(&running.request))
-            }
-            Event::StepAudit { operator, .. } => {
-                state.operators[*operator].auditing.as_ref().map(|auditing| format!("{:?}", auditing.request))
-            }
-            _ => None,
-        };
-        let request: String = request.unwrap_or_default().chars().take(200).collect();
-        lines.push(format!("{event:?}  {request}"));
-        state.happen(*event);
-    }
-    lines
 }

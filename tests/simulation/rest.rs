@@ -4,7 +4,8 @@ use super::mutant::Mutant;
 use super::perform::Outcome;
 use super::schedule::{Event, State};
 use super::world::tag;
-use super::world::{LONGEST, World, see};
+use super::world::{LONGEST, Registry, World, at, see};
+use registry_token_operator::api::Reason;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::recorded::recorded;
@@ -18,30 +19,54 @@ const STEPS: usize = 400;
 
 impl State {
     /// Lets everything come to rest, and says what does not hold then.
-    pub fn come_to_rest(mut self) -> Result<Self, String> {
+    pub fn come_to_rest(&mut self) -> Result<(), String> {
         if let Some(violation) = self.world.ghost.violation.clone() {
             return Err(violation);
         }
         (self.faults, self.people, self.crashes) = (0, 0, 0);
+        // What was so for a while is over; what a person has to put right stays.
+        (self.world.registry, self.world.hidden) = (Registry::Up, false);
+        (self.world.issuer.broken, self.world.issuer.moved) = (false, false);
         if self.world.setting.rotation {
             self.world.ghost.reasons += 2 * self.world.slots.len();
         }
+        self.quiet()?;
+        self.judge()?;
+        self.silence()
+    }
+
+    /// Goes on until nothing is written any more.
+    pub fn quiet(&mut self) -> Result<(), String> {
         let mut quiet = 0;
         for _ in 0..ROUNDS {
             while !self.world.late.is_empty() {
                 self.happen(Event::ActLate);
             }
-            let before = (self.world.ghost.writes, self.world.ghost.minted, self.world.issuer);
+            let before = (self.world.ghost.writes, self.world.ghost.minted, self.world.issuer.clone());
             self.round()?;
             self.world.clock += STEP;
-            let after = (self.world.ghost.writes, self.world.ghost.minted, self.world.issuer);
+            let after = (self.world.ghost.writes, self.world.ghost.minted, self.world.issuer.clone());
             quiet = if before == after { quiet + 1 } else { 0 };
             if quiet == 4 {
-                self.judge()?;
-                return Ok(self);
+                return Ok(());
             }
         }
         Err(format!("does not come to rest: {:?}", self.world.slots))
+    }
+
+    /// I7: operators that begin anew find nothing to write.
+    fn silence(&mut self) -> Result<(), String> {
+        for operator in 0..self.operators.len() {
+            self.happen(Event::Crash { operator });
+        }
+        let before = (self.world.ghost.writes, self.world.ghost.minted);
+        self.round()?;
+        let after = (self.world.ghost.writes, self.world.ghost.minted);
+        // What rotates may be due at this very time.
+        if before != after && !self.world.setting.rotation {
+            return Err(format!("I7: a restart at rest wrote: {before:?}, then {after:?}"));
+        }
+        Ok(())
     }
 
     /// Each operator looks at everything once, on caches that have caught up.
@@ -101,7 +126,8 @@ impl State {
         Err("an audit goes on for ever".to_owned())
     }
 
-    fn judge(&self) -> Result<(), String> {
+    /// What must hold at rest.
+    pub fn judge(&self) -> Result<(), String> {
         let world = &self.world;
         tokens(world)?;
         for slot in 0..world.slots.len() {
@@ -131,7 +157,8 @@ fn tokens(world: &World) -> Result<(), String> {
     };
     for row in world.rows.values().filter(|row| !row.foreign && !row.orphaned && row.revoked.is_none()) {
         let count = named(&row.token.id);
-        if count != 1 {
+        let believed_gone = count == 0 && row.token.id.parse().is_ok_and(|id: u32| world.ghost.unseen.contains(&id));
+        if count != 1 && !believed_gone {
             return Err(format!("I1: token {} lives and is named by {count} objects: {row:?}", row.token.id));
         }
     }
@@ -153,14 +180,36 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         if secret.content != Some(id) || secret.tampered {
             return Err(format!("I2: {name} is ready, and its Secret holds {:?}, not {id}", secret.content));
         }
-        if !world.lets_in(id) {
+        // Nothing further is looked at where a Secret cannot be changed; that is said.
+        if !world.lets_in(id) && !secret.immutable {
             return Err(format!("I2: {name} is ready with a token that is revoked: {id}"));
         }
     }
-    // Nobody's Secret is not taken: that is said, and waits for a person.
-    let foreign = here.secret.as_ref().is_some_and(|secret| secret.controller.is_none() && secret.label.is_none());
-    let asleep = object.suspended || world.issuer.deleting || known.revoked_upstream || foreign;
-    if asleep {
+    let overdue = known.retiring.iter().find(|one| one.revocation_time.0 <= at(world.clock - STEP));
+    if let Some(late) = overdue.filter(|_| !world.issuer.released) {
+        return Err(format!(
+            "{name}: the token {} is retiring since {}, and lives on",
+            late.id, late.revocation_time.0
+        ));
+    }
+    // Nobody's Secret is not taken, and an immutable one not changed: that is said, and waits for a person.
+    let foreign = here
+        .secret
+        .as_ref()
+        .is_some_and(|secret| secret.controller.is_none() && (secret.label.is_none() || !secret.orphaned.is_empty()));
+    let immutable = here.secret.as_ref().is_some_and(|secret| secret.immutable);
+    let says = |reason: Reason| {
+        let conditions = object.status.iter().flat_map(|status| &status.conditions);
+        conditions.into_iter().any(|one| one.type_ == "Stalled" && one.reason == reason.to_string())
+    };
+    let waits = object.suspended || world.issuer.deleting;
+    if foreign && !waits && (known.ready || !says(Reason::SecretNotOurs)) {
+        return Err(format!("{name} does not say that its Secret is not ours: {:?}", object.status));
+    }
+    if immutable && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretImmutable) {
+        return Err(format!("{name} does not say that its Secret is immutable: {:?}", object.status));
+    }
+    if waits || known.revoked_upstream || foreign || immutable {
         return Ok(());
     }
     if !known.ready {
@@ -180,15 +229,19 @@ fn description(
     let wanted =
         nonce.map_or_else(|| object.description.clone(), |nonce| Marker::new(tag(), nonce).mark(&object.description));
     let shown = world.rows.values().find(|row| row.token.id == token.id).map(|row| &row.description);
-    if shown != Some(&wanted) {
+    // What the portal refuses stands until somebody writes another description, and is said.
+    let refused = world.ghost.edit_refused && known.description_refused == Some(object.generation);
+    if shown != Some(&wanted) && !refused {
         return Err(format!("I3: {} wants {wanted:?}, and the portal shows {shown:?}", object.uid));
     }
-    if object.asked.iter().any(|(key, value)| known.handled.get(key) != Some(value)) {
+    let mut asked = object.asked.iter().chain(&world.issuer.asked);
+    if asked.any(|(key, value)| known.handled.get(key) != Some(value)) {
         return Err(format!("{}: {:?} asked for, {:?} done", object.uid, object.asked, known.handled));
     }
     // A value is handled by a token that was made after it was given.
     let made = token.id.parse().unwrap_or(0);
-    if let Some((key, last)) = object.asked_after.iter().find(|(_, last)| made <= **last) {
+    let mut asked = object.asked_after.iter().chain(&world.issuer.asked_after);
+    if let Some((key, last)) = asked.find(|(_, last)| made <= **last) {
         return Err(format!("{}: {key} was asked for when there were {last} tokens, and {made} is kept", object.uid));
     }
     if world.setting.login != LoginMode::Disabled && !known.verified {

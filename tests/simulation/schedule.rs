@@ -1,12 +1,19 @@
 //! What may happen next, and what then follows.
 
+use super::audits::{audit_outcomes, perform_audit};
+use super::journal;
 use super::mutant::Mutant;
 use super::operator::{Auditing, Operator, facts};
 use super::people::Deed;
-use super::perform::{Outcome, audit_outcomes, outcomes, perform, perform_audit};
+use super::perform::{Outcome, outcomes, perform};
 use super::world::{LONGEST, Setting, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::release::{List, Release, Releasing, release};
+
+/// Longer than the interval of a rotation.
+const HOUR: i64 = 3700;
+/// Longer than a token stays revoked that somebody revoked twice.
+pub const DAY: i64 = 24 * 3600 + 100;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +51,8 @@ pub struct State {
     pub crashes: u8,
     pub ticks: u8,
     pub mutant: Option<Mutant>,
+    /// What happened, in words, where somebody wants to read it.
+    pub journal: Option<Vec<String>>,
 }
 
 impl State {
@@ -56,7 +65,21 @@ impl State {
             ticks: setting.ticks,
             world: World::new(setting),
             mutant,
+            journal: None,
         }
+    }
+
+    /// Every object is created and comes to rest, before anything goes wrong.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn settle(&mut self) -> Result<(), String> {
+        let people = self.people;
+        for slot in 0..self.world.slots.len() {
+            self.happen(Event::Person { deed: Deed::Create, slot });
+        }
+        self.people = people;
+        self.quiet()
     }
 
     /// Everything that may happen next.
@@ -69,7 +92,7 @@ impl State {
         }
         for slot in 0..self.world.slots.len() {
             // The first object costs nothing: without it nothing happens.
-            let first = self.world.versions == 0;
+            let first = self.world.untouched();
             let wanted = self.world.setting.deeds.iter().copied();
             let deeds = wanted.filter(|deed| deed.possible(&self.world, slot));
             let may = |deed: &Deed| self.people > 0 || (first && *deed == Deed::Create);
@@ -85,8 +108,8 @@ impl State {
         }) {
             events.push(Event::CollectGarbage);
         }
-        if self.ticks > 0 && self.world.versions > 0 {
-            events.extend([Event::Tick(LONGEST / 4), Event::Tick(LONGEST + 10), Event::Tick(3700)]);
+        if self.ticks > 0 && !self.world.untouched() {
+            events.extend([Event::Tick(LONGEST / 4), Event::Tick(LONGEST + 10), Event::Tick(HOUR), Event::Tick(DAY)]);
         }
     }
 
@@ -141,6 +164,10 @@ impl State {
 
     /// Lets it happen.
     pub fn happen(&mut self, event: Event) {
+        if self.journal.is_some() {
+            let line = journal::line(self, event);
+            self.journal.get_or_insert_default().push(line);
+        }
         match event {
             Event::Begin { operator, slot, object, secret } => self.begin(operator, slot, object, secret),
             Event::Step { operator, slot, outcome } => self.step(operator, slot, outcome),
@@ -155,20 +182,22 @@ impl State {
             Event::StepAudit { operator, outcome } => self.step_audit(operator, outcome),
             Event::LookAtIssuer { operator } => self.look_at_issuer(operator),
             Event::Crash { operator } => {
-                self.crashes -= 1;
-                self.world.ghost.ruined += 1;
+                self.crashes = self.crashes.saturating_sub(1);
+                self.world.ghost.ruined += self.operators[operator].passes.iter().flatten().count();
                 let setting = self.world.setting;
                 self.operators[operator].restart(&setting);
             }
             Event::Person { deed, slot } => {
-                if self.world.versions > 0 {
-                    self.people -= 1;
+                if !self.world.untouched() {
+                    self.people = self.people.saturating_sub(1);
                 }
-                deed.perform(&mut self.world, slot);
+                let passes = self.operators.iter().flat_map(|operator| operator.passes.iter().enumerate());
+                let concerned = passes.filter(|(its, pass)| pass.is_some() && (*its == slot || deed.is_for_all()));
+                let under_way = concerned.count();
+                deed.perform(&mut self.world, slot, under_way);
             }
             Event::ActLate => {
-                let (description, _) = self.world.late.remove(0);
-                self.world.mint(description);
+                self.world.act_late(0);
             }
             Event::CollectGarbage => self.world.collect_garbage(),
             Event::Tick(seconds) => {
@@ -182,14 +211,13 @@ impl State {
     pub fn pass_time(&mut self, seconds: i64) {
         let under_way = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
         self.world.ghost.ruined += under_way;
-        if self.world.setting.rotation && seconds >= 3600 {
+        if self.world.setting.rotation && seconds >= HOUR {
             self.world.ghost.reasons += self.world.slots.len();
         }
         // No portal acts later than the longest time that an answer may take.
         let now = self.world.clock + seconds;
-        while let Some(due) = self.world.late.iter().position(|(_, until)| *until <= now) {
-            let (description, _) = self.world.late.remove(due);
-            self.world.mint(description);
+        while let Some(due) = self.world.late.iter().position(|late| late.until <= now) {
+            self.world.act_late(due);
         }
         self.world.clock = now;
     }
@@ -197,7 +225,8 @@ impl State {
     fn spend(&mut self, outcome: Outcome) {
         if outcome != Outcome::Fine {
             self.faults = self.faults.saturating_sub(1);
-            self.world.ghost.ruined += 1;
+            // So few tokens that are gone at once are believed to be, whatever shrank the list.
+            self.world.ghost.ruined += if outcome == Outcome::Shrunken { 4 } else { 1 };
         }
     }
 
@@ -238,11 +267,11 @@ impl State {
     fn look_at_issuer(&mut self, operator: usize) {
         let (now, clock) = (at(self.world.clock), self.world.clock);
         let in_use = self.world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.finalizer);
+        let blind = self.mutant == Some(Mutant::ReleasesTheIssuerWithoutLooking);
         let who = &mut self.operators[operator];
-        if in_use {
+        if in_use && !blind {
             who.free_since = None;
         }
-        let blind = self.mutant == Some(Mutant::ReleasesTheIssuerWithoutLooking);
         let seen = Releasing {
             in_use: in_use && !blind,
             held: true,
@@ -253,7 +282,12 @@ impl State {
             now,
         };
         match release(&seen) {
-            Release::Now => self.world.issuer.released = true,
+            Release::Now => {
+                if in_use {
+                    self.world.violate("an issuer was released that an object still needs");
+                }
+                self.world.issuer.released = true;
+            }
             Release::Audit if who.auditing.is_none() => self.happen(Event::BeginAudit { operator }),
             _ => {}
         }

@@ -1,20 +1,25 @@
 //! The world that the operators act on: an API server, a portal and the people who use both.
 
+use super::mutant::Mutant;
 use super::people::Deed;
 use jiff::Timestamp;
-use registry_token_operator::api::{OWNER_LABEL, RegistryTokenStatus};
+use registry_token_operator::api::{
+    ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION,
+    RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+};
 use registry_token_operator::domain::audit::{Holder, Owner};
 use registry_token_operator::domain::effect::Named;
-use registry_token_operator::domain::marker::{IssuerTag, Nonce};
+use registry_token_operator::domain::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::object::{Object, Rotation};
 use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::pull_secret::{Ownership, Reservation, SecretMeta, Stored};
-use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::pull_secret::{Claimant, RawMeta, Reservation, SecretMeta, Stored};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Longest time that an answer may take, in seconds.
 pub const LONGEST: i64 = 100;
+/// Versions begin here, so that none is taken for a time or a count.
+pub const FIRST_VERSION: u64 = 5_000_000_000;
 /// How many former versions of a thing a cache may still hold.
 pub const HISTORY: usize = 2;
 
@@ -33,6 +38,8 @@ pub struct Setting {
     pub login: LoginMode,
     /// Objects rotate.
     pub rotation: bool,
+    /// Every object is there already, and at rest.
+    pub settled: bool,
     /// How often something may go wrong, a person may act, a process may die, and time may pass.
     pub faults: u8,
     /// See above.
@@ -85,6 +92,12 @@ pub struct Sec {
     pub content: Option<u32>,
     /// Somebody changed the content.
     pub tampered: bool,
+    /// Somebody else made it: not ours to touch.
+    pub foreign: bool,
+    /// Somebody made it immutable.
+    pub immutable: bool,
+    /// Marks that what was left to its user may still bear.
+    pub orphaned: Vec<Nonce>,
 }
 
 /// A name in a namespace: what stands there, and what caches may still show.
@@ -110,10 +123,50 @@ pub struct Row {
 }
 
 /// The issuer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Issuer {
     pub deleting: bool,
     pub released: bool,
+    /// The portal turns its credentials away.
+    pub broken: bool,
+    /// It names another portal, which does not know us.
+    pub moved: bool,
+    /// What is asked of all its tokens.
+    pub asked: BTreeMap<String, String>,
+    /// The last token that there was when this was asked for.
+    pub asked_after: BTreeMap<String, u32>,
+}
+
+/// What the registry says of logins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registry {
+    #[default]
+    Up,
+    /// It lets nobody in.
+    Refuses,
+    Down,
+}
+
+/// What the portal does after its answer was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Late {
+    pub act: Act,
+    /// When it does so at the latest.
+    pub until: i64,
+}
+
+/// See there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    Mint(String),
+    Edit(u32, String),
+}
+
+/// The time for which a former token must live on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    pub uid: String,
+    pub until: i64,
 }
 
 /// What is counted to judge a run, and seen by nobody in it.
@@ -124,8 +177,32 @@ pub struct Ghost {
     pub ruined: usize,
     pub reserved: BTreeSet<Nonce>,
     pub asked: BTreeSet<Nonce>,
-    pub writes: usize,
+    pub writes: Count,
+    /// The mark that each token was asked for with.
+    pub marks: BTreeMap<u32, Nonce>,
+    /// Tokens that the registry let in.
+    pub let_in: BTreeSet<u32>,
+    /// What the last versions of each Secret held, and whether that was changed by somebody.
+    pub contents: BTreeMap<u64, (Option<u32>, bool)>,
+    /// Former tokens since the commit that replaced them.
+    pub overlaps: BTreeMap<u32, Overlap>,
+    /// Tokens that people revoked, or took out of their Secret.
+    pub by_people: BTreeSet<u32>,
+    /// Tokens that were looked for in a list that was hidden.
+    pub unseen: BTreeSet<u32>,
+    /// The portal refused a description, which stands until somebody writes another one.
+    pub edit_refused: bool,
     pub violation: Option<String>,
+}
+
+/// What only grows, and is no part of what a state is: two that differ in it alone are one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count(pub usize);
+
+impl std::fmt::Debug for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("_")
+    }
 }
 
 /// Everything.
@@ -137,8 +214,11 @@ pub struct World {
     pub slots: Vec<Slot>,
     pub issuer: Issuer,
     pub rows: BTreeMap<u32, Row>,
-    /// Requests that the portal will act on late, and until when it does at the latest.
-    pub late: Vec<(String, i64)>,
+    pub registry: Registry,
+    /// The portal's list shows our user nothing.
+    pub hidden: bool,
+    /// What the portal does late.
+    pub late: Vec<Late>,
     pub next_row: u32,
     pub next_uid: u32,
     pub ghost: Ghost,
@@ -158,15 +238,22 @@ impl World {
         Self {
             setting,
             clock: 0,
-            versions: 0,
+            versions: FIRST_VERSION,
             slots: vec![Slot::default(); setting.objects],
             issuer: Issuer::default(),
             rows: BTreeMap::new(),
+            registry: Registry::Up,
+            hidden: false,
             late: vec![],
             next_row: 0,
             next_uid: 0,
             ghost: Ghost::default(),
         }
+    }
+
+    /// Whether nothing has happened yet.
+    pub const fn untouched(&self) -> bool {
+        self.versions == FIRST_VERSION
     }
 
     pub fn version(&mut self) -> u64 {
@@ -227,13 +314,25 @@ impl World {
             change(secret);
             secret.version = version;
         }
+        self.note_content(slot);
+    }
+
+    /// Notes what this version of the Secret holds.
+    pub fn note_content(&mut self, slot: usize) {
+        if let Some(secret) = &self.slots[slot].secret {
+            self.ghost.contents.insert(secret.version, (secret.content, secret.tampered));
+        }
+        while self.ghost.contents.len() > 8 * self.slots.len() {
+            self.ghost.contents.pop_first();
+        }
     }
 
     /// The garbage collector: a Secret whose controller is gone goes too.
     pub fn collect_garbage(&mut self) {
         for index in 0..self.slots.len() {
             let alive = self.slots[index].object.as_ref().map(|object| object.uid.clone());
-            let controller = self.slots[index].secret.as_ref().and_then(|secret| secret.controller.clone());
+            let secret = self.slots[index].secret.as_ref();
+            let controller = secret.and_then(|secret| secret.controller.clone());
             if controller.is_some() && controller != alive {
                 self.remember(index);
                 self.slots[index].secret = None;
@@ -248,6 +347,9 @@ impl World {
         let token = Named { id: id.to_string(), username: format!("tw-{id}") };
         let created = self.clock;
         let row = Row { token: token.clone(), description, created, revoked: None, orphaned: false, foreign: false };
+        if let Some(marker) = Marker::find(&tag(), &row.description) {
+            self.ghost.marks.insert(id, marker.nonce().clone());
+        }
         self.rows.insert(id, row);
         self.ghost.minted += 1;
         token
@@ -261,7 +363,22 @@ impl World {
             let gone = row.revoked.is_some_and(|revoked| !lags || revoked <= since);
             !gone && (!lags || row.created <= since)
         };
-        self.rows.values().filter(shown).collect()
+        self.rows.values().filter(|_| !self.hidden).filter(shown).collect()
+    }
+
+    /// The portal sets a description.
+    pub fn describe(&mut self, id: u32, description: String) {
+        if let Some(row) = self.rows.get_mut(&id).filter(|row| row.revoked.is_none() && !row.foreign) {
+            row.description = description;
+        }
+    }
+
+    /// The portal acts on what nobody waits for any more.
+    pub fn act_late(&mut self, index: usize) {
+        match self.late.remove(index).act {
+            Act::Mint(description) => drop(self.mint(description)),
+            Act::Edit(id, description) => self.describe(id, description),
+        }
     }
 
     pub fn violate(&mut self, what: impl Into<String>) {
@@ -293,50 +410,64 @@ pub fn see(object: &Obj, setting: &Setting) -> Object {
     }
 }
 
-/// A Secret as the core sees it, asked by this object.
-pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for: Duration) -> SecretMeta {
-    let ours = match &secret.controller {
-        Some(controller) => controller == uid,
-        None => secret.label.is_some() || recorded_uid == Some(secret.uid.as_str()),
-    };
-    SecretMeta {
-        uid: secret.uid.clone(),
-        resource_version: secret.version.to_string(),
-        ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
-        controlled: secret.controller.is_some(),
-        tied: secret.controller.as_deref() == Some(uid) && secret.label.as_deref() == Some(uid),
-        reservation: secret.reservation.clone(),
-        reservation_seen: seen_for,
-        stored: secret.stored.clone(),
-        closed: secret.closed,
-        registries: Some("registries".to_owned()),
+/// The same, for operators that are broken on purpose.
+pub fn see_as(object: &Obj, setting: &Setting, mutant: Option<Mutant>) -> Object {
+    let mut seen = see(object, setting);
+    if mutant == Some(Mutant::AsksForATokenOnEveryEdit) {
+        seen.asked.insert("rotate".to_owned(), format!("generation {}", object.generation));
     }
+    seen
+}
+
+/// Labels and annotations, as the API server holds them.
+fn maps(secret: &Sec) -> [BTreeMap<String, String>; 2] {
+    let labels = secret.label.iter().map(|uid| (OWNER_LABEL.to_owned(), uid.clone())).collect();
+    let stored = secret.stored.as_ref();
+    let orphaned: Vec<String> = secret.orphaned.iter().map(ToString::to_string).collect();
+    let errand = stored.map(|stored| serde_json::to_string(&stored.errand).expect("JSON"));
+    let annotations = [
+        (ATTEMPT_ANNOTATION, secret.reservation.as_ref().map(ToString::to_string)),
+        (STORED_ANNOTATION, stored.map(|stored| stored.attempt.to_string())),
+        (TOKEN_ID_ANNOTATION, stored.map(|stored| stored.id.clone())),
+        (HANDLES_ANNOTATION, errand),
+        (CLOSED_ANNOTATION, secret.closed.then(|| "true".to_owned())),
+        (REGISTRIES_ANNOTATION, Some("registries".to_owned())),
+        (ORPHANED_ANNOTATION, (!secret.orphaned.is_empty()).then(|| orphaned.join(","))),
+    ];
+    let annotations = annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    [labels, annotations]
+}
+
+/// A Secret as the core sees it, asked by this object: read by the shipped reader.
+pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for: Duration) -> SecretMeta {
+    let [labels, annotations] = maps(secret);
+    let raw = RawMeta {
+        uid: &secret.uid,
+        resource_version: &secret.version.to_string(),
+        controller_uid: secret.controller.as_deref(),
+        labels: &labels,
+        annotations: &annotations,
+    };
+    SecretMeta::parse(
+        raw,
+        Claimant { uid, recorded_secret_uid: recorded_uid, reservation_seen: seen_for, label_of_another: false },
+    )
 }
 
 /// An object as an audit sees it.
-pub fn owner(slot: usize, object: &Obj, setting: &Setting) -> Owner {
-    let known = recorded(&see(object, setting));
-    Owner {
-        uid: object.uid.clone(),
-        namespace: format!("slot{slot}"),
-        secret: "pull".to_owned(),
-        tokens: known.tokens(),
-        requested: known.token.as_ref().map(|token| token.request_time.0),
-        user: known.portal.map(|portal| portal.user),
-    }
+pub fn owner(slot: usize, object: &Obj) -> Owner {
+    Owner::parse((&format!("slot{slot}"), "pull"), &object.uid, object.status.as_ref())
 }
 
 /// A Secret as an audit sees it.
 pub fn holder(slot: usize, secret: &Sec) -> Holder {
-    Holder {
-        namespace: format!("slot{slot}"),
-        name: "pull".to_owned(),
-        claims: secret.controller.iter().chain(&secret.label).cloned().collect(),
-        reserved: secret.reservation.as_ref().map(|held| held.attempt.clone()),
-        stored: secret.stored.as_ref().map(|stored| (stored.attempt.clone(), stored.id.clone())),
-        orphaned: vec![],
-    }
+    let [labels, annotations] = maps(secret);
+    let raw = RawMeta {
+        uid: &secret.uid,
+        resource_version: "",
+        controller_uid: secret.controller.as_deref(),
+        labels: &labels,
+        annotations: &annotations,
+    };
+    Holder::parse((&format!("slot{slot}"), "pull"), secret.controller.as_deref().into_iter(), raw)
 }
-
-/// The label that stands for ours.
-pub const LABEL: &str = OWNER_LABEL;

@@ -30,11 +30,6 @@ impl Chance {
         self.next() % end.max(1)
     }
 
-    /// Whether the one case of so many.
-    pub fn one_in(&mut self, cases: u64) -> bool {
-        self.below(cases) == 0
-    }
-
     /// A time between these, in milliseconds.
     pub fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from))

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub tally: Tally,
     pub minted: usize,
     pub panics: usize,
+    /// Kills that met an operator whose caches were filled: it was at work.
+    pub at_work: u64,
     pub verdict: Verdict,
 }
 
@@ -52,6 +54,7 @@ struct Arena<'a> {
     kubeconfig: PathBuf,
     chance: Chance,
     panics: usize,
+    at_work: u64,
 }
 
 impl Arena<'_> {
@@ -66,13 +69,21 @@ impl Arena<'_> {
     }
 
     fn kill(&mut self, operator: Operator) {
-        self.panics += operator.kill().matches("panicked at").count();
+        let log = operator.kill();
+        self.panics += log.matches("panicked at").count();
+        self.at_work += u64::from(log.contains("caches are filled"));
     }
 
-    /// How long an operator lives: mostly a moment, which may end before it is ready, and now and
-    /// then long enough to take out what its predecessors left behind.
+    /// How long an operator lives: a moment, which may end before its caches are filled, or mostly so
+    /// long that it dies in the midst of its work, and now and then long enough to take out what its
+    /// predecessors left behind.
     fn life(&mut self) -> Duration {
-        if self.chance.one_in(60) { LONGEST_ANSWER + Duration::from_secs(3) } else { self.chance.millis(30, 700) }
+        match self.chance.below(100) {
+            0..2 => LONGEST_ANSWER + Duration::from_secs(3),
+            2..22 => self.chance.millis(30, 700),
+            22..90 => self.chance.millis(700, 1_600),
+            _ => self.chance.millis(1_600, 3_500),
+        }
     }
 
     async fn kills(&mut self, count: u64) {
@@ -110,7 +121,7 @@ impl Arena<'_> {
             tokio::time::sleep(self.chance.millis(300, 3_000)).await;
             frozen.signal("STOP");
             let successor = self.start();
-            tokio::time::sleep(LONGEST_ANSWER + Duration::from_secs(2)).await;
+            tokio::time::sleep(LONGEST_ANSWER + Duration::from_secs(12)).await;
             frozen.signal("CONT");
             tokio::time::sleep(self.chance.millis(1_000, 4_000)).await;
             self.kill(frozen);
@@ -145,7 +156,8 @@ pub async fn run(binary: &Path, plan: Plan) -> Outcome {
     let (mut chance, tally) = (Chance::of(plan.seed), Tally::default());
     let crowd = Crowd { team: &team, objects: plan.objects, pause: plan.pause, tally: &tally };
     let (people, moods) = (chance.fork(), chance.fork());
-    let mut arena = Arena { binary, team: &team, kubeconfig: PathBuf::new(), chance: chance.fork(), panics: 0 };
+    let mut arena =
+        Arena { binary, team: &team, kubeconfig: PathBuf::new(), chance: chance.fork(), panics: 0, at_work: 0 };
     let mut phases = tokio::select! {
         () = crowd.act(people) => vec![],
         () = be_moody(team.portal.faults(), moods) => vec![],
@@ -153,6 +165,8 @@ pub async fn run(binary: &Path, plan: Plan) -> Outcome {
     };
 
     team.portal.faults().clear();
+    // What the end brings forth itself is no sign of what went before.
+    let minted = team.portal.ledger().all().len();
     let begun = Instant::now();
     arena.log_in().await;
     let last = arena.start();
@@ -162,9 +176,18 @@ pub async fn run(binary: &Path, plan: Plan) -> Outcome {
     let log = last.kill();
     if !verdict.is_clean() {
         eprintln!("{log}");
+        eprintln!("{}", verdict.details);
+        eprintln!("{}", tail(&control_plane.folder().join("kube-controller-manager.log")));
     }
     let panics = arena.panics + log.matches("panicked at").count();
-    Outcome { plan, phases, minted: team.portal.ledger().all().len(), panics, verdict, tally }
+    Outcome { plan, phases, minted, panics, at_work: arena.at_work, verdict, tally }
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let log = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
 async fn trouble(arena: &mut Arena<'_>, plan: Plan) -> Vec<(&'static str, u64, Duration)> {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 impl Outcome {
     /// Whether the run shows what it should.
     pub fn is_clean(&self) -> bool {
-        self.verdict.is_clean() && self.panics == 0
+        self.verdict.is_clean() && self.panics == 0 && self.at_work * 2 >= self.plan.kills + self.plan.pair_kills
     }
 }
 
@@ -23,6 +23,7 @@ impl fmt::Display for Outcome {
         for (what, value) in [
             ("seed", plan.seed.to_string()),
             ("operators killed", (plan.kills + plan.pair_kills).to_string()),
+            ("of these at work, their caches filled", self.at_work.to_string()),
             ("operators frozen", plan.freezes.to_string()),
             ("API server and etcd killed", plan.outages.to_string()),
             ("objects created", count(&tally.created)),
@@ -31,7 +32,7 @@ impl fmt::Display for Outcome {
             ("objects deleted", count(&tally.deleted)),
             ("Secrets deleted", count(&tally.secrets_deleted)),
             ("objects at the end", verdict.objects.to_string()),
-            ("tokens minted", self.minted.to_string()),
+            ("tokens minted before the end", self.minted.to_string()),
             ("tokens live", verdict.live.to_string()),
             ("tokens leaked", verdict.leaked.len().to_string()),
             ("tokens lost", verdict.lost.len().to_string()),

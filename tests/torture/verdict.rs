@@ -22,6 +22,8 @@ pub struct Verdict {
     pub lost: BTreeSet<String>,
     /// What else is not as it should be.
     pub wrong: Vec<String>,
+    /// The metadata of the Secrets of what is wrong.
+    pub details: String,
 }
 
 impl Verdict {
@@ -53,16 +55,36 @@ impl Verdict {
         let mut named = BTreeSet::new();
         for object in &objects.items {
             let status = object.status.clone().unwrap_or_default();
+            let retiring: Vec<&str> = status.retiring.iter().map(|token| token.username.as_str()).collect();
+            if !retiring.is_empty() {
+                found.wrong.push(format!("{}: {retiring:?} still retire", object.name_any()));
+            }
             let current = status.token.map(|token| token.username);
             named.extend(current.clone().into_iter().chain(status.retiring.into_iter().map(|token| token.username)));
             let secret = secrets.items.iter().find(|secret| secret.name_any() == object.name_any());
             let token = current.and_then(|username| live.get(&username));
-            found.wrong.extend(wrong(object, secret, token).map(|why| format!("{}: {why}", object.name_any())));
+            if let Some(why) = wrong(object, secret, token) {
+                found.wrong.push(format!("{}: {why}", object.name_any()));
+                let meta = secret.map(|secret| &secret.metadata);
+                found.details += &format!(
+                    "{}: {}\n",
+                    object.name_any(),
+                    json!(meta.map(|meta| (
+                        &meta.labels,
+                        &meta.annotations,
+                        &meta.owner_references,
+                        &meta.resource_version
+                    )))
+                );
+            }
         }
         let strays = secrets.items.iter().map(ResourceExt::name_any);
         let known: BTreeSet<String> = objects.items.iter().map(ResourceExt::name_any).collect();
         found.wrong.extend(strays.filter(|name| !known.contains(name)).map(|name| format!("Secret {name}: nobody's")));
         found.leaked = live.keys().filter(|username| !named.contains(*username)).cloned().collect();
+        if found.live != found.objects {
+            found.wrong.push(format!("{} tokens live, for {} objects", found.live, found.objects));
+        }
         found.lost = named.into_iter().filter(|username| !live.contains_key(username)).collect();
         found
     }

@@ -7,11 +7,15 @@ use crate::controller::usable::{Withdrawn, check_usable};
 use crate::domain::effect::Answer;
 use crate::domain::faults::unavailable;
 use crate::domain::status::ready_word;
+use crate::metrics::STATUS_WRITE_FAILURES;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The reason of the event that tells of it.
+const STATUS_NOT_WRITTEN: &str = "StatusNotWritten";
 
 impl Hands<'_> {
     /// The object past every cache.
@@ -101,10 +105,26 @@ impl Hands<'_> {
                 answer
             }
             Err(error) => {
-                tracing::debug!(object = %self.world.name(), %error, "the status could not be written");
+                self.tell_unwritten(&error).await;
                 unanswered(error)
             }
         }
+    }
+
+    /// What a status cannot say is said in an event, and counted. That somebody else wrote first is
+    /// no failure.
+    async fn tell_unwritten(&self, error: &ClusterError) {
+        match error {
+            ClusterError::Refused(..) => STATUS_WRITE_FAILURES.refused(),
+            ClusterError::Unavailable(..) => STATUS_WRITE_FAILURES.unavailable(),
+            _ => {
+                tracing::debug!(object = %self.world.name(), %error, "the status is not written");
+                return;
+            }
+        }
+        tracing::warn!(object = %self.world.name(), %error, "the status cannot be written");
+        let note = format!("{error}; tried again. Until then the conditions do not say what is true");
+        self.ctx.events.tell(&self.world.reference(), false, STATUS_NOT_WRITTEN, &note).await;
     }
 
     async fn tell_change(&self, former: Option<(String, String)>) {

@@ -64,19 +64,21 @@ impl Hands<'_> {
         if found.type_.as_deref() != Some(SECRET_TYPE) {
             return Content::WrongType;
         }
-        if found.immutable == Some(true) {
-            return Content::Immutable;
-        }
         let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
         let Some((data, login)) = data.and_then(|data| Some((data, dockerconfig::login(data)?))) else {
-            return Content::Nothing;
+            let immutable = found.immutable == Some(true);
+            return if immutable { Content::Immutable { holds: None } } else { Content::Nothing };
         };
+        let checksum = secret_body::checksum(&self.world.uid(), data);
+        let intact = secret_body::noted_checksum(&found.metadata) == Some(&checksum);
+        if found.immutable == Some(true) {
+            return Content::Immutable { holds: intact.then_some(login.username) };
+        }
         let mut wanted = self.world.issuer.as_ref().map(|issuer| issuer.hosts.clone()).unwrap_or_default();
         wanted.sort_unstable();
-        let checksum = secret_body::checksum(&self.world.uid(), data);
         Content::Login {
             registries: login.hosts == wanted,
-            intact: secret_body::noted_checksum(&found.metadata) == Some(&checksum),
+            intact,
             dressed: self.dress().fits(&found.metadata),
             username: login.username,
         }

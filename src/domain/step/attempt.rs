@@ -15,7 +15,7 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, wrong_type};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::Observed;
-use crate::domain::pull_secret::{Ownership, Reservation};
+use crate::domain::pull_secret::{Ownership, Reservation, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use jiff::Timestamp;
@@ -40,6 +40,8 @@ pub struct Attempting {
     login: Option<Verdict>,
     /// The Secret was read after the commit, as metadata only.
     unread: bool,
+    /// What the Secret stored when this was decided upon.
+    held: Option<Stored>,
     stage: Stage,
 }
 
@@ -72,7 +74,9 @@ type Next = Flow<Attempting>;
 /// Begins. A lost token is said to be lost before its successor is asked for.
 #[must_use]
 pub fn begin(seen: &Observed, errand: Errand) -> Next {
-    let lost = errand.cause == Cause::Lost && recorded(&seen.object).token.is_some();
+    let known = recorded(&seen.object);
+    // Where it is said already that pods cannot pull, what is in the way is said, and not by turns.
+    let lost = errand.cause == Cause::Lost && known.token.is_some() && known.ready;
     let new = Attempting::new(seen, seen.attempt.clone(), errand);
     let message =
         "the Secret was deleted or changed and holds no token: a new one is requested, and the old one revoked";
@@ -89,9 +93,10 @@ pub fn recover(seen: &Observed, left_behind: &Attempt) -> Next {
 }
 
 impl Attempting {
-    const fn new(seen: &Observed, attempt: Attempt, errand: Errand) -> Self {
+    fn new(seen: &Observed, attempt: Attempt, errand: Errand) -> Self {
         let (asked, stage) = (seen.now, Stage::Telling);
-        Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, stage }
+        let held = seen.secret.as_ref().and_then(|secret| secret.stored.clone());
+        Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, held, stage }
     }
 
     fn at(self, request: Request, stage: Stage) -> Next {
@@ -108,11 +113,13 @@ impl Attempting {
                 other => Flow::End(failed(other)),
             },
             Stage::Looking => match answer {
-                // Somebody else has reserved it since it was decided upon.
-                Answer::Content(Some(found)) if found.0.reservation.is_some() => Flow::End(Outcome::LookAgain),
+                // Somebody else has reserved it since it was decided upon, or has stored a token meanwhile.
+                Answer::Content(Some(found)) if found.0.reservation.is_some() || found.0.stored != self.held => {
+                    Flow::End(Outcome::LookAgain)
+                }
                 Answer::Content(Some(found)) => match found.1 {
                     Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
-                    Content::Immutable => Flow::End(Outcome::Failed(immutable())),
+                    Content::Immutable { .. } => Flow::End(Outcome::Failed(immutable())),
                     Content::Login { .. } | Content::Nothing => self.sound_out(seen),
                 },
                 other => Flow::End(failed(other)),

@@ -73,7 +73,7 @@ fn answers(request: &Request, seen: &Observed) -> Vec<Answer> {
     if *request == Request::ReadContent {
         all.push(Answer::Content(None));
     }
-    for content in [Content::Nothing, Content::WrongType, Content::Immutable] {
+    for content in [Content::Nothing, Content::WrongType, Content::Immutable { holds: None }] {
         all.push(Answer::Content(seen.secret.clone().map(|meta| Box::new((meta, content)))));
     }
     let mut other = seen.clone();

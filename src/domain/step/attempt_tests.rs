@@ -94,8 +94,8 @@ fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
         let outcome = run(&mut world, Cause::Rotate);
         assert_eq!((reason(&outcome), world.asked), (Some(why), asked.iter().map(|&word| word.to_owned()).collect()));
     };
-    for (content, why) in [(Content::WrongType, Reason::SecretTypeWrong), (Content::Immutable, Reason::SecretImmutable)]
-    {
+    let immutable = Content::Immutable { holds: None };
+    for (content, why) in [(Content::WrongType, Reason::SecretTypeWrong), (immutable, Reason::SecretImmutable)] {
         let mut world = World::of(at_rest());
         world.content = content;
         before(world, why, &["read content"]);
@@ -121,6 +121,16 @@ fn without_a_reservation_nothing_is_asked_for() {
         assert_eq!(run(&mut world, Cause::Rotate), outcome);
         assert_eq!(world.asked.last().map(String::as_str), Some("reserve"));
     }
+}
+
+#[test]
+fn a_token_that_another_operator_stored_meanwhile_is_not_replaced_once_more() {
+    let mut world = World::of(at_rest()).meanwhile("read content", |world| {
+        let held = world.seen.secret.as_mut().and_then(|secret| secret.stored.as_mut());
+        held.expect("a token").id = "18".into();
+    });
+    assert_eq!(run(&mut world, Cause::Rotate), Outcome::LookAgain);
+    assert_eq!(world.asked, ["read content"]);
 }
 
 #[test]

@@ -57,7 +57,11 @@ fn judge(seen: &Observed, content: &Content) -> Next {
     let current = recorded(&seen.object).token;
     match content {
         Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
-        Content::Immutable => Flow::End(Outcome::Failed(immutable())),
+        Content::Immutable { holds }
+            if holds.is_some() && *holds == current.as_ref().map(|one| one.username.clone()) =>
+        {
+            Flow::End(Outcome::Failed(immutable()))
+        }
         Content::Login { username, registries, intact: true, dressed }
             if current.as_ref().is_some_and(|token| token.username == *username) =>
         {
@@ -74,7 +78,9 @@ fn judge(seen: &Observed, content: &Content) -> Next {
             }
         }
         // The token in status is not in the Secret: the next decision asks for another.
-        Content::Login { .. } | Content::Nothing => Flow::Do(Request::Secret(Write::Disown), Inspecting::Disowning),
+        Content::Login { .. } | Content::Nothing | Content::Immutable { .. } => {
+            Flow::Do(Request::Secret(Write::Disown), Inspecting::Disowning)
+        }
     }
 }
 

@@ -55,7 +55,8 @@ fn what_is_not_secret_is_put_right_in_place() {
 #[test]
 fn a_login_that_is_not_the_current_token_loses_its_mark_and_nothing_is_revoked_by_it() {
     let changed = Content::Login { username: "tw-17".into(), registries: true, intact: false, dressed: true };
-    for content in [Content::Nothing, login("somebody"), changed] {
+    let immutable = [None, Some("somebody".into())].map(|holds| Content::Immutable { holds });
+    for content in [Content::Nothing, login("somebody"), changed].into_iter().chain(immutable) {
         let mut world = holding(World::of(at_rest()), content);
         assert_eq!(run(&mut world), Outcome::Again);
         assert_eq!(world.asked, ["read content", "disown"]);
@@ -67,8 +68,8 @@ fn a_login_that_is_not_the_current_token_loses_its_mark_and_nothing_is_revoked_b
 
 #[test]
 fn what_cannot_be_changed_in_place_is_said_and_not_deleted() {
-    for (content, why) in [(Content::WrongType, Reason::SecretTypeWrong), (Content::Immutable, Reason::SecretImmutable)]
-    {
+    let immutable = Content::Immutable { holds: Some("tw-17".into()) };
+    for (content, why) in [(Content::WrongType, Reason::SecretTypeWrong), (immutable, Reason::SecretImmutable)] {
         let mut world = holding(World::of(at_rest()), content);
         let outcome = run(&mut world);
         assert!(matches!(outcome, Outcome::Failed(fault) if fault.reason == why && fault.stalled));

@@ -1,0 +1,51 @@
+//! What an object and a Secret say to an audit, read from what they are.
+
+use super::audit::{Holder, Owner};
+use super::effect::Named;
+use super::marker::{Attempt, Nonce};
+use super::pull_secret::RawMeta;
+use crate::api::{
+    ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+};
+
+impl Holder {
+    /// Reads a Secret's metadata. Every owner counts, whether it is the controller or not.
+    #[must_use]
+    pub fn parse<'a>((namespace, name): (&str, &str), owners: impl Iterator<Item = &'a str>, raw: RawMeta<'_>) -> Self {
+        let annotation = |key: &str| raw.annotations.get(key).map(String::as_str);
+        let reserved = annotation(ATTEMPT_ANNOTATION).and_then(|text| Attempt::parse(text.split('.').next()?));
+        let stored = annotation(STORED_ANNOTATION).and_then(Attempt::parse);
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            claims: owners.map(str::to_owned).chain(raw.labels.get(OWNER_LABEL).cloned()).collect(),
+            reserved,
+            stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
+            orphaned: annotation(ORPHANED_ANNOTATION)
+                .into_iter()
+                .flat_map(|text| text.split(','))
+                .filter_map(Nonce::parse)
+                .collect(),
+        }
+    }
+}
+
+impl Owner {
+    /// Reads an object's status; another object's says nothing of this one.
+    #[must_use]
+    pub fn parse((namespace, secret): (&str, &str), uid: &str, status: Option<&RegistryTokenStatus>) -> Self {
+        let own = status.filter(|status| status.uid.as_deref() == Some(uid));
+        let current = own.and_then(|status| status.token.as_ref());
+        let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default();
+        let current_name = current.map(|token| Named { id: token.id.clone(), username: token.username.clone() });
+        let former = former.iter().map(|token| Named { id: token.id.clone(), username: token.username.clone() });
+        Self {
+            uid: uid.to_owned(),
+            namespace: namespace.to_owned(),
+            secret: secret.to_owned(),
+            tokens: current_name.into_iter().chain(former).collect(),
+            requested: current.map(|token| token.request_time.0),
+            user: own.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What must hold whenever something is done, judged by what really happened and not by what an
+//! operator wrote down about it.
+
+use super::world::{Overlap, World, at, see};
+use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
+use registry_token_operator::domain::cause::Cause;
+use registry_token_operator::domain::conditions::holds;
+use registry_token_operator::domain::marker::Nonce;
+use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::recorded::recorded;
+
+/// How long a former token lives on where the spec says nothing of rotation, in seconds.
+const OVERLAP: i64 = 15 * 60;
+
+/// I2: a status that says ready anew speaks of a version of the Secret that held the token, and of
+/// a token that was let in, where that is asked.
+pub fn readiness(world: &mut World, slot: usize, status: &RegistryTokenStatus) {
+    let was = world.slots[slot].object.as_ref().and_then(|object| object.status.as_ref());
+    let newly = !was.is_some_and(|was| holds(&was.conditions, Ready) && was.token == status.token);
+    if !newly || !holds(&status.conditions, Ready) {
+        return;
+    }
+    let Some(id) = status.token.as_ref().and_then(|token| token.id.parse::<u32>().ok()) else {
+        return world.violate("I2: ready without a token");
+    };
+    let spoken = status.secret.as_ref().and_then(|secret| secret.resource_version.as_ref()?.parse::<u64>().ok());
+    let held = spoken.and_then(|version| world.ghost.contents.get(&version).copied());
+    if held != Some((Some(id), false)) {
+        world.violate(format!("I2: ready with {id}, and the Secret of version {spoken:?} held {held:?}"));
+    }
+    if world.setting.login == LoginMode::Required && !world.ghost.let_in.contains(&id) {
+        world.violate(format!("I2: ready with {id}, which the registry never let in"));
+    }
+    if !world.lets_in(id) && !world.ghost.by_people.contains(&id) {
+        world.violate(format!("I2: ready with {id}, which an operator has revoked"));
+    }
+}
+
+/// A commit begins the overlap of the token that it replaces, or ends those that are under way.
+pub fn commit(world: &mut World, slot: usize, (owner, cause): (&str, Cause)) {
+    let here = &world.slots[slot];
+    let former = here.secret.as_ref().filter(|secret| !secret.tampered).and_then(|secret| secret.content);
+    let object = here.object.as_ref().filter(|object| object.uid == owner);
+    let current = object.and_then(|object| recorded(&see(object, &world.setting)).token);
+    let former = former.filter(|id| current.is_some_and(|token| token.id == id.to_string()));
+    if !cause.overlaps() {
+        world.ghost.overlaps.retain(|_, overlap| overlap.uid != owner);
+    } else if let Some(id) = former {
+        let lasts = world.setting.rotation().map_or(OVERLAP, |rotation| rotation.overlap.as_secs().cast_signed());
+        world.ghost.overlaps.insert(id, Overlap { uid: owner.to_owned(), until: world.clock + lasts });
+    }
+}
+
+/// I8, and no harm: an operator revokes nothing that a living object's Secret holds, whether its
+/// status names it already or not, and nothing whose overlap is not over.
+pub fn revocation(world: &mut World, id: u32, wanted_then: bool) {
+    let orphaned = world.rows[&id].orphaned && !wanted_then && !world.ghost.unseen.contains(&id);
+    if world.rows[&id].foreign || orphaned {
+        world.violate(format!("a token that is not ours to revoke was revoked: {id}"));
+    }
+    if let Some(what) = world.slots.iter().find_map(|slot| {
+        let object = slot.object.as_ref().filter(|object| !object.deleting)?;
+        let known = recorded(&see(object, &world.setting));
+        let overlap = world.ghost.overlaps.get(&id).filter(|overlap| overlap.uid == object.uid);
+        let due = known.retiring.iter().find(|one| one.id == id.to_string());
+        if overlap.is_some_and(|overlap| world.clock < overlap.until)
+            || due.is_some_and(|one| one.revocation_time.0 > at(world.clock))
+        {
+            return Some(format!("I8: a retiring token was revoked before its overlap was over: {id}"));
+        }
+        let secret = slot.secret.as_ref().filter(|secret| secret.content == Some(id) && !secret.tampered)?;
+        let ours = secret.controller.as_ref().or(secret.label.as_ref()) == Some(&object.uid);
+        // Where somebody took the mark away, or wrote another, the token counts as lost.
+        let stored = secret.stored.as_ref().filter(|stored| stored.id == id.to_string())?;
+        let marked = world.ghost.marks.get(&id) == Some(&Nonce::of(&object.uid, &stored.attempt));
+        let held = ours && marked && due.is_none();
+        held.then(|| format!("I8: the token that the Secret of {} holds was revoked: {id}", object.uid))
+    }) {
+        world.violate(what);
+    }
+}
