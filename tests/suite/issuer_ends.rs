@@ -6,7 +6,7 @@ use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{LIMIT, Team, own_stage};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
 use registry_token_operator::api::IssuerStatus;
 use serde_json::json;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Team {
     /// The Secrets that carry a finalizer are these.
     async fn until_held(&self, wanted: &[&str]) {
         eventually(&format!("{wanted:?} to be held"), LIMIT, async || {
-            let all = self.secrets().list(&Default::default()).await.map_err(|error| error.to_string())?;
+            let all = self.secrets().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let held = all.items.iter().filter(|secret| !secret.finalizers().is_empty()).map(Secret::name_any);
             let held: Vec<String> = held.collect();
             if held == wanted { Ok(()) } else { Err(format!("{held:?}")) }
