@@ -6,12 +6,16 @@ pub(crate) const LONGEST: usize = 256;
 /// One line without control characters or invisible ones that change how the rest is shown, at most
 /// [`LONGEST`] characters.
 pub(crate) fn clean(text: &str) -> String {
-    let visible: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
-    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {
         return line;
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// The same without line breaks, control characters and invisible ones; a blank for each of them.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
 }
 
 fn is_invisible(c: char) -> bool {

@@ -1,5 +1,6 @@
 //! What does not fit, with the field to set.
 
+use crate::text::visible;
 use std::fmt;
 
 /// One thing that does not fit.
@@ -20,7 +21,8 @@ const SHOWN: usize = 3;
 
 impl Problem {
     pub(in super::super) fn new(field: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { field: field.into(), says: says.into() }
+        // Names from $metadata may hold whatever XML can say.
+        Self { field: field.into(), says: visible(&says.into()) }
     }
 }
 

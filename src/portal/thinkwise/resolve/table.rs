@@ -202,10 +202,10 @@ impl Resolver<'_> {
                     .iter()
                     .filter(|column| column.kind == Kind::Text && !taken.contains(&column.name.as_str()));
                 let texts: Vec<&str> = texts.map(|column| column.name.as_str()).take(8).collect();
+                let known = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
                 let says = format!(
                     "no column of {} is clearly the token's {what}: name it; its texts are {}",
-                    info.name,
-                    texts.join(", ")
+                    info.name, known
                 );
                 self.problem(field, says);
             }
