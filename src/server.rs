@@ -31,15 +31,18 @@ pub async fn run(
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(readiness.stuck().iter().map(|which| format!("the loop over {which} is stuck\n")).collect())
+    answer(&readiness.stuck().iter().map(|which| format!("the loop over {which} is stuck")).collect::<Vec<_>>())
 }
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(readiness.pending().iter().map(|what| format!("{what}\n")).collect())
+    answer(&readiness.pending().iter().map(|what| (*what).to_owned()).collect::<Vec<_>>())
 }
 
-fn answer(troubles: String) -> (StatusCode, String) {
-    if troubles.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, troubles) }
+fn answer(troubles: &[String]) -> (StatusCode, String) {
+    if troubles.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n")
 }
 
 #[cfg(test)]
