@@ -182,7 +182,7 @@ fn a_running_attempt_is_no_suspect_though_its_secret_was_stripped() {
     }
     let elsewhere = Holder { namespace: "team-b".into(), claims: vec![], ..reserving(1) };
     assert_eq!(
-        Truth::of(&rows, &[elsewhere.clone()], &[owner(&[])]).revokes(),
+        Truth::of(&rows, std::slice::from_ref(&elsewhere), &[owner(&[])]).revokes(),
         ["17"],
         "another's Secret says nothing"
     );

@@ -59,7 +59,9 @@ fn a_list_need_not_show_what_another_user_requested() {
         Vanished::count(&listing(60..100), &owners, LONGEST, 10),
         Vanished { missing: 0, of: 40, believed: true }
     );
-    owners.iter_mut().for_each(|owner| owner.user = None);
+    for owner in &mut owners {
+        owner.user = None;
+    }
     assert_eq!(Vanished::count(&listing(60..100), &owners, LONGEST, 10).of, 100, "where that is not known, it should");
 }
 

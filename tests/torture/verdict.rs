@@ -66,16 +66,13 @@ impl Verdict {
             if let Some(why) = wrong(object, secret, token) {
                 found.wrong.push(format!("{}: {why}", object.name_any()));
                 let meta = secret.map(|secret| &secret.metadata);
-                found.details += &format!(
-                    "{}: {}\n",
-                    object.name_any(),
-                    json!(meta.map(|meta| (
-                        &meta.labels,
-                        &meta.annotations,
-                        &meta.owner_references,
-                        &meta.resource_version
-                    )))
-                );
+                let told = json!(meta.map(|meta| (
+                    &meta.labels,
+                    &meta.annotations,
+                    &meta.owner_references,
+                    &meta.resource_version
+                )));
+                found.details.extend([object.name_any(), ": ".to_owned(), told.to_string(), "\n".to_owned()]);
             }
         }
         let strays = secrets.items.iter().map(ResourceExt::name_any);

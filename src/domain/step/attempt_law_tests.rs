@@ -20,6 +20,7 @@ struct Moment {
     past: Past,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that happened or did not")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Past {
     /// A request for a token went out.

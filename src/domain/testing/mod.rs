@@ -108,6 +108,7 @@ pub fn empty_secret() -> SecretMeta {
     SecretMeta { stored: None, ..secret() }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is put where there may be none")]
 pub fn reserved(number: u8, holder: &str) -> Option<Reservation> {
     Some(Reservation { attempt: attempt(number), holder: holder.to_owned() })
 }
