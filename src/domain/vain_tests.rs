@@ -66,8 +66,8 @@ fn a_request_that_is_refused_is_made_six_times_an_hour() {
 fn a_secret_that_cannot_be_changed_is_read_six_times_an_hour() {
     let mut seen = but(|seen| seen.object.generation = 2);
     seen.secret.as_mut().expect("a Secret").tied = false;
-    let immutable =
-        Answer::Content(seen.secret.clone().map(|meta| Box::new((meta, Content::Immutable { holds: None }))));
+    let holds = Some("tw-17".to_owned());
+    let immutable = Answer::Content(seen.secret.clone().map(|meta| Box::new((meta, Content::Immutable { holds }))));
     let (_, all) = run(seen, 60, refuses("read content", immutable), |_, _| {});
     assert_eq!(count(&all, "read content"), 6);
 }

@@ -81,6 +81,11 @@ impl Cell {
         matches!(self.trouble, Trouble::Portal(Operation::Edit, Fault::Status(409 | 422)))
     }
 
+    /// A request that the portal refused is tried again slowly, or when a person asks.
+    fn waits_for_a_person(&self) -> bool {
+        matches!(self.trouble, Trouble::Portal(Operation::Request, Fault::Status(409 | 422)))
+    }
+
     /// Whether a mishap at the portal has come.
     pub fn portal_struck(&self) -> bool {
         matches!(self.trouble, Trouble::Server(..)) || self.team.portal.faults().in_force().is_empty()
@@ -105,6 +110,10 @@ impl Cell {
         }
         let Ok(object) = self.team.tokens().get(NAME).await else { return Some("there is no object".to_owned()) };
         let (is, why, message) = ready(&object);
+        if self.waits_for_a_person() && why == "RequestRefused" {
+            let asked = json!({"metadata": {"annotations": {"registry-token.dev/reconcile": "now"}}});
+            self.team.patch(NAME, asked).await;
+        }
         let synced = condition(&object, "DescriptionSynced").unwrap_or_default();
         let wanted = if self.is_final() { ("False", "EditRefused") } else { ("True", "Synced") };
         if is != "True" || synced["status"] != wanted.0 || synced["reason"] != wanted.1 {

@@ -4,15 +4,20 @@
 //! settle): a token that another operator has just recorded and settled does not look foreign.
 
 use super::{Flow, Outcome, failed, note};
-use crate::api::{RecordedSecret, RecordedToken};
+use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
-use crate::domain::faults::registry_unavailable;
+use crate::domain::fault::Fault;
+use crate::domain::faults::{registry_unavailable, waiting};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::pull_secret::Stored;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
+
+/// When a token that is not listed is looked for again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What an adoption remembers.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +30,7 @@ pub struct Adopting {
 enum Stage {
     ReadingSecret,
     Finding,
+    Doubting,
     ReadingContent,
     LoggingIn { username: String },
     ReadingObject { token: Option<Named>, login: Verdict },
@@ -53,6 +59,10 @@ impl Adopting {
         match std::mem::replace(&mut self.stage, Stage::Writing) {
             Stage::ReadingSecret => self.secret_read(seen, answer),
             Stage::Finding => match answer {
+                // A list that lags or shrank proves nothing: whoever stored it may be about to name it.
+                Answer::Rows(rows) if rows.is_empty() && asks_registry(seen) => {
+                    self.at(Request::LogIn, Stage::Doubting)
+                }
                 Answer::Rows(rows) => {
                     let token = self.proved_by(seen, rows);
                     self.at(Request::ReadObject, Stage::ReadingObject { token, login: Verdict::NotAsked })
@@ -68,6 +78,13 @@ impl Adopting {
                     }
                     _ => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
                 },
+                other => Flow::End(failed(other)),
+            },
+            Stage::Doubting => match answer {
+                Answer::Login(Verdict::Refused(_) | Verdict::NotAsked) => {
+                    self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked })
+                }
+                Answer::Login(_) => Flow::End(Outcome::WaitFor(AGAIN, unlisted())),
                 other => Flow::End(failed(other)),
             },
             Stage::LoggingIn { username } => self.logged_in(username, answer),
@@ -95,7 +112,7 @@ impl Adopting {
                 self.at(Request::Find(Rows::WithId(id)), Stage::Finding)
             }
             // Where nobody can look a row up, only whoever has the secret logs in.
-            Some(facts) if facts.login != LoginMode::Disabled => self.at(Request::ReadContent, Stage::ReadingContent),
+            Some(_) if asks_registry(seen) => self.at(Request::ReadContent, Stage::ReadingContent),
             // Where nothing can prove it, it is not believed, and not waited for either.
             Some(_) => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
             None => Flow::End(Outcome::LookAgain),
@@ -156,6 +173,15 @@ impl Adopting {
             None => Flow::End(Outcome::Again),
         }
     }
+}
+
+fn asks_registry(seen: &Observed) -> bool {
+    seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled)
+}
+
+fn unlisted() -> Fault {
+    let message = "the Secret holds a token that the portal does not list, though the registry lets it in or cannot be asked: looked at again. If this stays, give the issuer credentials that see the token, or revoke it by hand";
+    waiting(Reason::TokenNotListed, message.to_owned())
 }
 
 fn nonce(seen: &Observed, attempt: &Attempt) -> String {

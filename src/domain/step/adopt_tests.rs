@@ -64,8 +64,7 @@ fn a_forged_or_copied_attempt_fits_nobodys_token() {
         crate::domain::testing::tag(),
         crate::domain::marker::Nonce::of("another-uid", &former()),
     );
-    let rows: [Vec<Row>; 5] = [
-        vec![],
+    let rows: [Vec<Row>; 4] = [
         vec![row("17", "prod")],
         vec![row("17", &of_another_object.mark("prod"))],
         vec![row("17", &mark(&attempt(9)).mark("prod"))],
@@ -76,6 +75,21 @@ fn a_forged_or_copied_attempt_fits_nobodys_token() {
         let world = unnamed().on("find 17", Answer::Rows(rows.clone()));
         assert_eq!(disowned(world), ["read secret", "find 17", "read object", "disown"], "{rows:?}");
     }
+}
+
+#[test]
+fn a_row_that_is_missing_proves_nothing_while_the_registry_lets_the_token_in() {
+    for verdict in [Verdict::Accepted, Verdict::Unknown("down".into())] {
+        let mut world = unnamed().listing(&[]).saying(verdict);
+        let Outcome::WaitFor(AGAIN, told) = run(&mut world) else { panic!("{:?}", world.asked) };
+        assert_eq!(told.reason, Reason::TokenNotListed);
+        assert_eq!(world.asked, ["read secret", "find 17", "log in"], "nothing is written");
+    }
+    let refused = ["read secret", "find 17", "log in", "read object", "disown"];
+    assert_eq!(disowned(unnamed().listing(&[]).saying(Verdict::Refused("no".into()))), refused);
+    let mut unasked = unnamed().listing(&[]);
+    of_issuer(&mut unasked.seen, |facts| facts.login = LoginMode::Disabled);
+    assert_eq!(disowned(unasked), ["read secret", "find 17", "read object", "disown"]);
 }
 
 #[test]
@@ -121,7 +135,7 @@ fn a_failure_concludes_nothing() {
         assert_eq!((world.asked.last().map(String::as_str), world.seen.secret), (Some(word), Some(secret())));
     }
     for word in ["status", "disown"] {
-        let rows = if word == "status" { unnamed().rows } else { vec![] };
+        let rows = if word == "status" { unnamed().rows } else { vec![row("17", "settled")] };
         let mut world = unnamed().listing(&rows).on(word, Answer::Conflict);
         assert_eq!(run(&mut world), Outcome::LookAgain);
         assert_eq!(world.asked.last().map(String::as_str), Some(word));
