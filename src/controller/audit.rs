@@ -4,15 +4,16 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
-use super::listed::{self, PAGE, list};
+use super::listed::{self, list, pages};
 use super::world::{raw, secret_name};
 use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
-use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request, Vanished, listed};
+use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request};
 use crate::domain::effect::Named;
 use crate::domain::fault::Fault;
 use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
 use crate::domain::observed::Listed;
+use crate::domain::vanished::{Vanished, listed};
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
 use futures::future::BoxFuture;
@@ -42,7 +43,7 @@ pub async fn run(
     caches: Caches,
 ) -> Result<(), Fault> {
     let found = drive(ctx, key, issuer, caches).await?;
-    let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
+    let owners = owners(ctx, key);
     let lag = issuer.facts.longest_answer;
     let vanished = Vanished::count(&found.inventory, &owners, lag, most_percent);
     if found.revoked > 0 {
@@ -121,10 +122,7 @@ fn unread(error: ClusterError) -> Fault {
 
 /// Waits for leave to call the portal, unless the operator is to end: an audit may take long.
 async fn place(ctx: &Context, issuer: &Handle) -> Result<Permit, Fault> {
-    tokio::select! {
-        permit = issuer.gate.call(Priority::Later, "") => Ok(permit),
-        () = ctx.stop.cancelled() => Err(ended()),
-    }
+    issuer.place(&ctx.stop, Priority::Later, "").await.ok_or_else(ended)
 }
 
 fn ended() -> Fault {
@@ -166,17 +164,14 @@ impl Pages for Reading<'_> {
 
 /// What the caches know: enough to see that nothing is suspect.
 fn cached(ctx: &Context, key: &IssuerKey) -> Known {
-    let owners = owners(ctx.tokens.state().iter().map(|token| &**token), key);
+    let owners = owners(ctx, key);
     let holders: Vec<Holder> =
         ctx.secrets.state().iter().filter_map(|secret| secret.meta()).map(|meta| holder(&meta)).collect();
     Known::of(&holders, &owners)
 }
 
-/// Those of these objects that name the issuer.
-pub fn owners<'a>(tokens: impl Iterator<Item = &'a RegistryToken>, key: &IssuerKey) -> Vec<Owner> {
-    let ours =
-        |token: &&RegistryToken| IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key;
-    tokens.filter(ours).map(owner).collect()
+fn owners(ctx: &Context, key: &IssuerKey) -> Vec<Owner> {
+    ctx.naming(key).iter().map(|token| owner(token)).collect()
 }
 
 fn owner(token: &RegistryToken) -> Owner {
@@ -207,15 +202,12 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
         "" => Api::all(ctx.client.clone()),
         namespace => Api::namespaced(ctx.client.clone(), namespace),
     };
-    let (mut found, mut params) = (vec![], ListParams::default().labels(OWNER_LABEL).limit(PAGE));
-    loop {
-        let page = call("list the pull secrets", api.list_metadata(&params)).await?;
-        found.extend(page.items.iter().map(|secret| holder(&secret.metadata)));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => break,
-        }
-    }
+    let mut found = vec![];
+    let read = |params| {
+        let api = &api;
+        async move { call("list the pull secrets", api.list_metadata(&params)).await }
+    };
+    pages(ListParams::default().labels(OWNER_LABEL), read, |secret| found.push(holder(&secret.metadata))).await?;
     let labelled: HashSet<(String, String)> =
         found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
     for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
@@ -229,14 +221,10 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
 /// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
 fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let Some(audited) = ctx.issuers.audited(key) else { return };
-    for token in ctx.tokens.state() {
-        let namespace = token.namespace().unwrap_or_default();
+    for token in ctx.naming(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let Some(current) = status.and_then(|status| status.token.as_ref()) else { continue };
-        if IssuerKey::of(&token.spec.issuer_ref, &namespace) != *key {
-            continue;
-        }
-        let named = Named { id: current.id.clone(), username: current.username.clone() };
+        let named = Named::from(current);
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
         let doubted = status
             .is_some_and(|status| status.conditions.iter().any(|one| one.reason == Reason::TokenNotListed.to_string()));

@@ -9,8 +9,8 @@ use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
-use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::UnboundedSender;
@@ -120,6 +120,14 @@ impl Context {
             (IssuerView::Unknown, Some(caches)) if !caches.hold(key) => IssuerView::Missing,
             (view, _) => view,
         }
+    }
+
+    /// The objects that name this issuer, as the cache has them.
+    pub fn naming(&self, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
+        let names = |token: &RegistryToken| {
+            IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key
+        };
+        self.tokens.state_filter(names)
     }
 
     /// Whether another issuer beside this one holds the Secret of this name.

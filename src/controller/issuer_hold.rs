@@ -17,12 +17,11 @@ use std::sync::Arc;
 
 /// The objects that name this issuer and are not yet gone.
 pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
-    let names = |token: &RegistryToken| {
-        let namespace = token.namespace().unwrap_or_default();
+    let here = |token: &Arc<RegistryToken>| {
         let held = token.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-        (held || token.meta().deletion_timestamp.is_none()) && IssuerKey::of(&token.spec.issuer_ref, &namespace) == *key
+        held || token.meta().deletion_timestamp.is_none()
     };
-    ctx.tokens.state_filter(names)
+    ctx.naming(key).into_iter().filter(here).collect()
 }
 
 fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret>, String)> {

@@ -1,14 +1,16 @@
 //! What this process knows of the issuers.
 
 use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
-use crate::domain::audit::{Left, Vanished};
+use crate::domain::audit::Left;
 use crate::domain::inventory::Inventory;
 use crate::domain::observed::{IssuerFacts, IssuerView};
-use crate::portal::limits::Gate;
+use crate::domain::vanished::Vanished;
+use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Portal, Resolved};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio_util::sync::CancellationToken;
 
 /// Which issuer is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +63,16 @@ pub struct Handle {
     pub portal: Arc<dyn Portal>,
     /// Its limiter.
     pub gate: Arc<Gate>,
+}
+
+impl Handle {
+    /// Waits for leave to call the portal; none when the operator is to end before it comes.
+    pub async fn place(&self, stop: &CancellationToken, priority: Priority, namespace: &str) -> Option<Permit> {
+        tokio::select! {
+            permit = self.gate.call(priority, namespace) => Some(permit),
+            () = stop.cancelled() => None,
+        }
+    }
 }
 
 /// What is known of one issuer.

@@ -1,6 +1,7 @@
 //! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
 //! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
 
+use super::world::secret_name;
 use crate::api::{GROUP, OWNER_LABEL, RegistryToken};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
@@ -117,10 +118,8 @@ fn owners_of(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) 
         return vec![ObjectRef::new(&owner.name).within(&namespace)];
     }
     let name = secret.name_any();
-    let named = |token: &RegistryToken| {
-        let wanted = token.spec.secret.as_ref().and_then(|secret| secret.name.clone());
-        token.metadata.namespace.as_ref() == Some(&namespace) && wanted.unwrap_or_else(|| token.name_any()) == name
-    };
+    let named =
+        |token: &RegistryToken| token.metadata.namespace.as_ref() == Some(&namespace) && secret_name(token) == name;
     tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
 }
 

@@ -7,12 +7,12 @@ use super::context::Context;
 use super::issuers::IssuerKey;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
 use kube::api::{ApiResource, ListParams};
-use kube::core::Object;
+use kube::core::{Object, ObjectList};
 use kube::{Api, ResourceExt};
 use serde::Deserialize;
 
 /// Objects in one answer of the API server.
-pub const PAGE: u32 = 500;
+const PAGE: u32 = 500;
 
 /// What is parsed of a spec.
 #[derive(Clone, Debug, Deserialize)]
@@ -46,14 +46,36 @@ pub async fn list<T>(
         "" => Api::all_with(ctx.client.clone(), &kind),
         namespace => Api::namespaced_with(ctx.client.clone(), namespace, &kind),
     };
-    let (mut found, mut params) = (vec![], ListParams::default().limit(PAGE));
+    let mut found = vec![];
+    let read = |params| {
+        let api = &api;
+        async move { call("list the RegistryTokens", api.list(&params)).await }
+    };
+    let each = |one: Listed| {
+        if IssuerKey::of(&one.spec.issuer_ref, &one.namespace().unwrap_or_default()) == *key {
+            found.extend(take(one));
+        }
+    };
+    pages(ListParams::default(), read, each).await?;
+    Ok(found)
+}
+
+/// Reads a list page by page, and gives each of it.
+pub async fn pages<K: Clone, F>(
+    params: ListParams,
+    read: impl Fn(ListParams) -> F,
+    each: impl FnMut(K),
+) -> Result<(), ClusterError>
+where
+    F: Future<Output = Result<ObjectList<K>, ClusterError>>,
+{
+    let (mut params, mut each) = (params.limit(PAGE), each);
     loop {
-        let page = call("list the RegistryTokens", api.list(&params)).await?;
-        let names = |one: &Listed| IssuerKey::of(&one.spec.issuer_ref, &one.namespace().unwrap_or_default()) == *key;
-        found.extend(page.items.into_iter().filter(names).filter_map(&take));
+        let page = read(params.clone()).await?;
+        page.items.into_iter().for_each(&mut each);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
+            None => return Ok(()),
         }
     }
 }

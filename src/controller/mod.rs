@@ -186,10 +186,8 @@ fn set(ctx: &Context, key: &IssuerKey, entry: Entry) {
 }
 
 fn wake_users(ctx: &Context, key: &IssuerKey) {
-    for token in ctx.tokens.state() {
-        if IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key {
-            let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
-        }
+    for token in ctx.naming(key) {
+        let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
     }
 }
 

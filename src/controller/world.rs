@@ -8,13 +8,13 @@ use crate::api::{
     ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
     UpstreamRevocationPolicy,
 };
-use crate::domain::audit::listed;
 use crate::domain::effect::Named;
 use crate::domain::marker::Attempt;
 use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::recorded::recorded;
+use crate::domain::vanished::listed;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -86,7 +86,7 @@ impl World {
         if ctx.memory.touched_since(&self.uid(), audited.inventory.begun, ctx.clock.now()) {
             return Listed::Unknown;
         }
-        let token = Named { id: token.id.clone(), username: token.username.clone() };
+        let token = Named::from(token);
         listed(&audited.inventory, &token, audited.vanished.believed)
     }
 

@@ -1,6 +1,3 @@
-#[path = "vanished_tests.rs"]
-mod vanished;
-
 use super::*;
 use crate::api::Reason;
 use crate::domain::testing::{at, attempt, fault, mark, named, row, tag};

@@ -180,7 +180,7 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
         return Action::Vanished;
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
-    if facts.login != LoginMode::Disabled && !known.verified && unproved {
+    if facts.asks_registry() && !known.verified && unproved {
         return Action::Verify;
     }
     if !known.ready {
@@ -273,6 +273,9 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
     }
 }
 
+#[cfg(test)]
+#[path = "decide_living_tests.rs"]
+mod living_tests;
 #[cfg(test)]
 #[path = "decide_tests.rs"]
 mod tests;

@@ -1,10 +1,9 @@
 use super::*;
-use crate::domain::inventory::digest;
 use crate::domain::marker::MARKER_LENGTH;
 use crate::domain::status::Fact;
 use crate::domain::testing::{
-    LONGEST, ME, REQUESTED, at, at_rest, but, but_issuer, but_secret, empty_secret, errand, every, fault, new,
-    not_ready, now, of_issuer, reserved, retiring, stored, tell,
+    ME, at, at_rest, but, but_issuer, but_secret, empty_secret, errand, fault, new, not_ready, of_issuer, reserved,
+    retiring, stored, tell,
 };
 
 /// The reason for waiting, and whether somebody has to change something.
@@ -204,131 +203,4 @@ fn what_hindered_is_cleared_when_it_is_over() {
     let hindered = |working| but(|seen| tell(seen, Fact::Hindered { fault: fault(Reason::IssuerNotReady), working }));
     assert_eq!(decide(&hindered(true)), Action::Inspect);
     assert_eq!(decide(&hindered(false)), Action::Inspect);
-}
-
-#[test]
-fn the_registry_is_asked_about_a_token_that_was_not_let_in_yet() {
-    let unsaid = |mode, ready: bool| {
-        but(|seen| {
-            of_issuer(seen, |facts| facts.login = mode);
-            let status = seen.object.status.as_mut().expect("a status");
-            status.conditions.retain(|one| one.type_ != "LoginVerified" && (ready || one.type_ != "Ready"));
-        })
-    };
-    for ready in [false, true] {
-        assert_eq!(decide(&unsaid(LoginMode::Required, ready)), Action::Verify);
-        assert_eq!(decide(&unsaid(LoginMode::BestEffort, ready)), Action::Verify);
-    }
-    assert_eq!(decide(&unsaid(LoginMode::Disabled, true)), Action::Rest);
-    assert_eq!(decide(&unsaid(LoginMode::Disabled, false)), Action::Inspect);
-    let mut busy = unsaid(LoginMode::BestEffort, true);
-    tell(&mut busy, Fact::Retiring(retiring("12", now())));
-    assert_eq!(decide(&busy), Action::RevokeRetiring, "where it need not answer, it holds nothing up");
-}
-
-#[test]
-fn a_list_that_had_to_show_the_token_and_does_not_makes_the_registry_be_asked() {
-    let missing = |begun| but(|seen| seen.listed = Listed::Missing(begun));
-    let longest = i64::try_from(LONGEST.as_secs()).expect("seconds");
-    assert_eq!(decide(&missing(at(REQUESTED + longest))), Action::Vanished);
-    assert_eq!(decide(&missing(at(REQUESTED + longest - 1))), Action::Rest, "it may lag");
-    let mut another = missing(now());
-    of_issuer(&mut another, |facts| facts.portal.user = "another".into());
-    assert_eq!(decide(&another), Action::Rest, "another user may see less");
-}
-
-#[test]
-fn a_retiring_token_is_revoked_when_it_is_due_and_not_before() {
-    let due = |seconds: i64| but(|seen| tell(seen, Fact::Retiring(retiring("12", at(3600 + seconds)))));
-    assert_eq!(decide(&due(0)), Action::RevokeRetiring);
-    assert_eq!(decide(&due(90)), Action::RestFor(Duration::from_secs(90)));
-    let mut suspended = due(0);
-    suspended.object.suspended = true;
-    tell(&mut suspended, Fact::SecretInOrder(crate::domain::testing::recorded_secret()));
-    assert_eq!(decide(&suspended), Action::RevokeRetiring, "cleaning up goes on");
-}
-
-#[test]
-fn an_edited_description_is_settled_and_a_refused_one_is_left() {
-    let with = |fact| but(|seen| tell(seen, fact));
-    let edited = but(|seen| {
-        seen.object.generation = 2;
-        tell(seen, Fact::SecretInOrder(crate::domain::testing::recorded_secret()));
-    });
-    assert_eq!(decide(&edited), Action::Settle);
-    for why in [Reason::EditRefused, Reason::EditNotKept] {
-        assert_eq!(decide(&with(Fact::DescriptionNotSynced(why, String::new()))), Action::Rest);
-    }
-    assert_eq!(decide(&with(Fact::DescriptionNotSynced(Reason::EditPending, String::new()))), Action::Settle);
-    let suspended = but(|seen| {
-        seen.object.suspended = true;
-        tell(seen, Fact::DescriptionNotSynced(Reason::EditPending, String::new()));
-    });
-    assert_eq!(decide(&suspended), Action::Rest, "a suspended object is not edited");
-}
-
-#[test]
-fn a_description_that_somebody_changed_in_the_portal_is_set_back() {
-    let shown = |text: &str| but(|seen| seen.listed = Listed::Shown(digest(text)));
-    assert_eq!(decide(&shown("prod")), Action::Rest);
-    assert_eq!(decide(&shown("mine now")), Action::Settle);
-    let mut permanent = shown("prod");
-    of_issuer(&mut permanent, |facts| facts.permanent = true);
-    assert_eq!(decide(&permanent), Action::Settle, "where the mark stays, it belongs to the text");
-}
-
-#[test]
-fn a_suspended_object_asks_for_nothing() {
-    let mut seen = new();
-    seen.object.suspended = true;
-    assert_eq!(reason(&decide(&seen)), Some((Reason::Suspended, false)));
-    let due = but(|seen| {
-        seen.object.suspended = true;
-        seen.object.rotation = Some(every(1, 5));
-        tell(seen, Fact::DescriptionSynced);
-    });
-    assert_eq!(decide(&due), Action::Rest);
-}
-
-#[test]
-fn an_edit_during_an_outage_is_said_to_wait_once_and_the_object_stays_ready() {
-    use crate::domain::recorded::recorded;
-    let edits: [fn(&mut crate::domain::object::Object); 2] =
-        [|object| object.generation = 2, |object| (object.generation, object.suspended) = (2, true)];
-    for edit in edits {
-        for issuer in [not_ready(), IssuerView::Missing] {
-            let mut world = crate::domain::testing::World::of(but(|seen| edit(&mut seen.object)));
-            world.seen.issuer = issuer;
-            world.pass();
-            assert_eq!(world.asked, ["status"]);
-            let known = recorded(&world.seen.object);
-            assert_eq!((known.ready, known.hindered, known.observed_generation), (true, true, Some(2)));
-            assert_eq!(known.suspended, world.seen.object.suspended);
-            assert_eq!(decide(&world.seen), Action::Rest);
-            world.seen.issuer = at_rest().issuer;
-            assert_eq!(decide(&world.seen), Action::Inspect, "the edit is taken up when it is over");
-        }
-    }
-}
-
-#[test]
-fn what_the_portal_made_of_an_edit_is_left_and_what_a_colleague_made_of_that_is_not() {
-    let shown = |kept: Option<&str>, shown: &str| {
-        but(|seen| {
-            tell(seen, Fact::DescriptionNotSynced(Reason::EditNotKept, String::new()));
-            (seen.kept, seen.listed) = (kept.map(digest), Listed::Shown(digest(shown)));
-        })
-    };
-    assert_eq!(decide(&shown(Some("pro"), "pro")), Action::Rest);
-    assert_eq!(decide(&shown(Some("pro"), "mine now")), Action::Settle);
-    assert_eq!(decide(&shown(None, "mine now")), Action::Rest, "after a restart nobody knows");
-}
-
-#[test]
-fn a_secret_with_a_controller_is_not_said_to_be_handed_over_by_an_annotation() {
-    let message = |controlled| {
-        let seen = but_secret(|held| (held.ownership, held.controlled) = (Ownership::Foreign, controlled));
-        format!("{:?}", decide(&seen))
-    };
-    assert!(message(false).contains("adopt=true") && !message(true).contains("adopt=true"));
 }

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::marker::{Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::{Reservation, SecretMeta, Stored};
-use crate::api::RegistryTokenStatus;
+use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
 /// A token in the portal. An id alone may have been given to another token since.
@@ -18,6 +18,18 @@ pub struct Named {
     pub id: String,
     /// The name that it logs in with.
     pub username: String,
+}
+
+impl From<&RecordedToken> for Named {
+    fn from(token: &RecordedToken) -> Self {
+        Self { id: token.id.clone(), username: token.username.clone() }
+    }
+}
+
+impl From<&RetiringToken> for Named {
+    fn from(token: &RetiringToken) -> Self {
+        Self { id: token.id.clone(), username: token.username.clone() }
+    }
 }
 
 impl Named {

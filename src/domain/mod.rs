@@ -30,4 +30,5 @@ pub mod step;
 #[cfg(test)]
 mod testing;
 pub mod vain;
+pub mod vanished;
 mod witness;

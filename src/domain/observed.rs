@@ -148,6 +148,12 @@ pub struct IssuerFacts {
 }
 
 impl IssuerFacts {
+    /// Whether logins are tried at the registry.
+    #[must_use]
+    pub fn asks_registry(&self) -> bool {
+        self.login != LoginMode::Disabled
+    }
+
     /// What the portal is to show of a token with this nonce.
     #[must_use]
     pub fn describe(&self, description: &str, nonce: &str) -> String {

@@ -95,8 +95,7 @@ impl Pass {
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Room if matches!(answer, Answer::NotSent(_)) => self.finish(super::step::failed(answer)),
             Stage::Room => {
-                // It may have been waited for long: what was seen before is old, and begins only what
-                // is guarded by its version.
+                // It may have been waited for long: what was seen begins only what its version guards.
                 self.room = true;
                 self.fresh = false;
                 self.decide()
@@ -296,6 +295,9 @@ impl Pass {
     }
 }
 
+#[cfg(test)]
+#[path = "pass_course_tests.rs"]
+mod courses;
 #[cfg(test)]
 #[path = "pass_tests.rs"]
 mod tests;

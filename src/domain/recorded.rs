@@ -95,10 +95,7 @@ impl Recorded {
     /// Every token that status names: the current one first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Named> {
-        let current = self.token.iter().map(|token| (&token.id, &token.username));
-        let former = self.retiring.iter().map(|token| (&token.id, &token.username));
-        let named = |(id, username): (&String, &String)| Named { id: id.clone(), username: username.clone() };
-        current.chain(former).map(named).collect()
+        self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()
     }
 }
 

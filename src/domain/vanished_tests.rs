@@ -1,6 +1,6 @@
 //! How many tokens a list lacks, and whether that is believed.
 
-use super::super::*;
+use super::*;
 use crate::domain::testing::{LONGEST, at, named, row, tag};
 
 /// Lists these of a hundred tokens that were requested at the beginning.

@@ -37,13 +37,11 @@ impl Owner {
         let own = status.filter(|status| status.uid.as_deref() == Some(uid));
         let current = own.and_then(|status| status.token.as_ref());
         let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default();
-        let current_name = current.map(|token| Named { id: token.id.clone(), username: token.username.clone() });
-        let former = former.iter().map(|token| Named { id: token.id.clone(), username: token.username.clone() });
         Self {
             uid: uid.to_owned(),
             namespace: namespace.to_owned(),
             secret: secret.to_owned(),
-            tokens: current_name.into_iter().chain(former).collect(),
+            tokens: current.map(Named::from).into_iter().chain(former.iter().map(Named::from)).collect(),
             requested: current.map(|token| token.request_time.0),
             user: own.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
         }

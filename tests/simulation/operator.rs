@@ -3,7 +3,7 @@
 use super::mutant::Mutant;
 use super::world::{LONGEST, Obj, Sec, Setting, World, at, see, see_as, see_secret, tag};
 use registry_token_operator::api::{Reason, RecordedPortal};
-use registry_token_operator::domain::audit::{Audit, Next as AuditNext, Vanished, listed};
+use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::effect::{Named, Request};
 use registry_token_operator::domain::inventory::Inventory;
 use registry_token_operator::domain::marker::Attempt;
@@ -11,6 +11,7 @@ use registry_token_operator::domain::observed::{IssuerFacts, IssuerView, Listed,
 use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
 use registry_token_operator::domain::sightings::Sightings;
+use registry_token_operator::domain::vanished::{Vanished, listed};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

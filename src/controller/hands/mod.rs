@@ -93,13 +93,10 @@ impl<'a> Hands<'a> {
     /// well be begun anew by whoever comes next; a token that may not be stored yet is not left for it.
     async fn place(&self, issuer: &Handle, priority: Priority, can_wait: bool) -> Option<Permit> {
         let namespace = self.world.namespace();
-        let place = issuer.gate.call(priority, &namespace);
-        if !can_wait {
-            return Some(place.await);
-        }
-        tokio::select! {
-            place = place => Some(place),
-            () = self.ctx.stop.cancelled() => None,
+        if can_wait {
+            issuer.place(&self.ctx.stop, priority, &namespace).await
+        } else {
+            Some(issuer.gate.call(priority, &namespace).await)
         }
     }
 }

@@ -4,7 +4,6 @@ use super::Hands;
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
 use crate::domain::effect::{Answer, Verdict};
-use crate::domain::observed::LoginMode;
 use crate::registry::{self, Login};
 use secrecy::SecretString;
 
@@ -12,7 +11,7 @@ impl Hands<'_> {
     /// Logs in with the token in hand, or else with what the Secret holds.
     pub(super) async fn log_in(&self) -> Answer {
         let Some(issuer) = self.world.issuer.clone() else { return Answer::Changed };
-        if issuer.facts.login == LoginMode::Disabled {
+        if !issuer.facts.asks_registry() {
             return Answer::Login(Verdict::NotAsked);
         }
         Answer::Login(match &self.token {

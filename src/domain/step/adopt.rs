@@ -9,7 +9,7 @@ use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Writ
 use crate::domain::fault::Fault;
 use crate::domain::faults::{registry_unavailable, waiting};
 use crate::domain::marker::Attempt;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::Stored;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -164,7 +164,7 @@ impl Adopting {
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None };
         let login = match login {
-            Verdict::NotAsked if facts.login != LoginMode::Disabled => Verdict::Unknown("not asked yet".to_owned()),
+            Verdict::NotAsked if facts.asks_registry() => Verdict::Unknown("not asked yet".to_owned()),
             login => login,
         };
         let (portal, errand) = (facts.portal.clone(), self.stored.errand.clone());
@@ -176,7 +176,7 @@ impl Adopting {
 }
 
 fn asks_registry(seen: &Observed) -> bool {
-    seen.facts().is_some_and(|facts| facts.login != LoginMode::Disabled)
+    seen.facts().is_some_and(IssuerFacts::asks_registry)
 }
 
 fn unlisted() -> Fault {

@@ -2,6 +2,7 @@ use super::*;
 use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
 use crate::domain::effect::Row;
+use crate::domain::observed::LoginMode;
 use crate::domain::testing::{
     World, asked, at_rest, attempt, but, fault, former, mark, not_ready, of_issuer, row, secret, stored, tell, token,
 };

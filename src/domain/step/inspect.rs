@@ -4,7 +4,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::RecordedSecret;
 use crate::domain::effect::{Answer, Content, Request, Write};
 use crate::domain::faults::{immutable, wrong_type};
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::Ownership;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -71,7 +71,7 @@ fn judge(seen: &Observed, content: &Content) -> Next {
                 repair()
             } else {
                 // Said first: who dies after the repair would take the token for tried there.
-                match note(seen, Fact::OtherRegistries).filter(|_| facts.login != LoginMode::Disabled) {
+                match note(seen, Fact::OtherRegistries).filter(|_| facts.asks_registry()) {
                     Some(request) => Flow::Do(request, Inspecting::Doubting),
                     None => repair(),
                 }

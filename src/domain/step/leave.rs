@@ -144,7 +144,7 @@ fn revoke_all(seen: &Observed) -> Next {
     let mut due = revoke::retiring(&known);
     if let Some(token) = known.token.as_ref().filter(|_| seen.object.revoke) {
         due.push(Due {
-            token: Named { id: token.id.clone(), username: token.username.clone() },
+            token: Named::from(token),
             since: token.request_time.0,
             held: stored.is_some_and(|stored| stored.id == token.id),
         });

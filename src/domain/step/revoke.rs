@@ -4,7 +4,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::domain::effect::{Answer, Named, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::not_listed_for;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::recorded::{Recorded, recorded};
 use crate::domain::status::Fact;
 use crate::domain::vain::Deed;
@@ -58,7 +58,7 @@ pub fn retiring(known: &Recorded) -> Vec<Due> {
     // away, would hold an object back that goes while the portal has revoked the token already.
     let successor = known.token.as_ref().map(|token| token.request_time.0);
     let due = |token: &crate::api::RetiringToken| Due {
-        token: Named { id: token.id.clone(), username: token.username.clone() },
+        token: Named::from(token),
         since: successor.map_or(token.revocation_time.0, |asked| asked.min(token.revocation_time.0)),
         held: false,
     };
@@ -144,7 +144,7 @@ impl Revoking {
         let Some(facts) = seen.facts() else { return Turn::Stuck(self.gone, Outcome::LookAgain) };
         match not_listed_for(begun, due.since, facts, &recorded(&seen.object)) {
             Err((left, fault)) => self.stuck(seen, Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault))),
-            Ok(()) if due.held && facts.login != LoginMode::Disabled => self.at(Request::LogIn, Stage::Asking),
+            Ok(()) if due.held && facts.asks_registry() => self.at(Request::LogIn, Stage::Asking),
             Ok(()) => self.next(seen),
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::Reason;
 use crate::domain::effect::Row;
+use crate::domain::observed::LoginMode;
 use crate::domain::testing::{
     LONGEST, REQUESTED, World, at, at_rest, but, fault, named, now, of_issuer, retiring as retires, row, tell,
 };

@@ -41,7 +41,7 @@ pub const fn begin() -> Next {
 #[must_use]
 pub fn doubt(seen: &Observed) -> Next {
     match seen.facts() {
-        Some(facts) if facts.login != LoginMode::Disabled => Flow::Do(Request::LogIn, Verifying::Doubting),
+        Some(facts) if facts.asks_registry() => Flow::Do(Request::LogIn, Verifying::Doubting),
         // The registry cannot be asked: the list alone counts.
         _ => gone(seen),
     }
