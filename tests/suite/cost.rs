@@ -20,7 +20,6 @@ fn about_objects(event: &AuditEvent) -> bool {
 #[tokio::test]
 async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edit() {
     let (control_plane, _operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
     let team = Team::bare(control_plane, "cost", portal).await;

@@ -9,10 +9,7 @@ use std::time::Duration;
 #[tokio::test]
 async fn killed_between_request_and_commit_no_token_is_leaked() {
     let (control_plane, mut operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "kill", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "kill", Config::default(), json!({})).await;
     for round in 0..3 {
         let name = format!("pull-{round}");
         // The portal has made the token, and its answer has not come yet.
@@ -41,10 +38,7 @@ async fn killed_between_request_and_commit_no_token_is_leaked() {
 #[tokio::test]
 async fn killed_after_the_commit_the_stored_token_is_adopted() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "adopt", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "adopt", Config::default(), json!({})).await;
     // The edit that follows the commit hangs; the status is put back to before the commit.
     team.portal.faults().once(Operation::Edit, Fault::HangBefore);
     team.token("pull", "adopted").await;
@@ -68,11 +62,10 @@ async fn killed_after_the_commit_the_stored_token_is_adopted() {
 #[tokio::test]
 async fn asked_to_end_the_operator_stores_the_token_that_it_waits_for() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let slow = Config { latency: Duration::from_secs(3), ..Config::default() };
-    let team = Team::bare(control_plane, "ends", slow).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({"limits": {"firstByteTimeout": "20s", "requestTimeout": "20s"}})).await;
+    let team =
+        Team::on(control_plane, "ends", slow, json!({"limits": {"firstByteTimeout": "20s", "requestTimeout": "20s"}}))
+            .await;
     team.token("pull", "asked for at the end").await;
     eventually("the request to be under way", LIMIT, async || {
         let asked = team.portal.ledger().count(Operation::Request);

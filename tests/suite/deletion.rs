@@ -209,10 +209,7 @@ async fn a_changed_secret_ref_moves_the_finalizer() {
 #[tokio::test]
 async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_back_and_so_are_all_with_the_crd() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "stopped", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "stopped", Config::default(), json!({})).await;
     for name in ["pull", "stays", "goes-with-its-kind"] {
         team.token(name, "ends").await;
     }

@@ -102,7 +102,6 @@ async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_la
 #[tokio::test]
 async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
     let team = Team::bare(control_plane, "list-hidden", portal).await;

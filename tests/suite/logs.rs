@@ -47,7 +47,6 @@ fn a_key_that_stands_twice_is_seen() {
 #[tokio::test]
 async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is_asked_for() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let team = Team::bare(control_plane, "logs", Config::default()).await;
     team.token("pull", "logged").await;
     team.until("pull", "False", "IssuerNotFound").await;

@@ -77,10 +77,7 @@ fn shapes(secret: &str) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn an_operator_at_rest_keeps_next_to_no_copy_of_a_tokens_secret() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "memory", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "memory", Config::default(), json!({})).await;
     let names = |kind: &str| (0..EACH).map(|index| format!("{kind}-{index}")).collect::<Vec<_>>();
     let all: Vec<String> = ["kept", "replaced", "gone"].iter().flat_map(|kind| names(kind)).collect();
     for name in &all {

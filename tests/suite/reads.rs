@@ -13,10 +13,7 @@ fn ours(event: &AuditEvent) -> bool {
 #[tokio::test]
 async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_no_other() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "reads", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "reads", Config::default(), json!({})).await;
     for name in ["edited", "other"] {
         team.token(name, "before").await;
     }

@@ -158,10 +158,7 @@ async fn an_issuers_annotation_rotates_and_replaces_all_its_tokens_and_no_new_on
 #[tokio::test]
 async fn a_value_is_acted_on_once_also_over_a_restart_and_an_overlap_outlives_one() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "restart", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "restart", Config::default(), json!({})).await;
     team.apply(rotating("pull", "10s")).await;
     team.apply(rotating("later", "0s")).await;
     let first = team.until_settled("pull").await;

@@ -170,11 +170,8 @@ async fn a_secret_is_in_its_secret_alone() {
     // Every crate at its most talkative: a secret must not slip out there either.
     let talkative = Options { log: "trace", ..Options::default() };
     let (control_plane, operator) = own_stage_with(talkative).await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let config = Config { clients: vec![Login::new("operator", CLIENT_SECRET)], ..Config::default() };
-    let team = Team::bare(control_plane, "search", config).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
+    let team = Team::on(control_plane, "search", config, json!({})).await;
     a_full_run(&team).await;
 
     let objects = every_object(&team).await;

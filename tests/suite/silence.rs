@@ -12,11 +12,8 @@ const REST: Duration = Duration::from_secs(70);
 #[tokio::test]
 async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
     let (control_plane, operator) = own_stage().await;
-    // The control plane lives as long as the test binary does.
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
-    let team = Team::bare(control_plane, "rest", Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(serde_json::json!({"audit": {"interval": "1m"}})).await;
+    let team =
+        Team::on(control_plane, "rest", Config::default(), serde_json::json!({"audit": {"interval": "1m"}})).await;
     for index in 0..5 {
         team.token(&format!("pull-{index}"), "rests").await;
     }

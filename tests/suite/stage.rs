@@ -31,15 +31,17 @@ pub fn stage() -> &'static ControlPlane {
     control_plane
 }
 
-/// A control plane of one's own, with an audit log, and an operator on it.
-pub async fn own_stage() -> (ControlPlane, Operator) {
+/// A control plane of one's own, with an audit log, and an operator on it. It lives as long as the test
+/// binary does.
+pub async fn own_stage() -> (&'static ControlPlane, Operator) {
     own_stage_with(operator::Options::default()).await
 }
 
 /// The same, with an operator that runs like this.
-pub async fn own_stage_with(options: operator::Options) -> (ControlPlane, Operator) {
+pub async fn own_stage_with(options: operator::Options) -> (&'static ControlPlane, Operator) {
     let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
-    let operator = prepare(&control_plane, &options).await;
+    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let operator = prepare(control_plane, &options).await;
     (control_plane, operator)
 }
 
@@ -79,9 +81,14 @@ impl Team {
 
     /// With a portal that behaves like this.
     pub async fn with(name: &str, config: Config) -> Self {
-        let team = Self::bare(stage(), name, config).await;
+        Self::on(stage(), name, config, json!({})).await
+    }
+
+    /// On a stage of one's own, and with changes merged into the issuer's spec.
+    pub async fn on(control_plane: &'static ControlPlane, name: &str, config: Config, changes: Value) -> Self {
+        let team = Self::bare(control_plane, name, config).await;
         team.credentials("portal-password").await;
-        team.issuer(json!({})).await;
+        team.issuer(changes).await;
         team
     }
 

@@ -22,7 +22,6 @@ fn lenient() -> String {
 #[tokio::test]
 async fn an_object_that_cannot_be_read_keeps_its_token_and_stops_nobody() {
     let (control_plane, operator) = own_stage().await;
-    let control_plane: &'static _ = Box::leak(Box::new(control_plane));
     let team = Team::bare(control_plane, "unreadable", Config::default()).await;
     team.credentials("portal-password").await;
     // Under Permanent an audit suspects each token whose owner no cache knows.
