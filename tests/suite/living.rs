@@ -44,6 +44,12 @@ impl Team {
         self.issuers().patch("portal", &PatchParams::default(), &change).await.expect("annotated");
     }
 
+    /// Merges a change into the status of an object, as somebody who mends it by hand would.
+    pub async fn patch_status(&self, name: &str, change: Value) {
+        let change = Patch::Merge(json!({"status": change}));
+        self.tokens().patch_status(name, &PatchParams::default(), &change).await.expect("patched");
+    }
+
     /// Waits until the object is as wanted.
     #[track_caller]
     pub fn until_object(

@@ -44,6 +44,7 @@ mod moves;
 mod reads;
 mod repair;
 mod rotation;
+mod rotation_by_clock;
 mod secret_search;
 mod silence;
 mod stage;
