@@ -178,3 +178,58 @@ async fn a_value_is_acted_on_once_also_over_a_restart_and_an_overlap_outlives_on
     team.silent_for("pull", Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 4, "each was rotated once");
 }
+
+#[tokio::test]
+async fn what_is_asked_of_an_issuer_is_done_once_for_each_of_its_tokens_also_over_restarts() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::bare(control_plane, "issuer-restart", Config::default()).await;
+    team.credentials("portal-password").await;
+    // There when the issuer was made: it asks nothing of whoever comes later.
+    team.apply(json!({
+        "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+        "metadata": {"name": "portal", "annotations": {"registry-token.dev/replace": "from Git"}},
+        "spec": team.issuer_spec(json!({})),
+    }))
+    .await;
+    let names = ["a", "b", "c"];
+    let mut former = vec![];
+    for name in names {
+        team.apply(rotating(name, "0s")).await;
+    }
+    for name in names {
+        former.push(current(&team.until_settled(name).await));
+    }
+    assert_eq!(team.portal.ledger().count(Operation::Request), 3);
+    operator.terminate().await;
+    // Asked for while nobody is there; one value is written over by the next.
+    team.annotate_issuer("rotate", "spring").await;
+    team.annotate_issuer("rotate", "summer").await;
+    let operator = start_operator(control_plane).await;
+    let mut rotated = vec![];
+    for (name, former) in names.iter().zip(&former) {
+        rotated.push(current(&team.until_replaced(name, former).await));
+    }
+    for name in names {
+        team.until_settled(name).await;
+    }
+    // The next process is asked the same, and by one value more.
+    operator.terminate().await;
+    team.annotate_issuer("replace", "stolen").await;
+    let operator = start_operator(control_plane).await;
+    let mut last = vec![];
+    for (name, former) in names.iter().zip(&rotated) {
+        last.push(current_id(&team.until_replaced(name, former).await));
+    }
+    last.sort_unstable();
+    team.until_live(&last).await;
+    for name in names {
+        let settled = team.until_settled(name).await;
+        let handled = settled.status.expect("a status").handled_annotations;
+        assert_eq!(json!(handled), json!({"issuerRotate": "summer", "issuerReplace": "stolen"}));
+    }
+    operator.terminate().await;
+    let _operator = start_operator(control_plane).await;
+    team.silent_for("a", Duration::from_secs(5)).await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 9, "each value once for each token");
+    assert_eq!(team.portal.ledger().count(Operation::Revoke), 6);
+}
