@@ -44,7 +44,7 @@ fn health(object: &Value) -> (String, String) {
 }
 
 /// Collects every version of an object.
-fn collect(team: &Team, name: &str) -> Arc<Mutex<Vec<Value>>> {
+pub fn collect(team: &Team, name: &str) -> Arc<Mutex<Vec<Value>>> {
     let (tokens, seen) = (team.tokens(), Arc::new(Mutex::new(vec![])));
     let (kept, params) = (Arc::clone(&seen), WatchParams::default().fields(&format!("metadata.name={name}")));
     tokio::spawn(async move {
@@ -59,7 +59,7 @@ fn collect(team: &Team, name: &str) -> Arc<Mutex<Vec<Value>>> {
 }
 
 /// What must be true of each version; returns its kstatus, its reason and its health.
-fn judged(object: &Value) -> (String, String, String) {
+pub fn judged(object: &Value) -> (String, String, String) {
     let text = object.to_string();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let generation = object["metadata"]["generation"].as_i64().expect("a generation");

@@ -33,6 +33,7 @@ mod issuer_ends;
 mod issuer_says;
 mod issuers;
 mod kstatus;
+mod kstatus_flows;
 mod life;
 mod lifetime_bad_input;
 mod living;
