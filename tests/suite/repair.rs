@@ -4,7 +4,7 @@
 use crate::control_plane::eventually;
 use crate::living::{current, current_id};
 use crate::simulator::Operation;
-use crate::stage::{LIMIT, Team, ready};
+use crate::stage::{LIMIT, Team, ready, token};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, PostParams};
@@ -50,6 +50,46 @@ async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_
     let asked = team.portal.ledger().requests_since(calls);
     assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
     team.silent_for("pull", Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_add_is_left() {
+    let team = Team::new("redressed").await;
+    let mut object = token("pull", "labelled");
+    object["spec"]["secret"] = json!({"labels": {"team": "a", "tier": "x"}, "annotations": {"note": "ours"}});
+    team.apply(object).await;
+    let settled = team.until_settled("pull").await;
+    let before = team.secrets().get("pull").await.expect("a Secret");
+    let calls = team.portal.ledger().position();
+    let changes = [
+        json!({"metadata": {"labels": {"team": "b"}}}),
+        json!({"metadata": {"labels": {"team": null, "tier": null}}}),
+        json!({"metadata": {"annotations": {"note": "theirs"}}}),
+        json!({"metadata": {"annotations": {"note": null}, "labels": {"tier": "y"}}}),
+    ];
+    for change in changes {
+        team.patch_secret("pull", change).await;
+        until_as_before(&team, &before).await;
+    }
+    team.patch_secret("pull", json!({"metadata": {"labels": {"theirs": "kept"}, "annotations": {"theirs": "kept"}}}))
+        .await;
+    team.patch_secret("pull", json!({"metadata": {"labels": {"team": "b"}}})).await;
+    eventually("the label to be put back beside theirs", LIMIT, async || {
+        let now = team.secrets().get("pull").await.map_err(|error| error.to_string())?;
+        let label = |key: &str| now.labels().get(key).cloned();
+        let theirs = now.annotations().get("theirs").is_some_and(|value| value == "kept");
+        let all = (label("team"), label("tier"), label("theirs"));
+        let wanted = [Some("a".to_owned()), Some("x".to_owned()), Some("kept".to_owned())];
+        if [all.0.clone(), all.1.clone(), all.2.clone()] == wanted && theirs { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    team.until("pull", "True", "TokenStored").await;
+    team.silent_for("pull", Duration::from_secs(2)).await;
+    let asked = team.portal.ledger().requests_since(calls);
+    assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
+    let after = team.tokens().get("pull").await.expect("there");
+    assert_eq!(current(&after), current(&settled));
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
 
 /// The token is replaced once, the old one revoked at once, the Secret kept.
