@@ -5,6 +5,7 @@ use crate::control_plane::eventually;
 use crate::living::{current, current_id};
 use crate::simulator::{Config, Operation, Visible};
 use crate::stage::{LIMIT, Team, condition, ready};
+use jiff::SignedDuration;
 use registry_token_operator::api::RegistryToken;
 use serde_json::json;
 use std::time::Duration;
@@ -50,6 +51,52 @@ async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_
     team.until_settled("pull").await;
     team.until_live(&[current_id(&third)]).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
+}
+
+/// As if the last revocation that was found had been found so much earlier, and the token been asked for
+/// before or after it as it was.
+async fn age(team: &Team, by: SignedDuration) {
+    let object = team.tokens().get("pull").await.expect("there");
+    let revocation = object.status.as_ref().and_then(|status| status.upstream_revocation.clone()).expect("revoked");
+    let earlier = json!({
+        "token": {"requestTime": current(&object).request_time.0 - by},
+        "upstreamRevocation": {"time": revocation.time.0 - by},
+    });
+    team.patch_status("pull", earlier).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_held_for_a_day_is_replaced_after_it_and_so_is_one_revoked_a_day_later() {
+    let team = Team::new("a-day").await;
+    team.token("pull", "overridden now and then").await;
+    let first = team.until_settled("pull").await;
+    assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
+    team.audit_until_object("pull", "a new token", replaced(&first)).await;
+    let second = team.until_settled("pull").await;
+
+    // A day later it is as the first time.
+    age(&team, SignedDuration::from_hours(25)).await;
+    assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));
+    team.audit_until_object("pull", "a new token", replaced(&second)).await;
+    let third = team.until_settled("pull").await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 3);
+
+    // An hour later it is held, until the day is over.
+    age(&team, SignedDuration::from_hours(1)).await;
+    assert!(team.portal.ledger().revoke_as_colleague(current_id(&third)));
+    let held = |object: &RegistryToken| says(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
+    team.audit_until_object("pull", "held", held).await;
+    age(&team, SignedDuration::from_hours(23)).await;
+    team.annotate_issuer("reconcile", "still held").await;
+    team.silent_for("pull", Duration::from_secs(4)).await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 3);
+    age(&team, SignedDuration::from_hours(1)).await;
+    let fourth = team.until_replaced("pull", &current(&third)).await;
+    let settled = team.until_settled("pull").await;
+    assert!(condition(&settled, "Stalled").is_none());
+    team.until_live(&[current_id(&fourth)]).await;
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
+    assert_eq!(team.portal.ledger().count(Operation::Request), 4);
 }
 
 #[tokio::test]
