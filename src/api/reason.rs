@@ -39,6 +39,8 @@ pub enum Reason {
     /// The portal answers, and its list could not be read to the end, or what was found in it not be
     /// put in order.
     AuditFailed,
+    /// The portal answers, and the Secret with its credentials is being deleted.
+    CredentialsDeleting,
     /// The portal answers, and its limits are too low for all the rotations.
     RotationTooFrequent,
     /// The portal shows the description of the spec.

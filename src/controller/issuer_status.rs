@@ -135,6 +135,12 @@ fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'
         );
         return (Reason::ListShrunken, message);
     }
+    if let Some(secret) = handle.credentials.as_ref().filter(|_| handle.credentials_go) {
+        let message = format!(
+            "the Secret {secret} with the portal's credentials is being deleted, and stays as long as this issuer names it, for tokens are revoked with it: create another Secret and name it in spec.thinkwise.auth, or delete this issuer"
+        );
+        return (Reason::CredentialsDeleting, message);
+    }
     if let Some(message) = overworked(object, told.users) {
         return (Reason::RotationTooFrequent, message);
     }

@@ -59,6 +59,8 @@ pub struct Handle {
     pub resolved: Resolved,
     /// Name of the Secret with its credentials.
     pub credentials: Option<String>,
+    /// That Secret is being deleted, and stays as long as the issuer needs it.
+    pub credentials_go: bool,
     /// Its portal.
     pub portal: Arc<dyn Portal>,
     /// Its limiter.

@@ -180,3 +180,58 @@ async fn credentials_that_do_not_work_let_the_former_ones_not_go_and_are_not_for
     team.until_issuer_gone().await;
     team.until_held(&[]).await;
 }
+
+#[tokio::test]
+async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_issuer_says_what_to_do() {
+    let team = Team::new("credentials-first").await;
+    team.token("pull", "revoked with them").await;
+    let before = team.until_settled("pull").await;
+    team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
+    // It is looked at once a minute, and when its spec changes.
+    team.issuer(json!({"audit": {"interval": "11m"}})).await;
+    let advice = ["portal", "is being deleted", "create another Secret", "spec.thinkwise.auth", "delete this issuer"];
+    team.until_issuer("True", "CredentialsDeleting", &advice).await;
+    // Nothing is stuck by it: what is asked for is done.
+    team.annotate("pull", "replace", "1").await;
+    team.until_replaced("pull", &before.status.and_then(|status| status.token).expect("a token")).await;
+    team.token("late", "requested with them").await;
+    team.until_settled("late").await;
+    team.delete("late").await;
+    team.delete("pull").await;
+    assert!(team.portal.ledger().live().is_empty());
+    // And it goes as the message says, one way
+    team.other_credentials("portal-other", "portal-password").await;
+    team.refer_to("portal-other").await;
+    team.until_issuer("True", "PortalReady", &[]).await;
+    team.until_held(&["portal-other"]).await;
+    assert!(team.secrets().get_opt("portal").await.expect("asked").is_none(), "gone at last");
+    // or the other.
+    team.secrets().delete("portal-other", &DeleteParams::default()).await.expect("deleted");
+    team.delete_issuer().await;
+    team.until_issuer_gone().await;
+    assert!(team.secrets().get_opt("portal-other").await.expect("asked").is_none());
+}
+
+#[tokio::test]
+async fn credentials_that_were_taken_away_by_force_are_asked_for_before_a_token_is_revoked() {
+    let team = Team::new("credentials-forced").await;
+    team.token("pull", "revoked with others").await;
+    team.until_settled("pull").await;
+    team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
+    team.patch_secret("portal", json!({"metadata": {"finalizers": null}})).await;
+    team.issuer(json!({"audit": {"interval": "11m"}})).await;
+    team.until_issuer("False", "CredentialsMissing", &["portal", "create it"]).await;
+    team.until("pull", "True", "TokenStored").await;
+    team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
+    let waits = team.until("pull", "False", "IssuerNotReady").await;
+    let message = crate::stage::ready(&waits).2;
+    assert!(message.contains("create it") && message.contains("deletionPolicy: Orphan"), "{message}");
+    assert_eq!(team.portal.ledger().live().len(), 1);
+    team.credentials("portal-password").await;
+    eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert!(team.portal.ledger().live().is_empty());
+}
