@@ -56,8 +56,12 @@ pub async fn list<T>(
             found.extend(take(one));
         }
     };
-    pages(ListParams::default(), read, each).await?;
-    Ok(found)
+    match pages(ListParams::default(), read, each).await {
+        // The kind was deleted, which ends when the last object has gone; nor does the cache know one.
+        Err(ClusterError::NotFound(_)) if ctx.naming(key).is_empty() => Ok(vec![]),
+        Err(error) => Err(error),
+        Ok(()) => Ok(found),
+    }
 }
 
 /// Reads a list page by page, and gives each of it.

@@ -25,6 +25,7 @@ mod burst;
 mod cost;
 mod crash;
 mod deletion;
+mod deletion_while_stopped;
 mod drift;
 mod first_steps;
 mod hidden;
