@@ -1,7 +1,7 @@
 //! What is asked of the API server, as its audit log shows it.
 
 use crate::control_plane::AuditEvent;
-use crate::simulator::Config;
+use crate::simulator::{Config, Operation};
 use crate::stage::{Team, own_stage, start_operator};
 use serde_json::json;
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
         assert!(event.request_uri.contains("labelSelector=registry-token.dev%2Fowner"), "{event:?}");
     }
 
-    let position = audit.position().await.expect("position");
+    let (position, calls) = (audit.position().await.expect("position"), team.portal.ledger().position());
     team.patch("edited", json!({"spec": {"description": "after"}})).await;
     team.until_settled("edited").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -44,5 +44,20 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
     assert_eq!(about("other"), 0, "{events:?}");
     let lists = events.clone().filter(|event| event.verb == "list");
     assert!(lists.is_empty(), "nothing is listed for one edit: {lists:?}");
+    let written = events.clone().writes().without(&["events"]);
+    assert!(written.iter().all(|event| event.name == "edited"), "nothing else is written: {written:?}");
+    assert!(written.len() <= 2, "that it was read, and that the portal shows it: {written:?}");
+    let read = events.clone().filter(|event| event.verb == "get" && event.name == "edited");
+    assert!(read.len() <= 4, "object and Secret, once before each of the two: {read:?}");
+    // Nor is the portal asked about another.
+    let asked = team.portal.ledger().requests_since(calls);
+    let count = |operation| asked.iter().filter(|request| request.operation == operation).count();
+    assert_eq!((count(Operation::Edit), count(Operation::Request), count(Operation::Revoke)), (1, 0, 0), "{asked:?}");
+    let rows = asked.iter().filter(|request| request.operation == Operation::List);
+    let (looks, lists): (Vec<_>, Vec<_>) =
+        rows.filter_map(|request| request.query.as_deref()).partition(|query| query.contains("$filter="));
+    assert!(looks.len() <= 1, "the row that is edited: {looks:?}");
+    // Whether it lists at all is asked once a minute, by one row.
+    assert!(lists.iter().all(|query| query.contains("$top=1")), "{lists:?}");
     drop(operator);
 }
