@@ -47,6 +47,8 @@ mod reads;
 mod repair;
 mod rotation;
 mod rotation_by_clock;
+mod runbooks;
+mod runbooks_restore;
 mod secret_search;
 mod silence;
 mod stage;
