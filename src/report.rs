@@ -27,7 +27,7 @@ pub fn lines(interface: &Interface, resolved: &Resolved) -> Vec<String> {
         Some(why) => {
             lines.push(format!("list             cannot be read: {why}"));
             lines.push(
-                "                 So there are no audits: a token whose answer was lost is not found, nor one that is gone"
+                "                 So there are no audits: a token whose answer was lost is not found; one that is gone, by its login only"
                     .to_owned(),
             );
         }

@@ -213,7 +213,8 @@ pub struct IssuerStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolvedPortal {
-    /// The table that lists the tokens; absent where our user may not see it: then there are no audits.
+    /// The table that lists the tokens; absent where our user may not see it: then there are no audits, and
+    /// each token is tried at the registry instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// The task *Request token*.

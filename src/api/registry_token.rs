@@ -201,4 +201,8 @@ pub struct RetiringToken {
     pub username: String,
     /// When it is revoked, at the earliest.
     pub revocation_time: Time,
+    /// An audit found it revoked in the portal. Where the portal lists no tokens to our user, its refusal to revoke
+    /// it once more is then no hindrance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked_upstream: bool,
 }

@@ -13,7 +13,8 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
 use crate::domain::observed::Listed;
-use crate::domain::vanished::{Vanished, listed};
+use crate::domain::roll_call::Evidence;
+use crate::domain::vanished::Vanished;
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
 use futures::future::BoxFuture;
@@ -59,7 +60,7 @@ pub async fn run(
             "tokens that belong to nobody could not be revoked"
         );
     }
-    let audited = Audited { inventory: found.inventory, vanished, left: found.left, first };
+    let audited = Audited { evidence: Evidence::List(found.inventory), vanished, left: found.left, first };
     ctx.issuers.set_audited(key, audited, lag);
     wake(ctx, key, issuer);
     Ok(())
@@ -174,7 +175,8 @@ fn owners(ctx: &Context, key: &IssuerKey) -> Vec<Owner> {
     ctx.naming(key).iter().map(|token| owner(token)).collect()
 }
 
-fn owner(token: &RegistryToken) -> Owner {
+/// An object, as far as an audit looks at it.
+pub fn owner(token: &RegistryToken) -> Owner {
     owner_of(&token.metadata, &secret_name(token), token.status.as_ref())
 }
 
@@ -219,16 +221,21 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
 }
 
 /// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
-fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
+pub fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let Some(audited) = ctx.issuers.audited(key) else { return };
     for token in ctx.naming(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let Some(current) = status.and_then(|status| status.token.as_ref()) else { continue };
         let named = Named::from(current);
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
-        let doubted = status
-            .is_some_and(|status| status.conditions.iter().any(|one| one.reason == Reason::TokenNotListed.to_string()));
-        if doubted || listed(&audited.inventory, &named, audited.vanished.believed) != Listed::Shown(wanted) {
+        let doubts = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
+        let doubted = status.is_some_and(|status| status.conditions.iter().any(|one| doubts.contains(&one.reason)));
+        let as_it_should_be = match audited.evidence.listed(&named, audited.vanished.believed) {
+            Listed::Shown(shown) => shown == wanted,
+            Listed::LetIn => true,
+            Listed::Missing(_) | Listed::Unknown => false,
+        };
+        if doubted || !as_it_should_be {
             let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
         }
     }

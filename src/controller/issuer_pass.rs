@@ -7,8 +7,9 @@ use super::issuer::{NotReady, prepare};
 use super::issuer_hold::{hold, let_former_go, release, users};
 use super::issuer_kind::IssuerObject;
 use super::issuer_status::{Told, write_status};
-use super::issuers::{Entry, Handle, IssuerKey};
+use super::issuers::{Audited, Entry, Handle, IssuerKey};
 use super::release::{Leaving, judge, word};
+use super::roll_call;
 use super::world::Shared;
 use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::domain::backoff;
@@ -116,11 +117,16 @@ async fn audit_if_due(
     let due = || until_audit(ctx, key, object, issuer).is_zero();
     // "Reconcile now", as on a RegistryToken.
     let asked = ctx.memory.asks_to_look(&object.uid(), object.annotations());
-    if !issuer.facts.list_visible || !(asked || due()) {
+    let (facts, most) = (&issuer.facts, object.spec().audit.max_vanished_percent);
+    if !(facts.list_visible || facts.asks_registry()) || !(asked || due()) {
         return Ok(());
     }
-    let most = usize::try_from(object.spec().audit.max_vanished_percent).unwrap_or_default();
-    let audited = audit::run(ctx, key, issuer, most, Caches::Trusted).await;
+    let most = usize::try_from(most).unwrap_or_default();
+    let audited = if facts.list_visible {
+        audit::run(ctx, key, issuer, most, Caches::Trusted).await
+    } else {
+        roll_call::run(ctx, key, issuer, most).await
+    };
     match &audited {
         Ok(()) => ctx.memory.looked(&object.uid(), object.annotations()),
         Err(fault) => {
@@ -170,19 +176,26 @@ where
 /// an unanswered request made would show by now.
 fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
     let now = ctx.clock.now();
-    let Some(audited) = ctx.issuers.audited(key) else { return Duration::ZERO };
+    let fits = |audited: &Arc<Audited>| audited.evidence.is_list() == issuer.facts.list_visible;
+    let Some(audited) = ctx.issuers.audited(key).filter(fits) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
         // What was noted while the clock ran ahead is due.
         let age = Duration::try_from(now.duration_since(since)).unwrap_or(wait);
         wait.saturating_sub(age)
     };
-    let regular = until(audited.inventory.begun, object.spec().audit.interval.0);
-    let wanted = ctx.issuers.audit_wanted(key, now).map(|wanted| until(wanted, issuer.facts.longest_answer));
+    let regular = until(audited.evidence.begun(), object.spec().audit.interval.0);
+    // What an unanswered request made shows in a list only.
+    let wanted = ctx
+        .issuers
+        .audit_wanted(key, now)
+        .filter(|_| issuer.facts.list_visible)
+        .map(|wanted| until(wanted, issuer.facts.longest_answer));
     wanted.map_or(regular, |wanted| regular.min(wanted))
 }
 
 fn next_look(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
-    CHECK.min(until_audit(ctx, key, object, issuer) + Duration::from_millis(100))
+    let can_be_audited = issuer.facts.list_visible || issuer.facts.asks_registry();
+    if can_be_audited { CHECK.min(until_audit(ctx, key, object, issuer) + Duration::from_millis(100)) } else { CHECK }
 }
 
 /// Notes what was found, and wakes the objects that it may concern.

@@ -4,7 +4,7 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer::NotReady;
 use super::issuer_kind::IssuerObject;
-use super::issuers::Handle;
+use super::issuers::{Audited, Handle};
 use crate::api::{ConditionType, IssuerStatus, PortalLocation, Reason, RegistryToken};
 use crate::domain::audit::Left;
 use crate::domain::conditions::{self, Said, Truth};
@@ -108,23 +108,22 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
     status.resolved = Some(handle.resolved.names.clone());
     // Former ones were let go, now that this one works.
     status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());
-    if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|_| handle.facts.list_visible) {
+    if let Some(audited) =
+        ctx.issuers.audited(&object.key()).filter(|last| last.evidence.is_list() == handle.facts.list_visible)
+    {
         if !audited.first || status.tokens.is_none() {
-            status.tokens = i64::try_from(audited.inventory.len()).ok();
+            status.tokens = audited.evidence.tokens().and_then(|count| i64::try_from(count).ok());
         }
-        status.last_audit_time = Some(Time(audited.inventory.begun));
+        status.last_audit_time = Some(Time(audited.evidence.begun()));
     }
 }
 
 /// What there is to say of a portal that answers: the most important of it as the reason.
 fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'_>) -> NotReady {
-    if let Some(why) = &handle.resolved.list_hidden {
-        let message = format!(
-            "the portal answers, and does not list the tokens to our user ({why}): there are no audits. A token whose answer got lost, or that a colleague revokes, is not found out; give the portal user the right to see the table"
-        );
-        return (Reason::ListHidden, message);
-    }
     let audited = ctx.issuers.audited(&object.key());
+    if let Some(why) = &handle.resolved.list_hidden {
+        return (Reason::ListHidden, list_hidden(why, handle, audited.as_deref()));
+    }
     if let Some(message) = unaudited(told.audit, audited.as_ref().and_then(|last| last.left.as_ref())) {
         return (Reason::AuditFailed, message);
     }
@@ -147,6 +146,24 @@ fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'
     let notes = handle.resolved.notes.join("; ");
     let message = "the portal lists its tokens as configured";
     (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
+}
+
+/// What follows where the portal lists nothing to our user.
+fn list_hidden(why: &str, handle: &Handle, audited: Option<&Audited>) -> String {
+    let refused = audited.filter(|last| !last.evidence.is_list() && !last.vanished.believed).map(|last| last.vanished);
+    let revoked = match refused {
+        Some(gone) => format!(
+            "The registry refuses {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Look at the registry; if they were revoked on purpose, raise audit.maxVanishedPercent",
+            gone.missing, gone.of
+        ),
+        None if handle.facts.asks_registry() => {
+            "Whether a colleague revoked one is asked of the registry instead, at audit.interval".to_owned()
+        }
+        None => "One that a colleague revokes is not found out either, for loginCheck is Disabled".to_owned(),
+    };
+    format!(
+        "the portal answers, and does not list the tokens to our user ({why}): there are no audits, and a token whose answer got lost is not found out. {revoked}. Give the portal user the right to see the table"
+    )
 }
 
 /// What an audit could not do.

@@ -2,8 +2,8 @@
 
 use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
 use crate::domain::audit::Left;
-use crate::domain::inventory::Inventory;
 use crate::domain::observed::{IssuerFacts, IssuerView};
+use crate::domain::roll_call::Evidence;
 use crate::domain::vanished::Vanished;
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Portal, Resolved};
@@ -90,8 +90,8 @@ pub enum Entry {
 
 /// The last audit of an issuer's portal.
 pub struct Audited {
-    /// What it lists.
-    pub inventory: Inventory,
+    /// What it goes by.
+    pub evidence: Evidence,
     /// How many tokens are gone that it had to list, and whether that is believed.
     pub vanished: Vanished,
     /// Tokens that it was to revoke, and could not.
@@ -172,8 +172,10 @@ impl Issuers {
     pub fn set_audited(&self, key: &IssuerKey, audited: Audited, lag: std::time::Duration) {
         let mut all = self.audits();
         let audits = all.entry(key.clone()).or_default();
-        let begun = audited.inventory.begun;
-        audits.wanted = audits.wanted.filter(|wanted| wanted.checked_add(lag).is_ok_and(|due| due > begun));
+        let begun = audited.evidence.begun();
+        let seen =
+            |wanted: &Timestamp| audited.evidence.is_list() && wanted.checked_add(lag).is_ok_and(|due| due <= begun);
+        audits.wanted = audits.wanted.filter(|wanted| !seen(wanted));
         audits.last = Some(Arc::new(audited));
     }
 

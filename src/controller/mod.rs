@@ -17,6 +17,7 @@ mod listed;
 mod memory;
 mod reconcile;
 mod release;
+mod roll_call;
 mod unreadable;
 mod usable;
 mod world;

@@ -44,7 +44,11 @@ pub async fn judge(
         held: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         free_since: ctx.issuers.free_since(&key, now),
         // One that left something behind is not the last one.
-        audited: ctx.issuers.audited(&key).filter(|last| last.left.is_none()).map(|last| last.inventory.begun),
+        audited: ctx
+            .issuers
+            .audited(&key)
+            .filter(|last| last.left.is_none() && last.evidence.is_list())
+            .map(|last| last.evidence.begun()),
         list: match found {
             Ok(issuer) if issuer.facts.list_visible => List::Visible,
             Ok(_) => List::Hidden,

@@ -5,8 +5,8 @@ use super::context::Context;
 use super::issuers::{Handle, IssuerKey};
 use super::kept::KeptSecret;
 use crate::api::{
-    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
-    UpstreamRevocationPolicy,
+    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, GONE_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
+    RegistryToken, UpstreamRevocationPolicy,
 };
 use crate::domain::effect::Named;
 use crate::domain::marker::Attempt;
@@ -14,7 +14,6 @@ use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::recorded::recorded;
-use crate::domain::vanished::listed;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -83,11 +82,11 @@ impl World {
         else {
             return Listed::Unknown;
         };
-        if ctx.memory.touched_since(&self.uid(), audited.inventory.begun, ctx.clock.now()) {
+        if ctx.memory.touched_since(&self.uid(), audited.evidence.begun(), ctx.clock.now()) {
             return Listed::Unknown;
         }
         let token = Named::from(token);
-        listed(&audited.inventory, &token, audited.vanished.believed)
+        audited.evidence.listed(&token, audited.vanished.believed)
     }
 
     /// The object as the core sees it.
@@ -109,6 +108,7 @@ impl World {
             reissue: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
             revoke: spec.deletion_policy == DeletionPolicy::Revoke,
             asked: asked(self.object.annotations(), ["rotate", "replace"]),
+            gone: gone(self.object.annotations()),
             status: self.object.status.clone(),
         }
     }
@@ -194,6 +194,12 @@ pub fn raw<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> Raw
 pub fn secret_name(object: &RegistryToken) -> String {
     let named = object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
     named.unwrap_or_else(|| object.name_any())
+}
+
+/// The tokens of which the object's user says that they are revoked.
+fn gone(annotations: &BTreeMap<String, String>) -> Vec<String> {
+    let named = annotations.get(GONE_ANNOTATION).into_iter().flat_map(|text| text.split(','));
+    named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// What is asked for by annotation, under the keys of `status.handledAnnotations`.

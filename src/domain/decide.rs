@@ -173,10 +173,12 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     {
         return action;
     }
-    if changed(seen, facts, held, known) {
+    let gone = vanished(seen, facts, known);
+    // A Secret that cannot be put right is no reason to believe in a token that is gone.
+    if changed(seen, facts, held, known) && !(gone && seen.in_vain(&Deed::Inspect).is_some()) {
         return inspect(seen);
     }
-    if matches!(seen.listed, Listed::Missing(begun) if proves_absence(begun, facts, known)) {
+    if gone {
         return Action::Vanished;
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
@@ -194,6 +196,12 @@ fn inspect(seen: &Observed) -> Action {
         Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
         None => Action::Inspect,
     }
+}
+
+/// Whether an audit says that the current token is gone. Without a list only the registry can say so.
+fn vanished(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool {
+    let can_be_asked = facts.list_visible || facts.asks_registry();
+    can_be_asked && matches!(seen.listed, Listed::Missing(begun) if proves_absence(begun, facts, known))
 }
 
 /// Whether the whole Secret has to be looked at.
@@ -236,7 +244,7 @@ fn cause_without_token(known: &Recorded) -> Cause {
 
 /// A token that somebody revoked in the portal: held, replaced, or back again.
 fn overridden(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Option<Action> {
-    if matches!(seen.listed, Listed::Shown(_)) {
+    if matches!(seen.listed, Listed::Shown(_) | Listed::LetIn) {
         return None;
     }
     if let Some(errand) = asked(seen, facts, known).filter(|errand| errand.cause != Cause::Rotation) {

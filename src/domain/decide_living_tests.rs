@@ -4,8 +4,9 @@ use super::*;
 use crate::domain::inventory::digest;
 use crate::domain::status::Fact;
 use crate::domain::testing::{
-    LONGEST, REQUESTED, at, at_rest, but, but_secret, every, new, not_ready, now, of_issuer, retiring, tell,
+    LONGEST, REQUESTED, at, at_rest, but, but_secret, every, fault, new, not_ready, now, of_issuer, retiring, tell,
 };
+use crate::domain::vain::Vain;
 
 fn reason(action: &Action) -> Option<(Reason, bool)> {
     match action {
@@ -43,6 +44,41 @@ fn a_list_that_had_to_show_the_token_and_does_not_makes_the_registry_be_asked() 
     let mut another = missing(now());
     of_issuer(&mut another, |facts| facts.portal.user = "another".into());
     assert_eq!(decide(&another), Action::Rest, "another user may see less");
+}
+
+#[test]
+fn where_there_is_no_list_a_registrys_refusal_is_asked_about_again() {
+    let hidden = |listed, login| {
+        but(|seen| {
+            seen.listed = listed;
+            of_issuer(seen, |facts| (facts.list_visible, facts.login) = (false, login));
+        })
+    };
+    assert_eq!(decide(&hidden(Listed::Missing(now()), LoginMode::Required)), Action::Vanished);
+    assert_eq!(decide(&hidden(Listed::Missing(now()), LoginMode::Disabled)), Action::Rest, "nobody can say so now");
+    assert_eq!(decide(&hidden(Listed::LetIn, LoginMode::Required)), Action::Rest);
+    let back = but(|seen| {
+        tell(seen, Fact::RevokedUpstream { fault: fault(Reason::RevokedUpstream), again: false });
+        seen.object.reissue = false;
+        seen.listed = Listed::LetIn;
+    });
+    assert_eq!(decide(&back), Action::Inspect, "it was taken for revoked, and logs in");
+}
+
+#[test]
+fn a_secret_that_cannot_be_put_right_hides_no_token_that_is_gone() {
+    let immutable = |listed| {
+        but(|seen| {
+            seen.secret.as_mut().expect("a Secret").resource_version = "6".into();
+            seen.vain = vec![Vain::new(Deed::Inspect, crate::domain::faults::immutable())];
+            seen.listed = listed;
+        })
+    };
+    assert!(matches!(decide(&immutable(Listed::Unknown)), Action::WaitFor(..)));
+    assert_eq!(decide(&immutable(Listed::Missing(now()))), Action::Vanished);
+    let mut changed = immutable(Listed::Missing(now()));
+    changed.vain = vec![];
+    assert_eq!(decide(&changed), Action::Inspect, "what can be put right is looked at first");
 }
 
 #[test]

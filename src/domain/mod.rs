@@ -24,6 +24,7 @@ pub mod pull_secret;
 pub mod recorded;
 pub mod redate;
 pub mod release;
+pub mod roll_call;
 pub mod sightings;
 pub mod status;
 pub mod step;

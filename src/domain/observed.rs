@@ -81,10 +81,12 @@ pub enum Listed {
     /// Nothing: there was none since the token was last touched, or the list is not believed.
     #[default]
     Unknown,
-    /// The portal's complete list, begun then, lacks it.
+    /// The portal's complete list, begun then, lacks it; or there is no list, and a registry, asked after that, refused it.
     Missing(Timestamp),
     /// The portal lists it with a description of this digest.
     Shown(u64),
+    /// The portal lists nothing to our user, and the registries let it in.
+    LetIn,
 }
 
 /// The issuer, as far as it is known.

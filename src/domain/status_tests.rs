@@ -49,6 +49,21 @@ fn a_token_that_was_let_in_makes_the_object_ready() {
 }
 
 #[test]
+fn a_token_that_was_found_revoked_retires_as_such() {
+    let revoked = Fact::RevokedUpstream { fault: fault(Reason::RevokedUpstream), again: false };
+    let first = after([stored("1", Cause::First)]);
+    let found = next(Some(&first), &later(100), revoked);
+    let found_out = |former: &RegistryTokenStatus, cause| {
+        next(Some(former), &later(200), stored("2", cause)).retiring.iter().all(|token| token.revoked_upstream)
+    };
+    assert!(found_out(&found, Cause::RevokedUpstream));
+    assert!(found_out(&found, Cause::Replace), "held, and then asked for");
+    assert!(!found_out(&first, Cause::Replace));
+    let back = next(Some(&found), &later(150), Fact::SecretInOrder(recorded_secret()));
+    assert!(!found_out(&back, Cause::Rotate), "it was there again");
+}
+
+#[test]
 fn a_replaced_token_lives_on_for_the_overlap_and_a_bad_one_does_not() {
     let overlap = Saying { rotation: Some(every(10, 7)), ..later(100) };
     let first = after([stored("1", Cause::First)]);

@@ -58,6 +58,7 @@ pub fn lasts(fault: &Fault) -> bool {
 struct Ground {
     generation: i64,
     asked: BTreeMap<String, String>,
+    gone: Vec<String>,
     /// The Secret, if it is ours, and the token that it stores. Not its version: each try writes to it.
     secret: Option<(String, Option<String>)>,
     issuer: IssuerView,
@@ -70,6 +71,7 @@ impl Ground {
         Self {
             generation: seen.object.generation,
             asked: seen.object.asked.clone(),
+            gone: seen.object.gone.clone(),
             secret: ours.map(|secret| (secret.uid.clone(), stored(secret))),
             issuer: seen.issuer.clone(),
         }

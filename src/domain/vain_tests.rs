@@ -97,6 +97,7 @@ fn whatever_the_refusal_stood_on_cuts_the_wait_short_when_it_changes() {
     assert_eq!(tries(|seen| seen.look_closer = true), 2, "asked for by annotation; each value once");
     assert_eq!(tries(|seen| of_issuer(seen, |facts| facts.inputs = [1; 32])), 2);
     assert_eq!(tries(|seen| seen.object.asked = asked(&[("rotate", "1")])), 2);
+    assert_eq!(tries(|seen| seen.object.gone = vec!["tw-12".into()]), 2, "its user says that it is revoked");
     assert_eq!(tries(|seen| seen.secret = None), 2);
 }
 

@@ -406,6 +406,7 @@ pub fn see(object: &Obj, setting: &Setting) -> Object {
         reissue: object.reissue,
         revoke: object.revoke,
         asked: object.asked.clone(),
+        gone: vec![],
         status: object.status.clone(),
     }
 }

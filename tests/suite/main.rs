@@ -53,5 +53,6 @@ mod secret_search;
 mod silence;
 mod stage;
 mod suspend;
+mod unlisted;
 mod unreadable;
 mod upstream;

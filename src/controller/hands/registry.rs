@@ -3,7 +3,7 @@
 use super::Hands;
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
-use crate::domain::effect::{Answer, Verdict};
+use crate::domain::effect::{Answer, Named, Verdict};
 use crate::registry::{self, Login};
 use secrecy::SecretString;
 
@@ -21,6 +21,17 @@ impl Hands<'_> {
                 Err(verdict) => verdict,
             },
         })
+    }
+
+    /// Whether the registries let this token in, which the Secret is to hold.
+    pub async fn lets_in(&self, token: &Named) -> Verdict {
+        match (&self.world.issuer, self.held().await) {
+            (Some(issuer), Ok((username, secret))) if username == token.username => {
+                self.everywhere(issuer, &username, &secret).await
+            }
+            (_, Err(verdict)) => verdict,
+            _ => Verdict::NotAsked,
+        }
     }
 
     /// Username and secret that the Secret holds.

@@ -131,7 +131,7 @@ fn proved(seen: &Observed, attempt: &Attempt, rows: Vec<Row>) -> Next {
         return revoke_all(seen);
     };
     let Named { id, username } = row.token;
-    let token = RetiringToken { id, username, revocation_time: Time(seen.now) };
+    let token = RetiringToken { id, username, revocation_time: Time(seen.now), revoked_upstream: false };
     match note(seen, Fact::Retiring(token)) {
         Some(request) => Flow::Do(request, Leaving::Noting),
         None => revoke_all(seen),
@@ -147,6 +147,7 @@ fn revoke_all(seen: &Observed) -> Next {
             token: Named::from(token),
             since: token.request_time.0,
             held: stored.is_some_and(|stored| stored.id == token.id),
+            revoked_upstream: known.revoked_upstream,
         });
     }
     turned(seen, revoke::begin(seen, due))

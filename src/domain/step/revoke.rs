@@ -1,10 +1,11 @@
 //! Revokes tokens that status names, one after the other.
 
 use super::{Flow, Outcome, failed, note};
+use crate::api::{GONE_ANNOTATION, Reason};
 use crate::domain::effect::{Answer, Named, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::not_listed_for;
-use crate::domain::observed::Observed;
+use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::recorded::{Recorded, recorded};
 use crate::domain::status::Fact;
 use crate::domain::vain::Deed;
@@ -30,13 +31,26 @@ pub struct Due {
     pub since: Timestamp,
     /// The Secret holds it: the registry can be asked about it.
     pub held: bool,
+    /// An audit found it revoked.
+    pub revoked_upstream: bool,
+}
+
+impl Due {
+    /// Whether it is known to be revoked, so that a refusal to do so once more is what is to be expected.
+    fn known_gone(&self, seen: &Observed) -> bool {
+        self.revoked_upstream || seen.object.gone.contains(&self.token.username)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    Finding { begun: Timestamp },
+    Finding {
+        begun: Timestamp,
+    },
     Asking,
     Revoking,
+    /// The portal, which lists nothing, refused to revoke it: the registry is asked whether it lives.
+    Denied(Fault),
     Noting,
 }
 
@@ -61,6 +75,7 @@ pub fn retiring(known: &Recorded) -> Vec<Due> {
         token: Named::from(token),
         since: successor.map_or(token.revocation_time.0, |asked| asked.min(token.revocation_time.0)),
         held: false,
+        revoked_upstream: token.revoked_upstream,
     };
     known.retiring.iter().map(due).collect()
 }
@@ -123,7 +138,14 @@ impl Revoking {
             }
             // Let in, it lives: the portal hides it.
             (Stage::Asking, Answer::Login(Verdict::Refused(_) | Verdict::NotAsked))
+            | (Stage::Denied(_), Answer::Login(Verdict::Refused(_)))
             | (Stage::Revoking, Answer::Done) => self.next(seen),
+            (Stage::Revoking, Answer::Denied(fault)) if unlisted(seen) && fault.reason == Reason::RequestRefused => {
+                self.denied(seen, &due, fault)
+            }
+            (Stage::Denied(fault), Answer::Login(_)) => {
+                self.stuck(seen, Outcome::Failed(not_revoked(&due.token, fault)))
+            }
             (Stage::Asking, Answer::Login(verdict)) => {
                 let fault = still_alive(&due.token, &verdict);
                 self.stuck(seen, Outcome::Failed(fault))
@@ -135,6 +157,23 @@ impl Revoking {
                 };
                 self.stuck(seen, outcome)
             }
+        }
+    }
+
+    /// Where the portal lists nothing, it may refuse because there is no such token any more. Its word alone does
+    /// not count: it may as well refuse for another reason.
+    fn denied(self, seen: &Observed, due: &Due, fault: Fault) -> Turn {
+        let asks = seen.facts().is_some_and(IssuerFacts::asks_registry);
+        if due.known_gone(seen) {
+            self.next(seen)
+        } else if due.held && asks {
+            self.at(Request::LogIn, Stage::Denied(fault))
+        } else {
+            let message = format!(
+                "{}. Where it is revoked already, annotate this object with {GONE_ANNOTATION}={}",
+                fault.message, due.token.username
+            );
+            self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { message, ..fault })))
         }
     }
 
@@ -150,6 +189,10 @@ impl Revoking {
     }
 }
 
+fn unlisted(seen: &Observed) -> bool {
+    seen.facts().is_some_and(|facts| !facts.list_visible)
+}
+
 const MARGIN: Duration = Duration::from_millis(50);
 
 fn not_revoked(token: &Named, Fault { reason, message, stalled }: Fault) -> Fault {
@@ -163,7 +206,7 @@ fn still_alive(token: &Named, verdict: &Verdict) -> Fault {
         _ => "the registry still lets it in: give the issuer credentials that see it, or revoke it by hand".to_owned(),
     };
     let message = format!("the portal does not list it, and {what}");
-    not_revoked(token, crate::domain::faults::waiting(crate::api::Reason::TokenNotListed, message))
+    not_revoked(token, crate::domain::faults::waiting(Reason::TokenNotListed, message))
 }
 
 /// Revokes the retiring tokens that are due, and takes them out of the status.

@@ -109,6 +109,63 @@ fn where_the_list_is_hidden_id_and_name_are_all_there_is_to_go_by() {
     assert!(world.requests.contains(&Request::Revoke(named("12"))));
 }
 
+/// Where the list is hidden the portal refuses to revoke: there is no such token, or for another reason.
+fn denied(change: impl FnOnce(&mut World), reason: Reason) -> (Outcome, Vec<String>) {
+    let mut world = due(&[("12", 0)]).on("revoke 12", Answer::Denied(fault(reason)));
+    of_issuer(&mut world.seen, |facts| facts.list_visible = false);
+    change(&mut world);
+    let outcome = run(&mut world);
+    (outcome, left(&world))
+}
+
+fn found_revoked(world: &mut World) {
+    let status = world.seen.object.status.as_mut().expect("a status");
+    status.retiring[0].revoked_upstream = true;
+}
+
+#[test]
+fn where_no_list_shows_it_a_refusal_is_believed_of_what_is_known_to_be_revoked() {
+    let refused = Reason::RequestRefused;
+    let told = |name: &'static str| move |world: &mut World| world.seen.object.gone = vec![name.to_owned()];
+    assert_eq!(denied(found_revoked, refused), (Outcome::Again, vec![]));
+    assert_eq!(denied(told("tw-12"), refused), (Outcome::Again, vec![]));
+    let (outcome, kept) = denied(told("tw-13"), refused);
+    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.message.contains("registry-token.dev/gone=tw-12")));
+    assert_eq!(kept, ["12"]);
+    let (outcome, kept) = denied(found_revoked, Reason::Unauthorised);
+    assert_eq!((reason(&outcome), kept), (Some(Reason::Unauthorised), vec!["12".to_owned()]));
+    let visible = |world: &mut World| {
+        found_revoked(world);
+        of_issuer(&mut world.seen, |facts| facts.list_visible = true);
+    };
+    assert_eq!(denied(visible, refused).1, ["12"], "the list shows it");
+}
+
+#[test]
+fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_it() {
+    let turn = |verdict: Verdict, mode| {
+        let mut seen = at_rest();
+        of_issuer(&mut seen, |facts| (facts.list_visible, facts.login) = (false, mode));
+        let due = Due { token: named("17"), since: at(0), held: true, revoked_upstream: false };
+        let Turn::Do(Request::Revoke(_), state) = begin(&seen, vec![due]) else { panic!("it is revoked at once") };
+        match state.step(&seen, Answer::Denied(fault(Reason::RequestRefused))) {
+            Turn::Do(request, state) => {
+                assert_eq!(request, Request::LogIn);
+                state.step(&seen, Answer::Login(verdict))
+            }
+            ended => ended,
+        }
+    };
+    assert_eq!(turn(Verdict::Refused("no".into()), LoginMode::Required), Turn::Gone(vec![named("17")]));
+    for verdict in [Verdict::Accepted, Verdict::NotAsked, Verdict::Unknown("down".into())] {
+        let stuck = turn(verdict, LoginMode::Required);
+        assert!(
+            matches!(stuck, Turn::Stuck(gone, outcome) if gone.is_empty() && reason(&outcome) == Some(Reason::RequestRefused))
+        );
+    }
+    assert!(matches!(turn(Verdict::Accepted, LoginMode::Disabled), Turn::Stuck(..)));
+}
+
 #[test]
 fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
     for (word, answer) in [
@@ -132,7 +189,7 @@ fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
 fn held(verdict: Verdict, mode: LoginMode) -> (Turn, Vec<String>) {
     let mut seen = at_rest();
     of_issuer(&mut seen, |facts| facts.login = mode);
-    let due = Due { token: named("17"), since: at(0), held: true };
+    let due = Due { token: named("17"), since: at(0), held: true, revoked_upstream: false };
     let Turn::Do(_, state) = begin(&seen, vec![due]) else { panic!("it looks first") };
     match state.step(&seen, Answer::Rows(vec![])) {
         Turn::Do(request, state) => {

@@ -53,7 +53,12 @@ impl Verifying {
     pub fn step(self, seen: &Observed, answer: Answer) -> Next {
         match (self, answer) {
             (Self::Waiting, Answer::Login(verdict)) => heard(seen, verdict),
-            (Self::Doubting, Answer::Login(Verdict::Refused(_) | Verdict::NotAsked)) => gone(seen),
+            (Self::Doubting, Answer::Login(Verdict::Refused(_))) => gone(seen),
+            // Without a list there was only the registry's word, and that is withdrawn.
+            (Self::Doubting, Answer::Login(_)) if seen.facts().is_none_or(|facts| !facts.list_visible) => {
+                Flow::End(Outcome::Again)
+            }
+            (Self::Doubting, Answer::Login(Verdict::NotAsked)) => gone(seen),
             (Self::Doubting, Answer::Login(Verdict::Accepted)) => hidden(),
             (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => {
                 let message = format!(

@@ -89,6 +89,22 @@ fn a_token_that_neither_portal_nor_registry_knows_was_revoked_by_somebody() {
 }
 
 #[test]
+fn where_there_is_no_list_only_a_second_refusal_counts() {
+    let hidden = || {
+        let mut seen = at_rest();
+        of_issuer(&mut seen, |facts| facts.list_visible = false);
+        seen
+    };
+    let (outcome, world) = doubting(hidden(), refused());
+    assert_eq!((outcome, recorded(&world.seen.object).revoked_upstream), (Outcome::Again, true));
+    for verdict in [Verdict::Accepted, Verdict::NotAsked, unknown()] {
+        let (outcome, world) = doubting(hidden(), verdict);
+        assert_eq!((outcome, world.asked), (Outcome::Again, vec!["log in".to_owned()]));
+        assert!(recorded(&world.seen.object).ready, "nothing is said of it");
+    }
+}
+
+#[test]
 fn a_token_that_the_registry_still_lets_in_is_not_replaced() {
     let (outcome, world) = doubting(at_rest(), Verdict::Accepted);
     assert_eq!(reason(&outcome), Some(Reason::TokenNotListed));

@@ -124,7 +124,7 @@ pub fn token(id: &str) -> RecordedToken {
 }
 
 pub fn retiring(id: &str, due: Timestamp) -> RetiringToken {
-    RetiringToken { id: id.into(), username: format!("tw-{id}"), revocation_time: Time(due) }
+    RetiringToken { id: id.into(), username: format!("tw-{id}"), revocation_time: Time(due), revoked_upstream: false }
 }
 
 pub fn errand(cause: Cause) -> Errand {
@@ -168,6 +168,7 @@ pub fn new() -> Observed {
         reissue: true,
         revoke: true,
         asked: BTreeMap::new(),
+        gone: vec![],
         status: None,
     };
     Observed {
