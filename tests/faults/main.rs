@@ -21,6 +21,7 @@ mod simulator;
 mod stage;
 
 mod cell;
+mod clocks;
 mod matrix;
 mod proxy;
 mod refusals;

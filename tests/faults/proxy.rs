@@ -1,12 +1,14 @@
-//! A proxy between operator and API server that can spoil one request.
+//! A proxy between operator and API server that can spoil one request, and tell another time.
 
 use crate::control_plane::{ControlPlane, Error, Result};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures::stream;
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +67,8 @@ struct Inner {
     http: reqwest::Client,
     armed: Mutex<Vec<Armed>>,
     met: Notify,
+    /// By how much the answers' dates are wrong.
+    shift: Mutex<SignedDuration>,
 }
 
 impl Proxy {
@@ -81,6 +85,7 @@ impl Proxy {
             http: http.map_err(|error| Error::new(error.to_string()))?,
             armed: Mutex::default(),
             met: Notify::new(),
+            shift: Mutex::default(),
         };
         let proxy = Self(Arc::new(inner));
         let listener =
@@ -98,6 +103,18 @@ impl Proxy {
     /// Has one request in this namespace go wrong.
     pub fn arm(&self, namespace: &str, step: Step, mishap: Mishap) {
         self.armed().push(Armed { namespace: namespace.to_owned(), step, mishap, met: false });
+    }
+
+    /// From now on the answers' dates are wrong by so much.
+    pub fn shift(&self, by: SignedDuration) {
+        *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    /// The date of an answer, as it is told.
+    fn told(&self, date: &HeaderValue) -> Option<HeaderValue> {
+        let shift = *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner);
+        let date = DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok()?.checked_add(shift).ok()?;
+        HeaderValue::from_str(&DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()?).ok()
     }
 
     /// Namespaces whose mishap has not come yet.
@@ -134,7 +151,8 @@ impl Proxy {
                 *response.status_mut() = answer.status();
                 for (name, value) in answer.headers() {
                     if ![header::TRANSFER_ENCODING, header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
-                        response.headers_mut().append(name, value.clone());
+                        let told = (name == header::DATE).then(|| self.told(value)).flatten();
+                        response.headers_mut().append(name, told.unwrap_or_else(|| value.clone()));
                     }
                 }
                 // A watch has no end: what comes is passed on as it comes.
@@ -221,7 +239,7 @@ fn said(status: u16, message: &str) -> Response {
     });
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
