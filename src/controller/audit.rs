@@ -175,8 +175,7 @@ fn owners(ctx: &Context, key: &IssuerKey) -> Vec<Owner> {
     ctx.naming(key).iter().map(|token| owner(token)).collect()
 }
 
-/// An object, as far as an audit looks at it.
-pub fn owner(token: &RegistryToken) -> Owner {
+fn owner(token: &RegistryToken) -> Owner {
     owner_of(&token.metadata, &secret_name(token), token.status.as_ref())
 }
 

@@ -176,7 +176,9 @@ where
 /// an unanswered request made would show by now.
 fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
     let now = ctx.clock.now();
-    let fits = |audited: &Arc<Audited>| audited.evidence.is_list() == issuer.facts.list_visible;
+    let fits = |audited: &Arc<Audited>| {
+        audited.evidence.is_list() == issuer.facts.list_visible && audited.evidence.is_complete()
+    };
     let Some(audited) = ctx.issuers.audited(key).filter(fits) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
         // What was noted while the clock ran ahead is due.

@@ -1,18 +1,25 @@
 //! Where the portal lists no tokens to our user: each object's token is tried at the registries, in the audit's place.
 
-use super::audit::{owner, wake};
+use super::audit::wake;
 use super::context::Context;
 use super::hands::Hands;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::world::World;
+use crate::api::{Reason, RegistryToken};
 use crate::domain::effect::{Named, Verdict};
 use crate::domain::fault::Fault;
-use crate::domain::faults::unavailable;
+use crate::domain::faults::{unavailable, waiting};
+use crate::domain::recorded::recorded;
 use crate::domain::roll_call::{Evidence, RollCall};
 use futures::{StreamExt, stream};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
-/// So many are asked about at once: of ten thousand tokens a minute's work, which holds the issuer's pass up.
+/// So many are asked about at once.
 const AT_ONCE: usize = 8;
+/// The issuer's pass is held up for no longer; what was heard until then counts.
+const AT_MOST: Duration = Duration::from_mins(2);
 
 /// Asks the registries about every token of this issuer's objects, and wakes the objects that what they say
 /// concerns.
@@ -21,40 +28,55 @@ pub async fn run(ctx: &Context, key: &IssuerKey, issuer: &Handle, most_percent: 
         heard = ask(ctx, key, issuer) => heard,
         () = ctx.stop.cancelled() => return Err(unavailable("the operator is asked to end")),
     };
-    if !heard.goes_on() {
-        tracing::warn!(issuer = key.name, "the registry cannot be asked: whether tokens were revoked is not known");
-    }
-    let (vanished, first) = (heard.vanished(most_percent), ctx.issuers.audited(key).is_none());
+    let (vanished, first, complete) =
+        (heard.vanished(most_percent), ctx.issuers.audited(key).is_none(), heard.is_complete());
     let audited = Audited { evidence: Evidence::RollCall(heard), vanished, left: None, first };
     ctx.issuers.set_audited(key, audited, issuer.facts.longest_answer);
     wake(ctx, key, issuer);
-    Ok(())
+    if complete {
+        return Ok(());
+    }
+    let message = "the registry, or the API server for its Secrets, did not answer for each token: the others are asked about next time";
+    Err(waiting(Reason::RegistryUnavailable, message.to_owned()))
 }
 
 async fn ask(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> RollCall {
-    let mut heard = RollCall::new(ctx.clock.now());
-    let facts = &issuer.facts;
-    let asked: Vec<(Named, World)> = ctx
+    let former = ctx.issuers.audited(key);
+    let former = former.as_ref().and_then(|audited| match &audited.evidence {
+        Evidence::RollCall(heard) => Some(heard),
+        Evidence::List(_) => None,
+    });
+    let mut heard = RollCall::new(ctx.clock.now(), former);
+    let mut asked: Vec<(Named, Arc<RegistryToken>)> = ctx
         .naming(key)
         .into_iter()
         .filter_map(|token| {
-            let named = heard.concerns(&owner(&token), &facts.portal.user, facts.longest_answer)?.clone();
-            Some((named, World::cached(token, ctx)))
+            let world = World { object: Arc::clone(&token), secret: None, issuer: None };
+            Some((heard.concerns(&recorded(&world.parse_object()), issuer.facts.longest_answer)?, token))
         })
         .collect();
-    let answers = asked.into_iter().map(|(token, world)| async move {
-        let verdict = Hands::new(world, ctx).lets_in(&token).await;
+    // Where not all can be asked, it is not always the same ones.
+    let start = Duration::from_secs(asked.len() as u64).mul_f64(ctx.jitter()).as_secs();
+    let start = usize::try_from(start).unwrap_or_default().min(asked.len());
+    asked.rotate_left(start);
+    let mut left = asked.len();
+    let answers = asked.into_iter().map(|(token, object)| async move {
+        let verdict = Hands::new(World::cached(object, ctx), ctx).lets_in(&token).await;
         (token, verdict)
     });
     let mut answers = std::pin::pin!(stream::iter(answers).buffer_unordered(AT_ONCE));
-    while let Some((token, verdict)) = answers.next().await {
+    let end = Instant::now() + AT_MOST;
+    while heard.goes_on()
+        && let Ok(Some((token, verdict))) = timeout_at(end, answers.next()).await
+    {
         if let Verdict::Refused(why) = &verdict {
             tracing::info!(issuer = key.name, username = token.username, detail = why, "a registry refuses a token");
         }
         heard.hear(&token, &verdict);
-        if !heard.goes_on() {
-            break;
-        }
+        left -= 1;
+    }
+    if left == 0 {
+        heard.complete();
     }
     heard
 }

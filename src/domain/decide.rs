@@ -1,7 +1,7 @@
 //! The decision: what one thing is to be done for an object now. Pure and total.
 
 use super::cause::{Cause, Errand};
-use super::due::{due, proves_absence, stuck, unsettled, until_due};
+use super::due::{due, proves_absence, stuck, unsettled, until_doubt, until_due};
 use super::errand::asked;
 use super::fault::Fault;
 use super::faults::{
@@ -198,10 +198,12 @@ fn inspect(seen: &Observed) -> Action {
     }
 }
 
-/// Whether an audit says that the current token is gone. Without a list only the registry can say so.
+/// Whether an audit says that the current token is gone. Without a list only the registry can say so, and is
+/// asked again some time after it refused the token: it may have been out of order for a moment.
 fn vanished(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool {
-    let can_be_asked = facts.list_visible || facts.asks_registry();
-    can_be_asked && matches!(seen.listed, Listed::Missing(begun) if proves_absence(begun, facts, known))
+    let Listed::Missing(begun) = seen.listed else { return false };
+    let may_doubt = facts.list_visible || (facts.asks_registry() && until_doubt(seen).is_none());
+    may_doubt && proves_absence(begun, facts, known)
 }
 
 /// Whether the whole Secret has to be looked at.

@@ -54,8 +54,15 @@ fn where_there_is_no_list_a_registrys_refusal_is_asked_about_again() {
             of_issuer(seen, |facts| (facts.list_visible, facts.login) = (false, login));
         })
     };
-    assert_eq!(decide(&hidden(Listed::Missing(now()), LoginMode::Required)), Action::Vanished);
-    assert_eq!(decide(&hidden(Listed::Missing(now()), LoginMode::Disabled)), Action::Rest, "nobody can say so now");
+    let longest = i64::try_from(LONGEST.as_secs()).expect("seconds");
+    let ago = |seconds: i64| Listed::Missing(at(3600 - seconds));
+    assert_eq!(decide(&hidden(ago(longest), LoginMode::Required)), Action::Vanished);
+    let soon = decide(&hidden(ago(longest - 5), LoginMode::Required));
+    assert_eq!(soon, Action::RestFor(Duration::from_secs(5)), "it may have been out of order for a moment");
+    assert_eq!(decide(&hidden(ago(longest), LoginMode::Disabled)), Action::Rest, "nobody can say so now");
+    let mut another = hidden(ago(longest), LoginMode::Required);
+    of_issuer(&mut another, |facts| facts.portal.user = "another".into());
+    assert_eq!(decide(&another), Action::Vanished, "the registry's word does not depend on the portal's user");
     assert_eq!(decide(&hidden(Listed::LetIn, LoginMode::Required)), Action::Rest);
     let back = but(|seen| {
         tell(seen, Fact::RevokedUpstream { fault: fault(Reason::RevokedUpstream), again: false });

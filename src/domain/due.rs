@@ -45,12 +45,22 @@ pub fn unsettled(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool
     matches!(seen.listed, Listed::Shown(shown) if shown != wanted)
 }
 
+/// How long until a registry that refused the token, where there is no list, is asked once more.
+#[must_use]
+pub fn until_doubt(seen: &Observed) -> Option<Duration> {
+    let (Listed::Missing(begun), Some(facts)) = (seen.listed, seen.facts()) else { return None };
+    let age = Duration::try_from(seen.now.duration_since(begun)).unwrap_or_default();
+    let left = facts.longest_answer.saturating_sub(age);
+    (facts.asks_registry() && !facts.list_visible && !left.is_zero()).then_some(left)
+}
+
 /// How long until something is to be done by the clock. What is overdue waits for something else.
 #[must_use]
 pub fn until_due(seen: &Observed, known: &Recorded) -> Option<Duration> {
     let retiring = known.retiring.iter().map(|token| token.revocation_time.0);
     // A rotation waits for the overlap of the last one.
     let rotation = known.next_rotation.filter(|_| !seen.object.suspended && known.retiring.is_empty());
-    let due = retiring.chain(rotation).filter(|due| *due > seen.now).min()?;
-    Some(Duration::try_from(due.duration_since(seen.now)).unwrap_or_default())
+    let due = retiring.chain(rotation).filter(|due| *due > seen.now).min();
+    let left = due.map(|due| Duration::try_from(due.duration_since(seen.now)).unwrap_or_default());
+    left.into_iter().chain(until_doubt(seen)).min()
 }

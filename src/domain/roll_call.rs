@@ -2,11 +2,11 @@
 //! after the other, stands in the list's place. It finds out what a colleague revoked; what a lost answer made
 //! it cannot.
 
-use super::audit::Owner;
 use super::effect::{Named, Verdict};
 use super::inventory::digest;
 use super::observed::Listed;
-use super::vanished::{Vanished, must_show};
+use super::recorded::Recorded;
+use super::vanished::Vanished;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,15 +18,20 @@ const SILENCES: u8 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollCall {
     begun: Timestamp,
-    let_in: HashMap<u64, bool>,
+    /// Of each token that was asked about: since when it is refused, if it is.
+    refused: HashMap<u64, Option<Timestamp>>,
+    former: HashMap<u64, Timestamp>,
     silences: u8,
+    complete: bool,
 }
 
 impl RollCall {
-    /// Nobody has been asked yet.
+    /// Nobody has been asked yet, but for a former time: what was refused then and is now, is refused since then.
     #[must_use]
-    pub fn new(begun: Timestamp) -> Self {
-        Self { begun, let_in: HashMap::new(), silences: 0 }
+    pub fn new(begun: Timestamp, former: Option<&Self>) -> Self {
+        let former = former.into_iter().flat_map(|one| one.refused.iter());
+        let former = former.filter_map(|(token, since)| Some((*token, (*since)?))).collect();
+        Self { begun, refused: HashMap::new(), former, silences: 0, complete: false }
     }
 
     /// When it was begun.
@@ -35,11 +40,13 @@ impl RollCall {
         self.begun
     }
 
-    /// The token that an object is to be asked about: its current one, unless it is so young that a registry
-    /// may not know it yet.
+    /// The token that an object is to be asked about: its current one, if a registry has let it in before. Of one
+    /// that it never let in, or which it may not know yet, a refusal says nothing.
     #[must_use]
-    pub fn concerns<'a>(&self, owner: &'a Owner, user: &str, lag: Duration) -> Option<&'a Named> {
-        owner.tokens.first().filter(|_| must_show(self.begun, user, owner, lag))
+    pub fn concerns(&self, known: &Recorded, lag: Duration) -> Option<Named> {
+        let token = known.token.as_ref().filter(|_| known.verified)?;
+        let age = Duration::try_from(self.begun.duration_since(token.request_time.0)).unwrap_or_default();
+        (age >= lag).then(|| Named::from(token))
     }
 
     /// Takes in what was said of a token.
@@ -47,12 +54,25 @@ impl RollCall {
         match verdict {
             Verdict::Accepted | Verdict::Refused(_) => {
                 self.silences = 0;
-                self.let_in.insert(digest(&token.username), *verdict == Verdict::Accepted);
+                let token = digest(&token.username);
+                let since = self.former.get(&token).copied().unwrap_or(self.begun);
+                self.refused.insert(token, (*verdict != Verdict::Accepted).then_some(since));
             }
             Verdict::Unknown(_) => self.silences = self.silences.saturating_add(1),
             // Its Secret has another login, or none: its object's own pass sees to that.
             Verdict::NotAsked => {}
         }
+    }
+
+    /// Everybody was asked.
+    pub const fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// Whether everybody was asked, and no more registries than one now and then were silent.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.complete && self.goes_on()
     }
 
     /// Whether it is of use to go on.
@@ -61,19 +81,22 @@ impl RollCall {
         self.silences < SILENCES
     }
 
-    /// How many are refused at once. A registry that was set up anew is likelier than so many decisions of colleagues.
+    /// How many are refused at once. A registry that was set up anew, or cannot look anybody up, is likelier than so
+    /// many decisions of colleagues; and so it is where it refuses everybody, be they ever so few.
     #[must_use]
     pub fn vanished(&self, most_percent: usize) -> Vanished {
-        let missing = self.let_in.values().filter(|let_in| !**let_in).count();
-        Vanished::of(missing, self.let_in.len(), most_percent)
+        let (missing, of) = (self.refused.values().flatten().count(), self.refused.len());
+        let counted = Vanished::of(missing, of, most_percent);
+        let everybody = missing == of && of > 1 && most_percent < 100;
+        Vanished { believed: counted.believed && !everybody, ..counted }
     }
 
     /// What it says of one token.
     #[must_use]
     pub fn listed(&self, token: &Named, believed: bool) -> Listed {
-        match self.let_in.get(&digest(&token.username)) {
-            Some(true) => Listed::LetIn,
-            Some(false) if believed => Listed::Missing(self.begun),
+        match self.refused.get(&digest(&token.username)) {
+            Some(None) => Listed::LetIn,
+            Some(Some(since)) if believed => Listed::Missing(*since),
             _ => Listed::Unknown,
         }
     }
@@ -111,6 +134,15 @@ impl Evidence {
     #[must_use]
     pub const fn is_list(&self) -> bool {
         matches!(self, Self::List(_))
+    }
+
+    /// Whether there is more to be gathered, as soon as that can be.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        match self {
+            Self::List(_) => true,
+            Self::RollCall(heard) => heard.is_complete(),
+        }
     }
 
     /// How many tokens the portal lists.

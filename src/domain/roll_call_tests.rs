@@ -1,7 +1,10 @@
 //! What registries say of tokens, in the place of a list.
 
 use super::*;
-use crate::domain::testing::{LONGEST, at, named};
+use crate::domain::observed::Observed;
+use crate::domain::recorded::recorded;
+use crate::domain::status::Fact;
+use crate::domain::testing::{LONGEST, REQUESTED, at, but, named, tell};
 
 fn refused() -> Verdict {
     Verdict::Refused("401".into())
@@ -11,20 +14,9 @@ fn silent() -> Verdict {
     Verdict::Unknown("down".into())
 }
 
-fn owner(requested: i64, user: &str) -> Owner {
-    Owner {
-        uid: "uid".into(),
-        namespace: "team-a".into(),
-        secret: "pull".into(),
-        tokens: vec![named("17"), named("12")],
-        requested: Some(at(requested)),
-        user: Some(user.into()),
-    }
-}
-
 /// So many of so many are refused.
 fn heard(missing: usize, of: usize) -> RollCall {
-    let mut heard = RollCall::new(at(1000));
+    let mut heard = RollCall::new(at(1000), None);
     for id in 0..of {
         let verdict = if id < missing { refused() } else { Verdict::Accepted };
         heard.hear(&named(&id.to_string()), &verdict);
@@ -33,14 +25,17 @@ fn heard(missing: usize, of: usize) -> RollCall {
 }
 
 #[test]
-fn the_current_token_is_asked_about_and_not_a_retiring_one() {
-    let heard = RollCall::new(at(1000));
-    assert_eq!(heard.concerns(&owner(0, "k8s"), "k8s", LONGEST), Some(&named("17")));
+fn a_token_that_was_let_in_before_is_asked_about_and_no_other() {
+    let asked = |begun: i64, change: fn(&mut Observed)| {
+        let known = recorded(&but(change).object);
+        RollCall::new(at(begun), None).concerns(&known, LONGEST)
+    };
     let longest = i64::try_from(LONGEST.as_secs()).expect("seconds");
-    assert_eq!(heard.concerns(&owner(1000 - longest + 1, "k8s"), "k8s", LONGEST), None, "a registry may lag");
-    assert_eq!(heard.concerns(&owner(0, "another"), "k8s", LONGEST), None);
-    let nothing = Owner { tokens: vec![], requested: None, ..owner(0, "k8s") };
-    assert_eq!(heard.concerns(&nothing, "k8s", LONGEST), None);
+    assert_eq!(asked(REQUESTED + longest, |_| {}), Some(named("17")));
+    assert_eq!(asked(REQUESTED + longest - 1, |_| {}), None, "a registry may lag");
+    let never_let_in = |seen: &mut Observed| tell(seen, Fact::LoggedIn(refused()));
+    assert_eq!(asked(1000, never_let_in), None, "its refusal is no news");
+    assert_eq!(asked(1000, |seen| seen.object.status = None), None);
 }
 
 #[test]
@@ -53,11 +48,31 @@ fn what_is_refused_is_missing_and_what_is_let_in_is_there() {
 }
 
 #[test]
+fn what_is_refused_again_is_refused_since_the_first_time() {
+    let first = heard(1, 2);
+    let mut second = RollCall::new(at(2000), Some(&first));
+    for (id, verdict) in [("0", refused()), ("1", refused())] {
+        second.hear(&named(id), &verdict);
+    }
+    assert_eq!(second.listed(&named("0"), true), Listed::Missing(at(1000)));
+    assert_eq!(second.listed(&named("1"), true), Listed::Missing(at(2000)));
+    let mut third = RollCall::new(at(3000), Some(&second));
+    third.hear(&named("0"), &Verdict::Accepted);
+    let mut fourth = RollCall::new(at(4000), Some(&third));
+    fourth.hear(&named("0"), &refused());
+    assert_eq!(fourth.listed(&named("0"), true), Listed::Missing(at(4000)), "it was let in between");
+}
+
+#[test]
 fn a_registry_that_refuses_all_is_not_believed_and_a_few_are() {
     assert_eq!(heard(11, 100).vanished(10), Vanished { missing: 11, of: 100, believed: false });
     assert!(heard(10, 100).vanished(10).believed);
-    assert!(heard(4, 4).vanished(10).believed);
-    assert!(!heard(5, 5).vanished(10).believed);
+    assert!(heard(4, 5).vanished(10).believed);
+    assert!(heard(1, 1).vanished(10).believed);
+    for all in [2, 4, 5, 100] {
+        assert!(!heard(all, all).vanished(99).believed, "it refuses everybody");
+        assert!(heard(all, all).vanished(100).believed, "unless the user believes that");
+    }
 }
 
 #[test]
@@ -71,13 +86,23 @@ fn what_says_nothing_of_a_token_is_not_counted() {
 
 #[test]
 fn a_registry_that_is_down_is_not_asked_ten_thousand_times() {
-    let mut heard = RollCall::new(at(1000));
+    let mut heard = RollCall::new(at(1000), None);
     for verdict in [silent(), silent(), Verdict::Accepted, silent(), silent()] {
         heard.hear(&named("1"), &verdict);
         assert!(heard.goes_on(), "an answer in between begins the count anew");
     }
     heard.hear(&named("1"), &silent());
     assert!(!heard.goes_on());
+    heard.complete();
+    assert!(!heard.is_complete(), "it is asked about again, as soon as that can be");
+}
+
+#[test]
+fn what_was_broken_off_is_gone_on_with() {
+    let mut call = heard(0, 3);
+    assert!(!Evidence::RollCall(call.clone()).is_complete());
+    call.complete();
+    assert!(Evidence::RollCall(call).is_complete());
 }
 
 #[test]

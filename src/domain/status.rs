@@ -143,10 +143,7 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
         }
         Fact::SecretInOrder(secret) => {
             status.secret = Some(secret);
-            // One that was taken for revoked is looked at again only when the portal lists it again.
-            let since = status.token.as_ref().map(|token| token.request_time.0);
-            let wrong = |revocation: &UpstreamRevocation| since.is_some_and(|since| revocation.time.0 > since);
-            status.upstream_revocation = status.upstream_revocation.take().filter(|one| !wrong(one));
+            forgive(status);
             judge(status, saying, ready(status));
         }
         Fact::Redated => {}
@@ -180,6 +177,15 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
                 status.retiring.push(token);
             }
         }
+    }
+}
+
+/// One that was taken for revoked is looked at again only when the portal lists it again, or the registry lets it
+/// in: it was not revoked. The one before it was, which asked for this token, and counts for its day.
+fn forgive(status: &mut RegistryTokenStatus) {
+    let Some(since) = status.token.as_ref().map(|token| token.request_time.clone()) else { return };
+    if let Some(wrong) = status.upstream_revocation.take_if(|one| one.time > since).filter(|one| one.again) {
+        status.upstream_revocation = Some(UpstreamRevocation { time: since, again: !wrong.again });
     }
 }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::domain::cause::Cause;
-use crate::domain::testing::{at, errand, every, fault, named, recorded_secret, retiring, stored, stored_with, token};
+use crate::domain::testing::{
+    REQUESTED, at, errand, every, fault, named, recorded_secret, retiring, stored, stored_with, token,
+};
 
 fn saying() -> Saying<'static> {
     Saying {
@@ -61,6 +63,18 @@ fn a_token_that_was_found_revoked_retires_as_such() {
     assert!(!found_out(&first, Cause::Replace));
     let back = next(Some(&found), &later(150), Fact::SecretInOrder(recorded_secret()));
     assert!(!found_out(&back, Cause::Rotate), "it was there again");
+}
+
+#[test]
+fn what_was_taken_for_a_second_revocation_leaves_the_first_one_its_day() {
+    let revoked = |again| Fact::RevokedUpstream { fault: fault(Reason::RevokedUpstream), again };
+    let second = after([stored("1", Cause::First)]);
+    let known = |status: &RegistryTokenStatus| status.upstream_revocation.clone();
+    let wrong = next(Some(&second), &later(100), revoked(true));
+    let back = next(Some(&wrong), &later(150), Fact::SecretInOrder(recorded_secret()));
+    assert_eq!(known(&back), Some(UpstreamRevocation { time: Time(at(REQUESTED)), again: false }));
+    let once = next(Some(&second), &later(100), revoked(false));
+    assert_eq!(known(&next(Some(&once), &later(150), Fact::SecretInOrder(recorded_secret()))), None);
 }
 
 #[test]

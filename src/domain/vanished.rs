@@ -4,7 +4,6 @@ use super::audit::Owner;
 use super::effect::Named;
 use super::inventory::Inventory;
 use super::observed::Listed;
-use jiff::Timestamp;
 use std::time::Duration;
 
 /// How many tokens are gone at once, and whether that is believed.
@@ -26,7 +25,7 @@ impl Vanished {
     /// filter, than so many decisions of colleagues.
     #[must_use]
     pub fn count(inventory: &Inventory, owners: &[Owner], lag: Duration, most_percent: usize) -> Self {
-        let expected = owners.iter().filter(|owner| must_show(inventory.begun, &inventory.user, owner, lag));
+        let expected = owners.iter().filter(|owner| must_show(inventory, owner, lag));
         let (mut missing, mut of) = (0, 0);
         for token in expected.filter_map(|owner| owner.tokens.first()) {
             of += 1;
@@ -42,13 +41,11 @@ impl Vanished {
     }
 }
 
-/// Whether what was begun then, as this user, had to show an object's current token.
-#[must_use]
-pub fn must_show(begun: Timestamp, user: &str, owner: &Owner, lag: Duration) -> bool {
-    let seen_by_us = owner.user.as_ref().is_none_or(|asked| asked == user);
+fn must_show(inventory: &Inventory, owner: &Owner, lag: Duration) -> bool {
+    let seen_by_us = owner.user.as_ref().is_none_or(|user| *user == inventory.user);
     let old = owner
         .requested
-        .is_some_and(|since| Duration::try_from(begun.duration_since(since)).is_ok_and(|age| age >= lag));
+        .is_some_and(|since| Duration::try_from(inventory.begun.duration_since(since)).is_ok_and(|age| age >= lag));
     seen_by_us && old
 }
 

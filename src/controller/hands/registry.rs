@@ -1,6 +1,7 @@
 //! The registry: may the token log in?
 
 use super::Hands;
+use super::secret_body::{checksum, noted_checksum};
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
 use crate::domain::effect::{Answer, Named, Verdict};
@@ -34,11 +35,16 @@ impl Hands<'_> {
         }
     }
 
-    /// Username and secret that the Secret holds.
+    /// Username and secret that the Secret holds, as the operator wrote them: what somebody else put there says
+    /// nothing of our token.
     async fn held(&self) -> Result<(String, SecretString), Verdict> {
         let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string()))?;
-        let content = found.and_then(|secret| secret.data).and_then(|mut data| data.remove(DATA_KEY));
-        let login = content.as_ref().and_then(|content| dockerconfig::login(&content.0)).ok_or(Verdict::NotAsked)?;
+        let (meta, data) = found.map(|secret| (secret.metadata, secret.data)).unwrap_or_default();
+        let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(Verdict::NotAsked)?;
+        if noted_checksum(&meta) != Some(&checksum(&self.world.uid(), &content.0)) {
+            return Err(Verdict::NotAsked);
+        }
+        let login = dockerconfig::login(&content.0).ok_or(Verdict::NotAsked)?;
         Ok((login.username, SecretString::from(login.password.as_str())))
     }
 

@@ -35,13 +35,6 @@ pub struct Due {
     pub revoked_upstream: bool,
 }
 
-impl Due {
-    /// Whether it is known to be revoked, so that a refusal to do so once more is what is to be expected.
-    fn known_gone(&self, seen: &Observed) -> bool {
-        self.revoked_upstream || seen.object.gone.contains(&self.token.username)
-    }
-}
-
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     Finding {
@@ -140,12 +133,11 @@ impl Revoking {
             (Stage::Asking, Answer::Login(Verdict::Refused(_) | Verdict::NotAsked))
             | (Stage::Denied(_), Answer::Login(Verdict::Refused(_)))
             | (Stage::Revoking, Answer::Done) => self.next(seen),
-            (Stage::Revoking, Answer::Denied(fault)) if unlisted(seen) && fault.reason == Reason::RequestRefused => {
-                self.denied(seen, &due, fault)
-            }
-            (Stage::Denied(fault), Answer::Login(_)) => {
+            (Stage::Revoking, Answer::Denied(fault)) if unlisted(seen) => self.denied(seen, &due, fault),
+            (Stage::Denied(fault), Answer::Login(Verdict::Accepted)) => {
                 self.stuck(seen, Outcome::Failed(not_revoked(&due.token, fault)))
             }
+            (Stage::Denied(fault), Answer::Login(_)) => self.doubtful(seen, &due, fault),
             (Stage::Asking, Answer::Login(verdict)) => {
                 let fault = still_alive(&due.token, &verdict);
                 self.stuck(seen, Outcome::Failed(fault))
@@ -163,18 +155,25 @@ impl Revoking {
     /// Where the portal lists nothing, it may refuse because there is no such token any more. Its word alone does
     /// not count: it may as well refuse for another reason.
     fn denied(self, seen: &Observed, due: &Due, fault: Fault) -> Turn {
-        let asks = seen.facts().is_some_and(IssuerFacts::asks_registry);
-        if due.known_gone(seen) {
-            self.next(seen)
-        } else if due.held && asks {
-            self.at(Request::LogIn, Stage::Denied(fault))
-        } else {
-            let message = format!(
-                "{}. Where it is revoked already, annotate this object with {GONE_ANNOTATION}={}",
-                fault.message, due.token.username
-            );
-            self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { message, ..fault })))
+        let asks = seen.facts().is_some_and(IssuerFacts::asks_registry) && recorded(&seen.object).verified;
+        if due.held && asks && fault.reason == Reason::RequestRefused {
+            return self.at(Request::LogIn, Stage::Denied(fault));
         }
+        self.doubtful(seen, due, fault)
+    }
+
+    /// The registry says neither that it lives nor that it does not.
+    fn doubtful(self, seen: &Observed, due: &Due, fault: Fault) -> Turn {
+        let refused = fault.reason == Reason::RequestRefused;
+        let of_another_matter = matches!(fault.reason, Reason::Unauthorised | Reason::RateLimited);
+        let told = seen.object.gone.contains(&due.token.username) && !of_another_matter;
+        if told || (due.revoked_upstream && refused) {
+            return self.next(seen);
+        }
+        let username = &due.token.username;
+        let hint = format!(". Where it is revoked already, annotate this object with {GONE_ANNOTATION}={username}");
+        let message = format!("{}{}", fault.message, if of_another_matter { "" } else { &hint });
+        self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { message, ..fault })))
     }
 
     /// Whether it is gone: the portal's word counts when it had to list the token, and the

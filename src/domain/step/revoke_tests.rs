@@ -132,8 +132,18 @@ fn where_no_list_shows_it_a_refusal_is_believed_of_what_is_known_to_be_revoked()
     let (outcome, kept) = denied(told("tw-13"), refused);
     assert!(matches!(&outcome, Outcome::Failed(fault) if fault.message.contains("registry-token.dev/gone=tw-12")));
     assert_eq!(kept, ["12"]);
-    let (outcome, kept) = denied(found_revoked, Reason::Unauthorised);
-    assert_eq!((reason(&outcome), kept), (Some(Reason::Unauthorised), vec!["12".to_owned()]));
+    for other in [Reason::Unauthorised, Reason::RateLimited] {
+        for change in [found_revoked, |world: &mut World| world.seen.object.gone = vec!["tw-12".to_owned()]] {
+            let (outcome, kept) = denied(change, other);
+            assert_eq!(
+                (reason(&outcome), kept),
+                (Some(other), vec!["12".to_owned()]),
+                "that says nothing of the token"
+            );
+        }
+    }
+    assert_eq!(denied(found_revoked, Reason::NoAccess).1, ["12"]);
+    assert_eq!(denied(told("tw-12"), Reason::NoAccess).1, [] as [&str; 0], "some portals say so of what is not there");
     let visible = |world: &mut World| {
         found_revoked(world);
         of_issuer(&mut world.seen, |facts| facts.list_visible = true);
@@ -158,7 +168,10 @@ fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_
     };
     assert_eq!(turn(Verdict::Refused("no".into()), LoginMode::Required), Turn::Gone(vec![named("17")]));
     for verdict in [Verdict::Accepted, Verdict::NotAsked, Verdict::Unknown("down".into())] {
+        let alive = verdict == Verdict::Accepted;
         let stuck = turn(verdict, LoginMode::Required);
+        let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(fault) if fault.message.contains("/gone="));
+        assert!(matches!(&stuck, Turn::Stuck(_, outcome) if hint(outcome) != alive), "{stuck:?}");
         assert!(
             matches!(stuck, Turn::Stuck(gone, outcome) if gone.is_empty() && reason(&outcome) == Some(Reason::RequestRefused))
         );

@@ -10,6 +10,7 @@ use crate::domain::faults::{login_refused, registry_unavailable, revoked_upstrea
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
+use crate::domain::vain::Deed;
 use std::time::Duration;
 
 /// The request whose answer is awaited.
@@ -54,8 +55,11 @@ impl Verifying {
         match (self, answer) {
             (Self::Waiting, Answer::Login(verdict)) => heard(seen, verdict),
             (Self::Doubting, Answer::Login(Verdict::Refused(_))) => gone(seen),
-            // Without a list there was only the registry's word, and that is withdrawn.
-            (Self::Doubting, Answer::Login(_)) if seen.facts().is_none_or(|facts| !facts.list_visible) => {
+            // Without a list there was only the registry's word, and that is withdrawn. And of a Secret that
+            // cannot be put right that is what there is to say.
+            (Self::Doubting, Answer::Login(_))
+                if seen.facts().is_none_or(|facts| !facts.list_visible) || seen.in_vain(&Deed::Inspect).is_some() =>
+            {
                 Flow::End(Outcome::Again)
             }
             (Self::Doubting, Answer::Login(Verdict::NotAsked)) => gone(seen),

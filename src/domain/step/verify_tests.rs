@@ -105,6 +105,14 @@ fn where_there_is_no_list_only_a_second_refusal_counts() {
 }
 
 #[test]
+fn of_a_secret_that_cannot_be_put_right_nothing_else_is_said_in_turns() {
+    let mut seen = at_rest();
+    seen.vain = vec![crate::domain::vain::Vain::new(Deed::Inspect, crate::domain::faults::immutable())];
+    let (outcome, world) = doubting(seen, Verdict::Accepted);
+    assert_eq!((outcome, world.asked), (Outcome::Again, vec!["log in".to_owned()]));
+}
+
+#[test]
 fn a_token_that_the_registry_still_lets_in_is_not_replaced() {
     let (outcome, world) = doubting(at_rest(), Verdict::Accepted);
     assert_eq!(reason(&outcome), Some(Reason::TokenNotListed));
