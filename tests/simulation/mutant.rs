@@ -26,11 +26,12 @@ pub enum Mutant {
     TrustsTheLabelAlone,
     NeverAudits,
     AsksForATokenOnEveryEdit,
+    LetsRetiringTokensLive,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -48,6 +49,7 @@ impl Mutant {
         Self::TrustsTheLabelAlone,
         Self::NeverAudits,
         Self::AsksForATokenOnEveryEdit,
+        Self::LetsRetiringTokensLive,
     ];
 }
 

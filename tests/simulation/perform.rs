@@ -4,8 +4,9 @@ use super::judge;
 use super::mutant::Mutant;
 use super::operator::{HOME, Operator, Running};
 use super::portal::{ask, edit, find, log_in, revoke, turned_away};
+use super::schedule::DAY;
 use super::secrets::write_secret;
-use super::world::{Obj, Sec, World, see, see_as};
+use super::world::{Obj, Sec, World, at, see, see_as};
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::effect::{Answer, Content, Request};
 use registry_token_operator::domain::faults::issuer_deleting;
@@ -227,6 +228,10 @@ fn write_status(
                 status.handled_annotations.extend(object.asked.clone());
             }
         }
+    }
+    if mutant == Some(Mutant::LetsRetiringTokensLive) {
+        let for_ever = at(world.clock + 1000 * DAY);
+        status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = for_ever);
     }
     judge::readiness(world, slot, &status);
     world.ghost.writes.0 += 1;

@@ -46,7 +46,7 @@ pub fn ask(
     match nonce {
         None => world.violate("a request without a mark"),
         Some(nonce) => {
-            if !world.ghost.reserved.contains(&nonce) {
+            if !world.ghost.reserved.contains_key(&nonce) {
                 world.violate("a request without a reservation");
             }
             if !world.ghost.asked.insert(nonce) {

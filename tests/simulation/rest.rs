@@ -9,6 +9,7 @@ use registry_token_operator::api::Reason;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::recorded::recorded;
+use std::collections::BTreeMap;
 
 /// Rounds within which every run comes to rest.
 const ROUNDS: usize = 14;
@@ -130,6 +131,7 @@ impl State {
     pub fn judge(&self) -> Result<(), String> {
         let world = &self.world;
         tokens(world)?;
+        few(world)?;
         for slot in 0..world.slots.len() {
             object(world, slot)?;
         }
@@ -160,6 +162,26 @@ fn tokens(world: &World) -> Result<(), String> {
         let believed_gone = count == 0 && row.token.id.parse().is_ok_and(|id: u32| world.ghost.unseen.contains(&id));
         if count != 1 && !believed_gone {
             return Err(format!("I1: token {} lives and is named by {count} objects: {row:?}", row.token.id));
+        }
+    }
+    Ok(())
+}
+
+/// At rest an object has its token, and while it rotates the one before; however they were come by, and
+/// whatever a status says of them. One that is gone has none.
+fn few(world: &World) -> Result<(), String> {
+    let mut live: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (id, _) in world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && row.revoked.is_none()) {
+        let owner = world.ghost.marks.get(id).and_then(|nonce| world.ghost.reserved.get(nonce));
+        if let Some(owner) = owner.filter(|_| !world.ghost.unseen.contains(id)) {
+            live.entry(owner).or_default().push(*id);
+        }
+    }
+    for (owner, tokens) in live {
+        let lives = world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.uid == owner);
+        let most = usize::from(lives) + usize::from(lives && world.setting.rotation);
+        if tokens.len() > most {
+            return Err(format!("I1: {owner} has {tokens:?} at rest, of which {most} may live"));
         }
     }
     Ok(())

@@ -102,7 +102,7 @@ fn unborn(running: &Running) -> Sec {
 
 fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Option<&Named>) {
     if let Write::Reserve(held) = write {
-        world.ghost.reserved.insert(Nonce::of(owner, &held.attempt));
+        world.ghost.reserved.insert(Nonce::of(owner, &held.attempt), owner.to_owned());
     }
     if matches!(write, Write::Disown) && world.hidden {
         // What the list does not show is not proved to be ours, and made anew.

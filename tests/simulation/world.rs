@@ -175,7 +175,8 @@ pub struct Ghost {
     pub minted: usize,
     pub reasons: usize,
     pub ruined: usize,
-    pub reserved: BTreeSet<Nonce>,
+    /// What was reserved, and for which object.
+    pub reserved: BTreeMap<Nonce, String>,
     pub asked: BTreeSet<Nonce>,
     pub writes: Count,
     /// The mark that each token was asked for with.
