@@ -10,12 +10,13 @@ mod exhaustive;
 mod simulation;
 
 use exhaustive::every_schedule;
+use simulation::progress::{line, telling};
 use simulation::random::{Failure, run, run_in_words};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bounds of the exhaustive part, which comes first.
 const FROM_NOTHING: usize = 13;
@@ -52,27 +53,32 @@ fn main() -> ExitCode {
     let (next, events) = (AtomicU64::new(first), AtomicU64::new(0));
     let found: Mutex<BTreeMap<String, Failure>> = Mutex::default();
     let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..threads() {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + schedules {
-                        return;
-                    }
-                    match run(seed, None) {
-                        Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
-                        Err(failure) => {
-                            let kind: String = failure.what.chars().filter(|c| !c.is_ascii_digit()).take(24).collect();
-                            found.lock().expect("no panic").entry(kind).or_insert(failure);
+    let look = |elapsed: Duration| {
+        let done = next.load(Ordering::Relaxed).min(first + schedules) - first;
+        let rate = events.load(Ordering::Relaxed) / elapsed.as_secs().max(1);
+        format!("{}, {rate} events/s", line("schedules", done, Some(schedules), elapsed))
+    };
+    telling(look, || {
+        std::thread::scope(|scope| {
+            for _ in 0..threads() {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= first + schedules {
+                            return;
+                        }
+                        match run(seed, None) {
+                            Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
+                            Err(failure) => {
+                                let kind: String =
+                                    failure.what.chars().filter(|c| !c.is_ascii_digit()).take(24).collect();
+                                found.lock().expect("no panic").entry(kind).or_insert(failure);
+                            }
                         }
                     }
-                    if (seed - first) % 50_000 == 49_999 {
-                        println!("{} schedules after {} s", seed - first + 1, begun.elapsed().as_secs());
-                    }
-                }
-            });
-        }
+                });
+            }
+        });
     });
     let found = found.into_inner().expect("no panic");
     for failure in found.values() {

@@ -14,6 +14,7 @@
     clippy::struct_excessive_bools,
     clippy::missing_errors_doc,
     clippy::must_use_candidate,
+    clippy::print_stdout,
     clippy::too_many_lines,
     missing_docs,
     reason = "several targets include this module, and each uses its own part"
@@ -29,6 +30,7 @@ pub mod operator;
 pub mod people;
 pub mod perform;
 pub mod portal;
+pub mod progress;
 pub mod random;
 pub mod rest;
 pub mod schedule;

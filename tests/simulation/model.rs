@@ -3,24 +3,27 @@
 use super::mutant::Mutant;
 use super::people::Deed;
 use super::perform::Outcome;
+use super::progress::{Levels, line, telling};
 use super::schedule::{Event, State};
 use super::world::{FIRST_VERSION, Setting};
 use stateright::{Checker, Model, Property};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Every schedule from these beginnings on.
 #[derive(Clone, Debug)]
 pub struct Schedules {
     pub beginnings: Vec<State>,
+    pub levels: Levels,
 }
 
 impl Schedules {
     /// From a world in which nothing has happened yet.
     pub fn from_nothing(setting: Setting, mutant: Option<Mutant>) -> Self {
-        Self { beginnings: vec![State::new(setting, mutant)] }
+        Self { beginnings: vec![State::new(setting, mutant)], levels: Levels::default() }
     }
 
     /// From every point of a life that nothing disturbs: an object gets its first token.
@@ -38,7 +41,7 @@ impl Schedules {
             };
             beginnings.push(state);
         }
-        Self { beginnings }
+        Self { beginnings, levels: Levels::default() }
     }
 
     /// Goes through every schedule of so many further events, and says what it found.
@@ -48,7 +51,13 @@ impl Schedules {
     pub fn go_through(self, events: usize, threads: usize) -> Result<String, String> {
         let (begun, beginnings) = (Instant::now(), self.beginnings.len());
         // The checker counts the beginning as 1, and leaves alone what is as deep as its bound.
-        let checker = self.checker().threads(threads).target_max_depth(events + 2).spawn_bfs().join();
+        let mut checker = self.checker().threads(threads).target_max_depth(events + 2).spawn_bfs();
+        let (workers, what) = (checker.handles(), format!("states of up to {events} events"));
+        let look = |elapsed| {
+            let (deepest, done, all) = checker.model().levels.so_far(events);
+            line(&format!("{what}, {deepest} deep"), done, all, elapsed)
+        };
+        telling(look, || workers.into_iter().try_for_each(JoinHandle::join)).map_err(|_| "a worker panicked")?;
         let found = checker.discoveries().into_values().map(|path| {
             let (mut states, actions) = (path.clone().into_states(), path.into_actions());
             let from = checker.model().beginnings.iter().position(|state| Some(state) == states.first());
@@ -105,13 +114,17 @@ impl Model for Schedules {
     }
 
     fn next_state(&self, state: &State, event: Event) -> Option<State> {
-        let next = state.after(event);
+        let mut next = state.after(event);
+        next.depth.0 += 1;
         (next != *state).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("nothing forbidden is done", |_, state: &State| state.world.ghost.violation.is_none()),
+            Property::always("nothing forbidden is done", |schedules: &Self, state: &State| {
+                schedules.levels.count(state.depth.0);
+                state.world.ghost.violation.is_none()
+            }),
             Property::always("everything comes to rest, and all is well then", |_, state: &State| {
                 state.clone().come_to_rest().is_ok()
             }),

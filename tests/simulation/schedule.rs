@@ -6,6 +6,7 @@ use super::mutant::Mutant;
 use super::operator::{Auditing, Operator, facts};
 use super::people::Deed;
 use super::perform::{Outcome, outcomes, perform};
+use super::progress::Depth;
 use super::world::{LONGEST, Setting, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::release::{List, Release, Releasing, release};
@@ -51,6 +52,8 @@ pub struct State {
     pub crashes: u8,
     pub ticks: u8,
     pub mutant: Option<Mutant>,
+    /// Events since the beginning, where somebody counts them.
+    pub depth: Depth,
     /// What happened, in words, where somebody wants to read it.
     pub journal: Option<Vec<String>>,
 }
@@ -65,6 +68,7 @@ impl State {
             ticks: setting.ticks,
             world: World::new(setting),
             mutant,
+            depth: Depth(0),
             journal: None,
         }
     }
