@@ -104,6 +104,24 @@ fn while_the_reservation_stands_nothing_is_revoked() {
 }
 
 #[test]
+fn a_reservation_that_may_not_be_taken_back_is_what_stands_in_the_way() {
+    for (answer, reason) in [
+        (Answer::Refused("forbidden".into()), Reason::SecretRefused),
+        (Answer::Unclear("forbidden".into()), Reason::ClusterUnavailable),
+    ] {
+        let refusing = |world| (0..=TRIES).fold(world, |world: World, _| world.on("drop", answer.clone()));
+        let mut ours = refusing(World::of(new()).on("token", lost()).listing(&[of_attempt(2, "12")]));
+        let mut former = refusing(left_behind().listing(&[of_attempt(9, "12")]));
+        for outcome in [run(&mut ours), recovered(&mut former)] {
+            // Decided anew at once, it would be tried again at once.
+            let Outcome::Failed(told) = outcome else { panic!("{outcome:?}") };
+            assert!(told.reason == reason && told.message.contains("forbidden"), "{told:?}");
+        }
+        assert!(ours.rows.len() == 1 && former.rows.len() == 1, "while it stands nothing is revoked");
+    }
+}
+
+#[test]
 fn a_reservation_that_somebody_else_took_out_is_left_to_the_audit() {
     for there in [false, true] {
         let world = left_behind().listing(&[of_attempt(9, "12")]).on("drop", Answer::Conflict);

@@ -2,6 +2,8 @@
 
 use super::{Attempting, Next, Stage, TRIES};
 use crate::domain::effect::{Answer, Named, Request, Rows, Write};
+use crate::domain::fault::Fault;
+use crate::domain::faults::{refused, unavailable};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::SecretMeta;
 use crate::domain::step::{Flow, Outcome, failed};
@@ -15,6 +17,8 @@ pub(super) struct Back {
     /// What is to be revoked.
     revoke: Vec<Named>,
     tries: u8,
+    /// Why the reservation could not be taken back, the last time that was tried.
+    refusal: Option<Fault>,
     outcome: Outcome,
 }
 
@@ -30,23 +34,37 @@ enum Retreat {
 impl Attempting {
     /// Nothing was made: the reservation alone goes.
     pub(super) fn drop(self, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![], tries: TRIES, outcome })
+        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![], tries: TRIES, refusal: None, outcome })
     }
 
     /// Something may have been made: the reservation goes first, so that no commit of this attempt
     /// can succeed any more; then it is sought. What the portal does later than that, an audit finds.
     pub(super) fn seek(self, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::AskingForAudit, seek: true, revoke: vec![], tries: TRIES, outcome })
+        self.back(Back {
+            at: Retreat::AskingForAudit,
+            seek: true,
+            revoke: vec![],
+            tries: TRIES,
+            refusal: None,
+            outcome,
+        })
     }
 
     /// A token in hand that is not to be stored.
     pub(super) fn undo(self, token: Named, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![token], tries: TRIES, outcome })
+        self.back(Back {
+            at: Retreat::Dropping,
+            seek: false,
+            revoke: vec![token],
+            tries: TRIES,
+            refusal: None,
+            outcome,
+        })
     }
 
     /// Tokens that nothing names and nothing can name.
     pub(super) fn revoke(self, revoke: Vec<Named>, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Revoking, seek: false, revoke, tries: TRIES, outcome })
+        self.back(Back { at: Retreat::Revoking, seek: false, revoke, tries: TRIES, refusal: None, outcome })
     }
 
     fn back(self, back: Back) -> Next {
@@ -67,7 +85,14 @@ impl Attempting {
         match (back.at, answer) {
             (Retreat::AskingForAudit, _) => self.back(Back { at: Retreat::Dropping, ..back }),
             (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
-            (Retreat::Dropping, _) => self.back(Back { at: Retreat::Reading, ..back }),
+            (Retreat::Dropping, other) => {
+                let refusal = match other {
+                    Answer::Refused(message) => Some(refused(&message)),
+                    Answer::Unclear(message) => Some(unavailable(&message)),
+                    _ => None,
+                };
+                self.back(Back { at: Retreat::Reading, refusal, ..back })
+            }
             (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(seen, back, found.as_deref()),
             (Retreat::Seeking, Answer::Rows(rows)) => {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
@@ -97,8 +122,9 @@ impl Attempting {
             // that retires. What it made is left to the audit that is asked for.
             (false, _) if back.seek => Flow::End(back.outcome),
             (false, _) => self.dropped(seen, back),
-            // The next pass sees our reservation, and takes it out.
-            (true, 0) => Flow::End(back.outcome),
+            // The next pass sees our reservation, and takes it out. Where that is not allowed, that is what
+            // stands in the way now, whatever did before.
+            (true, 0) => Flow::End(back.refusal.map_or(back.outcome, Outcome::Failed)),
             (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
         }
     }
