@@ -1,54 +1,67 @@
 //! One cell of the matrix: an object of its own, with an issuer and a portal of its own.
 
-use crate::proxy::{Mishap, Proxy, Step};
+use crate::control_plane::{ControlPlane, wait_for};
+use crate::proxy::{MADE_UP, Proxy};
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{Team, condition, ready, token};
-use kube::ResourceExt;
-use registry_token_operator::api::{ATTEMPT_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::steps::Step;
+use crate::table::{Column, Course, Place, Row, Trouble};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The object's name in each namespace.
 pub const NAME: &str = "pull";
-/// How long a cell may take from its mishap until its object is ready: the longest answer twice
+/// How long a cell may take from its mishap until its object is in order: the longest answer twice
 /// over, and what backs off in between.
 const LIMIT: Duration = Duration::from_secs(70);
-
-/// What goes wrong.
-#[derive(Clone, Debug)]
-pub enum Trouble {
-    /// At the API server.
-    Server(Step, Mishap),
-    /// At the portal.
-    Portal(Operation, Fault),
-}
+/// How soon an object says what stands in its way.
+const SOON: Duration = Duration::from_mins(1);
+/// Many look at once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One cell.
 pub struct Cell {
-    pub row: &'static str,
-    pub column: &'static str,
+    pub row: Row,
+    pub column: Column,
     pub trouble: Trouble,
     pub team: Team,
 }
 
 /// How a cell ended.
 pub struct End {
-    pub row: &'static str,
-    pub column: &'static str,
+    pub namespace: String,
+    pub row: Row,
+    pub column: Column,
     pub took: Duration,
     pub minted: usize,
+    /// What the object said while the mishap stayed.
+    pub said: String,
     pub wrong: Option<String>,
+}
+
+/// Without kubectl, of which so many cells would start hundreds.
+async fn create<K>(api: Api<K>, object: Value)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
+{
+    let object = serde_json::from_value(object).expect("an object");
+    api.create(&PostParams::default(), &object).await.expect("created");
+}
+
+fn credentials() -> Value {
+    json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s", "password": "portal-password"}})
 }
 
 impl Cell {
     /// Sets the stage for it.
-    pub async fn new(
-        control_plane: &'static crate::control_plane::ControlPlane,
-        (row, column, trouble): (&'static str, &'static str, Trouble),
-    ) -> Self {
+    pub async fn new(control_plane: &'static ControlPlane, (row, column, trouble): (Row, Column, Trouble)) -> Self {
         let team = Team::bare(control_plane, "cell", Config::default()).await;
-        team.credentials("portal-password").await;
-        team.issuer(json!({})).await;
+        create(team.secrets(), credentials()).await;
+        let spec = team.issuer_spec(json!({}));
+        create(team.issuers(), json!({"metadata": {"name": "portal"}, "spec": spec})).await;
         Self { row, column, trouble, team }
     }
 
@@ -56,86 +69,115 @@ impl Cell {
     pub async fn begin(&self, proxy: &Proxy) {
         let mut object = token(NAME, "a cell of the matrix");
         object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1s"});
-        // A dry run is made where there is a Secret already: for the successor of a token.
-        if self.is_of_a_successor() {
-            self.team.apply(object.clone()).await;
+        let faults = self.team.portal.faults();
+        if matches!(self.row.course, Course::Successor | Course::Last) {
+            create(self.team.tokens(), object.clone()).await;
             self.team.until_settled(NAME).await;
         }
-        match &self.trouble {
-            Trouble::Server(step, mishap) => proxy.arm(&self.team.namespace, *step, *mishap),
-            Trouble::Portal(operation, fault) => self.team.portal.faults().once(*operation, fault.clone()),
+        if self.row.course == Course::Again {
+            faults.once(Operation::Request, Fault::StatusAfter(504));
         }
-        if self.is_of_a_successor() {
-            self.team.patch(NAME, json!({"metadata": {"annotations": {"registry-token.dev/rotate": "now"}}})).await;
-        } else {
-            self.team.apply(object).await;
+        match self.trouble.clone() {
+            Trouble::Server(steps, mishap) => proxy.arm(&self.team.namespace, steps, mishap, self.column.stays()),
+            Trouble::Vendor(operation, fault) if self.column.stays() => faults.always(operation, fault),
+            Trouble::Vendor(operation, fault) => faults.once(operation, fault),
+        }
+        match self.row.course {
+            Course::First | Course::Again => create(self.team.tokens(), object).await,
+            Course::Successor => self.annotate("rotate").await,
+            Course::Last => drop(self.team.tokens().delete(NAME, &DeleteParams::default()).await.expect("deleted")),
         }
     }
 
-    const fn is_of_a_successor(&self) -> bool {
-        matches!(self.trouble, Trouble::Server(Step::DryRun, _))
+    pub async fn annotate(&self, what: &str) {
+        let key = format!("registry-token.dev/{what}");
+        self.team.patch(NAME, json!({"metadata": {"annotations": {key: "now"}}})).await;
     }
 
-    /// The portal's refusal of a description stands until somebody writes another one.
-    fn is_final(&self) -> bool {
-        matches!(self.trouble, Trouble::Portal(Operation::Edit, Fault::Status(409 | 422)))
+    /// The mishap has yet to come.
+    pub fn waits(&self, proxy: &Proxy) -> bool {
+        proxy.waiting().contains(&self.team.namespace) || !self.team.portal.faults().in_force().is_empty()
     }
 
-    /// A request that the portal refused is tried again slowly, or when a person asks.
-    fn waits_for_a_person(&self) -> bool {
-        matches!(self.trouble, Trouble::Portal(Operation::Request, Fault::Status(409 | 422)))
-    }
-
-    /// Whether a mishap at the portal has come.
-    pub fn portal_struck(&self) -> bool {
-        matches!(self.trouble, Trouble::Server(..)) || self.team.portal.faults().in_force().is_empty()
-    }
-
-    /// Waits until all is in order, for as long as it may take.
+    /// A mishap that stays is said, and then lifted; then all comes to be in order, for as long as that
+    /// may take.
     pub async fn end(&self, proxy: &Proxy) -> End {
+        let said = if self.column.stays() { self.watch(proxy).await } else { Ok(String::new()) };
         let begun = Instant::now();
         let mut wrong = self.look(proxy).await;
         while wrong.is_some() && begun.elapsed() < LIMIT {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PAUSE).await;
             wrong = self.look(proxy).await;
         }
         let minted = self.team.portal.ledger().all().len();
-        End { row: self.row, column: self.column, took: begun.elapsed(), minted, wrong }
+        let wrong = said.as_ref().err().cloned().or(wrong);
+        let (row, column, said) = (self.row, self.column, said.unwrap_or_default());
+        let namespace = self.team.namespace.clone();
+        End { namespace, row, column, took: begun.elapsed(), minted, said, wrong }
+    }
+
+    /// Waits until the object says what stands in its way, with no token more than it may have.
+    async fn watch(&self, proxy: &Proxy) -> Result<String, String> {
+        let wanted = self.row.says[usize::from(self.column == Column::Stays(500))];
+        let said = wait_for("it to say why not", SOON, async || {
+            tokio::time::sleep(PAUSE).await;
+            let (live, said) = (self.team.portal.ledger().live().len(), self.says().await?);
+            if live <= 1 && said == wanted { Ok(said) } else { Err(format!("{said}, and {live} tokens live")) }
+        })
+        .await;
+        proxy.lift(&self.team.namespace);
+        self.team.portal.faults().clear();
+        said.map_err(|error| error.to_string())
+    }
+
+    /// The word for what stands in its way: in a condition, or where none can be written in an event.
+    async fn says(&self) -> Result<String, String> {
+        let words = match self.column {
+            Column::Stays(status) if matches!(self.row.place, Place::Vendor(_)) => status.to_string(),
+            _ => MADE_UP.to_owned(),
+        };
+        if matches!(self.row.place, Place::Server(Step::Status | Step::Settled)) {
+            let events: Api<Event> = Api::namespaced(self.team.client.clone(), &self.team.namespace);
+            let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+            let told = |event: &&Event| event.message.as_ref().is_some_and(|message| message.contains(&words));
+            let found = all.iter().find(told).and_then(|event| event.reason.clone());
+            return found.map(|reason| format!("{reason} (event)")).ok_or_else(|| format!("{} events", all.len()));
+        }
+        let object = self.team.tokens().get(NAME).await.map_err(|error| error.to_string())?;
+        let conditions = object.status.as_ref().map(|status| json!(status.conditions)).unwrap_or_default();
+        let says = |kind: &str| {
+            let one = condition(&object, kind)?;
+            let speaks = one["message"].as_str().is_some_and(|message| message.contains(&words));
+            let found = if speaks { one["reason"].as_str().map(str::to_owned) } else { None };
+            // What works is ready, and says beside that what hinders.
+            found.filter(|_| kind != "Ready" || one["status"] != "True")
+        };
+        let found = ["Ready", "Reconciling", "Stalled", "DescriptionSynced"].into_iter().find_map(|kind| {
+            let reason = says(kind)?;
+            Some(if kind == "Ready" { reason } else { format!("{reason} ({kind})") })
+        });
+        found.ok_or_else(|| conditions.to_string())
     }
 
     /// What is not as it should be in the end.
     async fn look(&self, proxy: &Proxy) -> Option<String> {
-        if proxy.waiting().contains(&self.team.namespace) || !self.portal_struck() {
+        if self.waits(proxy) {
             return Some("the mishap has not come".to_owned());
         }
-        let Ok(object) = self.team.tokens().get(NAME).await else { return Some("there is no object".to_owned()) };
+        let Ok(object) = self.team.tokens().get_opt(NAME).await else { return Some("it cannot be read".to_owned()) };
+        let Some(object) = object else {
+            let live = self.team.portal.ledger().live().len();
+            return (self.row.course != Course::Last || live > 0)
+                .then(|| format!("it is gone, and {live} tokens live"));
+        };
+        // What the portal refused is tried again slowly, or when a person asks.
         let (is, why, message) = ready(&object);
-        if self.waits_for_a_person() && why == "RequestRefused" {
-            let asked = json!({"metadata": {"annotations": {"registry-token.dev/reconcile": "now"}}});
-            self.team.patch(NAME, asked).await;
+        if why == "RequestRefused" {
+            self.annotate("reconcile").await;
         }
-        let synced = condition(&object, "DescriptionSynced").unwrap_or_default();
-        let wanted = if self.is_final() { ("False", "EditRefused") } else { ("True", "Synced") };
-        if is != "True" || synced["status"] != wanted.0 || synced["reason"] != wanted.1 {
-            return Some(format!("Ready={is} {why}: {message}; DescriptionSynced is {synced}"));
+        if self.row.course == Course::Last {
+            return Some(format!("it is still there: Ready={is} {why}: {message}"));
         }
-        let live = self.team.portal.ledger().live();
-        let [token] = live.as_slice() else { return Some(format!("{} tokens live", live.len())) };
-        let status = object.status.clone().unwrap_or_default();
-        if self.is_of_a_successor() && status.handled_annotations.get("rotate").map(String::as_str) != Some("now") {
-            return Some("the token has no successor yet".to_owned());
-        }
-        if status.token.as_ref().map(|token| &token.username) != Some(&token.username) || !status.retiring.is_empty() {
-            return Some(format!("status names {:?} and {:?}", status.token, status.retiring));
-        }
-        let Ok(secret) = self.team.secrets().get(NAME).await else { return Some("there is no Secret".to_owned()) };
-        let annotations = secret.annotations();
-        if annotations.contains_key(ATTEMPT_ANNOTATION) || annotations.get(TOKEN_ID_ANNOTATION) != Some(&token.key) {
-            return Some(format!("the Secret says {annotations:?}"));
-        }
-        let content = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
-        let content: Value = content.and_then(|bytes| serde_json::from_slice(&bytes.0).ok()).unwrap_or_default();
-        let holds = content["auths"][self.team.portal.registry_host()]["password"] == token.secret.as_str();
-        (!holds).then(|| "the Secret holds another login".to_owned())
+        self.disorder(&object).await
     }
 }

@@ -1,5 +1,5 @@
 //! Each step of the protocol meets each mishap, on a real API server: no token leaks, and the
-//! object comes to be ready.
+//! object comes to be ready, or says why not for as long as that lasts.
 
 #![allow(
     clippy::expect_used,
@@ -23,5 +23,8 @@ mod stage;
 mod cell;
 mod clocks;
 mod matrix;
+mod order;
 mod proxy;
 mod refusals;
+mod steps;
+mod table;

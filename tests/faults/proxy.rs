@@ -1,6 +1,8 @@
-//! A proxy between operator and API server that can spoil one request, and tell another time.
+//! A proxy between operator and API server that can spoil one request, or all of a kind for a while, and
+//! tell another time.
 
 use crate::control_plane::{ControlPlane, Error, Result};
+use crate::steps::Step;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -13,26 +15,6 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
-
-/// A step of the protocol that is a request to the API server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The finalizer is put on the object.
-    Finalizer,
-    /// The Secret is created, or a reservation written into it.
-    Reserve,
-    /// The issuer is read once more.
-    ReadIssuer,
-    /// What the commit would be refused for is tried.
-    DryRun,
-    /// The token is stored.
-    Commit,
-    /// The token is recorded.
-    Status,
-    /// What the settling came to is recorded.
-    Settled,
-}
 
 /// What goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +25,8 @@ pub enum Mishap {
     KilledAfter,
     /// Not carried out, and answered with this status.
     Status(u16),
+    /// Not carried out, for a quota is used up.
+    Quota,
     /// Carried out, and answered with this status.
     StatusAfter(u16),
     /// Carried out, and never answered.
@@ -52,8 +36,10 @@ pub enum Mishap {
 /// A mishap that is to come.
 struct Armed {
     namespace: String,
-    step: Step,
+    steps: Vec<Step>,
     mishap: Mishap,
+    /// It comes again and again.
+    stays: bool,
     /// It came.
     met: bool,
 }
@@ -66,7 +52,6 @@ struct Inner {
     upstream: String,
     http: reqwest::Client,
     armed: Mutex<Vec<Armed>>,
-    met: Notify,
     /// By how much the answers' dates are wrong.
     shift: Mutex<SignedDuration>,
 }
@@ -84,7 +69,6 @@ impl Proxy {
             upstream: format!("https://127.0.0.1:{}", control_plane.port()),
             http: http.map_err(|error| Error::new(error.to_string()))?,
             armed: Mutex::default(),
-            met: Notify::new(),
             shift: Mutex::default(),
         };
         let proxy = Self(Arc::new(inner));
@@ -100,9 +84,14 @@ impl Proxy {
         Ok((proxy, path))
     }
 
-    /// Has one request in this namespace go wrong.
-    pub fn arm(&self, namespace: &str, step: Step, mishap: Mishap) {
-        self.armed().push(Armed { namespace: namespace.to_owned(), step, mishap, met: false });
+    /// Has one of these requests in this namespace go wrong; or all of them, until it is lifted.
+    pub fn arm(&self, namespace: &str, steps: Vec<Step>, mishap: Mishap, stays: bool) {
+        self.armed().push(Armed { namespace: namespace.to_owned(), steps, mishap, stays, met: false });
+    }
+
+    /// Nothing goes wrong in this namespace any more.
+    pub fn lift(&self, namespace: &str) {
+        self.armed().retain(|one| one.namespace != namespace);
     }
 
     /// From now on the answers' dates are wrong by so much.
@@ -127,13 +116,12 @@ impl Proxy {
     }
 
     /// The mishap that befalls this request.
-    fn strike(&self, request: &Parsed) -> Option<Mishap> {
+    fn strike(&self, namespace: &str, step: Step) -> Option<Mishap> {
         let mut armed = self.armed();
         let one = armed
             .iter_mut()
-            .find(|one| !one.met && one.namespace == request.namespace && request.steps.contains(&one.step))?;
+            .find(|one| (one.stays || !one.met) && one.namespace == namespace && one.steps.contains(&step))?;
         one.met = true;
-        self.0.met.notify_waiters();
         Some(one.mishap)
     }
 
@@ -165,64 +153,29 @@ impl Proxy {
     }
 }
 
-/// What a request is about.
-struct Parsed {
-    namespace: String,
-    steps: Vec<Step>,
-}
-
-impl Parsed {
-    fn of(method: &Method, path: &str, query: &str, body: &[u8]) -> Self {
-        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let at = parts.iter().position(|part| *part == "namespaces");
-        let (namespace, rest) = match at.map(|at| &parts[at + 1..]) {
-            Some([namespace, rest @ ..]) => ((*namespace).to_owned(), rest),
-            _ => (String::new(), &[][..]),
-        };
-        Self { namespace, steps: steps(method, rest, query, body) }
-    }
-}
-
-fn steps(method: &Method, rest: &[&str], query: &str, body: &[u8]) -> Vec<Step> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let annotations = &body["metadata"]["annotations"];
-    match (method.as_str(), rest) {
-        ("PATCH", ["registrytokens", _]) => vec![Step::Finalizer],
-        ("POST", ["secrets"]) => vec![Step::Reserve],
-        ("PATCH", ["secrets", _]) if query.contains("dryRun") => vec![Step::DryRun],
-        ("PATCH", ["secrets", _]) if annotations["registry-token.dev/stored"].is_string() => vec![Step::Commit],
-        ("PATCH", ["secrets", _]) if annotations["registry-token.dev/attempt"].is_string() => vec![Step::Reserve],
-        ("GET", ["tokenissuers", _]) => vec![Step::ReadIssuer],
-        ("PUT", ["registrytokens", _, "status"]) => {
-            let conditions = body["status"]["conditions"].as_array();
-            let is = |kind: &str| {
-                conditions.is_some_and(|all| all.iter().any(|one| one["type"] == kind && one["status"] == "True"))
-            };
-            if is("DescriptionSynced") { vec![Step::Settled] } else { vec![Step::Status] }
-        }
-        _ => vec![],
-    }
-}
-
 async fn meet(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 8 << 20).await else { return said(400, "the body broke off") };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let parsed = Parsed::of(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
-    let mishap = proxy.strike(&parsed);
+    let step = Step::of(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
+    let mishap = step.and_then(|(namespace, step)| proxy.strike(&namespace, step));
     match mishap {
         Some(Mishap::KilledBefore) => std::future::pending().await,
-        Some(Mishap::Status(status)) => said(status, "made up by the proxy"),
+        Some(Mishap::Status(status)) => said(status, MADE_UP),
+        Some(Mishap::Quota) => said(403, "exceeded quota: full, requested: count/secrets=1, used: count/secrets=9"),
         other => {
             let answer = proxy.forward(parts.method, &path, parts.headers, body).await;
             match other {
                 Some(Mishap::KilledAfter | Mishap::Silence) => std::future::pending().await,
-                Some(Mishap::StatusAfter(status)) => said(status, "made up by the proxy"),
+                Some(Mishap::StatusAfter(status)) => said(status, MADE_UP),
                 _ => answer,
             }
         }
     }
 }
+
+/// What the proxy says instead of the API server.
+pub const MADE_UP: &str = "made up by the proxy";
 
 /// An answer as the API server words it.
 fn said(status: u16, message: &str) -> Response {

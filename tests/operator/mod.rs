@@ -75,6 +75,13 @@ impl Operator {
         .await
     }
 
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.port);
+        let Ok(answer) = reqwest::get(&url).await else { return String::new() };
+        answer.text().await.unwrap_or_default()
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.server.pid()
