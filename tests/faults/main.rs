@@ -22,6 +22,7 @@ mod stage;
 
 mod cell;
 mod clocks;
+mod forbidden;
 mod matrix;
 mod order;
 mod proxy;

@@ -1,6 +1,7 @@
-//! What the API server itself refuses: a quota (403) and an admission policy (422).
+//! What the API server itself refuses: by a quota (403), an admission policy (422), and permissions (403).
 
 use crate::control_plane::{eventually, shared};
+use crate::forbidden;
 use crate::operator::{self, Operator};
 use crate::simulator::{Config, Operation};
 use crate::stage::{LIMIT, Team, binary, ready};
@@ -28,12 +29,13 @@ async fn until_refused(team: &Team, word: &str) {
 }
 
 #[tokio::test]
-async fn what_quota_and_policy_refuse_costs_no_token_that_stays() {
+async fn what_quota_policy_and_permissions_refuse_is_said_and_costs_no_token_that_stays() {
     let control_plane = shared();
     operator::install(control_plane).await.expect("installed");
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("a kubeconfig");
-    let _operator = Operator::start(binary(), &kubeconfig, &operator::Options::default()).await.expect("starts");
+    let operator = Operator::start(binary(), &kubeconfig, &operator::Options::default()).await.expect("starts");
     tokio::join!(a_quota(), a_policy());
+    forbidden::the_status(team("forbidden").await, &operator).await;
 }
 
 async fn a_quota() {
