@@ -3,7 +3,7 @@
 
 use crate::control_plane::eventually;
 use crate::kstatus::{collect, judged};
-use crate::living::{current, current_id, retiring};
+use crate::living::{current, current_id};
 use crate::simulator::{Config, Operation, Simulator};
 use crate::stage::{LIMIT, Team, condition, ready, token};
 use k8s_openapi::api::core::v1::Secret;
@@ -52,10 +52,7 @@ async fn a_token_that_colleagues_revoke_is_in_progress_while_it_is_replaced_and_
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     let replaced = |object: &RegistryToken| ready(object).0 == "True" && current(object).id != current(&first).id;
     team.audit_until_object("pull", "a new token", replaced).await;
-    team.until_settled("pull").await;
-    // Until the former one is proved to be gone it is waited for, and that is said.
-    let at_rest = |object: &RegistryToken| retiring(object) == 0 && condition(object, "Reconciling").is_none();
-    let second = team.until_object("pull", "at rest", at_rest).await;
+    let second = team.until_settled("pull").await;
     assert_eq!(now(&team).await, are("Current", "TokenStored", "Healthy"));
     // A second time.
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));

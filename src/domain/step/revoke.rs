@@ -176,14 +176,16 @@ impl Revoking {
         self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { message, ..fault })))
     }
 
-    /// Whether it is gone: the portal's word counts when it had to list the token, and the
-    /// registry's where it can be asked.
+    /// Whether it is gone: the portal's word counts when it had to list the token, or an earlier list lacked it
+    /// too, and the registry's where it can be asked.
     fn not_listed(self, seen: &Observed, begun: Timestamp, due: &Due) -> Turn {
         let Some(facts) = seen.facts() else { return Turn::Stuck(self.gone, Outcome::LookAgain) };
         match not_listed_for(begun, due.since, facts, &recorded(&seen.object)) {
-            Err((left, fault)) => self.stuck(seen, Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault))),
-            Ok(()) if due.held && facts.asks_registry() => self.at(Request::LogIn, Stage::Asking),
-            Ok(()) => self.next(seen),
+            Err((left, fault)) if !due.revoked_upstream => {
+                self.stuck(seen, Outcome::WaitFor(left + MARGIN, not_revoked(&due.token, fault)))
+            }
+            _ if due.held && facts.asks_registry() => self.at(Request::LogIn, Stage::Asking),
+            _ => self.next(seen),
         }
     }
 }

@@ -88,6 +88,14 @@ fn it_was_listed_before_its_successor_was_asked_for_however_long_its_overlap() {
 }
 
 #[test]
+fn a_token_that_an_audit_found_revoked_is_not_waited_for_once_more() {
+    let mut world = replaced(0).listing(&[]);
+    found_revoked(&mut world);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!((world.asked.clone(), left(&world)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
+}
+
+#[test]
 fn a_list_of_another_user_proves_nothing() {
     let mut world = due(&[("12", 500)]).listing(&[]);
     of_issuer(&mut world.seen, |facts| facts.portal.user = "another".into());
