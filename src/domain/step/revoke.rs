@@ -163,17 +163,16 @@ impl Revoking {
     }
 
     /// The registry says neither that it lives nor that it does not.
-    fn doubtful(self, seen: &Observed, due: &Due, fault: Fault) -> Turn {
-        let refused = fault.reason == Reason::RequestRefused;
-        let of_another_matter = matches!(fault.reason, Reason::Unauthorised | Reason::RateLimited);
+    fn doubtful(self, seen: &Observed, due: &Due, Fault { reason, message, stalled }: Fault) -> Turn {
+        let of_another_matter = matches!(reason, Reason::Unauthorised | Reason::RateLimited);
         let told = seen.object.gone.contains(&due.token.username) && !of_another_matter;
-        if told || (due.revoked_upstream && refused) {
+        if told || (due.revoked_upstream && reason == Reason::RequestRefused) {
             return self.next(seen);
         }
         let username = &due.token.username;
         let hint = format!(". Where it is revoked already, annotate this object with {GONE_ANNOTATION}={username}");
-        let message = format!("{}{}", fault.message, if of_another_matter { "" } else { &hint });
-        self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { message, ..fault })))
+        let message = format!("{message}{}", if of_another_matter { "" } else { &hint });
+        self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { reason, message, stalled })))
     }
 
     /// Whether it is gone: the portal's word counts when it had to list the token, or an earlier list lacked it
