@@ -4,7 +4,7 @@ use super::{Attempting, MOMENT, Next, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
 use crate::domain::fault::Fault;
-use crate::domain::faults::refused;
+use crate::domain::faults::{refused, unavailable};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::Stored;
 use crate::domain::recorded::recorded;
@@ -55,8 +55,11 @@ impl Attempting {
         } else if reserved.is_none_or(|held| held.attempt != self.attempt) {
             // Nothing names this attempt any more, and nothing can: nobody else would revoke it.
             self.revoke(vec![token], outcome)
-        } else if refusal.is_some() || left == 0 {
+        } else if refusal.is_some() {
             self.undo(token, outcome)
+        } else if left == 0 {
+            // Else the next token would be asked for at once, and given back like this one.
+            self.undo(token, Outcome::Failed(unavailable("the API server does not take the token for its Secret")))
         } else {
             self.commit(token, left)
         }
