@@ -79,8 +79,9 @@ fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_held() {
         .listing(&[])
         .on("log in", Answer::Login(Verdict::Refused("no".into())));
     let end = world.pass();
-    assert!(matches!(end, End::After(_)), "its predecessor is still sought: {end:?} {:?}", world.asked);
-    assert!(recorded(&world.seen.object).ready);
+    assert_eq!(end, End::Rest, "{:?}", world.asked);
+    let known = recorded(&world.seen.object);
+    assert!(known.ready && known.retiring.is_empty(), "its predecessor is known to be gone");
     let mut later = Observed { now: at(3600 + 7200), listed: Listed::Missing(at(3600 + 7000)), ..world.seen.clone() };
     tell(&mut later, Fact::Revoked(vec![crate::domain::testing::named("17")]));
     let mut again = World::of(later).listing(&[]).on("log in", Answer::Login(Verdict::Refused("no".into())));
