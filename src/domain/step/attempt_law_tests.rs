@@ -178,18 +178,35 @@ fn go_through(seen: &Observed, begun: Next, past: Past) -> (usize, usize) {
     unreachable!()
 }
 
+/// Every sequence of answers ends, asks once and leaves no token unnamed.
+fn every_sequence_ends(seen: &Observed, cause: Cause) {
+    let begun = begin(seen, errand(cause));
+    let (count, longest) = go_through(seen, begun, Past::default());
+    assert!(count > 100, "only {count} moments, at most {longest} requests");
+}
+
+// A test each, for they take long, and run side by side.
+
 #[test]
-fn every_sequence_of_answers_ends_asks_once_and_leaves_no_token_unnamed() {
+fn every_first_attempt_ends_asks_once_and_leaves_no_token_unnamed() {
+    every_sequence_ends(&new(), Cause::First);
+}
+
+#[test]
+fn every_first_attempt_does_so_where_the_list_is_hidden() {
     let mut hidden = new();
     of_issuer(&mut hidden, |facts| (facts.list_visible, facts.login) = (false, LoginMode::Disabled));
-    let lost = but(|seen| seen.secret = None);
-    for (seen, cause) in
-        [(new(), Cause::First), (hidden, Cause::First), (lost, Cause::Lost), (at_rest(), Cause::Rotate)]
-    {
-        let begun = begin(&seen, errand(cause));
-        let (count, longest) = go_through(&seen, begun, Past::default());
-        assert!(count > 100, "only {count} moments, at most {longest} requests");
-    }
+    every_sequence_ends(&hidden, Cause::First);
+}
+
+#[test]
+fn every_attempt_does_so_whose_object_lost_its_secret() {
+    every_sequence_ends(&but(|seen| seen.secret = None), Cause::Lost);
+}
+
+#[test]
+fn every_rotation_does_so() {
+    every_sequence_ends(&at_rest(), Cause::Rotate);
 }
 
 #[test]
