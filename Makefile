@@ -24,7 +24,7 @@ torture: ## Kills the operator 1,000 times while objects come and go, and counts
 fuzz: ## Feeds every reader of strangers' words with chance; TIME=600 is so many seconds for each
 	BOLERO_RANDOM_TEST_TIME_MS=$(or $(TIME),60)000 cargo test --locked --lib fuzz:: -- --nocapture
 
-simulate: ## Runs a million random schedules of the core; SCHEDULES, FIRST, and SEED for the trace of one
+simulate: ## Runs a million random schedules of the core; EVENTS and AFTER bound what comes before; SCHEDULES, FIRST, and SEED for the trace of one
 	cargo run --release --locked --example simulate
 
 bench: ## Measures the operator and prints a table

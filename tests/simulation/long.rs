@@ -1,7 +1,8 @@
 //! `make simulate`: many random schedules, on every core.
 //!
-//! First every schedule up to a bound, then chance: `SCHEDULES` says how many, `FIRST` from which seed
-//! on. `SEED` runs one, prints its trace to the end, and ends with 1 if something does not hold.
+//! First every schedule up to a bound: of `EVENTS` events from nothing on, and of `AFTER` more from each point
+//! of an undisturbed first life (`EVENTS=0` leaves that out). Then chance: `SCHEDULES` says how many, `FIRST`
+//! from which seed on. `SEED` runs one, prints its trace to the end, and ends with 1 if something does not hold.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a program for the terminal")]
 
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bounds of the exhaustive part, which comes first.
-const FROM_NOTHING: usize = 13;
-const FROM_A_LIFE: usize = 5;
+const EVENTS: u64 = 11;
+const AFTER: u64 = 3;
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
@@ -45,7 +46,11 @@ fn main() -> ExitCode {
             }
         };
     }
-    if let Err(found) = every_schedule(threads(), FROM_NOTHING, FROM_A_LIFE) {
+    let bound = |name, otherwise| usize::try_from(number(name, otherwise)).expect("a small number");
+    let (events, after) = (bound("EVENTS", EVENTS), bound("AFTER", AFTER));
+    if events > 0
+        && let Err(found) = every_schedule(threads(), events, after)
+    {
         println!("{found}");
         return ExitCode::FAILURE;
     }
