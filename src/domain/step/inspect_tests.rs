@@ -33,6 +33,17 @@ fn what_hindered_is_taken_back_when_the_secret_is_in_order() {
 }
 
 #[test]
+fn a_token_that_was_disowned_meanwhile_is_not_called_good_for_its_data() {
+    let seen = but(|seen| {
+        seen.secret.as_mut().expect("a Secret").stored = None;
+        tell(seen, Fact::Hindered { fault: fault(Reason::SecretUnread), working: false });
+    });
+    let mut world = World::of(seen);
+    assert_eq!((run(&mut world), world.asked.clone()), (Outcome::Again, vec!["read content".to_owned()]));
+    assert!(!recorded(&world.seen.object).ready);
+}
+
+#[test]
 fn what_is_not_secret_is_put_right_in_place() {
     let bad = |registries, dressed| Content::Login { username: "tw-17".into(), registries, intact: true, dressed };
     let worlds = [
