@@ -152,6 +152,14 @@ pub struct UpstreamRevocation {
     pub again: bool,
 }
 
+impl UpstreamRevocation {
+    /// Whether it is that of a token requested then, and not of one before it.
+    #[must_use]
+    pub fn concerns(&self, requested: &Time) -> bool {
+        self.time > *requested
+    }
+}
+
 /// The pull secret as it was last seen or written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

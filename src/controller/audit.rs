@@ -222,12 +222,12 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
 /// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
 pub fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let Some(audited) = ctx.issuers.audited(key) else { return };
+    let doubts = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
     for token in ctx.naming(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let Some(current) = status.and_then(|status| status.token.as_ref()) else { continue };
         let named = Named::from(current);
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
-        let doubts = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
         let doubted = status.is_some_and(|status| status.conditions.iter().any(|one| doubts.contains(&one.reason)));
         let as_it_should_be = match audited.evidence.listed(&named, audited.vanished.believed) {
             Listed::Shown(shown) => shown == wanted,

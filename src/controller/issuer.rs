@@ -33,7 +33,9 @@ pub async fn prepare(
 ) -> Result<Arc<Handle>, NotReady> {
     let spec = object.spec();
     let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    let (credentials, credentials_go) = credentials(ctx, namespace, spec).await?;
+    let secret = credentials_secret(ctx, namespace, spec).await?;
+    let credentials_go = secret.metadata.deletion_timestamp.is_some();
+    let credentials = credentials(namespace, spec, secret)?;
     let thinkwise = spec
         .thinkwise
         .clone()
@@ -140,19 +142,21 @@ pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
     basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.clone()))
 }
 
-/// The portal's credentials, and whether their Secret is being deleted.
-async fn credentials(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<(Credentials, bool), NotReady> {
+async fn credentials_secret(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<Secret, NotReady> {
     let name = credentials_name(spec).unwrap_or_default();
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
     let found = call("read the issuer's Secret", secrets.get_opt(&name)).await.map_err(unasked)?;
-    let found = found.ok_or_else(|| {
+    found.ok_or_else(|| {
         (
             Reason::CredentialsMissing,
             format!("the Secret {namespace}/{name} with the portal's credentials does not exist: create it"),
         )
-    })?;
-    let goes = found.metadata.deletion_timestamp.is_some();
-    let data = found.data.unwrap_or_default();
+    })
+}
+
+fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, NotReady> {
+    let name = credentials_name(spec).unwrap_or_default();
+    let data = secret.data.unwrap_or_default();
     let value = |key: &str| {
         let bytes = data.get(key).filter(|bytes| !bytes.0.is_empty());
         let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
@@ -166,12 +170,12 @@ async fn credentials(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Resul
     let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
     if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
         let password = SecretString::from(value(&basic.secret_ref.password_key)?);
-        return Ok((Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password }, goes));
+        return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
     }
     let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
     let keys = keys.ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret".to_owned()))?;
     let client_secret = SecretString::from(value(&keys.client_secret_key)?);
-    Ok((Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret }, goes))
+    Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
 }
 
 async fn trust(ctx: &Context, namespace: &str, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {

@@ -118,7 +118,7 @@ async fn audit_if_due(
     // "Reconcile now", as on a RegistryToken.
     let asked = ctx.memory.asks_to_look(&object.uid(), object.annotations());
     let (facts, most) = (&issuer.facts, object.spec().audit.max_vanished_percent);
-    if !(facts.list_visible || facts.asks_registry()) || !(asked || due()) {
+    if !facts.can_be_audited() || !(asked || due()) {
         return Ok(());
     }
     let most = usize::try_from(most).unwrap_or_default();
@@ -176,10 +176,8 @@ where
 /// an unanswered request made would show by now.
 fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
     let now = ctx.clock.now();
-    let fits = |audited: &Arc<Audited>| {
-        audited.evidence.is_list() == issuer.facts.list_visible && audited.evidence.is_complete()
-    };
-    let Some(audited) = ctx.issuers.audited(key).filter(fits) else { return Duration::ZERO };
+    let counts = |audited: &Arc<Audited>| audited.fits(&issuer.facts) && audited.evidence.is_complete();
+    let Some(audited) = ctx.issuers.audited(key).filter(counts) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
         // What was noted while the clock ran ahead is due.
         let age = Duration::try_from(now.duration_since(since)).unwrap_or(wait);
@@ -196,8 +194,11 @@ fn until_audit(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer
 }
 
 fn next_look(ctx: &Context, key: &IssuerKey, object: &dyn IssuerObject, issuer: &Handle) -> Duration {
-    let can_be_audited = issuer.facts.list_visible || issuer.facts.asks_registry();
-    if can_be_audited { CHECK.min(until_audit(ctx, key, object, issuer) + Duration::from_millis(100)) } else { CHECK }
+    if issuer.facts.can_be_audited() {
+        CHECK.min(until_audit(ctx, key, object, issuer) + Duration::from_millis(100))
+    } else {
+        CHECK
+    }
 }
 
 /// Notes what was found, and wakes the objects that it may concern.

@@ -108,9 +108,7 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
     status.resolved = Some(handle.resolved.names.clone());
     // Former ones were let go, now that this one works.
     status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());
-    if let Some(audited) =
-        ctx.issuers.audited(&object.key()).filter(|last| last.evidence.is_list() == handle.facts.list_visible)
-    {
+    if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|last| last.fits(&handle.facts)) {
         if !audited.first || status.tokens.is_none() {
             status.tokens = audited.evidence.tokens().and_then(|count| i64::try_from(count).ok());
         }
@@ -150,7 +148,7 @@ fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'
 
 /// What follows where the portal lists nothing to our user.
 fn list_hidden(why: &str, handle: &Handle, audited: Option<&Audited>) -> String {
-    let refused = audited.filter(|last| !last.evidence.is_list() && !last.vanished.believed).map(|last| last.vanished);
+    let refused = audited.filter(|last| last.fits(&handle.facts) && !last.vanished.believed).map(|last| last.vanished);
     let revoked = match refused {
         Some(gone) => format!(
             "The registry refuses {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Look at the registry; if they were revoked on purpose, raise audit.maxVanishedPercent",

@@ -100,6 +100,14 @@ pub struct Audited {
     pub first: bool,
 }
 
+impl Audited {
+    /// Whether it goes by what an audit goes by now: the list may be shown since, or hidden.
+    #[must_use]
+    pub const fn fits(&self, facts: &IssuerFacts) -> bool {
+        self.evidence.is_list() == facts.list_visible
+    }
+}
+
 /// What is to be audited, and what was.
 #[derive(Default)]
 struct Audits {

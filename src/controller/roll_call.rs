@@ -56,27 +56,29 @@ async fn ask(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> RollCall {
         })
         .collect();
     // Where not all can be asked, it is not always the same ones.
-    let start = Duration::from_secs(asked.len() as u64).mul_f64(ctx.jitter()).as_secs();
-    let start = usize::try_from(start).unwrap_or_default().min(asked.len());
+    let start = ctx.random().map_or(0, |bytes| asked.len() * usize::from(bytes[0]) / 256);
     asked.rotate_left(start);
-    let mut left = asked.len();
     let answers = asked.into_iter().map(|(token, object)| async move {
         let verdict = Hands::new(World::cached(object, ctx), ctx).lets_in(&token).await;
         (token, verdict)
     });
     let mut answers = std::pin::pin!(stream::iter(answers).buffer_unordered(AT_ONCE));
     let end = Instant::now() + AT_MOST;
-    while heard.goes_on()
-        && let Ok(Some((token, verdict))) = timeout_at(end, answers.next()).await
-    {
-        if let Verdict::Refused(why) = &verdict {
-            tracing::info!(issuer = key.name, username = token.username, detail = why, "a registry refuses a token");
+    while heard.goes_on() {
+        match timeout_at(end, answers.next()).await {
+            Ok(Some((token, verdict))) => {
+                if let Verdict::Refused(why) = &verdict {
+                    let username = token.username.as_str();
+                    tracing::info!(issuer = key.name, username, detail = why, "a registry refuses a token");
+                }
+                heard.hear(&token, &verdict);
+            }
+            Ok(None) => {
+                heard.complete();
+                break;
+            }
+            Err(_) => break,
         }
-        heard.hear(&token, &verdict);
-        left -= 1;
-    }
-    if left == 0 {
-        heard.complete();
     }
     heard
 }

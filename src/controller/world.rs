@@ -84,10 +84,9 @@ impl World {
         };
         // What a former audit went by says nothing once the list is shown, or hidden; nor what was seen before
         // somebody, perhaps another operator, saw that the token was revoked.
-        let fits = |issuer: &Arc<Handle>| audited.evidence.is_list() == issuer.facts.list_visible;
         let revocation = status.and_then(|status| status.upstream_revocation.as_ref());
         let overtaken = revocation.is_some_and(|revocation| revocation.time.0 >= audited.evidence.begun());
-        if overtaken || !self.issuer.as_ref().is_some_and(fits) {
+        if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.fits(&issuer.facts)) {
             return Listed::Unknown;
         }
         if ctx.memory.touched_since(&self.uid(), audited.evidence.begun(), ctx.clock.now()) {

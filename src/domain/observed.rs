@@ -156,6 +156,12 @@ impl IssuerFacts {
         self.login != LoginMode::Disabled
     }
 
+    /// Whether anybody can say which tokens are gone: the portal's list, or a registry.
+    #[must_use]
+    pub fn can_be_audited(&self) -> bool {
+        self.list_visible || self.asks_registry()
+    }
+
     /// What the portal is to show of a token with this nonce.
     #[must_use]
     pub fn describe(&self, description: &str, nonce: &str) -> String {

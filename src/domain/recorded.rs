@@ -57,7 +57,7 @@ pub fn recorded(object: &Object) -> Recorded {
     let refusals = [Reason::EditRefused, Reason::EditNotKept].map(|reason| reason.to_string());
     let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
     let revocation = status.upstream_revocation.as_ref();
-    let requested = status.token.as_ref().map(|token| token.request_time.0);
+    let requested = status.token.as_ref().map(|token| &token.request_time);
     Recorded {
         portal: status.portal.clone(),
         token: status.token.clone(),
@@ -70,7 +70,7 @@ pub fn recorded(object: &Object) -> Recorded {
         next_rotation: status.next_rotation_time.as_ref().map(|time| time.0),
         upstream_revocation: revocation.map(|revocation| (revocation.time.0, revocation.again)),
         ready: holds(conditions, ConditionType::Ready),
-        revoked_upstream: revocation.zip(requested).is_some_and(|(revocation, since)| revocation.time.0 > since),
+        revoked_upstream: revocation.zip(requested).is_some_and(|(revocation, since)| revocation.concerns(since)),
         verified: holds(conditions, ConditionType::LoginVerified),
         hindered: holds(conditions, ConditionType::Reconciling) || holds(conditions, ConditionType::Stalled),
         suspended: holds(conditions, ConditionType::Suspended),

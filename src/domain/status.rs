@@ -184,8 +184,8 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
 /// in: it was not revoked. The one before it was, which asked for this token, and counts for its day.
 fn forgive(status: &mut RegistryTokenStatus) {
     let Some(since) = status.token.as_ref().map(|token| token.request_time.clone()) else { return };
-    if let Some(wrong) = status.upstream_revocation.take_if(|one| one.time > since).filter(|one| one.again) {
-        status.upstream_revocation = Some(UpstreamRevocation { time: since, again: !wrong.again });
+    if status.upstream_revocation.take_if(|one| one.concerns(&since)).is_some_and(|wrong| wrong.again) {
+        status.upstream_revocation = Some(UpstreamRevocation { time: since, again: false });
     }
 }
 

@@ -69,8 +69,7 @@ impl Hands<'_> {
             let immutable = found.immutable == Some(true);
             return if immutable { Content::Immutable { holds: None } } else { Content::Nothing };
         };
-        let checksum = secret_body::checksum(&self.world.uid(), data);
-        let intact = secret_body::noted_checksum(&found.metadata) == Some(&checksum);
+        let intact = secret_body::intact(&self.world.uid(), &found.metadata, data);
         if found.immutable == Some(true) {
             return Content::Immutable { holds: intact.then_some(login.username) };
         }

@@ -68,7 +68,7 @@ impl Body {
 
 /// A hash of the content, salted by the object's UID: it shows that somebody changed the content,
 /// and nothing of what it is.
-pub fn checksum(uid: &str, content: &[u8]) -> String {
+fn checksum(uid: &str, content: &[u8]) -> String {
     let mut digest = Context::new(&SHA256);
     digest.update(uid.as_bytes());
     digest.update(&[0]);
@@ -83,9 +83,10 @@ pub fn wipe(mut body: Value) {
     }
 }
 
-/// The checksum that the operator noted.
-pub fn noted_checksum(meta: &ObjectMeta) -> Option<&String> {
-    meta.annotations.as_ref()?.get(CHECKSUM_ANNOTATION)
+/// Whether the content is what the operator wrote for this object, as far as the checksum says that it noted.
+pub fn intact(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
+    let noted = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
+    noted == Some(&checksum(uid, content))
 }
 
 impl Dress<'_> {

@@ -24,7 +24,8 @@ pub(super) fn retire_former(
         let overlap = saying.rotation.map(|rotation| rotation.overlap);
         let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
         let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
-        let revoked_upstream = status.upstream_revocation.as_ref().is_some_and(|one| one.time > former.request_time);
+        let revoked_upstream =
+            status.upstream_revocation.as_ref().is_some_and(|one| one.concerns(&former.request_time));
         let RecordedToken { id, username, .. } = former;
         status.retiring.push(RetiringToken { id, username, revocation_time: Time(due), revoked_upstream });
     }

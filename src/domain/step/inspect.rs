@@ -62,16 +62,13 @@ fn judge(seen: &Observed, content: &Content) -> Next {
         {
             Flow::End(Outcome::Failed(immutable()))
         }
-        // Somebody disowned it meanwhile: that its data are still there proves nothing, and it is decided anew.
-        Content::Login { username, intact: true, .. }
-            if meta.stored.is_none() && current.as_ref().is_some_and(|token| token.username == *username) =>
-        {
-            Flow::End(Outcome::Again)
-        }
         Content::Login { username, registries, intact: true, dressed }
             if current.as_ref().is_some_and(|token| token.username == *username) =>
         {
-            if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
+            if meta.stored.is_none() {
+                // Somebody disowned it meanwhile: that its data are still there proves nothing.
+                Flow::End(Outcome::Again)
+            } else if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
                 in_order(seen)
             } else if *registries {
                 repair()

@@ -31,40 +31,32 @@ enum Retreat {
     Revoking,
 }
 
+impl Back {
+    const fn new(at: Retreat, outcome: Outcome) -> Self {
+        Self { at, seek: false, revoke: vec![], tries: TRIES, refusal: None, outcome }
+    }
+}
+
 impl Attempting {
     /// Nothing was made: the reservation alone goes.
     pub(super) fn drop(self, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Dropping, seek: false, revoke: vec![], tries: TRIES, refusal: None, outcome })
+        self.back(Back::new(Retreat::Dropping, outcome))
     }
 
     /// Something may have been made: the reservation goes first, so that no commit of this attempt
     /// can succeed any more; then it is sought. What the portal does later than that, an audit finds.
     pub(super) fn seek(self, outcome: Outcome) -> Next {
-        self.back(Back {
-            at: Retreat::AskingForAudit,
-            seek: true,
-            revoke: vec![],
-            tries: TRIES,
-            refusal: None,
-            outcome,
-        })
+        self.back(Back { seek: true, ..Back::new(Retreat::AskingForAudit, outcome) })
     }
 
     /// A token in hand that is not to be stored.
     pub(super) fn undo(self, token: Named, outcome: Outcome) -> Next {
-        self.back(Back {
-            at: Retreat::Dropping,
-            seek: false,
-            revoke: vec![token],
-            tries: TRIES,
-            refusal: None,
-            outcome,
-        })
+        self.back(Back { revoke: vec![token], ..Back::new(Retreat::Dropping, outcome) })
     }
 
     /// Tokens that nothing names and nothing can name.
     pub(super) fn revoke(self, revoke: Vec<Named>, outcome: Outcome) -> Next {
-        self.back(Back { at: Retreat::Revoking, seek: false, revoke, tries: TRIES, refusal: None, outcome })
+        self.back(Back { revoke, ..Back::new(Retreat::Revoking, outcome) })
     }
 
     fn back(self, back: Back) -> Next {
