@@ -5,11 +5,11 @@ use crate::control_plane::eventually;
 use crate::living::{current, current_id};
 use crate::operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, own_stage, ready, start_operator, token};
+use crate::stage::{LIMIT, Team, own_stage, ready, start_operator, token, until_gone};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 fn with(name: &str, spec: Value) -> Value {
@@ -20,18 +20,6 @@ fn with(name: &str, spec: Value) -> Value {
 
 async fn begin_deletion(team: &Team, name: &str) {
     team.tokens().delete(name, &DeleteParams::default()).await.expect("deleted");
-}
-
-async fn until_gone<K>(api: &Api<K>, name: &str)
-where
-    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-{
-    eventually(&format!("{name} to be gone"), LIMIT, async || match api.get_opt(name).await {
-        Ok(None) => Ok(()),
-        Ok(Some(object)) => Err(format!("{object:?}")),
-        Err(error) => Err(error.to_string()),
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What goes while no operator is there: once it is back everything is revoked and nothing is stuck, in
 //! whatever order the parts were deleted, up to the kinds themselves.
 
-use crate::control_plane::{ControlPlane, eventually};
+use crate::control_plane::ControlPlane;
 use crate::living::{current, current_id};
 use crate::operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, merge, own_stage, ready, start_operator, token};
+use crate::stage::{LIMIT, Team, merge, own_stage, ready, start_operator, token, until_gone_within};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DeleteParams;
@@ -21,18 +21,6 @@ where
     K: Resource + Clone + Debug + serde::de::DeserializeOwned,
 {
     api.delete(name, &DeleteParams::default()).await.expect("deleted");
-}
-
-async fn until_gone<K>(api: &Api<K>, name: &str)
-where
-    K: Resource + Clone + Debug + serde::de::DeserializeOwned,
-{
-    eventually(&format!("{name} to be gone"), LIMIT * 2, async || match api.get_opt(name).await {
-        Ok(None) => Ok(()),
-        Ok(Some(object)) => Err(format!("held by {:?}", object.meta().finalizers)),
-        Err(error) => Err(error.to_string()),
-    })
-    .await;
 }
 
 /// A team whose object has a retiring token beside the current one.
@@ -82,14 +70,14 @@ async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator
     assert!([&namespace, &parts, &moved].iter().all(|team| team.portal.ledger().live().len() == 2), "still there");
 
     let _operator = start_operator(control_plane).await;
-    until_gone(&namespaces, &namespace.namespace).await;
+    until_gone_within(LIMIT * 2, &namespaces, &namespace.namespace).await;
     for team in [&parts, &moved, &orphan] {
-        until_gone(&team.tokens(), "pull").await;
+        until_gone_within(LIMIT * 2, &team.tokens(), "pull").await;
     }
-    until_gone(&parts.issuers(), "portal").await;
-    until_gone(&parts.secrets(), "portal").await;
-    until_gone(&moved.secrets(), "portal").await;
-    until_gone(&orphan.issuers(), "portal").await;
+    until_gone_within(LIMIT * 2, &parts.issuers(), "portal").await;
+    until_gone_within(LIMIT * 2, &parts.secrets(), "portal").await;
+    until_gone_within(LIMIT * 2, &moved.secrets(), "portal").await;
+    until_gone_within(LIMIT * 2, &orphan.issuers(), "portal").await;
     for team in [&namespace, &parts, &moved] {
         assert!(team.portal.ledger().live().is_empty(), "{}: the retiring one too", team.namespace);
         assert_eq!(team.portal.ledger().count(Operation::Request), 2, "nothing is asked for by then");
@@ -129,7 +117,7 @@ async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_w
     assert_eq!(teams[0].portal.ledger().live().len(), 3, "nobody has revoked anything");
     let operator = start_operator(control_plane).await;
     for kind in KINDS {
-        until_gone(&kinds, kind).await;
+        until_gone_within(LIMIT * 2, &kinds, kind).await;
     }
     for team in &teams {
         assert!(team.portal.ledger().live().is_empty(), "nothing lives on without an object");
@@ -157,6 +145,6 @@ async fn a_namespace_that_waits_for_its_portal_says_so_and_outlives_a_restart() 
     assert!(ready(&waits).2.contains("deletionPolicy: Orphan"), "it names the way out: {}", ready(&waits).2);
     assert_eq!(team.portal.ledger().live().len(), 2, "no token is lost sight of");
     team.portal.up().await;
-    until_gone(&namespaces, &team.namespace).await;
+    until_gone_within(LIMIT * 2, &namespaces, &team.namespace).await;
     assert!(team.portal.ledger().live().is_empty());
 }

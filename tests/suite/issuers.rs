@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// A cluster issuer of the team's portal; its Secret lies in the operator's namespace.
-async fn cluster_issuer(team: &Team, changes: Value) -> String {
+pub async fn cluster_issuer(team: &Team, changes: Value) -> String {
     let name = team.namespace.clone();
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "registry-token-operator"},

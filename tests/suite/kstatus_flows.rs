@@ -1,11 +1,10 @@
 //! What kstatus and Argo CD make of an object while colleagues revoke its token, its issuer moves, its
 //! Secret cannot be mended or it is suspended: again each version that the API server has shown is judged.
 
-use crate::control_plane::eventually;
 use crate::kstatus::{collect, judged};
 use crate::living::{current, current_id};
 use crate::simulator::{Config, Operation, Simulator};
-use crate::stage::{LIMIT, Team, condition, ready, token};
+use crate::stage::{Team, condition, elsewhere, ready, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, PostParams};
@@ -33,14 +32,6 @@ async fn now(team: &Team) -> (String, String, String) {
 
 fn are(kstatus: &str, reason: &str, health: &str) -> (String, String, String) {
     (kstatus.to_owned(), reason.to_owned(), health.to_owned())
-}
-
-async fn until_gone(team: &Team) {
-    eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
-        Ok(None) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -86,7 +77,7 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     team.token("pull", "stays").await;
     team.until_settled("pull").await;
     let other = Simulator::start(Config::default()).await;
-    team.issuer(json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})).await;
+    team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &["set it back"]).await;
     assert_eq!(now(&team).await, are("Current", "TokenStored", "Healthy"));
     // What is edited now is not done now, and kubectl wait for a new generation would be told a lie.
@@ -98,14 +89,14 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     assert_eq!(ready(&settled).0, "True");
     team.until_settled("pull").await;
     // Its deletion waits likewise.
-    team.issuer(json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})).await;
+    team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &[]).await;
     team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let waits = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&waits).2.contains("PortalChanged"), "{}", ready(&waits).2);
     assert_eq!(now(&team).await, are("Terminating", "IssuerNotReady", "Progressing"));
     team.issuer(json!({})).await;
-    until_gone(&team).await;
+    until_gone(&team.tokens(), "pull").await;
     all_true(&seen, &[("Current", "TokenStored", "Healthy"), ("Terminating", "IssuerNotReady", "Progressing")]);
     assert!(team.portal.ledger().live().is_empty());
     assert_eq!(other.ledger().count(Operation::Any), 0, "the other portal is not asked for anything");

@@ -4,7 +4,7 @@
 use crate::control_plane::eventually;
 use crate::living::{current, current_id};
 use crate::simulator::{Config, Operation, Profile, Simulator};
-use crate::stage::{LIMIT, Team, ready, stage, token};
+use crate::stage::{LIMIT, Team, elsewhere, ready, stage, token};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use registry_token_operator::api::RegistryToken;
@@ -172,8 +172,7 @@ async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_to
     let before = team.until_settled("pull").await;
     let other = Simulator::start(Config::default()).await;
     let calls = team.portal.ledger().position();
-    let elsewhere = json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}});
-    team.issuer(elsewhere).await;
+    team.issuer(elsewhere(&other)).await;
     team.token("second", "waits").await;
     let waits = team.until("second", "False", "IssuerNotReady").await;
     let message = ready(&waits).2;

@@ -1,9 +1,10 @@
 //! What `docs/runbooks.md` says, done as it says it: the commands are read from there.
 
 use crate::control_plane::{ControlPlane, eventually};
+use crate::issuers::cluster_issuer;
 use crate::living::{current, current_id};
 use crate::simulator::{Config, Operation, Simulator};
-use crate::stage::{LIMIT, Team, issuer_spec, merge, ready, token};
+use crate::stage::{LIMIT, Team, elsewhere, issuer_spec, merge, ready, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, PostParams};
@@ -47,15 +48,6 @@ impl Team {
 
 const OBJECT: &str = "thinkwise-pull";
 
-async fn until_gone(team: &Team, kind: &str, name: &str) {
-    eventually(&format!("{kind} {name} to be gone"), LIMIT, async || {
-        let get = ["get", kind, name, "-n", &team.namespace, "--ignore-not-found", "-o", "yaml"];
-        let shown = team.control_plane.kubectl_ok(&get, None).await.map_err(|error| error.to_string())?;
-        if shown.is_empty() { Ok(()) } else { Err(shown) }
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn a_token_may_be_known_to_others() {
     let team = Team::new("runbook-replace").await;
@@ -79,14 +71,14 @@ async fn a_portal_is_gone_for_good() {
     team.tokens().delete(OBJECT, &DeleteParams::default()).await.expect("deleted");
     team.until(OBJECT, "False", "IssuerNotReady").await;
     team.runbook("deletionPolicy").await;
-    until_gone(&team, "registrytoken", OBJECT).await;
+    until_gone(&team.tokens(), OBJECT).await;
     assert_eq!(team.dockerconfigjson(OBJECT).await, content, "its Secret is left to its user");
     // The issuer, too.
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     team.until_issuer("False", "Unreachable", &["last audit", "runbooks"]).await;
     team.runbook("kubectl patch tokenissuer").await;
     team.runbook("kubectl patch secret").await;
-    until_gone(&team, "tokenissuer", "portal").await;
+    until_gone(&team.issuers(), "portal").await;
     let secret = team.secrets().get("portal").await.expect("it was not deleted");
     assert!(secret.finalizers().is_empty(), "nothing holds it");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
@@ -112,17 +104,7 @@ async fn a_secret_is_handed_over() {
 #[tokio::test]
 async fn colleagues_revoked_a_token_and_the_portal_is_audited_now() {
     let team = Team::bare(crate::stage::stage(), "runbook-audit", Config::default()).await;
-    let issuer = team.namespace.clone();
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": issuer, "namespace": "registry-token-operator"},
-        "stringData": {"username": "k8s", "password": "portal-password"},
-    });
-    let mut spec = issuer_spec(&team.portal);
-    merge(&mut spec, json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": issuer}}}}}));
-    let kind = json!({
-        "apiVersion": "registry-token.dev/v1alpha1", "kind": "ClusterTokenIssuer", "metadata": {"name": issuer}, "spec": spec,
-    });
-    team.control_plane.apply(&format!("{secret}\n---\n{kind}")).await.expect("applied");
+    let issuer = cluster_issuer(&team, json!({})).await;
     let mut object = token(OBJECT, "revoked on purpose");
     object["spec"]["issuerRef"] = json!({"name": issuer});
     object["spec"]["upstreamRevocationPolicy"] = json!("Hold");
@@ -154,7 +136,7 @@ async fn the_portal_gets_another_address() {
         spec
     };
     // Somebody changes the address in place, and an object is asked to rotate.
-    team.issuer(json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})).await;
+    team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &["set it back", "create another issuer"]).await;
     assert!(team.pull(&old).await.is_ok(), "pods go on pulling");
     // 1.
@@ -179,7 +161,7 @@ async fn the_portal_gets_another_address() {
     team.delete(OBJECT).await;
     assert!(team.portal.ledger().live().is_empty(), "revoked at the old address");
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
-    until_gone(&team, "tokenissuer", "portal").await;
+    until_gone(&team.issuers(), "portal").await;
     assert_eq!(other.ledger().live().len(), 1);
     assert_eq!(other.ledger().count(Operation::Revoke), 0);
     team.silent_for("thinkwise-pull-new", Duration::from_secs(2)).await;

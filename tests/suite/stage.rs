@@ -176,12 +176,7 @@ impl Team {
     /// Deletes an object and waits until it is gone.
     pub async fn delete(&self, name: &str) {
         self.tokens().delete(name, &DeleteParams::default()).await.expect("deleted");
-        eventually(&format!("{name} to be gone"), LIMIT, async || match self.tokens().get_opt(name).await {
-            Ok(None) => Ok(()),
-            Ok(Some(object)) => Err(format!("{:?}", ready(&object))),
-            Err(error) => Err(error.to_string()),
-        })
-        .await;
+        until_gone(&self.tokens(), name).await;
     }
 
     /// The content of a pull secret.
@@ -273,6 +268,32 @@ pub fn merge(target: &mut Value, change: Value) {
         }
         (target, change) => *target = change,
     }
+}
+
+/// What changes in an issuer that names the portal of this simulator.
+pub fn elsewhere(other: &Simulator) -> Value {
+    json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})
+}
+
+/// Waits until there is nothing of this name.
+pub async fn until_gone<K>(api: &Api<K>, name: &str)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    until_gone_within(LIMIT, api, name).await;
+}
+
+/// The same, for as long.
+pub async fn until_gone_within<K>(limit: Duration, api: &Api<K>, name: &str)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    eventually(&format!("{name} to be gone"), limit, async || match api.get_opt(name).await {
+        Ok(None) => Ok(()),
+        Ok(Some(object)) => Err(format!("{object:?}")),
+        Err(error) => Err(error.to_string()),
+    })
+    .await;
 }
 
 /// A condition as JSON.
