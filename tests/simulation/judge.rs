@@ -54,7 +54,7 @@ pub fn commit(world: &mut World, slot: usize, (owner, cause): (&str, Cause)) {
 /// I8, and no harm: an operator revokes nothing that a living object's Secret holds, whether its
 /// status names it already or not, and nothing whose overlap is not over.
 pub fn revocation(world: &mut World, id: u32, wanted_then: bool) {
-    let orphaned = world.rows[&id].orphaned && !wanted_then && !world.ghost.unseen.contains(&id);
+    let orphaned = world.rows[&id].orphaned && !wanted_then && !world.ghost.doubtful.contains(&id);
     if world.rows[&id].foreign || orphaned {
         world.violate(format!("a token that is not ours to revoke was revoked: {id}"));
     }

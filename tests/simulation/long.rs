@@ -19,6 +19,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// A third of the time goes into memory.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Bounds of the exhaustive part, which comes first.
 const EVENTS: u64 = 11;
 const AFTER: u64 = 3;

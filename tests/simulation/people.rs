@@ -173,10 +173,16 @@ impl Deed {
             Self::MendIssuer => world.issuer.broken = false,
             Self::MoveIssuer => world.issuer.moved = true,
             Self::MoveIssuerBack => world.issuer.moved = false,
-            Self::RegistryRefuses => world.registry = Registry::Refuses,
+            Self::RegistryRefuses => {
+                world.registry = Registry::Refuses;
+                lie(world, |(_, refused)| *refused = true);
+            }
             Self::RegistryGoesDown => world.registry = Registry::Down,
             Self::RegistryComesBack => world.registry = Registry::Up,
-            Self::HideList => world.hidden = true,
+            Self::HideList => {
+                world.hidden = true;
+                lie(world, |(hidden, _)| *hidden = true);
+            }
             Self::ShowList => world.hidden = false,
             Self::Create => create(world, slot),
             Self::Delete => world.change_object(slot, |object| {
@@ -255,6 +261,15 @@ fn ask_all(world: &mut World, key: &str) {
     let (value, last) = (world.version().to_string(), world.next_row);
     world.issuer.asked.insert(key.to_owned(), value);
     world.issuer.asked_after.insert(key.to_owned(), last);
+}
+
+/// Where portal and registry say alike that a token is gone, it counts as gone: each object asks for one anew.
+fn lie(world: &mut World, how: impl FnOnce(&mut (bool, bool))) {
+    let before = world.ghost.lied_to;
+    how(&mut world.ghost.lied_to);
+    if before != (true, true) && world.ghost.lied_to == (true, true) {
+        world.ghost.reasons += world.slots.len();
+    }
 }
 
 fn edit(world: &mut World, slot: usize, change: impl FnOnce(&mut Obj)) {

@@ -185,7 +185,7 @@ fn finalizer(
         Some(_) => {}
     }
     world.ghost.writes.0 += 1;
-    give_up(world, slot, wanted);
+    give_up(world, running, slot, wanted);
     world.change_object(slot, |object| object.finalizer = wanted);
     if outcome == Outcome::LostAfter {
         return unclear();
@@ -194,10 +194,17 @@ fn finalizer(
 }
 
 /// What an object names that goes under `Orphan` is its user's.
-fn give_up(world: &mut World, slot: usize, wanted: bool) {
-    let object = world.slots[slot].object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
+fn give_up(world: &mut World, running: &Running, slot: usize, wanted: bool) {
+    let here = &world.slots[slot];
+    let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
     let token = object.and_then(|object| recorded(&see(object, &world.setting)).token);
-    if let Some(row) = token.and_then(|token| token.id.parse().ok()).and_then(|id: u32| world.rows.get_mut(&id)) {
+    let Some(id) = token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
+    // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
+    let away = running.pass.seen().facts().is_none_or(|facts| facts.portal.url != HOME);
+    if away && here.secret.is_none() {
+        world.ghost.doubtful.insert(id);
+    }
+    if let Some(row) = world.rows.get_mut(&id) {
         row.orphaned = true;
     }
 }

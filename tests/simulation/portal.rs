@@ -87,7 +87,7 @@ pub fn find(world: &mut World, rows: &Rows, outcome: Outcome, mutant: Option<Mut
     {
         // A list that shows our user nothing, unnoticed: of a token whose secret nobody has any more it is
         // believed. Not covered; what bears its mark is found later all the same.
-        world.ghost.unseen.extend(id.parse::<u32>());
+        world.ghost.doubtful.extend(id.parse::<u32>());
     }
     let all = world.listed(outcome == Outcome::Lags).into_iter().map(row);
     Answer::Rows(match rows {

@@ -189,8 +189,11 @@ pub struct Ghost {
     pub overlaps: BTreeMap<u32, Overlap>,
     /// Tokens that people revoked, or took out of their Secret.
     pub by_people: BTreeSet<u32>,
-    /// Tokens that were looked for in a list that was hidden.
-    pub unseen: BTreeSet<u32>,
+    /// Tokens of which nobody can know whether they are to be revoked: nothing in the cluster speaks of them
+    /// any more, or they were looked for in a list that was hidden.
+    pub doubtful: BTreeSet<u32>,
+    /// The list was hidden, unnoticed, and the registry refused everybody.
+    pub lied_to: (bool, bool),
     /// The portal refused a description, which stands until somebody writes another one.
     pub edit_refused: bool,
     pub violation: Option<String>,

@@ -55,6 +55,12 @@ fn judge(seen: &Observed, content: &Content) -> Next {
         return Flow::End(Outcome::Again);
     }
     let current = recorded(&seen.object).token;
+    let stored = meta.stored.as_ref().map(|stored| &stored.id);
+    if stored.is_none() || stored != current.as_ref().map(|token| &token.id) {
+        // Another operator disowned or replaced the token meanwhile: by the object that was read before, neither
+        // are its data good nor is the new login a stranger's.
+        return Flow::End(Outcome::Again);
+    }
     match content {
         Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
         Content::Immutable { holds }
@@ -65,10 +71,7 @@ fn judge(seen: &Observed, content: &Content) -> Next {
         Content::Login { username, registries, intact: true, dressed }
             if current.as_ref().is_some_and(|token| token.username == *username) =>
         {
-            if meta.stored.is_none() {
-                // Somebody disowned it meanwhile: that its data are still there proves nothing.
-                Flow::End(Outcome::Again)
-            } else if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
+            if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
                 in_order(seen)
             } else if *registries {
                 repair()

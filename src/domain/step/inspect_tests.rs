@@ -72,9 +72,19 @@ fn a_login_that_is_not_the_current_token_loses_its_mark_and_nothing_is_revoked_b
         assert_eq!(run(&mut world), Outcome::Again);
         assert_eq!(world.asked, ["read content", "disown"]);
     }
-    let mut unnamed = holding(World::of(but(|seen| seen.object.status = None)), login("tw-17"));
-    assert_eq!(run(&mut unnamed), Outcome::Again);
-    assert_eq!(unnamed.asked, ["read content", "disown"]);
+}
+
+#[test]
+fn a_token_that_another_operator_stored_meanwhile_is_not_disowned_by_the_object_read_before() {
+    let newer = |seen: &mut crate::domain::observed::Observed| {
+        let stored = seen.secret.as_mut().and_then(|held| held.stored.as_mut());
+        stored.expect("a token").id = "18".into();
+    };
+    for status in [at_rest().object.status, None] {
+        let mut world = holding(World::of(but(|seen| seen.object.status = status.clone())), login("tw-18"));
+        newer(&mut world.seen);
+        assert_eq!((run(&mut world), world.asked.clone()), (Outcome::Again, vec!["read content".to_owned()]));
+    }
 }
 
 #[test]
