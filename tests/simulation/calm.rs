@@ -1,8 +1,8 @@
 //! One thing at a time: whatever a person does, each token that follows has its reason, and each
 //! reason its token. Nothing goes wrong here, and everything comes to rest before the next deed.
 
+use super::deed::Deed;
 use super::mutant::Mutant;
-use super::people::Deed;
 use super::random::{Dice, setting};
 use super::schedule::{DAY, Event, State};
 
@@ -36,6 +36,8 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, String> {
     let mut dice = Dice::new(seed);
     let mut setting = setting(&mut dice);
     (setting.faults, setting.crashes, setting.ticks, setting.rotation) = (0, 0, 0, false);
+    // A colleague's decision shows in a list, or not at all where no registry is asked.
+    setting.unlisted = false;
     setting.people = u8::MAX;
     let mut state = State::new(setting, mutant);
     // A suspended object asks later for what it lacks.

@@ -1,7 +1,7 @@
 //! Every schedule up to a bound, for one object and two operators.
 
+use crate::simulation::deed::Deed;
 use crate::simulation::model::Schedules;
-use crate::simulation::people::Deed;
 use crate::simulation::world::Setting;
 use registry_token_operator::domain::observed::LoginMode;
 
@@ -9,6 +9,7 @@ use registry_token_operator::domain::observed::LoginMode;
 pub const BIRTH: Setting = Setting {
     operators: 2,
     objects: 1,
+    unlisted: false,
     id_in_answer: true,
     permanent: false,
     login: LoginMode::Disabled,

@@ -10,7 +10,9 @@ pub fn line(state: &State, event: Event) -> String {
             state.operators[operator].passes[slot].as_ref().map(|running| brief(&running.request))
         }
         Event::StepAudit { operator, .. } => {
-            state.operators[operator].auditing.as_ref().map(|auditing| format!("{:?}", auditing.request))
+            let who = &state.operators[operator];
+            let called = who.calling.as_ref().map(|calling| format!("LogIn({:?})", calling.left.last()));
+            who.auditing.as_ref().map(|auditing| format!("{:?}", auditing.request)).or(called)
         }
         _ => None,
     };

@@ -1,7 +1,9 @@
 //! What must hold whenever something is done, judged by what really happened and not by what an
 //! operator wrote down about it.
 
-use super::world::{Overlap, World, at, see};
+use super::ghost::Overlap;
+use super::sight::see;
+use super::world::{World, at};
 use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
 use registry_token_operator::domain::cause::Cause;
 use registry_token_operator::domain::conditions::holds;

@@ -22,6 +22,8 @@
 
 pub mod audits;
 pub mod calm;
+pub mod deed;
+pub mod ghost;
 pub mod journal;
 pub mod judge;
 pub mod model;
@@ -33,6 +35,8 @@ pub mod portal;
 pub mod progress;
 pub mod random;
 pub mod rest;
+pub mod roll_call;
 pub mod schedule;
 pub mod secrets;
+pub mod sight;
 pub mod world;

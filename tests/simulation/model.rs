@@ -1,7 +1,7 @@
 //! The same world for a model checker, which goes through every schedule up to a bound.
 
+use super::deed::Deed;
 use super::mutant::Mutant;
-use super::people::Deed;
 use super::perform::Outcome;
 use super::progress::{Levels, line, telling};
 use super::schedule::{Event, State};

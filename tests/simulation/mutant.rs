@@ -1,7 +1,7 @@
 //! Operators that are broken on purpose: each skips one thing that the protocol asks for. A run that
 //! does not notice proves nothing.
 
-use super::people::Deed;
+use super::deed::Deed;
 use super::world::{Setting, World, tag};
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;

@@ -1,17 +1,20 @@
 //! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
 
 use super::mutant::Mutant;
-use super::world::{LONGEST, Obj, Sec, Setting, World, at, see, see_as, see_secret, tag};
+use super::perform::Outcome;
+use super::roll_call::Calling;
+use super::sight::{see, see_as, see_secret};
+use super::world::{LONGEST, Obj, Sec, Setting, World, at, tag};
 use registry_token_operator::api::{Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::effect::{Named, Request};
-use registry_token_operator::domain::inventory::Inventory;
 use registry_token_operator::domain::marker::Attempt;
 use registry_token_operator::domain::observed::{IssuerFacts, IssuerView, Listed, Observed};
 use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::roll_call::{Evidence, RollCall};
 use registry_token_operator::domain::sightings::Sightings;
-use registry_token_operator::domain::vanished::{Vanished, listed};
+use registry_token_operator::domain::vanished::Vanished;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,7 +46,7 @@ pub struct Auditing {
 /// The last audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audited {
-    pub inventory: Inventory,
+    pub evidence: Evidence,
     pub believed: bool,
     /// Some of what it was to revoke is left.
     pub left: bool,
@@ -56,6 +59,7 @@ pub struct Operator {
     pub lives: u32,
     pub passes: Vec<Option<Running>>,
     pub auditing: Option<Auditing>,
+    pub calling: Option<Calling>,
     pub audited: Option<Audited>,
     pub wants_audit: bool,
     pub free_since: Option<i64>,
@@ -73,6 +77,7 @@ impl Operator {
             lives: 0,
             passes: vec![None; setting.objects],
             auditing: None,
+            calling: None,
             audited: None,
             wants_audit: true,
             free_since: None,
@@ -146,7 +151,7 @@ impl Operator {
             listed: self.listed(object, world),
             look_closer: false,
             attempt,
-            unsettled: false,
+            shown: None,
             vain: vec![],
             kept: None,
         };
@@ -168,10 +173,12 @@ impl Operator {
     fn listed(&self, object: &Obj, world: &World) -> Listed {
         let known = recorded(&see(object, &world.setting));
         let (Some(token), Some(audited)) = (known.token, &self.audited) else { return Listed::Unknown };
-        if self.touched.get(&object.uid).is_some_and(|touched| at(*touched) >= audited.inventory.begun) {
+        let begun = audited.evidence.begun();
+        let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= begun);
+        if overtaken || self.touched.get(&object.uid).is_some_and(|touched| at(*touched) >= begun) {
             return Listed::Unknown;
         }
-        listed(&audited.inventory, &Named { id: token.id, username: token.username }, audited.believed)
+        audited.evidence.listed(&Named { id: token.id, username: token.username }, audited.believed)
     }
 
     /// Takes the outcome of a pass's step.
@@ -211,10 +218,29 @@ impl Operator {
                 let lag = Duration::from_secs(LONGEST.unsigned_abs());
                 let vanished = Vanished::count(&found.inventory, &owners, lag, 10);
                 let believed = vanished.believed || mutant == Some(Mutant::BelievesAShrunkenList);
-                self.audited = Some(Audited { inventory: found.inventory, believed, left: found.left.is_some() });
+                let evidence = Evidence::List(found.inventory);
+                self.audited = Some(Audited { evidence, believed, left: found.left.is_some() });
                 self.wants_audit = found.left.is_some();
             }
         }
+    }
+    /// The last roll call.
+    pub fn heard(&self) -> Option<&RollCall> {
+        match self.audited.as_ref().map(|audited| &audited.evidence) {
+            Some(Evidence::RollCall(heard)) => Some(heard),
+            _ => None,
+        }
+    }
+
+    /// Goes on with a roll call.
+    pub fn call(&mut self, world: &mut World, outcome: Outcome) {
+        let Some(mut calling) = self.calling.take() else { return };
+        if calling.ask(world, outcome) {
+            self.calling = Some(calling);
+            return;
+        }
+        let believed = calling.heard.vanished(10).believed;
+        self.audited = Some(Audited { evidence: Evidence::RollCall(calling.heard), believed, left: false });
     }
 }
 
@@ -240,7 +266,7 @@ pub fn facts(world: &World) -> IssuerFacts {
         longest_answer: Duration::from_secs(LONGEST.unsigned_abs()),
         deleting: world.issuer.deleting,
         held: true,
-        list_visible: true,
+        list_visible: !world.setting.unlisted,
         permanent: world.setting.permanent,
         login: world.setting.login,
         asked: world.issuer.asked.clone(),

@@ -1,158 +1,15 @@
 //! What people do meanwhile: users of the cluster, and colleagues in the portal.
 
+use super::deed::{Deed, gone};
 use super::secrets::blank;
 use super::world::{Obj, Registry, Sec, World};
 use registry_token_operator::domain::cause::Errand;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::Attempt;
-use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::pull_secret::Stored;
 use std::collections::BTreeMap;
 
-/// Something that a person does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Deed {
-    Create,
-    Delete,
-    EditDescription,
-    Rotate,
-    Replace,
-    Suspend,
-    Resume,
-    OrphanIt,
-    DeleteSecret,
-    EditSecret,
-    StripLabel,
-    StripOwner,
-    StripStored,
-    ForgeStored,
-    RevokeUpstream,
-    EditUpstream,
-    RestoreCopy,
-    DeleteIssuer,
-    CreateForeign,
-    MakeImmutable,
-    HoldIt,
-    RotateAll,
-    ReplaceAll,
-    BreakIssuer,
-    MendIssuer,
-    MoveIssuer,
-    MoveIssuerBack,
-    RegistryRefuses,
-    RegistryGoesDown,
-    RegistryComesBack,
-    HideList,
-    ShowList,
-}
-
 impl Deed {
-    pub const ALL: [Self; 32] = [
-        Self::Create,
-        Self::Delete,
-        Self::EditDescription,
-        Self::Rotate,
-        Self::Replace,
-        Self::Suspend,
-        Self::Resume,
-        Self::OrphanIt,
-        Self::DeleteSecret,
-        Self::EditSecret,
-        Self::StripLabel,
-        Self::StripOwner,
-        Self::StripStored,
-        Self::ForgeStored,
-        Self::RevokeUpstream,
-        Self::EditUpstream,
-        Self::RestoreCopy,
-        Self::DeleteIssuer,
-        Self::CreateForeign,
-        Self::MakeImmutable,
-        Self::HoldIt,
-        Self::RotateAll,
-        Self::ReplaceAll,
-        Self::BreakIssuer,
-        Self::MendIssuer,
-        Self::MoveIssuer,
-        Self::MoveIssuerBack,
-        Self::RegistryRefuses,
-        Self::RegistryGoesDown,
-        Self::RegistryComesBack,
-        Self::HideList,
-        Self::ShowList,
-    ];
-
-    /// Whether it concerns every object; then it is done once, and not to each.
-    pub const fn is_for_all(self) -> bool {
-        matches!(
-            self,
-            Self::DeleteIssuer
-                | Self::RotateAll
-                | Self::ReplaceAll
-                | Self::BreakIssuer
-                | Self::MendIssuer
-                | Self::MoveIssuer
-                | Self::MoveIssuerBack
-                | Self::RegistryRefuses
-                | Self::RegistryGoesDown
-                | Self::RegistryComesBack
-                | Self::HideList
-                | Self::ShowList
-        )
-    }
-
-    /// Whether it can be done now.
-    pub fn possible(self, world: &World, slot: usize) -> bool {
-        if self.is_for_all() {
-            return slot == 0 && self.possible_for_all(world);
-        }
-        let here = &world.slots[slot];
-        let object = here.object.as_ref();
-        let alive = object.is_some_and(|object| !object.deleting);
-        let secret = here.secret.as_ref();
-        match self {
-            Self::Create => object.is_none() && !world.issuer.deleting,
-            // No Secret of ours can come to stand there later.
-            Self::CreateForeign => secret.is_none(),
-            Self::MakeImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
-            Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
-            Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
-            Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
-            Self::Resume => object.is_some_and(|object| object.suspended),
-            Self::OrphanIt => object.is_some_and(|object| object.revoke),
-            // Without both a Secret is not ours any more: that is said, and nothing else is done.
-            Self::StripLabel => alive && secret.is_some_and(|secret| secret.controller.is_some()),
-            Self::StripOwner => alive && secret.is_some_and(|secret| secret.label.is_some()),
-            Self::EditSecret => alive && secret.is_some_and(|secret| secret.content.is_some()),
-            Self::StripStored => alive && secret.is_some_and(|secret| secret.stored.is_some()),
-            Self::DeleteSecret | Self::ForgeStored => alive && secret.is_some(),
-            Self::RevokeUpstream | Self::EditUpstream => {
-                let in_use = secret.and_then(|secret| secret.content);
-                alive && in_use.is_some_and(|id| world.lets_in(id)) && !world.setting.permanent
-            }
-            // A backup of an object with its status, applied where the object is gone.
-            Self::RestoreCopy => object.is_none() && here.old_objects.iter().flatten().any(|old| old.status.is_some()),
-            _ => false,
-        }
-    }
-
-    fn possible_for_all(self, world: &World) -> bool {
-        let issuer = &world.issuer;
-        match self {
-            Self::DeleteIssuer | Self::RotateAll | Self::ReplaceAll => !issuer.deleting,
-            Self::BreakIssuer => !issuer.broken,
-            Self::MendIssuer => issuer.broken,
-            Self::MoveIssuer => !issuer.moved,
-            Self::MoveIssuerBack => issuer.moved,
-            Self::RegistryRefuses | Self::RegistryGoesDown => world.registry == Registry::Up,
-            Self::RegistryComesBack => world.registry != Registry::Up,
-            // Where the registry is not asked, the list alone counts, and is believed.
-            Self::HideList => !world.hidden && world.setting.login != LoginMode::Disabled,
-            Self::ShowList => world.hidden,
-            _ => false,
-        }
-    }
-
     /// Does it, while so many passes are under way that it may ruin.
     pub fn perform(self, world: &mut World, slot: usize, under_way: usize) {
         // A new object ruins no attempt.
@@ -208,7 +65,7 @@ impl Deed {
             Self::StripOwner => world.change_secret(slot, |secret| secret.controller = None),
             Self::StripStored => {
                 world.ghost.reasons += 1;
-                world.change_secret(slot, |secret| secret.stored = None);
+                world.change_secret(slot, |secret| (secret.stored, secret.tampered) = (None, true));
             }
             Self::ForgeStored => forge(world, slot),
             Self::RevokeUpstream => revoke_upstream(world, slot),
@@ -218,6 +75,7 @@ impl Deed {
                 }
             }
             Self::RestoreCopy => restore(world, slot),
+            Self::SayGone => say_gone(world, slot),
             Self::DeleteIssuer => world.issuer.deleting = true,
         }
     }
@@ -243,6 +101,7 @@ fn create(world: &mut World, slot: usize) {
         revoke: true,
         reissue: true,
         suspended: false,
+        gone: vec![],
         status: None,
     });
 }
@@ -263,10 +122,18 @@ fn ask_all(world: &mut World, key: &str) {
     world.issuer.asked_after.insert(key.to_owned(), last);
 }
 
+/// An annotation changes no generation.
+pub fn say_gone(world: &mut World, slot: usize) {
+    let gone = gone(world, slot);
+    world.change_object(slot, |object| object.gone.extend(gone));
+}
+
 /// Where portal and registry say alike that a token is gone, it counts as gone: each object asks for one anew.
 fn lie(world: &mut World, how: impl FnOnce(&mut (bool, bool))) {
     let before = world.ghost.lied_to;
     how(&mut world.ghost.lied_to);
+    // Where the portal lists nothing, the registry's word is all there is.
+    world.ghost.lied_to.0 |= world.setting.unlisted;
     if before != (true, true) && world.ghost.lied_to == (true, true) {
         world.ghost.reasons += world.slots.len();
     }
@@ -302,6 +169,8 @@ fn forge(world: &mut World, slot: usize) {
     }
     world.change_secret(slot, |secret| {
         secret.stored = Some(Stored { attempt: Attempt::from_random(&[9; 16]), id, errand: Errand::default() });
+        // The checksum covers what is noted, too.
+        secret.tampered = true;
     });
 }
 

@@ -6,7 +6,8 @@ use super::operator::{HOME, Operator, Running};
 use super::portal::{ask, edit, find, log_in, revoke, turned_away};
 use super::schedule::DAY;
 use super::secrets::write_secret;
-use super::world::{Obj, Sec, World, at, see, see_as};
+use super::sight::{see, see_as};
+use super::world::{Obj, Sec, World, at};
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::effect::{Answer, Content, Request};
 use registry_token_operator::domain::faults::issuer_deleting;
@@ -241,6 +242,8 @@ fn write_status(
         status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = for_ever);
     }
     judge::readiness(world, slot, &status);
+    let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
+    world.ghost.named.extend(named.filter_map(|id| id.parse::<u32>().ok()));
     world.ghost.writes.0 += 1;
     world.change_object(slot, |object| object.status = Some(status));
     if outcome == Outcome::LostAfter {

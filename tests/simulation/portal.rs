@@ -109,12 +109,18 @@ pub fn find(world: &mut World, rows: &Rows, outcome: Outcome, mutant: Option<Mut
 
 pub fn edit(world: &mut World, token: &Named, description: String, outcome: Outcome) -> Answer {
     let id = token.id.parse().unwrap_or_default();
+    world.ghost.edited_late |= outcome == Outcome::Late;
     match outcome {
         Outcome::Refused => {
             world.ghost.edit_refused = true;
             return refused();
         }
         Outcome::LostBefore => {}
+        // There is none any more.
+        _ if !world.lets_in(id) => {
+            world.ghost.edit_refused = true;
+            return refused();
+        }
         Outcome::Late => world.late.push(Late { act: Act::Edit(id, description), until: world.clock + LONGEST }),
         _ => {
             if world.rows.get(&id).is_some_and(|row| row.foreign) {
@@ -134,6 +140,10 @@ pub fn revoke(world: &mut World, token: &Named, outcome: Outcome, wanted_then: b
     }
     if outcome != Outcome::LostBefore {
         let id: u32 = token.id.parse().unwrap_or_default();
+        if !world.lets_in(id) && world.setting.unlisted {
+            // There is none, and no list that would say so before.
+            return refused();
+        }
         if world.lets_in(id) {
             judge::revocation(world, id, wanted_then);
             let clock = world.clock;
@@ -159,12 +169,14 @@ pub fn log_in(world: &mut World, running: &Running, slot: usize, outcome: Outcom
         return Answer::Login(Verdict::Unknown("down".to_owned()));
     }
     let held = world.slots[slot].secret.as_ref().filter(|secret| !secret.tampered).and_then(|secret| secret.content);
-    match hand.or(held) {
-        Some(id) if world.lets_in(id) && world.registry == Registry::Up => {
-            world.ghost.let_in.insert(id);
-            Answer::Login(Verdict::Accepted)
-        }
-        Some(_) => Answer::Login(Verdict::Refused("401".to_owned())),
-        None => Answer::Login(Verdict::NotAsked),
+    Answer::Login(hand.or(held).map_or(Verdict::NotAsked, |id| tried(world, id)))
+}
+
+/// What the registry, which is up, says of a login.
+pub fn tried(world: &mut World, id: u32) -> Verdict {
+    if world.lets_in(id) && world.registry == Registry::Up {
+        world.ghost.let_in.insert(id);
+        return Verdict::Accepted;
     }
+    Verdict::Refused("401".to_owned())
 }

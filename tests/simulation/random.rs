@@ -1,7 +1,7 @@
 //! Random schedules, each from a seed that it can be run from again.
 
+use super::deed::Deed;
 use super::mutant::Mutant;
-use super::people::Deed;
 use super::schedule::{Event, State};
 use super::world::Setting;
 use registry_token_operator::domain::observed::LoginMode;
@@ -28,10 +28,13 @@ impl Dice {
 /// A setting from a seed.
 pub fn setting(dice: &mut Dice) -> Setting {
     let logins = [LoginMode::Disabled, LoginMode::Required, LoginMode::BestEffort];
+    let unlisted = dice.below(6) == 0;
     Setting {
         operators: 1 + dice.below(2),
         objects: 1 + dice.below(3),
-        id_in_answer: dice.below(2) == 0,
+        unlisted,
+        // Where neither says it, a token is known by its username alone.
+        id_in_answer: dice.below(2) == 0 || unlisted,
         permanent: dice.below(4) == 0,
         login: logins[dice.below(3)],
         rotation: dice.below(3) == 0,

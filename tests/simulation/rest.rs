@@ -1,10 +1,11 @@
 //! What must hold when everything is over: faults, people, crashes, and late answers.
 
 use super::mutant::Mutant;
+use super::people::say_gone;
 use super::perform::Outcome;
 use super::schedule::{Event, State};
-use super::world::tag;
-use super::world::{LONGEST, Registry, World, at, see};
+use super::sight::see;
+use super::world::{LONGEST, Obj, Registry, World, at, tag};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
@@ -32,6 +33,11 @@ impl State {
             self.world.ghost.reasons += 2 * self.world.slots.len();
         }
         self.quiet()?;
+        if self.world.setting.unlisted {
+            // Whoever reads what is said of a token that is not revoked yet, and sees that it is gone.
+            (0..self.world.slots.len()).for_each(|slot| say_gone(&mut self.world, slot));
+            self.quiet()?;
+        }
         self.judge()?;
         self.silence()
     }
@@ -118,11 +124,11 @@ impl State {
         if self.world.issuer.released || self.mutant == Some(Mutant::NeverAudits) {
             return Ok(());
         }
-        if self.operators[operator].auditing.is_none() {
+        if self.operators[operator].auditing.is_none() && self.operators[operator].calling.is_none() {
             self.happen(Event::BeginAudit { operator });
         }
         for _ in 0..STEPS {
-            if self.operators[operator].auditing.is_none() {
+            if self.operators[operator].auditing.is_none() && self.operators[operator].calling.is_none() {
                 return Ok(());
             }
             self.happen(Event::StepAudit { operator, outcome: Outcome::Fine });
@@ -162,12 +168,27 @@ fn tokens(world: &World) -> Result<(), String> {
     };
     for row in world.rows.values().filter(|row| !row.foreign && !row.orphaned && row.revoked.is_none()) {
         let count = named(&row.token.id);
-        let believed_gone = count == 0 && row.token.id.parse().is_ok_and(|id: u32| world.ghost.doubtful.contains(&id));
-        if count != 1 && !believed_gone {
+        let unknowable = count == 0 && row.token.id.parse().is_ok_and(|id: u32| unknowable(world, id));
+        if count != 1 && !unknowable {
             return Err(format!("I1: token {} lives and is named by {count} objects: {row:?}", row.token.id));
         }
     }
     Ok(())
+}
+
+/// Nothing can tell that this token is to be revoked. Where the portal lists nothing that is so of every one
+/// that no status came to name, its answer having been lost.
+fn unknowable(world: &World, id: u32) -> bool {
+    world.ghost.doubtful.contains(&id) || (world.setting.unlisted && !world.ghost.named.contains(&id))
+}
+
+/// Whether a token that is revoked shows: without a list in the registry's word alone, and not where that is
+/// not asked, or turns everybody away.
+fn shows(world: &World) -> bool {
+    let objects = world.slots.iter().filter_map(|slot| slot.object.as_ref());
+    let known = objects.map(|object| recorded(&see(object, &world.setting))).filter(|known| known.verified);
+    let mut tokens = known.filter_map(|known| known.token?.id.parse().ok());
+    !world.setting.unlisted || (world.setting.login != LoginMode::Disabled && tokens.any(|id| world.lets_in(id)))
 }
 
 /// At rest an object has its token, and while it rotates the one before; however they were come by, and
@@ -176,7 +197,7 @@ fn few(world: &World) -> Result<(), String> {
     let mut live: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for (id, _) in world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && row.revoked.is_none()) {
         let owner = world.ghost.marks.get(id).and_then(|nonce| world.ghost.reserved.get(nonce));
-        if let Some(owner) = owner.filter(|_| !world.ghost.doubtful.contains(id)) {
+        if let Some(owner) = owner.filter(|_| !unknowable(world, *id)) {
             live.entry(owner).or_default().push(*id);
         }
     }
@@ -206,7 +227,7 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
             return Err(format!("I2: {name} is ready, and its Secret holds {:?}, not {id}", secret.content));
         }
         // Nothing further is looked at where a Secret cannot be changed; that is said.
-        if !world.lets_in(id) && !secret.immutable {
+        if !world.lets_in(id) && !secret.immutable && shows(world) {
             return Err(format!("I2: {name} is ready with a token that is revoked: {id}"));
         }
     }
@@ -237,16 +258,30 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     if waits || known.revoked_upstream || foreign || immutable {
         return Ok(());
     }
+    // A token that was never let in may be one that the registry does not know yet; without a list nobody can tell.
+    let never = world.setting.unlisted
+        && !known.verified
+        && known.token.as_ref().is_some_and(|token| {
+            token.id.parse().is_ok_and(|id| !world.lets_in(id)) && says_ready(object, Reason::LoginRefused)
+        });
+    if never {
+        return Ok(());
+    }
     if !known.ready {
         return Err(format!("{name} does not become ready: {:?}", object.status));
     }
     description(world, object, &known)
 }
 
+fn says_ready(object: &Obj, reason: Reason) -> bool {
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|one| one.type_ == "Ready" && one.reason == reason.to_string())
+}
+
 /// I3, and that what is asked for by annotation is done.
 fn description(
     world: &World,
-    object: &super::world::Obj,
+    object: &Obj,
     known: &registry_token_operator::domain::recorded::Recorded,
 ) -> Result<(), String> {
     let Some(token) = &known.token else { return Ok(()) };
@@ -256,6 +291,8 @@ fn description(
     let shown = world.rows.values().find(|row| row.token.id == token.id).map(|row| &row.description);
     // What the portal refuses stands until somebody writes another description, and is said.
     let refused = world.ghost.edit_refused && known.description_refused == Some(object.generation);
+    // Nobody sees what an edit has done that came late.
+    let refused = refused || (world.setting.unlisted && world.ghost.edited_late);
     if shown != Some(&wanted) && !refused {
         return Err(format!("I3: {} wants {wanted:?}, and the portal shows {shown:?}", object.uid));
     }

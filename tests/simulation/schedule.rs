@@ -1,12 +1,13 @@
 //! What may happen next, and what then follows.
 
 use super::audits::{audit_outcomes, perform_audit};
+use super::deed::Deed;
 use super::journal;
 use super::mutant::Mutant;
 use super::operator::{Auditing, Operator, facts};
-use super::people::Deed;
 use super::perform::{Outcome, outcomes, perform};
 use super::progress::Depth;
+use super::roll_call::Calling;
 use super::world::{LONGEST, Setting, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::release::{List, Release, Releasing, release};
@@ -130,11 +131,15 @@ impl State {
                 None => self.beginnings(operator, slot, events),
             }
         }
+        if who.calling.is_some() {
+            let outcomes = few(&[Outcome::Fine, Outcome::LostBefore]);
+            events.extend(outcomes.map(|outcome| Event::StepAudit { operator, outcome: *outcome }));
+        }
         match &who.auditing {
             Some(auditing) => events.extend(
                 few(audit_outcomes(&auditing.request)).map(|outcome| Event::StepAudit { operator, outcome: *outcome }),
             ),
-            None if !self.world.issuer.released && self.world.next_row > 0 => {
+            None if who.calling.is_none() && !self.world.issuer.released && self.world.next_row > 0 => {
                 events.push(Event::BeginAudit { operator });
             }
             None => {}
@@ -175,14 +180,7 @@ impl State {
         match event {
             Event::Begin { operator, slot, object, secret } => self.begin(operator, slot, object, secret),
             Event::Step { operator, slot, outcome } => self.step(operator, slot, outcome),
-            Event::BeginAudit { operator } => {
-                let (audit, next) = Audit::begin();
-                if let AuditNext::Do(request) = next
-                    && self.mutant != Some(Mutant::NeverAudits)
-                {
-                    self.operators[operator].auditing = Some(Auditing { audit, request, owners: None });
-                }
-            }
+            Event::BeginAudit { operator } => self.begin_audit(operator),
             Event::StepAudit { operator, outcome } => self.step_audit(operator, outcome),
             Event::LookAtIssuer { operator } => self.look_at_issuer(operator),
             Event::Crash { operator } => {
@@ -260,8 +258,23 @@ impl State {
         let _ = self.operators[operator].went(slot, running, flow);
     }
 
+    fn begin_audit(&mut self, operator: usize) {
+        if self.mutant == Some(Mutant::NeverAudits) {
+            return;
+        }
+        let who = &mut self.operators[operator];
+        if self.world.setting.unlisted {
+            if facts(&self.world).can_be_audited() {
+                who.calling = Some(Calling::begin(&self.world, who.heard()));
+            }
+        } else if let (audit, AuditNext::Do(request)) = Audit::begin() {
+            who.auditing = Some(Auditing { audit, request, owners: None });
+        }
+    }
+
     fn step_audit(&mut self, operator: usize, outcome: Outcome) {
         self.spend(outcome);
+        self.operators[operator].call(&mut self.world, outcome);
         let Some(mut auditing) = self.operators[operator].auditing.take() else { return };
         let answer = perform_audit(&mut self.world, &mut auditing, outcome, self.mutant);
         let flow = auditing.audit.clone().step(answer);
@@ -280,8 +293,8 @@ impl State {
             in_use: in_use && !blind,
             held: true,
             free_since: at(*who.free_since.get_or_insert(clock)),
-            audited: who.audited.as_ref().filter(|audited| !audited.left).map(|audited| audited.inventory.begun),
-            list: List::Visible,
+            audited: who.audited.as_ref().filter(|audited| !audited.left).map(|audited| audited.evidence.begun()),
+            list: if self.world.setting.unlisted { List::Hidden } else { List::Visible },
             longest_answer: facts(&self.world).longest_answer,
             now,
         };
@@ -289,6 +302,11 @@ impl State {
             Release::Now => {
                 if in_use {
                     self.world.violate("an issuer was released that an object still needs");
+                }
+                if self.world.ghost.lied_to.0 {
+                    // Its last audit may have believed a list that was hidden, unnoticed.
+                    let all: Vec<u32> = self.world.rows.keys().copied().collect();
+                    self.world.ghost.doubtful.extend(all);
                 }
                 self.world.issuer.released = true;
             }

@@ -4,7 +4,8 @@ use super::judge;
 use super::mutant::Mutant;
 use super::operator::{Operator, Running};
 use super::perform::{Outcome, unclear};
-use super::world::{Sec, World, see_secret};
+use super::sight::see_secret;
+use super::world::{Sec, World};
 use registry_token_operator::domain::effect::{Answer, Named, Write};
 use registry_token_operator::domain::marker::Nonce;
 use std::time::Duration;
@@ -124,7 +125,10 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.reservation = None;
             secret.closed = true;
         }
-        Write::Disown => secret.stored = None,
+        Write::Disown => {
+            secret.stored = None;
+            secret.tampered = true;
+        }
         Write::Commit(stored) => {
             secret.reservation = None;
             secret.stored = Some(stored.clone());

@@ -1,19 +1,15 @@
 //! The world that the operators act on: an API server, a portal and the people who use both.
 
-use super::mutant::Mutant;
-use super::people::Deed;
+use super::deed::Deed;
+use super::ghost::Ghost;
 use jiff::Timestamp;
-use registry_token_operator::api::{
-    ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION,
-    RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
-};
-use registry_token_operator::domain::audit::{Holder, Owner};
+use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::{IssuerTag, Marker, Nonce};
-use registry_token_operator::domain::object::{Object, Rotation};
+use registry_token_operator::domain::object::Rotation;
 use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::pull_secret::{Claimant, RawMeta, Reservation, SecretMeta, Stored};
-use std::collections::{BTreeMap, BTreeSet};
+use registry_token_operator::domain::pull_secret::{Reservation, Stored};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest time that an answer may take, in seconds.
@@ -30,6 +26,8 @@ pub struct Setting {
     pub operators: usize,
     /// Objects there may be.
     pub objects: usize,
+    /// The portal lists nothing to our user, and everybody knows.
+    pub unlisted: bool,
     /// The portal's answer holds the id; else it is looked up.
     pub id_in_answer: bool,
     /// The mark stays in the description.
@@ -75,6 +73,8 @@ pub struct Obj {
     pub revoke: bool,
     pub reissue: bool,
     pub suspended: bool,
+    /// Tokens of which its user says that they are gone.
+    pub gone: Vec<String>,
     pub status: Option<RegistryTokenStatus>,
 }
 
@@ -90,7 +90,7 @@ pub struct Sec {
     pub closed: bool,
     /// Whose login its content holds; the portal's id of that token.
     pub content: Option<u32>,
-    /// Somebody changed the content.
+    /// Somebody changed the content, or what is noted of it: the checksum fits no more.
     pub tampered: bool,
     /// Somebody else made it: not ours to touch.
     pub foreign: bool,
@@ -160,53 +160,6 @@ pub struct Late {
 pub enum Act {
     Mint(String),
     Edit(u32, String),
-}
-
-/// The time for which a former token must live on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overlap {
-    pub uid: String,
-    pub until: i64,
-}
-
-/// What is counted to judge a run, and seen by nobody in it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ghost {
-    pub minted: usize,
-    pub reasons: usize,
-    pub ruined: usize,
-    /// What was reserved, and for which object.
-    pub reserved: BTreeMap<Nonce, String>,
-    pub asked: BTreeSet<Nonce>,
-    pub writes: Count,
-    /// The mark that each token was asked for with.
-    pub marks: BTreeMap<u32, Nonce>,
-    /// Tokens that the registry let in.
-    pub let_in: BTreeSet<u32>,
-    /// What the last versions of each Secret held, and whether that was changed by somebody.
-    pub contents: BTreeMap<u64, (Option<u32>, bool)>,
-    /// Former tokens since the commit that replaced them.
-    pub overlaps: BTreeMap<u32, Overlap>,
-    /// Tokens that people revoked, or took out of their Secret.
-    pub by_people: BTreeSet<u32>,
-    /// Tokens of which nobody can know whether they are to be revoked: nothing in the cluster speaks of them
-    /// any more, or they were looked for in a list that was hidden.
-    pub doubtful: BTreeSet<u32>,
-    /// The list was hidden, unnoticed, and the registry refused everybody.
-    pub lied_to: (bool, bool),
-    /// The portal refused a description, which stands until somebody writes another one.
-    pub edit_refused: bool,
-    pub violation: Option<String>,
-}
-
-/// What only grows, and is no part of what a state is: two that differ in it alone are one.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count(pub usize);
-
-impl std::fmt::Debug for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("_")
-    }
 }
 
 /// Everything.
@@ -326,7 +279,7 @@ impl World {
         if let Some(secret) = &self.slots[slot].secret {
             self.ghost.contents.insert(secret.version, (secret.content, secret.tampered));
         }
-        while self.ghost.contents.len() > 8 * self.slots.len() {
+        while self.ghost.contents.len() > 64 * self.slots.len() {
             self.ghost.contents.pop_first();
         }
     }
@@ -367,7 +320,7 @@ impl World {
             let gone = row.revoked.is_some_and(|revoked| !lags || revoked <= since);
             !gone && (!lags || row.created <= since)
         };
-        self.rows.values().filter(|_| !self.hidden).filter(shown).collect()
+        self.rows.values().filter(|_| !self.hidden && !self.setting.unlisted).filter(shown).collect()
     }
 
     /// The portal sets a description.
@@ -393,86 +346,4 @@ impl World {
     pub fn lets_in(&self, id: u32) -> bool {
         self.rows.get(&id).is_some_and(|row| row.revoked.is_none())
     }
-}
-
-/// The object as the core sees it.
-pub fn see(object: &Obj, setting: &Setting) -> Object {
-    Object {
-        uid: object.uid.clone(),
-        version: object.version.to_string(),
-        generation: object.generation,
-        deleting: object.deleting,
-        finalizer: object.finalizer,
-        description: object.description.clone(),
-        secret_name: "pull".to_owned(),
-        rotation: setting.rotation(),
-        suspended: object.suspended,
-        reissue: object.reissue,
-        revoke: object.revoke,
-        asked: object.asked.clone(),
-        gone: vec![],
-        status: object.status.clone(),
-    }
-}
-
-/// The same, for operators that are broken on purpose.
-pub fn see_as(object: &Obj, setting: &Setting, mutant: Option<Mutant>) -> Object {
-    let mut seen = see(object, setting);
-    if mutant == Some(Mutant::AsksForATokenOnEveryEdit) {
-        seen.asked.insert("rotate".to_owned(), format!("generation {}", object.generation));
-    }
-    seen
-}
-
-/// Labels and annotations, as the API server holds them.
-fn maps(secret: &Sec) -> [BTreeMap<String, String>; 2] {
-    let labels = secret.label.iter().map(|uid| (OWNER_LABEL.to_owned(), uid.clone())).collect();
-    let stored = secret.stored.as_ref();
-    let orphaned: Vec<String> = secret.orphaned.iter().map(ToString::to_string).collect();
-    let errand = stored.map(|stored| serde_json::to_string(&stored.errand).expect("JSON"));
-    let annotations = [
-        (ATTEMPT_ANNOTATION, secret.reservation.as_ref().map(ToString::to_string)),
-        (STORED_ANNOTATION, stored.map(|stored| stored.attempt.to_string())),
-        (TOKEN_ID_ANNOTATION, stored.map(|stored| stored.id.clone())),
-        (HANDLES_ANNOTATION, errand),
-        (CLOSED_ANNOTATION, secret.closed.then(|| "true".to_owned())),
-        (REGISTRIES_ANNOTATION, Some("registries".to_owned())),
-        (ORPHANED_ANNOTATION, (!secret.orphaned.is_empty()).then(|| orphaned.join(","))),
-    ];
-    let annotations = annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    [labels, annotations]
-}
-
-/// A Secret as the core sees it, asked by this object: read by the shipped reader.
-pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for: Duration) -> SecretMeta {
-    let [labels, annotations] = maps(secret);
-    let raw = RawMeta {
-        uid: &secret.uid,
-        resource_version: &secret.version.to_string(),
-        controller_uid: secret.controller.as_deref(),
-        labels: &labels,
-        annotations: &annotations,
-    };
-    SecretMeta::parse(
-        raw,
-        Claimant { uid, recorded_secret_uid: recorded_uid, reservation_seen: seen_for, label_of_another: false },
-    )
-}
-
-/// An object as an audit sees it.
-pub fn owner(slot: usize, object: &Obj) -> Owner {
-    Owner::parse((&format!("slot{slot}"), "pull"), &object.uid, object.status.as_ref())
-}
-
-/// A Secret as an audit sees it.
-pub fn holder(slot: usize, secret: &Sec) -> Holder {
-    let [labels, annotations] = maps(secret);
-    let raw = RawMeta {
-        uid: &secret.uid,
-        resource_version: "",
-        controller_uid: secret.controller.as_deref(),
-        labels: &labels,
-        annotations: &annotations,
-    };
-    Holder::parse((&format!("slot{slot}"), "pull"), secret.controller.as_deref().into_iter(), raw)
 }

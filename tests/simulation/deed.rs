@@ -1,0 +1,164 @@
+//! What people may do meanwhile, and when.
+
+use super::sight::see;
+use super::world::{Registry, World};
+use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::recorded::recorded;
+
+/// Something that a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Deed {
+    Create,
+    Delete,
+    EditDescription,
+    Rotate,
+    Replace,
+    Suspend,
+    Resume,
+    OrphanIt,
+    DeleteSecret,
+    EditSecret,
+    StripLabel,
+    StripOwner,
+    StripStored,
+    ForgeStored,
+    RevokeUpstream,
+    EditUpstream,
+    RestoreCopy,
+    DeleteIssuer,
+    CreateForeign,
+    MakeImmutable,
+    HoldIt,
+    RotateAll,
+    ReplaceAll,
+    BreakIssuer,
+    MendIssuer,
+    MoveIssuer,
+    MoveIssuerBack,
+    RegistryRefuses,
+    RegistryGoesDown,
+    RegistryComesBack,
+    HideList,
+    ShowList,
+    SayGone,
+}
+
+impl Deed {
+    pub const ALL: [Self; 33] = [
+        Self::Create,
+        Self::Delete,
+        Self::EditDescription,
+        Self::Rotate,
+        Self::Replace,
+        Self::Suspend,
+        Self::Resume,
+        Self::OrphanIt,
+        Self::DeleteSecret,
+        Self::EditSecret,
+        Self::StripLabel,
+        Self::StripOwner,
+        Self::StripStored,
+        Self::ForgeStored,
+        Self::RevokeUpstream,
+        Self::EditUpstream,
+        Self::RestoreCopy,
+        Self::DeleteIssuer,
+        Self::CreateForeign,
+        Self::MakeImmutable,
+        Self::HoldIt,
+        Self::RotateAll,
+        Self::ReplaceAll,
+        Self::BreakIssuer,
+        Self::MendIssuer,
+        Self::MoveIssuer,
+        Self::MoveIssuerBack,
+        Self::RegistryRefuses,
+        Self::RegistryGoesDown,
+        Self::RegistryComesBack,
+        Self::HideList,
+        Self::ShowList,
+        Self::SayGone,
+    ];
+
+    /// Whether it concerns every object; then it is done once, and not to each.
+    pub const fn is_for_all(self) -> bool {
+        matches!(
+            self,
+            Self::DeleteIssuer
+                | Self::RotateAll
+                | Self::ReplaceAll
+                | Self::BreakIssuer
+                | Self::MendIssuer
+                | Self::MoveIssuer
+                | Self::MoveIssuerBack
+                | Self::RegistryRefuses
+                | Self::RegistryGoesDown
+                | Self::RegistryComesBack
+                | Self::HideList
+                | Self::ShowList
+        )
+    }
+
+    /// Whether it can be done now.
+    pub fn possible(self, world: &World, slot: usize) -> bool {
+        if self.is_for_all() {
+            return slot == 0 && self.possible_for_all(world);
+        }
+        let here = &world.slots[slot];
+        let object = here.object.as_ref();
+        let alive = object.is_some_and(|object| !object.deleting);
+        let secret = here.secret.as_ref();
+        match self {
+            Self::Create => object.is_none() && !world.issuer.deleting,
+            // No Secret of ours can come to stand there later.
+            Self::CreateForeign => secret.is_none(),
+            Self::MakeImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
+            Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
+            Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
+            Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
+            Self::Resume => object.is_some_and(|object| object.suspended),
+            Self::OrphanIt => object.is_some_and(|object| object.revoke),
+            // Without both a Secret is not ours any more: that is said, and nothing else is done.
+            Self::StripLabel => alive && secret.is_some_and(|secret| secret.controller.is_some()),
+            Self::StripOwner => alive && secret.is_some_and(|secret| secret.label.is_some()),
+            Self::EditSecret => alive && secret.is_some_and(|secret| secret.content.is_some()),
+            Self::StripStored => alive && secret.is_some_and(|secret| secret.stored.is_some()),
+            Self::DeleteSecret | Self::ForgeStored => alive && secret.is_some(),
+            Self::RevokeUpstream | Self::EditUpstream => {
+                let in_use = secret.and_then(|secret| secret.content);
+                let seen = self == Self::RevokeUpstream || !world.setting.unlisted;
+                alive && in_use.is_some_and(|id| world.lets_in(id)) && !world.setting.permanent && seen
+            }
+            Self::SayGone => world.setting.unlisted && !gone(world, slot).is_empty(),
+            // A backup of an object with its status, applied where the object is gone.
+            Self::RestoreCopy => object.is_none() && here.old_objects.iter().flatten().any(|old| old.status.is_some()),
+            _ => false,
+        }
+    }
+
+    fn possible_for_all(self, world: &World) -> bool {
+        let issuer = &world.issuer;
+        match self {
+            Self::DeleteIssuer | Self::RotateAll | Self::ReplaceAll => !issuer.deleting,
+            Self::BreakIssuer => !issuer.broken,
+            Self::MendIssuer => issuer.broken,
+            Self::MoveIssuer => !issuer.moved,
+            Self::MoveIssuerBack => issuer.moved,
+            Self::RegistryRefuses | Self::RegistryGoesDown => world.registry == Registry::Up,
+            Self::RegistryComesBack => world.registry != Registry::Up,
+            // Where the registry is not asked, the list alone counts, and is believed.
+            Self::HideList => !world.hidden && !world.setting.unlisted && world.setting.login != LoginMode::Disabled,
+            Self::ShowList => world.hidden,
+            _ => false,
+        }
+    }
+}
+
+/// The tokens that an object names and the portal has revoked, of which it does not say so yet.
+pub fn gone(world: &World, slot: usize) -> Vec<String> {
+    let Some(object) = &world.slots[slot].object else { return vec![] };
+    let known = recorded(&see(object, &world.setting));
+    let revoked = |id: &str| id.parse().is_ok_and(|id| !world.lets_in(id));
+    let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.username);
+    named.filter(|username| !object.gone.contains(username)).collect()
+}
