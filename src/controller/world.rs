@@ -58,7 +58,7 @@ impl World {
             listed: self.listed(ctx, &key),
             look_closer: ctx.memory.look_closer(&self.uid(), self.object.annotations()),
             attempt,
-            unsettled: false,
+            shown: None,
             vain: vec![],
             kept: None,
         };

@@ -183,7 +183,9 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
     if facts.asks_registry() && !known.verified && unproved {
-        return Action::Verify;
+        // Whom the registry never lets in, or nobody should use, need not be waited for.
+        let compromised = asked(seen, facts, known).filter(|errand| errand.cause == Cause::Replace);
+        return compromised.map_or(Action::Verify, |errand| attempt(seen, facts, errand));
     }
     if !known.ready {
         return inspect(seen);

@@ -202,7 +202,8 @@ pub enum Content {
         username: String,
         /// It is for exactly the issuer's registries.
         registries: bool,
-        /// It is what the operator wrote, as far as its checksum says, which is salted with the object's UID.
+        /// It, and what is noted of its token, is what the operator wrote, as far as a checksum says that is salted
+        /// with the object's UID.
         intact: bool,
         /// Labels and annotations are as the spec wants them.
         dressed: bool,

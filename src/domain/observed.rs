@@ -31,8 +31,9 @@ pub struct Observed {
     pub look_closer: bool,
     /// A number for the one attempt that this pass may make.
     pub attempt: Attempt,
-    /// This pass has stored its token: the mark is still in its description.
-    pub unsettled: bool,
+    /// What the portal shows of the token that this pass has asked for and stored: with the mark, and of the object
+    /// as it was then.
+    pub shown: Option<String>,
     /// What was tried in vain, and is not to be tried again yet.
     pub vain: Vec<Vain>,
     /// The digest of what the portal made of a description that it did not keep as it was sent.

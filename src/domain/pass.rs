@@ -25,6 +25,8 @@ pub struct Pass {
     room: bool,
     /// This pass has made its attempt.
     attempted: bool,
+    /// The description that it asked with.
+    described: Option<String>,
     rounds: u8,
     stage: Stage,
 }
@@ -78,7 +80,7 @@ impl Pass {
     #[must_use]
     pub fn begin(seen: Observed) -> (Self, Next) {
         let stage = Stage::Ended;
-        Self { seen, fresh: false, room: false, attempted: false, rounds: ROUNDS, stage }.decide()
+        Self { seen, fresh: false, room: false, attempted: false, described: None, rounds: ROUNDS, stage }.decide()
     }
 
     /// What is known now.
@@ -170,6 +172,9 @@ impl Pass {
     }
 
     fn ask(mut self, request: Request, stage: Stage) -> (Self, Next) {
+        if let Request::Token { description } = &request {
+            self.described = Some(description.clone());
+        }
         self.stage = stage;
         (self, Next::Do(request))
     }
@@ -276,7 +281,7 @@ impl Pass {
         match outcome {
             Outcome::Again => self.decide(),
             Outcome::Stored => {
-                self.seen.unsettled = true;
+                self.seen.shown = self.described.take();
                 self.decide()
             }
             Outcome::LookAgain => self.end(End::Retry),

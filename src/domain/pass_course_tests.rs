@@ -60,6 +60,7 @@ fn a_token_left_by_a_crash_after_its_commit_is_taken_in_checked_and_settled() {
         "read secret",
         "find 17",
         "read object",
+        "read secret",
         "status",
         "read content",
         "status",
@@ -126,4 +127,18 @@ fn an_object_that_goes_takes_its_tokens_with_it_in_one_pass() {
     assert_eq!(world.pass(), End::Rest);
     assert_eq!(world.asked, ["read object", "read secret", "close", "find 17", "revoke 17", "release object"]);
     assert!(world.rows.is_empty());
+}
+
+#[test]
+fn a_spec_that_was_edited_while_its_token_was_asked_for_is_shown_also_where_the_mark_stays() {
+    for visible in [true, false] {
+        let mut seen = new();
+        of_issuer(&mut seen, |facts| (facts.permanent, facts.list_visible) = (true, visible));
+        let mut world = World::of(seen).meanwhile("commit 18", |world| {
+            (world.seen.object.description, world.seen.object.generation) = ("edited".into(), 2);
+        });
+        assert_eq!(world.pass(), End::Rest, "{:?}", world.asked);
+        assert!(world.rows[0].description.starts_with("edited ["), "{:?}", world.rows);
+        assert_eq!(recorded(&world.seen.object).description_synced, Some(2));
+    }
 }

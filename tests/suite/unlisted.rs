@@ -1,7 +1,7 @@
 //! A portal that lists no tokens to our user: what a colleague revoked there, the registry tells.
 
 use crate::control_plane::eventually;
-use crate::living::current;
+use crate::living::{current, current_id};
 use crate::simulator::{Operation, Profile};
 use crate::stage::{LIMIT, Team, ready, stage};
 use registry_token_operator::api::RegistryToken;
@@ -86,4 +86,21 @@ async fn a_retiring_token_that_a_colleague_revoked_is_let_go_when_its_user_says_
     })
     .await;
     assert_eq!(team.portal.ledger().live().len(), 1);
+}
+
+#[tokio::test]
+async fn an_id_that_somebody_wrote_into_a_secret_is_not_what_is_revoked() {
+    let team = team("unlisted-forged").await;
+    let colleagues = team.portal.ledger().add_as_colleague(Some("not ours"));
+    team.token("pull", "in the dark").await;
+    let first = team.until_settled("pull").await;
+    team.patch_secret("pull", json!({"metadata": {"annotations": {"registry-token.dev/token-id": colleagues.key}}}))
+        .await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[colleagues.id, current_id(&second)]).await;
+    team.until_settled("pull").await;
+    team.delete("pull").await;
+    team.until_live(&[colleagues.id]).await;
+    let theirs = team.portal.ledger().token(colleagues.id).expect("there");
+    assert_eq!(theirs.description.as_deref(), Some("not ours"));
 }

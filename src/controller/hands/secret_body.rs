@@ -66,14 +66,23 @@ impl Body {
     }
 }
 
-/// A hash of the content, salted by the object's UID: it shows that somebody changed the content,
-/// and nothing of what it is.
-fn checksum(uid: &str, content: &[u8]) -> String {
+/// A hash of the content and of what is noted of the token in it, salted by the object's UID: it shows that somebody
+/// changed one of them, and nothing of what the content is. Where the portal lists nothing, that id is what the token
+/// is later revoked by.
+fn checksum(uid: &str, noted: [Option<&str>; 2], content: &[u8]) -> String {
     let mut digest = Context::new(&SHA256);
-    digest.update(uid.as_bytes());
-    digest.update(&[0]);
+    for text in [Some(uid)].into_iter().chain(noted) {
+        digest.update(text.unwrap_or_default().as_bytes());
+        digest.update(&[0]);
+    }
     digest.update(content);
     STANDARD.encode(&digest.finish().as_ref()[..12])
+}
+
+/// What is noted of the token: its attempt, and its id.
+fn noted(meta: &ObjectMeta) -> [Option<&str>; 2] {
+    let text = |key| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str);
+    [STORED_ANNOTATION, TOKEN_ID_ANNOTATION].map(text)
 }
 
 /// Wipes the content of a patch that was sent.
@@ -83,10 +92,10 @@ pub fn wipe(mut body: Value) {
     }
 }
 
-/// Whether the content is what the operator wrote for this object, as far as the checksum says that it noted.
+/// Whether content and note are what the operator wrote for this object, as far as the checksum says.
 pub fn intact(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
-    let noted = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
-    noted == Some(&checksum(uid, content))
+    let written = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
+    written == Some(&checksum(uid, noted(meta), content))
 }
 
 impl Dress<'_> {
@@ -182,16 +191,17 @@ impl Dress<'_> {
             .set(STORED_ANNOTATION, &stored.attempt.to_string())
             .set(TOKEN_ID_ANNOTATION, &stored.id)
             .set(HANDLES_ANNOTATION, &errand);
-        self.fill(body, meta, content).finish(meta)
+        let noted = [stored.attempt.to_string(), stored.id.clone()];
+        self.fill(body, meta, noted.each_ref().map(|text| Some(text.as_str())), content).finish(meta)
     }
 
     /// Everything but the token put right.
     pub fn repair(&self, meta: &ObjectMeta, content: &[u8]) -> Value {
-        self.fill(Body::default(), meta, content).finish(meta)
+        self.fill(Body::default(), meta, noted(meta), content).finish(meta)
     }
 
-    fn fill(&self, body: Body, meta: &ObjectMeta, content: &[u8]) -> Body {
-        let mut body = body.set(CHECKSUM_ANNOTATION, &checksum(&self.uid(), content));
+    fn fill(&self, body: Body, meta: &ObjectMeta, noted: [Option<&str>; 2], content: &[u8]) -> Body {
+        let mut body = body.set(CHECKSUM_ANNOTATION, &checksum(&self.uid(), noted, content));
         self.desire(meta, &mut body);
         body.owners = Some(self.owners(meta));
         body.content = Some(STANDARD.encode(content));
@@ -246,5 +256,43 @@ impl Dress<'_> {
         let uid = self.object.uid();
         let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref()).cloned();
         json!(others.chain(self.object.controller_owner_ref(&())).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(annotations: [(&str, &str); 2], content: &[u8]) -> ObjectMeta {
+        let meta = ObjectMeta {
+            annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            ..ObjectMeta::default()
+        };
+        let sum = checksum("uid", noted(&meta), content);
+        let annotations = meta.annotations.into_iter().flatten().chain([(CHECKSUM_ANNOTATION.to_owned(), sum)]);
+        ObjectMeta { annotations: Some(annotations.collect()), ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn a_checksum_covers_the_content_what_is_noted_of_it_and_whose_it_is() {
+        let meta = written([(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17")], b"login");
+        assert!(intact("uid", &meta, b"login"));
+        assert!(!intact("uid", &meta, b"another login") && !intact("another uid", &meta, b"login"));
+        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, CHECKSUM_ANNOTATION] {
+            let mut forged = meta.clone();
+            forged
+                .annotations
+                .as_mut()
+                .and_then(|all| all.insert(key.to_owned(), "18".to_owned()))
+                .expect("it is there");
+            assert!(!intact("uid", &forged, b"login"), "{key} was changed");
+            forged.annotations.as_mut().and_then(|all| all.remove(key)).expect("it is there");
+            assert!(!intact("uid", &forged, b"login"), "{key} was removed");
+        }
+        let shifted = written([(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7")], b"login");
+        assert_ne!(
+            meta.annotations.expect("some")[CHECKSUM_ANNOTATION],
+            shifted.annotations.expect("some")[CHECKSUM_ANNOTATION]
+        );
     }
 }

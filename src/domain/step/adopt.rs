@@ -1,7 +1,8 @@
 //! A stored token that status does not name: taken in, if it is proved to be this object's.
 //!
 //! Read in the order Secret, portal's row, object, against the order of writing (commit, status,
-//! settle): a token that another operator has just recorded and settled does not look foreign.
+//! settle): a token that another operator has just recorded and settled does not look foreign. And then the Secret
+//! once more: while it holds the token, no later one is stored, so none that the object names is taken for former.
 
 use super::{Flow, Outcome, failed, note};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
@@ -34,6 +35,7 @@ enum Stage {
     ReadingContent,
     LoggingIn { username: String },
     ReadingObject { token: Option<Named>, login: Verdict },
+    Confirming { token: Named, login: Verdict },
     Writing,
 }
 
@@ -72,9 +74,14 @@ impl Adopting {
             Stage::ReadingContent => match answer {
                 Answer::Content(Some(found)) => match found.1 {
                     // The checksum is salted with the object's UID: what was copied beside its original logs
-                    // in too, and is the original's. Taken in, it would soon be revoked.
-                    Content::Login { username, intact: true, .. } => {
+                    // in too, and is the original's. Taken in, it would soon be revoked. And it covers the id,
+                    // by which the token is revoked one day: a forged one may be a colleague's.
+                    Content::Login { username, intact: true, .. } if asks_registry(seen) => {
                         self.at(Request::LogIn, Stage::LoggingIn { username })
+                    }
+                    Content::Login { username, intact: true, .. } => {
+                        let token = Some(Named { id: self.stored.id.clone(), username });
+                        self.at(Request::ReadObject, Stage::ReadingObject { token, login: Verdict::NotAsked })
                     }
                     _ => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
                 },
@@ -92,6 +99,11 @@ impl Adopting {
                 Answer::Object(Some(_)) => self.decide(seen, token, login),
                 other => Flow::End(failed(other)),
             },
+            Stage::Confirming { token, login } => match answer {
+                Answer::Secret(Some(_)) if self.still_stored(seen) => self.take_in(seen, token, login),
+                Answer::Secret(_) => Flow::End(Outcome::LookAgain),
+                other => Flow::End(failed(other)),
+            },
             Stage::Writing => match answer {
                 Answer::Object(Some(_)) | Answer::Secret(_) => Flow::End(Outcome::Again),
                 other => Flow::End(failed(other)),
@@ -99,10 +111,13 @@ impl Adopting {
         }
     }
 
+    fn still_stored(&self, seen: &Observed) -> bool {
+        seen.secret.as_ref().and_then(|secret| secret.stored.as_ref()) == Some(&self.stored)
+    }
+
     fn secret_read(self, seen: &Observed, answer: Answer) -> Next {
-        let still = seen.secret.as_ref().and_then(|secret| secret.stored.as_ref()) == Some(&self.stored);
         match answer {
-            Answer::Secret(Some(_)) if still => {}
+            Answer::Secret(Some(_)) if self.still_stored(seen) => {}
             Answer::Secret(_) => return Flow::End(Outcome::LookAgain),
             other => return Flow::End(failed(other)),
         }
@@ -111,10 +126,8 @@ impl Adopting {
                 let id = self.stored.id.clone();
                 self.at(Request::Find(Rows::WithId(id)), Stage::Finding)
             }
-            // Where nobody can look a row up, only whoever has the secret logs in.
-            Some(_) if asks_registry(seen) => self.at(Request::ReadContent, Stage::ReadingContent),
-            // Where nothing can prove it, it is not believed, and not waited for either.
-            Some(_) => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
+            // Where nobody can look a row up, what the operator wrote is believed, and whoever has the secret logs in.
+            Some(_) => self.at(Request::ReadContent, Stage::ReadingContent),
             None => Flow::End(Outcome::LookAgain),
         }
     }
@@ -150,7 +163,7 @@ impl Adopting {
             return Flow::End(Outcome::Again);
         }
         match token {
-            Some(token) => self.take_in(seen, token, login),
+            Some(token) => self.at(Request::ReadSecret, Stage::Confirming { token, login }),
             None => self.at(Request::Secret(Write::Disown), Stage::Writing),
         }
     }

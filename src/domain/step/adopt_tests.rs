@@ -34,10 +34,10 @@ fn disowned(mut world: World) -> Vec<String> {
 }
 
 #[test]
-fn a_token_is_taken_in_after_reading_secret_row_and_object_in_this_order() {
+fn a_token_is_taken_in_after_reading_secret_row_object_and_secret_in_this_order() {
     let mut world = unnamed();
     assert_eq!(run(&mut world), Outcome::Again);
-    assert_eq!(world.asked, ["read secret", "find 17", "read object", "status"]);
+    assert_eq!(world.asked, ["read secret", "find 17", "read object", "read secret", "status"]);
     let known = recorded(&world.seen.object);
     let token = known.token.clone().expect("a token");
     assert_eq!((token.id.as_str(), token.username.as_str()), ("17", "tw-17"));
@@ -150,7 +150,7 @@ fn where_the_list_is_hidden_whoever_has_the_secret_logs_in() {
     for mode in [LoginMode::Required, LoginMode::BestEffort] {
         let mut world = hidden(mode);
         assert_eq!(run(&mut world), Outcome::Again);
-        assert_eq!(world.asked, ["read secret", "read content", "log in", "read object", "status"]);
+        assert_eq!(world.asked, ["read secret", "read content", "log in", "read object", "read secret", "status"]);
         let known = recorded(&world.seen.object);
         assert!(known.verified && known.token.is_some_and(|known| known.username == token("17").username));
     }
@@ -181,6 +181,34 @@ fn where_the_list_is_hidden_a_registry_that_is_down_is_waited_for_and_named() {
 }
 
 #[test]
-fn where_nothing_can_prove_it_a_stored_token_is_not_believed_and_not_waited_for() {
-    assert_eq!(disowned(hidden(LoginMode::Disabled)), ["read secret", "read object", "disown"]);
+fn where_the_list_is_hidden_and_no_registry_is_asked_what_the_operator_wrote_is_believed() {
+    let mut world = hidden(LoginMode::Disabled);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["read secret", "read content", "read object", "read secret", "status"]);
+    let mut forged = hidden(LoginMode::Disabled);
+    forged.content = Content::Login { username: "tw-17".to_owned(), registries: true, intact: false, dressed: true };
+    assert_eq!(disowned(forged), ["read secret", "read content", "read object", "disown"]);
+}
+
+#[test]
+fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_newer_one() {
+    // Named, rotated away and revoked between two of our reads.
+    let replaced = |world: &mut World| {
+        world.seen.object.status = at_rest().object.status;
+        tell(&mut world.seen, stored("18", Cause::Replace));
+        let known = Fact::Revoked(vec![Named::from(&token("17"))]);
+        tell(&mut world.seen, known);
+    };
+    let newer = |world: &mut World| {
+        let held = world.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+        (held.id, held.attempt) = ("18".into(), attempt(8));
+    };
+    for world in [unnamed(), hidden(LoginMode::Required), hidden(LoginMode::Disabled)] {
+        let mut world = world.meanwhile("read object", move |world| {
+            replaced(world);
+            newer(world);
+        });
+        assert_eq!(run(&mut world), Outcome::LookAgain);
+        assert_eq!((world.asked.last().map(String::as_str), world.statuses().count()), (Some("read secret"), 0));
+    }
 }

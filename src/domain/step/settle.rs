@@ -39,13 +39,14 @@ pub fn begin(seen: &Observed) -> Next {
     let again = edited && matches!(seen.listed, Listed::Shown(_));
     let token = Named { id: token.id, username: token.username };
     let settling = Settling { token, wanted, again, stage: Stage::Finding };
-    match (seen.unsettled, facts.permanent, facts.list_visible) {
+    match &seen.shown {
         // This pass has just asked for it with the mark that stays.
-        (true, true, _) => settling.say(seen, Fact::DescriptionSynced),
-        // A token that this pass asked for is known to be there, with its mark; and where nobody
-        // can look, id and username are all there is to go by.
-        (true, false, _) | (_, _, false) => settling.edit(),
-        _ => settling.look(Stage::Finding),
+        Some(shown) if *shown == settling.wanted => settling.say(seen, Fact::DescriptionSynced),
+        // A token that this pass asked for is known to be there.
+        Some(_) => settling.edit(),
+        None if facts.list_visible => settling.look(Stage::Finding),
+        // Where nobody can look, id and username are all there is to go by.
+        None => settling.edit(),
     }
 }
 

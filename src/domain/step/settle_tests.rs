@@ -41,19 +41,23 @@ fn what_the_portal_shows_already_is_not_edited() {
 
 #[test]
 fn a_token_that_this_pass_asked_for_is_edited_without_a_look() {
-    let unsettled = |permanent| {
-        let mut world = edited(&mark(&former()).mark("after"));
-        world.seen.unsettled = true;
+    let unsettled = |permanent, asked_with| {
+        let asked_with = mark(&former()).mark(asked_with);
+        let mut world = edited(&asked_with);
+        world.seen.shown = Some(asked_with);
         of_issuer(&mut world.seen, |facts| facts.permanent = permanent);
         world
     };
-    let mut world = unsettled(false);
+    let mut world = unsettled(false, "after");
     assert_eq!(run(&mut world), Outcome::Again);
     assert_eq!(world.asked, ["edit 17", "status"]);
     assert_eq!(world.rows, [row("17", "after")]);
-    let mut world = unsettled(true);
+    let mut world = unsettled(true, "after");
     assert_eq!(run(&mut world), Outcome::Again);
     assert_eq!((world.asked.clone(), settled(&world)), (vec!["status".to_owned()], true), "the mark stays");
+    let mut world = unsettled(true, "before");
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["edit 17", "status"], "the spec was edited while it was asked for");
 }
 
 #[test]

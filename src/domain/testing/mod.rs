@@ -181,7 +181,7 @@ pub fn new() -> Observed {
         listed: Listed::Unknown,
         look_closer: false,
         attempt: attempt(2),
-        unsettled: false,
+        shown: None,
         vain: vec![],
         kept: None,
     }
