@@ -42,11 +42,10 @@ pub fn begin(seen: &Observed) -> Next {
     match &seen.shown {
         // This pass has just asked for it with the mark that stays.
         Some(shown) if *shown == settling.wanted => settling.say(seen, Fact::DescriptionSynced),
-        // A token that this pass asked for is known to be there.
-        Some(_) => settling.edit(),
         None if facts.list_visible => settling.look(Stage::Finding),
-        // Where nobody can look, id and username are all there is to go by.
-        None => settling.edit(),
+        // A token that this pass asked for is known to be there; and where nobody can look, id and username are
+        // all there is to go by.
+        _ => settling.edit(),
     }
 }
 
