@@ -1,7 +1,7 @@
 //! What people may do meanwhile, and when.
 
 use super::sight::see;
-use super::world::{Registry, World};
+use super::world::{Registry, Sec, World};
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::recorded::recorded;
 
@@ -41,10 +41,14 @@ pub enum Deed {
     HideList,
     ShowList,
     SayGone,
+    LookCloser,
+    HandOver,
+    ChangeType,
+    RestoreSecret,
 }
 
 impl Deed {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::Create,
         Self::Delete,
         Self::EditDescription,
@@ -78,6 +82,10 @@ impl Deed {
         Self::HideList,
         Self::ShowList,
         Self::SayGone,
+        Self::LookCloser,
+        Self::HandOver,
+        Self::ChangeType,
+        Self::RestoreSecret,
     ];
 
     /// Whether it concerns every object; then it is done once, and not to each.
@@ -113,6 +121,11 @@ impl Deed {
             // No Secret of ours can come to stand there later.
             Self::CreateForeign => secret.is_none(),
             Self::MakeImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
+            Self::ChangeType => alive && secret.is_some_and(|secret| !secret.foreign && secret.controller.is_some()),
+            // What a backup puts back in place.
+            Self::RestoreSecret => alive && former(world, slot).is_some(),
+            Self::HandOver => secret.is_some_and(|secret| secret.controller.is_none() && !secret.handed),
+            Self::LookCloser => alive,
             Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
             Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
@@ -161,4 +174,12 @@ pub fn gone(world: &World, slot: usize) -> Vec<String> {
     let revoked = |id: &str| id.parse().is_ok_and(|id| !world.lets_in(id));
     let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.username);
     named.filter(|username| !object.gone.contains(username)).collect()
+}
+
+/// A former version of the Secret that is there, of which something else was noted.
+pub fn former(world: &World, slot: usize) -> Option<Sec> {
+    let here = &world.slots[slot];
+    let now = here.secret.as_ref().filter(|now| !now.foreign && now.controller.is_some())?;
+    let old = here.old_secrets.iter().rev().flatten();
+    old.filter(|old| old.uid == now.uid && old.stored.is_some() && old.stored != now.stored).cloned().next()
 }

@@ -14,6 +14,7 @@ use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
 use registry_token_operator::domain::roll_call::{Evidence, RollCall};
 use registry_token_operator::domain::sightings::Sightings;
+use registry_token_operator::domain::vain::Patience;
 use registry_token_operator::domain::vanished::Vanished;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,6 +69,10 @@ pub struct Operator {
     /// When an object's token was last touched at the portal.
     pub touched: BTreeMap<String, i64>,
     pub attempts: u32,
+    /// What is not to be tried again yet.
+    pub patience: Patience,
+    /// How often it looked at an object as a whole when it was asked to.
+    pub looked: BTreeMap<String, u32>,
 }
 
 impl Operator {
@@ -84,6 +89,8 @@ impl Operator {
             seen: Sightings::default(),
             touched: BTreeMap::new(),
             attempts: 0,
+            patience: Patience::default(),
+            looked: BTreeMap::new(),
         }
     }
 
@@ -118,7 +125,7 @@ impl Operator {
         mutant: Option<Mutant>,
     ) -> Option<registry_token_operator::domain::pull_secret::SecretMeta> {
         let held = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
-        let now = Duration::from_secs(world.clock.unsigned_abs());
+        let now = time(world);
         let mut seen = self.seen.seen_for(uid, held.as_deref(), now);
         if mutant == Some(Mutant::NeverWaitsForAnother) {
             seen = Duration::from_secs(LONGEST.unsigned_abs());
@@ -141,7 +148,9 @@ impl Operator {
         let Some(object) = object else { return };
         let meta = self.meta(&object.uid, Some(object), secret, world, mutant);
         let attempt = self.attempt(slot);
-        let seen = Observed {
+        // One that was asked before the first look asks for nothing.
+        let looked = self.looked.insert(object.uid.clone(), object.look_closer);
+        let mut seen = Observed {
             now: at(world.clock),
             object: see_as(object, &world.setting, mutant),
             secret: meta,
@@ -149,13 +158,17 @@ impl Operator {
             holder: self.holder(),
             leads: false,
             listed: self.listed(object, world),
-            look_closer: false,
+            look_closer: looked.is_some_and(|looked| looked != object.look_closer),
             attempt,
             shown: None,
             vain: vec![],
             kept: None,
         };
+        seen.vain = self.patience.left(&seen, time(world));
         let (pass, next) = Pass::begin(seen);
+        if let Next::End(_) = next {
+            self.patience.note(pass.seen(), time(world));
+        }
         if let Next::Do(request) = next {
             self.passes[slot] = Some(Running {
                 pass,
@@ -182,7 +195,13 @@ impl Operator {
     }
 
     /// Takes the outcome of a pass's step.
-    pub fn went(&mut self, slot: usize, mut running: Running, (pass, next): (Pass, Next)) -> Option<End> {
+    pub fn went(
+        &mut self,
+        slot: usize,
+        mut running: Running,
+        (pass, next): (Pass, Next),
+        world: &World,
+    ) -> Option<End> {
         running.pass = pass;
         match next {
             Next::Do(request) => {
@@ -191,6 +210,7 @@ impl Operator {
                 None
             }
             Next::End(end) => {
+                self.patience.note(running.pass.seen(), time(world));
                 self.passes[slot] = None;
                 Some(end)
             }
@@ -242,6 +262,11 @@ impl Operator {
         let believed = calling.heard.vanished(10).believed;
         self.audited = Some(Audited { evidence: Evidence::RollCall(calling.heard), believed, left: false });
     }
+}
+
+/// A clock that only runs forward.
+const fn time(world: &World) -> Duration {
+    Duration::from_secs(world.clock.unsigned_abs())
 }
 
 /// The issuer as every operator sees it.

@@ -1,12 +1,12 @@
 //! What people do meanwhile: users of the cluster, and colleagues in the portal.
 
-use super::deed::{Deed, gone};
+use super::deed::{Deed, former, gone};
 use super::secrets::blank;
 use super::world::{Obj, Registry, Sec, World};
 use registry_token_operator::domain::cause::Errand;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::Attempt;
-use registry_token_operator::domain::pull_secret::Stored;
+use registry_token_operator::domain::pull_secret::{Origin, Stored};
 use std::collections::BTreeMap;
 
 impl Deed {
@@ -16,7 +16,10 @@ impl Deed {
         if self != Self::Create {
             world.ghost.ruined += under_way;
         }
-        if matches!(self, Self::DeleteSecret | Self::EditSecret | Self::StripStored | Self::ForgeStored) {
+        if matches!(
+            self,
+            Self::DeleteSecret | Self::EditSecret | Self::StripStored | Self::ForgeStored | Self::ChangeType
+        ) {
             // Its token is as good as revoked.
             world.ghost.by_people.extend(in_use(world, slot));
         }
@@ -76,6 +79,14 @@ impl Deed {
             }
             Self::RestoreCopy => restore(world, slot),
             Self::SayGone => say_gone(world, slot),
+            Self::LookCloser => world.change_object(slot, |object| object.look_closer += 1),
+            Self::HandOver => world.change_secret(slot, |secret| (secret.handed, secret.foreign) = (true, false)),
+            Self::ChangeType => change_type(world, slot),
+            Self::RestoreSecret => {
+                world.ghost.reasons += 1;
+                let Some(former) = former(world, slot) else { return };
+                world.change_secret(slot, |secret| *secret = former);
+            }
             Self::DeleteIssuer => world.issuer.deleting = true,
         }
     }
@@ -102,7 +113,17 @@ fn create(world: &mut World, slot: usize) {
         reissue: true,
         suspended: false,
         gone: vec![],
+        look_closer: 0,
         status: None,
+    });
+}
+
+/// The Secret made anew with another type: its login is lost, its metadata stay.
+fn change_type(world: &mut World, slot: usize) {
+    world.ghost.reasons += 1;
+    let uid = world.uid("s");
+    world.change_secret(slot, |secret| {
+        (secret.uid, secret.content, secret.wrong_type) = (uid, None, true);
     });
 }
 
@@ -168,7 +189,12 @@ fn forge(world: &mut World, slot: usize) {
         row.created = clock - 1000;
     }
     world.change_secret(slot, |secret| {
-        secret.stored = Some(Stored { attempt: Attempt::from_random(&[9; 16]), id, errand: Errand::default() });
+        secret.stored = Some(Stored {
+            attempt: Attempt::from_random(&[9; 16]),
+            id,
+            errand: Errand::default(),
+            origin: Origin::default(),
+        });
         // The checksum covers what is noted, too.
         secret.tampered = true;
     });

@@ -152,6 +152,7 @@ fn read_content(
 ) -> Answer {
     let (object, secret) = (world.slots[slot].object.as_ref(), world.slots[slot].secret.as_ref());
     let content = match secret {
+        Some(Sec { wrong_type: true, .. }) => Content::WrongType,
         Some(Sec { immutable: true, content, tampered, .. }) => {
             Content::Immutable { holds: content.filter(|_| !tampered).map(|id| format!("tw-{id}")) }
         }

@@ -5,7 +5,7 @@ use super::people::say_gone;
 use super::perform::Outcome;
 use super::schedule::{Event, State};
 use super::sight::see;
-use super::world::{LONGEST, Obj, Registry, World, at, tag};
+use super::world::{LONGEST, Obj, Registry, Slot, World, at, tag};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
@@ -44,9 +44,6 @@ impl State {
 
     /// Goes on until nothing is written any more.
     pub fn quiet(&mut self) -> Result<(), String> {
-        // Objects that rotate each hour do so one after the other, and leave no longer pause; their overlap
-        // is shorter.
-        let enough = if self.world.setting.rotation { 2 } else { 4 };
         let mut quiet = 0;
         for _ in 0..ROUNDS {
             while !self.world.late.is_empty() {
@@ -57,7 +54,7 @@ impl State {
             self.world.clock += STEP;
             let after = (self.world.ghost.writes, self.world.ghost.minted, self.world.issuer.clone());
             quiet = if before == after { quiet + 1 } else { 0 };
-            if quiet == enough {
+            if quiet == 4 {
                 return Ok(());
             }
         }
@@ -185,9 +182,12 @@ fn unknowable(world: &World, id: u32) -> bool {
 /// Whether a token that is revoked shows: without a list in the registry's word alone, and not where that is
 /// not asked, or turns everybody away.
 fn shows(world: &World) -> bool {
-    let objects = world.slots.iter().filter_map(|slot| slot.object.as_ref());
-    let known = objects.map(|object| recorded(&see(object, &world.setting))).filter(|known| known.verified);
-    let mut tokens = known.filter_map(|known| known.token?.id.parse().ok());
+    let verified = |slot: &Slot| {
+        let known = recorded(&see(slot.object.as_ref()?, &world.setting));
+        let held = slot.secret.as_ref().filter(|secret| !secret.tampered)?.content?;
+        known.token.filter(|token| known.verified && token.id == held.to_string()).map(|_| held)
+    };
+    let mut tokens = world.slots.iter().filter_map(verified);
     !world.setting.unlisted || (world.setting.login != LoginMode::Disabled && tokens.any(|id| world.lets_in(id)))
 }
 
@@ -239,10 +239,11 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         ));
     }
     // Nobody's Secret is not taken, and an immutable one not changed: that is said, and waits for a person.
-    let foreign = here
-        .secret
-        .as_ref()
-        .is_some_and(|secret| secret.controller.is_none() && (secret.label.is_none() || !secret.orphaned.is_empty()));
+    let foreign =
+        here.secret.as_ref().filter(|secret| !secret.handed).is_some_and(|secret| {
+            secret.controller.is_none() && (secret.label.is_none() || !secret.orphaned.is_empty())
+        });
+    let wrong_type = here.secret.as_ref().is_some_and(|secret| secret.wrong_type);
     let immutable = here.secret.as_ref().is_some_and(|secret| secret.immutable);
     let says = |reason: Reason| {
         let conditions = object.status.iter().flat_map(|status| &status.conditions);
@@ -252,10 +253,13 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     if foreign && !waits && (known.ready || !says(Reason::SecretNotOurs)) {
         return Err(format!("{name} does not say that its Secret is not ours: {:?}", object.status));
     }
-    if immutable && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretImmutable) {
+    if immutable && !wrong_type && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretImmutable) {
         return Err(format!("{name} does not say that its Secret is immutable: {:?}", object.status));
     }
-    if waits || known.revoked_upstream || foreign || immutable {
+    if wrong_type && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretTypeWrong) {
+        return Err(format!("{name} does not say that its Secret is of another type: {:?}", object.status));
+    }
+    if waits || known.revoked_upstream || foreign || immutable || wrong_type {
         return Ok(());
     }
     // A token that was never let in may be one that the registry does not know yet; without a list nobody can tell.

@@ -13,7 +13,7 @@ use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::release::{List, Release, Releasing, release};
 
 /// Longer than the interval of a rotation.
-const HOUR: i64 = 3700;
+const HOURS: i64 = 3 * 3600 + 100;
 /// Longer than a token stays revoked that somebody revoked twice.
 pub const DAY: i64 = 24 * 3600 + 100;
 
@@ -114,7 +114,7 @@ impl State {
             events.push(Event::CollectGarbage);
         }
         if self.ticks > 0 && !self.world.untouched() {
-            events.extend([Event::Tick(LONGEST / 4), Event::Tick(LONGEST + 10), Event::Tick(HOUR), Event::Tick(DAY)]);
+            events.extend([Event::Tick(LONGEST / 4), Event::Tick(LONGEST + 10), Event::Tick(HOURS), Event::Tick(DAY)]);
         }
     }
 
@@ -213,7 +213,7 @@ impl State {
     pub fn pass_time(&mut self, seconds: i64) {
         let under_way = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
         self.world.ghost.ruined += under_way;
-        if self.world.setting.rotation && seconds >= HOUR {
+        if self.world.setting.rotation && seconds >= HOURS {
             self.world.ghost.reasons += self.world.slots.len();
         }
         // No portal acts later than the longest time that an answer may take.
@@ -255,7 +255,7 @@ impl State {
         let who = &mut self.operators[operator];
         let answer = perform(&mut self.world, who, slot, &mut running, outcome, self.mutant);
         let flow = running.pass.clone().step(answer, at(self.world.clock));
-        let _ = self.operators[operator].went(slot, running, flow);
+        let _ = self.operators[operator].went(slot, running, flow, &self.world);
     }
 
     fn begin_audit(&mut self, operator: usize) {

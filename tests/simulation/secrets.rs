@@ -61,8 +61,8 @@ pub fn write_secret(
             if guarded && (secret.version.to_string() != version || Some(&secret.uid) != uid.as_ref()) {
                 return Answer::Conflict;
             }
-            if secret.immutable && matches!(write, Write::Commit(_)) {
-                return Answer::Refused("immutable".to_owned());
+            if (secret.immutable || secret.wrong_type) && matches!(write, Write::Commit(_)) {
+                return Answer::Refused("it cannot be changed in place".to_owned());
             }
             if secret.foreign || secret.controller.as_ref().is_some_and(|controller| *controller != running.uid) {
                 world.violate(format!("I5: {write:?} into a Secret that is not ours"));
@@ -93,6 +93,8 @@ pub fn blank() -> Sec {
         tampered: false,
         foreign: false,
         immutable: false,
+        wrong_type: false,
+        handed: false,
         orphaned: vec![],
     }
 }
@@ -133,15 +135,17 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.reservation = None;
             secret.stored = Some(stored.clone());
             secret.content = in_hand;
-            secret.tampered = false;
+            (secret.tampered, secret.handed) = (false, false);
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
         Write::Repair => {
+            secret.handed = false;
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
         Write::Release(orphaned) => {
+            secret.handed = false;
             secret.orphaned.extend(orphaned.iter().cloned());
             secret.controller = None;
             secret.label = (!secret.orphaned.is_empty()).then(|| owner.to_owned());

@@ -3,8 +3,8 @@
 use super::mutant::Mutant;
 use super::world::{Obj, Sec, Setting};
 use registry_token_operator::api::{
-    ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION,
-    STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
+    ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 use registry_token_operator::domain::audit::{Holder, Owner};
 use registry_token_operator::domain::object::Object;
@@ -52,8 +52,10 @@ fn maps(secret: &Sec) -> [BTreeMap<String, String>; 2] {
         (STORED_ANNOTATION, stored.map(|stored| stored.attempt.to_string())),
         (TOKEN_ID_ANNOTATION, stored.map(|stored| stored.id.clone())),
         (HANDLES_ANNOTATION, errand),
+        (ORIGIN_ANNOTATION, stored.map(|stored| stored.origin.to_string())),
         (CLOSED_ANNOTATION, secret.closed.then(|| "true".to_owned())),
         (REGISTRIES_ANNOTATION, Some("registries".to_owned())),
+        (ADOPT_ANNOTATION, secret.handed.then(|| "true".to_owned())),
         (ORPHANED_ANNOTATION, (!secret.orphaned.is_empty()).then(|| orphaned.join(","))),
     ];
     let annotations = annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();

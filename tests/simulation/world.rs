@@ -51,10 +51,10 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Rotates every hour, with an overlap of two minutes.
+    /// Rotates every three hours, with an overlap of two minutes.
     pub fn rotation(&self) -> Option<Rotation> {
         let overlap = Duration::from_mins(2);
-        self.rotation.then_some(Rotation { interval: Duration::from_hours(1), overlap })
+        self.rotation.then_some(Rotation { interval: Duration::from_hours(3), overlap })
     }
 }
 
@@ -73,6 +73,8 @@ pub struct Obj {
     pub revoke: bool,
     pub reissue: bool,
     pub suspended: bool,
+    /// How often it was asked to be looked at as a whole.
+    pub look_closer: u32,
     /// Tokens of which its user says that they are gone.
     pub gone: Vec<String>,
     pub status: Option<RegistryTokenStatus>,
@@ -96,6 +98,10 @@ pub struct Sec {
     pub foreign: bool,
     /// Somebody made it immutable.
     pub immutable: bool,
+    /// Its type is another.
+    pub wrong_type: bool,
+    /// Its user gives it to the object of its name.
+    pub handed: bool,
     /// Marks that what was left to its user may still bear.
     pub orphaned: Vec<Nonce>,
 }
