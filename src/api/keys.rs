@@ -24,7 +24,11 @@ pub const TOKEN_ID_ANNOTATION: &str = "registry-token.dev/token-id";
 /// it answers.
 pub const HANDLES_ANNOTATION: &str = "registry-token.dev/handles";
 
-/// Hash of the content that the operator wrote, to see whether somebody changed it.
+/// Where the token that the Secret holds comes from: a hash of its portal, and after a dot the portal's id of the token
+/// that it followed.
+pub const ORIGIN_ANNOTATION: &str = "registry-token.dev/origin";
+
+/// Hash of the content and of what is noted of its token, to see whether somebody changed one of them.
 pub const CHECKSUM_ANNOTATION: &str = "registry-token.dev/checksum";
 
 /// On an object or an issuer, set by its user: any new value replaces the token, and the old one

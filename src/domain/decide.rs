@@ -143,7 +143,9 @@ fn unless_working(seen: &Observed, fault: Fault) -> Action {
 #[must_use]
 pub fn works(seen: &Observed) -> bool {
     let known = recorded(&seen.object);
-    let stored = seen.secret.as_ref().and_then(|secret| secret.stored.as_ref());
+    // One that was made anew says nothing of itself before it is read.
+    let held = seen.secret.as_ref().filter(|secret| known.secret_uid.as_ref() == Some(&secret.uid));
+    let stored = held.and_then(|secret| secret.stored.as_ref());
     let current = known.token.as_ref();
     known.ready && !seen.object.deleting && stored.zip(current).is_some_and(|(held, token)| held.id == token.id)
 }
@@ -183,9 +185,7 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
     if facts.asks_registry() && !known.verified && unproved {
-        // Whom the registry never lets in, or nobody should use, need not be waited for.
-        let compromised = asked(seen, facts, known).filter(|errand| errand.cause == Cause::Replace);
-        return compromised.map_or(Action::Verify, |errand| attempt(seen, facts, errand));
+        return Action::Verify;
     }
     if !known.ready {
         return inspect(seen);

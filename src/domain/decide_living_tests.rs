@@ -183,3 +183,11 @@ fn a_secret_with_a_controller_is_not_said_to_be_handed_over_by_an_annotation() {
     };
     assert!(message(false).contains("adopt=true") && !message(true).contains("adopt=true"));
 }
+
+#[test]
+fn a_secret_that_was_made_anew_is_not_called_good_before_it_is_read() {
+    assert!(works(&at_rest()));
+    let anew = but_secret(|held| (held.uid, held.resource_version) = ("another".into(), "9".into()));
+    assert!(!works(&anew), "its metadata may be a copy, its type another");
+    assert_eq!(decide(&anew), Action::Inspect);
+}

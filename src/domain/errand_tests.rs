@@ -152,15 +152,3 @@ fn an_issuer_that_is_not_ready_asks_for_nothing() {
     seen.issuer = IssuerView::Missing;
     assert_eq!((decide(&seen), seen.now), (Action::Rest, now()));
 }
-
-#[test]
-fn a_compromised_token_is_replaced_though_the_registry_never_let_it_in() {
-    let never = |key: &str| {
-        let mut seen = annotated(&[(key, "1")], &[]);
-        let status = seen.object.status.as_mut().expect("a status");
-        status.conditions.retain(|one| !["LoginVerified", "Ready"].contains(&one.type_.as_str()));
-        seen
-    };
-    assert_eq!(decide(&never("replace")), attempt(Cause::Replace, &[("replace", "1")]));
-    assert_eq!(decide(&never("rotate")), Action::Verify, "what works is all that is worth an overlap");
-}

@@ -16,7 +16,9 @@ pub const fn waiting(reason: Reason, message: String) -> Fault {
     Fault { reason, message, stalled: false }
 }
 
-fn stalled(reason: Reason, message: &str) -> Fault {
+/// It lasts until somebody changes something.
+#[must_use]
+pub fn stalled(reason: Reason, message: &str) -> Fault {
     Fault { reason, message: message.to_owned(), stalled: true }
 }
 
@@ -73,7 +75,10 @@ pub fn suspended() -> Fault {
 /// The registry does not let the token in.
 #[must_use]
 pub fn login_refused(why: &str) -> Fault {
-    waiting(Reason::LoginRefused, format!("the registry does not let the token in ({why}); asked again"))
+    let message = format!(
+        "the registry does not let the token in ({why}); asked again. Where it never will, check the issuer's registries, or delete the Secret: it is made anew"
+    );
+    waiting(Reason::LoginRefused, message)
 }
 
 /// The registry cannot be asked.

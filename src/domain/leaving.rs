@@ -3,7 +3,7 @@
 use super::decide::Action;
 use super::fault::Fault;
 use super::faults::{portal_changed, waiting};
-use super::observed::{IssuerView, Observed};
+use super::observed::{IssuerFacts, IssuerView, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::Recorded;
 use super::vain::Deed;
@@ -38,6 +38,7 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
                 Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
             }
             Some(_) => Action::Leave,
+            None if !seen.object.revoke && from_elsewhere(held, facts) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
             None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
             None => match seen.in_vain(&Deed::Leave) {
@@ -57,6 +58,12 @@ fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
     stored.is_some_and(|stored| {
         !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
     })
+}
+
+/// Whether the Secret stores a token of another portal than the issuer names now.
+#[must_use]
+pub fn from_elsewhere(held: Option<&SecretMeta>, facts: &IssuerFacts) -> bool {
+    held.and_then(|held| held.stored.as_ref()).is_some_and(|stored| !stored.origin.is_here(facts))
 }
 
 #[cfg(test)]

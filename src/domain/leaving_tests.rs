@@ -133,3 +133,20 @@ fn whoever_waits_for_a_portal_to_be_revoked_is_told_the_way_out() {
         assert!(fault.message.contains("spec.deletionPolicy: Orphan"), "{}", fault.message);
     }
 }
+
+#[test]
+fn what_is_stored_of_another_portal_is_left_to_its_user_without_a_look_at_this_one() {
+    let moved = |revoke: bool| {
+        let mut seen = going(but(|seen| seen.object.status = None));
+        seen.object.revoke = revoke;
+        of_issuer(&mut seen, |facts| {
+            facts.portal.url = "https://elsewhere".into();
+            facts.list_visible = false;
+        });
+        seen
+    };
+    assert_eq!(decide(&moved(true)), Action::Adopt, "there it is said what to do");
+    let mut world = crate::domain::testing::World::of(moved(false));
+    assert_eq!(world.pass(), crate::domain::pass::End::Rest);
+    assert_eq!(world.asked, ["read object", "read secret", "release, marked", "release object"]);
+}

@@ -1,6 +1,6 @@
 //! What is known when a decision is made.
 
-use super::marker::{Attempt, IssuerTag, Marker, Nonce};
+use super::marker::{Attempt, IssuerTag, Marker, Nonce, hash};
 use super::object::Object;
 use super::pull_secret::SecretMeta;
 use super::recorded::recorded;
@@ -161,6 +161,12 @@ impl IssuerFacts {
     #[must_use]
     pub fn can_be_audited(&self) -> bool {
         self.list_visible || self.asks_registry()
+    }
+
+    /// A hash of where the portal is: what tells one from another.
+    #[must_use]
+    pub fn home(&self) -> String {
+        hash(&[&self.portal.url, &self.portal.application], 12)
     }
 
     /// What the portal is to show of a token with this nonce.

@@ -3,9 +3,10 @@
 
 use super::cause::Errand;
 use super::marker::Attempt;
+use super::observed::IssuerFacts;
 use crate::api::{
-    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
-    REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
+    ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,37 @@ impl fmt::Display for Reservation {
     }
 }
 
+/// Where a stored token comes from: all there is to prove it by where the portal lists nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Hash of the portal's address and application.
+    pub portal: String,
+    /// The portal's id of the token that status named then, if it named one.
+    pub after: Option<String>,
+}
+
+impl Origin {
+    fn parse(text: &str) -> Self {
+        match text.split_once('.') {
+            Some((portal, after)) => Self { portal: portal.to_owned(), after: Some(after.to_owned()) },
+            None => Self { portal: text.to_owned(), after: None },
+        }
+    }
+
+    /// Whether it comes from the portal that the issuer names now, as far as it says.
+    #[must_use]
+    pub fn is_here(&self, facts: &IssuerFacts) -> bool {
+        self.portal == facts.home()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.portal)?;
+        self.after.iter().try_for_each(|after| write!(f, ".{after}"))
+    }
+}
+
 /// The token that a Secret holds, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
@@ -42,6 +74,8 @@ pub struct Stored {
     pub id: String,
     /// What the attempt was made for.
     pub errand: Errand,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// Whose a Secret is.
@@ -132,7 +166,12 @@ impl SecretMeta {
             tied: raw.controller_uid == Some(claimant.uid) && labelled.is_some_and(|uid| uid == claimant.uid),
             reservation: text(ATTEMPT_ANNOTATION).and_then(Reservation::parse),
             reservation_seen: claimant.reservation_seen,
-            stored: stored.map(|(attempt, id)| Stored { attempt, id: id.to_owned(), errand: errand() }),
+            stored: stored.map(|(attempt, id)| Stored {
+                attempt,
+                id: id.to_owned(),
+                errand: errand(),
+                origin: text(ORIGIN_ANNOTATION).map(Origin::parse).unwrap_or_default(),
+            }),
             closed: text(CLOSED_ANNOTATION).is_some(),
             registries: text(REGISTRIES_ANNOTATION).map(str::to_owned),
         }
@@ -211,6 +250,8 @@ mod tests {
         let reservation = Reservation { attempt: attempt.clone(), holder: "pod-0.with.dots".into() };
         let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
         let errand = Errand { cause: Cause::Rotate, handles };
+        // An id may hold a dot itself.
+        let origin = Origin { portal: "portal".to_owned(), after: Some("1.6".to_owned()) };
         let read = meta(
             &[],
             &[
@@ -218,10 +259,11 @@ mod tests {
                 (HANDLES_ANNOTATION, &serde_json::to_string(&errand).expect("JSON")),
                 (STORED_ANNOTATION, &attempt.to_string()),
                 (TOKEN_ID_ANNOTATION, "17"),
+                (ORIGIN_ANNOTATION, &origin.to_string()),
             ],
             Some("o"),
         );
         assert_eq!(read.reservation, Some(reservation));
-        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand }));
+        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand, origin }));
     }
 }

@@ -19,6 +19,8 @@ pub struct Recorded {
     pub token: Option<RecordedToken>,
     /// Former ones.
     pub retiring: Vec<RetiringToken>,
+    /// The UID of the Secret that it speaks of.
+    pub secret_uid: Option<String>,
     /// The version of the Secret that was found in order.
     pub secret_version: Option<String>,
     /// The generation that the status speaks of.
@@ -62,6 +64,7 @@ pub fn recorded(object: &Object) -> Recorded {
         portal: status.portal.clone(),
         token: status.token.clone(),
         retiring: status.retiring.clone(),
+        secret_uid: status.secret.as_ref().and_then(|secret| secret.uid.clone()),
         secret_version: status.secret.as_ref().and_then(|secret| secret.resource_version.clone()),
         observed_generation: status.observed_generation,
         description_synced: generation_if(synced),

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::observed::{IssuerView, Observed};
 use super::pull_secret::Ownership;
 use crate::api::Reason;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Before what was refused is tried once more: somebody may have changed what we do not see, such as a
@@ -79,8 +79,8 @@ impl Ground {
 }
 
 /// What is not to be tried again yet, of each object. By a clock that only runs forward.
-#[derive(Debug, Default)]
-pub struct Patience(HashMap<String, (Ground, Vec<(Vain, Duration)>)>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patience(BTreeMap<String, (Ground, Vec<(Vain, Duration)>)>);
 
 impl Patience {
     /// Notes what a pass that ended now has tried in vain, or knew to be in vain.

@@ -124,12 +124,18 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
     // Whatever is new is unknown there.
     team.portal.configure(|config| config.registry_lag = Duration::from_hours(1));
     team.annotate("pull", "rotate", "1").await;
-    let message = team.until_condition("pull", "Reconciling", "True", "LoginRefused").await;
+    let message = team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
     assert!(message.contains("the old one kept"), "{message}");
+    let made = team.portal.ledger().all().len();
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
     assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
+    // Each try makes a token, so the next one is not made at once, whatever else is looked at.
+    team.patch("pull", json!({"metadata": {"labels": {"looked": "at"}}})).await;
+    team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
+    assert_eq!((made, team.portal.ledger().all().len(), team.portal.ledger().live().len()), (2, 2, 1));
     team.portal.configure(|config| config.registry_lag = Duration::ZERO);
+    team.annotate("pull", "reconcile", "now").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
 }

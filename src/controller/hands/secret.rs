@@ -9,7 +9,7 @@ use crate::domain::cause::Errand;
 use crate::domain::dockerconfig::{self, DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::effect::{Answer, Content, Write};
 use crate::domain::marker::Attempt;
-use crate::domain::pull_secret::{SecretMeta, Stored};
+use crate::domain::pull_secret::{Origin, SecretMeta, Stored};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -41,6 +41,8 @@ impl Hands<'_> {
 
     /// The whole Secret past every cache. Its data stay here.
     pub(super) async fn read_content(&mut self) -> Answer {
+        // From now on a login is meant with what is read: no attempt reads the content while it has a token in hand.
+        self.token = None;
         let found = match self.whole().await {
             Ok(found) => found,
             Err(error) => return unanswered(error),
@@ -126,7 +128,7 @@ impl Hands<'_> {
     pub(super) async fn try_commit(&self) -> Answer {
         let Some(meta) = &self.world.secret else { return Answer::Conflict };
         let attempt = Attempt::from_random(&[0; 16]);
-        let stored = Stored { attempt, id: "0".to_owned(), errand: Errand::default() };
+        let stored = Stored { attempt, id: "0".to_owned(), errand: Errand::default(), origin: Origin::default() };
         match self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await {
             Ok(_) => Answer::Done,
             Err(error) => unanswered(error),

@@ -3,8 +3,8 @@
 
 use crate::api::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION,
-    HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, STORED_ANNOTATION,
-    SecretTemplate, TOKEN_ID_ANNOTATION,
+    HANDLES_ANNOTATION, ORIGIN_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken,
+    STORED_ANNOTATION, SecretTemplate, TOKEN_ID_ANNOTATION,
 };
 use crate::controller::world::secret_name;
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
@@ -69,7 +69,7 @@ impl Body {
 /// A hash of the content and of what is noted of the token in it, salted by the object's UID: it shows that somebody
 /// changed one of them, and nothing of what the content is. Where the portal lists nothing, that id is what the token
 /// is later revoked by.
-fn checksum(uid: &str, noted: [Option<&str>; 2], content: &[u8]) -> String {
+fn checksum(uid: &str, noted: [Option<&str>; 3], content: &[u8]) -> String {
     let mut digest = Context::new(&SHA256);
     for text in [Some(uid)].into_iter().chain(noted) {
         digest.update(text.unwrap_or_default().as_bytes());
@@ -79,10 +79,10 @@ fn checksum(uid: &str, noted: [Option<&str>; 2], content: &[u8]) -> String {
     STANDARD.encode(&digest.finish().as_ref()[..12])
 }
 
-/// What is noted of the token: its attempt, and its id.
-fn noted(meta: &ObjectMeta) -> [Option<&str>; 2] {
+/// What is noted of the token: its attempt, its id, and where it comes from.
+fn noted(meta: &ObjectMeta) -> [Option<&str>; 3] {
     let text = |key| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str);
-    [STORED_ANNOTATION, TOKEN_ID_ANNOTATION].map(text)
+    [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION].map(text)
 }
 
 /// Wipes the content of a patch that was sent.
@@ -150,7 +150,9 @@ impl Dress<'_> {
 
     /// The token in it is no longer the object's.
     pub fn disown(meta: &ObjectMeta) -> Value {
-        Body::default().clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION]).finish(meta)
+        Body::default()
+            .clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION])
+            .finish(meta)
     }
 
     /// Left to its user: without our owner reference, label and annotations. Where the portal may still
@@ -162,6 +164,7 @@ impl Dress<'_> {
             STORED_ANNOTATION,
             TOKEN_ID_ANNOTATION,
             HANDLES_ANNOTATION,
+            ORIGIN_ANNOTATION,
             CHECKSUM_ANNOTATION,
             APPLIED_ANNOTATION,
             REGISTRIES_ANNOTATION,
@@ -185,13 +188,14 @@ impl Dress<'_> {
 
     /// A token stored, and the reservation taken back.
     pub fn commit(&self, meta: &ObjectMeta, stored: &Stored, content: &[u8]) -> Value {
+        let noted = [stored.attempt.to_string(), stored.id.clone(), stored.origin.to_string()];
         let errand = serde_json::to_string(&stored.errand).unwrap_or_default();
         let body = Body::default()
             .clear(&[ATTEMPT_ANNOTATION])
             .set(STORED_ANNOTATION, &stored.attempt.to_string())
             .set(TOKEN_ID_ANNOTATION, &stored.id)
-            .set(HANDLES_ANNOTATION, &errand);
-        let noted = [stored.attempt.to_string(), stored.id.clone()];
+            .set(HANDLES_ANNOTATION, &errand)
+            .set(ORIGIN_ANNOTATION, &noted[2]);
         self.fill(body, meta, noted.each_ref().map(|text| Some(text.as_str())), content).finish(meta)
     }
 
@@ -200,7 +204,7 @@ impl Dress<'_> {
         self.fill(Body::default(), meta, noted(meta), content).finish(meta)
     }
 
-    fn fill(&self, body: Body, meta: &ObjectMeta, noted: [Option<&str>; 2], content: &[u8]) -> Body {
+    fn fill(&self, body: Body, meta: &ObjectMeta, noted: [Option<&str>; 3], content: &[u8]) -> Body {
         let mut body = body.set(CHECKSUM_ANNOTATION, &checksum(&self.uid(), noted, content));
         self.desire(meta, &mut body);
         body.owners = Some(self.owners(meta));
@@ -263,7 +267,7 @@ impl Dress<'_> {
 mod tests {
     use super::*;
 
-    fn written(annotations: [(&str, &str); 2], content: &[u8]) -> ObjectMeta {
+    fn written(annotations: [(&str, &str); 3], content: &[u8]) -> ObjectMeta {
         let meta = ObjectMeta {
             annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
             ..ObjectMeta::default()
@@ -275,10 +279,13 @@ mod tests {
 
     #[test]
     fn a_checksum_covers_the_content_what_is_noted_of_it_and_whose_it_is() {
-        let meta = written([(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17")], b"login");
+        let meta = written(
+            [(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17"), (ORIGIN_ANNOTATION, "portal.16")],
+            b"login",
+        );
         assert!(intact("uid", &meta, b"login"));
         assert!(!intact("uid", &meta, b"another login") && !intact("another uid", &meta, b"login"));
-        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, CHECKSUM_ANNOTATION] {
+        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION, CHECKSUM_ANNOTATION] {
             let mut forged = meta.clone();
             forged
                 .annotations
@@ -289,7 +296,10 @@ mod tests {
             forged.annotations.as_mut().and_then(|all| all.remove(key)).expect("it is there");
             assert!(!intact("uid", &forged, b"login"), "{key} was removed");
         }
-        let shifted = written([(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7")], b"login");
+        let shifted = written(
+            [(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7"), (ORIGIN_ANNOTATION, "portal.16")],
+            b"login",
+        );
         assert_ne!(
             meta.annotations.expect("some")[CHECKSUM_ANNOTATION],
             shifted.annotations.expect("some")[CHECKSUM_ANNOTATION]

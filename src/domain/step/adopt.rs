@@ -6,9 +6,9 @@
 
 use super::{Flow, Outcome, failed, note};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
-use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
+use crate::domain::effect::{Answer, Content, Named, Request, Row, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
-use crate::domain::faults::{registry_unavailable, waiting};
+use crate::domain::faults::{stalled, waiting};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::Stored;
@@ -33,10 +33,18 @@ enum Stage {
     Finding,
     Doubting,
     ReadingContent,
-    LoggingIn { username: String },
-    ReadingObject { token: Option<Named>, login: Verdict },
-    Confirming { token: Named, login: Verdict },
+    ReadingObject(Option<Proof>),
+    Confirming(Named),
     Writing,
+}
+
+/// What proves a stored token to be this object's.
+#[derive(Clone, Debug, PartialEq)]
+enum Proof {
+    /// The portal shows it with the mark of this attempt.
+    Listed(Named),
+    /// Content and note are what the operator wrote for this object, as far as the checksum says.
+    Written(Named),
 }
 
 type Next = Flow<Adopting>;
@@ -66,41 +74,28 @@ impl Adopting {
                     self.at(Request::LogIn, Stage::Doubting)
                 }
                 Answer::Rows(rows) => {
-                    let token = self.proved_by(seen, rows);
-                    self.at(Request::ReadObject, Stage::ReadingObject { token, login: Verdict::NotAsked })
+                    let proof = self.proved_by(seen, rows);
+                    self.at(Request::ReadObject, Stage::ReadingObject(proof))
                 }
                 other => Flow::End(failed(other)),
             },
             Stage::ReadingContent => match answer {
-                Answer::Content(Some(found)) => match found.1 {
-                    // The checksum is salted with the object's UID: what was copied beside its original logs
-                    // in too, and is the original's. Taken in, it would soon be revoked. And it covers the id,
-                    // by which the token is revoked one day: a forged one may be a colleague's.
-                    Content::Login { username, intact: true, .. } if asks_registry(seen) => {
-                        self.at(Request::LogIn, Stage::LoggingIn { username })
-                    }
-                    Content::Login { username, intact: true, .. } => {
-                        let token = Some(Named { id: self.stored.id.clone(), username });
-                        self.at(Request::ReadObject, Stage::ReadingObject { token, login: Verdict::NotAsked })
-                    }
-                    _ => self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked }),
-                },
+                Answer::Content(Some(found)) => self.content_read(seen, found.1),
                 other => Flow::End(failed(other)),
             },
             Stage::Doubting => match answer {
                 Answer::Login(Verdict::Refused(_) | Verdict::NotAsked) => {
-                    self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked })
+                    self.at(Request::ReadObject, Stage::ReadingObject(None))
                 }
                 Answer::Login(_) => Flow::End(Outcome::WaitFor(AGAIN, unlisted())),
                 other => Flow::End(failed(other)),
             },
-            Stage::LoggingIn { username } => self.logged_in(username, answer),
-            Stage::ReadingObject { token, login } => match answer {
-                Answer::Object(Some(_)) => self.decide(seen, token, login),
+            Stage::ReadingObject(proof) => match answer {
+                Answer::Object(Some(_)) => self.decide(seen, proof),
                 other => Flow::End(failed(other)),
             },
-            Stage::Confirming { token, login } => match answer {
-                Answer::Secret(Some(_)) if self.still_stored(seen) => self.take_in(seen, token, login),
+            Stage::Confirming(token) => match answer {
+                Answer::Secret(Some(_)) if self.still_stored(seen) => self.take_in(seen, token),
                 Answer::Secret(_) => Flow::End(Outcome::LookAgain),
                 other => Flow::End(failed(other)),
             },
@@ -126,49 +121,52 @@ impl Adopting {
                 let id = self.stored.id.clone();
                 self.at(Request::Find(Rows::WithId(id)), Stage::Finding)
             }
-            // Where nobody can look a row up, what the operator wrote is believed, and whoever has the secret logs in.
+            // Where nobody can look a row up, what the operator wrote is believed.
             Some(_) => self.at(Request::ReadContent, Stage::ReadingContent),
             None => Flow::End(Outcome::LookAgain),
         }
     }
 
+    /// The checksum is salted with the object's UID: what was copied beside its original is the original's. It covers
+    /// the id, by which the token is revoked one day: a forged one may be a colleague's. No registry is asked: one that
+    /// lags would have it given up for good, since nothing else names it.
+    fn content_read(self, seen: &Observed, content: Content) -> Next {
+        let proof = match content {
+            Content::Login { username, intact: true, .. } => {
+                Some(Proof::Written(Named { id: self.stored.id.clone(), username }))
+            }
+            _ => None,
+        };
+        if proof.is_some() && !seen.facts().is_some_and(|facts| self.stored.origin.is_here(facts)) {
+            return Flow::End(Outcome::Failed(elsewhere()));
+        }
+        self.at(Request::ReadObject, Stage::ReadingObject(proof))
+    }
+
     /// The row of that id carries this object's nonce: an attempt that was copied to another
     /// object, or an annotation that was forged, fits nobody's token.
-    fn proved_by(&self, seen: &Observed, rows: Vec<crate::domain::effect::Row>) -> Option<Named> {
+    fn proved_by(&self, seen: &Observed, rows: Vec<Row>) -> Option<Proof> {
         let marker = seen.marker(seen.facts()?, &self.stored.attempt);
-        let proved =
-            |row: &crate::domain::effect::Row| row.token.id == self.stored.id && marker.is_in(&row.description);
-        rows.into_iter().find(proved).map(|row| row.token)
+        let proved = |row: &Row| row.token.id == self.stored.id && marker.is_in(&row.description);
+        rows.into_iter().find(proved).map(|row| Proof::Listed(row.token))
     }
 
-    fn logged_in(self, username: String, answer: Answer) -> Next {
-        let id = self.stored.id.clone();
-        match answer {
-            Answer::Login(Verdict::Accepted) => {
-                let token = Some(Named { id, username });
-                self.at(Request::ReadObject, Stage::ReadingObject { token, login: Verdict::Accepted })
-            }
-            Answer::Login(Verdict::Refused(_)) => {
-                self.at(Request::ReadObject, Stage::ReadingObject { token: None, login: Verdict::NotAsked })
-            }
-            Answer::Login(Verdict::Unknown(why)) => Flow::End(Outcome::Failed(registry_unavailable(&why))),
-            other => Flow::End(failed(other)),
-        }
-    }
-
-    fn decide(self, seen: &Observed, token: Option<Named>, login: Verdict) -> Next {
+    fn decide(self, seen: &Observed, proof: Option<Proof>) -> Next {
         let known = recorded(&seen.object);
         let named = known.token.as_ref().is_some_and(|token| token.id == self.stored.id);
         if named || known.retires(&self.stored.id) {
             return Flow::End(Outcome::Again);
         }
-        match token {
-            Some(token) => self.at(Request::ReadSecret, Stage::Confirming { token, login }),
-            None => self.at(Request::Secret(Write::Disown), Stage::Writing),
+        // A Secret that was restored to what it held before is intact too: it follows none that status names now.
+        let follows = known.token.is_none_or(|token| self.stored.origin.after.as_ref() == Some(&token.id));
+        match proof {
+            Some(Proof::Listed(token)) => self.at(Request::ReadSecret, Stage::Confirming(token)),
+            Some(Proof::Written(token)) if follows => self.at(Request::ReadSecret, Stage::Confirming(token)),
+            _ => self.at(Request::Secret(Write::Disown), Stage::Writing),
         }
     }
 
-    fn take_in(self, seen: &Observed, token: Named, login: Verdict) -> Next {
+    fn take_in(self, seen: &Observed, token: Named) -> Next {
         let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
         let nonce = nonce(seen, &self.stored.attempt);
         let request_time = Time(seen.now);
@@ -176,10 +174,8 @@ impl Adopting {
         // Not yet read in full: the next decision inspects it.
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None };
-        let login = match login {
-            Verdict::NotAsked if facts.asks_registry() => Verdict::Unknown("not asked yet".to_owned()),
-            login => login,
-        };
+        let login =
+            if facts.asks_registry() { Verdict::Unknown("not asked yet".to_owned()) } else { Verdict::NotAsked };
         let (portal, errand) = (facts.portal.clone(), self.stored.errand.clone());
         match note(seen, Fact::TokenStored { token, portal, secret, errand, login }) {
             Some(request) => self.at(request, Stage::Writing),
@@ -195,6 +191,11 @@ fn asks_registry(seen: &Observed) -> bool {
 fn unlisted() -> Fault {
     let message = "the Secret holds a token that the portal does not list, though the registry lets it in or cannot be asked: looked at again. If this stays, give the issuer credentials that see the token, or revoke it by hand";
     waiting(Reason::TokenNotListed, message.to_owned())
+}
+
+fn elsewhere() -> Fault {
+    let message = "the Secret holds a token of another portal than the issuer names now, and no list can show whose it is: set the issuer back; tokens do not move";
+    stalled(Reason::PortalChanged, message)
 }
 
 fn nonce(seen: &Observed, attempt: &Attempt) -> String {

@@ -7,7 +7,7 @@ use crate::domain::effect::Row;
 use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{
-    World, at_rest, attempt, errand, fault, new, of_issuer, reserved, secret, stored, tell, token,
+    World, at_rest, attempt, errand, fault, new, of_issuer, origin, reserved, secret, stored, tell, token,
 };
 
 fn run(world: &mut World, cause: Cause) -> Outcome {
@@ -120,7 +120,8 @@ fn a_commit_that_did_take_place_is_recorded_and_read_before_it_is_called_good() 
     for (answer, _) in unanswered_commits() {
         let world = World::of(new()).on("commit 18", answer);
         let mut world = finding(world, |_| {
-            let stored = Stored { attempt: attempt(2), id: "18".into(), errand: errand(Cause::First) };
+            let stored =
+                Stored { attempt: attempt(2), id: "18".into(), errand: errand(Cause::First), origin: origin() };
             Some(SecretMeta { stored: Some(stored), ..secret() })
         });
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
@@ -165,8 +166,24 @@ fn a_token_that_nothing_names_any_more_is_revoked() {
             });
             let outcome = run(&mut world, Cause::First);
             assert_eq!(reason(&outcome), why, "{outcome:?}");
-            assert_eq!(last(&world), ["commit 18", "read secret", "revoke 18"], "there is nothing of ours to drop");
+            let order = ["commit 18", "read secret", "read object", "revoke 18"];
+            assert_eq!(last(&world), order, "there is nothing of ours to drop");
         }
+    }
+}
+
+#[test]
+fn a_token_that_another_operator_took_in_and_rotated_away_meanwhile_lives_on_for_its_overlap() {
+    for (answer, why) in unanswered_commits() {
+        let world = World::of(new()).on("commit 18", answer);
+        let world = finding(world, |_| Some(SecretMeta { stored: None, ..secret() }));
+        let mut world = world.meanwhile("read object", |world| {
+            tell(&mut world.seen, crate::domain::testing::stored("18", Cause::First));
+            tell(&mut world.seen, crate::domain::testing::stored("19", Cause::Rotate));
+        });
+        let outcome = run(&mut world, Cause::First);
+        assert_eq!(reason(&outcome), why, "{outcome:?}");
+        assert_eq!(last(&world), ["commit 18", "read secret", "read object"], "nothing is revoked");
     }
 }
 

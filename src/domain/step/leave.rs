@@ -6,6 +6,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::RetiringToken;
 use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
 use crate::domain::faults::{not_listed_for, portal_changed};
+use crate::domain::leaving::from_elsewhere;
 use crate::domain::marker::{Attempt, Marker, Nonce};
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::{Ownership, SecretMeta};
@@ -52,7 +53,9 @@ fn ours(seen: &Observed) -> Option<&SecretMeta> {
 /// Begins by closing the Secret.
 #[must_use]
 pub fn begin(seen: &Observed) -> Next {
-    let elsewhere = |facts: &IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_some();
+    let elsewhere = |facts: &IssuerFacts| {
+        portal_changed(&recorded(&seen.object), facts).is_some() || from_elsewhere(ours(seen), facts)
+    };
     if !seen.object.revoke && seen.facts().is_none_or(elsewhere) {
         // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
         // nothing is looked for, edited or revoked.

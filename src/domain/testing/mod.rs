@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::marker::{Attempt, IssuerTag, Marker, Nonce};
 use super::object::{Object, Rotation};
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
-use super::pull_secret::{Ownership, Reservation, SecretMeta, Stored};
+use super::pull_secret::{Origin, Ownership, Reservation, SecretMeta, Stored};
 use super::status::{Fact, Saying, next};
 use crate::api::{Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
@@ -67,6 +67,10 @@ pub fn portal() -> RecordedPortal {
     RecordedPortal { url: "https://portal".into(), application: "tcp".into(), user: "k8s".into() }
 }
 
+pub fn origin() -> Origin {
+    Origin { portal: facts().home(), after: None }
+}
+
 pub fn facts() -> IssuerFacts {
     IssuerFacts {
         tag: tag(),
@@ -97,7 +101,7 @@ pub fn secret() -> SecretMeta {
         tied: true,
         reservation: None,
         reservation_seen: Duration::ZERO,
-        stored: Some(Stored { attempt: former(), id: "17".into(), errand: Errand::default() }),
+        stored: Some(Stored { attempt: former(), id: "17".into(), errand: Errand::default(), origin: origin() }),
         closed: false,
         registries: Some("registries".into()),
     }

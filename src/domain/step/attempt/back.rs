@@ -6,6 +6,7 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{refused, unavailable};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::SecretMeta;
+use crate::domain::recorded::recorded;
 use crate::domain::step::{Flow, Outcome, failed};
 
 /// The way back: what is still to be done, in this order.
@@ -28,6 +29,8 @@ enum Retreat {
     Dropping,
     Reading,
     Seeking,
+    /// Whether the object names what was committed after all.
+    Naming,
     Revoking,
 }
 
@@ -54,9 +57,10 @@ impl Attempting {
         self.back(Back { revoke: vec![token], ..Back::new(Retreat::Dropping, outcome) })
     }
 
-    /// Tokens that nothing names and nothing can name.
+    /// Tokens that the Secret names no more. One that was committed, and adopted by another operator, may have been
+    /// rotated away since: then the object names it.
     pub(super) fn revoke(self, revoke: Vec<Named>, outcome: Outcome) -> Next {
-        self.back(Back { revoke, ..Back::new(Retreat::Revoking, outcome) })
+        self.back(Back { revoke, ..Back::new(Retreat::Naming, outcome) })
     }
 
     fn back(self, back: Back) -> Next {
@@ -65,6 +69,7 @@ impl Attempting {
             Retreat::Dropping => Request::Secret(Write::Drop),
             // Seeking is asked for by the caller, which knows the mark.
             Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
+            Retreat::Naming => Request::ReadObject,
             Retreat::Revoking => match back.revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
                 None => return Flow::End(back.outcome),
@@ -85,9 +90,14 @@ impl Attempting {
                 };
                 self.back(Back { at: Retreat::Reading, refusal, ..back })
             }
-            (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(seen, back, found.as_deref()),
+            (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(back, found.as_deref()),
             (Retreat::Seeking, Answer::Rows(rows)) => {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
+                self.back(Back { at: Retreat::Revoking, ..back })
+            }
+            (Retreat::Naming, Answer::Object(object)) => {
+                let named = object.map(|object| recorded(&object).tokens()).unwrap_or_default();
+                back.revoke.retain(|token| !named.contains(token));
                 self.back(Back { at: Retreat::Revoking, ..back })
             }
             // The audit that was asked for seeks it again.
@@ -97,12 +107,12 @@ impl Attempting {
                 self.back(back)
             }
             (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
-            (Retreat::Reading | Retreat::Revoking, _) => self.leave_to_audit(back),
+            (Retreat::Reading | Retreat::Naming | Retreat::Revoking, _) => self.leave_to_audit(back),
         }
     }
 
     /// The reservation could not be taken back, or nobody knows whether it was.
-    fn not_dropped(self, seen: &Observed, back: Back, found: Option<&SecretMeta>) -> Next {
+    fn not_dropped(self, back: Back, found: Option<&SecretMeta>) -> Next {
         let stored = found.and_then(|meta| meta.stored.as_ref());
         if stored.is_some_and(|stored| stored.attempt == self.attempt) {
             // Whoever made it has committed meanwhile.
@@ -113,7 +123,7 @@ impl Attempting {
             // Somebody else took it back, or committed and has gone on since: then its token may be one
             // that retires. What it made is left to the audit that is asked for.
             (false, _) if back.seek => Flow::End(back.outcome),
-            (false, _) => self.dropped(seen, back),
+            (false, _) => self.back(Back { at: Retreat::Naming, ..back }),
             // The next pass sees our reservation, and takes it out. Where that is not allowed, that is what
             // stands in the way now, whatever did before.
             (true, 0) => Flow::End(back.refusal.map_or(back.outcome, Outcome::Failed)),

@@ -5,16 +5,23 @@ use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{refused, unavailable};
-use crate::domain::observed::Observed;
-use crate::domain::pull_secret::Stored;
+use crate::domain::observed::{IssuerFacts, Observed};
+use crate::domain::pull_secret::{Origin, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use crate::domain::step::{Flow, Outcome, failed, note};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Attempting {
-    pub(super) fn commit(self, token: Named, tries: u8) -> Next {
-        let stored = Stored { attempt: self.attempt.clone(), id: token.id.clone(), errand: self.errand.clone() };
+    pub(super) fn commit(self, seen: &Observed, token: Named, tries: u8) -> Next {
+        let portal = seen.facts().map(IssuerFacts::home).unwrap_or_default();
+        let after = recorded(&seen.object).token.map(|former| former.id);
+        let stored = Stored {
+            attempt: self.attempt.clone(),
+            id: token.id.clone(),
+            errand: self.errand.clone(),
+            origin: Origin { portal, after },
+        };
         self.at(Request::Secret(Write::Commit(stored)), Stage::Committing { token, tries })
     }
 
@@ -53,7 +60,7 @@ impl Attempting {
             self.unread = true;
             self.log_in(seen, token)
         } else if reserved.is_none_or(|held| held.attempt != self.attempt) {
-            // Nothing names this attempt any more, and nothing can: nobody else would revoke it.
+            // The Secret names this attempt no more, and never will.
             self.revoke(vec![token], outcome)
         } else if refusal.is_some() {
             self.undo(token, outcome)
@@ -61,7 +68,7 @@ impl Attempting {
             // Else the next token would be asked for at once, and given back like this one.
             self.undo(token, Outcome::Failed(unavailable("the API server does not take the token for its Secret")))
         } else {
-            self.commit(token, left)
+            self.commit(seen, token, left)
         }
     }
 

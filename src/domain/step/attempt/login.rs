@@ -4,6 +4,7 @@
 use super::{Attempting, MOMENT, Next, Stage, TRIES};
 use crate::api::Reason;
 use crate::domain::effect::{Answer, Named, Request, Verdict};
+use crate::domain::fault::Fault;
 use crate::domain::faults::waiting;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::step::{Flow, Outcome};
@@ -53,19 +54,19 @@ impl Attempting {
         if self.errand.cause.replaces_a_working_token() && mode(seen) != LoginMode::Disabled {
             return self.at(Request::LogIn, Stage::Checking { token, left: LOG_INS });
         }
-        self.commit(token, TRIES)
+        self.commit(seen, token, TRIES)
     }
 
     pub(super) fn checked(mut self, seen: &Observed, token: Named, left: u8, answer: Answer) -> Next {
         let (reason, message) = match heard(answer) {
-            Verdict::NotAsked => return self.commit(token, TRIES),
+            Verdict::NotAsked => return self.commit(seen, token, TRIES),
             Verdict::Accepted => {
                 self.login = Some(Verdict::Accepted);
-                return self.commit(token, TRIES);
+                return self.commit(seen, token, TRIES);
             }
             Verdict::Unknown(why) if mode(seen) == LoginMode::BestEffort => {
                 self.login = Some(Verdict::Unknown(why));
-                return self.commit(token, TRIES);
+                return self.commit(seen, token, TRIES);
             }
             Verdict::Refused(_) if left > 0 => {
                 let wait = MOMENT * 2_u32.pow(u32::from(LOG_INS - left + 1));
@@ -79,8 +80,13 @@ impl Attempting {
                 format!("the registry cannot be asked whether it lets the new token in ({why})"),
             ),
         };
-        let fault = waiting(reason, format!("{message}: it is revoked, and the old one kept; tried again"));
-        self.undo(token, Outcome::Failed(fault))
+        // Each try makes a token: one that was refused to the end is not made again soon.
+        let stalled = reason == Reason::LoginRefused;
+        let message = format!(
+            "{message}: it is revoked, and the old one kept; tried again{}",
+            if stalled { " after ten minutes" } else { "" }
+        );
+        self.undo(token, Outcome::Failed(Fault { stalled, ..waiting(reason, message) }))
     }
 
     /// After the commit. Of a token that replaces a working one the registry was asked before.
