@@ -180,6 +180,6 @@ pub fn gone(world: &World, slot: usize) -> Vec<String> {
 pub fn former(world: &World, slot: usize) -> Option<Sec> {
     let here = &world.slots[slot];
     let now = here.secret.as_ref().filter(|now| !now.foreign && now.controller.is_some())?;
-    let old = here.old_secrets.iter().rev().flatten();
-    old.filter(|old| old.uid == now.uid && old.stored.is_some() && old.stored != now.stored).cloned().next()
+    let mut old = here.old_secrets.iter().rev().flatten();
+    old.find(|old| old.uid == now.uid && old.stored.is_some() && old.stored != now.stored).cloned()
 }
