@@ -24,8 +24,8 @@ pub const TOKEN_ID_ANNOTATION: &str = "registry-token.dev/token-id";
 /// it answers.
 pub const HANDLES_ANNOTATION: &str = "registry-token.dev/handles";
 
-/// Where the token that the Secret holds comes from: a hash of its portal, and after a dot the portal's id of the token
-/// that it followed.
+/// Where the token that the Secret holds comes from, with dots between: a hash of its portal, when it was asked for in
+/// seconds since 1970, and the portal's id of the token that it followed.
 pub const ORIGIN_ANNOTATION: &str = "registry-token.dev/origin";
 
 /// Hash of the content and of what is noted of its token, to see whether somebody changed one of them.

@@ -279,7 +279,9 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
     if let Some(fault) = too_long(&seen.object, facts) {
         return Action::Wait(fault);
     }
-    match seen.in_vain(&Deed::Attempt) {
+    // That a successor was refused says nothing of a token that pods are waiting for.
+    let successor = errand.cause.replaces_a_working_token();
+    match seen.in_vain(&Deed::Attempt).filter(|vain| successor || vain.fault.reason != Reason::LoginRefused) {
         Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
         None => Action::Attempt(errand),
     }

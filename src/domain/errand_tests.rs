@@ -1,10 +1,12 @@
 use super::*;
+use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
 use crate::domain::observed::IssuerView;
 use crate::domain::status::Fact;
 use crate::domain::testing::{
-    asked, at, at_rest, but, errand, every, new, now, of_issuer, recorded_secret, retiring, stored, tell, token,
+    asked, at, at_rest, but, errand, every, fault, new, now, of_issuer, recorded_secret, retiring, stored, tell, token,
 };
+use crate::domain::vain::{Deed, Vain};
 use std::time::Duration;
 
 /// At rest, with these annotations of object and issuer.
@@ -151,4 +153,23 @@ fn an_issuer_that_is_not_ready_asks_for_nothing() {
     let mut seen = annotated(&[("rotate", "1")], &[]);
     seen.issuer = IssuerView::Missing;
     assert_eq!((decide(&seen), seen.now), (Action::Rest, now()));
+}
+
+#[test]
+fn a_successor_that_was_refused_holds_up_no_token_that_pods_wait_for() {
+    let refused = |reason| {
+        let mut seen = annotated(&[("rotate", "1")], &[]);
+        seen.vain = vec![Vain { left: Duration::from_mins(9), ..Vain::new(Deed::Attempt, fault(reason)) }];
+        seen
+    };
+    assert!(
+        matches!(decide(&refused(Reason::LoginRefused)), Action::WaitFor(..) | Action::RestFor(_)),
+        "the successor waits"
+    );
+    let mut lost = refused(Reason::LoginRefused);
+    lost.secret.as_mut().expect("a Secret").stored = None;
+    assert_eq!(decide(&lost), attempt(Cause::Lost, &[("rotate", "1")]));
+    let mut refused = refused(Reason::RequestRefused);
+    refused.secret = lost.secret;
+    assert!(matches!(decide(&refused), Action::WaitFor(..)), "what the portal refuses it refuses for every cause");
 }

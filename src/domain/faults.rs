@@ -16,9 +16,7 @@ pub const fn waiting(reason: Reason, message: String) -> Fault {
     Fault { reason, message, stalled: false }
 }
 
-/// It lasts until somebody changes something.
-#[must_use]
-pub fn stalled(reason: Reason, message: &str) -> Fault {
+fn stalled(reason: Reason, message: &str) -> Fault {
     Fault { reason, message: message.to_owned(), stalled: true }
 }
 
@@ -140,6 +138,14 @@ pub fn portal_changed(known: &Recorded, facts: &IssuerFacts) -> Option<Fault> {
         recorded.url, recorded.application, facts.portal.url, facts.portal.application
     );
     moved.then(|| stalled(Reason::PortalChanged, &message))
+}
+
+/// What a Secret stores, and no status names, is of another portal than the issuer's.
+#[must_use]
+pub fn of_another_portal() -> Fault {
+    let message =
+        "the Secret holds a token of another portal than the issuer names now: set the issuer back; tokens do not move";
+    stalled(Reason::PortalChanged, message)
 }
 
 /// Whether it proves anything that a list, begun then, lacks a token that was in the portal at that

@@ -2,7 +2,7 @@
 
 use super::decide::Action;
 use super::fault::Fault;
-use super::faults::{portal_changed, waiting};
+use super::faults::{of_another_portal, portal_changed, waiting};
 use super::observed::{IssuerFacts, IssuerView, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::Recorded;
@@ -38,7 +38,11 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
                 Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
             }
             Some(_) => Action::Leave,
-            None if !seen.object.revoke && from_elsewhere(held, facts) => Action::Leave,
+            None if seen.object.revoke && from_elsewhere(held, known, facts) => {
+                let fault = of_another_portal();
+                Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
+            }
+            None if from_elsewhere(held, known, facts) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
             None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
             None => match seen.in_vain(&Deed::Leave) {
@@ -60,10 +64,11 @@ fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
     })
 }
 
-/// Whether the Secret stores a token of another portal than the issuer names now.
+/// Whether the Secret stores a token of another portal than the issuer names now, which status does not name.
 #[must_use]
-pub fn from_elsewhere(held: Option<&SecretMeta>, facts: &IssuerFacts) -> bool {
-    held.and_then(|held| held.stored.as_ref()).is_some_and(|stored| !stored.origin.is_here(facts))
+pub fn from_elsewhere(held: Option<&SecretMeta>, known: &Recorded, facts: &IssuerFacts) -> bool {
+    let stored = held.and_then(|held| held.stored.as_ref());
+    unnamed(held, known) && stored.is_some_and(|stored| stored.origin.is_elsewhere(facts))
 }
 
 #[cfg(test)]

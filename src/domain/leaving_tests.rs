@@ -145,8 +145,9 @@ fn what_is_stored_of_another_portal_is_left_to_its_user_without_a_look_at_this_o
         });
         seen
     };
-    assert_eq!(decide(&moved(true)), Action::Adopt, "there it is said what to do");
+    let Action::Wait(told) = decide(&moved(true)) else { panic!("{:?}", decide(&moved(true))) };
+    assert!(told.reason == Reason::PortalChanged && told.message.contains("deletionPolicy: Orphan"), "{told:?}");
     let mut world = crate::domain::testing::World::of(moved(false));
     assert_eq!(world.pass(), crate::domain::pass::End::Rest);
-    assert_eq!(world.asked, ["read object", "read secret", "release, marked", "release object"]);
+    assert_eq!(world.asked, ["read object", "read secret", "close", "release, marked", "release object"]);
 }

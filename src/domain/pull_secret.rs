@@ -6,7 +6,7 @@ use super::marker::Attempt;
 use super::observed::IssuerFacts;
 use crate::api::{
     ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
-    ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RecordedToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,30 +37,42 @@ impl fmt::Display for Reservation {
 /// Where a stored token comes from: all there is to prove it by where the portal lists nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Hash of the portal's address and application.
+    /// Hash of the portal's address and application; empty where nothing is noted.
     pub portal: String,
+    /// When it was asked for, in seconds since 1970.
+    pub asked: i64,
     /// The portal's id of the token that status named then, if it named one.
     pub after: Option<String>,
 }
 
 impl Origin {
+    /// What cannot be read counts as absent.
     fn parse(text: &str) -> Self {
-        match text.split_once('.') {
-            Some((portal, after)) => Self { portal: portal.to_owned(), after: Some(after.to_owned()) },
-            None => Self { portal: text.to_owned(), after: None },
-        }
+        let mut parts = text.splitn(3, '.');
+        let (portal, asked) = (parts.next().unwrap_or_default(), parts.next().and_then(|asked| asked.parse().ok()));
+        asked.map_or_else(Self::default, |asked| Self {
+            portal: portal.to_owned(),
+            asked,
+            after: parts.next().map(str::to_owned),
+        })
     }
 
-    /// Whether it comes from the portal that the issuer names now, as far as it says.
+    /// Whether it comes from another portal than the issuer names now.
     #[must_use]
-    pub fn is_here(&self, facts: &IssuerFacts) -> bool {
-        self.portal == facts.home()
+    pub fn is_elsewhere(&self, facts: &IssuerFacts) -> bool {
+        !self.portal.is_empty() && self.portal != facts.home()
+    }
+
+    /// Whether it is younger than the token that status names: what a Secret was restored to is not.
+    #[must_use]
+    pub fn follows(&self, current: &RecordedToken) -> bool {
+        self.after.as_ref() == Some(&current.id) || self.asked > current.request_time.0.as_second()
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.portal)?;
+        write!(f, "{}.{}", self.portal, self.asked)?;
         self.after.iter().try_for_each(|after| write!(f, ".{after}"))
     }
 }
@@ -251,7 +263,7 @@ mod tests {
         let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
         let errand = Errand { cause: Cause::Rotate, handles };
         // An id may hold a dot itself.
-        let origin = Origin { portal: "portal".to_owned(), after: Some("1.6".to_owned()) };
+        let origin = Origin { portal: "portal".to_owned(), asked: 1_900_000_000, after: Some("1.6".to_owned()) };
         let read = meta(
             &[],
             &[

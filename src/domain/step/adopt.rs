@@ -8,7 +8,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Content, Named, Request, Row, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
-use crate::domain::faults::{stalled, waiting};
+use crate::domain::faults::{of_another_portal, waiting};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::Stored;
@@ -80,7 +80,7 @@ impl Adopting {
                 other => Flow::End(failed(other)),
             },
             Stage::ReadingContent => match answer {
-                Answer::Content(Some(found)) => self.content_read(seen, found.1),
+                Answer::Content(Some(found)) => self.content_read(found.1),
                 other => Flow::End(failed(other)),
             },
             Stage::Doubting => match answer {
@@ -117,6 +117,11 @@ impl Adopting {
             other => return Flow::End(failed(other)),
         }
         match seen.facts() {
+            Some(facts) if self.stored.origin.is_elsewhere(facts) => match recorded(&seen.object).token {
+                None => Flow::End(Outcome::Failed(of_another_portal())),
+                // Its token is of this portal: the Secret was restored to what it held before.
+                Some(_) => self.at(Request::ReadObject, Stage::ReadingObject(None)),
+            },
             Some(facts) if facts.list_visible => {
                 let id = self.stored.id.clone();
                 self.at(Request::Find(Rows::WithId(id)), Stage::Finding)
@@ -130,16 +135,13 @@ impl Adopting {
     /// The checksum is salted with the object's UID: what was copied beside its original is the original's. It covers
     /// the id, by which the token is revoked one day: a forged one may be a colleague's. No registry is asked: one that
     /// lags would have it given up for good, since nothing else names it.
-    fn content_read(self, seen: &Observed, content: Content) -> Next {
+    fn content_read(self, content: Content) -> Next {
         let proof = match content {
             Content::Login { username, intact: true, .. } => {
                 Some(Proof::Written(Named { id: self.stored.id.clone(), username }))
             }
             _ => None,
         };
-        if proof.is_some() && !seen.facts().is_some_and(|facts| self.stored.origin.is_here(facts)) {
-            return Flow::End(Outcome::Failed(elsewhere()));
-        }
         self.at(Request::ReadObject, Stage::ReadingObject(proof))
     }
 
@@ -157,8 +159,8 @@ impl Adopting {
         if named || known.retires(&self.stored.id) {
             return Flow::End(Outcome::Again);
         }
-        // A Secret that was restored to what it held before is intact too: it follows none that status names now.
-        let follows = known.token.is_none_or(|token| self.stored.origin.after.as_ref() == Some(&token.id));
+        // A Secret that was restored to what it held before is intact too.
+        let follows = known.token.is_none_or(|token| self.stored.origin.follows(&token));
         match proof {
             Some(Proof::Listed(token)) => self.at(Request::ReadSecret, Stage::Confirming(token)),
             Some(Proof::Written(token)) if follows => self.at(Request::ReadSecret, Stage::Confirming(token)),
@@ -191,11 +193,6 @@ fn asks_registry(seen: &Observed) -> bool {
 fn unlisted() -> Fault {
     let message = "the Secret holds a token that the portal does not list, though the registry lets it in or cannot be asked: looked at again. If this stays, give the issuer credentials that see the token, or revoke it by hand";
     waiting(Reason::TokenNotListed, message.to_owned())
-}
-
-fn elsewhere() -> Fault {
-    let message = "the Secret holds a token of another portal than the issuer names now, and no list can show whose it is: set the issuer back; tokens do not move";
-    stalled(Reason::PortalChanged, message)
 }
 
 fn nonce(seen: &Observed, attempt: &Attempt) -> String {

@@ -149,10 +149,12 @@ const MODES: [LoginMode; 3] = [LoginMode::Required, LoginMode::BestEffort, Login
 const BELIEVED: [&str; 5] = ["read secret", "read content", "read object", "read secret", "status"];
 const DISBELIEVED: [&str; 4] = ["read secret", "read content", "read object", "disown"];
 
-/// The Secret says that its token followed this one.
-fn after(mut world: World, former: &str) -> World {
+/// The Secret says that its token was asked for so much later than that of status, and what it followed.
+fn noted(mut world: World, later: i64, former: Option<&str>) -> World {
+    let named = recorded(&world.seen.object).token.expect("a token").request_time.0;
     let held = world.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.origin.after = Some(former.to_owned());
+    held.origin.asked = named.as_second() + later;
+    held.origin.after = former.map(str::to_owned);
     world
 }
 
@@ -184,31 +186,41 @@ fn where_the_list_is_hidden_a_copy_and_a_forged_id_are_not_believed() {
 
 #[test]
 fn where_the_list_is_hidden_a_secret_restored_to_a_former_token_is_not_believed() {
-    let named = |mut world: World, id: &str| {
-        tell(&mut world.seen, stored(id, Cause::First));
+    let hidden = || {
+        let mut world = hidden(LoginMode::Required);
+        tell(&mut world.seen, stored("16", Cause::First));
         world
     };
-    let mut next = named(after(hidden(LoginMode::Required), "16"), "16");
-    assert_eq!(run(&mut next), Outcome::Again);
-    assert_eq!(
-        (next.asked.clone(), recorded(&next.seen.object).retires("16")),
-        (BELIEVED.map(str::to_owned).to_vec(), true)
-    );
-    for former in [after(hidden(LoginMode::Required), "15"), hidden(LoginMode::Required)] {
-        let mut former = named(former, "18");
+    // Whoever committed it saw this one in status, or another that was named meanwhile.
+    for mut next in [noted(hidden(), 0, Some("16")), noted(hidden(), 1, None), noted(hidden(), 1, Some("15"))] {
+        assert_eq!(run(&mut next), Outcome::Again);
+        assert_eq!(
+            (next.asked.clone(), recorded(&next.seen.object).retires("16")),
+            (BELIEVED.map(str::to_owned).to_vec(), true)
+        );
+    }
+    for mut former in [noted(hidden(), 0, Some("15")), noted(hidden(), 0, None), noted(hidden(), -60, None)] {
         assert_eq!(run(&mut former), Outcome::Again);
         assert_eq!(former.asked, DISBELIEVED);
-        assert_eq!(recorded(&former.seen.object).token.map(|token| token.id), Some("18".to_owned()));
+        assert_eq!(recorded(&former.seen.object).token.map(|token| token.id), Some("16".to_owned()));
     }
 }
 
 #[test]
-fn where_the_list_is_hidden_a_token_of_another_portal_is_left_alone_and_said() {
-    let mut world = hidden(LoginMode::Required);
-    of_issuer(&mut world.seen, |facts| facts.portal.url = "https://elsewhere".into());
-    let outcome = run(&mut world);
-    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::PortalChanged), "{outcome:?}");
-    assert_eq!(world.asked, ["read secret", "read content"]);
+fn a_token_of_another_portal_is_left_alone_and_said() {
+    let moved = |mut world: World| {
+        of_issuer(&mut world.seen, |facts| facts.portal.url = "https://elsewhere".into());
+        world
+    };
+    for mut world in [moved(unnamed()), moved(hidden(LoginMode::Required))] {
+        let outcome = run(&mut world);
+        assert!(matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::PortalChanged), "{outcome:?}");
+        assert_eq!(world.asked, ["read secret"]);
+        let mut restored = moved(hidden(LoginMode::Required));
+        tell(&mut restored.seen, stored("16", Cause::First));
+        assert_eq!(run(&mut restored), Outcome::Again);
+        assert_eq!(restored.asked, ["read secret", "read object", "disown"], "status names a token of this one");
+    }
 }
 
 #[test]

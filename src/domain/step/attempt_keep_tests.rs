@@ -188,6 +188,28 @@ fn a_token_that_another_operator_took_in_and_rotated_away_meanwhile_lives_on_for
 }
 
 #[test]
+fn while_the_object_cannot_be_read_a_committed_token_is_not_revoked_and_then_left_to_an_audit() {
+    let gone = |times: u8| {
+        let world = World::of(new()).on("commit 18", Answer::Conflict);
+        let world = finding(world, |_| None);
+        (0..times).fold(world, |world, _| world.on("read object", Answer::Unclear("no answer".into())))
+    };
+    let mut later = gone(1);
+    assert_eq!(run(&mut later, Cause::First), Outcome::LookAgain);
+    assert_eq!(last(&later), ["read object", "pause", "read object", "revoke 18"]);
+    let mut never = gone(TRIES + 1);
+    assert_eq!(run(&mut never, Cause::First), Outcome::LookAgain);
+    assert_eq!(last(&never), ["read object", "audit"]);
+    for (visible, revoke, end) in [(true, true, "audit"), (false, true, "revoke 18"), (false, false, "audit")] {
+        let mut world = gone(0).on("read object", Answer::Object(None));
+        of_issuer(&mut world.seen, |facts| facts.list_visible = visible);
+        world.seen.object.revoke = revoke;
+        assert_eq!(run(&mut world, Cause::First), Outcome::LookAgain);
+        assert_eq!(last(&world), ["read object", end], "what was left to its user an audit can tell");
+    }
+}
+
+#[test]
 fn while_the_secret_cannot_be_read_nothing_is_revoked() {
     for (answer, _) in unanswered_commits() {
         let world = World::of(new()).on("commit 18", answer);

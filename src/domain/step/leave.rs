@@ -53,9 +53,7 @@ fn ours(seen: &Observed) -> Option<&SecretMeta> {
 /// Begins by closing the Secret.
 #[must_use]
 pub fn begin(seen: &Observed) -> Next {
-    let elsewhere = |facts: &IssuerFacts| {
-        portal_changed(&recorded(&seen.object), facts).is_some() || from_elsewhere(ours(seen), facts)
-    };
+    let elsewhere = |facts: &IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_some();
     if !seen.object.revoke && seen.facts().is_none_or(elsewhere) {
         // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
         // nothing is looked for, edited or revoked.
@@ -90,7 +88,7 @@ impl Leaving {
             (Self::Revoking(state), answer) => turned(seen, state.step(seen, answer)),
             (Self::Stuck(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
             (Self::Looking(begun), Answer::Rows(rows)) => unmark(seen, begun, rows),
-            (Self::Unmarking, Answer::Done) => release(seen, vec![]),
+            (Self::Unmarking, Answer::Done) => release_looked_for(seen),
             (Self::Releasing, Answer::Secret(_)) => end(),
             (Self::Ending, Answer::Object(_) | Answer::Done) => Flow::End(Outcome::Rest),
             (_, other) => Flow::End(failed(other)),
@@ -176,7 +174,7 @@ fn look(seen: &Observed) -> Next {
         }
         // Where nobody can look, an audit cannot either; but it may be able to later.
         (Some(_), _) => release_marked(seen),
-        (None, _) => release(seen, vec![]),
+        (None, _) => release_looked_for(seen),
     }
 }
 
@@ -188,9 +186,9 @@ fn unmark(seen: &Observed, begun: Timestamp, rows: Vec<Row>) -> Next {
             let description = seen.object.description.clone();
             Flow::Do(Request::Edit { token: row.token, description }, Leaving::Unmarking)
         }
-        Some(_) => release(seen, vec![]),
+        Some(_) => release_looked_for(seen),
         None => match not_listed_for(begun, token.request_time.0, facts, &known) {
-            Ok(()) => release(seen, vec![]),
+            Ok(()) => release_looked_for(seen),
             Err((left, fault)) => Flow::End(Outcome::WaitFor(left, fault)),
         },
     }
@@ -205,6 +203,15 @@ fn release_marked(seen: &Observed) -> Next {
     marks.sort_unstable();
     marks.dedup();
     release(seen, marks)
+}
+
+/// Where what is stored is of another portal, that portal may still show its mark.
+fn release_looked_for(seen: &Observed) -> Next {
+    let known = recorded(&seen.object);
+    match seen.facts() {
+        Some(facts) if from_elsewhere(ours(seen), &known, facts) => release_marked(seen),
+        _ => release(seen, vec![]),
+    }
 }
 
 fn release(seen: &Observed, marks: Vec<Nonce>) -> Next {

@@ -68,7 +68,7 @@ pub fn portal() -> RecordedPortal {
 }
 
 pub fn origin() -> Origin {
-    Origin { portal: facts().home(), after: None }
+    Origin { portal: facts().home(), asked: REQUESTED, after: None }
 }
 
 pub fn facts() -> IssuerFacts {

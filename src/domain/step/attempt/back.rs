@@ -1,6 +1,6 @@
 //! The way back from an attempt: the reservation goes, and with it whatever was made.
 
-use super::{Attempting, Next, Stage, TRIES};
+use super::{Attempting, MOMENT, Next, Stage, TRIES};
 use crate::domain::effect::{Answer, Named, Request, Rows, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{refused, unavailable};
@@ -31,6 +31,7 @@ enum Retreat {
     Seeking,
     /// Whether the object names what was committed after all.
     Naming,
+    Waiting,
     Revoking,
 }
 
@@ -69,7 +70,7 @@ impl Attempting {
             Retreat::Dropping => Request::Secret(Write::Drop),
             // Seeking is asked for by the caller, which knows the mark.
             Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
-            Retreat::Naming => Request::ReadObject,
+            Retreat::Naming | Retreat::Waiting => Request::ReadObject,
             Retreat::Revoking => match back.revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
                 None => return Flow::End(back.outcome),
@@ -95,11 +96,23 @@ impl Attempting {
                 back.revoke.extend(rows.into_iter().map(|row| row.token));
                 self.back(Back { at: Retreat::Revoking, ..back })
             }
-            (Retreat::Naming, Answer::Object(object)) => {
-                let named = object.map(|object| recorded(&object).tokens()).unwrap_or_default();
+            (Retreat::Naming, Answer::Object(Some(object))) => {
+                let named = recorded(&object).tokens();
                 back.revoke.retain(|token| !named.contains(token));
                 self.back(Back { at: Retreat::Revoking, ..back })
             }
+            // It may have been left to its user: what is, an audit can tell.
+            (Retreat::Naming, Answer::Object(None)) => match seen.facts() {
+                Some(facts) if !facts.list_visible && seen.object.revoke => {
+                    self.back(Back { at: Retreat::Revoking, ..back })
+                }
+                _ => self.leave_to_audit(back),
+            },
+            (Retreat::Naming, _) if back.tries > 0 => {
+                let back = Back { at: Retreat::Waiting, tries: back.tries - 1, ..back };
+                self.at(Request::Pause(MOMENT * 2), Stage::Back(back))
+            }
+            (Retreat::Waiting, _) => self.back(Back { at: Retreat::Naming, ..back }),
             // The audit that was asked for seeks it again.
             (Retreat::Seeking, other) => Flow::End(failed(other)),
             (Retreat::Revoking, Answer::Done) => {

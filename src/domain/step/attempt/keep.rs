@@ -20,7 +20,7 @@ impl Attempting {
             attempt: self.attempt.clone(),
             id: token.id.clone(),
             errand: self.errand.clone(),
-            origin: Origin { portal, after },
+            origin: Origin { portal, asked: self.asked.as_second(), after },
         };
         self.at(Request::Secret(Write::Commit(stored)), Stage::Committing { token, tries })
     }
