@@ -2,7 +2,7 @@
 
 use crate::simulation::deed::Deed;
 use crate::simulation::model::Schedules;
-use crate::simulation::world::Setting;
+use crate::simulation::setting::Setting;
 use registry_token_operator::domain::observed::LoginMode;
 
 /// One object, two operators, one fault, one death, and caches that lag.

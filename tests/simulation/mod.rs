@@ -20,10 +20,12 @@
     reason = "several targets include this module, and each uses its own part"
 )]
 
+pub mod at_rest;
 pub mod audits;
 pub mod calm;
 pub mod deed;
 pub mod ghost;
+pub mod issuer;
 pub mod journal;
 pub mod judge;
 pub mod model;
@@ -38,5 +40,6 @@ pub mod rest;
 pub mod roll_call;
 pub mod schedule;
 pub mod secrets;
+pub mod setting;
 pub mod sight;
 pub mod world;

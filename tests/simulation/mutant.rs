@@ -2,7 +2,8 @@
 //! does not notice proves nothing.
 
 use super::deed::Deed;
-use super::world::{Setting, World, tag};
+use super::setting::Setting;
+use super::world::{World, tag};
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
 

@@ -1,15 +1,16 @@
 //! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
 
+use super::issuer::issuer;
 use super::mutant::Mutant;
 use super::perform::Outcome;
 use super::roll_call::Calling;
+use super::setting::Setting;
 use super::sight::{see, see_as, see_secret};
-use super::world::{LONGEST, Obj, Sec, Setting, World, at, tag};
-use registry_token_operator::api::{Reason, RecordedPortal};
+use super::world::{LONGEST, Obj, Sec, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::effect::{Named, Request};
 use registry_token_operator::domain::marker::Attempt;
-use registry_token_operator::domain::observed::{IssuerFacts, IssuerView, Listed, Observed};
+use registry_token_operator::domain::observed::{Listed, Observed};
 use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
 use registry_token_operator::domain::roll_call::{Evidence, RollCall};
@@ -267,41 +268,4 @@ impl Operator {
 /// A clock that only runs forward.
 const fn time(world: &World) -> Duration {
     Duration::from_secs(world.clock.unsigned_abs())
-}
-
-/// The issuer as every operator sees it.
-pub fn issuer(world: &World) -> IssuerView {
-    if world.issuer.released {
-        return IssuerView::Missing;
-    }
-    if world.issuer.broken {
-        let message = "the portal turns the credentials away".to_owned();
-        return IssuerView::NotReady { reason: Reason::Unauthorised, message };
-    }
-    IssuerView::Ready(facts(world))
-}
-
-pub fn facts(world: &World) -> IssuerFacts {
-    IssuerFacts {
-        tag: tag(),
-        portal: portal(world.issuer.moved),
-        registries: "registries".to_owned(),
-        inputs: [0; 32],
-        description_max: None,
-        longest_answer: Duration::from_secs(LONGEST.unsigned_abs()),
-        deleting: world.issuer.deleting,
-        held: true,
-        list_visible: !world.setting.unlisted,
-        permanent: world.setting.permanent,
-        login: world.setting.login,
-        asked: world.issuer.asked.clone(),
-    }
-}
-
-/// Where the portal is that knows us.
-pub const HOME: &str = "https://portal";
-
-fn portal(moved: bool) -> RecordedPortal {
-    let url = if moved { "https://elsewhere" } else { HOME };
-    RecordedPortal { url: url.to_owned(), application: "tcp".to_owned(), user: "k8s".to_owned() }
 }

@@ -1,8 +1,9 @@
 //! Performs a request on the world, with the outcome that the schedule chose, and judges what it did.
 
+use super::issuer::HOME;
 use super::judge;
 use super::mutant::Mutant;
-use super::operator::{HOME, Operator, Running};
+use super::operator::{Operator, Running};
 use super::portal::{ask, edit, find, log_in, revoke, turned_away};
 use super::schedule::DAY;
 use super::secrets::write_secret;

@@ -3,7 +3,7 @@
 use super::deed::Deed;
 use super::mutant::Mutant;
 use super::schedule::{Event, State};
-use super::world::Setting;
+use super::setting::Setting;
 use registry_token_operator::domain::observed::LoginMode;
 
 /// A small generator of numbers; the same numbers for the same seed, on every machine.

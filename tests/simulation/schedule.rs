@@ -1,16 +1,14 @@
 //! What may happen next, and what then follows.
 
-use super::audits::{audit_outcomes, perform_audit};
+use super::audits::audit_outcomes;
 use super::deed::Deed;
 use super::journal;
 use super::mutant::Mutant;
-use super::operator::{Auditing, Operator, facts};
+use super::operator::Operator;
 use super::perform::{Outcome, outcomes, perform};
 use super::progress::Depth;
-use super::roll_call::Calling;
-use super::world::{LONGEST, Setting, World, at};
-use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
-use registry_token_operator::domain::release::{List, Release, Releasing, release};
+use super::setting::Setting;
+use super::world::{LONGEST, World, at};
 
 /// Longer than the interval of a rotation.
 const HOURS: i64 = 3 * 3600 + 100;
@@ -224,7 +222,7 @@ impl State {
         self.world.clock = now;
     }
 
-    fn spend(&mut self, outcome: Outcome) {
+    pub fn spend(&mut self, outcome: Outcome) {
         if outcome != Outcome::Fine {
             self.faults = self.faults.saturating_sub(1);
             // So few tokens that are gone at once are believed to be, whatever shrank the list.
@@ -256,62 +254,5 @@ impl State {
         let answer = perform(&mut self.world, who, slot, &mut running, outcome, self.mutant);
         let flow = running.pass.clone().step(answer, at(self.world.clock));
         let _ = self.operators[operator].went(slot, running, flow, &self.world);
-    }
-
-    fn begin_audit(&mut self, operator: usize) {
-        if self.mutant == Some(Mutant::NeverAudits) {
-            return;
-        }
-        let who = &mut self.operators[operator];
-        if self.world.setting.unlisted {
-            if facts(&self.world).can_be_audited() {
-                who.calling = Some(Calling::begin(&self.world, who.heard()));
-            }
-        } else if let (audit, AuditNext::Do(request)) = Audit::begin() {
-            who.auditing = Some(Auditing { audit, request, owners: None });
-        }
-    }
-
-    fn step_audit(&mut self, operator: usize, outcome: Outcome) {
-        self.spend(outcome);
-        self.operators[operator].call(&mut self.world, outcome);
-        let Some(mut auditing) = self.operators[operator].auditing.take() else { return };
-        let answer = perform_audit(&mut self.world, &mut auditing, outcome, self.mutant);
-        let flow = auditing.audit.clone().step(answer);
-        self.operators[operator].audit_went(&self.world, auditing, flow, self.mutant);
-    }
-
-    fn look_at_issuer(&mut self, operator: usize) {
-        let (now, clock) = (at(self.world.clock), self.world.clock);
-        let in_use = self.world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.finalizer);
-        let blind = self.mutant == Some(Mutant::ReleasesTheIssuerWithoutLooking);
-        let who = &mut self.operators[operator];
-        if in_use && !blind {
-            who.free_since = None;
-        }
-        let seen = Releasing {
-            in_use: in_use && !blind,
-            held: true,
-            free_since: at(*who.free_since.get_or_insert(clock)),
-            audited: who.audited.as_ref().filter(|audited| !audited.left).map(|audited| audited.evidence.begun()),
-            list: if self.world.setting.unlisted { List::Hidden } else { List::Visible },
-            longest_answer: facts(&self.world).longest_answer,
-            now,
-        };
-        match release(&seen) {
-            Release::Now => {
-                if in_use {
-                    self.world.violate("an issuer was released that an object still needs");
-                }
-                if self.world.ghost.lied_to.0 {
-                    // Its last audit may have believed a list that was hidden, unnoticed.
-                    let all: Vec<u32> = self.world.rows.keys().copied().collect();
-                    self.world.ghost.doubtful.extend(all);
-                }
-                self.world.issuer.released = true;
-            }
-            Release::Audit if who.auditing.is_none() => self.happen(Event::BeginAudit { operator }),
-            _ => {}
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! The world's things as the core sees them.
 
 use super::mutant::Mutant;
-use super::world::{Obj, Sec, Setting};
+use super::setting::Setting;
+use super::world::{Obj, Sec};
 use registry_token_operator::api::{
     ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
     ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,

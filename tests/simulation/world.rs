@@ -1,16 +1,13 @@
 //! The world that the operators act on: an API server, a portal and the people who use both.
 
-use super::deed::Deed;
 use super::ghost::Ghost;
+use super::setting::Setting;
 use jiff::Timestamp;
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::{IssuerTag, Marker, Nonce};
-use registry_token_operator::domain::object::Rotation;
-use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::pull_secret::{Reservation, Stored};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Longest time that an answer may take, in seconds.
 pub const LONGEST: i64 = 100;
@@ -18,45 +15,6 @@ pub const LONGEST: i64 = 100;
 pub const FIRST_VERSION: u64 = 5_000_000_000;
 /// How many former versions of a thing a cache may still hold.
 pub const HISTORY: usize = 2;
-
-/// What is varied from run to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Setting {
-    /// Operators at work.
-    pub operators: usize,
-    /// Objects there may be.
-    pub objects: usize,
-    /// The portal lists nothing to our user, and everybody knows.
-    pub unlisted: bool,
-    /// The portal's answer holds the id; else it is looked up.
-    pub id_in_answer: bool,
-    /// The mark stays in the description.
-    pub permanent: bool,
-    /// The registry's word counts.
-    pub login: LoginMode,
-    /// Objects rotate.
-    pub rotation: bool,
-    /// Every object is there already, and at rest.
-    pub settled: bool,
-    /// How often something may go wrong, a person may act, a process may die, and time may pass.
-    pub faults: u8,
-    /// See above.
-    pub people: u8,
-    /// See above.
-    pub crashes: u8,
-    /// See above.
-    pub ticks: u8,
-    /// What people do; anything, where nothing is said.
-    pub deeds: &'static [Deed],
-}
-
-impl Setting {
-    /// Rotates every three hours, with an overlap of two minutes.
-    pub fn rotation(&self) -> Option<Rotation> {
-        let overlap = Duration::from_mins(2);
-        self.rotation.then_some(Rotation { interval: Duration::from_hours(3), overlap })
-    }
-}
 
 /// A `RegistryToken` in the API server.
 #[derive(Clone, Debug, PartialEq)]
