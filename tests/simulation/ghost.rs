@@ -35,6 +35,8 @@ pub struct Ghost {
     pub doubtful: BTreeSet<u32>,
     /// Tokens that some status named.
     pub named: BTreeSet<u32>,
+    /// Tokens that the portal would not revoke once, where it lists nothing.
+    pub refused: BTreeSet<u32>,
     /// An edit may have come late.
     pub edited_late: bool,
     /// The list was hidden, unnoticed, and the registry refused everybody.

@@ -154,11 +154,13 @@ fn read_content(
     let (object, secret) = (world.slots[slot].object.as_ref(), world.slots[slot].secret.as_ref());
     let content = match secret {
         Some(Sec { wrong_type: true, .. }) => Content::WrongType,
-        Some(Sec { immutable: true, content, tampered, .. }) => {
-            Content::Immutable { holds: content.filter(|_| !tampered).map(|id| format!("tw-{id}")) }
+        Some(held @ Sec { immutable: true, content, .. }) => {
+            let holds = content.filter(|_| held.is_intact(&running.uid)).map(|id| format!("tw-{id}"));
+            Content::Immutable { holds }
         }
-        Some(Sec { content: Some(id), tampered, .. }) => {
-            Content::Login { username: format!("tw-{id}"), registries: true, intact: !tampered, dressed: true }
+        Some(held @ Sec { content: Some(id), .. }) => {
+            let (username, intact) = (format!("tw-{id}"), held.is_intact(&running.uid));
+            Content::Login { username, registries: true, intact, dressed: true }
         }
         _ => Content::Nothing,
     };
@@ -204,7 +206,7 @@ fn give_up(world: &mut World, running: &Running, slot: usize, wanted: bool) {
     let Some(id) = token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
     // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
     let away = running.pass.seen().facts().is_none_or(|facts| facts.portal.url != HOME);
-    if away && here.secret.is_none() {
+    if away && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {
         world.ghost.doubtful.insert(id);
     }
     if let Some(row) = world.rows.get_mut(&id) {

@@ -136,6 +136,7 @@ pub fn edit(world: &mut World, token: &Named, description: String, outcome: Outc
 
 pub fn revoke(world: &mut World, token: &Named, outcome: Outcome, wanted_then: bool) -> Answer {
     if outcome == Outcome::Refused {
+        world.ghost.refused.extend(token.id.parse::<u32>().ok().filter(|_| world.setting.unlisted));
         return refused();
     }
     if outcome != Outcome::LostBefore {
@@ -168,7 +169,11 @@ pub fn log_in(world: &mut World, running: &Running, slot: usize, outcome: Outcom
     if outcome != Outcome::Fine || world.registry == Registry::Down {
         return Answer::Login(Verdict::Unknown("down".to_owned()));
     }
-    let held = world.slots[slot].secret.as_ref().filter(|secret| !secret.tampered).and_then(|secret| secret.content);
+    let held = world.slots[slot]
+        .secret
+        .as_ref()
+        .filter(|secret| secret.is_intact(&running.uid))
+        .and_then(|secret| secret.content);
     Answer::Login(hand.or(held).map_or(Verdict::NotAsked, |id| tried(world, id)))
 }
 
@@ -177,6 +182,10 @@ pub fn tried(world: &mut World, id: u32) -> Verdict {
     if world.lets_in(id) && world.registry == Registry::Up {
         world.ghost.let_in.insert(id);
         return Verdict::Accepted;
+    }
+    if world.ghost.refused.contains(&id) {
+        // Portal and registry say alike that it is gone: it counts as gone.
+        world.ghost.doubtful.insert(id);
     }
     Verdict::Refused("401".to_owned())
 }

@@ -35,7 +35,9 @@ impl Calling {
             }
             return false;
         };
-        let secret = world.slots[slot].secret.as_ref().filter(|secret| !secret.tampered);
+        let here = &world.slots[slot];
+        let uid = here.object.as_ref().map(|object| object.uid.as_str());
+        let secret = here.secret.as_ref().filter(|secret| uid.is_some_and(|uid| secret.is_intact(uid)));
         let held = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
         let verdict = match held {
             None => Verdict::NotAsked,

@@ -90,6 +90,7 @@ pub fn blank() -> Sec {
         stored: None,
         closed: false,
         content: None,
+        sealed: None,
         tampered: false,
         foreign: false,
         immutable: false,
@@ -136,11 +137,13 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.stored = Some(stored.clone());
             secret.content = in_hand;
             (secret.tampered, secret.handed) = (false, false);
+            secret.sealed = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
         Write::Repair => {
             secret.handed = false;
+            secret.sealed = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }

@@ -50,6 +50,8 @@ pub struct Sec {
     pub closed: bool,
     /// Whose login its content holds; the portal's id of that token.
     pub content: Option<u32>,
+    /// Whose UID the checksum is salted with.
+    pub sealed: Option<String>,
     /// Somebody changed the content, or what is noted of it: the checksum fits no more.
     pub tampered: bool,
     /// Somebody else made it: not ours to touch.
@@ -62,6 +64,13 @@ pub struct Sec {
     pub handed: bool,
     /// Marks that what was left to its user may still bear.
     pub orphaned: Vec<Nonce>,
+}
+
+impl Sec {
+    /// Whether content and note are what an operator wrote for this object, as far as the checksum says.
+    pub fn is_intact(&self, uid: &str) -> bool {
+        !self.tampered && self.sealed.as_deref() == Some(uid)
+    }
 }
 
 /// A name in a namespace: what stands there, and what caches may still show.

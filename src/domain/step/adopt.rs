@@ -11,7 +11,7 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{of_another_portal, waiting};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{IssuerFacts, Observed};
-use crate::domain::pull_secret::Stored;
+use crate::domain::pull_secret::{Ownership, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -107,7 +107,8 @@ impl Adopting {
     }
 
     fn still_stored(&self, seen: &Observed) -> bool {
-        seen.secret.as_ref().and_then(|secret| secret.stored.as_ref()) == Some(&self.stored)
+        let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        held.and_then(|secret| secret.stored.as_ref()) == Some(&self.stored)
     }
 
     fn secret_read(self, seen: &Observed, answer: Answer) -> Next {

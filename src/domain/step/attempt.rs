@@ -113,6 +113,10 @@ impl Attempting {
                 other => Flow::End(failed(other)),
             },
             Stage::Looking => match answer {
+                // Deleted, and made anew by somebody else.
+                Answer::Content(Some(found)) if found.0.ownership == Ownership::Foreign => {
+                    Flow::End(Outcome::Failed(not_ours(&found.0)))
+                }
                 // Somebody else has reserved it since it was decided upon, or has stored a token meanwhile.
                 Answer::Content(Some(found)) if found.0.reservation.is_some() || found.0.stored != self.held => {
                     Flow::End(Outcome::LookAgain)

@@ -88,6 +88,17 @@ fn without_a_login_check_the_registry_is_not_asked() {
 }
 
 #[test]
+fn a_secret_that_was_deleted_meanwhile_and_made_by_somebody_else_is_not_reserved() {
+    let mut world = World::of(but_secret(|held| held.stored = None)).meanwhile("read content", |world| {
+        let held = world.seen.secret.as_mut().expect("a Secret");
+        (held.uid, held.ownership) = ("theirs".into(), Ownership::Foreign);
+    });
+    let outcome = run(&mut world, Cause::First);
+    assert_eq!(reason(&outcome), Some(Reason::SecretNotOurs), "{outcome:?}");
+    assert_eq!(world.asked, ["read content"], "nothing is written into it");
+}
+
+#[test]
 fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
     let before = |world: World, why, asked: &[&str]| {
         let mut world = world;
