@@ -6,7 +6,7 @@ mod ending;
 use super::decide::{Action, decide};
 use super::effect::{Answer, Request};
 use super::fault::Fault;
-use super::observed::{Listed, Observed};
+use super::observed::Observed;
 use super::status::Fact;
 use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, revoke, settle, verify};
 use super::vain::{Deed, Vain, lasts};
@@ -271,30 +271,6 @@ impl Pass {
                     self.tried(Vain::new(deed, fault.clone()));
                 }
                 self.finish(outcome)
-            }
-        }
-    }
-
-    fn finish(mut self, outcome: Outcome) -> (Self, Next) {
-        // What was done since may have changed what the portal shows.
-        self.seen.listed = Listed::Unknown;
-        match outcome {
-            Outcome::Again => self.decide(),
-            Outcome::Stored => {
-                self.seen.shown = self.described.take();
-                self.decide()
-            }
-            Outcome::LookAgain => self.end(End::Retry),
-            Outcome::Rest => self.rest(None),
-            Outcome::RestFor(left) => self.rest(Some(left)),
-            Outcome::WaitFor(left, fault) => {
-                let (fault, soon) = self.with_stuck(fault);
-                let left = soon.map_or(left, |soon| left.min(soon));
-                self.say(fault, |fault| if left.is_zero() { End::Failed(fault) } else { End::After(left) })
-            }
-            Outcome::Failed(fault) => {
-                let (fault, _) = self.with_stuck(fault);
-                self.say(fault, End::Failed)
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::api::Reason;
 use crate::domain::cause::Cause;
 use crate::domain::effect::{Content, Verdict};
 use crate::domain::inventory::digest;
+use crate::domain::observed::Listed;
 use crate::domain::recorded::recorded;
 use crate::domain::testing::{
     World, asked, at, at_rest, but, fault, former, going, mark, new, not_ready, of_issuer, row, stored, tell,

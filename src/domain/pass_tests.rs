@@ -3,7 +3,7 @@ use crate::api::Reason;
 use crate::domain::effect::{Content, Verdict};
 use crate::domain::inventory::digest;
 use crate::domain::object::Object;
-use crate::domain::observed::{IssuerView, LoginMode};
+use crate::domain::observed::{IssuerView, Listed, LoginMode};
 use crate::domain::pull_secret::Ownership;
 use crate::domain::recorded::recorded;
 use crate::domain::testing::{

@@ -4,6 +4,7 @@ use super::{End, Next, Pass, Stage};
 use crate::domain::decide::works;
 use crate::domain::due::stuck;
 use crate::domain::fault::Fault;
+use crate::domain::observed::Listed;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use crate::domain::step::{Flow, Outcome, note, revoke};
@@ -11,6 +12,31 @@ use crate::domain::vain::{Deed, Vain};
 use std::time::Duration;
 
 impl Pass {
+    /// Decides anew, or ends.
+    pub(super) fn finish(mut self, outcome: Outcome) -> (Self, Next) {
+        // What was done since may have changed what the portal shows.
+        self.seen.listed = Listed::Unknown;
+        match outcome {
+            Outcome::Again => self.decide(),
+            Outcome::Stored => {
+                self.seen.shown = self.described.take();
+                self.decide()
+            }
+            Outcome::LookAgain => self.end(End::Retry),
+            Outcome::Rest => self.rest(None),
+            Outcome::RestFor(left) => self.rest(Some(left)),
+            Outcome::WaitFor(left, fault) => {
+                let (fault, soon) = self.with_stuck(fault);
+                let left = soon.map_or(left, |soon| left.min(soon));
+                self.say(fault, |fault| if left.is_zero() { End::Failed(fault) } else { End::After(left) })
+            }
+            Outcome::Failed(fault) => {
+                let (fault, _) = self.with_stuck(fault);
+                self.say(fault, End::Failed)
+            }
+        }
+    }
+
     pub(super) fn tried(&mut self, vain: Vain) {
         self.seen.vain.retain(|former| former.deed != vain.deed);
         self.seen.vain.push(vain);
