@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Bounds of the exhaustive part, which comes first.
-const EVENTS: u64 = 11;
-const AFTER: u64 = 3;
+const EVENTS: u64 = 10;
+const AFTER: u64 = 2;
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)

@@ -129,6 +129,16 @@ impl Team {
         .await;
     }
 
+    /// Waits until no former token of an object retires any more, as its status says.
+    pub async fn until_retired(&self, name: &str) {
+        eventually(&format!("the former tokens of {name} to be gone from its status"), LIMIT, async || {
+            let object = self.tokens().get(name).await.map_err(|error| error.to_string())?;
+            let retiring = object.status.map(|status| status.retiring).unwrap_or_default();
+            if retiring.is_empty() { Ok(()) } else { Err(format!("{retiring:?}")) }
+        })
+        .await;
+    }
+
     /// That for so long no task is run at the portal and the object is not written.
     pub async fn silent_for(&self, name: &str, how_long: Duration) {
         let before = self.tokens().get(name).await.expect("there").resource_version();

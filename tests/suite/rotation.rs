@@ -97,9 +97,11 @@ async fn an_annotation_that_goes_and_comes_back_with_the_same_value_asks_for_not
     team.annotate("pull", "rotate", "x").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
+    // A status that meets an edit is written later.
+    team.until_retired("pull").await;
+    team.until_settled("pull").await;
     team.patch("pull", json!({"metadata": {"annotations": {"registry-token.dev/rotate": null}}})).await;
     team.annotate("pull", "rotate", "x").await;
-    team.until_settled("pull").await;
     team.silent_for("pull", Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 }

@@ -40,12 +40,8 @@ async fn what_a_colleague_revoked_the_registry_tells_and_it_is_replaced() {
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     assert_eq!(team.secret_uid("pull").await, uid, "updated in place");
     team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
-    eventually("the former token to be let go, though the portal refuses to revoke it", LIMIT, async || {
-        let retiring =
-            team.tokens().get("pull").await.map_err(|error| error.to_string())?.status.expect("said").retiring;
-        if retiring.is_empty() { Ok(()) } else { Err(format!("{retiring:?}")) }
-    })
-    .await;
+    // Though the portal refuses to revoke it.
+    team.until_retired("pull").await;
     assert_eq!(team.tokens().get("other").await.expect("there").status, other.status, "nothing is said of the others");
     assert_eq!((team.portal.ledger().all().len(), team.portal.ledger().live().len()), (3, 2));
 }
