@@ -33,16 +33,11 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
             Reason::IssuerNotReady,
             format!("the token is revoked once the issuer is ready ({reason}): {message}. {WAY_OUT}"),
         )),
-        IssuerView::Ready(facts) => match portal_changed(known, facts) {
+        IssuerView::Ready(facts) => match moved(held, known, facts) {
             Some(fault) if seen.object.revoke => {
                 Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
             }
             Some(_) => Action::Leave,
-            None if seen.object.revoke && from_elsewhere(held, known, facts) => {
-                let fault = of_another_portal();
-                Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
-            }
-            None if from_elsewhere(held, known, facts) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
             None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
             None => match seen.in_vain(&Deed::Leave) {
@@ -62,6 +57,11 @@ fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
     stored.is_some_and(|stored| {
         !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
     })
+}
+
+/// Whether what the object asked for is of another portal than the issuer names now.
+fn moved(held: Option<&SecretMeta>, known: &Recorded, facts: &IssuerFacts) -> Option<Fault> {
+    portal_changed(known, facts).or_else(|| from_elsewhere(held, known, facts).then(of_another_portal))
 }
 
 /// Whether the Secret stores a token of another portal than the issuer names now, which status does not name.

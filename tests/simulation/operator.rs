@@ -101,6 +101,11 @@ impl Operator {
         *self = Self { name, lives, attempts, ..Self::new(0, setting) };
     }
 
+    /// Whether an audit is under way, of the list or by roll call.
+    pub const fn is_auditing(&self) -> bool {
+        self.auditing.is_some() || self.calling.is_some()
+    }
+
     pub fn holder(&self) -> String {
         format!("{}-{}", self.name, self.lives)
     }

@@ -115,11 +115,11 @@ impl State {
         if self.world.issuer.released || self.mutant == Some(Mutant::NeverAudits) {
             return Ok(());
         }
-        if self.operators[operator].auditing.is_none() && self.operators[operator].calling.is_none() {
+        if !self.operators[operator].is_auditing() {
             self.happen(Event::BeginAudit { operator });
         }
         for _ in 0..STEPS {
-            if self.operators[operator].auditing.is_none() && self.operators[operator].calling.is_none() {
+            if !self.operators[operator].is_auditing() {
                 return Ok(());
             }
             self.happen(Event::StepAudit { operator, outcome: Outcome::Fine });

@@ -102,6 +102,7 @@ async fn an_annotation_that_goes_and_comes_back_with_the_same_value_asks_for_not
     team.until_settled("pull").await;
     team.patch("pull", json!({"metadata": {"annotations": {"registry-token.dev/rotate": null}}})).await;
     team.annotate("pull", "rotate", "x").await;
+    team.until_settled("pull").await;
     team.silent_for("pull", Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 }

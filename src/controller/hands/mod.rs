@@ -4,6 +4,7 @@
 mod object;
 mod portal;
 mod registry;
+mod seal;
 mod secret;
 mod secret_body;
 

@@ -1,6 +1,6 @@
 //! The registry: may the token log in?
 
-use super::{Hands, secret_body};
+use super::{Hands, seal};
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
 use crate::domain::effect::{Answer, Named, Verdict};
@@ -40,7 +40,7 @@ impl Hands<'_> {
         let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string()))?;
         let (meta, data) = found.map(|secret| (secret.metadata, secret.data)).unwrap_or_default();
         let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(Verdict::NotAsked)?;
-        if !secret_body::intact(&self.world.uid(), &meta, &content.0) {
+        if !seal::intact(&self.world.uid(), &meta, &content.0) {
             return Err(Verdict::NotAsked);
         }
         let login = dockerconfig::login(&content.0).ok_or(Verdict::NotAsked)?;

@@ -2,7 +2,7 @@
 //! Secret is the lock of the requesting protocol.
 
 use super::secret_body::{self, Dress};
-use super::{Hands, unanswered};
+use super::{Hands, seal, unanswered};
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::context::OPERATOR;
 use crate::domain::cause::Errand;
@@ -71,7 +71,7 @@ impl Hands<'_> {
             let immutable = found.immutable == Some(true);
             return if immutable { Content::Immutable { holds: None } } else { Content::Nothing };
         };
-        let intact = secret_body::intact(&self.world.uid(), &found.metadata, data);
+        let intact = seal::intact(&self.world.uid(), &found.metadata, data);
         if found.immutable == Some(true) {
             return Content::Immutable { holds: intact.then_some(login.username) };
         }

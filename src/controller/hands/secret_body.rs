@@ -1,10 +1,10 @@
 //! What is written into a pull secret: labels, annotations, owner and content. Each patch names the
 //! version that it stands on.
 
+use super::seal::{NOTED, Noted, checksum, noted};
 use crate::api::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION,
-    HANDLES_ANNOTATION, ORIGIN_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken,
-    STORED_ANNOTATION, SecretTemplate, TOKEN_ID_ANNOTATION,
+    HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, SecretTemplate,
 };
 use crate::controller::world::secret_name;
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
@@ -15,7 +15,6 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
-use ring::digest::{Context, SHA256};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroize;
@@ -66,36 +65,11 @@ impl Body {
     }
 }
 
-/// A hash of the content and of what is noted of the token in it, salted by the object's UID: it shows that somebody
-/// changed one of them, and nothing of what the content is. Where the portal lists nothing, that id is what the token
-/// is later revoked by.
-fn checksum(uid: &str, noted: [Option<&str>; 3], content: &[u8]) -> String {
-    let mut digest = Context::new(&SHA256);
-    for text in [Some(uid)].into_iter().chain(noted) {
-        digest.update(text.unwrap_or_default().as_bytes());
-        digest.update(&[0]);
-    }
-    digest.update(content);
-    STANDARD.encode(&digest.finish().as_ref()[..12])
-}
-
-/// What is noted of the token: its attempt, its id, and where it comes from.
-fn noted(meta: &ObjectMeta) -> [Option<&str>; 3] {
-    let text = |key| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str);
-    [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION].map(text)
-}
-
 /// Wipes the content of a patch that was sent.
 pub fn wipe(mut body: Value) {
     if let Some(Value::String(content)) = body.get_mut("data").and_then(|data| data.get_mut(DATA_KEY)) {
         content.zeroize();
     }
-}
-
-/// Whether content and note are what the operator wrote for this object, as far as the checksum says.
-pub fn intact(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
-    let written = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
-    written == Some(&checksum(uid, noted(meta), content))
 }
 
 impl Dress<'_> {
@@ -150,9 +124,7 @@ impl Dress<'_> {
 
     /// The token in it is no longer the object's.
     pub fn disown(meta: &ObjectMeta) -> Value {
-        Body::default()
-            .clear(&[STORED_ANNOTATION, TOKEN_ID_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION])
-            .finish(meta)
+        Body::default().clear(&NOTED).clear(&[HANDLES_ANNOTATION]).finish(meta)
     }
 
     /// Left to its user: without our owner reference, label and annotations. Where the portal may still
@@ -161,16 +133,13 @@ impl Dress<'_> {
         let ours = [
             ATTEMPT_ANNOTATION,
             CLOSED_ANNOTATION,
-            STORED_ANNOTATION,
-            TOKEN_ID_ANNOTATION,
             HANDLES_ANNOTATION,
-            ORIGIN_ANNOTATION,
             CHECKSUM_ANNOTATION,
             APPLIED_ANNOTATION,
             REGISTRIES_ANNOTATION,
             ADOPT_ANNOTATION,
         ];
-        let mut body = Body::default().clear(&ours);
+        let mut body = Body::default().clear(&NOTED).clear(&ours);
         let former = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
         let former = former.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
         let marks: BTreeSet<String> = former.chain(marks.iter().map(ToString::to_string)).collect();
@@ -190,12 +159,8 @@ impl Dress<'_> {
     pub fn commit(&self, meta: &ObjectMeta, stored: &Stored, content: &[u8]) -> Value {
         let noted = [stored.attempt.to_string(), stored.id.clone(), stored.origin.to_string()];
         let errand = serde_json::to_string(&stored.errand).unwrap_or_default();
-        let body = Body::default()
-            .clear(&[ATTEMPT_ANNOTATION])
-            .set(STORED_ANNOTATION, &stored.attempt.to_string())
-            .set(TOKEN_ID_ANNOTATION, &stored.id)
-            .set(HANDLES_ANNOTATION, &errand)
-            .set(ORIGIN_ANNOTATION, &noted[2]);
+        let body = Body::default().clear(&[ATTEMPT_ANNOTATION]).set(HANDLES_ANNOTATION, &errand);
+        let body = NOTED.iter().zip(&noted).fold(body, |body, (key, text)| body.set(key, text));
         self.fill(body, meta, noted.each_ref().map(|text| Some(text.as_str())), content).finish(meta)
     }
 
@@ -204,7 +169,7 @@ impl Dress<'_> {
         self.fill(Body::default(), meta, noted(meta), content).finish(meta)
     }
 
-    fn fill(&self, body: Body, meta: &ObjectMeta, noted: [Option<&str>; 3], content: &[u8]) -> Body {
+    fn fill(&self, body: Body, meta: &ObjectMeta, noted: Noted<'_>, content: &[u8]) -> Body {
         let mut body = body.set(CHECKSUM_ANNOTATION, &checksum(&self.uid(), noted, content));
         self.desire(meta, &mut body);
         body.owners = Some(self.owners(meta));
@@ -260,49 +225,5 @@ impl Dress<'_> {
         let uid = self.object.uid();
         let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref()).cloned();
         json!(others.chain(self.object.controller_owner_ref(&())).collect::<Vec<_>>())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(annotations: [(&str, &str); 3], content: &[u8]) -> ObjectMeta {
-        let meta = ObjectMeta {
-            annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            ..ObjectMeta::default()
-        };
-        let sum = checksum("uid", noted(&meta), content);
-        let annotations = meta.annotations.into_iter().flatten().chain([(CHECKSUM_ANNOTATION.to_owned(), sum)]);
-        ObjectMeta { annotations: Some(annotations.collect()), ..ObjectMeta::default() }
-    }
-
-    #[test]
-    fn a_checksum_covers_the_content_what_is_noted_of_it_and_whose_it_is() {
-        let meta = written(
-            [(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17"), (ORIGIN_ANNOTATION, "portal.16")],
-            b"login",
-        );
-        assert!(intact("uid", &meta, b"login"));
-        assert!(!intact("uid", &meta, b"another login") && !intact("another uid", &meta, b"login"));
-        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION, CHECKSUM_ANNOTATION] {
-            let mut forged = meta.clone();
-            forged
-                .annotations
-                .as_mut()
-                .and_then(|all| all.insert(key.to_owned(), "18".to_owned()))
-                .expect("it is there");
-            assert!(!intact("uid", &forged, b"login"), "{key} was changed");
-            forged.annotations.as_mut().and_then(|all| all.remove(key)).expect("it is there");
-            assert!(!intact("uid", &forged, b"login"), "{key} was removed");
-        }
-        let shifted = written(
-            [(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7"), (ORIGIN_ANNOTATION, "portal.16")],
-            b"login",
-        );
-        assert_ne!(
-            meta.annotations.expect("some")[CHECKSUM_ANNOTATION],
-            shifted.annotations.expect("some")[CHECKSUM_ANNOTATION]
-        );
     }
 }

@@ -70,7 +70,8 @@ impl Attempting {
             Retreat::Dropping => Request::Secret(Write::Drop),
             // Seeking is asked for by the caller, which knows the mark.
             Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
-            Retreat::Naming | Retreat::Waiting => Request::ReadObject,
+            Retreat::Naming => Request::ReadObject,
+            Retreat::Waiting => Request::Pause(MOMENT * 2),
             Retreat::Revoking => match back.revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
                 None => return Flow::End(back.outcome),
@@ -109,8 +110,7 @@ impl Attempting {
                 _ => self.leave_to_audit(back),
             },
             (Retreat::Naming, _) if back.tries > 0 => {
-                let back = Back { at: Retreat::Waiting, tries: back.tries - 1, ..back };
-                self.at(Request::Pause(MOMENT * 2), Stage::Back(back))
+                self.back(Back { at: Retreat::Waiting, tries: back.tries - 1, ..back })
             }
             (Retreat::Waiting, _) => self.back(Back { at: Retreat::Naming, ..back }),
             // The audit that was asked for seeks it again.
