@@ -103,18 +103,19 @@ impl Marker {
         format!("{description} {self}")
     }
 
-    /// Whether a description from the portal bears this marker; portals trim and may append.
+    /// Whether a description from the portal ends with this marker; white space after it does not count. A marker
+    /// elsewhere in the text was written by somebody else, who may have copied it from another token.
     #[must_use]
     pub fn is_in(&self, description: &str) -> bool {
-        description.contains(&self.to_string())
+        description.trim_end().ends_with(&self.to_string())
     }
 
-    /// The last marker of this issuer in a description from the portal.
+    /// The marker of this issuer at the end of a description from the portal.
     #[must_use]
     pub fn find(issuer: &IssuerTag, description: &str) -> Option<Self> {
         let opening = format!("[{}/", issuer.0);
-        let (_, rest) = description.rsplit_once(&opening)?;
-        let (nonce, _) = rest.split_once(']')?;
+        let (_, rest) = description.trim_end().rsplit_once(&opening)?;
+        let nonce = rest.strip_suffix(']')?;
         Some(Self { issuer: issuer.clone(), nonce: Nonce::parse(nonce)? })
     }
 }
@@ -173,10 +174,25 @@ mod tests {
         let marker = Marker::new(IssuerTag::of("i"), Nonce::of("o", &attempt()));
         let sent = marker.mark("prod");
         assert_eq!(sent.len(), "prod".len() + MARKER_LENGTH);
-        assert!(marker.is_in(&format!("  {sent} appended")));
+        assert!(marker.is_in(&format!("  {sent} \n")));
         assert!(!marker.is_in("prod"));
-        assert_eq!(Marker::find(&IssuerTag::of("i"), &format!("{sent} appended")), Some(marker));
+        assert_eq!(Marker::find(&IssuerTag::of("i"), &format!("  {sent} \n")), Some(marker));
         assert_eq!(Marker::find(&IssuerTag::of("another"), &sent), None);
         assert_eq!(Marker::find(&IssuerTag::of("i"), "prod [x/y]"), None);
+    }
+
+    #[test]
+    fn a_marker_that_was_copied_into_a_description_does_not_count() {
+        let tag = IssuerTag::of("i");
+        let [own, copied] = ["own", "other"].map(|uid| Marker::new(tag.clone(), Nonce::of(uid, &attempt())));
+        for text in
+            [format!("{copied} prod"), format!("prod {copied}."), format!("prod {copied}]"), format!("{copied}x")]
+        {
+            assert!(!copied.is_in(&text), "{text}");
+            assert_eq!(Marker::find(&tag, &text), None, "{text}");
+            let sent = own.mark(&text);
+            assert!(own.is_in(&sent) && !copied.is_in(&sent), "{sent}");
+            assert_eq!(Marker::find(&tag, &sent), Some(own.clone()), "{sent}");
+        }
     }
 }
