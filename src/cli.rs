@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::access::Access;
+use crate::api::{NamespaceName, ObjectName};
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -36,7 +37,7 @@ pub enum Command {
 pub struct Run {
     /// Namespace in which the cluster issuers' Secrets lie.
     #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
-    pub namespace: String,
+    pub namespace: NamespaceName,
 
     /// Name of this process in reservations; a random one unless given. No two processes that
     /// run at once may share it.
@@ -108,15 +109,15 @@ pub struct Discover {
 
     /// Its name.
     #[arg(long, default_value = "default")]
-    pub name: String,
+    pub name: ObjectName,
 
     /// Namespace of the issuer's Secret, and of a `TokenIssuer` itself.
     #[arg(long, default_value = NAMESPACE)]
-    pub namespace: String,
+    pub namespace: NamespaceName,
 
     /// Name of the Secret with the portal's credentials.
     #[arg(long, default_value = "portal")]
-    pub secret_name: String,
+    pub secret_name: ObjectName,
 }
 
 /// A kind of issuer.
@@ -141,7 +142,7 @@ pub struct Check {
 
     /// Namespace in which a cluster issuer's Secret lies.
     #[arg(long, default_value = NAMESPACE)]
-    pub namespace: String,
+    pub namespace: NamespaceName,
 
     /// The kubeconfig's context; its current one unless given.
     #[arg(long)]

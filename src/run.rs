@@ -53,11 +53,11 @@ async fn operate(run: Run) -> Result<(), Failure> {
         Some(name) => format!("{name}-{}", random()?),
         None => random()?,
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), holder, namespace = run.namespace, "starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), holder, namespace = %run.namespace, "starting");
     // It serves until the last pass has ended: whoever asks meanwhile is told that we are stopping.
     let served = CancellationToken::new();
     let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), served.clone().cancelled_owned()));
-    let settings = Settings { namespace: run.namespace, holder, clock };
+    let settings = Settings { namespace: run.namespace.to_string(), holder, clock };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}
         ended = health => {

@@ -8,6 +8,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod names;
+mod object_name;
 mod reason;
 mod registry_token;
 mod tasks;
@@ -29,6 +30,7 @@ pub use keys::{
 pub use lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 pub use limits::{Audit, Limits};
 pub use names::{IssuerKind, IssuerRef};
+pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
 pub use reason::{ConditionType, Reason};
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,

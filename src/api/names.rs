@@ -1,5 +1,6 @@
 //! How one object names another.
 
+use super::object_name::ObjectName;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -33,7 +34,7 @@ pub struct IssuerRef {
     pub kind: IssuerKind,
     /// Name of the issuer; `default` unless given.
     #[serde(default = "default_issuer")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(with = "ObjectName")]
     pub name: String,
 }
 

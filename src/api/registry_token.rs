@@ -2,6 +2,7 @@
 
 use super::lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::names::IssuerRef;
+use super::object_name::ObjectName;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,9 @@ pub struct RegistryTokenSpec {
     /// 1 to 200 characters on one line. A change edits the description of the same token.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = Rule::new("self == self.trim()").message("description must not begin or end with white space"))]
-    #[x_kube(validation = Rule::new(r"!self.matches('[\\x00-\\x1f\\x7f]')").message("description must be one line without control characters"))]
-    #[x_kube(validation = Rule::new(r"!self.matches('\\[[a-z0-9]+/[a-z0-9]+\\]$')").message("description must not end like [x/y]: the operator marks its own requests that way. Add a word after it"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]')").message("description must be one line without control characters"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('[\\p{Cf}\\x{034f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{3164}\\x{ffa0}]')").message("description must not hold invisible characters, such as zero-width or bidirectional ones: type it again instead of pasting it"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('\\[[a-z0-9]+/[a-z0-9]+\\]')").message("description must not hold [x/y]: the operator marks its own requests that way. Write it without the brackets or the slash"))]
     pub description: String,
 
     /// The issuer that requests the token; `ClusterTokenIssuer default` unless given. Cannot be changed.
@@ -74,21 +76,22 @@ pub struct RegistryTokenSpec {
 pub struct SecretTemplate {
     /// Name of the Secret; the object's own name unless given. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(with = "Option<ObjectName>")]
     pub name: Option<String>,
 
-    /// Labels of the Secret. None is inherited from this object.
+    /// Labels of the Secret, at most 16. None is inherited from this object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    #[x_kube(validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("a label's key is a name of at most 63 letters, digits, '-', '_' and '.', with a DNS name and a slash before it or without, such as app or example.com/app"))]
+    #[x_kube(validation = Rule::new("self.all(k, self[k].matches('^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$'))").message("a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit; use annotations for other text"))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("labels must not use the prefix registry-token.dev/: it is the operator's own"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations of the Secret. None is inherited from this object.
+    /// Annotations of the Secret, at most 16 with 4 KiB in total. None is inherited from this object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
+    #[x_kube(validation = Rule::new("self.all(k, k.matches('^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("an annotation's key is a name of at most 63 letters, digits, '-', '_' and '.', with a DNS name and a slash before it or without, such as note or example.com/note"))]
+    #[x_kube(validation = Rule::new("self.map(k, bytes(k).size() + bytes(self[k]).size()).sum() <= 4096").message("annotations must have at most 4096 bytes in total, keys and values: put larger text elsewhere and name it here"))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("annotations must not use the prefix registry-token.dev/: it is the operator's own"))]
     pub annotations: BTreeMap<String, String>,
 }

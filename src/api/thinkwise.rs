@@ -1,6 +1,7 @@
 //! The Thinkwise Community Portal: an application served by Indicium over OData.
 //! No public text gives the names of its table and tasks: what the spec leaves out is found in `$metadata`.
 
+use super::object_name::{DataKey, ObjectName};
 use super::tasks::Tasks;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -100,32 +101,29 @@ pub struct OAuth2ClientCredentials {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct OAuth2SecretRef {
     /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
+    pub name: ObjectName,
     /// Key of the client id; `client_id` unless given.
     #[serde(default = "default_client_id_key", rename = "clientIDKey")]
-    #[schemars(length(min = 1, max = 253))]
-    pub client_id_key: String,
+    pub client_id_key: DataKey,
     /// Key of the client secret; `client_secret` unless given.
     #[serde(default = "default_client_secret_key", rename = "clientSecretKey")]
-    #[schemars(length(min = 1, max = 253))]
-    pub client_secret_key: String,
+    pub client_secret_key: DataKey,
 }
 
 impl OAuth2SecretRef {
     /// A Secret of this name, with the usual keys.
     #[must_use]
-    pub fn named(name: String) -> Self {
+    pub fn named(name: ObjectName) -> Self {
         Self { name, client_id_key: default_client_id_key(), client_secret_key: default_client_secret_key() }
     }
 }
 
-fn default_client_id_key() -> String {
-    "client_id".to_owned()
+fn default_client_id_key() -> DataKey {
+    DataKey::known("client_id")
 }
 
-fn default_client_secret_key() -> String {
-    "client_secret".to_owned()
+fn default_client_secret_key() -> DataKey {
+    DataKey::known("client_secret")
 }
 
 /// Username and password.
@@ -141,32 +139,29 @@ pub struct Basic {
 #[serde(rename_all = "camelCase")]
 pub struct BasicSecretRef {
     /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
+    pub name: ObjectName,
     /// Key of the username; `username` unless given.
     #[serde(default = "default_username_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub username_key: String,
+    pub username_key: DataKey,
     /// Key of the password; `password` unless given.
     #[serde(default = "default_password_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub password_key: String,
+    pub password_key: DataKey,
 }
 
 impl BasicSecretRef {
     /// A Secret of this name, with the usual keys.
     #[must_use]
-    pub fn named(name: String) -> Self {
+    pub fn named(name: ObjectName) -> Self {
         Self { name, username_key: default_username_key(), password_key: default_password_key() }
     }
 }
 
-fn default_username_key() -> String {
-    "username".to_owned()
+fn default_username_key() -> DataKey {
+    DataKey::known("username")
 }
 
-fn default_password_key() -> String {
-    "password".to_owned()
+fn default_password_key() -> DataKey {
+    DataKey::known("password")
 }
 
 /// Whom to trust.
@@ -188,16 +183,14 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ConfigMapKeyRef {
     /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
+    pub name: ObjectName,
     /// The key; `ca.crt` unless given.
     #[serde(default = "default_ca_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
+    pub key: DataKey,
 }
 
-fn default_ca_key() -> String {
-    "ca.crt".to_owned()
+fn default_ca_key() -> DataKey {
+    DataKey::known("ca.crt")
 }
 
 /// The table that lists the tokens.

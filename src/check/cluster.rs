@@ -1,10 +1,10 @@
 //! Credentials and CA from where the issuer says they are.
 
-use crate::api::{Auth, ConfigMapKeyRef};
+use crate::api::{Auth, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
+use crate::kube_api::Objects;
 use crate::portal::thinkwise::Credentials;
 use crate::run::{self, Failure};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Api;
 use kube::config::{Config, KubeConfigOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 /// The cluster of the kubeconfig.
 pub(super) struct Cluster {
     client: kube::Client,
-    namespace: String,
+    namespace: NamespaceName,
 }
 
 impl Cluster {
-    pub(super) async fn connect(context: Option<&str>, namespace: String) -> Result<Self, Failure> {
+    pub(super) async fn connect(context: Option<&str>, namespace: NamespaceName) -> Result<Self, Failure> {
         run::use_ring()?;
         let config = match context {
             None => Config::infer().await?,
@@ -46,16 +46,18 @@ impl Cluster {
 
     pub(super) async fn ca(&self, reference: &ConfigMapKeyRef) -> Result<String, Failure> {
         let (namespace, ConfigMapKeyRef { name, key }) = (&self.namespace, reference);
-        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let found = maps.get_opt(name).await.map_err(|error| format!("the ConfigMap {namespace}/{name}: {error}"))?;
-        let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
-        Ok(text.ok_or_else(|| format!("the ConfigMap {namespace}/{name} with the key {key:?} does not exist"))?)
+        let maps: Objects<ConfigMap> = Objects::namespaced(self.client.clone(), namespace.as_str());
+        let found =
+            maps.get_opt(name.as_str()).await.map_err(|error| format!("the ConfigMap {namespace}/{name}: {error}"))?;
+        let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(key.as_str()));
+        Ok(text.ok_or_else(|| format!("the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist"))?)
     }
 
-    async fn secret(&self, name: &str) -> Result<BTreeMap<String, k8s_openapi::ByteString>, Failure> {
+    async fn secret(&self, name: &ObjectName) -> Result<BTreeMap<String, k8s_openapi::ByteString>, Failure> {
         let namespace = &self.namespace;
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let found = secrets.get_opt(name).await.map_err(|error| format!("the Secret {namespace}/{name}: {error}"))?;
+        let secrets: Objects<Secret> = Objects::namespaced(self.client.clone(), namespace.as_str());
+        let found =
+            secrets.get_opt(name.as_str()).await.map_err(|error| format!("the Secret {namespace}/{name}: {error}"))?;
         let missing = || {
             format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
         };
@@ -65,12 +67,12 @@ impl Cluster {
     fn value(
         &self,
         data: &BTreeMap<String, k8s_openapi::ByteString>,
-        name: &str,
-        key: &str,
+        name: &ObjectName,
+        key: &DataKey,
     ) -> Result<String, Failure> {
-        let text = data.get(key).and_then(|bytes| std::str::from_utf8(&bytes.0).ok());
+        let text = data.get(key.as_str()).and_then(|bytes| std::str::from_utf8(&bytes.0).ok());
         let text = text.map(|text| text.trim_end_matches(['\n', '\r'])).filter(|text| !text.is_empty());
-        let missing = || format!("the Secret {}/{name} has no key {key:?}, or it is empty: add it", self.namespace);
+        let missing = || format!("the Secret {}/{name} has no key \"{key}\", or it is empty: add it", self.namespace);
         Ok(text.ok_or_else(missing)?.to_owned())
     }
 }

@@ -1,6 +1,6 @@
 //! An issuer in a file, as the API server would read it.
 
-use crate::api::{AllowedNamespaces, GROUP, IssuerSpec};
+use crate::api::{AllowedNamespaces, GROUP, IssuerSpec, NamespaceName, ObjectName};
 use crate::run::Failure;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,9 +14,9 @@ const LONGEST: u64 = 4 << 20;
 #[derive(Debug)]
 pub(super) struct IssuerFile {
     pub kind: String,
-    pub name: String,
+    pub name: ObjectName,
     /// Of a `TokenIssuer`.
-    pub namespace: Option<String>,
+    pub namespace: Option<NamespaceName>,
     pub spec: IssuerSpec,
     /// Fields that an issuer does not have.
     pub unknown: Vec<String>,
@@ -44,8 +44,12 @@ fn parse(text: &str) -> Result<IssuerFile, Failure> {
     let document = found.ok_or("there is no ClusterTokenIssuer or TokenIssuer of registry-token.dev in it")?;
     let kind = document["kind"].as_str().unwrap_or_default().to_owned();
     let metadata = &document["metadata"];
-    let name = metadata["name"].as_str().ok_or("metadata.name is missing")?.to_owned();
-    let namespace = metadata["namespace"].as_str().filter(|_| kind == "TokenIssuer").map(str::to_owned);
+    if metadata["name"].is_null() {
+        return Err("metadata.name is missing".into());
+    }
+    let name: ObjectName = typed("metadata.name", &metadata["name"])?;
+    let namespace: Option<NamespaceName> =
+        if kind == "TokenIssuer" { typed("metadata.namespace", &metadata["namespace"])? } else { None };
     let spec: IssuerSpec = typed("spec", &document["spec"])?;
     let mut known = serde_json::to_value(&spec)?;
     let allowed = &document["spec"]["allowedNamespaces"];
@@ -110,7 +114,7 @@ spec:
     fn the_issuer_is_found_among_other_things() {
         let file = parse(GOOD).expect("an issuer");
         assert_eq!((file.kind.as_str(), file.name.as_str()), ("TokenIssuer", "mine"));
-        assert_eq!(file.namespace.as_deref(), Some("team-a"));
+        assert_eq!(file.namespace.map(|name| name.to_string()).as_deref(), Some("team-a"));
         assert!(file.unknown.is_empty(), "{:?}", file.unknown);
     }
 
@@ -138,6 +142,9 @@ spec:
             ("", "no ClusterTokenIssuer"),
             (": : :", ""),
             (&GOOD.replace("name: mine, ", ""), "metadata.name"),
+            (&GOOD.replace("namespace: team-a", "namespace: ../../x"), "metadata.namespace: \"../../x\" is not"),
+            (&GOOD.replace("{name: portal}", "{name: '?'}"), "basic.secretRef.name: \"?\" is not the name"),
+            (&GOOD.replace("{name: portal}", "{name: x, passwordKey: a/b}"), "passwordKey: \"a/b\" is not a key"),
             (&GOOD.replace("    url: https://portal.example.com\n", ""), "spec.thinkwise: missing field `url`"),
             (&GOOD.replace("name: d,", "name: 4,"), "spec.thinkwise.tasks.request.parameters[0].name"),
             (&GOOD.replace("from: Description", "from: Text"), "unknown variant `Text`"),

@@ -15,14 +15,15 @@ use crate::domain::inventory::{Inventory, digest};
 use crate::domain::observed::Listed;
 use crate::domain::roll_call::Evidence;
 use crate::domain::vanished::Vanished;
+use crate::kube_api::Objects;
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt};
 use std::collections::{BTreeMap, HashSet};
 
 /// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
@@ -199,9 +200,9 @@ fn holder(meta: &ObjectMeta) -> Holder {
 
 /// Secrets by our label, and by name those that may have lost it.
 async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]) -> Result<Vec<Holder>, ClusterError> {
-    let api: Api<Secret> = match key.namespace.as_str() {
-        "" => Api::all(ctx.client.clone()),
-        namespace => Api::namespaced(ctx.client.clone(), namespace),
+    let api: Objects<Secret> = match key.namespace.as_str() {
+        "" => Objects::all(ctx.client.clone()),
+        namespace => Objects::namespaced(ctx.client.clone(), namespace),
     };
     let mut found = vec![];
     let read = |params| {
@@ -212,7 +213,7 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
     let labelled: HashSet<(String, String)> =
         found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
     for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
-        let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
         let secret = call("read a pull secret", secrets.get_metadata_opt(name)).await?;
         found.extend(secret.map(|secret| holder(&secret.metadata)));
     }

@@ -2,11 +2,12 @@
 
 use super::cluster::turn;
 use super::context::OPERATOR;
+use crate::kube_api::Objects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event as Written;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{ObjectMeta, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Error};
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl Events {
             reporting_instance: Some(self.holder.chars().take(128).collect()),
             ..Written::default()
         };
-        Api::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &written).await.map(drop)
+        Objects::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &written).await.map(drop)
     }
 }
 

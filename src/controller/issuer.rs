@@ -10,11 +10,11 @@ use crate::api::{IssuerSpec, Limits, LoginCheck, OwnershipMarker, Reason, Tls};
 use crate::domain::dockerconfig::registries_hash;
 use crate::domain::marker::IssuerTag;
 use crate::domain::observed::{IssuerFacts, LoginMode};
+use crate::kube_api::Objects;
 use crate::portal::limits::{Gate, Priority};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use crate::portal::{Failure, Portal, Resolved, Rows};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Api;
 use ring::digest::SHA256;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -138,13 +138,13 @@ fn said(failure: &Failure) -> NotReady {
 /// Name of the Secret with the portal's credentials.
 pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
     let auth = &spec.thinkwise.as_ref()?.auth;
-    let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.clone());
-    basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.clone()))
+    let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
+    basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
 }
 
 async fn credentials_secret(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<Secret, NotReady> {
     let name = credentials_name(spec).unwrap_or_default();
-    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+    let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
     let found = call("read the issuer's Secret", secrets.get_opt(&name)).await.map_err(unasked)?;
     found.ok_or_else(|| {
         (
@@ -169,24 +169,24 @@ fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Cre
     };
     let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
     if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
-        let password = SecretString::from(value(&basic.secret_ref.password_key)?);
-        return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
+        let password = SecretString::from(value(basic.secret_ref.password_key.as_str())?);
+        return Ok(Credentials::Basic { username: value(basic.secret_ref.username_key.as_str())?, password });
     }
     let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
     let keys = keys.ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret".to_owned()))?;
-    let client_secret = SecretString::from(value(&keys.client_secret_key)?);
-    Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
+    let client_secret = SecretString::from(value(keys.client_secret_key.as_str())?);
+    Ok(Credentials::ClientCredentials { client_id: value(keys.client_id_key.as_str())?, client_secret })
 }
 
 async fn trust(ctx: &Context, namespace: &str, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {
     let Some(tls) = tls.cloned() else { return Ok(None) };
     let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
-    let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's ConfigMap", maps.get_opt(&reference.name)).await.map_err(unasked)?;
-    let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(&reference.key));
+    let maps: Objects<ConfigMap> = Objects::namespaced(ctx.client.clone(), namespace);
+    let found = call("read the issuer's ConfigMap", maps.get_opt(reference.name.as_str())).await.map_err(unasked)?;
+    let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(reference.key.as_str()));
     text.map(Some).ok_or_else(|| {
         let (name, key) = (reference.name, reference.key);
-        (Reason::TrustMissing, format!("the ConfigMap {namespace}/{name} with the key {key:?} does not exist: create it with the CA's certificates"))
+        (Reason::TrustMissing, format!("the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist: create it with the CA's certificates"))
     })
 }
 

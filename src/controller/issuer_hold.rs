@@ -6,10 +6,11 @@ use super::context::Context;
 use super::issuer::credentials_name;
 use super::issuer_kind::IssuerObject;
 use super::issuers::IssuerKey;
-use crate::api::{FINALIZER, RegistryToken};
+use crate::api::{FINALIZER, ObjectName, RegistryToken};
+use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -24,17 +25,17 @@ pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     ctx.naming(key).into_iter().filter(here).collect()
 }
 
-fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Api<Secret>, String)> {
+fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Objects<Secret>, String)> {
     let key = object.key();
     let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    Some((Api::namespaced(ctx.client.clone(), namespace), credentials_name(object.spec())?))
+    Some((Objects::namespaced(ctx.client.clone(), namespace), credentials_name(object.spec())?))
 }
 
 /// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
 /// revoke what was requested with them. Gives the issuer as it is then.
 ///
 /// The Secret's name is noted first, so that none is forgotten that bears our finalizer.
-pub async fn hold<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<I, ClusterError>
+pub async fn hold<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<I, ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -69,7 +70,7 @@ pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result
 }
 
 /// The last object has gone: credentials and issuer may go.
-pub async fn release<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<(), ClusterError>
+pub async fn release<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<(), ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -86,20 +87,22 @@ where
 
 /// The Secrets that may bear our finalizer for this issuer.
 fn noted(object: &dyn IssuerObject) -> Vec<String> {
-    object.status().map(|status| status.credentials_secrets.clone()).unwrap_or_default()
+    let all = object.status().map(|status| status.credentials_secrets.clone()).unwrap_or_default();
+    // Others may write the status: what is no name is no Secret of ours.
+    all.into_iter().filter(|name| name.parse::<ObjectName>().is_ok()).collect()
 }
 
 /// Takes our finalizer off a Secret, unless another issuer holds it.
 async fn let_go<I: IssuerObject>(
     object: &I,
     ctx: &Context,
-    secrets: &Api<Secret>,
+    secrets: &Objects<Secret>,
     name: &str,
 ) -> Result<(), ClusterError> {
     if ctx.others_hold_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, false).await }
 }
 
-async fn mark_secret(secrets: &Api<Secret>, name: &str, wanted: bool) -> Result<(), ClusterError> {
+async fn mark_secret(secrets: &Objects<Secret>, name: &str, wanted: bool) -> Result<(), ClusterError> {
     let found = call("read the issuer's Secret", secrets.get_metadata_opt(name)).await?;
     // One that is being deleted takes no new finalizer.
     let found = found.filter(|secret| !wanted || secret.meta().deletion_timestamp.is_none());

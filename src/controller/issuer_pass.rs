@@ -15,10 +15,11 @@ use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::domain::backoff;
 use crate::domain::fault::Fault;
 use crate::domain::observed::IssuerFacts;
+use crate::kube_api::Objects;
 use jiff::Timestamp;
 use kube::runtime::controller;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -31,7 +32,7 @@ const CHECK: Duration = Duration::from_mins(1);
 const RELEASE: Duration = Duration::from_secs(2);
 
 /// Looks at an issuer.
-pub async fn reconcile<I>(object: Arc<I>, ctx: Shared, api: Api<I>) -> Result<controller::Action, Infallible>
+pub async fn reconcile<I>(object: Arc<I>, ctx: Shared, api: Objects<I>) -> Result<controller::Action, Infallible>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -46,7 +47,7 @@ where
     Ok(controller::Action::requeue(wait))
 }
 
-async fn pass<I>(object: &I, ctx: &Context, api: &Api<I>) -> Result<Duration, ClusterError>
+async fn pass<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<Duration, ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -140,7 +141,7 @@ async fn audit_if_due(
 async fn leave<I>(
     object: &I,
     ctx: &Context,
-    api: &Api<I>,
+    api: &Objects<I>,
     found: &Result<Arc<Handle>, NotReady>,
     users: &[Arc<RegistryToken>],
 ) -> Result<Duration, ClusterError>

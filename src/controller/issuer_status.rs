@@ -9,9 +9,10 @@ use crate::api::{ConditionType, IssuerStatus, PortalLocation, Reason, RegistryTo
 use crate::domain::audit::Left;
 use crate::domain::conditions::{self, Said, Truth};
 use crate::domain::fault::Fault;
+use crate::kube_api::Objects;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -28,7 +29,7 @@ pub struct Told<'a> {
 }
 
 /// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
-pub async fn write_status<I>(object: &I, ctx: &Context, api: &Api<I>, told: Told<'_>) -> Result<(), ClusterError>
+pub async fn write_status<I>(object: &I, ctx: &Context, api: &Objects<I>, told: Told<'_>) -> Result<(), ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {

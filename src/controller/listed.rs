@@ -6,9 +6,10 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuers::IssuerKey;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
+use crate::kube_api::Objects;
+use kube::ResourceExt;
 use kube::api::{ApiResource, ListParams};
 use kube::core::{Object, ObjectList};
-use kube::{Api, ResourceExt};
 use serde::Deserialize;
 
 /// Objects in one answer of the API server.
@@ -42,9 +43,9 @@ pub async fn list<T>(
     take: impl Fn(Listed) -> Option<T>,
 ) -> Result<Vec<T>, ClusterError> {
     let kind = ApiResource::erase::<RegistryToken>(&());
-    let api: Api<Listed> = match key.namespace.as_str() {
-        "" => Api::all_with(ctx.client.clone(), &kind),
-        namespace => Api::namespaced_with(ctx.client.clone(), namespace, &kind),
+    let api: Objects<Listed> = match key.namespace.as_str() {
+        "" => Objects::all_with(ctx.client.clone(), &kind),
+        namespace => Objects::namespaced_with(ctx.client.clone(), namespace, &kind),
     };
     let mut found = vec![];
     let read = |params| {

@@ -23,6 +23,7 @@ mod usable;
 mod world;
 
 use crate::api::{ClusterTokenIssuer, GROUP, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
+use crate::kube_api::Objects;
 use crate::readiness::Readiness;
 use context::{Context, Wakers};
 use futures::{Stream, StreamExt, stream};
@@ -112,8 +113,8 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let namespaced = Watched { store: issuers.clone(), writer: issuer_writer };
     tokio::join!(
         token_controller,
-        run_issuers(cluster, |client, _| Api::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
-        run_issuers(namespaced, Api::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
+        run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
+        run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
         ready_when_cached(&ctx, (&tokens, &secrets), (&cluster_issuers, &issuers), &readiness, &stop),
     );
 }
@@ -131,7 +132,7 @@ fn streaming() -> watcher::Config {
 
 async fn run_issuers<I>(
     watched: Watched<I>,
-    api: fn(Client, &str) -> Api<I>,
+    api: fn(Client, &str) -> Objects<I>,
     wakes: impl Stream<Item = IssuerKey> + Send + 'static,
     ctx: &Shared,
     stop: &CancellationToken,

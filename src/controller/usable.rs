@@ -7,9 +7,10 @@ use super::issuers::{Handle, IssuerKey};
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, FINALIZER, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
 use crate::domain::fault::Fault;
 use crate::domain::faults::waiting;
+use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt;
 use kube::core::SelectorExt;
-use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
 
 /// Why an attempt may not go on.
@@ -27,11 +28,11 @@ pub enum Withdrawn {
 pub async fn check_usable(ctx: &Context, key: &IssuerKey, namespace: &str, handle: &Handle) -> Result<(), Withdrawn> {
     let read = match key.kind {
         IssuerKind::ClusterTokenIssuer => {
-            let issuers: Api<ClusterTokenIssuer> = Api::all(ctx.client.clone());
+            let issuers: Objects<ClusterTokenIssuer> = Objects::all(ctx.client.clone());
             call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
         }
         IssuerKind::TokenIssuer => {
-            let issuers: Api<TokenIssuer> = Api::namespaced(ctx.client.clone(), &key.namespace);
+            let issuers: Objects<TokenIssuer> = Objects::namespaced(ctx.client.clone(), &key.namespace);
             call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
         }
     };
@@ -60,7 +61,7 @@ fn boxed<I: IssuerObject + 'static>(object: I) -> Box<dyn IssuerObject> {
 
 async fn allowed(ctx: &Context, rule: Option<&AllowedNamespaces>, namespace: &str) -> Result<(), Withdrawn> {
     let Some(rule) = rule.filter(|rule| rule.from == NamespacesFrom::Selector) else { return Ok(()) };
-    let namespaces: Api<Namespace> = Api::all(ctx.client.clone());
+    let namespaces: Objects<Namespace> = Objects::all(ctx.client.clone());
     let found = call("read the namespace", namespaces.get(namespace)).await;
     let labels: BTreeMap<String, String> = match found {
         Ok(found) => found.labels().clone(),

@@ -14,10 +14,11 @@ use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::recorded::recorded;
+use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -175,13 +176,13 @@ impl World {
     }
 
     /// The objects of its namespace.
-    pub fn objects(&self, ctx: &Context) -> Api<RegistryToken> {
-        Api::namespaced(ctx.client.clone(), &self.namespace())
+    pub fn objects(&self, ctx: &Context) -> Objects<RegistryToken> {
+        Objects::namespaced(ctx.client.clone(), &self.namespace())
     }
 
     /// The Secrets of its namespace.
-    pub fn secrets(&self, ctx: &Context) -> Api<Secret> {
-        Api::namespaced(ctx.client.clone(), &self.namespace())
+    pub fn secrets(&self, ctx: &Context) -> Objects<Secret> {
+        Objects::namespaced(ctx.client.clone(), &self.namespace())
     }
 }
 

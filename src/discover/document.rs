@@ -38,7 +38,7 @@ pub(super) fn write(arguments: &Discover, spec: &Thinkwise, problems: &[Problem]
     let document = Document {
         api_version: "registry-token.dev/v1alpha1",
         kind,
-        metadata: Metadata { name: &arguments.name, namespace },
+        metadata: Metadata { name: arguments.name.as_str(), namespace },
         spec: Spec { r#type: PortalType::Thinkwise, thinkwise: spec },
     };
     let mut text = String::new();

@@ -106,7 +106,7 @@ pub(super) fn show_next(arguments: &Discover) {
         (None, id) => (id.as_deref().unwrap_or_default(), &access.client_secret_file, "client_id", "client_secret"),
     };
     let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| quoted(&path.display().to_string()));
-    let (namespace, secret) = (quoted(&arguments.namespace), quoted(&arguments.secret_name));
+    let (namespace, secret) = (quoted(arguments.namespace.as_str()), quoted(arguments.secret_name.as_str()));
     let place = match arguments.kind {
         Kind::ClusterTokenIssuer => "the operator's namespace",
         Kind::TokenIssuer => "the issuer's namespace",

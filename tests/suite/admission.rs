@@ -1,6 +1,7 @@
 //! What the API server itself accepts and refuses, with a message that says what to write instead.
 
-use crate::admission_cases::{Case, Change, issuers, tokens};
+use crate::admission_cases::{Case, Change, tokens};
+use crate::admission_issuer_cases::{good_issuer, issuers};
 use crate::stage::{merge, stage};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -73,7 +74,7 @@ async fn every_rule_of_an_issuer_accepts_and_refuses() {
     let control_plane = stage();
     let client = control_plane.client().await.expect("a client");
     let namespace = control_plane.namespace("rules").await.expect("a namespace");
-    let good = json!({"metadata": {"name": "good"}, "spec": crate::admission_cases::good_issuer()});
+    let good = json!({"metadata": {"name": "good"}, "spec": good_issuer()});
     for kind in ["ClusterTokenIssuer", "TokenIssuer"] {
         for case in issuers(kind) {
             try_case(&client, kind, &namespace, &good, &case).await;

@@ -1,4 +1,4 @@
-//! The rules of the CRDs, each accepted and refused.
+//! The rules of the CRDs, each accepted and refused; here those of a `RegistryToken`.
 
 use serde_json::{Value, json};
 
@@ -18,11 +18,11 @@ pub struct Case {
     pub refusal: Option<&'static str>,
 }
 
-fn accepted(what: &'static str, change: Value) -> Case {
+pub fn accepted(what: &'static str, change: Value) -> Case {
     Case { what, change: Change::Create(change), refusal: None }
 }
 
-fn refused(what: &'static str, change: Value, words: &'static str) -> Case {
+pub fn refused(what: &'static str, change: Value, words: &'static str) -> Case {
     Case { what, change: Change::Create(change), refusal: Some(words) }
 }
 
@@ -30,7 +30,7 @@ fn update(what: &'static str, change: Value, refusal: Option<&'static str>) -> C
     Case { what, change: Change::Update(change), refusal }
 }
 
-fn spec(change: Value) -> Value {
+pub fn spec(change: Value) -> Value {
     json!({"metadata": {"name": "tried"}, "spec": change})
 }
 
@@ -45,9 +45,25 @@ pub fn tokens() -> Vec<Case> {
         refused("white space at the end", described("prod "), "must not begin or end with white space"),
         refused("two lines", described("a\nb"), "must be one line without control characters"),
         refused("a tab", described("a\tb"), "must be one line without control characters"),
-        accepted("brackets in the middle", described("[a/b] prod")),
-        accepted("brackets that are no marker", described("prod [A/B]")),
-        refused("the shape of a marker", described("prod [abc/def2]"), "must not end like [x/y]"),
+        refused("a C1 control", described("a\u{85}b"), "must be one line without control characters"),
+        refused("the last C1 control", described("a\u{9f}b"), "must be one line without control characters"),
+        refused("a delete", described("a\u{7f}b"), "must be one line without control characters"),
+        refused("a line separator", described("a\u{2028}b"), "must be one line without control characters"),
+        refused("a right-to-left override", described("a\u{202e}b"), "must not hold invisible characters"),
+        refused("an isolate", described("a\u{2066}b"), "must not hold invisible characters"),
+        refused("an Arabic letter mark", described("a\u{61c}b"), "must not hold invisible characters"),
+        refused("a zero-width space", described("a\u{200b}b"), "must not hold invisible characters"),
+        refused("a zero-width joiner", described("a\u{200d}b"), "must not hold invisible characters"),
+        refused("a word joiner", described("a\u{2060}b"), "must not hold invisible characters"),
+        refused("a byte-order mark", described("a\u{feff}b"), "must not hold invisible characters"),
+        refused("a soft hyphen", described("a\u{ad}b"), "must not hold invisible characters"),
+        refused("a Hangul filler", described("a\u{3164}b"), "must not hold invisible characters"),
+        refused("a tag character", described("a\u{e0041}b"), "must not hold invisible characters"),
+        accepted("letters of any script", described("Zürich, 東京, القاهرة, e\u{301}")),
+        accepted("brackets that are no marker", described("[A/B] prod [a b/c] [/] [x]")),
+        refused("a marker at the end", described("prod [abc/def2]"), "must not hold [x/y]"),
+        refused("a marker in the middle", described("prod [abcdefgh/abcdefghijkl] x"), "must not hold [x/y]"),
+        refused("a marker at the start", described("[a/b] prod"), "must not hold [x/y]"),
         accepted("a namespaced issuer", spec(json!({"issuerRef": {"kind": "TokenIssuer", "name": "mine"}}))),
         refused("another kind of issuer", spec(json!({"issuerRef": {"kind": "Issuer"}})), "Unsupported value"),
         update(
@@ -101,245 +117,61 @@ pub fn tokens() -> Vec<Case> {
         refused("no length of time", spec(json!({"rotation": {"interval": ""}})), "at least 1"),
         accepted("the other policies", spec(json!({"upstreamRevocationPolicy": "Hold", "deletionPolicy": "Orphan"}))),
         refused("an unknown policy", spec(json!({"deletionPolicy": "Retain"})), "Unsupported value"),
-        refused("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), "should match"),
+        refused("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), NAME),
+        refused("a path for a Secret's name", secret(json!({"name": "../../x"})), NAME),
+        refused("no name of an issuer", spec(json!({"issuerRef": {"name": "?"}})), NAME),
+        refused("a path for an issuer's name", spec(json!({"issuerRef": {"name": "../x"}})), NAME),
+        accepted("an issuer with dots", spec(json!({"issuerRef": {"name": "a.b-c.0"}}))),
     ]
+    .into_iter()
+    .chain(secret_metadata())
+    .collect()
 }
 
-/// A good issuer.
-pub fn good_issuer() -> Value {
-    let named = |name: &str| json!({"name": name, "from": "TokenID"});
-    json!({
-        "type": "Thinkwise",
-        "thinkwise": {
-            "url": "https://portal.example.com/indicium",
-            "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
-            "table": {
-                "name": "container_token",
-                "key": [{"column": "container_token_id", "from": "TokenID"}],
-                "columns": {"username": "username", "description": "description"},
-            },
-            "tasks": {
-                "request": {
-                    "name": "request_token", "parameters": [{"name": "description", "from": "Description"}],
-                    "outputs": {"username": "username", "secret": "secret"},
-                },
-                "editDescription": {
-                    "name": "edit_token_description",
-                    "parameters": [named("container_token_id"), {"name": "description", "from": "Description"}],
-                },
-                "revoke": {"name": "revoke_token", "parameters": [named("container_token_id")]},
-            },
-        },
-    })
-}
+/// Part of the message about a name of an object.
+pub const NAME: &str = "the name of a Kubernetes object has";
+/// Part of the message about a key of a Secret or ConfigMap.
+pub const KEY: &str = "a key has letters, digits";
 
-/// Of an issuer of either kind.
-pub fn issuers(kind: &str) -> Vec<Case> {
-    let mut all = addresses();
-    all.extend(logins());
-    all.extend(tables());
-    all.extend(tasks());
-    all.extend(forms());
-    all.extend(limits_and_registries());
-    if kind == "ClusterTokenIssuer" {
-        let allowed = |change: Value| spec(json!({"allowedNamespaces": change}));
-        all.push(accepted("a selector", allowed(json!({"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}))));
-        all.push(refused("no selector", allowed(json!({"from": "Selector"})), "give a selector with from: Selector"));
-        let both = json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}});
-        all.push(refused("a selector for all", allowed(both), "give a selector with from: Selector"));
-    }
-    all
-}
-
-fn addresses() -> Vec<Case> {
-    let at = |url: &str| spec(json!({"thinkwise": {"url": url}}));
+/// Labels and annotations of a Secret: whatever the API server would refuse there is refused here.
+fn secret_metadata() -> Vec<Case> {
+    let labels = |labels: Value| spec(json!({"secret": {"labels": labels}}));
+    let annotations = |annotations: Value| spec(json!({"secret": {"annotations": annotations}}));
+    let many = |count: usize| -> Value { (0..count).map(|one| (format!("key-{one}"), json!("x"))).collect() };
+    let (long, prefix) = ("a".repeat(63), format!("{0}.{0}.{0}.{1}", "b".repeat(63), "c".repeat(61)));
+    let key = |key: &str| json!({ key: "x" });
     vec![
-        accepted("a good issuer", spec(json!({}))),
-        refused("no member", spec(json!({"thinkwise": null})), "type Thinkwise needs spec.thinkwise"),
-        refused("another vendor", spec(json!({"type": "Harbor"})), "Unsupported value"),
-        accepted("a port", at("https://portal.example.com:8443/indicium")),
-        refused("no address", at("portal.example.com"), "url must be Indicium's root"),
-        refused("another scheme", at("ftp://portal.example.com"), "url must be Indicium's root"),
-        refused("a slash at the end", at("https://portal.example.com/"), "must not end with a slash"),
-        refused("a query", at("https://portal.example.com/a?b=c"), "must not have a query or a fragment"),
-        refused("a user", at("https://me:pw@portal.example.com"), "must not hold a user or password"),
-        refused("the application's path", at("https://portal.example.com/indicium/iam/tcp"), "must not hold /iam"),
-        refused("http", at("http://portal.example.com"), "url is http"),
-        accepted(
-            "http that is meant",
-            spec(json!({"thinkwise": {"url": "http://portal.example.com", "allowInsecureHTTP": true}})),
-        ),
-    ]
-}
-
-fn logins() -> Vec<Case> {
-    let auth = |change: Value| spec(json!({"thinkwise": {"auth": change}}));
-    let client = |change: Value| {
-        let mut oauth = json!({"secretRef": {"name": "portal"}});
-        crate::stage::merge(&mut oauth, change);
-        auth(json!({"type": "OAuth2ClientCredentials", "basic": null, "oauth2ClientCredentials": oauth}))
-    };
-    let tls = |change: Value| spec(json!({"thinkwise": {"tls": change}}));
-    let pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----";
-    vec![
-        accepted("client credentials", client(json!({}))),
-        accepted("a token URL", client(json!({"tokenURL": "https://login.example.com/token"}))),
-        refused("a token URL that is none", client(json!({"tokenURL": "login"})), "tokenURL must be a URL"),
-        refused("an http token URL", client(json!({"tokenURL": "http://login.example.com"})), "tokenURL is http"),
-        refused("a type without its member", auth(json!({"basic": null})), "give basic with type: Basic"),
+        accepted("16 labels", labels(many(16))),
+        refused("17 labels", labels(many(17)), "at most 16"),
+        accepted("an empty label", labels(json!({"a": ""}))),
+        accepted("a label of 63", labels(json!({"a": long}))),
+        refused("a label of 64", labels(json!({"a": "a".repeat(64)})), "Too long"),
+        refused("a blank in a label", labels(json!({"a": "not valid"})), "a label's value has at most"),
+        refused("a label with a slash", labels(json!({"a": "b/c"})), "a label's value has at most"),
+        refused("a label that ends in a dash", labels(json!({"a": "b-"})), "a label's value has at most"),
+        refused("a label of two lines", labels(json!({"a": "b\n"})), "a label's value has at most"),
+        refused("a letter outside of ASCII", labels(json!({"a": "é"})), "a label's value has at most"),
+        accepted("the longest key", labels(key(&format!("{prefix}/{long}")))),
+        refused("a longer prefix", labels(key(&format!("{prefix}d/{long}"))), "a label's key is a name"),
+        refused("a longer name", labels(key(&format!("a/{long}b"))), "a label's key is a name"),
+        refused("an empty key", labels(key("")), "a label's key is a name"),
+        refused("a blank in a key", labels(key("a b")), "a label's key is a name"),
+        refused("two slashes", labels(key("a/b/c")), "a label's key is a name"),
+        refused("no name after the slash", labels(key("a/")), "a label's key is a name"),
+        refused("no prefix before the slash", labels(key("/a")), "a label's key is a name"),
+        refused("a prefix in upper case", labels(key("A.b/c")), "a label's key is a name"),
+        accepted("an annotation's prefix in upper case", annotations(key("A.b/c"))),
+        refused("a blank in an annotation's key", annotations(key("a b")), "an annotation's key is a name"),
+        refused("an annotation's key with two slashes", annotations(key("a/b/c")), "an annotation's key is a name"),
+        refused("an annotation's key of 64", annotations(key(&format!("{long}a"))), "an annotation's key is a name"),
+        accepted("16 annotations", annotations(many(16))),
+        refused("17 annotations", annotations(many(17)), "at most 16"),
+        accepted("annotations of 4 KiB", annotations(json!({"a": "x".repeat(4000), "b": "y".repeat(94)}))),
         refused(
-            "the wrong member",
-            auth(json!({"oauth2ClientCredentials": {"secretRef": {"name": "portal"}}})),
-            "give oauth2ClientCredentials with type: OAuth2ClientCredentials",
+            "more than 4 KiB",
+            annotations(json!({"a": "x".repeat(4000), "b": "y".repeat(95)})),
+            "4096 bytes in total",
         ),
-        accepted("a bundle", tls(json!({"caBundle": pem}))),
-        refused("a bundle that is none", tls(json!({"caBundle": "MIIB"})), "caBundle must be PEM"),
-        refused(
-            "two CAs",
-            tls(json!({"caBundle": pem, "caConfigMapRef": {"name": "ca"}})),
-            "caConfigMapRef or caBundle",
-        ),
-    ]
-}
-
-fn tables() -> Vec<Case> {
-    let table = |change: Value| spec(json!({"thinkwise": {"table": change}}));
-    let key = |key: Value| table(json!({"key": key}));
-    let (id, customer) = (json!({"column": "id", "from": "TokenID"}), json!({"column": "klant_id", "value": "42"}));
-    vec![
-        accepted("nothing but the address", spec(json!({"thinkwise": {"table": null, "tasks": null}}))),
-        accepted("a part of a table", table(json!({"name": null, "key": null, "columns": {"username": null}}))),
-        accepted("a customer in the key", key(json!([customer, id]))),
-        refused("a key without the token", key(json!([customer])), "exactly one column of the key has from: TokenID"),
-        refused(
-            "a key with two tokens",
-            key(json!([id, {"column": "other", "from": "TokenID"}])),
-            "exactly one column of the key has from: TokenID",
-        ),
-        refused("a column twice", key(json!([id, {"column": "id", "value": "1"}])), "the key names a column twice"),
-        refused(
-            "a column from two sources",
-            key(json!([{"column": "id", "from": "TokenID", "value": "1"}])),
-            "from: TokenID or a fixed value",
-        ),
-        refused("a column from none", key(json!([id, {"column": "klant_id"}])), "from: TokenID or a fixed value"),
-    ]
-}
-
-fn tasks() -> Vec<Case> {
-    let task = |name: &str, change: Value| spec(json!({"thinkwise": {"tasks": {name: change}}}));
-    let taking = |name: &str, parameters: Value| task(name, json!({"parameters": parameters}));
-    let (description, id) = (json!({"name": "d", "from": "Description"}), json!({"name": "i", "from": "TokenID"}));
-    vec![
-        accepted("no tasks", spec(json!({"thinkwise": {"tasks": {"request": null, "revoke": null}}}))),
-        accepted("a task by its name", task("revoke", json!({"name": "x", "parameters": null}))),
-        accepted("one output", task("request", json!({"outputs": {"username": null, "secret": "geheim"}}))),
-        accepted("a fixed value beside", taking("request", json!([description, {"name": "confirm", "value": "true"}]))),
-        refused(
-            "a request without description",
-            taking("request", json!([{"name": "a", "value": "b"}])),
-            "the request needs one parameter",
-        ),
-        refused("a request with an id", taking("request", json!([description, id])), "the request needs one parameter"),
-        refused(
-            "a revocation with a description",
-            taking("revoke", json!([id, description])),
-            "a revocation has no description to send",
-        ),
-        refused("a parameter twice", taking("revoke", json!([id, {"name": "i", "value": "1"}])), "have the same name"),
-        refused(
-            "a parameter from two sources",
-            taking("revoke", json!([{"name": "i", "from": "TokenID", "value": "1"}])),
-            "give from or value",
-        ),
-        refused("a parameter from none", taking("revoke", json!([id, {"name": "x"}])), "give from or value"),
-    ]
-}
-
-fn forms() -> Vec<Case> {
-    let task = |name: &str, change: Value| spec(json!({"thinkwise": {"tasks": {name: change}}}));
-    let description = json!([{"name": "d", "from": "Description"}]);
-    let confirm = json!([{"name": "confirm", "value": "true"}]);
-    let row = json!({"table": "klant", "key": [{"column": "klant_id", "value": "42"}]});
-    let twice = json!({"table": "klant", "key": [{"column": "a", "value": "1"}, {"column": "a", "value": "2"}]});
-    vec![
-        accepted("a row for a form to be found", task("request", json!({"boundTo": row}))),
-        accepted("a bound request", task("request", json!({"form": "Bound", "boundTo": row}))),
-        accepted("a staged request", task("request", json!({"form": "BoundStaged", "boundTo": row}))),
-        refused(
-            "a bound request to nothing",
-            task("request", json!({"form": "Bound"})),
-            "a bound request needs boundTo",
-        ),
-        refused(
-            "a staged request to nothing",
-            task("request", json!({"form": "BoundStaged"})),
-            "a bound request needs boundTo",
-        ),
-        refused(
-            "an unbound request to a row",
-            task("request", json!({"form": "Unbound", "boundTo": row})),
-            "boundTo is the row of a bound task",
-        ),
-        refused(
-            "a column of the row twice",
-            task("request", json!({"boundTo": twice})),
-            "boundTo names a column twice",
-        ),
-        refused("another form", task("revoke", json!({"form": "Batch"})), "Unsupported value"),
-        accepted(
-            "an edit of its own row",
-            task("editDescription", json!({"form": "Bound", "parameters": description})),
-        ),
-        accepted("an edit of a form to be found", task("editDescription", json!({"parameters": description}))),
-        refused(
-            "an unbound edit of nothing",
-            task("editDescription", json!({"form": "Unbound", "parameters": description})),
-            "the edit needs a parameter",
-        ),
-        refused(
-            "an edit without description",
-            task("editDescription", json!({"form": "Bound", "parameters": []})),
-            "the edit needs a parameter",
-        ),
-        accepted("a revocation of its own row", task("revoke", json!({"form": "BoundStaged", "parameters": confirm}))),
-        accepted("one without parameters", task("revoke", json!({"form": "Bound", "parameters": []}))),
-        refused(
-            "an unbound revocation of nothing",
-            task("revoke", json!({"form": "Unbound", "parameters": confirm})),
-            "the revocation needs a parameter",
-        ),
-    ]
-}
-
-fn limits_and_registries() -> Vec<Case> {
-    let limits = |change: Value| spec(json!({"limits": change}));
-    let registry = |host: &str| spec(json!({"registries": [{"host": host}]}));
-    vec![
-        accepted("other limits", limits(json!({"concurrency": 1, "requestTimeout": "5m", "firstByteTimeout": "2m"}))),
-        refused("no concurrency", limits(json!({"concurrency": 0})), "should be greater than or equal to 1"),
-        refused(
-            "a first byte after the end",
-            limits(json!({"requestTimeout": "10s"})),
-            "make requestTimeout at least as long",
-        ),
-        refused("an hour", limits(json!({"requestTimeout": "1h"})), "between 100ms and 10m"),
-        accepted("units in their order", limits(json!({"requestTimeout": "1m30s500ms"}))),
-        refused("units turned round", limits(json!({"requestTimeout": "30s2m"})), "should match"),
-        refused("a unit twice", limits(json!({"requestTimeout": "1m1m"})), "should match"),
-        refused("nothing", limits(json!({"requestTimeout": ""})), "at least 1"),
-        refused("no duration", limits(json!({"requestTimeout": "soon"})), "should match"),
-        accepted("other audits", spec(json!({"audit": {"interval": "1h", "maxVanishedPercent": 0}}))),
-        refused("audits without a pause", spec(json!({"audit": {"interval": "30s"}})), "between 1m and 24h"),
-        refused("audits with units turned round", spec(json!({"audit": {"interval": "30m1h"}})), "should match"),
-        refused("audits once a week", spec(json!({"audit": {"interval": "168h"}})), "between 1m and 24h"),
-        refused("more than all gone", spec(json!({"audit": {"maxVanishedPercent": 101}})), "less than or equal to 100"),
-        accepted("another login check", spec(json!({"loginCheck": "BestEffort", "ownershipMarker": "Permanent"}))),
-        refused("a login check that is off", spec(json!({"loginCheck": false})), "must be of type string"),
-        accepted("a port and a path", registry("registry.example.com:5000/team")),
-        refused("a scheme", registry("https://registry.example.com"), "without https://"),
-        refused("a blank", registry("registry example"), "a registry is host[:port][/path]"),
-        refused("no registry", spec(json!({"registries": []})), "at least 1"),
-        refused("one twice", spec(json!({"registries": [{"host": "a"}, {"host": "a"}]})), "Duplicate value"),
+        refused("4 KiB of letters with two bytes", annotations(json!({"a": "é".repeat(2048)})), "4096 bytes in total"),
     ]
 }

@@ -20,6 +20,7 @@ mod simulator;
 
 mod admission;
 mod admission_cases;
+mod admission_issuer_cases;
 mod bad_input;
 mod burst;
 mod cost;

@@ -27,6 +27,14 @@ async fn all_of_it_is_applied_and_every_field_is_known() {
 }
 
 #[tokio::test]
+async fn the_folder_of_crds_is_applied_by_itself() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").display().to_string();
+    let dry = ["apply", "--server-side", "--dry-run=server", "--output=name", "--filename", &folder];
+    let names = stage().kubectl_ok(&dry, None).await.expect("applied");
+    assert_eq!(names.lines().count(), 3, "{names}");
+}
+
+#[tokio::test]
 async fn its_pod_is_let_in_where_pod_security_is_restricted() {
     let control_plane = stage();
     let namespace = control_plane.namespace("restricted").await.expect("a namespace");

@@ -32,12 +32,13 @@ impl Login {
     pub(super) fn new(spec: &Thinkwise, credentials: Credentials) -> Result<Self, Failure> {
         let (basic, oauth) = (&spec.auth.basic, &spec.auth.oauth2_client_credentials);
         let (way, secret) = match credentials {
-            Credentials::Basic { username, password } => {
-                (Way::Basic(basic_header(&username, &password)?), basic.as_ref().map(|basic| &basic.secret_ref.name))
-            }
+            Credentials::Basic { username, password } => (
+                Way::Basic(basic_header(&username, &password)?),
+                basic.as_ref().map(|basic| basic.secret_ref.name.as_str()),
+            ),
             Credentials::ClientCredentials { client_id, client_secret } => (
                 Way::OAuth(Box::new(OAuth::new(spec, client_id, client_secret)?)),
-                oauth.as_ref().map(|oauth| &oauth.secret_ref.name),
+                oauth.as_ref().map(|oauth| oauth.secret_ref.name.as_str()),
             ),
         };
         let hint = secret.map_or_else(

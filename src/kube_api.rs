@@ -1,0 +1,217 @@
+//! The only place that puts names into the paths of API requests. Each name is parsed first: with `?` for a name, a
+//! read of one Secret would be a list of all of them, and `../` would lead to another namespace.
+
+use crate::api::{NamespaceName, ObjectName, ParseNameError};
+use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, request};
+use kube::{Api, Client, Error, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// Objects of one kind, in a namespace or in the cluster. Like [`kube::Api`], and refuses what is not a name.
+pub(crate) struct Objects<K> {
+    /// An error instead where the namespace is none: then nothing is ever sent.
+    api: Result<Api<K>, ParseNameError>,
+}
+
+fn refused(error: &ParseNameError) -> Error {
+    Error::BuildRequest(request::Error::Validation(error.to_string()))
+}
+
+impl<K: Resource> Objects<K> {
+    /// Cluster-scoped objects, or those of all namespaces.
+    pub(crate) fn all(client: Client) -> Self
+    where
+        K::DynamicType: Default,
+    {
+        Self { api: Ok(Api::all(client)) }
+    }
+
+    /// The same, of a kind that is named at run time.
+    pub(crate) fn all_with(client: Client, kind: &K::DynamicType) -> Self {
+        Self { api: Ok(Api::all_with(client, kind)) }
+    }
+
+    /// Those of a namespace.
+    pub(crate) fn namespaced(client: Client, namespace: &str) -> Self
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        let api = namespace.parse().map(|name: NamespaceName| Api::namespaced(client, name.as_str()));
+        Self { api }
+    }
+}
+
+impl<K: Resource<DynamicType = ApiResource>> Objects<K> {
+    /// Those of a namespace, of a kind that is named at run time.
+    pub(crate) fn namespaced_with(client: Client, namespace: &str, kind: &ApiResource) -> Self
+    where
+        K: Resource<Scope = kube::core::DynamicResourceScope>,
+    {
+        let api = namespace.parse().map(|name: NamespaceName| Api::namespaced_with(client, name.as_str(), kind));
+        Self { api }
+    }
+}
+
+impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
+    fn api(&self) -> Result<&Api<K>, Error> {
+        self.api.as_ref().map_err(refused)
+    }
+
+    fn named(&self, name: &str) -> Result<(&Api<K>, ObjectName), Error> {
+        Ok((self.api()?, name.parse().map_err(|error| refused(&error))?))
+    }
+
+    /// Reads an object.
+    pub(crate) async fn get(&self, name: &str) -> Result<K, Error> {
+        let (api, name) = self.named(name)?;
+        api.get(name.as_str()).await
+    }
+
+    /// Reads an object that may be absent.
+    pub(crate) async fn get_opt(&self, name: &str) -> Result<Option<K>, Error> {
+        let (api, name) = self.named(name)?;
+        api.get_opt(name.as_str()).await
+    }
+
+    /// Reads the metadata of an object that may be absent.
+    pub(crate) async fn get_metadata_opt(&self, name: &str) -> Result<Option<PartialObjectMeta<K>>, Error> {
+        let (api, name) = self.named(name)?;
+        api.get_metadata_opt(name.as_str()).await
+    }
+
+    /// Lists objects.
+    pub(crate) async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, Error> {
+        self.api()?.list(params).await
+    }
+
+    /// Lists the metadata of objects.
+    pub(crate) async fn list_metadata(&self, params: &ListParams) -> Result<ObjectList<PartialObjectMeta<K>>, Error> {
+        self.api()?.list_metadata(params).await
+    }
+
+    /// Creates an object.
+    pub(crate) async fn create(&self, params: &PostParams, object: &K) -> Result<K, Error>
+    where
+        K: Serialize,
+    {
+        self.api()?.create(params, object).await
+    }
+
+    /// Patches an object.
+    pub(crate) async fn patch<P: Serialize + Debug + Sync>(
+        &self,
+        name: &str,
+        params: &PatchParams,
+        patch: &Patch<P>,
+    ) -> Result<K, Error> {
+        let (api, name) = self.named(name)?;
+        api.patch(name.as_str(), params, patch).await
+    }
+
+    /// Patches an object, and is answered with its metadata.
+    pub(crate) async fn patch_metadata<P: Serialize + Debug + Sync>(
+        &self,
+        name: &str,
+        params: &PatchParams,
+        patch: &Patch<P>,
+    ) -> Result<PartialObjectMeta<K>, Error> {
+        let (api, name) = self.named(name)?;
+        api.patch_metadata(name.as_str(), params, patch).await
+    }
+
+    /// Patches the status of an object.
+    pub(crate) async fn patch_status<P: Serialize + Debug + Sync>(
+        &self,
+        name: &str,
+        params: &PatchParams,
+        patch: &Patch<P>,
+    ) -> Result<K, Error> {
+        let (api, name) = self.named(name)?;
+        api.patch_status(name.as_str(), params, patch).await
+    }
+
+    /// Replaces the status of an object.
+    pub(crate) async fn replace_status(&self, name: &str, params: &PostParams, object: &K) -> Result<K, Error>
+    where
+        K: Serialize,
+    {
+        let (api, name) = self.named(name)?;
+        api.replace_status(name.as_str(), params, object).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Secret;
+    use std::convert::Infallible;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A client that counts the requests it is given.
+    fn counting() -> (Client, Arc<AtomicUsize>) {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&sent);
+        let service = tower::service_fn(move |_: axum::http::Request<kube::client::Body>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async {
+                let body = r#"{"metadata": {"name": "x"}}"#.as_bytes().to_vec();
+                Ok::<_, Infallible>(axum::http::Response::new(kube::client::Body::from(body)))
+            }
+        });
+        (Client::new(service, "default"), sent)
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_none_is_never_sent() {
+        let (client, sent) = counting();
+        let patch = Patch::Merge(serde_json::json!({}));
+        let (params, post) = (PatchParams::default(), PostParams::default());
+        for name in ["?", "", "..", "../../victim/secrets/x", "x?watch=1", "x/status", "x#y", "%2e%2e", "X"] {
+            let secrets = Objects::<Secret>::namespaced(client.clone(), "team-a");
+            assert!(secrets.get(name).await.is_err(), "{name}");
+            assert!(secrets.get_opt(name).await.is_err(), "{name}");
+            assert!(secrets.get_metadata_opt(name).await.is_err(), "{name}");
+            assert!(secrets.patch(name, &params, &patch).await.is_err(), "{name}");
+            assert!(secrets.patch_metadata(name, &params, &patch).await.is_err(), "{name}");
+            assert!(secrets.patch_status(name, &params, &patch).await.is_err(), "{name}");
+            assert!(secrets.replace_status(name, &post, &Secret::default()).await.is_err(), "{name}");
+            let elsewhere = Objects::<Secret>::namespaced(client.clone(), name);
+            assert!(name == "x" || elsewhere.get("x").await.is_err(), "{name}");
+            assert!(elsewhere.list(&ListParams::default()).await.is_err(), "{name}");
+        }
+        assert_eq!(sent.load(Ordering::SeqCst), 0);
+        let read = Objects::<Secret>::namespaced(client, "team-a").get_opt("x").await;
+        assert!(read.is_ok_and(|found| found.is_some()));
+        assert_eq!(sent.load(Ordering::SeqCst), 1);
+    }
+
+    /// Elsewhere `kube::Api` is only a list or watch of everything, which has no name in it.
+    #[test]
+    fn no_other_file_builds_the_path_of_an_object() {
+        let mut pending = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut seen = 0;
+        while let Some(path) = pending.pop() {
+            if path.is_dir() {
+                pending
+                    .extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+                continue;
+            }
+            if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("src/kube_api.rs") {
+                continue;
+            }
+            seen += 1;
+            let text = std::fs::read_to_string(&path).expect("a file");
+            for (number, line) in text.lines().enumerate() {
+                let builds = ["Api::namespaced", "Api::default_namespaced", "Api::<", "kube::core::Request"];
+                let built = builds.iter().any(|word| line.contains(word) && !line.contains(">::all("));
+                assert!(!built, "{}:{}: use crate::kube_api::Objects: {line}", path.display(), number + 1);
+            }
+        }
+        assert!(seen > 100, "{seen}");
+    }
+}
