@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::api::{NamespaceName, ObjectName};
+use crate::issuer_flags::Issuers;
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -51,6 +52,10 @@ pub struct Run {
     /// Where `/livez` and `/readyz` are served.
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+
+    /// What issuers may do.
+    #[command(flatten)]
+    pub issuers: Issuers,
 }
 
 /// Where the operator lives unless told otherwise.

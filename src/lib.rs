@@ -10,6 +10,7 @@ pub mod domain;
 #[cfg(test)]
 mod fuzzing;
 mod http;
+pub mod issuer_flags;
 mod kube_api;
 pub mod metrics;
 pub mod portal;

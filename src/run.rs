@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Response, Uri};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,8 @@ async fn operate(run: Run) -> Result<(), Failure> {
     // It serves until the last pass has ended: whoever asks meanwhile is told that we are stopping.
     let served = CancellationToken::new();
     let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), served.clone().cancelled_owned()));
-    let settings = Settings { namespace: run.namespace.to_string(), holder, clock };
+    let policy = run.issuers.policy(api_server());
+    let settings = Settings { namespace: run.namespace.to_string(), holder, clock, policy };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}
         ended = health => {
@@ -68,6 +70,11 @@ async fn operate(run: Run) -> Result<(), Failure> {
     served.cancel();
     tracing::info!("ended");
     Ok(())
+}
+
+/// The API server's address inside the cluster: no issuer has a reason to connect to it.
+fn api_server() -> Option<IpAddr> {
+    std::env::var("KUBERNETES_SERVICE_HOST").ok()?.trim_matches(['[', ']']).parse().ok()
 }
 
 /// kube asks for the process's TLS provider: there is this one only.

@@ -103,6 +103,12 @@ pub enum Reason {
     MetadataMismatch,
     /// The portal cannot be reached.
     Unreachable,
+    /// The operator does not connect to such an address for this issuer.
+    AddressNotAllowed,
+    /// The operator speaks no http for a namespaced issuer.
+    InsecureHTTPNotAllowed,
+    /// The operator serves no namespaced issuers.
+    NamespacedIssuersDisabled,
     /// The portal's certificate is not trusted.
     TlsUntrusted,
     /// The portal did not answer in time.

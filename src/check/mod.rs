@@ -10,7 +10,7 @@ use crate::portal::thinkwise::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::metadata::Catalog;
 use crate::portal::thinkwise::resolve::resolve;
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{Portal as _, Resolved};
+use crate::portal::{EgressPolicy, Portal as _, Resolved};
 use crate::report;
 use crate::run::Failure;
 
@@ -109,7 +109,14 @@ async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Fail
         _ => tls.ca_bundle,
     };
     let keep = file.spec.audit.interval.0;
-    Ok(Settings { spec: thinkwise, limits: file.spec.limits.clone(), credentials, ca_pem, keep })
+    Ok(Settings {
+        spec: thinkwise,
+        limits: file.spec.limits.clone(),
+        credentials,
+        ca_pem,
+        keep,
+        egress: EgressPolicy::default(),
+    })
 }
 
 /// Those of the command line must be what the issuer logs in with, else something else is checked.

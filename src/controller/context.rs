@@ -1,8 +1,10 @@
 //! What every pass needs.
 
+use super::Settings;
 use super::clock::Clock;
 use super::events::Events;
 use super::issuer_kind::IssuerObject;
+use super::issuer_policy::IssuerPolicy;
 use super::issuers::{Handle, IssuerKey, Issuers};
 use super::kept::KeptSecret;
 use super::memory::Memory;
@@ -29,6 +31,8 @@ pub struct Context {
     pub holder: String,
     /// What time it is.
     pub clock: Arc<Clock>,
+    /// What the operator's admin allows issuers.
+    pub policy: IssuerPolicy,
     /// What is known of the issuers.
     pub issuers: Issuers,
     /// The objects.
@@ -69,19 +73,20 @@ impl Context {
     #[must_use]
     pub fn new(
         client: Client,
-        (namespace, holder): (String, String),
-        clock: Arc<Clock>,
+        settings: Settings,
         tokens: Store<RegistryToken>,
         secrets: Store<KeptSecret>,
         wakers: Wakers,
         stop: CancellationToken,
     ) -> Self {
+        let Settings { namespace, holder, clock, policy } = settings;
         Self {
             events: Events::new(client.clone(), holder.clone()),
             client,
             namespace,
             holder,
             clock,
+            policy,
             issuers: Issuers::default(),
             tokens,
             secrets,

@@ -32,6 +32,7 @@ pub async fn prepare(
     held: bool,
 ) -> Result<Arc<Handle>, NotReady> {
     let spec = object.spec();
+    ctx.policy.check(key.kind, spec)?;
     let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
     let secret = credentials_secret(ctx, namespace, spec).await?;
     let credentials_go = secret.metadata.deletion_timestamp.is_some();
@@ -44,15 +45,22 @@ pub async fn prepare(
     let mut registries = vec![];
     for registry in &spec.registries {
         let ca_pem = trust(ctx, namespace, registry.tls.as_ref()).await?;
-        registries.push(RegistryLogin { host: registry.host.clone(), ca_pem });
+        let egress = ctx.policy.egress(key.kind).clone();
+        registries.push(RegistryLogin { host: registry.host.clone(), ca_pem, egress });
     }
     let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
     let gate = ctx.issuers.gate(key, &spec.limits);
     let portal = if let Some(former) = ctx.issuers.client(key, &inputs) {
         former
     } else {
-        let settings =
-            Settings { spec: thinkwise, limits: spec.limits.clone(), credentials, ca_pem, keep: spec.audit.interval.0 };
+        let settings = Settings {
+            spec: thinkwise,
+            limits: spec.limits.clone(),
+            credentials,
+            ca_pem,
+            keep: spec.audit.interval.0,
+            egress: ctx.policy.egress(key.kind).clone(),
+        };
         let portal: Arc<dyn Portal> = Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?);
         ctx.issuers.keep_client(key, inputs, &portal);
         portal

@@ -6,7 +6,7 @@ use crate::domain::observed::{IssuerFacts, IssuerView};
 use crate::domain::roll_call::Evidence;
 use crate::domain::vanished::Vanished;
 use crate::portal::limits::{Gate, Permit, Priority};
-use crate::portal::{Portal, Resolved};
+use crate::portal::{EgressPolicy, Portal, Resolved};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -41,6 +41,8 @@ pub struct RegistryLogin {
     pub host: String,
     /// The certificates to trust there; the system's roots unless given.
     pub ca_pem: Option<String>,
+    /// Which addresses may be connected to for it.
+    pub egress: EgressPolicy,
 }
 
 /// An issuer that can be worked with.

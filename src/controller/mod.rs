@@ -10,6 +10,7 @@ mod issuer;
 mod issuer_hold;
 mod issuer_kind;
 mod issuer_pass;
+mod issuer_policy;
 mod issuer_status;
 mod issuers;
 mod kept;
@@ -45,6 +46,7 @@ use world::Shared;
 
 pub use clock::Clock;
 pub use context::OPERATOR;
+pub use issuer_policy::IssuerPolicy;
 
 /// How many passes are started at once when the caches are filled.
 const AT_ONCE: usize = 200;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub holder: String,
     /// The API server's time, fed by the client's answers.
     pub clock: Arc<Clock>,
+    /// What the operator's admin allows issuers.
+    pub policy: IssuerPolicy,
 }
 
 /// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
@@ -72,8 +76,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let (wake_issuer, issuer_wakes) = unbounded_channel();
     let ctx = Arc::new(Context::new(
         client.clone(),
-        (settings.namespace, settings.holder),
-        settings.clock,
+        settings,
         tokens.clone(),
         secrets.clone(),
         Wakers { token: wake_token, issuer: wake_issuer },

@@ -12,11 +12,11 @@ use crate::api::{
     RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
 };
 use crate::cli::Discover;
-use crate::portal::Portal as _;
 use crate::portal::thinkwise::interface::Interface;
 use crate::portal::thinkwise::metadata::Catalog;
 use crate::portal::thinkwise::resolve::{Mismatch, resolve_with};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use crate::portal::{EgressPolicy, Portal as _};
 use crate::run::Failure;
 
 /// Looks at a portal and prints an issuer for it.
@@ -31,7 +31,14 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
     let values = arguments.values.iter().map(|text| value(text)).collect::<Result<Vec<_>, Failure>>()?;
     let mut spec = spec(arguments, &credentials, ca_pem.as_deref())?;
     let keep = Audit::default().interval.0;
-    let settings = Settings { spec: spec.clone(), limits: Limits::default(), credentials, ca_pem, keep };
+    let settings = Settings {
+        spec: spec.clone(),
+        limits: Limits::default(),
+        credentials,
+        ca_pem,
+        keep,
+        egress: EgressPolicy::default(),
+    };
     let portal = ThinkwisePortal::new(settings.clone())?;
     let catalog = portal.read_catalog().await?;
     let clear = survey::show(&portal, &catalog, &spec);

@@ -3,22 +3,28 @@
 
 mod body;
 mod credentials;
+mod egress;
 mod patience;
+mod proxies;
 mod retry_after;
 mod tls;
 mod transport;
 
 use self::patience::{Patience, wanting};
+use self::proxies::Proxies;
 use reqwest::redirect::Policy;
-use reqwest::{Request, Response, retry};
+use reqwest::{ClientBuilder, Proxy, Request, Response, retry};
 use rustls::ClientConfig;
+use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 pub(crate) use self::body::{BodyError, drain, read};
 pub(crate) use self::credentials::{authorization, basic};
+pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
 pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::tls::config as tls_config;
-pub(crate) use self::transport::{Trouble, trouble};
+pub(crate) use self::transport::{Error, Trouble, trouble};
 
 /// Servers close idle connections, often after two minutes. A request that meets the closing has no
 /// clear answer, so we let go long before.
@@ -28,37 +34,86 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A client that keeps connections for later requests, and opens no more of them than requests go at a time.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(reqwest::Client);
+pub(crate) struct Client {
+    direct: reqwest::Client,
+    /// For what goes through a proxy, where there is one. It resolves and connects to the proxy alone, which
+    /// the admin chose.
+    proxied: Option<reqwest::Client>,
+    proxies: Arc<Proxies>,
+    egress: EgressPolicy,
+    connect_timeout: Duration,
+}
+
+/// What a client is made of.
+pub(crate) struct ClientOptions {
+    /// Which servers to trust.
+    pub(crate) tls: ClientConfig,
+    /// How long a connection may take to come about, the look-up of its name included.
+    pub(crate) connect_timeout: Duration,
+    /// Whether http is spoken too.
+    pub(crate) plain_http: bool,
+    /// How many redirects are followed, each to the same origin. Others are an answer like any other.
+    pub(crate) redirects: usize,
+    /// Which addresses may be connected to.
+    pub(crate) egress: EgressPolicy,
+}
 
 impl Client {
-    /// What all clients have in common. The proxy is the environment's (`HTTPS_PROXY`, `HTTP_PROXY`,
-    /// `NO_PROXY`), read now.
-    pub(crate) fn new(
-        tls: ClientConfig,
-        connect_timeout: Duration,
-        plain_http: bool,
-        redirects: Policy,
-    ) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(!plain_http)
-            .user_agent(concat!("registry-token-operator/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirects)
-            .referer(false)
-            // By default some requests that HTTP/2 rejected are sent again. One POST is one POST. What is
-            // left is below: a request whose pooled connection closed before a byte of it was written goes to a new one.
-            .retry(retry::never())
-            .connector_layer(Patience)
-            .connect_timeout(connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .tcp_keepalive(KEEP_ALIVE)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE);
-        client.build().map(Self)
+    /// What all clients have in common. The proxy is the environment's, read now.
+    pub(crate) fn new(options: ClientOptions) -> Result<Self, Error> {
+        let proxies = Arc::new(Proxies::from_environment().map_err(Error::Setup)?);
+        let direct = builder(&options).no_proxy();
+        let direct = match options.egress.resolver() {
+            Some(resolver) => direct.dns_resolver(resolver),
+            None => direct,
+        };
+        let proxied = if proxies.exist() {
+            let chosen = Arc::clone(&proxies);
+            let proxy = Proxy::custom(move |url: &Url| chosen.of(url).cloned());
+            Some(builder(&options).proxy(proxy).build()?)
+        } else {
+            None
+        };
+        let ClientOptions { egress, connect_timeout, .. } = options;
+        Ok(Self { direct: direct.build()?, proxied, proxies, egress, connect_timeout })
     }
 
     /// Sends a request once, and waits for the head of its answer.
-    pub(crate) async fn execute(&self, request: Request) -> Result<Response, reqwest::Error> {
-        wanting(self.0.execute(request)).await
+    pub(crate) async fn execute(&self, request: Request) -> Result<Response, Error> {
+        let url = request.url();
+        self.egress.check_literal(url)?;
+        let client = match (&self.proxied, self.proxies.of(url)) {
+            (Some(proxied), Some(_)) => {
+                self.egress.check_before_proxy(url, self.connect_timeout).await?;
+                proxied
+            }
+            _ => &self.direct,
+        };
+        Ok(wanting(client.execute(request)).await?)
     }
+}
+
+fn builder(options: &ClientOptions) -> ClientBuilder {
+    let most = options.redirects;
+    // To the same origin: neither the address nor the proxy is another one than was judged.
+    let redirects = Policy::custom(move |attempt| {
+        let from = attempt.previous().last().map(Url::origin);
+        let stays = from == Some(attempt.url().origin()) && attempt.previous().len() <= most;
+        if stays { attempt.follow() } else { attempt.stop() }
+    });
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(options.tls.clone())
+        .https_only(!options.plain_http)
+        .user_agent(concat!("registry-token-operator/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirects)
+        .referer(false)
+        // By default some requests that HTTP/2 rejected are sent again. One POST is one POST. What is
+        // left is below: a request whose pooled connection closed before a byte of it was written goes to a new one.
+        .retry(retry::never())
+        .connector_layer(Patience)
+        .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(IDLE)
+        .tcp_keepalive(KEEP_ALIVE)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(KEEP_ALIVE)
 }

@@ -1,14 +1,40 @@
 //! Why a request got no answer.
 
+use super::egress::AddressDenied;
 use crate::text::clean;
-use std::error::Error;
+use std::error::Error as StdError;
 use std::io;
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The client cannot be used; with what to change.
+    Setup(String),
+    /// Its address may not be connected to. Nothing was sent.
+    Denied(AddressDenied),
+    /// It failed on its way.
+    Transport(reqwest::Error),
+}
+
+impl From<AddressDenied> for Error {
+    fn from(denied: AddressDenied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Transport(error)
+    }
+}
 
 /// What kept a request from being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It could not even be begun.
     Unsendable,
+    /// Its address may not be connected to. Nothing was sent.
+    Denied,
     /// The server's certificate is not trusted. Nothing was sent.
     Untrusted,
     /// There was no connection in time. Nothing was sent.
@@ -25,7 +51,18 @@ pub(crate) enum Trouble {
 
 /// What a failed request means, and its cause for people: one short line, without the address, which
 /// may hold a filter and so a description.
-pub(crate) fn trouble(error: reqwest::Error) -> (Trouble, String) {
+pub(crate) fn trouble(error: impl Into<Error>) -> (Trouble, String) {
+    match error.into() {
+        Error::Setup(cause) => (Trouble::Unsendable, cause),
+        Error::Denied(denied) => (Trouble::Denied, denied.to_string()),
+        Error::Transport(error) => of_transport(error),
+    }
+}
+
+fn of_transport(error: reqwest::Error) -> (Trouble, String) {
+    if let Some(denied) = find::<AddressDenied>(&error) {
+        return (Trouble::Denied, denied.to_string());
+    }
     let error = error.without_url();
     let cause = clean(&root_cause(&error));
     let trouble = if error.is_builder() {
@@ -49,8 +86,13 @@ pub(crate) fn trouble(error: reqwest::Error) -> (Trouble, String) {
     (trouble, cause)
 }
 
+/// An error of ours among the causes.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    error.downcast_ref().or_else(|| find(error.source()?))
+}
+
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
+    let mut cause: &dyn StdError = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
@@ -59,7 +101,7 @@ fn root_cause(error: &reqwest::Error) -> String {
 
 /// Looks for rustls's verdict. An `io::Error` gives the source of what it wraps and leaves out the
 /// wrapped error itself, so those are opened by hand.
-fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
     if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
         return true;
     }
@@ -68,6 +110,6 @@ fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The error of a tunnel has no public type: it is known by its words, which only choose ours.
-fn is_of_proxy(error: &(dyn Error + 'static)) -> bool {
+fn is_of_proxy(error: &(dyn StdError + 'static)) -> bool {
     error.to_string().starts_with("tunnel error") || error.source().is_some_and(is_of_proxy)
 }

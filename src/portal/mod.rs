@@ -8,6 +8,7 @@ use crate::api::{RecordedPortal, ResolvedPortal};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 pub use failure::{Failure, Sent, TokenMade};
 
 /// A token as the portal hands it out. Its secret is shown this once.

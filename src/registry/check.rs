@@ -1,7 +1,7 @@
 //! Asks a registry: the version check, and with the credentials what its answer asks for.
 
 use super::challenge::{self, Challenge};
-use super::clients::Clients;
+use super::clients::{Clients, Use};
 use super::meaning::{host, late, unexpected, unknown, unreachable};
 use super::{Login, LoginCheck, Verdict};
 use crate::api::Reason;
@@ -47,7 +47,8 @@ impl Registries {
         let ping = address(login.registry, login.plain_http)?;
         // A part of it, so that a connection that never came about is known as such.
         let connect = CONNECT.min(self.total.mul_f32(0.5));
-        let client = self.clients.of(login.ca_pem, login.plain_http, connect);
+        let wanted = Use { ca_pem: login.ca_pem, plain_http: login.plain_http, egress: login.egress };
+        let client = self.clients.of(&wanted, connect);
         let client = client.map_err(|message| unknown(Reason::TrustMissing, message))?;
         let asked = Asked { client, deadline: Instant::now() + self.total };
         let credentials = http::basic(login.username, login.secret.expose_secret()).ok_or_else(|| {

@@ -1,7 +1,6 @@
 //! HTTP clients, one for each set of certificates to trust: reading those costs more than a login.
 
-use crate::http::{self, Client};
-use reqwest::redirect::Policy;
+use crate::http::{self, Client, ClientOptions, EgressPolicy};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,71 +10,111 @@ const KEPT: usize = 16;
 /// A registry behind a path or a balancer may redirect once or twice.
 const REDIRECTS: usize = 3;
 
-/// What a client is made for.
-type Trust = (bool, Option<String>);
+/// What a client is made for. One that may connect to more is never taken for one that may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Use<'a> {
+    pub(super) ca_pem: Option<&'a str>,
+    pub(super) plain_http: bool,
+    pub(super) egress: &'a EgressPolicy,
+}
+
+/// A client, and what it was made for.
+struct Kept {
+    ca_pem: Option<String>,
+    plain_http: bool,
+    egress: EgressPolicy,
+    client: Client,
+}
 
 /// The clients in use, the latest used last.
 #[derive(Default)]
-pub(super) struct Clients(Mutex<VecDeque<(Trust, Client)>>);
+pub(super) struct Clients(Mutex<VecDeque<Kept>>);
 
 impl Clients {
-    /// The client that trusts these certificates.
+    /// The client that trusts these certificates and may connect to these addresses.
     ///
     /// # Errors
     /// With a message when there is nobody to trust.
-    pub(super) fn of(&self, ca_pem: Option<&str>, plain_http: bool, connect: Duration) -> Result<Client, String> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(clear, pem): &Trust| *clear == plain_http && pem.as_deref() == ca_pem;
-        let known = kept.iter().position(|(trust, _)| same(trust)).and_then(|at| kept.remove(at));
-        let (trust, client) = match known {
+    pub(super) fn of(&self, wanted: &Use<'_>, connect_timeout: Duration) -> Result<Client, String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.iter().position(|kept| kept.fits(wanted)).and_then(|at| all.remove(at));
+        let kept = match known {
             Some(known) => known,
-            None => ((plain_http, ca_pem.map(str::to_owned)), build(ca_pem, plain_http, connect)?),
+            None => Kept {
+                ca_pem: wanted.ca_pem.map(str::to_owned),
+                plain_http: wanted.plain_http,
+                egress: wanted.egress.clone(),
+                client: build(wanted, connect_timeout)?,
+            },
         };
-        kept.push_back((trust, client.clone()));
-        if kept.len() > KEPT {
-            kept.pop_front();
+        let client = kept.client.clone();
+        all.push_back(kept);
+        if all.len() > KEPT {
+            all.pop_front();
         }
         Ok(client)
     }
 }
 
-fn build(ca_pem: Option<&str>, plain_http: bool, connect: Duration) -> Result<Client, String> {
-    let tls = http::tls_config(ca_pem).map_err(|error| error.message("spec.registries[].tls"))?;
-    let redirects = Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(url::Url::origin);
-        let stays = from == Some(attempt.url().origin()) && attempt.previous().len() <= REDIRECTS;
-        // What is not followed is an answer like any other.
-        if stays { attempt.follow() } else { attempt.stop() }
-    });
-    Client::new(tls, connect, plain_http, redirects).map_err(|error| http::trouble(error).1)
+impl Kept {
+    fn fits(&self, wanted: &Use<'_>) -> bool {
+        let own = Use { ca_pem: self.ca_pem.as_deref(), plain_http: self.plain_http, egress: &self.egress };
+        own == *wanted
+    }
+}
+
+fn build(wanted: &Use<'_>, connect_timeout: Duration) -> Result<Client, String> {
+    let tls = http::tls_config(wanted.ca_pem).map_err(|error| error.message("spec.registries[].tls"))?;
+    let (plain_http, egress) = (wanted.plain_http, wanted.egress.clone());
+    Client::new(ClientOptions { tls, connect_timeout, plain_http, redirects: REDIRECTS, egress })
+        .map_err(|error| http::trouble(error).1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::EgressRules;
+
+    const SOON: Duration = Duration::from_secs(1);
+
+    fn of(clients: &Clients, pem: &str, egress: &EgressPolicy) -> Result<Client, String> {
+        clients.of(&Use { ca_pem: Some(pem), plain_http: false, egress }, SOON)
+    }
+
+    fn pem(index: usize) -> String {
+        let made = rcgen::generate_simple_self_signed([format!("r{index}.example")]).expect("a certificate");
+        made.cert.pem()
+    }
 
     #[test]
     fn a_few_are_kept_and_the_latest_used_among_them() {
-        let clients = Clients::default();
-        let pem = |index: usize| {
-            let made = rcgen::generate_simple_self_signed([format!("r{index}.example")]).expect("a certificate");
-            made.cert.pem()
-        };
+        let (clients, open) = (Clients::default(), EgressPolicy::default());
         let pems: Vec<String> = (0..KEPT + 3).map(pem).collect();
         for pem in &pems {
             for used in [pem, &pems[0]] {
-                clients.of(Some(used), false, Duration::from_secs(1)).expect("a client");
+                of(&clients, used, &open).expect("a client");
             }
         }
-        let kept = clients.0.lock().expect("clients");
-        let has = |pem: &String| kept.iter().any(|((_, kept), _)| kept.as_ref() == Some(pem));
-        assert_eq!(kept.len(), KEPT);
+        let all = clients.0.lock().expect("clients");
+        let has = |pem: &String| all.iter().any(|kept| kept.ca_pem.as_ref() == Some(pem));
+        assert_eq!(all.len(), KEPT);
         assert!(has(&pems[0]) && has(&pems[KEPT + 2]) && !has(&pems[1]));
     }
 
     #[test]
+    fn a_client_that_may_connect_to_more_is_another_one() {
+        let (clients, pem) = (Clients::default(), pem(0));
+        for egress in [EgressPolicy::default(), EgressPolicy::restricted(EgressRules::default())] {
+            for _ in 0..2 {
+                of(&clients, &pem, &egress).expect("a client");
+            }
+        }
+        assert_eq!(clients.0.lock().expect("clients").len(), 2);
+    }
+
+    #[test]
     fn who_cannot_be_trusted_is_said() {
-        let error = Clients::default().of(Some("no PEM"), false, Duration::from_secs(1)).expect_err("nobody");
+        let error = of(&Clients::default(), "no PEM", &EgressPolicy::default()).expect_err("nobody");
         assert!(error.contains("spec.registries[].tls"), "{error}");
     }
 }

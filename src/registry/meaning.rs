@@ -42,9 +42,10 @@ fn redirected(answer: &Response, host: &str) -> String {
 const CONNECTION: &str = "check spec.registries, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
 
 /// The meaning of no answer, or of one that broke off.
-pub(super) fn unreachable(error: reqwest::Error, host: &str) -> Verdict {
+pub(super) fn unreachable(error: impl Into<http::Error>, host: &str) -> Verdict {
     let (trouble, cause) = http::trouble(error);
     match trouble {
+        Trouble::Denied => unknown(Reason::AddressNotAllowed, cause),
         Trouble::Untrusted => unknown(
             Reason::TlsUntrusted,
             format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.registries[].tls"),

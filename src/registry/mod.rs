@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use std::time::Duration;
 
 pub use self::check::Registries;
+pub use crate::http::EgressPolicy;
 
 /// A login to try. Its `Debug` shows no secret.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub struct Login<'a> {
     pub ca_pem: Option<&'a str>,
     /// Asks over http: credentials travel in the clear.
     pub plain_http: bool,
+    /// Which addresses may be connected to, for the registry and for the token endpoint that it names.
+    pub egress: &'a EgressPolicy,
 }
 
 /// What a registry says of a login.

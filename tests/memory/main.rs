@@ -15,7 +15,7 @@ use registry_token_operator::domain::effect::{Named, Row};
 use registry_token_operator::domain::inventory::Inventory;
 use registry_token_operator::domain::marker::{Attempt, IssuerTag, Marker, Nonce};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{Portal as _, PortalRow};
+use registry_token_operator::portal::{EgressPolicy, Portal as _, PortalRow};
 use secrecy::SecretString;
 use serde_json::json;
 use std::time::Duration;
@@ -37,6 +37,7 @@ fn portal(url: &str) -> ThinkwisePortal {
         credentials,
         ca_pem: None,
         keep: Duration::from_mins(10),
+        egress: EgressPolicy::default(),
     })
     .expect("a portal")
 }

@@ -15,6 +15,8 @@ pub struct Options {
     pub log: &'static str,
     /// `json` or `text`.
     pub format: &'static str,
+    /// More flags. Portals and registries of tests have addresses that no `TokenIssuer` may connect to by default.
+    pub flags: Vec<&'static str>,
 }
 
 impl Default for Options {
@@ -23,6 +25,7 @@ impl Default for Options {
             namespace: "registry-token-operator".to_owned(),
             log: "info,registry_token_operator=debug",
             format: "json",
+            flags: vec!["--allow-portal-cidr=127.0.0.0/8,::1", "--allow-insecure-http-for-namespaced-issuers"],
         }
     }
 }
@@ -49,7 +52,7 @@ impl Operator {
             .and_then(|listener| listener.local_addr())
             .map_err(|error| crate::control_plane::Error::new(error.to_string()))?
             .port();
-        let args = [
+        let mut args = vec![
             format!("KUBECONFIG={}", kubeconfig.display()),
             format!("RUST_LOG={}", options.log),
             format!("LOG_FORMAT={}", options.format),
@@ -58,6 +61,7 @@ impl Operator {
             format!("--namespace={}", options.namespace),
             format!("--listen=127.0.0.1:{port}"),
         ];
+        args.extend(options.flags.iter().map(|flag| (*flag).to_owned()));
         let server = Server::start("operator", Path::new("/usr/bin/env"), &args, folder.path())?;
         Ok(Self { server, folder, port })
     }

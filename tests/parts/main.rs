@@ -11,6 +11,8 @@ mod connections;
 mod control_plane;
 #[path = "../control_plane/self_test.rs"]
 mod control_plane_tests;
+#[path = "../portal/egress.rs"]
+mod egress;
 #[path = "../portal/proxies.rs"]
 mod proxies;
 #[path = "../raw/mod.rs"]

@@ -6,6 +6,7 @@ use crate::client::world::{basic, reading, settings};
 use crate::raw::{At, Deed, RawServer, Seen, answer, tls};
 use registry_token_operator::portal::Portal as _;
 use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
+use registry_token_operator::portal::{EgressPolicy, EgressRules};
 use registry_token_operator::registry::{Login, LoginCheck as _, Registries};
 use secrecy::SecretString;
 use std::env;
@@ -20,15 +21,24 @@ use tokio::process::Command;
 const PORTAL: &str = "ASK_PORTAL";
 const REGISTRY: &str = "ASK_REGISTRY";
 const CA: &str = "ASK_CA";
+/// Set where the child may connect to public addresses alone.
+const RESTRICTED: &str = "ASK_RESTRICTED";
 /// What a child's last word begins with.
 const SAID: &str = "said: ";
 
 /// In a child: asks as told, tells what came of it, and is done.
 async fn as_told() -> bool {
     let ca_pem = env::var(CA).ok();
+    let egress = match env::var(RESTRICTED) {
+        Ok(_) => EgressPolicy::restricted(EgressRules::default()),
+        Err(_) => EgressPolicy::default(),
+    };
     if let Ok(url) = env::var(PORTAL) {
-        let settings = Settings { ca_pem, ..settings(&url, basic(PASSWORD)) };
-        let answer = ThinkwisePortal::new(settings).expect("a portal").request("d").await;
+        let settings = Settings { ca_pem, egress, ..settings(&url, basic(PASSWORD)) };
+        let answer = match ThinkwisePortal::new(settings) {
+            Ok(portal) => portal.request("d").await,
+            Err(failure) => Err(failure),
+        };
         let said = answer.map_or_else(
             |failure| format!("{:?}, {:?}: {failure}", failure.sent, failure.reason),
             |token| token.username,
@@ -44,6 +54,7 @@ async fn as_told() -> bool {
         secret: &secret,
         ca_pem: ca_pem.as_deref(),
         plain_http: ca_pem.is_none(),
+        egress: &egress,
     };
     println!("{SAID}{:?}", Registries::within(Duration::from_secs(3)).check(login).await);
     true
@@ -128,7 +139,8 @@ async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
         assert_eq!(fake.made(), made + 1);
     }
     let (proxy, url) = proxy().await;
-    for except in ["127.0.0.1", "example.com, 127.0.0.0/8"] {
+    let with_port = format!("[::1],{authority}");
+    for except in ["127.0.0.1", "example.com, 127.0.0.0/8", "*", &with_port] {
         assert!(ask(&[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", except)]].concat()).await.starts_with("robot$"));
     }
     assert!(ask(&[&told[..], &[("HTTP_PROXY", &url)]].concat()).await.starts_with("robot$"));
@@ -239,6 +251,33 @@ async fn the_registry_is_asked_through_the_proxy_too() {
     let (_proxy, url) = named(|at, _| if at == At::Request { answer(403, &[], "") } else { Deed::Read }).await;
     let said = child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await;
     assert!(said.contains("Unknown") && said.contains("Unreachable") && said.contains("HTTPS_PROXY"), "{said}");
+}
+
+#[tokio::test]
+async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside() {
+    if as_told().await {
+        return;
+    }
+    let test = "a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside";
+    let (proxy, url) = named(|at, _| if at == At::Request { answer(403, &[], "") } else { Deed::Read }).await;
+    let ask = async |portal: &str| {
+        child(test, &[(PORTAL, portal), (RESTRICTED, "yes"), ("HTTPS_PROXY", &url), ("HTTP_PROXY", &url)]).await
+    };
+    for inside in ["127.0.0.1:1", "localhost:1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+        for scheme in ["http", "https"] {
+            let said = ask(&format!("{scheme}://{inside}/indicium")).await;
+            assert!(said.starts_with("No, AddressNotAllowed"), "{scheme}, {inside}: {said}");
+        }
+    }
+    assert_eq!(proxy.connections(), 0);
+    // The proxy's own address is inside, and the admin's choice. A name that resolves nowhere here is its business.
+    for outside in ["93.184.215.14", "portal.invalid"] {
+        let said = ask(&format!("https://{outside}/indicium")).await;
+        assert!(said.starts_with("No, Unreachable: the operator's proxy"), "{outside}: {said}");
+    }
+    assert_eq!(lines(&proxy), ["CONNECT 93.184.215.14:443 HTTP/1.1", "CONNECT portal.invalid:443 HTTP/1.1"]);
+    let said = child(test, &[(PORTAL, "https://portal.invalid"), ("HTTPS_PROXY", "socks5://u:hush@127.0.0.1:1")]).await;
+    assert!(said.contains("HTTPS_PROXY") && !said.contains("hush"), "{said}");
 }
 
 #[tokio::test]

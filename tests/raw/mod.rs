@@ -101,7 +101,16 @@ impl Drop for RawServer {
 impl RawServer {
     /// One that asks the script at each point what to do.
     pub async fn start(tls: Option<TlsAcceptor>, script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start_on("127.0.0.1", tls, script).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_on(
+        host: &str,
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(format!("{host}:0")).await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (counts, script) = (Arc::new(Counts::default()), Arc::new(script) as Arc<Script>);
         let task = tokio::spawn(accept(listener, tls, script, Arc::clone(&counts))).abort_handle();

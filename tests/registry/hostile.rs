@@ -3,7 +3,7 @@
 use super::reason;
 use crate::raw::{Deed, RawServer, Seen, answer, tls};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{Login, LoginCheck as _, Registries, Verdict};
+use registry_token_operator::registry::{EgressPolicy, Login, LoginCheck as _, Registries, Verdict};
 use secrecy::SecretString;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 async fn check(server: &RawServer, ca_pem: Option<&str>) -> Verdict {
     let secret = SecretString::from(SECRET);
     let plain_http = ca_pem.is_none();
-    let login = Login { registry: &server.address, username: USER, secret: &secret, ca_pem, plain_http };
+    let egress = EgressPolicy::OPEN;
+    let login = Login { registry: &server.address, username: USER, secret: &secret, ca_pem, plain_http, egress };
     let begun = Instant::now();
     let verdict = Registries::within(PATIENCE).check(login).await;
     assert!(begun.elapsed() < PATIENCE * 3, "it ends in time");

@@ -2,11 +2,12 @@
 
 #![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
 
+mod egress;
 mod hostile;
 
 use crate::simulator::{Challenge, Config, Fault, Operation, Record, Server, Simulator};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{Login, LoginCheck as _, Registries, Verdict};
+use registry_token_operator::registry::{EgressPolicy, Login, LoginCheck as _, Registries, Verdict};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ impl Bench {
             secret: &self.secret,
             ca_pem: Some(&self.ca_pem),
             plain_http: false,
+            egress: EgressPolicy::OPEN,
         }
     }
 

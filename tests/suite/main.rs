@@ -28,6 +28,7 @@ mod crash;
 mod deletion;
 mod deletion_while_stopped;
 mod drift;
+mod egress;
 mod first_steps;
 mod hidden;
 mod issuer_audits;

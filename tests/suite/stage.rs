@@ -55,7 +55,8 @@ pub async fn start_operator(control_plane: &ControlPlane) -> Operator {
     start_with(control_plane, &operator::Options::default()).await
 }
 
-async fn start_with(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
+/// The same, with an operator that runs like this.
+pub async fn start_with(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("kubeconfig");
     Operator::start(binary(), &kubeconfig, options).await.expect("the operator starts")
 }

@@ -52,7 +52,8 @@ impl Hands<'_> {
         let mut verdict = Verdict::Accepted;
         for registry in &issuer.registries {
             let ca_pem = registry.ca_pem.as_deref();
-            let login = Login { registry: &registry.host, username, secret, ca_pem, plain_http: false };
+            let (registry, egress) = (registry.host.as_str(), &registry.egress);
+            let login = Login { registry, username, secret, ca_pem, plain_http: false, egress };
             match self.ctx.registry.check(login).await {
                 registry::Verdict::Accepted => {}
                 registry::Verdict::Refused { message } => return Verdict::Refused(message),

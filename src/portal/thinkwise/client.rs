@@ -2,8 +2,7 @@
 
 use super::{Failure, Sent, errors};
 use crate::api::{Limits, Reason};
-use crate::http::{self, BodyError, Client};
-use reqwest::redirect::Policy;
+use crate::http::{self, BodyError, Client, ClientOptions, EgressPolicy};
 use reqwest::{Request, Response};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -19,14 +18,19 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(super) fn new(limits: &Limits, ca_pem: Option<&str>, insecure: bool) -> Result<Self, Failure> {
+    pub(super) fn new(
+        limits: &Limits,
+        ca_pem: Option<&str>,
+        plain_http: bool,
+        egress: EgressPolicy,
+    ) -> Result<Self, Failure> {
         let first_byte = limits.first_byte_timeout.0;
         // A part of it, so that a connection that never came about is known as such and not as a missing answer.
-        let connect = limits.connect_timeout.0.min(first_byte.mul_f32(0.9));
+        let connect_timeout = limits.connect_timeout.0.min(first_byte.mul_f32(0.9));
         let tls = http::tls_config(ca_pem)
             .map_err(|error| Failure::new(Sent::No, Reason::TrustMissing, error.message("spec.thinkwise.tls")))?;
         // A redirect would carry credentials to where nobody sent them.
-        let client = Client::new(tls, connect, insecure, Policy::none())
+        let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, redirects: 0, egress })
             .map_err(|error| errors::of_transport(error, "the portal"))?;
         Ok(Self { client, first_byte, total: limits.request_timeout.0 })
     }

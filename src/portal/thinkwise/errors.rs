@@ -4,7 +4,7 @@ use super::call::Subject;
 use super::messages::{clean, tsf_messages};
 use super::{Failure, Sent};
 use crate::api::Reason;
-use crate::http::{Trouble, retry_after, trouble};
+use crate::http::{self, Trouble, retry_after, trouble};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
@@ -67,10 +67,11 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
 const CONNECTION: &str = "check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
 
 /// The meaning of no answer, or of one that broke off.
-pub(super) fn of_transport(error: reqwest::Error, host: &str) -> Failure {
+pub(super) fn of_transport(error: impl Into<http::Error>, host: &str) -> Failure {
     let (trouble, cause) = trouble(error);
     let (sent, reason, message) = match trouble {
         Trouble::Unsendable => (Sent::No, Reason::Unreachable, format!("cannot ask {host}: {cause}")),
+        Trouble::Denied => (Sent::No, Reason::AddressNotAllowed, cause),
         Trouble::Untrusted => (
             Sent::No,
             Reason::TlsUntrusted,

@@ -37,6 +37,7 @@ use self::metadata::Catalog;
 use self::wire::{Gathered, Values};
 use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
 use crate::api::{Limits, RecordedPortal, Thinkwise};
+use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use std::fmt;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub ca_pem: Option<String>,
     /// How long what was found out about the portal is believed, at most; `audit.interval`.
     pub keep: Duration,
+    /// Which addresses may be connected to, for the portal and for the token endpoint.
+    pub egress: EgressPolicy,
 }
 
 /// What the issuer's Secret holds. Its `Debug` shows no secret.
@@ -101,9 +104,9 @@ impl ThinkwisePortal {
     /// # Errors
     /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
     pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let Settings { spec, limits, credentials, ca_pem, keep } = settings;
+        let Settings { spec, limits, credentials, ca_pem, keep, egress } = settings;
         let base = address::service_root(&spec)?;
-        let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http)?;
+        let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http, egress)?;
         let user = match &credentials {
             Credentials::Basic { username, .. } => username.clone(),
             Credentials::ClientCredentials { client_id, .. } => client_id.clone(),

@@ -3,7 +3,7 @@
 use crate::simulator::{FixedPart, Operation, Profile, Server, Simulator};
 use registry_token_operator::api::{Limits, Thinkwise};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{Portal as _, PortalRow, Rows, TokenRef};
+use registry_token_operator::portal::{EgressPolicy, Portal as _, PortalRow, Rows, TokenRef};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -41,7 +41,8 @@ pub fn client_with(profile: &Profile, simulator: &Simulator, spec: Value, limits
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let ca_pem = spec.tls.clone().and_then(|tls| tls.ca_bundle);
     let credentials = credentials(&profile.credentials(simulator));
-    ThinkwisePortal::new(Settings { spec, limits, credentials, ca_pem, keep: KEEP }).expect("a portal")
+    ThinkwisePortal::new(Settings { spec, limits, credentials, ca_pem, keep: KEEP, egress: EgressPolicy::default() })
+        .expect("a portal")
 }
 
 /// Five tokens at once, each with its own description, all edited and all revoked.

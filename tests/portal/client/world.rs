@@ -3,7 +3,7 @@
 use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER, metadata};
 use registry_token_operator::api::{Audit, Limits, Reason, Thinkwise};
 use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{Failure, Portal as _, PortalRow, Sent};
+use registry_token_operator::portal::{EgressPolicy, Failure, Portal as _, PortalRow, Sent};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -71,7 +71,7 @@ pub fn settings(url: &str, credentials: Credentials) -> Settings {
         ..Limits::default()
     };
     let keep = Audit::default().interval.0;
-    Settings { spec: spec(url), limits, credentials, ca_pem: None, keep }
+    Settings { spec: spec(url), limits, credentials, ca_pem: None, keep, egress: EgressPolicy::default() }
 }
 
 pub fn portal(url: &str, credentials: Credentials) -> ThinkwisePortal {

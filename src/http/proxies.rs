@@ -1,0 +1,250 @@
+//! The proxy that the environment names, as Go and with it most of a cluster reads it: `HTTPS_PROXY`,
+//! `HTTP_PROXY`, `NO_PROXY`; and `ALL_PROXY`, as curl does.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+use url::{Host, Url};
+
+/// The proxies in use. Its `Debug` shows no password of theirs.
+#[derive(Default)]
+pub(super) struct Proxies {
+    http: Option<Url>,
+    https: Option<Url>,
+    except: NoProxy,
+}
+
+/// What is reached without a proxy.
+#[derive(Debug, Default)]
+struct NoProxy {
+    everything: bool,
+    ranges: Vec<IpNet>,
+    hosts: Vec<Exception>,
+}
+
+/// A host, of which a port may be given.
+#[derive(Debug)]
+struct Exception {
+    host: ExceptedHost,
+    port: Option<u16>,
+}
+
+#[derive(Debug)]
+enum ExceptedHost {
+    Address(IpAddr),
+    /// A name and all below it, or only what is below it.
+    Name {
+        name: String,
+        below_only: bool,
+    },
+}
+
+impl std::fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxies").field("except", &self.except).finish_non_exhaustive()
+    }
+}
+
+impl Proxies {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// When a proxy cannot be used; the text names the variable, and not its value, which may hold a password.
+    pub(super) fn from_environment() -> Result<Self, String> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let set = |name: &'static str| {
+            let both = [name.to_owned(), name.to_lowercase()].into_iter().filter_map(|name| variable(&name));
+            both.map(|text| text.trim().to_owned()).find(|text| !text.is_empty())
+        };
+        let proxy = |name: &'static str| set(name).map(|text| address(name, &text)).transpose();
+        let all = proxy("ALL_PROXY")?;
+        // A CGI script gets the header `Proxy` of whoever calls it as HTTP_PROXY.
+        let http = if variable("REQUEST_METHOD").is_some() { None } else { proxy("HTTP_PROXY")? };
+        let except = set("NO_PROXY").map(|text| NoProxy::parse(&text)).unwrap_or_default();
+        Ok(Self { http: http.or_else(|| all.clone()), https: proxy("HTTPS_PROXY")?.or(all), except })
+    }
+
+    /// Whether there is a proxy at all.
+    pub(super) fn exist(&self) -> bool {
+        self.http.is_some() || self.https.is_some()
+    }
+
+    /// The proxy for this address.
+    pub(super) fn of(&self, url: &Url) -> Option<&Url> {
+        let proxy = if url.scheme() == "http" { self.http.as_ref() } else { self.https.as_ref() };
+        proxy.filter(|_| !self.except.holds(url))
+    }
+}
+
+fn address(name: &str, text: &str) -> Result<Url, String> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| format!("{name} is not an address of an HTTP proxy: write it like http://proxy.example.com:3128"))
+}
+
+impl NoProxy {
+    fn parse(text: &str) -> Self {
+        let mut all = Self::default();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            if entry == "*" {
+                all.everything = true;
+            } else if let Ok(range) = entry.parse() {
+                all.ranges.push(range);
+            } else {
+                all.hosts.extend(Exception::parse(entry));
+            }
+        }
+        all
+    }
+
+    fn holds(&self, url: &Url) -> bool {
+        let Some(host) = url.host() else { return false };
+        let address = match host {
+            Host::Ipv4(four) => Some(IpAddr::V4(four)),
+            Host::Ipv6(six) => Some(IpAddr::V6(six).to_canonical()),
+            Host::Domain(_) => None,
+        };
+        let name = host.to_string();
+        let in_range = address.is_some_and(|address| self.ranges.iter().any(|range| range.contains(&address)));
+        let port = url.port_or_known_default();
+        self.everything || in_range || self.hosts.iter().any(|one| one.fits(&name, address, port))
+    }
+}
+
+impl Exception {
+    /// `name`, `.name`, `*.name`, `address`, `[address]`, each with `:port` or without. What is none of them
+    /// excepts nothing.
+    fn parse(entry: &str) -> Option<Self> {
+        if let Ok(address) = entry.parse::<IpAddr>() {
+            return Some(Self { host: ExceptedHost::Address(address.to_canonical()), port: None });
+        }
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) if !entry.ends_with(']') => (host, Some(port.parse().ok()?)),
+            _ => (entry, None),
+        };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Some(Self { host: ExceptedHost::Address(address.to_canonical()), port });
+        }
+        let dotted = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
+        let (below_only, name) = dotted.strip_prefix('.').map_or((false, dotted), |name| (true, name));
+        let Ok(Host::Domain(name)) = Host::parse(name.strip_suffix('.').unwrap_or(name)) else { return None };
+        Some(Self { host: ExceptedHost::Name { name, below_only }, port })
+    }
+
+    fn fits(&self, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
+        if self.port.is_some() && self.port != port {
+            return false;
+        }
+        match &self.host {
+            ExceptedHost::Address(excepted) => address == Some(*excepted),
+            ExceptedHost::Name { name, below_only } if address.is_none() => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                match host.strip_suffix(name.as_str()) {
+                    Some("") => !below_only,
+                    Some(before) => before.ends_with('.'),
+                    None => false,
+                }
+            }
+            ExceptedHost::Name { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect(text)
+    }
+
+    /// Whether an address is reached without the proxy.
+    fn excepted(no_proxy: &str, address: &str) -> bool {
+        let set = |name: &str| match name {
+            "HTTPS_PROXY" | "HTTP_PROXY" => Some("proxy.example:3128".to_owned()),
+            "NO_PROXY" => Some(no_proxy.to_owned()),
+            _ => None,
+        };
+        Proxies::read(set).expect("proxies").of(&url(address)).is_none()
+    }
+
+    #[test]
+    fn what_is_reached_without_the_proxy_is_read_as_go_reads_it() {
+        for (no_proxy, without, through) in [
+            ("*", &["https://a.example", "http://1.2.3.4"][..], &[][..]),
+            ("x, * ,y", &["https://a.example"], &[]),
+            ("", &[], &["https://a.example"]),
+            (
+                "a.example",
+                &["https://a.example", "https://b.a.example:8443", "http://A.Example"],
+                &["https://ba.example"],
+            ),
+            (" .a.example ", &["https://b.a.example"], &["https://a.example"]),
+            (
+                "*.a.example",
+                &["https://b.a.example", "https://c.b.a.example"],
+                &["https://a.example", "https://ba.example"],
+            ),
+            ("a.example:8443", &["https://a.example:8443", "https://b.a.example:8443"], &["https://a.example"]),
+            ("a.example:443", &["https://a.example"], &["http://a.example", "https://a.example:8443"]),
+            ("A.EXAMPLE.", &["https://a.example", "https://a.example."], &[]),
+            ("bücher.example", &["https://xn--bcher-kva.example"], &[]),
+            ("::1", &["https://[::1]", "https://[0:0::1]:8443"], &["https://[::2]"]),
+            ("[::1]", &["https://[::1]", "https://[::1]:8443"], &["https://[::2]"]),
+            ("[::1]:8443", &["https://[::1]:8443"], &["https://[::1]"]),
+            (
+                "10.1.2.3",
+                &["https://10.1.2.3", "https://[::ffff:10.1.2.3]"],
+                &["https://10.1.2.4", "https://10.1.2.3.a.example"],
+            ),
+            ("10.1.2.3:80", &["http://10.1.2.3"], &["https://10.1.2.3"]),
+            (
+                "10.0.0.0/8,fd00::/8",
+                &["https://10.9.9.9", "https://[fd12::1]"],
+                &["https://11.0.0.1", "https://[fe12::1]"],
+            ),
+            (
+                "a.example:http,:443,a b,*x,[x]:1,https://b.example",
+                &[],
+                &["https://a.example", "https://b.example", "https://x"],
+            ),
+        ] {
+            for address in without {
+                assert!(excepted(no_proxy, address), "{no_proxy:?}: {address}");
+            }
+            for address in through {
+                assert!(!excepted(no_proxy, address), "{no_proxy:?}: {address}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_proxy_is_the_environments() {
+        let read = |set: &'static [(&str, &str)]| {
+            Proxies::read(move |name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let of = |proxies: &Proxies, address: &str| proxies.of(&url(address)).map(Url::to_string);
+        let proxies = read(&[
+            ("HTTPS_PROXY", ""),
+            ("https_proxy", "u:p@proxy.example:3128"),
+            ("HTTP_PROXY", "https://tls.example"),
+        ]);
+        let proxies = proxies.expect("proxies");
+        assert_eq!(of(&proxies, "https://a.example").as_deref(), Some("http://u:p@proxy.example:3128/"));
+        assert_eq!(of(&proxies, "http://a.example").as_deref(), Some("https://tls.example/"));
+        assert!(!format!("{proxies:?}").contains("u:p"));
+        let all = read(&[("all_proxy", "all.example"), ("HTTP_PROXY", "http.example"), ("REQUEST_METHOD", "GET")]);
+        assert_eq!(of(&all.expect("proxies"), "http://a.example").as_deref(), Some("http://all.example/"));
+        assert!(!read(&[("NO_PROXY", "x")]).expect("none").exist());
+        for odd in ["socks5://p.example:1080", "http://", "ftp://p.example", "http://hush@:1"] {
+            let set = move |name: &str| (name == "HTTPS_PROXY").then(|| odd.to_owned());
+            let error = Proxies::read(set).expect_err(odd);
+            assert!(error.contains("HTTPS_PROXY") && !error.contains("hush"), "{error}");
+        }
+    }
+}

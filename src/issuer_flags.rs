@@ -1,0 +1,56 @@
+//! The flags that say what issuers may do.
+
+use crate::controller::IssuerPolicy;
+use crate::portal::{EgressPolicy, EgressRules, HostPattern, parse_range};
+use clap::Args;
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// What issuers may do.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "What issuers may do")]
+pub struct Issuers {
+    /// Do not serve `TokenIssuer`s: only admins of the cluster choose portals
+    #[arg(long)]
+    pub disable_namespaced_issuers: bool,
+
+    /// Let a `TokenIssuer` set allowInsecureHTTP
+    #[arg(long)]
+    pub allow_insecure_http_for_namespaced_issuers: bool,
+
+    /// Restrict the addresses of `ClusterTokenIssuer`s too
+    #[arg(long)]
+    pub restrict_cluster_issuers: bool,
+
+    /// A range of addresses that restricted issuers may connect to though it is not public, such as 10.20.0.0/16; can be repeated
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_range)]
+    pub allow_portal_cidr: Vec<IpNet>,
+
+    /// A host that restricted issuers may connect to whatever its address is, or *.domain; can be repeated
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub allow_portal_host: Vec<HostPattern>,
+
+    /// A range that restricted issuers may not connect to though it is public or allowed, such as Services with public addresses; can be repeated
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_range)]
+    pub deny_portal_cidr: Vec<IpNet>,
+}
+
+impl Issuers {
+    /// The same for the controllers; no restricted issuer may connect to the API server.
+    #[must_use]
+    pub fn policy(self, api_server: Option<IpAddr>) -> IssuerPolicy {
+        let mut denied = self.deny_portal_cidr;
+        denied.extend(api_server.map(IpNet::from));
+        let restricted = EgressPolicy::restricted(EgressRules {
+            allowed: self.allow_portal_cidr,
+            denied,
+            hosts: self.allow_portal_host,
+        });
+        IssuerPolicy {
+            namespaced_disabled: self.disable_namespaced_issuers,
+            namespaced_insecure_http: self.allow_insecure_http_for_namespaced_issuers,
+            cluster_egress: if self.restrict_cluster_issuers { restricted.clone() } else { EgressPolicy::default() },
+            namespaced_egress: restricted,
+        }
+    }
+}
