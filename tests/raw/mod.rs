@@ -5,6 +5,7 @@
 
 pub mod http2;
 
+use rcgen::{CertificateParams, KeyPair};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -238,15 +239,23 @@ pub fn answer(status: u16, headers: &[&str], body: &str) -> Deed {
 
 /// A certificate for the loopback address, and what terminates TLS with it, speaking these protocols.
 pub fn tls(protocols: &[&str]) -> (TlsAcceptor, String) {
+    tls_like(protocols, |_| {})
+}
+
+/// The same with a certificate that signs itself and differs in this.
+pub fn tls_like(protocols: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (TlsAcceptor, String) {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let mut params = CertificateParams::new(names).expect("names");
+    change(&mut params);
+    let signing_key = KeyPair::generate().expect("a key");
+    let made = params.self_signed(&signing_key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![made.der().clone()], key)
         .expect("a server");
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+    (TlsAcceptor::from(Arc::new(config)), made.pem())
 }

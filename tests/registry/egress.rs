@@ -29,9 +29,7 @@ async fn a_registry_inside_the_cluster_is_not_connected_to() {
     let port = server.address.rsplit(':').next().expect("a port");
     let (registries, closed) =
         (Registries::within(Duration::from_secs(3)), EgressPolicy::restricted(EgressRules::default()));
-    for host in
-        ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"]
-    {
+    for host in ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"] {
         let verdict = check(&registries, &format!("{host}:{port}"), &closed).await;
         assert_eq!(reason(&verdict), Some(Reason::AddressNotAllowed), "{host}: {verdict:?}");
         assert!(says_which_flag(&verdict), "{host}: {verdict:?}");

@@ -4,6 +4,7 @@
 
 mod egress;
 mod hostile;
+mod trust;
 
 use crate::simulator::{Challenge, Config, Fault, Operation, Record, Server, Simulator};
 use registry_token_operator::api::Reason;

@@ -1,8 +1,13 @@
 //! Whom to trust.
 
+mod bundle;
+mod der;
+mod verifier;
+
+use self::verifier::GivenCertificates;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
@@ -10,10 +15,16 @@ use std::sync::Arc;
 /// There is nobody to trust.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TrustError {
-    /// The given CA is not PEM.
-    NotPem,
-    /// It holds something else than certificates.
-    NotACertificate,
+    /// A block of the given CA is not PEM.
+    NotPem {
+        /// Which one, from 1.
+        block: usize,
+    },
+    /// A block is valid PEM, and what it holds is not a certificate.
+    NotACertificate {
+        /// Which one, from 1.
+        block: usize,
+    },
     /// It holds nothing.
     Empty,
     /// The system's certificates cannot be read.
@@ -26,8 +37,12 @@ impl TrustError {
     /// For people; the CA stands in this field of a spec.
     pub(crate) fn message(&self, field: &str) -> String {
         match self {
-            Self::NotPem => format!("the CA in {field} is not valid PEM"),
-            Self::NotACertificate => format!("the CA in {field} holds something that is not a certificate"),
+            Self::NotPem { block } => {
+                format!("block {block} of the CA in {field} is not valid PEM: replace it or leave it out")
+            }
+            Self::NotACertificate { block } => {
+                format!("block {block} of the CA in {field} is not a certificate: replace it or leave it out")
+            }
             Self::Empty => format!(
                 "the CA in {field} holds no certificate: write PEM that begins with -----BEGIN CERTIFICATE-----"
             ),
@@ -46,24 +61,31 @@ pub(crate) fn config(ca_pem: Option<&str>) -> Result<ClientConfig, TrustError> {
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TrustError::Setup(error.to_string()))?;
-    let mut config = match ca_pem {
-        Some(pem) => versions.with_root_certificates(roots(pem)?).with_no_client_auth(),
-        None => versions.dangerous().with_custom_certificate_verifier(system(provider)?).with_no_client_auth(),
+    // Named `dangerous` by rustls since neither is its default; both verify as that does, the system's over its roots.
+    let verifier: Arc<dyn ServerCertVerifier> = match ca_pem {
+        Some(pem) => given(pem, provider)?,
+        None => system(provider)?,
     };
+    let mut config = versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn roots(pem: &str) -> Result<RootCertStore, TrustError> {
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| TrustError::NotPem)?;
-        store.add(certificate).map_err(|_| TrustError::NotACertificate)?;
+fn given(pem: &str, provider: Arc<CryptoProvider>) -> Result<Arc<GivenCertificates>, TrustError> {
+    let certificates = bundle::certificates(pem)?;
+    if certificates.is_empty() {
+        return Err(TrustError::Empty);
     }
-    if store.is_empty() { Err(TrustError::Empty) } else { Ok(store) }
+    let mut roots = RootCertStore::empty();
+    for (block, certificate) in &certificates {
+        roots.add(certificate.clone()).map_err(|_| TrustError::NotACertificate { block: *block })?;
+    }
+    let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let chains = chains.map_err(|error| TrustError::Setup(error.to_string()))?;
+    let given = certificates.into_iter().map(|(_, certificate)| certificate).collect();
+    Ok(Arc::new(GivenCertificates::new(chains, given)))
 }
 
-/// Named `dangerous` by rustls since it is not its own verifier; it is the same one, over the system's roots.
 fn system(provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, TrustError> {
     Verifier::new(provider).map(Arc::new).map_err(|error| TrustError::System(error.to_string()))
 }
@@ -79,8 +101,8 @@ mod tests {
         for (pem, expected) in [
             ("", TrustError::Empty),
             ("hello", TrustError::Empty),
-            (broken, TrustError::NotACertificate),
-            (cut, TrustError::NotPem),
+            (broken, TrustError::NotACertificate { block: 1 }),
+            (cut, TrustError::NotPem { block: 1 }),
         ] {
             let error = config(Some(pem)).expect_err("no certificate in it");
             assert_eq!(error, expected, "{pem:?}");
