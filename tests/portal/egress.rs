@@ -47,7 +47,7 @@ async fn the_client_secret_goes_to_no_token_endpoint_inside_the_cluster() {
     let discovered = Settings { egress: rules(&["127.0.0.1"], &[]), ..settings(&url, client_credentials("hush")) };
     let mut pinned = discovered.clone();
     pinned.spec.auth.oauth2_client_credentials = Some(OAuth2ClientCredentials {
-        secret_ref: OAuth2SecretRef::named("portal".to_owned()),
+        secret_ref: OAuth2SecretRef::named("portal".parse().expect("a name")),
         token_url: Some(endpoint),
         scopes: vec![],
     });
