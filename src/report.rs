@@ -13,7 +13,7 @@ pub fn lines(interface: &Interface, resolved: &Resolved) -> Vec<String> {
     }
     let outputs = &interface.outputs;
     let id = match &outputs.id {
-        IdSource::Output(name) => format!(", id {name}"),
+        IdSource::Output(name) => format!(", id {name} ({})", certainty(interface, resolved, name)),
         IdSource::Username => ", which is the id too".to_owned(),
         IdSource::LookUp => ", id looked up in the table".to_owned(),
     };
@@ -33,6 +33,19 @@ pub fn lines(interface: &Interface, resolved: &Resolved) -> Vec<String> {
         }
     }
     lines
+}
+
+/// How sure it is that an output holds the token's id.
+fn certainty(interface: &Interface, resolved: &Resolved, output: &str) -> &'static str {
+    match &interface.table {
+        Some(table) if resolved.list_hidden.is_none() && table.id.name == output => {
+            "sure: it has the name of the key column"
+        }
+        Some(_) if resolved.list_hidden.is_none() => {
+            "not sure: its name is not that of the key column; the first two tokens are compared with the list"
+        }
+        _ => "not sure: our user sees no list to compare it with",
+    }
 }
 
 fn table_line(table: &TokenTable, longest: Option<usize>) -> String {

@@ -8,6 +8,7 @@
 
 use super::effect::{Named, Row};
 use super::fault::Fault;
+use super::identity::same_id;
 use super::inventory::Inventory;
 use super::marker::{Attempt, Marker, Nonce};
 use jiff::Timestamp;
@@ -88,7 +89,7 @@ impl Known {
         let (token, nonce) = (&row.token, marker.nonce());
         // What was asked for while the list was hidden may be known by its username only.
         let by_name = Named { id: token.username.clone(), ..token.clone() };
-        let stored = self.stored.get(nonce).is_some_and(|id| *id == token.id || *id == token.username);
+        let stored = self.stored.get(nonce).is_some_and(|id| same_id(id, &token.id) || *id == token.username);
         stored || self.reserved.contains(nonce) || [token, &by_name].iter().any(|one| self.recorded.contains(*one))
     }
 }

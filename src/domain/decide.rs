@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::faults::{
     issuer_deleting, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered, waiting,
 };
+use super::identity::same_id;
 use super::leaving::leaving;
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
@@ -147,7 +148,9 @@ pub fn works(seen: &Observed) -> bool {
     let held = seen.secret.as_ref().filter(|secret| known.secret_uid.as_ref() == Some(&secret.uid));
     let stored = held.and_then(|secret| secret.stored.as_ref());
     let current = known.token.as_ref();
-    known.ready && !seen.object.deleting && stored.zip(current).is_some_and(|(held, token)| held.id == token.id)
+    known.ready
+        && !seen.object.deleting
+        && stored.zip(current).is_some_and(|(held, token)| same_id(&held.id, &token.id))
 }
 
 /// A reservation that a former attempt left behind.
@@ -167,7 +170,7 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     if known.retires(&stored.id) {
         return begin(seen, facts, Cause::Lost);
     }
-    if known.token.as_ref().is_none_or(|token| token.id != stored.id) {
+    if known.token.as_ref().is_none_or(|token| !same_id(&token.id, &stored.id)) {
         return Action::Adopt;
     }
     if known.revoked_upstream

@@ -11,8 +11,9 @@ use super::pull_secret::{Reservation, SecretMeta, Stored};
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
-/// A token in the portal. An id alone may have been given to another token since.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A token in the portal. An id alone may have been given to another token since. Two are equal as
+/// [`super::identity`] has it.
+#[derive(Clone, Debug)]
 pub struct Named {
     /// The portal's id of it.
     pub id: String,
@@ -164,6 +165,8 @@ pub enum Answer {
         /// What it lacks.
         fault: Fault,
     },
+    /// The portal's answer holds a token that cannot be recorded. The list shows it by its mark.
+    Invalid(Fault),
     /// What the registry says of a login.
     Login(Verdict),
     /// The API server: somebody else wrote first, or the thing is not or already there.

@@ -1,6 +1,7 @@
 //! What a complete list of the portal says, kept small: of each token its id and two digests.
 
 use super::effect::{Named, Row};
+use super::identity::{id_key, username_key};
 use super::marker::{IssuerTag, Marker};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -37,8 +38,9 @@ impl Inventory {
 
     /// Takes in one row; of it no more is kept than is needed.
     pub fn add(&mut self, row: Row) {
-        let shown = Shown { username: digest(&row.token.username), description: digest(&row.description) };
-        self.tokens.insert(row.token.id.clone(), shown);
+        let shown =
+            Shown { username: digest(username_key(&row.token.username)), description: digest(&row.description) };
+        self.tokens.insert(id_key(&row.token.id).into_owned(), shown);
         self.users.insert(shown.username, shown.description);
         if let Some(marker) = Marker::find(&self.tag, &row.description) {
             self.marked.push((row, marker));
@@ -61,11 +63,14 @@ impl Inventory {
     /// under it, for a portal may give an id away once more. Where nothing but its username is known, that counts.
     #[must_use]
     pub fn shown(&self, token: &Named) -> Option<u64> {
-        let username = digest(&token.username);
+        let username = digest(username_key(&token.username));
         if token.is_by_username() {
             return self.users.get(&username).copied();
         }
-        self.tokens.get(&token.id).filter(|shown| shown.username == username).map(|shown| shown.description)
+        self.tokens
+            .get(id_key(&token.id).as_ref())
+            .filter(|shown| shown.username == username)
+            .map(|shown| shown.description)
     }
 
     /// Rows with this issuer's mark, which are kept no longer: under `ownershipMarker: Permanent` they are many.

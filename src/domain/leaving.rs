@@ -3,6 +3,7 @@
 use super::decide::Action;
 use super::fault::Fault;
 use super::faults::{of_another_portal, portal_changed, waiting};
+use super::identity::same_id;
 use super::observed::{IssuerFacts, IssuerView, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::Recorded;
@@ -55,7 +56,7 @@ const WAY_OUT: &str =
 fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
     let stored = held.filter(|held| held.reservation.is_none()).and_then(|held| held.stored.as_ref());
     stored.is_some_and(|stored| {
-        !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| token.id != stored.id)
+        !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| !same_id(&token.id, &stored.id))
     })
 }
 

@@ -14,6 +14,7 @@ pub mod fault;
 pub mod faults;
 #[cfg(test)]
 mod fuzz;
+pub mod identity;
 pub mod inventory;
 pub mod leaving;
 pub mod marker;

@@ -2,6 +2,7 @@
 
 use super::conditions::{find, holds};
 use super::effect::Named;
+use super::identity::same_id;
 use super::object::Object;
 use super::observed::Observed;
 use super::pull_secret::Ownership;
@@ -84,14 +85,14 @@ impl Recorded {
     /// Whether status has this token as a former one.
     #[must_use]
     pub fn retires(&self, id: &str) -> bool {
-        self.retiring.iter().any(|token| token.id == id)
+        self.retiring.iter().any(|token| same_id(&token.id, id))
     }
 
     /// Retiring tokens that are due, but for one that the object's Secret still holds.
     pub fn due<'a>(&'a self, seen: &'a Observed) -> impl Iterator<Item = &'a RetiringToken> {
         let ours = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
         let held = ours.and_then(|secret| secret.stored.as_ref());
-        let is_held = move |token: &&RetiringToken| held.is_some_and(|stored| stored.id == token.id);
+        let is_held = move |token: &&RetiringToken| held.is_some_and(|stored| same_id(&stored.id, &token.id));
         self.retiring.iter().filter(|token| token.revocation_time.0 <= seen.now).filter(move |token| !is_held(token))
     }
 

@@ -1,5 +1,6 @@
 //! Bodies of answers, bounded in size and time.
 
+use super::memory::Share;
 use reqwest::Response;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,31 +22,44 @@ pub(crate) enum BodyError {
 }
 
 /// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.
-pub(crate) async fn read(
+pub(crate) async fn read(response: Response, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    read_large(response, limit, deadline).await.map(|(body, _)| body)
+}
+
+/// The same of a body that may be large: keep its share of the common memory as long as the body.
+pub(crate) async fn read_large(
     mut response: Response,
     limit: usize,
     deadline: Instant,
-) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+) -> Result<(Zeroizing<Vec<u8>>, Share), BodyError> {
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(BodyError::TooLarge);
     }
+    let mut share = Share::default();
+    if !share.cover(announced, limit, deadline).await {
+        return Err(BodyError::Late);
+    }
     let mut body = Zeroizing::new(Vec::with_capacity(announced));
     loop {
-        let chunk = timeout_at(deadline, response.chunk()).await.map_err(|_| BodyError::Late)?;
-        let Some(chunk) = chunk.map_err(BodyError::Broken)? else { return Ok(body) };
-        if body.len() + chunk.len() > limit {
+        let chunk = timeout_at(share.deadline(deadline), response.chunk()).await.map_err(|_| BodyError::Late)?;
+        let Some(chunk) = chunk.map_err(BodyError::Broken)? else { return Ok((body, share)) };
+        let length = body.len() + chunk.len();
+        if length > limit {
             return Err(BodyError::TooLarge);
         }
-        append(&mut body, &chunk);
+        if !share.cover(length, limit, deadline).await {
+            return Err(BodyError::Late);
+        }
+        append(&mut body, &chunk, limit);
     }
 }
 
 /// Grows into a new buffer and wipes the old one, which a plain `extend` would leave in memory.
-fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8], limit: usize) {
     let needed = body.len() + chunk.len();
     if needed > body.capacity() {
-        let mut larger = Vec::with_capacity(needed.max(body.capacity() * 2));
+        let mut larger = Vec::with_capacity(needed.max((body.capacity() * 2).min(limit)));
         larger.extend_from_slice(body);
         body.zeroize();
         **body = larger;

@@ -4,6 +4,7 @@
 mod body;
 mod credentials;
 mod egress;
+mod memory;
 mod patience;
 mod proxies;
 mod retry_after;
@@ -19,9 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-pub(crate) use self::body::{BodyError, drain, read};
+pub(crate) use self::body::{BodyError, drain, read, read_large};
 pub(crate) use self::credentials::{authorization, basic};
 pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
+pub(crate) use self::memory::Share;
 pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::tls::config as tls_config;
 pub(crate) use self::transport::{Error, Trouble, trouble};

@@ -1,6 +1,7 @@
 //! A vendor's portal: what it can do, and how its failures are told apart.
 
 mod failure;
+pub mod identity;
 pub mod limits;
 pub mod thinkwise;
 

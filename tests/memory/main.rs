@@ -6,6 +6,7 @@
 
 #[path = "../portal/client/fake/mod.rs"]
 mod fake;
+mod lists;
 
 use fake::{Fake, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;

@@ -1,6 +1,7 @@
 //! Performs what the core asks for, and brings the answers. All reads and writes that a pass makes
 //! are below this folder.
 
+mod new_token;
 mod object;
 mod portal;
 mod registry;

@@ -33,12 +33,16 @@ impl Hands<'_> {
         self.room = None;
         self.touched();
         match answer {
-            Ok(token) => {
-                let (id, username) = (token.id.clone(), token.username.clone());
-                self.token = Some(token);
-                Answer::Token { id, username }
-            }
-            Err(failure) => self.failed(&issuer, failure),
+            Ok(token) => self.take_token(&issuer, token),
+            Err(failure) => match self.failed(&issuer, failure) {
+                // The answer came to its end, and what it holds cannot be recorded.
+                Answer::Ambiguous(fault)
+                    if fault.reason == Reason::AnswerMalformed && issuer.portal.ailment().is_some() =>
+                {
+                    Answer::Invalid(fault)
+                }
+                other => other,
+            },
         }
     }
 
@@ -63,7 +67,7 @@ impl Hands<'_> {
         };
         drop(permit);
         Some(match found {
-            Ok(rows) => Answer::Rows(rows.into_iter().map(row).collect()),
+            Ok(rows) => self.recordable(rows.into_iter().map(row).collect()),
             Err(failure) => self.failed(&issuer, failure),
         })
     }

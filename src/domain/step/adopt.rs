@@ -9,6 +9,7 @@ use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Content, Named, Request, Row, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{of_another_portal, waiting};
+use crate::domain::identity::same_id;
 use crate::domain::marker::Attempt;
 use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::{Ownership, Stored};
@@ -150,13 +151,15 @@ impl Adopting {
     /// object, or an annotation that was forged, fits nobody's token.
     fn proved_by(&self, seen: &Observed, rows: Vec<Row>) -> Option<Proof> {
         let marker = seen.marker(seen.facts()?, &self.stored.attempt);
-        let proved = |row: &Row| row.token.id == self.stored.id && marker.is_in(&row.description);
-        rows.into_iter().find(proved).map(|row| Proof::Listed(row.token))
+        let proved = |row: &Row| same_id(&row.token.id, &self.stored.id) && marker.is_in(&row.description);
+        // The id is recorded as it is stored, and not as the list writes it.
+        let named = |row: Row| Named { id: self.stored.id.clone(), ..row.token };
+        rows.into_iter().find(proved).map(|row| Proof::Listed(named(row)))
     }
 
     fn decide(self, seen: &Observed, proof: Option<Proof>) -> Next {
         let known = recorded(&seen.object);
-        let named = known.token.as_ref().is_some_and(|token| token.id == self.stored.id);
+        let named = known.token.as_ref().is_some_and(|token| same_id(&token.id, &self.stored.id));
         if named || known.retires(&self.stored.id) {
             return Flow::End(Outcome::Again);
         }

@@ -219,6 +219,7 @@ impl Attempting {
                 self.drop(Outcome::Failed(Fault { message, ..fault }))
             }
             Answer::NotSent(fault) | Answer::Denied(fault) => self.drop(Outcome::Failed(fault)),
+            Answer::Invalid(fault) => self.seek(Outcome::Failed(fault)),
             Answer::Ambiguous(fault) => {
                 let lost = unanswered();
                 self.seek(Outcome::Failed(Fault { message: format!("{}. {}", fault.message, lost.message), ..lost }))
@@ -241,6 +242,7 @@ impl Attempting {
     fn found(self, seen: &Observed, username: String, left: u8, answer: Answer) -> Next {
         let rows = match answer {
             Answer::Rows(rows) => rows,
+            Answer::Useless { token, fault } => return self.undo(token, Outcome::Failed(fault)),
             _ => vec![],
         };
         match rows.into_iter().find(|row| row.token.username == username) {

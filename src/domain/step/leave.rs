@@ -6,6 +6,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::RetiringToken;
 use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
 use crate::domain::faults::{not_listed_for, portal_changed};
+use crate::domain::identity::same_id;
 use crate::domain::leaving::from_elsewhere;
 use crate::domain::marker::{Attempt, Marker, Nonce};
 use crate::domain::observed::{IssuerFacts, Observed};
@@ -115,7 +116,7 @@ fn clear(seen: &Observed, left: Vec<Named>) -> Next {
 fn prove(seen: &Observed) -> Next {
     let known = recorded(&seen.object);
     let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
-    let named = |id: &str| known.retires(id) || known.token.as_ref().is_some_and(|token| token.id == id);
+    let named = |id: &str| known.retires(id) || known.token.as_ref().is_some_and(|token| same_id(&token.id, id));
     let visible = seen.facts().is_some_and(|facts| facts.list_visible);
     match stored.filter(|stored| visible && seen.object.revoke && !named(&stored.id)) {
         Some(stored) => {
@@ -147,7 +148,7 @@ fn revoke_all(seen: &Observed) -> Next {
         due.push(Due {
             token: Named::from(token),
             since: token.request_time.0,
-            held: stored.is_some_and(|stored| stored.id == token.id),
+            held: stored.is_some_and(|stored| same_id(&stored.id, &token.id)),
             revoked_upstream: known.revoked_upstream,
         });
     }
@@ -181,7 +182,7 @@ fn look(seen: &Observed) -> Next {
 fn unmark(seen: &Observed, begun: Timestamp, rows: Vec<Row>) -> Next {
     let known = recorded(&seen.object);
     let (Some(facts), Some(token)) = (seen.facts(), &known.token) else { return Flow::End(Outcome::LookAgain) };
-    match rows.into_iter().find(|row| row.token.id == token.id && row.token.username == token.username) {
+    match rows.into_iter().find(|row| row.token == Named::from(token)) {
         Some(row) if Marker::find(&facts.tag, &row.description).is_some() => {
             let description = seen.object.description.clone();
             Flow::Do(Request::Edit { token: row.token, description }, Leaving::Unmarking)

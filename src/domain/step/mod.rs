@@ -68,9 +68,11 @@ pub fn note(seen: &Observed, fact: Fact) -> Option<Request> {
 pub fn failed(answer: Answer) -> Outcome {
     match answer {
         Answer::Refused(message) | Answer::Unclear(message) => Outcome::Failed(unavailable(&message)),
-        Answer::Withdrawn(fault) | Answer::NotSent(fault) | Answer::Denied(fault) | Answer::Ambiguous(fault) => {
-            Outcome::Failed(fault)
-        }
+        Answer::Withdrawn(fault)
+        | Answer::NotSent(fault)
+        | Answer::Denied(fault)
+        | Answer::Ambiguous(fault)
+        | Answer::Invalid(fault) => Outcome::Failed(fault),
         _ => Outcome::LookAgain,
     }
 }

@@ -3,6 +3,7 @@
 //! Where our user may not read the list, and the answer to a request tells no id, the username stands for
 //! the id. When the list can be read later, the token's row tells the real one.
 
+use super::ids;
 use super::interface::{TaskCall, TokenTable};
 use super::known::Known;
 use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef};
@@ -10,8 +11,8 @@ use crate::api::Reason;
 
 /// The rows of this username, as they are known: by that. A portal may compare without regard to case.
 pub(super) fn named_so(rows: Vec<PortalRow>, username: &str) -> Vec<PortalRow> {
-    let ours = rows.into_iter().filter(|row| row.username == username);
-    ours.map(|row| PortalRow { id: username.to_owned(), ..row }).collect()
+    let ours = rows.into_iter().filter(|row| ids::same_username(&row.username, username));
+    ours.map(|row| PortalRow { id: username.to_owned(), username: username.to_owned(), ..row }).collect()
 }
 
 impl ThinkwisePortal {
@@ -31,7 +32,7 @@ impl ThinkwisePortal {
         let mut ours = rows
             .map_err(|failure| Failure { sent: Sent::No, ..failure })?
             .into_iter()
-            .filter(|row| row.username == token.username);
+            .filter(|row| ids::same_username(&row.username, token.username));
         match (ours.next(), ours.next()) {
             (Some(row), None) => Ok(Some(row.id)),
             (None, _) => Err(unknown(&format!("the portal's list has no row of the token {}", token.username))),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-pub(super) use crate::http::drain;
+pub(super) use crate::http::{Share, drain};
 
 /// An HTTP client that keeps its limits.
 pub(super) struct HttpClient {
@@ -33,6 +33,11 @@ impl HttpClient {
         let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, redirects: 0, egress })
             .map_err(|error| errors::of_transport(error, "the portal"))?;
         Ok(Self { client, first_byte, total: limits.request_timeout.0 })
+    }
+
+    /// How long a call may take in all.
+    pub(super) const fn total(&self) -> Duration {
+        self.total
     }
 
     /// The end of a call that begins now: login, request and answer together.
@@ -65,11 +70,29 @@ fn too_large(limit: usize) -> Failure {
 
 /// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.
 pub(super) async fn body(response: Response, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let host = response.url().host_str().unwrap_or("the portal").to_owned();
-    http::read(response, limit, deadline).await.map_err(|error| match error {
+    let host = host_of(&response);
+    http::read(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))
+}
+
+/// The same of a body that may be large: keep its share of the common memory as long as the body.
+pub(super) async fn large_body(
+    response: Response,
+    limit: usize,
+    deadline: Instant,
+) -> Result<(Zeroizing<Vec<u8>>, Share), Failure> {
+    let host = host_of(&response);
+    http::read_large(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))
+}
+
+fn host_of(response: &Response) -> String {
+    response.url().host_str().unwrap_or("the portal").to_owned()
+}
+
+fn unread(error: BodyError, limit: usize, host: &str) -> Failure {
+    match error {
         BodyError::TooLarge => too_large(limit),
         BodyError::Late => late(&format!("{host} did not finish its answer in time")),
         // Whatever it looks like: the answer had begun.
-        BodyError::Broken(error) => Failure { sent: Sent::Perhaps, ..errors::of_transport(error, &host) },
-    })
+        BodyError::Broken(error) => Failure { sent: Sent::Perhaps, ..errors::of_transport(error, host) },
+    }
 }

@@ -148,6 +148,15 @@ impl TokenTable {
 }
 
 impl Interface {
+    /// The kind of a token's id: that of the table's key column, or else of the parameter that takes the id.
+    #[must_use]
+    pub fn id_kind(&self) -> Kind {
+        let sent = [&self.revoke, &self.edit].into_iter().flat_map(|task| &task.arguments);
+        let parameter = || sent.clone().find(|argument| argument.source == Source::TokenId).map(|sent| sent.kind);
+        let column = self.table.as_ref().map(|table| table.id.kind);
+        column.or_else(parameter).unwrap_or(Kind::Other)
+    }
+
     /// The same where nobody can read the list.
     ///
     /// # Errors

@@ -2,19 +2,23 @@
 
 use super::call::Call;
 use super::interface::Interface;
-use super::metadata::Catalog;
+use super::metadata::{Catalog, Malformed};
 use super::odata::{self, Wanted};
-use super::resolve::resolve;
-use super::{Failure, Rows, Sent, ThinkwisePortal, address, client};
+use super::resolve::{Mismatch, resolve};
+use super::{Failure, Rows, Sent, ThinkwisePortal, address, client, off_workers};
 use crate::api::Reason;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 /// A large application's document has some 5 MB.
 const METADATA_LIMIT: usize = 16 << 20;
 /// A refusal may be the portal's last word: it is not asked again what it looks like more often than this.
 const REREAD: Duration = Duration::from_mins(1);
+
+/// A document that declares too much is large, and will not soon be a small one: it is not read more often than this.
+const OVERSIZED: Duration = Duration::from_mins(10);
 
 /// That the list is hidden may be a mishap, and turns audits off: it is not believed for longer.
 const HIDDEN: Duration = Duration::from_mins(10);
@@ -44,6 +48,8 @@ struct State {
     /// What `$metadata` showed, and when, while whether the list can be read is not known yet: the portal did
     /// not answer that, and need not send some megabytes again for it.
     unprobed: Option<(Interface, Instant)>,
+    /// `$metadata` declared too much, when it was read last.
+    oversized: Option<(Failure, Instant)>,
 }
 
 impl Memory {
@@ -68,8 +74,22 @@ impl Memory {
         (age < most.min(self.keep)).then(|| Arc::clone(known))
     }
 
+    /// Why `$metadata` is not read again yet.
+    fn oversized(&self) -> Option<Failure> {
+        let state = self.state();
+        state.oversized.as_ref().filter(|(_, read)| read.elapsed() < OVERSIZED).map(|(failure, _)| failure.clone())
+    }
+
     fn doubt(&self) {
         self.state().doubted = true;
+    }
+
+    fn unreadable(&self, malformed: Malformed) -> Failure {
+        let failure = Failure::new(Sent::No, Reason::AnswerMalformed, malformed.to_string());
+        if malformed.is_oversized() {
+            self.state().oversized = Some((failure.clone(), Instant::now()));
+        }
+        failure
     }
 
     fn learn(&self, known: &Arc<Known>) {
@@ -86,6 +106,9 @@ impl ThinkwisePortal {
             return Ok(known);
         }
         let former = memory.state().known.clone();
+        if let Some(failure) = memory.oversized() {
+            return former.ok_or(failure);
+        }
         let _reading = match (memory.reading.try_lock(), &former) {
             (Ok(reading), _) => reading,
             // Somebody reads it anew: for as long as that takes what is known will do.
@@ -151,9 +174,14 @@ impl ThinkwisePortal {
 
     /// How the portal is used, as its `$metadata` shows it.
     async fn shown(&self, deadline: Instant) -> Result<Interface, Failure> {
-        let catalog = self.catalog(deadline).await?;
-        resolve(&self.spec, &catalog)
-            .map_err(|mismatch| Failure::new(Sent::No, Reason::MetadataMismatch, mismatch.to_string()))
+        let document = self.document(deadline).await?;
+        let (spec, memory) = (self.spec.clone(), Arc::clone(&self.memory));
+        off_workers::on_metadata(deadline, move || {
+            let catalog = Catalog::read(&document.0).map_err(|malformed| memory.unreadable(malformed))?;
+            drop(document);
+            resolve(&spec, &catalog).map_err(|mismatch| unfit(&mismatch))
+        })
+        .await
     }
 
     /// Reads the tables and tasks that the portal shows our user.
@@ -161,12 +189,19 @@ impl ThinkwisePortal {
     /// # Errors
     /// When `$metadata` cannot be had, or is not what it should be.
     pub(super) async fn catalog(&self, deadline: Instant) -> Result<Catalog, Failure> {
+        let document = self.document(deadline).await?;
+        let memory = Arc::clone(&self.memory);
+        off_workers::on_metadata(deadline, move || {
+            Catalog::read(&document.0).map_err(|malformed| memory.unreadable(malformed))
+        })
+        .await
+    }
+
+    async fn document(&self, deadline: Instant) -> Result<(Zeroizing<Vec<u8>>, client::Share), Failure> {
         let url = address::below(&self.base, "$metadata")?;
         let call = Call::get_xml(url, self.subject("document", "$metadata"));
         let response = self.send(&call, deadline).await?;
-        let document = client::body(response, METADATA_LIMIT, deadline).await?;
-        Catalog::read(&document)
-            .map_err(|malformed| Failure::new(Sent::No, Reason::AnswerMalformed, malformed.to_string()))
+        client::large_body(response, METADATA_LIMIT, deadline).await
     }
 
     async fn probe(&self, interface: &Interface, deadline: Instant) -> Result<(), Failure> {
@@ -176,4 +211,8 @@ impl ThinkwisePortal {
         let mut each = |row: &[super::fields::Scalar]| odata::portal_row(table, row).map(drop);
         self.page(table, &url, &columns, &mut each, deadline).await.map(drop)
     }
+}
+
+fn unfit(mismatch: &Mismatch) -> Failure {
+    Failure::new(Sent::No, Reason::MetadataMismatch, mismatch.to_string())
 }

@@ -1,7 +1,7 @@
 //! Values as OData writes them: in an address, and in a task's body.
 
 use super::metadata::Kind;
-use serde::{Serialize, Serializer};
+use super::number;
 
 /// A value that fits its kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,8 @@ pub struct Literal(Value);
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Integer(i64),
-    Decimal(f64, String),
+    /// Exactly, as a text: a float would be another number.
+    Decimal(String),
     Boolean(bool),
     Guid(String),
     Text(String),
@@ -29,9 +30,9 @@ impl Literal {
     pub fn parse(kind: Kind, text: &str) -> Result<Self, NotOfKind> {
         let value = match kind {
             Kind::Integer => text.parse().map(Value::Integer).map_err(|_| NotOfKind("a whole number, such as 42"))?,
-            Kind::Decimal => decimal(text).ok_or(NotOfKind("a number, such as 4.2"))?,
+            Kind::Decimal => plain(text).map(Value::Decimal).ok_or(NotOfKind("a number, such as 4.2"))?,
             Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| NotOfKind("true or false"))?,
-            Kind::Guid if is_guid(text) => Value::Guid(text.to_owned()),
+            Kind::Guid if is_guid(text) => Value::Guid(text.to_ascii_lowercase()),
             Kind::Guid => return Err(NotOfKind("a GUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")),
             Kind::Text | Kind::Other => Value::Text(text.to_owned()),
         };
@@ -44,13 +45,22 @@ impl Literal {
     pub fn in_address(&self) -> String {
         match &self.0 {
             Value::Integer(number) => number.to_string(),
-            Value::Decimal(_, text) | Value::Guid(text) => text.clone(),
+            Value::Decimal(text) | Value::Guid(text) => text.clone(),
             Value::Boolean(flag) => flag.to_string(),
             Value::Text(text) => quoted(text),
         }
     }
 
-    /// As a spec writes it.
+    /// As it stands in a task's body.
+    #[must_use]
+    pub fn in_body(&self) -> String {
+        match &self.0 {
+            Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) => self.in_address(),
+            Value::Guid(text) | Value::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        }
+    }
+
+    /// As a spec writes it, and as ids are compared: numbers exactly, GUIDs in lower case.
     #[must_use]
     pub fn as_text(&self) -> String {
         match &self.0 {
@@ -60,27 +70,14 @@ impl Literal {
     }
 }
 
-impl Serialize for Literal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Value::Integer(number) => serializer.serialize_i64(*number),
-            Value::Decimal(number, _) => serializer.serialize_f64(*number),
-            Value::Boolean(flag) => serializer.serialize_bool(*flag),
-            Value::Guid(text) | Value::Text(text) => serializer.serialize_str(text),
-        }
-    }
-}
-
 /// A text in an address: in single quotes, those inside it twice.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Digits with at most a sign and a point: `1e3` and `inf` are numbers too, but not everywhere.
-fn decimal(text: &str) -> Option<Value> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
-    let number: f64 = text.parse().ok().filter(|_| plain)?;
-    Some(Value::Decimal(number, text.to_owned()))
+/// Digits with at most a sign and a point: `1e3` is a number too, but not everywhere.
+fn plain(text: &str) -> Option<String> {
+    number::canonical(text).filter(|_| !text.contains(['e', 'E', '+']))
 }
 
 fn is_guid(text: &str) -> bool {
@@ -97,7 +94,7 @@ mod tests {
 
     fn both(kind: Kind, text: &str) -> (String, String) {
         let literal = Literal::parse(kind, text).expect(text);
-        (literal.in_address(), serde_json::to_string(&literal).expect("JSON"))
+        (literal.in_address(), literal.in_body())
     }
 
     #[test]
@@ -105,7 +102,11 @@ mod tests {
         for (kind, text, address, json) in [
             (Kind::Integer, "17", "17", "17"),
             (Kind::Integer, "-3", "-3", "-3"),
-            (Kind::Decimal, "4.20", "4.20", "4.2"),
+            (Kind::Decimal, "4.20", "4.2", "4.2"),
+            (Kind::Decimal, "9007199254740993", "9007199254740993", "9007199254740993"),
+            (Kind::Decimal, "-9007199254740993.10", "-9007199254740993.1", "-9007199254740993.1"),
+            (Kind::Guid, "0F8FAD5B-D9CB-469F-A165-70867728950E", GUID, &format!("{GUID:?}")),
+            (Kind::Text, "A\"\\\n", "'A\"\\\n'", r#""A\"\\\n""#),
             (Kind::Boolean, "true", "true", "true"),
             (Kind::Guid, GUID, GUID, &format!("{GUID:?}")),
             (Kind::Text, "17", "'17'", "\"17\""),

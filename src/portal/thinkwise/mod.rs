@@ -13,13 +13,19 @@ mod flow;
 mod forms;
 #[cfg(test)]
 mod fuzz;
+mod id_proof;
+mod ids;
 pub mod interface;
+mod json;
 mod known;
+mod list_budget;
 mod literal;
 mod messages;
 pub mod metadata;
+mod number;
 mod oauth;
 mod odata;
+mod off_workers;
 mod pinned;
 pub mod resolve;
 mod rows;
@@ -31,16 +37,18 @@ use self::auth::Login;
 use self::call::{Call, Subject};
 use self::caution::{Caution, nameable};
 use self::client::HttpClient;
+use self::id_proof::IdProof;
 use self::interface::TaskCall;
 use self::known::Memory;
 use self::metadata::Catalog;
 use self::wire::{Gathered, Values};
-use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef};
+use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef, identity};
 use crate::api::{Limits, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
@@ -88,8 +96,9 @@ pub struct ThinkwisePortal {
     base: Url,
     http: HttpClient,
     login: Login,
-    memory: Memory,
+    memory: Arc<Memory>,
     caution: Caution,
+    id_proof: IdProof,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -113,7 +122,16 @@ impl ThinkwisePortal {
         };
         let location = RecordedPortal { url: spec.url.clone(), application: spec.application.clone(), user };
         let login = Login::new(&spec, credentials)?;
-        Ok(Self { spec, location, base, http, login, memory: Memory::new(keep), caution: Caution::default() })
+        Ok(Self {
+            spec,
+            location,
+            base,
+            http,
+            login,
+            memory: Arc::new(Memory::new(keep)),
+            caution: Caution::default(),
+            id_proof: IdProof::default(),
+        })
     }
 
     fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
@@ -150,7 +168,7 @@ impl ThinkwisePortal {
         let values = Values { description: Some(description), token: None };
         let ran = self.run(&known, task, &values, deadline).await?;
         let status = ran.response.status();
-        let mut gathered = Gathered::new(&known.interface.outputs);
+        let mut gathered = Gathered::new(&known.interface.outputs, known.interface.id_kind());
         let end = self.finish(task, ran, Some(&mut gathered), deadline).await;
         let (id, username) = gathered.which();
         let (end, is_complete) = match (end, gathered.is_whole()) {
@@ -163,7 +181,11 @@ impl ThinkwisePortal {
             (Err(failure), false) => (Err(failure), false),
         };
         let is_listed = known.hidden.is_none();
-        let end = end.and_then(|token| if is_listed { Ok(token) } else { nameable(&known.interface, token) });
+        let end = match end {
+            Ok(token) if is_listed => self.prove_id(&known, &token, description, deadline).await.map(|()| token),
+            Ok(token) => nameable(&known.interface, token),
+            Err(failure) => Err(failure),
+        };
         match &end {
             Ok(_) => self.caution.well(),
             Err(failure) if is_complete => {

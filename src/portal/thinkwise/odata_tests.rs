@@ -68,6 +68,29 @@ fn literals_are_written_as_metadata_types_them() {
 }
 
 #[test]
+fn ids_are_compared_and_sent_as_metadata_types_them() {
+    let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    for (kind, json, id, filter) in [
+        (Kind::Guid, format!("{:?}", guid.to_uppercase()), guid, guid),
+        (Kind::Decimal, "9007199254740993.0".into(), "9007199254740993", "9007199254740993"),
+        (Kind::Decimal, r#""9007199254740993""#.into(), "9007199254740993", "9007199254740993"),
+        (Kind::Integer, r#""9007199254740993""#.into(), "9007199254740993", "9007199254740993"),
+        (Kind::Text, r#""007 ""#.into(), "007", "%27007%27"),
+    ] {
+        let table = TokenTable { id: Column { name: "token_id".into(), kind }, ..table() };
+        let mut found = vec![];
+        let mut each = |row: &[Scalar]| portal_row(&table, row).map(|row| found.push(row.id));
+        let body = format!(r#"{{"value":[{{"token_id":{json},"username":"a"}}]}}"#);
+        read_page(body.as_bytes(), &columns(&table), &mut each).expect("a page");
+        assert_eq!(found, [id], "{kind:?} {json}");
+        // What a former version recorded is sent in the same form.
+        let recorded = json.trim_matches('"');
+        let sent = address(&table, Wanted::Some(Rows::WithId(recorded)));
+        assert!(sent.ends_with(&format!("token_id%20eq%20{filter}")), "{sent}");
+    }
+}
+
+#[test]
 fn an_id_that_does_not_fit_its_column_is_not_sent() {
     let root = Url::parse("https://portal.example.com").expect("a URL");
     let table = table();
@@ -80,7 +103,7 @@ fn an_id_that_does_not_fit_its_column_is_not_sent() {
 fn rows_are_read_with_what_may_be_left_out() {
     let body = r#"{"@odata.context":"x","value":[
         {"token_id":1,"username":"a","description":"d","other":{"x":[1]}},
-        {"description":null,"username":"b","token_id":"k-2"},{"token_id":3,"username":"c"}],
+        {"description":null,"username":"b   ","token_id":"k-2"},{"token_id":3,"username":"c"}],
         "@odata.nextLink":"t?$skip=3"}"#;
     let (found, next) = rows(body).expect("a page");
     let seen: Vec<_> = found.iter().map(|r| (r.id.as_str(), r.username.as_str(), r.description.as_str())).collect();
@@ -99,6 +122,9 @@ fn what_is_no_list_is_malformed() {
         r#"{"value":[{"username":"a"}]}"#,
         r#"{"value":[{"token_id":1}]}"#,
         r#"{"value":[{"token_id":1.5,"username":"a"}]}"#,
+        r#"{"value":[{"token_id":1,"username":"  "}]}"#,
+        r#"{"value":[[1,"a"]]}"#,
+        r#"{"value":[],"@odata.nextLink":1}"#,
         r#"{"value":[{"token_id":1,"username":"a","description":{}}]}"#,
         r#"{"value":[{"token_id":1,"username":"a"}"#,
     ] {

@@ -2,8 +2,10 @@
 
 use super::call::Call;
 use super::fields::Scalar;
+use super::ids;
 use super::interface::TokenTable;
 use super::known::Known;
+use super::list_budget::{ListBudget, MOST_MATCHES};
 use super::literal::Literal;
 use super::metadata::{Kind, TableInfo};
 use super::odata::{self, Each, Wanted};
@@ -16,8 +18,6 @@ use url::Url;
 
 /// A page is at most 1,000 rows of three columns (documented from platform 2026.1 on); older ones do not page.
 const PAGE_LIMIT: usize = 16 << 20;
-/// Ten million rows: a portal that has still more to say is broken.
-const MAX_PAGES: usize = 10_000;
 
 /// A list that is being read.
 struct List<'a> {
@@ -28,13 +28,22 @@ struct List<'a> {
     /// Of each page that was read only a hash: addresses may be long, and pages many.
     seen: HashSet<u64>,
     hasher: RandomState,
+    budget: ListBudget,
+}
+
+/// What a page ends with.
+pub(super) struct PageEnd {
+    /// The link to the next one.
+    pub next: Option<String>,
+    /// How large it was.
+    pub bytes: usize,
 }
 
 impl<'a> List<'a> {
-    fn begin(root: &Url, table: &'a TokenTable, wanted: Wanted<'a>) -> Result<Self, Failure> {
+    fn begin(root: &Url, table: &'a TokenTable, wanted: Wanted<'a>, budget: ListBudget) -> Result<Self, Failure> {
         let columns = odata::columns(table);
         let url = odata::query(root, table, &columns, wanted)?;
-        Ok(Self { table, columns, wanted, url, seen: HashSet::new(), hasher: RandomState::new() })
+        Ok(Self { table, columns, wanted, url, seen: HashSet::new(), hasher: RandomState::new(), budget })
     }
 
     /// Notes that the next page is read.
@@ -42,10 +51,7 @@ impl<'a> List<'a> {
         if !self.seen.insert(self.hasher.hash_one(self.url.as_str())) {
             return Err(malformed("the portal's list leads back to a page that was read already"));
         }
-        if self.seen.len() > MAX_PAGES {
-            return Err(malformed("the portal's list has more than 10000 pages"));
-        }
-        Ok(())
+        self.budget.page()
     }
 }
 
@@ -69,8 +75,20 @@ impl ThinkwisePortal {
 
     pub(super) async fn some(&self, table: &TokenTable, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let mut found = Vec::new();
-        let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| found.push(row));
-        let mut list = List::begin(&self.base, table, Wanted::Some(rows))?;
+        let mut each = |row: &[Scalar]| {
+            let row = odata::portal_row(table, row)?;
+            let is_probed = rows == Rows::Probe && !found.is_empty();
+            if is_probed || !is_wanted(table, rows, &row) {
+                return Ok(());
+            }
+            if found.len() == MOST_MATCHES {
+                return Err(malformed("the portal's list has more rows for one token than the operator keeps"));
+            }
+            found.push(row);
+            Ok(())
+        };
+        let budget = ListBudget::lookup(self.http.total() * 2);
+        let mut list = List::begin(&self.base, table, Wanted::Some(rows), budget)?;
         while self.read_on(&mut list, &mut each).await? {}
         Ok(found)
     }
@@ -78,7 +96,7 @@ impl ThinkwisePortal {
     pub(super) async fn all(&self, pages: &mut dyn Pages) -> Result<(), Failure> {
         let known = self.known(self.http.deadline()).await?;
         let table = self.visible(&known)?;
-        let mut list = List::begin(&self.base, table, Wanted::All)?;
+        let mut list = List::begin(&self.base, table, Wanted::All, ListBudget::scan())?;
         loop {
             pages.before_page().await;
             let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| pages.row(row));
@@ -102,17 +120,24 @@ impl ThinkwisePortal {
     /// Reads the next page of a list; false where it was the last one.
     async fn read_on(&self, list: &mut List<'_>, each: Each<'_>) -> Result<bool, Failure> {
         list.first_time()?;
-        let page = self.page(list.table, &list.url, &list.columns, each, self.http.deadline()).await;
-        let next = page.inspect_err(|failure| self.doubt(failure))?;
+        let List { table, columns, wanted, url, budget, .. } = list;
+        let mut counted = |row: &[Scalar]| {
+            budget.row()?;
+            each(row)
+        };
+        let begun = Instant::now();
+        let page = self.page(table, url, &columns[..], &mut counted, self.http.deadline()).await;
+        let end = page.inspect_err(|failure| self.doubt(failure))?;
         // For a probe the first row is enough, whatever comes after it.
-        let Some(link) = next.filter(|_| !matches!(list.wanted, Wanted::Some(Rows::Probe))) else {
+        let Some(link) = end.next.filter(|_| !matches!(wanted, Wanted::Some(Rows::Probe))) else {
             return Ok(false);
         };
-        list.url = address::same_server(&list.url, &link, "link to the next page")?;
+        budget.spend(end.bytes, begun.elapsed())?;
+        *url = address::same_server(url, &link, "link to the next page")?;
         Ok(true)
     }
 
-    /// Reads one page; gives the link to the next one.
+    /// Reads one page.
     pub(super) async fn page(
         &self,
         table: &TokenTable,
@@ -120,11 +145,11 @@ impl ThinkwisePortal {
         columns: &[&str],
         each: Each<'_>,
         deadline: Instant,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<PageEnd, Failure> {
         let call = Call::get(url.clone(), self.subject("table", &table.name));
         let response = self.send(&call, deadline).await?;
-        let body = client::body(response, PAGE_LIMIT, deadline).await?;
-        odata::read_page(&body, columns, each)
+        let (body, _share) = client::large_body(response, PAGE_LIMIT, deadline).await?;
+        Ok(PageEnd { next: odata::read_page(&body, columns, each)?, bytes: body.len() })
     }
 
     /// The key of a token's own row. What of it neither the id nor the spec tells is read from the row:
@@ -153,10 +178,12 @@ impl ThinkwisePortal {
         let mut columns = vec![table.id.name.as_str(), table.username.as_str()];
         columns.extend(table.others.iter().map(|column| column.name.as_str()));
         let url = odata::query(&self.base, table, &columns, Wanted::Some(Rows::WithId(token.id)))?;
+        let id = ids::id_of_text(table.id.kind, token.id);
         let mut found = None;
         let mut each = |row: &[Scalar]| {
-            let is = |at: usize, text: &str| row.get(at).and_then(Scalar::as_str) == Some(text);
-            if is(0, token.id) && is(1, token.username) {
+            let is_id = row.first().is_some_and(|value| ids::id(table.id.kind, value) == id);
+            let username = row.get(1).and_then(Scalar::as_str);
+            if is_id && username.is_some_and(|username| ids::same_username(username, token.username)) {
                 found = Some(others(table, row.get(2..).unwrap_or_default())?);
             }
             Ok(())
@@ -172,6 +199,17 @@ impl ThinkwisePortal {
                 format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
             Failure::new(Sent::No, Reason::RequestRefused, message)
         })
+    }
+}
+
+/// Whether a row is one that was asked for: a portal may ignore the filter. A portal may also compare without regard
+/// to letter case, which for a description is left to the caller.
+fn is_wanted(table: &TokenTable, rows: Rows<'_>, row: &PortalRow) -> bool {
+    match rows {
+        Rows::WithId(id) => ids::id_of_text(table.id.kind, id).is_some_and(|id| id == row.id),
+        Rows::OfUser(username) => ids::same_username(&row.username, username),
+        Rows::Containing(text) => row.description.to_lowercase().contains(&text.to_lowercase()),
+        Rows::Probe => true,
     }
 }
 
@@ -196,6 +234,9 @@ impl ThinkwisePortal {
         let url = odata::first_rows(&self.base, &table.name, &names, fixed, most)?;
         let mut found = Vec::new();
         let mut each = |row: &[Scalar]| {
+            if found.len() == most {
+                return Ok(());
+            }
             let key = table.key.iter().zip(row).map(|(column, value)| part(&column.name, column.kind, value));
             found.push(key.collect::<Result<Vec<_>, Failure>>()?);
             Ok(())
@@ -203,9 +244,8 @@ impl ThinkwisePortal {
         let call = Call::get(url, self.subject("table", &table.name));
         let deadline = self.http.deadline();
         let response = self.send(&call, deadline).await?;
-        let body = client::body(response, PAGE_LIMIT, deadline).await?;
+        let (body, _share) = client::large_body(response, PAGE_LIMIT, deadline).await?;
         odata::read_page(&body, &names, &mut each)?;
-        found.truncate(most);
         Ok(found)
     }
 }
@@ -216,7 +256,7 @@ fn others(table: &TokenTable, values: &[Scalar]) -> Result<Vec<(String, Literal)
 }
 
 fn part(name: &str, kind: Kind, value: &Scalar) -> Result<(String, Literal), Failure> {
-    let literal = value.as_str().and_then(|text| Literal::parse(kind, text).ok());
+    let literal = ids::id(kind, value).and_then(|text| Literal::parse(kind, &text).ok());
     let literal = literal.ok_or_else(|| malformed(&format!("the portal's list has a row without a usable {name}")))?;
     Ok((name.to_owned(), literal))
 }

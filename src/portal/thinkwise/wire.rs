@@ -1,13 +1,15 @@
 //! What is sent to a task, and what the request's answer holds.
 
-use super::fields::{Fields, Scalar, read};
+use super::fields::{Scalar, read};
+use super::identity::{InvalidName, TokenName};
+use super::ids;
 use super::interface::{Argument, IdSource, OutputNames, Source};
 use super::literal::Literal;
+use super::metadata::Kind;
 use super::{Failure, IssuedToken, Sent, TokenRef};
 use crate::api::Reason;
 use reqwest::StatusCode;
-use secrecy::SecretString;
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// What a task's parameters can be filled with.
 #[derive(Clone, Copy, Debug)]
@@ -16,26 +18,18 @@ pub(super) struct Values<'a> {
     pub token: Option<TokenRef<'a>>,
 }
 
-/// The arguments in the order of their declaration: Indicium applies them in the order of the JSON
-/// (said by Thinkwise's staff), so a sorted or hashed map would not do.
-struct Body<'a>(Vec<(&'a str, Literal)>);
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
 /// The body of a task: a flat object, no field missing and none too many, as either can break the
 /// call with a general error (said by Thinkwise's staff, seen in public client code).
+///
+/// The arguments stand in the order of their declaration: Indicium applies them in the order of the JSON
+/// (said by Thinkwise's staff), so a sorted or hashed map would not do.
 pub(super) fn body(arguments: &[Argument], values: &Values<'_>) -> Result<Vec<u8>, Failure> {
-    let filled: Result<Vec<_>, Failure> =
-        arguments.iter().map(|argument| Ok((argument.name.as_str(), value(argument, values)?))).collect();
-    serde_json::to_vec(&Body(filled?)).map_err(|_| unsendable("the task's parameters cannot be written as JSON"))
+    let member = |argument: &Argument| {
+        let name = serde_json::Value::from(argument.name.as_str());
+        Ok(format!("{name}:{}", value(argument, values)?.in_body()))
+    };
+    let members = arguments.iter().map(member).collect::<Result<Vec<_>, Failure>>()?;
+    Ok(format!("{{{}}}", members.join(",")).into_bytes())
 }
 
 fn value(argument: &Argument, values: &Values<'_>) -> Result<Literal, Failure> {
@@ -49,7 +43,10 @@ fn value(argument: &Argument, values: &Values<'_>) -> Result<Literal, Failure> {
     let text = text
         .filter(|text| !text.is_empty() || argument.source == Source::Description)
         .ok_or_else(|| unsendable(&format!("the parameter {name} asks for something that this task does not have")))?;
-    Literal::parse(argument.kind, text).map_err(|error| unsendable(&format!("the parameter {name} {error}")))
+    // An id that a former version recorded may be written otherwise than its type has it.
+    let id = (argument.source == Source::TokenId).then(|| ids::id_of_text(argument.kind, text)).flatten();
+    Literal::parse(argument.kind, id.as_deref().unwrap_or(text))
+        .map_err(|error| unsendable(&format!("the parameter {name} {error}")))
 }
 
 fn unsendable(message: &str) -> Failure {
@@ -59,6 +56,7 @@ fn unsendable(message: &str) -> Failure {
 /// What the answers of one request have held so far: a process flow's outputs may come in parts.
 pub(super) struct Gathered<'a> {
     names: &'a OutputNames,
+    id_kind: Kind,
     id: Option<String>,
     username: Option<String>,
     secret: Option<SecretString>,
@@ -66,9 +64,14 @@ pub(super) struct Gathered<'a> {
     read: bool,
 }
 
+/// A failure tells which token it may have made only where its names are not longer than this, in bytes: no portal
+/// has such, and a task would be sent them.
+const LONGEST_MADE: usize = 1024;
+
 impl<'a> Gathered<'a> {
-    pub(super) const fn new(names: &'a OutputNames) -> Self {
-        Self { names, id: None, username: None, secret: None, read: false }
+    /// One that has nothing yet; the token's id is of this kind.
+    pub(super) const fn new(names: &'a OutputNames, id_kind: Kind) -> Self {
+        Self { names, id_kind, id: None, username: None, secret: None, read: false }
     }
 
     /// Whether there is nothing left to look for. An id that is not there is no loss.
@@ -83,7 +86,7 @@ impl<'a> Gathered<'a> {
         if let IdSource::Output(name) = &names.id {
             wanted.push(name);
         }
-        let Some(found) = read(Fields(&wanted), body) else { return };
+        let Some(found) = read(&wanted, body) else { return };
         self.read = true;
         let mut found = found.into_iter();
         if let Some(username) = found.next().as_ref().and_then(Scalar::as_str) {
@@ -92,27 +95,45 @@ impl<'a> Gathered<'a> {
         if let Some(Scalar::Text(secret)) = found.next().filter(|secret| secret.as_str().is_some()) {
             self.secret.get_or_insert_with(|| SecretString::from(secret.as_str()));
         }
-        if let Some(id) = found.next().as_ref().and_then(Scalar::as_str) {
+        if let Some(id) = found.next().as_ref().and_then(Scalar::as_written) {
             self.id.get_or_insert_with(|| id.to_owned());
         }
     }
 
-    /// What tells which token it is: id and username, as far as they are known.
+    /// What tells which token it is, as the answer writes it: id and username, as far as they are known.
     pub(super) fn which(&self) -> (Option<String>, Option<String>) {
         let id = if self.names.id == IdSource::Username { &self.username } else { &self.id };
-        (id.clone(), self.username.clone())
+        let short = |name: &Option<String>| name.clone().filter(|name| name.len() <= LONGEST_MADE);
+        (short(id), short(&self.username))
     }
 
-    /// The token. Whatever is missing, the portal has made one: this is never a refusal.
+    /// The token. Whatever is missing or cannot be recorded, the portal has made one: this is never a refusal.
     pub(super) fn token(self, status: StatusCode) -> Result<IssuedToken, Failure> {
         if !self.read {
             return Err(malformed(no_token(status)));
         }
-        let username = self.username.ok_or_else(|| lacks("username", &self.names.username))?;
-        let secret = self.secret.ok_or_else(|| lacks("secret", &self.names.secret))?;
-        let id = if self.names.id == IdSource::Username { Some(username.clone()) } else { self.id };
+        let names = self.names;
+        let username = self.username.ok_or_else(|| lacks("username", &names.username))?;
+        let secret = self.secret.ok_or_else(|| lacks("secret", &names.secret))?;
+        let username: String =
+            TokenName::parse(&username).map_err(|why| invalid("username", &names.username, why))?.into();
+        if secret.expose_secret().contains(['\0', '\r', '\n']) {
+            return Err(unusable("secret", &names.secret, "has a NUL or a line break"));
+        }
+        let id = match &names.id {
+            IdSource::Username => Some(username.clone()),
+            IdSource::Output(name) => self.id.map(|id| recorded_id(self.id_kind, &id, name)).transpose()?,
+            IdSource::LookUp => None,
+        };
         Ok(IssuedToken { id, username, secret })
     }
+}
+
+/// An id as it may be recorded.
+fn recorded_id(kind: Kind, id: &str, field: &str) -> Result<String, Failure> {
+    TokenName::parse(id).map_err(|why| invalid("id", field, why))?;
+    let id = ids::id_of_text(kind, id);
+    id.ok_or_else(|| unusable("id", field, "is not of the type that the table's key column has"))
 }
 
 fn no_token(status: StatusCode) -> &'static str {
@@ -130,6 +151,15 @@ fn no_token(status: StatusCode) -> &'static str {
 
 pub(super) fn lacks(what: &str, field: &str) -> Failure {
     malformed(&format!("the portal's answer to the request has no {what} in {field}: check tasks.request.outputs"))
+}
+
+fn invalid(what: &str, field: &str, why: InvalidName) -> Failure {
+    unusable(what, field, &why.to_string())
+}
+
+/// An output that is there and cannot be recorded. Its value is never told.
+fn unusable(what: &str, field: &str, why: &str) -> Failure {
+    malformed(&format!("the {what} in the portal's answer to the request ({field}) {why}: check tasks.request.outputs"))
 }
 
 fn malformed(message: &str) -> Failure {

@@ -1,6 +1,5 @@
 use super::*;
 use crate::portal::thinkwise::metadata::Kind;
-use secrecy::ExposeSecret as _;
 
 fn from(name: &str, kind: Kind, source: Source) -> Argument {
     Argument { name: name.to_owned(), kind, source }
@@ -19,7 +18,11 @@ fn outputs(id: IdSource) -> OutputNames {
 }
 
 fn issued(answers: &[&str], names: &OutputNames) -> Result<IssuedToken, Failure> {
-    let mut gathered = Gathered::new(names);
+    issued_with(Kind::Other, answers, names)
+}
+
+fn issued_with(kind: Kind, answers: &[&str], names: &OutputNames) -> Result<IssuedToken, Failure> {
+    let mut gathered = Gathered::new(names, kind);
     for answer in answers {
         gathered.take(answer.as_bytes());
     }
@@ -100,5 +103,65 @@ fn a_broken_answer_may_have_made_a_token_and_is_never_quoted() {
         let failure = issued(&[answer], &outputs(IdSource::LookUp)).expect_err(answer);
         assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
         assert!(!failure.message.contains("hush"), "{}", failure.message);
+    }
+}
+
+#[test]
+fn ids_and_usernames_that_cannot_be_recorded_are_refused_and_never_quoted() {
+    let long = "x".repeat(257);
+    for bad in ["a:b", "a\\u0000b", "a\\nb", "a\\u009bb", " a", "a ", "\\u00a0a", &long] {
+        for (answer, names) in [
+            (format!(r#"{{"username":"{bad}","secret":"hush","id":"1"}}"#), outputs(IdSource::Output("id".into()))),
+            (format!(r#"{{"username":"u","secret":"hush","id":"{bad}"}}"#), outputs(IdSource::Output("id".into()))),
+            (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::Username)),
+            (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::LookUp)),
+        ] {
+            let failure = issued(&[&answer], &names).expect_err(&answer);
+            assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
+            assert!(!failure.message.contains("hush") && failure.message.contains("check tasks"), "{failure}");
+        }
+    }
+    let fits = "x".repeat(256);
+    assert!(issued(&[&format!(r#"{{"username":"{fits}","secret":"s"}}"#)], &outputs(IdSource::Username)).is_ok());
+}
+
+#[test]
+fn a_secret_with_a_nul_or_a_line_break_is_refused_and_never_quoted() {
+    for bad in ["hush\\u0000", "hush\\nx", "\\rhush"] {
+        let answer = format!(r#"{{"username":"u","secret":"{bad}"}}"#);
+        let failure = issued(&[&answer], &outputs(IdSource::LookUp)).expect_err(&answer);
+        assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
+        assert!(!failure.message.contains("hush"), "{failure}");
+    }
+    let answer = r#"{"username":"u","secret":" a:b\té "}"#;
+    assert_eq!(issued(&[answer], &outputs(IdSource::LookUp)).expect("a token").secret.expose_secret(), " a:b\té ");
+}
+
+#[test]
+fn an_id_is_recorded_in_the_one_form_of_its_type() {
+    let named = outputs(IdSource::Output("id".into()));
+    let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    for (kind, id, recorded) in [
+        (Kind::Guid, format!("{:?}", guid.to_uppercase()), Some(guid)),
+        (Kind::Decimal, "9007199254740993.0".into(), Some("9007199254740993")),
+        (Kind::Integer, r#""9007199254740993""#.into(), Some("9007199254740993")),
+        (Kind::Integer, "null".into(), None),
+    ] {
+        let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
+        assert_eq!(issued_with(kind, &[&answer], &named).expect(&answer).id.as_deref(), recorded);
+    }
+    for (kind, id) in
+        [(Kind::Guid, "17"), (Kind::Integer, "17.5"), (Kind::Integer, r#""x""#), (Kind::Decimal, r#""1,5""#)]
+    {
+        let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
+        let failure = issued_with(kind, &[&answer], &named).expect_err(&answer);
+        assert!(failure.message.contains("is not of the type"), "{failure}");
+    }
+    // What a former version recorded is sent in that form too.
+    for (kind, id, sent) in
+        [(Kind::Guid, &*guid.to_uppercase(), format!("{guid:?}")), (Kind::Decimal, "42.0", "42".into())]
+    {
+        let values = Values { description: None, token: Some(TokenRef { id, username: "u" }) };
+        assert_eq!(text(&[from("i", kind, Source::TokenId)], &values), format!("{{\"i\":{sent}}}"));
     }
 }

@@ -10,6 +10,8 @@ mod faults;
 mod flows;
 mod forms;
 mod hidden;
+mod identity;
+mod list_limits;
 mod login;
 mod matrix;
 mod metadata;

@@ -9,6 +9,6 @@ mod rank;
 mod words;
 
 pub(super) use nearest::nearest;
-pub(super) use pick::{Pick, id_column, id_field, is_confirmation, pick};
+pub(super) use pick::{Pick, id_column, id_field, id_output, is_confirmation, pick};
 pub use rank::{Candidate, Choice, choose, edits, requests, revocations, tables};
 pub(super) use words::{Meaning, is_clear};

@@ -91,6 +91,38 @@ fn id_points(field: &Field, column: Option<(&str, Kind)>) -> usize {
     }
 }
 
+/// The output of a request that is the token's id: its type is that of the table's key column, and its name is the
+/// column's, or a part of it that says token and id, or nothing but `id`. Any other id in the answer is of something
+/// else, such as the customer.
+pub(in super::super) fn id_output<'a>(
+    fields: impl IntoIterator<Item = &'a Field>,
+    column: Option<(&str, Kind)>,
+    taken: &[&str],
+) -> Pick<'a> {
+    let free = fields.into_iter().filter(|field| !taken.contains(&field.name.as_str()));
+    best(free.map(|field| (output_points(field, column), field)))
+}
+
+fn output_points(field: &Field, column: Option<(&str, Kind)>) -> usize {
+    let is_key = matches!(field.kind, Kind::Integer | Kind::Decimal | Kind::Guid | Kind::Text);
+    if !is_key || column.is_some_and(|(_, kind)| kind != field.kind) {
+        return 0;
+    }
+    if column.is_some_and(|(name, _)| name == field.name) {
+        return 100;
+    }
+    let own = words(&field.name);
+    let is_plain = matches!(own.as_slice(), [only] if ["id", "guid", "uuid"].contains(&only.as_str()));
+    let says_both =
+        clarity(&field.name, Meaning::Token) != Clarity::Silent && clarity(&field.name, Meaning::Id) != Clarity::Silent;
+    let is_part = column.is_none_or(|(name, _)| own.iter().all(|word| words(name).contains(word)));
+    match (is_part, says_both, is_plain) {
+        (true, true, _) => 60,
+        (true, false, true) => 50,
+        _ => 0,
+    }
+}
+
 /// Whether a parameter is a flag that says: yes, I am sure.
 pub(in super::super) fn is_confirmation(field: &Field) -> bool {
     field.kind == Kind::Boolean && clarity(&field.name, Meaning::Confirm) != Clarity::Silent
@@ -166,6 +198,35 @@ mod tests {
         );
         assert_eq!(named(&table("x", &["a", "b"]), &[]), None);
         assert_eq!(named(&table("x", &["a", "b"]), &["a"]).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn an_output_is_the_id_only_if_name_and_type_fit_the_key_column() {
+        let field = |name: &str, kind| Field { name: name.into(), kind, required: false, max_length: None };
+        let picked = |names: &[(&str, Kind)], column| {
+            let fields: Vec<Field> = names.iter().map(|(name, kind)| field(name, *kind)).collect();
+            id_output(&fields, column, &["secret"]).one().map(|field| field.name.clone())
+        };
+        use Kind::{Decimal, Guid, Integer, Text};
+        let column = Some(("container_token_id", Integer));
+        for (outputs, column, expected) in [
+            (&[("klant_id", Integer)][..], column, None),
+            (&[("klant_id", Integer), ("container_token_id", Integer)], column, Some("container_token_id")),
+            (&[("container_token_id", Text)], column, None),
+            (&[("container_token_id", Decimal)], column, None),
+            (&[("token_id", Integer), ("id", Integer)], column, Some("token_id")),
+            (&[("id", Integer), ("klant_id", Integer)], column, Some("id")),
+            (&[("container_id", Integer)], column, None),
+            (&[("other_token_id", Integer)], column, None),
+            (&[("klant_id", Integer)], Some(("klant_token_id", Integer)), None),
+            (&[("token_nr", Integer)], Some(("token_nr", Integer)), Some("token_nr")),
+            (&[("id", Guid)], Some(("volgnummer", Guid)), None),
+            (&[("volgnummer", Integer)], Some(("volgnummer", Integer)), Some("volgnummer")),
+            (&[("klant_id", Integer), ("rows", Integer)], None, None),
+            (&[("klant_id", Integer), ("token_id", Integer)], None, Some("token_id")),
+        ] {
+            assert_eq!(picked(outputs, column).as_deref(), expected, "{outputs:?} {column:?}");
+        }
     }
 
     #[test]

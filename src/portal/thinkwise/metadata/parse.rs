@@ -15,6 +15,19 @@ const MOST_DECLARATIONS: usize = 200_000;
 #[error("the portal's $metadata {0}")]
 pub struct Malformed(pub(super) &'static str);
 
+impl Malformed {
+    /// It declares more than the operator keeps.
+    pub(super) const OVERSIZED: Self = Self(
+        "declares more than the operator reads. Give the portal's user a role that shows the tables and tasks of the registry's tokens only. It is read again in ten minutes, or when the issuer is changed",
+    );
+
+    /// Whether it is one that declares too much.
+    #[must_use]
+    pub fn is_oversized(self) -> bool {
+        self == Self::OVERSIZED
+    }
+}
+
 /// What an element that is open stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Frame {
@@ -80,7 +93,7 @@ impl Parser {
         let inside = self.frames.last().copied().unwrap_or(Frame::Outer);
         self.declarations += 1;
         if self.declarations > MOST_DECLARATIONS {
-            return Err(Malformed("declares more than the operator reads"));
+            return Err(Malformed::OVERSIZED);
         }
         match (inside, name.as_ref()) {
             (Frame::Outer, "Edmx" | "DataServices") => Ok(Frame::Outer),

@@ -3,9 +3,9 @@
 use super::problem::nearest as hint;
 use super::{Resolver, id_of};
 use crate::api::Outputs;
-use crate::portal::thinkwise::find::{Meaning, Pick, id_field, nearest, pick};
+use crate::portal::thinkwise::find::{Meaning, Pick, id_output, nearest, pick};
 use crate::portal::thinkwise::interface::{Argument, IdSource, OutputNames, TokenTable};
-use crate::portal::thinkwise::metadata::{Field, Kind, TaskInfo, Way};
+use crate::portal::thinkwise::metadata::{Field, Kind, TaskInfo, Way, WayForm};
 
 impl Resolver<'_> {
     pub(super) fn outputs(
@@ -27,15 +27,45 @@ impl Resolver<'_> {
         let username = self.output(task, way, username, "username", || text(&given, Meaning::Username, &taken));
         let (username, secret) = (username?, secret?);
         let id = match id {
-            Some(name) => IdSource::Output(self.output(task, way, Some(name), "id", || Pick::Missing)?),
+            Some(name) => {
+                let name = self.output(task, way, Some(name), "id", || Pick::Missing)?;
+                self.judge_id(task, way, table, &name)?;
+                IdSource::Output(name)
+            }
             None if table.is_some_and(TokenTable::is_named_by_username) => IdSource::Username,
             None => {
                 let taken = [username.as_str(), secret.as_str()];
-                let found = id_field(given.iter().copied(), id_of(table), &taken).one();
+                let free = given.iter().copied().filter(|field| of_another(way, table, &field.name).is_none());
+                let found = id_output(free, id_of(table), &taken).one();
                 found.map_or(IdSource::LookUp, |field| IdSource::Output(field.name.clone()))
             }
         };
         Some(OutputNames { username, secret, id })
+    }
+
+    /// Whether the output that the spec pins can be the token's id. What only may be a mistake is noted: the first
+    /// token's row shows it.
+    fn judge_id(&mut self, task: &TaskInfo, way: &Way, table: Option<&TokenTable>, name: &str) -> Option<()> {
+        let field = "spec.thinkwise.tasks.request.outputs.id";
+        let column = id_of(table);
+        let is_column = column.is_some_and(|(column, _)| column == name);
+        if let Some(what) = of_another(way, table, name).filter(|_| !is_column) {
+            let says = format!(
+                "{name} of {} is {what}, not the token's id: leave it out, and the id is looked up in the list, or name the output that holds it",
+                task.name
+            );
+            self.problem(field, says);
+            return None;
+        }
+        let output = way.outputs.iter().find(|output| output.name == name);
+        if let Some((column, kind)) = column
+            && (!is_column || output.is_some_and(|output| output.kind != kind))
+        {
+            self.notes.push(format!(
+                "{field}: {name} differs from the key column {column} in name or type, so it may not be the token's id: the first token is compared with the list"
+            ));
+        }
+        Some(())
     }
 
     fn output<'f>(
@@ -66,6 +96,21 @@ impl Resolver<'_> {
         };
         self.problem(field, says);
         None
+    }
+}
+
+/// What an output of this name is, where it is not one of the token's own: an input that is echoed, or a part of
+/// the table's key that is not the id.
+fn of_another(way: &Way, table: Option<&TokenTable>, name: &str) -> Option<&'static str> {
+    // What is staged has inputs and outputs in one.
+    let is_input = way.form != WayForm::Staged && way.inputs.iter().any(|input| input.name == name);
+    let is_key = table.is_some_and(|table| {
+        table.fixed.iter().any(|(column, _)| column == name) || table.others.iter().any(|column| column.name == name)
+    });
+    match (is_key, is_input) {
+        (true, _) => Some("another column of the table's key"),
+        (false, true) => Some("a parameter, which the answer repeats"),
+        (false, false) => None,
     }
 }
 

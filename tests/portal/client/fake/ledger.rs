@@ -60,6 +60,10 @@ pub struct Ledger {
     pub page_size: usize,
     /// The next link that is written into every page, instead of the true one.
     pub next_link: Option<String>,
+    /// Each page of the list has rows of nobody's and a link to the next one.
+    pub is_endless: bool,
+    /// The list shows all rows, whatever is asked for.
+    pub ignores_filter: bool,
     /// `$metadata`, instead of the true one.
     pub metadata: Option<String>,
     /// The rows of the table beside that of the tokens.

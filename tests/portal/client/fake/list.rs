@@ -15,7 +15,8 @@ fn is_wanted(shape: &Shape, filter: &str, number: i64, (username, description): 
     filter.split(" and ").filter(|part| !part.is_empty()).all(|part| match part.split_once(" eq ") {
         Some(("klant_id", value)) => value == CUSTOMER.to_string(),
         Some(("token_id", value)) => value == shape.literal(number),
-        Some(("username", value)) => value == format!("'{username}'"),
+        // As SQL Server compares them.
+        Some(("username", value)) => value == format!("'{}'", username.trim_end_matches(' ')),
         _ => {
             let text = part.strip_prefix("contains(description,'").and_then(|rest| rest.strip_suffix("')"));
             text.is_some_and(|text| description.contains(&text.replace("''", "'")))
@@ -26,11 +27,14 @@ fn is_wanted(shape: &Shape, filter: &str, number: i64, (username, description): 
 pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     ledger.queries.push(url.query().unwrap_or_default().to_owned());
     let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
-    let filter = query.get("$filter").map(String::as_str).unwrap_or_default();
+    let filter = query.get("$filter").filter(|_| !ledger.ignores_filter).map(String::as_str).unwrap_or_default();
     let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
     let skip = number("$skip").unwrap_or(0);
     let size = number("$top").unwrap_or(ledger.page_size);
     let shape = ledger.shape.clone();
+    if ledger.is_endless {
+        return endless(&shape, skip);
+    }
     let wanted = ledger.tokens.iter().filter(|(number, token)| is_wanted(&shape, filter, **number, token));
     // One more than the page has, to see whether there is a next one.
     let some: Vec<(&i64, &(String, String))> = wanted.skip(skip).take(size + 1).collect();
@@ -52,6 +56,16 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
         page["@odata.nextLink"] = json!(if skip == 0 { relative } else { next.to_string() });
     }
     plain(200, &page)
+}
+
+fn endless(shape: &Shape, skip: usize) -> Reply {
+    const ROWS: usize = 1000;
+    let rows = (0..ROWS).map(|index| {
+        let number = i64::try_from(skip + index).expect("a number");
+        json!({"token_id": shape.id(number), "username": format!("endless-{number}"), "description": "x".repeat(100)})
+    });
+    let next = format!("container_token?$skip={}", skip + ROWS);
+    plain(200, &json!({"value": rows.collect::<Vec<_>>(), "@odata.nextLink": next}))
 }
 
 /// The table of customers.

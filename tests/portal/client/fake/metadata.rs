@@ -25,6 +25,7 @@ pub fn document(shape: &Shape) -> String {
     let id = match shape.key {
         Key::Integer => ("token_id", "Int32!"),
         Key::Guid => ("token_id", "Guid!"),
+        Key::Decimal => ("token_id", "Decimal!"),
         Key::Text => ("token_id", "String!"),
     };
     let columns =

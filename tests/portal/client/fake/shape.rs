@@ -30,6 +30,8 @@ pub enum Key {
     #[default]
     Integer,
     Guid,
+    /// More digits than a float holds.
+    Decimal,
     /// With every awkward sign.
     Text,
 }
@@ -88,6 +90,7 @@ impl Shape {
     pub fn id(&self, number: i64) -> serde_json::Value {
         match self.key {
             Key::Integer => number.into(),
+            Key::Decimal => (9_007_199_254_740_992 + number).into(),
             Key::Guid => format!("0f8fad5b-d9cb-469f-a165-{number:012x}").into(),
             Key::Text => format!("o'x/é +{number}").into(),
         }

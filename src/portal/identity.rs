@@ -1,0 +1,95 @@
+//! Ids and usernames that the operator may record: bounded, and without what breaks a login or a log line.
+
+use std::fmt;
+
+/// The longest id or username, in characters.
+pub const LONGEST_NAME: usize = 256;
+
+/// Why a text is neither id nor username. Never quotes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// It has more than [`LONGEST_NAME`] characters.
+    #[error("is longer than 256 characters")]
+    TooLong,
+    /// It has a control character.
+    #[error("has a control character")]
+    ControlCharacter,
+    /// It has a colon, which ends the username in HTTP Basic and in a pull secret.
+    #[error("has a colon")]
+    Colon,
+    /// It begins or ends with a blank.
+    #[error("begins or ends with a blank")]
+    OuterBlank,
+}
+
+/// An id or a username of a token: 1 to 256 characters, no colon, no control character, no blank at an end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TokenName(String);
+
+impl TokenName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let is_blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
+        if text.is_empty() {
+            Err(InvalidName::Empty)
+        } else if text.chars().nth(LONGEST_NAME).is_some() {
+            Err(InvalidName::TooLong)
+        } else if text.chars().any(char::is_control) {
+            Err(InvalidName::ControlCharacter)
+        } else if text.contains(':') {
+            Err(InvalidName::Colon)
+        } else if is_blank(text.chars().next()) || is_blank(text.chars().next_back()) {
+            Err(InvalidName::OuterBlank)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl From<TokenName> for String {
+    fn from(name: TokenName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for TokenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tokens_are_bounded_and_plain() {
+        let longest = "é".repeat(LONGEST_NAME);
+        for name in ["17", "tw$1", "robot$tw+\"'é 1", "0f8fad5b-d9cb-469f-a165-70867728950e", &longest] {
+            assert_eq!(TokenName::parse(name).map(String::from).as_deref(), Ok(name));
+        }
+        let too_long = "x".repeat(LONGEST_NAME + 1);
+        for (name, error) in [
+            ("", InvalidName::Empty),
+            (&too_long, InvalidName::TooLong),
+            ("a\0b", InvalidName::ControlCharacter),
+            ("a\nb", InvalidName::ControlCharacter),
+            ("a\n", InvalidName::ControlCharacter),
+            ("a\u{7f}", InvalidName::ControlCharacter),
+            ("a\u{9b}b", InvalidName::ControlCharacter),
+            ("a:b", InvalidName::Colon),
+            (" a", InvalidName::OuterBlank),
+            ("a ", InvalidName::OuterBlank),
+            ("a\u{a0}", InvalidName::OuterBlank),
+            ("   ", InvalidName::OuterBlank),
+        ] {
+            assert_eq!(TokenName::parse(name), Err(error), "{name:?}");
+        }
+    }
+}

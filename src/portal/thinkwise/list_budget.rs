@@ -1,0 +1,96 @@
+//! What reading a list may cost: a portal that ignores `$filter`, or always gives a next link, ends in a failure and
+//! not in the operator's memory.
+
+use super::{Failure, Sent};
+use crate::api::Reason;
+use std::time::Duration;
+
+/// What is left of it. Each part ends the reading with a message of its own.
+#[derive(Debug)]
+pub(super) struct ListBudget {
+    pages: usize,
+    rows: usize,
+    bytes: usize,
+    time: Duration,
+    what: &'static str,
+}
+
+/// A filtered query has a row or a few. At 1,000 rows a page (documented) this covers a portal that ignores
+/// the filter, too, while its list is short.
+const LOOKUP_PAGES: usize = 20;
+const LOOKUP_ROWS: usize = 50_000;
+const LOOKUP_BYTES: usize = 32 << 20;
+
+/// Twenty times the largest list that the operator is made for.
+const SCAN_ROWS: usize = 200_000;
+const SCAN_BYTES: usize = 128 << 20;
+/// As long as a page has at least 20 rows.
+const SCAN_PAGES: usize = 10_000;
+const SCAN_TIME: Duration = Duration::from_mins(15);
+
+/// More rows than this match no look-up that is meant.
+pub(super) const MOST_MATCHES: usize = 1_000;
+
+impl ListBudget {
+    /// For a filtered query, whose pages may take so long in all.
+    pub(super) const fn lookup(time: Duration) -> Self {
+        let what = "a filtered query: does it ignore $filter?";
+        Self { pages: LOOKUP_PAGES, rows: LOOKUP_ROWS, bytes: LOOKUP_BYTES, time, what }
+    }
+
+    /// For the whole list. Waiting for leave to send is not counted.
+    pub(super) const fn scan() -> Self {
+        let what = "one list: does its next link ever end?";
+        Self { pages: SCAN_PAGES, rows: SCAN_ROWS, bytes: SCAN_BYTES, time: SCAN_TIME, what }
+    }
+
+    /// Takes a page that is about to be read.
+    pub(super) fn page(&mut self) -> Result<(), Failure> {
+        self.pages = self.pages.checked_sub(1).ok_or_else(|| self.exceeded("pages"))?;
+        Ok(())
+    }
+
+    /// Takes a row.
+    pub(super) fn row(&mut self) -> Result<(), Failure> {
+        self.rows = self.rows.checked_sub(1).ok_or_else(|| self.exceeded("rows"))?;
+        Ok(())
+    }
+
+    /// Takes what the last page had and took.
+    pub(super) fn spend(&mut self, bytes: usize, time: Duration) -> Result<(), Failure> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.exceeded("bytes"))?;
+        self.time = self.time.checked_sub(time).ok_or_else(|| self.exceeded("time"))?;
+        Ok(())
+    }
+
+    fn exceeded(&self, part: &str) -> Failure {
+        let message = format!("the portal's answer takes more {part} than the operator allows for {}", self.what);
+        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_budget_ends_the_reading_and_says_which() {
+        let ends = |failure: Failure, part: &str| {
+            assert_eq!(failure.reason, Reason::AnswerMalformed);
+            assert!(failure.message.contains(part), "{failure}");
+        };
+        let mut budget = ListBudget::lookup(Duration::from_secs(5));
+        for _ in 0..LOOKUP_PAGES {
+            budget.page().expect("a page");
+        }
+        ends(budget.page().expect_err("too many"), "more pages");
+        for _ in 0..LOOKUP_ROWS {
+            budget.row().expect("a row");
+        }
+        ends(budget.row().expect_err("too many"), "more rows");
+        budget.spend(LOOKUP_BYTES, Duration::from_secs(5)).expect("all of it");
+        ends(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
+        ends(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
+        assert!(ListBudget::scan().spend(LOOKUP_BYTES + 1, Duration::from_secs(60)).is_ok());
+    }
+}
