@@ -125,7 +125,7 @@ pub enum OwnershipMarker {
 }
 
 /// A vendor's portal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum PortalType {
     /// The Thinkwise Community Portal, served by Indicium.
     Thinkwise,
@@ -227,11 +227,14 @@ pub struct ResolvedPortal {
     pub revoke: String,
 }
 
-/// A portal and an application in it.
+/// A portal and a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct PortalLocation {
+    /// The vendor's kind of portal.
+    #[serde(rename = "type")]
+    pub kind: PortalType,
     /// The portal's root.
     pub url: String,
-    /// The application in it.
-    pub application: String,
+    /// The part of the portal that tokens are for, as its type names it: of Thinkwise, the application.
+    pub scope: String,
 }

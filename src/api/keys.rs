@@ -39,7 +39,7 @@ pub const ROTATE_ANNOTATION: &str = "registry-token.dev/rotate";
 /// old one is revoked as soon as the new one is stored.
 pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 
-/// On an object, set by its user: usernames of its tokens, with commas between, that are revoked in the portal. Where
+/// On an object, set by its user: ids of its tokens, with commas between, that are revoked in the portal. Where
 /// the portal lists no tokens to our user, nothing else says so of a token that no Secret holds any more.
 pub const GONE_ANNOTATION: &str = "registry-token.dev/gone";
 

@@ -1,5 +1,6 @@
 //! `RegistryToken`: one token, one pull secret.
 
+use super::issuer::PortalType;
 use super::lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::names::IssuerRef;
 use super::object_name::ObjectName;
@@ -129,7 +130,7 @@ pub struct RegistryTokenStatus {
 
     /// Former tokens that are still to be revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["username".into()]))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["id".into()]))]
     pub retiring: Vec<RetiringToken>,
 
     /// The values of `registry-token.dev/rotate` and `registry-token.dev/replace` that have been acted
@@ -180,12 +181,23 @@ pub struct RecordedSecret {
 /// Where a token lives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct RecordedPortal {
+    /// The vendor's kind of portal.
+    #[serde(rename = "type")]
+    pub kind: PortalType,
     /// The portal's root.
     pub url: String,
-    /// The application in it.
-    pub application: String,
+    /// The part of the portal that the token is for, as its type names it: of Thinkwise, the application.
+    pub scope: String,
     /// The portal user or client that requested the token.
     pub user: String,
+}
+
+impl RecordedPortal {
+    /// Whether tokens of both are in one place, whichever user requested them.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.url == other.url && self.scope == other.scope
+    }
 }
 
 /// A token, as the portal lists it.
@@ -200,6 +212,9 @@ pub struct RecordedToken {
     pub nonce: String,
     /// When it was requested.
     pub request_time: Time,
+    /// When the portal lets it expire. Reserved: absent, since no portal type reports it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration_time: Option<Time>,
 }
 
 /// A former token.

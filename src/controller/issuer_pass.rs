@@ -89,19 +89,19 @@ where
 fn moved(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<(Reason, String)> {
     let former = object.status()?.portal.clone()?;
     let now = object.spec().thinkwise.as_ref()?;
-    if former.url == now.url && former.application == now.application {
+    if former.url == now.url && former.scope == now.application {
         return None;
     }
     let lives = |token: &&Arc<RegistryToken>| {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let portal = status.filter(|status| status.token.is_some()).and_then(|status| status.portal.as_ref());
-        portal.is_some_and(|portal| portal.url == former.url && portal.application == former.application)
+        portal.is_some_and(|portal| portal.url == former.url && portal.scope == former.scope)
     };
     let count = users.iter().filter(lives).count();
     (count > 0).then(|| {
         let message = format!(
             "{count} tokens live at {} ({}), and the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
-            former.url, former.application, now.url, now.application
+            former.url, former.scope, now.url, now.application
         );
         (Reason::PortalChanged, message)
     })

@@ -105,7 +105,7 @@ fn next_status(ctx: &Context, object: &dyn IssuerObject, told: &Told<'_>) -> Iss
 fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, handle: &Handle) {
     let portal = &handle.facts.portal;
     // Where tokens live at another address, the issuer does not get here.
-    status.portal = Some(PortalLocation { url: portal.url.clone(), application: portal.application.clone() });
+    status.portal = Some(PortalLocation { kind: portal.kind, url: portal.url.clone(), scope: portal.scope.clone() });
     status.resolved = Some(handle.resolved.names.clone());
     // Former ones were let go, now that this one works.
     status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());

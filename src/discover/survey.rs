@@ -44,10 +44,7 @@ impl Clear {
 pub(super) fn show(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> Clear {
     let place = portal.location();
     let (count, tasks) = (catalog.tables.len(), catalog.tasks.len());
-    eprintln!(
-        "{}, application {}, seen as {}: {count} tables, {tasks} tasks",
-        place.url, place.application, place.user
-    );
+    eprintln!("{}, application {}, seen as {}: {count} tables, {tasks} tasks", place.url, place.scope, place.user);
     let pinned = spec.tasks.clone().unwrap_or_default();
     let found = tables(catalog);
     list("The table of tokens", &found);

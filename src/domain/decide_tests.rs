@@ -122,7 +122,7 @@ fn an_issuer_that_goes_gets_no_new_request_and_costs_a_working_object_nothing() 
 #[test]
 fn a_moved_portal_is_not_acted_on() {
     let moved = |change: fn(&mut crate::api::RecordedPortal)| but_issuer(|facts| change(&mut facts.portal));
-    for mut seen in [moved(|portal| portal.url = "https://q".into()), moved(|portal| portal.application = "x".into())] {
+    for mut seen in [moved(|portal| portal.url = "https://q".into()), moved(|portal| portal.scope = "x".into())] {
         assert_eq!(decide(&seen), Action::Rest, "pods can pull, and one red issuer says it for all");
         seen.secret = None;
         assert_eq!(reason(&decide(&seen)), Some((Reason::PortalChanged, true)), "nor is a lost token replaced");

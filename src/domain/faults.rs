@@ -132,10 +132,10 @@ pub fn too_long(object: &Object, facts: &IssuerFacts) -> Option<Fault> {
 #[must_use]
 pub fn portal_changed(known: &Recorded, facts: &IssuerFacts) -> Option<Fault> {
     let recorded = known.portal.as_ref()?;
-    let moved = recorded.url != facts.portal.url || recorded.application != facts.portal.application;
+    let moved = !recorded.is_same_place(&facts.portal);
     let message = format!(
         "the token lives at {} ({}), and the issuer now names {} ({}): set the issuer back; tokens do not move",
-        recorded.url, recorded.application, facts.portal.url, facts.portal.application
+        recorded.url, recorded.scope, facts.portal.url, facts.portal.scope
     );
     moved.then(|| stalled(Reason::PortalChanged, &message))
 }

@@ -83,9 +83,15 @@ impl Inventory {
 /// A number for a text, for comparing only; not kept beyond the process.
 #[must_use]
 pub fn digest(text: &str) -> u64 {
+    digest_of(&text)
+}
+
+/// The same for any value.
+#[must_use]
+pub fn digest_of(value: &impl Hash) -> u64 {
     // Fixed keys: two readers must come to the same number.
     let mut hasher = std::hash::DefaultHasher::new();
-    text.hash(&mut hasher);
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -32,7 +32,7 @@ pub struct Object {
     pub revoke: bool,
     /// What is asked for by annotation: keys as in `status.handledAnnotations`.
     pub asked: BTreeMap<String, String>,
-    /// Usernames of tokens of which its user says that they are revoked.
+    /// Ids of tokens of which its user says that they are revoked.
     pub gone: Vec<String>,
     /// Its status, if it has one; it may be another object's.
     pub status: Option<RegistryTokenStatus>,

@@ -166,7 +166,7 @@ impl IssuerFacts {
     /// A hash of where the portal is: what tells one from another.
     #[must_use]
     pub fn home(&self) -> String {
-        hash(&[&self.portal.url, &self.portal.application], 12)
+        hash(&[&self.portal.url, &self.portal.scope], 12)
     }
 
     /// What the portal is to show of a token with this nonce.

@@ -3,7 +3,7 @@
 //! it cannot.
 
 use super::effect::{Named, Verdict};
-use super::inventory::digest;
+use super::inventory::digest_of;
 use super::observed::Listed;
 use super::recorded::Recorded;
 use super::vanished::Vanished;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// So many registries' silences in a row, and nobody else is asked: they are down.
 const SILENCES: u8 = 3;
 
-/// What was heard. Of a token a digest of its username stays.
+/// What was heard. Of a token a digest of its id and username stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollCall {
     begun: Timestamp,
@@ -54,7 +54,7 @@ impl RollCall {
         match verdict {
             Verdict::Accepted | Verdict::Refused(_) => {
                 self.silences = 0;
-                let token = digest(&token.username);
+                let token = key(token);
                 let since = self.former.get(&token).copied().unwrap_or(self.begun);
                 self.refused.insert(token, (*verdict != Verdict::Accepted).then_some(since));
             }
@@ -94,12 +94,17 @@ impl RollCall {
     /// What it says of one token.
     #[must_use]
     pub fn listed(&self, token: &Named, believed: bool) -> Listed {
-        match self.refused.get(&digest(&token.username)) {
+        match self.refused.get(&key(token)) {
             Some(None) => Listed::LetIn,
             Some(Some(since)) if believed => Listed::Missing(*since),
             _ => Listed::Unknown,
         }
     }
+}
+
+/// By its id too: at other portals all tokens of a user log in with one name.
+fn key(token: &Named) -> u64 {
+    digest_of(token)
 }
 
 /// What an audit goes by.

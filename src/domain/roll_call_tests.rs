@@ -48,6 +48,16 @@ fn what_is_refused_is_missing_and_what_is_let_in_is_there() {
 }
 
 #[test]
+fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
+    let shared = |id: &str| Named { id: id.into(), username: "robot".into() };
+    let mut heard = RollCall::new(at(1000), None);
+    heard.hear(&shared("1"), &refused());
+    heard.hear(&shared("2"), &Verdict::Accepted);
+    assert_eq!(heard.listed(&shared("1"), true), Listed::Missing(at(1000)));
+    assert_eq!(heard.listed(&shared("2"), true), Listed::LetIn);
+}
+
+#[test]
 fn what_is_refused_again_is_refused_since_the_first_time() {
     let first = heard(1, 2);
     let mut second = RollCall::new(at(2000), Some(&first));

@@ -173,7 +173,7 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             status.retiring.retain(|token| !is_gone(&token.id, &token.username));
         }
         Fact::Retiring(token) => {
-            if !status.retiring.iter().any(|known| known.username == token.username) {
+            if !status.retiring.iter().any(|known| known.id == token.id) {
                 status.retiring.push(token);
             }
         }

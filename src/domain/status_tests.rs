@@ -101,6 +101,24 @@ fn a_compromise_ends_the_overlap_of_an_earlier_token_too() {
 }
 
 #[test]
+fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
+    let shared = |id: &str, cause| match stored(id, cause) {
+        Fact::TokenStored { token, portal, secret, errand, login } => {
+            let token = RecordedToken { username: "robot".into(), ..token };
+            Fact::TokenStored { token, portal, secret, errand, login }
+        }
+        other => other,
+    };
+    let twice = after([shared("1", Cause::First), shared("2", Cause::Rotate), shared("3", Cause::Replace)]);
+    assert_eq!(dues(&twice).iter().map(|due| due.0).collect::<Vec<_>>(), ["1", "2"], "both are still to be revoked");
+    let one = Named { id: "1".into(), username: "robot".into() };
+    let revoked = next(Some(&twice), &saying(), Fact::Revoked(vec![one]));
+    assert_eq!(dues(&revoked).iter().map(|due| due.0).collect::<Vec<_>>(), ["2"]);
+    let other = RetiringToken { username: "robot".into(), ..retiring("4", at(0)) };
+    assert_eq!(next(Some(&revoked), &saying(), Fact::Retiring(other)).retiring.len(), 2);
+}
+
+#[test]
 fn a_token_never_retires_from_itself() {
     let twice = after([stored("1", Cause::First), stored("1", Cause::Lost)]);
     assert!(twice.retiring.is_empty());

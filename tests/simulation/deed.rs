@@ -172,8 +172,8 @@ pub fn gone(world: &World, slot: usize) -> Vec<String> {
     let Some(object) = &world.slots[slot].object else { return vec![] };
     let known = recorded(&see(object, &world.setting));
     let revoked = |id: &str| id.parse().is_ok_and(|id| !world.lets_in(id));
-    let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.username);
-    named.filter(|username| !object.gone.contains(username)).collect()
+    let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.id);
+    named.filter(|id| !object.gone.contains(id)).collect()
 }
 
 /// A former version of the Secret that is there, of which something else was noted.

@@ -7,7 +7,7 @@ use super::perform::Outcome;
 use super::roll_call::Calling;
 use super::schedule::{Event, State};
 use super::world::{LONGEST, World, at, tag};
-use registry_token_operator::api::{Reason, RecordedPortal};
+use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::observed::{IssuerFacts, IssuerView};
 use registry_token_operator::domain::release::{List, Release, Releasing, release};
@@ -47,7 +47,7 @@ pub const HOME: &str = "https://portal";
 
 fn portal(moved: bool) -> RecordedPortal {
     let url = if moved { "https://elsewhere" } else { HOME };
-    RecordedPortal { url: url.to_owned(), application: "tcp".to_owned(), user: "k8s".to_owned() }
+    RecordedPortal { kind: PortalType::Thinkwise, url: url.to_owned(), scope: "tcp".to_owned(), user: "k8s".to_owned() }
 }
 
 impl State {

@@ -1,11 +1,20 @@
 //! The registry: may the token log in?
 
 use super::{Hands, seal};
+use crate::api::TOKEN_ID_ANNOTATION;
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
 use crate::domain::effect::{Answer, Named, Verdict};
 use crate::registry::{self, Login};
 use secrecy::SecretString;
+
+/// A login in a Secret.
+struct Held {
+    /// The id of its token, as it is noted.
+    id: Option<String>,
+    username: String,
+    secret: SecretString,
+}
 
 impl Hands<'_> {
     /// Logs in with the token in hand, or else with what the Secret holds.
@@ -17,7 +26,7 @@ impl Hands<'_> {
         Answer::Login(match &self.token {
             Some(token) => self.everywhere(&issuer, &token.username, &token.secret).await,
             None => match self.held().await {
-                Ok((username, secret)) => self.everywhere(&issuer, &username, &secret).await,
+                Ok(held) => self.everywhere(&issuer, &held.username, &held.secret).await,
                 Err(verdict) => verdict,
             },
         })
@@ -26,17 +35,17 @@ impl Hands<'_> {
     /// Whether the registries let this token in, which the Secret is to hold.
     pub async fn lets_in(&self, token: &Named) -> Verdict {
         match (&self.world.issuer, self.held().await) {
-            (Some(issuer), Ok((username, secret))) if username == token.username => {
-                self.everywhere(issuer, &username, &secret).await
+            (Some(issuer), Ok(held)) if held.id.as_ref() == Some(&token.id) && held.username == token.username => {
+                self.everywhere(issuer, &held.username, &held.secret).await
             }
             (_, Err(verdict)) => verdict,
             _ => Verdict::NotAsked,
         }
     }
 
-    /// Username and secret that the Secret holds, as the operator wrote them: what somebody else put there says
-    /// nothing of our token.
-    async fn held(&self) -> Result<(String, SecretString), Verdict> {
+    /// The login that the Secret holds, as the operator wrote it: what somebody else put there says nothing of our
+    /// token.
+    async fn held(&self) -> Result<Held, Verdict> {
         let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string()))?;
         let (meta, data) = found.map(|secret| (secret.metadata, secret.data)).unwrap_or_default();
         let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(Verdict::NotAsked)?;
@@ -44,7 +53,8 @@ impl Hands<'_> {
             return Err(Verdict::NotAsked);
         }
         let login = dockerconfig::login(&content.0).ok_or(Verdict::NotAsked)?;
-        Ok((login.username, SecretString::from(login.password.as_str())))
+        let id = meta.annotations.and_then(|mut all| all.remove(TOKEN_ID_ANNOTATION));
+        Ok(Held { id, username: login.username, secret: SecretString::from(login.password.as_str()) })
     }
 
     /// At every registry of the issuer: one that refuses decides.

@@ -29,7 +29,7 @@ pub(super) fn retire_former(
         let RecordedToken { id, username, .. } = former;
         status.retiring.push(RetiringToken { id, username, revocation_time: Time(due), revoked_upstream });
     }
-    status.retiring.retain(|token| token.username != current.username);
+    status.retiring.retain(|token| token.id != current.id);
 }
 
 const NONE: std::time::Duration = std::time::Duration::ZERO;

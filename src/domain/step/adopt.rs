@@ -176,7 +176,8 @@ impl Adopting {
         let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
         let nonce = nonce(seen, &self.stored.attempt);
         let request_time = Time(seen.now);
-        let token = RecordedToken { id: token.id, username: token.username, nonce, request_time };
+        let (id, username) = (token.id, token.username);
+        let token = RecordedToken { id, username, nonce, request_time, expiration_time: None };
         // Not yet read in full: the next decision inspects it.
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None };

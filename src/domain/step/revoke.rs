@@ -165,12 +165,12 @@ impl Revoking {
     /// The registry says neither that it lives nor that it does not.
     fn doubtful(self, seen: &Observed, due: &Due, Fault { reason, message, stalled }: Fault) -> Turn {
         let of_another_matter = matches!(reason, Reason::Unauthorised | Reason::RateLimited);
-        let told = seen.object.gone.contains(&due.token.username) && !of_another_matter;
+        let told = seen.object.gone.contains(&due.token.id) && !of_another_matter;
         if told || (due.revoked_upstream && reason == Reason::RequestRefused) {
             return self.next(seen);
         }
-        let username = &due.token.username;
-        let hint = format!(". Where it is revoked already, annotate this object with {GONE_ANNOTATION}={username}");
+        let id = &due.token.id;
+        let hint = format!(". Where it is revoked already, annotate this object with {GONE_ANNOTATION}={id}");
         let message = format!("{message}{}", if of_another_matter { "" } else { &hint });
         self.stuck(seen, Outcome::Failed(not_revoked(&due.token, Fault { reason, message, stalled })))
     }

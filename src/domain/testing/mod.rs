@@ -15,7 +15,7 @@ use super::object::{Object, Rotation};
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Origin, Ownership, Reservation, SecretMeta, Stored};
 use super::status::{Fact, Saying, next};
-use crate::api::{Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
+use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
@@ -64,7 +64,12 @@ pub fn row(id: &str, description: &str) -> Row {
 }
 
 pub fn portal() -> RecordedPortal {
-    RecordedPortal { url: "https://portal".into(), application: "tcp".into(), user: "k8s".into() }
+    RecordedPortal {
+        kind: PortalType::Thinkwise,
+        url: "https://portal".into(),
+        scope: "tcp".into(),
+        user: "k8s".into(),
+    }
 }
 
 pub fn origin() -> Origin {
@@ -124,7 +129,13 @@ pub fn recorded_secret() -> RecordedSecret {
 
 pub fn token(id: &str) -> RecordedToken {
     let nonce = Nonce::of(UID, &former()).to_string();
-    RecordedToken { id: id.into(), username: format!("tw-{id}"), nonce, request_time: Time(at(REQUESTED)) }
+    RecordedToken {
+        id: id.into(),
+        username: format!("tw-{id}"),
+        nonce,
+        request_time: Time(at(REQUESTED)),
+        expiration_time: None,
+    }
 }
 
 pub fn retiring(id: &str, due: Timestamp) -> RetiringToken {

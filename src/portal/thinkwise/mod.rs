@@ -43,7 +43,7 @@ use self::known::Memory;
 use self::metadata::Catalog;
 use self::wire::{Gathered, Values};
 use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef, identity};
-use crate::api::{Limits, RecordedPortal, Thinkwise};
+use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
@@ -120,7 +120,12 @@ impl ThinkwisePortal {
             Credentials::Basic { username, .. } => username.clone(),
             Credentials::ClientCredentials { client_id, .. } => client_id.clone(),
         };
-        let location = RecordedPortal { url: spec.url.clone(), application: spec.application.clone(), user };
+        let location = RecordedPortal {
+            kind: PortalType::Thinkwise,
+            url: spec.url.clone(),
+            scope: spec.application.clone(),
+            user,
+        };
         let login = Login::new(&spec, credentials)?;
         Ok(Self {
             spec,

@@ -79,6 +79,7 @@ impl Attempting {
             username: token.username.clone(),
             nonce: seen.marker(facts, &self.attempt).nonce().to_string(),
             request_time: Time(self.asked),
+            expiration_time: None,
         };
         let secret = RecordedSecret {
             name: seen.object.secret_name.clone(),

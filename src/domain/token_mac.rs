@@ -1,0 +1,181 @@
+//! Proof of what the operator notes of a token: a message authentication code (MAC) under a key that only the operator
+//! has. Status and annotations can be written by others, so a token that they name counts only with a valid MAC.
+//!
+//! The MAC covers the object's UID, the portal, the token's id and username, and the role in which the token is noted:
+//! an entry that was copied to another object, edited, or moved to another place is not valid there.
+
+use super::effect::Named;
+use crate::api::RecordedPortal;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use ring::hmac;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Version of the encoding, in the text and under the MAC.
+const VERSION: &str = "v1";
+/// Bytes of a MAC over a constant that name a key. They say nothing of the key.
+const KEY_ID_BYTES: usize = 6;
+
+/// The fewest bytes that a key may have.
+pub const SHORTEST_KEY: usize = 32;
+
+/// In which role a token is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// `status.token`.
+    Current,
+    /// `status.retiring`.
+    Retiring,
+    /// The annotations of the pull Secret.
+    Stored,
+}
+
+impl Role {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Retiring => "retiring",
+            Self::Stored => "stored",
+        }
+    }
+}
+
+/// Whose token is noted, and where it lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// UID of the `RegistryToken`.
+    pub uid: &'a str,
+    /// The portal.
+    pub portal: &'a RecordedPortal,
+    /// The portal's id of the token.
+    pub id: &'a str,
+    /// The name that it logs in with.
+    pub username: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// A token of the object with this UID.
+    #[must_use]
+    pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a Named) -> Self {
+        Self { uid, portal, id: &token.id, username: &token.username }
+    }
+}
+
+struct MacKey {
+    id: String,
+    key: hmac::Key,
+}
+
+impl MacKey {
+    fn new(secret: &[u8]) -> Option<Self> {
+        if secret.len() < SHORTEST_KEY {
+            return None;
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let tag = hmac::sign(&key, b"registry-token.dev key id");
+        let id = URL_SAFE_NO_PAD.encode(tag.as_ref().get(..KEY_ID_BYTES)?);
+        Some(Self { id, key })
+    }
+}
+
+struct Keys {
+    signing: MacKey,
+    accepted: Vec<MacKey>,
+    since: Timestamp,
+}
+
+/// The keys of the operator: one that signs, and those that are accepted beside it. Cheap to clone.
+#[derive(Clone)]
+pub struct MacKeys(Arc<Keys>);
+
+impl MacKeys {
+    /// Keys from their bytes. `since` is when they came to be: what an older object names without proof may have been
+    /// signed with a key that was lost. None: a key is shorter than [`SHORTEST_KEY`].
+    #[must_use]
+    pub fn new<'a>(signing: &[u8], accepted: impl IntoIterator<Item = &'a [u8]>, since: Timestamp) -> Option<Self> {
+        let accepted = accepted.into_iter().map(MacKey::new).collect::<Option<Vec<_>>>()?;
+        Some(Self(Arc::new(Keys { signing: MacKey::new(signing)?, accepted, since })))
+    }
+
+    /// When they came to be.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.0.since
+    }
+
+    /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`.
+    #[must_use]
+    pub fn sign(&self, subject: Subject<'_>, role: Role) -> String {
+        let signing = &self.0.signing;
+        let tag = hmac::sign(&signing.key, &encode(subject, role));
+        format!("{VERSION}.{}.{}", signing.id, URL_SAFE_NO_PAD.encode(tag.as_ref()))
+    }
+
+    /// Whether a text is the MAC of this token in this role, under one of the keys.
+    #[must_use]
+    pub fn verify(&self, subject: Subject<'_>, role: Role, text: &str) -> bool {
+        let Some((id, tag)) = parse(text) else { return false };
+        let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else { return false };
+        self.all().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, &encode(subject, role), &tag).is_ok())
+    }
+
+    /// Whether a text names a key that is not among these: another replica may know a newer one.
+    #[must_use]
+    pub fn lacks(&self, text: &str) -> bool {
+        parse(text).is_some_and(|(id, _)| self.all().all(|key| key.id != id))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &MacKey> {
+        std::iter::once(&self.0.signing).chain(&self.0.accepted)
+    }
+
+    fn names(&self) -> (Vec<&str>, Timestamp) {
+        (self.all().map(|key| key.id.as_str()).collect(), self.0.since)
+    }
+}
+
+/// Two are the same if their keys are.
+impl PartialEq for MacKeys {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
+    }
+}
+
+impl Eq for MacKeys {}
+
+impl Hash for MacKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names().hash(state);
+    }
+}
+
+/// Shows nothing of the keys.
+impl fmt::Debug for MacKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MacKeys")
+    }
+}
+
+fn parse(text: &str) -> Option<(&str, &str)> {
+    let (id, tag) = text.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
+    (!id.is_empty() && !tag.contains('.')).then_some((id, tag))
+}
+
+/// Each part with its length before it: no two subjects have the same encoding.
+fn encode(subject: Subject<'_>, role: Role) -> Vec<u8> {
+    let RecordedPortal { kind, url, scope, user } = subject.portal;
+    let kind = format!("{kind:?}");
+    let parts = [VERSION, role.as_str(), subject.uid, &kind, url, scope, user, subject.id, subject.username];
+    let mut bytes = Vec::with_capacity(256);
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+#[path = "token_mac_tests.rs"]
+mod tests;
