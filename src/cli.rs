@@ -45,6 +45,11 @@ pub struct Run {
     #[arg(long, env = "POD_NAME")]
     pub holder: Option<String>,
 
+    /// Secret in that namespace with the key that proves which tokens are the operator's own; created if absent. All
+    /// replicas share it.
+    #[arg(long, env = "MAC_KEY_SECRET", default_value = "registry-token-operator-mac")]
+    pub mac_key_secret: ObjectName,
+
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,

@@ -17,6 +17,7 @@ const SILENCE: Duration = Duration::from_mins(3);
 #[derive(Debug, Default)]
 pub struct Readiness {
     caches: AtomicBool,
+    keys_missing: AtomicBool,
     stopping: AtomicBool,
     beats: Mutex<BTreeMap<&'static str, Instant>>,
 }
@@ -25,6 +26,11 @@ impl Readiness {
     /// Every cache holds what the API server has.
     pub fn caches_filled(&self) {
         self.caches.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the MAC key cannot be read or created.
+    pub fn keys_missing(&self, missing: bool) {
+        self.keys_missing.store(missing, Ordering::Relaxed);
     }
 
     /// The operator was asked to end.
@@ -37,6 +43,11 @@ impl Readiness {
     pub fn pending(&self) -> Vec<&'static str> {
         if self.stopping.load(Ordering::Relaxed) {
             return vec!["stopping"];
+        }
+        if self.keys_missing.load(Ordering::Relaxed) {
+            return vec![
+                "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; the log says why",
+            ];
         }
         if !self.caches.load(Ordering::Relaxed) {
             return vec![
@@ -102,6 +113,8 @@ mod tests {
         assert!(readiness.pending()[0].starts_with("waiting for caches"));
         readiness.caches_filled();
         assert!(readiness.pending().is_empty());
+        readiness.keys_missing(true);
+        assert!(readiness.pending()[0].starts_with("waiting for the MAC key"));
         readiness.stopping();
         assert_eq!(readiness.pending(), ["stopping"]);
     }

@@ -58,8 +58,13 @@ async fn operate(run: Run) -> Result<(), Failure> {
     // It serves until the last pass has ended: whoever asks meanwhile is told that we are stopping.
     let served = CancellationToken::new();
     let health = tokio::spawn(server::run(run.listen, Arc::clone(&readiness), served.clone().cancelled_owned()));
-    let policy = run.issuers.policy(api_server());
-    let settings = Settings { namespace: run.namespace.to_string(), holder, clock, policy };
+    let settings = Settings {
+        namespace: run.namespace.to_string(),
+        holder,
+        clock,
+        policy: run.issuers.policy(api_server()),
+        mac_key_secret: run.mac_key_secret.to_string(),
+    };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}
         ended = health => {

@@ -20,6 +20,13 @@ pub const STORED_ANNOTATION: &str = "registry-token.dev/stored";
 /// The portal's id of the token that the Secret holds.
 pub const TOKEN_ID_ANNOTATION: &str = "registry-token.dev/token-id";
 
+/// The name that the token in the Secret logs in with.
+pub const USERNAME_ANNOTATION: &str = "registry-token.dev/username";
+
+/// The operator's proof that it stored this token for this object. What the other annotations say of a token counts only
+/// with it, or if the portal's row shows the mark.
+pub const MAC_ANNOTATION: &str = "registry-token.dev/mac";
+
 /// Why the token that the Secret holds was asked for: JSON with the cause, and the annotations that
 /// it answers.
 pub const HANDLES_ANNOTATION: &str = "registry-token.dev/handles";

@@ -63,6 +63,8 @@ pub enum Reason {
     RevokedUpstream,
     /// The portal does not list a token that is to be revoked, which proves nothing yet.
     TokenNotListed,
+    /// Status or Secret name a token without a valid proof that it is this object's: it is left alone.
+    TokenUnverified,
     /// A request got no clear answer; what it may have made is sought and revoked first.
     RequestUnanswered,
     /// The portal refused to hand out a token.

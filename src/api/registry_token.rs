@@ -215,6 +215,9 @@ pub struct RecordedToken {
     /// When the portal lets it expire. Reserved: absent, since no portal type reports it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration_time: Option<Time>,
+    /// The operator's proof that it noted this token for this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// A former token.
@@ -231,4 +234,7 @@ pub struct RetiringToken {
     /// it once more is then no hindrance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked_upstream: bool,
+    /// The operator's proof that it noted this token for this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::listed::{self, list, pages};
-use super::world::{raw, secret_name};
+use super::world::{World, raw, secret_name};
 use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
 use crate::domain::audit::{Answer, Audit, Found, Holder, Known, Next, Owner, Request};
 use crate::domain::effect::Named;
@@ -13,7 +13,9 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{unavailable, waiting};
 use crate::domain::inventory::{Inventory, digest};
 use crate::domain::observed::Listed;
+use crate::domain::recorded::recorded;
 use crate::domain::roll_call::Evidence;
+use crate::domain::token_mac::MacKeys;
 use crate::domain::vanished::Vanished;
 use crate::kube_api::Objects;
 use crate::portal::limits::{Gate, Permit, Priority};
@@ -25,6 +27,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
 /// belated cache explains wrongly, no later one would find.
@@ -101,7 +104,9 @@ async fn perform(
             let known = if caches == Caches::Trusted { cached(ctx, key) } else { Known::default() };
             Answer::Scanned(inventory, known)
         }
-        Request::Owners => Answer::Owners(list(ctx, key, |one| Some(listed_owner(one))).await.map_err(unread)?),
+        Request::Owners => {
+            Answer::Owners(list(ctx, key, |one| Some(listed_owner(one, &ctx.keyring.keys()))).await.map_err(unread)?)
+        }
         Request::Holders(names) => Answer::Holders(read_holders(ctx, key, &names).await.map_err(unread)?),
         Request::Row(token) => {
             let _permit = place(ctx, issuer).await?;
@@ -173,22 +178,23 @@ fn cached(ctx: &Context, key: &IssuerKey) -> Known {
 }
 
 fn owners(ctx: &Context, key: &IssuerKey) -> Vec<Owner> {
-    ctx.naming(key).iter().map(|token| owner(token)).collect()
+    let keys = ctx.keyring.keys();
+    ctx.naming(key).iter().map(|token| owner(token, &keys)).collect()
 }
 
-fn owner(token: &RegistryToken) -> Owner {
-    owner_of(&token.metadata, &secret_name(token), token.status.as_ref())
+fn owner(token: &RegistryToken, keys: &MacKeys) -> Owner {
+    owner_of(&token.metadata, &secret_name(token), token.status.as_ref(), keys)
 }
 
-fn listed_owner(one: listed::Listed) -> Owner {
+fn listed_owner(one: listed::Listed, keys: &MacKeys) -> Owner {
     let secret = one.spec.secret.and_then(|secret| secret.name);
     let secret = secret.or_else(|| one.metadata.name.clone()).unwrap_or_default();
-    owner_of(&one.metadata, &secret, one.status.as_ref())
+    owner_of(&one.metadata, &secret, one.status.as_ref(), keys)
 }
 
-fn owner_of(meta: &ObjectMeta, secret: &str, status: Option<&RegistryTokenStatus>) -> Owner {
+fn owner_of(meta: &ObjectMeta, secret: &str, status: Option<&RegistryTokenStatus>, keys: &MacKeys) -> Owner {
     let namespace = meta.namespace.as_deref().unwrap_or_default();
-    Owner::parse((namespace, secret), meta.uid.as_deref().unwrap_or_default(), status)
+    Owner::parse((namespace, secret), meta.uid.as_deref().unwrap_or_default(), status, keys)
 }
 
 fn holder(meta: &ObjectMeta) -> Holder {
@@ -226,8 +232,9 @@ pub fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
     let doubts = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
     for token in ctx.naming(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
-        let Some(current) = status.and_then(|status| status.token.as_ref()) else { continue };
-        let named = Named::from(current);
+        let world = World { object: Arc::clone(&token), secret: None, issuer: None };
+        let Some(current) = recorded(&world.parse_object(ctx)).token else { continue };
+        let named = Named::from(&current);
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
         let doubted = status.is_some_and(|status| status.conditions.iter().any(|one| doubts.contains(&one.reason)));
         let as_it_should_be = match audited.evidence.listed(&named, audited.vanished.believed) {

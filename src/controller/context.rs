@@ -7,6 +7,7 @@ use super::issuer_kind::IssuerObject;
 use super::issuer_policy::IssuerPolicy;
 use super::issuers::{Handle, IssuerKey, Issuers};
 use super::kept::KeptSecret;
+use super::mac_key::Keyring;
 use super::memory::Memory;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
@@ -51,6 +52,8 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Where facts are told.
     pub events: Events,
+    /// The keys that prove what is noted of tokens.
+    pub keyring: Keyring,
     caches: OnceLock<IssuerCaches>,
     random: SystemRandom,
 }
@@ -71,12 +74,14 @@ pub struct Wakers {
 impl Context {
     /// Puts the parts together.
     #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
     pub fn new(
         client: Client,
         settings: Settings,
         tokens: Store<RegistryToken>,
         secrets: Store<KeptSecret>,
         wakers: Wakers,
+        keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
         let Settings { namespace, holder, clock, policy } = settings;
@@ -94,6 +99,7 @@ impl Context {
             memory: Memory::default(),
             wake_token: wakers.token,
             wake_issuer: wakers.issuer,
+            keyring,
             random: SystemRandom::new(),
             caches: OnceLock::new(),
             stop,

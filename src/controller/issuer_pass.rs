@@ -10,16 +10,17 @@ use super::issuer_status::{Told, write_status};
 use super::issuers::{Audited, Entry, Handle, IssuerKey};
 use super::release::{Leaving, judge, word};
 use super::roll_call;
-use super::world::Shared;
+use super::world::{Shared, World};
 use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::domain::backoff;
 use crate::domain::fault::Fault;
 use crate::domain::observed::IssuerFacts;
+use crate::domain::recorded::recorded;
 use crate::kube_api::Objects;
 use jiff::Timestamp;
+use kube::Resource;
 use kube::runtime::controller;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -58,7 +59,7 @@ where
     } else {
         object.clone()
     };
-    let found = match moved(object, &users) {
+    let found = match moved(ctx, object, &users) {
         Some(fault) => Err(fault),
         None => prepare(ctx, &key, object, held(object)).await,
     };
@@ -86,15 +87,16 @@ where
 }
 
 /// Tokens do not move: an address that was changed while some live at the former one is not used.
-fn moved(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<(Reason, String)> {
+fn moved(ctx: &Context, object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<(Reason, String)> {
     let former = object.status()?.portal.clone()?;
     let now = object.spec().thinkwise.as_ref()?;
     if former.url == now.url && former.scope == now.application {
         return None;
     }
     let lives = |token: &&Arc<RegistryToken>| {
-        let status = token.status.as_ref().filter(|status| status.uid == token.uid());
-        let portal = status.filter(|status| status.token.is_some()).and_then(|status| status.portal.as_ref());
+        let world = World { object: Arc::clone(token), secret: None, issuer: None };
+        let known = recorded(&world.parse_object(ctx));
+        let portal = known.portal.filter(|_| known.token.is_some());
         portal.is_some_and(|portal| portal.url == former.url && portal.scope == former.scope)
     };
     let count = users.iter().filter(lives).count();

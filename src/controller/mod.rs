@@ -15,6 +15,7 @@ mod issuer_status;
 mod issuers;
 mod kept;
 mod listed;
+mod mac_key;
 mod memory;
 mod reconcile;
 mod release;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub clock: Arc<Clock>,
     /// What the operator's admin allows issuers.
     pub policy: IssuerPolicy,
+    /// Name of the Secret with the keys that prove what is noted of tokens.
+    pub mac_key_secret: String,
 }
 
 /// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
@@ -80,6 +83,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         tokens.clone(),
         secrets.clone(),
         Wakers { token: wake_token, issuer: wake_issuer },
+        mac_key::Keyring::new(settings.mac_key_secret),
         stop.clone(),
     ));
 
@@ -118,6 +122,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         token_controller,
         run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
         run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
+        mac_key::keep(&ctx, &tokens, &stop),
         ready_when_cached(&ctx, (&tokens, &secrets), (&cluster_issuers, &issuers), &readiness, &stop),
     );
 }
@@ -207,7 +212,8 @@ async fn ready_when_cached(
     let filled = async {
         let waits = (tokens.wait_until_ready(), secrets.wait_until_ready());
         let issuers = (cluster.wait_until_ready(), namespaced.wait_until_ready());
-        let _ = tokio::join!(waits.0, waits.1, issuers.0, issuers.1);
+        let keys = mac_key::until_loaded(ctx, readiness);
+        let _ = tokio::join!(waits.0, waits.1, issuers.0, issuers.1, keys);
     };
     tokio::select! {
         () = filled => {}

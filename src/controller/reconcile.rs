@@ -3,6 +3,7 @@
 
 use super::context::Context;
 use super::hands::Hands;
+use super::mac_key;
 use super::world::{Shared, World};
 use crate::api::RegistryToken;
 use crate::domain::backoff;
@@ -34,6 +35,7 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<contro
         tracing::error!("the system gives no randomness: nothing is begun");
         return Ok(controller::Action::requeue(CACHE));
     };
+    mac_key::learn(&ctx, &world).await;
     let mut hands = Hands::new(world, &ctx);
     let end = drive(&mut hands, &ctx, Attempt::from_random(&bytes)).await;
     let world = hands.world;

@@ -52,7 +52,7 @@ async fn ask(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> RollCall {
         .into_iter()
         .filter_map(|token| {
             let world = World { object: Arc::clone(&token), secret: None, issuer: None };
-            Some((heard.concerns(&recorded(&world.parse_object()), issuer.facts.longest_answer)?, token))
+            Some((heard.concerns(&recorded(&world.parse_object(ctx)), issuer.facts.longest_answer)?, token))
         })
         .collect();
     // Where not all can be asked, it is not always the same ones.

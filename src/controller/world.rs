@@ -50,7 +50,7 @@ impl World {
         let key = self.issuer_key();
         let mut seen = Observed {
             now: ctx.clock.now(),
-            object: self.parse_object(),
+            object: self.parse_object(ctx),
             secret: self.secret.as_ref().map(|meta| self.parse(ctx, meta)),
             issuer: ctx.issuer(&key, self.issuer.as_ref()),
             holder: ctx.holder.clone(),
@@ -78,15 +78,13 @@ impl World {
 
     /// What the last audit says of the current token, unless that was touched since.
     fn listed(&self, ctx: &Context, key: &IssuerKey) -> Listed {
-        let status = self.object.status.as_ref().filter(|status| status.uid == self.object.uid());
-        let (Some(token), Some(audited)) = (status.and_then(|status| status.token.as_ref()), ctx.issuers.audited(key))
-        else {
+        let known = recorded(&self.parse_object(ctx));
+        let (Some(token), Some(audited)) = (known.token.as_ref(), ctx.issuers.audited(key)) else {
             return Listed::Unknown;
         };
         // What a former audit went by says nothing once the list is shown, or hidden; nor what was seen before
         // somebody, perhaps another operator, saw that the token was revoked.
-        let revocation = status.and_then(|status| status.upstream_revocation.as_ref());
-        let overtaken = revocation.is_some_and(|revocation| revocation.time.0 >= audited.evidence.begun());
+        let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= audited.evidence.begun());
         if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.fits(&issuer.facts)) {
             return Listed::Unknown;
         }
@@ -98,11 +96,12 @@ impl World {
     }
 
     /// The object as the core sees it.
-    pub fn parse_object(&self) -> Object {
+    pub fn parse_object(&self, ctx: &Context) -> Object {
         let (meta, spec) = (self.object.meta(), &self.object.spec);
         Object {
             uid: self.uid(),
             version: meta.resource_version.clone().unwrap_or_default(),
+            created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
             generation: meta.generation.unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
             finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
@@ -118,6 +117,7 @@ impl World {
             asked: asked(self.object.annotations(), ["rotate", "replace"]),
             gone: gone(self.object.annotations()),
             status: self.object.status.clone(),
+            keys: ctx.keyring.keys(),
         }
     }
 

@@ -41,6 +41,8 @@ pub enum Action {
     Recover,
     /// Write the token that the Secret stores into status, if it is proved to be ours.
     Adopt,
+    /// Former tokens without proof that their user calls revoked are no longer reported.
+    Confirm,
     /// Times in status are later than it is now: the clock that they were taken from ran ahead, and
     /// they count as now.
     Redate,
@@ -99,6 +101,9 @@ pub fn decide(seen: &Observed) -> Action {
     if due(seen, &known) {
         return Action::RevokeRetiring;
     }
+    if !known.unproved.confirmed(&seen.object).is_empty() {
+        return Action::Confirm;
+    }
     if !seen.object.finalizer {
         return match begin(seen, facts, Cause::First) {
             Action::Attempt(_) if facts.held => Action::AddFinalizer,
@@ -107,7 +112,7 @@ pub fn decide(seen: &Observed) -> Action {
         };
     }
     let held = match &seen.secret {
-        None => return begin(seen, facts, cause_without_token(&known)),
+        None => return begin(seen, facts, known.cause_without_token()),
         Some(secret) if secret.ownership == Ownership::Foreign => return Action::Wait(not_ours(secret)),
         Some(secret) => secret,
     };
@@ -147,10 +152,8 @@ pub fn works(seen: &Observed) -> bool {
     // One that was made anew says nothing of itself before it is read.
     let held = seen.secret.as_ref().filter(|secret| known.secret_uid.as_ref() == Some(&secret.uid));
     let stored = held.and_then(|secret| secret.stored.as_ref());
-    let current = known.token.as_ref();
-    known.ready
-        && !seen.object.deleting
-        && stored.zip(current).is_some_and(|(held, token)| same_id(&held.id, &token.id))
+    let stores = |id: &String| stored.is_some_and(|held| same_id(&held.id, id));
+    known.ready && !seen.object.deleting && known.current_id().is_some_and(stores)
 }
 
 /// A reservation that a former attempt left behind.
@@ -165,7 +168,7 @@ fn unfinished(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta) -> Option
 /// What a Secret without unfinished business needs.
 fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recorded) -> Action {
     let Some(stored) = &held.stored else {
-        return begin(seen, facts, cause_without_token(known));
+        return begin(seen, facts, known.cause_without_token());
     };
     if known.retires(&stored.id) {
         return begin(seen, facts, Cause::Lost);
@@ -218,6 +221,7 @@ fn changed(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Reco
         || known.observed_generation != Some(seen.object.generation)
         || known.suspended != seen.object.suspended
         || !held.tied
+        || !seen.is_sealed(held, known)
         || seen.look_closer
 }
 
@@ -243,10 +247,6 @@ fn working(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Action {
         return Action::Verify;
     }
     next.map_or(Action::Rest, Action::RestFor)
-}
-
-fn cause_without_token(known: &Recorded) -> Cause {
-    if known.token.is_some() { Cause::Lost } else { Cause::First }
 }
 
 /// A token that somebody revoked in the portal: held, replaced, or back again.

@@ -5,7 +5,7 @@ use super::faults::not_listed_for;
 use super::inventory::digest;
 use super::observed::{IssuerFacts, Listed, Observed};
 use super::recorded::Recorded;
-use super::vain::{Deed, Vain};
+use super::vain::{Deed, PATIENCE, Vain};
 use std::time::Duration;
 
 /// Whether a retiring token is to be revoked now, whatever else there is to do: unless the Secret still
@@ -15,10 +15,16 @@ pub fn due(seen: &Observed, known: &Recorded) -> bool {
     known.due(seen).any(|token| seen.in_vain(&Deed::Revoke(token.id.clone())).is_none())
 }
 
-/// A retiring token that is due and cannot be revoked now: it holds nothing else up, and is said at last.
+/// A retiring token that is due and cannot be revoked now, or is named without proof: it holds nothing else up, and is
+/// said at last.
 #[must_use]
-pub fn stuck<'a>(seen: &'a Observed, known: &Recorded) -> Option<&'a Vain> {
-    known.due(seen).find_map(|token| seen.in_vain(&Deed::Revoke(token.id.clone())))
+pub fn stuck(seen: &Observed, known: &Recorded) -> Option<Vain> {
+    let refused = known.due(seen).find_map(|token| seen.in_vain(&Deed::Revoke(token.id.clone())).cloned());
+    let unproved = || {
+        let fault = known.unproved.former(&seen.object)?;
+        Some(Vain { deed: Deed::Confirm, left: PATIENCE, fault })
+    };
+    refused.or_else(unproved)
 }
 
 /// A list proves absence only if it was begun when the token had to be in it.

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::marker::{Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::{Reservation, SecretMeta, Stored};
+use super::token_mac::Seal;
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
@@ -81,8 +82,8 @@ pub enum Write {
     Disown,
     /// Store the token in hand, and take the reservation back.
     Commit(Stored),
-    /// Put labels, annotations, owner and registries right; the login stays.
-    Repair,
+    /// Put labels, annotations, owner and registries right, and note this proof; the login stays.
+    Repair(Seal),
     /// Leave it to its user: without owner and without our annotations. What may still bear these marks
     /// in the portal stays noted in it: an audit would take it for nobody's.
     Release(Vec<Nonce>),

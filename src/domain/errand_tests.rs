@@ -28,7 +28,7 @@ fn answered(seen: &mut Observed) -> Action {
     let Action::Attempt(errand) = decide(seen) else { panic!("{:?}", decide(seen)) };
     let Fact::TokenStored { token, portal, mut secret, login, .. } = stored("17", errand.cause) else { panic!() };
     secret.clone_from(&recorded_secret());
-    tell(seen, Fact::TokenStored { token, portal, secret, errand, login });
+    tell(seen, Fact::TokenStored { token, portal, secret, errand, login, after: None });
     tell(seen, Fact::DescriptionSynced);
     decide(seen)
 }
@@ -74,7 +74,7 @@ fn a_value_that_was_there_at_creation_counts_as_handled() {
     seen.secret = None;
     let Action::Attempt(errand) = decide(&seen) else { panic!("an attempt") };
     let Fact::TokenStored { token, portal, secret, login, .. } = stored("17", Cause::First) else { panic!() };
-    tell(&mut seen, Fact::TokenStored { token, portal, secret, errand, login });
+    tell(&mut seen, Fact::TokenStored { token, portal, secret, errand, login, after: None });
     tell(&mut seen, Fact::DescriptionSynced);
     seen.secret = at_rest().secret;
     assert_eq!(decide(&seen), Action::Rest);
@@ -112,10 +112,14 @@ fn rotations_that_were_missed_are_made_up_for_once() {
     let mut new = token("18");
     new.request_time.0 = seen.now;
     let Fact::TokenStored { portal, secret, login, .. } = stored("18", Cause::Rotation) else { panic!() };
-    tell(&mut seen, Fact::TokenStored { token: new, portal, secret, errand: errand(Cause::Rotation), login });
+    tell(
+        &mut seen,
+        Fact::TokenStored { token: new, portal, secret, errand: errand(Cause::Rotation), login, after: None },
+    );
     tell(&mut seen, Fact::Revoked(vec![crate::domain::testing::named("17")]));
     tell(&mut seen, Fact::DescriptionSynced);
-    seen.secret.as_mut().expect("a Secret").stored.as_mut().expect("a token").id = "18".into();
+    seen.secret.as_mut().expect("a Secret").stored =
+        Some(crate::domain::testing::note_of("18", crate::domain::testing::former()));
     assert!(matches!(decide(&seen), Action::RestFor(left) if left > Duration::from_mins(50)), "{:?}", decide(&seen));
 }
 

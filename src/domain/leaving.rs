@@ -7,6 +7,7 @@ use super::identity::same_id;
 use super::observed::{IssuerFacts, IssuerView, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::Recorded;
+use super::unproved::may_be_of_a_lost_key;
 use super::vain::Deed;
 use crate::api::Reason;
 
@@ -19,6 +20,9 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
     let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
     let stored = held.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
     if !stored && known.token.is_none() && known.retiring.is_empty() {
+        if let Some(fault) = known.unproved.holds_back(&seen.object) {
+            return Action::Wait(fault);
+        }
         // Nothing is to be revoked, so no issuer is needed: it goes once no attempt can follow.
         return if held.is_none_or(|secret| secret.closed) { Action::RemoveFinalizer } else { Action::Leave };
     }
@@ -40,7 +44,7 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
             }
             Some(_) => Action::Leave,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
-            None if unnamed(held, known) && !(seen.object.revoke && facts.list_visible) => Action::Adopt,
+            None if unnamed(held, known) && !(seen.object.revoke && is_looked_up(seen, held, facts)) => Action::Adopt,
             None => match seen.in_vain(&Deed::Leave) {
                 Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
                 None => Action::Leave,
@@ -51,6 +55,13 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
 
 const WAY_OUT: &str =
     "Where that will not be, set spec.deletionPolicy: Orphan, which leaves the token alive, and revoke it by hand";
+
+/// Whether the way out itself finds out whose a stored token is: by its MAC, or by its mark. Of a lost key neither tells.
+fn is_looked_up(seen: &Observed, held: Option<&SecretMeta>, facts: &IssuerFacts) -> bool {
+    let stored = held.and_then(|held| held.stored.as_ref());
+    let sealed = stored.is_some_and(|stored| seen.sealed(stored).is_some());
+    facts.list_visible && (sealed || !may_be_of_a_lost_key(&seen.object))
+}
 
 /// Whether the Secret stores a token that status does not name.
 fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {

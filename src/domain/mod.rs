@@ -31,6 +31,8 @@ pub mod status;
 pub mod step;
 #[cfg(test)]
 mod testing;
+pub mod token_mac;
+pub mod unproved;
 pub mod vain;
 pub mod vanished;
 mod witness;

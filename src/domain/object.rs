@@ -1,6 +1,8 @@
 //! What the core knows of a `RegistryToken`.
 
+use super::token_mac::MacKeys;
 use crate::api::RegistryTokenStatus;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ pub struct Object {
     pub uid: String,
     /// Its version.
     pub version: String,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
     /// `metadata.generation`.
     pub generation: i64,
     /// It is being deleted.
@@ -36,6 +40,8 @@ pub struct Object {
     pub gone: Vec<String>,
     /// Its status, if it has one; it may be another object's.
     pub status: Option<RegistryTokenStatus>,
+    /// The operator's keys: what the status says of tokens counts only with a MAC under one of them.
+    pub keys: MacKeys,
 }
 
 /// When a token is replaced, and how long its predecessor lives on.

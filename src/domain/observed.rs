@@ -1,9 +1,11 @@
 //! What is known when a decision is made.
 
+use super::effect::Named;
 use super::marker::{Attempt, IssuerTag, Marker, Nonce, hash};
 use super::object::Object;
-use super::pull_secret::SecretMeta;
-use super::recorded::recorded;
+use super::pull_secret::{SecretMeta, Stored};
+use super::recorded::{Recorded, recorded};
+use super::token_mac::{Role, Seal, Subject};
 use super::vain::{Deed, Vain};
 use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
@@ -61,6 +63,34 @@ impl Observed {
             // Of an object that works it would be said that it does not.
             IssuerView::Missing | IssuerView::NotReady { .. } => shown || !recorded(&self.object).ready,
         }
+    }
+
+    /// The token that a Secret of this object stores, if the operator's MAC proves that it stored it. It lives where status
+    /// says, or where the issuer is now.
+    #[must_use]
+    pub fn sealed(&self, stored: &Stored) -> Option<Named> {
+        let recorded = self.object.own_status().and_then(|status| status.portal.as_ref());
+        let token = Named { id: stored.id.clone(), username: stored.seal.username.clone() };
+        let valid = |portal: &RecordedPortal| {
+            let subject = Subject::of(&self.object.uid, portal, &token);
+            self.object.keys.verify(subject, Role::Stored, &stored.seal.mac)
+        };
+        let proved = recorded.into_iter().chain(self.facts().map(|facts| &facts.portal)).any(valid);
+        proved.then_some(token)
+    }
+
+    /// The proof to note beside a token that the Secret stores.
+    #[must_use]
+    pub fn seal(&self, portal: &RecordedPortal, token: &Named) -> Seal {
+        let subject = Subject::of(&self.object.uid, portal, token);
+        Seal { username: token.username.clone(), mac: self.object.keys.sign(subject, Role::Stored) }
+    }
+
+    /// Whether the proof in the Secret is the one that the key that signs now makes for the current token.
+    #[must_use]
+    pub fn is_sealed(&self, held: &SecretMeta, known: &Recorded) -> bool {
+        let (Some(portal), Some(token)) = (&known.portal, &known.token) else { return false };
+        held.stored.as_ref().is_some_and(|stored| stored.seal == self.seal(portal, &Named::from(token)))
     }
 
     /// Whether this was tried in vain, and what is known of it.

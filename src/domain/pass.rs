@@ -7,6 +7,7 @@ use super::decide::{Action, decide};
 use super::effect::{Answer, Request};
 use super::fault::Fault;
 use super::observed::Observed;
+use super::recorded::recorded;
 use super::status::Fact;
 use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, revoke, settle, verify};
 use super::vain::{Deed, Vain, lasts};
@@ -47,6 +48,7 @@ enum Stage {
     Settle(settle::Settling),
     Leave(leave::Leaving),
     Redating,
+    Confirming,
     Saying(End),
     Ended,
 }
@@ -151,7 +153,7 @@ impl Pass {
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Leave), Stage::Leave)
             }
-            Stage::Redating => match answer {
+            Stage::Redating | Stage::Confirming => match answer {
                 Answer::Object(Some(_)) => self.decide(),
                 other => self.finish(super::step::failed(other)),
             },
@@ -217,6 +219,13 @@ impl Pass {
                 Some(request) => self.ask(request, Stage::Redating),
                 None => self.finish(Outcome::LookAgain),
             },
+            Action::Confirm => {
+                let confirmed = recorded(&self.seen.object).unproved.confirmed(&self.seen.object);
+                match note(&self.seen, Fact::Confirmed(confirmed)) {
+                    Some(request) => self.ask(request, Stage::Confirming),
+                    None => self.finish(Outcome::LookAgain),
+                }
+            }
             Action::HoldIssuer => self.ask(Request::WakeIssuer, Stage::HoldingIssuer),
             Action::AddFinalizer => self.ask(Request::Finalizer(true), Stage::Finalizer { put: true }),
             Action::RemoveFinalizer => self.ask(Request::Finalizer(false), Stage::Finalizer { put: false }),

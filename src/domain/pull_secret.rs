@@ -4,9 +4,11 @@
 use super::cause::Errand;
 use super::marker::Attempt;
 use super::observed::IssuerFacts;
+use super::token_mac::Seal;
 use crate::api::{
-    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, MAC_ANNOTATION, ORIGIN_ANNOTATION,
     ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RecordedToken, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    USERNAME_ANNOTATION,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,6 +90,8 @@ pub struct Stored {
     pub errand: Errand,
     /// Where it comes from.
     pub origin: Origin,
+    /// The operator's proof of it.
+    pub seal: Seal,
 }
 
 /// Whose a Secret is.
@@ -183,6 +187,10 @@ impl SecretMeta {
                 id: id.to_owned(),
                 errand: errand(),
                 origin: text(ORIGIN_ANNOTATION).map(Origin::parse).unwrap_or_default(),
+                seal: Seal {
+                    username: text(USERNAME_ANNOTATION).unwrap_or_default().to_owned(),
+                    mac: text(MAC_ANNOTATION).unwrap_or_default().to_owned(),
+                },
             }),
             closed: text(CLOSED_ANNOTATION).is_some(),
             registries: text(REGISTRIES_ANNOTATION).map(str::to_owned),
@@ -272,10 +280,13 @@ mod tests {
                 (STORED_ANNOTATION, &attempt.to_string()),
                 (TOKEN_ID_ANNOTATION, "17"),
                 (ORIGIN_ANNOTATION, &origin.to_string()),
+                (USERNAME_ANNOTATION, "tw-17"),
+                (MAC_ANNOTATION, "v1.key.tag"),
             ],
             Some("o"),
         );
         assert_eq!(read.reservation, Some(reservation));
-        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand, origin }));
+        let seal = Seal { username: "tw-17".into(), mac: "v1.key.tag".into() };
+        assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand, origin, seal }));
     }
 }

@@ -1,25 +1,30 @@
 //! What an object's status says that decisions stand on.
 
+use super::cause::Cause;
 use super::conditions::{find, holds};
 use super::effect::Named;
 use super::identity::same_id;
 use super::object::Object;
 use super::observed::Observed;
 use super::pull_secret::Ownership;
+use super::token_mac::{Role, Subject};
+use super::unproved::Unproved;
 use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// What the object's own status says; nothing if it is another object's.
+/// What the object's own status says; nothing if it is another object's. Of tokens, what is proved by a MAC.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Recorded {
-    /// Where the token lives.
+    /// Where the tokens live; nothing where none is proved.
     pub portal: Option<RecordedPortal>,
     /// The current token.
     pub token: Option<RecordedToken>,
     /// Former ones.
     pub retiring: Vec<RetiringToken>,
+    /// What it names without proof.
+    pub unproved: Unproved,
     /// The UID of the Secret that it speaks of.
     pub secret_uid: Option<String>,
     /// The version of the Secret that was found in order.
@@ -61,10 +66,20 @@ pub fn recorded(object: &Object) -> Recorded {
     let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
     let revocation = status.upstream_revocation.as_ref();
     let requested = status.token.as_ref().map(|token| &token.request_time);
+    let proves = |token: &Named, role, mac: Option<&String>| {
+        let subject = status.portal.as_ref().map(|portal| Subject::of(&object.uid, portal, token));
+        subject.zip(mac).is_some_and(|(subject, mac)| object.keys.verify(subject, role, mac))
+    };
+    let current = |token: &RecordedToken| proves(&Named::from(token), Role::Current, token.mac.as_ref());
+    let former = |token: &RetiringToken| proves(&Named::from(token), Role::Retiring, token.mac.as_ref());
+    let (token, unproved): (Vec<_>, Vec<_>) = status.token.iter().cloned().partition(current);
+    let (retiring, unproved_former): (Vec<_>, Vec<_>) = status.retiring.iter().cloned().partition(former);
+    let proved = !token.is_empty() || !retiring.is_empty();
     Recorded {
-        portal: status.portal.clone(),
-        token: status.token.clone(),
-        retiring: status.retiring.clone(),
+        portal: status.portal.clone().filter(|_| proved),
+        token: token.into_iter().next(),
+        retiring,
+        unproved: Unproved { token: unproved.into_iter().next(), retiring: unproved_former },
         secret_uid: status.secret.as_ref().and_then(|secret| secret.uid.clone()),
         secret_version: status.secret.as_ref().and_then(|secret| secret.resource_version.clone()),
         observed_generation: status.observed_generation,
@@ -88,6 +103,18 @@ impl Recorded {
         self.retiring.iter().any(|token| same_id(&token.id, id))
     }
 
+    /// The id of the current token, proved or not.
+    #[must_use]
+    pub fn current_id(&self) -> Option<&String> {
+        self.token.as_ref().or(self.unproved.token.as_ref()).map(|token| &token.id)
+    }
+
+    /// What a token is requested for where the Secret holds none.
+    #[must_use]
+    pub fn cause_without_token(&self) -> Cause {
+        if self.current_id().is_some() { Cause::Lost } else { Cause::First }
+    }
+
     /// Retiring tokens that are due, but for one that the object's Secret still holds.
     pub fn due<'a>(&'a self, seen: &'a Observed) -> impl Iterator<Item = &'a RetiringToken> {
         let ours = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
@@ -96,7 +123,7 @@ impl Recorded {
         self.retiring.iter().filter(|token| token.revocation_time.0 <= seen.now).filter(move |token| !is_held(token))
     }
 
-    /// Every token that status names: the current one first.
+    /// Every token that status names with proof: the current one first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Named> {
         self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()

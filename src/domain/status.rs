@@ -1,57 +1,24 @@
 //! The one place where a status is computed.
 
+mod proof;
 mod rotation;
+mod saying;
 
+use self::proof::Proofs;
 use self::rotation::{next_rotation, retire_former};
+pub use self::saying::Saying;
 use super::cause::Errand;
 use super::conditions::{self, Said, Truth};
 use super::effect::{Named, Verdict};
 use super::fault::Fault;
 use super::faults::{login_refused, registry_unavailable};
-use super::object::Rotation;
-use super::observed::{LoginMode, Observed};
+use super::observed::LoginMode;
 use super::redate::redate;
 use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
     UpstreamRevocation,
 };
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-/// What is to be said of an object.
-#[derive(Clone, Debug)]
-pub struct Saying<'a> {
-    /// UID of the object.
-    pub uid: &'a str,
-    /// `metadata.generation`.
-    pub generation: i64,
-    /// Name of its Secret.
-    pub secret_name: &'a str,
-    /// The API server's time.
-    pub now: Timestamp,
-    /// How much the registry's word counts.
-    pub login: LoginMode,
-    /// When the token is replaced.
-    pub rotation: Option<Rotation>,
-    /// Nothing new is begun.
-    pub suspended: bool,
-}
-
-impl<'a> Saying<'a> {
-    /// Of the object that was observed.
-    #[must_use]
-    pub fn of(seen: &'a Observed) -> Self {
-        Self {
-            uid: &seen.object.uid,
-            generation: seen.object.generation,
-            secret_name: &seen.object.secret_name,
-            now: seen.now,
-            login: seen.facts().map_or(LoginMode::default(), |facts| facts.login),
-            rotation: seen.object.rotation,
-            suspended: seen.object.suspended,
-        }
-    }
-}
 
 /// A fact that changes a status.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +36,12 @@ pub enum Fact {
         errand: Errand,
         /// What the registry says of it.
         login: Verdict,
+        /// The id of the token that status named when it was requested. Where that one is not proved, it stays
+        /// named as a former one.
+        after: Option<String>,
     },
+    /// The current token that status names is proved to be this object's, and lives there.
+    Proved(RecordedPortal),
     /// The Secret was read, and holds the current token for every registry.
     SecretInOrder(RecordedSecret),
     /// Nothing new: times that lie in the future are set to now, as with every fact.
@@ -101,7 +73,9 @@ pub enum Fact {
     DescriptionNotSynced(Reason, String),
     /// Retiring tokens that are revoked.
     Revoked(Vec<Named>),
-    /// A token that nothing else names is to be revoked.
+    /// Former tokens without proof, by id, that their user calls revoked.
+    Confirmed(Vec<String>),
+    /// A token that nothing else names is to be revoked: it is proved to be this object's.
     Retiring(RetiringToken),
 }
 
@@ -121,19 +95,22 @@ pub fn next(former: Option<&RegistryTokenStatus>, saying: &Saying<'_>, fact: Fac
         status.secret = Some(RecordedSecret { name: saying.secret_name.to_owned(), ..RecordedSecret::default() });
     }
     redate(&mut status, saying.now);
-    apply(&mut status, saying, fact);
+    let mut proofs = Proofs::of(&status, saying);
+    apply(&mut status, saying, fact, &mut proofs);
+    proofs.sign(&mut status, saying);
     status.next_rotation_time = next_rotation(&status, saying);
     suspended(&mut status, saying);
     status
 }
 
-fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
+fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact, proofs: &mut Proofs) {
     match fact {
-        Fact::TokenStored { token, portal, secret, errand, login } => {
+        Fact::TokenStored { token, portal, secret, errand, login, after } => {
             // Another token was let in before; of this one that says nothing.
             let known = status.token.as_ref().is_some_and(|former| former.id == token.id) && ready(status);
-            retire_former(status, &token, saying, errand.cause);
+            retire_former(status, (&token, after.as_ref()), saying, errand.cause, proofs);
             status.token = Some(token);
+            proofs.current = true;
             status.portal = Some(portal);
             status.secret = Some(secret);
             status.handled_annotations.extend(errand.handles);
@@ -145,6 +122,10 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             status.secret = Some(secret);
             forgive(status);
             judge(status, saying, ready(status));
+        }
+        Fact::Proved(portal) => {
+            proofs.current = status.token.is_some();
+            status.portal = Some(portal);
         }
         Fact::Redated => {}
         Fact::OtherRegistries => {
@@ -169,11 +150,20 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact) {
             say(status, saying, ConditionType::DescriptionSynced, (Truth::False, reason), &message);
         }
         Fact::Revoked(gone) => {
-            let is_gone = |id: &str, username: &str| gone.iter().any(|one| one.id == id && one.username == username);
-            status.retiring.retain(|token| !is_gone(&token.id, &token.username));
+            status.retiring.retain(|token| !(proofs.retires(&token.id) && gone.contains(&Named::from(token))));
+        }
+        Fact::Confirmed(ids) => {
+            status.retiring.retain(|token| proofs.retires(&token.id) || !ids.contains(&token.id));
         }
         Fact::Retiring(token) => {
-            if !status.retiring.iter().any(|known| known.id == token.id) {
+            if !proofs.retires(&token.id) {
+                // Where nothing else is proved, nor is the portal that others may have written.
+                if proofs.is_empty() && saying.portal.is_some() {
+                    status.portal = saying.portal.cloned();
+                }
+                status.token.take_if(|named| !proofs.current && named.id == token.id);
+                status.retiring.retain(|known| known.id != token.id);
+                proofs.retiring.push(token.id.clone());
                 status.retiring.push(token);
             }
         }

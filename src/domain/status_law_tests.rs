@@ -2,12 +2,23 @@
 
 use super::*;
 use crate::domain::cause::Cause;
-use crate::domain::testing::{UID, at, every, fault, named, recorded_secret, retiring, stored_with};
+use crate::domain::testing::{KEYS, UID, at, every, fault, named, recorded_secret, retiring, stored_with};
+use jiff::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
 
 fn saying(login: LoginMode) -> Saying<'static> {
-    Saying { uid: UID, generation: 1, secret_name: "pull", now: at(0), login, rotation: None, suspended: false }
+    Saying {
+        uid: UID,
+        generation: 1,
+        secret_name: "pull",
+        now: at(0),
+        login,
+        rotation: None,
+        suspended: false,
+        keys: &KEYS,
+        portal: None,
+    }
 }
 
 /// Everything that can be said of an object that has had a token.
@@ -105,13 +116,13 @@ fn no_token_is_named_twice() {
 /// When the token of this object, requested at the beginning, is replaced every hundred hours.
 fn rotates(uid: &str, nonce: &str) -> Timestamp {
     let saying = Saying { uid, rotation: Some(every(100, 15)), ..saying(LoginMode::Required) };
-    let Fact::TokenStored { mut token, portal, secret, errand, login } =
+    let Fact::TokenStored { mut token, portal, secret, errand, login, .. } =
         stored_with("1", Cause::First, Verdict::Accepted)
     else {
         panic!()
     };
     token.nonce = nonce.to_owned();
-    let status = next(None, &saying, Fact::TokenStored { token, portal, secret, errand, login });
+    let status = next(None, &saying, Fact::TokenStored { token, portal, secret, errand, login, after: None });
     status.next_rotation_time.expect("a time").0
 }
 

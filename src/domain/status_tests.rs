@@ -1,8 +1,9 @@
 use super::*;
 use crate::domain::cause::Cause;
 use crate::domain::testing::{
-    REQUESTED, at, errand, every, fault, named, recorded_secret, retiring, stored, stored_with, token,
+    KEYS, REQUESTED, at, errand, every, fault, named, recorded_secret, retiring, stored, stored_with, token,
 };
+use jiff::Timestamp;
 
 fn saying() -> Saying<'static> {
     Saying {
@@ -13,6 +14,8 @@ fn saying() -> Saying<'static> {
         login: LoginMode::Required,
         rotation: None,
         suspended: false,
+        keys: &KEYS,
+        portal: None,
     }
 }
 
@@ -103,9 +106,9 @@ fn a_compromise_ends_the_overlap_of_an_earlier_token_too() {
 #[test]
 fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
     let shared = |id: &str, cause| match stored(id, cause) {
-        Fact::TokenStored { token, portal, secret, errand, login } => {
+        Fact::TokenStored { token, portal, secret, errand, login, .. } => {
             let token = RecordedToken { username: "robot".into(), ..token };
-            Fact::TokenStored { token, portal, secret, errand, login }
+            Fact::TokenStored { token, portal, secret, errand, login, after: None }
         }
         other => other,
     };
@@ -128,10 +131,12 @@ fn a_token_never_retires_from_itself() {
 
 #[test]
 fn what_is_revoked_is_known_by_id_and_name() {
-    let status = after([Fact::Retiring(retiring("1", at(0))), Fact::Retiring(retiring("2", at(0)))]);
+    let portal = crate::domain::testing::portal();
+    let saying = Saying { portal: Some(&portal), ..saying() };
+    let status = on(&saying, [Fact::Retiring(retiring("1", at(0))), Fact::Retiring(retiring("2", at(0)))]);
     let another = Named { username: "another".into(), ..named("1") };
-    assert_eq!(next(Some(&status), &saying(), Fact::Revoked(vec![another])), status);
-    assert_eq!(dues(&next(Some(&status), &saying(), Fact::Revoked(vec![named("1")]))), [("2", at(0))]);
+    assert_eq!(next(Some(&status), &saying, Fact::Revoked(vec![another])), status);
+    assert_eq!(dues(&next(Some(&status), &saying, Fact::Revoked(vec![named("1")]))), [("2", at(0))]);
 }
 
 #[test]
@@ -228,9 +233,11 @@ fn a_registry_that_is_down_takes_nothing_back_and_one_that_refuses_does() {
 
 #[test]
 fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
-    let Fact::TokenStored { token, portal, mut secret, errand, login } = stored("1", Cause::First) else { panic!() };
+    let Fact::TokenStored { token, portal, mut secret, errand, login, .. } = stored("1", Cause::First) else {
+        panic!()
+    };
     secret.resource_version = None;
-    let unread = after([Fact::TokenStored { token, portal, secret, errand, login }]);
+    let unread = after([Fact::TokenStored { token, portal, secret, errand, login, after: None }]);
     assert!(words(&unread).contains(&"Ready=False".to_owned()));
     let read = next(Some(&unread), &saying(), Fact::SecretInOrder(recorded_secret()));
     assert!(words(&read).contains(&"Ready=True".to_owned()));
@@ -257,7 +264,7 @@ fn what_a_token_handles_is_noted_with_it() {
     let with = |id: &str, handles: &[(&str, &str)]| {
         let Fact::TokenStored { token, portal, secret, login, .. } = stored(id, Cause::Rotate) else { panic!() };
         let errand = Errand { handles: crate::domain::testing::asked(handles), ..errand(Cause::Rotate) };
-        Fact::TokenStored { token, portal, secret, errand, login }
+        Fact::TokenStored { token, portal, secret, errand, login, after: None }
     };
     let status = after([with("1", &[("rotate", "1"), ("replace", "a")]), with("2", &[("rotate", "2")])]);
     assert_eq!(status.handled_annotations, crate::domain::testing::asked(&[("replace", "a"), ("rotate", "2")]));
@@ -273,7 +280,8 @@ fn a_revocation_by_somebody_else_is_remembered_beyond_the_next_token() {
     let mut new = token("2");
     new.request_time = Time(at(60));
     let Fact::TokenStored { portal, secret, errand, login, .. } = stored("2", Cause::RevokedUpstream) else { panic!() };
-    let replaced = next(Some(&gone), &later(61), Fact::TokenStored { token: new, portal, secret, errand, login });
+    let replaced =
+        next(Some(&gone), &later(61), Fact::TokenStored { token: new, portal, secret, errand, login, after: None });
     assert_eq!(replaced.upstream_revocation, gone.upstream_revocation, "the next one is the second in a day");
     let kept = next(Some(&replaced), &later(70), Fact::SecretInOrder(recorded_secret()));
     assert_eq!(kept.upstream_revocation, gone.upstream_revocation);

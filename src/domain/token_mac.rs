@@ -63,6 +63,15 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// The operator's proof of a stored token, as it is noted beside it. It counts only if it is valid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Seal {
+    /// The name that the token logs in with; empty where none is noted.
+    pub username: String,
+    /// The MAC; empty where none is noted.
+    pub mac: String,
+}
+
 struct MacKey {
     id: String,
     key: hmac::Key,
@@ -81,7 +90,8 @@ impl MacKey {
 }
 
 struct Keys {
-    signing: MacKey,
+    /// None: nothing is proved, and nothing signed.
+    signing: Option<MacKey>,
     accepted: Vec<MacKey>,
     since: Timestamp,
 }
@@ -96,7 +106,7 @@ impl MacKeys {
     #[must_use]
     pub fn new<'a>(signing: &[u8], accepted: impl IntoIterator<Item = &'a [u8]>, since: Timestamp) -> Option<Self> {
         let accepted = accepted.into_iter().map(MacKey::new).collect::<Option<Vec<_>>>()?;
-        Some(Self(Arc::new(Keys { signing: MacKey::new(signing)?, accepted, since })))
+        Some(Self(Arc::new(Keys { signing: Some(MacKey::new(signing)?), accepted, since })))
     }
 
     /// When they came to be.
@@ -105,10 +115,10 @@ impl MacKeys {
         self.0.since
     }
 
-    /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`.
+    /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`; empty without keys.
     #[must_use]
     pub fn sign(&self, subject: Subject<'_>, role: Role) -> String {
-        let signing = &self.0.signing;
+        let Some(signing) = &self.0.signing else { return String::new() };
         let tag = hmac::sign(&signing.key, &encode(subject, role));
         format!("{VERSION}.{}.{}", signing.id, URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
@@ -128,11 +138,18 @@ impl MacKeys {
     }
 
     fn all(&self) -> impl Iterator<Item = &MacKey> {
-        std::iter::once(&self.0.signing).chain(&self.0.accepted)
+        self.0.signing.iter().chain(&self.0.accepted)
     }
 
     fn names(&self) -> (Vec<&str>, Timestamp) {
         (self.all().map(|key| key.id.as_str()).collect(), self.0.since)
+    }
+}
+
+/// No keys: nothing is proved by them.
+impl Default for MacKeys {
+    fn default() -> Self {
+        Self(Arc::new(Keys { signing: None, accepted: vec![], since: Timestamp::MIN }))
     }
 }
 

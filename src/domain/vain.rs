@@ -22,6 +22,8 @@ pub enum Deed {
     Inspect,
     /// To revoke the retiring token with this id.
     Revoke(String),
+    /// To have somebody confirm that tokens without proof are revoked.
+    Confirm,
     /// To let the object go.
     Leave,
 }

@@ -4,6 +4,7 @@ use super::audit::{Holder, Owner};
 use super::effect::Named;
 use super::marker::{Attempt, Nonce};
 use super::pull_secret::RawMeta;
+use super::token_mac::{MacKeys, Role, Subject};
 use crate::api::{
     ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
@@ -31,19 +32,32 @@ impl Holder {
 }
 
 impl Owner {
-    /// Reads an object's status; another object's says nothing of this one.
+    /// Reads an object's status; another object's says nothing of this one, nor does what is not proved: whoever writes a
+    /// status could else keep tokens from being revoked that are nobody's.
     #[must_use]
-    pub fn parse((namespace, secret): (&str, &str), uid: &str, status: Option<&RegistryTokenStatus>) -> Self {
+    pub fn parse(
+        (namespace, secret): (&str, &str),
+        uid: &str,
+        status: Option<&RegistryTokenStatus>,
+        keys: &MacKeys,
+    ) -> Self {
         let own = status.filter(|status| status.uid.as_deref() == Some(uid));
+        let portal = own.and_then(|status| status.portal.as_ref());
+        let valid = |token: &Named, role, mac: Option<&String>| {
+            let subject = portal.map(|portal| Subject::of(uid, portal, token));
+            subject.zip(mac).is_some_and(|(subject, mac)| keys.verify(subject, role, mac))
+        };
         let current = own.and_then(|status| status.token.as_ref());
-        let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default();
+        let current = current.filter(|token| valid(&Named::from(*token), Role::Current, token.mac.as_ref()));
+        let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default().iter();
+        let former = former.filter(|token| valid(&Named::from(*token), Role::Retiring, token.mac.as_ref()));
         Self {
             uid: uid.to_owned(),
             namespace: namespace.to_owned(),
             secret: secret.to_owned(),
-            tokens: current.map(Named::from).into_iter().chain(former.iter().map(Named::from)).collect(),
+            tokens: current.map(Named::from).into_iter().chain(former.map(Named::from)).collect(),
             requested: current.map(|token| token.request_time.0),
-            user: own.and_then(|status| status.portal.as_ref()).map(|portal| portal.user.clone()),
+            user: portal.filter(|_| current.is_some()).map(|portal| portal.user.clone()),
         }
     }
 }

@@ -13,7 +13,7 @@ use registry_token_operator::domain::inventory::Inventory;
 /// The issuer's objects, as they are.
 pub fn owners(world: &World) -> Vec<Owner> {
     let all = world.slots.iter().enumerate();
-    all.filter_map(|(slot, held)| Some(owner(slot, held.object.as_ref()?))).collect()
+    all.filter_map(|(slot, held)| Some(owner(slot, held.object.as_ref()?, &world.setting))).collect()
 }
 
 fn holders(world: &World, named: bool) -> Vec<Holder> {

@@ -7,7 +7,7 @@ use super::random::{Dice, setting};
 use super::schedule::{DAY, Event, State};
 
 /// What is done, and how many tokens that asks for.
-const DEEDS: [(Deed, bool); 15] = [
+const DEEDS: [(Deed, bool); 20] = [
     (Deed::Create, true),
     (Deed::Rotate, true),
     (Deed::Replace, true),
@@ -23,6 +23,11 @@ const DEEDS: [(Deed, bool); 15] = [
     (Deed::StripOwner, false),
     (Deed::Suspend, false),
     (Deed::Resume, false),
+    (Deed::ForgeCurrent, false),
+    (Deed::ForgeRetiring, false),
+    (Deed::RetireCurrent, false),
+    (Deed::CopyStored, true),
+    (Deed::RotateKey, false),
 ];
 
 /// Deeds of one run.

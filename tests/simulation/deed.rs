@@ -45,10 +45,17 @@ pub enum Deed {
     HandOver,
     ChangeType,
     RestoreSecret,
+    ForgeCurrent,
+    ForgeRetiring,
+    RetireCurrent,
+    WipeStatus,
+    CopyStored,
+    RotateKey,
+    LoseKey,
 }
 
 impl Deed {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 44] = [
         Self::Create,
         Self::Delete,
         Self::EditDescription,
@@ -86,6 +93,13 @@ impl Deed {
         Self::HandOver,
         Self::ChangeType,
         Self::RestoreSecret,
+        Self::ForgeCurrent,
+        Self::ForgeRetiring,
+        Self::RetireCurrent,
+        Self::WipeStatus,
+        Self::CopyStored,
+        Self::RotateKey,
+        Self::LoseKey,
     ];
 
     /// Whether it concerns every object; then it is done once, and not to each.
@@ -104,6 +118,8 @@ impl Deed {
                 | Self::RegistryComesBack
                 | Self::HideList
                 | Self::ShowList
+                | Self::RotateKey
+                | Self::LoseKey
         )
     }
 
@@ -126,6 +142,15 @@ impl Deed {
             Self::RestoreSecret => alive && former(world, slot).is_some(),
             Self::HandOver => secret.is_some_and(|secret| secret.controller.is_none() && !secret.handed),
             Self::LookCloser => alive,
+            Self::ForgeCurrent | Self::ForgeRetiring => alive,
+            Self::RetireCurrent | Self::WipeStatus => {
+                alive && object.and_then(|object| object.status.as_ref()).is_some_and(|status| status.token.is_some())
+            }
+            Self::CopyStored => {
+                let others = world.slots.iter().enumerate().filter(|(index, _)| *index != slot);
+                let stored = others.filter_map(|(_, held)| held.secret.as_ref()).any(|held| held.stored.is_some());
+                alive && stored && secret.is_some_and(|secret| secret.stored.is_some() && !secret.foreign)
+            }
             Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
             Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
@@ -162,6 +187,9 @@ impl Deed {
             // Where the registry is not asked, the list alone counts, and is believed.
             Self::HideList => !world.hidden && !world.setting.unlisted && world.setting.login != LoginMode::Disabled,
             Self::ShowList => world.hidden,
+            // Once each: a key that is still needed is not dropped.
+            Self::RotateKey => world.setting.keys.signing == 1,
+            Self::LoseKey => world.setting.keys.signing < 3,
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::simulation::deed::Deed;
 use crate::simulation::model::Schedules;
-use crate::simulation::setting::Setting;
+use crate::simulation::setting::{Keys, Setting};
 use registry_token_operator::domain::observed::LoginMode;
 
 /// One object, two operators, one fault, one death, and caches that lag.
@@ -14,6 +14,7 @@ pub const BIRTH: Setting = Setting {
     permanent: false,
     login: LoginMode::Disabled,
     rotation: false,
+    keys: Keys::FIRST,
     settled: false,
     faults: 1,
     people: 0,

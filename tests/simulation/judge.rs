@@ -7,6 +7,7 @@ use super::world::{World, at};
 use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
 use registry_token_operator::domain::cause::Cause;
 use registry_token_operator::domain::conditions::holds;
+use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::Nonce;
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::recorded::recorded;
@@ -18,7 +19,8 @@ const OVERLAP: i64 = 15 * 60;
 /// a token that was let in, where that is asked.
 pub fn readiness(world: &mut World, slot: usize, status: &RegistryTokenStatus) {
     let was = world.slots[slot].object.as_ref().and_then(|object| object.status.as_ref());
-    let newly = !was.is_some_and(|was| holds(&was.conditions, Ready) && was.token == status.token);
+    let id = |status: &RegistryTokenStatus| status.token.as_ref().map(|token| token.id.clone());
+    let newly = !was.is_some_and(|was| holds(&was.conditions, Ready) && id(was) == id(status));
     if !newly || !holds(&status.conditions, Ready) {
         return;
     }
@@ -79,5 +81,17 @@ pub fn revocation(world: &mut World, id: u32, wanted_then: bool) {
         held.then(|| format!("I8: the token that the Secret of {} holds was revoked: {id}", object.uid))
     }) {
         world.violate(what);
+    }
+}
+
+/// I10: a pass of one object edits and revokes no token that was requested for another, nor a colleague's.
+pub fn belongs(world: &mut World, uid: &str, token: &Named) {
+    let id = token.id.parse().unwrap_or_default();
+    if world.rows.get(&id).is_none_or(|row| row.revoked.is_some()) {
+        return;
+    }
+    let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce)).cloned();
+    if owner.as_deref() != Some(uid) {
+        world.violate(format!("I10: {uid} had the token {id} edited or revoked, which belongs to {owner:?}"));
     }
 }

@@ -24,6 +24,7 @@ pub mod at_rest;
 pub mod audits;
 pub mod calm;
 pub mod deed;
+mod forger;
 pub mod ghost;
 pub mod issuer;
 pub mod journal;

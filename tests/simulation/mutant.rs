@@ -4,8 +4,11 @@
 use super::deed::Deed;
 use super::setting::Setting;
 use super::world::{World, tag};
+use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::{Marker, Nonce};
+use registry_token_operator::domain::object::Object;
 use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::token_mac::{Role, Subject};
 
 /// What an operator does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,11 +31,14 @@ pub enum Mutant {
     NeverAudits,
     AsksForATokenOnEveryEdit,
     LetsRetiringTokensLive,
+    BelievesWithoutAMac,
+    TakesAMacOfAnotherObject,
+    TakesAMacOfAnotherRole,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -51,6 +57,9 @@ impl Mutant {
         Self::NeverAudits,
         Self::AsksForATokenOnEveryEdit,
         Self::LetsRetiringTokensLive,
+        Self::BelievesWithoutAMac,
+        Self::TakesAMacOfAnotherObject,
+        Self::TakesAMacOfAnotherRole,
     ];
 }
 
@@ -71,6 +80,14 @@ impl Mutant {
                 setting.deeds = &[Deed::Create, Deed::StripLabel];
                 (setting.objects, setting.people) = (1, 2);
             }
+            Self::BelievesWithoutAMac | Self::TakesAMacOfAnotherObject => {
+                setting.deeds = &[Deed::Create, Deed::ForgeCurrent, Deed::ForgeRetiring, Deed::Delete];
+                (setting.objects, setting.people, setting.settled) = (2, 3, true);
+            }
+            Self::TakesAMacOfAnotherRole => {
+                setting.deeds = &[Deed::Create, Deed::RetireCurrent];
+                (setting.objects, setting.people, setting.settled) = (1, 2, true);
+            }
             Self::AdoptsByAForgedAnnotation => {
                 setting.deeds = &[Deed::Create, Deed::ForgeStored, Deed::Delete];
                 setting.people = 4;
@@ -86,6 +103,37 @@ impl Mutant {
                 (setting.faults, setting.crashes, setting.people) = (1, 0, 0);
             }
             _ => {}
+        }
+    }
+}
+
+impl Mutant {
+    /// Has what the status says proved, as one who checks its MACs badly would believe it.
+    pub fn believe(self, seen: &mut Object) {
+        if !matches!(self, Self::BelievesWithoutAMac | Self::TakesAMacOfAnotherObject | Self::TakesAMacOfAnotherRole) {
+            return;
+        }
+        let (uid, keys) = (seen.uid.clone(), seen.keys.clone());
+        let Some(status) = &mut seen.status else { return };
+        let Some(portal) = status.portal.clone() else { return };
+        let check = |token: Named, role, mac: &mut Option<String>| {
+            let valid = |uid: &str, role| {
+                mac.as_ref().is_some_and(|mac| keys.verify(Subject::of(uid, &portal, &token), role, mac))
+            };
+            let believed = match self {
+                Self::BelievesWithoutAMac => true,
+                Self::TakesAMacOfAnotherObject => (1..40).any(|number| valid(&format!("o{number}"), role)),
+                _ => [Role::Current, Role::Retiring, Role::Stored].into_iter().any(|role| valid(&uid, role)),
+            };
+            if believed {
+                *mac = Some(keys.sign(Subject::of(&uid, &portal, &token), role));
+            }
+        };
+        if let Some(token) = &mut status.token {
+            check(Named::from(&*token), Role::Current, &mut token.mac);
+        }
+        for token in &mut status.retiring {
+            check(Named::from(&*token), Role::Retiring, &mut token.mac);
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What people do meanwhile: users of the cluster, and colleagues in the portal.
 
 use super::deed::{Deed, former, gone};
+use super::forger::{copy_stored, forge_current, forge_retiring, retire_current, wipe_status};
 use super::secrets::blank;
+use super::setting::Keys;
+use super::sight::see;
 use super::world::{Obj, Registry, Sec, World};
 use registry_token_operator::domain::cause::Errand;
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::Attempt;
 use registry_token_operator::domain::pull_secret::{Origin, Stored};
+use registry_token_operator::domain::recorded::recorded;
 use std::collections::BTreeMap;
 
 impl Deed {
@@ -18,7 +22,12 @@ impl Deed {
         }
         if matches!(
             self,
-            Self::DeleteSecret | Self::EditSecret | Self::StripStored | Self::ForgeStored | Self::ChangeType
+            Self::DeleteSecret
+                | Self::EditSecret
+                | Self::StripStored
+                | Self::ForgeStored
+                | Self::CopyStored
+                | Self::ChangeType
         ) {
             // Its token is as good as revoked.
             world.ghost.by_people.extend(in_use(world, slot));
@@ -88,6 +97,23 @@ impl Deed {
                 world.change_secret(slot, |secret| *secret = former);
             }
             Self::DeleteIssuer => world.issuer.deleting = true,
+            Self::ForgeCurrent => forge_current(world, slot),
+            Self::ForgeRetiring => forge_retiring(world, slot),
+            Self::RetireCurrent => retire_current(world, slot),
+            Self::WipeStatus => wipe_status(world, slot),
+            Self::CopyStored => copy_stored(world, slot),
+            Self::RotateKey => {
+                let keys = &mut world.setting.keys;
+                *keys = Keys { signing: keys.signing + 1, former: Some(keys.signing), ..*keys };
+            }
+            Self::LoseKey => {
+                // What cannot be proved again is replaced.
+                world.ghost.reasons += world.slots.len();
+                // An audit knows no former token without proof: what still shows its mark is revoked early.
+                world.ghost.overlaps.clear();
+                let keys = &mut world.setting.keys;
+                *keys = Keys { signing: keys.signing + 1, former: None, since: world.clock };
+            }
         }
     }
 }
@@ -103,6 +129,7 @@ fn create(world: &mut World, slot: usize) {
     world.slots[slot].object = Some(Obj {
         uid,
         version,
+        created: world.clock,
         generation: 1,
         deleting: false,
         finalizer: false,
@@ -149,6 +176,33 @@ pub fn say_gone(world: &mut World, slot: usize) {
     world.change_object(slot, |object| object.gone.extend(gone));
 }
 
+/// A person reads which tokens an object names without proof, revokes what is its own, and says that they are gone.
+pub fn confirm(world: &mut World, slot: usize) -> bool {
+    let Some(object) = &world.slots[slot].object else { return false };
+    let seen = see(object, &world.setting);
+    let unproved = recorded(&seen).unproved;
+    let mut open = unproved.open(&seen);
+    if !object.deleting {
+        open.retain(|token| unproved.retiring.iter().any(|former| former.id == token.id));
+    }
+    let (uid, clock) = (object.uid.clone(), world.clock);
+    for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()) {
+        let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce));
+        let in_use = world.slots[slot].secret.as_ref().is_some_and(|secret| secret.content == Some(id));
+        if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid) && !in_use)
+        {
+            row.revoked = Some(clock);
+            world.ghost.by_people.insert(id);
+        }
+    }
+    let ids: Vec<String> = open.into_iter().map(|token| token.id).collect();
+    let any = !ids.is_empty();
+    if any {
+        world.change_object(slot, |object| object.gone.extend(ids));
+    }
+    any
+}
+
 /// Where portal and registry say alike that a token is gone, it counts as gone: each object asks for one anew.
 fn lie(world: &mut World, how: impl FnOnce(&mut (bool, bool))) {
     let before = world.ghost.lied_to;
@@ -180,24 +234,32 @@ fn ask(world: &mut World, slot: usize, key: &str) {
 /// Somebody writes annotations that name a colleague's token.
 fn forge(world: &mut World, slot: usize) {
     world.ghost.reasons += 1;
-    let clock = world.clock;
-    let Named { id, .. } = world.mint(String::new());
-    world.ghost.minted -= 1;
-    if let Some(row) = world.rows.get_mut(&id.parse().unwrap_or_default()) {
-        row.foreign = true;
-        "a colleague's".clone_into(&mut row.description);
-        row.created = clock - 1000;
-    }
+    let Named { id, .. } = colleagues(world);
     world.change_secret(slot, |secret| {
+        let seal = secret.stored.take().map(|stored| stored.seal).unwrap_or_default();
         secret.stored = Some(Stored {
             attempt: Attempt::from_random(&[9; 16]),
             id,
             errand: Errand::default(),
             origin: Origin::default(),
+            seal,
         });
         // The checksum covers what is noted, too.
         secret.tampered = true;
     });
+}
+
+/// A token that a colleague made by hand.
+pub fn colleagues(world: &mut World) -> Named {
+    let clock = world.clock;
+    let token = world.mint(String::new());
+    world.ghost.minted -= 1;
+    if let Some(row) = world.rows.get_mut(&token.id.parse().unwrap_or_default()) {
+        row.foreign = true;
+        "a colleague's".clone_into(&mut row.description);
+        row.created = clock - 1000;
+    }
+    token
 }
 
 fn revoke_upstream(world: &mut World, slot: usize) {
@@ -218,5 +280,6 @@ fn restore(world: &mut World, slot: usize) {
     };
     world.remember(slot);
     let (uid, version) = (world.uid("o"), world.version());
-    world.slots[slot].object = Some(Obj { uid, version, deleting: false, finalizer: false, ..old });
+    world.slots[slot].object =
+        Some(Obj { uid, version, created: world.clock, deleting: false, finalizer: false, ..old });
 }

@@ -106,11 +106,13 @@ pub fn perform(
         Request::Find(rows) => find(world, &rows, outcome, mutant),
         Request::Edit { token, description } => {
             operator.touched.insert(running.uid.clone(), world.clock);
+            judge::belongs(world, &running.uid, &token);
             edit(world, &token, description, outcome)
         }
         Request::Revoke(token) => {
             // Whoever decided before the policy was changed does what was wanted then.
             let wanted_then = running.pass.seen().object.revoke;
+            judge::belongs(world, &running.uid, &token);
             revoke(world, &token, outcome, wanted_then)
         }
         Request::LogIn => log_in(world, running, slot, outcome),
@@ -202,8 +204,19 @@ fn finalizer(
 fn give_up(world: &mut World, running: &Running, slot: usize, wanted: bool) {
     let here = &world.slots[slot];
     let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
-    let token = object.and_then(|object| recorded(&see(object, &world.setting)).token);
-    let Some(id) = token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
+    let Some(known) = object.map(|object| recorded(&see(object, &world.setting))) else { return };
+    // What it names without proof is its user's too, if it is its own.
+    let own =
+        |id: &u32| world.ghost.marks.get(id).and_then(|nonce| world.ghost.reserved.get(nonce)) == Some(&running.uid);
+    let unproved = known.unproved.tokens().into_iter().filter_map(|token| token.id.parse().ok()).filter(own);
+    let unproved: Vec<u32> = unproved.collect();
+    for id in unproved {
+        if let Some(row) = world.rows.get_mut(&id) {
+            row.orphaned = true;
+        }
+    }
+    let here = &world.slots[slot];
+    let Some(id) = known.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
     // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
     let away = running.pass.seen().facts().is_none_or(|facts| facts.portal.url != HOME);
     if away && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {

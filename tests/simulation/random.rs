@@ -3,7 +3,7 @@
 use super::deed::Deed;
 use super::mutant::Mutant;
 use super::schedule::{Event, State};
-use super::setting::Setting;
+use super::setting::{Keys, Setting};
 use registry_token_operator::domain::observed::LoginMode;
 
 /// A small generator of numbers; the same numbers for the same seed, on every machine.
@@ -38,6 +38,7 @@ pub fn setting(dice: &mut Dice) -> Setting {
         permanent: dice.below(4) == 0,
         login: logins[dice.below(3)],
         rotation: dice.below(3) == 0,
+        keys: Keys::FIRST,
         faults: u8::try_from(dice.below(4)).unwrap_or_default(),
         people: u8::try_from(dice.below(6)).unwrap_or_default(),
         crashes: u8::try_from(dice.below(3)).unwrap_or_default(),

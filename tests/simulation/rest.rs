@@ -1,7 +1,7 @@
 //! How a run comes to rest, when everything is over: faults, people, crashes, and late answers.
 
 use super::mutant::Mutant;
-use super::people::say_gone;
+use super::people::{confirm, say_gone};
 use super::perform::Outcome;
 use super::schedule::{Event, State};
 use super::world::{LONGEST, Registry};
@@ -30,6 +30,10 @@ impl State {
         if self.world.setting.unlisted {
             // Whoever reads what is said of a token that is not revoked yet, and sees that it is gone.
             (0..self.world.slots.len()).for_each(|slot| say_gone(&mut self.world, slot));
+            self.quiet()?;
+        }
+        // Whoever reads that tokens are not proved revokes what is the object's own, and says so.
+        if (0..self.world.slots.len()).fold(false, |any, slot| confirm(&mut self.world, slot) || any) {
             self.quiet()?;
         }
         self.judge()?;

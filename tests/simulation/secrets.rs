@@ -141,7 +141,10 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
-        Write::Repair => {
+        Write::Repair(seal) => {
+            if let Some(stored) = &mut secret.stored {
+                stored.seal = seal.clone();
+            }
             secret.handed = false;
             secret.sealed = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());

@@ -3,6 +3,9 @@
 use super::deed::Deed;
 use registry_token_operator::domain::object::Rotation;
 use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::token_mac::MacKeys;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// What is varied from run to run.
@@ -22,6 +25,8 @@ pub struct Setting {
     pub login: LoginMode,
     /// Objects rotate.
     pub rotation: bool,
+    /// The operators' keys.
+    pub keys: Keys,
     /// Every object is there already, and at rest.
     pub settled: bool,
     /// How often something may go wrong, a person may act, a process may die, and time may pass.
@@ -41,5 +46,34 @@ impl Setting {
     pub fn rotation(&self) -> Option<Rotation> {
         let overlap = Duration::from_mins(2);
         self.rotation.then_some(Rotation { interval: Duration::from_hours(3), overlap })
+    }
+}
+
+/// The operators' MAC keys, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Keys {
+    pub signing: u8,
+    /// Accepted beside it.
+    pub former: Option<u8>,
+    /// When they came to be.
+    pub since: i64,
+}
+
+impl Keys {
+    /// Older than every object.
+    pub const FIRST: Self = Self { signing: 1, former: None, since: -1 };
+
+    /// As the core takes them.
+    pub fn mac_keys(self) -> MacKeys {
+        thread_local! {
+            static MADE: RefCell<HashMap<Keys, MacKeys>> = RefCell::default();
+        }
+        MADE.with_borrow_mut(|made| made.entry(self).or_insert_with(|| self.make()).clone())
+    }
+
+    fn make(self) -> MacKeys {
+        let former = self.former.map(|number| [number; 32]);
+        let accepted = former.iter().map(<[u8; 32]>::as_slice);
+        MacKeys::new(&[self.signing; 32], accepted, super::world::at(self.since)).expect("keys of 32 bytes")
     }
 }

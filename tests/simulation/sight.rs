@@ -2,10 +2,11 @@
 
 use super::mutant::Mutant;
 use super::setting::Setting;
-use super::world::{Obj, Sec};
+use super::world::{Obj, Sec, at};
 use registry_token_operator::api::{
-    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, ORIGIN_ANNOTATION,
+    ADOPT_ANNOTATION, ATTEMPT_ANNOTATION, CLOSED_ANNOTATION, HANDLES_ANNOTATION, MAC_ANNOTATION, ORIGIN_ANNOTATION,
     ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    USERNAME_ANNOTATION,
 };
 use registry_token_operator::domain::audit::{Holder, Owner};
 use registry_token_operator::domain::object::Object;
@@ -18,6 +19,7 @@ pub fn see(object: &Obj, setting: &Setting) -> Object {
     Object {
         uid: object.uid.clone(),
         version: object.version.to_string(),
+        created: at(object.created),
         generation: object.generation,
         deleting: object.deleting,
         finalizer: object.finalizer,
@@ -30,12 +32,16 @@ pub fn see(object: &Obj, setting: &Setting) -> Object {
         asked: object.asked.clone(),
         gone: object.gone.clone(),
         status: object.status.clone(),
+        keys: setting.keys.mac_keys(),
     }
 }
 
 /// The same, for operators that are broken on purpose.
 pub fn see_as(object: &Obj, setting: &Setting, mutant: Option<Mutant>) -> Object {
     let mut seen = see(object, setting);
+    if let Some(mutant) = mutant {
+        mutant.believe(&mut seen);
+    }
     if mutant == Some(Mutant::AsksForATokenOnEveryEdit) {
         seen.asked.insert("rotate".to_owned(), format!("generation {}", object.generation));
     }
@@ -54,6 +60,8 @@ fn maps(secret: &Sec) -> [BTreeMap<String, String>; 2] {
         (TOKEN_ID_ANNOTATION, stored.map(|stored| stored.id.clone())),
         (HANDLES_ANNOTATION, errand),
         (ORIGIN_ANNOTATION, stored.map(|stored| stored.origin.to_string())),
+        (USERNAME_ANNOTATION, stored.map(|stored| stored.seal.username.clone())),
+        (MAC_ANNOTATION, stored.map(|stored| stored.seal.mac.clone())),
         (CLOSED_ANNOTATION, secret.closed.then(|| "true".to_owned())),
         (REGISTRIES_ANNOTATION, Some("registries".to_owned())),
         (ADOPT_ANNOTATION, secret.handed.then(|| "true".to_owned())),
@@ -80,8 +88,9 @@ pub fn see_secret(secret: &Sec, uid: &str, recorded_uid: Option<&str>, seen_for:
 }
 
 /// An object as an audit sees it.
-pub fn owner(slot: usize, object: &Obj) -> Owner {
-    Owner::parse((&format!("slot{slot}"), "pull"), &object.uid, object.status.as_ref())
+pub fn owner(slot: usize, object: &Obj, setting: &Setting) -> Owner {
+    let keys = setting.keys.mac_keys();
+    Owner::parse((&format!("slot{slot}"), "pull"), &object.uid, object.status.as_ref(), &keys)
 }
 
 /// A Secret as an audit sees it.

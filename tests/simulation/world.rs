@@ -21,6 +21,7 @@ pub const HISTORY: usize = 2;
 pub struct Obj {
     pub uid: String,
     pub version: u64,
+    pub created: i64,
     pub generation: i64,
     pub deleting: bool,
     pub finalizer: bool,

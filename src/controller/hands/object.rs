@@ -6,7 +6,9 @@ use crate::controller::cluster::{ClusterError, call};
 use crate::controller::usable::{Withdrawn, check_usable};
 use crate::domain::effect::Answer;
 use crate::domain::faults::unavailable;
+use crate::domain::recorded::recorded;
 use crate::domain::status::ready_word;
+use crate::domain::unproved::unverified;
 use crate::metrics::STATUS_WRITE_FAILURES;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -32,7 +34,7 @@ impl Hands<'_> {
         // Nobody reads them, and a pass may wait for long.
         object.metadata.managed_fields = None;
         self.world.object = Arc::new(object);
-        Answer::Object(Some(Box::new(self.world.parse_object())))
+        Answer::Object(Some(Box::new(self.world.parse_object(self.ctx))))
     }
 
     /// The issuer past every cache.
@@ -64,19 +66,23 @@ impl Hands<'_> {
         match call("write the finalizer", objects.patch(&name, &params, &patch)).await {
             Ok(object) => {
                 if !wanted {
-                    self.released();
+                    self.released().await;
                 }
                 self.now_is(object)
             }
             Err(ClusterError::NotFound(_)) if !wanted => {
-                self.released();
+                self.released().await;
                 Answer::Object(None)
             }
             Err(error) => unanswered(error),
         }
     }
 
-    fn released(&self) {
+    async fn released(&self) {
+        let left = recorded(&self.world.parse_object(self.ctx)).unproved.tokens();
+        if let Some(fault) = unverified(&left) {
+            self.ctx.events.tell(&self.world.reference(), false, &fault.reason.to_string(), &fault.message).await;
+        }
         tracing::info!(object = %self.world.name(), "released");
         self.ctx.memory.forget(&self.world.uid());
         let _ = self.ctx.wake_issuer.send(self.world.issuer_key());

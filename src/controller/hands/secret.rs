@@ -10,6 +10,7 @@ use crate::domain::dockerconfig::{self, DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::effect::{Answer, Content, Write};
 use crate::domain::marker::Attempt;
 use crate::domain::pull_secret::{Origin, SecretMeta, Stored};
+use crate::domain::token_mac::Seal;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -103,7 +104,7 @@ impl Hands<'_> {
             (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
             (Write::Release(marks), Some(meta)) => self.patch(&self.dress().release(&meta, marks), false).await,
             (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
-            (Write::Repair, Some(meta)) => return self.repair(&meta).await,
+            (Write::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
         };
         self.written(written)
     }
@@ -128,7 +129,8 @@ impl Hands<'_> {
     pub(super) async fn try_commit(&self) -> Answer {
         let Some(meta) = &self.world.secret else { return Answer::Conflict };
         let attempt = Attempt::from_random(&[0; 16]);
-        let stored = Stored { attempt, id: "0".to_owned(), errand: Errand::default(), origin: Origin::default() };
+        let (errand, origin, seal) = (Errand::default(), Origin::default(), Seal::default());
+        let stored = Stored { attempt, id: "0".to_owned(), errand, origin, seal };
         match self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await {
             Ok(_) => Answer::Done,
             Err(error) => unanswered(error),
@@ -144,7 +146,7 @@ impl Hands<'_> {
     }
 
     /// The same login, written anew.
-    async fn repair(&mut self, meta: &ObjectMeta) -> Answer {
+    async fn repair(&mut self, meta: &ObjectMeta, seal: &Seal) -> Answer {
         let found = match self.whole().await {
             Ok(Some(found)) => found,
             Ok(None) => return Answer::Conflict,
@@ -158,7 +160,7 @@ impl Hands<'_> {
         }
         let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Answer::Conflict };
-        self.fill(self.dress().repair(meta, &content)).await
+        self.fill(self.dress().repair(meta, seal, &content)).await
     }
 
     /// Writes content, and wipes it here.

@@ -4,12 +4,14 @@
 use super::seal::{NOTED, Noted, checksum, noted};
 use crate::api::{
     ADOPT_ANNOTATION, APPLIED_ANNOTATION, ATTEMPT_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION,
-    HANDLES_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken, SecretTemplate,
+    HANDLES_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RegistryToken,
+    SecretTemplate, USERNAME_ANNOTATION,
 };
 use crate::controller::world::secret_name;
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::marker::Nonce;
 use crate::domain::pull_secret::{Reservation, Stored};
+use crate::domain::token_mac::Seal;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -18,6 +20,9 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroize;
+
+/// The operator's proof beside what is noted.
+const SEAL: [&str; 2] = [USERNAME_ANNOTATION, MAC_ANNOTATION];
 
 /// How an object's Secret is to look.
 #[derive(Clone, Copy)]
@@ -41,6 +46,10 @@ impl Body {
     fn set(mut self, key: &str, value: &str) -> Self {
         self.annotations.insert(key.to_owned(), json!(value));
         self
+    }
+
+    fn seal(self, seal: &Seal) -> Self {
+        self.set(USERNAME_ANNOTATION, &seal.username).set(MAC_ANNOTATION, &seal.mac)
     }
 
     fn clear(mut self, keys: &[&str]) -> Self {
@@ -124,7 +133,7 @@ impl Dress<'_> {
 
     /// The token in it is no longer the object's.
     pub fn disown(meta: &ObjectMeta) -> Value {
-        Body::default().clear(&NOTED).clear(&[HANDLES_ANNOTATION]).finish(meta)
+        Body::default().clear(&NOTED).clear(&SEAL).clear(&[HANDLES_ANNOTATION]).finish(meta)
     }
 
     /// Left to its user: without our owner reference, label and annotations. Where the portal may still
@@ -139,7 +148,7 @@ impl Dress<'_> {
             REGISTRIES_ANNOTATION,
             ADOPT_ANNOTATION,
         ];
-        let mut body = Body::default().clear(&NOTED).clear(&ours);
+        let mut body = Body::default().clear(&NOTED).clear(&SEAL).clear(&ours);
         let former = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
         let former = former.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
         let marks: BTreeSet<String> = former.chain(marks.iter().map(ToString::to_string)).collect();
@@ -160,13 +169,13 @@ impl Dress<'_> {
         let noted = [stored.attempt.to_string(), stored.id.clone(), stored.origin.to_string()];
         let errand = serde_json::to_string(&stored.errand).unwrap_or_default();
         let body = Body::default().clear(&[ATTEMPT_ANNOTATION]).set(HANDLES_ANNOTATION, &errand);
-        let body = NOTED.iter().zip(&noted).fold(body, |body, (key, text)| body.set(key, text));
+        let body = NOTED.iter().zip(&noted).fold(body, |body, (key, text)| body.set(key, text)).seal(&stored.seal);
         self.fill(body, meta, noted.each_ref().map(|text| Some(text.as_str())), content).finish(meta)
     }
 
     /// Everything but the token put right.
-    pub fn repair(&self, meta: &ObjectMeta, content: &[u8]) -> Value {
-        self.fill(Body::default(), meta, noted(meta), content).finish(meta)
+    pub fn repair(&self, meta: &ObjectMeta, seal: &Seal, content: &[u8]) -> Value {
+        self.fill(Body::default().seal(seal), meta, noted(meta), content).finish(meta)
     }
 
     fn fill(&self, body: Body, meta: &ObjectMeta, noted: Noted<'_>, content: &[u8]) -> Body {

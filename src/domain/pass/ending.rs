@@ -60,7 +60,7 @@ impl Pass {
 
     pub(super) fn stuck(&self) -> Option<Vain> {
         // Of an object that goes, the way out is decided as a whole.
-        stuck(&self.seen, &recorded(&self.seen.object)).filter(|_| !self.seen.object.deleting).cloned()
+        stuck(&self.seen, &recorded(&self.seen.object)).filter(|_| !self.seen.object.deleting)
     }
 
     /// All else is done: what is left is a token that cannot be revoked, if there is one.

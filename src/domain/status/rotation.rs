@@ -1,6 +1,6 @@
 //! A token's successor: when it is asked for, and how long its predecessor lives on.
 
-use super::Saying;
+use super::{Proofs, Saying};
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
 use crate::domain::cause::Cause;
 use crate::domain::marker::hash;
@@ -8,26 +8,42 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The current token retires: it lives on for the overlap, where its successor was not asked for because
-/// of it.
+/// of it. Only if it is proved to be the object's: else it is forgotten, unless its successor was requested after it. Then
+/// it stays named, without proof, and is reported.
 pub(super) fn retire_former(
     status: &mut RegistryTokenStatus,
-    current: &RecordedToken,
+    (current, after): (&RecordedToken, Option<&String>),
     saying: &Saying<'_>,
     cause: Cause,
+    proofs: &mut Proofs,
 ) {
     if cause == Cause::Replace {
         for token in &mut status.retiring {
             token.revocation_time = Time(saying.now);
         }
     }
-    if let Some(former) = status.token.take().filter(|former| former.id != current.id) {
+    let proved = std::mem::take(&mut proofs.current);
+    let named = |former: &RecordedToken| former.id != current.id && (proved || after == Some(&former.id));
+    if let Some(former) = status.token.take().filter(named) {
         let overlap = saying.rotation.map(|rotation| rotation.overlap);
         let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
         let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
         let revoked_upstream =
             status.upstream_revocation.as_ref().is_some_and(|one| one.concerns(&former.request_time));
         let RecordedToken { id, username, .. } = former;
-        status.retiring.push(RetiringToken { id, username, revocation_time: Time(due), revoked_upstream });
+        if !proofs.retires(&id) {
+            status.retiring.retain(|token| token.id != id);
+            if proved {
+                proofs.retiring.push(id.clone());
+            }
+            status.retiring.push(RetiringToken {
+                id,
+                username,
+                revocation_time: Time(due),
+                revoked_upstream,
+                mac: None,
+            });
+        }
     }
     status.retiring.retain(|token| token.id != current.id);
 }

@@ -15,6 +15,7 @@ use crate::domain::observed::{IssuerFacts, Observed};
 use crate::domain::pull_secret::{Ownership, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
+use crate::domain::unproved::may_be_of_a_lost_key;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ enum Stage {
     ReadingSecret,
     Finding,
     Doubting,
-    ReadingContent,
+    ReadingContent(Option<Row>),
+    /// Whether another token logs in with the same name.
+    Counting(Named),
+    LoggingIn(Named),
     ReadingObject(Option<Proof>),
     Confirming(Named),
     Writing,
@@ -44,8 +48,11 @@ enum Stage {
 enum Proof {
     /// The portal shows it with the mark of this attempt.
     Listed(Named),
-    /// Content and note are what the operator wrote for this object, as far as the checksum says.
-    Written(Named),
+    /// The operator's MAC beside it.
+    Sealed(Named),
+    /// The Secret of an object that is older than the operator's keys logs in with it, and the portal's row is the only
+    /// one with that name: what nobody but the token's owner can show.
+    Held(Named),
 }
 
 type Next = Flow<Adopting>;
@@ -74,20 +81,26 @@ impl Adopting {
                 Answer::Rows(rows) if rows.is_empty() && asks_registry(seen) => {
                     self.at(Request::LogIn, Stage::Doubting)
                 }
-                Answer::Rows(rows) => {
-                    let proof = self.proved_by(seen, rows);
-                    self.at(Request::ReadObject, Stage::ReadingObject(proof))
-                }
+                Answer::Rows(rows) => self.found(seen, rows),
                 other => Flow::End(failed(other)),
             },
-            Stage::ReadingContent => match answer {
-                Answer::Content(Some(found)) => self.content_read(found.1),
+            Stage::ReadingContent(row) => match answer {
+                Answer::Content(Some(found)) => self.content_read(seen, row, found.1),
+                other => Flow::End(failed(other)),
+            },
+            Stage::Counting(token) => match answer {
+                Answer::Rows(rows) if rows.len() == 1 => self.at(Request::LogIn, Stage::LoggingIn(token)),
+                Answer::Rows(_) => self.proved(None),
+                other => Flow::End(failed(other)),
+            },
+            Stage::LoggingIn(token) => match answer {
+                Answer::Login(Verdict::Accepted) => self.proved(Some(Proof::Held(token))),
+                Answer::Login(Verdict::Unknown(why)) => Flow::End(Outcome::WaitFor(AGAIN, unasked(&token, &why))),
+                Answer::Login(_) => self.proved(None),
                 other => Flow::End(failed(other)),
             },
             Stage::Doubting => match answer {
-                Answer::Login(Verdict::Refused(_) | Verdict::NotAsked) => {
-                    self.at(Request::ReadObject, Stage::ReadingObject(None))
-                }
+                Answer::Login(Verdict::Refused(_) | Verdict::NotAsked) => self.proved(None),
                 Answer::Login(_) => Flow::End(Outcome::WaitFor(AGAIN, unlisted())),
                 other => Flow::End(failed(other)),
             },
@@ -122,39 +135,65 @@ impl Adopting {
             Some(facts) if self.stored.origin.is_elsewhere(facts) => match recorded(&seen.object).token {
                 None => Flow::End(Outcome::Failed(of_another_portal())),
                 // Its token is of this portal: the Secret was restored to what it held before.
-                Some(_) => self.at(Request::ReadObject, Stage::ReadingObject(None)),
+                Some(_) => self.proved(None),
             },
             Some(facts) if facts.list_visible => {
                 let id = self.stored.id.clone();
                 self.at(Request::Find(Rows::WithId(id)), Stage::Finding)
             }
             // Where nobody can look a row up, what the operator wrote is believed.
-            Some(_) => self.at(Request::ReadContent, Stage::ReadingContent),
+            Some(_) => self.at(Request::ReadContent, Stage::ReadingContent(None)),
             None => Flow::End(Outcome::LookAgain),
         }
     }
 
-    /// The checksum is salted with the object's UID: what was copied beside its original is the original's. It covers
-    /// the id, by which the token is revoked one day: a forged one may be a colleague's. No registry is asked: one that
-    /// lags would have it given up for good, since nothing else names it.
-    fn content_read(self, content: Content) -> Next {
-        let proof = match content {
-            Content::Login { username, intact: true, .. } => {
-                Some(Proof::Written(Named { id: self.stored.id.clone(), username }))
-            }
-            _ => None,
-        };
+    fn proved(self, proof: Option<Proof>) -> Next {
         self.at(Request::ReadObject, Stage::ReadingObject(proof))
+    }
+
+    fn found(self, seen: &Observed, rows: Vec<Row>) -> Next {
+        // The id is recorded as it is stored, and not as the list writes it.
+        let id = &self.stored.id;
+        let named = |row: Row| Row { token: Named { id: id.clone(), ..row.token }, ..row };
+        let mut ours: Vec<Row> = rows.into_iter().filter(|row| same_id(&row.token.id, id)).map(named).collect();
+        // A portal may give more than was asked for.
+        ours.sort_by_key(|row| !self.is_marked(seen, row));
+        match ours.into_iter().next() {
+            Some(row) if self.is_marked(seen, &row) => self.proved(Some(Proof::Listed(row.token))),
+            Some(row) if seen.sealed(&self.stored).as_ref() == Some(&row.token) => {
+                self.proved(Some(Proof::Sealed(row.token)))
+            }
+            Some(row) if self.may_be_held(seen) => self.at(Request::ReadContent, Stage::ReadingContent(Some(row))),
+            _ => self.proved(None),
+        }
+    }
+
+    /// Whether a token without MAC and mark may be proved by what only its owner can have: where the key may have been
+    /// lost, and the status proves no other.
+    fn may_be_held(&self, seen: &Observed) -> bool {
+        asks_registry(seen) && may_be_of_a_lost_key(&seen.object) && recorded(&seen.object).token.is_none()
+    }
+
+    /// No registry is asked about what is sealed: one that lags would have it given up for good, since nothing else names
+    /// it. Where nobody can look a row up, an id that is not the username could be anybody's.
+    fn content_read(self, seen: &Observed, row: Option<Row>, content: Content) -> Next {
+        let Content::Login { username, intact: true, .. } = content else { return self.proved(None) };
+        match (row, seen.sealed(&self.stored)) {
+            (None, Some(token)) if token.username == username => self.proved(Some(Proof::Sealed(token))),
+            (Some(row), _) if row.token.username == username => {
+                self.at(Request::Find(Rows::OfUser(username)), Stage::Counting(row.token))
+            }
+            (None, _) if self.stored.id == username && self.may_be_held(seen) => {
+                self.at(Request::LogIn, Stage::LoggingIn(Named { id: username.clone(), username }))
+            }
+            _ => self.proved(None),
+        }
     }
 
     /// The row of that id carries this object's nonce: an attempt that was copied to another
     /// object, or an annotation that was forged, fits nobody's token.
-    fn proved_by(&self, seen: &Observed, rows: Vec<Row>) -> Option<Proof> {
-        let marker = seen.marker(seen.facts()?, &self.stored.attempt);
-        let proved = |row: &Row| same_id(&row.token.id, &self.stored.id) && marker.is_in(&row.description);
-        // The id is recorded as it is stored, and not as the list writes it.
-        let named = |row: Row| Named { id: self.stored.id.clone(), ..row.token };
-        rows.into_iter().find(proved).map(|row| Proof::Listed(named(row)))
+    fn is_marked(&self, seen: &Observed, row: &Row) -> bool {
+        seen.facts().is_some_and(|facts| seen.marker(facts, &self.stored.attempt).is_in(&row.description))
     }
 
     fn decide(self, seen: &Observed, proof: Option<Proof>) -> Next {
@@ -164,27 +203,39 @@ impl Adopting {
             return Flow::End(Outcome::Again);
         }
         // A Secret that was restored to what it held before is intact too.
-        let follows = known.token.is_none_or(|token| self.stored.origin.follows(&token));
+        let follows = known.token.as_ref().is_none_or(|token| self.stored.origin.follows(token));
         match proof {
             Some(Proof::Listed(token)) => self.at(Request::ReadSecret, Stage::Confirming(token)),
-            Some(Proof::Written(token)) if follows => self.at(Request::ReadSecret, Stage::Confirming(token)),
+            Some(Proof::Sealed(token) | Proof::Held(token)) if follows => {
+                self.at(Request::ReadSecret, Stage::Confirming(token))
+            }
             _ => self.at(Request::Secret(Write::Disown), Stage::Writing),
         }
     }
 
     fn take_in(self, seen: &Observed, token: Named) -> Next {
         let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
+        let current = recorded(&seen.object).unproved.token;
+        if current.is_some_and(|named| Named::from(&named) == token) {
+            // Pods can pull all the while: nothing else is said of it.
+            return self.write(seen, Fact::Proved(facts.portal.clone()));
+        }
         let nonce = nonce(seen, &self.stored.attempt);
         let request_time = Time(seen.now);
         let (id, username) = (token.id, token.username);
-        let token = RecordedToken { id, username, nonce, request_time, expiration_time: None };
+        let token = RecordedToken { id, username, nonce, request_time, expiration_time: None, mac: None };
         // Not yet read in full: the next decision inspects it.
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None };
         let login =
             if facts.asks_registry() { Verdict::Unknown("not asked yet".to_owned()) } else { Verdict::NotAsked };
         let (portal, errand) = (facts.portal.clone(), self.stored.errand.clone());
-        match note(seen, Fact::TokenStored { token, portal, secret, errand, login }) {
+        let after = self.stored.origin.after.clone();
+        self.write(seen, Fact::TokenStored { token, portal, secret, errand, login, after })
+    }
+
+    fn write(self, seen: &Observed, fact: Fact) -> Next {
+        match note(seen, fact) {
             Some(request) => self.at(request, Stage::Writing),
             None => Flow::End(Outcome::Again),
         }
@@ -193,6 +244,14 @@ impl Adopting {
 
 fn asks_registry(seen: &Observed) -> bool {
     seen.facts().is_some_and(IssuerFacts::asks_registry)
+}
+
+fn unasked(token: &Named, why: &str) -> Fault {
+    let message = format!(
+        "the token {} has no valid proof that it belongs to this object, and the registry, whose login would prove it, cannot be asked ({why}); asked again",
+        token.username
+    );
+    waiting(Reason::TokenUnverified, message)
 }
 
 fn unlisted() -> Fault {
@@ -204,6 +263,9 @@ fn nonce(seen: &Observed, attempt: &Attempt) -> String {
     crate::domain::marker::Nonce::of(&seen.object.uid, attempt).to_string()
 }
 
+#[cfg(test)]
+#[path = "adopt_proof_tests.rs"]
+mod proof_tests;
 #[cfg(test)]
 #[path = "adopt_tests.rs"]
 mod tests;

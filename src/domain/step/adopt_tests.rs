@@ -8,25 +8,32 @@ use crate::domain::testing::{
 };
 
 /// The Secret stores a token that status does not name; the portal shows it as it was requested.
-fn unnamed() -> World {
+pub(super) fn unnamed() -> World {
     World::of(but(|seen| seen.object.status = None)).listing(&[row("17", &mark(&former()).mark("prod"))])
 }
 
 /// The same where our user does not see the list.
-fn hidden(login: LoginMode) -> World {
+pub(super) fn hidden(login: LoginMode) -> World {
     let mut world = unnamed();
     of_issuer(&mut world.seen, |facts| (facts.list_visible, facts.login) = (false, login));
     world.content = crate::domain::testing::login("tw-17");
     world
 }
 
-fn run(world: &mut World) -> Outcome {
+/// The same without the operator's MAC.
+pub(super) fn unsealed(mut world: World) -> World {
+    let held = world.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+    held.seal.mac = crate::domain::testing::mac("16", crate::domain::token_mac::Role::Stored);
+    world
+}
+
+pub(super) fn run(world: &mut World) -> Outcome {
     let begun = begin(&world.seen);
     world.run(begun, Adopting::step)
 }
 
 /// What was done instead of taking it in.
-fn disowned(mut world: World) -> Vec<String> {
+pub(super) fn disowned(mut world: World) -> Vec<String> {
     assert_eq!(run(&mut world), Outcome::Again);
     assert_eq!((recorded(&world.seen.object).token, world.statuses().count()), (None, 0));
     assert_eq!(world.seen.secret.expect("a Secret").stored, None);
@@ -73,7 +80,7 @@ fn a_forged_or_copied_attempt_fits_nobodys_token() {
     ];
     for rows in rows {
         // A portal may give more than was asked for.
-        let world = unnamed().on("find 17", Answer::Rows(rows.clone()));
+        let world = unsealed(unnamed()).on("find 17", Answer::Rows(rows.clone()));
         assert_eq!(disowned(world), ["read secret", "find 17", "read object", "disown"], "{rows:?}");
     }
 }
@@ -137,7 +144,7 @@ fn a_failure_concludes_nothing() {
     }
     for word in ["status", "disown"] {
         let rows = if word == "status" { unnamed().rows } else { vec![row("17", "settled")] };
-        let mut world = unnamed().listing(&rows).on(word, Answer::Conflict);
+        let mut world = unsealed(unnamed()).listing(&rows).on(word, Answer::Conflict);
         assert_eq!(run(&mut world), Outcome::LookAgain);
         assert_eq!(world.asked.last().map(String::as_str), Some(word));
     }
@@ -145,9 +152,9 @@ fn a_failure_concludes_nothing() {
     assert_eq!(run(&mut gone), Outcome::LookAgain);
 }
 
-const MODES: [LoginMode; 3] = [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled];
+pub(super) const MODES: [LoginMode; 3] = [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled];
 const BELIEVED: [&str; 5] = ["read secret", "read content", "read object", "read secret", "status"];
-const DISBELIEVED: [&str; 4] = ["read secret", "read content", "read object", "disown"];
+pub(super) const DISBELIEVED: [&str; 4] = ["read secret", "read content", "read object", "disown"];
 
 /// The Secret says that its token was asked for so much later than that of status, and what it followed.
 fn noted(mut world: World, later: i64, former: Option<&str>) -> World {

@@ -7,7 +7,7 @@ use crate::domain::effect::Row;
 use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{
-    World, at_rest, attempt, errand, fault, new, of_issuer, origin, reserved, secret, stored, tell, token,
+    World, at_rest, attempt, errand, fault, new, note_of, of_issuer, reserved, secret, stored, tell, token,
 };
 
 fn run(world: &mut World, cause: Cause) -> Outcome {
@@ -120,8 +120,7 @@ fn a_commit_that_did_take_place_is_recorded_and_read_before_it_is_called_good() 
     for (answer, _) in unanswered_commits() {
         let world = World::of(new()).on("commit 18", answer);
         let mut world = finding(world, |_| {
-            let stored =
-                Stored { attempt: attempt(2), id: "18".into(), errand: errand(Cause::First), origin: origin() };
+            let stored = Stored { errand: errand(Cause::First), ..note_of("18", attempt(2)) };
             Some(SecretMeta { stored: Some(stored), ..secret() })
         });
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);

@@ -6,8 +6,8 @@ use crate::domain::effect::Row;
 use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{
-    at_rest, attempt, but, but_secret, empty_secret, errand, fault, mark, named, new, of_issuer, origin, reserved, row,
-    secret, stored, tell,
+    at_rest, attempt, but, but_secret, empty_secret, errand, fault, mark, named, new, note_of, of_issuer, reserved,
+    row, secret, stored, tell,
 };
 use std::collections::HashSet;
 
@@ -36,10 +36,7 @@ fn reserved_mine() -> SecretMeta {
 }
 
 fn stored_mine() -> SecretMeta {
-    SecretMeta {
-        stored: Some(Stored { attempt: attempt(2), id: "18".into(), errand: errand(Cause::First), origin: origin() }),
-        ..secret()
-    }
+    SecretMeta { stored: Some(Stored { errand: errand(Cause::First), ..note_of("18", attempt(2)) }), ..secret() }
 }
 
 fn marked() -> Row {

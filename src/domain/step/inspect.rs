@@ -2,12 +2,13 @@
 
 use super::{Flow, Outcome, failed, note};
 use crate::api::RecordedSecret;
-use crate::domain::effect::{Answer, Content, Request, Write};
+use crate::domain::effect::{Answer, Content, Named, Request, Write};
 use crate::domain::faults::{immutable, wrong_type};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::Ownership;
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
+use crate::domain::token_mac::Seal;
 
 /// The request whose answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Inspecting {
             (Self::Reading, Answer::Content(None))
             | (Self::Disowning, Answer::Secret(_))
             | (Self::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
-            (Self::Doubting, Answer::Object(Some(_))) => repair(),
+            (Self::Doubting, Answer::Object(Some(_))) => repair(seen),
             (Self::Repairing, Answer::Secret(Some(_))) => in_order(seen),
             (_, other) => Flow::End(failed(other)),
         }
@@ -71,15 +72,16 @@ fn judge(seen: &Observed, content: &Content) -> Next {
         Content::Login { username, registries, intact: true, dressed }
             if current.as_ref().is_some_and(|token| token.username == *username) =>
         {
-            if *registries && *dressed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
+            let sealed = meta.stored.as_ref().map(|stored| &stored.seal) == seal(seen).as_ref();
+            if *registries && *dressed && sealed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
                 in_order(seen)
             } else if *registries {
-                repair()
+                repair(seen)
             } else {
                 // Said first: who dies after the repair would take the token for tried there.
                 match note(seen, Fact::OtherRegistries).filter(|_| facts.asks_registry()) {
                     Some(request) => Flow::Do(request, Inspecting::Doubting),
-                    None => repair(),
+                    None => repair(seen),
                 }
             }
         }
@@ -90,8 +92,17 @@ fn judge(seen: &Observed, content: &Content) -> Next {
     }
 }
 
-const fn repair() -> Next {
-    Flow::Do(Request::Secret(Write::Repair), Inspecting::Repairing)
+/// The proof of the current token.
+fn seal(seen: &Observed) -> Option<Seal> {
+    let known = recorded(&seen.object);
+    Some(seen.seal(known.portal.as_ref()?, &Named::from(&known.token?)))
+}
+
+fn repair(seen: &Observed) -> Next {
+    match seal(seen) {
+        Some(seal) => Flow::Do(Request::Secret(Write::Repair(seal)), Inspecting::Repairing),
+        None => Flow::End(Outcome::Again),
+    }
 }
 
 fn in_order(seen: &Observed) -> Next {

@@ -10,7 +10,7 @@ use crate::domain::identity::same_id;
 use crate::domain::leaving::from_elsewhere;
 use crate::domain::marker::{Attempt, Marker, Nonce};
 use crate::domain::observed::{IssuerFacts, Observed};
-use crate::domain::pull_secret::{Ownership, SecretMeta};
+use crate::domain::pull_secret::{Ownership, SecretMeta, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub enum Leaving {
     /// Those are revoked.
     Clearing(Vec<Named>),
     /// The row of a stored token that status does not name.
-    Proving(Attempt),
+    Proving(Stored),
     /// It is noted as retiring.
     Noting,
     /// What status names is revoked.
@@ -84,7 +84,7 @@ impl Leaving {
                 left.pop();
                 clear(seen, left)
             }
-            (Self::Proving(attempt), Answer::Rows(rows)) => proved(seen, &attempt, rows),
+            (Self::Proving(stored), Answer::Rows(rows)) => proved(seen, &stored, rows),
             (Self::Noting, Answer::Object(Some(_))) => revoke_all(seen),
             (Self::Revoking(state), answer) => turned(seen, state.step(seen, answer)),
             (Self::Stuck(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
@@ -119,21 +119,25 @@ fn prove(seen: &Observed) -> Next {
     let named = |id: &str| known.retires(id) || known.token.as_ref().is_some_and(|token| same_id(&token.id, id));
     let visible = seen.facts().is_some_and(|facts| facts.list_visible);
     match stored.filter(|stored| visible && seen.object.revoke && !named(&stored.id)) {
-        Some(stored) => {
-            Flow::Do(Request::Find(Rows::WithId(stored.id.clone())), Leaving::Proving(stored.attempt.clone()))
-        }
+        Some(stored) => Flow::Do(Request::Find(Rows::WithId(stored.id.clone())), Leaving::Proving(stored.clone())),
         None => revoke_all(seen),
     }
 }
 
-fn proved(seen: &Observed, attempt: &Attempt, rows: Vec<Row>) -> Next {
-    let marker = seen.facts().map(|facts| seen.marker(facts, attempt));
-    let Some(row) = rows.into_iter().find(|row| marker.as_ref().is_some_and(|marker| marker.is_in(&row.description)))
-    else {
-        return revoke_all(seen);
-    };
-    let Named { id, username } = row.token;
-    let token = RetiringToken { id, username, revocation_time: Time(seen.now), revoked_upstream: false };
+fn proved(seen: &Observed, stored: &Stored, rows: Vec<Row>) -> Next {
+    let Some(facts) = seen.facts() else { return revoke_all(seen) };
+    let (marker, sealed) = (seen.marker(facts, &stored.attempt), seen.sealed(stored));
+    let is_ours = |row: &Row| marker.is_in(&row.description) || sealed.as_ref() == Some(&row.token);
+    match rows.into_iter().find(|row| same_id(&row.token.id, &stored.id) && is_ours(row)) {
+        Some(row) => retire(seen, row.token),
+        None => revoke_all(seen),
+    }
+}
+
+/// Noted first: who dies after the Secret is gone would leave it behind.
+fn retire(seen: &Observed, token: Named) -> Next {
+    let Named { id, username } = token;
+    let token = RetiringToken { id, username, revocation_time: Time(seen.now), revoked_upstream: false, mac: None };
     match note(seen, Fact::Retiring(token)) {
         Some(request) => Flow::Do(request, Leaving::Noting),
         None => revoke_all(seen),
@@ -158,12 +162,19 @@ fn revoke_all(seen: &Observed) -> Next {
 fn turned(seen: &Observed, turn: Turn) -> Next {
     match turn {
         Turn::Do(request, state) => Flow::Do(request, Leaving::Revoking(state)),
-        Turn::Gone(_) if seen.object.revoke => end(),
-        Turn::Gone(_) => look(seen),
-        Turn::Stuck(gone, outcome) => match note(seen, Fact::Revoked(gone)) {
-            Some(request) => Flow::Do(request, Leaving::Stuck(outcome)),
-            None => Flow::End(outcome),
+        Turn::Gone(gone) if seen.object.revoke => match recorded(&seen.object).unproved.holds_back(&seen.object) {
+            Some(fault) => stuck(seen, gone, Outcome::Failed(fault)),
+            None => end(),
         },
+        Turn::Gone(_) => look(seen),
+        Turn::Stuck(gone, outcome) => stuck(seen, gone, outcome),
+    }
+}
+
+fn stuck(seen: &Observed, gone: Vec<Named>, outcome: Outcome) -> Next {
+    match note(seen, Fact::Revoked(gone)) {
+        Some(request) => Flow::Do(request, Leaving::Stuck(outcome)),
+        None => Flow::End(outcome),
     }
 }
 

@@ -15,10 +15,12 @@ use super::object::{Object, Rotation};
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Origin, Ownership, Reservation, SecretMeta, Stored};
 use super::status::{Fact, Saying, next};
+use super::token_mac::{MacKeys, Role, Seal, Subject};
 use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub const UID: &str = "uid-of-the-object";
@@ -72,6 +74,24 @@ pub fn portal() -> RecordedPortal {
     }
 }
 
+/// The operator's key, which is older than every object.
+pub static KEYS: LazyLock<MacKeys> = LazyLock::new(|| MacKeys::new(&[7; 32], [], at(-10_000)).expect("keys"));
+
+pub fn keys() -> MacKeys {
+    KEYS.clone()
+}
+
+/// The MAC of a token of the object in a role.
+pub fn mac(id: &str, role: Role) -> String {
+    keys().sign(Subject::of(UID, &portal(), &named(id)), role)
+}
+
+/// A token in the Secret, as the operator noted it.
+pub fn note_of(id: &str, attempt: Attempt) -> Stored {
+    let seal = Seal { username: named(id).username, mac: mac(id, Role::Stored) };
+    Stored { attempt, id: id.into(), errand: Errand::default(), origin: origin(), seal }
+}
+
 pub fn origin() -> Origin {
     Origin { portal: facts().home(), asked: REQUESTED, after: None }
 }
@@ -106,7 +126,7 @@ pub fn secret() -> SecretMeta {
         tied: true,
         reservation: None,
         reservation_seen: Duration::ZERO,
-        stored: Some(Stored { attempt: former(), id: "17".into(), errand: Errand::default(), origin: origin() }),
+        stored: Some(note_of("17", former())),
         closed: false,
         registries: Some("registries".into()),
     }
@@ -135,11 +155,18 @@ pub fn token(id: &str) -> RecordedToken {
         nonce,
         request_time: Time(at(REQUESTED)),
         expiration_time: None,
+        mac: Some(mac(id, Role::Current)),
     }
 }
 
 pub fn retiring(id: &str, due: Timestamp) -> RetiringToken {
-    RetiringToken { id: id.into(), username: format!("tw-{id}"), revocation_time: Time(due), revoked_upstream: false }
+    RetiringToken {
+        id: id.into(),
+        username: format!("tw-{id}"),
+        revocation_time: Time(due),
+        revoked_upstream: false,
+        mac: Some(mac(id, Role::Retiring)),
+    }
 }
 
 pub fn errand(cause: Cause) -> Errand {
@@ -153,7 +180,7 @@ pub fn stored(id: &str, cause: Cause) -> Fact {
 
 pub fn stored_with(id: &str, cause: Cause, login: Verdict) -> Fact {
     let (token, portal, secret) = (token(id), portal(), recorded_secret());
-    Fact::TokenStored { token, portal, secret, errand: errand(cause), login }
+    Fact::TokenStored { token, portal, secret, errand: errand(cause), login, after: None }
 }
 
 pub fn fault(reason: Reason) -> Fault {
@@ -173,6 +200,7 @@ pub fn new() -> Observed {
     let object = Object {
         uid: UID.into(),
         version: "1".into(),
+        created: at(-1000),
         generation: 1,
         deleting: false,
         finalizer: true,
@@ -185,6 +213,7 @@ pub fn new() -> Observed {
         asked: BTreeMap::new(),
         gone: vec![],
         status: None,
+        keys: keys(),
     };
     Observed {
         now: now(),

@@ -36,7 +36,7 @@ fn written(write: &Write) -> String {
         Write::Close => "close",
         Write::Disown => "disown",
         Write::Commit(stored) => return format!("commit {}", stored.id),
-        Write::Repair => "repair",
+        Write::Repair(_) => "repair",
         Write::Release(marks) if marks.is_empty() => "release",
         Write::Release(_) => "release, marked",
     };

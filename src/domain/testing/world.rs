@@ -249,7 +249,10 @@ impl World {
                 self.content = login(&super::named(&stored.id).username);
                 (meta.reservation, meta.stored) = (None, Some(stored));
             }
-            Write::Repair => {
+            Write::Repair(seal) => {
+                if let Some(stored) = &mut meta.stored {
+                    stored.seal = seal;
+                }
                 meta.tied = true;
                 meta.registries = self.seen.facts().map(|facts| facts.registries.clone());
             }

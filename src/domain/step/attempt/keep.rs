@@ -5,7 +5,7 @@ use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{refused, unavailable};
-use crate::domain::observed::{IssuerFacts, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pull_secret::{Origin, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -14,9 +14,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Attempting {
     pub(super) fn commit(self, seen: &Observed, token: Named, tries: u8) -> Next {
-        let portal = seen.facts().map(IssuerFacts::home).unwrap_or_default();
-        let after = recorded(&seen.object).token.map(|former| former.id);
+        let Some(facts) = seen.facts() else { return self.undo(token, Outcome::LookAgain) };
+        let portal = facts.home();
+        let after = recorded(&seen.object).current_id().cloned();
+        let seal = seen.seal(&facts.portal, &token);
         let stored = Stored {
+            seal,
             attempt: self.attempt.clone(),
             id: token.id.clone(),
             errand: self.errand.clone(),
@@ -74,12 +77,13 @@ impl Attempting {
 
     pub(super) fn record(self, seen: &Observed, token: Named, login: Verdict, tries: u8) -> Next {
         let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
-        let recorded = RecordedToken {
+        let new = RecordedToken {
             id: token.id.clone(),
             username: token.username.clone(),
             nonce: seen.marker(facts, &self.attempt).nonce().to_string(),
             request_time: Time(self.asked),
             expiration_time: None,
+            mac: None,
         };
         let secret = RecordedSecret {
             name: seen.object.secret_name.clone(),
@@ -87,7 +91,9 @@ impl Attempting {
             resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread),
         };
         let (portal, errand) = (facts.portal.clone(), self.errand.clone());
-        let fact = Fact::TokenStored { token: recorded, portal, secret, errand, login: login.clone() };
+        // What another operator has recorded since is proved, or it has nothing to do with this token.
+        let after = recorded(&seen.object).current_id().cloned();
+        let fact = Fact::TokenStored { token: new, portal, secret, errand, login: login.clone(), after };
         match note(seen, fact) {
             Some(request) => self.at(request, Stage::Recording { token, login, tries }),
             None => Flow::End(Outcome::Stored),

@@ -1,0 +1,60 @@
+//! The proofs in a status: what is proved when it is read stays proved when it is written.
+
+use super::Saying;
+use crate::api::{RecordedPortal, RegistryTokenStatus};
+use crate::domain::effect::Named;
+use crate::domain::token_mac::{Role, Subject};
+
+/// Which entries of a status are proved. Only those are signed; what others wrote stays as they wrote it.
+#[derive(Default)]
+pub(super) struct Proofs {
+    /// The current token.
+    pub current: bool,
+    /// Former ones, by id.
+    pub retiring: Vec<String>,
+}
+
+impl Proofs {
+    /// By the MACs that are there.
+    pub fn of(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Self {
+        let Some(portal) = &status.portal else { return Self::default() };
+        let valid = |token: &Named, role, mac: Option<&String>| {
+            mac.is_some_and(|mac| saying.keys.verify(Subject::of(saying.uid, portal, token), role, mac))
+        };
+        let current = status.token.as_ref();
+        let former = status.retiring.iter();
+        Self {
+            current: current.is_some_and(|token| valid(&Named::from(token), Role::Current, token.mac.as_ref())),
+            retiring: former
+                .filter(|token| valid(&Named::from(*token), Role::Retiring, token.mac.as_ref()))
+                .map(|token| token.id.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether a former token of this id is proved.
+    pub fn retires(&self, id: &str) -> bool {
+        self.retiring.iter().any(|known| known == id)
+    }
+
+    /// Whether nothing is proved.
+    pub const fn is_empty(&self) -> bool {
+        !self.current && self.retiring.is_empty()
+    }
+
+    /// Signs what is proved: with the key that signs now, and for the portal that the status names now.
+    pub fn sign(&self, status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
+        let Some(portal) = status.portal.clone() else { return };
+        let sign = |token: &Named, role| Some(mac(saying, &portal, token, role));
+        if let Some(token) = status.token.as_mut().filter(|_| self.current) {
+            token.mac = sign(&Named::from(&*token), Role::Current);
+        }
+        for token in status.retiring.iter_mut().filter(|token| self.retires(&token.id)) {
+            token.mac = sign(&Named::from(&*token), Role::Retiring);
+        }
+    }
+}
+
+fn mac(saying: &Saying<'_>, portal: &RecordedPortal, token: &Named, role: Role) -> String {
+    saying.keys.sign(Subject::of(saying.uid, portal, token), role)
+}

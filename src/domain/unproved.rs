@@ -1,0 +1,80 @@
+//! Tokens that status names without a valid MAC: somebody wrote them there, or the key that signed them is lost.
+//!
+//! They are neither edited nor revoked. Of an object that is older than the keys one may be the operator's own, signed
+//! with a key that was lost: then it could leak, so it is reported until its user says that it is revoked.
+
+use super::effect::Named;
+use super::fault::Fault;
+use super::object::Object;
+use crate::api::{GONE_ANNOTATION, Reason, RecordedToken, RetiringToken};
+
+/// What a status names without proof.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unproved {
+    /// As the current token.
+    pub token: Option<RecordedToken>,
+    /// As former ones.
+    pub retiring: Vec<RetiringToken>,
+}
+
+impl Unproved {
+    /// Every one of them: the current one first.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<Named> {
+        self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()
+    }
+
+    /// Those that its user does not call revoked.
+    #[must_use]
+    pub fn open(&self, object: &Object) -> Vec<Named> {
+        let mut open = self.tokens();
+        open.retain(|token| !object.gone.contains(&token.id));
+        open
+    }
+
+    /// Former ones that its user calls revoked, by id: they are no longer reported.
+    #[must_use]
+    pub fn confirmed(&self, object: &Object) -> Vec<String> {
+        let ids = self.retiring.iter().map(|token| token.id.clone());
+        ids.filter(|id| object.gone.contains(id)).collect()
+    }
+
+    /// What is said of former ones.
+    #[must_use]
+    pub fn former(&self, object: &Object) -> Option<Fault> {
+        let mut open: Vec<Named> = self.retiring.iter().map(Named::from).collect();
+        open.retain(|token| !object.gone.contains(&token.id));
+        unverified(&open)
+    }
+
+    /// Why an object that is being deleted stays: one of them may be its own, and would leak.
+    #[must_use]
+    pub fn holds_back(&self, object: &Object) -> Option<Fault> {
+        unverified(&self.open(object)).filter(|_| object.revoke && may_be_of_a_lost_key(object))
+    }
+}
+
+/// Whether what the object names without proof may have been signed with a key that was lost: it was there before the
+/// keys were. Else nobody but a forger can have written it.
+#[must_use]
+pub fn may_be_of_a_lost_key(object: &Object) -> bool {
+    object.created <= object.keys.since()
+}
+
+/// What is said of tokens that are not proved.
+#[must_use]
+pub fn unverified(tokens: &[Named]) -> Option<Fault> {
+    if tokens.is_empty() {
+        return None;
+    }
+    let list = |each: fn(&Named) -> String| tokens.iter().map(each).collect::<Vec<_>>().join(",");
+    let (named, ids) = (list(|token| format!("{} (id {})", token.username, token.id)), list(|token| token.id.clone()));
+    let message = format!(
+        "the status names tokens without a valid proof that they belong to this object: {named}. They are neither edited nor revoked. If they are this object's own, revoke them in the portal; then annotate this object with {GONE_ANNOTATION}={ids}"
+    );
+    Some(Fault { reason: Reason::TokenUnverified, message, stalled: true })
+}
+
+#[cfg(test)]
+#[path = "unproved_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! The key that proves which tokens are the operator's own: lost, and rotated.
+
+use crate::control_plane::{ControlPlane, eventually};
+use crate::living::{any_new_value, current, retiring};
+use crate::operator::Operator;
+use crate::simulator::{Config, Operation};
+use crate::stage::{LIMIT, Team, condition, own_stage, start_operator};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use registry_token_operator::api::{RecordedToken, RegistryToken};
+use serde_json::{Value, json};
+
+const KEY: &str = "registry-token-operator-mac";
+
+async fn keys(control_plane: &ControlPlane) -> Api<Secret> {
+    Api::namespaced(control_plane.client().await.expect("a client"), "registry-token-operator")
+}
+
+/// Stops the operator, changes the key, and starts another operator.
+async fn restarted(control_plane: &ControlPlane, operator: Operator, change: Option<Value>) -> Operator {
+    operator.terminate().await;
+    let keys = keys(control_plane).await;
+    match change {
+        Some(change) => drop(keys.patch(KEY, &PatchParams::default(), &Patch::Merge(change)).await.expect("patched")),
+        None => drop(keys.delete(KEY, &DeleteParams::default()).await.expect("deleted")),
+    }
+    start_operator(control_plane).await
+}
+
+fn key_id(token: &RecordedToken) -> String {
+    token.mac.as_ref().and_then(|mac| mac.split('.').nth(1)).expect("a MAC").to_owned()
+}
+
+/// Waits until status and Secret are signed with another key than this one.
+async fn until_signed_anew(team: &Team, name: &str, former: &str) -> RegistryToken {
+    let anew = |object: &RegistryToken| {
+        let token = object.status.as_ref().and_then(|status| status.token.as_ref());
+        token.and_then(|token| token.mac.as_ref()).is_some_and(|mac| mac.split('.').nth(1) != Some(former))
+    };
+    let object = team.until_object(name, "a MAC under the new key", anew).await;
+    eventually("the Secret to have one too", LIMIT, async || {
+        let secret = team.secrets().get(name).await.map_err(|error| error.to_string())?;
+        let mac = secret.metadata.annotations.and_then(|mut all| all.remove("registry-token.dev/mac"));
+        if mac.as_ref().is_some_and(|mac| mac.split('.').nth(1) != Some(former)) {
+            Ok(())
+        } else {
+            Err(format!("{mac:?}"))
+        }
+    })
+    .await;
+    object
+}
+
+#[tokio::test]
+async fn losing_the_key_loses_and_leaks_no_token() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "key-lost", Config::default(), json!({})).await;
+    team.token("pull", "outlives a key").await;
+    team.patch("pull", json!({"spec": {"rotation": {"interval": "240h", "overlap": "1h"}}})).await;
+    let first = current(&team.until_settled("pull").await);
+    team.annotate("pull", "rotate", &any_new_value()).await;
+    team.until_replaced("pull", &first).await;
+    let before = team.until_settled("pull").await;
+    let token = current(&before);
+    assert_eq!(retiring(&before), 1);
+
+    let _operator = restarted(control_plane, operator, None).await;
+    let after = until_signed_anew(&team, "pull", &key_id(&token)).await;
+    assert_eq!((current(&after).id, current(&after).username), (token.id.clone(), token.username.clone()));
+    let since = |object: &RegistryToken| condition(object, "Ready").map(|one| one["lastTransitionTime"].clone());
+    assert_eq!(since(&after), since(&before), "pods could pull all the while");
+    let message = team.until_condition("pull", "Stalled", "True", "TokenUnverified").await;
+    assert!(message.contains(&format!("registry-token.dev/gone={}", first.id)), "{message}");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 2, "none is requested in its place");
+    assert_eq!(team.portal.ledger().live().len(), 2, "the former one is reported, and not revoked");
+
+    // As the runbook says.
+    assert!(team.portal.ledger().revoke_as_colleague(first.id.parse().expect("a number")));
+    team.annotate("pull", "gone", &first.id).await;
+    team.until_object("pull", "no former token", |object| retiring(object) == 0).await;
+    team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
+    team.delete("pull").await;
+    assert!(team.portal.ledger().live().is_empty());
+}
+
+#[tokio::test]
+async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not_needed() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "key-rotated", Config::default(), json!({})).await;
+    team.token("pull", "is signed anew").await;
+    let before = current(&team.until_settled("pull").await);
+    let key = keys(control_plane).await.get(KEY).await.expect("created before the first request");
+    let former = key.data.and_then(|mut data| data.remove("current")).expect("a key").0;
+    assert_eq!(former.len(), 32);
+    let data = json!({"data": {"previous": STANDARD.encode(&former), "current": STANDARD.encode([5; 32])}});
+    let operator = restarted(control_plane, operator, Some(data)).await;
+    let after = until_signed_anew(&team, "pull", &key_id(&before)).await;
+    assert_eq!(current(&after).id, before.id);
+
+    let _operator = restarted(control_plane, operator, Some(json!({"data": {"previous": null}}))).await;
+    team.patch("pull", json!({"spec": {"description": "proved by the new key alone"}})).await;
+    let settled = team.until_settled("pull").await;
+    assert_eq!(current(&settled), current(&after));
+    assert!(condition(&settled, "Stalled").is_none());
+    assert_eq!(team.portal.ledger().count(Operation::Request), 1);
+    team.delete("pull").await;
+    assert!(team.portal.ledger().live().is_empty());
+}
