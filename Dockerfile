@@ -6,6 +6,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -
 # The dependencies alone, in a layer that a change of the sources leaves cached. Targets that need
 # files under tests/ are cut from the manifest: the image needs the binary only.
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+# What jemalloc is built for on ARM: JEMALLOC_SYS_WITH_LG_PAGE=16.
+COPY .cargo .cargo
 RUN sed -i '/^\[\[\(test\|example\|bench\)\]\]/,/^$/d' Cargo.toml \
     && sed -i '/^components/d' rust-toolchain.toml \
     && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \

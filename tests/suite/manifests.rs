@@ -12,6 +12,23 @@ async fn manifests() -> String {
     stage().kubectl_ok(&["kustomize", &deploy()], None).await.expect("built")
 }
 
+#[test]
+fn jemalloc_is_used_where_it_is_proven_and_is_built_for_the_largest_pages_of_arm() {
+    let read = |name: &str| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("readable")
+    };
+    let proven =
+        r#"all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))"#;
+    let condition = format!("cfg({proven})");
+    let manifest = read("Cargo.toml");
+    let (_, for_targets) = manifest.split_once(&format!("[target.'{condition}'.dependencies]")).expect("a condition");
+    assert!(for_targets.contains("tikv-jemallocator"));
+    assert_eq!(manifest.matches("tikv-jemallocator =").count(), 1, "nowhere else");
+    assert!(read("src/main.rs").contains(&format!("#[{condition}]\n#[global_allocator]")));
+    assert!(read(".cargo/config.toml").contains("AARCH64_UNKNOWN_LINUX_GNU_JEMALLOC_SYS_WITH_LG_PAGE = \"16\""));
+    assert!(read("Dockerfile").contains("COPY .cargo .cargo"));
+}
+
 #[tokio::test]
 async fn all_of_it_is_applied_and_every_field_is_known() {
     let strictly = ["apply", "--server-side", "--validate=strict", "--output=name", "--filename=-"];
