@@ -54,8 +54,9 @@ pub struct Run {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,
 
-    /// Where `/livez` and `/readyz` are served.
-    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    /// Where `/livez`, `/readyz` and `/metrics` are served; by default on IPv6 and IPv4, or on IPv4 alone where
+    /// there is no IPv6.
+    #[arg(long, env = "LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
 
     /// What issuers may do.

@@ -1,15 +1,16 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
+mod connections;
+
 use crate::metrics::STATUS_WRITE_FAILURES;
 use crate::readiness::Readiness;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use axum::{Router, serve};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// Serves until `stop` ends.
 ///
@@ -25,9 +26,12 @@ pub async fn run(
         .route("/readyz", get(readyz))
         .route("/metrics", get(|| async { STATUS_WRITE_FAILURES.text() }))
         .with_state(readiness);
-    let listener = TcpListener::bind(listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "health is served");
-    serve(listener, routes).with_graceful_shutdown(stop).await
+    let listeners = connections::listen(listen).await?;
+    for listener in &listeners {
+        tracing::info!(address = %listener.local_addr()?, "health is served");
+    }
+    connections::serve(listeners, routes, connections::Limits::default(), stop).await;
+    Ok(())
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
