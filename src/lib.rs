@@ -12,6 +12,7 @@ mod fuzzing;
 mod http;
 pub mod issuer_flags;
 mod kube_api;
+mod kube_proxy;
 pub mod metrics;
 pub mod portal;
 pub mod readiness;

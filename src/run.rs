@@ -4,10 +4,11 @@ use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
 use crate::controller::{self, Clock, OPERATOR, Settings};
 use crate::readiness::Readiness;
-use crate::{check, discover, server, telemetry};
+use crate::{check, discover, kube_proxy, server, telemetry};
 use axum::http::header::{DATE, USER_AGENT};
-use axum::http::{HeaderValue, Response, Uri};
+use axum::http::{HeaderValue, Response};
 use kube::client::ClientBuilder;
+use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::net::IpAddr;
@@ -46,7 +47,7 @@ async fn operate(run: Run) -> Result<(), Failure> {
     telemetry::start(run.log_format)?;
     use_ring()?;
     let clock = Arc::new(Clock::default());
-    let client = client_of(Config::infer().await?, Arc::clone(&clock))?;
+    let client = client_of(cluster_config(None).await?, Arc::clone(&clock))?;
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
     on_signal(stop.clone(), Arc::clone(&readiness))?;
@@ -90,30 +91,43 @@ pub(crate) fn use_ring() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The configuration that kube finds, for the kubeconfig's current context or another one. The API server is
+/// reached through the proxy that the kubeconfig names, and never through the environment's.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(crate) async fn cluster_config(context: Option<&str>) -> Result<Config, Failure> {
+    let mut config = match context {
+        None => Config::infer().await?,
+        Some(name) => {
+            let options = KubeConfigOptions { context: Some(name.to_owned()), ..KubeConfigOptions::default() };
+            Config::from_kubeconfig(&options).await?
+        }
+    };
+    kube_proxy::choose(&mut config, context)?;
+    Ok(config)
+}
+
 /// Never retries by itself: a write whose answer was lost is read, not repeated. Every answer's
 /// `Date` sets the clock.
 pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client, Failure> {
-    // kube takes HTTPS_PROXY over into what it read of a kubeconfig, and could not speak to a proxy then.
-    if config.proxy_url.as_ref().is_some_and(is_environments) {
-        config.proxy_url = None;
-    }
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{OPERATOR}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_str(&agent)?));
-    let listen = MapResponseLayer::new(move |response: Response<_>| {
+    match config.proxy_url.clone() {
+        Some(proxy) => kube_proxy::client_through(&proxy, &config, listen(clock)),
+        None => Ok(ClientBuilder::try_from(config)?.with_layer(&listen(clock)).build()),
+    }
+}
+
+fn listen<B>(clock: Arc<Clock>) -> MapResponseLayer<impl FnOnce(Response<B>) -> Response<B> + Clone> {
+    MapResponseLayer::new(move |response: Response<B>| {
         if let Some(date) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
             clock.heard(date);
         }
         response
-    });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&listen).build())
-}
-
-/// Whether a proxy is the environment's, which is for portals and registries.
-fn is_environments(proxy: &Uri) -> bool {
-    let named = ["HTTPS_PROXY", "https_proxy"].into_iter().filter_map(|name| std::env::var(name).ok());
-    named.filter_map(|text| text.parse::<Uri>().ok()).any(|uri| uri == *proxy)
+    })
 }
 
 /// A process that begins anew, in the same pod too, is another holder: what the former one

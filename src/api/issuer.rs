@@ -145,6 +145,15 @@ pub struct Registry {
     pub tls: Option<Tls>,
 }
 
+impl Registry {
+    /// The host as pull secrets hold it. The name of a host is written in any case, but kubelets compare it letter
+    /// by letter with that of an image.
+    #[must_use]
+    pub fn stored_host(&self) -> String {
+        self.host.to_ascii_lowercase()
+    }
+}
+
 fn default_registries() -> Vec<Registry> {
     vec![Registry { host: "registry.thinkwisesoftware.com".to_owned(), tls: None }]
 }

@@ -5,7 +5,6 @@ use crate::kube_api::Objects;
 use crate::portal::thinkwise::Credentials;
 use crate::run::{self, Failure};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::config::{Config, KubeConfigOptions};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 
@@ -18,13 +17,7 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) async fn connect(context: Option<&str>, namespace: NamespaceName) -> Result<Self, Failure> {
         run::use_ring()?;
-        let config = match context {
-            None => Config::infer().await?,
-            Some(name) => {
-                let options = KubeConfigOptions { context: Some(name.to_owned()), ..KubeConfigOptions::default() };
-                Config::from_kubeconfig(&options).await?
-            }
-        };
+        let config = run::cluster_config(context).await?;
         Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace })
     }
 

@@ -42,11 +42,16 @@ pub async fn prepare(
         .clone()
         .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
     let ca_pem = trust(ctx, namespace, thinkwise.tls.as_ref()).await?;
-    let mut registries = vec![];
+    let mut registries: Vec<RegistryLogin> = vec![];
     for registry in &spec.registries {
+        let host = registry.stored_host();
+        // Two that differ in case only are one, and the first counts.
+        if registries.iter().any(|known| known.host == host) {
+            continue;
+        }
         let ca_pem = trust(ctx, namespace, registry.tls.as_ref()).await?;
         let egress = ctx.policy.egress(key.kind).clone();
-        registries.push(RegistryLogin { host: registry.host.clone(), ca_pem, egress });
+        registries.push(RegistryLogin { host, ca_pem, egress });
     }
     let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
     let gate = ctx.issuers.gate(key, &spec.limits);

@@ -40,7 +40,7 @@ pub(crate) struct Client {
     direct: reqwest::Client,
     /// For what goes through a proxy, where there is one. It resolves and connects to the proxy alone, which
     /// the admin chose.
-    proxied: Option<reqwest::Client>,
+    through_proxy: Option<reqwest::Client>,
     proxies: Arc<Proxies>,
     egress: EgressPolicy,
     connect_timeout: Duration,
@@ -69,7 +69,7 @@ impl Client {
             Some(resolver) => direct.dns_resolver(resolver),
             None => direct,
         };
-        let proxied = if proxies.exist() {
+        let through_proxy = if proxies.exist() {
             let chosen = Arc::clone(&proxies);
             let proxy = Proxy::custom(move |url: &Url| chosen.of(url).cloned());
             Some(builder(&options).proxy(proxy).build()?)
@@ -77,17 +77,17 @@ impl Client {
             None
         };
         let ClientOptions { egress, connect_timeout, .. } = options;
-        Ok(Self { direct: direct.build()?, proxied, proxies, egress, connect_timeout })
+        Ok(Self { direct: direct.build()?, through_proxy, proxies, egress, connect_timeout })
     }
 
     /// Sends a request once, and waits for the head of its answer.
     pub(crate) async fn execute(&self, request: Request) -> Result<Response, Error> {
         let url = request.url();
         self.egress.check_literal(url)?;
-        let client = match (&self.proxied, self.proxies.of(url)) {
-            (Some(proxied), Some(_)) => {
+        let client = match (&self.through_proxy, self.proxies.of(url)) {
+            (Some(client), Some(_)) => {
                 self.egress.check_before_proxy(url, self.connect_timeout).await?;
-                proxied
+                client
             }
             _ => &self.direct,
         };

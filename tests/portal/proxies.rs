@@ -281,6 +281,43 @@ async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_
 }
 
 #[tokio::test]
+async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
+    let api_server = RawServer::answering(None, |_| answer(403, &[], "{}")).await;
+    let (to, login) = (api_server.address.clone(), "Proxy-Authorization: Basic dTpwQHNz");
+    let (own, own_url) =
+        named(move |at, _| if at == At::Request { Deed::TunnelTo(to.clone()) } else { Deed::Read }).await;
+    let (environments, url) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let with_login = own_url.replace("http://", "http://u:p%40ss@");
+    let kubeconfig = format!(
+        "{{apiVersion: v1, kind: Config, current-context: other, contexts: [{{name: other, context: {{cluster: other, \
+         user: me}}}}, {{name: here, context: {{cluster: here, user: me}}}}], clusters: [{{name: other, cluster: \
+         {{server: 'http://other.invalid'}}}}, {{name: here, cluster: {{server: 'http://api.invalid:6443', proxy-url: \
+         '{with_login}'}}}}], users: [{{name: me, user: {{}}}}]}}"
+    );
+    let issuer = "{apiVersion: registry-token.dev/v1alpha1, kind: TokenIssuer, metadata: {name: a, namespace: b}, spec: \
+                  {type: Thinkwise, thinkwise: {url: 'https://portal.invalid', auth: {type: Basic, basic: {secretRef: \
+                  {name: portal}}}}}}";
+    std::fs::write(path("kubeconfig"), kubeconfig).expect("written");
+    std::fs::write(path("issuer.yaml"), issuer).expect("written");
+    let check = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"))
+        .args(["check", "--context", "here", "-f"])
+        .arg(path("issuer.yaml"))
+        .env("KUBECONFIG", path("kubeconfig"))
+        .env("HTTPS_PROXY", &url)
+        .env("NO_PROXY", "127.0.0.1,")
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), check).await.expect("in time").expect("it ran");
+    assert!(!output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("p%40ss"), "{output:?}");
+    let seen = own.seen();
+    assert_eq!(lines(&own), ["CONNECT api.invalid:6443 HTTP/1.1"], "{output:?}");
+    assert!(seen[0].headers.iter().any(|header| header.eq_ignore_ascii_case(login)), "{seen:?}");
+    assert_eq!(lines(&api_server), ["GET /api/v1/namespaces/b/secrets/portal HTTP/1.1"]);
+    assert_eq!(environments.connections(), 0);
+}
+
+#[tokio::test]
 async fn the_api_server_is_asked_without_the_proxy() {
     let api_server = RawServer::answering(None, |_| answer(503, &[], "{}")).await;
     let (proxy, url) = proxy().await;
