@@ -1,6 +1,7 @@
 //! Logging in to a portal from the command line. A secret is never an argument, which everybody on the
 //! machine could read: it comes from a file or from the environment.
 
+use crate::plain_text;
 use crate::portal::thinkwise::Credentials;
 use crate::run::Failure;
 use clap::Args;
@@ -52,23 +53,98 @@ impl Access {
     /// # Errors
     /// When the file cannot be read.
     pub fn ca_pem(&self) -> Result<Option<String>, Failure> {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_err(|error| format!("--ca-file {}: {error}", path.display()))
+        let Some(path) = &self.ca_file else { return Ok(None) };
+        let bytes = std::fs::read(path).map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
+        let text = plain_text::document(&bytes).map_err(|problem| format!("--ca-file {} {problem}", path.display()))?;
+        Ok(Some(text.to_owned()))
+    }
+
+    /// Whether a user or a client is named.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.username.is_some() || self.client_id.is_some()
+    }
+
+    /// Where the credentials come from, for messages.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let (id, file, flag, variable) = if self.username.is_some() {
+            ("--username", &self.password_file, "--password-file", "PORTAL_PASSWORD")
+        } else {
+            ("--client-id", &self.client_secret_file, "--client-secret-file", "PORTAL_CLIENT_SECRET")
         };
-        Ok(self.ca_file.as_ref().map(read).transpose()?)
+        match file {
+            Some(path) => format!("{id} and {flag} {}", path.display()),
+            None => format!("{id} and the environment variable {variable}"),
+        }
     }
 }
 
+/// A message that names fields of an issuer's spec, for somebody who gave flags instead.
+#[must_use]
+pub fn in_flags(message: &str) -> String {
+    let fields = [
+        ("spec.thinkwise.auth.oauth2ClientCredentials.tokenURL", "--token-url"),
+        ("tokenURL", "--token-url"),
+        ("spec.thinkwise.url", "--url"),
+        ("spec.thinkwise.application", "--application"),
+        ("spec.thinkwise.tls", "--ca-file"),
+        ("spec.thinkwise.table", "--table"),
+        ("would travel in the clear", "would travel in the clear; give --allow-insecure-http if that is meant"),
+    ];
+    fields.into_iter().fold(message.to_owned(), |text, (field, flag)| text.replace(field, flag))
+}
+
 fn secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretString, Failure> {
-    let text = match file {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?,
-        None => std::env::var(variable)
-            .map_err(|_| format!("the secret is missing: give {flag}, or the environment variable {variable}"))?,
+    let (source, bytes) = match file {
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?;
+            (format!("{flag} {}", path.display()), bytes)
+        }
+        None => {
+            let value = std::env::var_os(variable)
+                .ok_or_else(|| format!("the secret is missing: give {flag}, or the environment variable {variable}"))?;
+            (format!("the environment variable {variable}"), value.into_encoded_bytes())
+        }
     };
-    let text = Zeroizing::new(text);
-    let secret = text.trim_end_matches(['\n', '\r']);
-    if secret.is_empty() {
-        return Err(format!("the secret is empty: check {flag} or {variable}").into());
-    }
+    let bytes = Zeroizing::new(bytes);
+    let secret = plain_text::line(&bytes).map_err(|problem| format!("{source} {problem}"))?;
     Ok(SecretString::from(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(bytes: &[u8]) -> (tempfile::TempDir, Access) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret.txt");
+        std::fs::write(&path, bytes).expect("written");
+        let access = Access {
+            username: Some("k8s".to_owned()),
+            password_file: Some(path.clone()),
+            client_id: None,
+            client_secret_file: None,
+            ca_file: Some(path),
+        };
+        (folder, access)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_as_text_says_what_it_is() {
+        for (bytes, says) in [
+            (&b"\xff\xfeh\0u\0s\0h\0"[..], "secret.txt is UTF-16 text"),
+            (b"\xef\xbb\xbfhush", "secret.txt begins with a byte-order mark"),
+            (b"h\xfcsh", "secret.txt is not UTF-8 text"),
+            (b"hush\nhush", "secret.txt has a line break"),
+            (b"\n", "secret.txt is empty"),
+        ] {
+            let (_folder, access) = access(bytes);
+            let error = access.credentials().expect_err(says).to_string();
+            assert!(error.contains("--password-file") && error.contains(says), "{error}");
+            assert!(!error.contains("missing") && !error.contains("hush"), "{error}");
+        }
+        let (_folder, access) = access(b"\xff\xfe-\0-\0");
+        assert!(access.ca_pem().expect_err("no PEM").to_string().contains("secret.txt is UTF-16 text"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The flags that say what issuers may do.
 
+use crate::api::{Limits, ParseDurationError, ShortDuration};
 use crate::controller::IssuerPolicy;
 use crate::portal::{EgressPolicy, EgressRules, HostPattern, parse_range};
 use clap::Args;
@@ -33,6 +34,25 @@ pub struct Issuers {
     /// A range that restricted issuers may not connect to though it is public or allowed, such as Services with public addresses; can be repeated
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_range)]
     pub deny_portal_cidr: Vec<IpNet>,
+
+    /// Upper limit of limits.requestsPerSecond of a `TokenIssuer`: a higher value is lowered to this
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    pub token_issuer_max_requests_per_second: Option<i32>,
+
+    /// Upper limit of limits.concurrency of a `TokenIssuer`
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    pub token_issuer_max_concurrency: Option<i32>,
+
+    /// Upper limit of limits.requestTimeout and the other timeouts of a `TokenIssuer`
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    pub token_issuer_max_request_timeout: Option<ShortDuration>,
+}
+
+/// A timeout that an issuer's spec may have, too.
+fn timeout(text: &str) -> Result<ShortDuration, String> {
+    let timeout: ShortDuration = text.parse().map_err(|error: ParseDurationError| error.to_string())?;
+    let fits = (ShortDuration::from_secs(1)..=Limits::MOST.request_timeout).contains(&timeout);
+    if fits { Ok(timeout) } else { Err(format!("{text} is not between 1s and {}", Limits::MOST.request_timeout)) }
 }
 
 impl Issuers {
@@ -46,7 +66,16 @@ impl Issuers {
             denied,
             hosts: self.allow_portal_host,
         });
+        let timeout = self.token_issuer_max_request_timeout.unwrap_or(Limits::MOST.request_timeout);
+        let ceiling = Limits {
+            requests_per_second: self.token_issuer_max_requests_per_second.unwrap_or(Limits::MOST.requests_per_second),
+            concurrency: self.token_issuer_max_concurrency.unwrap_or(Limits::MOST.concurrency),
+            connect_timeout: timeout,
+            first_byte_timeout: timeout,
+            request_timeout: timeout,
+        };
         IssuerPolicy {
+            namespaced_ceiling: Some(ceiling),
             namespaced_disabled: self.disable_namespaced_issuers,
             namespaced_insecure_http: self.allow_insecure_http_for_namespaced_issuers,
             cluster_egress: if self.restrict_cluster_issuers { restricted.clone() } else { EgressPolicy::default() },

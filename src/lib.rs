@@ -14,6 +14,7 @@ pub mod issuer_flags;
 mod kube_api;
 mod kube_proxy;
 pub mod metrics;
+mod plain_text;
 pub mod portal;
 pub mod readiness;
 pub mod registry;

@@ -11,6 +11,10 @@ pub const FINALIZER: &str = "registry-token.dev/revoke";
 /// Secrets are watched by this label only.
 pub const OWNER_LABEL: &str = "registry-token.dev/owner";
 
+/// Label of a Secret with a portal's credentials, set to `true` by its owner: a `TokenIssuer` of the same
+/// namespace may use it.
+pub const CREDENTIALS_LABEL: &str = "registry-token.dev/credentials";
+
 /// The reservation: `<attempt>.<holder>`, while a request for a token may be under way.
 pub const ATTEMPT_ANNOTATION: &str = "registry-token.dev/attempt";
 

@@ -67,6 +67,29 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The most that the CRD lets a spec ask for.
+    pub const MOST: Self = Self {
+        requests_per_second: 10_000,
+        concurrency: 256,
+        connect_timeout: ShortDuration::from_secs(600),
+        first_byte_timeout: ShortDuration::from_secs(600),
+        request_timeout: ShortDuration::from_secs(600),
+    };
+
+    /// The same, where it stays below a ceiling, and the ceiling where it does not.
+    #[must_use]
+    pub fn at_most(&self, ceiling: &Self) -> Self {
+        Self {
+            requests_per_second: self.requests_per_second.min(ceiling.requests_per_second),
+            concurrency: self.concurrency.min(ceiling.concurrency),
+            connect_timeout: self.connect_timeout.min(ceiling.connect_timeout),
+            first_byte_timeout: self.first_byte_timeout.min(ceiling.first_byte_timeout),
+            request_timeout: self.request_timeout.min(ceiling.request_timeout),
+        }
+    }
+}
+
 /// How often the portal's whole list is read, and what of it is believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -95,6 +95,10 @@ pub enum Reason {
     PortalChanged,
     /// The issuer's Secret or a key of it is missing.
     CredentialsMissing,
+    /// A value in the issuer's Secret is not one line of UTF-8 text.
+    CredentialsInvalid,
+    /// The issuer's Secret is not labeled for use by a `TokenIssuer`.
+    CredentialsNotLabeled,
     /// The issuer's CA is missing or is not a certificate.
     TrustMissing,
     /// The portal does not accept the credentials.
@@ -130,6 +134,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether an issuer with this waits for a person: trying again alone does not help.
+    #[must_use]
+    pub const fn waits_for_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialsMissing
+                | Self::CredentialsInvalid
+                | Self::CredentialsNotLabeled
+                | Self::TrustMissing
+                | Self::Unauthorised
+                | Self::NoAccess
+                | Self::MetadataMismatch
+                | Self::Unreadable
+                | Self::NamespacedIssuersDisabled
+                | Self::InsecureHTTPNotAllowed
+        )
+    }
+
     /// Whether what failed with this would fail with everything else that the portal is asked, too.
     #[must_use]
     pub const fn concerns_the_portal(self) -> bool {

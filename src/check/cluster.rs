@@ -1,7 +1,8 @@
 //! Credentials and CA from where the issuer says they are.
 
-use crate::api::{Auth, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
+use crate::api::{Auth, CREDENTIALS_LABEL, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
 use crate::kube_api::Objects;
+use crate::plain_text::{self, NotPlain};
 use crate::portal::thinkwise::Credentials;
 use crate::run::{self, Failure};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -12,13 +13,19 @@ use std::collections::BTreeMap;
 pub(super) struct Cluster {
     client: kube::Client,
     namespace: NamespaceName,
+    /// A Secret must be labeled for its use, as for a `TokenIssuer`.
+    opt_in: bool,
 }
 
 impl Cluster {
-    pub(super) async fn connect(context: Option<&str>, namespace: NamespaceName) -> Result<Self, Failure> {
+    pub(super) async fn connect(
+        context: Option<&str>,
+        namespace: NamespaceName,
+        opt_in: bool,
+    ) -> Result<Self, Failure> {
         run::use_ring()?;
         let config = run::cluster_config(context).await?;
-        Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace })
+        Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace, opt_in })
     }
 
     pub(super) async fn credentials(&self, auth: &Auth) -> Result<Credentials, Failure> {
@@ -42,7 +49,14 @@ impl Cluster {
         let maps: Objects<ConfigMap> = Objects::namespaced(self.client.clone(), namespace.as_str());
         let found =
             maps.get_opt(name.as_str()).await.map_err(|error| format!("the ConfigMap {namespace}/{name}: {error}"))?;
-        let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(key.as_str()));
+        let found = found.unwrap_or_default();
+        if found.binary_data.is_some_and(|data| data.contains_key(key.as_str())) {
+            return Err(format!(
+                "the key \"{key}\" of the ConfigMap {namespace}/{name} is binary data, such as DER or UTF-16: write the CA's certificates there as PEM, in UTF-8"
+            )
+            .into());
+        }
+        let text = found.data.and_then(|mut data| data.remove(key.as_str()));
         Ok(text.ok_or_else(|| format!("the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist"))?)
     }
 
@@ -54,7 +68,15 @@ impl Cluster {
         let missing = || {
             format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
         };
-        Ok(found.ok_or_else(missing)?.data.unwrap_or_default())
+        let found = found.ok_or_else(missing)?;
+        let labeled = found.metadata.labels.as_ref().and_then(|labels| labels.get(CREDENTIALS_LABEL));
+        if self.opt_in && labeled.is_none_or(|value| value != "true") {
+            return Err(format!(
+                "the Secret {namespace}/{name} is not opted in to be used by a TokenIssuer: run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+            )
+            .into());
+        }
+        Ok(found.data.unwrap_or_default())
     }
 
     fn value(
@@ -63,9 +85,12 @@ impl Cluster {
         name: &ObjectName,
         key: &DataKey,
     ) -> Result<String, Failure> {
-        let text = data.get(key.as_str()).and_then(|bytes| std::str::from_utf8(&bytes.0).ok());
-        let text = text.map(|text| text.trim_end_matches(['\n', '\r'])).filter(|text| !text.is_empty());
-        let missing = || format!("the Secret {}/{name} has no key \"{key}\", or it is empty: add it", self.namespace);
-        Ok(text.ok_or_else(missing)?.to_owned())
+        let namespace = &self.namespace;
+        let bytes = data.get(key.as_str()).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+        let text = plain_text::line(bytes).map_err(|problem| match problem {
+            NotPlain::Empty => format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it"),
+            other => format!("the key \"{key}\" of the Secret {namespace}/{name} {other}"),
+        })?;
+        Ok(text.to_owned())
     }
 }

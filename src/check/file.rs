@@ -1,7 +1,9 @@
 //! An issuer in a file, as the API server would read it.
 
 use crate::api::{AllowedNamespaces, GROUP, IssuerSpec, NamespaceName, ObjectName};
+use crate::plain_text;
 use crate::run::Failure;
+use crate::text::clean;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -20,28 +22,57 @@ pub(super) struct IssuerFile {
     pub spec: IssuerSpec,
     /// Fields that an issuer does not have.
     pub unknown: Vec<String>,
+    /// Other issuers in the same file.
+    pub others: Vec<String>,
 }
 
 pub(super) fn read(path: &Path) -> Result<IssuerFile, Failure> {
     let shown = path.display();
-    let mut text = String::new();
+    let mut bytes = vec![];
     let read = if path == Path::new("-") {
-        std::io::stdin().take(LONGEST).read_to_string(&mut text)
+        std::io::stdin().take(LONGEST + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| format!("{shown}: {error}"))?;
-    parse(&text).map_err(|error| format!("{shown}: {error}").into())
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("{shown} is larger than {} MiB: give a file with the issuer alone", LONGEST >> 20).into());
+    }
+    let text = plain_text::document(&bytes).map_err(|problem| format!("{shown} {problem}"))?;
+    parse(text).map_err(|error| format!("{shown}: {error}").into())
+}
+
+/// The documents, and in the place of a list what it holds: `kubectl get -o yaml` writes lists.
+fn flat(documents: Vec<Value>) -> Vec<Value> {
+    let mut found = vec![];
+    for mut document in documents {
+        let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) if is_list => found.extend(items),
+            _ => found.push(document),
+        }
+    }
+    found
+}
+
+fn shown(document: &Value) -> String {
+    let text = |value: &Value| clean(value.as_str().unwrap_or_default());
+    format!("{} {}", text(&document["kind"]), text(&document["metadata"]["name"]))
 }
 
 fn parse(text: &str) -> Result<IssuerFile, Failure> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
+    let documents = flat(serde_saphyr::from_multiple(text)?);
     let is_issuer = |document: &&Value| {
         let version = document["apiVersion"].as_str().unwrap_or_default();
         version.starts_with(GROUP) && matches!(document["kind"].as_str(), Some("ClusterTokenIssuer" | "TokenIssuer"))
     };
-    let found = documents.iter().find(is_issuer);
-    let document = found.ok_or("there is no ClusterTokenIssuer or TokenIssuer of registry-token.dev in it")?;
+    let mut issuers = documents.iter().filter(is_issuer);
+    let document = issuers.next().ok_or_else(|| {
+        let kinds: Vec<String> = documents.iter().take(3).map(shown).filter(|kind| !kind.trim().is_empty()).collect();
+        let instead = if kinds.is_empty() { String::new() } else { format!(", only {}", kinds.join(", ")) };
+        format!("there is no ClusterTokenIssuer or TokenIssuer of registry-token.dev in it{instead}")
+    })?;
+    let others = issuers.map(shown).collect();
     let kind = document["kind"].as_str().unwrap_or_default().to_owned();
     let metadata = &document["metadata"];
     if metadata["name"].is_null() {
@@ -58,7 +89,7 @@ fn parse(text: &str) -> Result<IssuerFile, Failure> {
     }
     let mut unknown = vec![];
     strange("spec", &document["spec"], &known, &mut unknown);
-    Ok(IssuerFile { kind, name, namespace, spec, unknown })
+    Ok(IssuerFile { kind, name, namespace, spec, unknown, others })
 }
 
 /// Reads a part; a failure names the field.
@@ -116,6 +147,28 @@ spec:
         assert_eq!((file.kind.as_str(), file.name.as_str()), ("TokenIssuer", "mine"));
         assert_eq!(file.namespace.map(|name| name.to_string()).as_deref(), Some("team-a"));
         assert!(file.unknown.is_empty(), "{:?}", file.unknown);
+    }
+
+    #[test]
+    fn an_issuer_is_found_in_a_list_as_kubectl_prints_it() {
+        let issuer = GOOD.split("---\n").nth(1).expect("the issuer");
+        let item = issuer.lines().filter(|line| !line.is_empty());
+        let item: String = item
+            .enumerate()
+            .map(|(number, line)| format!("{}{line}\n", if number == 0 { "- " } else { "  " }))
+            .collect();
+        for kind in ["List", "TokenIssuerList"] {
+            let list = format!(
+                "apiVersion: v1\nkind: {kind}\nitems:\n- kind: Secret\n{item}{}",
+                item.replace("name: mine", "name: second")
+            );
+            let file = parse(&list).expect(&list);
+            assert_eq!((file.name.as_str(), file.others.as_slice()), ("mine", &["TokenIssuer second".to_owned()][..]));
+            assert!(file.unknown.is_empty(), "{:?}", file.unknown);
+        }
+        let error =
+            parse("{kind: List, items: [{kind: Pod, metadata: {name: p}}]}").expect_err("no issuer").to_string();
+        assert!(error.contains("no ClusterTokenIssuer") && error.contains("only Pod p"), "{error}");
     }
 
     #[test]

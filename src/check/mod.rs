@@ -25,7 +25,17 @@ pub async fn run(arguments: &Check) -> Result<(), Failure> {
     let settings = settings(arguments, &file).await?;
     let spec = settings.spec.clone();
     println!("{} {}: {}, application {}", file.kind, file.name, spec.url, spec.application);
-    let portal = ThinkwisePortal::new(settings)?;
+    for other in &file.others {
+        println!("  not checked: {other}, which is in the same file");
+    }
+    let trusted = |message: &str| {
+        let given = arguments.access.ca_file.is_some();
+        if given { message.replace("spec.thinkwise.tls", "--ca-file") } else { message.to_owned() }
+    };
+    let mut portal = ThinkwisePortal::new(settings).map_err(|failure| trusted(&failure.message))?;
+    if arguments.access.is_given() {
+        portal = portal.with_login_source(arguments.access.source());
+    }
     match look(&portal, &spec, &mut problems).await {
         Some((interface, resolved)) => {
             for line in report::lines(&interface, &resolved) {
@@ -35,7 +45,7 @@ pub async fn run(arguments: &Check) -> Result<(), Failure> {
         None => println!("  not everything was found"),
     }
     for problem in &problems {
-        println!("PROBLEM {problem}");
+        println!("PROBLEM {}", trusted(problem));
     }
     match problems.len() {
         0 => {
@@ -94,7 +104,7 @@ async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Fail
     let namespace = file.namespace.clone().unwrap_or_else(|| arguments.namespace.clone());
     let needs_cluster = given.is_none() || (ca_given.is_none() && tls.ca_config_map_ref.is_some());
     let cluster = if needs_cluster {
-        Some(cluster::Cluster::connect(arguments.context.as_deref(), namespace).await?)
+        Some(cluster::Cluster::connect(arguments.context.as_deref(), namespace, file.kind == "TokenIssuer").await?)
     } else {
         None
     };

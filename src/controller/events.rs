@@ -5,15 +5,14 @@ use super::context::OPERATOR;
 use crate::kube_api::Objects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event as Written;
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Error};
 use std::time::Duration;
 
-/// A name that an event may bear has 253 characters; the recorder adds a dot and a time in
-/// nanoseconds, 16 digits, to the object's.
+/// A name that an event may have has 253 characters; a dot and a time in nanoseconds, 16 digits, are added to the
+/// object's.
 const LONGEST_TO_RECORD: usize = 253 - 17;
 /// The API server takes 1,024 bytes of a note.
 const NOTE: usize = 900;
@@ -22,7 +21,6 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Tells of facts.
 pub struct Events {
-    recorder: Recorder,
     client: Client,
     holder: String,
 }
@@ -30,52 +28,42 @@ pub struct Events {
 impl Events {
     /// In the name of this process.
     #[must_use]
-    pub fn new(client: Client, holder: String) -> Self {
-        let reporter = Reporter { controller: OPERATOR.to_owned(), instance: Some(holder.clone()) };
-        Self { recorder: Recorder::new(client.clone(), reporter), client, holder }
+    pub const fn new(client: Client, holder: String) -> Self {
+        Self { client, holder }
     }
 
     /// Tells of a fact. A namespace that is going refuses events: then the status alone speaks.
     pub async fn tell(&self, about: &ObjectReference, good: bool, reason: &str, note: &str) {
-        let event = Event {
-            type_: if good { EventType::Normal } else { EventType::Warning },
-            reason: reason.to_owned(),
-            note: Some(bounded(note)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
         let _turn = turn().await;
-        match tokio::time::timeout(WAIT, self.publish(&event, about)).await {
+        match tokio::time::timeout(WAIT, self.publish(about, good, reason, note)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),
             Err(_) => tracing::debug!(reason, "the event got no answer"),
         }
     }
 
-    async fn publish(&self, event: &Event, about: &ObjectReference) -> Result<(), Error> {
+    /// Each fact is an event of its own. kube's recorder would count a second one with the same reason as a repetition
+    /// of the first, whose note says something else.
+    async fn publish(&self, about: &ObjectReference, good: bool, reason: &str, note: &str) -> Result<(), Error> {
         let name = about.name.as_deref().unwrap_or(OPERATOR);
-        if name.len() <= LONGEST_TO_RECORD {
-            return self.recorder.publish(event, about).await;
-        }
-        // The recorder would give the event a name that is too long, and it would be refused.
         let (now, namespace) = (Timestamp::now(), about.namespace.as_deref().unwrap_or("default"));
-        let written = Written {
+        let event = Event {
             metadata: ObjectMeta {
                 name: Some(shortened(name, now)),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },
-            action: Some(event.action.clone()),
-            reason: Some(event.reason.clone()),
-            note: event.note.clone(),
-            type_: Some(if event.type_ == EventType::Normal { "Normal" } else { "Warning" }.to_owned()),
+            action: Some("Reconcile".to_owned()),
+            reason: Some(reason.to_owned()),
+            note: Some(bounded(note)),
+            type_: Some(if good { "Normal" } else { "Warning" }.to_owned()),
             event_time: Some(MicroTime(now)),
             regarding: Some(about.clone()),
             reporting_controller: Some(OPERATOR.to_owned()),
             reporting_instance: Some(self.holder.chars().take(128).collect()),
-            ..Written::default()
+            ..Event::default()
         };
-        Objects::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &written).await.map(drop)
+        Objects::namespaced(self.client.clone(), namespace).create(&PostParams::default(), &event).await.map(drop)
     }
 }
 

@@ -1,22 +1,20 @@
 //! Issuers: their credentials, their portal, and whether it answers.
 
-use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::hands::SEND_WITHIN;
+use super::issuer_credentials::{ca, credentials, credentials_name, credentials_secret, namespace_of};
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey, RegistryLogin};
 use super::world::asked;
-use crate::api::{IssuerSpec, Limits, LoginCheck, OwnershipMarker, Reason, Tls};
+use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
 use crate::domain::dockerconfig::registries_hash;
 use crate::domain::marker::IssuerTag;
 use crate::domain::observed::{IssuerFacts, LoginMode};
-use crate::kube_api::Objects;
 use crate::portal::limits::{Gate, Priority};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
 use crate::portal::{Failure, Portal, Resolved, Rows};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use ring::digest::SHA256;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,15 +31,14 @@ pub async fn prepare(
 ) -> Result<Arc<Handle>, NotReady> {
     let spec = object.spec();
     ctx.policy.check(key.kind, spec)?;
-    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    let secret = credentials_secret(ctx, namespace, spec).await?;
+    let secret = credentials_secret(ctx, key, spec).await?;
     let credentials_go = secret.metadata.deletion_timestamp.is_some();
-    let credentials = credentials(namespace, spec, secret)?;
+    let credentials = credentials(namespace_of(ctx, key), spec, secret)?;
     let thinkwise = spec
         .thinkwise
         .clone()
         .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
-    let ca_pem = trust(ctx, namespace, thinkwise.tls.as_ref()).await?;
+    let ca_pem = ca(ctx, key, thinkwise.tls.as_ref()).await?;
     let mut registries: Vec<RegistryLogin> = vec![];
     for registry in &spec.registries {
         let host = registry.stored_host();
@@ -49,18 +46,19 @@ pub async fn prepare(
         if registries.iter().any(|known| known.host == host) {
             continue;
         }
-        let ca_pem = trust(ctx, namespace, registry.tls.as_ref()).await?;
+        let ca_pem = ca(ctx, key, registry.tls.as_ref()).await?;
         let egress = ctx.policy.egress(key.kind).clone();
         registries.push(RegistryLogin { host, ca_pem, egress });
     }
     let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
-    let gate = ctx.issuers.gate(key, &spec.limits);
+    let limits = ctx.policy.limits(key.kind, &spec.limits);
+    let gate = ctx.issuers.gate(key, &limits);
     let portal = if let Some(former) = ctx.issuers.client(key, &inputs) {
         former
     } else {
         let settings = Settings {
             spec: thinkwise,
-            limits: spec.limits.clone(),
+            limits: limits.clone(),
             credentials,
             ca_pem,
             keep: spec.audit.interval.0,
@@ -78,7 +76,7 @@ pub async fn prepare(
         registries: registries_hash(&hosts),
         inputs,
         description_max: resolved.description_max,
-        longest_answer: longest_answer(&spec.limits),
+        longest_answer: longest_answer(&limits),
         deleting: object.deleting(),
         held,
         list_visible: resolved.list_hidden.is_none(),
@@ -94,6 +92,7 @@ pub async fn prepare(
         facts,
         hosts,
         registries,
+        limits,
         resolved,
         credentials,
         credentials_go,
@@ -146,64 +145,4 @@ pub fn longest_answer(limits: &Limits) -> Duration {
 
 fn said(failure: &Failure) -> NotReady {
     (failure.reason, failure.message.clone())
-}
-
-/// Name of the Secret with the portal's credentials.
-pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
-    let auth = &spec.thinkwise.as_ref()?.auth;
-    let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
-    basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
-}
-
-async fn credentials_secret(ctx: &Context, namespace: &str, spec: &IssuerSpec) -> Result<Secret, NotReady> {
-    let name = credentials_name(spec).unwrap_or_default();
-    let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's Secret", secrets.get_opt(&name)).await.map_err(unasked)?;
-    found.ok_or_else(|| {
-        (
-            Reason::CredentialsMissing,
-            format!("the Secret {namespace}/{name} with the portal's credentials does not exist: create it"),
-        )
-    })
-}
-
-fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, NotReady> {
-    let name = credentials_name(spec).unwrap_or_default();
-    let data = secret.data.unwrap_or_default();
-    let value = |key: &str| {
-        let bytes = data.get(key).filter(|bytes| !bytes.0.is_empty());
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
-        text.map(|text| text.trim_end_matches(['\n', '\r']).to_owned()).ok_or_else(|| {
-            (
-                Reason::CredentialsMissing,
-                format!("the Secret {namespace}/{name} has no key {key:?}, or it is empty: add it"),
-            )
-        })
-    };
-    let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
-    if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
-        let password = SecretString::from(value(basic.secret_ref.password_key.as_str())?);
-        return Ok(Credentials::Basic { username: value(basic.secret_ref.username_key.as_str())?, password });
-    }
-    let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
-    let keys = keys.ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret".to_owned()))?;
-    let client_secret = SecretString::from(value(keys.client_secret_key.as_str())?);
-    Ok(Credentials::ClientCredentials { client_id: value(keys.client_id_key.as_str())?, client_secret })
-}
-
-async fn trust(ctx: &Context, namespace: &str, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {
-    let Some(tls) = tls.cloned() else { return Ok(None) };
-    let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
-    let maps: Objects<ConfigMap> = Objects::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's ConfigMap", maps.get_opt(reference.name.as_str())).await.map_err(unasked)?;
-    let text = found.and_then(|map| map.data).and_then(|mut data| data.remove(reference.key.as_str()));
-    text.map(Some).ok_or_else(|| {
-        let (name, key) = (reference.name, reference.key);
-        (Reason::TrustMissing, format!("the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist: create it with the CA's certificates"))
-    })
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn unasked(error: ClusterError) -> NotReady {
-    (Reason::ClusterUnavailable, error.to_string())
 }

@@ -3,13 +3,14 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
-use super::issuer::credentials_name;
+use super::issuer_credentials::{credentials_name, may_use, namespace_of};
 use super::issuer_kind::IssuerObject;
 use super::issuers::IssuerKey;
-use crate::api::{FINALIZER, ObjectName, RegistryToken};
+use crate::api::{FINALIZER, IssuerKind, ObjectName, RegistryToken};
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
+use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -26,9 +27,8 @@ pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
 }
 
 fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Objects<Secret>, String)> {
-    let key = object.key();
-    let namespace = if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace };
-    Some((Objects::namespaced(ctx.client.clone(), namespace), credentials_name(object.spec())?))
+    let namespaced = Objects::namespaced(ctx.client.clone(), namespace_of(ctx, &object.key()));
+    Some((namespaced, credentials_name(object.spec())?))
 }
 
 /// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
@@ -51,7 +51,7 @@ where
             });
             object = call("note the issuer's Secret", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
         }
-        mark_secret(&secrets, &secret, true).await?;
+        mark_secret(&secrets, &secret, Some(object.key().kind)).await?;
     }
     if let Some(body) = finalizers(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
         object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
@@ -99,13 +99,18 @@ async fn let_go<I: IssuerObject>(
     secrets: &Objects<Secret>,
     name: &str,
 ) -> Result<(), ClusterError> {
-    if ctx.others_hold_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, false).await }
+    if ctx.others_hold_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, None).await }
 }
 
-async fn mark_secret(secrets: &Objects<Secret>, name: &str, wanted: bool) -> Result<(), ClusterError> {
+/// Puts our finalizer on a Secret for an issuer of this kind, or takes it off.
+async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKind>) -> Result<(), ClusterError> {
+    let wanted = by.is_some();
     let found = call("read the issuer's Secret", secrets.get_metadata_opt(name)).await?;
-    // One that is being deleted takes no new finalizer.
-    let found = found.filter(|secret| !wanted || secret.meta().deletion_timestamp.is_none());
+    // One that is being deleted takes no new finalizer, and one that is not opted in stays untouched.
+    let may_hold = |kind, secret: &PartialObjectMeta<Secret>| {
+        secret.meta().deletion_timestamp.is_none() && may_use(kind, secret.meta().labels.as_ref())
+    };
+    let found = found.filter(|secret| by.is_none_or(|kind| may_hold(kind, secret)));
     if let Some(secret) = found
         && let Some(body) = finalizers(secret.finalizers(), secret.resource_version().as_deref(), wanted)
     {

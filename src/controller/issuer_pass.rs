@@ -212,7 +212,14 @@ fn note(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Handle>, (Reason, Str
         (Ok(handle), _) => (Entry::Ready(Arc::clone(handle)), true),
         (Err((reason, message)), Some(Entry::NotReady(old, said))) => {
             // What a person is to mend may be another thing now; what a network says differs each time.
-            let steady = matches!(reason, Reason::CredentialsMissing | Reason::TrustMissing | Reason::MetadataMismatch);
+            let steady = matches!(
+                reason,
+                Reason::CredentialsMissing
+                    | Reason::CredentialsInvalid
+                    | Reason::CredentialsNotLabeled
+                    | Reason::TrustMissing
+                    | Reason::MetadataMismatch
+            );
             (Entry::NotReady(*reason, message.clone()), old != reason || (steady && said != message))
         }
         (Err((reason, message)), _) => (Entry::NotReady(*reason, message.clone()), true),

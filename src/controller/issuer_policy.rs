@@ -1,7 +1,7 @@
 //! What the operator's admin allows issuers, by flags.
 
 use super::issuer::NotReady;
-use crate::api::{IssuerKind, IssuerSpec, Reason};
+use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
 use crate::portal::EgressPolicy;
 
 /// What the operator's admin allows issuers. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
@@ -12,6 +12,8 @@ pub struct IssuerPolicy {
     pub namespaced_disabled: bool,
     /// Whether a `TokenIssuer` may set `allowInsecureHTTP`.
     pub namespaced_insecure_http: bool,
+    /// The most that the limits of a `TokenIssuer` may ask for.
+    pub namespaced_ceiling: Option<Limits>,
     /// Which addresses are connected to for a `TokenIssuer`.
     pub namespaced_egress: EgressPolicy,
     /// Which addresses are connected to for a `ClusterTokenIssuer`.
@@ -25,6 +27,15 @@ impl IssuerPolicy {
         match kind {
             IssuerKind::ClusterTokenIssuer => &self.cluster_egress,
             IssuerKind::TokenIssuer => &self.namespaced_egress,
+        }
+    }
+
+    /// How hard an issuer of this kind may work its portal, where its spec says this.
+    #[must_use]
+    pub fn limits(&self, kind: IssuerKind, spec: &Limits) -> Limits {
+        match (kind, &self.namespaced_ceiling) {
+            (IssuerKind::TokenIssuer, Some(ceiling)) => spec.at_most(ceiling),
+            _ => spec.clone(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::issuer::NotReady;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Audited, Handle};
-use crate::api::{ConditionType, IssuerStatus, PortalLocation, Reason, RegistryToken};
+use crate::api::{ConditionType, IssuerStatus, Limits, PortalLocation, Reason, RegistryToken};
 use crate::domain::audit::Left;
 use crate::domain::conditions::{self, Said, Truth};
 use crate::domain::fault::Fault;
@@ -139,12 +139,24 @@ fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'
         );
         return (Reason::CredentialsDeleting, message);
     }
-    if let Some(message) = overworked(object, told.users) {
+    if let Some(message) = overworked(&handle.limits, told.users) {
         return (Reason::RotationTooFrequent, message);
     }
-    let notes = handle.resolved.notes.join("; ");
+    let mut notes = handle.resolved.notes.clone();
+    notes.extend(lowered(&object.spec().limits, &handle.limits));
+    let notes = notes.join("; ");
     let message = "the portal lists its tokens as configured";
     (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
+}
+
+/// What the operator's own bounds leave of the limits of a spec, where that is less.
+fn lowered(asked: &Limits, given: &Limits) -> Option<String> {
+    (asked != given).then(|| {
+        format!(
+            "spec.limits is above the operator's ceiling for a TokenIssuer, so this is used: {} requests a second, concurrency {}, requestTimeout {}",
+            given.requests_per_second, given.concurrency, given.request_timeout
+        )
+    })
 }
 
 /// What follows where the portal lists nothing to our user.
@@ -185,11 +197,11 @@ fn unaudited(failed: Option<&Fault>, left: Option<&Left>) -> Option<String> {
 const REQUESTS: f64 = 4.0;
 
 /// Whether the rotations of all its objects leave less than half of the issuer's rate to others.
-fn overworked(object: &dyn IssuerObject, users: &[Arc<RegistryToken>]) -> Option<String> {
+fn overworked(limits: &Limits, users: &[Arc<RegistryToken>]) -> Option<String> {
     let intervals =
         users.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
     let needed: f64 = intervals.map(|seconds| REQUESTS / seconds.max(1.0)).sum();
-    let rate = f64::from(object.spec().limits.requests_per_second);
+    let rate = f64::from(limits.requests_per_second);
     (needed > rate / 2.0).then(|| {
         format!(
             "the rotations of {} objects need {needed:.1} requests a second, and limits.requestsPerSecond is {rate}: raise it, or rotate less often",

@@ -57,6 +57,8 @@ pub struct Handle {
     pub hosts: Vec<String>,
     /// The same, with whom to trust there.
     pub registries: Vec<RegistryLogin>,
+    /// How hard the portal may be worked, within the operator's own bounds.
+    pub limits: Limits,
     /// What the portal is like.
     pub resolved: Resolved,
     /// Name of the Secret with its credentials.

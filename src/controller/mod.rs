@@ -7,6 +7,7 @@ mod context;
 mod events;
 mod hands;
 mod issuer;
+mod issuer_credentials;
 mod issuer_hold;
 mod issuer_kind;
 mod issuer_pass;

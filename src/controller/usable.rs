@@ -6,7 +6,7 @@ use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, FINALIZER, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
 use crate::domain::fault::Fault;
-use crate::domain::faults::waiting;
+use crate::domain::faults::{issuer_not_found, waiting};
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
@@ -39,7 +39,10 @@ pub async fn check_usable(ctx: &Context, key: &IssuerKey, namespace: &str, handl
     let because = |reason, message: &str| Err(Withdrawn::Because(waiting(reason, message.to_owned())));
     let object = match read {
         Ok(Some(object)) => object,
-        Ok(None) => return because(Reason::IssuerNotFound, "the issuer does not exist any more: create it again"),
+        Ok(None) => {
+            let issuer = format!("{} {}", key.kind, key.name);
+            return Err(Withdrawn::Because(issuer_not_found(&issuer)));
+        }
         Err(error) => return Err(Withdrawn::Unread(error)),
     };
     if object.deleting() {
@@ -70,11 +73,12 @@ async fn allowed(ctx: &Context, rule: Option<&AllowedNamespaces>, namespace: &st
     let selector = rule.selector.clone().unwrap_or_default();
     match kube::core::Selector::try_from(selector) {
         Ok(selector) if selector.matches(&labels) => Ok(()),
-        _ => Err(Withdrawn::Because(waiting(
-            Reason::NamespaceNotAllowed,
-            format!(
+        _ => Err(Withdrawn::Because(Fault {
+            reason: Reason::NamespaceNotAllowed,
+            stalled: true,
+            message: format!(
                 "the issuer does not serve the namespace {namespace}: label the namespace as the issuer's allowedNamespaces.selector asks, or use another issuer"
             ),
-        ))),
+        })),
     }
 }

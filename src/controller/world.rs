@@ -107,6 +107,7 @@ impl World {
             finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
             description: spec.description.clone(),
             secret_name: self.secret_name(),
+            issuer: spec.issuer_ref.to_string(),
             rotation: spec
                 .rotation
                 .as_ref()

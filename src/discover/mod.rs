@@ -7,6 +7,7 @@ mod row;
 mod survey;
 
 use self::survey::Clear;
+use crate::access::in_flags;
 use crate::api::{
     Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef,
     RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
@@ -16,7 +17,7 @@ use crate::portal::thinkwise::interface::Interface;
 use crate::portal::thinkwise::metadata::Catalog;
 use crate::portal::thinkwise::resolve::{Mismatch, resolve_with};
 use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{EgressPolicy, Portal as _};
+use crate::portal::{self, EgressPolicy, Portal as _};
 use crate::run::Failure;
 
 /// Looks at a portal and prints an issuer for it.
@@ -39,15 +40,20 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
         keep,
         egress: EgressPolicy::default(),
     };
-    let portal = ThinkwisePortal::new(settings.clone())?;
-    let catalog = portal.read_catalog().await?;
+    let connect = |settings| {
+        let portal = ThinkwisePortal::new(settings).map_err(|failure| failed(&failure))?;
+        Ok::<_, Failure>(portal.with_login_source(arguments.access.source()))
+    };
+    let portal = connect(settings.clone())?;
+    let catalog = portal.read_catalog().await.map_err(|failure| failed(&failure))?;
     let clear = survey::show(&portal, &catalog, &spec);
     let problems = match fit(&portal, &catalog, &clear, &mut spec, &values).await {
         Ok(interface) => {
             let (table, tasks) = interface.as_spec();
             (spec.table, spec.tasks) = (table, Some(tasks));
             // With what was found, as the operator will have it: the list is read, and only that.
-            let resolved = ThinkwisePortal::new(Settings { spec: spec.clone(), ..settings })?.resolve().await?;
+            let found = connect(Settings { spec: spec.clone(), ..settings })?;
+            let resolved = found.resolve().await.map_err(|failure| failed(&failure))?;
             survey::show_found(&interface, &resolved);
             vec![]
         }
@@ -63,6 +69,11 @@ pub async fn run(arguments: &Discover) -> Result<(), Failure> {
     }
     survey::show_problems(&problems);
     Err("the issuer on standard output is not complete: see above what to set in it, or give --value, --table, --request, --edit-description, --revoke".into())
+}
+
+/// There is no spec yet: what went wrong is said with the flags that were given.
+fn failed(failure: &portal::Failure) -> Failure {
+    in_flags(&failure.message).into()
 }
 
 /// What fits; a row for a request that is bound is looked for where none is given.

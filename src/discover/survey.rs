@@ -1,6 +1,6 @@
 //! What was seen and found, for people: on standard error.
 
-use crate::api::Thinkwise;
+use crate::api::{CREDENTIALS_LABEL, Thinkwise};
 use crate::cli::{Discover, Kind};
 use crate::portal::thinkwise::ThinkwisePortal;
 use crate::portal::thinkwise::find::{Candidate, Choice, choose, edits, requests, revocations, tables};
@@ -113,6 +113,9 @@ pub(super) fn show_next(arguments: &Discover) {
         "  kubectl -n {namespace} create secret generic {secret} --from-literal={id_key}={} --from-file={secret_key}={file}",
         quoted(user)
     );
+    if arguments.kind == Kind::TokenIssuer {
+        eprintln!("  kubectl -n {namespace} label secret {secret} {CREDENTIALS_LABEL}=true");
+    }
     eprintln!("  registry-token-operator check -f issuer.yaml");
     eprintln!("  kubectl apply -f issuer.yaml");
 }

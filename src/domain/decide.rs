@@ -5,7 +5,8 @@ use super::due::{due, proves_absence, stuck, unsettled, until_doubt, until_due};
 use super::errand::asked;
 use super::fault::Fault;
 use super::faults::{
-    issuer_deleting, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered, waiting,
+    issuer_deleting, issuer_not_found, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered,
+    waiting,
 };
 use super::identity::same_id;
 use super::leaving::leaving;
@@ -124,13 +125,11 @@ fn usable(seen: &Observed) -> Result<&IssuerFacts, Action> {
     match &seen.issuer {
         IssuerView::Ready(facts) => Ok(facts),
         IssuerView::Unknown => Err(Action::Rest),
-        IssuerView::Missing => {
-            let message = "the issuer that spec.issuerRef names does not exist: create it, or check kind and name";
-            Err(unless_working(seen, waiting(Reason::IssuerNotFound, message.to_owned())))
-        }
+        IssuerView::Missing => Err(unless_working(seen, issuer_not_found(&seen.object.issuer))),
         IssuerView::NotReady { reason, message } => {
             let message = format!("the issuer is not ready ({reason}): {message}");
-            Err(unless_working(seen, waiting(Reason::IssuerNotReady, message)))
+            let stalled = reason.waits_for_a_person();
+            Err(unless_working(seen, Fault { stalled, ..waiting(Reason::IssuerNotReady, message) }))
         }
     }
 }

@@ -54,7 +54,7 @@ fn what_forbids_an_attempt_keeps_the_finalizer_off_too() {
     of_issuer(&mut long, |facts| facts.description_max = Some(MARKER_LENGTH + 3));
     for (seen, why) in [
         (suspended, (Reason::Suspended, false)),
-        (going, (Reason::IssuerDeleting, false)),
+        (going, (Reason::IssuerDeleting, true)),
         (long, (Reason::DescriptionTooLong, true)),
     ] {
         assert_eq!(reason(&decide(&seen)), Some(why));
@@ -94,9 +94,9 @@ fn only_what_is_guarded_by_its_version_may_be_begun_on_a_cache() {
 #[test]
 fn without_its_issuer_a_new_object_waits_and_says_why() {
     let missing = Observed { issuer: IssuerView::Missing, ..new() };
-    assert_eq!(reason(&decide(&missing)), Some((Reason::IssuerNotFound, false)));
+    assert_eq!(reason(&decide(&missing)), Some((Reason::IssuerNotFound, true)));
     let action = decide(&Observed { issuer: not_ready(), ..new() });
-    assert_eq!(reason(&action), Some((Reason::IssuerNotReady, false)));
+    assert_eq!(reason(&action), Some((Reason::IssuerNotReady, true)), "a person writes another password");
     assert!(format!("{action:?}").contains("Unauthorised"));
     assert_eq!(decide(&Observed { issuer: IssuerView::Unknown, ..new() }), Action::Rest, "nothing is known yet");
 }
@@ -115,7 +115,7 @@ fn an_issuer_that_goes_gets_no_new_request_and_costs_a_working_object_nothing() 
     let going = |seen: &mut Observed| of_issuer(seen, |facts| facts.deleting = true);
     let mut seen = new();
     going(&mut seen);
-    assert_eq!(reason(&decide(&seen)), Some((Reason::IssuerDeleting, false)));
+    assert_eq!(reason(&decide(&seen)), Some((Reason::IssuerDeleting, true)));
     assert_eq!(decide(&but(going)), Action::Rest);
 }
 

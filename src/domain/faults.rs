@@ -58,10 +58,19 @@ pub fn unanswered() -> Fault {
     )
 }
 
+/// The issuer is not there.
+#[must_use]
+pub fn issuer_not_found(issuer: &str) -> Fault {
+    let message = format!(
+        "{issuer}, which spec.issuerRef names, does not exist: create it. If the name is wrong, create another RegistryToken, since issuerRef cannot be changed"
+    );
+    stalled(Reason::IssuerNotFound, &message)
+}
+
 /// The issuer goes.
 #[must_use]
 pub fn issuer_deleting() -> Fault {
-    waiting(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object".to_owned())
+    stalled(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object")
 }
 
 /// Nothing new is begun.

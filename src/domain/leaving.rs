@@ -32,7 +32,10 @@ pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
         IssuerView::Unknown => Action::Rest,
         IssuerView::Missing => Action::Wait(waiting(
             Reason::IssuerNotFound,
-            "the issuer is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand".to_owned(),
+            format!(
+                "{} is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand",
+                seen.object.issuer
+            ),
         )),
         IssuerView::NotReady { reason, message } => Action::Wait(waiting(
             Reason::IssuerNotReady,

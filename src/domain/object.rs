@@ -26,6 +26,8 @@ pub struct Object {
     pub description: String,
     /// Name of its Secret.
     pub secret_name: String,
+    /// Kind and name of its issuer, for messages.
+    pub issuer: String,
     /// `spec.rotation`; never, where it is absent.
     pub rotation: Option<Rotation>,
     /// Nothing new is begun.

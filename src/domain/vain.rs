@@ -48,11 +48,15 @@ impl Vain {
     }
 }
 
-/// Whether trying again soon is of no use. A Secret of somebody else is looked for soon: no event tells
-/// that it went, and its metadata alone are read.
+/// Whether trying again soon is of no use. Some faults cost little to look at again, and no event tells that they are
+/// over: a Secret of somebody else, of which only the metadata is read, and what keeps an issuer from being used.
 #[must_use]
-pub fn lasts(fault: &Fault) -> bool {
-    fault.stalled && fault.reason != Reason::SecretNotOurs
+pub const fn lasts(fault: &Fault) -> bool {
+    let looked_at_soon = matches!(
+        fault.reason,
+        Reason::SecretNotOurs | Reason::IssuerNotFound | Reason::IssuerDeleting | Reason::NamespaceNotAllowed
+    );
+    fault.stalled && !looked_at_soon
 }
 
 /// What a refusal stood on.

@@ -212,7 +212,7 @@ async fn start_operator(control_plane: &ControlPlane) -> Operator {
 
 fn manifests(portal: &Simulator, namespace: &str, like: &Portal) -> String {
     let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     });
     let id: Value = if like.id_in_answer { json!("container_token_id") } else { Value::Null };

@@ -52,7 +52,7 @@ where
 }
 
 fn credentials() -> Value {
-    json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s", "password": "portal-password"}})
+    json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s", "password": "portal-password"}})
 }
 
 impl Cell {

@@ -25,6 +25,7 @@ pub fn see(object: &Obj, setting: &Setting) -> Object {
         finalizer: object.finalizer,
         description: object.description.clone(),
         secret_name: "pull".to_owned(),
+        issuer: "ClusterTokenIssuer default".to_owned(),
         rotation: setting.rotation(),
         suspended: object.suspended,
         reissue: object.reissue,

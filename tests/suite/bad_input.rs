@@ -36,10 +36,28 @@ async fn mends(team: &Team) {
 async fn an_unknown_issuer() {
     let team = Team::bare(stage(), "no-issuer", Config::default()).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotFound", "create it").await;
+    says(&team, "IssuerNotFound", "TokenIssuer portal, which spec.issuerRef names, does not exist: create it").await;
+    team.until_condition("pull", "Stalled", "True", "IssuerNotFound").await;
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
     mends(&team).await;
+}
+
+#[tokio::test]
+async fn another_cause_of_the_same_reason_is_another_event() {
+    let team = Team::bare(stage(), "other-cause", Config::default()).await;
+    team.issuer(json!({})).await;
+    team.token("pull", "waits").await;
+    says(&team, "IssuerNotReady", "(CredentialsMissing)").await;
+    team.credentials("mistyped").await;
+    let events: kube::Api<k8s_openapi::api::core::v1::Event> =
+        kube::Api::namespaced(team.client.clone(), &team.namespace);
+    crate::control_plane::eventually("an event about the new cause", crate::stage::LIMIT, async || {
+        let all = events.list(&kube::api::ListParams::default()).await.map_err(|error| error.to_string())?;
+        let notes: Vec<String> = all.items.into_iter().filter_map(|event| event.message).collect();
+        if notes.iter().any(|note| note.contains("(Unauthorised)")) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -49,7 +67,7 @@ async fn the_issuers_secret_is_absent_and_then_lacks_a_key() {
     team.token("pull", "waits").await;
     says(&team, "IssuerNotReady", "with the portal's credentials does not exist: create it").await;
     let secret: Secret =
-        serde_json::from_value(json!({"metadata": {"name": "portal"}, "stringData": {"username": "k8s"}}))
+        serde_json::from_value(json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s"}}))
             .expect("a Secret");
     team.secrets().create(&PostParams::default(), &secret).await.expect("created");
     comes_to_say(&team, "has no key \"password\", or it is empty: add it").await;
@@ -61,7 +79,7 @@ async fn the_issuers_secret_is_absent_and_then_lacks_a_key() {
 async fn the_issuers_secret_lacks_a_key() {
     let team = Team::bare(stage(), "no-key", Config::default()).await;
     let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal"}, "stringData": {"username": "k8s"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s"},
     });
     team.apply(secret).await;
     team.issuer(json!({})).await;

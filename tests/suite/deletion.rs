@@ -178,7 +178,7 @@ async fn a_changed_secret_ref_moves_the_finalizer() {
     };
     held("portal", true).await;
     team.apply(json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     }))
     .await;

@@ -58,7 +58,7 @@ async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator
     // Other credentials, the former ones deleted, then the rest.
     moved
         .apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2"},
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2", "labels": {"registry-token.dev/credentials": "true"}},
             "stringData": {"username": "k8s", "password": "portal-password"},
         }))
         .await;

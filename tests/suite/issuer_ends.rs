@@ -50,7 +50,7 @@ impl Team {
 
     async fn other_credentials(&self, name: &str, password: &str) {
         self.apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": {"registry-token.dev/credentials": "true"}},
             "stringData": {"username": "k8s", "password": password},
         }))
         .await;

@@ -105,7 +105,7 @@ async fn another_login_is_taken_up_within_a_minute_though_the_former_still_works
     team.token("pull", "stays").await;
     team.until_settled("pull").await;
     team.apply(json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "successor", "password": "portal-password"},
     }))
     .await;

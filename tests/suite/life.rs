@@ -141,7 +141,7 @@ async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked
 async fn a_portal_with_other_names_and_client_credentials_serves_as_well() {
     let team = Team::bare(crate::stage::stage(), "dutch", Config { names: Names::dutch(), ..Config::default() }).await;
     team.apply(json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"client_id": "operator", "client_secret": "client-secret"},
     }))
     .await;

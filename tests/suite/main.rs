@@ -33,6 +33,7 @@ mod first_steps;
 mod forged;
 mod hidden;
 mod issuer_audits;
+mod issuer_credentials;
 mod issuer_ends;
 mod issuer_says;
 mod issuers;

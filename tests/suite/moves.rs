@@ -15,7 +15,7 @@ use std::time::Duration;
 async fn second(team: &Team, changes: Value) -> String {
     let namespace = team.control_plane.namespace("copy").await.expect("a namespace");
     let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     });
     let issuer = json!({

@@ -106,7 +106,7 @@ const CLIENT_SECRET: &str = "client-hush+/%-7c1d";
 /// A second issuer of the same portal, which logs in with client credentials, and a token of it.
 async fn by_client_credentials(team: &Team) {
     team.apply(json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client-login"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client-login", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"client_id": "operator", "client_secret": CLIENT_SECRET},
     }))
     .await;

@@ -116,7 +116,7 @@ impl Team {
     /// The Secret with the portal's credentials.
     pub async fn credentials(&self, password: &str) {
         self.apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal"},
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}},
             "stringData": {"username": "k8s", "password": password},
         }))
         .await;

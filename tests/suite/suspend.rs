@@ -17,6 +17,7 @@ async fn a_suspended_object_asks_for_nothing_until_it_is_resumed() {
     let waits = team.until("pull", "False", "Suspended").await;
     assert!(ready(&waits).2.contains("set it to false"), "{}", ready(&waits).2);
     assert_eq!(condition(&waits, "Suspended").expect("said")["status"], "True");
+    assert_eq!(team.until_told("pull", "Suspended").await.type_.as_deref(), Some("Normal"), "it is no fault");
     team.silent_for("pull", Duration::from_secs(3)).await;
     assert!(team.secrets().get_opt("pull").await.expect("asked").is_none());
     team.delete("pull").await;

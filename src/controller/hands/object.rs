@@ -1,7 +1,7 @@
 //! The object: read, its finalizer, its status; and its issuer as the attempt reads it.
 
 use super::{Hands, unanswered};
-use crate::api::{FINALIZER, RegistryToken, RegistryTokenStatus};
+use crate::api::{FINALIZER, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::usable::{Withdrawn, check_usable};
 use crate::domain::effect::Answer;
@@ -92,7 +92,8 @@ impl Hands<'_> {
     /// an event too.
     pub(super) async fn write_status(&mut self, status: RegistryTokenStatus) -> Answer {
         let former = ready_word(self.world.object.status.as_ref());
-        let former = former.map(|(value, reason, _)| (value.to_owned(), reason.to_owned()));
+        let former = former
+            .map(|(value, reason, message)| (value.to_owned(), reason.to_owned(), cause(reason, message).to_owned()));
         let mut object = RegistryToken::clone(&self.world.object);
         // The version guards the write; what else is in the metadata is not ours to repeat.
         object.metadata = ObjectMeta {
@@ -133,12 +134,23 @@ impl Hands<'_> {
         self.ctx.events.tell(&self.world.reference(), false, STATUS_NOT_WRITTEN, &note).await;
     }
 
-    async fn tell_change(&self, former: Option<(String, String)>) {
+    async fn tell_change(&self, former: Option<(String, String, String)>) {
         let Some((value, reason, message)) = ready_word(self.world.object.status.as_ref()) else { return };
-        if former.as_ref().is_some_and(|(was, why)| was == value && why == reason) {
+        let same = |(was, why, from): &(String, String, String)| {
+            was == value && why == reason && from == cause(reason, message)
+        };
+        if former.as_ref().is_some_and(same) {
             return;
         }
         tracing::info!(object = %self.world.name(), ready = value, reason, detail = message, "status changed");
-        self.ctx.events.tell(&self.world.reference(), value == "True", reason, message).await;
+        // Somebody suspended it on purpose: that it waits is no fault.
+        let good = value == "True" || self.world.object.spec.suspend;
+        self.ctx.events.tell(&self.world.reference(), good, reason, message).await;
     }
+}
+
+/// The issuer's own reason, as the message repeats it: another one is another event. What follows may differ each time.
+fn cause<'a>(reason: &str, message: &'a str) -> &'a str {
+    let repeats = reason == Reason::IssuerNotReady.to_string();
+    message.split_once(':').filter(|_| repeats).map_or("", |(cause, _)| cause)
 }

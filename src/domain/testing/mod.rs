@@ -206,6 +206,7 @@ pub fn new() -> Observed {
         finalizer: true,
         description: "prod".into(),
         secret_name: "pull".into(),
+        issuer: "ClusterTokenIssuer default".into(),
         rotation: None,
         suspended: false,
         reissue: true,

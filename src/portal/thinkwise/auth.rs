@@ -53,6 +53,10 @@ impl Login {
         &self.hint
     }
 
+    pub(super) fn set_hint(&mut self, hint: String) {
+        self.hint = hint;
+    }
+
     /// What the next request carries. A failure means that no request was sent.
     pub(super) async fn ticket(&self, http: &HttpClient, deadline: Instant) -> Result<Ticket, Failure> {
         match &self.way {

@@ -6,6 +6,7 @@ use crate::http::{self, BodyError, Client, ClientOptions, EgressPolicy};
 use reqwest::{Request, Response};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 use zeroize::Zeroizing;
 
 pub(super) use crate::http::{Share, drain};
@@ -47,7 +48,7 @@ impl HttpClient {
 
     /// Sends a request once and waits for the answer's head.
     pub(super) async fn send(&self, request: Request, deadline: Instant) -> Result<Response, Failure> {
-        let host = request.url().host_str().unwrap_or("the portal").to_owned();
+        let host = host(request.url());
         let now = Instant::now();
         if deadline <= now {
             return Err(Failure::new(Sent::No, Reason::TimedOut, format!("no time was left to ask {host}")));
@@ -58,6 +59,12 @@ impl HttpClient {
             Err(_) => Err(late(&format!("{host} did not answer within {:?}", end - now))),
         }
     }
+}
+
+/// Host and port, for people; a port that is usual is left out.
+fn host(url: &Url) -> String {
+    let name = url.host_str().unwrap_or("the portal");
+    url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }
 
 fn late(message: &str) -> Failure {
@@ -85,7 +92,7 @@ pub(super) async fn large_body(
 }
 
 fn host_of(response: &Response) -> String {
-    response.url().host_str().unwrap_or("the portal").to_owned()
+    host(response.url())
 }
 
 fn unread(error: BodyError, limit: usize, host: &str) -> Failure {

@@ -139,6 +139,13 @@ impl ThinkwisePortal {
         })
     }
 
+    /// Names the source of the credentials in messages, where that is not the Secret of the spec.
+    #[must_use]
+    pub fn with_login_source(mut self, source: String) -> Self {
+        self.login.set_hint(source);
+        self
+    }
+
     fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
         Subject { kind, name, application: &self.spec.application, login: self.login.hint() }
     }

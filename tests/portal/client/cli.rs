@@ -139,6 +139,42 @@ async fn each_problem_of_an_issuer_is_told_with_its_field() {
 }
 
 #[tokio::test]
+async fn who_gave_flags_is_told_of_flags() {
+    let fake = Fake::of(Shape::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("password.txt");
+    let file = path.to_str().expect("UTF-8");
+    let discover = async |url: &str, bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("written");
+        let arguments =
+            ["discover", "--url", url, "--allow-insecure-http", "--username", USER, "--password-file", file];
+        run(&arguments, &[], "").await
+    };
+    let utf16: Vec<u8> = PASSWORD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, says) in [
+        (&b"wrong"[..], "(HTTP 401): check --username and --password-file"),
+        (&utf16, "password.txt is UTF-16 text"),
+        (b"\xef\xbb\xbfwrong", "password.txt begins with a byte-order mark"),
+    ] {
+        let ended = discover(&fake.url, bytes).await;
+        assert_eq!(ended.code, 1, "{}", ended.err);
+        assert!(ended.err.contains(says) && ended.err.contains(file), "{}", ended.err);
+        assert!(!ended.err.contains("Secret") && !ended.err.contains("spec."), "{}", ended.err);
+    }
+    // Nobody listens there.
+    let ended = discover("http://127.0.0.1:9", PASSWORD.as_bytes()).await;
+    assert!(ended.err.contains("127.0.0.1:9 ") && ended.err.contains("check --url, "), "{}", ended.err);
+    assert!(!ended.err.contains("spec."), "{}", ended.err);
+
+    let issuer = super::cli::discover(&fake, &[]).await.out;
+    let wrong = [("PORTAL_USERNAME", USER), ("PORTAL_PASSWORD", "wrong")];
+    let checked = run(&["check", "-f", "-"], &wrong, &issuer).await;
+    let says = "check --username and the environment variable PORTAL_PASSWORD";
+    assert!(checked.out.contains(says) && !checked.out.contains("Secret"), "{}", checked.out);
+    is_untouched(&fake);
+}
+
+#[tokio::test]
 async fn a_hidden_list_is_told_with_what_it_means() {
     let fake = Fake::of(Shape { list: List::Forbidden, ..Shape::default() }).await;
     let found = discover(&fake, &[]).await;

@@ -1,0 +1,110 @@
+//! What an issuer names beside itself: the Secret with its credentials, and ConfigMaps with CAs.
+
+use super::cluster::{ClusterError, call};
+use super::context::Context;
+use super::issuer::NotReady;
+use super::issuers::IssuerKey;
+use crate::api::{CREDENTIALS_LABEL, DataKey, IssuerKind, IssuerSpec, Reason, Tls};
+use crate::kube_api::Objects;
+use crate::plain_text::{self, NotPlain};
+use crate::portal::thinkwise::Credentials;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+
+/// The namespace of an issuer's Secret and `ConfigMaps`: its own, or the operator's.
+pub fn namespace_of<'a>(ctx: &'a Context, key: &'a IssuerKey) -> &'a str {
+    if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace }
+}
+
+/// Name of the Secret with the portal's credentials.
+pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
+    let auth = &spec.thinkwise.as_ref()?.auth;
+    let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
+    basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
+}
+
+/// Whether a Secret may be used by an issuer of this kind. Who may create a `TokenIssuer` need not be allowed to read
+/// the Secrets of the namespace, and could have one sent to a server of their own.
+pub fn may_use(kind: IssuerKind, labels: Option<&BTreeMap<String, String>>) -> bool {
+    let labeled = || labels.and_then(|labels| labels.get(CREDENTIALS_LABEL)).is_some_and(|value| value == "true");
+    kind == IssuerKind::ClusterTokenIssuer || labeled()
+}
+
+/// Reads the Secret with an issuer's credentials.
+pub async fn credentials_secret(ctx: &Context, key: &IssuerKey, spec: &IssuerSpec) -> Result<Secret, NotReady> {
+    let (namespace, name) = (namespace_of(ctx, key), credentials_name(spec).unwrap_or_default());
+    let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
+    let found = call("read the issuer's Secret", secrets.get_opt(&name)).await.map_err(unasked)?;
+    let secret = found.ok_or_else(|| {
+        (
+            Reason::CredentialsMissing,
+            format!("the Secret {namespace}/{name} with the portal's credentials does not exist: create it"),
+        )
+    })?;
+    if may_use(key.kind, secret.metadata.labels.as_ref()) {
+        return Ok(secret);
+    }
+    let message = format!(
+        "the Secret {namespace}/{name} is not opted in to be used by a TokenIssuer, so it is not used: if it holds the portal's credentials, run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+    );
+    Err((Reason::CredentialsNotLabeled, message))
+}
+
+/// The credentials in that Secret.
+pub fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, NotReady> {
+    let name = credentials_name(spec).unwrap_or_default();
+    let data = secret.data.unwrap_or_default();
+    let value = |key: &DataKey| {
+        let bytes = data.get(key.as_str()).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+        plain_text::line(bytes).map(str::to_owned).map_err(|problem| unusable(namespace, &name, key, problem))
+    };
+    let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
+    if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
+        let password = SecretString::from(value(&basic.secret_ref.password_key)?);
+        return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
+    }
+    let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
+    let keys = keys.ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret".to_owned()))?;
+    let client_secret = SecretString::from(value(&keys.client_secret_key)?);
+    Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
+}
+
+/// That a value cannot be read is another fact than that it is missing.
+fn unusable(namespace: &str, name: &str, key: &DataKey, problem: NotPlain) -> NotReady {
+    if problem == NotPlain::Empty {
+        let message = format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it");
+        return (Reason::CredentialsMissing, message);
+    }
+    (Reason::CredentialsInvalid, format!("the key \"{key}\" of the Secret {namespace}/{name} {problem}"))
+}
+
+/// The certificates to trust, where any are given.
+pub async fn ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {
+    let Some(tls) = tls.cloned() else { return Ok(None) };
+    let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
+    let (namespace, name, key) = (namespace_of(ctx, key), reference.name, reference.key);
+    let maps: Objects<ConfigMap> = Objects::namespaced(ctx.client.clone(), namespace);
+    let found = call("read the issuer's ConfigMap", maps.get_opt(name.as_str())).await.map_err(unasked)?;
+    let found = found.unwrap_or_default();
+    if let Some(text) = found.data.and_then(|mut data| data.remove(key.as_str())) {
+        return Ok(Some(text));
+    }
+    // kubectl puts there what is not UTF-8.
+    let binary = found.binary_data.is_some_and(|data| data.contains_key(key.as_str()));
+    let message = if binary {
+        format!(
+            "the key \"{key}\" of the ConfigMap {namespace}/{name} is binary data, such as DER or UTF-16: write the CA's certificates there as PEM, in UTF-8"
+        )
+    } else {
+        format!(
+            "the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist: create it with the CA's certificates"
+        )
+    };
+    Err((Reason::TrustMissing, message))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn unasked(error: ClusterError) -> NotReady {
+    (Reason::ClusterUnavailable, error.to_string())
+}

@@ -1,0 +1,97 @@
+//! Text that people put into a Secret or a file: read, or an error that says what it is instead.
+
+/// The bytes are not what a login or a manifest is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotPlain {
+    /// Nothing, or only line breaks.
+    #[error("is empty: write it")]
+    Empty,
+    /// As Windows tools write it; UTF-32 too.
+    #[error("is UTF-16 text, as Windows tools write it: save it as UTF-8")]
+    Utf16,
+    /// UTF-8 with a mark before it, which would become part of the value.
+    #[error("begins with a byte-order mark: save it as UTF-8 without one")]
+    ByteOrderMark,
+    /// Another encoding, or no text at all.
+    #[error("is not UTF-8 text: save it as UTF-8")]
+    NotUtf8,
+    /// More than one line, or characters that no login has.
+    #[error("has a line break or another control character in it: write one line")]
+    Control,
+}
+
+/// The mark that some editors write before UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Text of any number of lines, without a byte-order mark before it.
+pub(crate) fn document(bytes: &[u8]) -> Result<&str, NotPlain> {
+    if is_utf16(bytes) {
+        return Err(NotPlain::Utf16);
+    }
+    std::str::from_utf8(bytes.strip_prefix(MARK).unwrap_or(bytes)).map_err(|_| NotPlain::NotUtf8)
+}
+
+/// One line, such as a username or a password. Line breaks at its end do not count.
+pub(crate) fn line(bytes: &[u8]) -> Result<&str, NotPlain> {
+    if bytes.starts_with(MARK) {
+        return Err(NotPlain::ByteOrderMark);
+    }
+    let text = document(bytes)?.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(NotPlain::Empty);
+    }
+    if text.chars().any(char::is_control) { Err(NotPlain::Control) } else { Ok(text) }
+}
+
+/// A mark of UTF-16 or UTF-32, or zeros in every second byte.
+fn is_utf16(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\0\0\xfe\xff") {
+        return true;
+    }
+    let zeros = |first: usize| bytes.iter().skip(first).step_by(2).all(|byte| *byte == 0);
+    bytes.len() > 1 && bytes.len().is_multiple_of(2) && (zeros(0) || zeros(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn a_line_is_read_without_the_line_break_of_an_editor() {
+        for text in ["hush", "hush\n", "hush\r\n", "pä ss:w\u{f6}rd\n", " blanks stay "] {
+            assert_eq!(line(text.as_bytes()), Ok(text.trim_end_matches(['\n', '\r'])));
+        }
+    }
+
+    #[test]
+    fn what_is_no_line_of_text_says_what_it_is() {
+        for (bytes, what) in [
+            (vec![], NotPlain::Empty),
+            (b"\r\n".to_vec(), NotPlain::Empty),
+            (utf16("\u{feff}hush\r\n", u16::to_le_bytes), NotPlain::Utf16),
+            (utf16("\u{feff}hush", u16::to_be_bytes), NotPlain::Utf16),
+            (utf16("hush\n", u16::to_le_bytes), NotPlain::Utf16),
+            (utf16("hush\n", u16::to_be_bytes), NotPlain::Utf16),
+            (b"\xff\xfe\0\0h\0\0\0".to_vec(), NotPlain::Utf16),
+            (b"\xef\xbb\xbfhush".to_vec(), NotPlain::ByteOrderMark),
+            (b"\xef\xbb\xbf".to_vec(), NotPlain::ByteOrderMark),
+            (b"h\xfcsh".to_vec(), NotPlain::NotUtf8),
+            (b"hush\nsecond line".to_vec(), NotPlain::Control),
+            (b"hu\0sh".to_vec(), NotPlain::Control),
+            (b"hu\tsh".to_vec(), NotPlain::Control),
+        ] {
+            assert_eq!(line(&bytes), Err(what), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_may_have_lines_and_a_mark_before_it() {
+        assert_eq!(document(b"\xef\xbb\xbfa: b\nc: d\n"), Ok("a: b\nc: d\n"));
+        assert_eq!(document(&utf16("a: b\n", u16::to_le_bytes)), Err(NotPlain::Utf16));
+        assert_eq!(document(b"a: \xfc"), Err(NotPlain::NotUtf8));
+    }
+}
