@@ -84,7 +84,7 @@ impl Context {
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { namespace, holder, clock, policy } = settings;
+        let Settings { namespace, holder, clock, policy, .. } = settings;
         Self {
             events: Events::new(client.clone(), holder.clone()),
             client,

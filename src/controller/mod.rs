@@ -78,13 +78,14 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let (issuers, issuer_writer) = reflector::store();
     let (wake_token, token_wakes) = unbounded_channel();
     let (wake_issuer, issuer_wakes) = unbounded_channel();
+    let keyring = mac_key::Keyring::new(settings.mac_key_secret.clone());
     let ctx = Arc::new(Context::new(
         client.clone(),
         settings,
         tokens.clone(),
         secrets.clone(),
         Wakers { token: wake_token, issuer: wake_issuer },
-        mac_key::Keyring::new(settings.mac_key_secret),
+        keyring,
         stop.clone(),
     ));
 

@@ -7,6 +7,7 @@ use crate::domain::effect::{Answer, Named, Row};
 use crate::domain::fault::Fault;
 use crate::domain::faults::waiting;
 use crate::domain::identity::same_id;
+use crate::domain::token_mac::{MacKeys, Role, Subject};
 use crate::portal::IssuedToken;
 use crate::portal::identity::TokenName;
 use kube::ResourceExt as _;
@@ -37,14 +38,17 @@ impl Hands<'_> {
     fn is_taken(&self, issuer: &Handle, token: &Named) -> bool {
         let portal = &issuer.facts.portal;
         let own = self.world.uid();
+        let keys = self.ctx.keyring.keys();
         self.ctx.naming(&self.world.issuer_key()).iter().any(|object| {
             let is_own = object.uid().as_deref() == Some(own.as_str());
             let is_here = |status: &crate::api::RegistryTokenStatus| {
                 let home = status.portal.as_ref();
-                home.is_some_and(|home| home.url == portal.url && home.application == portal.application)
+                home.is_some_and(|home| {
+                    (&home.kind, &home.url, &home.scope) == (&portal.kind, &portal.url, &portal.scope)
+                })
             };
             let has = |live: &Named| same_id(&live.id, &token.id) && !(is_own && live == token);
-            object.status.as_ref().is_some_and(is_here) && live(object).iter().any(has)
+            object.status.as_ref().is_some_and(is_here) && live(object, &keys).iter().any(has)
         })
     }
 
@@ -70,15 +74,22 @@ fn invalid(message: &str) -> Fault {
     waiting(Reason::AnswerMalformed, message.to_owned())
 }
 
-/// The tokens that an object's own status names and that nobody is known to have revoked: the portal may give the
-/// id of one that is gone to another.
-fn live(object: &RegistryToken) -> Vec<Named> {
+/// The tokens that an object's own status names with proof and that nobody is known to have revoked: the portal may
+/// give the id of one that is gone to another. A forged entry must not keep others from a token.
+fn live(object: &RegistryToken, keys: &MacKeys) -> Vec<Named> {
     let Some(status) = object.status.as_ref().filter(|status| status.uid == object.uid()) else { return vec![] };
+    let (Some(portal), Some(uid)) = (&status.portal, &status.uid) else { return vec![] };
+    let proved = |token: &Named, role, mac: Option<&String>| {
+        mac.is_some_and(|mac| keys.verify(Subject::of(uid, portal, token), role, mac))
+    };
     let revocation = status.upstream_revocation.as_ref();
     let current = status
         .token
         .as_ref()
-        .filter(|token| revocation.is_none_or(|revocation| !revocation.concerns(&token.request_time)));
+        .filter(|token| revocation.is_none_or(|revocation| !revocation.concerns(&token.request_time)))
+        .map(|token| (Named::from(token), Role::Current, token.mac.as_ref()));
     let retiring = status.retiring.iter().filter(|token| !token.revoked_upstream);
-    current.map(Named::from).into_iter().chain(retiring.map(Named::from)).collect()
+    let retiring = retiring.map(|token| (Named::from(token), Role::Retiring, token.mac.as_ref()));
+    let named = current.into_iter().chain(retiring);
+    named.filter(|(token, role, mac)| proved(token, *role, *mac)).map(|(token, ..)| token).collect()
 }
