@@ -61,10 +61,11 @@ fn table_line(table: &TokenTable, longest: Option<usize>) -> String {
 }
 
 fn task_line(task: &TaskCall) -> String {
-    let form = match task.form {
-        WayForm::Unbound => "unbound, one request",
-        WayForm::Bound => "bound, one request",
-        WayForm::Staged => "bound, staged in three requests",
+    let form = match (task.form, &task.row) {
+        (WayForm::Unbound, _) => "unbound, one request",
+        (WayForm::Bound, _) => "bound, one request",
+        (WayForm::Staged, None) => "unbound, staged in three requests",
+        (WayForm::Staged, Some(_)) => "bound, staged in three requests",
     };
     let row = match &task.row {
         None => String::new(),

@@ -23,11 +23,13 @@ pub struct Tasks {
 /// How a task is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum TaskForm {
-    /// As `$metadata` declares it: unbound, or staged where that is declared, or bound in one request.
+    /// As `$metadata` declares it: staged where that is declared, else in one request.
     #[default]
     Auto,
     /// One request to the task itself.
     Unbound,
+    /// The task itself is staged, filled and committed: three requests.
+    UnboundStaged,
     /// One request to the task of a row.
     Bound,
     /// The task of a row is staged, filled and committed: three requests.
@@ -37,14 +39,14 @@ pub enum TaskForm {
 /// *Request token*.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.form != 'Unbound' || !has(self.boundTo)").message("boundTo is the row of a bound task: leave it out with form: Unbound, or write form: Bound or BoundStaged"))]
+#[x_kube(validation = Rule::new("!(self.form in ['Unbound', 'UnboundStaged']) || !has(self.boundTo)").message("boundTo is the row of a bound task: leave it out with form: Unbound or UnboundStaged, or write form: Bound or BoundStaged"))]
 #[x_kube(validation = Rule::new("!(self.form in ['Bound', 'BoundStaged']) || has(self.boundTo)").message("a bound request needs boundTo with table and key of the row that it is bound to"))]
 pub struct RequestTask {
     /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: Option<String>,
-    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`.
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `UnboundStaged`, `Bound` or `BoundStaged`.
     #[serde(default)]
     pub form: TaskForm,
     /// The row that a bound request belongs to; it need not be the token's.
@@ -63,13 +65,13 @@ pub struct RequestTask {
 
 /// *Edit token description*.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("!has(self.parameters) || (self.parameters.exists(p, has(p.from) && p.from == 'Description') && (self.form != 'Unbound' || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])))").message("the edit needs a parameter from: Description, and unless it is bound to the token's row one from: TokenID or Username"))]
+#[x_kube(validation = Rule::new("!has(self.parameters) || (self.parameters.exists(p, has(p.from) && p.from == 'Description') && (!(self.form in ['Unbound', 'UnboundStaged']) || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])))").message("the edit needs a parameter from: Description, and unless it is bound to the token's row one from: TokenID or Username"))]
 pub struct EditTask {
     /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: Option<String>,
-    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`; where it is bound,
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `UnboundStaged`, `Bound` or `BoundStaged`; where it is bound,
     /// its row is the token's own.
     #[serde(default)]
     pub form: TaskForm,
@@ -82,13 +84,13 @@ pub struct EditTask {
 
 /// *Revoke token*.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("!has(self.parameters) || self.form != 'Unbound' || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])").message("the revocation needs a parameter from: TokenID or Username unless it is bound to the token's row"))]
+#[x_kube(validation = Rule::new("!has(self.parameters) || !(self.form in ['Unbound', 'UnboundStaged']) || self.parameters.exists(p, has(p.from) && p.from in ['TokenID', 'Username'])").message("the revocation needs a parameter from: TokenID or Username unless it is bound to the token's row"))]
 pub struct RevokeTask {
     /// Its name; in lower case with underscores, without `task_` before it. Found in `$metadata` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: Option<String>,
-    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `Bound` or `BoundStaged`; where it is bound,
+    /// `Auto` (the default: as `$metadata` declares it), `Unbound`, `UnboundStaged`, `Bound` or `BoundStaged`; where it is bound,
     /// its row is the token's own.
     #[serde(default)]
     pub form: TaskForm,

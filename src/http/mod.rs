@@ -13,6 +13,7 @@ mod transport;
 
 use self::patience::{Patience, wanting};
 use self::proxies::Proxies;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Proxy, Request, Response, retry};
 use rustls::ClientConfig;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-pub(crate) use self::body::{BodyError, drain, read, read_large};
+pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_html, read, read_large};
 pub(crate) use self::credentials::{authorization, basic};
 pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
 pub(crate) use self::memory::Share;
@@ -109,6 +110,7 @@ fn builder(options: &ClientOptions) -> ClientBuilder {
         .user_agent(concat!("registry-token-operator/", env!("CARGO_PKG_VERSION")))
         .redirect(redirects)
         .referer(false)
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
         // By default some requests that HTTP/2 rejected are sent again. One POST is one POST. What is
         // left is below: a request whose pooled connection closed before a byte of it was written goes to a new one.
         .retry(retry::never())

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Sent {
     /// It is proved that nothing reached the portal.
     No,
-    /// The portal answered with a refusal (4xx): nothing was done.
+    /// The portal answered with a status that proves that nothing was done: most of 4xx, but not all.
     Refused,
     /// Anything else: 5xx, a time-out, a broken answer. The portal may have acted.
     Perhaps,

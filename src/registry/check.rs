@@ -134,6 +134,7 @@ impl Asked {
         let malformed = |what: &str| unknown(Reason::AnswerMalformed, format!("the token endpoint {host} {what}"));
         let body = http::read(answer, ANSWER_LIMIT, self.deadline).await.map_err(|error| match error {
             BodyError::TooLarge => malformed("gave an answer that is too large"),
+            BodyError::Encoded(how) => malformed(&format!("gave a compressed answer (Content-Encoding: {how})")),
             BodyError::Late => late(&host),
             BodyError::Broken(error) => unreachable(error, &host),
         })?;

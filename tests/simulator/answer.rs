@@ -56,6 +56,14 @@ impl Answer {
         self
     }
 
+    /// The same with these bytes before its body, if it has one.
+    pub(super) fn after(mut self, bytes: &[u8]) -> Self {
+        if !self.body.is_empty() {
+            self.body.splice(..0, bytes.iter().copied());
+        }
+        self
+    }
+
     /// The same without one field of its JSON object.
     pub(super) fn without(self, field: &str) -> Self {
         self.changed(|object| {

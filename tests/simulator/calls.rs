@@ -7,6 +7,7 @@ use super::config::Config;
 use super::declared::Declared;
 use super::faults::Manner;
 use super::forms::{CommitAnswer, Flow, Location};
+use super::habits::cookie;
 use super::ledger::Token;
 use super::requests::{Operation, Visit};
 use super::shared::Shared;
@@ -38,6 +39,7 @@ impl TaskCall {
             Target::Bound(task, key) => self.in_one(*task, Some(key), 2),
             Target::Stage(task, key) => self.stage(*task, key),
             Target::Commit(task, id) => self.commit(*task, id),
+            Target::FlowContinue(task, id) => self.go_on(*task, id),
             Target::FlowFinish(task, id) => self.finish(*task, id),
             Target::Staged(task, id) => self.patch(*task, id),
             _ => Err(messages::not_found(&self.config)),
@@ -56,8 +58,17 @@ impl TaskCall {
         if !inputs.are(&declared.wanted(), self.config.strict_order) {
             return Err(messages::invalid(&self.config));
         }
+        let inputs = self.kept(inputs);
         let outputs = self.run(&declared, &inputs, row.as_ref())?;
         Ok(self.ran(&declared, &inputs, outputs, depth))
+    }
+
+    /// What of some inputs the portal keeps.
+    fn kept(&self, mut inputs: Inputs) -> Inputs {
+        if self.config.habits.drops_last && inputs.0.len() > 1 {
+            inputs.0.pop();
+        }
+        inputs
     }
 
     fn stage(&self, task: Operation, key: &str) -> Outcome {
@@ -66,13 +77,14 @@ impl TaskCall {
             return Err(messages::invalid(&self.config));
         }
         let declared = Declared::of(&self.config, task);
-        let row = self.row(&declared, key)?;
+        let row = if declared.form.form.is_bound() { self.row(&declared, key)? } else { None };
         let value = |parameter: &_, token: &_| of_row(&self.config, parameter, token);
         let given = super::staged::given(&declared, row.as_ref(), value);
         let id = self.shared.ledger.staged.stage(&declared, row.as_ref(), given.clone());
         // That the answer shows the resource is inferred; its address is documented.
         let answer = Answer::json(201, &shown(&id, given.object()));
-        Ok(answer.with("location", self.location(&format!("{}({id})", staged(&declared)), 3)))
+        let depth = if declared.form.form.is_bound() { 3 } else { 2 };
+        Ok(self.sticky(answer.with("location", self.location(&format!("{}({id})", staged(&declared)), depth)), &id))
     }
 
     fn patch(&self, task: Operation, id: &str) -> Outcome {
@@ -81,7 +93,7 @@ impl TaskCall {
         if !changes.are_among(&declared.wanted()) {
             return Err(messages::invalid(&self.config));
         }
-        let staged = self.shared.ledger.staged.patch(task, id, changes);
+        let staged = self.shared.ledger.staged.patch(task, id, self.kept(changes));
         let staged = staged.ok_or_else(|| messages::not_found(&self.config))?;
         // Inferred: default values may have changed others, so the answer shows all.
         Ok(Answer::json(200, &shown(id, staged.inputs.object())))
@@ -104,6 +116,17 @@ impl TaskCall {
     fn run_staged(&self, declared: &Declared<'_>, staged: &Staged) -> Result<Map<String, Value>, Answer> {
         let row = staged.token.and_then(|id| self.shared.ledger.token(id));
         self.run(declared, &staged.inputs, row.as_ref())
+    }
+
+    /// Documented: with a status code.
+    fn go_on(&self, task: Operation, id: &str) -> Outcome {
+        if self.config.habits.flow_commits {
+            return Err(messages::not_found(&self.config));
+        }
+        let code = self.inputs()?.get("status_code").and_then(Value::as_i64);
+        code.ok_or_else(|| messages::invalid(&self.config))?;
+        let ended = self.shared.ledger.flows.finish(task, id);
+        if ended { Ok(Answer::empty(204)) } else { Err(messages::not_found(&self.config)) }
     }
 
     fn finish(&self, task: Operation, id: &str) -> Outcome {
@@ -131,9 +154,18 @@ impl TaskCall {
             Flow::Ends => Answer::empty(204),
             Flow::Waits => {
                 let id = self.shared.ledger.flows.begin(declared.task, outputs);
-                Answer::empty(201).with("location", self.location(&format!("{}({id})", flow(declared)), depth))
+                let at = self.location(&format!("{}({id})", flow(declared)), depth);
+                self.sticky(Answer::empty(201).with("location", at), &id)
             }
         }
+    }
+
+    /// An answer that leads back to the instance which has this resource.
+    fn sticky(&self, answer: Answer, id: &str) -> Answer {
+        if !self.config.habits.affinity {
+            return answer;
+        }
+        answer.with("set-cookie", format!("{}; Path=/; HttpOnly; SameSite=None; Secure", cookie(id)))
     }
 
     fn row(&self, declared: &Declared<'_>, key: &str) -> Result<Option<Token>, Answer> {
@@ -153,7 +185,7 @@ impl TaskCall {
     fn location(&self, resource: &str, depth: usize) -> String {
         let application = format!("{}/iam/{}", self.config.root, self.config.application);
         match self.config.forms.location {
-            Location::Absolute => format!("{}{application}/{resource}", self.shared.origins().portal),
+            Location::Absolute => format!("{}{application}/{resource}", self.shared.named_origin()),
             Location::Rooted => format!("{application}/{resource}"),
             Location::Relative => format!("{}{resource}", "../".repeat(depth - 1)),
         }

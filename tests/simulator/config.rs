@@ -1,6 +1,7 @@
 //! What the simulator stands for: names, credentials, limits and moods of a portal.
 
 use super::forms::Forms;
+use super::habits::Habits;
 use super::keys::KeyShape;
 use super::names::Names;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,8 @@ pub struct Config {
     /// How long the registry takes to learn of a new or revoked token.
     #[serde(rename = "registry_lag_ms", with = "millis")]
     pub registry_lag: Duration,
+    /// What the vendor says of its portal, and what other servers do.
+    pub habits: Habits,
 }
 
 /// Ports to listen on; 0 is any free one.
@@ -242,6 +245,7 @@ impl Default for Config {
             extra_container: String::new(),
             registry_challenge: Challenge::Bearer,
             registry_lag: Duration::ZERO,
+            habits: Habits::default(),
         }
     }
 }

@@ -48,6 +48,11 @@ impl Flows {
         }
     }
 
+    /// Gives one up. False: there is none that waits.
+    pub(super) fn cancel(&self, task: Operation, id: &str) -> bool {
+        self.finish(task, id) && lock(&self.0).remove(&id.to_lowercase()).is_some()
+    }
+
     pub(super) fn count(&self, wanted: impl Fn(&Flow) -> bool) -> usize {
         lock(&self.0).values().filter(|flow| wanted(flow)).count()
     }

@@ -50,7 +50,9 @@ pub enum Form {
     /// `POST <base>/<table>(<key>)/task_<task>/stage`, `PATCH` of what `Location` says, `POST …/commit`
     /// (documented; the commit's body and status are not).
     BoundStaged,
-    /// Both of the latter, as a platform offers them that forbids neither.
+    /// `POST <base>/<task>/stage`, and then as above; the task's own address takes no request.
+    UnboundStaged,
+    /// The two at a row, as a platform offers them that forbids neither.
     BoundEither,
 }
 
@@ -105,7 +107,7 @@ impl Form {
     /// Whether it is bound to a row.
     #[must_use]
     pub fn is_bound(self) -> bool {
-        self != Self::Unbound
+        !matches!(self, Self::Unbound | Self::UnboundStaged)
     }
 
     /// Whether one request with all parameters is understood at the row.
@@ -117,7 +119,7 @@ impl Form {
     /// Whether it can be staged.
     #[must_use]
     pub fn is_staged(self) -> bool {
-        matches!(self, Self::BoundStaged | Self::BoundEither)
+        matches!(self, Self::BoundStaged | Self::BoundEither | Self::UnboundStaged)
     }
 }
 
@@ -152,7 +154,8 @@ impl Forms {
     /// Which request brings the outputs of the request for a token.
     #[must_use]
     pub fn outputs_in(&self) -> Operation {
-        let in_staged = self.request.form == Form::BoundStaged && self.commit == CommitAnswer::Empty;
+        let is_staged = matches!(self.request.form, Form::BoundStaged | Form::UnboundStaged);
+        let in_staged = is_staged && self.commit == CommitAnswer::Empty;
         match self.request.flow {
             Flow::Waits => Operation::FlowRead,
             _ if in_staged => Operation::StagedRead,

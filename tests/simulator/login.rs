@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::config::{Config, Login};
+use super::habits::ClientAuth;
 use super::shared::Shared;
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -48,13 +49,14 @@ pub(super) fn refused() -> Answer {
 /// The discovery document.
 pub(super) fn discovery(config: &Config, origin: &str) -> Answer {
     let root = format!("{origin}{}", config.root);
+    let methods = (!config.habits.silent_client_auth).then(|| config.habits.client_auth.names());
     Answer::json(
         200,
         &json!({
             "issuer": root,
             "token_endpoint": format!("{root}/connect/token"),
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": methods,
         }),
     )
 }
@@ -69,12 +71,23 @@ pub(super) fn token(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> (Answe
     if !is_form || field("grant_type") != "client_credentials" {
         return (Answer::json(400, &json!({"error": "unsupported_grant_type"})), None);
     }
-    let (id, secret) = basic(headers).unwrap_or_else(|| (field("client_id").into(), field("client_secret").into()));
     let config = shared.config();
-    let Some(client) = known(&config.clients, &id, &secret) else {
+    // Each part of the pair is encoded as in a form (RFC 6749, 2.3.1).
+    let plain = |text: &str| {
+        parse(format!("x={text}").as_bytes()).next().map_or_else(String::new, |(_, text)| text.into_owned())
+    };
+    let by_basic = basic(headers).map(|(id, secret)| (plain(&id), plain(&secret)));
+    let is_taken = match config.habits.client_auth {
+        ClientAuth::Either => true,
+        ClientAuth::Post => by_basic.is_none(),
+        ClientAuth::Basic => by_basic.is_some() && field("client_secret").is_empty(),
+    };
+    let (id, secret) = by_basic.unwrap_or_else(|| (field("client_id").into(), field("client_secret").into()));
+    let Some(client) = known(&config.clients, &id, &secret).filter(|_| is_taken) else {
         return (Answer::json(config.client_refusal, &json!({"error": "invalid_client"})), None);
     };
     let bearer = shared.bearers.issue(client.clone(), Duration::from_secs(config.bearer_seconds));
-    let answer = json!({"access_token": bearer, "expires_in": config.bearer_seconds, "token_type": "Bearer"});
+    let expires_in = config.habits.expires_in.clone().unwrap_or_else(|| json!(config.bearer_seconds));
+    let answer = json!({"access_token": bearer, "expires_in": expires_in, "token_type": "Bearer"});
     (Answer::json(200, &answer).with("cache-control", "no-store"), Some(client))
 }

@@ -99,7 +99,9 @@ fn task(config: &Config, declared: &Declared<'_>, types: &mut String, container:
         let staged = format!("{schema}.{name}");
         // For two tasks at one table this is one name twice, told apart by the result alone: CSDL has
         // no word for `task_<task>/stage`.
-        *types += &Action { name: "stage", binding: row, parameters: &[], result: Some(staged.clone()) }.xml();
+        if row.is_some() {
+            *types += &Action { name: "stage", binding: row, parameters: &[], result: Some(staged.clone()) }.xml();
+        }
         *types += &Action { name: "commit", binding: Some(staged), parameters: &[], result }.xml();
     }
     if declared.form.flow == Flow::Waits {

@@ -9,7 +9,7 @@ use super::reading::Reading;
 use super::requests::{Kind, Record, Server, Visit, now};
 use super::shared::Shared;
 use super::target::Target;
-use super::{login, messages, misfortune};
+use super::{habits, login, messages, misfortune};
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -18,6 +18,7 @@ use axum::response::Response;
 use axum::{Extension, Router};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::sleep;
 
 const LONGEST_BODY: usize = 1 << 20;
@@ -41,12 +42,13 @@ async fn handle(
     let visit = shared.ledger.requests.begin(record(&parts, &body, kind, &connection));
     let call = Call { shared: shared.clone(), config, target, parts, body, visit: visit.clone() };
     let answer = match call.admit() {
+        Ok(_) if shared.is_too_early() => Answer::empty(429).with("retry-after", "1"),
         Ok(principal) => misfortune::meet(&shared, &connection, kind, |manner| call.answer(principal, manner)).await,
         Err(refusal) => refusal,
     };
     visit.answered(answer.status);
     drop(under_way);
-    answer.into_response()
+    habits::dressed(&shared.config(), answer).into_response()
 }
 
 fn record(parts: &Parts, body: &Bytes, kind: Kind, connection: &Connection) -> Record {
@@ -93,12 +95,19 @@ impl Call {
     }
 
     async fn answer(self, by: String, manner: Manner) -> Answer {
-        let (method, allowed) = (&self.parts.method, allowed(&self.target));
+        let (method, allowed) = (&self.parts.method, allowed(&self.config, &self.target));
         if !allowed.contains(method) {
             let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
             return Answer::empty(405).with("allow", names.join(", "));
         }
         match self.target {
+            _ if !habits::reaches(&self.config, &self.target, &self.parts.headers) => messages::not_found(&self.config),
+            Target::Staged(task, ref id) if *method == Method::DELETE => {
+                self.cancelled(self.shared.ledger.staged.cancel(task, id))
+            }
+            Target::Flow(task, ref id) if *method == Method::DELETE => {
+                self.cancelled(self.shared.ledger.flows.cancel(task, id))
+            }
             Target::TokenEndpoint => {
                 sleep(self.config.read_latency + manner.late).await;
                 self.token()
@@ -116,6 +125,10 @@ impl Call {
         }
     }
 
+    fn cancelled(&self, was_there: bool) -> Answer {
+        if was_there { Answer::empty(204) } else { messages::not_found(&self.config) }
+    }
+
     /// Does a part of a task. It goes on when the client has left: a service tier does not call its
     /// database back.
     async fn change(self, by: String, manner: Manner) -> Answer {
@@ -124,14 +137,21 @@ impl Call {
             return messages::service(&self.config, 415, "Unsupported media type.");
         }
         let runs = matches!(self.target, Target::Unbound(_) | Target::Bound(..) | Target::Commit(..));
+        let late = if runs { self.config.habits.late_effect() } else { Duration::ZERO };
+        let soon =
+            if matches!(self.target, Target::Commit(..)) { Answer::empty(204) } else { Answer::json(200, &json!({})) };
         let latency = if runs { self.config.latency } else { self.config.read_latency };
         let task = async move {
-            sleep(latency + manner.late).await;
+            sleep(latency + manner.late + late).await;
             let (shared, body, visit) = (self.shared, self.body.to_vec(), self.visit);
             // A change of the configuration while the task was on its way goes for it too.
             let config = shared.config();
             TaskCall { shared, config, by, body, visit, manner }.answer(&self.target)
         };
+        if !late.is_zero() {
+            tokio::spawn(task);
+            return soon;
+        }
         // An error is the end of the simulator, or a panic that has been told already.
         tokio::spawn(task).await.unwrap_or_else(|_| Answer::empty(500))
     }
@@ -146,9 +166,12 @@ impl Call {
 }
 
 /// The methods that lead anywhere.
-fn allowed(target: &Target) -> &'static [Method] {
+fn allowed(config: &Config, target: &Target) -> &'static [Method] {
     match target {
-        Target::Staged(..) => &[Method::GET, Method::PATCH],
+        Target::Staged(..) if config.habits.no_cancel => &[Method::GET, Method::PATCH],
+        Target::Staged(..) => &[Method::GET, Method::PATCH, Method::DELETE],
+        Target::Flow(..) if !config.habits.no_cancel => &[Method::GET, Method::DELETE],
+        Target::StagedOnly => &[],
         Target::Service
         | Target::Metadata
         | Target::Discovery

@@ -24,7 +24,7 @@ impl Reading<'_> {
     /// What is there.
     pub(super) fn answer(&self, target: &Target) -> Answer {
         match target {
-            Target::Discovery => login::discovery(self.config, &self.shared.origins().portal),
+            Target::Discovery => login::discovery(self.config, &self.shared.named_origin()),
             Target::Metadata => Answer::body(200, "application/xml", metadata::document(self.config)),
             Target::Service => self.service_document(),
             Target::Table => self.page(),
@@ -49,7 +49,7 @@ impl Reading<'_> {
         let address = if config.relative_next_link {
             table.clone()
         } else {
-            format!("{}{}/iam/{}/{table}", self.shared.origins().portal, config.root, config.application)
+            format!("{}{}/iam/{}/{table}", self.shared.named_origin(), config.root, config.application)
         };
         match query::page(config, &self.shared.ledger, self.by, self.query, &address) {
             Some(page) => Answer::json(200, &page),

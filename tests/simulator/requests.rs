@@ -28,6 +28,8 @@ pub enum Operation {
     FlowRead,
     /// The request that lets a process flow go on to its end.
     FlowFinish,
+    /// A `DELETE` of a staged task or of a flow that waits.
+    Cancel,
     /// Rows of the table, or one of them.
     List,
     /// One row of the table.
@@ -93,8 +95,8 @@ impl Operation {
     }
 
     fn is_part(self) -> bool {
-        use Operation::{Commit, FlowFinish, FlowRead, Patch, Stage, StagedRead};
-        matches!(self, Stage | Patch | Commit | StagedRead | FlowRead | FlowFinish)
+        use Operation::{Cancel, Commit, FlowFinish, FlowRead, Patch, Stage, StagedRead};
+        matches!(self, Stage | Patch | Commit | StagedRead | FlowRead | FlowFinish | Cancel)
     }
 }
 

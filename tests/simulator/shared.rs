@@ -4,7 +4,8 @@ use super::bearers::Bearers;
 use super::config::Config;
 use super::faults::Faults;
 use super::ledger::Ledger;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 /// The state of one simulator.
 pub(super) struct Shared {
@@ -17,6 +18,8 @@ pub(super) struct Shared {
     pub(super) pulls: Bearers<(i64, Vec<String>)>,
     /// `https://localhost:1234` of the portal and of the registry; set once they listen.
     pub(super) origins: OnceLock<Origins>,
+    /// When the next request is answered, where few are.
+    next: Mutex<Option<Instant>>,
 }
 
 /// Where the servers are.
@@ -36,6 +39,7 @@ impl Shared {
             bearers: Bearers::default(),
             pulls: Bearers::default(),
             origins: OnceLock::new(),
+            next: Mutex::default(),
         }
     }
 
@@ -47,6 +51,25 @@ impl Shared {
         let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut config));
         self.ledger.mint_as(&config);
+    }
+
+    /// The portal's origin as it is given out.
+    pub(super) fn named_origin(&self) -> String {
+        self.config().habits.origin.clone().unwrap_or_else(|| self.origins().portal.clone())
+    }
+
+    /// Whether this request is one too many.
+    pub(super) fn is_too_early(&self) -> bool {
+        let (pace, now) = (self.config().habits.pace(), Instant::now());
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if pace.is_zero() {
+            return false;
+        }
+        let early = next.is_some_and(|next| now < next);
+        if !early {
+            *next = Some(now + pace);
+        }
+        early
     }
 
     pub(super) fn origins(&self) -> &Origins {

@@ -87,6 +87,11 @@ impl StagedTasks {
         });
     }
 
+    /// Gives one up. False: there is none that can be committed.
+    pub(super) fn cancel(&self, task: Operation, id: &str) -> bool {
+        self.get(task, id).is_some() && lock(&self.0).remove(&id.to_lowercase()).is_some()
+    }
+
     fn change<R>(&self, task: Operation, id: &str, change: impl FnOnce(&mut Staged) -> Option<R>) -> Option<R> {
         let mut tasks = lock(&self.0);
         change(tasks.get_mut(&id.to_lowercase()).filter(|staged| staged.task == task)?)

@@ -3,6 +3,7 @@
 
 use super::config::Config;
 use super::declared::Declared;
+use super::forms::Form;
 use super::noise;
 use super::requests::{Kind, Operation};
 use axum::http::Method;
@@ -36,8 +37,12 @@ pub(super) enum Target {
     Commit(Operation, String),
     /// What a process flow waits for, by its id.
     Flow(Operation, String),
+    /// `…/continue` of the same.
+    FlowContinue(Operation, String),
     /// `…/commit` of the same.
     FlowFinish(Operation, String),
+    /// The address of a task that is only staged there.
+    StagedOnly,
     /// Another table, and perhaps a key.
     OtherTable(String, Option<String>),
     /// Another task.
@@ -90,7 +95,11 @@ impl Target {
         let is_row = |table: &str| form.is_bound() && table == declared.bound().table;
         let is_action = |name: &str| name.strip_prefix("task_") == Some(declared.name);
         match (names, keys) {
-            ([name], [None]) if !form.is_bound() && *name == declared.name => Some(Self::Unbound(task)),
+            ([name], [None]) if form == Form::Unbound && *name == declared.name => Some(Self::Unbound(task)),
+            ([name], [None]) if form == Form::UnboundStaged && *name == declared.name => Some(Self::StagedOnly),
+            ([name, "stage"], [None, None]) if form == Form::UnboundStaged && *name == declared.name => {
+                Some(Self::Stage(task, String::new()))
+            }
             ([table, action], [Some(key), None]) if is_row(table) && is_action(action) && form.in_one_request() => {
                 Some(Self::Bound(task, (*key).to_owned()))
             }
@@ -106,6 +115,7 @@ impl Target {
                     [] if is_staged => Some(Self::Staged(task, id)),
                     ["commit"] if is_staged => Some(Self::Commit(task, id)),
                     [] if *name == flow(declared) => Some(Self::Flow(task, id)),
+                    ["continue"] if *name == flow(declared) => Some(Self::FlowContinue(task, id)),
                     ["commit"] if *name == flow(declared) => Some(Self::FlowFinish(task, id)),
                     _ => None,
                 }
@@ -138,14 +148,20 @@ impl Target {
             Self::Row(_) => Kind::of(Operation::Row),
             Self::Unbound(task) | Self::Bound(task, _) => Kind::part(*task, *task),
             Self::Stage(task, _) => Kind::part(Operation::Stage, *task),
+            Self::Staged(task, _) | Self::Flow(task, _) if method == Method::DELETE => {
+                Kind::part(Operation::Cancel, *task)
+            }
             Self::Staged(task, _) if method == Method::PATCH => Kind::part(Operation::Patch, *task),
             Self::Staged(task, _) => Kind::part(Operation::StagedRead, *task),
             Self::Commit(task, _) => Kind::part(Operation::Commit, *task),
             Self::Flow(task, _) => Kind::part(Operation::FlowRead, *task),
-            Self::FlowFinish(task, _) => Kind::part(Operation::FlowFinish, *task),
-            Self::OtherTable(..) | Self::OtherTask | Self::OtherApplication | Self::Unknown | Self::Nothing => {
-                Kind::of(Operation::Other)
-            }
+            Self::FlowContinue(task, _) | Self::FlowFinish(task, _) => Kind::part(Operation::FlowFinish, *task),
+            Self::StagedOnly
+            | Self::OtherTable(..)
+            | Self::OtherTask
+            | Self::OtherApplication
+            | Self::Unknown
+            | Self::Nothing => Kind::of(Operation::Other),
         }
     }
 }

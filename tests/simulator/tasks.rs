@@ -43,7 +43,8 @@ impl Run<'_> {
     }
 
     fn request(&self) -> Outcome {
-        let token = self.ledger.add(self.description()?, self.by);
+        let description = self.description()?.filter(|_| !self.config.habits.drops_description);
+        let token = self.ledger.add(description, self.by);
         let names = &self.config.names.request;
         let mut outputs = Map::new();
         outputs.insert(names.username.clone(), json!(token.username));

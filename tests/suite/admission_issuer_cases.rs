@@ -177,6 +177,22 @@ fn forms() -> Vec<Case> {
         accepted("a row for a form to be found", task("request", json!({"boundTo": row}))),
         accepted("a bound request", task("request", json!({"form": "Bound", "boundTo": row}))),
         accepted("a staged request", task("request", json!({"form": "BoundStaged", "boundTo": row}))),
+        accepted("a staged request to no row", task("request", json!({"form": "UnboundStaged"}))),
+        refused(
+            "an unbound staged request to a row",
+            task("request", json!({"form": "UnboundStaged", "boundTo": row})),
+            "boundTo is the row of a bound task",
+        ),
+        refused(
+            "an unbound staged edit of nothing",
+            task("editDescription", json!({"form": "UnboundStaged", "parameters": description})),
+            "the edit needs a parameter",
+        ),
+        refused(
+            "an unbound staged revocation of nothing",
+            task("revoke", json!({"form": "UnboundStaged", "parameters": confirm})),
+            "the revocation needs a parameter",
+        ),
         refused(
             "a bound request to nothing",
             task("request", json!({"form": "Bound"})),

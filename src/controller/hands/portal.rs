@@ -124,7 +124,9 @@ impl Hands<'_> {
         ) {
             let _ = self.ctx.wake_issuer.send(self.world.issuer_key());
         }
-        let stalled = failure.sent == Sent::Refused && failure.reason == Reason::RequestRefused;
+        // A task in another form waits for somebody as well as a refusal does.
+        let waits = matches!(failure.reason, Reason::RequestRefused | Reason::MetadataMismatch);
+        let stalled = failure.sent == Sent::Refused && waits;
         let fault = Fault { reason: failure.reason, message: failure.message, stalled };
         if let Some(made) = failure.made {
             let token = Named { id: made.id, username: made.username };

@@ -66,16 +66,50 @@ pub(super) fn encoded(text: &str) -> String {
     encoded
 }
 
-/// Where a link of an answer leads. It gets our credentials, so it must be on the same server.
-pub(super) fn same_server(current: &Url, link: &str, what: &str) -> Result<Url, Failure> {
+/// Where a link of an answer leads. It gets our credentials, so it is only ever asked at the portal itself.
+///
+/// Behind a proxy a portal may not know its own name and write an address that only it can reach. Where the path of that
+/// lies below the service root, it is asked under the name that we know.
+pub(super) fn own(root: &Url, current: &Url, link: &str, what: &str) -> Result<Url, Failure> {
     let malformed =
         |says: &str| Failure::new(Sent::Perhaps, Reason::AnswerMalformed, format!("the portal's {what} {says}"));
     let mut next = current.join(link).map_err(|_| malformed("is not an address"))?;
     next.set_fragment(None);
-    if next.origin() != current.origin() || !next.username().is_empty() || next.password().is_some() {
-        return Err(malformed("leads to another server; it is not followed"));
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err(malformed("holds a login; it is not followed"));
     }
-    Ok(next)
+    if next.origin() == current.origin() {
+        return Ok(next);
+    }
+    if is_below(root, &next) {
+        Ok(at_own_origin(root, &next))
+    } else {
+        Err(malformed("leads to another server; it is not followed"))
+    }
+}
+
+/// The name of the resource that an address leads to, where that lies directly below the service root:
+/// `staged_x` of `<root>/staged_x(…)`.
+pub(super) fn resource<'a>(root: &Url, at: &'a Url) -> Option<&'a str> {
+    let rest = at.path().strip_prefix(root.path().trim_end_matches('/'))?.strip_prefix('/')?;
+    let (name, _) = rest.split_once('(').filter(|_| !rest.contains('/'))?;
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_plain && !name.is_empty()).then_some(name)
+}
+
+/// Whether an address of the Web has a path below this one.
+pub(super) fn is_below(root: &Url, other: &Url) -> bool {
+    let folder = root.path().trim_end_matches('/');
+    let rest = other.path().strip_prefix(folder);
+    matches!(other.scheme(), "http" | "https") && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The same path and query where this address is.
+pub(super) fn at_own_origin(own: &Url, other: &Url) -> Url {
+    let mut url = own.clone();
+    url.set_path(other.path());
+    url.set_query(other.query());
+    url
 }
 
 fn unusable(message: &str) -> Failure {
@@ -112,15 +146,46 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_on_the_same_server_only() {
+    fn a_resource_is_named_where_it_lies_directly_below_the_root() {
+        let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
+        for (path, name) in [
+            ("/staged_request_token(0f8f)", Some("staged_request_token")),
+            ("/klant(42)", Some("klant")),
+            ("/klant(42)/tokens(17)", None),
+            ("/klant", None),
+            ("2/staged_x(1)", None),
+            ("/kl%61nt(42)", None),
+            ("/(42)", None),
+        ] {
+            let at = Url::parse(&format!("{root}{path}")).expect("a URL");
+            assert_eq!(resource(&root, &at), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_followed_on_our_own_origin_only() {
+        let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
         let current = Url::parse("https://portal.example.com/indicium/iam/tcp/t?$top=1").expect("a URL");
         for (link, next) in [
             ("t?$skip=1", "https://portal.example.com/indicium/iam/tcp/t?$skip=1"),
             ("?$skip=1", "https://portal.example.com/indicium/iam/tcp/t?$skip=1"),
             ("/indicium/x?$skip=1#f", "https://portal.example.com/indicium/x?$skip=1"),
             ("https://portal.example.com:443/y", "https://portal.example.com/y"),
+            // As a portal writes it that does not know what stands before it.
+            (
+                "http://portal.example.com/indicium/iam/tcp/t?a=%2F#f",
+                "https://portal.example.com/indicium/iam/tcp/t?a=%2F",
+            ),
+            (
+                "http://10.0.0.7:8080/indicium/iam/tcp/s(%27a%27)",
+                "https://portal.example.com/indicium/iam/tcp/s(%27a%27)",
+            ),
+            ("//indicium.internal/indicium/iam/tcp/t", "https://portal.example.com/indicium/iam/tcp/t"),
+            ("https://other.example.com/x/../indicium/iam/tcp/t", "https://portal.example.com/indicium/iam/tcp/t"),
         ] {
-            assert_eq!(same_server(&current, link, "link").expect(link).as_str(), next);
+            let found = own(&root, &current, link, "link").expect(link);
+            assert_eq!(found.as_str(), next);
+            assert_eq!(found.origin(), root.origin());
         }
         for link in [
             "http://portal.example.com/t",
@@ -128,10 +193,17 @@ mod tests {
             "https://other.example.com/t",
             "//other.example.com/t",
             "https://u:p@portal.example.com/t",
+            "https://u:p@other.example.com/indicium/iam/tcp/t",
+            "https://other.example.com/indicium/iam/tcp2/t",
+            "https://other.example.com/indicium/iam/tcp/../other/t",
+            "https://other.example.com/Indicium/iam/tcp/t",
+            "ftp://other.example.com/indicium/iam/tcp/t",
+            "file:///indicium/iam/tcp/t",
             "file:///etc/passwd",
             "https://[",
         ] {
-            assert_eq!(same_server(&current, link, "link").expect_err(link).reason, Reason::AnswerMalformed, "{link}");
+            let failure = own(&root, &current, link, "link").expect_err(link);
+            assert_eq!(failure.reason, Reason::AnswerMalformed, "{link}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One call, before it is sent.
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use super::cookies::Cookies;
+use super::errors::Step;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use url::Url;
 
@@ -20,39 +22,54 @@ pub(super) struct Subject<'a> {
 /// A call.
 pub(super) struct Call<'a> {
     method: Method,
-    url: Url,
+    pub url: Url,
     body: Option<Vec<u8>>,
     accept: &'static str,
     pub subject: Subject<'a>,
+    /// What it is to its task.
+    pub step: Step,
 }
 
 impl<'a> Call<'a> {
     /// Reads JSON.
     pub(super) const fn get(url: Url, subject: Subject<'a>) -> Self {
-        Self { method: Method::GET, url, body: None, accept: "application/json", subject }
+        Self { method: Method::GET, url, body: None, accept: "application/json", subject, step: Step::Whole }
     }
 
     /// Reads XML.
     pub(super) const fn get_xml(url: Url, subject: Subject<'a>) -> Self {
-        Self { method: Method::GET, url, body: None, accept: "application/xml", subject }
+        Self { method: Method::GET, url, body: None, accept: "application/xml", subject, step: Step::Whole }
     }
 
     /// Sends an object, or nothing.
     pub(super) const fn post(url: Url, body: Option<Vec<u8>>, subject: Subject<'a>) -> Self {
-        Self { method: Method::POST, url, body, accept: "application/json", subject }
+        Self { method: Method::POST, url, body, accept: "application/json", subject, step: Step::Whole }
     }
 
     /// Sends what changes.
     pub(super) const fn patch(url: Url, body: Vec<u8>, subject: Subject<'a>) -> Self {
-        Self { method: Method::PATCH, url, body: Some(body), accept: "application/json", subject }
+        Self { method: Method::PATCH, url, body: Some(body), accept: "application/json", subject, step: Step::Whole }
     }
 
-    /// The request for this call with this login.
-    pub(super) fn request(&self, login: &HeaderValue) -> Request {
+    /// Gives up what is at this address.
+    pub(super) const fn delete(url: Url, subject: Subject<'a>) -> Self {
+        Self { method: Method::DELETE, url, body: None, accept: "application/json", subject, step: Step::Whole }
+    }
+
+    /// The same as this step of a staged task.
+    pub(super) fn at(self, step: Step) -> Self {
+        Self { step, ..self }
+    }
+
+    /// The request for this call with this login and these cookies.
+    pub(super) fn request(&self, login: &HeaderValue, cookies: &Cookies) -> Request {
         let mut request = Request::new(self.method.clone(), self.url.clone());
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, login.clone());
         headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
+        if let Some(cookies) = cookies.header(&self.url) {
+            headers.insert(COOKIE, cookies);
+        }
         if let Some(body) = &self.body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = Some(Body::from(body.clone()));

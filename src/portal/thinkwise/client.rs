@@ -75,10 +75,28 @@ fn too_large(limit: usize) -> Failure {
     Failure::new(Sent::Perhaps, Reason::AnswerMalformed, format!("the portal's answer is larger than {limit} bytes"))
 }
 
+fn encoded(host: &str, how: &str) -> Failure {
+    let message = format!(
+        "{host} sent a compressed answer (Content-Encoding: {how}), although the operator asks for none: \
+         turn off compression for it, at the portal or at the proxy before it"
+    );
+    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+}
+
+fn page(host: &str) -> Failure {
+    let message = format!(
+        "{host} answered with an HTML page, as a login page or proxy sends: check spec.thinkwise.url and spec.thinkwise.application, \
+         and what stands between the operator and the portal"
+    );
+    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+}
+
 /// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.
 pub(super) async fn body(response: Response, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let host = host_of(&response);
-    http::read(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))
+    let body = http::read(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))?;
+    // Everything that is read of a portal is JSON or OData's XML.
+    if http::is_html(&body) { Err(page(&host)) } else { Ok(body) }
 }
 
 /// The same of a body that may be large: keep its share of the common memory as long as the body.
@@ -88,7 +106,8 @@ pub(super) async fn large_body(
     deadline: Instant,
 ) -> Result<(Zeroizing<Vec<u8>>, Share), Failure> {
     let host = host_of(&response);
-    http::read_large(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))
+    let body = http::read_large(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))?;
+    if http::is_html(&body.0) { Err(page(&host)) } else { Ok(body) }
 }
 
 fn host_of(response: &Response) -> String {
@@ -98,6 +117,7 @@ fn host_of(response: &Response) -> String {
 fn unread(error: BodyError, limit: usize, host: &str) -> Failure {
     match error {
         BodyError::TooLarge => too_large(limit),
+        BodyError::Encoded(how) => encoded(host, &how),
         BodyError::Late => late(&format!("{host} did not finish its answer in time")),
         // Whatever it looks like: the answer had begun.
         BodyError::Broken(error) => Failure { sent: Sent::Perhaps, ..errors::of_transport(error, host) },

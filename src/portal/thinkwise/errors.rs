@@ -9,13 +9,35 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
 
+/// What a call is to the task that it belongs to: it decides what "not found" means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A read, or a task in one request.
+    #[default]
+    Whole,
+    /// Fills a staged task. Nothing has run yet.
+    Fill,
+    /// Commits a staged task.
+    Commit,
+}
+
+/// Whether a status proves that nothing was done. It is a list of those that do: a proxy may answer with any
+/// other after it has forwarded the request (408, 425, 499, 460), and so may the server once it has
+/// run the task (406, 410, 424).
+const fn is_refusal(code: u16) -> bool {
+    matches!(
+        code,
+        400 | 401 | 402 | 403 | 404 | 405 | 407 | 409 | 411..=417 | 421 | 422 | 423 | 426 | 428 | 429 | 431 | 451
+    )
+}
+
 /// The meaning of an answer that is not 2xx.
-pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subject<'_>) -> Failure {
+pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subject<'_>, step: Step) -> Failure {
     let Subject { kind, name, application, login } = subject;
     let said = tsf_messages(headers).map_or_else(String::new, |text| format!(": {text}"));
     let code = status.as_u16();
     let (sent, reason, message) = match code {
-        300..400 => (Sent::Perhaps, Reason::AnswerMalformed, redirected(code, headers)),
+        300..=399 => (Sent::Perhaps, Reason::AnswerMalformed, redirected(code, headers)),
         401 => (
             Sent::Refused,
             Reason::Unauthorised,
@@ -24,15 +46,30 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
         403 => {
             (Sent::Refused, Reason::NoAccess, format!("the portal user may not use the {kind} {name} (HTTP 403){said}"))
         }
+        // The vendor: a commit may answer so although it has run.
+        404 | 410 if step == Step::Commit => (
+            Sent::Perhaps,
+            Reason::PortalFailed,
+            format!("the portal does not find the staged task {name} any more (HTTP {code}), which may have run{said}"),
+        ),
+        404 if step == Step::Fill => (
+            Sent::Refused,
+            Reason::NoAccess,
+            format!(
+                "the portal lost the staged task {name} before it was filled (HTTP 404): where Indicium runs in several \
+             instances, it needs sticky sessions or Redis{said}"
+            ),
+        ),
         // Indicium says "Application not found" also when the user lacks access (documented).
         404 => (
             Sent::Refused,
             Reason::NoAccess,
             format!(
                 "the portal shows this user no {kind} {name} in the application {application} (HTTP 404): \
-             check the names of application, table and tasks, and the user's rights{said}"
+             check the names of application, table and tasks; or the user's role does not include it{said}"
             ),
         ),
+        405 if *kind == "task" => (Sent::Refused, Reason::MetadataMismatch, other_form(name, &said)),
         // Only of a portal without TLS: to one with TLS the proxy gives no connection.
         407 => (
             Sent::Refused,
@@ -40,7 +77,7 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
             "the operator's proxy asks for a login (HTTP 407): write it into HTTP_PROXY".to_owned(),
         ),
         429 => (Sent::Refused, Reason::RateLimited, format!("the portal asks for fewer requests (HTTP 429){said}")),
-        400..500 => {
+        _ if is_refusal(code) => {
             (Sent::Refused, Reason::RequestRefused, format!("the portal refused the {kind} {name} (HTTP {code}){said}"))
         }
         503 if headers.contains_key(reqwest::header::RETRY_AFTER) => (
@@ -48,11 +85,24 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, subject: &Subje
             Reason::RateLimited,
             format!("the portal is not available and asks to wait (HTTP 503){said}"),
         ),
+        408 | 499 => (
+            Sent::Perhaps,
+            Reason::TimedOut,
+            format!("the portal, or a proxy before it, gave up on the {kind} {name} (HTTP {code}){said}"),
+        ),
         _ => {
             (Sent::Perhaps, Reason::PortalFailed, format!("the portal failed at the {kind} {name} (HTTP {code}){said}"))
         }
     };
     Failure { sent, reason, message, retry_after: retry_after(headers), made: None }
+}
+
+/// A task that is there, and is called in another way: no description mends that.
+fn other_form(name: &str, said: &str) -> String {
+    format!(
+        "the portal does not take the task {name} in this form (HTTP 405): set form of this task in spec.thinkwise.tasks \
+         to the one that the portal has (Unbound, UnboundStaged, Bound or BoundStaged), or leave it out{said}"
+    )
 }
 
 /// Names the host only: the rest of the address may hold a session.
@@ -110,7 +160,41 @@ mod tests {
         if let Some((name, value)) = header {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        of_status(StatusCode::from_u16(code).expect("a status"), &headers, &SUBJECT)
+        of_status(StatusCode::from_u16(code).expect("a status"), &headers, &SUBJECT, Step::Whole)
+    }
+
+    #[test]
+    fn what_a_proxy_may_send_after_forwarding_proves_nothing() {
+        let proofs =
+            [400, 401, 402, 403, 404, 405, 407, 409, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 426, 428];
+        for code in 400..500 {
+            let proves = proofs.contains(&code) || [429, 431, 451].contains(&code);
+            let sent = if proves { Sent::Refused } else { Sent::Perhaps };
+            assert_eq!(of(code, None).sent, sent, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_finds_nothing_may_have_run() {
+        let at = |code: u16, step| {
+            let status = StatusCode::from_u16(code).expect("a status");
+            of_status(status, &HeaderMap::new(), &SUBJECT, step)
+        };
+        for code in [404, 410] {
+            let failure = at(code, Step::Commit);
+            assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::PortalFailed), "{code}");
+        }
+        let lost = at(404, Step::Fill);
+        assert_eq!((lost.sent, lost.reason), (Sent::Refused, Reason::NoAccess));
+        assert!(lost.message.contains("sticky sessions"), "{}", lost.message);
+        assert_eq!(at(400, Step::Commit).sent, Sent::Refused);
+    }
+
+    #[test]
+    fn a_405_names_the_form() {
+        let failure = of(405, None);
+        assert_eq!((failure.sent, failure.reason), (Sent::Refused, Reason::MetadataMismatch));
+        assert!(failure.message.contains("form") && failure.message.contains("UnboundStaged"), "{}", failure.message);
     }
 
     #[test]
@@ -138,6 +222,7 @@ mod tests {
         assert!(of(401, None).message.contains("the Secret login"));
         let missing = of(404, None).message;
         assert!(missing.contains("task request_token") && missing.contains("application tcp"), "{missing}");
+        assert!(missing.contains("the user's role does not include it"), "{missing}");
     }
 
     #[test]

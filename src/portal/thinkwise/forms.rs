@@ -4,6 +4,8 @@
 //! anything may have, unless it was refused.
 
 use super::call::Call;
+use super::cookies::Cookies;
+use super::errors::Step;
 use super::flow::Ran;
 use super::interface::{BoundTo, TaskCall};
 use super::known::Known;
@@ -12,26 +14,44 @@ use super::wire::{self, Values};
 use super::{Failure, Sent, ThinkwisePortal, address, client};
 use crate::api::Reason;
 use reqwest::Response;
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use url::Url;
+
+/// Between two tries of a step that met a rate limit: where the portal names no time, and at least.
+const PAUSE: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// So long the portal may take to give up what was staged: nothing depends on it.
+const CANCEL_TIME: Duration = Duration::from_secs(5);
+
+/// One run of a task, from its first request to the last one of its process flow.
+pub(super) struct Course<'a> {
+    pub known: &'a Known,
+    pub task: &'a TaskCall,
+    pub cookies: Cookies,
+    /// The end of all its requests together.
+    pub deadline: Instant,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(known: &'a Known, task: &'a TaskCall, deadline: Instant) -> Self {
+        Self { known, task, cookies: Cookies::default(), deadline }
+    }
+}
 
 impl ThinkwisePortal {
     /// Runs a task. A failure says whether it may have taken effect.
-    pub(super) async fn run(
-        &self,
-        known: &Known,
-        task: &TaskCall,
-        values: &Values<'_>,
-        deadline: Instant,
-    ) -> Result<Ran, Failure> {
+    pub(super) async fn run(&self, course: &Course<'_>, values: &Values<'_>) -> Result<Ran, Failure> {
+        let task = course.task;
         let body = wire::body(&task.arguments, values)?;
-        let url = self.task_address(known, task, values, deadline).await?;
+        let url = self.task_address(course.known, task, values, course.deadline).await?;
         let ran = match task.form {
             WayForm::Unbound | WayForm::Bound => {
                 let call = Call::post(url.clone(), Some(body), self.subject("task", &task.name));
-                self.send(&call, deadline).await.map(|response| Ran { response, url, staged: None })
+                let response = self.send_with(&call, &course.cookies, course.deadline).await;
+                response.map(|response| Ran { response, url, staged: None })
             }
-            WayForm::Staged => self.run_staged(task, &url, body, deadline).await,
+            WayForm::Staged => self.run_staged(course, &url, body).await,
         };
         if let Err(failure) = &ran {
             self.doubt(failure);
@@ -63,24 +83,38 @@ impl ThinkwisePortal {
     }
 
     /// Stages a task, fills it and commits it: three requests (documented).
-    async fn run_staged(&self, task: &TaskCall, url: &Url, body: Vec<u8>, deadline: Instant) -> Result<Ran, Failure> {
-        let staged = self.stage(task, url, deadline).await.map_err(nothing_done)?;
-        if !task.arguments.is_empty() {
-            let fill = Call::patch(staged.clone(), body, self.subject("task", &task.name));
-            let filled = self.send(&fill, deadline).await.map_err(nothing_done)?;
-            client::drain(filled).await;
+    async fn run_staged(&self, course: &Course<'_>, url: &Url, body: Vec<u8>) -> Result<Ran, Failure> {
+        let subject = self.subject("task", &course.task.name);
+        let staged = self.stage(course, url).await.map_err(nothing_done)?;
+        if !course.task.arguments.is_empty() {
+            let fill = Call::patch(staged.clone(), body, subject).at(Step::Fill);
+            match self.step(course, &fill).await {
+                Ok(filled) => client::drain(filled).await,
+                Err(failure) => {
+                    self.cancel(course, &staged).await;
+                    return Err(nothing_done(failure));
+                }
+            }
         }
-        // What is staged and not committed is left: how to cancel it is not public.
         let url = address::below(&staged, "commit")?;
-        let response = self.send(&Call::post(url.clone(), None, self.subject("task", &task.name)), deadline).await?;
-        Ok(Ran { response, url, staged: Some(staged) })
+        match self.step(course, &Call::post(url.clone(), None, subject).at(Step::Commit)).await {
+            Ok(response) => Ok(Ran { response, url, staged: Some(staged) }),
+            Err(failure) => {
+                // What may be at work is left alone.
+                if failure.sent != Sent::Perhaps {
+                    self.cancel(course, &staged).await;
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// The address of what was staged.
-    async fn stage(&self, task: &TaskCall, url: &Url, deadline: Instant) -> Result<Url, Failure> {
-        let url = address::below(url, "stage")?;
-        let response = self.send(&Call::post(url.clone(), None, self.subject("task", &task.name)), deadline).await?;
-        let staged = location(&response, &url);
+    async fn stage(&self, course: &Course<'_>, url: &Url) -> Result<Url, Failure> {
+        let (task, url) = (course.task, address::below(url, "stage")?);
+        let call = Call::post(url.clone(), None, self.subject("task", &task.name));
+        let response = self.send_with(&call, &course.cookies, course.deadline).await?;
+        let staged = self.location(&response, &url);
         client::drain(response).await;
         staged?.ok_or_else(|| {
             let message =
@@ -88,13 +122,49 @@ impl ThinkwisePortal {
             Failure::new(Sent::No, Reason::AnswerMalformed, message)
         })
     }
-}
 
-/// Where an answer leads, absolute or relative; on the same server only.
-pub(super) fn location(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
-    let Some(value) = response.headers().get(reqwest::header::LOCATION) else { return Ok(None) };
-    let text = String::from_utf8_lossy(value.as_bytes());
-    address::same_server(asked, &text, "Location").map(Some)
+    /// Sends a later step of a task. One that meets a rate limit (429, which proves that nothing was done) is
+    /// repeated at the same address: to begin with a new stage would meet the same limit again, for ever.
+    pub(super) async fn step(&self, course: &Course<'_>, call: &Call<'_>) -> Result<Response, Failure> {
+        loop {
+            let failure = match self.send_with(call, &course.cookies, course.deadline).await {
+                Err(failure) if failure.sent == Sent::Refused && failure.reason == Reason::RateLimited => failure,
+                other => return other,
+            };
+            let wait = failure.retry_after.unwrap_or(PAUSE).max(SHORTEST_PAUSE);
+            if Instant::now() + wait >= course.deadline {
+                let message = format!(
+                    "{}, for longer than limits.requestTimeout leaves to the task {}",
+                    failure.message, course.task.name
+                );
+                return Err(Failure { message, ..failure });
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Gives up what was staged, or a flow that waits, where the portal allows it (`DELETE`, documented for
+    /// flows). Nothing depends on it: what is left open ends with the session. An address that may be a row
+    /// of a table is left alone, for to delete that would be to delete data.
+    pub(super) async fn cancel(&self, course: &Course<'_>, at: &Url) {
+        let tables = &course.known.interface.tables;
+        if address::resource(&self.base, at).is_none_or(|name| tables.has(name)) {
+            return;
+        }
+        let deadline = course.deadline.min(Instant::now() + CANCEL_TIME);
+        let call = Call::delete(at.clone(), self.subject("task", &course.task.name));
+        match self.send_with(&call, &course.cookies, deadline).await {
+            Ok(response) => client::drain(response).await,
+            Err(failure) => tracing::debug!(task = course.task.name, %failure, "left open at the portal"),
+        }
+    }
+
+    /// Where an answer leads, absolute or relative; at the portal itself only.
+    pub(super) fn location(&self, response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
+        let Some(value) = response.headers().get(reqwest::header::LOCATION) else { return Ok(None) };
+        let text = String::from_utf8_lossy(value.as_bytes());
+        address::own(&self.base, asked, &text, "Location").map(Some)
+    }
 }
 
 /// Before the commit nothing was done, however staging or filling failed.

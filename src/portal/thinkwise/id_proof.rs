@@ -111,6 +111,8 @@ impl ThinkwisePortal {
             match word(&rows, id, description) {
                 Word::Same => {
                     self.id_proof.add(output, id);
+                    // The same row shows whether the description was kept.
+                    self.marking.note(rows.iter().filter(|row| row.id == *id), description);
                     return Ok(());
                 }
                 Word::Another => return Err(contradicted(output)),

@@ -3,6 +3,7 @@
 use super::literal::Literal;
 use super::metadata::{Kind, WayForm};
 use super::resolve::Problem;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// How one portal is used.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +20,36 @@ pub struct Interface {
     pub edit: TaskCall,
     /// *Revoke token*.
     pub revoke: TaskCall,
+    /// The tables that there are.
+    pub tables: TableNames,
     /// What may be a mistake, for people.
     pub notes: Vec<String>,
+}
+
+/// The names of all tables, each as its hash: what has such a name is a row of data, and never deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableNames(Box<[u64]>);
+
+impl TableNames {
+    /// Of these.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut hashes: Vec<u64> = names.map(hash).collect();
+        hashes.sort_unstable();
+        Self(hashes.into())
+    }
+
+    /// Whether a table may have this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.binary_search(&hash(name)).is_ok()
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    // The server may read names without regard to case.
+    let mut hasher = DefaultHasher::new();
+    name.to_ascii_lowercase().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The table that lists the tokens.
@@ -58,7 +87,7 @@ pub struct TaskCall {
     pub name: String,
     /// Its form.
     pub form: WayForm,
-    /// The row that it is bound to, in the bound forms.
+    /// The row that it is bound to, in the bound forms; what is staged may be bound to none.
     pub row: Option<BoundTo>,
     /// What is sent, in this order.
     pub arguments: Vec<Argument>,

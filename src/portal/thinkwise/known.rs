@@ -143,7 +143,10 @@ impl ThinkwisePortal {
 
     /// Doubts what is known after a failure that hints at a change.
     pub(super) fn doubt(&self, failure: &Failure) {
-        if matches!(failure.reason, Reason::NoAccess | Reason::RequestRefused | Reason::AnswerMalformed) {
+        if matches!(
+            failure.reason,
+            Reason::NoAccess | Reason::MetadataMismatch | Reason::RequestRefused | Reason::AnswerMalformed
+        ) {
             self.memory.doubt();
         }
     }
@@ -155,7 +158,9 @@ impl ThinkwisePortal {
             None => (self.shown(deadline).await?, Instant::now()),
         };
         if interface.table.is_none() {
-            let why = "$metadata shows our user no table of tokens".to_owned();
+            let why =
+                "$metadata shows our user no table of tokens: there is none, or the user's role does not include it"
+                    .to_owned();
             return Ok(Known { interface, hidden: Some(why) });
         }
         match self.probe(&interface, deadline).await {

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 pub(super) use crate::text::clean;
 
+use crate::http::BYTE_ORDER_MARK;
+
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -43,7 +45,8 @@ struct NamedParameter {
 /// The messages of an answer, cleaned and shortened; `None` where there are none that can be read.
 pub(super) fn tsf_messages(headers: &HeaderMap) -> Option<String> {
     let json = BASE64.decode(headers.get("TSFMessages")?.as_bytes().trim_ascii()).ok()?;
-    let messages = match serde_json::from_slice(&json).ok()? {
+    let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&json);
+    let messages = match serde_json::from_slice(json).ok()? {
         Messages::One(message) => vec![message],
         Messages::Many(messages) => messages,
     };
@@ -132,6 +135,7 @@ mod tests {
     fn one_object_and_a_list() {
         let one = r#"{"MessageType":"IndiciumMessage","RawMessage":"No access","NamedParameters":[{"Key":"Task","Value":"t"}]}"#;
         assert_eq!(read(one).as_deref(), Some("No access (Task: t)"));
+        assert_eq!(read(&format!("\u{feff}{one}")).as_deref(), Some("No access (Task: t)"), "with a byte-order mark");
         let many = r#"[{"RawMessage":"a","TranslatedMessage":"A"},{"RawMessage":"b","TranslatedMessage":""},{}]"#;
         assert_eq!(read(many).as_deref(), Some("A; b"));
     }

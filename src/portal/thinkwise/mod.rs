@@ -2,10 +2,13 @@
 
 mod address;
 mod auth;
+mod bearer;
 mod by_username;
 mod call;
 mod caution;
+mod change;
 mod client;
+mod cookies;
 mod errors;
 mod fields;
 pub mod find;
@@ -27,6 +30,7 @@ mod oauth;
 mod odata;
 mod off_workers;
 mod pinned;
+mod request;
 pub mod resolve;
 mod rows;
 mod wire;
@@ -37,11 +41,11 @@ use self::auth::Login;
 use self::call::{Call, Subject};
 use self::caution::{Caution, nameable};
 use self::client::HttpClient;
+use self::cookies::Cookies;
 use self::id_proof::IdProof;
-use self::interface::TaskCall;
 use self::known::Memory;
 use self::metadata::Catalog;
-use self::wire::{Gathered, Values};
+use self::request::Marking;
 use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef, identity};
 use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
@@ -99,6 +103,9 @@ pub struct ThinkwisePortal {
     memory: Arc<Memory>,
     caution: Caution,
     id_proof: IdProof,
+    marking: Marking,
+    /// How long what was found out is believed, at most.
+    keep: Duration,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -136,6 +143,8 @@ impl ThinkwisePortal {
             memory: Arc::new(Memory::new(keep)),
             caution: Caution::default(),
             id_proof: IdProof::default(),
+            marking: Marking::default(),
+            keep,
         })
     }
 
@@ -152,89 +161,31 @@ impl ThinkwisePortal {
 
     /// Sends a call with a login. Any answer but 2xx is a failure.
     async fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, Failure> {
+        self.send_with(call, &Cookies::default(), deadline).await
+    }
+
+    /// The same with the cookies of a task, to which the answer may add some.
+    async fn send_with(&self, call: &Call<'_>, cookies: &Cookies, deadline: Instant) -> Result<Response, Failure> {
         let ticket = self.login.ticket(&self.http, deadline).await?;
-        let mut response = self.http.send(call.request(&ticket.header), deadline).await?;
+        let mut response = self.http.send(call.request(&ticket.header, cookies), deadline).await?;
+        cookies.take(response.headers());
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(generation) = ticket.generation
         {
-            // The one case of a call that is repeated: a 401 proves that the task was refused, and a
-            // bearer may be revoked, or its key replaced, before its announced end.
+            // A call that is repeated: a 401 proves that the task was refused, and a bearer may be revoked, or
+            // its key replaced, before its announced end.
             client::drain(response).await;
             self.login.forget(generation).await;
             let renewed = self.login.ticket(&self.http, deadline).await?;
-            response = self.http.send(call.request(&renewed.header), deadline).await?;
+            response = self.http.send(call.request(&renewed.header, cookies), deadline).await?;
+            cookies.take(response.headers());
         }
         if response.status().is_success() {
             return Ok(response);
         }
-        let failure = errors::of_status(response.status(), response.headers(), &call.subject);
+        let failure = errors::of_status(response.status(), response.headers(), &call.subject, call.step);
         client::drain(response).await;
         Err(failure)
-    }
-
-    async fn request_token(&self, description: &str) -> Result<IssuedToken, Failure> {
-        let deadline = self.http.deadline();
-        let known = self.known(deadline).await?;
-        self.caution.leave()?;
-        let task = &known.interface.request;
-        let values = Values { description: Some(description), token: None };
-        let ran = self.run(&known, task, &values, deadline).await?;
-        let status = ran.response.status();
-        let mut gathered = Gathered::new(&known.interface.outputs, known.interface.id_kind());
-        let end = self.finish(task, ran, Some(&mut gathered), deadline).await;
-        let (id, username) = gathered.which();
-        let (end, is_complete) = match (end, gathered.is_whole()) {
-            (Ok(()), _) => (gathered.token(status), true),
-            // A flow that stays unfinished is no reason to lose the secret.
-            (Err(failure), true) => {
-                tracing::warn!(task = task.name, %failure, "the token is there, its process flow could not be finished");
-                (gathered.token(status), true)
-            }
-            (Err(failure), false) => (Err(failure), false),
-        };
-        let is_listed = known.hidden.is_none();
-        let end = match end {
-            Ok(token) if is_listed => self.prove_id(&known, &token, description, deadline).await.map(|()| token),
-            Ok(token) => nameable(&known.interface, token),
-            Err(failure) => Err(failure),
-        };
-        match &end {
-            Ok(_) => self.caution.well(),
-            Err(failure) if is_complete => {
-                self.doubt(failure);
-                self.caution.ailing(failure);
-            }
-            Err(_) => {}
-        }
-        // Where there is a list, the mark in it tells more surely.
-        end.map_err(|failure| {
-            let made = if is_listed { None } else { caution::made(&known.interface, id, username) };
-            Failure { made: made.map(Box::new), ..failure }
-        })
-    }
-
-    async fn run_and_finish(&self, known: &known::Known, task: &TaskCall, values: Values<'_>) -> Result<(), Failure> {
-        let deadline = self.http.deadline();
-        let ran = self.run(known, task, &values, deadline).await?;
-        self.finish(task, ran, None, deadline).await
-    }
-
-    async fn edit(&self, token: TokenRef<'_>, description: &str) -> Result<(), Failure> {
-        let known = self.known(self.http.deadline()).await?;
-        let task = &known.interface.edit;
-        let id = self.real_id(&known, task, token).await?;
-        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
-        let values = Values { description: Some(description), token: Some(token) };
-        self.run_and_finish(&known, task, values).await
-    }
-
-    async fn take_back(&self, token: TokenRef<'_>) -> Result<(), Failure> {
-        let known = self.known(self.http.deadline()).await?;
-        let task = &known.interface.revoke;
-        let id = self.real_id(&known, task, token).await?;
-        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
-        let values = Values { description: None, token: Some(token) };
-        self.run_and_finish(&known, task, values).await
     }
 
     async fn found(&self) -> Result<Resolved, Failure> {
@@ -275,7 +226,7 @@ impl Portal for ThinkwisePortal {
     }
 
     fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> Answer<'a, ()> {
-        Box::pin(self.edit(token, description))
+        Box::pin(self.edit(token, description, self.http.deadline()))
     }
 
     fn revoke<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, ()> {

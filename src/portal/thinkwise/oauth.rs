@@ -1,26 +1,21 @@
 //! OAuth 2.0 client credentials: the portal's way for machines (documented).
 
-use super::auth::{Ticket, authorization};
+use super::auth::Ticket;
+use super::bearer::{Bearer, Granted};
 use super::client::{self, HttpClient};
 use super::{Failure, Sent, address};
 use crate::api::{Reason, Thinkwise};
-use crate::http::retry_after;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use crate::http::{basic, retry_after};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 const ANSWER_LIMIT: usize = 1 << 20;
-/// Where the token endpoint says nothing: about an hour (seen in public client code).
-const DEFAULT_LIFE: Duration = Duration::from_hours(1);
-/// A bearer is replaced this long before its end, or a tenth of its life if that is shorter.
-const MARGIN: Duration = Duration::from_mins(1);
-
 /// Fetches bearers, and keeps the one in use.
 pub(super) struct OAuth {
     client_id: String,
@@ -28,42 +23,43 @@ pub(super) struct OAuth {
     scope: String,
     token_url: Option<Url>,
     discovery: Url,
+    /// The portal's own root.
+    root: Url,
     insecure: bool,
     /// Held while a bearer is fetched, so that many calls cause one fetch.
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    endpoint: Option<Url>,
-    bearer: Option<Bearer>,
-    generation: u64,
+/// Where bearers are had, and how the client says who it is there.
+#[derive(Clone)]
+struct Endpoint {
+    url: Url,
+    auth: ClientAuth,
+    /// The portal says so, or it has worked. Else the other way is tried too.
+    is_certain: bool,
 }
 
-struct Bearer {
-    header: HeaderValue,
-    until: Instant,
+/// How a client says who it is (RFC 6749, 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientAuth {
+    /// In the form.
+    Post,
+    /// By HTTP Basic.
+    Basic,
+}
+
+#[derive(Default)]
+struct State {
+    endpoint: Option<Endpoint>,
+    bearer: Option<Bearer>,
+    generation: u64,
 }
 
 #[derive(Deserialize)]
 struct Discovered {
     token_endpoint: String,
-}
-
-/// The endpoint's answer. No `Debug`: it holds the bearer.
-#[derive(Deserialize)]
-struct Granted {
-    access_token: Zeroizing<String>,
-    token_type: Option<String>,
-    expires_in: Option<Seconds>,
-}
-
-/// A number, or by some servers a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(u64),
-    Text(String),
+    /// RFC 8414. Some servers leave it out.
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +74,11 @@ impl OAuth {
         let token_url = settings.and_then(|settings| settings.token_url.as_deref());
         let token_url = token_url.map(|text| address::parse(text, "tokenURL", insecure)).transpose()?;
         let scope = settings.map(|settings| settings.scopes.join(" ")).unwrap_or_default();
-        let mut discovery = address::parse(&spec.url, "spec.thinkwise.url", insecure)?;
+        let root = address::parse(&spec.url, "spec.thinkwise.url", insecure)?;
+        let mut discovery = root.clone();
         address::extend(&mut discovery, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
-        Ok(Self { client_id, client_secret, scope, token_url, discovery, insecure, state })
+        Ok(Self { client_id, client_secret, scope, token_url, discovery, root, insecure, state })
     }
 
     /// The bearer in use, or a new one. Whatever fails here, the call itself was not sent.
@@ -119,27 +116,40 @@ impl OAuth {
     async fn fetch(
         &self,
         http: &HttpClient,
-        known: &mut Option<Url>,
+        known: &mut Option<Endpoint>,
         hint: &str,
         deadline: Instant,
     ) -> Result<Bearer, Failure> {
-        let endpoint = match known.as_ref().or(self.token_url.as_ref()) {
-            Some(endpoint) => endpoint.clone(),
-            None => known.insert(self.discover(http, deadline).await?).clone(),
+        let mut endpoint = match (known.as_ref(), &self.token_url) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(url)) => Endpoint { url: url.clone(), auth: ClientAuth::Post, is_certain: false },
+            (None, None) => self.discover(http, deadline).await?,
         };
-        let asked = Instant::now();
-        let response = http.send(self.request(endpoint), deadline).await?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(denied(response, hint, deadline).await);
+        let mut asked = Instant::now();
+        let mut response = http.send(self.request(&endpoint)?, deadline).await?;
+        if !response.status().is_success() {
+            let refusal = denied(response, hint, deadline).await;
+            // A server that knows only the other way may say just that it does not know the client.
+            if endpoint.is_certain || !matches!(refusal.reason, Reason::Unauthorised) {
+                return Err(refusal);
+            }
+            endpoint.auth = endpoint.auth.other();
+            asked = Instant::now();
+            response = http.send(self.request(&endpoint)?, deadline).await?;
+            if !response.status().is_success() {
+                client::drain(response).await;
+                return Err(refusal);
+            }
         }
         let body = client::body(response, ANSWER_LIMIT, deadline).await?;
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| unsent(Reason::AnswerMalformed, "the token endpoint's answer holds no access_token"))?;
-        granted.bearer(asked)
+        let bearer = granted.bearer(asked)?;
+        *known = Some(Endpoint { is_certain: true, ..endpoint });
+        Ok(bearer)
     }
 
-    async fn discover(&self, http: &HttpClient, deadline: Instant) -> Result<Url, Failure> {
+    async fn discover(&self, http: &HttpClient, deadline: Instant) -> Result<Endpoint, Failure> {
         let mut request = Request::new(Method::GET, self.discovery.clone());
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = http.send(request, deadline).await?;
@@ -154,41 +164,88 @@ impl OAuth {
         let found: Discovered = serde_json::from_slice(&body).map_err(|_| {
             unsent(Reason::AnswerMalformed, "the portal's OpenID configuration names no token_endpoint: give tokenURL")
         })?;
-        address::parse(&found.token_endpoint, "the portal's token_endpoint", self.insecure)
+        let url = self.endpoint(&found.token_endpoint)?;
+        let supported = found.token_endpoint_auth_methods_supported;
+        let (auth, is_certain) = match supported.filter(|methods| !methods.is_empty()) {
+            None => (ClientAuth::Post, false),
+            Some(methods) => (ClientAuth::of(&methods)?, true),
+        };
+        Ok(Endpoint { url, auth, is_certain })
     }
 
-    fn request(&self, endpoint: Url) -> Request {
+    /// The token endpoint that the portal names. Behind a proxy a portal may not know its own name: what lies below it
+    /// is asked under the name that we know.
+    fn endpoint(&self, named: &str) -> Result<Url, Failure> {
+        let own = &self.root;
+        let url = self.discovery.join(named).map_err(|_| {
+            unsent(Reason::AnswerMalformed, "the portal's token_endpoint is not an address: give tokenURL")
+        })?;
+        // Where the portal has a host of its own, every path is below it: then only the scheme can be a proxy's doing.
+        let is_own =
+            !own.path().trim_matches('/').is_empty() || (own.host() == url.host() && own.scheme() != url.scheme());
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if url.origin() != own.origin() && is_own && !has_login && address::is_below(own, &url) {
+            return Ok(address::at_own_origin(own, &url));
+        }
+        address::parse(url.as_str(), "the portal's token_endpoint", self.insecure)
+    }
+
+    fn request(&self, endpoint: &Endpoint) -> Result<Request, Failure> {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials").append_pair("client_id", &self.client_id);
-        form.append_pair("client_secret", self.client_secret.expose_secret());
+        form.append_pair("grant_type", "client_credentials");
+        if endpoint.auth == ClientAuth::Post {
+            form.append_pair("client_id", &self.client_id);
+            form.append_pair("client_secret", self.client_secret.expose_secret());
+        }
         if !self.scope.is_empty() {
             form.append_pair("scope", &self.scope);
         }
-        let mut request = Request::new(Method::POST, endpoint);
+        let mut request = Request::new(Method::POST, endpoint.url.clone());
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if endpoint.auth == ClientAuth::Basic {
+            headers.insert(AUTHORIZATION, self.basic()?);
+        }
         *request.body_mut() = Some(Body::from(form.finish()));
-        request
+        Ok(request)
+    }
+
+    /// Id and secret are encoded as in a form before they become a pair (RFC 6749, 2.3.1).
+    fn basic(&self) -> Result<HeaderValue, Failure> {
+        let encoded = |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+        let secret = Zeroizing::new(encoded(self.client_secret.expose_secret()));
+        basic(&encoded(&self.client_id), &secret)
+            .ok_or_else(|| unsent(Reason::Unauthorised, "the client's id or secret cannot be written into a header"))
     }
 }
 
-impl Granted {
-    fn bearer(self, asked: Instant) -> Result<Bearer, Failure> {
-        if self.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-            return Err(unsent(Reason::AnswerMalformed, "the token endpoint gave something other than a bearer"));
+impl ClientAuth {
+    const fn other(self) -> Self {
+        match self {
+            Self::Post => Self::Basic,
+            Self::Basic => Self::Post,
         }
-        let life = match self.expires_in {
-            Some(Seconds::Number(seconds)) => Some(seconds),
-            Some(Seconds::Text(text)) => text.parse().ok(),
-            None => None,
-        };
-        // At most a day: it bounds the clock's arithmetic, and nothing is lost by asking once a day.
-        let life = life.map_or(DEFAULT_LIFE, |seconds| Duration::from_secs(seconds.min(24 * 3600)));
-        let header = authorization("Bearer", &self.access_token)?;
-        Ok(Bearer { header, until: asked + life - MARGIN.min(life / 10) })
+    }
+
+    /// The way to take of those that a server knows.
+    fn of(methods: &[String]) -> Result<Self, Failure> {
+        let knows = |name: &str| methods.iter().any(|method| method == name);
+        if knows("client_secret_post") {
+            Ok(Self::Post)
+        } else if knows("client_secret_basic") {
+            Ok(Self::Basic)
+        } else {
+            let message = "the portal's token endpoint takes no client secret (token_endpoint_auth_methods_supported has \
+                           neither client_secret_basic nor client_secret_post): give tokenURL of one that does";
+            Err(unsent(Reason::Unauthorised, message))
+        }
     }
 }
+
+/// Documented: until then it is as good as unknown.
+const RESTART: &str =
+    ". Where the client application was added or changed lately, restart Indicium: it takes that up only then";
 
 /// Why the endpoint gave no bearer. Of its body only the error codes that OAuth defines are named.
 async fn denied(response: Response, hint: &str, deadline: Instant) -> Failure {
@@ -201,8 +258,11 @@ async fn denied(response: Response, hint: &str, deadline: Instant) -> Failure {
     let body = client::body(response, ANSWER_LIMIT, deadline).await.unwrap_or_default();
     let code = serde_json::from_slice::<Denied>(&body).ok().and_then(|denied| known_code(&denied.error));
     let said = code.map_or_else(String::new, |code| format!(", {code}"));
-    let message =
-        format!("the token endpoint does not accept the client (HTTP {}{said}): check {hint}", status.as_u16());
+    let restart = if code == Some("invalid_client") { RESTART } else { "" };
+    let message = format!(
+        "the token endpoint does not accept the client (HTTP {}{said}): check {hint}{restart}",
+        status.as_u16()
+    );
     unsent(Reason::Unauthorised, &message)
 }
 
@@ -227,36 +287,4 @@ fn of_answer(response: &Response, otherwise: Reason, message: String) -> Failure
 
 fn unsent(reason: Reason, message: &str) -> Failure {
     Failure::new(Sent::No, reason, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn life(json: &str) -> Result<Duration, Failure> {
-        let asked = Instant::now();
-        let granted: Granted = serde_json::from_str(json).expect("an answer");
-        granted.bearer(asked).map(|bearer| bearer.until - asked)
-    }
-
-    #[test]
-    fn a_bearer_is_kept_until_shortly_before_its_end() {
-        for (json, seconds) in [
-            (r#"{"access_token":"t"}"#, 3540),
-            (r#"{"access_token":"t","token_type":"bearer","expires_in":3600}"#, 3540),
-            (r#"{"access_token":"t","expires_in":"100"}"#, 90),
-            (r#"{"access_token":"t","expires_in":0}"#, 0),
-            (r#"{"access_token":"t","expires_in":18446744073709551615}"#, 86_340),
-        ] {
-            assert_eq!(life(json).expect(json), Duration::from_secs(seconds), "{json}");
-        }
-        assert!(life(r#"{"access_token":"t","token_type":"mac"}"#).is_err());
-    }
-
-    #[test]
-    fn a_bearer_is_not_printed() {
-        let granted: Granted = serde_json::from_str(r#"{"access_token":"hush"}"#).expect("an answer");
-        let bearer = granted.bearer(Instant::now()).expect("a bearer");
-        assert!(!format!("{:?}", bearer.header).contains("hush"));
-    }
 }

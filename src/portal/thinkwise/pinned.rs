@@ -78,10 +78,11 @@ fn key(table: &TokenTable) -> Vec<KeyColumn> {
 }
 
 const fn form(task: &TaskCall) -> TaskForm {
-    match task.form {
-        WayForm::Unbound => TaskForm::Unbound,
-        WayForm::Bound => TaskForm::Bound,
-        WayForm::Staged => TaskForm::BoundStaged,
+    match (task.form, &task.row) {
+        (WayForm::Unbound, _) => TaskForm::Unbound,
+        (WayForm::Bound, _) => TaskForm::Bound,
+        (WayForm::Staged, None) => TaskForm::UnboundStaged,
+        (WayForm::Staged, Some(_)) => TaskForm::BoundStaged,
     }
 }
 

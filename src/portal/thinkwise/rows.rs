@@ -133,7 +133,7 @@ impl ThinkwisePortal {
             return Ok(false);
         };
         budget.spend(end.bytes, begun.elapsed())?;
-        *url = address::same_server(url, &link, "link to the next page")?;
+        *url = address::own(&self.base, url, &link, "link to the next page")?;
         Ok(true)
     }
 

@@ -56,6 +56,45 @@ async fn a_flow_is_finished_even_if_its_outputs_cannot_be_had() {
 }
 
 #[tokio::test]
+async fn a_flow_is_continued_as_documented_and_committed_where_that_is_unknown() {
+    for form in FORMS {
+        for flow_commits in [false, true] {
+            let (fake, portal) = of(Shape { flow_commits, ..with_flow(form, Flow::Waits) }).await;
+            portal.request("d").await.expect("a token");
+            let commits = usize::from(flow_commits);
+            let seen = (fake.seen("finish"), fake.seen("commit_flow"), fake.ledger().finished);
+            assert_eq!(seen, (1, commits, 1), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flow_under_a_rate_limit_ends_and_one_that_is_given_up_is_cancelled() {
+    let (fake, portal) = of(with_flow(Form::Bound, Flow::Waits)).await;
+    for step in ["flow", "finish"] {
+        fake.fail(step, answer(429, &[("Retry-After", "0")]));
+    }
+    portal.request("d").await.expect("a token");
+    assert_eq!((fake.seen("flow"), fake.seen("finish"), fake.ledger().finished), (2, 2, 1));
+    fake.fail("finish", answer(429, &[("Retry-After", "60")]));
+    portal.request("d").await.expect("a token, whose flow was given up");
+    let ledger = fake.ledger();
+    assert_eq!((ledger.finished, ledger.cancelled, ledger.flows.len()), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn what_may_be_a_row_is_never_deleted() {
+    // 201 and the address of what was made, as other servers answer a POST.
+    let (fake, portal) = of(Shape::default()).await;
+    let made = r#"{"username":"robot$1","secret":"s"}"#;
+    for row in ["container_token(1)", "klant(42)", "Klant(42)", "klant(42)/tokens(1)", "flow(1)/x"] {
+        fake.fail("request_token", Fault::Answer(201, vec![("Location", format!("/indicium/iam/tcp/{row}"))], made));
+        portal.request("d").await.expect("a token");
+        assert!(fake.ledger().paths.iter().all(|path| !path.starts_with("DELETE")), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn a_flow_whose_reading_fails_may_still_tell_when_it_is_finished() {
     let (fake, portal) = of(with_flow(Form::Bound, Flow::WaitsThenTells)).await;
     fake.fail("flow", answer(500, &[]));

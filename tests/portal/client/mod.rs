@@ -9,6 +9,7 @@ pub mod fake;
 mod faults;
 mod flows;
 mod forms;
+mod habits;
 mod hidden;
 mod identity;
 mod list_limits;

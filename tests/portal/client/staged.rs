@@ -59,7 +59,14 @@ async fn at_the_step_that_counts_only_a_refusal_proves_that_nothing_was_done() {
             (answer(500, &[]), Sent::Perhaps, 0),
             (answer(302, &[("Location", "https://login.example.com/")]), Sent::Perhaps, 0),
             (answer(400, &[]), Sent::Refused, 0),
-            (answer(404, &[]), Sent::Refused, 0),
+            (answer(403, &[]), Sent::Refused, 0),
+            // What a proxy sends that has forwarded the request, and what the server may send once it has run it.
+            (Fault::ActThenAnswer(408, ""), Sent::Perhaps, 1),
+            (Fault::ActThenAnswer(425, ""), Sent::Perhaps, 1),
+            (Fault::ActThenAnswer(499, ""), Sent::Perhaps, 1),
+            (Fault::ActThenAnswer(460, ""), Sent::Perhaps, 1),
+            (Fault::ActThenAnswer(410, ""), Sent::Perhaps, 1),
+            (Fault::ActThenAnswer(406, ""), Sent::Perhaps, 1),
             (answer(429, &[("Retry-After", "7")]), Sent::Refused, 0),
         ] {
             let (fake, portal) = of(in_form(form)).await;
@@ -73,13 +80,72 @@ async fn at_the_step_that_counts_only_a_refusal_proves_that_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn what_is_staged_and_then_refused_is_left() {
+async fn a_commit_that_finds_nothing_may_have_run() {
+    for (form, sent) in [(Form::Unbound, Sent::Refused), (Form::Bound, Sent::Refused), (Form::Staged, Sent::Perhaps)] {
+        for (fault, made) in [(answer(404, &[]), 0), (Fault::ActThenAnswer(404, ""), 1)] {
+            // The others say it before they begin; so does the vendor.
+            if made == 1 && form != Form::Staged {
+                continue;
+            }
+            let (fake, portal) = of(in_form(form)).await;
+            portal.list(Rows::Probe).await.expect("a connection");
+            let (_, counts) = steps(form);
+            fake.fail(counts, fault);
+            let failure = portal.request("d").await.expect_err("nothing there");
+            assert_eq!((failure.sent, fake.made(), fake.seen(counts)), (sent, made, 1), "{form:?}: {failure}");
+            assert_eq!(fake.seen("cancel"), 0, "what may be at work is left alone");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_meets_a_rate_limit_is_repeated_at_the_same_address() {
+    for step in ["fill", "commit"] {
+        let (fake, portal) = of(in_form(Form::Staged)).await;
+        portal.list(Rows::Probe).await.expect("a connection");
+        for wait in ["0", "1"] {
+            fake.fail(step, answer(429, &[("Retry-After", wait)]));
+        }
+        portal.request("d").await.expect("a token");
+        assert_eq!((fake.made(), fake.seen("stage"), fake.seen(step), fake.seen("cancel")), (1, 1, 3, 0), "{step}");
+    }
+    let (fake, portal) = of(Shape { silent_commit: true, ..in_form(Form::Staged) }).await;
+    fake.fail("staged", answer(429, &[("Retry-After", "0")]));
+    portal.request("d").await.expect("a token, for its outputs were asked for twice");
+    // Longer than there is time for it is given up, and nothing stays open.
+    fake.fail("commit", answer(429, &[("Retry-After", "60")]));
+    let failure = portal.request("d").await.expect_err("too late");
+    assert_eq!(kind(&failure), (Sent::Refused, Reason::RateLimited), "{failure}");
+    assert!(failure.message.contains("limits.requestTimeout"), "{failure}");
+    let ledger = fake.ledger();
+    assert_eq!((ledger.made, ledger.cancelled, ledger.staged.len()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn what_is_staged_and_given_up_is_cancelled() {
+    for fault in [answer(400, &[]), answer(500, &[]), answer(404, &[]), Fault::Drop] {
+        let (fake, portal) = of(in_form(Form::Staged)).await;
+        fake.fail("fill", fault);
+        portal.request("d").await.expect_err("not filled");
+        let ledger = fake.ledger();
+        assert_eq!((ledger.made, ledger.cancelled, ledger.staged.len()), (0, 1, 0));
+    }
+    // A portal that does not allow it changes nothing.
+    let (fake, portal) = of(in_form(Form::Staged)).await;
+    fake.fail("commit", answer(400, &[]));
+    fake.fail("cancel", answer(405, &[]));
+    let failure = portal.request("d").await.expect_err("refused");
+    assert_eq!(kind(&failure), (Sent::Refused, Reason::RequestRefused), "{failure}");
+}
+
+#[tokio::test]
+async fn what_is_staged_and_then_refused_is_not_used_again() {
     let (fake, portal) = of(in_form(Form::Staged)).await;
     portal.list(Rows::Probe).await.expect("a list");
     fake.fail("commit", answer(400, &[]));
     portal.request("d").await.expect_err("refused");
     let paths = fake.ledger().paths.clone();
-    assert!(paths.last().expect("a request").ends_with("/commit"), "{paths:?}");
+    assert!(paths[paths.len() - 2].ends_with("/commit") && paths[paths.len() - 1].starts_with("DELETE"), "{paths:?}");
     portal.request("d").await.expect("a token, of a new staging");
     assert_eq!((fake.made(), fake.seen("stage")), (1, 2));
 }

@@ -3,6 +3,7 @@
 use super::{Auth, Profile};
 use crate::simulator::config::{Config, NextLink};
 use crate::simulator::forms::{BoundTo, Form, Forms, Location};
+use crate::simulator::habits::Habits;
 use crate::simulator::keys::{FixedPart, KeyKind, KeyShape};
 use crate::simulator::names::Names;
 
@@ -14,6 +15,13 @@ pub(super) const PROFILES: &[Profile] = &[
     basic("unbound", "tasks of their own, each one request", Config::default),
     basic("bound", "tasks bound to a row, each one request", || formed(Forms::all(Form::Bound))),
     basic("staged", "tasks bound to a row, staged, patched and committed", || formed(Forms::all(Form::BoundStaged))),
+    basic("unbound-staged", "tasks of their own, staged, patched and committed", || {
+        formed(Forms::all(Form::UnboundStaged))
+    }),
+    basic("several-instances", "staged tasks that begin a process flow, in one of several instances", || Config {
+        habits: Habits { affinity: true, ..Habits::default() },
+        ..formed(Forms::all(Form::BoundStaged).with_flows())
+    }),
     basic("flow", "tasks of their own that begin a process flow; the secret is where it waits", || {
         formed(Forms::default().with_flows())
     }),

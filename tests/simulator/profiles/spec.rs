@@ -107,6 +107,7 @@ fn pinned_task(config: &Config, task: Operation) -> Value {
     let form = match declared.form.form {
         Form::Unbound => "Unbound",
         Form::Bound | Form::BoundEither => "Bound",
+        Form::UnboundStaged => "UnboundStaged",
         Form::BoundStaged => "BoundStaged",
     };
     let mut written = json!({"name": declared.name, "form": form, "parameters": parameters(&declared)});

@@ -71,7 +71,10 @@ impl Resolver<'_> {
         let name = &parameter.name;
         let Some(input) = way.inputs.iter().find(|input| input.name == *name) else {
             let near = hint(&nearest(name, way.inputs.iter().map(|input| input.name.as_str())));
-            self.problem(owner.field("parameters"), format!("the task {} has no parameter {name}{near}", task.name));
+            self.problem(
+                owner.field("parameters"),
+                format!("the task {} has no parameter {name}{near}; or the user's role does not include it", task.name),
+            );
             return None;
         };
         let source = match (parameter.from, &parameter.value) {

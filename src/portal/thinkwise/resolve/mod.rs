@@ -12,7 +12,7 @@ pub use problem::{Mismatch, Problem};
 
 use self::asked::Asked;
 use self::table::Found;
-use super::interface::{Interface, TokenTable};
+use super::interface::{Interface, TableNames, TokenTable};
 use super::metadata::{Catalog, Kind};
 use crate::api::Thinkwise;
 
@@ -64,7 +64,8 @@ impl<'a> Resolver<'a> {
         let hidden = table.is_none();
         let notes = std::mem::take(&mut self.notes);
         let description_max = self.pinned_max().or(declared);
-        let interface = Interface { table, description_max, request, outputs, edit, revoke, notes };
+        let tables = TableNames::of(self.catalog.tables.iter().map(|table| table.name.as_str()));
+        let interface = Interface { table, description_max, request, outputs, edit, revoke, tables, notes };
         if !hidden {
             return Some(interface);
         }

@@ -27,7 +27,13 @@ impl Resolver<'_> {
         let catalog = self.catalog;
         let Some(info) = catalog.table(&row.table) else {
             let near = hint(&nearest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
-            self.problem(TABLE, format!("$metadata shows our user no table {}{near}", row.table));
+            self.problem(
+                TABLE,
+                format!(
+                    "$metadata shows our user no table {}{near}; or the user's role does not include it",
+                    row.table
+                ),
+            );
             return None;
         };
         let before = self.problems.len();

@@ -68,7 +68,7 @@ impl Resolver<'_> {
             }
             let near = hint(&nearest(name, names()));
             self.problem(NAME, format!(
-                "$metadata shows our user no table {name}{near}. Correct the name; if the user may not see the table of tokens, leave out spec.thinkwise.table"
+                "$metadata shows our user no table {name}{near}. Correct the name; or the user's role does not include it: then leave out spec.thinkwise.table"
             ));
             return Err(());
         }
@@ -85,7 +85,7 @@ impl Resolver<'_> {
             Choice::None if self.spec.table.is_none() => Ok(None),
             Choice::None => {
                 let near = hint(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
-                self.problem(NAME, format!("no table of $metadata is clearly that of the tokens{near}: name it"));
+                self.problem(NAME, format!("no table of $metadata is clearly that of the tokens{near}: name it; or the user's role does not include it"));
                 Err(())
             }
         }
@@ -166,7 +166,10 @@ impl Resolver<'_> {
         let found = info.column(name);
         if found.is_none() {
             let near = hint(&nearest(name, info.columns.iter().map(|column| column.name.as_str())));
-            self.problem(field, format!("the table {} has no column {name}{near}", info.name));
+            self.problem(
+                field,
+                format!("the table {} has no column {name}{near}; or the user's role does not include it", info.name),
+            );
         }
         found
     }

@@ -73,4 +73,6 @@ pub struct Ledger {
     pub flows: BTreeMap<String, serde_json::Value>,
     /// Flows that were finished.
     pub finished: usize,
+    /// Staged tasks and flows that were given up.
+    pub cancelled: usize,
 }

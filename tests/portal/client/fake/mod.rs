@@ -202,7 +202,9 @@ fn place(arrived: &Arrived) -> String {
         arrived.url.path().split('/').map(|part| part.split('(').next().unwrap_or_default()).collect();
     let (last, before) = (parts[parts.len() - 1], parts[parts.len() - 2]);
     match (arrived.method.as_str(), last, before) {
-        (_, "commit", "flow") => "finish",
+        ("DELETE", _, _) => "cancel",
+        (_, "continue", "flow") => "finish",
+        (_, "commit", "flow") => "commit_flow",
         ("GET", "flow", _) => "flow",
         ("PATCH", _, _) => "fill",
         ("GET", staged, _) if staged.starts_with("staged_") => "staged",

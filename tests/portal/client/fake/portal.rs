@@ -40,7 +40,7 @@ pub fn act(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
         }
         ("GET", ["container_token"], None) if ledger.shape.list == List::Visible => list(&arrived.url, ledger),
         ("GET", ["klant"], None) => customers(&arrived.url, ledger),
-        (method, ["flow", rest @ ..], Some(id)) => of_flow(method, rest, id, ledger),
+        (method, ["flow", rest @ ..], Some(id)) => of_flow(method, rest, id, &arrived.body, ledger),
         ("POST", [task], None) if ledger.shape.form == Form::Unbound => body_of(task, arrived, url, ledger),
         ("POST", [table, task], Some(row)) if ledger.shape.form == Form::Bound => at_row(table, row, task, ledger)
             .map_or_else(missing, |(task, token)| run(&task, token, &arrived.body, url, ledger)),
@@ -107,7 +107,7 @@ fn body_of(task: &str, arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Rep
 }
 
 fn stage(task: &str, token: Option<i64>, url: &str, ledger: &mut Ledger) -> Reply {
-    let id = format!("0f8fad5b-d9cb-469f-a165-{:012x}", ledger.staged.len() + 1);
+    let id = format!("0f8fad5b-d9cb-469f-a165-{:012x}", ledger.staged.len() + ledger.cancelled + 1);
     let staged = Staged { task: task.to_owned(), token, ..Staged::default() };
     ledger.staged.insert(id.clone(), staged);
     created(&format!("staged_{task}({id})"), url, ledger)
@@ -137,6 +137,11 @@ fn of_staged(method: &str, rest: &[&str], id: &str, arrived: &Arrived, url: &str
             ledger.staged.insert(id.to_owned(), staged);
             if ledger.shape.silent_commit { Reply::empty(204) } else { reply }
         }
+        ("DELETE", []) if staged.outputs.is_none() => {
+            ledger.staged.remove(id);
+            ledger.cancelled += 1;
+            Reply::empty(204)
+        }
         ("GET", []) => {
             staged.outputs.filter(|_| ledger.shape.silent_commit).map_or_else(missing, |all| plain(200, &all))
         }
@@ -144,15 +149,24 @@ fn of_staged(method: &str, rest: &[&str], id: &str, arrived: &Arrived, url: &str
     }
 }
 
-fn of_flow(method: &str, rest: &[&str], id: &str, ledger: &mut Ledger) -> Reply {
+fn of_flow(method: &str, rest: &[&str], id: &str, body: &str, ledger: &mut Ledger) -> Reply {
     let Some(outputs) = ledger.flows.get(id).cloned() else { return missing() };
     let tells = ledger.shape.flow == Flow::WaitsThenTells;
     match (method, rest) {
         ("GET", []) => plain(200, if tells { &Value::Null } else { &outputs }),
-        ("POST", ["commit"]) => {
+        ("POST", [step]) if *step == if ledger.shape.flow_commits { "commit" } else { "continue" } => {
+            let sent: Value = serde_json::from_str(body).unwrap_or_default();
+            if *step == "continue" && sent != json!({"status_code": 0}) {
+                return Reply::empty(400);
+            }
             ledger.flows.remove(id);
             ledger.finished += 1;
             if tells { plain(200, &outputs) } else { Reply::empty(204) }
+        }
+        ("DELETE", []) => {
+            ledger.flows.remove(id);
+            ledger.cancelled += 1;
+            Reply::empty(204)
         }
         _ => missing(),
     }

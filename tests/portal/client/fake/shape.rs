@@ -65,6 +65,8 @@ pub struct Shape {
     pub silent_commit: bool,
     /// `Location` is absolute.
     pub absolute: bool,
+    /// A flow is finished by a commit, and `continue` is not known.
+    pub flow_commits: bool,
 }
 
 impl Default for Shape {
@@ -79,6 +81,7 @@ impl Default for Shape {
             by_username: false,
             silent_commit: false,
             absolute: false,
+            flow_commits: false,
         }
     }
 }

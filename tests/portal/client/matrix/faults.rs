@@ -14,6 +14,9 @@ pub fn of(operation: Operation) -> Vec<Fault> {
         Request | Edit | Revoke | Commit => {
             all.extend(done());
             all.push(Fault::Twice);
+            if operation == Commit {
+                all.push(Fault::StatusAfter(404));
+            }
         }
         List | Row => {
             all.extend([ELSEWHERE, "", "http://[", "//127.0.0.1:1/"].map(|at| Fault::NextLink(at.to_owned())));
@@ -66,7 +69,8 @@ fn broken() -> Vec<Fault> {
 
 /// It is done, and the answer does not say so, or says too little or too much.
 fn done() -> Vec<Fault> {
-    let statuses = [500, 502, 503, 504].map(Fault::StatusAfter);
+    // 408, 425 and 499 are what proxies send that have forwarded the request.
+    let statuses = [406, 408, 410, 425, 499, 500, 502, 503, 504].map(Fault::StatusAfter);
     let late = [500, 504].map(|status| Fault::StatusLate { status, millis: LATE });
     let without = [Fault::WithoutSecret, Fault::WithoutUsername, Fault::Without("description".to_owned())];
     let huge = [true, false].map(|announced| Fault::Huge { blanks: 2 << 20, announced });

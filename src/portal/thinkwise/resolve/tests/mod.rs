@@ -5,6 +5,7 @@
 )]
 
 mod names;
+mod own_stage;
 mod rows;
 
 use super::*;
