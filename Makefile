@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz simulate torture bench check generate control-plane image clean
+.PHONY: help build demo test test-versions fuzz simulate torture bench check generate control-plane image clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name
 test: ## Runs every suite; one line of counts at the end
 	@tests/control_plane/build.sh >/dev/null
 	@tests/run.sh
+
+test-versions: ## Runs a selection of the suite on another Kubernetes; KUBE_VERSION=v1.33.5 is built once and cached
+	$(if $(KUBE_VERSION),,$(error KUBE_VERSION=v1.33.5 names the version to test))
+	assets=$$(env -u KUBEBUILDER_ASSETS KUBE_VERSION=$(KUBE_VERSION) tests/control_plane/build.sh) && \
+		KUBEBUILDER_ASSETS=$$assets cargo test --locked --test suite -- first_steps:: life:: deletion:: poisoned::
 
 torture: ## Kills the operator 1,000 times while objects come and go, and counts the tokens; KILLS=n, SEED=n
 	@tests/control_plane/build.sh >/dev/null

@@ -2,8 +2,9 @@
 //! read of one Secret would be a list of all of them, and `../` would lead to another namespace.
 
 use crate::api::{NamespaceName, ObjectName, ParseNameError};
-use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, request};
+use kube::api::{GetParams, Patch, PatchParams, PostParams};
+pub(crate) use kube::core::Request;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta, request};
 use kube::{Api, Client, Error, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,31 @@ use std::fmt::Debug;
 pub(crate) struct Objects<K> {
     /// An error instead where the namespace is none: then nothing is ever sent.
     api: Result<Api<K>, ParseNameError>,
+}
+
+/// Requests for all objects of a kind, in all namespaces.
+pub(crate) fn everywhere<K: Resource<DynamicType = ()>>() -> Request {
+    Request::new(K::url_path(&(), None))
+}
+
+/// Requests for all objects of a kind, in this namespace or, where it is empty, in all of them.
+pub(crate) fn collection<K: Resource<DynamicType = ()>>(namespace: &str) -> Result<Request, Error> {
+    if namespace.is_empty() {
+        return Ok(everywhere::<K>());
+    }
+    let namespace: NamespaceName = namespace.parse().map_err(|error| refused(&error))?;
+    Ok(Request::new(K::url_path(&(), Some(namespace.as_str()))))
+}
+
+/// A request that reads an object of a namespace, for an answer that is parsed elsewhere.
+pub(crate) fn read_request<K>(namespace: &str, name: &str) -> Result<axum::http::Request<Vec<u8>>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let namespace: NamespaceName = namespace.parse().map_err(|error| refused(&error))?;
+    let name: ObjectName = name.parse().map_err(|error| refused(&error))?;
+    let request = Request::new(K::url_path(&(), Some(namespace.as_str())));
+    request.get(name.as_str(), &GetParams::default()).map_err(Error::BuildRequest)
 }
 
 fn refused(error: &ParseNameError) -> Error {
@@ -28,11 +54,6 @@ impl<K: Resource> Objects<K> {
         Self { api: Ok(Api::all(client)) }
     }
 
-    /// The same, of a kind that is named at run time.
-    pub(crate) fn all_with(client: Client, kind: &K::DynamicType) -> Self {
-        Self { api: Ok(Api::all_with(client, kind)) }
-    }
-
     /// Those of a namespace.
     pub(crate) fn namespaced(client: Client, namespace: &str) -> Self
     where
@@ -40,17 +61,6 @@ impl<K: Resource> Objects<K> {
         K::DynamicType: Default,
     {
         let api = namespace.parse().map(|name: NamespaceName| Api::namespaced(client, name.as_str()));
-        Self { api }
-    }
-}
-
-impl<K: Resource<DynamicType = ApiResource>> Objects<K> {
-    /// Those of a namespace, of a kind that is named at run time.
-    pub(crate) fn namespaced_with(client: Client, namespace: &str, kind: &ApiResource) -> Self
-    where
-        K: Resource<Scope = kube::core::DynamicResourceScope>,
-    {
-        let api = namespace.parse().map(|name: NamespaceName| Api::namespaced_with(client, name.as_str(), kind));
         Self { api }
     }
 }
@@ -80,16 +90,6 @@ impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
     pub(crate) async fn get_metadata_opt(&self, name: &str) -> Result<Option<PartialObjectMeta<K>>, Error> {
         let (api, name) = self.named(name)?;
         api.get_metadata_opt(name.as_str()).await
-    }
-
-    /// Lists objects.
-    pub(crate) async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, Error> {
-        self.api()?.list(params).await
-    }
-
-    /// Lists the metadata of objects.
-    pub(crate) async fn list_metadata(&self, params: &ListParams) -> Result<ObjectList<PartialObjectMeta<K>>, Error> {
-        self.api()?.list_metadata(params).await
     }
 
     /// Creates an object.
@@ -182,7 +182,9 @@ mod tests {
             assert!(secrets.replace_status(name, &post, &Secret::default()).await.is_err(), "{name}");
             let elsewhere = Objects::<Secret>::namespaced(client.clone(), name);
             assert!(name == "x" || elsewhere.get("x").await.is_err(), "{name}");
-            assert!(elsewhere.list(&ListParams::default()).await.is_err(), "{name}");
+            assert!(name.is_empty() || collection::<Secret>(name).is_err(), "{name}");
+            assert!(read_request::<Secret>("team-a", name).is_err(), "{name}");
+            assert!(read_request::<Secret>(name, "x").is_err(), "{name}");
         }
         assert_eq!(sent.load(Ordering::SeqCst), 0);
         let read = Objects::<Secret>::namespaced(client, "team-a").get_opt("x").await;
@@ -207,7 +209,7 @@ mod tests {
             seen += 1;
             let text = std::fs::read_to_string(&path).expect("a file");
             for (number, line) in text.lines().enumerate() {
-                let builds = ["Api::namespaced", "Api::default_namespaced", "Api::<", "kube::core::Request"];
+                let builds = ["Api::namespaced", "Api::default_namespaced", "Api::<", "url_path("];
                 let built = builds.iter().any(|word| line.contains(word) && !line.contains(">::all("));
                 assert!(!built, "{}:{}: use crate::kube_api::Objects: {line}", path.display(), number + 1);
             }

@@ -46,7 +46,7 @@ fn unusable() -> Failure {
 /// When the proxy or the configuration cannot be used.
 pub(crate) fn client_through<L>(proxy: &Uri, config: &Config, listen: MapResponseLayer<L>) -> Result<Client, Failure>
 where
-    L: FnOnce(Response<Incoming>) -> Response<Incoming> + Clone + Send + 'static,
+    L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
 {
     let mut direct = HttpConnector::new();
     direct.enforce_http(false);
@@ -96,7 +96,7 @@ where
     C::Response: Connection + Read + Write + Send + Unpin + 'static,
     C::Future: Send + 'static,
     C::Error: Into<BoxError>,
-    L: FnOnce(Response<Incoming>) -> Response<Incoming> + Clone + Send + 'static,
+    L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
 {
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let client = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);

@@ -23,3 +23,4 @@ pub mod run;
 pub mod server;
 pub mod telemetry;
 mod text;
+pub mod watch_health;

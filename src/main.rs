@@ -3,6 +3,8 @@
 use clap::Parser;
 use registry_token_operator::{cli::Cli, run};
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::Builder;
 
 /// It gives back what a burst of passes took; what glibc keeps of ten thousand is twice their caches.
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -17,9 +19,20 @@ const _: () = assert!(
     "set JEMALLOC_SYS_WITH_LG_PAGE=16, or build inside the repository, whose .cargo/config.toml does"
 );
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run::main(Cli::parse()).await {
+/// Work on other threads, such as a name that is being resolved, is waited for no longer when all else has ended.
+const STRAGGLERS: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run::main(cli));
+            runtime.shutdown_timeout(STRAGGLERS);
+            ended
+        }
+        Err(error) => Err(error.into()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("registry-token-operator: {error}");

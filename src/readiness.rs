@@ -1,5 +1,6 @@
 //! Whether the operator is alive, and ready to work; the one truth behind `/livez` and `/readyz`.
 
+use crate::watch_health::{WatchHealth, metrics};
 use futures::Stream;
 use futures::stream;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub struct Readiness {
     keys_missing: AtomicBool,
     stopping: AtomicBool,
     beats: Mutex<BTreeMap<&'static str, Instant>>,
+    watches: Mutex<Vec<Arc<WatchHealth>>>,
 }
 
 impl Readiness {
@@ -38,23 +40,41 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// What hinders it from being ready; nothing when it is.
+    /// Where it is noted how the watch of a kind is doing.
+    pub fn watch(&self, kind: &'static str) -> Arc<WatchHealth> {
+        let health = Arc::new(WatchHealth::new(kind));
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&health));
+        health
+    }
+
+    fn watches(&self) -> Vec<Arc<WatchHealth>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the watches are doing, in Prometheus' text format.
     #[must_use]
-    pub fn pending(&self) -> Vec<&'static str> {
+    pub fn metrics(&self) -> String {
+        let watches = self.watches();
+        metrics(watches.iter().map(|watch| &**watch))
+    }
+
+    /// What hinders it from being ready; nothing when it is. A kind that cannot be listed is named, and does
+    /// not keep the others from being served.
+    #[must_use]
+    pub fn pending(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
-            return vec!["stopping"];
+            return vec!["stopping".to_owned()];
         }
         if self.keys_missing.load(Ordering::Relaxed) {
             return vec![
-                "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; the log says why",
+                "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; the log says why".to_owned(),
             ];
         }
-        if !self.caches.load(Ordering::Relaxed) {
-            return vec![
-                "waiting for caches: the API server has not listed every kind yet; are the CRDs installed, and may the ServiceAccount list them?",
-            ];
+        let waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending()).collect();
+        if waiting.is_empty() && !self.caches.load(Ordering::Relaxed) {
+            return vec!["waiting for caches".to_owned()];
         }
-        vec![]
+        waiting
     }
 
     /// A stream that yields nothing and, whenever the loop that it is part of turns, notes that.
@@ -78,12 +98,16 @@ impl Readiness {
     /// The loops that are stuck. None while the operator ends: it takes in no events any more, and
     /// finishes what is under way.
     #[must_use]
-    pub fn stuck(&self) -> Vec<&'static str> {
+    pub fn stuck(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
             return vec![];
         }
         let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        beats.iter().filter(|(_, last)| last.elapsed() > SILENCE).map(|(which, _)| *which).collect()
+        let loops = beats.iter().filter(|(_, last)| last.elapsed() > SILENCE).map(|(which, _)| which);
+        let loops = loops.map(|which| format!("the loop over {which} is stuck"));
+        let watches = self.watches();
+        let watches = watches.iter().filter(|watch| watch.is_stuck());
+        loops.chain(watches.map(|watch| format!("the watch of {} is stuck", watch.kind()))).collect()
     }
 }
 
@@ -102,7 +126,12 @@ mod tests {
             tokio::time::advance(BEAT).await;
             assert!(turning.next().now_or_never().is_none(), "it yields nothing");
         }
-        assert_eq!(readiness.stuck(), ["stuck"]);
+        assert_eq!(readiness.stuck(), ["the loop over stuck is stuck"]);
+        let watch = readiness.watch("Secret");
+        tokio::time::advance(SILENCE * 4).await;
+        assert!(readiness.stuck().contains(&"the watch of Secret is stuck".to_owned()));
+        watch.heard();
+        assert!(!readiness.stuck().contains(&"the watch of Secret is stuck".to_owned()));
         readiness.stopping();
         assert!(readiness.stuck().is_empty(), "whoever ends takes in no events");
     }
@@ -112,6 +141,10 @@ mod tests {
         let readiness = Readiness::default();
         assert!(readiness.pending()[0].starts_with("waiting for caches"));
         readiness.caches_filled();
+        assert!(readiness.pending().is_empty());
+        let watch = readiness.watch("TokenIssuer");
+        assert_eq!(readiness.pending(), ["waiting for caches: TokenIssuer: not listed yet"]);
+        watch.listed();
         assert!(readiness.pending().is_empty());
         readiness.keys_missing(true);
         assert!(readiness.pending()[0].starts_with("waiting for the MAC key"));

@@ -2,9 +2,11 @@
 
 use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
-use crate::controller::{self, Clock, OPERATOR, Settings};
+use crate::controller::{self, Clock, OPERATOR, Settings, clean};
 use crate::readiness::Readiness;
 use crate::{check, discover, kube_proxy, server, telemetry};
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{DATE, USER_AGENT};
 use axum::http::{HeaderValue, Response};
 use kube::client::ClientBuilder;
@@ -121,12 +123,16 @@ pub(crate) fn client_of(mut config: Config, clock: Arc<Clock>) -> Result<Client,
     }
 }
 
-fn listen<B>(clock: Arc<Clock>) -> MapResponseLayer<impl FnOnce(Response<B>) -> Response<B> + Clone> {
+fn listen<B>(clock: Arc<Clock>) -> MapResponseLayer<impl FnOnce(Response<B>) -> Response<Body> + Clone>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     MapResponseLayer::new(move |response: Response<B>| {
         if let Some(date) = response.headers().get(DATE).and_then(|date| date.to_str().ok()) {
             clock.heard(date);
         }
-        response
+        clean(response)
     })
 }
 

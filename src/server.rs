@@ -24,7 +24,7 @@ pub async fn run(
     let routes = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(|| async { STATUS_WRITE_FAILURES.text() }))
+        .route("/metrics", get(metrics))
         .with_state(readiness);
     let listeners = connections::listen(listen).await?;
     for listener in &listeners {
@@ -35,11 +35,15 @@ pub async fn run(
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(&readiness.stuck().iter().map(|which| format!("the loop over {which} is stuck")).collect::<Vec<_>>())
+    answer(&readiness.stuck())
 }
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(&readiness.pending().iter().map(|what| (*what).to_owned()).collect::<Vec<_>>())
+    answer(&readiness.pending())
+}
+
+async fn metrics(State(readiness): State<Arc<Readiness>>) -> String {
+    STATUS_WRITE_FAILURES.text() + &readiness.metrics()
 }
 
 fn answer(troubles: &[String]) -> (StatusCode, String) {

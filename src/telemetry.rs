@@ -1,7 +1,9 @@
 //! Logs.
 
 use clap::ValueEnum;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -14,21 +16,76 @@ pub enum LogFormat {
     Text,
 }
 
-/// What is logged unless `RUST_LOG` is given. kube's span of each pass names the object, as our own
-/// lines do; of ten thousand waiting passes it takes megabytes.
-const DEFAULT: &str = "info,kube_runtime=warn";
+/// What is logged unless `RUST_LOG` is given.
+const DEFAULT: &str = "info";
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, `info` of all but kube unless given.
+/// Libraries that have answers of the API server, the portal or the registry in hand. kube logs an answer that
+/// it cannot parse, whole: it may be a Secret.
+const CARRIERS: [&str; 11] = [
+    "kube",
+    "hyper",
+    "h2",
+    "tower",
+    "rustls",
+    "reqwest",
+    "tokio_util",
+    "tungstenite",
+    "axum",
+    "http_auth",
+    "quick_xml",
+];
+
+/// Whether something may be logged at all: of ours everything; of libraries warnings, and of those that have
+/// answers in hand nothing.
+fn may_be_logged(about: &Metadata<'_>) -> bool {
+    allowed(about.target(), *about.level())
+}
+
+fn allowed(target: &str, level: Level) -> bool {
+    let krate = target.split("::").next().unwrap_or_default();
+    if krate == env!("CARGO_CRATE_NAME") {
+        return true;
+    }
+    let carries = CARRIERS.iter().any(|carrier| krate == *carrier || krate.starts_with(&format!("{carrier}_")));
+    !carries && level <= Level::WARN
+}
+
+/// Starts logging to standard error; `RUST_LOG` chooses what of what may be logged, `info` unless given.
 ///
 /// # Errors
 /// If logging was started before.
 pub fn start(format: LogFormat) -> Result<(), TryInitError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
     match format {
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
         }
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_lets_a_library_log_what_it_has_in_hand() {
+        for target in [
+            "kube_client::client",
+            "kube_runtime::watcher",
+            "hyper::proto::h1",
+            "hyper_util::client",
+            "h2",
+            "tower_http::trace",
+            "rustls::conn",
+            "reqwest::connect",
+            "tokio_util::codec",
+        ] {
+            assert!(!allowed(target, Level::ERROR) && !allowed(target, Level::TRACE), "{target}");
+        }
+        assert!(allowed("registry_token_operator::controller::watch", Level::TRACE));
+        assert!(!allowed("registry_token_operator_like", Level::INFO));
+        assert!(allowed("some_library", Level::WARN) && !allowed("some_library", Level::INFO));
     }
 }

@@ -1,11 +1,12 @@
 //! Credentials and CA from where the issuer says they are.
 
 use crate::api::{Auth, CREDENTIALS_LABEL, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
+use crate::controller::{explain, secrets};
 use crate::kube_api::Objects;
 use crate::plain_text::{self, NotPlain};
 use crate::portal::thinkwise::Credentials;
 use crate::run::{self, Failure};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::ConfigMap;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 
@@ -62,9 +63,8 @@ impl Cluster {
 
     async fn secret(&self, name: &ObjectName) -> Result<BTreeMap<String, k8s_openapi::ByteString>, Failure> {
         let namespace = &self.namespace;
-        let secrets: Objects<Secret> = Objects::namespaced(self.client.clone(), namespace.as_str());
-        let found =
-            secrets.get_opt(name.as_str()).await.map_err(|error| format!("the Secret {namespace}/{name}: {error}"))?;
+        let found = secrets::get(&self.client, namespace.as_str(), name.as_str()).await;
+        let found = found.map_err(|error| format!("the Secret {namespace}/{name}: {}", explain(&error)))?;
         let missing = || {
             format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
         };

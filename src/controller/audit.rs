@@ -1,7 +1,8 @@
 //! Drives the audit of one issuer's portal, and notes what it found.
 
-use super::cluster::{ClusterError, call};
+use super::cluster::{ClusterError, call, classify};
 use super::context::Context;
+use super::decode;
 use super::hands::row;
 use super::issuers::{Audited, Handle, IssuerKey};
 use super::listed::{self, list, pages};
@@ -17,7 +18,7 @@ use crate::domain::recorded::recorded;
 use crate::domain::roll_call::Evidence;
 use crate::domain::token_mac::MacKeys;
 use crate::domain::vanished::Vanished;
-use crate::kube_api::Objects;
+use crate::kube_api::{Objects, collection};
 use crate::portal::limits::{Gate, Permit, Priority};
 use crate::portal::{Failure, Pages, PortalRow, Rows, TokenRef};
 use futures::future::BoxFuture;
@@ -104,6 +105,10 @@ async fn perform(
             let known = if caches == Caches::Trusted { cached(ctx, key) } else { Known::default() };
             Answer::Scanned(inventory, known)
         }
+        // Where the kind was missing from the start, what it will hold when its CRD is back is not known.
+        Request::Owners if caches == Caches::Trusted && !ctx.tokens_listed() => {
+            return Err(unavailable("the RegistryTokens have not been listed yet: install their CRD"));
+        }
         Request::Owners => {
             Answer::Owners(list(ctx, key, |one| Some(listed_owner(one, &ctx.keyring.keys()))).await.map_err(unread)?)
         }
@@ -187,8 +192,7 @@ fn owner(token: &RegistryToken, keys: &MacKeys) -> Owner {
 }
 
 fn listed_owner(one: listed::Listed, keys: &MacKeys) -> Owner {
-    let secret = one.spec.secret.and_then(|secret| secret.name);
-    let secret = secret.or_else(|| one.metadata.name.clone()).unwrap_or_default();
+    let secret = one.secret_name.or_else(|| one.metadata.name.clone()).unwrap_or_default();
     owner_of(&one.metadata, &secret, one.status.as_ref(), keys)
 }
 
@@ -206,16 +210,13 @@ fn holder(meta: &ObjectMeta) -> Holder {
 
 /// Secrets by our label, and by name those that may have lost it.
 async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]) -> Result<Vec<Holder>, ClusterError> {
-    let api: Objects<Secret> = match key.namespace.as_str() {
-        "" => Objects::all(ctx.client.clone()),
-        namespace => Objects::namespaced(ctx.client.clone(), namespace),
-    };
+    let what = "list the pull secrets";
+    let request = collection::<Secret>(&key.namespace).map_err(|error| classify(what, &error))?;
     let mut found = vec![];
-    let read = |params| {
-        let api = &api;
-        async move { call("list the pull secrets", api.list_metadata(&params)).await }
-    };
-    pages(ListParams::default().labels(OWNER_LABEL), read, |secret| found.push(holder(&secret.metadata))).await?;
+    // One whose metadata cannot be read is reported by the watch.
+    let each = |secret: &[u8]| found.extend(decode::metadata::<Secret>(secret).ok().map(|meta| holder(&meta)));
+    let page = |params: &ListParams| request.list_metadata(params);
+    pages(&ctx.client, what, ListParams::default().labels(OWNER_LABEL), page, each).await?;
     let labelled: HashSet<(String, String)> =
         found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
     for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {

@@ -1,9 +1,13 @@
 //! Calls to the API server: bounded in time, and their failures told apart.
 
+use futures::AsyncReadExt;
+use kube::Client;
 use std::fmt;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 /// Longest time that a call may take. The API server itself gives up after 60 s.
 const CALL: Duration = Duration::from_secs(20);
@@ -12,10 +16,39 @@ const CALL: Duration = Duration::from_secs(20);
 /// waiting here costs less than being turned away in the midst of an attempt.
 static TURNS: Semaphore = Semaphore::const_new(32);
 
-/// Waits for one's turn to call the API server. Ends, since every call is bounded in time.
+/// Cancelled when the process is to end.
+static STOP: OnceLock<CancellationToken> = OnceLock::new();
+
+tokio::task_local! {
+    /// A token is in hand that is in no Secret yet: whoever holds it waits for its turn all the same.
+    static INSISTS: bool;
+}
+
+/// From now on nobody waits for a turn after this is cancelled.
+pub fn heed(stop: &CancellationToken) {
+    let _ = STOP.set(stop.clone());
+}
+
+/// Has calls within `future` wait for their turn even when the process is to end, where `insists`.
+pub async fn insisting<F: Future>(insists: bool, future: F) -> F::Output {
+    INSISTS.scope(insists, future).await
+}
+
+/// Waits for one's turn to call the API server; none when the process is to end before it comes. Ends, since
+/// every call is bounded in time.
 pub async fn turn() -> Option<SemaphorePermit<'static>> {
-    // Only a closed semaphore gives none, and this one is never closed.
-    TURNS.acquire().await.ok()
+    let stopped = async {
+        match STOP.get().filter(|_| !INSISTS.try_with(|insists| *insists).unwrap_or_default()) {
+            Some(stop) => stop.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        // Only a closed semaphore gives none, and this one is never closed.
+        turn = TURNS.acquire() => turn.ok(),
+        () = stopped => None,
+    }
 }
 
 /// Why a call to the API server failed.
@@ -43,7 +76,9 @@ pub async fn call<T, F>(what: &'static str, request: F) -> Result<T, ClusterErro
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let _turn = turn().await;
+    let Some(_turn) = turn().await else {
+        return Err(ClusterError::Unavailable(what, "the operator is asked to end".to_owned()));
+    };
     match tokio::time::timeout(CALL, request).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(classify(what, &error)),
@@ -51,9 +86,34 @@ where
     }
 }
 
-fn classify(what: &'static str, error: &kube::Error) -> ClusterError {
+/// The body of an answer, for whoever parses it: kube's own parser logs what it cannot parse, and takes one
+/// byte that is no text for a failure of the whole.
+pub async fn read(client: &Client, request: axum::http::Request<Vec<u8>>) -> kube::Result<Vec<u8>> {
+    let mut body = vec![];
+    let mut stream = std::pin::pin!(client.request_stream(request).await?);
+    stream.read_to_end(&mut body).await.map_err(kube::Error::ReadEvents)?;
+    Ok(body)
+}
+
+/// What kube makes of an answer with an error status whose body is no `Status`; the message is then that body.
+const NO_STATUS: &str = "Failed to parse error data";
+
+/// Why a call failed, without anything of an answer that is not a message of the API server: it may be a Secret.
+pub fn explain(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.reason == NO_STATUS => {
+            format!("HTTP {} without a Status, as a proxy in between answers", status.code)
+        }
+        kube::Error::Api(status) => short(&status.message),
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => "its answer cannot be parsed".to_owned(),
+        other => short(other),
+    }
+}
+
+/// What kind of failure this is.
+pub fn classify(what: &'static str, error: &kube::Error) -> ClusterError {
     let kube::Error::Api(status) = error else {
-        return ClusterError::Unavailable(what, short(error));
+        return ClusterError::Unavailable(what, explain(error));
     };
     if status.is_already_exists() {
         return ClusterError::Exists(what);
@@ -62,13 +122,13 @@ fn classify(what: &'static str, error: &kube::Error) -> ClusterError {
         404 => ClusterError::NotFound(what),
         409 => ClusterError::Conflict(what),
         // A namespace that is going answers 403 to a create, like a quota does.
-        400 | 403 | 405 | 413 | 422 => ClusterError::Refused(what, short(&status.message)),
-        _ => ClusterError::Unavailable(what, short(&status.message)),
+        400 | 403 | 405 | 413 | 422 => ClusterError::Refused(what, explain(error)),
+        _ => ClusterError::Unavailable(what, explain(error)),
     }
 }
 
 /// Long messages, such as an admission webhook's, are cut for conditions and events.
-fn short(text: &impl fmt::Display) -> String {
+pub fn short(text: &impl fmt::Display) -> String {
     let text = text.to_string();
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,6 +1,7 @@
 //! What every pass needs.
 
 use super::Settings;
+use super::caches::Cache;
 use super::clock::Clock;
 use super::events::Events;
 use super::issuer_kind::IssuerObject;
@@ -9,9 +10,11 @@ use super::issuers::{Handle, IssuerKey, Issuers};
 use super::kept::KeptSecret;
 use super::mac_key::Keyring;
 use super::memory::Memory;
+use super::passes::Passes;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
+use futures::FutureExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -50,6 +53,8 @@ pub struct Context {
     pub wake_issuer: UnboundedSender<IssuerKey>,
     /// Cancelled when the operator is to end.
     pub stop: CancellationToken,
+    /// The passes that are under way.
+    pub passes: Passes,
     /// Where facts are told.
     pub events: Events,
     /// The keys that prove what is noted of tokens.
@@ -58,9 +63,12 @@ pub struct Context {
     random: SystemRandom,
 }
 
-struct IssuerCaches {
-    cluster: Store<ClusterTokenIssuer>,
-    namespaced: Store<TokenIssuer>,
+/// The caches of both kinds of issuer.
+pub struct IssuerCaches {
+    /// `ClusterTokenIssuer`s.
+    pub cluster: Cache<ClusterTokenIssuer>,
+    /// `TokenIssuer`s.
+    pub namespaced: Cache<TokenIssuer>,
 }
 
 /// The channels that start passes.
@@ -102,13 +110,14 @@ impl Context {
             keyring,
             random: SystemRandom::new(),
             caches: OnceLock::new(),
+            passes: Passes::new(stop.clone()),
             stop,
         }
     }
 
-    /// Every cache is filled: decisions may begin.
-    pub fn open(&self, cluster: Store<ClusterTokenIssuer>, namespaced: Store<TokenIssuer>) {
-        let _ = self.caches.set(IssuerCaches { cluster, namespaced });
+    /// Every cache is filled, or cannot be for now: decisions may begin.
+    pub fn open(&self, caches: IssuerCaches) {
+        let _ = self.caches.set(caches);
     }
 
     /// Whether decisions may begin.
@@ -118,7 +127,7 @@ impl Context {
 
     /// Whether an issuer may exist, as far as the caches know.
     pub fn may_exist(&self, key: &IssuerKey) -> bool {
-        self.caches.get().is_none_or(|caches| caches.hold(key))
+        self.caches.get().is_none_or(|caches| caches.hold(key) != Some(false))
     }
 
     /// The issuer as decisions see it, where it can be worked with as this handle. What no filled
@@ -128,9 +137,14 @@ impl Context {
             return IssuerView::Ready(handle.facts.clone());
         }
         match (self.issuers.view(key), self.caches.get()) {
-            (IssuerView::Unknown, Some(caches)) if !caches.hold(key) => IssuerView::Missing,
+            (IssuerView::Unknown, Some(caches)) if caches.hold(key) == Some(false) => IssuerView::Missing,
             (view, _) => view,
         }
+    }
+
+    /// Whether the objects have been listed since this process began.
+    pub fn tokens_listed(&self) -> bool {
+        self.tokens.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok())
     }
 
     /// The objects that name this issuer, as the cache has them.
@@ -143,7 +157,8 @@ impl Context {
 
     /// Whether another issuer beside this one holds the Secret of this name.
     pub fn others_hold_secret(&self, key: &IssuerKey, name: &str) -> bool {
-        let Some(caches) = self.caches.get() else { return true };
+        let known = |caches: &&IssuerCaches| caches.cluster.is_known() && caches.namespaced.is_known();
+        let Some(caches) = self.caches.get().filter(known) else { return true };
         let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
         let holds = |other: &dyn IssuerObject| {
             other.key() != *key
@@ -176,10 +191,11 @@ impl Context {
 }
 
 impl IssuerCaches {
-    fn hold(&self, key: &IssuerKey) -> bool {
+    /// None where it is not known.
+    fn hold(&self, key: &IssuerKey) -> Option<bool> {
         match key.kind {
-            IssuerKind::ClusterTokenIssuer => self.cluster.get(&ObjectRef::new(&key.name)).is_some(),
-            IssuerKind::TokenIssuer => self.namespaced.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some(),
+            IssuerKind::ClusterTokenIssuer => self.cluster.holds(&ObjectRef::new(&key.name)),
+            IssuerKind::TokenIssuer => self.namespaced.holds(&ObjectRef::new(&key.name).within(&key.namespace)),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Events {
 
     /// Tells of a fact. A namespace that is going refuses events: then the status alone speaks.
     pub async fn tell(&self, about: &ObjectReference, good: bool, reason: &str, note: &str) {
-        let _turn = turn().await;
+        let Some(_turn) = turn().await else { return };
         match tokio::time::timeout(WAIT, self.publish(about, good, reason, note)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),

@@ -4,6 +4,7 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer::NotReady;
 use super::issuers::IssuerKey;
+use super::secrets;
 use crate::api::{CREDENTIALS_LABEL, DataKey, IssuerKind, IssuerSpec, Reason, Tls};
 use crate::kube_api::Objects;
 use crate::plain_text::{self, NotPlain};
@@ -34,8 +35,7 @@ pub fn may_use(kind: IssuerKind, labels: Option<&BTreeMap<String, String>>) -> b
 /// Reads the Secret with an issuer's credentials.
 pub async fn credentials_secret(ctx: &Context, key: &IssuerKey, spec: &IssuerSpec) -> Result<Secret, NotReady> {
     let (namespace, name) = (namespace_of(ctx, key), credentials_name(spec).unwrap_or_default());
-    let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's Secret", secrets.get_opt(&name)).await.map_err(unasked)?;
+    let found = call("read the issuer's Secret", secrets::get(&ctx.client, namespace, &name)).await.map_err(unasked)?;
     let secret = found.ok_or_else(|| {
         (
             Reason::CredentialsMissing,

@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// A portal that works is looked at this often, and changed credentials are taken up.
 const CHECK: Duration = Duration::from_mins(1);
+/// So long after the process is to end an issuer's pass is given up.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// An issuer that is going looks this often whether its last object has gone.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -37,7 +39,13 @@ pub async fn reconcile<I>(object: Arc<I>, ctx: Shared, api: Objects<I>) -> Resul
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let wait = match pass(&*object, &ctx, &api).await {
+    let Some(_running) = ctx.passes.begin() else { return Ok(controller::Action::await_change()) };
+    let ended = tokio::select! {
+        ended = pass(&*object, &ctx, &api) => ended,
+        // All of it can be done again, and a portal may take long to answer.
+        () = late(&ctx) => return Ok(controller::Action::await_change()),
+    };
+    let wait = match ended {
         Ok(wait) => wait,
         Err(ClusterError::Conflict(_) | ClusterError::NotFound(_)) => Duration::from_millis(300),
         Err(error) => {
@@ -46,6 +54,12 @@ where
         }
     };
     Ok(controller::Action::requeue(wait))
+}
+
+/// Ends some time after the process is to end.
+async fn late(ctx: &Context) {
+    ctx.stop.cancelled().await;
+    tokio::time::sleep(GIVEN_UP).await;
 }
 
 async fn pass<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<Duration, ClusterError>

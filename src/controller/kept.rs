@@ -1,13 +1,15 @@
 //! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
 //! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
 
+use super::decode::{self, Decoded};
+use super::unreadable::Seen;
 use super::world::secret_name;
 use crate::api::{GROUP, OWNER_LABEL, RegistryToken};
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::core::PartialObjectMeta;
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
@@ -77,6 +79,17 @@ impl Lookup for KeptSecret {
     fn uid(&self) -> Option<Cow<'_, str>> {
         None
     }
+}
+
+/// A Secret's metadata as the API server sends it; of its data nothing is asked for.
+pub fn decode(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
+    decode::metadata::<Secret>(object).map(PartialObjectMetaExt::into_response_partial)
+}
+
+/// A Secret whose metadata cannot be read leaves the cache, and is not known meanwhile.
+pub fn by_name(about: &ObjectReference, seen: Seen) -> Option<PartialObjectMeta<Secret>> {
+    let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
+    (seen == Seen::Gone).then(|| meta.into_response_partial())
 }
 
 /// Keeps what is watched of Secrets; gives the objects whose Secret changed.

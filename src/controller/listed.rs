@@ -1,40 +1,94 @@
 //! Objects as they are listed past every cache: who they are, which issuer and Secret they name, and
-//! what status records. Nothing else of a spec is parsed, so that one which this version cannot read
-//! neither stops the list nor hides its token.
+//! what status records. Nothing else of a spec is parsed, and each object on its own, so that one which this
+//! version cannot read neither stops the list nor hides its token.
 
-use super::cluster::{ClusterError, call};
+use super::cluster::{ClusterError, call, classify, read};
 use super::context::Context;
+use super::decode;
 use super::issuers::IssuerKey;
+use super::json;
+use super::watch_events::page;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
-use crate::kube_api::Objects;
-use kube::ResourceExt;
-use kube::api::{ApiResource, ListParams};
-use kube::core::{Object, ObjectList};
+use crate::kube_api::collection;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ListParams;
+use kube::{Client, Error};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
 
 /// What is parsed of a spec.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Gist {
-    /// The issuer that it names.
-    #[serde(default)]
-    pub issuer_ref: IssuerRef,
-    /// The Secret, as far as it is named.
-    pub secret: Option<NamedSecret>,
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Gist {
+    issuer_ref: IssuerRef,
+    secret: Option<NamedSecret>,
 }
 
 /// What is parsed of `spec.secret`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct NamedSecret {
-    /// Its name.
-    pub name: Option<String>,
+struct NamedSecret {
+    name: Option<String>,
 }
 
 /// An object that was listed.
-pub type Listed = Object<Gist, RegistryTokenStatus>;
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// The issuer that it names.
+    pub issuer_ref: IssuerRef,
+    /// The Secret that it names; its own name unless given.
+    pub secret_name: Option<String>,
+    /// What its status records; of one that cannot be parsed only the tokens, without their times.
+    pub status: Option<RegistryTokenStatus>,
+}
+
+impl Listed {
+    fn parse(object: &[u8]) -> Option<Self> {
+        let metadata = decode::metadata::<RegistryToken>(object);
+        let metadata = metadata.inspect_err(|invalid| {
+            tracing::warn!(name = invalid.about.name, detail = invalid.why, "a listed object is skipped");
+        });
+        let gist: Gist = json::field(object, "spec").and_then(|spec| decode::parse(spec).ok()).unwrap_or_default();
+        let status = json::field(object, "status").and_then(|status| {
+            decode::parse(status).ok().or_else(|| tokens_alone(serde_json::from_slice(status).ok()?))
+        });
+        let secret_name = gist.secret.and_then(|secret| secret.name);
+        Some(Self { metadata: metadata.ok()?, issuer_ref: gist.issuer_ref, secret_name, status })
+    }
+
+    fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// The tokens that a status names which cannot be parsed as a whole, such as for a time in the year 9999: they
+/// are still its object's.
+fn tokens_alone(mut status: Value) -> Option<RegistryTokenStatus> {
+    const SOME_TIME: &str = "1970-01-01T00:00:00Z";
+    let fields = status.as_object_mut()?;
+    fields.retain(|key, _| matches!(key.as_str(), "uid" | "token" | "retiring"));
+    let retiring = fields.get_mut("retiring").and_then(Value::as_array_mut).map(|all| all.iter_mut().collect());
+    let mut tokens: Vec<&mut Value> = retiring.unwrap_or_default();
+    for token in &mut tokens {
+        set_times(token, SOME_TIME);
+    }
+    if let Some(token) = fields.get_mut("token") {
+        set_times(token, SOME_TIME);
+    }
+    serde_json::from_value(status).ok()
+}
+
+fn set_times(token: &mut Value, time: &str) {
+    for (key, value) in token.as_object_mut().into_iter().flatten() {
+        if key.ends_with("Time") {
+            *value = Value::String(time.to_owned());
+        }
+    }
+}
 
 /// What is taken of each object that names this issuer, past every cache.
 pub async fn list<T>(
@@ -42,22 +96,16 @@ pub async fn list<T>(
     key: &IssuerKey,
     take: impl Fn(Listed) -> Option<T>,
 ) -> Result<Vec<T>, ClusterError> {
-    let kind = ApiResource::erase::<RegistryToken>(&());
-    let api: Objects<Listed> = match key.namespace.as_str() {
-        "" => Objects::all_with(ctx.client.clone(), &kind),
-        namespace => Objects::namespaced_with(ctx.client.clone(), namespace, &kind),
-    };
+    let what = "list the RegistryTokens";
+    let request = collection::<RegistryToken>(&key.namespace).map_err(|error| classify(what, &error))?;
     let mut found = vec![];
-    let read = |params| {
-        let api = &api;
-        async move { call("list the RegistryTokens", api.list(&params)).await }
+    let each = |object: &[u8]| {
+        let listed = Listed::parse(object);
+        let names = |one: &Listed| IssuerKey::of(&one.issuer_ref, one.namespace()) == *key;
+        found.extend(listed.filter(names).and_then(&take));
     };
-    let each = |one: Listed| {
-        if IssuerKey::of(&one.spec.issuer_ref, &one.namespace().unwrap_or_default()) == *key {
-            found.extend(take(one));
-        }
-    };
-    match pages(ListParams::default(), read, each).await {
+    let page = |params: &ListParams| request.list(params);
+    match pages(&ctx.client, what, ListParams::default(), page, each).await {
         // The kind was deleted, which ends when the last object has gone; nor does the cache know one.
         Err(ClusterError::NotFound(_)) if ctx.naming(key).is_empty() => Ok(vec![]),
         Err(error) => Err(error),
@@ -66,21 +114,61 @@ pub async fn list<T>(
 }
 
 /// Reads a list page by page, and gives each of it.
-pub async fn pages<K: Clone, F>(
+pub async fn pages(
+    client: &Client,
+    what: &'static str,
     params: ListParams,
-    read: impl Fn(ListParams) -> F,
-    each: impl FnMut(K),
-) -> Result<(), ClusterError>
-where
-    F: Future<Output = Result<ObjectList<K>, ClusterError>>,
-{
-    let (mut params, mut each) = (params.limit(PAGE), each);
+    request: impl Fn(&ListParams) -> Result<axum::http::Request<Vec<u8>>, kube::core::request::Error>,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), ClusterError> {
+    let mut params = params.limit(PAGE);
     loop {
-        let page = read(params.clone()).await?;
+        let list = async { read(client, request(&params).map_err(Error::BuildRequest)?).await };
+        let list = call(what, list).await?;
+        let Some(page) = page(&list) else {
+            return Err(ClusterError::Unavailable(what, "the answer is no list".to_owned()));
+        };
         page.items.into_iter().for_each(&mut each);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+        match page.next {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn listed(status: Value) -> Listed {
+        let object = json!({
+            "metadata": {"name": "pull", "namespace": "team", "uid": "u", "finalizers": ["f"]},
+            "spec": {"description": 5, "rotation": {"interval": "30m2h"}, "issuerRef": {"kind": "TokenIssuer", "name": "i"}},
+            "status": status,
+        });
+        Listed::parse(object.to_string().as_bytes()).expect("parsed")
+    }
+
+    #[test]
+    fn an_object_is_listed_whatever_else_it_holds() {
+        let one = listed(json!(null));
+        assert_eq!((one.issuer_ref.name.as_str(), one.namespace(), one.secret_name.as_deref()), ("i", "team", None));
+        assert_eq!(one.metadata.finalizers.as_deref(), Some(&["f".to_owned()][..]));
+    }
+
+    #[test]
+    fn the_tokens_of_a_status_that_cannot_be_parsed_are_its_objects_all_the_same() {
+        let far = "9999-12-31T23:59:59Z";
+        let status = listed(json!({
+            "uid": "u", "nextRotationTime": far,
+            "token": {"id": "1", "username": "a", "nonce": "n", "requestTime": far},
+            "retiring": [{"id": "2", "username": "b", "revocationTime": far}],
+        }))
+        .status
+        .expect("a status");
+        assert_eq!((status.uid.as_deref(), status.token.map(|token| token.id)), (Some("u"), Some("1".to_owned())));
+        assert_eq!(status.retiring.first().map(|token| token.username.as_str()), Some("b"));
+        assert!(listed(json!({"token": 5})).status.is_none() && listed(json!("text")).status.is_none());
     }
 }

@@ -3,6 +3,7 @@
 //! It is created before the first pass, and so before the first request for a token. The data key `current` signs; every
 //! other one is accepted beside it, during a rotation.
 
+use super::caches::wake_all;
 use super::cluster::{ClusterError, call};
 use super::context::{Context, OPERATOR};
 use super::world::{Shared, World};
@@ -69,7 +70,7 @@ impl Keyring {
     async fn load(&self, ctx: &Context) -> Result<bool, Error> {
         let mut last = self.last.lock().await;
         let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
-        let read = || call("read the MAC key", secrets.get_opt(&self.name));
+        let read = || call("read the MAC key", super::secrets::get(&ctx.client, &ctx.namespace, &self.name));
         let found = match read().await? {
             Some(found) => found,
             None => {
@@ -153,7 +154,7 @@ pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &Cancellati
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!(secret = ctx.keyring.name, "MAC key changed");
-                super::wake_all(ctx, tokens).await;
+                wake_all(ctx, tokens).await;
             }
             Err(error) => {
                 tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one")

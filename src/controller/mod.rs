@@ -1,9 +1,11 @@
 //! The wiring: what is watched, what is cached of it, and which event starts which pass.
 
 mod audit;
+mod caches;
 mod clock;
 mod cluster;
 mod context;
+mod decode;
 mod events;
 mod hands;
 mod issuer;
@@ -14,46 +16,56 @@ mod issuer_pass;
 mod issuer_policy;
 mod issuer_status;
 mod issuers;
+mod json;
 mod kept;
 mod listed;
 mod mac_key;
 mod memory;
+mod passes;
 mod reconcile;
 mod release;
+mod response_filter;
 mod roll_call;
+pub(crate) mod secrets;
 mod unreadable;
 mod usable;
+mod watch;
+mod watch_events;
+mod watch_failure;
 mod world;
 
 use crate::api::{ClusterTokenIssuer, GROUP, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
-use crate::kube_api::Objects;
+use crate::kube_api::{Objects, everywhere};
 use crate::readiness::Readiness;
-use context::{Context, Wakers};
+use crate::watch_health::WatchHealth;
+use caches::{Cache, Caches};
+use context::{Context, IssuerCaches, Wakers};
+use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
 use issuer_kind::IssuerObject;
 use issuers::{Entry, IssuerKey};
 use k8s_openapi::api::core::v1::Secret;
-use kept::KeptSecret;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{Controller, WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::{Controller, WatchStreamExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
+use unreadable::readable;
+use watch::Watch;
 use world::Shared;
 
 pub use clock::Clock;
+pub(crate) use cluster::explain;
 pub use context::OPERATOR;
 pub use issuer_policy::IssuerPolicy;
+pub use response_filter::clean;
 
-/// How many passes are started at once when the caches are filled.
-const AT_ONCE: usize = 200;
-/// Between two such starts: 10,000 objects take a second.
-const BETWEEN: Duration = Duration::from_millis(20);
+/// A pod is given two minutes to end (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
+const END_WITHIN: Duration = Duration::from_secs(105);
 
 /// What the operator is told from outside.
 #[derive(Clone)]
@@ -74,11 +86,10 @@ pub struct Settings {
 pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, stop: CancellationToken) {
     let (tokens, token_writer) = reflector::store();
     let (secrets, secret_writer) = reflector::store();
-    let (cluster_issuers, cluster_writer) = reflector::store();
-    let (issuers, issuer_writer) = reflector::store();
     let (wake_token, token_wakes) = unbounded_channel();
     let (wake_issuer, issuer_wakes) = unbounded_channel();
     let keyring = mac_key::Keyring::new(settings.mac_key_secret.clone());
+    cluster::heed(&stop);
     let ctx = Arc::new(Context::new(
         client.clone(),
         settings,
@@ -88,12 +99,19 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         keyring,
         stop.clone(),
     ));
+    let (token_health, secret_health) = (readiness.watch("RegistryToken"), readiness.watch("Secret"));
+    let cluster = Watched::new(readiness.watch("ClusterTokenIssuer"));
+    let namespaced = Watched::new(readiness.watch("TokenIssuer"));
+    let caches = Caches {
+        tokens: Cache::new(tokens.clone(), &token_health),
+        secrets: secrets.clone(),
+        issuers: IssuerCaches { cluster: cluster.cache(), namespaced: namespaced.cache() },
+    };
 
-    let guarded = watcher(Api::all(client.clone()), streaming()).default_backoff();
     let told = Arc::clone(&ctx);
-    let token_events = unreadable::readable(guarded, tokens.clone(), move |about, why, seen| {
-        unreadable::token(&told, about, why, seen);
-    });
+    let token_events = watch::<RegistryToken, _>(&client, Arc::clone(&token_health), decode::object).events();
+    let former = unreadable::cached(tokens.clone());
+    let token_events = readable(token_events, former, token_health, move |skipped| unreadable::token(&told, skipped));
     let token_events = token_events.modify(prune_token).reflect(token_writer).touched_objects();
     // One that never had our finalizer is noticed by its deletion event alone.
     let (gone, context) = (tokens.clone(), Arc::clone(&ctx));
@@ -105,8 +123,15 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
             context.memory.forget(&uid);
         }
     });
-    let secret_events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), streaming().labels(OWNER_LABEL))
-        .default_backoff();
+    let secret_events = Watch {
+        label: Some(OWNER_LABEL),
+        metadata_only: true,
+        ..watch::<Secret, _>(&client, Arc::clone(&secret_health), kept::decode)
+    };
+    let told = Arc::clone(&ctx);
+    let secret_events = readable(secret_events.events(), kept::by_name, secret_health, move |skipped| {
+        unreadable::secret(&told, skipped);
+    });
     let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
     let cluster_wakes = stream::select(cluster_wakes, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_wakes = stream::select(namespaced_wakes, Arc::clone(&readiness).heartbeat("issuers"));
@@ -118,26 +143,54 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
 
-    let cluster = Watched { store: cluster_issuers.clone(), writer: cluster_writer };
-    let namespaced = Watched { store: issuers.clone(), writer: issuer_writer };
-    tokio::join!(
-        token_controller,
-        run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
-        run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
-        mac_key::keep(&ctx, &tokens, &stop),
-        ready_when_cached(&ctx, (&tokens, &secrets), (&cluster_issuers, &issuers), &readiness, &stop),
-    );
+    let all = async {
+        tokio::join!(
+            token_controller,
+            run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
+            run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
+            mac_key::keep(&ctx, &tokens, &stop),
+            caches::open(&ctx, caches, &readiness, &stop),
+        );
+    };
+    tokio::select! {
+        () = all => {}
+        // A controller whose cache is not filled waits for that, and does not heed the stop.
+        () = ctx.passes.drained() => {}
+        () = overdue(&stop) => tracing::warn!("passes are still under way, and are given up: a restart takes up their work"),
+    }
+}
+
+/// Ends when the process is to be gone.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(END_WITHIN).await;
 }
 
 /// A kind of issuer, and where what is watched of it goes.
 struct Watched<I: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<I>,
     writer: reflector::store::Writer<I>,
+    health: Arc<WatchHealth>,
 }
 
-/// Streaming lists need a tenth of the memory of paged ones, on servers that have them.
-fn streaming() -> watcher::Config {
-    watcher::Config::default().streaming_lists()
+impl<I: Resource<DynamicType = ()> + Clone + 'static> Watched<I> {
+    fn new(health: Arc<WatchHealth>) -> Self {
+        let (store, writer) = reflector::store();
+        Self { store, writer, health }
+    }
+
+    fn cache(&self) -> Cache<I> {
+        Cache::new(self.store.clone(), &self.health)
+    }
+}
+
+/// A watch of all objects of a kind.
+fn watch<K: Resource<DynamicType = ()>, T>(
+    client: &Client,
+    health: Arc<WatchHealth>,
+    decode: fn(&[u8]) -> Decoded<T>,
+) -> Watch<T> {
+    Watch { client: client.clone(), request: everywhere::<K>(), label: None, metadata_only: false, decode, health }
 }
 
 async fn run_issuers<I>(
@@ -149,13 +202,13 @@ async fn run_issuers<I>(
 ) where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let Watched { store, writer } = watched;
-    let guarded = watcher(Api::all(ctx.client.clone()), streaming()).default_backoff();
+    let Watched { store, writer, health } = watched;
+    let events = watch::<I, _>(&ctx.client, Arc::clone(&health), decode::object).events();
     let told = Arc::clone(ctx);
-    let events = unreadable::readable(guarded, store.clone(), move |about, why, seen| {
-        unreadable::issuer(&told, about, why, seen);
+    let events = readable(events, unreadable::cached(store.clone()), health, move |skipped| {
+        unreadable::issuer(&told, skipped);
     });
-    let events = events.modify(|issuer| issuer.meta_mut().managed_fields = None).reflect(writer).touched_objects();
+    let events = events.reflect(writer).touched_objects();
     let gone = store.clone();
     let context = Arc::clone(ctx);
     // An issuer that went without our finalizer is noticed by its deletion event alone.
@@ -203,43 +256,8 @@ fn wake_users(ctx: &Context, key: &IssuerKey) {
     }
 }
 
-/// Decisions wait until every cache is filled; then what no cache holds is known to be missing.
-async fn ready_when_cached(
-    ctx: &Shared,
-    (tokens, secrets): (&Store<RegistryToken>, &Store<KeptSecret>),
-    (cluster, namespaced): (&Store<ClusterTokenIssuer>, &Store<TokenIssuer>),
-    readiness: &Readiness,
-    stop: &CancellationToken,
-) {
-    let filled = async {
-        let waits = (tokens.wait_until_ready(), secrets.wait_until_ready());
-        let issuers = (cluster.wait_until_ready(), namespaced.wait_until_ready());
-        let keys = mac_key::until_loaded(ctx, readiness);
-        let _ = tokio::join!(waits.0, waits.1, issuers.0, issuers.1, keys);
-    };
-    tokio::select! {
-        () = filled => {}
-        () = stop.cancelled() => return,
-    }
-    ctx.open(cluster.clone(), namespaced.clone());
-    readiness.caches_filled();
-    tracing::info!(tokens = tokens.len(), secrets = secrets.len(), "caches are filled");
-    wake_all(ctx, tokens).await;
-}
-
-/// Starts a pass of every object, some at a time: a queue of all of them would keep its room for good.
-async fn wake_all(ctx: &Shared, tokens: &Store<RegistryToken>) {
-    for some in tokens.state().chunks(AT_ONCE) {
-        for token in some {
-            let _ = ctx.wake_token.send(ObjectRef::from_obj(&**token));
-        }
-        tokio::time::sleep(BETWEEN).await;
-    }
-}
-
 /// What decisions never read is not kept.
 fn prune_token(token: &mut RegistryToken) {
-    token.metadata.managed_fields = None;
     token.metadata.labels = None;
     if let Some(annotations) = token.metadata.annotations.as_mut() {
         annotations.retain(|key, _| key.starts_with(GROUP));

@@ -22,9 +22,8 @@ const MOMENT: Duration = Duration::from_millis(200);
 
 /// Brings an object to rest, or as near to it as can be now.
 pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<controller::Action, Infallible> {
-    if !ctx.is_open() {
-        return Ok(controller::Action::await_change());
-    }
+    let running = ctx.passes.begin().filter(|_| ctx.is_open());
+    let Some(_running) = running else { return Ok(controller::Action::await_change()) };
     let world = World::cached(Arc::clone(&object), &ctx);
     let uid = world.uid();
     let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());

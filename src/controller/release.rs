@@ -10,7 +10,6 @@ use super::issuers::{Handle, IssuerKey};
 use super::listed::{Listed, list};
 use crate::api::{FINALIZER, Reason};
 use crate::domain::release::{List, Release, Releasing, release};
-use kube::ResourceExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +99,6 @@ pub fn word(object: &dyn IssuerObject, leaving: &Leaving, ready: Option<&NotRead
 }
 
 async fn in_use(ctx: &Context, key: &IssuerKey) -> Result<bool, ClusterError> {
-    let held = |one: Listed| one.finalizers().iter().any(|finalizer| finalizer == FINALIZER).then_some(());
+    let held = |one: Listed| one.metadata.finalizers.iter().flatten().any(|one| one == FINALIZER).then_some(());
     Ok(!list(ctx, key, held).await?.is_empty())
 }

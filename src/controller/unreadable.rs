@@ -1,54 +1,80 @@
 //! Objects that this version cannot read, such as one stored under an older CRD: told of and passed
 //! over, so that all others are served.
 
+use super::decode::{Decoded, InvalidObject};
 use super::issuers::{Entry, IssuerKey};
 use super::world::Shared;
 use crate::api::{IssuerKind, Reason};
+use crate::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::core::DeserializeGuard;
-use kube::core::error_boundary::InvalidObject;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use kube::{Resource, ResourceExt};
 use std::future::ready;
 use std::sync::Arc;
 
-/// The events of objects that can be read; `passed_over` hears of each that cannot. What is cached of
+/// An object that cannot be read.
+pub struct Skipped<'a> {
+    /// Which one.
+    pub about: &'a ObjectReference,
+    /// What is wrong with it.
+    pub why: &'a str,
+    /// What became of it.
+    pub seen: Seen,
+    /// It has not been reported lately.
+    pub report: bool,
+}
+
+/// The events of objects that can be read; `passed_over` hears of each that cannot. What `former` has of
 /// one that could be read once stays until it is deleted: its tokens are still known by it, and whatever
 /// is done about it reads it anew first.
-pub fn readable<K>(
-    events: impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
-    cached: Store<K>,
-    passed_over: impl Fn(&ObjectReference, &str, Seen),
-) -> impl Stream<Item = watcher::Result<Event<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    let read = move |guard: DeserializeGuard<K>, seen: Seen| {
-        let (reference, key) = (guard.object_ref(&()), (guard.name_any(), guard.namespace()));
-        match guard.0 {
-            Ok(object) => Some(object),
-            Err(InvalidObject { error, .. }) => {
-                passed_over(&reference, &error, seen);
-                let (name, namespace) = key;
-                let key = ObjectRef::new(&name);
-                let key = namespace.map_or_else(|| key.clone(), |namespace| key.clone().within(&namespace));
-                let former = || cached.get(&key).map(|object| (*object).clone());
-                if seen == Seen::Gone { former() } else { None }
+pub fn readable<K: Lookup<DynamicType = ()>>(
+    events: impl Stream<Item = Event<Decoded<K>>>,
+    former: impl Fn(&ObjectReference, Seen) -> Option<K>,
+    health: Arc<WatchHealth>,
+    passed_over: impl Fn(&Skipped<'_>),
+) -> impl Stream<Item = watcher::Result<Event<K>>> {
+    let read = move |decoded: Decoded<K>, seen: Seen| match decoded {
+        Ok(object) => {
+            health.valid(&object.namespace().unwrap_or_default(), &object.name().unwrap_or_default());
+            Some(object)
+        }
+        Err(invalid) => {
+            let InvalidObject { about, why } = *invalid;
+            let [namespace, name] = [&about.namespace, &about.name].map(|part| part.as_deref().unwrap_or_default());
+            let report = seen == Seen::There && health.invalid(namespace, name);
+            if seen == Seen::Gone {
+                health.valid(namespace, name);
             }
+            passed_over(&Skipped { about: &about, why: &why, seen, report });
+            former(&about, seen)
         }
     };
     events.filter_map(move |event| {
         ready(match event {
-            Err(error) => Some(Err(error)),
-            Ok(Event::Init) => Some(Ok(Event::Init)),
-            Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
-            Ok(Event::InitApply(guard)) => read(guard, Seen::There).map(|object| Ok(Event::InitApply(object))),
-            Ok(Event::Apply(guard)) => read(guard, Seen::There).map(|object| Ok(Event::Apply(object))),
-            Ok(Event::Delete(guard)) => read(guard, Seen::Gone).map(|object| Ok(Event::Delete(object))),
+            Event::Init => Some(Ok(Event::Init)),
+            Event::InitDone => Some(Ok(Event::InitDone)),
+            // What a list does not name leaves the cache.
+            Event::InitApply(one) => read(one, Seen::There).map(|object| Ok(Event::InitApply(object))),
+            Event::Apply(one) => read(one, Seen::There).map(|object| Ok(Event::Apply(object))),
+            Event::Delete(one) => read(one, Seen::Gone).map(|object| Ok(Event::Delete(object))),
         })
     })
+}
+
+/// What the cache has of an object.
+pub fn cached<K>(store: Store<K>) -> impl Fn(&ObjectReference, Seen) -> Option<K>
+where
+    K: Lookup<DynamicType = ()> + Clone + 'static,
+{
+    move |about, _| {
+        let key = ObjectRef::new(about.name.as_deref().unwrap_or_default());
+        let key = match &about.namespace {
+            Some(namespace) => key.within(namespace),
+            None => key,
+        };
+        store.get(&key).map(|object| (*object).clone())
+    }
 }
 
 /// What became of an object that cannot be read.
@@ -60,28 +86,41 @@ pub enum Seen {
     Gone,
 }
 
-/// Tells of an object that cannot be read.
-pub fn token(ctx: &Shared, about: &ObjectReference, why: &str, seen: Seen) {
-    if seen == Seen::There {
-        tell(ctx, about, format!("this RegistryToken {}", mend(why)));
+/// Tells of a RegistryToken that cannot be read.
+pub fn token(ctx: &Shared, skipped: &Skipped<'_>) {
+    if skipped.report {
+        tell(ctx, skipped.about, format!("this RegistryToken {}", mend(skipped.why)));
     }
 }
 
 /// The same of an issuer; its objects wait for it and say so.
-pub fn issuer(ctx: &Shared, about: &ObjectReference, why: &str, seen: Seen) {
+pub fn issuer(ctx: &Shared, skipped: &Skipped<'_>) {
+    let about = skipped.about;
     let cluster = about.kind.as_deref() == Some("ClusterTokenIssuer");
     let key = IssuerKey {
         kind: if cluster { IssuerKind::ClusterTokenIssuer } else { IssuerKind::TokenIssuer },
         namespace: about.namespace.clone().unwrap_or_default(),
         name: about.name.clone().unwrap_or_default(),
     };
-    if seen == Seen::Gone {
+    if skipped.seen == Seen::Gone {
         super::missing(ctx, &key);
         return;
     }
-    let message = format!("the issuer {}", mend(why));
+    let message = format!("the issuer {}", mend(skipped.why));
     super::set(ctx, &key, Entry::NotReady(Reason::Unreadable, message.clone()));
-    tell(ctx, about, message);
+    if skipped.report {
+        tell(ctx, about, message);
+    }
+}
+
+/// The same of a Secret.
+pub fn secret(ctx: &Shared, skipped: &Skipped<'_>) {
+    if skipped.report {
+        let why = skipped.why;
+        let message =
+            format!("the metadata of this Secret cannot be read: {why}. Changes of it are not noticed at once");
+        tell(ctx, skipped.about, message);
+    }
 }
 
 fn mend(why: &str) -> String {
@@ -102,18 +141,21 @@ fn tell(ctx: &Shared, about: &ObjectReference, message: String) {
 mod tests {
     use super::*;
     use crate::api::RegistryToken;
+    use crate::controller::decode;
+    use crate::watch_health::metrics;
     use futures::stream;
+    use kube::ResourceExt;
     use kube::runtime::{WatchStreamExt, reflector};
     use serde_json::json;
     use std::sync::Mutex;
 
-    fn object(name: &str, interval: &str) -> DeserializeGuard<RegistryToken> {
-        serde_json::from_value(json!({
+    fn object(name: &str, interval: &str) -> Decoded<RegistryToken> {
+        let object = json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
             "metadata": {"name": name, "namespace": "team", "uid": name},
             "spec": {"description": name, "rotation": {"interval": interval}},
-        }))
-        .expect("its metadata can be read")
+        });
+        decode::object(object.to_string().as_bytes())
     }
 
     #[tokio::test]
@@ -126,15 +168,22 @@ mod tests {
             Event::InitDone,
             // One that could be read once, and cannot any more.
             Event::Apply(object("good", "30m2h")),
+            Event::Apply(object("good", "30m2h")),
+            // A list names it still.
+            Event::Init,
+            Event::InitApply(object("good", "30m2h")),
+            Event::InitDone,
             Event::Delete(object("good", "30m2h")),
             Event::Delete(object("bad", "30m2h")),
         ];
         let told = Mutex::new(vec![]);
-        let note = |about: &ObjectReference, why: &str, seen| {
-            assert!(why.contains("30m2h"), "{why}");
-            told.lock().expect("held").push((about.name.clone().unwrap_or_default(), seen));
+        let note = |skipped: &Skipped<'_>| {
+            assert!(skipped.why.contains("30m2h"), "{}", skipped.why);
+            let name = skipped.about.name.clone().unwrap_or_default();
+            told.lock().expect("held").push((name, skipped.seen, skipped.report));
         };
-        let read = readable(stream::iter(events.map(Ok)), store.clone(), note).reflect(writer);
+        let health = Arc::new(WatchHealth::new("RegistryToken"));
+        let read = readable(stream::iter(events), cached(store.clone()), Arc::clone(&health), note).reflect(writer);
         let (mut seen, mut read) = (vec![], Box::pin(read));
         while let Some(event) = read.next().await {
             seen.push(match event.expect("no error") {
@@ -144,9 +193,17 @@ mod tests {
                 Event::Delete(one) => format!("gone {}, {}", one.name_any(), store.len()),
             });
         }
-        assert_eq!(seen, ["init", "there good", "done 1", "gone good, 0"]);
+        let again = ["there good", "there good", "init", "there good", "done 1"];
+        assert_eq!(seen, [&["init", "there good", "done 1"], &again[..], &["gone good, 0"]].concat());
         let told = told.lock().expect("held");
-        let names: Vec<(&str, Seen)> = told.iter().map(|(name, seen)| (name.as_str(), *seen)).collect();
-        assert_eq!(names, [("bad", Seen::There), ("good", Seen::There), ("good", Seen::Gone), ("bad", Seen::Gone)]);
+        let told: Vec<(&str, Seen, bool)> = told.iter().map(|(name, seen, new)| (name.as_str(), *seen, *new)).collect();
+        let good = |report| ("good", Seen::There, report);
+        let gone = |name| (name, Seen::Gone, false);
+        assert_eq!(
+            told,
+            [("bad", Seen::There, true), good(true), good(false), good(false), gone("good"), gone("bad")],
+            "reported once, and not again for each event"
+        );
+        assert!(metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
     }
 }

@@ -27,7 +27,13 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   exit 0
 fi
 
-key=$(cat go.mod go.sum etcd/main.go | sha256sum | cut -c1-16)
+# KUBE_VERSION, where set, names another version: its own go.mod pins what it is built from.
+kubernetes=${KUBE_VERSION:-}
+if [ -n "$kubernetes" ]; then
+  [[ $kubernetes =~ ^v1\.[0-9]+\.[0-9]+$ ]] || { say "KUBE_VERSION=$kubernetes is no version such as v1.33.5"; exit 1; }
+fi
+
+key=$(cat go.mod go.sum etcd/main.go | sha256sum | cut -c1-16)${kubernetes:+-$kubernetes}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/registry-token-operator/control-plane
 bin=$cache/$key
 if complete "$bin"; then
@@ -45,12 +51,38 @@ if complete "$bin"; then
   exit 0
 fi
 
-version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+if [ -n "$kubernetes" ]; then
+  # Kubernetes' own pins, with the staging modules in place of its folders; etcd is the one that is pinned here.
+  other=$(mktemp -d "$cache/source.XXXXXX")
+  trap 'rm -rf "$other"' EXIT
+  printf 'module registry-token.dev/control-plane\n\ngo 1.23.0\n' >"$other/go.mod"
+  cat >"$other/main.go" <<-'GO'
+	//go:build tools
+
+	package tools
+
+	import (
+		_ "k8s.io/kubernetes/cmd/kube-apiserver"
+		_ "k8s.io/kubernetes/cmd/kube-controller-manager"
+		_ "k8s.io/kubernetes/cmd/kubectl"
+	)
+	GO
+  # k8s.io/kubernetes v1.33.5 goes with k8s.io/api v0.33.5 and so on.
+  staging=v0.${kubernetes#v1.}
+  source=$(cd "$other" && go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
+  (cd "$other" && go mod edit -require="k8s.io/kubernetes@$kubernetes")
+  sed -nE 's/^\t(k8s\.io\/[a-z-]+) (=> |v0\.0\.0).*/\1/p' "$source" | sort -u | while read -r module; do
+    (cd "$other" && go mod edit -replace="$module=$module@$staging")
+  done
+  (cd "$other" && go mod tidy >&2)
+fi
+
+version=${kubernetes:-$(go list -m -f '{{.Version}}' k8s.io/kubernetes)}
 say "control plane: building Kubernetes $version and etcd from Go modules (once, about 7 minutes on 2 cores)"
 work=$(mktemp -d "$cache/build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "${other:-$work}"' EXIT
 
-build() { # name, package
+build() { # name, package, folder of its go.mod
   local started=$SECONDS count=0 shown=0
   say "control plane: $1 ..."
   while read -r _; do
@@ -59,7 +91,7 @@ build() { # name, package
       shown=$SECONDS
       say "control plane: $1: $count packages after $((SECONDS - started)) s"
     fi
-  done < <(CGO_ENABLED=0 go build -v -mod=readonly -trimpath \
+  done < <(cd "${3:-.}" && CGO_ENABLED=0 go build -v -mod=readonly -trimpath \
     -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version" \
     -o "$work/$1" "$2" 2>&1 | tee "$work/$1.log")
   [ -x "$work/$1" ] || { tail -20 "$work/$1.log" >&2; exit 1; }
@@ -67,10 +99,10 @@ build() { # name, package
 }
 
 build etcd ./etcd
-build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
-build kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
-build kubectl k8s.io/kubernetes/cmd/kubectl
-rm -f "$work"/*.log
+for program in kube-apiserver kube-controller-manager kubectl; do
+  build "$program" "k8s.io/kubernetes/cmd/$program" "${other:-.}"
+done
+rm -rf "$work"/*.log "${other:-$work/none}"
 # A rename is atomic: the folder is whole or it is not there.
 mv "$work" "$bin"
 chmod 755 "$bin"

@@ -2,6 +2,7 @@
 
 use super::certs::{Authority, key_pair};
 use super::error::{Context, Result};
+use super::start::Options;
 use super::supervise::Server;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ fn etcd_url(folder: &Path) -> String {
 }
 
 /// Starts kube-apiserver on this port of the loopback address.
-pub fn start_api_server(files: &Files, port: u16, audit: bool) -> Result<Server> {
+pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<Server> {
     let mut args = vec![
         format!("--etcd-servers={}", etcd_url(&files.folder)),
         "--bind-address=127.0.0.1".into(),
@@ -119,7 +120,8 @@ pub fn start_api_server(files: &Files, port: u16, audit: bool) -> Result<Server>
         "--enable-admission-plugins=ResourceQuota,ServiceAccount".into(),
         "--profiling=false".into(),
     ];
-    if audit {
+    args.extend(options.feature_gates.map(|gates| format!("--feature-gates={gates}")));
+    if options.audit {
         args.push(files.flag("audit-policy-file", "audit-policy.yaml"));
         args.push(format!("--audit-log-path={}", files.audit_log().display()));
         // The log must not be rotated away under its reader.

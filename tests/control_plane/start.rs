@@ -33,11 +33,13 @@ pub struct Options {
     pub controller_manager: bool,
     /// The port to try first, instead of one that the system says is free.
     pub first_port: Option<u16>,
+    /// `--feature-gates` of kube-apiserver.
+    pub feature_gates: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { audit: false, controller_manager: true, first_port: None }
+        Self { audit: false, controller_manager: true, first_port: None, feature_gates: None }
     }
 }
 
@@ -68,7 +70,7 @@ impl ControlPlane {
         files.write_server_files(&authority)?;
         let etcd = start_etcd(&files)?;
         let port = options.first_port.map_or_else(free_port, Ok)?;
-        let api_server = start_api_server(&files, port, options.audit)?;
+        let api_server = start_api_server(&files, port, &options)?;
         let mut control_plane = Self {
             controller_manager: None,
             api_server: Mutex::new(api_server),
@@ -121,7 +123,7 @@ impl ControlPlane {
             api_server.kill();
             etcd.kill();
             *etcd = start_etcd(&self.files)?;
-            *api_server = start_api_server(&self.files, self.port, self.options.audit)?;
+            *api_server = start_api_server(&self.files, self.port, &self.options)?;
         }
         self.ready().await?;
         if let Some(manager) = &self.controller_manager {
@@ -148,7 +150,7 @@ impl ControlPlane {
                 }
             }
             self.port = free_port()?;
-            let api_server = start_api_server(&self.files, self.port, self.options.audit)?;
+            let api_server = start_api_server(&self.files, self.port, &self.options)?;
             self.api_server = Mutex::new(api_server);
         }
         self.ready().await

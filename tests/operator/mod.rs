@@ -81,7 +81,12 @@ impl Operator {
 
     /// What `/metrics` says.
     pub async fn metrics(&self) -> String {
-        let url = format!("http://127.0.0.1:{}/metrics", self.port);
+        self.health("metrics").await
+    }
+
+    /// What this path of its health port says.
+    pub async fn health(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}/{path}", self.port);
         let Ok(answer) = reqwest::get(&url).await else { return String::new() };
         answer.text().await.unwrap_or_default()
     }

@@ -36,7 +36,7 @@ fn shapes(secret: &str) -> Vec<String> {
     all
 }
 
-fn finds(text: &str, secret: &str) -> bool {
+pub fn finds(text: &str, secret: &str) -> bool {
     shapes(secret).iter().any(|shape| text.contains(shape))
 }
 
@@ -54,7 +54,7 @@ fn the_search_finds_a_planted_secret_in_every_shape() {
 }
 
 /// Every object of every kind that can be listed, one text each.
-async fn every_object(team: &Team) -> Vec<(String, String)> {
+pub async fn every_object(team: &Team) -> Vec<(String, String)> {
     let mut all = vec![];
     let discovery = Discovery::new(team.client.clone()).run().await.expect("discovered");
     for group in discovery.groups() {
@@ -76,7 +76,7 @@ async fn every_object(team: &Team) -> Vec<(String, String)> {
 }
 
 /// The names of the objects that hold a secret.
-fn holders<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
+pub fn holders<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
     objects.iter().filter(|(_, text)| holds(text, secret)).map(|(name, _)| name.as_str()).collect()
 }
 

@@ -11,7 +11,7 @@ mod secret_body;
 
 pub use portal::{SEND_WITHIN, row};
 
-use super::cluster::ClusterError;
+use super::cluster::{ClusterError, insisting};
 use super::context::Context;
 use super::issuers::Handle;
 use super::world::World;
@@ -43,6 +43,10 @@ impl<'a> Hands<'a> {
 
     /// Performs one request. No answer: the operator is to end, and nothing is under way.
     pub async fn perform(&mut self, request: Request) -> Option<Answer> {
+        insisting(self.token.is_some(), self.answer(request)).await
+    }
+
+    async fn answer(&mut self, request: Request) -> Option<Answer> {
         Some(match request {
             Request::Room { urgent } => return self.room(urgent).await,
             Request::ReadObject => self.read_object().await,

@@ -5,6 +5,7 @@ use super::secret_body::{self, Dress};
 use super::{Hands, seal, unanswered};
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::context::OPERATOR;
+use crate::controller::secrets;
 use crate::domain::cause::Errand;
 use crate::domain::dockerconfig::{self, DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::effect::{Answer, Content, Write};
@@ -60,7 +61,8 @@ impl Hands<'_> {
     }
 
     pub(super) async fn whole(&self) -> Result<Option<Secret>, ClusterError> {
-        call("read the Secret", self.world.secrets(self.ctx).get_opt(&self.world.secret_name())).await
+        let (namespace, name) = (self.world.namespace(), self.world.secret_name());
+        call("read the Secret", secrets::get(&self.ctx.client, &namespace, &name)).await
     }
 
     fn judge(&self, found: &Secret) -> Content {

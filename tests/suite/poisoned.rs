@@ -1,0 +1,137 @@
+//! Objects that the API server accepts and a parser may refuse: they delay no other one, nor a restart, nor the
+//! end of an issuer.
+
+use crate::control_plane::{ControlPlane, eventually};
+use crate::simulator::Config;
+use crate::stage::{LIMIT, Team, own_stage, start_operator, token};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams, Request};
+use kube::{Client, Resource};
+use registry_token_operator::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// No answer of the API server is parsed here.
+async fn patch<K: Resource<DynamicType = ()>>(
+    client: &Client,
+    namespace: Option<&str>,
+    name: &str,
+    body: Value,
+) -> String {
+    let request = Request::new(K::url_path(&(), namespace));
+    let request = request.patch(name, &PatchParams::default(), &Patch::Merge(body)).expect("a request");
+    client.request_text(request).await.expect("patched")
+}
+
+/// Managed fields nested far deeper than any parser goes, of a time that few take for one.
+async fn poison<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str) {
+    let deep = (0..300).fold(json!({}), |inner, _| json!({"f:a": inner}));
+    let managed = json!([{
+        "manager": "odd", "operation": "Update", "apiVersion": K::api_version(&()), "time": "9999-12-31T23:59:59Z",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations": deep}},
+    }]);
+    let answer = patch::<K>(client, namespace, name, json!({"metadata": {"managedFields": managed}})).await;
+    assert!(answer.matches("f:a\":").count() >= 300 && answer.contains("9999-12-31"), "{answer}");
+}
+
+/// A cluster issuer of this team's portal.
+async fn cluster_issuer(control_plane: &ControlPlane, team: &Team, name: &str) {
+    let namespace = "registry-token-operator";
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace},
+        "stringData": {"username": "k8s", "password": "portal-password"},
+    });
+    let issuer = json!({
+        "apiVersion": "registry-token.dev/v1alpha1", "kind": "ClusterTokenIssuer", "metadata": {"name": name},
+        "spec": team.issuer_spec(json!({})),
+    });
+    for object in [secret, issuer] {
+        control_plane.apply(&object.to_string()).await.expect("applied");
+    }
+}
+
+#[tokio::test]
+async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_end_of_an_issuer() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "poisoned", Config::default(), json!({})).await;
+    cluster_issuer(control_plane, &team, "shared").await;
+    team.token("pull", "poisoned").await;
+    let mut shared = token("via", "of the cluster issuer");
+    shared["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "shared"});
+    team.apply(shared).await;
+    team.until_settled("pull").await;
+    team.until_settled("via").await;
+    let mut far = token("far", "its status has a time that is none");
+    far["spec"]["suspend"] = json!(true);
+    team.apply(far).await;
+    team.until("far", "False", "Suspended").await;
+
+    let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
+    poison::<RegistryToken>(client, namespace, "pull").await;
+    poison::<Secret>(client, namespace, "pull").await;
+    poison::<Secret>(client, namespace, "portal").await;
+    poison::<TokenIssuer>(client, namespace, "portal").await;
+    poison::<ClusterTokenIssuer>(client, None, "shared").await;
+    let time = "9999-12-31T23:59:59Z";
+    let status = json!({"status": {"nextRotationTime": time}});
+    let request = Request::new(RegistryToken::url_path(&(), namespace));
+    let request = request.patch_subresource("status", "far", &PatchParams::default(), &Patch::Merge(&status));
+    client.request_text(request.expect("a request")).await.expect("patched");
+
+    let other = Team::on(control_plane, "served", Config::default(), json!({})).await;
+    let noise = async {
+        for round in 0..100 {
+            let noted = || json!({"metadata": {"annotations": {"note": round.to_string()}}});
+            patch::<RegistryToken>(client, namespace, "pull", noted()).await;
+            patch::<RegistryToken>(client, namespace, "far", noted()).await;
+            patch::<Secret>(client, namespace, "pull", noted()).await;
+            patch::<TokenIssuer>(client, namespace, "portal", noted()).await;
+            patch::<ClusterTokenIssuer>(client, None, "shared", noted()).await;
+        }
+    };
+    let served = async {
+        for round in 0..5 {
+            let (name, begun) = (format!("pull-{round}"), Instant::now());
+            other.token(&name, "not delayed").await;
+            other.until_settled(&name).await;
+            // A watch that takes one such object for its own failure pauses up to half a minute.
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        }
+    };
+    tokio::join!(noise, served);
+    let told = team.until_told("far", "Unreadable").await.message.unwrap_or_default();
+    assert!(told.contains("status.nextRotationTime"), "{told}");
+    let log = operator.log();
+    let reports = log.lines().filter(|line| line.contains("cannot be read")).count();
+    assert!((1..=3).contains(&reports), "{reports} reports");
+    let metrics = operator.metrics().await;
+    assert!(metrics.contains("invalid_objects{kind=\"RegistryToken\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("watch_last_event_timestamp_seconds{kind=\"Secret\"} "), "{metrics}");
+    assert!(metrics.contains("watch_failures_total{kind=\"RegistryToken\"} 0\n"), "{metrics}");
+
+    // The poisoned ones are served as any other.
+    patch::<RegistryToken>(client, namespace, "pull", json!({"spec": {"description": "edited"}})).await;
+    eventually("the description of a poisoned object to be edited", LIMIT, async || {
+        let live = team.portal.ledger().live();
+        let edited = live.iter().any(|token| token.description.as_deref() == Some("edited"));
+        if edited { Ok(()) } else { Err(format!("{live:?}")) }
+    })
+    .await;
+
+    operator.terminate().await;
+    let begun = Instant::now();
+    let operator = start_operator(control_plane).await;
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    other.token("late", "after a restart").await;
+    other.until_settled("late").await;
+    let delete = async |arguments: &[&str]| {
+        let all = [&["delete", "--timeout=60s"], arguments].concat();
+        control_plane.kubectl_ok(&all, None).await.expect("deleted");
+    };
+    delete(&["registrytoken", "via", "-n", &team.namespace]).await;
+    delete(&["clustertokenissuer", "shared"]).await;
+    delete(&["registrytoken", "pull", "-n", &team.namespace]).await;
+    delete(&["tokenissuer", "portal", "-n", &team.namespace, "--wait=false"]).await;
+    assert_eq!(team.portal.ledger().live().len(), 0);
+    drop(operator);
+}
