@@ -65,6 +65,19 @@ impl<K: Resource> Objects<K> {
     }
 }
 
+/// What watches the metadata of one object: all of its namespace, and the field selector of its name.
+pub(crate) fn watch_of_one<K>(
+    client: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<(Api<PartialObjectMeta<K>>, String), ParseNameError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let (namespace, name) = (namespace.parse::<NamespaceName>()?, name.parse::<ObjectName>()?);
+    Ok((Api::namespaced(client, namespace.as_str()), format!("metadata.name={}", name.as_str())))
+}
+
 impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
     fn api(&self) -> Result<&Api<K>, Error> {
         self.api.as_ref().map_err(refused)

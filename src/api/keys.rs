@@ -66,7 +66,8 @@ pub const ADOPT_ANNOTATION: &str = "registry-token.dev/adopt";
 /// off: those marks, with commas between. Together with our label it keeps an audit from revoking them.
 pub const ORPHANED_ANNOTATION: &str = "registry-token.dev/orphaned";
 
-/// Set when the object is being deleted: no further attempt may be reserved here.
+/// Set when the object is being deleted: no further attempt may be reserved here. Its value is the UID of that object,
+/// so that it does not bind another one that takes the Secret over.
 pub const CLOSED_ANNOTATION: &str = "registry-token.dev/closed";
 
 /// Hash of the registries that the Secret was written for.

@@ -170,6 +170,18 @@ impl Context {
             || caches.namespaced.state().iter().any(|issuer| holds(&**issuer))
     }
 
+    /// Whether some issuer needs the Secret of this name in this namespace for its tokens.
+    pub fn uses_credentials(&self, namespace: &str, name: &str) -> bool {
+        let Some(caches) = self.caches.get() else { return true };
+        let uses = |issuer: &dyn IssuerObject| {
+            let own = issuer.key().namespace;
+            let its = if own.is_empty() { &self.namespace } else { &own };
+            its == namespace && super::protect::needs_secret(issuer, name)
+        };
+        caches.cluster.state().iter().any(|issuer| uses(&**issuer))
+            || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
+    }
+
     /// Has an issuer's portal audited when no late answer can come any more.
     pub fn want_audit(&self, key: &IssuerKey) {
         self.issuers.want_audit(key, self.clock.now());

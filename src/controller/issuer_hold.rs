@@ -26,7 +26,8 @@ pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     ctx.naming(key).into_iter().filter(here).collect()
 }
 
-fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Objects<Secret>, String)> {
+/// Where the Secret with an issuer's credentials is, and its name.
+pub fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Objects<Secret>, String)> {
     let namespaced = Objects::namespaced(ctx.client.clone(), namespace_of(ctx, &object.key()));
     Some((namespaced, credentials_name(object.spec())?))
 }
@@ -103,7 +104,7 @@ async fn let_go<I: IssuerObject>(
 }
 
 /// Puts our finalizer on a Secret for an issuer of this kind, or takes it off.
-async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKind>) -> Result<(), ClusterError> {
+pub async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKind>) -> Result<(), ClusterError> {
     let wanted = by.is_some();
     let found = call("read the issuer's Secret", secrets.get_metadata_opt(name)).await?;
     // One that is being deleted takes no new finalizer, and one that is not opted in stays untouched.
@@ -121,7 +122,7 @@ async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKin
 }
 
 /// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
-fn finalizers(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
+pub fn finalizers(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
     if present.iter().any(|finalizer| finalizer == FINALIZER) == wanted {
         return None;
     }

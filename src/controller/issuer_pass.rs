@@ -8,6 +8,7 @@ use super::issuer_hold::{hold, let_former_go, release, users};
 use super::issuer_kind::IssuerObject;
 use super::issuer_status::{Told, write_status};
 use super::issuers::{Audited, Entry, Handle, IssuerKey};
+use super::protect::was_in_use;
 use super::release::{Leaving, judge, word};
 use super::roll_call;
 use super::world::{Shared, World};
@@ -68,7 +69,7 @@ where
 {
     let (key, users) = (object.key(), users(ctx, &object.key()));
     let held = |object: &I| IssuerObject::finalizers(object).iter().any(|finalizer| finalizer == FINALIZER);
-    let object = &if !object.deleting() && (held(object) || !users.is_empty()) {
+    let object = &if !object.deleting() && (held(object) || was_in_use(object) || !users.is_empty()) {
         hold(object, ctx, api).await?
     } else {
         object.clone()

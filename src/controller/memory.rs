@@ -2,17 +2,21 @@
 //! waits or asks once more.
 
 use crate::api::RECONCILE_ANNOTATION;
-use crate::domain::observed::Observed;
+use crate::domain::effect::Named;
+use crate::domain::observed::{Observed, Recheck};
 use crate::domain::sightings::Sightings;
 use crate::domain::vain::{Patience, Vain};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a cache may lag behind an answer of the API server before it is asked again.
 const LAG: Duration = Duration::from_secs(5);
+
+/// How many revocations of one object's tokens are remembered.
+const REVOKED_KEPT: usize = 8;
 
 /// The versions that the API server gave us in answer to our last writes.
 #[derive(Clone, Debug)]
@@ -30,8 +34,12 @@ pub struct Memory {
     reservations: Mutex<Sightings>,
     touched: Mutex<HashMap<String, Timestamp>>,
     looked: Mutex<HashMap<String, Option<String>>>,
+    revoked: Mutex<HashMap<String, Vec<Named>>>,
+    recheck: Mutex<HashMap<String, Recheck>>,
     vain: Mutex<Patience>,
     kept: Mutex<HashMap<String, (i64, u64)>>,
+    /// Namespace and name of each Secret with credentials that is watched.
+    watched: Mutex<HashSet<(String, String)>>,
 }
 
 impl Default for Memory {
@@ -43,8 +51,11 @@ impl Default for Memory {
             reservations: Mutex::default(),
             touched: Mutex::default(),
             looked: Mutex::default(),
+            revoked: Mutex::default(),
+            recheck: Mutex::default(),
             vain: Mutex::default(),
             kept: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 }
@@ -117,14 +128,60 @@ impl Memory {
         }
     }
 
+    /// Notes that the portal confirmed the revocation of a token of this object.
+    pub fn note_revoked(&self, uid: &str, token: Named) {
+        let mut all = lock(&self.revoked);
+        let tokens = all.entry(uid.to_owned()).or_default();
+        // Status names no more than two at rest; what is older is gone from it.
+        if tokens.len() >= REVOKED_KEPT {
+            tokens.remove(0);
+        }
+        tokens.push(token);
+    }
+
+    /// The tokens of this object whose revocation the portal confirmed.
+    pub fn revoked(&self, uid: &str) -> Vec<Named> {
+        lock(&self.revoked).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Notes that the Secret with these credentials is watched from now on. False: it is already.
+    pub fn begin_watch(&self, namespace: &str, name: &str) -> bool {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
+    /// Notes that it is watched no more.
+    pub fn end_watch(&self, namespace: &str, name: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
     /// Notes what a pass that ended has tried in vain.
     pub fn tried(&self, seen: &Observed) {
+        if seen.recheck == Recheck::No {
+            lock(&self.recheck).remove(&seen.object.uid);
+        } else {
+            lock(&self.recheck).insert(seen.object.uid.clone(), seen.recheck);
+        }
         self.vain.lock().unwrap_or_else(PoisonError::into_inner).note(seen, self.begun.elapsed());
+    }
+
+    /// Whether portal and registry are to be looked at; asked for now, or not done yet.
+    pub fn recheck(&self, uid: &str, asked: bool) -> Recheck {
+        if asked {
+            lock(&self.recheck).insert(uid.to_owned(), Recheck::Asked);
+        }
+        lock(&self.recheck).get(uid).copied().unwrap_or_default()
     }
 
     /// What is not to be tried again yet.
     pub fn in_vain(&self, seen: &Observed) -> Vec<Vain> {
         self.vain.lock().unwrap_or_else(PoisonError::into_inner).left(seen, self.begun.elapsed())
+    }
+
+    /// How long until an edit that the portal rejected is tried again.
+    pub fn edit_retry(&self, seen: &Observed) -> Option<Duration> {
+        self.vain.lock().unwrap_or_else(PoisonError::into_inner).edit_retry(seen, self.begun.elapsed())
     }
 
     /// Whether the annotation that asks for a closer look has another value than when this process
@@ -153,6 +210,8 @@ impl Memory {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
         lock(&self.touched).remove(uid);
         lock(&self.looked).remove(uid);
+        lock(&self.revoked).remove(uid);
+        lock(&self.recheck).remove(uid);
         self.vain.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
         lock(&self.kept).remove(uid);
     }

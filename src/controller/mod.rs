@@ -22,6 +22,7 @@ mod listed;
 mod mac_key;
 mod memory;
 mod passes;
+mod protect;
 mod reconcile;
 mod release;
 mod response_filter;
@@ -123,6 +124,12 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
             context.memory.forget(&uid);
         }
     });
+    let context = Arc::clone(&ctx);
+    let token_events = token_events.inspect(move |event| {
+        if let Ok(token) = event {
+            protect::token(&context, token);
+        }
+    });
     let secret_events = Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
@@ -218,6 +225,12 @@ async fn run_issuers<I>(
         {
             missing(&context, &issuer.key());
             context.memory.forget(&IssuerObject::uid(issuer));
+        }
+    });
+    let context = Arc::clone(ctx);
+    let events = events.inspect(move |event| {
+        if let Ok(issuer) = event {
+            protect::issuer(&context, issuer, api(context.client.clone(), &issuer.key().namespace));
         }
     });
     Controller::for_stream(events, store)

@@ -11,7 +11,7 @@ use crate::api::{
 use crate::domain::effect::Named;
 use crate::domain::marker::Attempt;
 use crate::domain::object::{Object, Rotation};
-use crate::domain::observed::{Listed, Observed};
+use crate::domain::observed::{Listed, Observed, Recheck};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::recorded::recorded;
 use crate::kube_api::Objects;
@@ -62,7 +62,12 @@ impl World {
             shown: None,
             vain: vec![],
             kept: None,
+            revoked: ctx.memory.revoked(&self.uid()),
+            recheck: Recheck::No,
+            edit_retry: None,
         };
+        seen.recheck = ctx.memory.recheck(&self.uid(), seen.look_closer);
+        seen.edit_retry = ctx.memory.edit_retry(&seen);
         seen.kept = self.kept(ctx, &seen);
         seen.vain = ctx.memory.in_vain(&seen);
         seen

@@ -1,21 +1,22 @@
 //! The decision: what one thing is to be done for an object now. Pure and total.
 
 use super::cause::{Cause, Errand};
-use super::due::{due, proves_absence, stuck, unsettled, until_doubt, until_due};
-use super::errand::asked;
+use super::due::{changed, due, reported, unsettled, until_due, vanished};
+use super::errand::{asked, pending};
 use super::fault::Fault;
 use super::faults::{
-    issuer_deleting, issuer_not_found, not_ours, portal_changed, revoked_upstream, suspended, too_long, unanswered,
-    waiting,
+    issuer_deleting, issuer_not_found, not_ours, portal_changed, replacement_suspended, revoked_upstream, suspended,
+    too_long, unanswered, waiting,
 };
 use super::identity::same_id;
 use super::leaving::leaving;
-use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
+use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed, Recheck};
+use super::protection::protection;
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::{Recorded, recorded};
 use super::redate::ahead;
 use super::vain::Deed;
-use crate::api::Reason;
+use crate::api::{REPLACE_ANNOTATION, Reason};
 use std::time::Duration;
 
 /// One thing to do.
@@ -34,6 +35,10 @@ pub enum Action {
     HoldIssuer,
     /// Put our finalizer on the object.
     AddFinalizer,
+    /// Put our finalizer back on an object that has a token.
+    RestoreFinalizer,
+    /// Put our label and owner reference back on the Secret.
+    RestoreOwnership,
     /// Take our finalizer off the object.
     RemoveFinalizer,
     /// Ask for a token.
@@ -49,6 +54,8 @@ pub enum Action {
     Redate,
     /// Read the whole Secret and put right what is not as it should be.
     Inspect,
+    /// Somebody asked for it: look at the portal's row of the token, and log in.
+    Recheck,
     /// Log in with what the Secret holds.
     Verify,
     /// The portal lacks the current token: ask the registry, and say what follows.
@@ -74,6 +81,7 @@ impl Action {
                 | Self::WaitFor(..)
                 | Self::HoldIssuer
                 | Self::AddFinalizer
+                | Self::RestoreFinalizer
                 | Self::Redate
         )
     }
@@ -86,6 +94,9 @@ pub const HELD_FOR: Duration = Duration::from_hours(24);
 #[must_use]
 pub fn decide(seen: &Observed) -> Action {
     let known = recorded(&seen.object);
+    if let Some(action) = protection(seen) {
+        return action;
+    }
     if ahead(&seen.object, seen.now) {
         return Action::Redate;
     }
@@ -105,7 +116,7 @@ pub fn decide(seen: &Observed) -> Action {
     if !known.unproved.confirmed(&seen.object).is_empty() {
         return Action::Confirm;
     }
-    if !seen.object.finalizer {
+    if !seen.object.finalizer && seen.in_vain(&Deed::RestoreFinalizer).is_none() {
         return match begin(seen, facts, Cause::First) {
             Action::Attempt(_) if facts.held => Action::AddFinalizer,
             Action::Attempt(_) => Action::HoldIssuer,
@@ -140,7 +151,9 @@ fn unless_working(seen: &Observed, fault: Fault) -> Action {
     let known = recorded(&seen.object);
     let taken_note =
         known.observed_generation == Some(seen.object.generation) && known.suspended == seen.object.suspended;
-    if works(seen) && taken_note { Action::Rest } else { Action::Wait(fault) }
+    // A compromised token does not wait silently for its replacement.
+    let waits = pending(seen, &known) == Some(REPLACE_ANNOTATION);
+    if works(seen) && taken_note && !waits { Action::Rest } else { Action::Wait(fault) }
 }
 
 /// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever
@@ -157,7 +170,7 @@ pub fn works(seen: &Observed) -> bool {
 
 /// A reservation that a former attempt left behind.
 fn unfinished(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta) -> Option<Action> {
-    let reservation = held.reservation.as_ref()?;
+    let reservation = held.reservation.as_ref().filter(|_| seen.in_vain(&Deed::Recover).is_none())?;
     let nobody_else = reservation.holder == seen.holder || seen.leads;
     let left = facts.longest_answer.saturating_sub(held.reservation_seen);
     // Another process may be waiting for its answer right now.
@@ -180,70 +193,57 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     {
         return action;
     }
-    let gone = vanished(seen, facts, known);
-    // A Secret that cannot be put right is no reason to believe in a token that is gone.
-    if changed(seen, facts, held, known) && !(gone && seen.in_vain(&Deed::Inspect).is_some()) {
-        return inspect(seen);
+    // What cannot be done holds up nothing else: it is skipped here, and reported when all else is done.
+    let may = |deed: &Deed| seen.in_vain(deed).is_none();
+    if changed(seen, facts, held, known) && may(&Deed::Inspect) {
+        return Action::Inspect;
     }
-    if gone {
+    if vanished(seen, facts, known) && may(&Deed::ConfirmRevocation) {
         return Action::Vanished;
     }
+    if seen.recheck != Recheck::No && may(&Deed::ConfirmRevocation) {
+        return Action::Recheck;
+    }
     let unproved = facts.login == LoginMode::Required || !known.ready;
-    if facts.asks_registry() && !known.verified && unproved {
+    let unverified = facts.asks_registry() && !known.verified && unproved;
+    if unverified && may(&Deed::Verify) {
         return Action::Verify;
     }
-    if !known.ready {
-        return inspect(seen);
+    if !known.ready && !unverified && may(&Deed::Inspect) {
+        return Action::Inspect;
     }
     working(seen, facts, known)
 }
 
-fn inspect(seen: &Observed) -> Action {
-    match seen.in_vain(&Deed::Inspect) {
-        Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
-        None => Action::Inspect,
-    }
-}
-
-/// Whether an audit says that the current token is gone. Without a list only the registry can say so, and is
-/// asked again some time after it refused the token: it may have been out of order for a moment.
-fn vanished(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> bool {
-    let Listed::Missing(begun) = seen.listed else { return false };
-    let may_doubt = facts.list_visible || (facts.asks_registry() && until_doubt(seen).is_none());
-    may_doubt && proves_absence(begun, facts, known)
-}
-
-/// Whether the whole Secret has to be looked at.
-fn changed(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recorded) -> bool {
-    known.secret_version.as_ref() != Some(&held.resource_version)
-        || held.registries.as_ref() != Some(&facts.registries)
-        || known.observed_generation != Some(seen.object.generation)
-        || known.suspended != seen.object.suspended
-        || !held.tied
-        || !seen.is_sealed(held, known)
-        || seen.look_closer
-}
-
 /// What an object whose token works needs, the most urgent first.
 fn working(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Action {
-    let errand = asked(seen, facts, known).filter(|_| !seen.object.suspended);
-    let refused = seen.in_vain(&Deed::Attempt).filter(|_| errand.is_some());
-    if let Some(errand) = errand.filter(|_| refused.is_none()) {
-        return attempt(seen, facts, errand);
-    }
-    if !seen.object.suspended && unsettled(seen, facts, known) {
+    let errand = asked(seen, facts, known);
+    // A suspended object says that a compromised token is not replaced. All else it leaves is said by its condition.
+    let errand = errand.filter(|errand| !seen.object.suspended || errand.cause == Cause::Replace);
+    let waits = match errand.map(|errand| attempt(seen, facts, errand)) {
+        Some(action @ Action::Attempt(_)) => return action,
+        waits => waits,
+    };
+    let may = |deed: &Deed| seen.in_vain(deed).is_none();
+    if !seen.object.suspended && unsettled(seen, facts, known) && may(&Deed::Settle) {
         return Action::Settle;
     }
-    let next = until_due(seen, known);
-    if let Some(vain) = refused {
-        return Action::WaitFor(next.map_or(vain.left, |next| next.min(vain.left)), vain.fault.clone());
-    }
     // What hindered is over: the Secret is looked at, and the status says so.
-    if known.hindered && stuck(seen, known).is_none() {
-        return inspect(seen);
+    if known.hindered && waits.is_none() && reported(seen, known).is_empty() {
+        return Action::Inspect;
     }
-    if facts.login == LoginMode::BestEffort && !known.verified {
+    if facts.login == LoginMode::BestEffort && !known.verified && may(&Deed::Verify) {
         return Action::Verify;
+    }
+    let next = until_due(seen, known);
+    let until = |left: Duration| next.map_or(left, |next| next.min(left));
+    match waits {
+        Some(Action::WaitFor(left, fault)) => return Action::WaitFor(until(left), fault),
+        Some(waits) => return waits,
+        None => {}
+    }
+    if let Some(vain) = reported(seen, known).first() {
+        return Action::WaitFor(until(vain.left), vain.fault.clone());
     }
     next.map_or(Action::Rest, Action::RestFor)
 }
@@ -273,7 +273,13 @@ fn begin(seen: &Observed, facts: &IssuerFacts, cause: Cause) -> Action {
 
 fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
     if seen.object.suspended {
-        return Action::Wait(suspended());
+        let replaces = errand.cause == Cause::Replace;
+        return Action::Wait(if replaces { replacement_suspended() } else { suspended() });
+    }
+    // Without the finalizer, or beside a reservation that cannot be taken back, a token might be leaked.
+    let first = [Deed::RestoreFinalizer, Deed::Recover].into_iter().find_map(|deed| seen.in_vain(&deed));
+    if let Some(vain) = first {
+        return Action::WaitFor(vain.left, vain.fault.clone());
     }
     if facts.deleting {
         return Action::Wait(issuer_deleting());

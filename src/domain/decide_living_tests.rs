@@ -6,7 +6,7 @@ use crate::domain::status::Fact;
 use crate::domain::testing::{
     LONGEST, REQUESTED, at, at_rest, but, but_secret, every, fault, new, not_ready, now, of_issuer, retiring, tell,
 };
-use crate::domain::vain::Vain;
+use crate::domain::vain::{PATIENCE, Vain};
 
 fn reason(action: &Action) -> Option<(Reason, bool)> {
     match action {
@@ -107,9 +107,17 @@ fn an_edited_description_is_settled_and_a_refused_one_is_left() {
         tell(seen, Fact::SecretInOrder(crate::domain::testing::recorded_secret()));
     });
     assert_eq!(decide(&edited), Action::Settle);
-    for why in [Reason::EditRefused, Reason::EditNotKept] {
-        assert_eq!(decide(&with(Fact::DescriptionNotSynced(why, String::new()))), Action::Rest);
-    }
+    let not_kept = with(Fact::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+    assert_eq!(decide(&not_kept), Action::Rest);
+    let mut rejected = with(Fact::DescriptionNotSynced(Reason::EditRefused, String::new()));
+    assert_eq!(decide(&rejected), Action::RestFor(PATIENCE), "a restart repeats none at once");
+    rejected.edit_retry = Some(Duration::from_secs(9));
+    assert_eq!(decide(&rejected), Action::RestFor(Duration::from_secs(9)));
+    rejected.edit_retry = Some(Duration::ZERO);
+    assert_eq!(decide(&rejected), Action::Settle, "what the portal rejects it may accept later");
+    rejected.object.suspended = true;
+    tell(&mut rejected, Fact::Redated);
+    assert_eq!(decide(&rejected), Action::Rest);
     assert_eq!(decide(&with(Fact::DescriptionNotSynced(Reason::EditPending, String::new()))), Action::Settle);
     let suspended = but(|seen| {
         seen.object.suspended = true;

@@ -77,6 +77,7 @@ fn only_what_is_guarded_by_its_version_may_be_begun_on_a_cache() {
     for action in [
         first(),
         Action::RemoveFinalizer,
+        Action::RestoreOwnership,
         Action::Recover,
         Action::Adopt,
         Action::Inspect,
@@ -88,7 +89,7 @@ fn only_what_is_guarded_by_its_version_may_be_begun_on_a_cache() {
     ] {
         assert!(!action.may_use_cache(), "{action:?}");
     }
-    assert!(Action::AddFinalizer.may_use_cache());
+    assert!(Action::AddFinalizer.may_use_cache() && Action::RestoreFinalizer.may_use_cache());
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn anothers_reservation_is_waited_for_and_then_given_up() {
 fn what_an_attempt_left_behind_comes_before_everything_else() {
     let seen = but(|seen| {
         let held = seen.secret.as_mut().expect("a Secret");
-        (held.reservation, held.tied, held.resource_version) = (reserved(9, ME), false, "6".into());
+        (held.reservation, held.resource_version) = (reserved(9, ME), "6".into());
         seen.object.suspended = true;
     });
     assert_eq!(decide(&seen), Action::Recover);
@@ -191,7 +192,7 @@ fn a_lost_token_is_replaced_and_an_object_without_one_gets_its_first() {
 fn every_difference_makes_the_secret_be_read() {
     assert_eq!(decide(&but_secret(|held| held.resource_version = "6".into())), Action::Inspect);
     assert_eq!(decide(&but_secret(|held| held.registries = None)), Action::Inspect);
-    assert_eq!(decide(&but_secret(|held| held.tied = false)), Action::Inspect);
+    assert_eq!(decide(&but_secret(|held| (held.tied, held.claimed) = (false, false))), Action::Inspect);
     assert_eq!(decide(&but_issuer(|facts| facts.registries = "others".into())), Action::Inspect);
     assert_eq!(decide(&but(|seen| seen.object.generation = 2)), Action::Inspect);
     assert_eq!(decide(&but(|seen| seen.object.suspended = true)), Action::Inspect);

@@ -9,7 +9,7 @@ use super::marker::{Marker, Nonce};
 use super::object::Object;
 use super::pull_secret::{Reservation, SecretMeta, Stored};
 use super::token_mac::Seal;
-use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
+use crate::api::{Reason, RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
 /// A token in the portal. An id alone may have been given to another token since. Two are equal as
@@ -84,6 +84,8 @@ pub enum Write {
     Commit(Stored),
     /// Put labels, annotations, owner and registries right, and note this proof; the login stays.
     Repair(Seal),
+    /// Put our label and owner reference back and change nothing else: this needs neither the issuer nor the content.
+    RestoreOwnership,
     /// Leave it to its user: without owner and without our annotations. What may still bear these marks
     /// in the portal stays noted in it: an audit would take it for nobody's.
     Release(Vec<Nonce>),
@@ -216,6 +218,29 @@ pub enum Content {
     Nothing,
 }
 
+/// Why a registry said nothing about a login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RegistryProblem {
+    /// `RegistryUnavailable`, or what the registry itself is to blame for, such as `RegistryFailed`.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// How long the registry asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl<T: Into<String>> From<T> for RegistryProblem {
+    fn from(message: T) -> Self {
+        Self { reason: Reason::RegistryUnavailable, message: message.into(), retry_after: None }
+    }
+}
+
+impl std::fmt::Display for RegistryProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// What a registry says of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -224,7 +249,7 @@ pub enum Verdict {
     /// It does not; with its words.
     Refused(String),
     /// It cannot be asked; with the cause. Says nothing of the token.
-    Unknown(String),
+    Unknown(RegistryProblem),
     /// The check is not wanted, or the secret is not known.
     NotAsked,
 }

@@ -4,6 +4,7 @@ use super::cause::{Cause, Errand};
 use super::object::Object;
 use super::observed::{IssuerFacts, Observed};
 use super::recorded::{Recorded, recorded};
+use crate::api::{REPLACE_ANNOTATION, ROTATE_ANNOTATION};
 use std::collections::BTreeMap;
 
 /// Keys of `status.handledAnnotations`: of the object's own annotations, and of its issuer's.
@@ -42,6 +43,14 @@ pub fn asked(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Option<E
 #[must_use]
 pub fn of(seen: &Observed, facts: &IssuerFacts, cause: Cause) -> Errand {
     Errand { cause, handles: open(seen, facts, &recorded(&seen.object)) }
+}
+
+/// The annotation by which somebody asked for another token, and which has not been acted on.
+#[must_use]
+pub fn pending(seen: &Observed, known: &Recorded) -> Option<&'static str> {
+    let open = |key: &str| seen.object.asked.get(key).is_some_and(|value| known.handled.get(key) != Some(value));
+    let asked = [("replace", REPLACE_ANNOTATION), ("rotate", ROTATE_ANNOTATION)];
+    asked.into_iter().find(|(key, _)| known.token.is_some() && open(key)).map(|(_, annotation)| annotation)
 }
 
 #[cfg(test)]

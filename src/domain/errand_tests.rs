@@ -146,7 +146,12 @@ fn a_suspended_object_hears_of_it_afterwards() {
     let mut seen = annotated(&[("replace", "1")], &[]);
     seen.object.suspended = true;
     tell(&mut seen, Fact::DescriptionSynced);
-    assert_eq!(decide(&seen), Action::Rest);
+    let Action::Wait(said) = decide(&seen) else { panic!("{:?}", decide(&seen)) };
+    assert!(said.reason == crate::api::Reason::Suspended && said.message.contains("registry-token.dev/replace"));
+    let mut rotated = annotated(&[("rotate", "1")], &[]);
+    rotated.object.suspended = true;
+    tell(&mut rotated, Fact::DescriptionSynced);
+    assert_eq!(decide(&rotated), Action::Rest, "what is not compromised waits silently");
     seen.object.suspended = false;
     tell(&mut seen, Fact::DescriptionSynced);
     assert_eq!(decide(&seen), attempt(Cause::Replace, &[("replace", "1")]));
@@ -157,6 +162,9 @@ fn an_issuer_that_is_not_ready_asks_for_nothing() {
     let mut seen = annotated(&[("rotate", "1")], &[]);
     seen.issuer = IssuerView::Missing;
     assert_eq!((decide(&seen), seen.now), (Action::Rest, now()));
+    let mut compromised = annotated(&[("replace", "1")], &[]);
+    compromised.issuer = IssuerView::Missing;
+    assert!(matches!(decide(&compromised), Action::Wait(_)), "that a compromised token stays is reported");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What stands in the way, in words that say what to do.
 
+use super::effect::RegistryProblem;
 use super::fault::Fault;
 use super::marker::MARKER_LENGTH;
 use super::object::Object;
 use super::observed::IssuerFacts;
 use super::pull_secret::SecretMeta;
 use super::recorded::Recorded;
-use crate::api::Reason;
+use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -31,7 +32,20 @@ pub fn unavailable(message: &str) -> Fault {
 pub fn refused(message: &str) -> Fault {
     waiting(
         Reason::SecretRefused,
-        format!("the API server refuses the Secret: {message}. Change the quota, policy or permission that it names"),
+        format!(
+            "the API server refuses the Secret: {message}. Change the quota, policy or permission that it names, or spec.secret. Retried within half a minute"
+        ),
+    )
+}
+
+/// The API server refuses our finalizer.
+#[must_use]
+pub fn finalizer_refused(message: &str) -> Fault {
+    waiting(
+        Reason::ClusterUnavailable,
+        format!(
+            "the API server rejects the finalizer {FINALIZER} on this object: {message}. Without it no token is requested, and deleting the object leaks the one that it has: change the policy or permission that it names. Retried within half a minute"
+        ),
     )
 }
 
@@ -79,6 +93,17 @@ pub fn suspended() -> Fault {
     waiting(Reason::Suspended, "spec.suspend is set, so no token is requested: set it to false".to_owned())
 }
 
+/// A compromised token is not replaced while nothing new may begin.
+#[must_use]
+pub fn replacement_suspended() -> Fault {
+    waiting(
+        Reason::Suspended,
+        format!(
+            "{REPLACE_ANNOTATION} asks for a new token, and spec.suspend is set: set it to false to replace the token"
+        ),
+    )
+}
+
 /// The registry does not let the token in.
 #[must_use]
 pub fn login_refused(why: &str) -> Fault {
@@ -90,8 +115,19 @@ pub fn login_refused(why: &str) -> Fault {
 
 /// The registry cannot be asked.
 #[must_use]
-pub fn registry_unavailable(why: &str) -> Fault {
-    waiting(Reason::RegistryUnavailable, format!("the registry cannot be asked ({why}); asked again"))
+pub fn registry_unavailable(why: &RegistryProblem) -> Fault {
+    let after = why.retry_after.map(|wait| format!(" after {} s, as it wants", wait.as_secs())).unwrap_or_default();
+    waiting(why.reason, format!("the registry cannot be asked ({why}); asked again{after}"))
+}
+
+/// Where there is no list: the registry refuses a token that it accepted before.
+#[must_use]
+pub fn revoked_unless_accepted(why: &str, at: Timestamp) -> Fault {
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let message = format!(
+        "the registry rejects the login of a token that it accepted before ({why}). The login is tried again at {at}; if it is rejected then, the token counts as revoked in the portal"
+    );
+    waiting(Reason::LoginRefused, message)
 }
 
 /// A type cannot be changed in place.
@@ -107,6 +143,18 @@ pub fn wrong_type() -> Fault {
 #[must_use]
 pub fn immutable() -> Fault {
     stalled(Reason::SecretImmutable, "the Secret was made immutable: delete it, and it is made anew")
+}
+
+/// When what was rejected is tried again, and how to have it tried now.
+pub const RETRIED: &str = "Retried after ten minutes, when the spec, the Secret or the issuer changes, or at once when registry-token.dev/reconcile has a new value";
+
+/// The same of a rejection that lasts, in the words of its condition.
+#[must_use]
+pub fn with_retry(fault: Fault) -> Fault {
+    if fault.message.contains(RETRIED) {
+        return fault;
+    }
+    Fault { message: format!("{}. {RETRIED}", fault.message), ..fault }
 }
 
 /// Somebody revoked the token in the portal, and it stays revoked.
@@ -185,6 +233,8 @@ pub fn not_listed_for(
     if left.is_zero() {
         return Ok(());
     }
-    let message = "the portal does not list the token yet, which proves nothing so early: looked at again";
-    Err((left, waiting(Reason::TokenNotListed, message.to_owned())))
+    let at = since.checked_add(facts.longest_answer).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let message =
+        format!("the portal does not list the token yet, which proves nothing so early: looked at again at {at}");
+    Err((left, waiting(Reason::TokenNotListed, message)))
 }

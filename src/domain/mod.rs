@@ -21,6 +21,7 @@ pub mod marker;
 pub mod object;
 pub mod observed;
 pub mod pass;
+pub mod protection;
 pub mod pull_secret;
 pub mod recorded;
 pub mod redate;

@@ -31,6 +31,10 @@ pub struct Observed {
     pub listed: Listed,
     /// Asked for by annotation: look at everything, once.
     pub look_closer: bool,
+    /// Asked for by annotation: look at the portal's row and try the login.
+    pub recheck: Recheck,
+    /// How long until an edit that the portal rejected is tried again; none where none was, or nobody has counted yet.
+    pub edit_retry: Option<Duration>,
     /// A number for the one attempt that this pass may make.
     pub attempt: Attempt,
     /// What the portal shows of the token that this pass has asked for and stored: with the mark, and of the object
@@ -38,6 +42,8 @@ pub struct Observed {
     pub shown: Option<String>,
     /// What was tried in vain, and is not to be tried again yet.
     pub vain: Vec<Vain>,
+    /// Tokens that this process has revoked, with the portal's clear answer: they are gone, whatever status still names.
+    pub revoked: Vec<Named>,
     /// The digest of what the portal made of a description that it did not keep as it was sent.
     pub kept: Option<u64>,
 }
@@ -60,8 +66,8 @@ impl Observed {
         match &self.issuer {
             IssuerView::Unknown => true,
             IssuerView::Ready(_) => shown,
-            // Of an object that works it would be said that it does not.
-            IssuerView::Missing | IssuerView::NotReady { .. } => shown || !recorded(&self.object).ready,
+            // Of an object that works it would be said that it does not; and a label that was stripped is put back.
+            IssuerView::Missing | IssuerView::NotReady { .. } => shown || recorded(&self.object).token.is_none(),
         }
     }
 
@@ -104,6 +110,18 @@ impl Observed {
     pub fn marker(&self, facts: &IssuerFacts, attempt: &Attempt) -> Marker {
         Marker::new(facts.tag.clone(), Nonce::of(&self.object.uid, attempt))
     }
+}
+
+/// Whether somebody asked for a look at portal and registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Recheck {
+    /// Nobody did, or it is done.
+    #[default]
+    No,
+    /// Somebody did.
+    Asked,
+    /// The registry rejects the login since then, and where there is no list only a second time counts.
+    RefusedSince(Timestamp),
 }
 
 /// What the last audit says of an object's current token.

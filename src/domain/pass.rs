@@ -4,13 +4,13 @@
 mod ending;
 
 use super::decide::{Action, decide};
-use super::effect::{Answer, Request};
+use super::effect::{Answer, Request, Write};
 use super::fault::Fault;
 use super::observed::Observed;
 use super::recorded::recorded;
 use super::status::Fact;
-use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, revoke, settle, verify};
-use super::vain::{Deed, Vain, lasts};
+use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, recheck, revoke, settle, verify};
+use super::vain::Deed;
 use std::time::Duration;
 
 /// A pass that has not come to rest after so many actions goes on later.
@@ -40,10 +40,14 @@ enum Stage {
     ReadingSecret,
     HoldingIssuer,
     Finalizer { put: bool },
+    RestoringFinalizer,
+    RestoringOwnership,
     Attempt(attempt::Attempting),
+    Recover(attempt::Attempting),
     Adopt(adopt::Adopting),
     Inspect(inspect::Inspecting),
     Verify(verify::Verifying),
+    Recheck(recheck::Rechecking),
     Retire(revoke::Retiring),
     Settle(settle::Settling),
     Leave(leave::Leaving),
@@ -125,6 +129,12 @@ impl Pass {
                 Answer::Object(_) | Answer::Done => self.end(End::Rest),
                 other => self.finish(super::step::failed(other)),
             },
+            Stage::RestoringFinalizer => self.restored(Deed::RestoreFinalizer, answer),
+            Stage::RestoringOwnership => self.restored(Deed::RestoreOwnership, answer),
+            Stage::Recover(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.go(flow, Some(Deed::Recover), Stage::Recover)
+            }
             Stage::Attempt(state) => {
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Attempt), Stage::Attempt)
@@ -138,8 +148,13 @@ impl Pass {
                 self.go(flow, Some(Deed::Inspect), Stage::Inspect)
             }
             Stage::Verify(state) => {
+                let deed = state.deed();
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, None, Stage::Verify)
+                self.go(flow, Some(deed), Stage::Verify)
+            }
+            Stage::Recheck(state) => {
+                let flow = state.step(&self.seen, answer);
+                self.rechecked(flow)
             }
             Stage::Retire(state) => {
                 let flow = state.step(&self.seen, answer);
@@ -147,7 +162,7 @@ impl Pass {
             }
             Stage::Settle(state) => {
                 let flow = state.step(&self.seen, answer);
-                self.go(flow, None, Stage::Settle)
+                self.go(flow, Some(Deed::Settle), Stage::Settle)
             }
             Stage::Leave(state) => {
                 let flow = state.step(&self.seen, answer);
@@ -202,7 +217,9 @@ impl Pass {
             let successor = matches!(&action, Action::Attempt(errand) if errand.cause.replaces_a_working_token());
             return self.ask(Request::Room { urgent: !successor }, Stage::Room);
         }
-        let cache_suffices = action.may_use_cache() && self.seen.cache_suffices();
+        // What protects a token waits for no read: the object's version guards it.
+        let protects = matches!(action, Action::RestoreFinalizer);
+        let cache_suffices = action.may_use_cache() && (protects || self.seen.cache_suffices());
         if !(self.fresh || cache_suffices) {
             return self.read_object();
         }
@@ -227,6 +244,8 @@ impl Pass {
                 }
             }
             Action::HoldIssuer => self.ask(Request::WakeIssuer, Stage::HoldingIssuer),
+            Action::RestoreFinalizer => self.ask(Request::Finalizer(true), Stage::RestoringFinalizer),
+            Action::RestoreOwnership => self.ask(Request::Secret(Write::RestoreOwnership), Stage::RestoringOwnership),
             Action::AddFinalizer => self.ask(Request::Finalizer(true), Stage::Finalizer { put: true }),
             Action::RemoveFinalizer => self.ask(Request::Finalizer(false), Stage::Finalizer { put: false }),
             // One attempt a pass, whose number it was given.
@@ -240,7 +259,7 @@ impl Pass {
                 let held = self.seen.secret.as_ref().and_then(|secret| secret.reservation.clone());
                 let Some(held) = held else { return self.finish(Outcome::LookAgain) };
                 let flow = attempt::recover(&self.seen, &held.attempt);
-                self.go(flow, None, Stage::Attempt)
+                self.go(flow, Some(Deed::Recover), Stage::Recover)
             }
             Action::Adopt => {
                 let flow = adopt::begin(&self.seen);
@@ -250,18 +269,23 @@ impl Pass {
                 self.seen.look_closer = false;
                 self.go(inspect::begin(), Some(Deed::Inspect), Stage::Inspect)
             }
-            Action::Verify => self.go(verify::begin(), None, Stage::Verify),
+            Action::Recheck => {
+                let flow = recheck::begin(&self.seen);
+                self.rechecked(flow)
+            }
+            Action::Verify => self.go(verify::begin(), Some(Deed::Verify), Stage::Verify),
             Action::Vanished => {
                 let flow = verify::doubt(&self.seen);
-                self.go(flow, None, Stage::Verify)
+                self.go(flow, Some(Deed::ConfirmRevocation), Stage::Verify)
             }
             Action::RevokeRetiring => {
                 let flow = revoke::retire(&self.seen);
                 self.retired(flow)
             }
             Action::Settle => {
+                self.seen.edit_retry = None;
                 let flow = settle::begin(&self.seen);
-                self.go(flow, None, Stage::Settle)
+                self.go(flow, Some(Deed::Settle), Stage::Settle)
             }
             Action::Leave => {
                 let flow = leave::begin(&self.seen);
@@ -270,17 +294,13 @@ impl Pass {
         }
     }
 
-    fn go<S>(mut self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
+    fn go<S>(self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
         match flow {
             Flow::Do(request, state) => self.ask(request, into(state)),
-            Flow::End(outcome) => {
-                if let (Some(deed), Outcome::Failed(fault)) = (deed, &outcome)
-                    && lasts(fault)
-                {
-                    self.tried(Vain::new(deed, fault.clone()));
-                }
-                self.finish(outcome)
-            }
+            Flow::End(outcome) => match deed {
+                Some(deed) => self.failed(deed, outcome),
+                None => self.finish(outcome),
+            },
         }
     }
 }

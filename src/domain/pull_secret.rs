@@ -116,6 +116,9 @@ pub struct SecretMeta {
     pub controlled: bool,
     /// Whether our controller reference and label stand in it.
     pub tied: bool,
+    /// It is this object's own: by its controller, by our label with the object's UID, or by the UID in status. One that
+    /// was handed over, or restored from another object's, is not before a token is stored in it.
+    pub claimed: bool,
     /// A request that may be under way.
     pub reservation: Option<Reservation>,
     /// For how long this process has seen that reservation.
@@ -172,6 +175,12 @@ impl SecretMeta {
             Some(uid) => uid == claimant.uid,
             None => by_label || handed_over || claimant.recorded_secret_uid == Some(raw.uid),
         };
+        let recorded = claimant.recorded_secret_uid == Some(raw.uid);
+        let own_label = labelled.is_some_and(|uid| uid == claimant.uid);
+        let claimed = match raw.controller_uid {
+            Some(uid) => uid == claimant.uid,
+            None => recorded || (own_label && by_label),
+        };
         let stored = text(STORED_ANNOTATION).and_then(Attempt::parse).zip(text(TOKEN_ID_ANNOTATION));
         let errand = || text(HANDLES_ANNOTATION).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         Self {
@@ -179,7 +188,8 @@ impl SecretMeta {
             resource_version: raw.resource_version.to_owned(),
             ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
             controlled: raw.controller_uid.is_some(),
-            tied: raw.controller_uid == Some(claimant.uid) && labelled.is_some_and(|uid| uid == claimant.uid),
+            tied: raw.controller_uid == Some(claimant.uid) && own_label,
+            claimed,
             reservation: text(ATTEMPT_ANNOTATION).and_then(Reservation::parse),
             reservation_seen: claimant.reservation_seen,
             stored: stored.map(|(attempt, id)| Stored {
@@ -192,7 +202,8 @@ impl SecretMeta {
                     mac: text(MAC_ANNOTATION).unwrap_or_default().to_owned(),
                 },
             }),
-            closed: text(CLOSED_ANNOTATION).is_some(),
+            // A former owner's says nothing about this object's attempts.
+            closed: text(CLOSED_ANNOTATION) == Some(claimant.uid),
             registries: text(REGISTRIES_ANNOTATION).map(str::to_owned),
         }
     }
@@ -244,6 +255,22 @@ mod tests {
         assert_eq!(meta(&[(OWNER_LABEL, "gone")], &[orphaned], None).ownership, Ownership::Foreign);
         let handed = [orphaned, (ADOPT_ANNOTATION, "true")];
         assert_eq!(meta(&[(OWNER_LABEL, "gone")], &handed, None).ownership, Ownership::Ours);
+    }
+
+    #[test]
+    fn a_secret_is_claimed_by_what_only_its_own_object_gives_it() {
+        assert!(meta(&[], &[], Some("o")).claimed, "the label was stripped");
+        assert!(meta(&[(OWNER_LABEL, "o")], &[], None).claimed, "the owner reference was stripped");
+        assert!(!meta(&[(OWNER_LABEL, "restored-from")], &[], None).claimed);
+        assert!(!meta(&[], &[(ADOPT_ANNOTATION, "true")], None).claimed, "handed over, and not taken yet");
+        assert!(!meta(&[(OWNER_LABEL, "o")], &[], Some("other")).claimed);
+        assert!(!meta(&[(OWNER_LABEL, "o")], &[(ORPHANED_ANNOTATION, "aaaaaaaaaaaa")], None).claimed);
+    }
+
+    #[test]
+    fn closed_by_a_former_owner_is_not_closed_for_the_next_one() {
+        assert!(meta(&[], &[(CLOSED_ANNOTATION, "o")], Some("o")).closed);
+        assert!(!meta(&[(OWNER_LABEL, "former")], &[(CLOSED_ANNOTATION, "former")], None).closed);
     }
 
     #[test]

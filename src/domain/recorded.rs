@@ -35,6 +35,8 @@ pub struct Recorded {
     pub description_synced: Option<i64>,
     /// The generation whose description the portal refused or changed.
     pub description_refused: Option<i64>,
+    /// The portal refused it, for the generation that the object has.
+    pub edit_rejected: bool,
     /// The requests by annotation that have been acted on.
     pub handled: BTreeMap<String, String>,
     /// When the token is replaced next.
@@ -64,6 +66,9 @@ pub fn recorded(object: &Object) -> Recorded {
     let synced = description.is_some_and(|condition| condition.status == "True");
     let refusals = [Reason::EditRefused, Reason::EditNotKept].map(|reason| reason.to_string());
     let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
+    let rejected = description.is_some_and(|condition| {
+        condition.reason == Reason::EditRefused.to_string() && condition.observed_generation == Some(object.generation)
+    });
     let revocation = status.upstream_revocation.as_ref();
     let requested = status.token.as_ref().map(|token| &token.request_time);
     let proves = |token: &Named, role, mac: Option<&String>| {
@@ -85,6 +90,7 @@ pub fn recorded(object: &Object) -> Recorded {
         observed_generation: status.observed_generation,
         description_synced: generation_if(synced),
         description_refused: generation_if(refused),
+        edit_rejected: rejected,
         handled: status.handled_annotations.clone(),
         next_rotation: status.next_rotation_time.as_ref().map(|time| time.0),
         upstream_revocation: revocation.map(|revocation| (revocation.time.0, revocation.again)),

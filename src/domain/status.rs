@@ -3,10 +3,13 @@
 mod proof;
 mod rotation;
 mod saying;
+mod waiting;
 
 use self::proof::Proofs;
 use self::rotation::{next_rotation, retire_former};
 pub use self::saying::Saying;
+use self::waiting::registry_reason;
+pub use self::waiting::waiting_word;
 use super::cause::Errand;
 use super::conditions::{self, Said, Truth};
 use super::effect::{Named, Verdict};
@@ -129,7 +132,7 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact, proo
         }
         Fact::Redated => {}
         Fact::OtherRegistries => {
-            verified(status, saying, &Verdict::Unknown("the issuer names other registries now".to_owned()));
+            verified(status, saying, &Verdict::Unknown("the issuer names other registries now".into()));
         }
         Fact::LoggedIn(verdict) => {
             verified(status, saying, &verdict);
@@ -221,14 +224,15 @@ fn judge(status: &mut RegistryTokenStatus, saying: &Saying<'_>, was_ready: bool)
         conditions::clear(&mut status.conditions, ConditionType::LoginVerified);
     }
     let said = conditions::find(&status.conditions, ConditionType::LoginVerified);
+    let reason = said.map(|condition| condition.reason.clone()).unwrap_or_default();
     let said = said.map(|condition| (condition.status.clone(), condition.message.clone()));
     let hinders = match said {
         _ if saying.login == LoginMode::Disabled => None,
         Some((value, message)) if value == Truth::False.as_str() => Some((Reason::LoginRefused, message)),
         Some((value, _)) if value == Truth::True.as_str() => None,
         _ if saying.login == LoginMode::BestEffort || was_ready => None,
-        Some((_, message)) => Some((Reason::RegistryUnavailable, message)),
-        None => Some((Reason::RegistryUnavailable, registry_unavailable("not asked yet").message)),
+        Some((_, message)) => Some((registry_reason(&reason), message)),
+        None => Some((Reason::RegistryUnavailable, registry_unavailable(&"not asked yet".into()).message)),
     };
     let unread = status.secret.as_ref().is_none_or(|secret| secret.resource_version.is_none());
     let unread = unread.then(|| (Reason::SecretUnread, "the Secret stores the token and is read next".to_owned()));

@@ -3,7 +3,7 @@
 use super::rest::STEP;
 use super::schedule::State;
 use super::sight::see;
-use super::world::{Obj, Slot, World, at, tag};
+use super::world::{Obj, Sec, Slot, World, at, tag};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::observed::LoginMode;
@@ -107,6 +107,14 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     let name = &object.uid;
     if object.deleting {
         return Err(format!("{name} is deleted and stays"));
+    }
+    if known.token.is_some() && !object.finalizer {
+        return Err(format!("{name} has a token, and no finalizer"));
+    }
+    let stripped = |secret: &Sec| secret.label.as_ref() != Some(name) || secret.controller.as_ref() != Some(name);
+    let own = here.secret.as_ref().filter(|secret| !secret.foreign && known.secret_uid.as_ref() == Some(&secret.uid));
+    if own.filter(|secret| secret.controller.as_ref().is_none_or(|uid| uid == name)).is_some_and(stripped) {
+        return Err(format!("{name} has a Secret without our label or owner reference: {own:?}"));
     }
     if known.ready {
         let token = known.token.as_ref().ok_or_else(|| format!("I2: {name} is ready without a token"))?;

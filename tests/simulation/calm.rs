@@ -7,7 +7,7 @@ use super::random::{Dice, setting};
 use super::schedule::{DAY, Event, State};
 
 /// What is done, and how many tokens that asks for.
-const DEEDS: [(Deed, bool); 20] = [
+const DEEDS: [(Deed, bool); 22] = [
     (Deed::Create, true),
     (Deed::Rotate, true),
     (Deed::Replace, true),
@@ -28,6 +28,8 @@ const DEEDS: [(Deed, bool); 20] = [
     (Deed::RetireCurrent, false),
     (Deed::CopyStored, true),
     (Deed::RotateKey, false),
+    (Deed::RewriteObject, false),
+    (Deed::RewriteSecret, false),
 ];
 
 /// Deeds of one run.
@@ -50,7 +52,9 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, String> {
     let mut done = vec![];
     for _ in 0..LENGTH {
         let (slot, (deed, asks)) = (dice.below(setting.objects), DEEDS[dice.below(DEEDS.len())]);
-        if !deed.possible(&state.world, slot) {
+        // It would take away what was asked for by annotation, and is not done yet.
+        let forgets = deed == Deed::RewriteObject && owed[slot];
+        if forgets || !deed.possible(&state.world, slot) {
             continue;
         }
         done.push((deed, slot));

@@ -1,7 +1,7 @@
 //! What people may do meanwhile, and when.
 
 use super::sight::see;
-use super::world::{Registry, Sec, World};
+use super::world::{Registry, Sec, Slot, World};
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::recorded::recorded;
 
@@ -52,10 +52,14 @@ pub enum Deed {
     CopyStored,
     RotateKey,
     LoseKey,
+    /// GitOps replaces the object: its finalizers and annotations go.
+    RewriteObject,
+    /// GitOps replaces the metadata of the Secret: its label and owner reference go.
+    RewriteSecret,
 }
 
 impl Deed {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 46] = [
         Self::Create,
         Self::Delete,
         Self::EditDescription,
@@ -100,6 +104,8 @@ impl Deed {
         Self::CopyStored,
         Self::RotateKey,
         Self::LoseKey,
+        Self::RewriteObject,
+        Self::RewriteSecret,
     ];
 
     /// Whether it concerns every object; then it is done once, and not to each.
@@ -152,7 +158,11 @@ impl Deed {
                 alive && stored && secret.is_some_and(|secret| secret.stored.is_some() && !secret.foreign)
             }
             Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
-            Self::Delete | Self::EditDescription | Self::Rotate | Self::Replace => alive,
+            // Who deletes it in the very moment in which it is unprotected loses its token.
+            Self::Delete => object.is_some_and(|object| !object.deleting && !object.unprotected),
+            Self::RewriteObject => alive && object.is_some_and(|object| object.finalizer),
+            Self::RewriteSecret => alive && secret.is_some_and(|secret| secret.label.is_some() && is_recorded(here)),
+            Self::EditDescription | Self::Rotate | Self::Replace => alive,
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
             Self::Resume => object.is_some_and(|object| object.suspended),
             Self::OrphanIt => object.is_some_and(|object| object.revoke),
@@ -193,6 +203,14 @@ impl Deed {
             _ => false,
         }
     }
+}
+
+/// Whether status names the Secret that is there: without label and owner it is known by that.
+fn is_recorded(here: &Slot) -> bool {
+    let (Some(object), Some(secret)) = (&here.object, &here.secret) else { return false };
+    let status = object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&object.uid));
+    let recorded = status.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_ref());
+    recorded == Some(&secret.uid) && secret.controller.as_ref() == Some(&object.uid)
 }
 
 /// The tokens that an object names and the portal has revoked, of which it does not say so yet.

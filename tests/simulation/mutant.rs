@@ -34,11 +34,12 @@ pub enum Mutant {
     BelievesWithoutAMac,
     TakesAMacOfAnotherObject,
     TakesAMacOfAnotherRole,
+    LeavesTheFinalizerOff,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -60,6 +61,7 @@ impl Mutant {
         Self::BelievesWithoutAMac,
         Self::TakesAMacOfAnotherObject,
         Self::TakesAMacOfAnotherRole,
+        Self::LeavesTheFinalizerOff,
     ];
 }
 
@@ -101,6 +103,10 @@ impl Mutant {
                 setting.login = LoginMode::Disabled;
                 (setting.settled, setting.operators, setting.objects) = (true, 1, 6);
                 (setting.faults, setting.crashes, setting.people) = (1, 0, 0);
+            }
+            Self::LeavesTheFinalizerOff => {
+                setting.deeds = &[Deed::Create, Deed::RewriteObject, Deed::Delete];
+                (setting.objects, setting.people, setting.settled) = (1, 3, true);
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use super::world::{LONGEST, Obj, Sec, World, at};
 use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
 use registry_token_operator::domain::effect::{Named, Request};
 use registry_token_operator::domain::marker::Attempt;
-use registry_token_operator::domain::observed::{Listed, Observed};
+use registry_token_operator::domain::observed::{Listed, Observed, Recheck};
 use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
 use registry_token_operator::domain::roll_call::{Evidence, RollCall};
@@ -72,6 +72,10 @@ pub struct Operator {
     pub attempts: u32,
     /// What is not to be tried again yet.
     pub patience: Patience,
+    /// The tokens whose revocation the portal confirmed, of each object.
+    pub revoked: BTreeMap<String, Vec<Named>>,
+    /// Whether portal and registry are to be looked at.
+    pub recheck: BTreeMap<String, Recheck>,
     /// How often it looked at an object as a whole when it was asked to.
     pub looked: BTreeMap<String, u32>,
 }
@@ -92,6 +96,8 @@ impl Operator {
             attempts: 0,
             patience: Patience::default(),
             looked: BTreeMap::new(),
+            revoked: BTreeMap::new(),
+            recheck: BTreeMap::new(),
         }
     }
 
@@ -169,11 +175,19 @@ impl Operator {
             shown: None,
             vain: vec![],
             kept: None,
+            revoked: self.revoked.get(&object.uid).cloned().unwrap_or_default(),
+            recheck: Recheck::No,
+            edit_retry: None,
         };
+        let asked = if seen.look_closer { Recheck::Asked } else { Recheck::No };
+        seen.recheck =
+            if seen.look_closer { asked } else { self.recheck.get(&object.uid).copied().unwrap_or_default() };
+        seen.edit_retry = self.patience.edit_retry(&seen, time(world));
         seen.vain = self.patience.left(&seen, time(world));
         let (pass, next) = Pass::begin(seen);
         if let Next::End(_) = next {
             self.patience.note(pass.seen(), time(world));
+            self.recheck.insert(object.uid.clone(), pass.seen().recheck);
         }
         if let Next::Do(request) = next {
             self.passes[slot] = Some(Running {
@@ -217,6 +231,7 @@ impl Operator {
             }
             Next::End(end) => {
                 self.patience.note(running.pass.seen(), time(world));
+                self.recheck.insert(running.uid.clone(), running.pass.seen().recheck);
                 self.passes[slot] = None;
                 Some(end)
             }

@@ -114,6 +114,13 @@ impl Deed {
                 let keys = &mut world.setting.keys;
                 *keys = Keys { signing: keys.signing + 1, former: None, since: world.clock };
             }
+            Self::RewriteObject => world.change_object(slot, |object| {
+                (object.finalizer, object.unprotected) = (false, true);
+                object.asked.clear();
+                object.asked_after.clear();
+                object.gone.clear();
+            }),
+            Self::RewriteSecret => world.change_secret(slot, |secret| (secret.label, secret.controller) = (None, None)),
         }
     }
 }
@@ -133,6 +140,7 @@ fn create(world: &mut World, slot: usize) {
         generation: 1,
         deleting: false,
         finalizer: false,
+        unprotected: false,
         description: format!("for {slot}"),
         asked: BTreeMap::new(),
         asked_after: BTreeMap::new(),
@@ -281,5 +289,5 @@ fn restore(world: &mut World, slot: usize) {
     world.remember(slot);
     let (uid, version) = (world.uid("o"), world.version());
     world.slots[slot].object =
-        Some(Obj { uid, version, created: world.clock, deleting: false, finalizer: false, ..old });
+        Some(Obj { uid, version, created: world.clock, deleting: false, finalizer: false, unprotected: false, ..old });
 }

@@ -113,7 +113,11 @@ pub fn perform(
             // Whoever decided before the policy was changed does what was wanted then.
             let wanted_then = running.pass.seen().object.revoke;
             judge::belongs(world, &running.uid, &token);
-            revoke(world, &token, outcome, wanted_then)
+            let answer = revoke(world, &token, outcome, wanted_then);
+            if answer == Answer::Done {
+                operator.revoked.entry(running.uid.clone()).or_default().push(token);
+            }
+            answer
         }
         Request::LogIn => log_in(world, running, slot, outcome),
     }
@@ -193,7 +197,10 @@ fn finalizer(
     }
     world.ghost.writes.0 += 1;
     give_up(world, running, slot, wanted);
-    world.change_object(slot, |object| object.finalizer = wanted);
+    world.change_object(slot, |object| {
+        object.finalizer = wanted;
+        object.unprotected &= !wanted;
+    });
     if outcome == Outcome::LostAfter {
         return unclear();
     }

@@ -167,7 +167,7 @@ pub fn log_in(world: &mut World, running: &Running, slot: usize, outcome: Outcom
         world.ghost.ruined += 1;
     }
     if outcome != Outcome::Fine || world.registry == Registry::Down {
-        return Answer::Login(Verdict::Unknown("down".to_owned()));
+        return Answer::Login(Verdict::Unknown("down".into()));
     }
     let held = world.slots[slot]
         .secret

@@ -41,9 +41,7 @@ impl Calling {
         let held = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
         let verdict = match held {
             None => Verdict::NotAsked,
-            Some(_) if outcome != Outcome::Fine || world.registry == Registry::Down => {
-                Verdict::Unknown("down".to_owned())
-            }
+            Some(_) if outcome != Outcome::Fine || world.registry == Registry::Down => Verdict::Unknown("down".into()),
             Some(id) => tried(world, id),
         };
         self.heard.hear(&token, &verdict);

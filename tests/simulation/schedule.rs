@@ -9,6 +9,7 @@ use super::perform::{Outcome, outcomes, perform};
 use super::progress::Depth;
 use super::setting::Setting;
 use super::world::{LONGEST, World, at};
+use registry_token_operator::domain::effect::Request;
 
 /// Longer than the interval of a rotation.
 const HOURS: i64 = 3 * 3600 + 100;
@@ -235,6 +236,7 @@ impl State {
         let pick = |newest: &Option<super::world::Obj>, old: &[Option<super::world::Obj>], age: usize| {
             if age == 0 { newest.clone() } else { old.get(old.len().wrapping_sub(age)).cloned().flatten() }
         };
+        let is_newest = object == 0;
         let object = pick(&here.object, &here.old_objects, object);
         let secret = if secret == 0 {
             here.secret.clone()
@@ -245,6 +247,14 @@ impl State {
         // Watched by our label: without it a cache does not show it.
         let secret = secret.filter(|secret| secret.label.is_some());
         self.operators[operator].begin(slot, object.as_ref(), secret.as_ref(), world, mutant);
+        // Whoever looks at an unprotected object and begins anything else leaves it so.
+        let begun = self.operators[operator].passes[slot].as_ref().map(|running| &running.request);
+        if is_newest
+            && !matches!(begun, Some(Request::Finalizer(true)))
+            && let Some(object) = self.world.slots[slot].object.as_mut()
+        {
+            object.unprotected = false;
+        }
     }
 
     fn step(&mut self, operator: usize, slot: usize, outcome: Outcome) {

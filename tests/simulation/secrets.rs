@@ -88,7 +88,7 @@ pub fn blank() -> Sec {
         label: None,
         reservation: None,
         stored: None,
-        closed: false,
+        closed: None,
         content: None,
         sealed: None,
         tampered: false,
@@ -122,11 +122,12 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
         Write::Reserve(held) => {
             secret.reservation = Some(held.clone());
             secret.label = Some(owner.to_owned());
+            secret.closed = None;
         }
         Write::Drop => secret.reservation = None,
         Write::Close => {
             secret.reservation = None;
-            secret.closed = true;
+            secret.closed = Some(owner.to_owned());
         }
         Write::Disown => {
             secret.stored = None;
@@ -136,7 +137,7 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.reservation = None;
             secret.stored = Some(stored.clone());
             secret.content = in_hand;
-            (secret.tampered, secret.handed) = (false, false);
+            (secret.tampered, secret.handed, secret.closed) = (false, false, None);
             secret.sealed = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
@@ -145,7 +146,7 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             if let Some(stored) = &mut secret.stored {
                 stored.seal = seal.clone();
             }
-            secret.handed = false;
+            (secret.handed, secret.closed) = (false, None);
             secret.sealed = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
@@ -157,7 +158,11 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.label = (!secret.orphaned.is_empty()).then(|| owner.to_owned());
             secret.reservation = None;
             secret.stored = None;
-            secret.closed = false;
+            secret.closed = None;
+        }
+        Write::RestoreOwnership => {
+            secret.controller = Some(owner.to_owned());
+            secret.label = Some(owner.to_owned());
         }
     });
     if matches!(write, Write::Release(_))

@@ -46,6 +46,9 @@ pub fn see_as(object: &Obj, setting: &Setting, mutant: Option<Mutant>) -> Object
     if mutant == Some(Mutant::AsksForATokenOnEveryEdit) {
         seen.asked.insert("rotate".to_owned(), format!("generation {}", object.generation));
     }
+    if mutant == Some(Mutant::LeavesTheFinalizerOff) {
+        seen.finalizer |= seen.status.is_some();
+    }
     seen
 }
 
@@ -63,7 +66,7 @@ fn maps(secret: &Sec) -> [BTreeMap<String, String>; 2] {
         (ORIGIN_ANNOTATION, stored.map(|stored| stored.origin.to_string())),
         (USERNAME_ANNOTATION, stored.map(|stored| stored.seal.username.clone())),
         (MAC_ANNOTATION, stored.map(|stored| stored.seal.mac.clone())),
-        (CLOSED_ANNOTATION, secret.closed.then(|| "true".to_owned())),
+        (CLOSED_ANNOTATION, secret.closed.clone()),
         (REGISTRIES_ANNOTATION, Some("registries".to_owned())),
         (ADOPT_ANNOTATION, secret.handed.then(|| "true".to_owned())),
         (ORPHANED_ANNOTATION, (!secret.orphaned.is_empty()).then(|| orphaned.join(","))),

@@ -25,6 +25,8 @@ pub struct Obj {
     pub generation: i64,
     pub deleting: bool,
     pub finalizer: bool,
+    /// Somebody took the finalizer off, and no operator has looked at the object since.
+    pub unprotected: bool,
     pub description: String,
     pub asked: BTreeMap<String, String>,
     /// The last token that there was when this was asked for: what serves it is younger.
@@ -48,7 +50,8 @@ pub struct Sec {
     pub label: Option<String>,
     pub reservation: Option<Reservation>,
     pub stored: Option<Stored>,
-    pub closed: bool,
+    /// UID of the object that it is closed for.
+    pub closed: Option<String>,
     /// Whose login its content holds; the portal's id of that token.
     pub content: Option<u32>,
     /// Whose UID the checksum is salted with.

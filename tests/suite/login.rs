@@ -2,7 +2,7 @@
 //! never costs one.
 
 use crate::living::{current, current_id};
-use crate::simulator::{Challenge, Config, Operation, Server};
+use crate::simulator::{Challenge, Config, Fault, Operation, Server};
 use crate::stage::{Team, condition, ready, token};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -138,4 +138,52 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
     team.annotate("pull", "reconcile", "now").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when_it_wants() {
+    let team = Team::new("registry-fails").await;
+    team.portal.faults().always(Operation::Registry, Fault::RetryAfter { status: 503, seconds: 7 });
+    team.token("pull", "waits for the registry").await;
+    let waits = team.until("pull", "False", "RegistryFailed").await;
+    let message = ready(&waits).2;
+    assert!(message.contains("HTTP 503") && message.contains("after 7 s"), "{message}");
+    assert_eq!(condition(&waits, "LoginVerified").expect("said")["reason"], "RegistryFailed");
+    team.portal.faults().clear();
+    let settled = team.until_settled("pull").await;
+    assert_eq!(current(&settled), current(&waits), "the same token");
+}
+
+#[tokio::test]
+async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
+    let team = Team::new("reconcile-login").await;
+    // A list proves nothing for more than a minute and a half after a request.
+    team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
+    team.token("pull", "revoked by hand").await;
+    let first = team.until_settled("pull").await;
+    assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
+    team.annotate("pull", "reconcile", "now").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+    team.until_settled("pull").await;
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now() {
+    let team = Team::new("edit-again").await;
+    team.token("pull", "accepted").await;
+    team.until_settled("pull").await;
+    team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
+    team.patch("pull", json!({"spec": {"description": "not liked yet"}})).await;
+    let message = team.until_condition("pull", "DescriptionSynced", "False", "EditRefused").await;
+    assert!(message.contains("after ten minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
+    team.until_told("pull", "EditRefused").await;
+    let edits = team.portal.ledger().count(Operation::Edit);
+    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.portal.faults().clear();
+    team.annotate("pull", "reconcile", "now").await;
+    team.until_settled("pull").await;
+    assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
+    assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("not liked yet"));
 }

@@ -32,6 +32,7 @@ mod drift;
 mod egress;
 mod first_steps;
 mod forged;
+mod gitops;
 mod hidden;
 mod issuer_audits;
 mod issuer_credentials;

@@ -33,12 +33,22 @@ pub struct Hands<'a> {
     /// A token between the portal's answer and its commit: the only place that holds its secret.
     token: Option<IssuedToken>,
     issuer_read: Instant,
+    /// The API server refuses the labels or annotations of the spec: a token is stored without applying them.
+    without_template: bool,
 }
 
 impl<'a> Hands<'a> {
     /// Of a pass over this.
     pub fn new(world: World, ctx: &'a Context) -> Self {
-        Self { world, ctx, room: None, haste: Priority::Urgent, token: None, issuer_read: Instant::now() }
+        Self {
+            world,
+            ctx,
+            room: None,
+            haste: Priority::Urgent,
+            token: None,
+            issuer_read: Instant::now(),
+            without_template: false,
+        }
     }
 
     /// Performs one request. No answer: the operator is to end, and nothing is under way.

@@ -7,7 +7,7 @@ use crate::controller::usable::{Withdrawn, check_usable};
 use crate::domain::effect::Answer;
 use crate::domain::faults::unavailable;
 use crate::domain::recorded::recorded;
-use crate::domain::status::ready_word;
+use crate::domain::status::{ready_word, waiting_word};
 use crate::domain::unproved::unverified;
 use crate::metrics::STATUS_WRITE_FAILURES;
 use kube::ResourceExt;
@@ -15,6 +15,9 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// To wait because of `spec.suspend` is what its user wants.
+const SUSPENDED: &str = "Suspended";
 
 /// The reason of the event that tells of it.
 const STATUS_NOT_WRITTEN: &str = "StatusNotWritten";
@@ -91,9 +94,7 @@ impl Hands<'_> {
     /// Writes the status whole, guarded by the version that was read. A changed `Ready` is told as
     /// an event too.
     pub(super) async fn write_status(&mut self, status: RegistryTokenStatus) -> Answer {
-        let former = ready_word(self.world.object.status.as_ref());
-        let former = former
-            .map(|(value, reason, message)| (value.to_owned(), reason.to_owned(), cause(reason, message).to_owned()));
+        let former = self.world.object.status.clone();
         let mut object = RegistryToken::clone(&self.world.object);
         // The version guards the write; what else is in the metadata is not ours to repeat.
         object.metadata = ObjectMeta {
@@ -134,18 +135,29 @@ impl Hands<'_> {
         self.ctx.events.tell(&self.world.reference(), false, STATUS_NOT_WRITTEN, &note).await;
     }
 
-    async fn tell_change(&self, former: Option<(String, String, String)>) {
-        let Some((value, reason, message)) = ready_word(self.world.object.status.as_ref()) else { return };
-        let same = |(was, why, from): &(String, String, String)| {
-            was == value && why == reason && from == cause(reason, message)
+    async fn tell_change(&self, former: Option<RegistryTokenStatus>) {
+        let (former, status) = (former.as_ref(), self.world.object.status.as_ref());
+        let same = |was: Option<(&str, &str, &str)>, value: &str, reason: &str, message: &str| {
+            was.is_some_and(|(former, why, from)| {
+                former == value && why == reason && cause(why, from) == cause(reason, message)
+            })
         };
-        if former.as_ref().is_some_and(same) {
-            return;
+        if let Some((value, reason, message)) =
+            ready_word(status).filter(|(value, reason, message)| !same(ready_word(former), value, reason, message))
+        {
+            tracing::info!(object = %self.world.name(), ready = value, reason, detail = message, "status changed");
+            // Somebody suspended it on purpose: that it waits is no fault.
+            let good = value == "True" || self.world.object.spec.suspend;
+            self.ctx.events.tell(&self.world.reference(), good, reason, message).await;
         }
-        tracing::info!(object = %self.world.name(), ready = value, reason, detail = message, "status changed");
-        // Somebody suspended it on purpose: that it waits is no fault.
-        let good = value == "True" || self.world.object.spec.suspend;
-        self.ctx.events.tell(&self.world.reference(), good, reason, message).await;
+        // What an object whose token works waits for is no change of Ready, and must not be silent.
+        let Some((value, reason, message)) = waiting_word(status) else { return };
+        let said = same(waiting_word(former), value, reason, message)
+            || ready_word(status).is_some_and(|ready| ready.1 == reason);
+        if !said {
+            tracing::info!(object = %self.world.name(), reason, detail = message, "blocked");
+            self.ctx.events.tell(&self.world.reference(), reason == SUSPENDED, reason, message).await;
+        }
     }
 }
 

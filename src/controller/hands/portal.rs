@@ -98,6 +98,7 @@ impl Hands<'_> {
         Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
             Ok(()) => {
                 tracing::info!(object = %self.world.name(), username = token.username, "token revoked");
+                self.ctx.memory.note_revoked(&self.world.uid(), token.clone());
                 Answer::Done
             }
             Err(failure) => self.failed(&issuer, failure),

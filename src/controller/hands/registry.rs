@@ -1,10 +1,10 @@
 //! The registry: may the token log in?
 
 use super::{Hands, seal};
-use crate::api::TOKEN_ID_ANNOTATION;
+use crate::api::{Reason, TOKEN_ID_ANNOTATION};
 use crate::controller::issuers::Handle;
 use crate::domain::dockerconfig::{self, DATA_KEY};
-use crate::domain::effect::{Answer, Named, Verdict};
+use crate::domain::effect::{Answer, Named, RegistryProblem, Verdict};
 use crate::registry::{self, Login};
 use secrecy::SecretString;
 
@@ -46,7 +46,7 @@ impl Hands<'_> {
     /// The login that the Secret holds, as the operator wrote it: what somebody else put there says nothing of our
     /// token.
     async fn held(&self) -> Result<Held, Verdict> {
-        let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string()))?;
+        let found = self.whole().await.map_err(|error| Verdict::Unknown(error.to_string().into()))?;
         let (meta, data) = found.map(|secret| (secret.metadata, secret.data)).unwrap_or_default();
         let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(Verdict::NotAsked)?;
         if !seal::intact(&self.world.uid(), &meta, &content.0) {
@@ -67,9 +67,20 @@ impl Hands<'_> {
             match self.ctx.registry.check(login).await {
                 registry::Verdict::Accepted => {}
                 registry::Verdict::Refused { message } => return Verdict::Refused(message),
-                registry::Verdict::Unknown { message, .. } => verdict = Verdict::Unknown(message),
+                registry::Verdict::Unknown { reason, message, retry_after } => {
+                    let reason = as_said(reason);
+                    verdict = Verdict::Unknown(RegistryProblem { reason, message, retry_after });
+                }
             }
         }
         verdict
+    }
+}
+
+/// The registry's own reason, where that says more than that nobody could ask it.
+const fn as_said(reason: Reason) -> Reason {
+    match reason {
+        Reason::Unreachable | Reason::TimedOut | Reason::AnswerMalformed => Reason::RegistryUnavailable,
+        own => own,
     }
 }

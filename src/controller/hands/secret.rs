@@ -21,7 +21,7 @@ use serde_json::Value;
 impl Hands<'_> {
     fn dress(&self) -> Dress<'_> {
         let registries = self.world.issuer.as_ref().map_or("", |issuer| &issuer.facts.registries);
-        Dress { object: &self.world.object, registries }
+        Dress { object: &self.world.object, registries, without_template: self.without_template }
     }
 
     fn now_holds(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
@@ -102,11 +102,12 @@ impl Hands<'_> {
                 self.patch(&self.dress().reserve(&meta, reservation), false).await
             }
             (Write::Drop, Some(meta)) => self.patch(&Dress::drop(&meta), false).await,
-            (Write::Close, Some(meta)) => self.patch(&Dress::close(&meta), false).await,
+            (Write::Close, Some(meta)) => self.patch(&self.dress().close(&meta), false).await,
             (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
             (Write::Release(marks), Some(meta)) => self.patch(&self.dress().release(&meta, marks), false).await,
             (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
             (Write::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
+            (Write::RestoreOwnership, Some(meta)) => self.patch(&self.dress().restore_ownership(&meta), false).await,
         };
         self.written(written)
     }
@@ -128,15 +129,32 @@ impl Hands<'_> {
     }
 
     /// What a commit would be refused for, before a token exists.
-    pub(super) async fn try_commit(&self) -> Answer {
-        let Some(meta) = &self.world.secret else { return Answer::Conflict };
+    ///
+    /// Labels and annotations that are refused hold up no token: where the same commit succeeds without them, it is made
+    /// without them.
+    pub(super) async fn try_commit(&mut self) -> Answer {
+        let Some(meta) = self.world.secret.clone() else { return Answer::Conflict };
+        self.without_template = false;
+        let refusal = match self.dry_run_commit(&meta).await {
+            Ok(_) => return Answer::Done,
+            Err(error @ ClusterError::Refused(..)) => error,
+            Err(error) => return unanswered(error),
+        };
+        self.without_template = true;
+        match self.dry_run_commit(&meta).await {
+            Ok(_) => Answer::Done,
+            Err(_) => {
+                self.without_template = false;
+                unanswered(refusal)
+            }
+        }
+    }
+
+    async fn dry_run_commit(&self, meta: &ObjectMeta) -> Result<ObjectMeta, ClusterError> {
         let attempt = Attempt::from_random(&[0; 16]);
         let (errand, origin, seal) = (Errand::default(), Origin::default(), Seal::default());
         let stored = Stored { attempt, id: "0".to_owned(), errand, origin, seal };
-        match self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await {
-            Ok(_) => Answer::Done,
-            Err(error) => unanswered(error),
-        }
+        self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await
     }
 
     async fn commit(&mut self, stored: &Stored, meta: &ObjectMeta) -> Answer {

@@ -31,6 +31,8 @@ pub struct Dress<'a> {
     pub object: &'a RegistryToken,
     /// Hash of the registries.
     pub registries: &'a str,
+    /// Labels and annotations of the spec are left as they are in the Secret.
+    pub without_template: bool,
 }
 
 /// A patch's parts.
@@ -115,7 +117,9 @@ impl Dress<'_> {
 
     /// A reservation in a Secret that is there. What is stored stays: pods may still use it.
     pub fn reserve(&self, meta: &ObjectMeta, reservation: &Reservation) -> Value {
-        let mut body = Body::default().set(ATTEMPT_ANNOTATION, &reservation.to_string());
+        // Closed by a former owner: this one is not being deleted.
+        let body = Body::default().clear(&[CLOSED_ANNOTATION]);
+        let mut body = body.set(ATTEMPT_ANNOTATION, &reservation.to_string());
         // By this label an audit finds the reservation.
         body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
         body.finish(meta)
@@ -127,8 +131,16 @@ impl Dress<'_> {
     }
 
     /// Closed for attempts, and the reservation taken back.
-    pub fn close(meta: &ObjectMeta) -> Value {
-        Body::default().clear(&[ATTEMPT_ANNOTATION]).set(CLOSED_ANNOTATION, "true").finish(meta)
+    pub fn close(&self, meta: &ObjectMeta) -> Value {
+        Body::default().clear(&[ATTEMPT_ANNOTATION]).set(CLOSED_ANNOTATION, &self.uid()).finish(meta)
+    }
+
+    /// Our label and owner reference put back.
+    pub fn restore_ownership(&self, meta: &ObjectMeta) -> Value {
+        let mut body = Body::default();
+        body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
+        body.owners = Some(self.owners(meta));
+        body.finish(meta)
     }
 
     /// The token in it is no longer the object's.
@@ -210,6 +222,16 @@ impl Dress<'_> {
     }
 
     fn desire(&self, meta: &ObjectMeta, body: &mut Body) {
+        if !self.without_template {
+            self.apply_template(meta, body);
+        }
+        body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
+        body.annotations.insert(REGISTRIES_ANNOTATION.to_owned(), json!(self.registries));
+        body.annotations.insert(ADOPT_ANNOTATION.to_owned(), Value::Null);
+        body.annotations.insert(CLOSED_ANNOTATION.to_owned(), Value::Null);
+    }
+
+    fn apply_template(&self, meta: &ObjectMeta, body: &mut Body) {
         let noted = meta.annotations.as_ref().and_then(|map| map.get(APPLIED_ANNOTATION)).cloned().unwrap_or_default();
         let wanted = self.names();
         for former in noted.split(',').filter(|name| !wanted.contains(*name)) {
@@ -222,11 +244,8 @@ impl Dress<'_> {
         }
         let template = self.template();
         body.labels.extend(template.labels.into_iter().map(|(key, value)| (key, json!(value))));
-        body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
         body.annotations.extend(template.annotations.into_iter().map(|(key, value)| (key, json!(value))));
         body.annotations.insert(APPLIED_ANNOTATION.to_owned(), json!(self.applied()));
-        body.annotations.insert(REGISTRIES_ANNOTATION.to_owned(), json!(self.registries));
-        body.annotations.insert(ADOPT_ANNOTATION.to_owned(), Value::Null);
     }
 
     /// Our controller reference, and whatever other owners there are.

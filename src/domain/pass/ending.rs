@@ -2,13 +2,16 @@
 
 use super::{End, Next, Pass, Stage};
 use crate::domain::decide::works;
-use crate::domain::due::stuck;
+use crate::domain::due::reported;
+use crate::domain::effect::Answer;
+use crate::domain::errand::pending;
 use crate::domain::fault::Fault;
-use crate::domain::observed::Listed;
+use crate::domain::faults::{finalizer_refused, refused};
+use crate::domain::observed::{Listed, Recheck};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
-use crate::domain::step::{Flow, Outcome, note, revoke};
-use crate::domain::vain::{Deed, Vain};
+use crate::domain::step::{Flow, Outcome, failed, note, recheck, revoke};
+use crate::domain::vain::{Deed, Vain, concerns_one_action, lasts};
 use std::time::Duration;
 
 impl Pass {
@@ -22,16 +25,20 @@ impl Pass {
                 self.seen.shown = self.described.take();
                 self.decide()
             }
+            Outcome::Upstream(listed) => {
+                self.seen.listed = listed;
+                self.decide()
+            }
             Outcome::LookAgain => self.end(End::Retry),
             Outcome::Rest => self.rest(None),
             Outcome::RestFor(left) => self.rest(Some(left)),
             Outcome::WaitFor(left, fault) => {
-                let (fault, soon) = self.with_stuck(fault);
+                let (fault, soon) = self.with_reported(fault);
                 let left = soon.map_or(left, |soon| left.min(soon));
                 self.say(fault, |fault| if left.is_zero() { End::Failed(fault) } else { End::After(left) })
             }
             Outcome::Failed(fault) => {
-                let (fault, _) = self.with_stuck(fault);
+                let (fault, _) = self.with_reported(fault);
                 self.say(fault, End::Failed)
             }
         }
@@ -40,6 +47,64 @@ impl Pass {
     pub(super) fn tried(&mut self, vain: Vain) {
         self.seen.vain.retain(|former| former.deed != vain.deed);
         self.seen.vain.push(vain);
+    }
+
+    /// What an action came to. One that failed for a reason of its own holds up no other: it is noted, all else is done,
+    /// and then it is reported.
+    pub(super) fn failed(mut self, deed: Deed, outcome: Outcome) -> (Self, Next) {
+        let (fault, left) = match &outcome {
+            Outcome::Failed(fault) => (fault, None),
+            Outcome::WaitFor(left, fault) => (fault, Some(*left)),
+            Outcome::RestFor(left) if deed == Deed::Verify => {
+                self.tried(Vain::silent(deed, *left));
+                return self.finish(Outcome::Again);
+            }
+            _ => return self.finish(outcome),
+        };
+        // A registry's failures are told from a portal's by who was asked.
+        let registry = matches!(deed, Deed::Verify | Deed::ConfirmRevocation);
+        // Of an object that goes, the way out is decided as a whole.
+        let alone = deed != Deed::Leave && (registry || concerns_one_action(fault));
+        if !alone && !lasts(fault) {
+            return self.finish(outcome);
+        }
+        let vain = Vain::new(deed, fault.clone());
+        let fault = vain.fault.clone();
+        self.tried(Vain { left: left.unwrap_or(vain.left), ..vain });
+        self.finish(if alone { Outcome::Again } else { Outcome::Failed(fault) })
+    }
+
+    /// What a look at portal and registry came to. It is done when it says something for certain.
+    pub(super) fn rechecked(mut self, flow: Flow<recheck::Rechecking>) -> (Self, Next) {
+        let outcome = match flow {
+            Flow::Do(request, state) => return self.ask(request, Stage::Recheck(state)),
+            Flow::End(outcome) => outcome,
+        };
+        let hidden = self.seen.facts().is_some_and(|facts| !facts.list_visible);
+        match &outcome {
+            Outcome::WaitFor(..) if hidden && self.seen.recheck == Recheck::Asked => {
+                self.seen.recheck = Recheck::RefusedSince(self.seen.now);
+            }
+            Outcome::WaitFor(..) | Outcome::LookAgain => {}
+            // The portal could not be asked.
+            Outcome::Failed(fault) if !concerns_one_action(fault) => {}
+            _ => self.seen.recheck = Recheck::No,
+        }
+        self.failed(Deed::ConfirmRevocation, outcome)
+    }
+
+    /// Finalizer, label or owner reference were put back, or could not be.
+    pub(super) fn restored(mut self, deed: Deed, answer: Answer) -> (Self, Next) {
+        match answer {
+            Answer::Object(Some(_)) | Answer::Secret(Some(_)) => self.decide(),
+            Answer::Refused(message) => {
+                let is_finalizer = deed == Deed::RestoreFinalizer;
+                let fault = if is_finalizer { finalizer_refused(&message) } else { refused(&message) };
+                self.tried(Vain::new(deed, fault));
+                self.finish(Outcome::Again)
+            }
+            other => self.finish(failed(other)),
+        }
     }
 
     /// A token that cannot be revoked now holds nothing else up: it is said when all else is done.
@@ -58,37 +123,44 @@ impl Pass {
         self.finish(Outcome::Again)
     }
 
-    pub(super) fn stuck(&self) -> Option<Vain> {
-        // Of an object that goes, the way out is decided as a whole.
-        stuck(&self.seen, &recorded(&self.seen.object)).filter(|_| !self.seen.object.deleting)
+    /// What could not be done in this pass, beside what this says already.
+    fn reported(&self, said: &str) -> Vec<Vain> {
+        if self.seen.object.deleting {
+            return vec![];
+        }
+        let mut all: Vec<Vain> = vec![];
+        for vain in reported(&self.seen, &recorded(&self.seen.object)) {
+            if vain.fault.message != said && all.iter().all(|one| one.fault.message != vain.fault.message) {
+                all.push(vain);
+            }
+        }
+        all
     }
 
-    /// All else is done: what is left is a token that cannot be revoked, if there is one.
+    /// All else is done: what could not be done is reported.
     pub(super) fn rest(self, left: Option<Duration>) -> (Self, Next) {
-        match (self.stuck(), left) {
-            (Some(vain), _) if vain.left.is_zero() => self.say(vain.fault, End::Failed),
-            (Some(vain), left) => {
-                let left = left.map_or(vain.left, |left| left.min(vain.left));
-                self.say(vain.fault, |_| End::After(left))
-            }
-            (None, Some(left)) => self.end(End::RestFor(left)),
-            (None, None) => self.end(End::Rest),
-        }
+        let Some(first) = self.reported("").into_iter().next() else {
+            return self.end(left.map_or(End::Rest, End::RestFor));
+        };
+        let (fault, soon) = self.with_reported(first.fault);
+        let wait = left.into_iter().chain(soon).fold(first.left, Duration::min);
+        self.say(fault, |fault| if wait.is_zero() { End::Failed(fault) } else { End::After(wait) })
     }
 
-    /// What hinders, and beside it the token that cannot be revoked; with when that is tried again.
-    pub(super) fn with_stuck(&self, fault: Fault) -> (Fault, Option<Duration>) {
-        match self.stuck() {
-            Some(vain) => {
-                let message = format!("{}. Besides, {}", fault.message, vain.fault.message);
-                (Fault { message, ..fault }, Some(vain.left))
-            }
-            None => (fault, None),
-        }
+    /// What hinders, and beside it what else could not be done; with when that is tried again.
+    pub(super) fn with_reported(&self, fault: Fault) -> (Fault, Option<Duration>) {
+        let all = self.reported(&fault.message);
+        let soon = all.iter().map(|vain| vain.left).min();
+        let message = all.iter().fold(fault.message, |said, vain| format!("{said}. Besides, {}", vain.fault.message));
+        (Fault { message, ..fault }, soon)
     }
 
-    /// Says what hinders. A working object stays ready.
-    pub(super) fn say(self, fault: Fault, end: impl FnOnce(Fault) -> End) -> (Self, Next) {
+    /// Says what hinders, and what somebody asked for and waits for it. A working object stays ready.
+    pub(super) fn say(self, mut fault: Fault, end: impl FnOnce(Fault) -> End) -> (Self, Next) {
+        let waits = pending(&self.seen, &recorded(&self.seen.object)).filter(|_| !self.seen.object.deleting);
+        if let Some(annotation) = waits.filter(|annotation| !fault.message.contains(annotation)) {
+            fault.message = format!("{}. {annotation} is acted on after that", fault.message);
+        }
         let working = works(&self.seen);
         let said = note(&self.seen, Fact::Hindered { fault: fault.clone(), working });
         let end = end(fault);

@@ -95,7 +95,9 @@ impl Adopting {
             },
             Stage::LoggingIn(token) => match answer {
                 Answer::Login(Verdict::Accepted) => self.proved(Some(Proof::Held(token))),
-                Answer::Login(Verdict::Unknown(why)) => Flow::End(Outcome::WaitFor(AGAIN, unasked(&token, &why))),
+                Answer::Login(Verdict::Unknown(why)) => {
+                    Flow::End(Outcome::WaitFor(AGAIN, unasked(&token, &why.message)))
+                }
                 Answer::Login(_) => self.proved(None),
                 other => Flow::End(failed(other)),
             },
@@ -227,8 +229,7 @@ impl Adopting {
         // Not yet read in full: the next decision inspects it.
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None };
-        let login =
-            if facts.asks_registry() { Verdict::Unknown("not asked yet".to_owned()) } else { Verdict::NotAsked };
+        let login = if facts.asks_registry() { Verdict::Unknown("not asked yet".into()) } else { Verdict::NotAsked };
         let (portal, errand) = (facts.portal.clone(), self.stored.errand.clone());
         let after = self.stored.origin.after.clone();
         self.write(seen, Fact::TokenStored { token, portal, secret, errand, login, after })

@@ -7,6 +7,7 @@ pub mod adopt;
 pub mod attempt;
 pub mod inspect;
 pub mod leave;
+pub mod recheck;
 pub mod revoke;
 pub mod settle;
 pub mod verify;
@@ -14,7 +15,7 @@ pub mod verify;
 use super::effect::{Answer, Request};
 use super::fault::Fault;
 use super::faults::unavailable;
-use super::observed::Observed;
+use super::observed::{Listed, Observed};
 use super::status::{self, Fact, Saying};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub enum Outcome {
     Stored,
     /// The world changed meanwhile: look again, after a moment.
     LookAgain,
+    /// This is what the portal says of the current token: decide again.
+    Upstream(Listed),
     /// Nothing more now.
     Rest,
     /// Nothing more before so much time has passed; there is nothing to say.

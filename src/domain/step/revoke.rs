@@ -84,7 +84,11 @@ impl Revoking {
         Turn::Do(request, Self { stage, ..self })
     }
 
-    fn go_on(self, seen: &Observed) -> Turn {
+    fn go_on(mut self, seen: &Observed) -> Turn {
+        // Revoked already, though something kept the status from saying so: no list is asked whether it is gone.
+        while let Some(due) = self.left.pop_if(|due| seen.revoked.contains(&due.token)) {
+            self.gone.push(due.token);
+        }
         let Some(due) = self.left.last() else {
             return match self.hindrance {
                 Some(outcome) => Turn::Stuck(self.gone, outcome),

@@ -4,7 +4,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::Reason;
 use crate::domain::effect::{Answer, Named, Request};
 use crate::domain::fault::Fault;
-use crate::domain::faults::waiting;
+use crate::domain::faults::{RETRIED, waiting};
 use crate::domain::observed::{Listed, Observed};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
@@ -87,7 +87,10 @@ impl Settling {
             (Stage::Editing, Answer::Done) if self.again => self.look(Stage::Comparing),
             (Stage::Editing, Answer::Done) => self.say(seen, Fact::DescriptionSynced),
             (Stage::Editing, Answer::Denied(fault)) if fault.reason == Reason::RequestRefused => {
-                let message = format!("the portal refused the description: {}. Change spec.description", fault.message);
+                let message = format!(
+                    "the portal refused the description: {}. Change spec.description. {RETRIED}",
+                    fault.message
+                );
                 self.say(seen, Fact::DescriptionNotSynced(Reason::EditRefused, message))
             }
             (Stage::Comparing, Answer::Rows(rows)) => {

@@ -4,7 +4,7 @@ use super::{Flow, Outcome, failed, note};
 use crate::api::Reason;
 use crate::domain::decide::HELD_FOR;
 use crate::domain::due::until_due;
-use crate::domain::effect::{Answer, Request, Verdict};
+use crate::domain::effect::{Answer, RegistryProblem, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{login_refused, registry_unavailable, revoked_upstream, waiting};
 use crate::domain::observed::{LoginMode, Observed};
@@ -26,6 +26,9 @@ pub enum Verifying {
 
 /// A registry that lags behind the portal is asked again so soon, and a dead one not much later.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// However long a registry asks to wait.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// The same, where nothing waits for its word.
 const LATER: Duration = Duration::from_mins(5);
@@ -49,6 +52,15 @@ pub fn doubt(seen: &Observed) -> Next {
 }
 
 impl Verifying {
+    /// Which action it belongs to.
+    #[must_use]
+    pub const fn deed(&self) -> Deed {
+        match self {
+            Self::Doubting => Deed::ConfirmRevocation,
+            Self::Waiting | Self::Noting(_) => Deed::Verify,
+        }
+    }
+
     /// Takes the answer to what was to be done.
     #[must_use]
     pub fn step(self, seen: &Observed, answer: Answer) -> Next {
@@ -63,13 +75,8 @@ impl Verifying {
                 Flow::End(Outcome::Again)
             }
             (Self::Doubting, Answer::Login(Verdict::NotAsked)) => gone(seen),
-            (Self::Doubting, Answer::Login(Verdict::Accepted)) => hidden(),
-            (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => {
-                let message = format!(
-                    "the portal does not list the token, and the registry cannot be asked ({why}): nothing is done before it answers"
-                );
-                Flow::End(Outcome::WaitFor(AGAIN, waiting(Reason::TokenNotListed, message)))
-            }
+            (Self::Doubting, Answer::Login(Verdict::Accepted)) => Flow::End(hidden()),
+            (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => Flow::End(Outcome::WaitFor(AGAIN, unasked(&why))),
             (Self::Noting(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
             (_, other) => Flow::End(failed(other)),
         }
@@ -87,7 +94,10 @@ fn heard(seen: &Observed, verdict: Verdict) -> Next {
             let due = until_due(seen, &recorded(&seen.object));
             Outcome::RestFor(due.map_or(LATER, |due| due.min(LATER)))
         }
-        Verdict::Unknown(why) => Outcome::Failed(registry_unavailable(why)),
+        Verdict::Unknown(why) => match why.retry_after {
+            Some(wait) => Outcome::WaitFor(wait.clamp(AGAIN, LONGEST_WAIT), registry_unavailable(why)),
+            None => Outcome::Failed(registry_unavailable(why)),
+        },
     };
     write(seen, Fact::LoggedIn(verdict), outcome)
 }
@@ -99,19 +109,34 @@ fn write(seen: &Observed, fact: Fact, then: Outcome) -> Next {
     }
 }
 
-/// The portal hides a token that works: a role changed, or a filter. It is not replaced.
-fn hidden() -> Next {
-    let message = "the portal does not list the token, but the registry lets it in: the portal user may see fewer tokens than before. Nothing is done about it";
-    Flow::End(Outcome::WaitFor(Duration::from_mins(10), waiting(Reason::TokenNotListed, message.to_owned())))
+/// Neither the portal nor the registry says that the token lives.
+pub(super) fn unasked(why: &RegistryProblem) -> Fault {
+    let message = format!(
+        "the portal does not list the token, and the registry cannot be asked ({why}): nothing is done before it answers"
+    );
+    waiting(Reason::TokenNotListed, message)
 }
 
-/// Somebody revoked it. A colleague's decision is overridden once, and not twice within a day.
+/// The portal hides a token that works: a role changed, or a filter. It is not replaced.
+pub(super) fn hidden() -> Outcome {
+    let message = "the portal does not list the token, but the registry lets it in: the portal user may see fewer tokens than before. Nothing is done about it";
+    Outcome::WaitFor(Duration::from_mins(10), waiting(Reason::TokenNotListed, message.to_owned()))
+}
+
 fn gone(seen: &Observed) -> Next {
+    match revoked(seen) {
+        Some(request) => Flow::Do(request, Verifying::Noting(Outcome::Again)),
+        None => Flow::End(Outcome::Again),
+    }
+}
+
+/// Somebody revoked it: what status says then. A colleague's decision is overridden once, and not twice within a day.
+pub(super) fn revoked(seen: &Observed) -> Option<Request> {
     let known = recorded(&seen.object);
     let before = known.upstream_revocation.map(|(time, _)| seen.now.duration_since(time));
     let again = before.and_then(|age| Duration::try_from(age).ok()).is_some_and(|age| age < HELD_FOR);
     let fault = if !seen.object.reissue || again { revoked_upstream(seen.object.reissue) } else { overridden() };
-    write(seen, Fact::RevokedUpstream { fault, again }, Outcome::Again)
+    note(seen, Fact::RevokedUpstream { fault, again })
 }
 
 fn overridden() -> Fault {

@@ -124,6 +124,7 @@ pub fn secret() -> SecretMeta {
         ownership: Ownership::Ours,
         controlled: true,
         tied: true,
+        claimed: true,
         reservation: None,
         reservation_seen: Duration::ZERO,
         stored: Some(note_of("17", former())),
@@ -229,6 +230,9 @@ pub fn new() -> Observed {
         shown: None,
         vain: vec![],
         kept: None,
+        revoked: vec![],
+        recheck: crate::domain::observed::Recheck::No,
+        edit_retry: None,
     }
 }
 

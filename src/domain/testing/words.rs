@@ -37,6 +37,7 @@ fn written(write: &Write) -> String {
         Write::Disown => "disown",
         Write::Commit(stored) => return format!("commit {}", stored.id),
         Write::Repair(_) => "repair",
+        Write::RestoreOwnership => "restore ownership",
         Write::Release(marks) if marks.is_empty() => "release",
         Write::Release(_) => "release, marked",
     };

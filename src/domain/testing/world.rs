@@ -249,6 +249,7 @@ impl World {
                 self.content = login(&super::named(&stored.id).username);
                 (meta.reservation, meta.stored) = (None, Some(stored));
             }
+            Write::RestoreOwnership => meta.tied = true,
             Write::Repair(seal) => {
                 if let Some(stored) = &mut meta.stored {
                     stored.seal = seal;

@@ -18,11 +18,16 @@ fn mode(seen: &Observed) -> LoginMode {
     seen.facts().map_or(LoginMode::Disabled, |facts| facts.login)
 }
 
+/// A registry's reason that a portal may have too would be taken for the portal's here.
+const fn as_attempted(reason: Reason) -> Reason {
+    if matches!(reason, Reason::RegistryFailed) { reason } else { Reason::RegistryUnavailable }
+}
+
 /// What was heard; no answer is no verdict.
 pub(super) fn heard(answer: Answer) -> Verdict {
     match answer {
         Answer::Login(verdict) => verdict,
-        _ => Verdict::Unknown("no answer".to_owned()),
+        _ => Verdict::Unknown("no answer".into()),
     }
 }
 
@@ -41,7 +46,7 @@ impl Attempting {
             // A refusal is about the old token: one more reason for the new one.
             Verdict::Accepted | Verdict::Refused(_) | Verdict::NotAsked => self.at(Request::TryCommit, Stage::Trying),
             Verdict::Unknown(why) => Flow::End(Outcome::Failed(waiting(
-                Reason::RegistryUnavailable,
+                as_attempted(why.reason),
                 format!(
                     "the registry cannot be asked ({why}), so no new token is requested: it could not be checked; the present one is kept, and this tried again"
                 ),
@@ -76,16 +81,14 @@ impl Attempting {
                 (Reason::LoginRefused, format!("the registry does not let the new token in ({why})"))
             }
             Verdict::Unknown(why) => (
-                Reason::RegistryUnavailable,
+                as_attempted(why.reason),
                 format!("the registry cannot be asked whether it lets the new token in ({why})"),
             ),
         };
         // Each try makes a token: one that was refused to the end is not made again soon.
         let stalled = reason == Reason::LoginRefused;
-        let message = format!(
-            "{message}: it is revoked, and the old one kept; tried again{}",
-            if stalled { " after ten minutes" } else { "" }
-        );
+        let message =
+            format!("{message}: it is revoked, and the old one kept{}", if stalled { "" } else { "; tried again" });
         self.undo(token, Outcome::Failed(Fault { stalled, ..waiting(reason, message) }))
     }
 

@@ -1,0 +1,23 @@
+//! What an object waits for, as its status says it.
+
+use crate::api::{ConditionType, Reason, RegistryTokenStatus};
+use crate::domain::conditions;
+
+/// Status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that the portal does not show;
+/// for events on a change.
+#[must_use]
+pub fn waiting_word(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
+    let conditions = &status?.conditions;
+    let refused = [Reason::EditRefused.to_string(), Reason::EditNotKept.to_string()];
+    let progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
+    let condition = progress.filter_map(|kind| conditions::find(conditions, kind)).next();
+    let description = conditions::find(conditions, ConditionType::DescriptionSynced);
+    let condition = condition.or_else(|| description.filter(|one| refused.contains(&one.reason)))?;
+    Some((&condition.status, &condition.reason, &condition.message))
+}
+
+/// Why a registry said nothing about the login, as `LoginVerified` has it.
+pub(super) fn registry_reason(text: &str) -> Reason {
+    let own = [Reason::RegistryFailed, Reason::RateLimited, Reason::TlsUntrusted, Reason::TrustMissing];
+    own.into_iter().find(|reason| reason.to_string() == text).unwrap_or(Reason::RegistryUnavailable)
+}
