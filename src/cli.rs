@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::access::Access;
-use crate::api::{NamespaceName, ObjectName};
+use crate::api::{NamespaceName, ObjectName, ShortDuration};
 use crate::issuer_flags::Issuers;
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,6 +26,9 @@ pub enum Command {
     Discover(Box<Discover>),
     /// Check an issuer against its portal. Changes nothing; ends with 1 if something does not fit.
     Check(Check),
+    /// Delete all RegistryTokens and issuers, wait until their tokens are revoked or released, and say what is left.
+    /// Exits with status 1 if anything is.
+    Drain(Drain),
     /// Write the CRDs into a folder.
     Generate {
         /// The folder.
@@ -138,6 +141,47 @@ pub enum Kind {
     ClusterTokenIssuer,
     /// For one namespace.
     TokenIssuer,
+}
+
+/// How to remove everything that the operator manages.
+#[derive(Debug, Args)]
+pub struct Drain {
+    /// What happens to the tokens, whatever `spec.deletionPolicy` says [default: as each object says].
+    #[arg(long, value_enum)]
+    pub policy: Option<Policy>,
+
+    /// How long to wait, such as 90s or 10m.
+    #[arg(long, default_value = "10m")]
+    pub timeout: ShortDuration,
+
+    /// The operator's namespace, in which the Secrets of `ClusterTokenIssuers` are.
+    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
+    pub namespace: NamespaceName,
+
+    /// Secret in that namespace with the key that proves which tokens are the operator's own, as for `run`.
+    #[arg(long, env = "MAC_KEY_SECRET", default_value = "registry-token-operator-mac")]
+    pub mac_key_secret: ObjectName,
+
+    /// The kubeconfig's context [default: the current one, or the Pod's `ServiceAccount`].
+    #[arg(long)]
+    pub context: Option<String>,
+
+    /// Run the controllers in this process even if the operator's Deployment is available.
+    #[arg(long)]
+    pub run_controllers: bool,
+
+    /// What issuers may do, as for `run`: for controllers in this process.
+    #[command(flatten)]
+    pub issuers: Issuers,
+}
+
+/// What happens to tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// They are revoked in the portal.
+    Revoke,
+    /// They stay valid, and the pull secrets stay with their users.
+    Orphan,
 }
 
 /// What to check.

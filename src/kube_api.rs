@@ -2,13 +2,18 @@
 //! read of one Secret would be a list of all of them, and `../` would lead to another namespace.
 
 use crate::api::{NamespaceName, ObjectName, ParseNameError};
-use kube::api::{GetParams, Patch, PatchParams, PostParams};
+use axum::http::HeaderValue;
+use axum::http::header::ACCEPT;
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 pub(crate) use kube::core::Request;
-use kube::core::{NamespaceResourceScope, PartialObjectMeta, request};
+use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, request};
 use kube::{Api, Client, Error, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+
+/// Metadata only, in YAML.
+const METADATA_AS_YAML: &str = "application/yaml;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Objects of one kind, in a namespace or in the cluster. Like [`kube::Api`], and refuses what is not a name.
 pub(crate) struct Objects<K> {
@@ -76,6 +81,31 @@ where
 {
     let (namespace, name) = (namespace.parse::<NamespaceName>()?, name.parse::<ObjectName>()?);
     Ok((Api::namespaced(client, namespace.as_str()), format!("metadata.name={}", name.as_str())))
+}
+
+impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
+    /// Reads the metadata of an object as YAML, managed fields included, without parsing any of it. From answers in JSON
+    /// managed fields are removed before anything reads them.
+    pub(crate) async fn get_metadata_text(&self, name: &str) -> Result<String, Error> {
+        let (api, name) = self.named(name)?;
+        let request = request::Request::new(api.resource_url());
+        let mut request = request.get_metadata(name.as_str(), &GetParams::default()).map_err(Error::BuildRequest)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA_AS_YAML));
+        api.clone().into_client().request_text(request).await
+    }
+
+    /// Reads some objects. An answer that cannot be parsed is an error of all.
+    pub(crate) async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, Error> {
+        self.api()?.list(params).await
+    }
+
+    /// Deletes an object. The answer is not parsed.
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), Error> {
+        let (api, name) = self.named(name)?;
+        let request = request::Request::new(api.resource_url());
+        let request = request.delete(name.as_str(), &DeleteParams::default()).map_err(Error::BuildRequest)?;
+        api.clone().into_client().request_text(request).await.map(drop)
+    }
 }
 
 impl<K: Clone + DeserializeOwned + Debug> Objects<K> {

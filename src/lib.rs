@@ -7,6 +7,7 @@ pub mod cli;
 pub mod controller;
 pub mod discover;
 pub mod domain;
+pub mod drain;
 #[cfg(test)]
 mod fuzzing;
 mod http;

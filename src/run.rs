@@ -4,7 +4,7 @@ use crate::api::custom_resource_definitions;
 use crate::cli::{Cli, Command, Run};
 use crate::controller::{self, Clock, OPERATOR, Settings, clean};
 use crate::readiness::Readiness;
-use crate::{check, discover, kube_proxy, server, telemetry};
+use crate::{check, discover, drain, kube_proxy, server, telemetry};
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{DATE, USER_AGENT};
@@ -34,6 +34,7 @@ pub async fn main(cli: Cli) -> Result<(), Failure> {
         Command::Run(run) => operate(run).await,
         Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Drain(arguments) => drain::run(&arguments).await,
     }
 }
 
@@ -81,7 +82,7 @@ async fn operate(run: Run) -> Result<(), Failure> {
 }
 
 /// The API server's address inside the cluster: no issuer has a reason to connect to it.
-fn api_server() -> Option<IpAddr> {
+pub(crate) fn api_server() -> Option<IpAddr> {
     std::env::var("KUBERNETES_SERVICE_HOST").ok()?.trim_matches(['[', ']']).parse().ok()
 }
 
@@ -138,7 +139,7 @@ where
 
 /// A process that begins anew, in the same pod too, is another holder: what the former one
 /// had sent may still be answered.
-fn random() -> Result<String, Failure> {
+pub(crate) fn random() -> Result<String, Failure> {
     let mut bytes = [0_u8; 5];
     SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no randomness")?;
     Ok(format!("{:010x}", bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))))

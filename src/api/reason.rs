@@ -71,6 +71,10 @@ pub enum Reason {
     RequestRefused,
     /// The Secret lost the token; a new one is requested.
     SecretLost,
+    /// The Secret is changed or deleted again and again; a new token is requested more and more rarely.
+    SecretOverwritten,
+    /// Tokens were requested for this object within a short time; the next request waits.
+    RequestBackoff,
     /// The Secret stores the token, and what it holds has not been read yet.
     SecretUnread,
     /// The object names an issuer that is not there.

@@ -11,13 +11,14 @@ use super::kept::KeptSecret;
 use super::mac_key::Keyring;
 use super::memory::Memory;
 use super::passes::Passes;
-use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
+use crate::api::{ClusterTokenIssuer, IssuerKind, IssuerStatus, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
 use futures::FutureExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use ring::rand::{SecureRandom, SystemRandom};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,8 @@ pub struct Context {
     pub memory: Memory,
     /// Starts a pass of an object.
     pub wake_token: UnboundedSender<ObjectRef<RegistryToken>>,
+    /// UIDs of the issuers that this process has released, as long as a cache may still show them.
+    pub released: tokio::sync::Mutex<HashSet<String>>,
     /// Starts a pass of an issuer.
     pub wake_issuer: UnboundedSender<IssuerKey>,
     /// Cancelled when the operator is to end.
@@ -106,6 +109,7 @@ impl Context {
             registry: Box::<Registries>::default(),
             memory: Memory::default(),
             wake_token: wakers.token,
+            released: tokio::sync::Mutex::default(),
             wake_issuer: wakers.issuer,
             keyring,
             random: SystemRandom::new(),
@@ -155,16 +159,27 @@ impl Context {
         self.tokens.state_filter(names)
     }
 
-    /// Whether another issuer beside this one holds the Secret of this name.
-    pub fn others_hold_secret(&self, key: &IssuerKey, name: &str) -> bool {
-        let known = |caches: &&IssuerCaches| caches.cluster.is_known() && caches.namespaced.is_known();
-        let Some(caches) = self.caches.get().filter(known) else { return true };
+    /// The caches of issuers, once they hold all that there are.
+    pub fn known_issuers(&self) -> Option<&IssuerCaches> {
+        self.caches.get().filter(|caches| caches.cluster.is_known() && caches.namespaced.is_known())
+    }
+
+    /// Whether another issuer beside this one protects something that its status notes. Those that this process has
+    /// released do not count, though the caches may still show them: of two that end together one has to be the last.
+    pub fn others_protect(
+        &self,
+        key: &IssuerKey,
+        released: &HashSet<String>,
+        notes: impl Fn(&IssuerStatus) -> bool,
+    ) -> bool {
+        let Some(caches) = self.known_issuers() else { return true };
         let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
         let holds = |other: &dyn IssuerObject| {
             other.key() != *key
                 && namespace(&other.key().namespace) == namespace(&key.namespace)
-                // It notes the name before it puts its finalizer on the Secret.
-                && other.status().is_some_and(|status| status.credentials_secrets.iter().any(|held| held == name))
+                && !released.contains(&other.uid())
+                // It notes the name before it puts its finalizer on what has it.
+                && other.status().is_some_and(&notes)
         };
         caches.cluster.state().iter().any(|issuer| holds(&**issuer))
             || caches.namespaced.state().iter().any(|issuer| holds(&**issuer))
@@ -180,6 +195,14 @@ impl Context {
         };
         caches.cluster.state().iter().any(|issuer| uses(&**issuer))
             || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
+    }
+
+    /// Whether the caches show an issuer of this UID.
+    pub fn shows_issuer(&self, uid: &str) -> bool {
+        self.caches.get().is_some_and(|caches| {
+            caches.cluster.state().iter().any(|issuer| IssuerObject::uid(&**issuer) == uid)
+                || caches.namespaced.state().iter().any(|issuer| IssuerObject::uid(&**issuer) == uid)
+        })
     }
 
     /// Has an issuer's portal audited when no late answer can come any more.

@@ -11,7 +11,7 @@ use crate::plain_text::{self, NotPlain};
 use crate::portal::thinkwise::Credentials;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The namespace of an issuer's Secret and `ConfigMaps`: its own, or the operator's.
 pub fn namespace_of<'a>(ctx: &'a Context, key: &'a IssuerKey) -> &'a str {
@@ -23,6 +23,14 @@ pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
     let auth = &spec.thinkwise.as_ref()?.auth;
     let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
     basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
+}
+
+/// Names of the ConfigMaps with the CAs of portal and registries, each once.
+pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
+    let portal = spec.thinkwise.as_ref().and_then(|thinkwise| thinkwise.tls.as_ref());
+    let all = portal.into_iter().chain(spec.registries.iter().filter_map(|registry| registry.tls.as_ref()));
+    let names = all.filter_map(|tls| tls.ca_config_map_ref.as_ref()).map(|reference| reference.name.to_string());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Whether a Secret may be used by an issuer of this kind. Who may create a `TokenIssuer` need not be allowed to read

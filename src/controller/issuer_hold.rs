@@ -1,19 +1,20 @@
-//! What an issuer's objects need stays: the issuer and the Secret with its credentials carry our
-//! finalizer until the last token is revoked.
+//! What an issuer's objects need stays: the issuer, the Secret with its credentials and the ConfigMaps with its CAs
+//! carry our finalizer until the last token is revoked.
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
-use super::issuer_credentials::{credentials_name, may_use, namespace_of};
+use super::issuer_credentials::{ca_config_maps, credentials_name, may_use, namespace_of};
 use super::issuer_kind::IssuerObject;
 use super::issuers::IssuerKey;
 use crate::api::{FINALIZER, IssuerKind, ObjectName, RegistryToken};
 use crate::kube_api::Objects;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -32,27 +33,99 @@ pub fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Object
     Some((namespaced, credentials_name(object.spec())?))
 }
 
-/// Puts our finalizer on the issuer and on the Secret with its credentials: both are needed to
-/// revoke what was requested with them. Gives the issuer as it is then.
+/// What an issuer needs beside itself, where it is, and under which names.
+struct Needs {
+    secrets: Objects<Secret>,
+    maps: Objects<ConfigMap>,
+    /// What the spec names now.
+    present: Protected,
+    /// What may carry our finalizer for this issuer.
+    noted: Protected,
+}
+
+#[derive(Clone, PartialEq)]
+struct Protected {
+    secrets: Vec<String>,
+    maps: Vec<String>,
+}
+
+impl Needs {
+    fn of(object: &dyn IssuerObject, ctx: &Context) -> Self {
+        let key = object.key();
+        let namespace = namespace_of(ctx, &key);
+        let present = Protected {
+            secrets: credentials_name(object.spec()).into_iter().collect(),
+            maps: ca_config_maps(object.spec()),
+        };
+        let status = object.status();
+        // Others may write the status: what is no name is nothing of ours.
+        let names = |all: &Vec<String>| all.iter().filter(|name| name.parse::<ObjectName>().is_ok()).cloned().collect();
+        let noted = Protected {
+            secrets: status.map(|status| names(&status.credentials_secrets)).unwrap_or_default(),
+            maps: status.map(|status| names(&status.ca_config_maps)).unwrap_or_default(),
+        };
+        let secrets = Objects::namespaced(ctx.client.clone(), namespace);
+        Self { secrets, maps: Objects::namespaced(ctx.client.clone(), namespace), present, noted }
+    }
+
+    /// What is noted, and what the spec names.
+    fn all(&self) -> Protected {
+        let union = |noted: &[String], present: &[String]| {
+            let new = present.iter().filter(|name| !noted.contains(name));
+            noted.iter().chain(new).cloned().collect()
+        };
+        Protected {
+            secrets: union(&self.noted.secrets, &self.present.secrets),
+            maps: union(&self.noted.maps, &self.present.maps),
+        }
+    }
+
+    /// Takes our finalizer off these, unless another issuer needs them.
+    async fn let_go(
+        &self,
+        which: &Protected,
+        key: &IssuerKey,
+        ctx: &Context,
+        released: &HashSet<String>,
+    ) -> Result<(), ClusterError> {
+        for name in &which.secrets {
+            if !ctx.others_protect(key, released, |status| status.credentials_secrets.contains(name)) {
+                mark_secret(&self.secrets, name, None).await?;
+            }
+        }
+        for name in &which.maps {
+            if !ctx.others_protect(key, released, |status| status.ca_config_maps.contains(name)) {
+                mark(&self.maps, name, false, |_| true).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts our finalizer on the issuer, on the Secret with its credentials and on the ConfigMaps with its CAs: all are
+/// needed to revoke what was requested with them. Gives the issuer as it is then.
 ///
-/// The Secret's name is noted first, so that none is forgotten that bears our finalizer.
+/// The names are noted first, so that none is forgotten that bears our finalizer.
 pub async fn hold<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<I, ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (name, params) = (object.name_any(), PatchParams::default());
     let mut object = object.clone();
-    if let Some((secrets, secret)) = credentials(&object, ctx) {
-        let mut noted = noted(&object);
-        if !noted.contains(&secret) {
-            noted.push(secret.clone());
-            let body = json!({
-                "metadata": {"uid": IssuerObject::uid(&object), "resourceVersion": object.version()},
-                "status": {"credentialsSecrets": noted},
-            });
-            object = call("note the issuer's Secret", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
-        }
-        mark_secret(&secrets, &secret, Some(object.key().kind)).await?;
+    let needs = Needs::of(&object, ctx);
+    let all = needs.all();
+    if all != needs.noted {
+        let body = json!({
+            "metadata": {"uid": IssuerObject::uid(&object), "resourceVersion": object.version()},
+            "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.maps},
+        });
+        object = call("note what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
+    }
+    for secret in &needs.present.secrets {
+        mark_secret(&needs.secrets, secret, Some(object.key().kind)).await?;
+    }
+    for map in &needs.present.maps {
+        mark(&needs.maps, map, true, |_| true).await?;
     }
     if let Some(body) = finalizers(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
         object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
@@ -60,63 +133,64 @@ where
     Ok(object)
 }
 
-/// The Secret that the spec names works: former ones may go.
+/// What the spec names works: former Secrets and ConfigMaps may go.
 pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<(), ClusterError> {
-    if let Some((secrets, present)) = credentials(object, ctx) {
-        for former in noted(object).iter().filter(|former| **former != present) {
-            let_go(object, ctx, &secrets, former).await?;
-        }
+    let needs = Needs::of(object, ctx);
+    let former = |noted: &[String], present: &[String]| {
+        noted.iter().filter(|name| !present.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    let former = Protected {
+        secrets: former(&needs.noted.secrets, &needs.present.secrets),
+        maps: former(&needs.noted.maps, &needs.present.maps),
+    };
+    if former.secrets.is_empty() && former.maps.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let released = ctx.released.lock().await;
+    needs.let_go(&former, &object.key(), ctx, &released).await
 }
 
-/// The last object has gone: credentials and issuer may go.
+/// The last object has gone: credentials, CAs and issuer may go. One issuer at a time: two that need the same Secret
+/// would else leave it to each other.
 pub async fn release<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<(), ClusterError>
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    if let Some((secrets, present)) = credentials(object, ctx) {
-        let_go(object, ctx, &secrets, &present).await?;
-    }
-    let_former_go(object, ctx).await?;
+    let mut released = ctx.released.lock().await;
+    released.retain(|uid| ctx.shows_issuer(uid));
+    let needs = Needs::of(object, ctx);
+    needs.let_go(&needs.all(), &object.key(), ctx, &released).await?;
     if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
         call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
             .await?;
     }
+    released.insert(IssuerObject::uid(object));
     Ok(())
 }
 
-/// The Secrets that may bear our finalizer for this issuer.
-fn noted(object: &dyn IssuerObject) -> Vec<String> {
-    let all = object.status().map(|status| status.credentials_secrets.clone()).unwrap_or_default();
-    // Others may write the status: what is no name is no Secret of ours.
-    all.into_iter().filter(|name| name.parse::<ObjectName>().is_ok()).collect()
-}
-
-/// Takes our finalizer off a Secret, unless another issuer holds it.
-async fn let_go<I: IssuerObject>(
-    object: &I,
-    ctx: &Context,
-    secrets: &Objects<Secret>,
-    name: &str,
-) -> Result<(), ClusterError> {
-    if ctx.others_hold_secret(&object.key(), name) { Ok(()) } else { mark_secret(secrets, name, None).await }
-}
-
-/// Puts our finalizer on a Secret for an issuer of this kind, or takes it off.
+/// Puts our finalizer on a Secret for an issuer of this kind, or takes it off. One that is not opted in stays untouched.
 pub async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKind>) -> Result<(), ClusterError> {
-    let wanted = by.is_some();
-    let found = call("read the issuer's Secret", secrets.get_metadata_opt(name)).await?;
-    // One that is being deleted takes no new finalizer, and one that is not opted in stays untouched.
-    let may_hold = |kind, secret: &PartialObjectMeta<Secret>| {
-        secret.meta().deletion_timestamp.is_none() && may_use(kind, secret.meta().labels.as_ref())
-    };
-    let found = found.filter(|secret| by.is_none_or(|kind| may_hold(kind, secret)));
-    if let Some(secret) = found
-        && let Some(body) = finalizers(secret.finalizers(), secret.resource_version().as_deref(), wanted)
+    let Some(kind) = by else { return mark(secrets, name, false, |_| true).await };
+    mark(secrets, name, true, |secret| may_use(kind, secret.meta().labels.as_ref())).await
+}
+
+async fn mark<K>(
+    objects: &Objects<K>,
+    name: &str,
+    wanted: bool,
+    may_hold: impl Fn(&PartialObjectMeta<K>) -> bool,
+) -> Result<(), ClusterError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let found = call("read what the issuer needs", objects.get_metadata_opt(name)).await?;
+    // One that is being deleted takes no new finalizer.
+    let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_hold(one)));
+    if let Some(one) = found
+        && let Some(body) = finalizers(one.finalizers(), one.resource_version().as_deref(), wanted)
     {
-        let what = if wanted { "hold the issuer's Secret" } else { "release the issuer's Secret" };
-        call(what, secrets.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
+        let what = if wanted { "protect what the issuer needs" } else { "release what the issuer needed" };
+        call(what, objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ use std::time::Duration;
 const CHECK: Duration = Duration::from_mins(1);
 /// So long after the process is to end an issuer's pass is given up.
 const GIVEN_UP: Duration = Duration::from_secs(10);
+/// How soon an issuer that is being deleted is looked at again while the caches are not filled.
+const UNFILLED: Duration = Duration::from_secs(1);
 /// An issuer that is going looks this often whether its last object has gone.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -166,6 +168,11 @@ where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let key = object.key();
+    // Only filled caches say whether another issuer uses the same credentials. Released before that, this one would
+    // leave its finalizer on them for good.
+    if ctx.known_issuers().is_none() {
+        return Ok(UNFILLED);
+    }
     let leaving = judge(ctx, object, found).await?;
     if matches!(leaving, Leaving::Now) {
         release(object, ctx, api).await?;

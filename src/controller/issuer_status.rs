@@ -3,6 +3,7 @@
 use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer::NotReady;
+use super::issuer_credentials::ca_config_maps;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Audited, Handle};
 use crate::api::{ConditionType, IssuerStatus, Limits, PortalLocation, Reason, RegistryToken};
@@ -109,6 +110,8 @@ fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, han
     status.resolved = Some(handle.resolved.names.clone());
     // Former ones were let go, now that this one works.
     status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());
+    let maps = ca_config_maps(object.spec());
+    status.ca_config_maps.retain(|name| maps.contains(name));
     if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|last| last.fits(&handle.facts)) {
         if !audited.first || status.tokens.is_none() {
             status.tokens = audited.evidence.tokens().and_then(|count| i64::try_from(count).ok());

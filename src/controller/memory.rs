@@ -3,7 +3,9 @@
 
 use crate::api::RECONCILE_ANNOTATION;
 use crate::domain::effect::Named;
+use crate::domain::object::Object;
 use crate::domain::observed::{Observed, Recheck};
+use crate::domain::request_backoff::{RequestHistories, RequestHistory};
 use crate::domain::sightings::Sightings;
 use crate::domain::vain::{Patience, Vain};
 use jiff::Timestamp;
@@ -37,6 +39,7 @@ pub struct Memory {
     revoked: Mutex<HashMap<String, Vec<Named>>>,
     recheck: Mutex<HashMap<String, Recheck>>,
     vain: Mutex<Patience>,
+    requests: Mutex<RequestHistories>,
     kept: Mutex<HashMap<String, (i64, u64)>>,
     /// Namespace and name of each Secret with credentials that is watched.
     watched: Mutex<HashSet<(String, String)>>,
@@ -54,6 +57,7 @@ impl Default for Memory {
             revoked: Mutex::default(),
             recheck: Mutex::default(),
             vain: Mutex::default(),
+            requests: Mutex::default(),
             kept: Mutex::default(),
             watched: Mutex::default(),
         }
@@ -128,6 +132,11 @@ impl Memory {
         }
     }
 
+    /// The recent token requests of an object.
+    pub fn requests(&self, object: &Object, now: Timestamp) -> RequestHistory {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).of(object, now)
+    }
+
     /// Notes that the portal confirmed the revocation of a token of this object.
     pub fn note_revoked(&self, uid: &str, token: Named) {
         let mut all = lock(&self.revoked);
@@ -156,8 +165,9 @@ impl Memory {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
-    /// Notes what a pass that ended has tried in vain.
+    /// Notes what a pass that ended has tried in vain, and which tokens it requested.
     pub fn tried(&self, seen: &Observed) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).note(seen);
         if seen.recheck == Recheck::No {
             lock(&self.recheck).remove(&seen.object.uid);
         } else {
@@ -213,6 +223,7 @@ impl Memory {
         lock(&self.revoked).remove(uid);
         lock(&self.recheck).remove(uid);
         self.vain.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
         lock(&self.kept).remove(uid);
     }
 }

@@ -86,8 +86,9 @@ pub fn word(object: &dyn IssuerObject, leaving: &Leaving, ready: Option<&NotRead
         Leaving::Later(_) => "it is being deleted, and nobody uses it any more: it goes after a last audit of the portal, as soon as no late answer can come".to_owned(),
         Leaving::Unaudited((reason, fault)) => {
             let secrets = &object.status().map(|status| status.credentials_secrets.join(", ")).unwrap_or_default();
+            let maps = &object.status().map(|status| status.ca_config_maps.join(", ")).unwrap_or_default();
             let message = format!(
-                "it is being deleted, and waits for a last audit of its portal, for a token whose answer got lost may live there: {fault}. If the portal is gone for good, take the finalizer {FINALIZER} off this issuer and off the Secret with its credentials ({secrets}); see \"A portal is gone for good\" in docs/runbooks.md"
+                "it is being deleted, and waits for a last audit of its portal, for a token whose answer got lost may live there: {fault}. If the portal is gone for good, take the finalizer {FINALIZER} off this issuer, off the Secret with its credentials ({secrets}) and off the ConfigMaps with its CAs ({maps}); see \"A portal is gone for good\" in docs/runbooks.md"
             );
             return (*reason, message);
         }

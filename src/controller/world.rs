@@ -9,11 +9,12 @@ use crate::api::{
     RegistryToken, UpstreamRevocationPolicy,
 };
 use crate::domain::effect::Named;
-use crate::domain::marker::Attempt;
+use crate::domain::marker::{Attempt, hash};
 use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed, Recheck};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
 use crate::domain::recorded::recorded;
+use crate::domain::request_backoff::RequestHistory;
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -65,9 +66,11 @@ impl World {
             revoked: ctx.memory.revoked(&self.uid()),
             recheck: Recheck::No,
             edit_retry: None,
+            requests: RequestHistory::default(),
         };
         seen.recheck = ctx.memory.recheck(&self.uid(), seen.look_closer);
         seen.edit_retry = ctx.memory.edit_retry(&seen);
+        seen.requests = ctx.memory.requests(&seen.object, seen.now);
         seen.kept = self.kept(ctx, &seen);
         seen.vain = ctx.memory.in_vain(&seen);
         seen
@@ -220,6 +223,31 @@ fn gone(annotations: &BTreeMap<String, String>) -> Vec<String> {
 pub fn asked(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
     [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
         .into_iter()
-        .filter_map(|(annotation, key)| Some((key.to_owned(), annotations.get(annotation)?.clone())))
+        .filter_map(|(annotation, key)| Some((key.to_owned(), bounded(annotations.get(annotation)?))))
         .collect()
+}
+
+/// The longest value of an annotation that is kept and compared as it is, in bytes.
+const LONGEST_VALUE: usize = 256;
+
+/// A longer value counts as its hash, here and wherever it is written: it is only compared.
+fn bounded(value: &str) -> String {
+    if value.len() <= LONGEST_VALUE { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_of_an_annotation_counts_as_its_hash() {
+        let of = |value: String| {
+            let annotations = BTreeMap::from([(ROTATE_ANNOTATION.to_owned(), value)]);
+            asked(&annotations, ["rotate", "replace"]).remove("rotate").expect("asked for")
+        };
+        assert_eq!(of("x".repeat(LONGEST_VALUE)), "x".repeat(LONGEST_VALUE));
+        let (long, longer) = (of("x".repeat(140_000)), of("x".repeat(140_001)));
+        assert!(long.len() < 64 && long != longer, "{long}, {longer}");
+        assert_eq!(long, of("x".repeat(140_000)), "the same value asks once");
+    }
 }

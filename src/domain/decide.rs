@@ -15,6 +15,7 @@ use super::protection::protection;
 use super::pull_secret::{Ownership, SecretMeta};
 use super::recorded::{Recorded, recorded};
 use super::redate::ahead;
+use super::request_backoff::held_back;
 use super::vain::Deed;
 use crate::api::{REPLACE_ANNOTATION, Reason};
 use std::time::Duration;
@@ -287,10 +288,8 @@ fn attempt(seen: &Observed, facts: &IssuerFacts, errand: Errand) -> Action {
     if let Some(fault) = too_long(&seen.object, facts) {
         return Action::Wait(fault);
     }
-    // That a successor was refused says nothing of a token that pods are waiting for.
-    let successor = errand.cause.replaces_a_working_token();
-    match seen.in_vain(&Deed::Attempt).filter(|vain| successor || vain.fault.reason != Reason::LoginRefused) {
-        Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
+    match held_back(seen, errand.cause) {
+        Some((left, fault)) => Action::WaitFor(left, fault),
         None => Action::Attempt(errand),
     }
 }

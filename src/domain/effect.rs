@@ -105,12 +105,14 @@ pub enum Request {
     ReadSecret,
     /// Read the whole Secret past every cache.
     ReadContent,
+    /// Look up which field manager last wrote the Secret.
+    FindWriter,
     /// Read the issuer past every cache: may it be used, by this namespace?
     ReadIssuer,
     /// Put our finalizer on the object, or take it off.
     Finalizer(bool),
-    /// Try what a commit would be refused for, without writing.
-    TryCommit,
+    /// Try what the largest possible commit would be refused for, without writing.
+    TryCommit(Box<Stored>),
     /// Write to the Secret.
     Secret(Write),
     /// Write the status, guarded by the object's version.
@@ -152,6 +154,8 @@ pub enum Answer {
     Secret(Option<Box<SecretMeta>>),
     /// The whole Secret as it was read.
     Content(Option<Box<(SecretMeta, Content)>>),
+    /// The field manager that last wrote the Secret; none where that is not known.
+    Writer(Option<String>),
     /// Rows of the portal's list.
     Rows(Vec<Row>),
     /// A token, whose secret the driver keeps.

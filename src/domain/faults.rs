@@ -157,6 +157,33 @@ pub fn with_retry(fault: Fault) -> Fault {
     Fault { message: format!("{}. {RETRIED}", fault.message), ..fault }
 }
 
+/// An admission policy makes each new Secret immutable.
+#[must_use]
+pub fn created_immutable() -> Fault {
+    stalled(
+        Reason::SecretImmutable,
+        "an admission policy makes the Secret immutable when it is created, so no token could be stored in it, and none is requested: exempt this Secret from that policy, and delete it",
+    )
+}
+
+/// An admission policy gives each new Secret another type.
+#[must_use]
+pub fn created_with_another_type() -> Fault {
+    stalled(
+        Reason::SecretTypeWrong,
+        "an admission policy gives the Secret another type than kubernetes.io/dockerconfigjson when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
+    )
+}
+
+/// An admission policy takes away what the protocol stands on.
+#[must_use]
+pub fn changed_by_admission() -> Fault {
+    stalled(
+        Reason::SecretRefused,
+        "an admission policy changes the label registry-token.dev/owner, the owner reference or the annotations of the Secret when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
+    )
+}
+
 /// Somebody revoked the token in the portal, and it stays revoked.
 #[must_use]
 pub fn revoked_upstream(again: bool) -> Fault {

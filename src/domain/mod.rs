@@ -26,6 +26,7 @@ pub mod pull_secret;
 pub mod recorded;
 pub mod redate;
 pub mod release;
+pub mod request_backoff;
 pub mod roll_call;
 pub mod sightings;
 pub mod status;

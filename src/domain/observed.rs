@@ -5,6 +5,7 @@ use super::marker::{Attempt, IssuerTag, Marker, Nonce, hash};
 use super::object::Object;
 use super::pull_secret::{SecretMeta, Stored};
 use super::recorded::{Recorded, recorded};
+use super::request_backoff::RequestHistory;
 use super::token_mac::{Role, Seal, Subject};
 use super::vain::{Deed, Vain};
 use crate::api::{Reason, RecordedPortal};
@@ -46,6 +47,8 @@ pub struct Observed {
     pub revoked: Vec<Named>,
     /// The digest of what the portal made of a description that it did not keep as it was sent.
     pub kept: Option<u64>,
+    /// Its recent token requests, by which the next one may have to wait.
+    pub requests: RequestHistory,
 }
 
 impl Observed {

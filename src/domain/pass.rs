@@ -11,6 +11,7 @@ use super::recorded::recorded;
 use super::status::Fact;
 use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, recheck, revoke, settle, verify};
 use super::vain::Deed;
+use crate::api::Reason;
 use std::time::Duration;
 
 /// A pass that has not come to rest after so many actions goes on later.
@@ -39,6 +40,7 @@ enum Stage {
     ReadingObject,
     ReadingSecret,
     HoldingIssuer,
+    FindingWriter,
     Finalizer { put: bool },
     RestoringFinalizer,
     RestoringOwnership,
@@ -136,6 +138,7 @@ impl Pass {
                 self.go(flow, Some(Deed::Recover), Stage::Recover)
             }
             Stage::Attempt(state) => {
+                self.note_request(state.was_sent(&answer));
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Attempt), Stage::Attempt)
             }
@@ -167,6 +170,11 @@ impl Pass {
             Stage::Leave(state) => {
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Leave), Stage::Leave)
+            }
+            Stage::FindingWriter => {
+                let writer = if let Answer::Writer(writer) = answer { writer } else { None };
+                self.seen.requests.written_by(writer);
+                self.decide()
             }
             Stage::Redating | Stage::Confirming => match answer {
                 Answer::Object(Some(_)) => self.decide(),
@@ -231,7 +239,15 @@ impl Pass {
             Action::Rest => self.finish(Outcome::Rest),
             Action::RestFor(left) => self.finish(Outcome::RestFor(left)),
             Action::Wait(fault) => self.finish(Outcome::Failed(fault)),
-            Action::WaitFor(left, fault) => self.finish(Outcome::WaitFor(left, fault)),
+            Action::WaitFor(_, fault) if self.seen.requests.asks_for_writer(&fault) => {
+                self.ask(Request::FindWriter, Stage::FindingWriter)
+            }
+            Action::WaitFor(left, fault) => {
+                if fault.reason == Reason::SecretOverwritten {
+                    self.seen.requests.held_back();
+                }
+                self.finish(Outcome::WaitFor(left, fault))
+            }
             Action::Redate => match note(&self.seen, Fact::Redated) {
                 Some(request) => self.ask(request, Stage::Redating),
                 None => self.finish(Outcome::LookAgain),
@@ -294,13 +310,16 @@ impl Pass {
         }
     }
 
-    fn go<S>(self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
+    fn go<S>(mut self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
         match flow {
             Flow::Do(request, state) => self.ask(request, into(state)),
-            Flow::End(outcome) => match deed {
-                Some(deed) => self.failed(deed, outcome),
-                None => self.finish(outcome),
-            },
+            Flow::End(outcome) => {
+                let held = self.hold_next_request(outcome.clone());
+                match deed {
+                    Some(deed) => self.failed(deed, outcome, held),
+                    None => self.finish(held),
+                }
+            }
         }
     }
 }

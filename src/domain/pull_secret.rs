@@ -14,6 +14,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// The longest id or username of a token, in bytes.
+pub const LONGEST_NAME: usize = 256;
+/// The longest secret that a commit is tried with before it is requested, in bytes.
+pub const LONGEST_SECRET: usize = 4096;
+
 /// A request for a token that may be under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reservation {
@@ -159,6 +164,13 @@ pub struct Claimant<'a> {
     pub label_of_another: bool,
 }
 
+/// Only what the operator itself would write is read back: known keys, and values of a bounded length.
+fn known(mut errand: Errand) -> Errand {
+    let known = |key: &str| super::errand::KEYS.iter().any(|(known, _)| *known == key);
+    errand.handles.retain(|key, value| known(key) && value.len() <= LONGEST_NAME);
+    errand
+}
+
 impl SecretMeta {
     /// Reads metadata. What cannot be read counts as absent: annotations are anybody's to forge.
     #[must_use]
@@ -182,7 +194,8 @@ impl SecretMeta {
             None => recorded || (own_label && by_label),
         };
         let stored = text(STORED_ANNOTATION).and_then(Attempt::parse).zip(text(TOKEN_ID_ANNOTATION));
-        let errand = || text(HANDLES_ANNOTATION).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let errand =
+            || text(HANDLES_ANNOTATION).and_then(|json| serde_json::from_str(json).ok()).map(known).unwrap_or_default();
         Self {
             uid: raw.uid.to_owned(),
             resource_version: raw.resource_version.to_owned(),

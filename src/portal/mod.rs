@@ -114,6 +114,18 @@ pub trait Portal: Send + Sync {
         None
     }
 
+    /// The same for one namespace: what its requests provoked keeps no other waiting.
+    fn ailment_for(&self, namespace: &str) -> Option<Failure> {
+        let _ = namespace;
+        self.ailment()
+    }
+
+    /// Like [`Portal::request`], for an object in this namespace.
+    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> Answer<'a, IssuedToken> {
+        let _ = namespace;
+        self.request(description)
+    }
+
     /// Asks for a token with this description: one request that creates. A failure tells which token it made,
     /// where that is known and no list shows it.
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken>;

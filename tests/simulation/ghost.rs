@@ -43,6 +43,8 @@ pub struct Ghost {
     pub lied_to: (bool, bool),
     /// The portal refused a description, which stands until somebody writes another one.
     pub edit_refused: bool,
+    /// When each process last requested a token for an object, and what its user wanted then.
+    pub requested: BTreeMap<(String, String), (i64, String)>,
     pub violation: Option<String>,
 }
 

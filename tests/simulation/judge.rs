@@ -2,6 +2,7 @@
 //! operator wrote down about it.
 
 use super::ghost::Overlap;
+use super::operator::Running;
 use super::sight::see;
 use super::world::{World, at};
 use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
@@ -93,5 +94,23 @@ pub fn belongs(world: &mut World, uid: &str, token: &Named) {
     let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce)).cloned();
     if owner.as_deref() != Some(uid) {
         world.violate(format!("I10: {uid} had the token {id} edited or revoked, which belongs to {owner:?}"));
+    }
+}
+
+/// Seconds between two requests of one process for one object, while none of its tokens was stored.
+const BETWEEN_REQUESTS: i64 = 10;
+
+/// The brake: an object whose token was never stored gets no second one within ten seconds, whatever started the pass.
+/// A process that dies forgets, and what its user changes may end a wait.
+pub fn request(world: &mut World, holder: &str, running: &Running) {
+    let object = &running.pass.seen().object;
+    let wish = format!("{} {:?} {:?}", object.generation, object.asked, world.issuer.asked);
+    let key = (holder.to_owned(), running.uid.clone());
+    let former = world.ghost.requested.insert(key, (world.clock, wish.clone()));
+    let Some((since, wished)) = former.filter(|_| recorded(object).token.is_none()) else { return };
+    let soon = world.clock - since < BETWEEN_REQUESTS && wished == wish && !running.pass.seen().look_closer;
+    let stored = running.pass.seen().secret.as_ref().is_some_and(|secret| secret.stored.is_some());
+    if soon && !stored {
+        world.violate(format!("E16: a second token was requested {} s after the first", world.clock - since));
     }
 }

@@ -35,11 +35,12 @@ pub enum Mutant {
     TakesAMacOfAnotherObject,
     TakesAMacOfAnotherRole,
     LeavesTheFinalizerOff,
+    ForgetsItsRequests,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -62,6 +63,7 @@ impl Mutant {
         Self::TakesAMacOfAnotherObject,
         Self::TakesAMacOfAnotherRole,
         Self::LeavesTheFinalizerOff,
+        Self::ForgetsItsRequests,
     ];
 }
 

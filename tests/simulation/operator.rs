@@ -13,6 +13,7 @@ use registry_token_operator::domain::marker::Attempt;
 use registry_token_operator::domain::observed::{Listed, Observed, Recheck};
 use registry_token_operator::domain::pass::{End, Next, Pass};
 use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::request_backoff::{RequestHistories, RequestHistory};
 use registry_token_operator::domain::roll_call::{Evidence, RollCall};
 use registry_token_operator::domain::sightings::Sightings;
 use registry_token_operator::domain::vain::Patience;
@@ -76,6 +77,8 @@ pub struct Operator {
     pub revoked: BTreeMap<String, Vec<Named>>,
     /// Whether portal and registry are to be looked at.
     pub recheck: BTreeMap<String, Recheck>,
+    /// Which tokens it requested for each object.
+    pub requests: RequestHistories,
     /// How often it looked at an object as a whole when it was asked to.
     pub looked: BTreeMap<String, u32>,
 }
@@ -95,6 +98,7 @@ impl Operator {
             touched: BTreeMap::new(),
             attempts: 0,
             patience: Patience::default(),
+            requests: RequestHistories::default(),
             looked: BTreeMap::new(),
             revoked: BTreeMap::new(),
             recheck: BTreeMap::new(),
@@ -178,16 +182,19 @@ impl Operator {
             revoked: self.revoked.get(&object.uid).cloned().unwrap_or_default(),
             recheck: Recheck::No,
             edit_retry: None,
+            requests: RequestHistory::default(),
         };
         let asked = if seen.look_closer { Recheck::Asked } else { Recheck::No };
         seen.recheck =
             if seen.look_closer { asked } else { self.recheck.get(&object.uid).copied().unwrap_or_default() };
         seen.edit_retry = self.patience.edit_retry(&seen, time(world));
+        seen.requests = self.requests.of(&seen.object, seen.now);
         seen.vain = self.patience.left(&seen, time(world));
         let (pass, next) = Pass::begin(seen);
         if let Next::End(_) = next {
             self.patience.note(pass.seen(), time(world));
             self.recheck.insert(object.uid.clone(), pass.seen().recheck);
+            self.requests.note(pass.seen());
         }
         if let Next::Do(request) = next {
             self.passes[slot] = Some(Running {
@@ -221,6 +228,7 @@ impl Operator {
         mut running: Running,
         (pass, next): (Pass, Next),
         world: &World,
+        mutant: Option<Mutant>,
     ) -> Option<End> {
         running.pass = pass;
         match next {
@@ -232,6 +240,9 @@ impl Operator {
             Next::End(end) => {
                 self.patience.note(running.pass.seen(), time(world));
                 self.recheck.insert(running.uid.clone(), running.pass.seen().recheck);
+                if mutant != Some(Mutant::ForgetsItsRequests) {
+                    self.requests.note(running.pass.seen());
+                }
                 self.passes[slot] = None;
                 Some(end)
             }

@@ -41,12 +41,14 @@ pub fn outcomes(request: &Request) -> &'static [Outcome] {
             &[Fine, LostBefore]
         }
         Request::Secret(_) => &[Fine, LostAfter, LostBefore, Refused],
-        Request::TryCommit => &[Fine, Refused],
+        Request::TryCommit(_) => &[Fine, Refused],
         Request::Status(_) | Request::Finalizer(_) | Request::Revoke(_) => &[Fine, LostAfter, LostBefore, Refused],
         Request::Edit { .. } => &[Fine, LostAfter, LostBefore, Late, Refused],
         Request::Token { .. } => &[Fine, LostAfter, LostBefore, Late, Refused],
         Request::Find(_) => &[Fine, Lags, LostBefore],
-        Request::Room { .. } | Request::Pause(_) | Request::WakeIssuer | Request::WantAudit => &[Fine],
+        Request::Room { .. } | Request::FindWriter | Request::Pause(_) | Request::WakeIssuer | Request::WantAudit => {
+            &[Fine]
+        }
     }
 }
 
@@ -72,6 +74,7 @@ pub fn perform(
             turned_away(world, elsewhere).map_or(Answer::Done, Answer::Denied)
         }
         Request::Room { .. } | Request::Pause(_) | Request::WakeIssuer => Answer::Done,
+        Request::FindWriter => Answer::Writer(Some("somebody".to_owned())),
         Request::WantAudit => {
             operator.wants_audit = true;
             Answer::Done
@@ -93,8 +96,8 @@ pub fn perform(
             }
         }
         Request::Finalizer(wanted) => finalizer(world, running, slot, wanted, outcome, mutant),
-        Request::TryCommit if outcome == Outcome::Refused => Answer::Refused("quota".to_owned()),
-        Request::TryCommit => Answer::Done,
+        Request::TryCommit(_) if outcome == Outcome::Refused => Answer::Refused("quota".to_owned()),
+        Request::TryCommit(_) => Answer::Done,
         Request::Secret(write) => write_secret(world, operator, running, slot, &write, outcome, mutant),
         Request::Status(status) => write_status(world, running, slot, *status, outcome, mutant),
         Request::Token { description } => match ask(world, operator, running, &description, outcome) {

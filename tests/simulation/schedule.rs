@@ -263,6 +263,6 @@ impl State {
         let who = &mut self.operators[operator];
         let answer = perform(&mut self.world, who, slot, &mut running, outcome, self.mutant);
         let flow = running.pass.clone().step(answer, at(self.world.clock));
-        let _ = self.operators[operator].went(slot, running, flow, &self.world);
+        let _ = self.operators[operator].went(slot, running, flow, &self.world, self.mutant);
     }
 }

@@ -8,6 +8,7 @@ mod registry;
 mod seal;
 mod secret;
 mod secret_body;
+mod secret_writer;
 
 pub use portal::{SEND_WITHIN, row};
 
@@ -62,9 +63,10 @@ impl<'a> Hands<'a> {
             Request::ReadObject => self.read_object().await,
             Request::ReadSecret => self.read_secret().await,
             Request::ReadContent => self.read_content().await,
+            Request::FindWriter => self.find_writer().await,
             Request::ReadIssuer => self.read_issuer().await,
             Request::Finalizer(wanted) => self.finalizer(wanted).await,
-            Request::TryCommit => self.try_commit().await,
+            Request::TryCommit(stored) => self.try_commit(&stored).await,
             Request::Secret(write) => self.write_secret(&write).await,
             Request::Status(status) => self.write_status(*status).await,
             Request::Token { description } => self.request_token(&description).await,
@@ -97,7 +99,8 @@ impl<'a> Hands<'a> {
                 room = issuer.gate.prepare(self.haste, &namespace) => self.room = Some(room),
                 () = self.ctx.stop.cancelled() => return None,
             }
-            if let Some(failure) = issuer.portal.ailment().filter(|failure| failure.retry_after.is_some()) {
+            if let Some(failure) = issuer.portal.ailment_for(&namespace).filter(|failure| failure.retry_after.is_some())
+            {
                 self.room = None;
                 return Some(Answer::NotSent(waiting(failure.reason, failure.message)));
             }

@@ -28,7 +28,7 @@ impl Hands<'_> {
         if self.issuer_read.elapsed() > SEND_WITHIN {
             return Answer::Late;
         }
-        let answer = issuer.portal.request(description).await;
+        let answer = issuer.portal.request_for(&self.world.namespace(), description).await;
         drop(permit);
         self.room = None;
         self.touched();

@@ -6,11 +6,9 @@ use super::{Hands, seal, unanswered};
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::context::OPERATOR;
 use crate::controller::secrets;
-use crate::domain::cause::Errand;
-use crate::domain::dockerconfig::{self, DATA_KEY, EMPTY, SECRET_TYPE};
+use crate::domain::dockerconfig::{self, DATA_KEY, SECRET_TYPE};
 use crate::domain::effect::{Answer, Content, Write};
-use crate::domain::marker::Attempt;
-use crate::domain::pull_secret::{Origin, SecretMeta, Stored};
+use crate::domain::pull_secret::{LONGEST_NAME, LONGEST_SECRET, SecretMeta, Stored};
 use crate::domain::token_mac::Seal;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -95,7 +93,8 @@ impl Hands<'_> {
                 let secret = self.dress().new_secret(reservation);
                 let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
                 let created = self.world.secrets(self.ctx);
-                call("create the Secret", created.create(&params, &secret)).await.map(|secret| secret.metadata)
+                let created = call("create the Secret", created.create(&params, &secret)).await;
+                return self.created(created);
             }
             (_, None) => return Answer::Conflict,
             (Write::Reserve(reservation), Some(meta)) => {
@@ -110,6 +109,24 @@ impl Hands<'_> {
             (Write::RestoreOwnership, Some(meta)) => self.patch(&self.dress().restore_ownership(&meta), false).await,
         };
         self.written(written)
+    }
+
+    /// A Secret as it was created: admission may have made something else of it.
+    fn created(&mut self, created: Result<Secret, ClusterError>) -> Answer {
+        let secret = match created {
+            Ok(secret) => secret,
+            Err(error) => return unanswered(error),
+        };
+        let content = match (secret.type_.as_deref(), secret.immutable) {
+            (Some(SECRET_TYPE), None | Some(false)) => None,
+            (Some(SECRET_TYPE), Some(true)) => Some(Content::Immutable { holds: None }),
+            _ => Some(Content::WrongType),
+        };
+        let meta = self.now_holds(Some(secret.metadata));
+        match (content, meta) {
+            (Some(content), Some(meta)) => Answer::Content(Some(Box::new((*meta, content)))),
+            (_, meta) => Answer::Secret(meta),
+        }
     }
 
     fn written(&mut self, written: Result<ObjectMeta, ClusterError>) -> Answer {
@@ -128,33 +145,30 @@ impl Hands<'_> {
         Ok(written.metadata)
     }
 
-    /// What a commit would be refused for, before a token exists.
+    /// What a commit would be refused for, before a token exists: with the longest names and secret that it may have.
     ///
     /// Labels and annotations that are refused hold up no token: where the same commit succeeds without them, it is made
     /// without them.
-    pub(super) async fn try_commit(&mut self) -> Answer {
-        let Some(meta) = self.world.secret.clone() else { return Answer::Conflict };
+    pub(super) async fn try_commit(&mut self, stored: &Stored) -> Answer {
+        let (Some(issuer), Some(meta)) = (&self.world.issuer, self.world.secret.clone()) else {
+            return Answer::Conflict;
+        };
+        let (username, secret) = ("0".repeat(LONGEST_NAME), "0".repeat(LONGEST_SECRET));
+        let Ok(content) = dockerconfig::write(&issuer.hosts, &username, &secret) else { return Answer::Conflict };
         self.without_template = false;
-        let refusal = match self.dry_run_commit(&meta).await {
+        let refusal = match self.patch(&self.dress().commit(&meta, stored, &content), true).await {
             Ok(_) => return Answer::Done,
             Err(error @ ClusterError::Refused(..)) => error,
             Err(error) => return unanswered(error),
         };
         self.without_template = true;
-        match self.dry_run_commit(&meta).await {
+        match self.patch(&self.dress().commit(&meta, stored, &content), true).await {
             Ok(_) => Answer::Done,
             Err(_) => {
                 self.without_template = false;
                 unanswered(refusal)
             }
         }
-    }
-
-    async fn dry_run_commit(&self, meta: &ObjectMeta) -> Result<ObjectMeta, ClusterError> {
-        let attempt = Attempt::from_random(&[0; 16]);
-        let (errand, origin, seal) = (Errand::default(), Origin::default(), Seal::default());
-        let stored = Stored { attempt, id: "0".to_owned(), errand, origin, seal };
-        self.patch(&self.dress().commit(meta, &stored, EMPTY), true).await
     }
 
     async fn commit(&mut self, stored: &Stored, meta: &ObjectMeta) -> Answer {

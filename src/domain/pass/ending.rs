@@ -1,6 +1,7 @@
 //! How a pass ends: what is said, and when to look again.
 
 use super::{End, Next, Pass, Stage};
+use crate::domain::cause::Cause;
 use crate::domain::decide::works;
 use crate::domain::due::reported;
 use crate::domain::effect::Answer;
@@ -9,6 +10,7 @@ use crate::domain::fault::Fault;
 use crate::domain::faults::{finalizer_refused, refused};
 use crate::domain::observed::{Listed, Recheck};
 use crate::domain::recorded::recorded;
+use crate::domain::request_backoff::must_wait;
 use crate::domain::status::Fact;
 use crate::domain::step::{Flow, Outcome, failed, note, recheck, revoke};
 use crate::domain::vain::{Deed, Vain, concerns_one_action, lasts};
@@ -22,6 +24,7 @@ impl Pass {
         match outcome {
             Outcome::Again => self.decide(),
             Outcome::Stored => {
+                self.seen.requests.stored();
                 self.seen.shown = self.described.take();
                 self.decide()
             }
@@ -44,14 +47,33 @@ impl Pass {
         }
     }
 
+    /// Counts a request for a token that reached the portal, or may have.
+    pub(super) fn note_request(&mut self, was_sent: bool) {
+        if was_sent {
+            let mut requests = std::mem::take(&mut self.seen.requests);
+            requests.sent(&self.seen);
+            self.seen.requests = requests;
+        }
+    }
+
+    /// A request that gave no token that could be kept: the next one waits, and this says until when.
+    pub(super) fn hold_next_request(&mut self, outcome: Outcome) -> Outcome {
+        match &outcome {
+            Outcome::Failed(fault) if self.seen.requests.failed(fault) && !fault.stalled => {
+                must_wait(&self.seen, Cause::Lost).map_or(outcome, |wait| Outcome::WaitFor(wait.left, wait.fault))
+            }
+            _ => outcome,
+        }
+    }
+
     pub(super) fn tried(&mut self, vain: Vain) {
         self.seen.vain.retain(|former| former.deed != vain.deed);
         self.seen.vain.push(vain);
     }
 
     /// What an action came to. One that failed for a reason of its own holds up no other: it is noted, all else is done,
-    /// and then it is reported.
-    pub(super) fn failed(mut self, deed: Deed, outcome: Outcome) -> (Self, Next) {
+    /// and then it is reported. `held` is the outcome as it ends the pass, with the wait of the next token request.
+    pub(super) fn failed(mut self, deed: Deed, outcome: Outcome, held: Outcome) -> (Self, Next) {
         let (fault, left) = match &outcome {
             Outcome::Failed(fault) => (fault, None),
             Outcome::WaitFor(left, fault) => (fault, Some(*left)),
@@ -59,19 +81,23 @@ impl Pass {
                 self.tried(Vain::silent(deed, *left));
                 return self.finish(Outcome::Again);
             }
-            _ => return self.finish(outcome),
+            _ => return self.finish(held),
         };
         // A registry's failures are told from a portal's by who was asked.
         let registry = matches!(deed, Deed::Verify | Deed::ConfirmRevocation);
         // Of an object that goes, the way out is decided as a whole.
         let alone = deed != Deed::Leave && (registry || concerns_one_action(fault));
         if !alone && !lasts(fault) {
-            return self.finish(outcome);
+            return self.finish(held);
         }
         let vain = Vain::new(deed, fault.clone());
         let fault = vain.fault.clone();
         self.tried(Vain { left: left.unwrap_or(vain.left), ..vain });
-        self.finish(if alone { Outcome::Again } else { Outcome::Failed(fault) })
+        self.finish(match held {
+            _ if alone => Outcome::Again,
+            Outcome::WaitFor(..) => held,
+            _ => Outcome::Failed(fault),
+        })
     }
 
     /// What a look at portal and registry came to. It is done when it says something for certain.
@@ -90,7 +116,7 @@ impl Pass {
             Outcome::Failed(fault) if !concerns_one_action(fault) => {}
             _ => self.seen.recheck = Recheck::No,
         }
-        self.failed(Deed::ConfirmRevocation, outcome)
+        self.failed(Deed::ConfirmRevocation, outcome.clone(), outcome)
     }
 
     /// Finalizer, label or owner reference were put back, or could not be.

@@ -4,18 +4,19 @@
 mod back;
 mod keep;
 mod login;
+mod reserve;
 
 use self::back::Back;
 use self::login::heard;
 use super::{Flow, Outcome, failed, note};
 use crate::api::Reason;
 use crate::domain::cause::{Cause, Errand};
-use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict, Write};
+use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, wrong_type};
 use crate::domain::marker::Attempt;
 use crate::domain::observed::Observed;
-use crate::domain::pull_secret::{Ownership, Reservation, Stored};
+use crate::domain::pull_secret::{Ownership, Stored};
 use crate::domain::recorded::recorded;
 use crate::domain::status::Fact;
 use jiff::Timestamp;
@@ -23,9 +24,10 @@ use std::time::Duration;
 
 /// How often a write whose outcome is not clear is read and tried, before the next pass takes over.
 const TRIES: u8 = 5;
-/// How often a new token's id is looked up: a portal's list may lag a moment.
-const LOOK_UPS: u8 = 4;
-/// Between two of these.
+/// How often a new token's id is looked up: a portal's list may lag behind by seconds. The waits between double, to
+/// half a minute in all: the token's secret is at hand, and is lost if the token is given up.
+const LOOK_UPS: u8 = 7;
+/// The first of these waits.
 const MOMENT: Duration = Duration::from_millis(250);
 
 /// What an attempt remembers.
@@ -99,6 +101,18 @@ impl Attempting {
         Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, held, stage }
     }
 
+    /// Whether this answer means that a request for a token reached the portal, or may have. What an issuer as a whole
+    /// is refused does not count: its objects wait for it.
+    #[must_use]
+    pub fn was_sent(&self, answer: &Answer) -> bool {
+        self.stage == Stage::Asking
+            && match answer {
+                Answer::NotSent(_) | Answer::Late | Answer::Changed => false,
+                Answer::Denied(fault) => fault.reason == Reason::RequestRefused,
+                _ => true,
+            }
+    }
+
     fn at(self, request: Request, stage: Stage) -> Next {
         Flow::Do(request, Self { stage, ..self })
     }
@@ -128,7 +142,7 @@ impl Attempting {
                 },
                 other => Flow::End(failed(other)),
             },
-            Stage::Sounding => self.sounded(answer),
+            Stage::Sounding => self.sounded(seen, answer),
             Stage::Trying => match answer {
                 Answer::Done => self.reserve(seen),
                 Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
@@ -162,28 +176,6 @@ impl Attempting {
                 _ => Flow::End(Outcome::LookAgain),
             },
             Stage::Back(back) => self.retreat(seen, back, answer),
-        }
-    }
-
-    /// A token that could not be stored is not asked for: quota, admission, permissions and name
-    /// are proved first, by the creation or by a dry run of the commit.
-    fn prove(self, seen: &Observed) -> Next {
-        if seen.secret.is_some() { self.at(Request::ReadContent, Stage::Looking) } else { self.reserve(seen) }
-    }
-
-    fn reserve(self, seen: &Observed) -> Next {
-        let reservation = Reservation { attempt: self.attempt.clone(), holder: seen.holder.clone() };
-        let create = seen.secret.is_none();
-        self.at(Request::Secret(Write::Reserve(reservation)), Stage::Reserving { create })
-    }
-
-    fn reserved(self, create: bool, answer: Answer) -> Next {
-        match answer {
-            Answer::Secret(Some(_)) => self.at(Request::ReadIssuer, Stage::ReadingIssuer),
-            Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
-            // There is a Secret of that name that our cache does not show.
-            Answer::Conflict if create => self.at(Request::ReadSecret, Stage::Occupied),
-            other => Flow::End(failed(other)),
         }
     }
 
@@ -239,6 +231,12 @@ impl Attempting {
         }
     }
 
+    /// No answer is waited for that long: another operator would take the reservation for forgotten.
+    fn is_overdue(&self, seen: &Observed) -> bool {
+        let age = Duration::try_from(seen.now.duration_since(self.asked)).unwrap_or_default();
+        seen.facts().is_none_or(|facts| age >= facts.longest_answer)
+    }
+
     fn found(self, seen: &Observed, username: String, left: u8, answer: Answer) -> Next {
         let rows = match answer {
             Answer::Rows(rows) => rows,
@@ -247,8 +245,8 @@ impl Attempting {
         };
         match rows.into_iter().find(|row| row.token.username == username) {
             Some(row) => self.check(seen, row.token),
-            None if left > 0 => {
-                let wait = MOMENT * u32::from(LOOK_UPS - left + 1);
+            None if left > 0 && !self.is_overdue(seen) => {
+                let wait = MOMENT * 2_u32.pow(u32::from(LOOK_UPS.saturating_sub(left)));
                 self.at(Request::Pause(wait), Stage::Resting { username, left: left - 1 })
             }
             None => self.seek(Outcome::Failed(unanswered())),

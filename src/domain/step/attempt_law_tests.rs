@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::Reason;
-use crate::domain::effect::Row;
+use crate::domain::effect::{Row, Write};
 use crate::domain::observed::LoginMode;
 use crate::domain::pull_secret::{SecretMeta, Stored};
 use crate::domain::testing::{

@@ -1,6 +1,8 @@
 use super::*;
 use crate::api::Reason;
+use crate::domain::effect::Write;
 use crate::domain::observed::LoginMode;
+use crate::domain::pull_secret::{Reservation, SecretMeta};
 use crate::domain::testing::{
     World, at_rest, attempt, but, but_secret, errand, fault, mark, new, not_ready, now, of_issuer, row, tell,
 };
@@ -258,4 +260,63 @@ fn a_reservation_speaks_of_the_attempt_and_its_holder() {
     run(&mut world, Cause::Rotate);
     let wanted = Reservation { attempt: attempt(2), holder: crate::domain::testing::ME.into() };
     assert!(world.requests.contains(&Request::Secret(Write::Reserve(wanted))));
+}
+
+#[test]
+fn a_list_that_lags_by_seconds_costs_no_second_token() {
+    let none = || Answer::Rows(vec![]);
+    let mut world = (0..LOOK_UPS).fold(World::of(new()), |world, _| world.on("find mark", none()));
+    world.tells_id = false;
+    let begun = world.seen.now;
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    let waited = Duration::try_from(world.seen.now.duration_since(begun)).expect("a time");
+    assert!((Duration::from_secs(30)..Duration::from_secs(35)).contains(&waited), "{waited:?}");
+    let mut short = World::of(new());
+    of_issuer(&mut short.seen, |facts| facts.longest_answer = Duration::from_secs(3));
+    for _ in 0..5 {
+        short = short.on("find mark", none());
+    }
+    short.tells_id = false;
+    assert_eq!(reason(&run(&mut short, Cause::First)), Some(Reason::RequestUnanswered), "no longer than an answer");
+}
+
+#[test]
+fn what_admission_made_of_a_new_secret_is_seen_before_a_token_exists() {
+    let reserved = || SecretMeta {
+        reservation: crate::domain::testing::reserved(2, crate::domain::testing::ME),
+        ..crate::domain::testing::empty_secret()
+    };
+    let content = |content| Answer::Content(Some(Box::new((reserved(), content))));
+    let created = |meta| Answer::Secret(Some(Box::new(meta)));
+    for (answer, expected) in [
+        (content(Content::Immutable { holds: None }), Reason::SecretImmutable),
+        (content(Content::WrongType), Reason::SecretTypeWrong),
+        (created(SecretMeta { tied: false, ..reserved() }), Reason::SecretRefused),
+        (created(SecretMeta { reservation: None, ..reserved() }), Reason::SecretRefused),
+    ] {
+        let mut world = World::of(new()).on("reserve", answer.clone());
+        assert_eq!(reason(&run(&mut world, Cause::First)), Some(expected), "{answer:?}");
+        assert_eq!(world.asked, ["reserve", "drop"], "no token is requested, and the reservation goes");
+    }
+    let mut world = World::of(new()).on("reserve", created(reserved()));
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+}
+
+#[test]
+fn the_dry_run_is_the_largest_commit_that_there_may_be() {
+    let mut world = World::of(at_rest());
+    let handles = [("rotate".to_owned(), "x".repeat(256))].into();
+    let begun = begin(&world.seen, Errand { cause: Cause::Rotate, handles });
+    world.run(begun, Attempting::step);
+    let (mut tried, mut committed) = (None, None);
+    for request in &world.requests {
+        match request {
+            Request::TryCommit(stored) => tried = Some((**stored).clone()),
+            Request::Secret(Write::Commit(stored)) => committed = Some(stored.clone()),
+            _ => {}
+        }
+    }
+    let (tried, committed) = (tried.expect("tried"), committed.expect("committed"));
+    assert_eq!((tried.errand, tried.attempt), (committed.errand, committed.attempt), "just what is written later");
+    assert!(tried.id.len() == 256 && tried.origin.to_string().len() >= committed.origin.to_string().len());
 }

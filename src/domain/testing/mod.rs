@@ -14,6 +14,7 @@ use super::marker::{Attempt, IssuerTag, Marker, Nonce};
 use super::object::{Object, Rotation};
 use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
 use super::pull_secret::{Origin, Ownership, Reservation, SecretMeta, Stored};
+use super::request_backoff::RequestHistory;
 use super::status::{Fact, Saying, next};
 use super::token_mac::{MacKeys, Role, Seal, Subject};
 use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
@@ -233,6 +234,7 @@ pub fn new() -> Observed {
         revoked: vec![],
         recheck: crate::domain::observed::Recheck::No,
         edit_retry: None,
+        requests: RequestHistory::default(),
     }
 }
 

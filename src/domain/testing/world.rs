@@ -169,6 +169,7 @@ impl World {
             Request::ReadContent => {
                 Answer::Content(self.seen.secret.clone().map(|meta| Box::new((meta, self.content.clone()))))
             }
+            Request::FindWriter => Answer::Writer(Some("kubectl-edit".to_owned())),
             Request::Finalizer(on) => {
                 self.seen.object.finalizer = on;
                 self.object()
@@ -208,7 +209,7 @@ impl World {
             }
             Request::Room { .. }
             | Request::ReadIssuer
-            | Request::TryCommit
+            | Request::TryCommit(_)
             | Request::WakeIssuer
             | Request::WantAudit => Answer::Done,
         }

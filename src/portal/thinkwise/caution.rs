@@ -3,6 +3,7 @@
 use super::Failure;
 use super::interface::{IdSource, Interface, Source};
 use crate::portal::{IssuedToken, Sent, TokenMade};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,9 +13,24 @@ const FIRST: Duration = Duration::from_secs(10);
 /// At most.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Remembers it. What is wrong is mostly a name in the spec, and a changed spec makes a new client.
+/// From so many namespaces on that got such answers, and nobody another one, it is the issuer's fault and not theirs.
+const NAMESPACES: usize = 3;
+
+/// Remembers it, for each namespace: what one of them provokes keeps no other waiting. What is wrong is mostly a name
+/// in the spec, and a changed spec makes a new client.
 #[derive(Default)]
-pub(super) struct Caution(Mutex<Option<Ailing>>);
+pub(super) struct Caution(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    namespaces: BTreeMap<String, Ailing>,
+    /// Of all namespaces.
+    issuer: Option<Ailing>,
+    /// Namespaces with such answers since the last token.
+    failing: BTreeSet<String>,
+    /// Some namespace got a token.
+    well: bool,
+}
 
 struct Ailing {
     message: String,
@@ -26,6 +42,21 @@ struct Ailing {
 }
 
 impl Ailing {
+    fn new(failure: &Failure, wait: Duration) -> Self {
+        let message = format!(
+            "{}. Each such answer makes a token that nobody can use, so none is requested for now: a changed spec or changed credentials are tried at once, the same ones ever more rarely",
+            failure.message
+        );
+        Self { message, reason: failure.reason, wait, until: Instant::now() + wait, tried: false }
+    }
+
+    /// Of several answers that were under way at once the first counts.
+    fn again(&mut self, failure: &Failure) {
+        if self.tried {
+            *self = Self::new(failure, (self.wait * 2).min(LONGEST));
+        }
+    }
+
     fn told(&self) -> Failure {
         let left = self.until.saturating_duration_since(Instant::now());
         let retry_after = (!left.is_zero()).then_some(left);
@@ -34,22 +65,31 @@ impl Ailing {
 }
 
 impl Caution {
-    fn state(&self) -> MutexGuard<'_, Option<Ailing>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong, and how long no token is asked for, if that is not over.
+    /// What is wrong with the issuer: it holds for all namespaces, or nobody has got a token yet.
     pub(super) fn ailment(&self) -> Option<Failure> {
-        self.state().as_ref().map(Ailing::told)
+        let state = self.state();
+        let first = || state.namespaces.values().next().filter(|_| !state.well);
+        state.issuer.as_ref().or_else(first).map(Ailing::told)
+    }
+
+    /// What is wrong for this namespace, and how long no token is requested, if that is not over.
+    pub(super) fn ailment_for(&self, namespace: &str) -> Option<Failure> {
+        let state = self.state();
+        state.issuer.as_ref().or_else(|| state.namespaces.get(namespace)).map(Ailing::told)
     }
 
     /// Leave to ask for a token: none before the time has come, and then for one request.
     ///
     /// # Errors
     /// `Sent::No`, with what is wrong.
-    pub(super) fn leave(&self) -> Result<(), Failure> {
+    pub(super) fn leave(&self, namespace: &str) -> Result<(), Failure> {
         let mut state = self.state();
-        let Some(ailing) = state.as_mut() else { return Ok(()) };
+        let State { namespaces, issuer, .. } = &mut *state;
+        let Some(ailing) = issuer.as_mut().or_else(|| namespaces.get_mut(namespace)) else { return Ok(()) };
         let failure = ailing.told();
         if failure.retry_after.is_some() {
             // To whoever asks the portal something else this says nothing.
@@ -61,24 +101,24 @@ impl Caution {
     }
 
     /// An answer was complete and held no token.
-    pub(super) fn ailing(&self, failure: &Failure) {
+    pub(super) fn ailing(&self, namespace: &str, failure: &Failure) {
         let mut state = self.state();
-        let wait = match state.as_ref() {
-            None => FIRST,
-            // Of several that were under way at once the first counts.
-            Some(ailing) if !ailing.tried => return,
-            Some(ailing) => (ailing.wait * 2).min(LONGEST),
-        };
-        let message = format!(
-            "{}. Each such answer makes a token that nobody can use, so none is requested for now: a changed spec or changed credentials are tried at once, the same ones ever more rarely",
-            failure.message
-        );
-        *state = Some(Ailing { message, reason: failure.reason, wait, until: Instant::now() + wait, tried: false });
+        state.failing.insert(namespace.to_owned());
+        let own = state.namespaces.entry(namespace.to_owned());
+        own.and_modify(|ailing| ailing.again(failure)).or_insert_with(|| Ailing::new(failure, FIRST));
+        if let Some(issuer) = state.issuer.as_mut() {
+            issuer.again(failure);
+        } else if state.failing.len() >= NAMESPACES {
+            state.issuer = Some(Ailing::new(failure, FIRST));
+        }
     }
 
     /// An answer held a token.
-    pub(super) fn well(&self) {
-        *self.state() = None;
+    pub(super) fn well(&self, namespace: &str) {
+        let mut state = self.state();
+        state.namespaces.remove(namespace);
+        state.failing.clear();
+        (state.issuer, state.well) = (None, true);
     }
 }
 
@@ -108,4 +148,45 @@ pub(super) fn nameable(interface: &Interface, token: IssuedToken) -> Result<Issu
         return Err(super::wire::lacks("id", field));
     }
     Ok(IssuedToken { id: Some(token.username.clone()), ..token })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reason;
+
+    fn useless() -> Failure {
+        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, "the answer lacks the secret")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_namespace_provokes_keeps_no_other_waiting() {
+        let caution = Caution::default();
+        caution.well("good");
+        for _ in 0..20 {
+            if caution.leave("bad").is_ok() {
+                caution.ailing("bad", &useless());
+            }
+        }
+        assert!(caution.leave("bad").is_err() && caution.ailment_for("bad").is_some());
+        assert!(caution.leave("good").is_ok() && caution.leave("new").is_ok());
+        assert!(caution.ailment_for("good").is_none() && caution.ailment().is_none(), "the issuer is well");
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert!(caution.leave("bad").is_ok(), "one try");
+        assert!(caution.leave("bad").is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_several_namespaces_meet_is_the_issuers_until_one_gets_a_token() {
+        let caution = Caution::default();
+        for namespace in ["a", "b", "c"] {
+            caution.leave(namespace).expect("its first try");
+            caution.ailing(namespace, &useless());
+        }
+        assert!(caution.leave("d").is_err() && caution.ailment().is_some());
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert!(caution.leave("d").is_ok() && caution.leave("e").is_err(), "one try for all");
+        caution.well("d");
+        assert!(caution.leave("e").is_ok() && caution.ailment().is_none());
+    }
 }

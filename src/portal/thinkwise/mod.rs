@@ -221,8 +221,16 @@ impl Portal for ThinkwisePortal {
         self.caution.ailment()
     }
 
+    fn ailment_for(&self, namespace: &str) -> Option<Failure> {
+        self.caution.ailment_for(namespace)
+    }
+
+    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> Answer<'a, IssuedToken> {
+        Box::pin(self.request_token(namespace, description))
+    }
+
     fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken> {
-        Box::pin(self.request_token(description))
+        self.request_for("", description)
     }
 
     fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> Answer<'a, ()> {

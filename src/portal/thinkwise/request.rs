@@ -42,11 +42,11 @@ impl Marking {
 }
 
 impl ThinkwisePortal {
-    pub(super) async fn request_token(&self, description: &str) -> Result<IssuedToken, Failure> {
+    pub(super) async fn request_token(&self, namespace: &str, description: &str) -> Result<IssuedToken, Failure> {
         let deadline = self.http.deadline();
         let known = self.known(deadline).await?;
-        self.caution.leave()?;
-        let token = self.ask(&known, description, deadline).await.inspect_err(|failure| {
+        self.caution.leave(namespace)?;
+        let token = self.ask(&known, namespace, description, deadline).await.inspect_err(|failure| {
             if failure.sent == Sent::Perhaps {
                 self.marking.set(None);
             }
@@ -54,7 +54,13 @@ impl ThinkwisePortal {
         self.proved(&known, token, description, deadline).await
     }
 
-    async fn ask(&self, known: &Known, description: &str, deadline: Instant) -> Result<IssuedToken, Failure> {
+    async fn ask(
+        &self,
+        known: &Known,
+        namespace: &str,
+        description: &str,
+        deadline: Instant,
+    ) -> Result<IssuedToken, Failure> {
         let course = Course::new(known, &known.interface.request, deadline);
         let ran = self.run(&course, &Values { description: Some(description), token: None }).await?;
         let status = ran.response.status();
@@ -82,10 +88,10 @@ impl ThinkwisePortal {
             Err(failure) => Err(failure),
         };
         match &end {
-            Ok(_) => self.caution.well(),
+            Ok(_) => self.caution.well(namespace),
             Err(failure) if is_complete => {
                 self.doubt(failure);
-                self.caution.ailing(failure);
+                self.caution.ailing(namespace, failure);
             }
             Err(_) => {}
         }

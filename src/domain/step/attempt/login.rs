@@ -38,13 +38,13 @@ impl Attempting {
         if self.errand.cause.replaces_a_working_token() && mode(seen) == LoginMode::Required {
             return self.at(Request::LogIn, Stage::Sounding);
         }
-        self.at(Request::TryCommit, Stage::Trying)
+        self.try_commit(seen)
     }
 
-    pub(super) fn sounded(self, answer: Answer) -> Next {
+    pub(super) fn sounded(self, seen: &Observed, answer: Answer) -> Next {
         match heard(answer) {
             // A refusal is about the old token: one more reason for the new one.
-            Verdict::Accepted | Verdict::Refused(_) | Verdict::NotAsked => self.at(Request::TryCommit, Stage::Trying),
+            Verdict::Accepted | Verdict::Refused(_) | Verdict::NotAsked => self.try_commit(seen),
             Verdict::Unknown(why) => Flow::End(Outcome::Failed(waiting(
                 as_attempted(why.reason),
                 format!(

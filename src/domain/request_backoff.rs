@@ -1,0 +1,263 @@
+//! The brake on token requests. A portal shows a secret once, so a loop that requests and loses tokens fills the
+//! portal's list and never ends by itself. Each object keeps a short history of its requests; from it follows how
+//! long the next request waits, and what the condition says meanwhile.
+
+use super::cause::Cause;
+use super::conditions::find;
+use super::fault::Fault;
+use super::faults::unanswered;
+use super::marker::hash;
+use super::object::Object;
+use super::observed::Observed;
+use super::vain::Deed;
+use crate::api::{ConditionType, Reason};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The first wait. It doubles with each further request.
+pub const FIRST: Duration = Duration::from_secs(10);
+/// The longest wait.
+pub const LONGEST: Duration = Duration::from_hours(1);
+/// The longest wait after a request that the portal rejected: no token came of it.
+pub const LONGEST_AFTER_REJECTION: Duration = Duration::from_mins(10);
+/// A token that was kept for so long is good: what went wrong before no longer counts. Shorter than the shortest
+/// rotation interval.
+pub const KEPT: Duration = Duration::from_mins(30);
+/// How many tokens count as lost to another writer when a new process finds that said: the next waits 160 s.
+const COUNT_AFTER_RESTART: u32 = 6;
+/// How often a change of the spec or of an annotation ends a wait. More edits than this wait like everything else.
+pub const SKIPS: u8 = 3;
+
+/// What came of an object's last request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Outcome {
+    /// It is not known to have given a token that was kept.
+    #[default]
+    Open,
+    /// Its token was stored.
+    Stored,
+    /// Its token was not stored, or there was none.
+    Failed(Fault),
+}
+
+/// The requests of one object since its last good token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestHistory {
+    /// How many there were.
+    count: u32,
+    /// The token of one of them was stored.
+    stored_one: bool,
+    /// When the last one was sent.
+    last: Option<Timestamp>,
+    outcome: Outcome,
+    /// The stored token was lost, and its successor has to wait.
+    lost: bool,
+    /// What the user asked for when the last one was sent: a hash.
+    wish: String,
+    /// How often a changed wish ended a wait.
+    skips: u8,
+    /// The field manager that last wrote the Secret, once it was looked up; empty where nobody is named.
+    writer: Option<String>,
+}
+
+/// A request that has to wait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// For how long.
+    pub left: Duration,
+    /// What the condition says.
+    pub fault: Fault,
+}
+
+impl RequestHistory {
+    /// The history as it counts now: a good token ends it, and no request lies in the future.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.last = self.last.map(|last| last.min(now));
+        let kept = self.outcome == Outcome::Stored && !self.lost && self.age(now) >= KEPT;
+        if kept || self.age(now) >= LONGEST * 2 { Self::default() } else { self }
+    }
+
+    /// What a process that has just started knows: when the current token was requested, and whether a condition says
+    /// that the last requests gave none to keep. So a restart shortens a wait, and does not end it.
+    fn from_status(object: &Object, now: Timestamp) -> Self {
+        let Some(status) = object.own_status() else { return Self::default() };
+        let is_said = |reason: Reason| {
+            let ready = find(&status.conditions, ConditionType::Ready);
+            ready.is_some_and(|ready| ready.status == "False" && ready.reason == reason.to_string())
+        };
+        if is_said(Reason::RequestUnanswered) || is_said(Reason::RequestBackoff) {
+            let outcome = Outcome::Failed(unanswered());
+            return Self { count: 1, last: Some(now), outcome, ..Self::default() };
+        }
+        let Some(token) = &status.token else { return Self::default() };
+        let lost = is_said(Reason::SecretOverwritten);
+        let count = if lost { COUNT_AFTER_RESTART } else { 1 };
+        let last = Some(token.request_time.0);
+        Self { count, stored_one: true, last, outcome: Outcome::Stored, lost, ..Self::default() }
+    }
+
+    fn age(&self, now: Timestamp) -> Duration {
+        self.last.and_then(|last| Duration::try_from(now.duration_since(last)).ok()).unwrap_or_default()
+    }
+
+    /// The loss of a first stored token is repaired at once. Everything else that needs one more request counts.
+    fn wait(&self) -> Duration {
+        let wasted = self.count.saturating_sub(u32::from(self.stored_one));
+        let Some(doublings) = wasted.checked_sub(1) else { return Duration::ZERO };
+        let rejected = matches!(&self.outcome, Outcome::Failed(fault) if fault.reason == Reason::RequestRefused);
+        let longest = if rejected { LONGEST_AFTER_REJECTION } else { LONGEST };
+        FIRST.saturating_mul(1_u32.checked_shl(doublings.min(10)).unwrap_or(u32::MAX)).min(longest)
+    }
+
+    fn left(&self, now: Timestamp) -> Duration {
+        if self.last.is_some() { self.wait().saturating_sub(self.age(now)) } else { Duration::ZERO }
+    }
+
+    /// A process that has just started knows no former wish: to it nothing has changed.
+    fn is_wish_changed(&self, seen: &Observed) -> bool {
+        !self.wish.is_empty() && self.wish != wish(seen)
+    }
+
+    /// A request was sent, or may have been.
+    pub fn sent(&mut self, seen: &Observed) {
+        if !self.left(seen.now).is_zero() {
+            self.skips = self.skips.saturating_add(1);
+        }
+        self.count = self.count.saturating_add(1);
+        (self.last, self.wish) = (Some(seen.now), wish(seen));
+        (self.outcome, self.lost, self.writer) = (Outcome::Open, false, None);
+    }
+
+    /// The token of the last request was stored.
+    pub fn stored(&mut self) {
+        (self.outcome, self.stored_one) = (Outcome::Stored, true);
+    }
+
+    /// The last request gave no token that was stored.
+    ///
+    /// False where the fault is not about a request: nothing was sent since the outcome of the last one is known.
+    pub fn failed(&mut self, fault: &Fault) -> bool {
+        let open = self.last.is_some() && self.outcome == Outcome::Open;
+        if open {
+            self.outcome = Outcome::Failed(fault.clone());
+        }
+        open
+    }
+
+    /// The next request had to wait: a token that was stored did not last.
+    pub fn held_back(&mut self) {
+        self.lost = true;
+    }
+
+    /// Whether the Secret's last writer is to be looked up, for the condition to name it.
+    #[must_use]
+    pub fn asks_for_writer(&self, fault: &Fault) -> bool {
+        fault.reason == Reason::SecretOverwritten && self.writer.is_none()
+    }
+
+    /// Notes the Secret's last writer.
+    pub fn written_by(&mut self, writer: Option<String>) {
+        self.writer = Some(writer.unwrap_or_default());
+    }
+
+    fn fault(&self, cause: Cause) -> Fault {
+        let next = self.last.and_then(|last| last.checked_add(self.wait()).ok()).unwrap_or(Timestamp::MAX);
+        let next = Timestamp::from_second(next.as_second()).unwrap_or(next);
+        let count = self.count;
+        match &self.outcome {
+            Outcome::Failed(fault) => {
+                let message = format!(
+                    "{}. Requests that gave no token to keep: {count}. The next one is made at {next}; each further one waits twice as long, up to an hour",
+                    fault.message.trim_end_matches('.')
+                );
+                Fault { message, ..fault.clone() }
+            }
+            Outcome::Stored if !cause.replaces_a_working_token() => {
+                let writer = match self.writer.as_deref() {
+                    Some(name) if !name.is_empty() => format!("{name:?} (its field manager) wrote it last"),
+                    _ => {
+                        "see who writes or deletes it with kubectl get secret -o yaml --show-managed-fields".to_owned()
+                    }
+                };
+                let message = format!(
+                    "the Secret is changed or deleted again and again: {writer}. Have that writer leave this Secret alone, or use another spec.secret.name. Tokens requested meanwhile: {count}. The next one is requested at {next}; each further one waits twice as long, up to an hour"
+                );
+                Fault { reason: Reason::SecretOverwritten, message, stalled: true }
+            }
+            Outcome::Stored | Outcome::Open => {
+                let message = format!(
+                    "tokens requested for this object within a short time: {count}. The next one is requested at {next}; each further one waits twice as long, up to an hour"
+                );
+                Fault { reason: Reason::RequestBackoff, message, stalled: false }
+            }
+        }
+    }
+}
+
+/// Whether a request for this cause has to wait. The only place where the brake is checked: whatever started the
+/// pass makes no difference.
+#[must_use]
+pub fn must_wait(seen: &Observed, cause: Cause) -> Option<Wait> {
+    let history = &seen.requests;
+    let left = history.left(seen.now);
+    let skips = history.skips < SKIPS && (seen.look_closer || history.is_wish_changed(seen));
+    (!left.is_zero() && !skips).then(|| Wait { left, fault: history.fault(cause) })
+}
+
+/// Whether a request for this cause waits: for the brake, or because the portal rejected the last one and nothing has
+/// changed since.
+#[must_use]
+pub fn held_back(seen: &Observed, cause: Cause) -> Option<(Duration, Fault)> {
+    // A rejected successor says nothing about a token that pods are waiting for.
+    let successor = cause.replaces_a_working_token();
+    let rejected = seen.in_vain(&Deed::Attempt).filter(|vain| successor || vain.fault.reason != Reason::LoginRefused);
+    let wait = must_wait(seen, cause).map(|wait| (wait.left, wait.fault));
+    let rejected = rejected.map(|vain| (vain.left, vain.fault.clone()));
+    match (rejected, wait) {
+        (Some(rejected), Some(wait)) if wait.0 > rejected.0 => Some(wait),
+        (rejected, wait) => rejected.or(wait),
+    }
+}
+
+/// A hash of what a user may change to have a token requested at once: the spec and the annotations of the object and
+/// of its issuer, and the issuer's credentials.
+fn wish(seen: &Observed) -> String {
+    let inputs = seen.facts().map(|facts| facts.inputs);
+    let generation = format!("{} {inputs:?}", seen.object.generation);
+    let issuer = seen.facts().map(|facts| &facts.asked);
+    let asked = seen.object.asked.iter().chain(issuer.into_iter().flatten());
+    let parts: Vec<&str> = asked.flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+    hash(&[&[generation.as_str()], parts.as_slice()].concat(), 16)
+}
+
+/// The histories of all objects, by UID. They are kept in memory; after a restart, status stands in for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestHistories(BTreeMap<String, RequestHistory>);
+
+impl RequestHistories {
+    /// The history of an object, as it counts now. Of one that is not known here, status says what it can.
+    #[must_use]
+    pub fn of(&self, object: &Object, now: Timestamp) -> RequestHistory {
+        self.0.get(&object.uid).cloned().unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
+    }
+
+    /// Keeps what a pass that ended knows.
+    pub fn note(&mut self, seen: &Observed) {
+        if seen.requests == RequestHistory::default() {
+            self.0.remove(&seen.object.uid);
+        } else {
+            self.0.insert(seen.object.uid.clone(), seen.requests.clone());
+        }
+    }
+
+    /// The object is gone.
+    pub fn forget(&mut self, uid: &str) {
+        self.0.remove(uid);
+    }
+}
+
+#[cfg(test)]
+#[path = "request_backoff_tests.rs"]
+mod tests;

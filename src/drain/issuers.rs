@@ -1,0 +1,51 @@
+//! Takes the finalizer off an issuer that nothing uses any more, and off what it protected.
+
+use super::left::{Kind, Left};
+use crate::api::{ClusterTokenIssuer, FINALIZER, TokenIssuer};
+use crate::kube_api::Objects;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Patch, PatchParams};
+use kube::core::PartialObjectMeta;
+use kube::{Client, Error, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+
+/// Releases an issuer without its last audit: credentials and CA first, so that none keeps the finalizer.
+pub(super) async fn release(client: &Client, operator: &str, issuer: &Left) -> Result<(), Error> {
+    let namespace = if issuer.kind == Kind::ClusterIssuer { operator } else { issuer.namespace() };
+    let (secrets, maps) = issuer.protected();
+    for name in secrets {
+        unprotect(&Objects::<Secret>::namespaced(client.clone(), namespace), name).await?;
+    }
+    for name in maps {
+        unprotect(&Objects::<ConfigMap>::namespaced(client.clone(), namespace), name).await?;
+    }
+    let client = client.clone();
+    println!("{issuer}: released without a last audit of its portal");
+    match issuer.kind {
+        Kind::ClusterIssuer => unprotect(&Objects::<ClusterTokenIssuer>::all(client), issuer.name()).await,
+        Kind::Issuer => unprotect(&Objects::<TokenIssuer>::namespaced(client, issuer.namespace()), issuer.name()).await,
+        Kind::Token => Ok(()),
+    }
+}
+
+async fn unprotect<K>(objects: &Objects<K>, name: &str) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let Some(found) = objects.get_metadata_opt(name).await? else { return Ok(()) };
+    let Some(body) = without_finalizer(&found) else { return Ok(()) };
+    match objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body)).await {
+        // It went, or was written meanwhile: the next round looks again.
+        Err(Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
+        done => done.map(drop),
+    }
+}
+
+fn without_finalizer<K: Resource<DynamicType = ()>>(found: &PartialObjectMeta<K>) -> Option<serde_json::Value> {
+    let present = found.finalizers();
+    let others: Vec<&String> = present.iter().filter(|one| *one != FINALIZER).collect();
+    let changed = others.len() != present.len();
+    changed.then(|| json!({"metadata": {"resourceVersion": found.resource_version(), "finalizers": others}}))
+}

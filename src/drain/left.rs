@@ -1,0 +1,176 @@
+//! What is still there, in types of just the fields that are used: no odd object keeps the others from being listed.
+
+use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
+use crate::cli::Policy;
+use crate::text::clean;
+use kube::api::ListParams;
+use kube::core::Request;
+use kube::{Client, Error, Resource};
+use serde::Deserialize;
+use std::fmt;
+
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+
+/// What kind of object it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Token,
+    Issuer,
+    ClusterIssuer,
+}
+
+#[derive(Debug, Deserialize)]
+struct List {
+    #[serde(default)]
+    metadata: ListMeta,
+    items: Vec<Object>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ListMeta {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Object {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    deletion_timestamp: Option<String>,
+    #[serde(default)]
+    finalizers: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    #[serde(default)]
+    deletion_policy: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    #[serde(default)]
+    conditions: Vec<Condition>,
+    #[serde(default)]
+    credentials_secrets: Vec<String>,
+    #[serde(default)]
+    ca_config_maps: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// One object that is still there.
+#[derive(Clone, Debug)]
+pub(super) struct Left {
+    pub(super) kind: Kind,
+    object: Object,
+}
+
+impl Left {
+    pub(super) fn name(&self) -> &str {
+        &self.object.metadata.name
+    }
+
+    /// Empty for a `ClusterTokenIssuer`.
+    pub(super) fn namespace(&self) -> &str {
+        &self.object.metadata.namespace
+    }
+
+    pub(super) const fn is_deleting(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some()
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        match self.object.spec.deletion_policy.as_deref() {
+            Some("Orphan") => Policy::Orphan,
+            _ => Policy::Revoke,
+        }
+    }
+
+    /// The Secrets and ConfigMaps that carry the finalizer for this issuer.
+    pub(super) fn protected(&self) -> (&[String], &[String]) {
+        (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
+    }
+
+    /// What its condition says while it is not done.
+    pub(super) fn waits_for(&self) -> String {
+        let said = self.object.status.conditions.iter().find(|one| one.kind == "Ready" && one.status != "True");
+        said.map(|one| format!("{}: {}", one.reason, clean(&one.message))).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Token => "RegistryToken",
+            Kind::Issuer => "TokenIssuer",
+            Kind::ClusterIssuer => "ClusterTokenIssuer",
+        };
+        let slash = if self.namespace().is_empty() { "" } else { "/" };
+        let why = self.waits_for();
+        let others = self.object.metadata.finalizers.iter().filter(|one| *one != FINALIZER).cloned();
+        let others: Vec<String> = others.collect();
+        write!(f, "{kind} {}{slash}{}", self.namespace(), self.name())?;
+        if !why.is_empty() {
+            write!(f, ": {why}")?;
+        }
+        if others.is_empty() { Ok(()) } else { write!(f, "; finalizers of others: {}", others.join(", ")) }
+    }
+}
+
+/// Parses one page; gives the token for the next.
+pub(super) fn parse(kind: Kind, text: &str) -> Result<(Vec<Left>, Option<String>), serde_json::Error> {
+    let list: List = serde_json::from_str(text)?;
+    let all = list.items.into_iter().map(|object| Left { kind, object }).collect();
+    Ok((all, list.metadata.next.filter(|next| !next.is_empty())))
+}
+
+/// Everything of our kinds. A kind whose CRD is gone has nothing left.
+pub(super) async fn all(client: &Client) -> Result<Vec<Left>, Error> {
+    let kinds = [
+        (Kind::Token, RegistryToken::url_path(&(), None)),
+        (Kind::Issuer, TokenIssuer::url_path(&(), None)),
+        (Kind::ClusterIssuer, ClusterTokenIssuer::url_path(&(), None)),
+    ];
+    let mut all = vec![];
+    for (kind, path) in kinds {
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let request = Request::new(&path).list(&params).map_err(Error::BuildRequest)?;
+            let text = match client.request_text(request).await {
+                Ok(text) => text,
+                Err(Error::Api(status)) if status.code == 404 => break,
+                Err(error) => return Err(error),
+            };
+            let (page, next) = parse(kind, &text).map_err(Error::SerdeError)?;
+            all.extend(page);
+            let Some(next) = next else { break };
+            params = params.continue_token(&next);
+        }
+    }
+    Ok(all)
+}
