@@ -215,16 +215,12 @@ fn give_up(world: &mut World, running: &Running, slot: usize, wanted: bool) {
     let here = &world.slots[slot];
     let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
     let Some(known) = object.map(|object| recorded(&see(object, &world.setting))) else { return };
-    // What it names without proof is its user's too, if it is its own.
+    // Of what it names without proof, the key being lost, nothing can say any more that its mark is its user's.
     let own =
         |id: &u32| world.ghost.marks.get(id).and_then(|nonce| world.ghost.reserved.get(nonce)) == Some(&running.uid);
     let unproved = known.unproved.tokens().into_iter().filter_map(|token| token.id.parse().ok()).filter(own);
     let unproved: Vec<u32> = unproved.collect();
-    for id in unproved {
-        if let Some(row) = world.rows.get_mut(&id) {
-            row.orphaned = true;
-        }
-    }
+    world.ghost.doubtful.extend(unproved);
     let here = &world.slots[slot];
     let Some(id) = known.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
     // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
