@@ -96,16 +96,13 @@ pub fn in_flags(message: &str) -> String {
 }
 
 fn secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretString, Failure> {
-    let (source, bytes) = match file {
-        Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?;
-            (format!("{flag} {}", path.display()), bytes)
-        }
-        None => {
-            let value = std::env::var_os(variable)
-                .ok_or_else(|| format!("the secret is missing: give {flag}, or the environment variable {variable}"))?;
-            (format!("the environment variable {variable}"), value.into_encoded_bytes())
-        }
+    let (source, bytes) = if let Some(path) = file {
+        let bytes = std::fs::read(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?;
+        (format!("{flag} {}", path.display()), bytes)
+    } else {
+        let value = std::env::var_os(variable)
+            .ok_or_else(|| format!("the secret is missing: give {flag}, or the environment variable {variable}"))?;
+        (format!("the environment variable {variable}"), value.into_encoded_bytes())
     };
     let bytes = Zeroizing::new(bytes);
     let secret = plain_text::line(&bytes).map_err(|problem| format!("{source} {problem}"))?;

@@ -153,6 +153,7 @@ impl Reason {
                 | Self::Unreadable
                 | Self::NamespacedIssuersDisabled
                 | Self::InsecureHTTPNotAllowed
+                | Self::AddressNotAllowed
         )
     }
 

@@ -1,4 +1,4 @@
-//! What an issuer names beside itself: the Secret with its credentials, and ConfigMaps with CAs.
+//! What an issuer names beside itself: the Secret with its credentials, and each `ConfigMap` with a CA.
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
