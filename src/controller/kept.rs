@@ -15,6 +15,9 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use std::borrow::Cow;
 
+/// Longest metadata that is kept, in bytes. Ours has a tenth; a longer one is read anew by each pass.
+const LONGEST: usize = 16 * 1024;
+
 /// What is known of a pull secret: never its data.
 #[derive(Clone, Debug)]
 pub struct KeptSecret {
@@ -34,7 +37,7 @@ impl KeptSecret {
         if let Some(labels) = meta.labels.as_mut() {
             labels.retain(|key, _| key == OWNER_LABEL);
         }
-        let packed = serde_json::to_vec(&meta).unwrap_or_default();
+        let packed = serde_json::to_vec(&meta).ok().filter(|packed| packed.len() <= LONGEST).unwrap_or_default();
         let name = |name: Option<String>| name.unwrap_or_default().into_boxed_str();
         Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
     }
@@ -151,6 +154,10 @@ mod tests {
             "managedFields": [{"manager": "kubectl"}],
         }))
         .expect("metadata");
+        let mut large = meta.clone();
+        large.annotations.get_or_insert_default().insert("registry-token.dev/note".to_owned(), "x".repeat(LONGEST));
+        let unknown = KeptSecret::of(large);
+        assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "what is not kept is not known");
         let kept = KeptSecret::of(meta);
         let reference = kept.to_object_ref(());
         assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));

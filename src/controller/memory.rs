@@ -1,7 +1,7 @@
 //! What this process remembers of objects between passes. All of it may be lost: a restart only
 //! waits or asks once more.
 
-use crate::api::RECONCILE_ANNOTATION;
+use super::prune::reconcile;
 use crate::domain::effect::Named;
 use crate::domain::object::Object;
 use crate::domain::observed::{Observed, Recheck};
@@ -197,13 +197,13 @@ impl Memory {
     /// Whether the annotation that asks for a closer look has another value than when this process
     /// took note of it last. One that was there at the first look asks for nothing.
     pub fn asks_to_look(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
-        let value = annotations.get(RECONCILE_ANNOTATION);
-        value.is_some() && lock(&self.looked).get(uid).is_some_and(|former| former.as_ref() != value)
+        let value = reconcile(annotations);
+        value.is_some() && lock(&self.looked).get(uid).is_some_and(|former| *former != value)
     }
 
     /// Takes note of that annotation: what it asks for is done.
     pub fn looked(&self, uid: &str, annotations: &BTreeMap<String, String>) {
-        lock(&self.looked).insert(uid.to_owned(), annotations.get(RECONCILE_ANNOTATION).cloned());
+        lock(&self.looked).insert(uid.to_owned(), reconcile(annotations));
     }
 
     /// Both at once.

@@ -23,6 +23,7 @@ mod mac_key;
 mod memory;
 mod passes;
 mod protect;
+mod prune;
 mod reconcile;
 mod release;
 mod response_filter;
@@ -35,7 +36,7 @@ mod watch_events;
 mod watch_failure;
 mod world;
 
-use crate::api::{ClusterTokenIssuer, GROUP, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
+use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::kube_api::{Objects, everywhere};
 use crate::readiness::Readiness;
 use crate::watch_health::WatchHealth;
@@ -110,10 +111,11 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     };
 
     let told = Arc::clone(&ctx);
-    let token_events = watch::<RegistryToken, _>(&client, Arc::clone(&token_health), decode::object).events();
+    let token_events = watch::<RegistryToken, _>(&client, Arc::clone(&token_health), prune::decode_token).events();
     let former = unreadable::cached(tokens.clone());
     let token_events = readable(token_events, former, token_health, move |skipped| unreadable::token(&told, skipped));
-    let token_events = token_events.modify(prune_token).reflect(token_writer).touched_objects();
+    let token_events =
+        token_events.modify(|token| prune::metadata(&mut token.metadata)).reflect(token_writer).touched_objects();
     // One that never had our finalizer is noticed by its deletion event alone.
     let (gone, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = token_events.inspect(move |event| {
@@ -215,7 +217,7 @@ async fn run_issuers<I>(
     let events = readable(events, unreadable::cached(store.clone()), health, move |skipped| {
         unreadable::issuer(&told, skipped);
     });
-    let events = events.reflect(writer).touched_objects();
+    let events = events.modify(|issuer| prune::metadata(issuer.meta_mut())).reflect(writer).touched_objects();
     let gone = store.clone();
     let context = Arc::clone(ctx);
     // An issuer that went without our finalizer is noticed by its deletion event alone.
@@ -266,14 +268,6 @@ fn set(ctx: &Context, key: &IssuerKey, entry: Entry) {
 fn wake_users(ctx: &Context, key: &IssuerKey) {
     for token in ctx.naming(key) {
         let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
-    }
-}
-
-/// What decisions never read is not kept.
-fn prune_token(token: &mut RegistryToken) {
-    token.metadata.labels = None;
-    if let Some(annotations) = token.metadata.annotations.as_mut() {
-        annotations.retain(|key, _| key.starts_with(GROUP));
     }
 }
 
