@@ -151,7 +151,7 @@ fn where_no_list_shows_it_a_refusal_is_believed_of_what_is_known_to_be_revoked()
         }
     }
     assert_eq!(denied(found_revoked, Reason::NoAccess).1, ["12"]);
-    assert_eq!(denied(told("tw-12"), Reason::NoAccess).1, [] as [&str; 0], "some portals say so of what is not there");
+    assert_eq!(denied(told("12"), Reason::NoAccess).1, [] as [&str; 0], "some portals say so of what is not there");
     let visible = |world: &mut World| {
         found_revoked(world);
         of_issuer(&mut world.seen, |facts| facts.list_visible = true);
