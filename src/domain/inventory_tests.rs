@@ -38,3 +38,12 @@ fn a_token_whose_id_was_given_to_another_is_not_shown() {
     assert_eq!(list.shown(&named("1")), None);
     assert_eq!(list.shown(&Named { username: "another".into(), ..named("1") }), Some(digest("prod")));
 }
+
+#[test]
+fn a_token_that_was_recorded_in_other_letters_is_listed() {
+    let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let shown = Row { token: Named { id: guid.into(), username: "tw-1".into() }, description: "prod".into() };
+    let list = inventory(&[shown]);
+    let recorded = Named { id: guid.to_uppercase(), username: "tw-1 ".into() };
+    assert_eq!(list.shown(&recorded), Some(digest("prod")));
+}

@@ -6,6 +6,8 @@
 
 #[path = "../portal/client/fake/mod.rs"]
 mod fake;
+
+mod catalog;
 mod lists;
 
 use fake::{Fake, PASSWORD, Shape, USER};

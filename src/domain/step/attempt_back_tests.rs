@@ -163,3 +163,22 @@ fn a_token_of_no_use_is_revoked_by_what_is_known_of_it() {
     assert_eq!(world.asked, [&UP_TO_TOKEN[..], &["drop", "revoke 18"]].concat());
     assert_eq!(world.rows, [row("17", "another's")]);
 }
+
+#[test]
+fn a_token_that_cannot_be_recorded_is_found_by_its_mark_revoked_and_said() {
+    let made = [row("17", "another's"), of_attempt(2, "18")];
+    let mut world = World::of(new()).on("token", Answer::Invalid(fault(Reason::AnswerMalformed))).listing(&made);
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+    assert_eq!(world.asked, [&UP_TO_TOKEN[..], &["audit", "drop", "find mark", "revoke 18"]].concat());
+    assert_eq!(world.rows, [row("17", "another's")]);
+}
+
+#[test]
+fn a_token_that_the_list_shows_under_an_id_that_cannot_be_recorded_is_revoked() {
+    let odd = Answer::Useless { token: row("18", "").token, fault: fault(Reason::AnswerMalformed) };
+    let mut world = World::of(new()).on("find mark", odd);
+    world.tells_id = false;
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+    assert_eq!(world.asked, [&UP_TO_TOKEN[..], &["find mark", "drop", "revoke 18"]].concat());
+    assert!(world.rows.is_empty(), "{:?}", world.rows);
+}

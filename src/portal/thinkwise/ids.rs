@@ -18,8 +18,10 @@ pub(super) fn id(kind: Kind, value: &Scalar) -> Option<String> {
 /// The same of a text, such as an id that was recorded by a former version.
 pub(super) fn id_of_text(kind: Kind, text: &str) -> Option<String> {
     let text = without_padding(text);
-    let number = matches!(kind, Kind::Integer | Kind::Decimal).then(|| number::canonical(text));
-    let text = number.map_or(Some(text.to_owned()), |number| number)?;
+    let text = match kind {
+        Kind::Integer | Kind::Decimal => number::canonical(text)?,
+        _ => text.to_owned(),
+    };
     Literal::parse(kind, &text).ok().map(|literal| literal.as_text()).filter(|id| !id.is_empty())
 }
 

@@ -134,7 +134,7 @@ async fn an_odd_row_of_a_colleague_hides_no_other() {
 
 #[tokio::test]
 async fn an_id_that_the_list_contradicts_is_refused_and_one_that_it_shows_is_proved_once() {
-    for id in [r#"42"#, r#"2"#] {
+    for id in ["42", "2"] {
         let (fake, portal) = of(Shape::default()).await;
         // Beside it there is a colleague's.
         fake.ledger().tokens.insert(2, ("colleague".to_owned(), "by hand".to_owned()));

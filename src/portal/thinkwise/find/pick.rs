@@ -188,7 +188,7 @@ mod tests {
         let column = |name: &str| Field { name: name.into(), kind: Kind::Integer, required: true, max_length: None };
         let table = |name: &str, key: &[&str]| {
             let key: Vec<Field> = key.iter().map(|name| column(name)).collect();
-            TableInfo { name: name.into(), columns: key.clone(), key }
+            TableInfo { name: name.into(), columns: key.clone().into(), key: key.into() }
         };
         let named = |table: &TableInfo, fixed: &[&str]| id_column(table, fixed).one().map(|field| field.name.clone());
         assert_eq!(named(&table("x", &["volgnummer"]), &[]).as_deref(), Some("volgnummer"));
@@ -202,12 +202,12 @@ mod tests {
 
     #[test]
     fn an_output_is_the_id_only_if_name_and_type_fit_the_key_column() {
+        use Kind::{Decimal, Guid, Integer, Text};
         let field = |name: &str, kind| Field { name: name.into(), kind, required: false, max_length: None };
         let picked = |names: &[(&str, Kind)], column| {
             let fields: Vec<Field> = names.iter().map(|(name, kind)| field(name, *kind)).collect();
             id_output(&fields, column, &["secret"]).one().map(|field| field.name.clone())
         };
-        use Kind::{Decimal, Guid, Integer, Text};
         let column = Some(("container_token_id", Integer));
         for (outputs, column, expected) in [
             (&[("klant_id", Integer)][..], column, None),

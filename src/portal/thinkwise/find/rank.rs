@@ -4,6 +4,7 @@ use super::super::metadata::{Catalog, Field, TableInfo, TaskInfo, Way};
 use super::pick::{Pick, id_field, is_alike, pick};
 use super::words::{Clarity, Meaning, clarity};
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 /// From here on a candidate is believed.
 const ENOUGH: i32 = 65;
@@ -44,7 +45,8 @@ pub fn choose(candidates: &[Candidate]) -> Choice<'_> {
 /// Candidates for the table, best first.
 #[must_use]
 pub fn tables(catalog: &Catalog) -> Vec<Candidate> {
-    sorted(catalog.tables.iter().map(|table| of_table(table, catalog).of(&table.name)))
+    let (bound, mut picked) = (token_tasks(catalog), Picked::default());
+    sorted(catalog.tables.iter().map(|table| of_table(table, &bound, &mut picked).of(&table.name)))
 }
 
 /// Candidates for *Request token*, best first.
@@ -110,7 +112,11 @@ impl Tally {
     }
 
     fn field<'a>(&mut self, found: &Pick<'a>, meaning: Meaning, points: i32, what: &str) -> Option<&'a Field> {
-        let field = found.one()?;
+        self.meant(found.one(), meaning, points, what)
+    }
+
+    fn meant<'a>(&mut self, found: Option<&'a Field>, meaning: Meaning, points: i32, what: &str) -> Option<&'a Field> {
+        let field = found?;
         // A vague name is worth half.
         let worth = if clarity(&field.name, meaning) == Clarity::Clear { points } else { points / 2 };
         self.add(worth, format!("{what} ({})", field.name));
@@ -118,19 +124,40 @@ impl Tally {
     }
 }
 
-fn of_table(table: &TableInfo, catalog: &Catalog) -> Tally {
+/// The first task that says token clearly, by the table that it is bound to.
+fn token_tasks(catalog: &Catalog) -> HashMap<&str, &str> {
+    let mut found = HashMap::new();
+    for task in catalog.tasks.iter().filter(|task| clarity(&task.name, Meaning::Token) == Clarity::Clear) {
+        for table in task.ways.iter().filter_map(|way| way.table.as_deref()) {
+            found.entry(table).or_insert(task.name.as_str());
+        }
+    }
+    found
+}
+
+/// Username and description of a table. Tables of one type share their columns, which are looked through once.
+#[derive(Default)]
+struct Picked<'a>(HashMap<*const Field, (Option<&'a Field>, Option<&'a Field>)>);
+
+impl<'a> Picked<'a> {
+    fn of(&mut self, table: &'a TableInfo) -> (Option<&'a Field>, Option<&'a Field>) {
+        *self.0.entry(table.columns.as_ptr()).or_insert_with(|| {
+            let username = pick(&*table.columns, Meaning::Username, &[]).one();
+            let taken: Vec<&str> = username.iter().map(|field| field.name.as_str()).collect();
+            (username, pick(&*table.columns, Meaning::Description, &taken).one())
+        })
+    }
+}
+
+fn of_table<'a>(table: &'a TableInfo, bound: &HashMap<&str, &str>, picked: &mut Picked<'a>) -> Tally {
     let mut tally = Tally::default();
     tally.name(&table.name, Meaning::Token, 35, 20, "token");
     tally.name(&table.name, Meaning::Registry, 10, 5, "container registry");
-    let username = pick(&table.columns, Meaning::Username, &[]);
-    let username = tally.field(&username, Meaning::Username, 20, "it has a username").map(|field| field.name.as_str());
-    let taken: Vec<&str> = username.into_iter().collect();
-    let description = pick(&table.columns, Meaning::Description, &taken);
-    tally.field(&description, Meaning::Description, 20, "it has a description");
-    let here = |task: &&TaskInfo| task.ways.iter().any(|way| way.table.as_deref() == Some(table.name.as_str()));
-    let bound = catalog.tasks.iter().filter(here).find(|task| clarity(&task.name, Meaning::Token) == Clarity::Clear);
-    if let Some(task) = bound {
-        tally.add(10, format!("the task {} is bound to it", task.name));
+    let (username, description) = picked.of(table);
+    tally.meant(username, Meaning::Username, 20, "it has a username");
+    tally.meant(description, Meaning::Description, 20, "it has a description");
+    if let Some(task) = bound.get(table.name.as_str()) {
+        tally.add(10, format!("the task {task} is bound to it"));
     }
     if table.key.is_empty() {
         tally.add(-20, "it has no key");
@@ -144,12 +171,12 @@ fn of_request(task: &TaskInfo, way: &Way) -> Tally {
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Revoke, -60, -30, "revoke");
     tally.name(&task.name, Meaning::Edit, -60, -30, "edit");
-    let secret = pick(&way.outputs, Meaning::Secret, &[]);
+    let secret = pick(&*way.outputs, Meaning::Secret, &[]);
     let secret = tally.field(&secret, Meaning::Secret, 20, "it gives a secret").map(|field| field.name.as_str());
     let taken: Vec<&str> = secret.into_iter().collect();
-    let username = pick(&way.outputs, Meaning::Username, &taken);
+    let username = pick(&*way.outputs, Meaning::Username, &taken);
     tally.field(&username, Meaning::Username, 10, "it gives a username");
-    let description = pick(&way.inputs, Meaning::Description, &taken);
+    let description = pick(&*way.inputs, Meaning::Description, &taken);
     if tally.field(&description, Meaning::Description, 20, "it takes a description").is_none() {
         tally.add(-40, "it takes no description");
     }
@@ -171,7 +198,7 @@ fn of_edit(task: &TaskInfo, way: &Way, table: Option<&TableInfo>) -> Tally {
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Revoke, -60, -30, "revoke");
     tally.name(&task.name, Meaning::Request, -60, -15, "request");
-    let description = pick(&way.inputs, Meaning::Description, &[]);
+    let description = pick(&*way.inputs, Meaning::Description, &[]);
     if tally.field(&description, Meaning::Description, 20, "it takes a description").is_none() {
         tally.add(-40, "it takes no description");
     }
@@ -185,7 +212,7 @@ fn of_revocation(task: &TaskInfo, way: &Way, table: Option<&TableInfo>) -> Tally
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Edit, -60, -15, "edit");
     tally.name(&task.name, Meaning::Request, -60, -15, "request");
-    if pick(&way.inputs, Meaning::Description, &[]).one().is_some_and(|field| field.required) {
+    if pick(&*way.inputs, Meaning::Description, &[]).one().is_some_and(|field| field.required) {
         tally.add(-15, "it takes a description");
     }
     token(&mut tally, way, table);
@@ -195,18 +222,18 @@ fn of_revocation(task: &TaskInfo, way: &Way, table: Option<&TableInfo>) -> Tally
 /// Points for a way to say which token is meant.
 fn token(tally: &mut Tally, way: &Way, table: Option<&TableInfo>) {
     if let (Some(bound), Some(table)) = (&way.table, table)
-        && *bound == table.name
+        && **bound == *table.name
     {
         return tally.add(25, format!("it is bound to {}", table.name));
     }
     let column = table.and_then(|table| super::id_column(table, &[]).one()).map(|key| (key.name.as_str(), key.kind));
-    match id_field(&way.inputs, column, &[]).one() {
+    match id_field(&*way.inputs, column, &[]).one() {
         Some(id) if is_alike(id, column) => return tally.add(25, format!("it takes the token's id ({})", id.name)),
         // Of some other token, perhaps: that is not enough.
         Some(id) => return tally.add(0, format!("it takes an id ({})", id.name)),
         None => {}
     }
-    let username = pick(&way.inputs, Meaning::Username, &[]);
+    let username = pick(&*way.inputs, Meaning::Username, &[]);
     if tally.field(&username, Meaning::Username, 25, "it takes the username").is_none() {
         tally.add(-40, "nothing tells it which token is meant");
     }

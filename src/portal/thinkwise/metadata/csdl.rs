@@ -1,6 +1,7 @@
 //! The parts of a CSDL document that matter here, as they are written in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A document.
 #[derive(Debug, Default)]
@@ -29,7 +30,8 @@ pub(super) struct Structure {
 #[derive(Clone, Debug)]
 pub(super) struct Property {
     pub name: String,
-    pub of: String,
+    /// Its type; there are few of them, and many properties.
+    pub of: Arc<str>,
     /// `Nullable="false"` is written at it.
     pub required: bool,
     pub max_length: Option<usize>,
@@ -45,7 +47,7 @@ pub(super) struct Navigation {
 /// A set of entities, which is a table.
 #[derive(Debug)]
 pub(super) struct EntitySet {
-    pub name: String,
+    pub name: Arc<str>,
     pub of: String,
 }
 

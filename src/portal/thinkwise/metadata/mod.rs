@@ -2,10 +2,12 @@
 //!
 //! `<base>/$metadata` is a CSDL document that lists what is visible to the caller (documented).
 
+mod builder;
 mod catalog;
 mod csdl;
+mod malformed;
 mod parse;
 mod staged;
 
 pub use catalog::{Catalog, Field, Kind, TableInfo, TaskInfo, Way, WayForm};
-pub use parse::Malformed;
+pub use malformed::Malformed;

@@ -1,32 +1,18 @@
 //! Reads a CSDL document, event by event: no entity but XML's own five is known, and nothing is
 //! kept but what matters here.
 
+use super::builder::MOST_ITEMS;
 use super::csdl::{Action, ActionImport, Csdl, EntitySet, Navigation, Property, Structure};
+use super::malformed::Malformed;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// CSDL is some six elements deep, with annotations a few more.
 const DEEPEST: usize = 64;
-/// Tables, columns, tasks and parameters in all: some ten times what a large application has.
-const MOST_DECLARATIONS: usize = 200_000;
-
-/// The document is not what it should be. Never quotes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the portal's $metadata {0}")]
-pub struct Malformed(pub(super) &'static str);
-
-impl Malformed {
-    /// It declares more than the operator keeps.
-    pub(super) const OVERSIZED: Self = Self(
-        "declares more than the operator reads. Give the portal's user a role that shows the tables and tasks of the registry's tokens only. It is read again in ten minutes, or when the issuer is changed",
-    );
-
-    /// Whether it is one that declares too much.
-    #[must_use]
-    pub fn is_oversized(self) -> bool {
-        self == Self::OVERSIZED
-    }
-}
+/// Each of the things that are made of a document takes an element or two.
+const MOST_DECLARATIONS: usize = 2 * MOST_ITEMS;
 
 /// What an element that is open stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +35,8 @@ struct Parser {
     action: Option<Action>,
     declarations: usize,
     schemas: usize,
+    /// Names of types, each kept once.
+    types: HashSet<Arc<str>>,
 }
 
 /// Reads a document.
@@ -149,10 +137,11 @@ impl Parser {
     }
 
     fn member(&mut self, name: &str, element: &BytesStart<'_>) -> Result<Frame, Malformed> {
+        let property = if name == "Property" { Some(self.property(element)?) } else { None };
         let Some((_, structure)) = &mut self.structure else { return Ok(Frame::Other) };
+        structure.properties.extend(property);
         match name {
             "Key" => return Ok(Frame::Key),
-            "Property" => structure.properties.push(property(element)?),
             "NavigationProperty" => structure
                 .navigation
                 .push(Navigation { name: required(element, "Name")?, of: required(element, "Type")? }),
@@ -162,11 +151,11 @@ impl Parser {
     }
 
     fn signature(&mut self, name: &str, element: &BytesStart<'_>) -> Result<Frame, Malformed> {
+        let parameter = if name == "Parameter" { Some(self.property(element)?) } else { None };
         let Some(action) = &mut self.action else { return Ok(Frame::Other) };
-        match name {
-            "Parameter" => action.parameters.push(property(element)?),
-            "ReturnType" => action.returns = Some(required(element, "Type")?),
-            _ => {}
+        action.parameters.extend(parameter);
+        if name == "ReturnType" {
+            action.returns = Some(required(element, "Type")?);
         }
         Ok(Frame::Other)
     }
@@ -176,7 +165,7 @@ impl Parser {
             "EntitySet" => self
                 .found
                 .sets
-                .push(EntitySet { name: required(element, "Name")?, of: required(element, "EntityType")? }),
+                .push(EntitySet { name: required(element, "Name")?.into(), of: required(element, "EntityType")? }),
             "ActionImport" => self
                 .found
                 .imports
@@ -188,25 +177,47 @@ impl Parser {
 
     fn close(&mut self, frame: Frame) {
         match frame {
-            Frame::Structure => self.found.structures.extend(self.structure.take()),
-            Frame::Action => self.found.actions.extend(self.action.take()),
+            Frame::Structure => {
+                let structure = self.structure.take().map(|(name, mut structure)| {
+                    structure.properties.shrink_to_fit();
+                    (name, structure)
+                });
+                self.found.structures.extend(structure);
+            }
+            Frame::Action => {
+                let action = self.action.take().map(|mut action| {
+                    action.parameters.shrink_to_fit();
+                    action
+                });
+                self.found.actions.extend(action);
+            }
             _ => {}
         }
+    }
+
+    fn property(&mut self, element: &BytesStart<'_>) -> Result<Property, Malformed> {
+        let of = required(element, "Type")?;
+        Ok(Property {
+            name: required(element, "Name")?,
+            of: self.once(of),
+            required: attribute(element, "Nullable")?.as_deref() == Some("false"),
+            // `max` is a length too, and says nothing.
+            max_length: attribute(element, "MaxLength")?.and_then(|text| text.parse().ok()),
+        })
+    }
+
+    fn once(&mut self, name: String) -> Arc<str> {
+        if let Some(known) = self.types.get(name.as_str()) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.types.insert(Arc::clone(&name));
+        name
     }
 
     fn named(&self, element: &BytesStart<'_>) -> Result<String, Malformed> {
         Ok(format!("{}.{}", self.namespace, required(element, "Name")?))
     }
-}
-
-fn property(element: &BytesStart<'_>) -> Result<Property, Malformed> {
-    Ok(Property {
-        name: required(element, "Name")?,
-        of: required(element, "Type")?,
-        required: attribute(element, "Nullable")?.as_deref() == Some("false"),
-        // `max` is a length too, and says nothing.
-        max_length: attribute(element, "MaxLength")?.and_then(|text| text.parse().ok()),
-    })
 }
 
 fn required(element: &BytesStart<'_>, name: &str) -> Result<String, Malformed> {
@@ -221,92 +232,5 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, Mal
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(schema: &str) -> String {
-        format!(
-            r#"<?xml version="1.0" encoding="utf-8"?>
-            <edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>
-            <Schema Namespace="tcp.model" Alias="self" xmlns="http://docs.oasis-open.org/odata/ns/edm">{schema}</Schema>
-            </edmx:DataServices></edmx:Edmx>"#
-        )
-    }
-
-    fn read(schema: &str) -> Csdl {
-        parse(document(schema).as_bytes()).expect("a document")
-    }
-
-    #[test]
-    fn types_keys_and_lengths_are_read_past_what_does_not_matter() {
-        let found = read(
-            r#"<EntityType Name="base"><Key><PropertyRef Name="id"/></Key>
-                 <Property Name="id" Type="self.number" Nullable="false"><Annotation Term="x"><String>y</String></Annotation></Property>
-               </EntityType>
-               <EntityType Name="token" BaseType="self.base">
-                 <Property Name="a&amp;b" Type="Edm.String" MaxLength="50"/><Property Name="c" Type="Edm.String" MaxLength="max"/>
-                 <NavigationProperty Name="task_x" Type="Collection(self.other)"><ReferentialConstraint Property="id"/></NavigationProperty>
-               </EntityType>
-               <TypeDefinition Name="number" UnderlyingType="Edm.Int32"/>
-               <EnumType Name="colour"><Member Name="red"/></EnumType>
-               <Function Name="f"><Parameter Name="p" Type="Edm.String"/><ReturnType Type="Edm.String"/></Function>
-               <EntityContainer Name="c"><EntitySet Name="token" EntityType="self.token"><NavigationPropertyBinding Path="x" Target="y"/></EntitySet></EntityContainer>"#,
-        );
-        assert_eq!(found.key("self.token"), ["id"]);
-        let properties = found.properties("tcp.model.token");
-        let seen: Vec<_> = properties.iter().map(|p| (p.name.as_str(), p.required, p.max_length)).collect();
-        assert_eq!(seen, [("id", true, None), ("a&b", false, Some(50)), ("c", false, None)]);
-        assert_eq!(found.underlying("self.number"), "Edm.Int32");
-        assert_eq!(found.chain("self.token")[0].navigation[0].name, "task_x");
-        assert_eq!(found.qualified("Collection(self.other)"), "tcp.model.other");
-        assert_eq!((found.sets.len(), found.actions.len()), (1, 0));
-    }
-
-    #[test]
-    fn actions_are_read_with_what_they_return() {
-        let found = read(
-            r#"<Action Name="a" IsBound="true"><Parameter Name="row" Type="self.token"/>
-                 <Parameter Name="p" Type="Edm.Boolean" Nullable="false"/><ReturnType Type="self.result"/></Action>
-               <Action Name="b"/>
-               <EntityContainer Name="c"><ActionImport Name="bb" Action="self.b"/></EntityContainer>"#,
-        );
-        let [a, b] = &found.actions[..] else { panic!("{:?}", found.actions) };
-        assert!(a.bound && a.parameters.len() == 2 && a.returns.as_deref() == Some("self.result"));
-        assert!(!b.bound && b.parameters.is_empty() && b.name == "tcp.model.b");
-        assert_eq!(found.imports[0].name, "bb");
-    }
-
-    #[test]
-    fn a_circle_of_base_types_ends() {
-        let found = read(r#"<EntityType Name="a" BaseType="self.b"/><EntityType Name="b" BaseType="self.a"/>"#);
-        assert_eq!(found.key("self.a"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_is_no_metadata_is_malformed() {
-        let bomb = format!("<!DOCTYPE x [<!ENTITY a \"{}\">]>{}", "ha".repeat(10), document(""));
-        let entity = document(r#"<EntityType Name="&a;"/>"#);
-        let deep = document(&"<x>".repeat(100));
-        let many = document(&"<x/>".repeat(MOST_DECLARATIONS));
-        let cut = document("<x>");
-        for (text, says) in [
-            ("", "not a description"),
-            ("{}", "not a description"),
-            ("<html><body>Please log in</body></html>", "check url and application"),
-            ("<edmx:Edmx/>", "not a description"),
-            ("<Edmx><DataServices><Schema/></DataServices></Edmx>", "without a name"),
-            (&bomb, "document type"),
-            (&entity, "well-formed"),
-            (&deep, "too deeply"),
-            (&many, "more than"),
-            (&cut, "well-formed"),
-            ("<Edmx>", "ends in the middle"),
-            ("<Edmx", "well-formed"),
-            ("<Edmx a=b></Edmx>", "not a description"),
-        ] {
-            let error = parse(text.as_bytes()).expect_err(text.get(..40).unwrap_or(text));
-            assert!(error.to_string().contains(says), "{error} {says}");
-        }
-        assert!(parse(b"\xff\xfe<\0E\0").is_err());
-    }
-}
+#[path = "parse_tests.rs"]
+mod tests;

@@ -4,9 +4,12 @@
 //! `$metadata` declares that is not public, so each way that OData has for it is understood: an action bound to the row, a
 //! navigation from the row, an entity set of what is staged (inferred).
 
-use super::catalog::{Catalog, Field, Way, WayForm, field, local, returned};
-use super::csdl::{Csdl, EntitySet, Structure};
-use std::collections::{BTreeMap, BTreeSet};
+use super::builder::{Builder, Fields, local};
+use super::catalog::{Field, Way, WayForm};
+use super::csdl::{Action, Csdl, EntitySet};
+use super::malformed::Malformed;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 const TASK: &str = "task_";
 const STAGED: &str = "staged_";
@@ -39,8 +42,10 @@ impl<'a> Tables<'a> {
         self.of_type.values().flatten().copied()
     }
 
-    fn with_rows(&self, of: &str) -> &[&'a EntitySet] {
-        self.of_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default()
+    /// The names of the tables with rows of this type.
+    fn with_rows(&self, of: &str) -> Vec<Arc<str>> {
+        let sets = self.of_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default();
+        sets.iter().map(|set| Arc::clone(&set.name)).collect()
     }
 }
 
@@ -49,90 +54,141 @@ pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix(TASK).unwrap_or(name)
 }
 
+/// What can be staged: the fields of `staged_<task>`, by the task.
+struct Staged<'a> {
+    sets: HashMap<&'a str, &'a EntitySet>,
+    /// By the type.
+    parameters: HashMap<String, Fields>,
+}
+
+impl<'a> Staged<'a> {
+    fn of(csdl: &'a Csdl) -> Self {
+        let mut sets = HashMap::new();
+        for set in &csdl.sets {
+            if let Some(task) = set.name.strip_prefix(STAGED) {
+                sets.entry(task).or_insert(set);
+            }
+        }
+        Self { sets, parameters: HashMap::new() }
+    }
+
+    fn fields(&mut self, builder: &mut Builder<'_>, task: &str) -> Result<Option<Fields>, Malformed> {
+        self.sets.get(task).copied().map(|set| self.parameters(builder, &set.of)).transpose()
+    }
+
+    /// What a staged task holds besides its own key: parameters and outputs alike.
+    fn parameters(&mut self, builder: &mut Builder<'_>, of: &str) -> Result<Fields, Malformed> {
+        let of = builder.csdl.qualified(of);
+        if let Some(known) = self.parameters.get(&of) {
+            return Ok(Arc::clone(known));
+        }
+        let (key, fields) = (builder.csdl.key(&of), builder.fields(&of)?);
+        builder.spend(fields.len())?;
+        let key: BTreeSet<&str> = key.iter().map(String::as_str).collect();
+        let own = fields.iter().filter(|field| !key.contains(field.name.as_str()));
+        let fields: Fields = own.map(optional).collect();
+        self.parameters.insert(of, Arc::clone(&fields));
+        Ok(fields)
+    }
+}
+
 /// Adds the tasks that are bound to a row of a table.
-pub(super) fn bound(tables: &Tables<'_>, catalog: &mut Catalog) {
-    let csdl = tables.csdl;
-    actions(tables, catalog);
-    navigations(tables, catalog);
+pub(super) fn bound(builder: &mut Builder<'_>) -> Result<(), Malformed> {
+    let csdl = builder.csdl;
+    let mut staged = Staged::of(csdl);
+    for action in csdl.actions.iter().filter(|action| action.bound) {
+        of_action(builder, &mut staged, action)?;
+    }
+    navigations(builder, &mut staged)?;
     // What can be staged, and nothing says from which table.
     for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED)) {
         let task = set.name.trim_start_matches(STAGED);
-        if catalog.task(task).is_none_or(|known| known.ways.iter().all(|way| way.form != WayForm::Staged)) {
-            let fields = parameters(csdl, &set.of);
-            let way = Way { form: WayForm::Staged, table: None, inputs: fields.clone(), outputs: fields };
-            catalog.add(task, way);
+        let known = builder.task(task).or_else(|| builder.task(bare(task)));
+        if known.is_none_or(|known| known.ways.iter().all(|way| way.form != WayForm::Staged)) {
+            let fields = staged.parameters(builder, &set.of)?;
+            let way = Way { form: WayForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
+            builder.add(task, way)?;
         }
     }
+    Ok(())
 }
 
-fn actions(tables: &Tables<'_>, catalog: &mut Catalog) {
-    let csdl = tables.csdl;
-    for action in csdl.actions.iter().filter(|action| action.bound) {
-        let name = local(&action.name);
-        let Some((row, parameters)) = action.parameters.split_first() else { continue };
-        if STEPS.contains(&name) {
-            continue;
+fn of_action(builder: &mut Builder<'_>, staged: &mut Staged<'_>, action: &Action) -> Result<(), Malformed> {
+    let name = local(&action.name);
+    let Some((row, parameters)) = action.parameters.split_first() else { return Ok(()) };
+    if STEPS.contains(&name) {
+        return Ok(());
+    }
+    let tables = builder.tables.with_rows(&row.of);
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let task = bare(name);
+    let (mut inputs, mut outputs) = (builder.inputs(parameters)?, builder.returned(action)?);
+    let fields = staged.fields(builder, task)?;
+    if let Some(fields) = &fields {
+        if inputs.is_empty() {
+            inputs = Arc::clone(fields);
         }
-        let staged = staged_type(csdl, bare(name));
-        let mut inputs: Vec<Field> = parameters.iter().map(|parameter| field(csdl, parameter)).collect();
-        let mut outputs = returned(csdl, action);
-        if let Some(fields) = &staged {
-            if inputs.is_empty() {
-                inputs.clone_from(fields);
+        outputs = with_missing(builder, outputs, fields)?;
+    }
+    // A staged task begins with what its row gives it, and only what changes is sent (documented).
+    let changes = match &fields {
+        Some(_) => {
+            builder.spend(inputs.len())?;
+            Some(inputs.iter().map(optional).collect::<Fields>())
+        }
+        None => None,
+    };
+    for table in tables {
+        let way = |form, inputs: &Fields| Way {
+            form,
+            table: Some(Arc::clone(&table)),
+            inputs: Arc::clone(inputs),
+            outputs: Arc::clone(&outputs),
+        };
+        builder.add(task, way(WayForm::Bound, &inputs))?;
+        if let Some(changes) = &changes {
+            builder.add(task, way(WayForm::Staged, changes))?;
+        }
+    }
+    Ok(())
+}
+
+fn navigations(builder: &mut Builder<'_>, staged: &mut Staged<'_>) -> Result<(), Malformed> {
+    let csdl = builder.csdl;
+    let sets: Vec<&EntitySet> = builder.tables.all().collect();
+    for set in sets {
+        for structure in csdl.chain(&set.of) {
+            for way in structure.navigation.iter().filter(|way| way.name.starts_with(TASK)) {
+                let fields = staged.parameters(builder, &way.of)?;
+                let (inputs, outputs, table) = (Arc::clone(&fields), fields, Some(Arc::clone(&set.name)));
+                builder.add(bare(&way.name), Way { form: WayForm::Staged, table, inputs, outputs })?;
             }
-            add_missing(&mut outputs, fields);
-        }
-        for table in tables.with_rows(&row.of) {
-            let way = |form, inputs| Way { form, table: Some(table.name.clone()), inputs, outputs: outputs.clone() };
-            catalog.add(bare(name), way(WayForm::Bound, inputs.clone()));
-            if staged.is_some() {
-                catalog.add(bare(name), way(WayForm::Staged, optional(&inputs)));
-            }
         }
     }
+    Ok(())
 }
 
-fn navigations(tables: &Tables<'_>, catalog: &mut Catalog) {
-    let csdl = tables.csdl;
-    for set in tables.all() {
-        let ways = csdl.chain(&set.of).into_iter().flat_map(|structure: &Structure| &structure.navigation);
-        for way in ways.filter(|way| way.name.starts_with(TASK)) {
-            let fields = parameters(csdl, &way.of);
-            let staged =
-                Way { form: WayForm::Staged, table: Some(set.name.clone()), inputs: fields.clone(), outputs: fields };
-            catalog.add(bare(&way.name), staged);
-        }
+fn optional(field: &Field) -> Field {
+    Field { required: false, ..field.clone() }
+}
+
+/// These fields, and of the others those that are not among them.
+fn with_missing(builder: &mut Builder<'_>, fields: Fields, more: &Fields) -> Result<Fields, Malformed> {
+    if fields.is_empty() {
+        return Ok(Arc::clone(more));
     }
-}
-
-fn staged_type(csdl: &Csdl, task: &str) -> Option<Vec<Field>> {
-    let set = csdl.sets.iter().find(|set| set.name.strip_prefix(STAGED) == Some(task))?;
-    Some(parameters(csdl, &set.of))
-}
-
-/// What a staged task holds besides its own key: parameters and outputs alike.
-fn parameters(csdl: &Csdl, of: &str) -> Vec<Field> {
-    let key = csdl.key(of);
-    let fields = csdl.properties(of).into_iter().filter(|property| !key.contains(&property.name));
-    optional(&fields.map(|property| field(csdl, property)).collect::<Vec<_>>())
-}
-
-/// A staged task begins with what its row gives it, and only what changes is sent (documented).
-fn optional(fields: &[Field]) -> Vec<Field> {
-    fields.iter().map(|field| Field { required: false, ..field.clone() }).collect()
-}
-
-fn add_missing(fields: &mut Vec<Field>, more: &[Field]) {
-    for field in more {
-        if !fields.iter().any(|known| known.name == field.name) {
-            fields.push(field.clone());
-        }
-    }
+    builder.spend(fields.len() + more.len())?;
+    let known: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let missing = more.iter().filter(|field| !known.contains(field.name.as_str()));
+    Ok(fields.iter().chain(missing).cloned().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::portal::thinkwise::metadata::Catalog;
 
     const TABLES: &str = r#"
         <EntityType Name="klant_product"><Key><PropertyRef Name="klant_id"/></Key><Property Name="klant_id" Type="Edm.Int32" Nullable="false"/>"#;
@@ -156,7 +212,15 @@ mod tests {
             let name = task.name.clone();
             task.ways
                 .iter()
-                .map(move |way| (name.clone(), way.form, way.table.clone(), way.inputs.len(), way.outputs.len()))
+                .map(move |way| {
+                    (
+                        name.clone(),
+                        way.form,
+                        way.table.as_deref().map(str::to_owned),
+                        way.inputs.len(),
+                        way.outputs.len(),
+                    )
+                })
                 .collect::<Vec<_>>()
         };
         catalog.tasks.iter().flat_map(of).collect()

@@ -94,7 +94,7 @@ impl Resolver<'_> {
     fn found(&mut self, owner: Owner, task: &TaskInfo, way: &Way, table: Option<&TokenTable>) -> Vec<Argument> {
         let meant = Meant::of(owner, way, table);
         let mut arguments = Vec::new();
-        for input in &way.inputs {
+        for input in way.inputs.iter() {
             let source = meant.source(owner, input, way.form, table).or_else(|| self.valued(owner, way, input));
             match source {
                 Some(source) => arguments.push(Argument { name: input.name.clone(), kind: input.kind, source }),
@@ -138,15 +138,15 @@ impl<'a> Meant<'a> {
     fn of(owner: Owner, way: &'a Way, table: Option<&TokenTable>) -> Self {
         let (mut id, mut username) = (None, None);
         if owner != Owner::Request {
-            id = id_field(&way.inputs, id_of(table), &[]).one();
+            id = id_field(&*way.inputs, id_of(table), &[]).one();
             let column = table.and_then(|table| way.inputs.iter().find(|input| input.name == table.username));
             let taken: Vec<&str> = id.iter().map(|field| field.name.as_str()).collect();
             // Beside an id a name is the username only if it says so: else it may be the description.
-            let named = pick(&way.inputs, Meaning::Username, &taken).one();
+            let named = pick(&*way.inputs, Meaning::Username, &taken).one();
             username = column.or(named.filter(|field| id.is_none() || is_clear(&field.name, Meaning::Username)));
         }
         let taken: Vec<&str> = [id, username].into_iter().flatten().map(|field| field.name.as_str()).collect();
-        let description = match pick(&way.inputs, Meaning::Description, &taken) {
+        let description = match pick(&*way.inputs, Meaning::Description, &taken) {
             Pick::One(field) => Some(field),
             // One text alone can be nothing else.
             Pick::Missing => only(

@@ -101,7 +101,7 @@ impl Resolver<'_> {
 
     fn found_key(&mut self, info: &TableInfo) -> Option<(Column, Vec<(String, Literal)>)> {
         let mut fixed = vec![];
-        for field in &info.key {
+        for field in info.key.iter() {
             if let Some(value) = self.value(&field.name) {
                 fixed.push((field.name.clone(), self.literal(&column(field), value)?));
             }
@@ -187,7 +187,7 @@ impl Resolver<'_> {
             return self.named(info, &name, &field).cloned();
         }
         let taken: Vec<&str> = taken.into_iter().collect();
-        match pick(&info.columns, meaning, &taken) {
+        match pick(&*info.columns, meaning, &taken) {
             Pick::One(found) => return Some(found.clone()),
             Pick::Several(names) => {
                 self.problem(

@@ -187,7 +187,8 @@ fn own_address(task: &TaskInfo) -> Option<Way> {
                 way.inputs.clone_from(&stage.inputs);
             }
             let known = |name: &str| unbound.outputs.iter().any(|output| output.name == name);
-            way.outputs.extend(stage.outputs.iter().filter(|output| !known(&output.name)).cloned());
+            let missing = stage.outputs.iter().filter(|output| !known(&output.name));
+            way.outputs = unbound.outputs.iter().chain(missing).cloned().collect();
             Some(way)
         }
     }
@@ -233,6 +234,6 @@ fn described(way: &Way) -> String {
 
 /// What is staged begins with what its row gives it: nothing is required.
 fn staged(way: Way) -> Way {
-    let inputs = way.inputs.into_iter().map(|input| Field { required: false, ..input }).collect();
+    let inputs = way.inputs.iter().map(|input| Field { required: false, ..input.clone() }).collect();
     Way { form: WayForm::Staged, inputs, ..way }
 }

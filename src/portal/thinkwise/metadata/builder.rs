@@ -1,0 +1,191 @@
+//! Makes tables and tasks of a document, within a budget.
+//!
+//! A small document can stand for much: a thousand tables of one type, each with all columns of the type, or a
+//! task that is bound to each of them. So the fields of a type are made once and shared, and what is made at all is
+//! counted: more than [`MOST_ITEMS`] end in a failure that says so.
+
+use super::catalog::{Catalog, Field, Kind, TableInfo, TaskInfo, Way, WayForm};
+use super::csdl::{Action, Csdl, Property};
+use super::malformed::Malformed;
+use super::staged::Tables;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Tables, fields and ways to call a task, in all: some ten times what a large application has.
+pub(super) const MOST_ITEMS: usize = 200_000;
+
+/// No database has a key of more columns.
+const MOST_KEY_COLUMNS: usize = 64;
+
+/// Fields that many share.
+pub(super) type Fields = Arc<[Field]>;
+
+/// What is being made.
+pub(super) struct Builder<'a> {
+    pub csdl: &'a Csdl,
+    pub tables: Tables<'a>,
+    catalog: Catalog,
+    /// Where in the catalog a task is.
+    tasks: HashMap<String, usize>,
+    /// The ways that are there already: task, form, and the table's name.
+    ways: HashSet<(usize, WayForm, Option<Arc<str>>)>,
+    /// The fields of a type, by its qualified name.
+    of_type: HashMap<String, Fields>,
+    left: usize,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(csdl: &'a Csdl) -> Self {
+        Self {
+            csdl,
+            tables: Tables::of(csdl),
+            catalog: Catalog::default(),
+            tasks: HashMap::new(),
+            ways: HashSet::new(),
+            of_type: HashMap::new(),
+            left: MOST_ITEMS,
+        }
+    }
+
+    /// Counts what is about to be made.
+    pub(super) fn spend(&mut self, items: usize) -> Result<(), Malformed> {
+        self.left = self.left.checked_sub(items).ok_or(Malformed::OVERSIZED)?;
+        Ok(())
+    }
+
+    /// The fields of a structure that can be named, made once.
+    pub(super) fn fields(&mut self, of: &str) -> Result<Fields, Malformed> {
+        let of = self.csdl.qualified(of);
+        if let Some(known) = self.of_type.get(&of) {
+            return Ok(Arc::clone(known));
+        }
+        let properties = self.csdl.properties(&of);
+        self.spend(properties.len())?;
+        let nameable = properties.into_iter().filter(|property| is_identifier(&property.name));
+        let fields: Fields = nameable.map(|property| field(self.csdl, property)).collect();
+        self.of_type.insert(of, Arc::clone(&fields));
+        Ok(fields)
+    }
+
+    /// The parameters of an action.
+    pub(super) fn inputs(&mut self, parameters: &[Property]) -> Result<Fields, Malformed> {
+        self.spend(parameters.len())?;
+        Ok(parameters.iter().map(|parameter| field(self.csdl, parameter)).collect())
+    }
+
+    /// What an action returns.
+    pub(super) fn returned(&mut self, action: &Action) -> Result<Fields, Malformed> {
+        match &action.returns {
+            Some(of) => self.fields(of),
+            None => Ok(Fields::default()),
+        }
+    }
+
+    /// Names become parts of addresses and of messages: what has a name that no OData service may have is not there.
+    pub(super) fn tables(&mut self) -> Result<(), Malformed> {
+        let sets: Vec<_> = self.tables.all().collect();
+        self.spend(sets.len())?;
+        let mut keys: HashMap<String, Option<Fields>> = HashMap::new();
+        for set in sets {
+            if !is_identifier(&set.name) {
+                continue;
+            }
+            let columns = self.fields(&set.of)?;
+            let of = self.csdl.qualified(&set.of);
+            let key = keys.entry(of).or_insert_with_key(|of| key(self.csdl, of, &columns));
+            if let Some(key) = key.clone() {
+                self.catalog.tables.push(TableInfo { name: set.name.to_string(), key, columns });
+            }
+        }
+        Ok(())
+    }
+
+    /// The tasks that are bound to nothing.
+    pub(super) fn unbound(&mut self) -> Result<(), Malformed> {
+        let csdl = self.csdl;
+        let mut imports: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for import in &csdl.imports {
+            imports.entry(csdl.qualified(&import.action)).or_default().push(&import.name);
+        }
+        for action in csdl.actions.iter().filter(|action| !action.bound) {
+            // Without an import it is not callable by the letter of OData; that it is listed is taken as an offer.
+            let own = [local(&action.name)];
+            let names = imports.get(&action.name).map_or(&own[..], Vec::as_slice);
+            let (inputs, outputs) = (self.inputs(&action.parameters)?, self.returned(action)?);
+            for name in names {
+                let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
+                self.add(name, Way { form: WayForm::Unbound, table: None, inputs, outputs })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a way to call a task, unless it is there already, or cannot be named.
+    pub(super) fn add(&mut self, task: &str, way: Way) -> Result<(), Malformed> {
+        self.spend(1)?;
+        // A parameter that cannot be named cannot be sent.
+        if !is_identifier(task) || !way.inputs.iter().all(|input| is_identifier(&input.name)) {
+            return Ok(());
+        }
+        let at = match self.tasks.get(task) {
+            Some(at) => *at,
+            None => {
+                self.catalog.tasks.push(TaskInfo { name: task.to_owned(), ways: Vec::with_capacity(1) });
+                let at = self.catalog.tasks.len() - 1;
+                self.tasks.insert(task.to_owned(), at);
+                at
+            }
+        };
+        if self.ways.insert((at, way.form, way.table.clone()))
+            && let Some(task) = self.catalog.tasks.get_mut(at)
+        {
+            task.ways.push(way);
+        }
+        Ok(())
+    }
+
+    /// The task of this name, as far as it is made.
+    pub(super) fn task(&self, name: &str) -> Option<&TaskInfo> {
+        self.catalog.tasks.get(*self.tasks.get(name)?)
+    }
+
+    pub(super) fn finish(mut self) -> Catalog {
+        for task in &mut self.catalog.tasks {
+            task.ways.sort_by_key(|way| way.form);
+        }
+        self.catalog
+    }
+}
+
+/// The columns of a key; `None` where one of them cannot be named.
+fn key(csdl: &Csdl, of: &str, columns: &[Field]) -> Option<Fields> {
+    let parts = csdl.key(of);
+    if parts.len() > MOST_KEY_COLUMNS || !parts.iter().all(|part| is_identifier(part)) {
+        return None;
+    }
+    Some(parts.iter().filter_map(|part| columns.iter().find(|column| column.name == *part).cloned()).collect())
+}
+
+/// A simple identifier of OData 4.0, in ASCII letters as the issuer's spec has them.
+fn is_identifier(name: &str) -> bool {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    begins && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A name without its namespace.
+pub(super) fn local(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, local)| local)
+}
+
+fn field(csdl: &Csdl, property: &Property) -> Field {
+    let kind = match csdl.underlying(&property.of).as_str() {
+        "Edm.Byte" | "Edm.SByte" | "Edm.Int16" | "Edm.Int32" | "Edm.Int64" => Kind::Integer,
+        "Edm.Decimal" | "Edm.Double" | "Edm.Single" => Kind::Decimal,
+        "Edm.Boolean" => Kind::Boolean,
+        "Edm.Guid" => Kind::Guid,
+        "Edm.String" => Kind::Text,
+        _ => Kind::Other,
+    };
+    let Property { name, required, max_length, .. } = property;
+    Field { name: name.clone(), kind, required: *required, max_length: *max_length }
+}
