@@ -26,7 +26,7 @@ pub enum Command {
     Discover(Box<Discover>),
     /// Check an issuer against its portal. Changes nothing; ends with 1 if something does not fit.
     Check(Check),
-    /// Delete all RegistryTokens and issuers, wait until their tokens are revoked or released, and say what is left.
+    /// Delete all registry tokens and issuers, wait until their tokens are revoked or released, and say what is left.
     /// Exits with status 1 if anything is.
     Drain(Drain),
     /// Write the CRDs into a folder.

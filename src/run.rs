@@ -31,10 +31,11 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub async fn main(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Generate { folder } => generate(&folder),
-        Command::Run(run) => operate(run).await,
+        // Boxed, like drain: both hold the controllers.
+        Command::Run(run) => Box::pin(operate(run)).await,
         Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
-        Command::Drain(arguments) => drain::run(&arguments).await,
+        Command::Drain(arguments) => Box::pin(drain::run(&arguments)).await,
     }
 }
 

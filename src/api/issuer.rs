@@ -212,7 +212,7 @@ pub struct IssuerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials_secrets: Vec<String>,
 
-    /// The ConfigMaps with CAs that carry our finalizer: those that the spec names, and former ones until these
+    /// The config maps with CAs that carry our finalizer: those that the spec names, and former ones until these
     /// work. Without them no token can be revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ca_config_maps: Vec<String>,

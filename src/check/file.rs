@@ -153,10 +153,8 @@ spec:
     fn an_issuer_is_found_in_a_list_as_kubectl_prints_it() {
         let issuer = GOOD.split("---\n").nth(1).expect("the issuer");
         let item = issuer.lines().filter(|line| !line.is_empty());
-        let item: String = item
-            .enumerate()
-            .map(|(number, line)| format!("{}{line}\n", if number == 0 { "- " } else { "  " }))
-            .collect();
+        let lines = item.enumerate().map(|(number, line)| [if number == 0 { "- " } else { "  " }, line, "\n"]);
+        let item: String = lines.flatten().collect();
         for kind in ["List", "TokenIssuerList"] {
             let list = format!(
                 "apiVersion: v1\nkind: {kind}\nitems:\n- kind: Secret\n{item}{}",

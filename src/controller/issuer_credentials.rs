@@ -25,7 +25,7 @@ pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
     basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
 }
 
-/// Names of the ConfigMaps with the CAs of portal and registries, each once.
+/// Names of the config maps with the CAs of portal and registries, each once.
 pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
     let portal = spec.thinkwise.as_ref().and_then(|thinkwise| thinkwise.tls.as_ref());
     let all = portal.into_iter().chain(spec.registries.iter().filter_map(|registry| registry.tls.as_ref()));

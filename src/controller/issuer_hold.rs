@@ -1,4 +1,4 @@
-//! What an issuer's objects need stays: the issuer, the Secret with its credentials and the ConfigMaps with its CAs
+//! What an issuer's objects need stays: the issuer, the Secret with its credentials and the config maps with its CAs
 //! carry our finalizer until the last token is revoked.
 
 use super::cluster::{ClusterError, call};
@@ -102,7 +102,7 @@ impl Needs {
     }
 }
 
-/// Puts our finalizer on the issuer, on the Secret with its credentials and on the ConfigMaps with its CAs: all are
+/// Puts our finalizer on the issuer, on the Secret with its credentials and on the config maps with its CAs: all are
 /// needed to revoke what was requested with them. Gives the issuer as it is then.
 ///
 /// The names are noted first, so that none is forgotten that bears our finalizer.
@@ -133,7 +133,7 @@ where
     Ok(object)
 }
 
-/// What the spec names works: former Secrets and ConfigMaps may go.
+/// What the spec names works: former Secrets and config maps may go.
 pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<(), ClusterError> {
     let needs = Needs::of(object, ctx);
     let former = |noted: &[String], present: &[String]| {

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn listed(status: Value) -> Listed {
+    fn listed(status: &Value) -> Listed {
         let object = json!({
             "metadata": {"name": "pull", "namespace": "team", "uid": "u", "finalizers": ["f"]},
             "spec": {"description": 5, "rotation": {"interval": "30m2h"}, "issuerRef": {"kind": "TokenIssuer", "name": "i"}},
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_object_is_listed_whatever_else_it_holds() {
-        let one = listed(json!(null));
+        let one = listed(&json!(null));
         assert_eq!((one.issuer_ref.name.as_str(), one.namespace(), one.secret_name.as_deref()), ("i", "team", None));
         assert_eq!(one.metadata.finalizers.as_deref(), Some(&["f".to_owned()][..]));
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_tokens_of_a_status_that_cannot_be_parsed_are_its_objects_all_the_same() {
         let far = "9999-12-31T23:59:59Z";
-        let status = listed(json!({
+        let status = listed(&json!({
             "uid": "u", "nextRotationTime": far,
             "token": {"id": "1", "username": "a", "nonce": "n", "requestTime": far},
             "retiring": [{"id": "2", "username": "b", "revocationTime": far}],
@@ -169,6 +169,6 @@ mod tests {
         .expect("a status");
         assert_eq!((status.uid.as_deref(), status.token.map(|token| token.id)), (Some("u"), Some("1".to_owned())));
         assert_eq!(status.retiring.first().map(|token| token.username.as_str()), Some("b"));
-        assert!(listed(json!({"token": 5})).status.is_none() && listed(json!("text")).status.is_none());
+        assert!(listed(&json!({"token": 5})).status.is_none() && listed(&json!("text")).status.is_none());
     }
 }

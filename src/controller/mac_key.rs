@@ -71,22 +71,21 @@ impl Keyring {
         let mut last = self.last.lock().await;
         let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
         let read = || call("read the MAC key", super::secrets::get(&ctx.client, &ctx.namespace, &self.name));
-        let found = match read().await? {
-            Some(found) => found,
-            None => {
-                let data = match &*last {
-                    Some((data, _)) => data.clone(),
-                    None => Data::from([(CURRENT.to_owned(), random(ctx).ok_or(Error::Random)?)]),
-                };
-                match call("create the MAC key", secrets.create(&params(), &self.secret(&ctx.namespace, &data))).await {
-                    Ok(created) => {
-                        tracing::info!(secret = self.name, "MAC key created");
-                        created
-                    }
-                    // Another replica was first.
-                    Err(ClusterError::Exists(_)) => read().await?.ok_or_else(|| self.invalid(ctx))?,
-                    Err(error) => return Err(error.into()),
+        let found = if let Some(found) = read().await? {
+            found
+        } else {
+            let data = match &*last {
+                Some((data, _)) => data.clone(),
+                None => Data::from([(CURRENT.to_owned(), random(ctx).ok_or(Error::Random)?)]),
+            };
+            match call("create the MAC key", secrets.create(&params(), &self.secret(&ctx.namespace, &data))).await {
+                Ok(created) => {
+                    tracing::info!(secret = self.name, "MAC key created");
+                    created
                 }
+                // Another replica was first.
+                Err(ClusterError::Exists(_)) => read().await?.ok_or_else(|| self.invalid(ctx))?,
+                Err(error) => return Err(error.into()),
             }
         };
         let since = found.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
@@ -157,7 +156,7 @@ pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &Cancellati
                 wake_all(ctx, tokens).await;
             }
             Err(error) => {
-                tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one")
+                tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
             }
         }
     }

@@ -94,7 +94,7 @@ async fn guard(ctx: &Shared, kind: IssuerKind, namespace: &str, name: &str) {
         if !ctx.uses_credentials(namespace, name) {
             return;
         }
-        let (Ok(Event::Apply(secret)) | Ok(Event::InitApply(secret))) = event else { continue };
+        let Ok(Event::Apply(secret) | Event::InitApply(secret)) = event else { continue };
         if secret.metadata.deletion_timestamp.is_none() && is_stripped(secret.finalizers()) {
             report("credentials", namespace, name, mark_secret(&secrets, name, Some(kind)).await.err());
         }

@@ -106,8 +106,8 @@ mod tests {
             (page_one.items.len(), page_one.version.as_deref(), page_one.next.as_deref()),
             (2, Some("9"), Some("abc"))
         );
-        let last = page(br#"{"metadata":{"continue":""},"items":null}"#).expect("a list");
-        assert!(last.items.is_empty() && last.next.is_none());
+        let end = page(br#"{"metadata":{"continue":""},"items":null}"#).expect("a list");
+        assert!(end.items.is_empty() && end.next.is_none());
         assert!(page(br#"{"metadata":{},"items":{}}"#).is_none() && page(b"[]").is_none());
     }
 }

@@ -165,8 +165,8 @@ pub fn works(seen: &Observed) -> bool {
     // One that was made anew says nothing of itself before it is read.
     let held = seen.secret.as_ref().filter(|secret| known.secret_uid.as_ref() == Some(&secret.uid));
     let stored = held.and_then(|secret| secret.stored.as_ref());
-    let stores = |id: &String| stored.is_some_and(|held| same_id(&held.id, id));
-    known.ready && !seen.object.deleting && known.current_id().is_some_and(stores)
+    let is_current = |id: &String| stored.is_some_and(|held| same_id(&held.id, id));
+    known.ready && !seen.object.deleting && known.current_id().is_some_and(is_current)
 }
 
 /// A reservation that a former attempt left behind.

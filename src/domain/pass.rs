@@ -316,7 +316,7 @@ impl Pass {
             Flow::End(outcome) => {
                 let held = self.hold_next_request(outcome.clone());
                 match deed {
-                    Some(deed) => self.failed(deed, outcome, held),
+                    Some(deed) => self.failed(deed, &outcome, held),
                     None => self.finish(held),
                 }
             }

@@ -110,6 +110,7 @@ pub enum Ownership {
 
 /// What a Secret's metadata says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SecretMeta {
     /// Its UID.
     pub uid: String,

@@ -79,9 +79,9 @@ pub fn recorded(object: &Object) -> Recorded {
     let former = |token: &RetiringToken| proves(&Named::from(token), Role::Retiring, token.mac.as_ref());
     let (token, unproved): (Vec<_>, Vec<_>) = status.token.iter().cloned().partition(current);
     let (retiring, unproved_former): (Vec<_>, Vec<_>) = status.retiring.iter().cloned().partition(former);
-    let proved = !token.is_empty() || !retiring.is_empty();
+    let any = !token.is_empty() || !retiring.is_empty();
     Recorded {
-        portal: status.portal.clone().filter(|_| proved),
+        portal: status.portal.clone().filter(|_| any),
         token: token.into_iter().next(),
         retiring,
         unproved: Unproved { token: unproved.into_iter().next(), retiring: unproved_former },

@@ -92,10 +92,10 @@ impl RequestHistory {
             return Self { count: 1, last: Some(now), outcome, ..Self::default() };
         }
         let Some(token) = &status.token else { return Self::default() };
-        let lost = is_said(Reason::SecretOverwritten);
-        let count = if lost { COUNT_AFTER_RESTART } else { 1 };
+        let overwritten = is_said(Reason::SecretOverwritten);
+        let count = if overwritten { COUNT_AFTER_RESTART } else { 1 };
         let last = Some(token.request_time.0);
-        Self { count, stored_one: true, last, outcome: Outcome::Stored, lost, ..Self::default() }
+        Self { count, stored_one: true, last, outcome: Outcome::Stored, lost: overwritten, ..Self::default() }
     }
 
     fn age(&self, now: Timestamp) -> Duration {

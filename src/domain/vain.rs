@@ -181,7 +181,7 @@ impl Patience {
         let ground = Ground::of(seen);
         let waits = self.edits.get(uid).is_some_and(|(former, until)| *former == ground && *until > now);
         let is_due = seen.edit_retry == Some(Duration::ZERO);
-        if !waits && !(is_due && self.edits.contains_key(uid)) {
+        if !(waits || is_due && self.edits.contains_key(uid)) {
             self.edits.insert(uid.clone(), (ground, now + PATIENCE));
         }
     }

@@ -2,10 +2,10 @@
 
 use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
 use crate::cli::Policy;
+use crate::kube_api::everywhere;
 use crate::text::clean;
 use kube::api::ListParams;
-use kube::core::Request;
-use kube::{Client, Error, Resource};
+use kube::{Client, Error};
 use serde::Deserialize;
 use std::fmt;
 
@@ -111,7 +111,7 @@ impl Left {
         }
     }
 
-    /// The Secrets and ConfigMaps that carry the finalizer for this issuer.
+    /// The Secrets and config maps that carry the finalizer for this issuer.
     pub(super) fn protected(&self) -> (&[String], &[String]) {
         (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
     }
@@ -152,15 +152,15 @@ pub(super) fn parse(kind: Kind, text: &str) -> Result<(Vec<Left>, Option<String>
 /// Everything of our kinds. A kind whose CRD is gone has nothing left.
 pub(super) async fn all(client: &Client) -> Result<Vec<Left>, Error> {
     let kinds = [
-        (Kind::Token, RegistryToken::url_path(&(), None)),
-        (Kind::Issuer, TokenIssuer::url_path(&(), None)),
-        (Kind::ClusterIssuer, ClusterTokenIssuer::url_path(&(), None)),
+        (Kind::Token, everywhere::<RegistryToken>()),
+        (Kind::Issuer, everywhere::<TokenIssuer>()),
+        (Kind::ClusterIssuer, everywhere::<ClusterTokenIssuer>()),
     ];
     let mut all = vec![];
-    for (kind, path) in kinds {
+    for (kind, objects) in kinds {
         let mut params = ListParams::default().limit(PAGE);
         loop {
-            let request = Request::new(&path).list(&params).map_err(Error::BuildRequest)?;
+            let request = objects.list(&params).map_err(Error::BuildRequest)?;
             let text = match client.request_text(request).await {
                 Ok(text) => text,
                 Err(Error::Api(status)) if status.code == 404 => break,

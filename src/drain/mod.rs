@@ -103,7 +103,7 @@ async fn until_empty(client: &Client, arguments: &Drain) -> Result<(), Failure> 
         };
         let problem = problem.map(|error| error.to_string());
         if begun.elapsed() >= arguments.timeout.0 {
-            return Err(unfinished(arguments, &all, problem).into());
+            return Err(unfinished(arguments, &all, problem.as_deref()).into());
         }
         let line = progress(&all, problem.as_deref());
         if line != said || said_at.elapsed() >= PROGRESS {
@@ -170,8 +170,8 @@ fn progress(all: &[Left], problem: Option<&str>) -> String {
     line
 }
 
-fn unfinished(arguments: &Drain, all: &[Left], problem: Option<String>) -> String {
-    let mut text = format!("not drained within {}. {}\n", arguments.timeout, progress(all, problem.as_deref()));
+fn unfinished(arguments: &Drain, all: &[Left], problem: Option<&str>) -> String {
+    let mut text = format!("not drained within {}. {}\n", arguments.timeout, progress(all, problem));
     for one in all.iter().take(NAMED) {
         let _ = writeln!(text, "  {one}");
     }

@@ -33,7 +33,8 @@ impl State {
             self.quiet()?;
         }
         // Whoever reads that tokens are not proved revokes what is the object's own, and says so.
-        if (0..self.world.slots.len()).fold(false, |any, slot| confirm(&mut self.world, slot) || any) {
+        let confirmed: Vec<bool> = (0..self.world.slots.len()).map(|slot| confirm(&mut self.world, slot)).collect();
+        if confirmed.contains(&true) {
             self.quiet()?;
         }
         self.judge()?;

@@ -154,11 +154,11 @@ impl Forms {
     /// Which request brings the outputs of the request for a token.
     #[must_use]
     pub fn outputs_in(&self) -> Operation {
-        let is_staged = matches!(self.request.form, Form::BoundStaged | Form::UnboundStaged);
-        let in_staged = is_staged && self.commit == CommitAnswer::Empty;
+        let staged = matches!(self.request.form, Form::BoundStaged | Form::UnboundStaged);
+        let reads_later = staged && self.commit == CommitAnswer::Empty;
         match self.request.flow {
             Flow::Waits => Operation::FlowRead,
-            _ if in_staged => Operation::StagedRead,
+            _ if reads_later => Operation::StagedRead,
             _ => Operation::Request,
         }
     }

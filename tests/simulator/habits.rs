@@ -93,13 +93,13 @@ pub(super) fn cookie(id: &str) -> String {
 
 /// Whether a request reaches the instance that has what it asks for.
 pub(super) fn reaches(config: &Config, target: &Target, headers: &HeaderMap) -> bool {
-    let id = match target {
-        Target::Staged(_, id)
-        | Target::Commit(_, id)
-        | Target::Flow(_, id)
-        | Target::FlowContinue(_, id)
-        | Target::FlowFinish(_, id) => id,
-        _ => return true,
+    let (Target::Staged(_, id)
+    | Target::Commit(_, id)
+    | Target::Flow(_, id)
+    | Target::FlowContinue(_, id)
+    | Target::FlowFinish(_, id)) = target
+    else {
+        return true;
     };
     let cookies = headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
     !config.habits.affinity || cookies.flat_map(|text| text.split("; ")).any(|text| text == cookie(id))

@@ -17,10 +17,10 @@ impl Hands<'_> {
     /// and an edit or a revocation by it would hit the other one.
     pub(super) fn take_token(&mut self, issuer: &Handle, token: IssuedToken) -> Answer {
         let (id, username) = (token.id.clone(), token.username.clone());
-        let taken = id
+        let is_used = id
             .as_deref()
             .is_some_and(|id| self.is_taken(issuer, &Named { id: id.to_owned(), username: username.clone() }));
-        if !taken {
+        if !is_used {
             self.token = Some(token);
             return Answer::Token { id, username };
         }

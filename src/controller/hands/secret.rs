@@ -162,13 +162,11 @@ impl Hands<'_> {
             Err(error) => return unanswered(error),
         };
         self.without_template = true;
-        match self.patch(&self.dress().commit(&meta, stored, &content), true).await {
-            Ok(_) => Answer::Done,
-            Err(_) => {
-                self.without_template = false;
-                unanswered(refusal)
-            }
+        if self.patch(&self.dress().commit(&meta, stored, &content), true).await.is_ok() {
+            return Answer::Done;
         }
+        self.without_template = false;
+        unanswered(refusal)
     }
 
     async fn commit(&mut self, stored: &Stored, meta: &ObjectMeta) -> Answer {

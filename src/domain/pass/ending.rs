@@ -73,8 +73,8 @@ impl Pass {
 
     /// What an action came to. One that failed for a reason of its own holds up no other: it is noted, all else is done,
     /// and then it is reported. `held` is the outcome as it ends the pass, with the wait of the next token request.
-    pub(super) fn failed(mut self, deed: Deed, outcome: Outcome, held: Outcome) -> (Self, Next) {
-        let (fault, left) = match &outcome {
+    pub(super) fn failed(mut self, deed: Deed, outcome: &Outcome, held: Outcome) -> (Self, Next) {
+        let (fault, left) = match outcome {
             Outcome::Failed(fault) => (fault, None),
             Outcome::WaitFor(left, fault) => (fault, Some(*left)),
             Outcome::RestFor(left) if deed == Deed::Verify => {
@@ -116,7 +116,7 @@ impl Pass {
             Outcome::Failed(fault) if !concerns_one_action(fault) => {}
             _ => self.seen.recheck = Recheck::No,
         }
-        self.failed(Deed::ConfirmRevocation, outcome.clone(), outcome)
+        self.failed(Deed::ConfirmRevocation, &outcome.clone(), outcome)
     }
 
     /// Finalizer, label or owner reference were put back, or could not be.

@@ -9,8 +9,8 @@ use crate::domain::conditions;
 pub fn waiting_word(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
     let refused = [Reason::EditRefused.to_string(), Reason::EditNotKept.to_string()];
-    let progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
-    let condition = progress.filter_map(|kind| conditions::find(conditions, kind)).next();
+    let mut progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
+    let condition = progress.find_map(|kind| conditions::find(conditions, kind));
     let description = conditions::find(conditions, ConditionType::DescriptionSynced);
     let condition = condition.or_else(|| description.filter(|one| refused.contains(&one.reason)))?;
     Some((&condition.status, &condition.reason, &condition.message))

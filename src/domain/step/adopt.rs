@@ -165,15 +165,9 @@ impl Adopting {
             Some(row) if seen.sealed(&self.stored).as_ref() == Some(&row.token) => {
                 self.proved(Some(Proof::Sealed(row.token)))
             }
-            Some(row) if self.may_be_held(seen) => self.at(Request::ReadContent, Stage::ReadingContent(Some(row))),
+            Some(row) if may_be_held(seen) => self.at(Request::ReadContent, Stage::ReadingContent(Some(row))),
             _ => self.proved(None),
         }
-    }
-
-    /// Whether a token without MAC and mark may be proved by what only its owner can have: where the key may have been
-    /// lost, and the status proves no other.
-    fn may_be_held(&self, seen: &Observed) -> bool {
-        asks_registry(seen) && may_be_of_a_lost_key(&seen.object) && recorded(&seen.object).token.is_none()
     }
 
     /// No registry is asked about what is sealed: one that lags would have it given up for good, since nothing else names
@@ -185,7 +179,7 @@ impl Adopting {
             (Some(row), _) if row.token.username == username => {
                 self.at(Request::Find(Rows::OfUser(username)), Stage::Counting(row.token))
             }
-            (None, _) if self.stored.id == username && self.may_be_held(seen) => {
+            (None, _) if self.stored.id == username && may_be_held(seen) => {
                 self.at(Request::LogIn, Stage::LoggingIn(Named { id: username.clone(), username }))
             }
             _ => self.proved(None),
@@ -262,6 +256,12 @@ fn unlisted() -> Fault {
 
 fn nonce(seen: &Observed, attempt: &Attempt) -> String {
     crate::domain::marker::Nonce::of(&seen.object.uid, attempt).to_string()
+}
+
+/// Whether a token without MAC and mark may be proved by what only its owner can have: where the key may have been
+/// lost, and the status proves no other.
+fn may_be_held(seen: &Observed) -> bool {
+    asks_registry(seen) && may_be_of_a_lost_key(&seen.object) && recorded(&seen.object).token.is_none()
 }
 
 #[cfg(test)]

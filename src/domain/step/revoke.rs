@@ -49,6 +49,7 @@ enum Stage {
 
 /// How a revocation goes on, and how it ends.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, and not for long")]
 pub enum Turn {
     /// Perform this and bring the answer.
     Do(Request, Revoking),

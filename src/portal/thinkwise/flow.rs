@@ -77,17 +77,14 @@ impl ThinkwisePortal {
         let end = course.deadline.min(Instant::now() + AT_WORK);
         let (mut pause, mut failed) = (FIRST_PAUSE, 0);
         while !gathered.is_whole() {
-            let may_come = match self.read(course, at.clone()).await {
-                Ok(body) => {
-                    gathered.take(&body);
-                    failed = 0;
-                    body.is_empty() || body.trim_ascii_start().starts_with(b"{")
-                }
+            let may_come = if let Ok(body) = self.read(course, at.clone()).await {
+                gathered.take(&body);
+                failed = 0;
+                body.is_empty() || body.trim_ascii_start().starts_with(b"{")
+            } else {
                 // While it runs, it may not be shown for a moment.
-                Err(_) => {
-                    failed += 1;
-                    failed < MOST_FAILED
-                }
+                failed += 1;
+                failed < MOST_FAILED
             };
             if gathered.is_whole() || !may_come || Instant::now() + pause >= end {
                 return;

@@ -127,14 +127,13 @@ impl<'a> Builder<'a> {
         if !is_identifier(task) || !way.inputs.iter().all(|input| is_identifier(&input.name)) {
             return Ok(());
         }
-        let at = match self.tasks.get(task) {
-            Some(at) => *at,
-            None => {
-                self.catalog.tasks.push(TaskInfo { name: task.to_owned(), ways: Vec::with_capacity(1) });
-                let at = self.catalog.tasks.len() - 1;
-                self.tasks.insert(task.to_owned(), at);
-                at
-            }
+        let at = if let Some(at) = self.tasks.get(task) {
+            *at
+        } else {
+            self.catalog.tasks.push(TaskInfo { name: task.to_owned(), ways: Vec::with_capacity(1) });
+            let at = self.catalog.tasks.len() - 1;
+            self.tasks.insert(task.to_owned(), at);
+            at
         };
         if self.ways.insert((at, way.form, way.table.clone()))
             && let Some(task) = self.catalog.tasks.get_mut(at)

@@ -130,7 +130,7 @@ fn of_action(builder: &mut Builder<'_>, staged: &mut Staged<'_>, action: &Action
         if inputs.is_empty() {
             inputs = Arc::clone(fields);
         }
-        outputs = with_missing(builder, outputs, fields)?;
+        outputs = with_missing(builder, &outputs, fields)?;
     }
     // A staged task begins with what its row gives it, and only what changes is sent (documented).
     let changes = match &fields {
@@ -175,7 +175,7 @@ fn optional(field: &Field) -> Field {
 }
 
 /// These fields, and of the others those that are not among them.
-fn with_missing(builder: &mut Builder<'_>, fields: Fields, more: &Fields) -> Result<Fields, Malformed> {
+fn with_missing(builder: &mut Builder<'_>, fields: &Fields, more: &Fields) -> Result<Fields, Malformed> {
     if fields.is_empty() {
         return Ok(Arc::clone(more));
     }
