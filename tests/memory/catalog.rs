@@ -104,7 +104,7 @@ async fn what_a_document_stands_for_is_bounded_and_said() {
 fn no_document_takes_more_than_a_bound_of_memory() {
     let _alone = ALONE.blocking_lock();
     bolero::check!().with_type::<[u8; 6]>().for_each(|counts| {
-        let [a, b, c, d, e, f] = counts.map(|count| usize::from(count) * 4);
+        let [fields, tasks, subtypes, actions, listed, staging] = counts.map(|count| usize::from(count) * 4);
         let navigation = |number| format!(r#"<NavigationProperty Name="task_x{number}" Type="s.t"/>"#);
         let action = |number| {
             format!(
@@ -116,11 +116,11 @@ fn no_document_takes_more_than_a_bound_of_memory() {
         let staged = |number| format!(r#"<EntitySet Name="staged_x{number}" EntityType="s.t"/>"#);
         let types = format!(
             "{}{}{}",
-            entity("t", &format!("{}{}", columns(a), repeated(b, navigation))),
-            repeated(c, derived),
-            repeated(d, action)
+            entity("t", &format!("{}{}", columns(fields), repeated(tasks, navigation))),
+            repeated(subtypes, derived),
+            repeated(actions, action)
         );
-        let text = document(&types, &format!("{}{}{}", sets(e), repeated(c, set), repeated(f, staged)));
+        let text = document(&types, &format!("{}{}{}", sets(listed), repeated(subtypes, set), repeated(staging, staged)));
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let read = Catalog::read(text.as_bytes());

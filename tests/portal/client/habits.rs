@@ -21,7 +21,7 @@ async fn of(profile: &str, config: Config) -> (Simulator, ThinkwisePortal) {
 
 /// A portal with these habits, whose tasks have these forms.
 async fn with(habits: Habits, forms: Forms) -> (Simulator, ThinkwisePortal) {
-    of("unbound", Config { habits, forms, ..Config::default() }).await
+    of("unbound", Config { forms, habits, ..Config::default() }).await
 }
 
 /// One token requested, edited and revoked.
