@@ -141,9 +141,7 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
         history.failed(&fault(Reason::RequestRefused));
     }
     assert_eq!(history.wait(), LONGEST_AFTER_REJECTION);
-    for answer in
-        [Answer::NotSent(fault(Reason::Unreachable)), Answer::Denied(fault(Reason::Unauthorised)), Answer::Changed]
-    {
+    for answer in [Answer::NotSent(fault(Reason::Unreachable)), Answer::Denied(fault(Reason::Unauthorised))] {
         let refuse = |word: &str| (word == "token").then(|| answer.clone());
         let (_, requested) = run(new(), (5, 1), refuse, |_, _| {});
         assert_eq!(requested.len(), 5, "{answer:?} is nothing that costs a token");
