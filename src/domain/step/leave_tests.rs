@@ -72,7 +72,9 @@ fn a_stored_token_that_status_does_not_name_is_named_before_it_is_revoked() {
     let world = unnamed().listing(&[row("17", &mark(&former()).mark("prod"))]);
     let asked = seen_off(world);
     assert_eq!(asked, ["close", "find 17", "status", "find 17", "revoke 17", "release object"]);
-    let forged = unnamed().listing(&[row("17", "another's")]);
+    let mut forged = unnamed().listing(&[row("17", "another's")]);
+    let held = forged.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+    held.seal.mac = crate::domain::testing::mac("16", crate::domain::token_mac::Role::Stored);
     assert_eq!(seen_off(forged), ["close", "find 17", "release object"], "what it does not prove stays");
 }
 
