@@ -207,7 +207,8 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
     let unverified = facts.asks_registry() && !known.verified && unproved;
-    if unverified && may(&Deed::Verify) {
+    // A Secret that cannot be put right may hold nothing to log in with.
+    if unverified && may(&Deed::Verify) && may(&Deed::Inspect) {
         return Action::Verify;
     }
     if !known.ready && !unverified && may(&Deed::Inspect) {

@@ -193,10 +193,10 @@ pub fn confirm(world: &mut World, slot: usize) -> bool {
     if !object.deleting {
         open.retain(|token| unproved.retiring.iter().any(|former| former.id == token.id));
     }
-    let (uid, clock) = (object.uid.clone(), world.clock);
+    let (uid, deleting, clock) = (object.uid.clone(), object.deleting, world.clock);
     for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()) {
         let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce));
-        let in_use = world.slots[slot].secret.as_ref().is_some_and(|secret| secret.content == Some(id));
+        let in_use = !deleting && world.slots[slot].secret.as_ref().is_some_and(|secret| secret.content == Some(id));
         if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid) && !in_use)
         {
             row.revoked = Some(clock);

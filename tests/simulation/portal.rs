@@ -41,7 +41,10 @@ pub fn ask(
     if world.clock - running.issuer_read > LONGEST / 2 {
         return Answer::Late;
     }
-    judge::request(world, &operator.holder(), running);
+    // What the portal refuses costs no token.
+    if outcome != Outcome::Refused {
+        judge::request(world, &operator.holder(), running);
+    }
     operator.touched.insert(running.uid.clone(), world.clock);
     let nonce = Marker::find(&tag(), description).map(|marker| marker.nonce().clone());
     match nonce {

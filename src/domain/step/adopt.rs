@@ -77,8 +77,9 @@ impl Adopting {
         match std::mem::replace(&mut self.stage, Stage::Writing) {
             Stage::ReadingSecret => self.secret_read(seen, answer),
             Stage::Finding => match answer {
-                // A list that lags or shrank proves nothing: whoever stored it may be about to name it.
-                Answer::Rows(rows) if rows.is_empty() && asks_registry(seen) => {
+                // A list that lags or shrank proves nothing: whoever stored it may be about to name it. Of what no operator
+                // can have stored there is nothing to wait for.
+                Answer::Rows(rows) if rows.is_empty() && asks_registry(seen) && self.may_be_ours(seen) => {
                     self.at(Request::LogIn, Stage::Doubting)
                 }
                 Answer::Rows(rows) => self.found(seen, rows),
@@ -168,6 +169,11 @@ impl Adopting {
             Some(row) if may_be_held(seen) => self.at(Request::ReadContent, Stage::ReadingContent(Some(row))),
             _ => self.proved(None),
         }
+    }
+
+    /// Whether the note may be an operator's: it has a MAC, or had one under a key that was lost.
+    fn may_be_ours(&self, seen: &Observed) -> bool {
+        seen.sealed(&self.stored).is_some() || may_be_of_a_lost_key(&seen.object)
     }
 
     /// No registry is asked about what is sealed: one that lags would have it given up for good, since nothing else names

@@ -100,3 +100,10 @@ fn where_the_list_is_hidden_content_that_anybody_could_have_written_is_not_belie
         assert_eq!(disowned(unsealed(hidden(mode))), DISBELIEVED);
     }
 }
+
+#[test]
+fn a_forged_id_that_no_list_shows_is_not_waited_for() {
+    let mut world = unsealed(unnamed()).listing(&[]).saying(Verdict::Accepted);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["read secret", "find 17", "read object", "disown"]);
+}
