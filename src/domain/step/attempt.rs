@@ -24,9 +24,9 @@ use std::time::Duration;
 
 /// How often a write whose outcome is not clear is read and tried, before the next pass takes over.
 const TRIES: u8 = 5;
-/// How often a new token's id is looked up: a portal's list may lag behind by seconds. The waits between double, to
-/// half a minute in all: the token's secret is at hand, and is lost if the token is given up.
-const LOOK_UPS: u8 = 7;
+/// How often a new token's id is looked up: a portal's list may lag behind by seconds. Each wait is four times as long
+/// as the one before, 21 s in all: the token's secret is at hand, and is lost if the token is given up.
+const LOOK_UPS: u8 = 4;
 /// The first of these waits.
 const MOMENT: Duration = Duration::from_millis(250);
 
@@ -246,7 +246,7 @@ impl Attempting {
         match rows.into_iter().find(|row| row.token.username == username) {
             Some(row) => self.check(seen, row.token),
             None if left > 0 && !self.is_overdue(seen) => {
-                let wait = MOMENT * 2_u32.pow(u32::from(LOOK_UPS.saturating_sub(left)));
+                let wait = MOMENT * 4_u32.pow(u32::from(LOOK_UPS.saturating_sub(left)));
                 self.at(Request::Pause(wait), Stage::Resting { username, left: left - 1 })
             }
             None => self.seek(Outcome::Failed(unanswered())),
