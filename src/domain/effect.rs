@@ -148,6 +148,8 @@ pub enum Request {
 pub enum Answer {
     /// It is done.
     Done,
+    /// The commit would succeed without the labels and annotations of the spec, which are refused with this message.
+    WithoutTemplate(String),
     /// The object as it was read or written; none where there is none, or another of that name.
     Object(Option<Box<Object>>),
     /// The Secret as it was read or written.

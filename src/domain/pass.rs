@@ -6,6 +6,7 @@ mod ending;
 use super::decide::{Action, decide};
 use super::effect::{Answer, Request, Write};
 use super::fault::Fault;
+use super::faults::refused;
 use super::observed::Observed;
 use super::recorded::recorded;
 use super::status::Fact;
@@ -29,6 +30,8 @@ pub struct Pass {
     attempted: bool,
     /// The description that it asked with.
     described: Option<String>,
+    /// Why the Secret that is committed lacks the labels and annotations of the spec.
+    template_refusal: Option<Fault>,
     rounds: u8,
     stage: Stage,
 }
@@ -88,7 +91,17 @@ impl Pass {
     #[must_use]
     pub fn begin(seen: Observed) -> (Self, Next) {
         let stage = Stage::Ended;
-        Self { seen, fresh: false, room: false, attempted: false, described: None, rounds: ROUNDS, stage }.decide()
+        Self {
+            seen,
+            fresh: false,
+            room: false,
+            attempted: false,
+            described: None,
+            template_refusal: None,
+            rounds: ROUNDS,
+            stage,
+        }
+        .decide()
     }
 
     /// What is known now.
@@ -139,6 +152,9 @@ impl Pass {
             }
             Stage::Attempt(state) => {
                 self.note_request(state.was_sent(&answer));
+                if let Answer::WithoutTemplate(message) = &answer {
+                    self.template_refusal = Some(refused(message));
+                }
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Attempt), Stage::Attempt)
             }

@@ -24,6 +24,8 @@ pub const LONGEST_AFTER_REJECTION: Duration = Duration::from_mins(10);
 /// A token that was kept for so long is good: what went wrong before no longer counts. Shorter than the shortest
 /// rotation interval.
 pub const KEPT: Duration = Duration::from_mins(30);
+/// Up to so many requests a lost Secret is no sign of another writer.
+const FEW: u32 = 2;
 /// How many tokens count as lost to another writer when a new process finds that said: the next waits 160 s.
 const COUNT_AFTER_RESTART: u32 = 6;
 /// How often a change of the spec or of an annotation ends a wait. More edits than this wait like everything else.
@@ -173,6 +175,13 @@ impl RequestHistory {
                     fault.message.trim_end_matches('.')
                 );
                 Fault { message, ..fault.clone() }
+            }
+            // One loss after a rotation is no pattern.
+            Outcome::Stored if !cause.replaces_a_working_token() && count <= FEW => {
+                let message = format!(
+                    "the Secret was deleted or changed and holds no token. Tokens requested for this object within a short time: {count}. The next one is requested at {next}"
+                );
+                Fault { reason: Reason::SecretLost, message, stalled: false }
             }
             Outcome::Stored if !cause.replaces_a_working_token() => {
                 let writer = match self.writer.as_deref() {

@@ -47,7 +47,7 @@ fn cases(other_ca: &str) -> Vec<Case> {
         failing("TimedOut", "did not answer within", Fault::HangBefore),
         failing("RateLimited", "fewer requests", Fault::RetryAfter { status: 429, seconds: 1 }),
         failing("PortalFailed", "HTTP 500", Fault::Status(500)),
-        failing("AnswerMalformed", "$metadata", Fault::Garbage),
+        failing("AnswerMalformed", "an HTML page", Fault::Garbage),
         failing("Unreachable", "broke off", Fault::DropBefore),
     ]
 }

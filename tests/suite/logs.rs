@@ -67,7 +67,9 @@ async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is
         let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         seen.push((text("message"), text("detail")));
     }
-    for (message, detail) in [("status changed", "create it"), ("issuer", "credentials"), ("hindered", "not today")] {
+    for (message, detail) in
+        [("status changed", "create it"), ("issuer", "credentials"), ("status changed", "not today")]
+    {
         let told = seen.iter().any(|(what, why)| what == message && why.contains(detail));
         assert!(told, "{message}, {detail}: {seen:?}");
     }

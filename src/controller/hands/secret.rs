@@ -163,7 +163,7 @@ impl Hands<'_> {
         };
         self.without_template = true;
         if self.patch(&self.dress().commit(&meta, stored, &content), true).await.is_ok() {
-            return Answer::Done;
+            return Answer::WithoutTemplate(refusal.to_string());
         }
         self.without_template = false;
         unanswered(refusal)

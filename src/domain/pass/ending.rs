@@ -25,6 +25,10 @@ impl Pass {
             Outcome::Again => self.decide(),
             Outcome::Stored => {
                 self.seen.requests.stored();
+                // The Secret is as it can be: what is refused is reported, and tried again like a repair.
+                if let Some(fault) = self.template_refusal.take() {
+                    self.tried(Vain::new(Deed::Inspect, fault));
+                }
                 self.seen.shown = self.described.take();
                 self.decide()
             }
