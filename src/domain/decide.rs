@@ -207,7 +207,6 @@ fn living(seen: &Observed, facts: &IssuerFacts, held: &SecretMeta, known: &Recor
     }
     let unproved = facts.login == LoginMode::Required || !known.ready;
     let unverified = facts.asks_registry() && !known.verified && unproved;
-    // A Secret that cannot be put right may hold nothing to log in with.
     if unverified && may(&Deed::Verify) && may(&Deed::Inspect) {
         return Action::Verify;
     }
@@ -234,7 +233,8 @@ fn working(seen: &Observed, facts: &IssuerFacts, known: &Recorded) -> Action {
     if known.hindered && waits.is_none() && reported(seen, known).is_empty() {
         return Action::Inspect;
     }
-    if facts.login == LoginMode::BestEffort && !known.verified && may(&Deed::Verify) {
+    // A Secret that cannot be put right may hold nothing to log in with.
+    if facts.login == LoginMode::BestEffort && !known.verified && may(&Deed::Verify) && may(&Deed::Inspect) {
         return Action::Verify;
     }
     let next = until_due(seen, known);
