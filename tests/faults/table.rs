@@ -59,7 +59,7 @@ pub const ROWS: [Row; 14] = [
     row("request", Course::First, Place::Vendor(Operation::Request), ["NoAccess", "RequestUnanswered"]),
     row("commit", Course::First, Place::Server(Step::Commit), REFUSED),
     row("drop", Course::Again, Place::Server(Step::Drop), REFUSED),
-    row("login check", Course::First, Place::Vendor(Operation::Registry), ["RegistryUnavailable"; 2]),
+    row("login check", Course::First, Place::Vendor(Operation::Registry), ["RegistryUnavailable", "RegistryFailed"]),
     row("status", Course::First, Place::Server(Step::Status), UNWRITTEN),
     row(
         "settle",
