@@ -100,6 +100,7 @@ impl<K: Send + 'static> Running<K> {
         let mut wait = FIRST_WAIT;
         loop {
             self.heard = false;
+            let resumed = self.version.is_some();
             let (out, begun) = (self.out.clone(), Instant::now());
             let ended = tokio::select! {
                 ended = self.round() => ended,
@@ -113,6 +114,7 @@ impl<K: Send + 'static> Running<K> {
                 // The API server ends each watch after some minutes.
                 Ok(Ended::Expired) if self.heard && begun.elapsed() > FIRST_WAIT => continue,
                 Ok(Ended::Refused) => continue,
+                Ok(Ended::Expired) if resumed && self.version.is_none() => continue,
                 Ok(Ended::Expired) => (Phase::Pending, "it ended the watch at once".to_owned()),
                 Err(Failure::Failed(phase, detail)) => (phase, detail),
             };
@@ -124,7 +126,8 @@ impl<K: Send + 'static> Running<K> {
                 () = sleep(pause.mul_f64(1.0 + spread)) => {}
                 () = self.out.closed() => return,
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
+            // However long a kind was not served, it is listed soon once it is.
+            wait = if phase == Phase::Pending { (wait * 2).min(LONGEST_WAIT) } else { FIRST_WAIT };
         }
     }
 
@@ -252,7 +255,7 @@ impl<K: Send + 'static> Running<K> {
                 }
             }
             Line::Error { code: 410, .. } => {
-                // What happened since is not known any more: everything is listed again.
+                // What happened since is not known any more: everything is listed again, at once.
                 self.version = None;
                 return Ok(true);
             }
@@ -287,8 +290,8 @@ impl<K: Send + 'static> Running<K> {
     }
 
     fn failure(&mut self, error: &Error) -> Failure {
-        if matches!(error, Error::Api(status) if status.code == 410) {
-            // The version is too old: everything is listed again.
+        if matches!(error, Error::Api(status) if matches!(status.code, 404 | 410)) {
+            // The version is too old, or of a CRD that is gone: everything is listed again.
             self.version = None;
         }
         Failure::of(self.watch.health.kind(), error)
