@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The body of an answer, for whoever parses it: kube's own parser logs what it cannot parse, and takes one
+/// The body of an answer, for the caller to parse: kube's own parser logs what it cannot parse, and takes one
 /// byte that is no text for a failure of the whole.
 pub async fn read(client: &Client, request: axum::http::Request<Vec<u8>>) -> kube::Result<Vec<u8>> {
     let mut body = vec![];

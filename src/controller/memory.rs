@@ -10,7 +10,6 @@ use crate::domain::sightings::Sightings;
 use crate::domain::vain::{Patience, Vain};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,7 +101,7 @@ impl Memory {
     /// For how long we have seen this reservation in the object's Secret.
     pub fn reservation_seen(&self, uid: &str, reservation: Option<&str>) -> Duration {
         let now = self.begun.elapsed();
-        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).seen_for(uid, reservation, now)
+        lock(&self.reservations).seen_for(uid, reservation, now)
     }
 
     /// Notes that this object's token was asked for or edited at the portal now.
@@ -134,7 +133,7 @@ impl Memory {
 
     /// The recent token requests of an object.
     pub fn requests(&self, object: &Object, now: Timestamp) -> RequestHistory {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).of(object, now)
+        lock(&self.requests).of(object, now)
     }
 
     /// Notes that the portal confirmed the revocation of a token of this object.
@@ -156,24 +155,24 @@ impl Memory {
     /// Notes that the Secret with these credentials is watched from now on. False: it is already.
     pub fn begin_watch(&self, namespace: &str, name: &str) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+        lock(&self.watched).insert(key)
     }
 
     /// Notes that it is watched no more.
     pub fn end_watch(&self, namespace: &str, name: &str) {
         let key = (namespace.to_owned(), name.to_owned());
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        lock(&self.watched).remove(&key);
     }
 
     /// Notes what a pass that ended has tried in vain, and which tokens it requested.
     pub fn tried(&self, seen: &Observed) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).note(seen);
+        lock(&self.requests).note(seen);
         if seen.recheck == Recheck::No {
             lock(&self.recheck).remove(&seen.object.uid);
         } else {
             lock(&self.recheck).insert(seen.object.uid.clone(), seen.recheck);
         }
-        self.vain.lock().unwrap_or_else(PoisonError::into_inner).note(seen, self.begun.elapsed());
+        lock(&self.vain).note(seen, self.begun.elapsed());
     }
 
     /// Whether portal and registry are to be looked at; asked for now, or not done yet.
@@ -186,12 +185,12 @@ impl Memory {
 
     /// What is not to be tried again yet.
     pub fn in_vain(&self, seen: &Observed) -> Vec<Vain> {
-        self.vain.lock().unwrap_or_else(PoisonError::into_inner).left(seen, self.begun.elapsed())
+        lock(&self.vain).left(seen, self.begun.elapsed())
     }
 
     /// How long until an edit that the portal rejected is tried again.
     pub fn edit_retry(&self, seen: &Observed) -> Option<Duration> {
-        self.vain.lock().unwrap_or_else(PoisonError::into_inner).edit_retry(seen, self.begun.elapsed())
+        lock(&self.vain).edit_retry(seen, self.begun.elapsed())
     }
 
     /// Whether the annotation that asks for a closer look has another value than when this process
@@ -217,13 +216,13 @@ impl Memory {
     pub fn forget(&self, uid: &str) {
         lock(&self.written).remove(uid);
         lock(&self.failures).remove(uid);
-        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
+        lock(&self.reservations).forget(uid);
         lock(&self.touched).remove(uid);
         lock(&self.looked).remove(uid);
         lock(&self.revoked).remove(uid);
         lock(&self.recheck).remove(uid);
-        self.vain.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).forget(uid);
+        lock(&self.vain).forget(uid);
+        lock(&self.requests).forget(uid);
         lock(&self.kept).remove(uid);
     }
 }
@@ -233,6 +232,6 @@ fn number(version: &str) -> Option<u64> {
     version.parse().ok()
 }
 
-fn lock<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>) -> MutexGuard<'_, HashMap<K, V>> {
-    map.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }

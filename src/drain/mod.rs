@@ -13,9 +13,8 @@ use crate::kube_api::Objects;
 use crate::readiness::Readiness;
 use crate::run::{self, Failure};
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::Client;
 use kube::api::{ListParams, Patch, PatchParams};
-use kube::config::KubeConfigOptions;
-use kube::{Client, Config};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -39,7 +38,7 @@ const NAMED: usize = 20;
 pub async fn run(arguments: &Drain) -> Result<(), Failure> {
     run::use_ring()?;
     let clock = Arc::new(Clock::default());
-    let client = connect(arguments.context.as_deref(), &clock).await?;
+    let client = run::client_of(run::cluster_config(arguments.context.as_deref()).await?, Arc::clone(&clock))?;
     let stop = CancellationToken::new();
     let controllers =
         if arguments.run_controllers || !is_operator_available(&client, arguments.namespace.as_str()).await {
@@ -67,17 +66,6 @@ pub async fn run(arguments: &Drain) -> Result<(), Failure> {
         let _ = tokio::time::timeout(STOP, controllers).await;
     }
     drained
-}
-
-async fn connect(context: Option<&str>, clock: &Arc<Clock>) -> Result<Client, Failure> {
-    let config = match context {
-        None => Config::infer().await?,
-        Some(name) => {
-            let options = KubeConfigOptions { context: Some(name.to_owned()), ..KubeConfigOptions::default() };
-            Config::from_kubeconfig(&options).await?
-        }
-    };
-    run::client_of(config, Arc::clone(clock))
 }
 
 /// Whether the operator's Deployment has a Pod that is available. What cannot be read counts as no.
