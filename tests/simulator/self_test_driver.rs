@@ -5,6 +5,7 @@ use super::location;
 use crate::simulator::{Auth, KeyKind, Profile, Simulator};
 use reqwest::{Certificate, Client, Method, Response};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -14,6 +15,8 @@ pub(super) struct Driver {
     http: Client,
     login: (Auth, String, String),
     kind: KeyKind,
+    /// What the portal set, as a browser sends it back.
+    cookies: Mutex<Vec<String>>,
 }
 
 /// A token as the driver knows it.
@@ -45,11 +48,13 @@ impl Driver {
             }
         };
         let base = format!("{}/iam/{}", text(&spec["url"]), text(&spec["application"]));
-        Self { spec, base, http, login, kind: portal.config().key.kind }
+        Self { spec, base, http, login, kind: portal.config().key.kind, cookies: Mutex::default() }
     }
 
     async fn send(&self, method: Method, address: &str, body: Option<String>) -> Response {
+        let cookies = self.cookies.lock().unwrap().join("; ");
         let request = self.http.request(method.clone(), address);
+        let request = if cookies.is_empty() { request } else { request.header("cookie", cookies) };
         let request = match &self.login {
             (Auth::Basic, name, password) => request.basic_auth(name, Some(password)),
             (Auth::ClientCredentials, _, bearer) => request.bearer_auth(bearer),
@@ -60,6 +65,8 @@ impl Driver {
         };
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{method} {address} {body:?}: {}", answer.status());
+        let set = answer.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+        self.cookies.lock().unwrap().extend(set.map(|text| text.split(';').next().unwrap().to_owned()));
         answer
     }
 
@@ -88,7 +95,7 @@ impl Driver {
 
     async fn of_token(&self, task: &Value, mine: &Mine, description: &str) {
         let row = self.row(mine).await;
-        let address = row.as_ref().filter(|_| text(task, "form") != "Unbound").map(|row| self.address(row));
+        let address = row.as_ref().filter(|_| text(task, "form").starts_with("Bound")).map(|row| self.address(row));
         self.run(task, address, row.as_ref().map(|row| (row, mine)).or(Some((&Value::Null, mine))), description).await;
     }
 
@@ -156,8 +163,11 @@ impl Driver {
             ("Bound", Some(row)) => {
                 self.send(Method::POST, &format!("{}/{row}/task_{name}", self.base), Some(body)).await
             }
-            (_, row) => {
-                let stage = format!("{}/{}/task_{name}/stage", self.base, row.expect("a row"));
+            (form, row) => {
+                let stage = match (form, row) {
+                    ("UnboundStaged", _) => format!("{}/{name}/stage", self.base),
+                    (_, row) => format!("{}/{}/task_{name}/stage", self.base, row.expect("a row")),
+                };
                 let staged = location(&self.send(Method::POST, &stage, None).await);
                 self.send(Method::PATCH, &staged, Some(body)).await;
                 self.send(Method::POST, &format!("{staged}/commit"), None).await

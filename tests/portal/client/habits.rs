@@ -225,7 +225,7 @@ async fn what_is_compressed_unasked_and_what_is_a_page_are_called_so() {
     page(Operation::Request);
     let failure = portal.request(MARKED).await.expect_err("a page");
     assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{failure}");
-    assert!(failure.message.contains("HTML page") && portal.ailment().is_some(), "{failure}");
+    assert!(failure.message.contains("HTML page") && portal.ailment_for("").is_some(), "{failure}");
     simulator.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
     let failure = portal.list(Rows::Probe).await.expect_err("compressed");
     assert!(failure.message.contains("Content-Encoding: gzip"), "{failure}");

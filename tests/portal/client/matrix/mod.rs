@@ -166,7 +166,7 @@ impl Bench {
 
     /// Nothing that one cell left behind befalls the next.
     async fn mend(&mut self, call: Call) {
-        if self.hasty.ailment().is_some() {
+        if self.hasty.ailment_for("").is_some() {
             self.hasty = client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), hasty());
             while self.hasty.resolve().await.is_err() {}
         }
