@@ -78,6 +78,8 @@ pub enum Fact {
     Revoked(Vec<Named>),
     /// Former tokens without proof, by id, that their user calls revoked.
     Confirmed(Vec<String>),
+    /// A token that nothing proves and that may yet be this object's: it stays named, and is reported.
+    Unproved(Named),
     /// A token that nothing else names is to be revoked: it is proved to be this object's.
     Retiring(RetiringToken),
 }
@@ -157,6 +159,19 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact, proo
         }
         Fact::Confirmed(ids) => {
             status.retiring.retain(|token| proofs.retires(&token.id) || !ids.contains(&token.id));
+        }
+        Fact::Unproved(Named { id, username }) => {
+            let is_known = status.token.as_ref().is_some_and(|token| token.id == id);
+            if !is_known && !status.retiring.iter().any(|token| token.id == id) {
+                let revocation_time = Time(saying.now);
+                status.retiring.push(RetiringToken {
+                    id,
+                    username,
+                    revocation_time,
+                    revoked_upstream: false,
+                    mac: None,
+                });
+            }
         }
         Fact::Retiring(token) => {
             if !proofs.retires(&token.id) {

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::decide::{Action, decide};
 use crate::domain::pass::End;
 use crate::domain::recorded::recorded;
-use crate::domain::testing::{World, at, at_rest, but, going, named, retiring, row};
+use crate::domain::testing::{World, at, at_rest, but, going, login, named, retiring, row};
 use crate::domain::token_mac::MacKeys;
 
 /// A status that somebody else wrote: as a former token it names one that is not this object's, due long ago.
@@ -48,6 +48,7 @@ fn a_current_token_moved_among_the_former_ones_is_not_revoked() {
     let mac = status.token.take().and_then(|token| token.mac);
     status.retiring.push(RetiringToken { mac, ..retiring("17", at(0)) });
     let mut world = World::of(seen).listing(&[row("17", "prod")]);
+    world.content = login("tw-17");
     let _ = world.pass();
     assert_eq!(recorded(&world.seen.object).token.map(|token| token.id), Some("17".to_owned()), "{:?}", world.asked);
     assert!(!world.asked.iter().any(|word| word.contains("revoke") || word == "token"), "{:?}", world.asked);

@@ -27,7 +27,12 @@ async fn each_profile_serves_a_client_that_knows_its_spec() {
         }
         let other = (ledger.count(Operation::Other), ledger.open_flows(), ledger.staged());
         assert_eq!(other, (0, 0, 0), "{}", profile.name);
-        assert_eq!(ledger.flows() > 0, (profile.name.ends_with("flow") || profile.name == "several-instances"), "{}", profile.name);
+        assert_eq!(
+            ledger.flows() > 0,
+            (profile.name.ends_with("flow") || profile.name == "several-instances"),
+            "{}",
+            profile.name
+        );
     }
 }
 

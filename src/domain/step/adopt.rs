@@ -40,6 +40,8 @@ enum Stage {
     LoggingIn(Named),
     ReadingObject(Option<Proof>),
     Confirming(Named),
+    /// Names it in status before the Secret forgets it.
+    Reporting,
     Writing,
 }
 
@@ -53,6 +55,8 @@ enum Proof {
     /// The Secret of an object that is older than the operator's keys logs in with it, and the portal's row is the only
     /// one with that name: what nobody but the token's owner can show.
     Held(Named),
+    /// Nothing does, and nothing speaks against it: it may have been signed with a key that was lost.
+    Lost(Named),
 }
 
 type Next = Flow<Adopting>;
@@ -91,7 +95,7 @@ impl Adopting {
             },
             Stage::Counting(token) => match answer {
                 Answer::Rows(rows) if rows.len() == 1 => self.at(Request::LogIn, Stage::LoggingIn(token)),
-                Answer::Rows(_) => self.proved(None),
+                Answer::Rows(_) => self.unproved(seen, Some(token)),
                 other => Flow::End(failed(other)),
             },
             Stage::LoggingIn(token) => match answer {
@@ -99,7 +103,7 @@ impl Adopting {
                 Answer::Login(Verdict::Unknown(why)) => {
                     Flow::End(Outcome::WaitFor(AGAIN, unasked(&token, &why.message)))
                 }
-                Answer::Login(_) => self.proved(None),
+                Answer::Login(_) => self.unproved(seen, Some(token)),
                 other => Flow::End(failed(other)),
             },
             Stage::Doubting => match answer {
@@ -114,6 +118,10 @@ impl Adopting {
             Stage::Confirming(token) => match answer {
                 Answer::Secret(Some(_)) if self.still_stored(seen) => self.take_in(seen, token),
                 Answer::Secret(_) => Flow::End(Outcome::LookAgain),
+                other => Flow::End(failed(other)),
+            },
+            Stage::Reporting => match answer {
+                Answer::Object(Some(_)) => self.at(Request::Secret(Write::Disown), Stage::Writing),
                 other => Flow::End(failed(other)),
             },
             Stage::Writing => match answer {
@@ -154,6 +162,11 @@ impl Adopting {
         self.at(Request::ReadObject, Stage::ReadingObject(proof))
     }
 
+    /// Nothing proves it. Of an object that is older than the keys it may be the operator's own: then it is reported.
+    fn unproved(self, seen: &Observed, token: Option<Named>) -> Next {
+        self.proved(token.filter(|_| may_be_of_a_lost_key(&seen.object)).map(Proof::Lost))
+    }
+
     fn found(self, seen: &Observed, rows: Vec<Row>) -> Next {
         // The id is recorded as it is stored, and not as the list writes it.
         let id = &self.stored.id;
@@ -167,7 +180,7 @@ impl Adopting {
                 self.proved(Some(Proof::Sealed(row.token)))
             }
             Some(row) if may_be_held(seen) => self.at(Request::ReadContent, Stage::ReadingContent(Some(row))),
-            _ => self.proved(None),
+            row => self.unproved(seen, row.map(|row| row.token)),
         }
     }
 
@@ -179,7 +192,9 @@ impl Adopting {
     /// No registry is asked about what is sealed: one that lags would have it given up for good, since nothing else names
     /// it. Where nobody can look a row up, an id that is not the username could be anybody's.
     fn content_read(self, seen: &Observed, row: Option<Row>, content: Content) -> Next {
-        let Content::Login { username, intact: true, .. } = content else { return self.proved(None) };
+        let Content::Login { username, intact: true, .. } = content else {
+            return self.unproved(seen, row.map(|row| row.token));
+        };
         match (row, seen.sealed(&self.stored)) {
             (None, Some(token)) if token.username == username => self.proved(Some(Proof::Sealed(token))),
             (Some(row), _) if row.token.username == username => {
@@ -188,7 +203,11 @@ impl Adopting {
             (None, _) if self.stored.id == username && may_be_held(seen) => {
                 self.at(Request::LogIn, Stage::LoggingIn(Named { id: username.clone(), username }))
             }
-            _ => self.proved(None),
+            (row, _) => {
+                let id = self.stored.id.clone();
+                let token = row.map_or(Named { id, username }, |row| row.token);
+                self.unproved(seen, Some(token))
+            }
         }
     }
 
@@ -211,6 +230,10 @@ impl Adopting {
             Some(Proof::Sealed(token) | Proof::Held(token)) if follows => {
                 self.at(Request::ReadSecret, Stage::Confirming(token))
             }
+            Some(Proof::Lost(token)) if follows => match note(seen, Fact::Unproved(token)) {
+                Some(request) => self.at(request, Stage::Reporting),
+                None => self.at(Request::Secret(Write::Disown), Stage::Writing),
+            },
             _ => self.at(Request::Secret(Write::Disown), Stage::Writing),
         }
     }

@@ -86,12 +86,33 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
 fn after_the_key_is_lost_an_id_that_no_list_shows_is_not_proved() {
     let mut world = key_lost(hidden(LoginMode::Required));
     assert_eq!(run(&mut world), Outcome::Again);
-    assert_eq!(world.asked, DISBELIEVED, "the login proves the username alone");
+    let reported =
+        DISBELIEVED.iter().flat_map(|word| if *word == "disown" { vec!["status", word] } else { vec![*word] });
+    assert_eq!(world.asked, reported.collect::<Vec<_>>(), "the login proves the username alone");
     let mut by_username = key_lost(hidden(LoginMode::Required));
     let held = by_username.seen.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
     held.id = "tw-17".into();
     assert_eq!(run(&mut by_username), Outcome::Again);
     assert_eq!(recorded(&by_username.seen.object).token.map(|token| token.id), Some("tw-17".to_owned()));
+}
+
+#[test]
+fn what_a_lost_key_may_have_signed_is_named_in_status_before_the_secret_forgets_it() {
+    let mut world = key_lost(settled());
+    of_issuer(&mut world.seen, |facts| facts.login = LoginMode::Disabled);
+    assert_eq!(run(&mut world), Outcome::Again);
+    assert_eq!(world.asked, ["read secret", "find 17", "read object", "status", "disown"]);
+    let known = recorded(&world.seen.object);
+    let open: Vec<_> = known.unproved.open(&world.seen.object).into_iter().map(|token| token.id).collect();
+    assert_eq!((open, known.retiring), (vec!["17".to_owned()], vec![]), "reported, and never revoked");
+    let mut younger = key_lost(settled());
+    of_issuer(&mut younger.seen, |facts| facts.login = LoginMode::Disabled);
+    younger.seen.object.created = at(4001);
+    assert_eq!(
+        disowned(younger),
+        ["read secret", "find 17", "read object", "disown"],
+        "it was never signed with that key"
+    );
 }
 
 #[test]
