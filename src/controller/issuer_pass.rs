@@ -52,7 +52,7 @@ where
         Ok(wait) => wait,
         Err(ClusterError::Conflict(_) | ClusterError::NotFound(_)) => Duration::from_millis(300),
         Err(error) => {
-            tracing::warn!(issuer = object.key().name, %error, "the issuer could not be written");
+            tracing::warn!(issuer = object.key().name, %error, "the issuer could not be looked at; it is tried again");
             backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter())
         }
     };

@@ -41,7 +41,7 @@ fn cases(other_ca: &str) -> Vec<Case> {
     let map = json!({"thinkwise": {"tls": {"caBundle": null, "caConfigMapRef": {"name": "portal-ca"}}}});
     let bundle = json!({"thinkwise": {"tls": {"caBundle": other_ca}}});
     vec![
-        Case { denied: true, ..case("NoAccess", "the user's rights") },
+        Case { denied: true, ..case("NoAccess", "the user's role") },
         Case { changes: bundle, ..case("TlsUntrusted", "spec.thinkwise.tls") },
         Case { changes: map, ..case("TrustMissing", "/portal-ca with the key \"ca.crt\" does not exist: create it") },
         failing("TimedOut", "did not answer within", Fault::HangBefore),

@@ -149,7 +149,7 @@ async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let (requested, next) = times(&settled);
     let ahead = json!({
         "token": {"requestTime": requested + DECADE}, "nextRotationTime": next + DECADE,
-        "retiring": [{"id": retires.id, "username": retires.username, "revocationTime": retires.revocation_time.0 + DECADE}],
+        "retiring": [{"id": retires.id, "username": retires.username, "mac": retires.mac, "revocationTime": retires.revocation_time.0 + DECADE}],
     });
     team.patch_status("pull", ahead).await;
 
@@ -168,7 +168,7 @@ async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     // Ten years back everything is due, once.
     let back = json!({
         "token": {"requestTime": requested - DECADE}, "nextRotationTime": next - DECADE,
-        "retiring": [{"id": retires.id, "username": retires.username, "revocationTime": retires.revocation_time.0 - DECADE}],
+        "retiring": [{"id": retires.id, "username": retires.username, "mac": retires.mac, "revocationTime": retires.revocation_time.0 - DECADE}],
     });
     team.patch_status("pull", back).await;
     let third = team.until_replaced("pull", &current(&second)).await;

@@ -5,15 +5,23 @@ use crate::api_proxy::{self, Spoil};
 use crate::control_plane::eventually;
 use crate::operator::{Operator, Options};
 use crate::secret_search::{every_object, finds, holders};
-use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, binary, own_stage};
+use crate::simulator::{Config, Profile};
+use crate::stage::{LIMIT, Team, binary, own_stage, stage};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
+
+const MAC_KEY: &str = "/registry-token-operator-mac";
+/// Each answer that holds a whole Secret and is not what was asked for.
+const SPOILED: [Spoil; 3] = [Spoil::Cut, Spoil::Mistyped, Spoil::AsError];
 
 /// What is spoiled: every answer that holds one Secret. Lists and watches bring whole Secrets, though metadata is
 /// asked for.
 fn spoil(path: &str, how: Spoil) -> Spoil {
     match path.split("/secrets").nth(1) {
         Some("") => Spoil::Whole,
+        // Without it no operator becomes ready: a case of its own.
+        Some(MAC_KEY) => Spoil::Nothing,
         Some(_) => how,
         None => Spoil::Nothing,
     }
@@ -28,7 +36,7 @@ async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
     operator.terminate().await;
     let secrets = team.portal.ledger().secrets();
     assert_eq!(secrets.len(), 1);
-    for how in [Spoil::Cut, Spoil::Mistyped, Spoil::AsError] {
+    for how in SPOILED {
         // The issuer works at first, so that the pull secret is read too.
         let namespace = team.namespace.clone();
         let spoiled = move |_: &axum::http::Method, uri: &axum::http::Uri| {
@@ -37,9 +45,60 @@ async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
         };
         let log = run(&team, spoiled, "read the Secret").await;
         unseen(&team, &log, &secrets[0], how).await;
-        let log = run(&team, move |_, uri| spoil(uri.path(), how), "read the issuer's Secret").await;
+        let log = run(&team, move |_, uri| spoil(uri.path(), how), "read what the issuer needs").await;
         unseen(&team, &log, "portal-password", how).await;
         unseen(&team, &log, &secrets[0], how).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_the_mac_key_that_cannot_be_parsed_shows_none_of_it() {
+    let (control_plane, operator) = own_stage().await;
+    operator.terminate().await;
+    let client = control_plane.client().await.expect("a client");
+    let keys: kube::Api<Secret> = kube::Api::namespaced(client, "registry-token-operator");
+    let key = keys.get(&MAC_KEY[1..]).await.expect("the key").data.and_then(|mut data| data.remove("current"));
+    let key = STANDARD.encode(key.expect("current").0);
+    for how in SPOILED {
+        let spoiled = move |_: &_, uri: &axum::http::Uri| {
+            if uri.path().ends_with(MAC_KEY) { how } else { Spoil::Nothing }
+        };
+        let kubeconfig = api_proxy::start(control_plane, spoiled).await;
+        let talkative = Options { log: "trace", ..Options::default() };
+        let operator = Operator::spawn(binary(), &kubeconfig, &talkative).expect("starts");
+        eventually("the MAC key to be missed", LIMIT, async || {
+            if operator.log().contains("MAC key unavailable") { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        let log = operator.terminate().await;
+        assert!(log.contains("TRACE"), "the trace log was on");
+        assert!(!finds(&log, &key), "{how:?}: the key is in the log");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_check_cannot_parse_are_not_printed() {
+    let team = Team::bare(stage(), "check-unparsable", Config::default()).await;
+    team.credentials("portal-password").await;
+    let spec = Profile::named("unbound").expect("it").minimal(&team.portal);
+    let issuer = json!({
+        "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+        "metadata": {"name": "portal", "namespace": team.namespace}, "spec": {"type": "Thinkwise", "thinkwise": spec},
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("issuer.yaml");
+    std::fs::write(&file, issuer.to_string()).expect("written");
+    for how in SPOILED {
+        let spoiled = move |_: &_, uri: &axum::http::Uri| {
+            if uri.path().ends_with("/secrets/portal") { how } else { Spoil::Nothing }
+        };
+        let kubeconfig = api_proxy::start(team.control_plane, spoiled).await;
+        let mut command = tokio::process::Command::new(binary());
+        command.args(["check", "-f", file.to_str().expect("UTF-8")]).env_clear().env("RUST_LOG", "trace");
+        let output = command.env("KUBECONFIG", kubeconfig).output().await.expect("runs");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success() && said.contains("Secret"), "{how:?}: {said}");
+        assert!(!finds(&said, "portal-password"), "{how:?}: {said}");
     }
 }
 
