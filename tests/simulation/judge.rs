@@ -103,8 +103,11 @@ const BETWEEN_REQUESTS: i64 = 10;
 /// The brake: an object whose token was never stored gets no second one within ten seconds, whatever started the pass.
 /// A process that dies forgets, and what its user changes may end a wait.
 pub fn request(world: &mut World, holder: &str, running: &Running) {
-    let object = &running.pass.seen().object;
-    let wish = format!("{} {:?} {:?}", object.generation, object.asked, world.issuer.asked);
+    let seen = running.pass.seen();
+    let object = &seen.object;
+    // As the pass knows it: of a change that came later the next pass learns.
+    let issuer = seen.facts().map(|facts| &facts.asked);
+    let wish = format!("{} {:?} {issuer:?}", object.generation, object.asked);
     let key = (holder.to_owned(), running.uid.clone());
     let former = world.ghost.requested.insert(key, (world.clock, wish.clone()));
     let Some((since, wished)) = former.filter(|_| recorded(object).token.is_none()) else { return };
