@@ -19,7 +19,12 @@ const METADATA_AS_YAML: &str = "application/yaml;as=PartialObjectMetadata;g=meta
 pub(crate) struct Objects<K> {
     /// An error instead where the namespace is none: then nothing is ever sent.
     api: Result<Api<K>, ParseNameError>,
+    /// Parses an answer; serde does unless given.
+    parse: Option<Parse<K>>,
 }
+
+/// Parses an answer of the API server; None where that is not possible.
+type Parse<K> = fn(&[u8]) -> Option<K>;
 
 /// Requests for all objects of a kind, in all namespaces.
 pub(crate) fn everywhere<K: Resource<DynamicType = ()>>() -> Request {
@@ -56,7 +61,7 @@ impl<K: Resource> Objects<K> {
     where
         K::DynamicType: Default,
     {
-        Self { api: Ok(Api::all(client)) }
+        Self { api: Ok(Api::all(client)), parse: None }
     }
 
     /// Those of a namespace.
@@ -66,21 +71,8 @@ impl<K: Resource> Objects<K> {
         K::DynamicType: Default,
     {
         let api = namespace.parse().map(|name: NamespaceName| Api::namespaced(client, name.as_str()));
-        Self { api }
+        Self { api, parse: None }
     }
-}
-
-/// What watches the metadata of one object: all of its namespace, and the field selector of its name.
-pub(crate) fn watch_of_one<K>(
-    client: Client,
-    namespace: &str,
-    name: &str,
-) -> Result<(Api<PartialObjectMeta<K>>, String), ParseNameError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    let (namespace, name) = (namespace.parse::<NamespaceName>()?, name.parse::<ObjectName>()?);
-    Ok((Api::namespaced(client, namespace.as_str()), format!("metadata.name={}", name.as_str())))
 }
 
 impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
@@ -108,9 +100,20 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
     }
 }
 
-impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
+impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
     fn api(&self) -> Result<&Api<K>, Error> {
         self.api.as_ref().map_err(refused)
+    }
+
+    /// The same objects, their answers parsed by this: others may write what serde refuses.
+    pub(crate) fn parsed_by(self, parse: Parse<K>) -> Self {
+        Self { parse: Some(parse), ..self }
+    }
+
+    async fn send(&self, request: axum::http::Request<Vec<u8>>) -> Result<K, Error> {
+        let text = self.api()?.clone().into_client().request_text(request).await?;
+        let Some(parse) = self.parse else { return serde_json::from_str(&text).map_err(Error::SerdeError) };
+        parse(text.as_bytes()).ok_or_else(|| Error::SerdeError(serde::de::Error::custom("no such object")))
     }
 
     fn named(&self, name: &str) -> Result<(&Api<K>, ObjectName), Error> {
@@ -120,13 +123,16 @@ impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
     /// Reads an object.
     pub(crate) async fn get(&self, name: &str) -> Result<K, Error> {
         let (api, name) = self.named(name)?;
-        api.get(name.as_str()).await
+        let request = Request::new(api.resource_url()).get(name.as_str(), &GetParams::default());
+        self.send(request.map_err(Error::BuildRequest)?).await
     }
 
     /// Reads an object that may be absent.
     pub(crate) async fn get_opt(&self, name: &str) -> Result<Option<K>, Error> {
-        let (api, name) = self.named(name)?;
-        api.get_opt(name.as_str()).await
+        match self.get(name).await {
+            Err(Error::Api(status)) if status.is_not_found() => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// Reads the metadata of an object that may be absent.
@@ -151,7 +157,8 @@ impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
         patch: &Patch<P>,
     ) -> Result<K, Error> {
         let (api, name) = self.named(name)?;
-        api.patch(name.as_str(), params, patch).await
+        let request = Request::new(api.resource_url()).patch(name.as_str(), params, patch);
+        self.send(request.map_err(Error::BuildRequest)?).await
     }
 
     /// Patches an object, and is answered with its metadata.
@@ -173,7 +180,8 @@ impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
         patch: &Patch<P>,
     ) -> Result<K, Error> {
         let (api, name) = self.named(name)?;
-        api.patch_status(name.as_str(), params, patch).await
+        let request = Request::new(api.resource_url()).patch_subresource("status", name.as_str(), params, patch);
+        self.send(request.map_err(Error::BuildRequest)?).await
     }
 
     /// Replaces the status of an object.
@@ -182,7 +190,9 @@ impl<K: Clone + DeserializeOwned + Debug> Objects<K> {
         K: Serialize,
     {
         let (api, name) = self.named(name)?;
-        api.replace_status(name.as_str(), params, object).await
+        let body = serde_json::to_vec(object).map_err(Error::SerdeError)?;
+        let request = Request::new(api.resource_url()).replace_subresource("status", name.as_str(), params, body);
+        self.send(request.map_err(Error::BuildRequest)?).await
     }
 }
 

@@ -54,7 +54,7 @@ async fn operate(run: Run) -> Result<(), Failure> {
     let client = client_of(cluster_config(None).await?, Arc::clone(&clock))?;
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
-    on_signal(stop.clone(), Arc::clone(&readiness))?;
+    on_signal(asked_to_end()?, stop.clone(), Arc::clone(&readiness));
     let holder = match run.holder {
         Some(name) => format!("{name}-{}", random()?),
         None => random()?,
@@ -146,16 +146,23 @@ pub(crate) fn random() -> Result<String, Failure> {
     Ok(format!("{:010x}", bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))))
 }
 
-fn on_signal(stop: CancellationToken, readiness: Arc<Readiness>) -> Result<(), Failure> {
+/// Ends when the process is asked to end. From the call on a signal does not kill it, nor is one ignored where it is the
+/// first process of a container.
+pub(crate) fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+    })
+}
+
+fn on_signal(asked: impl Future<Output = ()> + Send + 'static, stop: CancellationToken, readiness: Arc<Readiness>) {
+    tokio::spawn(async move {
+        asked.await;
         tracing::info!("asked to end: what is under way is finished first");
         readiness.stopping();
         stop.cancel();
     });
-    Ok(())
 }

@@ -75,10 +75,11 @@ pub struct IssuerSpec {
     pub thinkwise: Option<Thinkwise>,
 
     /// The registries that the token logs in to, each an entry of the pull secret.
-    /// `registry.thinkwisesoftware.com` unless given.
+    /// `registry.thinkwisesoftware.com` unless given. Their `caBundle`s have at most 64 KiB in total.
     #[serde(default = "default_registries")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["host".into()]))]
+    #[x_kube(validation = Rule::new("self.map(r, has(r.tls) && has(r.tls.caBundle) ? r.tls.caBundle.size() : 0).sum() <= 65536").message("the caBundles of all registries must have at most 65536 characters in total: name config maps in caConfigMapRef instead"))]
     pub registries: Vec<Registry>,
 
     /// How hard the portal may be worked, and how long it may take.

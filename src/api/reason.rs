@@ -154,6 +154,7 @@ impl Reason {
                 | Self::NamespacedIssuersDisabled
                 | Self::InsecureHTTPNotAllowed
                 | Self::AddressNotAllowed
+                | Self::PortalChanged
         )
     }
 

@@ -40,7 +40,7 @@ pub struct RegistryTokenSpec {
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(validation = Rule::new("self == self.trim()").message("description must not begin or end with white space"))]
     #[x_kube(validation = Rule::new(r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]')").message("description must be one line without control characters"))]
-    #[x_kube(validation = Rule::new(r"!self.matches('[\\p{Cf}\\x{034f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{3164}\\x{ffa0}]')").message("description must not hold invisible characters, such as zero-width or bidirectional ones: type it again instead of pasting it"))]
+    #[x_kube(validation = Rule::new(r"!self.matches('[\\p{Cf}\\x{034f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{2065}\\x{2800}\\x{3164}\\x{fe00}-\\x{fe0f}\\x{ffa0}\\x{fff0}-\\x{fff8}\\x{e0000}-\\x{e0fff}]')").message("description must not hold invisible characters, such as zero-width or bidirectional ones: type it again instead of pasting it"))]
     #[x_kube(validation = Rule::new(r"!self.matches('\\[[a-z0-9]+/[a-z0-9]+\\]')").message("description must not hold [x/y]: the operator marks its own requests that way. Write it without the brackets or the slash"))]
     pub description: String,
 
@@ -176,6 +176,10 @@ pub struct RecordedSecret {
     /// Its version; another version is read anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
+    /// The operator's proof that it recorded this UID for this object: a MAC. Without it the UID makes no Secret the
+    /// object's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// Where a token lives.

@@ -174,7 +174,7 @@ pub struct Tls {
     pub ca_config_map_ref: Option<ConfigMapKeyRef>,
     /// The CA's certificates in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 131_072))]
+    #[schemars(length(min = 1, max = 65_536))]
     #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message("caBundle must be PEM: it begins with -----BEGIN CERTIFICATE-----"))]
     pub ca_bundle: Option<String>,
 }

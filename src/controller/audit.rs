@@ -176,9 +176,9 @@ impl Pages for Reading<'_> {
 
 /// What the caches know: enough to see that nothing is suspect.
 fn cached(ctx: &Context, key: &IssuerKey) -> Known {
-    let owners = owners(ctx, key);
+    let (owners, keys) = (owners(ctx, key), ctx.keyring.keys());
     let holders: Vec<Holder> =
-        ctx.secrets.state().iter().filter_map(|secret| secret.meta()).map(|meta| holder(&meta)).collect();
+        ctx.secrets.state().iter().filter_map(|secret| secret.meta()).map(|meta| holder(&meta, &keys)).collect();
     Known::of(&holders, &owners)
 }
 
@@ -201,11 +201,13 @@ fn owner_of(meta: &ObjectMeta, secret: &str, status: Option<&RegistryTokenStatus
     Owner::parse((namespace, secret), meta.uid.as_deref().unwrap_or_default(), status, keys)
 }
 
-fn holder(meta: &ObjectMeta) -> Holder {
+fn holder(meta: &ObjectMeta, keys: &MacKeys) -> Holder {
     let name = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
     let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.as_str());
     let empty = BTreeMap::new();
-    Holder::parse(name, owners, raw(meta, &empty))
+    // One that says nothing of its age is not older than the keys.
+    let created = meta.creation_timestamp.as_ref().map_or(jiff::Timestamp::MAX, |time| time.0);
+    Holder::parse(name, owners, raw(meta, &empty), (keys, created))
 }
 
 /// Secrets by our label, and by name those that may have lost it.
@@ -214,7 +216,8 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
     let request = collection::<Secret>(&key.namespace).map_err(|error| classify(what, &error))?;
     let mut found = vec![];
     // One whose metadata cannot be read is reported by the watch.
-    let each = |secret: &[u8]| found.extend(decode::metadata::<Secret>(secret).ok().map(|meta| holder(&meta)));
+    let keys = ctx.keyring.keys();
+    let each = |secret: &[u8]| found.extend(decode::metadata::<Secret>(secret).ok().map(|meta| holder(&meta, &keys)));
     let page = |params: &ListParams| request.list_metadata(params);
     pages(&ctx.client, what, ListParams::default().labels(OWNER_LABEL), page, each).await?;
     let labelled: HashSet<(String, String)> =
@@ -222,7 +225,7 @@ async fn read_holders(ctx: &Context, key: &IssuerKey, names: &[(String, String)]
     for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
         let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), namespace);
         let secret = call("read a pull secret", secrets.get_metadata_opt(name)).await?;
-        found.extend(secret.map(|secret| holder(&secret.metadata)));
+        found.extend(secret.map(|secret| holder(&secret.metadata, &keys)));
     }
     Ok(found)
 }
@@ -238,7 +241,10 @@ pub fn wake(ctx: &Context, key: &IssuerKey, issuer: &Handle) {
         let named = Named::from(&current);
         let wanted = digest(&issuer.facts.describe(&token.spec.description, &current.nonce));
         let doubted = status.is_some_and(|status| status.conditions.iter().any(|one| doubts.contains(&one.reason)));
-        let as_it_should_be = match audited.evidence.listed(&named, audited.vanished.believed) {
+        let as_it_should_be = match audited
+            .evidence
+            .listed(&named, audited.vanished.is_believed_in(&token.namespace().unwrap_or_default()))
+        {
             Listed::Shown(shown) => shown == wanted,
             Listed::LetIn => true,
             Listed::Missing(_) | Listed::Unknown => false,

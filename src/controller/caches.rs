@@ -2,6 +2,9 @@
 //! does not allow us to list, concerns no other one.
 
 use super::context::IssuerCaches;
+use super::issuer_hold::has_former;
+use super::issuer_kind::IssuerObject;
+use super::issuers::IssuerKey;
 use super::kept::KeptSecret;
 use super::mac_key;
 use super::world::Shared;
@@ -90,13 +93,26 @@ pub async fn open(ctx: &Shared, caches: Caches, readiness: &Readiness, stop: &Ca
         () = settled => {}
         () = stop.cancelled() => return,
     }
+    let waiting = waiting(&issuers);
     ctx.open(issuers);
     readiness.caches_filled();
+    // Else they would look again a minute later.
+    for issuer in waiting {
+        let _ = ctx.wake_issuer.send(issuer);
+    }
     tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches are filled");
     tokio::select! {
         () = wake_all(ctx, &ctx.tokens) => {}
         () = stop.cancelled() => {}
     }
+}
+
+/// The issuers that have something to let go: only filled caches say who else needs that.
+fn waiting(issuers: &IssuerCaches) -> Vec<IssuerKey> {
+    let waits = |issuer: &dyn IssuerObject| (issuer.deleting() || has_former(issuer)).then(|| issuer.key());
+    let cluster = issuers.cluster.state().into_iter().filter_map(|issuer| waits(&*issuer));
+    let namespaced = issuers.namespaced.state().into_iter().filter_map(|issuer| waits(&*issuer));
+    cluster.chain(namespaced).collect()
 }
 
 /// Starts a pass of every object, some at a time: a queue of all of them would keep its room for good.

@@ -11,7 +11,7 @@ use super::kept::KeptSecret;
 use super::mac_key::Keyring;
 use super::memory::Memory;
 use super::passes::Passes;
-use crate::api::{ClusterTokenIssuer, IssuerKind, IssuerStatus, RegistryToken, TokenIssuer};
+use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerView;
 use crate::registry::{LoginCheck, Registries};
 use futures::FutureExt;
@@ -164,37 +164,37 @@ impl Context {
         self.caches.get().filter(|caches| caches.cluster.is_known() && caches.namespaced.is_known())
     }
 
-    /// Whether another issuer beside this one protects something that its status notes. Those that this process has
-    /// released do not count, though the caches may still show them: of two that end together one has to be the last.
-    pub fn others_protect(
-        &self,
-        key: &IssuerKey,
-        released: &HashSet<String>,
-        notes: impl Fn(&IssuerStatus) -> bool,
-    ) -> bool {
-        let Some(caches) = self.known_issuers() else { return true };
-        let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
-        let holds = |other: &dyn IssuerObject| {
-            other.key() != *key
-                && namespace(&other.key().namespace) == namespace(&key.namespace)
-                && !released.contains(&other.uid())
-                // It notes the name before it puts its finalizer on what has it.
-                && other.status().is_some_and(&notes)
-        };
-        caches.cluster.state().iter().any(|issuer| holds(&**issuer))
-            || caches.namespaced.state().iter().any(|issuer| holds(&**issuer))
+    /// The kinds of which it is not known which objects there are.
+    pub fn unknown_issuers(&self) -> Vec<&'static str> {
+        let Some(caches) = self.caches.get() else { return vec!["kinds that it watches"] };
+        let known =
+            [(caches.cluster.is_known(), "ClusterTokenIssuers"), (caches.namespaced.is_known(), "TokenIssuers")];
+        known.into_iter().filter(|(known, _)| !known).map(|(_, kind)| kind).collect()
     }
 
-    /// Whether some issuer needs the Secret of this name in this namespace for its tokens.
-    pub fn uses_credentials(&self, namespace: &str, name: &str) -> bool {
-        let Some(caches) = self.caches.get() else { return true };
+    /// The other issuers that have what they need in the same namespace. None where it is not known which there are.
+    pub fn neighbors(&self, key: &IssuerKey) -> Option<Vec<Arc<dyn IssuerObject>>> {
+        let caches = self.known_issuers()?;
+        let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
+        let cluster = caches.cluster.state().into_iter().map(|issuer| issuer as Arc<dyn IssuerObject>);
+        let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer as Arc<dyn IssuerObject>);
+        let here = |other: &IssuerKey| other != key && namespace(&other.namespace) == namespace(&key.namespace);
+        Some(cluster.chain(namespaced).filter(|other| here(&other.key())).collect())
+    }
+
+    /// The kind of an issuer that needs the Secret of this name in this namespace for its tokens; none where there is none,
+    /// or the caches are not filled.
+    pub fn user_of_credentials(&self, namespace: &str, name: &str) -> Option<IssuerKind> {
+        let caches = self.caches.get()?;
         let uses = |issuer: &dyn IssuerObject| {
             let own = issuer.key().namespace;
             let its = if own.is_empty() { &self.namespace } else { &own };
             its == namespace && super::protect::needs_secret(issuer, name)
         };
-        caches.cluster.state().iter().any(|issuer| uses(&**issuer))
-            || caches.namespaced.state().iter().any(|issuer| uses(&**issuer))
+        if caches.cluster.state().iter().any(|issuer| uses(&**issuer)) {
+            return Some(IssuerKind::ClusterTokenIssuer);
+        }
+        caches.namespaced.state().iter().any(|issuer| uses(&**issuer)).then_some(IssuerKind::TokenIssuer)
     }
 
     /// Whether the caches show an issuer of this UID.

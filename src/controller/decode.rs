@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
+use kube::core::object::HasStatus;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -13,15 +14,17 @@ use std::collections::BTreeMap;
 const WHY: usize = 300;
 
 /// An object, or why there is none.
-pub type Decoded<K> = Result<K, Box<InvalidObject>>;
+pub type Decoded<K> = Result<K, Box<InvalidObject<K>>>;
 
 /// An object that cannot be parsed.
 #[derive(Clone, Debug)]
-pub struct InvalidObject {
+pub struct InvalidObject<K> {
     /// Which one it is, as far as that could be found out.
     pub about: ObjectReference,
     /// What is wrong with it.
     pub why: String,
+    /// The object all the same, where its status alone is wrong: with what can be read of that.
+    pub partial: Option<K>,
 }
 
 /// The fields of the metadata that are used. Of times only those that mean something, as text.
@@ -67,16 +70,42 @@ pub fn object<K>(object: &[u8]) -> Decoded<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let meta = metadata::<K>(object)?;
-    let part = |name| json::field(object, name).unwrap_or(b"null");
+    assemble(object, json::field(object, "status"))
+}
+
+/// The same. Of one whose status cannot be parsed, or has more bytes than this, `partial` reads what it can.
+pub fn object_with_status<K>(object: &[u8], longest: usize, partial: fn(&[u8]) -> Option<K::Status>) -> Decoded<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + HasStatus,
+{
+    let size = json::field(object, "status").map_or(0, <[u8]>::len);
+    let whole = if size > longest {
+        Err(invalid(object, format!("status: it has {size} bytes, more than {longest}")))
+    } else {
+        self::object(object)
+    };
+    whole.map_err(|mut invalid: Box<InvalidObject<K>>| {
+        invalid.partial = assemble::<K>(object, None).ok().and_then(|mut rest| {
+            *rest.status_mut() = Some(partial(object)?);
+            Some(rest)
+        });
+        invalid
+    })
+}
+
+fn assemble<K>(object: &[u8], status: Option<&[u8]>) -> Decoded<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let meta = metadata::<K>(object).map_err(|error| invalid(object, error.why))?;
     let mut rest = br#"{"metadata":{},"spec":"#.to_vec();
-    rest.extend_from_slice(part("spec"));
-    if let Some(status) = json::field(object, "status") {
+    rest.extend_from_slice(json::field(object, "spec").unwrap_or(b"null"));
+    if let Some(status) = status {
         rest.extend_from_slice(br#","status":"#);
         rest.extend_from_slice(status);
     }
     rest.push(b'}');
-    let mut parsed: K = parse(&rest).map_err(|why| invalid::<K>(object, why))?;
+    let mut parsed: K = parse(&rest).map_err(|why| invalid(object, why))?;
     *parsed.meta_mut() = meta;
     Ok(parsed)
 }
@@ -84,7 +113,10 @@ where
 /// The metadata of an object that would be a `K`.
 pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectMeta> {
     let meta = json::field(object, "metadata").unwrap_or(b"null");
-    let slim: SlimMeta = parse(meta).map_err(|why| invalid::<K>(object, format!("metadata: {why}")))?;
+    let slim: SlimMeta = parse(meta).map_err(|why| {
+        let about = reference::<K>(object);
+        Box::new(InvalidObject { about, why: format!("metadata: {why}"), partial: None })
+    })?;
     Ok(slim.into())
 }
 
@@ -102,8 +134,9 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     })
 }
 
-fn invalid<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject> {
-    Box::new(InvalidObject { about: reference::<K>(object), why })
+/// An object that cannot be read, and why.
+pub fn invalid<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject<K>> {
+    Box::new(InvalidObject { about: reference::<K>(object), why, partial: None })
 }
 
 fn reference<K: Resource<DynamicType = ()>>(object: &[u8]) -> ObjectReference {

@@ -5,6 +5,7 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer_credentials::{ca_config_maps, credentials_name, may_use, namespace_of};
 use super::issuer_kind::IssuerObject;
+use super::issuer_share::{Share, share};
 use super::issuers::IssuerKey;
 use crate::api::{FINALIZER, IssuerKind, ObjectName, RegistryToken};
 use crate::kube_api::Objects;
@@ -27,12 +28,6 @@ pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     ctx.naming(key).into_iter().filter(here).collect()
 }
 
-/// Where the Secret with an issuer's credentials is, and its name.
-pub fn credentials<I: IssuerObject>(object: &I, ctx: &Context) -> Option<(Objects<Secret>, String)> {
-    let namespaced = Objects::namespaced(ctx.client.clone(), namespace_of(ctx, &object.key()));
-    Some((namespaced, credentials_name(object.spec())?))
-}
-
 /// What an issuer needs beside itself, where it is, and under which names.
 struct Needs {
     secrets: Objects<Secret>,
@@ -43,10 +38,40 @@ struct Needs {
     noted: Protected,
 }
 
-#[derive(Clone, PartialEq)]
-struct Protected {
-    secrets: Vec<String>,
-    maps: Vec<String>,
+/// Names of what carries our finalizer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Protected {
+    /// Secrets with credentials.
+    pub secrets: Vec<String>,
+    /// Config maps with CAs.
+    pub maps: Vec<String>,
+}
+
+/// What an issuer does not need any more, and has not let go either.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// It stays noted: what is forgotten would carry our finalizer for good.
+    pub names: Protected,
+    /// It can be let go in a moment.
+    pub soon: bool,
+}
+
+impl Kept {
+    /// Whether what is shared like this stays; the issuers that are to go on first are woken.
+    fn stays(&mut self, share: Share, ctx: &Context) -> bool {
+        match share {
+            Share::Free => return false,
+            // Once the caches are filled, each issuer with something to let go is woken.
+            Share::Needed => {}
+            Share::After(others) => {
+                self.soon = true;
+                for key in others {
+                    let _ = ctx.wake_issuer.send(key);
+                }
+            }
+        }
+        true
+    }
 }
 
 impl Needs {
@@ -80,25 +105,38 @@ impl Needs {
         }
     }
 
-    /// Takes our finalizer off these, unless another issuer needs them.
+    /// Takes our finalizer off these, unless another issuer needs them. Gives those that stay.
     async fn let_go(
         &self,
         which: &Protected,
         key: &IssuerKey,
         ctx: &Context,
         released: &HashSet<String>,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<Kept, ClusterError> {
+        let (others, mut kept) = (ctx.neighbors(key), Kept::default());
+        let others = others.as_deref();
         for name in &which.secrets {
-            if !ctx.others_protect(key, released, |status| status.credentials_secrets.contains(name)) {
+            let notes = |other: &dyn IssuerObject| {
+                other.status().is_some_and(|status| status.credentials_secrets.contains(name))
+            };
+            let names = |other: &dyn IssuerObject| credentials_name(other.spec()).as_ref() == Some(name);
+            if kept.stays(share(key, others, released, notes, names), ctx) {
+                kept.names.secrets.push(name.clone());
+            } else {
                 mark_secret(&self.secrets, name, None).await?;
             }
         }
         for name in &which.maps {
-            if !ctx.others_protect(key, released, |status| status.ca_config_maps.contains(name)) {
+            let notes =
+                |other: &dyn IssuerObject| other.status().is_some_and(|status| status.ca_config_maps.contains(name));
+            let names = |other: &dyn IssuerObject| ca_config_maps(other.spec()).contains(name);
+            if kept.stays(share(key, others, released, notes, names), ctx) {
+                kept.names.maps.push(name.clone());
+            } else {
                 mark(&self.maps, name, false, |_| true).await?;
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -133,8 +171,17 @@ where
     Ok(object)
 }
 
-/// What the spec names works: former Secrets and config maps may go.
-pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<(), ClusterError> {
+/// Whether it notes what its spec does not name any more.
+pub fn has_former(object: &dyn IssuerObject) -> bool {
+    let (secret, maps) = (credentials_name(object.spec()), ca_config_maps(object.spec()));
+    object.status().is_some_and(|status| {
+        status.credentials_secrets.iter().any(|name| Some(name) != secret.as_ref())
+            || status.ca_config_maps.iter().any(|name| !maps.contains(name))
+    })
+}
+
+/// What the spec names works: former Secrets and config maps may go. Gives those that stay.
+pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<Kept, ClusterError> {
     let needs = Needs::of(object, ctx);
     let former = |noted: &[String], present: &[String]| {
         noted.iter().filter(|name| !present.contains(name)).cloned().collect::<Vec<_>>()
@@ -144,7 +191,7 @@ pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result
         maps: former(&needs.noted.maps, &needs.present.maps),
     };
     if former.secrets.is_empty() && former.maps.is_empty() {
-        return Ok(());
+        return Ok(Kept::default());
     }
     let released = ctx.released.lock().await;
     needs.let_go(&former, &object.key(), ctx, &released).await
@@ -159,6 +206,7 @@ where
     let mut released = ctx.released.lock().await;
     released.retain(|uid| ctx.shows_issuer(uid));
     let needs = Needs::of(object, ctx);
+    // What stays is let go by another issuer, which notes it.
     needs.let_go(&needs.all(), &object.key(), ctx, &released).await?;
     if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
         call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))

@@ -4,12 +4,12 @@ use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
 use super::issuer::{NotReady, prepare};
-use super::issuer_hold::{hold, let_former_go, release, users};
+use super::issuer_hold::{Kept, hold, let_former_go, release, users};
 use super::issuer_kind::IssuerObject;
 use super::issuer_status::{Told, write_status};
 use super::issuers::{Audited, Entry, Handle, IssuerKey};
 use super::protect::was_in_use;
-use super::release::{Leaving, judge, word};
+use super::release::{Leaving, judge, unfilled, word};
 use super::roll_call;
 use super::world::{Shared, World};
 use crate::api::{FINALIZER, Reason, RegistryToken};
@@ -32,8 +32,10 @@ use std::time::Duration;
 const CHECK: Duration = Duration::from_mins(1);
 /// So long after the process is to end an issuer's pass is given up.
 const GIVEN_UP: Duration = Duration::from_secs(10);
-/// How soon an issuer that is being deleted is looked at again while the caches are not filled.
-const UNFILLED: Duration = Duration::from_secs(1);
+/// How soon an issuer is looked at again that has something to let go, and waits for another one.
+const SHARED: Duration = Duration::from_secs(1);
+/// So many looks an issuer that is being deleted waits for the caches before it says so: they are filled soon, most often.
+const QUIET_LOOKS: u32 = 3;
 /// An issuer that is going looks this often whether its last object has gone.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -89,15 +91,15 @@ where
     if object.deleting() {
         return leave(object, ctx, api, &found, &users).await;
     }
-    if found.is_ok() {
-        let_former_go(object, ctx).await?;
-    }
+    let kept = if found.is_ok() { let_former_go(object, ctx).await? } else { Kept::default() };
     let failed = audit_if_due(ctx, &key, object, &found).await.err();
-    write_status(object, ctx, api, Told { found: &found, audit: failed.as_ref(), users: &users }).await?;
+    let told = Told { found: &found, audit: failed.as_ref(), users: &users, kept: &kept.names };
+    write_status(object, ctx, api, told).await?;
     match found.ok().filter(|_| failed.is_none()) {
         Some(issuer) => {
             ctx.memory.succeeded(&object.uid());
-            Ok(next_look(ctx, &key, object, &issuer))
+            let next = next_look(ctx, &key, object, &issuer);
+            Ok(if kept.soon { next.min(SHARED) } else { next })
         }
         None => Ok(backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter())),
     }
@@ -171,7 +173,11 @@ where
     // Only filled caches say whether another issuer uses the same credentials. Released before that, this one would
     // leave its finalizer on them for good.
     if ctx.known_issuers().is_none() {
-        return Ok(UNFILLED);
+        let looks = ctx.memory.failed(&object.uid());
+        if looks > QUIET_LOOKS {
+            say(object, ctx, api, unfilled(ctx), users).await?;
+        }
+        return Ok(backoff::delay(looks, ctx.jitter()));
     }
     let leaving = judge(ctx, object, found).await?;
     if matches!(leaving, Leaving::Now) {
@@ -184,8 +190,7 @@ where
         }
         return Ok(CHECK);
     }
-    let said = Err(word(object, &leaving, found.as_ref().err()));
-    write_status(object, ctx, api, Told { found: &said, audit: None, users }).await?;
+    say(object, ctx, api, word(object, &leaving, found.as_ref().err()), users).await?;
     let hindered = matches!(leaving, Leaving::Unaudited(_)) || found.is_err();
     if !hindered {
         ctx.memory.succeeded(&object.uid());
@@ -195,6 +200,21 @@ where
         _ if hindered => backoff::delay(ctx.memory.failed(&object.uid()), ctx.jitter()),
         _ => RELEASE,
     })
+}
+
+/// Writes what an issuer waits for that is being deleted.
+async fn say<I>(
+    object: &I,
+    ctx: &Context,
+    api: &Objects<I>,
+    waits: NotReady,
+    users: &[Arc<RegistryToken>],
+) -> Result<(), ClusterError>
+where
+    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let kept = Kept::default();
+    write_status(object, ctx, api, Told { found: &Err(waits), audit: None, users, kept: &kept.names }).await
 }
 
 /// How long until the portal is to be audited: never yet by this process, its time has come, or what

@@ -4,6 +4,7 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer::NotReady;
 use super::issuer_credentials::ca_config_maps;
+use super::issuer_hold::Protected;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Audited, Handle};
 use crate::api::{ConditionType, IssuerStatus, Limits, PortalLocation, Reason, RegistryToken};
@@ -27,6 +28,8 @@ pub struct Told<'a> {
     pub audit: Option<&'a Fault>,
     /// The objects that name the issuer.
     pub users: &'a [Arc<RegistryToken>],
+    /// What it does not need any more, and has not let go.
+    pub kept: &'a Protected,
 }
 
 /// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
@@ -87,7 +90,7 @@ fn next_status(ctx: &Context, object: &dyn IssuerObject, told: &Told<'_>) -> Iss
     status.observed_generation = Some(object.generation());
     let (value, reason, message) = match told.found {
         Ok(handle) => {
-            fill(&mut status, ctx, object, handle);
+            fill(&mut status, ctx, object, (handle, told.kept));
             if let Some(failure) = handle.portal.ailment() {
                 // It can be worked with, as for revocations and audits, and not asked for a token.
                 (Truth::False, failure.reason, failure.message)
@@ -103,21 +106,27 @@ fn next_status(ctx: &Context, object: &dyn IssuerObject, told: &Told<'_>) -> Iss
     status
 }
 
-fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, handle: &Handle) {
+fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, (handle, kept): (&Handle, &Protected)) {
     let portal = &handle.facts.portal;
     // Where tokens live at another address, the issuer does not get here.
     status.portal = Some(PortalLocation { kind: portal.kind, url: portal.url.clone(), scope: portal.scope.clone() });
     status.resolved = Some(handle.resolved.names.clone());
-    // Former ones were let go, now that this one works.
-    status.credentials_secrets.retain(|name| Some(name) == handle.credentials.as_ref());
-    let maps = ca_config_maps(object.spec());
-    status.ca_config_maps.retain(|name| maps.contains(name));
+    let present =
+        Protected { secrets: handle.credentials.iter().cloned().collect(), maps: ca_config_maps(object.spec()) };
+    forget_former(status, &present, kept);
     if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|last| last.fits(&handle.facts)) {
         if !audited.first || status.tokens.is_none() {
             status.tokens = audited.evidence.tokens().and_then(|count| i64::try_from(count).ok());
         }
         status.last_audit_time = Some(Time(audited.evidence.begun()));
     }
+}
+
+/// Former ones were let go, now that this one works; a name is not forgotten before.
+fn forget_former(status: &mut IssuerStatus, present: &Protected, kept: &Protected) {
+    let stays = |name: &String, present: &[String], kept: &[String]| present.contains(name) || kept.contains(name);
+    status.credentials_secrets.retain(|name| stays(name, &present.secrets, &kept.secrets));
+    status.ca_config_maps.retain(|name| stays(name, &present.maps, &kept.maps));
 }
 
 /// What there is to say of a portal that answers: the most important of it as the reason.
@@ -129,9 +138,10 @@ fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'
     if let Some(message) = unaudited(told.audit, audited.as_ref().and_then(|last| last.left.as_ref())) {
         return (Reason::AuditFailed, message);
     }
-    if let Some(gone) = audited.map(|audited| audited.vanished).filter(|one| !one.believed) {
+    if let Some(gone) = audited.map(|audited| audited.vanished.clone()).filter(|one| !one.believed) {
+        let whose = gone.only_in.as_ref().map(|only| format!(" of the namespace {only}")).unwrap_or_default();
         let message = format!(
-            "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
+            "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about those{whose}. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
             gone.missing, gone.of
         );
         return (Reason::ListShrunken, message);
@@ -164,7 +174,7 @@ fn lowered(asked: &Limits, given: &Limits) -> Option<String> {
 
 /// What follows where the portal lists nothing to our user.
 fn list_hidden(why: &str, handle: &Handle, audited: Option<&Audited>) -> String {
-    let refused = audited.filter(|last| last.fits(&handle.facts) && !last.vanished.believed).map(|last| last.vanished);
+    let refused = audited.filter(|last| last.fits(&handle.facts) && !last.vanished.believed).map(|last| &last.vanished);
     let revoked = match refused {
         Some(gone) => format!(
             "The registry refuses {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Look at the registry; if they were revoked on purpose, raise audit.maxVanishedPercent",
@@ -216,6 +226,22 @@ fn overworked(limits: &Limits, users: &[Arc<RegistryToken>]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_let_go_stays_noted() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut status = IssuerStatus {
+            credentials_secrets: names(&["gone", "kept", "new", "?"]),
+            ca_config_maps: names(&["gone", "kept", "new"]),
+            ..IssuerStatus::default()
+        };
+        let of = |name: &str| Protected { secrets: names(&[name]), maps: names(&[name]) };
+        forget_former(&mut status, &of("new"), &of("kept"));
+        assert_eq!(
+            (status.credentials_secrets, status.ca_config_maps),
+            (names(&["kept", "new"]), names(&["kept", "new"]))
+        );
+    }
 
     #[test]
     fn what_is_gone_is_named_in_the_patch_and_what_is_there_stays() {

@@ -1,10 +1,10 @@
 //! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
 //! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
 
-use super::decode::{self, Decoded};
+use super::decode::{self, Decoded, invalid};
 use super::unreadable::Seen;
 use super::world::secret_name;
-use crate::api::{GROUP, OWNER_LABEL, RegistryToken};
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryToken};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,7 +30,10 @@ impl KeptSecret {
     /// Keeps what decisions read.
     fn of(mut meta: ObjectMeta) -> Self {
         meta.managed_fields = None;
-        meta.creation_timestamp = None;
+        // An audit asks for the age of marks that were left to a user alone.
+        if !meta.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ORPHANED_ANNOTATION)) {
+            meta.creation_timestamp = None;
+        }
         if let Some(annotations) = meta.annotations.as_mut() {
             annotations.retain(|key, _| key.starts_with(GROUP));
         }
@@ -86,7 +89,8 @@ impl Lookup for KeptSecret {
 
 /// A Secret's metadata as the API server sends it; of its data nothing is asked for.
 pub fn decode(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
-    decode::metadata::<Secret>(object).map(PartialObjectMetaExt::into_response_partial)
+    let meta = decode::metadata::<Secret>(object);
+    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid(object, error.why))
 }
 
 /// A Secret whose metadata cannot be read leaves the cache, and is not known meanwhile.

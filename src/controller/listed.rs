@@ -7,6 +7,7 @@ use super::context::Context;
 use super::decode;
 use super::issuers::IssuerKey;
 use super::json;
+use super::partial;
 use super::watch_events::page;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
 use crate::kube_api::collection;
@@ -14,7 +15,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Client, Error};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
@@ -42,7 +42,7 @@ pub struct Listed {
     pub issuer_ref: IssuerRef,
     /// The Secret that it names; its own name unless given.
     pub secret_name: Option<String>,
-    /// What its status records; of one that cannot be parsed only the tokens, without their times.
+    /// What its status records; of one that cannot be parsed what can be read of it.
     pub status: Option<RegistryTokenStatus>,
 }
 
@@ -53,40 +53,14 @@ impl Listed {
             tracing::warn!(name = invalid.about.name, detail = invalid.why, "a listed object is skipped");
         });
         let gist: Gist = json::field(object, "spec").and_then(|spec| decode::parse(spec).ok()).unwrap_or_default();
-        let status = json::field(object, "status").and_then(|status| {
-            decode::parse(status).ok().or_else(|| tokens_alone(serde_json::from_slice(status).ok()?))
-        });
+        let status = json::field(object, "status");
+        let status = status.and_then(|status| decode::parse(status).ok().or_else(|| partial::token_status(object)));
         let secret_name = gist.secret.and_then(|secret| secret.name);
         Some(Self { metadata: metadata.ok()?, issuer_ref: gist.issuer_ref, secret_name, status })
     }
 
     fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or_default()
-    }
-}
-
-/// The tokens that a status names which cannot be parsed as a whole, such as for a time in the year 9999: they
-/// are still its object's.
-fn tokens_alone(mut status: Value) -> Option<RegistryTokenStatus> {
-    const SOME_TIME: &str = "1970-01-01T00:00:00Z";
-    let fields = status.as_object_mut()?;
-    fields.retain(|key, _| matches!(key.as_str(), "uid" | "token" | "retiring"));
-    let retiring = fields.get_mut("retiring").and_then(Value::as_array_mut).map(|all| all.iter_mut().collect());
-    let mut tokens: Vec<&mut Value> = retiring.unwrap_or_default();
-    for token in &mut tokens {
-        set_times(token, SOME_TIME);
-    }
-    if let Some(token) = fields.get_mut("token") {
-        set_times(token, SOME_TIME);
-    }
-    serde_json::from_value(status).ok()
-}
-
-fn set_times(token: &mut Value, time: &str) {
-    for (key, value) in token.as_object_mut().into_iter().flatten() {
-        if key.ends_with("Time") {
-            *value = Value::String(time.to_owned());
-        }
     }
 }
 
@@ -139,7 +113,7 @@ pub async fn pages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn listed(status: &Value) -> Listed {
         let object = json!({
@@ -162,11 +136,13 @@ mod tests {
         let far = "9999-12-31T23:59:59Z";
         let status = listed(&json!({
             "uid": "u", "nextRotationTime": far,
+            "portal": {"type": "Thinkwise", "url": "https://p", "scope": "tcp", "user": "k8s"},
             "token": {"id": "1", "username": "a", "nonce": "n", "requestTime": far},
             "retiring": [{"id": "2", "username": "b", "revocationTime": far}],
         }))
         .status
         .expect("a status");
+        assert!(status.portal.is_some(), "without it no token is proved");
         assert_eq!((status.uid.as_deref(), status.token.map(|token| token.id)), (Some("u"), Some("1".to_owned())));
         assert_eq!(status.retiring.first().map(|token| token.username.as_str()), Some("b"));
         assert!(listed(&json!({"token": 5})).status.is_none() && listed(&json!("text")).status.is_none());

@@ -1,22 +1,30 @@
 //! The keys that prove what the operator notes of tokens: a Secret in its namespace, shared by all replicas.
 //!
 //! It is created before the first pass, and so before the first request for a token. The data key `current` signs; every
-//! other one is accepted beside it, during a rotation.
+//! other one is accepted beside it, during a rotation. It carries our finalizer while tokens live, and a note of its keys.
 
+mod finalizer;
+mod note;
+
+use self::note::Note;
 use super::caches::wake_all;
 use super::cluster::{ClusterError, call};
 use super::context::{Context, OPERATOR};
 use super::world::{Shared, World};
-use crate::api::{MAC_ANNOTATION, RegistryToken};
+use crate::api::{FINALIZER, MAC_ANNOTATION, RegistryToken};
 use crate::domain::token_mac::{MacKeys, SHORTEST_KEY};
 use crate::kube_api::Objects;
 use crate::readiness::Readiness;
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::Status;
 use kube::runtime::reflector::Store;
+use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -27,9 +35,11 @@ use zeroize::Zeroizing;
 const CURRENT: &str = "current";
 /// How often the Secret is read.
 const AGAIN: Duration = Duration::from_mins(1);
-/// The same, while it cannot be read or created at the start.
+/// How often it is looked whether the Secret may go.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often the Secret is read, while it cannot be read or created at the start.
 const SOON: Duration = Duration::from_secs(2);
-/// For a key that is not known it is read at once, and not more often than this.
+/// For a key that is not known it is read at once, and not more often than this; nor is a refused write repeated earlier.
 const UNKNOWN: Duration = Duration::from_secs(10);
 
 type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
@@ -38,8 +48,25 @@ type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
 pub struct Keyring {
     name: String,
     keys: RwLock<MacKeys>,
+    state: tokio::sync::Mutex<State>,
+    /// Whether our finalizer is on the Secret, or cannot be.
+    protected: AtomicBool,
+    /// Whether the keys are in memory alone.
+    unsaved: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
     /// Kept so that a Secret that is deleted while the operator runs is created with the same keys.
-    last: tokio::sync::Mutex<Option<(Data, Instant)>>,
+    last: Option<Last>,
+    /// When our finalizer was refused.
+    refused: Option<Instant>,
+}
+
+struct Last {
+    data: Data,
+    note: Note,
+    read: Instant,
 }
 
 /// Why there are no keys.
@@ -58,7 +85,13 @@ enum Error {
 impl Keyring {
     /// Nothing has been read yet.
     pub fn new(name: String) -> Self {
-        Self { name, keys: RwLock::default(), last: tokio::sync::Mutex::default() }
+        Self {
+            name,
+            keys: RwLock::default(),
+            state: tokio::sync::Mutex::default(),
+            protected: AtomicBool::default(),
+            unsaved: AtomicBool::default(),
+        }
     }
 
     /// The keys; none before the Secret was read for the first time.
@@ -68,44 +101,99 @@ impl Keyring {
 
     /// Reads the Secret, and creates it where there is none. Whether the keys have changed.
     async fn load(&self, ctx: &Context) -> Result<bool, Error> {
-        let mut last = self.last.lock().await;
-        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
-        let read = || call("read the MAC key", super::secrets::get(&ctx.client, &ctx.namespace, &self.name));
-        let found = if let Some(found) = read().await? {
-            found
-        } else {
-            let data = match &*last {
-                Some((data, _)) => data.clone(),
-                None => Data::from([(CURRENT.to_owned(), random(ctx).ok_or(Error::Random)?)]),
-            };
-            match call("create the MAC key", secrets.create(&params(), &self.secret(&ctx.namespace, &data))).await {
-                Ok(created) => {
-                    tracing::info!(secret = self.name, "MAC key created");
-                    created
-                }
-                // Another replica was first.
-                Err(ClusterError::Exists(_)) => read().await?.ok_or_else(|| self.invalid(ctx))?,
-                Err(error) => return Err(error.into()),
-            }
+        let mut state = self.state.lock().await;
+        let found = match self.read(ctx).await? {
+            Some(found) => found,
+            None => self.create(ctx, state.last.as_ref()).await?,
         };
-        let since = found.metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
+        let metadata = found.metadata;
         let data = found.data.unwrap_or_default().into_iter();
         let data: Data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect();
+        let (created, noted) = (metadata.creation_timestamp.as_ref(), Note::read(metadata.annotations.as_ref()));
+        let created = created.map(|time| time.0).unwrap_or_default();
+        let ids = data.values().map(|key| note::id(key)).collect::<Option<_>>().ok_or_else(|| self.invalid(ctx))?;
+        let remembered = state.last.as_ref().map(|last| &last.note);
+        let note = Note::of(ids, remembered, noted.as_ref(), created, ctx.clock.now());
         let signing = data.get(CURRENT).ok_or_else(|| self.invalid(ctx))?;
         let accepted = data.iter().filter(|(key, _)| *key != CURRENT).map(|(_, bytes)| bytes.as_slice());
-        let keys = MacKeys::new(signing, accepted, since).ok_or_else(|| self.invalid(ctx))?;
+        let keys = MacKeys::new(signing, accepted, note.since).ok_or_else(|| self.invalid(ctx))?;
         let changed = self.keys() != keys;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        *last = Some((data, Instant::now()));
+        let is_new = noted.as_ref() != Some(&note);
+        state.last = Some(Last { data, note: note.clone(), read: Instant::now() });
+        self.unsaved.store(metadata.uid.is_none(), Ordering::SeqCst);
+        if metadata.uid.is_some() {
+            let protected = metadata.finalizers.iter().flatten().any(|one| one == FINALIZER);
+            self.protected.store(protected, Ordering::SeqCst);
+            if is_new && let Err(error) = self.write_note(ctx, &metadata, &note).await {
+                tracing::warn!(secret = self.name, %error, "MAC key not annotated");
+            }
+            if ctx.is_open() && finalizer::is_needed(ctx) {
+                self.protect(ctx, &mut state.refused).await;
+            }
+        }
         Ok(changed)
     }
 
-    fn secret(&self, namespace: &str, data: &Data) -> Secret {
+    async fn read(&self, ctx: &Context) -> Result<Option<Secret>, ClusterError> {
+        call("read the MAC key", super::secrets::get(&ctx.client, &ctx.namespace, &self.name)).await
+    }
+
+    /// Creates the Secret, with the last keys or with a new one. Where the namespace is going or gone there can be none:
+    /// then the keys are used without, so that what is left of tokens can be revoked.
+    async fn create(&self, ctx: &Context, last: Option<&Last>) -> Result<Secret, Error> {
+        let (data, note) = if let Some(last) = last {
+            (last.data.clone(), last.note.clone())
+        } else {
+            let key = random(ctx).ok_or(Error::Random)?;
+            let ids = note::id(&key).into_iter().collect();
+            let note = Note::of(ids, None, None, Timestamp::MIN, ctx.clock.now());
+            (Data::from([(CURRENT.to_owned(), key)]), note)
+        };
+        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
+        let secret = self.secret(&ctx.namespace, &data, &note);
+        let (params, what) = (params(), "create the MAC key");
+        let created = async {
+            match secrets.create(&params, &secret).await {
+                Err(kube::Error::Api(status)) if is_namespace_gone(&status) => Ok(None),
+                created => created.map(Some),
+            }
+        };
+        match call(what, created).await {
+            Ok(Some(created)) => {
+                tracing::info!(secret = self.name, "MAC key created");
+                Ok(created)
+            }
+            Ok(None) => {
+                tracing::warn!(
+                    secret = self.name,
+                    namespace = ctx.namespace,
+                    "the operator's namespace is being deleted or is gone: the MAC key is kept in memory alone, and tokens are proved again by their logins"
+                );
+                Ok(secret)
+            }
+            // Another replica was first.
+            Err(ClusterError::Exists(_)) => Ok(self.read(ctx).await?.ok_or_else(|| self.invalid(ctx))?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn write_note(&self, ctx: &Context, metadata: &ObjectMeta, note: &Note) -> Result<(), ClusterError> {
+        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
+        let body = json!({
+            "metadata": {"resourceVersion": metadata.resource_version, "annotations": note.annotations()},
+        });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+        call("annotate the MAC key", secrets.patch_metadata(&self.name, &params, &patch)).await.map(drop)
+    }
+
+    fn secret(&self, namespace: &str, data: &Data, note: &Note) -> Secret {
         let data = data.iter().map(|(key, bytes)| (key.clone(), ByteString(bytes.to_vec())));
         Secret {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
                 namespace: Some(namespace.to_owned()),
+                annotations: Some(note.annotations()),
                 ..ObjectMeta::default()
             },
             type_: Some("Opaque".to_owned()),
@@ -117,6 +205,12 @@ impl Keyring {
     fn invalid(&self, ctx: &Context) -> Error {
         Error::Invalid { namespace: ctx.namespace.clone(), name: self.name.clone() }
     }
+}
+
+/// What a create is answered with in a namespace that is being deleted, or that is not there.
+fn is_namespace_gone(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 404 || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn params() -> PostParams {
@@ -136,19 +230,27 @@ pub async fn until_loaded(ctx: &Context, readiness: &Readiness) {
         tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable");
         sleep(SOON).await;
     }
-    readiness.keys_missing(false);
+    // A key in memory is good for an end, and not for a start in a namespace that is not there.
+    readiness.keys_missing(ctx.keyring.unsaved.load(Ordering::SeqCst));
 }
 
-/// Takes up changed keys: every object is looked at, and signed with the one that signs now.
+/// Takes up changed keys: every object is looked at, and signed with the one that signs now. Releases the Secret soon
+/// after the last object with a token has gone: the operator may be removed next.
 pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
+    let (mut read, mut needed) = (Instant::now(), None::<Instant>);
     loop {
         tokio::select! {
-            () = sleep(AGAIN) => {}
+            () = sleep(LOOK) => {}
             () = stop.cancelled() => return,
         }
-        if !ctx.is_open() {
+        let may_release = needed.is_none_or(|at| at.elapsed() >= UNKNOWN);
+        if ctx.is_open() && may_release && ctx.keyring.is_free(ctx) {
+            needed = (!ctx.keyring.release(ctx).await).then(Instant::now);
+        }
+        if !ctx.is_open() || read.elapsed() < AGAIN {
             continue;
         }
+        read = Instant::now();
         match ctx.keyring.load(ctx).await {
             Ok(false) => {}
             Ok(true) => {
@@ -163,7 +265,9 @@ pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &Cancellati
 }
 
 /// Reads the keys again where an object was signed with one that is not known: another replica may have read them since.
+/// Protects them before a token is requested.
 pub async fn learn(ctx: &Context, world: &World) {
+    ctx.keyring.protect_for(ctx, &world.object).await;
     let keys = ctx.keyring.keys();
     let status = world.object.status.as_ref();
     let current = status.and_then(|status| status.token.as_ref()).and_then(|token| token.mac.as_ref());
@@ -173,7 +277,7 @@ pub async fn learn(ctx: &Context, world: &World) {
     if !current.into_iter().chain(former).chain(stored).any(|mac| keys.lacks(mac)) {
         return;
     }
-    let recently = ctx.keyring.last.lock().await.as_ref().is_some_and(|(_, read)| read.elapsed() < UNKNOWN);
+    let recently = ctx.keyring.state.lock().await.last.as_ref().is_some_and(|last| last.read.elapsed() < UNKNOWN);
     if !recently && let Err(error) = ctx.keyring.load(ctx).await {
         tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
     }

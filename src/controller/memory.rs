@@ -9,7 +9,7 @@ use crate::domain::request_backoff::{RequestHistories, RequestHistory};
 use crate::domain::sightings::Sightings;
 use crate::domain::vain::{Patience, Vain};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,6 @@ pub struct Memory {
     vain: Mutex<Patience>,
     requests: Mutex<RequestHistories>,
     kept: Mutex<HashMap<String, (i64, u64)>>,
-    /// Namespace and name of each Secret with credentials that is watched.
-    watched: Mutex<HashSet<(String, String)>>,
 }
 
 impl Default for Memory {
@@ -58,7 +56,6 @@ impl Default for Memory {
             vain: Mutex::default(),
             requests: Mutex::default(),
             kept: Mutex::default(),
-            watched: Mutex::default(),
         }
     }
 }
@@ -150,18 +147,6 @@ impl Memory {
     /// The tokens of this object whose revocation the portal confirmed.
     pub fn revoked(&self, uid: &str) -> Vec<Named> {
         lock(&self.revoked).get(uid).cloned().unwrap_or_default()
-    }
-
-    /// Notes that the Secret with these credentials is watched from now on. False: it is already.
-    pub fn begin_watch(&self, namespace: &str, name: &str) -> bool {
-        let key = (namespace.to_owned(), name.to_owned());
-        lock(&self.watched).insert(key)
-    }
-
-    /// Notes that it is watched no more.
-    pub fn end_watch(&self, namespace: &str, name: &str) {
-        let key = (namespace.to_owned(), name.to_owned());
-        lock(&self.watched).remove(&key);
     }
 
     /// Notes what a pass that ended has tried in vain, and which tokens it requested.

@@ -5,6 +5,7 @@ mod caches;
 mod clock;
 mod cluster;
 mod context;
+mod credentials_watch;
 mod decode;
 mod events;
 mod hands;
@@ -14,6 +15,7 @@ mod issuer_hold;
 mod issuer_kind;
 mod issuer_pass;
 mod issuer_policy;
+mod issuer_share;
 mod issuer_status;
 mod issuers;
 mod json;
@@ -21,6 +23,7 @@ mod kept;
 mod listed;
 mod mac_key;
 mod memory;
+mod partial;
 mod passes;
 mod protect;
 mod prune;
@@ -50,7 +53,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt};
 use kube::{Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +160,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
             run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
             run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
             mac_key::keep(&ctx, &tokens, &stop),
+            credentials_watch::run(&ctx),
             caches::open(&ctx, caches, &readiness, &stop),
         );
     };
@@ -209,10 +212,11 @@ async fn run_issuers<I>(
     ctx: &Shared,
     stop: &CancellationToken,
 ) where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    I: prune::Issuer + Clone + Debug + Send + Sync + 'static,
 {
+    let api = move |client: Client, namespace: &str| api(client, namespace).parsed_by(prune::live_issuer);
     let Watched { store, writer, health } = watched;
-    let events = watch::<I, _>(&ctx.client, Arc::clone(&health), decode::object).events();
+    let events = watch::<I, _>(&ctx.client, Arc::clone(&health), prune::decode_issuer).events();
     let told = Arc::clone(ctx);
     let events = readable(events, unreadable::cached(store.clone()), health, move |skipped| {
         unreadable::issuer(&told, skipped);

@@ -3,17 +3,15 @@
 //! credentials, it is put back. The passes do the same, and report what is refused.
 
 use super::cluster::{ClusterError, call};
-use super::issuer_credentials::{credentials_name, namespace_of};
-use super::issuer_hold::{credentials, finalizers, hold, mark_secret};
+use super::issuer_credentials::credentials_name;
+use super::issuer_hold::{finalizers, hold, mark_secret};
 use super::issuer_kind::IssuerObject;
 use super::world::Shared;
-use crate::api::{FINALIZER, IssuerKind, RegistryToken};
-use crate::kube_api::{Objects, watch_of_one};
-use futures::StreamExt;
+use crate::api::{FINALIZER, RegistryToken};
+use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -36,21 +34,18 @@ pub fn token(ctx: &Shared, token: &RegistryToken) {
     // Not awaited: the watch goes on.
     tokio::spawn(async move {
         let patch = Patch::Merge(&body);
-        let written = call("restore the finalizer", objects.patch(&name, &PatchParams::default(), &patch)).await;
+        let written =
+            call("restore the finalizer", objects.patch_metadata(&name, &PatchParams::default(), &patch)).await;
         report("RegistryToken", &namespace, &name, written.err());
     });
 }
 
-/// Protects an issuer that was in use before, and watches the Secret with its credentials.
+/// Protects an issuer that was in use before.
 pub fn issuer<I>(ctx: &Shared, issuer: &I, api: Objects<I>)
 where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    if issuer.deleting() || !was_in_use(issuer) {
-        return;
-    }
-    watch_credentials(ctx, issuer);
-    if !is_stripped(IssuerObject::finalizers(issuer)) {
+    if issuer.deleting() || !was_in_use(issuer) || !is_stripped(IssuerObject::finalizers(issuer)) {
         return;
     }
     let (ctx, issuer) = (Arc::clone(ctx), issuer.clone());
@@ -66,39 +61,19 @@ pub fn was_in_use(issuer: &dyn IssuerObject) -> bool {
     issuer.status().is_some_and(|status| !status.credentials_secrets.is_empty())
 }
 
-/// One watch of one name for each Secret with credentials in use.
-fn watch_credentials<I: IssuerObject>(ctx: &Shared, issuer: &I) {
-    let Some((_, name)) = credentials(issuer, ctx) else { return };
-    let key = issuer.key();
-    let (kind, namespace) = (key.kind, namespace_of(ctx, &key).to_owned());
-    if ctx.memory.begin_watch(&namespace, &name) {
-        let ctx = Arc::clone(ctx);
-        tokio::spawn(async move {
-            guard(&ctx, kind, &namespace, &name).await;
-            ctx.memory.end_watch(&namespace, &name);
-        });
+/// Protects a Secret with the credentials of an issuer in use.
+pub fn credentials(ctx: &Shared, secret: &ObjectMeta) {
+    let finalizers = secret.finalizers.as_deref().unwrap_or_default();
+    if secret.deletion_timestamp.is_some() || !is_stripped(finalizers) {
+        return;
     }
-}
-
-async fn guard(ctx: &Shared, kind: IssuerKind, namespace: &str, name: &str) {
-    let secrets = Objects::<Secret>::namespaced(ctx.client.clone(), namespace);
-    let Ok((metadata, fields)) = watch_of_one::<Secret>(ctx.client.clone(), namespace, name) else { return };
-    let config = watcher::Config::default().fields(&fields);
-    let mut events = std::pin::pin!(watcher(metadata, config).default_backoff());
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            () = ctx.stop.cancelled() => return,
-        };
-        let Some(event) = event else { return };
-        if !ctx.uses_credentials(namespace, name) {
-            return;
-        }
-        let Ok(Event::Apply(secret) | Event::InitApply(secret)) = event else { continue };
-        if secret.metadata.deletion_timestamp.is_none() && is_stripped(secret.finalizers()) {
-            report("credentials", namespace, name, mark_secret(&secrets, name, Some(kind)).await.err());
-        }
-    }
+    let [namespace, name] = [&secret.namespace, &secret.name].map(|text| text.clone().unwrap_or_default());
+    let Some(kind) = ctx.user_of_credentials(&namespace, &name) else { return };
+    let secrets = Objects::<Secret>::namespaced(ctx.client.clone(), &namespace);
+    tokio::spawn(async move {
+        let written = mark_secret(&secrets, &name, Some(kind)).await;
+        report("credentials", &namespace, &name, written.err());
+    });
 }
 
 /// Whether this issuer needs the Secret of this name now: not a former one, and not while it is released.

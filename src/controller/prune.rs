@@ -1,17 +1,26 @@
 //! What is not read is not cached, and what is cached of one object has a bound: users may write 256 KiB of
 //! annotations into each.
 
-use super::decode::{self, Decoded, InvalidObject};
-use super::json;
+use super::decode::{self, Decoded, InvalidObject, invalid};
+use super::issuer_kind::IssuerObject;
 use super::world::asked;
-use crate::api::{GONE_ANNOTATION, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken};
+use super::{json, partial};
+use crate::api::{
+    GONE_ANNOTATION, IssuerStatus, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION, RegistryToken,
+};
 use crate::domain::marker::hash;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use kube::core::object::HasStatus;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// Longest spec and status together of a `RegistryToken`, in bytes. What the CRD accepts is a tenth of that.
-const LONGEST_OBJECT: usize = 64 * 1024;
+/// Longest spec of a `RegistryToken` with its finalizers, in bytes. What the CRD accepts is a fifth of that.
+const LONGEST_TOKEN: usize = 32 * 1024;
+/// The same of an issuer. Of its CA bundles the CRD accepts half of that.
+const LONGEST_ISSUER: usize = 256 * 1024;
+/// Longest status, in bytes.
+const LONGEST_STATUS: usize = 32 * 1024;
 /// Longest value that is compared as it is, in bytes; a longer one counts as its hash.
 const LONGEST_VALUE: usize = 256;
 /// Longest list of revoked tokens that is cached, in bytes.
@@ -19,18 +28,61 @@ const LONGEST_LIST: usize = 4096;
 
 /// A `RegistryToken`, unless it is larger than any that the CRD accepts.
 pub fn decode_token(object: &[u8]) -> Decoded<RegistryToken> {
-    let token: RegistryToken = decode::object(object)?;
-    let size: usize = ["spec", "status"].iter().filter_map(|name| json::field(object, name)).map(<[u8]>::len).sum();
-    if size <= LONGEST_OBJECT {
-        return Ok(token);
+    bounded(object, LONGEST_TOKEN)?;
+    token(object)
+}
+
+/// An issuer, unless it is larger than any that the CRD accepts.
+pub fn decode_issuer<I: Issuer>(object: &[u8]) -> Decoded<I> {
+    bounded(object, LONGEST_ISSUER)?;
+    issuer(object)
+}
+
+/// Either kind of issuer, as it is parsed.
+pub trait Issuer:
+    IssuerObject + Resource<DynamicType = ()> + HasStatus<Status = IssuerStatus> + DeserializeOwned
+{
+}
+
+impl<I> Issuer for I where
+    I: IssuerObject + Resource<DynamicType = ()> + HasStatus<Status = IssuerStatus> + DeserializeOwned
+{
+}
+
+/// A `RegistryToken` as it is read past every cache: its size does not matter.
+pub fn live_token(object: &[u8]) -> Option<RegistryToken> {
+    partial::live(token(object))
+}
+
+/// The same of an issuer.
+pub fn live_issuer<I: Issuer>(object: &[u8]) -> Option<I> {
+    partial::live(issuer(object))
+}
+
+fn token(object: &[u8]) -> Decoded<RegistryToken> {
+    decode::object_with_status(object, LONGEST_STATUS, partial::token_status)
+}
+
+fn issuer<I: Issuer>(object: &[u8]) -> Decoded<I> {
+    decode::object_with_status(object, LONGEST_STATUS, partial::issuer_status)
+}
+
+/// Refuses what would take more room in the cache than this.
+fn bounded<K: Resource<DynamicType = ()>>(object: &[u8], longest: usize) -> Result<(), Box<InvalidObject<K>>> {
+    let finalizers = json::field(object, "metadata").and_then(|meta| json::field(meta, "finalizers"));
+    let size: usize = json::field(object, "spec").into_iter().chain(finalizers).map(<[u8]>::len).sum();
+    if size <= longest {
+        return Ok(());
     }
-    let why = format!("spec and status have {size} bytes, more than {LONGEST_OBJECT}");
-    Err(Box::new(InvalidObject { about: token.object_ref(&()), why }))
+    let why = format!("spec and finalizers have {size} bytes, more than {longest}: make them shorter");
+    Err(invalid(object, why))
 }
 
 /// Leaves of the metadata what decisions read.
 pub fn metadata(meta: &mut ObjectMeta) {
     meta.labels = None;
+    // Those of Secrets count, and not those of our own kinds.
+    meta.owner_references = None;
     meta.annotations = meta.annotations.take().map(|all| annotations(&all)).filter(|kept| !kept.is_empty());
 }
 
@@ -61,6 +113,7 @@ fn whole_names(names: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::TokenIssuer;
     use serde_json::json;
 
     #[test]
@@ -96,7 +149,47 @@ mod tests {
             .to_string()
         };
         assert!(decode_token(object(4096).as_bytes()).is_ok(), "what is not cached does not count");
-        let invalid = decode_token(object(LONGEST_OBJECT).as_bytes()).expect_err("too large");
-        assert!(invalid.why.contains("more than 65536") && invalid.about.name.as_deref() == Some("pull"));
+        let large = object(LONGEST_TOKEN);
+        let invalid = decode_token(large.as_bytes()).expect_err("too large");
+        assert!(invalid.why.contains("more than 32768") && invalid.about.name.as_deref() == Some("pull"));
+        assert!(invalid.partial.is_none() && live_token(large.as_bytes()).is_some(), "only the cache has a bound");
+    }
+
+    #[test]
+    fn what_is_cached_of_finalizers_and_owners_has_a_bound() {
+        let object = |count: usize| {
+            let finalizers: Vec<String> = (0..count).map(|number| format!("example.com/{number}")).collect();
+            let meta = json!({"name": "pull", "namespace": "team", "finalizers": finalizers, "ownerReferences": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "x".repeat(200), "uid": "u"},
+            ]});
+            json!({"metadata": meta, "spec": {"description": "d"}}).to_string()
+        };
+        let mut few = decode_token(object(100).as_bytes()).expect("parsed").metadata;
+        metadata(&mut few);
+        assert_eq!((few.finalizers.map(|all| all.len()), few.owner_references), (Some(100), None));
+        let many = decode_token(object(10_000).as_bytes()).expect_err("too many");
+        assert!(many.why.starts_with("spec and finalizers have"), "{}", many.why);
+    }
+
+    #[test]
+    fn an_issuer_larger_than_the_crd_accepts_is_skipped_and_one_that_it_accepts_is_not() {
+        let object = |portal: usize, registries: usize| {
+            let pem = |size: usize| json!({"caBundle": "x".repeat(size)});
+            let registry = |number: usize| json!({"host": format!("r{number}.example.com"), "tls": pem(registries)});
+            let auth = json!({"type": "Basic", "basic": {"secretRef": {"name": "portal"}}});
+            json!({
+                "metadata": {"name": "portal", "namespace": "team"},
+                "spec": {
+                    "type": "Thinkwise",
+                    "thinkwise": {"url": "https://p", "auth": auth, "tls": pem(portal)},
+                    "registries": (0..16).map(registry).collect::<Vec<_>>(),
+                },
+            })
+            .to_string()
+        };
+        assert!(decode_issuer::<TokenIssuer>(object(65_536, 4096).as_bytes()).is_ok());
+        let invalid = decode_issuer::<TokenIssuer>(object(131_072, 131_072).as_bytes()).expect_err("too large");
+        assert!(invalid.why.contains("more than 262144: make them shorter"), "{}", invalid.why);
+        assert_eq!(invalid.about.kind.as_deref(), Some("TokenIssuer"));
     }
 }

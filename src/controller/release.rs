@@ -77,6 +77,15 @@ async fn last_audit(ctx: &Context, key: &IssuerKey, issuer: &Handle) -> Leaving 
     Leaving::Unaudited((fault.reason, fault.message))
 }
 
+/// What one waits for while it is not known which issuers there are.
+pub fn unfilled(ctx: &Context) -> NotReady {
+    let kinds = ctx.unknown_issuers().join(" and ");
+    let message = format!(
+        "it is being deleted, and waits until the operator has listed all {kinds}, for only then is it known who else needs its credentials: /readyz and the operator's log say what is in the way, such as a permission. Grant what deploy/rbac.yaml has, and install the CRDs"
+    );
+    (Reason::IssuerDeleting, message)
+}
+
 /// What an issuer that is being deleted waits for, and what to do where that does not come.
 pub fn word(object: &dyn IssuerObject, leaving: &Leaving, ready: Option<&NotReady>) -> NotReady {
     let message = match leaving {

@@ -23,9 +23,11 @@ pub struct Skipped<'a> {
     pub seen: Seen,
     /// It has not been reported lately.
     pub report: bool,
+    /// Its status alone cannot be read, and it is served without.
+    pub served: bool,
 }
 
-/// The events of objects that can be read; `passed_over` hears of each that cannot. What `former` has of
+/// The events of objects that can be read, their status apart; `passed_over` hears of each that cannot. What `former` has of
 /// one that could be read once stays until it is deleted: its tokens are still known by it, and whatever
 /// is done about it reads it anew first.
 pub fn readable<K: Lookup<DynamicType = ()>>(
@@ -40,14 +42,14 @@ pub fn readable<K: Lookup<DynamicType = ()>>(
             Some(object)
         }
         Err(invalid) => {
-            let InvalidObject { about, why } = *invalid;
+            let InvalidObject { about, why, partial } = *invalid;
             let [namespace, name] = [&about.namespace, &about.name].map(|part| part.as_deref().unwrap_or_default());
             let report = seen == Seen::There && health.invalid(namespace, name);
             if seen == Seen::Gone {
                 health.valid(namespace, name);
             }
-            passed_over(&Skipped { about: &about, why: &why, seen, report });
-            former(&about, seen)
+            passed_over(&Skipped { about: &about, why: &why, seen, report, served: partial.is_some() });
+            partial.or_else(|| former(&about, seen))
         }
     };
     events.filter_map(move |event| {
@@ -89,7 +91,7 @@ pub enum Seen {
 /// Tells of a RegistryToken that cannot be read.
 pub fn token(ctx: &Shared, skipped: &Skipped<'_>) {
     if skipped.report {
-        tell(ctx, skipped.about, format!("this RegistryToken {}", mend(skipped.why)));
+        tell(ctx, skipped.about, format!("this RegistryToken {}", mend(skipped)));
     }
 }
 
@@ -106,8 +108,10 @@ pub fn issuer(ctx: &Shared, skipped: &Skipped<'_>) {
         super::missing(ctx, &key);
         return;
     }
-    let message = format!("the issuer {}", mend(skipped.why));
-    super::set(ctx, &key, Entry::NotReady(Reason::Unreadable, message.clone()));
+    let message = format!("the issuer {}", mend(skipped));
+    if !skipped.served {
+        super::set(ctx, &key, Entry::NotReady(Reason::Unreadable, message.clone()));
+    }
     if skipped.report {
         tell(ctx, about, message);
     }
@@ -123,7 +127,13 @@ pub fn secret(ctx: &Shared, skipped: &Skipped<'_>) {
     }
 }
 
-fn mend(why: &str) -> String {
+fn mend(skipped: &Skipped<'_>) -> String {
+    let why = skipped.why;
+    if skipped.served {
+        return format!(
+            "has a status that cannot be read: {why}. The operator uses what can be read of it, and writes it anew. Nobody else is to write a status: check who may"
+        );
+    }
     format!(
         "was stored under another CRD, and this version cannot read it: {why}. Nothing is done for it, and its tokens stay. Write that field as the CRD asks: `kubectl explain` describes it"
     )
@@ -141,7 +151,7 @@ fn tell(ctx: &Shared, about: &ObjectReference, message: String) {
 mod tests {
     use super::*;
     use crate::api::RegistryToken;
-    use crate::controller::decode;
+    use crate::controller::{decode, prune};
     use crate::watch_health::metrics;
     use futures::stream;
     use kube::ResourceExt;
@@ -205,5 +215,27 @@ mod tests {
             "reported once, and not again for each event"
         );
         assert!(metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
+    }
+
+    #[tokio::test]
+    async fn one_whose_status_alone_cannot_be_read_is_reported_and_served() {
+        let spoilt = json!({
+            "metadata": {"name": "pull", "namespace": "team", "uid": "u"}, "spec": {"description": "new"},
+            "status": {"uid": "u", "nextRotationTime": "9999-12-31T23:59:59Z"},
+        });
+        let decoded = || prune::decode_token(spoilt.to_string().as_bytes());
+        let (store, writer) = reflector::store();
+        let events = [Event::Init, Event::InitApply(decoded()), Event::InitDone, Event::Apply(decoded())];
+        let told = Mutex::new(vec![]);
+        let note = |skipped: &Skipped<'_>| {
+            assert!(mend(skipped).contains("status.nextRotationTime") && mend(skipped).contains("writes it anew"));
+            told.lock().expect("held").push((skipped.served, skipped.report));
+        };
+        let health = Arc::new(WatchHealth::new("RegistryToken"));
+        let read = readable(stream::iter(events), cached(store.clone()), health, note).reflect(writer);
+        assert_eq!(read.count().await, 4);
+        let found = store.state().first().map(|object| (object.spec.description.clone(), object.status.is_some()));
+        assert_eq!(found, Some(("new".to_owned(), true)));
+        assert_eq!(*told.lock().expect("held"), [(true, true), (true, false)], "reported once");
     }
 }

@@ -4,6 +4,7 @@ use super::cluster::{ClusterError, call};
 use super::context::Context;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
+use super::prune::live_issuer;
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, FINALIZER, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{issuer_not_found, waiting};
@@ -28,11 +29,12 @@ pub enum Withdrawn {
 pub async fn check_usable(ctx: &Context, key: &IssuerKey, namespace: &str, handle: &Handle) -> Result<(), Withdrawn> {
     let read = match key.kind {
         IssuerKind::ClusterTokenIssuer => {
-            let issuers: Objects<ClusterTokenIssuer> = Objects::all(ctx.client.clone());
+            let issuers: Objects<ClusterTokenIssuer> = Objects::all(ctx.client.clone()).parsed_by(live_issuer);
             call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
         }
         IssuerKind::TokenIssuer => {
-            let issuers: Objects<TokenIssuer> = Objects::namespaced(ctx.client.clone(), &key.namespace);
+            let issuers = Objects::<TokenIssuer>::namespaced(ctx.client.clone(), &key.namespace);
+            let issuers = issuers.parsed_by(live_issuer);
             call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
         }
     };

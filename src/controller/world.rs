@@ -4,16 +4,17 @@
 use super::context::Context;
 use super::issuers::{Handle, IssuerKey};
 use super::kept::KeptSecret;
+use super::prune::live_token;
 use crate::api::{
     ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, GONE_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
-    RegistryToken, UpstreamRevocationPolicy,
+    RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
 use crate::domain::effect::Named;
 use crate::domain::marker::{Attempt, hash};
 use crate::domain::object::{Object, Rotation};
 use crate::domain::observed::{Listed, Observed, Recheck};
 use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
-use crate::domain::recorded::recorded;
+use crate::domain::recorded::{recorded, recorded_secret};
 use crate::domain::request_backoff::RequestHistory;
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -100,7 +101,7 @@ impl World {
             return Listed::Unknown;
         }
         let token = Named::from(token);
-        audited.evidence.listed(&token, audited.vanished.believed)
+        audited.evidence.listed(&token, audited.vanished.is_believed_in(&self.namespace()))
     }
 
     /// The object as the core sees it.
@@ -136,7 +137,10 @@ impl World {
         let raw = raw(meta, &empty);
         let uid = self.uid();
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
-        let secret = recorded.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
+        let keys = ctx.keyring.keys();
+        let created = self.object.meta().creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
+        let is_noted = raw.annotations.contains_key(STORED_ANNOTATION);
+        let secret = recorded.and_then(|status| recorded_secret(status, &uid, created, &keys, is_noted));
         let reservation = raw.annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
         let reservation_seen = ctx.memory.reservation_seen(&uid, reservation);
         let labelled = raw.labels.get(OWNER_LABEL).filter(|label| raw.controller_uid.is_none() && **label != uid);
@@ -186,7 +190,7 @@ impl World {
 
     /// The objects of its namespace.
     pub fn objects(&self, ctx: &Context) -> Objects<RegistryToken> {
-        Objects::namespaced(ctx.client.clone(), &self.namespace())
+        Objects::namespaced(ctx.client.clone(), &self.namespace()).parsed_by(live_token)
     }
 
     /// The Secrets of its namespace.

@@ -4,6 +4,9 @@ use crate::api::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+/// The longest message, in characters: what it quotes may be long, and no status may become too large to be written.
+const LONGEST_MESSAGE: usize = 2_000;
+
 /// A value of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Truth {
@@ -50,7 +53,7 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
         .map_or_else(|| Time(now), |former| former.last_transition_time.clone());
     let condition = Condition {
         last_transition_time: since,
-        message: said.message.to_owned(),
+        message: shortened(said.message),
         observed_generation: Some(generation),
         reason: said.reason.to_string(),
         status: value.to_owned(),
@@ -59,6 +62,14 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
     match position {
         Some(index) => conditions[index] = condition,
         None => conditions.push(condition),
+    }
+}
+
+/// The message, cut where it is too long.
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        None => message.to_owned(),
+        Some(_) => message.chars().take(LONGEST_MESSAGE - 1).chain(['…']).collect(),
     }
 }
 
@@ -79,4 +90,24 @@ pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition>
 #[must_use]
 pub fn holds(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == Truth::True.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_between_two_characters() {
+        let kept = |message: &str| {
+            let said = Said { kind: ConditionType::Ready, value: Truth::False, reason: Reason::PortalFailed, message };
+            let mut conditions = vec![];
+            set(&mut conditions, 1, Timestamp::UNIX_EPOCH, said);
+            conditions.remove(0).message
+        };
+        let fits = "é".repeat(LONGEST_MESSAGE);
+        assert_eq!(kept(&fits), fits);
+        let cut = kept(&"é".repeat(1 << 20));
+        assert_eq!(cut.chars().count(), LONGEST_MESSAGE);
+        assert!(cut.ends_with("é…"));
+    }
 }

@@ -125,8 +125,10 @@ pub fn decide(seen: &Observed) -> Action {
         };
     }
     let held = match &seen.secret {
-        None => return begin(seen, facts, known.cause_without_token()),
-        Some(secret) if secret.ownership == Ownership::Foreign => return Action::Wait(not_ours(secret)),
+        None => return but_edit(seen, facts, &known, begin(seen, facts, known.cause_without_token())),
+        Some(secret) if secret.ownership == Ownership::Foreign => {
+            return but_edit(seen, facts, &known, Action::Wait(not_ours(secret)));
+        }
         Some(secret) => secret,
     };
     unfinished(seen, facts, held).unwrap_or_else(|| living(seen, facts, held, &known))
@@ -155,6 +157,13 @@ fn unless_working(seen: &Observed, fault: Fault) -> Action {
     // A compromised token does not wait silently for its replacement.
     let waits = pending(seen, &known) == Some(REPLACE_ANNOTATION);
     if works(seen) && taken_note && !waits { Action::Rest } else { Action::Wait(fault) }
+}
+
+/// Whatever keeps a Secret from the object, its token lives: an edited description waits for nothing else.
+fn but_edit(seen: &Observed, facts: &IssuerFacts, known: &Recorded, action: Action) -> Action {
+    let waits = matches!(action, Action::Wait(_) | Action::WaitFor(..)) && !seen.object.suspended;
+    let edits = known.token.is_some() && unsettled(seen, facts, known) && seen.in_vain(&Deed::Settle).is_none();
+    if waits && edits { Action::Settle } else { action }
 }
 
 /// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever

@@ -1,10 +1,12 @@
 use super::*;
 use crate::domain::marker::MARKER_LENGTH;
+use crate::domain::object::Object;
 use crate::domain::status::Fact;
 use crate::domain::testing::{
     ME, at, at_rest, but, but_issuer, but_secret, empty_secret, errand, fault, new, not_ready, of_issuer, reserved,
     retiring, stored, tell,
 };
+use crate::domain::vain::Vain;
 
 /// The reason for waiting, and whether somebody has to change something.
 fn reason(action: &Action) -> Option<(Reason, bool)> {
@@ -204,4 +206,25 @@ fn what_hindered_is_cleared_when_it_is_over() {
     let hindered = |working| but(|seen| tell(seen, Fact::Hindered { fault: fault(Reason::IssuerNotReady), working }));
     assert_eq!(decide(&hindered(true)), Action::Inspect);
     assert_eq!(decide(&hindered(false)), Action::Inspect);
+}
+
+#[test]
+fn a_description_is_edited_though_the_secret_is_missing_or_another_ones() {
+    let edited = |seen: &mut Observed| seen.object.generation = 2;
+    let refused = Vain::new(Deed::Attempt, fault(Reason::SecretRefused));
+    let missing = but(|seen| {
+        edited(seen);
+        seen.secret = None;
+        seen.vain.push(refused.clone());
+    });
+    assert_eq!(decide(&missing), Action::Settle);
+    let foreign = but(|seen| {
+        edited(seen);
+        seen.secret.as_mut().expect("a Secret").ownership = Ownership::Foreign;
+    });
+    assert_eq!(decide(&foreign), Action::Settle);
+    let suspended = Observed { object: Object { suspended: true, ..foreign.object.clone() }, ..foreign.clone() };
+    assert!(matches!(decide(&suspended), Action::Wait(_)));
+    let in_vain = Observed { vain: vec![Vain::new(Deed::Settle, fault(Reason::EditRefused))], ..foreign };
+    assert!(matches!(decide(&in_vain), Action::Wait(_)), "the wait is reported when that cannot be done");
 }

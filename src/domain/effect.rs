@@ -150,6 +150,8 @@ pub enum Answer {
     Done,
     /// The commit would succeed without the labels and annotations of the spec, which are refused with this message.
     WithoutTemplate(String),
+    /// The Secret as it was written without the labels and annotations of the spec, which are refused with this message.
+    SecretWithoutTemplate(Box<SecretMeta>, String),
     /// The object as it was read or written; none where there is none, or another of that name.
     Object(Option<Box<Object>>),
     /// The Secret as it was read or written.

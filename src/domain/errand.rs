@@ -50,7 +50,7 @@ pub fn of(seen: &Observed, facts: &IssuerFacts, cause: Cause) -> Errand {
 pub fn pending(seen: &Observed, known: &Recorded) -> Option<&'static str> {
     let open = |key: &str| seen.object.asked.get(key).is_some_and(|value| known.handled.get(key) != Some(value));
     let asked = [("replace", REPLACE_ANNOTATION), ("rotate", ROTATE_ANNOTATION)];
-    asked.into_iter().find(|(key, _)| known.token.is_some() && open(key)).map(|(_, annotation)| annotation)
+    asked.into_iter().find(|(key, _)| known.current_id().is_some() && open(key)).map(|(_, annotation)| annotation)
 }
 
 #[cfg(test)]

@@ -114,6 +114,7 @@ impl Pass {
     #[must_use]
     pub fn step(mut self, answer: Answer, now: jiff::Timestamp) -> (Self, Next) {
         self.seen.now = now;
+        let answer = self.note_refused_template(answer);
         self.take_in(&answer);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Room if matches!(answer, Answer::NotSent(_)) => self.finish(super::step::failed(answer)),
@@ -152,9 +153,6 @@ impl Pass {
             }
             Stage::Attempt(state) => {
                 self.note_request(state.was_sent(&answer));
-                if let Answer::WithoutTemplate(message) = &answer {
-                    self.template_refusal = Some(refused(message));
-                }
                 let flow = state.step(&self.seen, answer);
                 self.go(flow, Some(Deed::Attempt), Stage::Attempt)
             }
@@ -200,6 +198,17 @@ impl Pass {
             Stage::Saying(end) => self.end(end),
             Stage::HoldingIssuer | Stage::Ended => self.end(End::Rest),
         }
+    }
+
+    /// Labels and annotations that are refused hold up nothing else; the pass reports them at its end.
+    fn note_refused_template(&mut self, answer: Answer) -> Answer {
+        let (message, answer) = match answer {
+            Answer::WithoutTemplate(message) => (message, Answer::Done),
+            Answer::SecretWithoutTemplate(secret, message) => (message, Answer::Secret(Some(secret))),
+            other => return other,
+        };
+        self.template_refusal = Some(refused(&message));
+        answer
     }
 
     /// An answer that brings object or Secret brings what they are now.

@@ -7,9 +7,9 @@ use super::identity::same_id;
 use super::object::Object;
 use super::observed::Observed;
 use super::pull_secret::Ownership;
-use super::token_mac::{Role, Subject};
+use super::token_mac::{MacKeys, Role, Subject};
 use super::unproved::Unproved;
-use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RetiringToken};
+use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -100,6 +100,28 @@ pub fn recorded(object: &Object) -> Recorded {
         hindered: holds(conditions, ConditionType::Reconciling) || holds(conditions, ConditionType::Stalled),
         suspended: holds(conditions, ConditionType::Suspended),
     }
+}
+
+/// The UID of the Secret that the operator recorded for the object of this UID; none that somebody else wrote there.
+#[must_use]
+pub fn proved_secret<'a>(status: &'a RegistryTokenStatus, uid: &str, keys: &MacKeys) -> Option<&'a str> {
+    let secret = status.secret.as_ref()?;
+    let (secret_uid, mac) = (secret.uid.as_deref()?, secret.mac.as_deref()?);
+    keys.verify_secret(uid, secret_uid, mac).then_some(secret_uid)
+}
+
+/// The UID of the Secret that counts as recorded for this object. Where the key that proved it may be lost, our note in
+/// the Secret stands in for the proof: who may only write statuses cannot put it there.
+#[must_use]
+pub fn recorded_secret<'a>(
+    status: &'a RegistryTokenStatus,
+    uid: &str,
+    created: Timestamp,
+    keys: &MacKeys,
+    is_noted: bool,
+) -> Option<&'a str> {
+    let unproved = || status.secret.as_ref()?.uid.as_deref().filter(|_| is_noted && created <= keys.since());
+    proved_secret(status, uid, keys).or_else(unproved)
 }
 
 impl Recorded {

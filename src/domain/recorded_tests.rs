@@ -81,3 +81,46 @@ fn what_hinders_and_what_is_due_is_known() {
     });
     assert!(recorded(&due.object).next_rotation.is_some());
 }
+
+#[test]
+fn the_uid_of_a_secret_counts_with_a_proof_of_this_object_only() {
+    let object = at_rest().object;
+    let status = object.status.clone().expect("a status");
+    let proved = |uid: &str, change: fn(&mut RegistryTokenStatus)| {
+        let mut status = status.clone();
+        change(&mut status);
+        proved_secret(&status, uid, &object.keys).map(str::to_owned)
+    };
+    assert_eq!(proved(&object.uid, |_| {}).as_deref(), Some("uid-of-the-secret"));
+    assert_eq!(proved("another", |_| {}), None);
+    let forged =
+        |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
+    assert_eq!(proved(&object.uid, forged), None, "somebody wrote another UID there");
+    let bare = |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").mac = None;
+    assert_eq!(proved(&object.uid, bare), None);
+}
+
+#[test]
+fn a_forged_uid_of_a_secret_is_not_signed_by_the_next_write_of_the_status() {
+    let seen = but(|seen| {
+        let status = seen.object.status.as_mut().expect("a status");
+        status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
+        tell(seen, Fact::LoggedIn(Verdict::Accepted));
+    });
+    assert_eq!(
+        proved_secret(seen.object.status.as_ref().expect("a status"), &seen.object.uid, &seen.object.keys),
+        None
+    );
+}
+
+#[test]
+fn where_the_key_may_be_lost_our_note_in_the_secret_stands_in_for_the_proof_of_its_uid() {
+    let object = at_rest().object;
+    let status = object.status.as_ref().expect("a status");
+    let lost = crate::domain::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
+    let counts = |created: i64, is_noted| recorded_secret(status, &object.uid, at(created), &lost, is_noted).is_some();
+    assert!(counts(0, true));
+    assert!(!counts(0, false), "who may only write statuses could have named any Secret");
+    assert!(!counts(4001, true), "it was never signed with a key that is lost");
+    assert!(recorded_secret(status, &object.uid, object.created, &object.keys, false).is_some());
+}

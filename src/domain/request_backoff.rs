@@ -28,6 +28,15 @@ pub const KEPT: Duration = Duration::from_mins(30);
 const FEW: u32 = 2;
 /// How many tokens count as lost to another writer when a new process finds that said: the next waits 160 s.
 const COUNT_AFTER_RESTART: u32 = 6;
+/// What a status says after a request that gave no token to keep.
+const GAVE_NO_TOKEN: [Reason; 6] = [
+    Reason::RequestUnanswered,
+    Reason::RequestBackoff,
+    Reason::RequestRefused,
+    Reason::AnswerMalformed,
+    Reason::LoginRefused,
+    Reason::SecretRefused,
+];
 /// How often a change of the spec or of an annotation ends a wait. More edits than this wait like everything else.
 pub const SKIPS: u8 = 3;
 
@@ -85,11 +94,17 @@ impl RequestHistory {
     /// that the last requests gave none to keep. So a restart shortens a wait, and does not end it.
     fn from_status(object: &Object, now: Timestamp) -> Self {
         let Some(status) = object.own_status() else { return Self::default() };
-        let is_said = |reason: Reason| {
-            let ready = find(&status.conditions, ConditionType::Ready);
-            ready.is_some_and(|ready| ready.status == "False" && ready.reason == reason.to_string())
+        let says = |kind, value, reason: Reason| {
+            let condition = find(&status.conditions, kind);
+            condition.is_some_and(|one| one.status == value && one.reason == reason.to_string())
         };
-        if is_said(Reason::RequestUnanswered) || is_said(Reason::RequestBackoff) {
+        // A successor that was not stored leaves `Ready` as it is.
+        let is_said = |reason| {
+            says(ConditionType::Ready, "False", reason)
+                || says(ConditionType::Reconciling, "True", reason)
+                || says(ConditionType::Stalled, "True", reason)
+        };
+        if GAVE_NO_TOKEN.into_iter().any(is_said) {
             let outcome = Outcome::Failed(unanswered());
             return Self { count: 1, last: Some(now), outcome, ..Self::default() };
         }

@@ -3,8 +3,8 @@ use crate::domain::decide::{Action, decide};
 use crate::domain::effect::{Answer, Request};
 use crate::domain::pass::{End, Next, Pass};
 use crate::domain::recorded::recorded;
-use crate::domain::status::ready_word;
-use crate::domain::testing::{World, asked, at, at_rest, but, fault, new, word};
+use crate::domain::status::{Fact, ready_word};
+use crate::domain::testing::{World, asked, at, at_rest, but, fault, new, tell, word};
 
 /// Runs passes every `step` seconds for so long, as a driver that is woken by everything does. Gives the seconds in
 /// which a token was requested.
@@ -240,4 +240,16 @@ fn a_restart_does_not_end_the_wait_of_a_secret_that_is_overwritten() {
     assert_eq!(after(last + 161), Duration::ZERO);
     let good = RequestHistories::default().of(&at_rest().object, at(3600));
     assert_eq!(good, RequestHistory::default(), "an old token is a good one");
+}
+
+#[test]
+fn a_restart_does_not_end_the_wait_after_a_request_that_gave_no_token_to_keep() {
+    for reason in [Reason::AnswerMalformed, Reason::SecretRefused, Reason::LoginRefused, Reason::RequestUnanswered] {
+        for working in [false, true] {
+            let seen = but(|seen| tell(seen, Fact::Hindered { fault: fault(reason), working }));
+            let history = RequestHistories::default().of(&seen.object, at(3600));
+            assert!(history.left(at(3601)) > Duration::ZERO, "{reason}, working: {working}");
+            assert_eq!(history.left(at(3611)), Duration::ZERO, "{reason}");
+        }
+    }
 }

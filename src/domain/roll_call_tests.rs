@@ -75,7 +75,7 @@ fn what_is_refused_again_is_refused_since_the_first_time() {
 
 #[test]
 fn a_registry_that_refuses_all_is_not_believed_and_a_few_are() {
-    assert_eq!(heard(11, 100).vanished(10), Vanished { missing: 11, of: 100, believed: false });
+    assert_eq!(heard(11, 100).vanished(10), Vanished { missing: 11, of: 100, believed: false, only_in: None });
     assert!(heard(10, 100).vanished(10).believed);
     assert!(heard(4, 5).vanished(10).believed);
     assert!(heard(1, 1).vanished(10).believed);
@@ -90,7 +90,7 @@ fn what_says_nothing_of_a_token_is_not_counted() {
     let mut heard = heard(0, 3);
     heard.hear(&named("8"), &Verdict::NotAsked);
     heard.hear(&named("9"), &silent());
-    assert_eq!(heard.vanished(10), Vanished { missing: 0, of: 3, believed: true });
+    assert_eq!(heard.vanished(10), Vanished { missing: 0, of: 3, believed: true, only_in: None });
     assert_eq!(heard.listed(&named("9"), true), Listed::Unknown);
 }
 

@@ -117,14 +117,14 @@ fn apply(status: &mut RegistryTokenStatus, saying: &Saying<'_>, fact: Fact, proo
             status.token = Some(token);
             proofs.current = true;
             status.portal = Some(portal);
-            status.secret = Some(secret);
+            (status.secret, proofs.secret) = (Some(secret), true);
             status.handled_annotations.extend(errand.handles);
             say(status, saying, ConditionType::DescriptionSynced, (Truth::False, Reason::EditPending), EDITED_NEXT);
             verified(status, saying, &login);
             judge(status, saying, known);
         }
         Fact::SecretInOrder(secret) => {
-            status.secret = Some(secret);
+            (status.secret, proofs.secret) = (Some(secret), true);
             forgive(status);
             judge(status, saying, ready(status));
         }

@@ -61,6 +61,12 @@ impl<'a> Subject<'a> {
     pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a Named) -> Self {
         Self { uid, portal, id: &token.id, username: &token.username }
     }
+
+    fn encode(&self, role: Role) -> Vec<u8> {
+        let RecordedPortal { kind, url, scope, user } = self.portal;
+        let kind = format!("{kind:?}");
+        encode(&[VERSION, role.as_str(), self.uid, &kind, url, scope, user, self.id, self.username])
+    }
 }
 
 /// The operator's proof of a stored token, as it is noted beside it. It counts only if it is valid.
@@ -118,17 +124,49 @@ impl MacKeys {
     /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`; empty without keys.
     #[must_use]
     pub fn sign(&self, subject: Subject<'_>, role: Role) -> String {
-        let Some(signing) = &self.0.signing else { return String::new() };
-        let tag = hmac::sign(&signing.key, &encode(subject, role));
-        format!("{VERSION}.{}.{}", signing.id, URL_SAFE_NO_PAD.encode(tag.as_ref()))
+        self.tag(&subject.encode(role))
     }
 
     /// Whether a text is the MAC of this token in this role, under one of the keys.
     #[must_use]
     pub fn verify(&self, subject: Subject<'_>, role: Role, text: &str) -> bool {
+        self.is_tag(&subject.encode(role), text)
+    }
+
+    /// The MAC of a Secret, by UID, that was recorded for the object of this UID; empty without keys.
+    #[must_use]
+    pub fn sign_secret(&self, uid: &str, secret_uid: &str) -> String {
+        self.tag(&encode(&[VERSION, "secret", uid, secret_uid]))
+    }
+
+    /// Whether a text is the MAC of this Secret for this object, under one of the keys.
+    #[must_use]
+    pub fn verify_secret(&self, uid: &str, secret_uid: &str, text: &str) -> bool {
+        self.is_tag(&encode(&[VERSION, "secret", uid, secret_uid]), text)
+    }
+
+    /// The MAC of a mark that was left to the user of a Secret in this namespace; empty without keys.
+    #[must_use]
+    pub fn sign_mark(&self, namespace: &str, mark: &str) -> String {
+        self.tag(&encode(&[VERSION, "orphaned", namespace, mark]))
+    }
+
+    /// Whether a text is the MAC of this mark in this namespace, under one of the keys.
+    #[must_use]
+    pub fn verify_mark(&self, namespace: &str, mark: &str, text: &str) -> bool {
+        self.is_tag(&encode(&[VERSION, "orphaned", namespace, mark]), text)
+    }
+
+    fn tag(&self, message: &[u8]) -> String {
+        let Some(signing) = &self.0.signing else { return String::new() };
+        let tag = hmac::sign(&signing.key, message);
+        format!("{VERSION}.{}.{}", signing.id, URL_SAFE_NO_PAD.encode(tag.as_ref()))
+    }
+
+    fn is_tag(&self, message: &[u8], text: &str) -> bool {
         let Some((id, tag)) = parse(text) else { return false };
         let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else { return false };
-        self.all().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, &encode(subject, role), &tag).is_ok())
+        self.all().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, message, &tag).is_ok())
     }
 
     /// Whether a text names a key that is not among these: another replica may know a newer one.
@@ -180,11 +218,8 @@ fn parse(text: &str) -> Option<(&str, &str)> {
     (!id.is_empty() && !tag.contains('.')).then_some((id, tag))
 }
 
-/// Each part with its length before it: no two subjects have the same encoding.
-fn encode(subject: Subject<'_>, role: Role) -> Vec<u8> {
-    let RecordedPortal { kind, url, scope, user } = subject.portal;
-    let kind = format!("{kind:?}");
-    let parts = [VERSION, role.as_str(), subject.uid, &kind, url, scope, user, subject.id, subject.username];
+/// Each part with its length before it: no two messages have the same encoding.
+fn encode(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());

@@ -4,10 +4,11 @@ use super::audit::Owner;
 use super::effect::Named;
 use super::inventory::Inventory;
 use super::observed::Listed;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How many tokens are gone at once, and whether that is believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vanished {
     /// Tokens that a list lacks which had to show them.
     pub missing: usize,
@@ -15,6 +16,9 @@ pub struct Vanished {
     pub of: usize,
     /// Whether so many may have been revoked by hand.
     pub believed: bool,
+    /// The one namespace whose objects lack so many that it is not believed: without them it would be. Whoever writes
+    /// the statuses of that namespace could else keep revocations from being noticed everywhere.
+    pub only_in: Option<String>,
 }
 
 /// So few are always believed.
@@ -26,18 +30,32 @@ impl Vanished {
     #[must_use]
     pub fn count(inventory: &Inventory, owners: &[Owner], lag: Duration, most_percent: usize) -> Self {
         let expected = owners.iter().filter(|owner| must_show(inventory, owner, lag));
-        let (mut missing, mut of) = (0, 0);
-        for token in expected.filter_map(|owner| owner.tokens.first()) {
-            of += 1;
-            missing += usize::from(inventory.shown(token).is_none());
+        let mut namespaces: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (owner, token) in expected.filter_map(|owner| Some((owner, owner.tokens.first()?))) {
+            let (missing, of) = namespaces.entry(&owner.namespace).or_default();
+            *missing += usize::from(inventory.shown(token).is_none());
+            *of += 1;
         }
-        Self::of(missing, of, most_percent)
+        let sum = |all: (usize, usize), one: &(usize, usize)| (all.0 + one.0, all.1 + one.1);
+        let (missing, of) = namespaces.values().fold((0, 0), sum);
+        let counted = Self::of(missing, of, most_percent);
+        let most = namespaces.iter().max_by_key(|(_, (missing, _))| *missing).filter(|_| !counted.believed);
+        let only = most.filter(|(_, one)| Self::of(missing - one.0, of - one.1, most_percent).believed);
+        // Where there is no other namespace, there is nobody else who could be harmed.
+        let only = only.filter(|_| namespaces.len() > 1).map(|(namespace, _)| (*namespace).to_owned());
+        Self { only_in: only, ..counted }
+    }
+
+    /// Whether it is believed of an object of this namespace.
+    #[must_use]
+    pub fn is_believed_in(&self, namespace: &str) -> bool {
+        self.believed || self.only_in.as_deref().is_some_and(|only| only != namespace)
     }
 
     /// So many of so many.
     #[must_use]
     pub const fn of(missing: usize, of: usize, most_percent: usize) -> Self {
-        Self { missing, of, believed: missing < FEW || missing * 100 <= of * most_percent }
+        Self { missing, of, believed: missing < FEW || missing * 100 <= of * most_percent, only_in: None }
     }
 }
 

@@ -29,19 +29,32 @@ fn of_hundred(listed: usize) -> Vanished {
 
 #[test]
 fn a_tenth_may_be_gone_at_once_and_no_more() {
-    assert_eq!(of_hundred(100), Vanished { missing: 0, of: 100, believed: true });
-    assert_eq!(of_hundred(90), Vanished { missing: 10, of: 100, believed: true });
-    assert_eq!(of_hundred(89), Vanished { missing: 11, of: 100, believed: false });
-    assert_eq!(of_hundred(0), Vanished { missing: 100, of: 100, believed: false });
+    assert_eq!(of_hundred(100), Vanished { missing: 0, of: 100, believed: true, only_in: None });
+    assert_eq!(of_hundred(90), Vanished { missing: 10, of: 100, believed: true, only_in: None });
+    assert_eq!(of_hundred(89), Vanished { missing: 11, of: 100, believed: false, only_in: None });
+    assert_eq!(of_hundred(0), Vanished { missing: 100, of: 100, believed: false, only_in: None });
 }
 
 #[test]
 fn a_few_are_always_believed() {
     let count =
         |owners: usize| Vanished::count(&listing(0..0), &(0..owners).map(owner).collect::<Vec<_>>(), LONGEST, 10);
-    assert_eq!(count(4), Vanished { missing: 4, of: 4, believed: true });
-    assert_eq!(count(5), Vanished { missing: 5, of: 5, believed: false });
-    assert_eq!(count(0), Vanished { missing: 0, of: 0, believed: true });
+    assert_eq!(count(4), Vanished { missing: 4, of: 4, believed: true, only_in: None });
+    assert_eq!(count(5), Vanished { missing: 5, of: 5, believed: false, only_in: None });
+    assert_eq!(count(0), Vanished { missing: 0, of: 0, believed: true, only_in: None });
+}
+
+#[test]
+fn what_one_namespace_lacks_is_disbelieved_there_alone() {
+    let mut owners: Vec<_> = (0..20).map(owner).collect();
+    owners.iter_mut().take(14).for_each(|owner| owner.namespace = "team-b".into());
+    // Of team-a one token is gone, of team-b seven.
+    let vanished = Vanished::count(&listing(7..19), &owners, LONGEST, 10);
+    assert_eq!((vanished.missing, vanished.of, vanished.believed), (8, 20, false));
+    assert!(vanished.is_believed_in("team-a") && !vanished.is_believed_in("team-b"));
+    // Both lack many: a role was changed.
+    let vanished = Vanished::count(&listing(7..14), &owners, LONGEST, 10);
+    assert!(!vanished.is_believed_in("team-a") && !vanished.is_believed_in("team-b"));
 }
 
 #[test]
@@ -57,7 +70,7 @@ fn a_list_need_not_show_what_another_user_requested() {
     owners.iter_mut().take(60).for_each(|owner| owner.user = Some("another".into()));
     assert_eq!(
         Vanished::count(&listing(60..100), &owners, LONGEST, 10),
-        Vanished { missing: 0, of: 40, believed: true }
+        Vanished { missing: 0, of: 40, believed: true, only_in: None }
     );
     for owner in &mut owners {
         owner.user = None;

@@ -8,11 +8,21 @@ use super::token_mac::{MacKeys, Role, Subject};
 use crate::api::{
     ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
 };
+use jiff::Timestamp;
 
 impl Holder {
     /// Reads a Secret's metadata. Every owner counts, whether it is the controller or not.
+    ///
+    /// Of marks that were left to a user those count that the operator signed: who learned of another one's mark could
+    /// else keep a leaked token from being revoked. In a Secret that is older than the keys each counts, since the key
+    /// that signed it may be lost.
     #[must_use]
-    pub fn parse<'a>((namespace, name): (&str, &str), owners: impl Iterator<Item = &'a str>, raw: RawMeta<'_>) -> Self {
+    pub fn parse<'a>(
+        (namespace, name): (&str, &str),
+        owners: impl Iterator<Item = &'a str>,
+        raw: RawMeta<'_>,
+        (keys, created): (&MacKeys, Timestamp),
+    ) -> Self {
         let annotation = |key: &str| raw.annotations.get(key).map(String::as_str);
         let reserved = annotation(ATTEMPT_ANNOTATION).and_then(|text| Attempt::parse(text.split('.').next()?));
         let stored = annotation(STORED_ANNOTATION).and_then(Attempt::parse);
@@ -25,7 +35,11 @@ impl Holder {
             orphaned: annotation(ORPHANED_ANNOTATION)
                 .into_iter()
                 .flat_map(|text| text.split(','))
-                .filter_map(Nonce::parse)
+                .filter_map(|entry| {
+                    let (mark, mac) = entry.split_once(':').unwrap_or((entry, ""));
+                    let counts = created <= keys.since() || keys.verify_mark(namespace, mark, mac);
+                    Nonce::parse(mark).filter(|_| counts)
+                })
                 .collect(),
         }
     }
@@ -59,5 +73,38 @@ impl Owner {
             requested: current.map(|token| token.request_time.0),
             user: portal.filter(|_| current.is_some()).map(|portal| portal.user.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{at, keys};
+    use std::collections::BTreeMap;
+
+    fn left(text: &str, created: i64) -> Vec<String> {
+        let annotations = BTreeMap::from([(ORPHANED_ANNOTATION.to_owned(), text.to_owned())]);
+        let labels = BTreeMap::new();
+        let raw = RawMeta {
+            uid: "s",
+            resource_version: "1",
+            controller_uid: None,
+            labels: &labels,
+            annotations: &annotations,
+        };
+        let holder = Holder::parse(("team-a", "pull"), std::iter::empty(), raw, (&keys(), at(created)));
+        holder.orphaned.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_mark_counts_as_left_to_a_user_where_the_operator_signed_it_or_the_secret_is_older_than_the_keys() {
+        let mark = "wj2y6wvo3i3u";
+        let signed = |namespace| format!("{mark}:{}", keys().sign_mark(namespace, mark));
+        assert_eq!(left(&signed("team-a"), 0), [mark]);
+        assert_eq!(left(&signed("team-b"), 0), Vec::<String>::new(), "copied from another namespace");
+        assert_eq!(left(mark, 0), Vec::<String>::new());
+        assert_eq!(left(&format!("{mark}:v1.x.y"), 0), Vec::<String>::new());
+        assert_eq!(left(mark, -20_000), [mark], "the key that signed it may be lost");
+        assert_eq!(left(&format!("{},aaaaaaaaaaaa", signed("team-a")), 0), [mark]);
     }
 }

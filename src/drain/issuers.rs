@@ -1,4 +1,4 @@
-//! Takes the finalizer off an issuer that nothing uses any more, and off what it protected.
+//! Takes the finalizer off an issuer that nothing uses any more, off what it protected, and at last off the MAC key.
 
 use super::left::{Kind, Left};
 use crate::api::{ClusterTokenIssuer, FINALIZER, TokenIssuer};
@@ -24,22 +24,32 @@ pub(super) async fn release(client: &Client, operator: &str, issuer: &Left) -> R
     let client = client.clone();
     println!("{issuer}: released without a last audit of its portal");
     match issuer.kind {
-        Kind::ClusterIssuer => unprotect(&Objects::<ClusterTokenIssuer>::all(client), issuer.name()).await,
-        Kind::Issuer => unprotect(&Objects::<TokenIssuer>::namespaced(client, issuer.namespace()), issuer.name()).await,
-        Kind::Token => Ok(()),
-    }
+        Kind::ClusterIssuer => unprotect(&Objects::<ClusterTokenIssuer>::all(client), issuer.name()).await?,
+        Kind::Issuer => {
+            unprotect(&Objects::<TokenIssuer>::namespaced(client, issuer.namespace()), issuer.name()).await?
+        }
+        Kind::Token => true,
+    };
+    Ok(())
 }
 
-async fn unprotect<K>(objects: &Objects<K>, name: &str) -> Result<(), Error>
+/// Releases the MAC key, which no token needs any more. Whether it is released; where it was written meanwhile, and the
+/// finalizer may be on it, it is not.
+pub(super) async fn release_key(client: &Client, namespace: &str, name: &str) -> Result<bool, Error> {
+    unprotect(&Objects::<Secret>::namespaced(client.clone(), namespace), name).await
+}
+
+/// Whether the finalizer is off.
+async fn unprotect<K>(objects: &Objects<K>, name: &str) -> Result<bool, Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let Some(found) = objects.get_metadata_opt(name).await? else { return Ok(()) };
-    let Some(body) = without_finalizer(&found) else { return Ok(()) };
+    let Some(found) = objects.get_metadata_opt(name).await? else { return Ok(true) };
+    let Some(body) = without_finalizer(&found) else { return Ok(true) };
     match objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body)).await {
         // It went, or was written meanwhile: the next round looks again.
-        Err(Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
-        done => done.map(drop),
+        Err(Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(status.code == 404),
+        done => done.map(|_| true),
     }
 }
 

@@ -70,6 +70,18 @@ struct Status {
     credentials_secrets: Vec<String>,
     #[serde(default)]
     ca_config_maps: Vec<String>,
+    #[serde(default)]
+    token: Option<Token>,
+    #[serde(default)]
+    retiring: Vec<Token>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Token {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    username: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -114,6 +126,13 @@ impl Left {
     /// The Secrets and config maps that carry the finalizer for this issuer.
     pub(super) fn protected(&self) -> (&[String], &[String]) {
         (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
+    }
+
+    /// Its tokens by name, which stay valid where they are orphaned.
+    pub(super) fn tokens(&self) -> String {
+        let all = self.object.status.token.iter().chain(&self.object.status.retiring);
+        let names = all.map(|token| format!("{} (id {})", clean(&token.username), clean(&token.id)));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// What its condition says while it is not done.

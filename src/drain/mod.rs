@@ -2,30 +2,31 @@
 //! the API alone: it deletes the objects, and the controllers revoke or release their tokens. Where no operator runs,
 //! the controllers run in this process until all is gone; two at once are safe.
 
+mod controllers;
 mod issuers;
 mod left;
 
+use self::controllers::Controllers;
 use self::left::{Kind, Left};
 use crate::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use crate::cli::{Drain, Policy};
-use crate::controller::{self, Clock, Settings};
+use crate::controller::Clock;
 use crate::kube_api::Objects;
-use crate::readiness::Readiness;
 use crate::run::{self, Failure};
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::Client;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout_at};
 
 /// Between two looks at what is left.
 const LOOK: Duration = Duration::from_secs(1);
 /// At most so long nothing is printed.
 const PROGRESS: Duration = Duration::from_secs(10);
+/// When so long nothing has gone, it is said what may be tried.
+const STUCK: Duration = Duration::from_secs(30);
 /// How long the controllers may take to stop.
 const STOP: Duration = Duration::from_secs(20);
 /// So many of the things that are left are named.
@@ -36,81 +37,102 @@ const NAMED: usize = 20;
 /// # Errors
 /// What is left when the time is over, or that the API server cannot be asked.
 pub async fn run(arguments: &Drain) -> Result<(), Failure> {
+    let asked = run::asked_to_end()?;
     run::use_ring()?;
+    tokio::pin!(asked);
+    let interrupted = "interrupted: run drain again to go on";
     let clock = Arc::new(Clock::default());
-    let client = run::client_of(run::cluster_config(arguments.context.as_deref()).await?, Arc::clone(&clock))?;
-    let stop = CancellationToken::new();
-    let controllers =
-        if arguments.run_controllers || !is_operator_available(&client, arguments.namespace.as_str()).await {
-            println!("no operator is available in namespace {}: running the controllers here", arguments.namespace);
-            let holder = format!("drain-{}", run::random()?);
-            let policy = arguments.issuers.clone().policy(run::api_server());
-            let settings = Settings {
-                namespace: arguments.namespace.to_string(),
-                holder,
-                clock,
-                policy,
-                mac_key_secret: arguments.mac_key_secret.to_string(),
-            };
-            let running = controller::run(client.clone(), settings, Arc::new(Readiness::default()), stop.clone());
-            Some(tokio::spawn(running))
-        } else {
-            None
-        };
-    let drained = tokio::select! {
-        drained = until_empty(&client, arguments) => drained,
-        _ = tokio::signal::ctrl_c() => Err("interrupted: run drain again to go on".into()),
+    let config = tokio::select! {
+        config = run::cluster_config(arguments.context.as_deref()) => config?,
+        () = &mut asked => return Err(interrupted.into()),
     };
-    stop.cancel();
-    if let Some(controllers) = controllers {
-        let _ = tokio::time::timeout(STOP, controllers).await;
-    }
+    let client = run::client_of(config, Arc::clone(&clock))?;
+    let mut controllers = Controllers::new(client.clone(), clock, arguments)?;
+    let drained = tokio::select! {
+        drained = until_empty(&client, arguments, &mut controllers) => drained,
+        () = &mut asked => Err(interrupted.into()),
+    };
+    controllers.stop().await;
     drained
 }
 
-/// Whether the operator's Deployment has a Pod that is available. What cannot be read counts as no.
-async fn is_operator_available(client: &Client, namespace: &str) -> bool {
-    let deployments: Objects<Deployment> = Objects::namespaced(client.clone(), namespace);
-    let ours = ListParams::default().labels("app.kubernetes.io/name=registry-token-operator");
-    let found = deployments.list(&ours).await.map(|found| found.items).unwrap_or_default();
-    found.iter().any(|one| one.status.as_ref().and_then(|status| status.available_replicas).unwrap_or_default() > 0)
-}
-
 /// Deletes whatever is there, until nothing is. Objects that are created meanwhile are deleted too.
-async fn until_empty(client: &Client, arguments: &Drain) -> Result<(), Failure> {
+async fn until_empty(client: &Client, arguments: &Drain, controllers: &mut Controllers) -> Result<(), Failure> {
     let begun = Instant::now();
-    let (mut said, mut said_at) = (String::new(), begun);
+    let deadline = begun + arguments.timeout.0;
+    let (mut said, mut said_at, mut moved_at) = (String::new(), begun, begun);
+    let mut all = vec![];
     loop {
-        let (problem, all) = match left::all(client).await {
-            Ok(all) if all.is_empty() => {
+        let before = all.len();
+        let problem = match timeout_at(deadline, round(client, arguments, controllers, &mut all)).await {
+            Ok(Ok(true)) => {
                 println!("nothing is left: RegistryTokens and issuers are gone, and their finalizers with them");
                 return Ok(());
             }
-            Ok(all) => (act(client, arguments, &all).await.err(), all),
-            Err(error) => (Some(error), vec![]),
+            Ok(done) => done.err().map(|error| error.to_string()),
+            Err(_) => Some("it did not answer in time".to_owned()),
         };
-        let problem = problem.map(|error| error.to_string());
-        if begun.elapsed() >= arguments.timeout.0 {
-            return Err(unfinished(arguments, &all, problem.as_deref()).into());
+        let hint = if controllers.are_running() || all.is_empty() { "" } else { RUN_CONTROLLERS };
+        if Instant::now() >= deadline {
+            return Err(unfinished(arguments, &all, problem.as_deref(), hint).into());
         }
-        let line = progress(&all, problem.as_deref());
+        if all.len() != before {
+            moved_at = Instant::now();
+        }
+        let mut line = progress(&all, problem.as_deref());
+        if moved_at.elapsed() >= STUCK {
+            line.push_str(hint);
+        }
         if line != said || said_at.elapsed() >= PROGRESS {
             println!("{line}");
             (said, said_at) = (line, Instant::now());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep_until(deadline.min(Instant::now() + LOOK)).await;
     }
+}
+
+/// Where an operator is said to be available and its Deployment tells no more.
+const RUN_CONTROLLERS: &str =
+    ". The operator's Deployment is available; if it does not do the work, run drain with --run-controllers";
+
+/// Looks at what is left, and deletes it. Whether nothing is left. The operator may go at any time.
+async fn round(
+    client: &Client,
+    arguments: &Drain,
+    controllers: &mut Controllers,
+    all: &mut Vec<Left>,
+) -> Result<bool, kube::Error> {
+    *all = left::all(client).await?;
+    if all.is_empty() {
+        let (namespace, key) = (arguments.namespace.as_str(), arguments.mac_key_secret.as_str());
+        return match issuers::release_key(client, namespace, key).await {
+            // Who may not do it leaves it to the operator.
+            Err(kube::Error::Api(status)) if status.code == 403 && !controllers.are_running() => {
+                println!("the Secret {namespace}/{key} cannot be read: the operator releases it");
+                Ok(true)
+            }
+            released => released,
+        };
+    }
+    controllers.start_unless_operated().await?;
+    act(client, arguments, all).await.map(|()| false)
 }
 
 /// One round: policies first, then deletions. Gives the first problem, after all was tried.
 async fn act(client: &Client, arguments: &Drain, all: &[Left]) -> Result<(), kube::Error> {
     let mut problem = Ok(());
     for one in all {
-        let done = match (one.kind, arguments.policy) {
-            (Kind::Token, Some(policy)) if one.policy() != policy => set_policy(client, one, policy).await,
-            _ => Ok(()),
+        let policy = arguments.policy.filter(|policy| one.kind == Kind::Token && one.policy() != *policy);
+        let done = match policy {
+            Some(policy) => set_policy(client, one, policy).await,
+            None => Ok(()),
         };
+        let is_new = policy.is_some() || !one.is_deleting();
         let done = if done.is_ok() && !one.is_deleting() { delete(client, one).await } else { done };
+        let is_orphaned = arguments.policy.unwrap_or_else(|| one.policy()) == Policy::Orphan;
+        if done.is_ok() && is_new && is_orphaned && !one.tokens().is_empty() {
+            println!("{one}: orphaned, so these may stay valid in the portal: {}", one.tokens());
+        }
         problem = problem.and(done);
     }
     // Without tokens an issuer waits for nothing but its last audit, which a portal that is gone never answers.
@@ -158,8 +180,8 @@ fn progress(all: &[Left], problem: Option<&str>) -> String {
     line
 }
 
-fn unfinished(arguments: &Drain, all: &[Left], problem: Option<&str>) -> String {
-    let mut text = format!("not drained within {}. {}\n", arguments.timeout, progress(all, problem));
+fn unfinished(arguments: &Drain, all: &[Left], problem: Option<&str>, hint: &str) -> String {
+    let mut text = format!("not drained within {}. {}{hint}\n", arguments.timeout, progress(all, problem));
     for one in all.iter().take(NAMED) {
         let _ = writeln!(text, "  {one}");
     }
@@ -185,6 +207,50 @@ mod tests {
         left::parse(kind, &json!({"items": [object]}).to_string()).expect("parsed").0.remove(0)
     }
 
+    fn arguments(flags: &[&str]) -> Drain {
+        let all = ["registry-token-operator", "drain"].iter().chain(flags);
+        let cli = crate::cli::Cli::try_parse_from(all).expect("parsed");
+        let crate::cli::Command::Drain(arguments) = cli.command else { panic!("another command") };
+        arguments
+    }
+
+    /// Of an API server that has a `RegistryToken` and never answers a request for what has this word in its path.
+    async fn drained_without(word: &'static str) -> String {
+        let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| async move {
+            let path = request.uri().path().to_owned();
+            if path.contains(word) {
+                std::future::pending::<()>().await;
+            }
+            let token = json!({"metadata": {"namespace": "team-a", "name": "pull"}});
+            let items = if path.ends_with("/registrytokens") { vec![token] } else { vec![] };
+            let body = json!({"metadata": {}, "items": items}).to_string().into_bytes();
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(body)))
+        });
+        let client = Client::new(service, "default");
+        let arguments = arguments(&["--timeout=5s"]);
+        let mut controllers = Controllers::new(client.clone(), Arc::default(), &arguments).expect("made");
+        let begun = Instant::now();
+        let failure = until_empty(&client, &arguments, &mut controllers).await.expect_err("it is not drained");
+        assert_eq!(begun.elapsed().as_secs(), 5, "{failure}");
+        failure.to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_limit_holds_while_the_api_server_does_not_answer() {
+        let text = drained_without("registrytokens").await;
+        assert!(text.contains("did not answer in time"), "{text}");
+        let text = drained_without("deployments").await;
+        assert!(text.contains("did not answer in time") && text.contains("RegistryToken team-a/pull"), "{text}");
+    }
+
+    #[test]
+    fn orphaned_tokens_are_named() {
+        let status = json!({"token": {"id": "7", "username": "a"}, "retiring": [{"id": "8", "username": "b\u{1b}"}]});
+        let token = left(Kind::Token, &json!({"metadata": {"name": "pull"}, "status": status}));
+        assert!(token.tokens().starts_with("a (id 7), b") && token.tokens().ends_with("(id 8)"), "{}", token.tokens());
+        assert!(!token.tokens().contains('\u{1b}'));
+    }
+
     #[test]
     fn what_is_left_is_named_with_what_it_waits_for() {
         let token = json!({
@@ -192,10 +258,10 @@ mod tests {
             "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "IssuerNotReady", "message": "the portal is down"}]},
         });
         let all: Vec<Left> = (0..25).map(|_| left(Kind::Token, &token)).collect();
-        let cli = crate::cli::Cli::try_parse_from(["registry-token-operator", "drain"]).expect("parsed");
-        let crate::cli::Command::Drain(arguments) = cli.command else { panic!("another command") };
-        let text = unfinished(&arguments, &all, None);
+        let arguments = arguments(&["--timeout=10m"]);
+        let text = unfinished(&arguments, &all, None, RUN_CONTROLLERS);
         assert!(text.starts_with("not drained within 10m. left: 25 RegistryTokens, 0 issuers"), "{text}");
+        assert!(text.contains("--run-controllers"), "{text}");
         assert!(text.contains("RegistryToken team-a/pull: IssuerNotReady: the portal is down"), "{text}");
         assert!(text.contains("and 5 more") && text.contains("--policy=orphan"), "{text}");
     }

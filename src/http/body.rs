@@ -3,7 +3,7 @@
 use super::memory::Share;
 use crate::text::clean;
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -81,12 +81,31 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     (!all.split(',').all(is_plain)).then_some(all)
 }
 
+/// Whether an answer says that it is a page for people. Some servers say so of all that they send.
+pub(crate) fn says_html(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = said.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|html| name.eq_ignore_ascii_case(html))
+}
+
+/// So much of a body tells whether it is a page.
+const PAGE_START: usize = 4096;
+
+/// Elements with which a page begins, where it does not begin as it should.
+const ELEMENTS: [&str; 28] = [
+    "html", "head", "body", "title", "script", "style", "meta", "link", "base", "form", "div", "span", "p", "h1", "h2",
+    "h3", "center", "table", "br", "hr", "b", "font", "img", "a", "iframe", "noscript", "main", "header",
+];
+
 /// Whether a body is a page for people: what a login page, a proxy or a load balancer sends in place of the
-/// answer. Judged by its beginning, for such pages come with any content type.
-pub(crate) fn is_html(body: &[u8]) -> bool {
-    const BEGINNINGS: [&str; 6] = ["<!doctype html", "<html", "<head", "<body", "<title", "<script"];
-    let start = body.get(..body.len().min(2048)).unwrap_or_default();
-    let text = String::from_utf8_lossy(start).to_ascii_lowercase();
+/// answer. Judged by its beginning, for such pages come with any content type; one that is said to be a page is one
+/// unless it begins like data.
+pub(crate) fn is_html(body: &[u8], is_said: bool) -> bool {
+    let start = body.get(..body.len().min(PAGE_START)).unwrap_or_default();
+    // Of UTF-16 the byte-order mark and every other byte are left out.
+    let start = start.strip_prefix(b"\xff\xfe").or_else(|| start.strip_prefix(b"\xfe\xff")).unwrap_or(start);
+    let start: Vec<u8> = start.iter().copied().filter(|byte| *byte != 0).collect();
+    let text = String::from_utf8_lossy(&start).to_ascii_lowercase();
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
     // XHTML may begin with a declaration, and any page with comments.
     while let Some((_, after)) = rest
@@ -96,7 +115,11 @@ pub(crate) fn is_html(body: &[u8]) -> bool {
     {
         rest = after.trim_start();
     }
-    BEGINNINGS.iter().any(|beginning| rest.starts_with(beginning))
+    let Some(tag) = rest.strip_prefix('<') else {
+        return is_said && !rest.is_empty() && !rest.starts_with(['{', '[', '"']) && rest != "null";
+    };
+    let name = tag.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
+    tag.starts_with("!doctype html") || ELEMENTS.contains(&name) || is_said && !matches!(name, "edmx" | "edmx:edmx")
 }
 
 /// Grows into a new buffer and wipes the old one, which a plain `extend` would leave in memory.
@@ -111,17 +134,23 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8], limit: usize) {
     body.extend_from_slice(chunk);
 }
 
-/// Takes in the rest of an answer, whose outcome is known already, so that the connection can be used again.
-pub(crate) async fn drain(mut response: Response) {
+/// Takes in the rest of an answer, whose outcome is known already, so that the connection can be used again. Tells
+/// whether it is a page for people.
+pub(crate) async fn drain(mut response: Response) -> bool {
+    let is_said = says_html(response.headers());
+    let mut start = Zeroizing::new(Vec::with_capacity(PAGE_START));
     let read = async {
         let mut left = DRAIN_LIMIT;
         while let Ok(Some(chunk)) = response.chunk().await {
+            let room = PAGE_START - start.len();
+            start.extend(chunk.iter().take(room));
             let Some(rest) = left.checked_sub(chunk.len()) else { return };
             left = rest;
         }
     };
     // Late or broken: then the connection is closed, and nothing else is lost.
     let _ = timeout(DRAIN_TIME, read).await;
+    is_html(&start, is_said)
 }
 
 #[cfg(test)]
@@ -137,8 +166,26 @@ mod tests {
             "<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC",
             "<!-- proxy --><!-- more -->\n<head>",
             "<title>Sign in</title>",
+            "<h1>502 Bad Gateway</h1>",
+            "<div class=x>",
+            "<meta charset=utf-8>",
+            "<FORM\nmethod=post>",
+            "<style>",
+            "<body>",
+            "<br/>",
         ] {
-            assert!(is_html(page.as_bytes()), "{page}");
+            assert!(is_html(page.as_bytes(), false), "{page}");
+            let (little, big): (Vec<u8>, Vec<u8>) = page
+                .trim_start_matches('\u{feff}')
+                .encode_utf16()
+                .flat_map(|unit| unit.to_le_bytes().into_iter().zip(unit.to_be_bytes()))
+                .unzip();
+            for utf16 in [little.clone(), [&b"\xff\xfe"[..], &little].concat(), [&b"\xfe\xff"[..], &big].concat()] {
+                assert!(is_html(&utf16, true) && is_html(&utf16, false), "{page}");
+            }
+        }
+        for said in ["Please log in", "<x>Please log in</x>"] {
+            assert!(is_html(said.as_bytes(), true) && !is_html(said.as_bytes(), false), "{said}");
         }
         for data in [
             "",
@@ -148,8 +195,23 @@ mod tests {
             "<!-- html --><edmx:Edmx>",
             "<Schema>",
             "<!-- <html>",
+            "<headers>",
+            "<m:error>",
         ] {
-            assert!(!is_html(data.as_bytes()), "{data}");
+            assert!(!is_html(data.as_bytes(), false), "{data}");
+        }
+        for data in ["", "null", " {\"value\":[]}", "[]", "<?xml version=\"1.0\"?><edmx:Edmx>", "<Edmx>"] {
+            assert!(!is_html(data.as_bytes(), true), "{data}");
+        }
+    }
+
+    #[test]
+    fn an_answer_says_that_it_is_a_page_by_its_type() {
+        for (said, expected) in
+            [("text/html", true), ("Text/HTML; charset=utf-16", true), ("application/json", false), ("", false)]
+        {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(said))]);
+            assert_eq!(says_html(&headers), expected, "{said}");
         }
     }
 

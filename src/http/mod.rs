@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_html, read, read_large};
+pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_html, read, read_large, says_html};
 pub(crate) use self::credentials::{authorization, basic};
 pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
 pub(crate) use self::memory::Share;
@@ -72,7 +72,7 @@ impl Client {
         };
         let through_proxy = if proxies.exist() {
             let chosen = Arc::clone(&proxies);
-            let proxy = Proxy::custom(move |url: &Url| chosen.of(url).cloned());
+            let proxy = Proxy::custom(move |url: &Url| chosen.of(url).ok().flatten().cloned());
             Some(builder(&options).proxy(proxy).build()?)
         } else {
             None
@@ -85,7 +85,7 @@ impl Client {
     pub(crate) async fn execute(&self, request: Request) -> Result<Response, Error> {
         let url = request.url();
         self.egress.check_literal(url)?;
-        let client = match (&self.through_proxy, self.proxies.of(url)) {
+        let client = match (&self.through_proxy, self.proxies.of(url).map_err(Error::Setup)?) {
             (Some(client), Some(_)) => {
                 self.egress.check_before_proxy(url, self.connect_timeout).await?;
                 client

@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// The proxies in use. Its `Debug` shows no password of theirs.
-#[derive(Default)]
 pub(super) struct Proxies {
-    http: Option<Url>,
+    /// Or why an `ALL_PROXY` that only plain HTTP would need cannot be used.
+    http: Choice,
     https: Option<Url>,
     except: NoProxy,
 }
+
+type Choice = Result<Option<Url>, String>;
 
 /// What is reached without a proxy.
 #[derive(Debug, Default)]
@@ -59,22 +61,30 @@ impl Proxies {
             both.map(|text| text.trim().to_owned()).find(|text| !text.is_empty())
         };
         let proxy = |name: &'static str| set(name).map(|text| address(name, &text)).transpose();
-        let all = proxy("ALL_PROXY")?;
         // A CGI script gets the header `Proxy` of whoever calls it as HTTP_PROXY.
         let http = if variable("REQUEST_METHOD").is_some() { None } else { proxy("HTTP_PROXY")? };
         let except = set("NO_PROXY").map(|text| NoProxy::parse(&text)).unwrap_or_default();
-        Ok(Self { http: http.or_else(|| all.clone()), https: proxy("HTTPS_PROXY")?.or(all), except })
+        // It counts, and fails, only for a scheme without a variable of its own.
+        let all = || proxy("ALL_PROXY");
+        let https = proxy("HTTPS_PROXY")?.map_or_else(all, |own| Ok(Some(own)))?;
+        Ok(Self { http: http.map_or_else(all, |own| Ok(Some(own))), https, except })
     }
 
     /// Whether there is a proxy at all.
     pub(super) fn exist(&self) -> bool {
-        self.http.is_some() || self.https.is_some()
+        !matches!(self.http, Ok(None)) || self.https.is_some()
     }
 
     /// The proxy for this address.
-    pub(super) fn of(&self, url: &Url) -> Option<&Url> {
-        let proxy = if url.scheme() == "http" { self.http.as_ref() } else { self.https.as_ref() };
-        proxy.filter(|_| !self.except.holds(url))
+    ///
+    /// # Errors
+    /// When it cannot be used, as in [`Proxies::from_environment`].
+    pub(super) fn of(&self, url: &Url) -> Result<Option<&Url>, String> {
+        if self.except.holds(url) {
+            return Ok(None);
+        }
+        let http = || self.http.as_ref().map(Option::as_ref).map_err(String::clone);
+        if url.scheme() == "http" { http() } else { Ok(self.https.as_ref()) }
     }
 }
 
@@ -168,7 +178,7 @@ mod tests {
             "NO_PROXY" => Some(no_proxy.to_owned()),
             _ => None,
         };
-        Proxies::read(set).expect("proxies").of(&url(address)).is_none()
+        Proxies::read(set).expect("proxies").of(&url(address)).expect("a proxy").is_none()
     }
 
     #[test]
@@ -228,7 +238,7 @@ mod tests {
                 set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
             })
         };
-        let of = |proxies: &Proxies, address: &str| proxies.of(&url(address)).map(Url::to_string);
+        let of = |proxies: &Proxies, address: &str| proxies.of(&url(address)).expect("usable").map(Url::to_string);
         let proxies = read(&[
             ("HTTPS_PROXY", ""),
             ("https_proxy", "u:p@proxy.example:3128"),
@@ -246,5 +256,26 @@ mod tests {
             let error = Proxies::read(set).expect_err(odd);
             assert!(error.contains("HTTPS_PROXY") && !error.contains("hush"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_all_proxy_that_cannot_be_used_fails_only_what_needs_it() {
+        let read = |own: &'static [&str]| {
+            Proxies::read(move |name| match name {
+                "ALL_PROXY" => Some("socks5://hush.example:1080".to_owned()),
+                "NO_PROXY" => Some("b.example".to_owned()),
+                _ => own.contains(&name).then(|| "proxy.example:3128".to_owned()),
+            })
+        };
+        let both = read(&["HTTPS_PROXY", "HTTP_PROXY"]).expect("neither needs it");
+        for address in ["https://a.example", "http://a.example"] {
+            assert!(both.of(&url(address)).expect(address).is_some());
+        }
+        let https = read(&["HTTPS_PROXY"]).expect("only plain HTTP needs it");
+        assert!(https.of(&url("https://a.example")).expect("its own").is_some());
+        assert_eq!(https.of(&url("http://b.example")), Ok(None), "it is reached without a proxy");
+        let error = https.of(&url("http://a.example")).expect_err("needed");
+        assert!(error.contains("ALL_PROXY") && !error.contains("hush"), "{error}");
+        assert!(read(&["HTTP_PROXY"]).expect_err("needed").contains("ALL_PROXY"));
     }
 }

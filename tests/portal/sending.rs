@@ -75,6 +75,18 @@ fn say_and_close(text: &str) -> Deed {
 }
 
 #[tokio::test]
+async fn no_request_asks_for_a_compressed_answer() {
+    let server = told(None, |at, _| if at == At::Request { answer(200, &[], TOKEN) } else { Deed::Read }).await;
+    let portal = knowing(&server, None).await;
+    portal.request("d").await.expect("a token");
+    let seen = server.seen();
+    assert_eq!(seen.len(), READINGS + 1);
+    for request in &seen {
+        assert_eq!(request.header("accept-encoding"), "identity", "{}", request.line);
+    }
+}
+
+#[tokio::test]
 async fn a_broken_connection_means_perhaps_and_exactly_one_arrival() {
     let half_body = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", TOKEN.len(), &TOKEN[..20]);
     let broken = (Sent::Perhaps, Reason::Unreachable);

@@ -43,10 +43,14 @@ fn change(world: &mut World, slot: usize, change: impl FnOnce(&mut RegistryToken
     });
 }
 
-/// His object has another one's token as its current one.
+/// His object has another one's token as its current one, and the Secret that stands in its place as its own.
 pub fn forge_current(world: &mut World, slot: usize) {
     let (token, portal) = of_another(world, slot);
+    let foreign = world.slots[slot].secret.as_ref().filter(|secret| secret.foreign).map(|secret| secret.uid.clone());
     change(world, slot, |status| {
+        if foreign.is_some() {
+            status.secret.get_or_insert_default().uid = foreign;
+        }
         status.token =
             Some(RecordedToken { mac: token.mac.clone().or(status.token.take().and_then(|own| own.mac)), ..token });
         status.portal = portal.or(status.portal.take());

@@ -12,7 +12,7 @@ use registry_token_operator::domain::effect::{Named, Request};
 use registry_token_operator::domain::marker::Attempt;
 use registry_token_operator::domain::observed::{Listed, Observed, Recheck};
 use registry_token_operator::domain::pass::{End, Next, Pass};
-use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::recorded::{recorded, recorded_secret};
 use registry_token_operator::domain::request_backoff::{RequestHistories, RequestHistory};
 use registry_token_operator::domain::roll_call::{Evidence, RollCall};
 use registry_token_operator::domain::sightings::Sightings;
@@ -148,7 +148,10 @@ impl Operator {
         }
         let status =
             object.and_then(|object| object.status.as_ref()).filter(|status| status.uid.as_deref() == Some(uid));
-        let recorded = status.and_then(|status| status.secret.as_ref()).and_then(|secret| secret.uid.as_deref());
+        let keys = world.setting.keys.mac_keys();
+        let created = object.map(|object| at(object.created)).unwrap_or_default();
+        let is_noted = secret.is_some_and(|secret| secret.stored.is_some());
+        let recorded = status.and_then(|status| recorded_secret(status, uid, created, &keys, is_noted));
         secret.map(|secret| see_secret(secret, uid, recorded, seen))
     }
 

@@ -11,6 +11,7 @@ use registry_token_operator::api::{
 use registry_token_operator::domain::audit::{Holder, Owner};
 use registry_token_operator::domain::object::Object;
 use registry_token_operator::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
+use registry_token_operator::domain::token_mac::MacKeys;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -107,5 +108,7 @@ pub fn holder(slot: usize, secret: &Sec) -> Holder {
         labels: &labels,
         annotations: &annotations,
     };
-    Holder::parse((&format!("slot{slot}"), "pull"), secret.controller.as_deref().into_iter(), raw)
+    let owners = secret.controller.as_deref().into_iter();
+    // Marks are not signed here: they count as those of a Secret that is older than the keys.
+    Holder::parse((&format!("slot{slot}"), "pull"), owners, raw, (&MacKeys::default(), jiff::Timestamp::MIN))
 }

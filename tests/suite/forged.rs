@@ -158,3 +158,25 @@ async fn a_status_that_somebody_emptied_is_written_again_and_no_token_requested(
     team.until_settled("pull").await;
     assert_eq!((team.portal.ledger().all().len(), live(&team.portal).len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_status_that_names_a_foreign_secret_does_not_make_it_the_objects_own() {
+    let team = Team::new("foreign-uid").await;
+    let config = STANDARD.encode(r#"{"auths":{"registry.example.com":{"username":"u","password":"theirs"}}}"#);
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {"name": "pull"}, "data": {".dockerconfigjson": config},
+    }))
+    .await;
+    team.token("pull", "wants it").await;
+    team.until("pull", "False", "SecretNotOurs").await;
+    let before = team.secrets().get("pull").await.expect("a Secret");
+    let uid = team.tokens().get("pull").await.expect("an object").metadata.uid;
+    team.patch_status("pull", json!({"uid": uid, "secret": {"name": "pull", "uid": before.metadata.uid}})).await;
+    team.annotate("pull", "reconcile", "now").await;
+    // Time to do it in.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let after = team.secrets().get("pull").await.expect("a Secret");
+    assert_eq!((after.data, after.metadata.resource_version), (before.data, before.metadata.resource_version));
+    assert_eq!(team.portal.ledger().all().len(), 0);
+}

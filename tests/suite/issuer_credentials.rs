@@ -119,3 +119,34 @@ async fn the_quota_in_the_readme_counts_kinds_that_there_are() {
     }
     team.apply(quota).await;
 }
+
+#[tokio::test]
+async fn the_ca_bundles_of_an_issuer_have_a_bound_in_total() {
+    let team = Team::bare(stage(), "ca-bound", Config::default()).await;
+    let pem = |size: usize| format!("-----BEGIN CERTIFICATE-----\n{}", "x".repeat(size));
+    let registries = |count: usize, size: usize| {
+        let registry =
+            |number: usize| json!({"host": format!("r{number}.example.com"), "tls": {"caBundle": pem(size)}});
+        json!({"registries": (0..count).map(registry).collect::<Vec<_>>()})
+    };
+    let portal = |size: usize| json!({"thinkwise": {"tls": {"caBundle": pem(size)}}});
+    let refused = [
+        (registries(16, 5000), "at most 65536 characters in total"),
+        (registries(1, 65_536), "Too long"),
+        (portal(65_536), "Too long"),
+    ];
+    let apply = async |changes: serde_json::Value| {
+        let issuer = json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+            "metadata": {"name": "bounded", "namespace": team.namespace}, "spec": team.issuer_spec(changes),
+        });
+        team.control_plane.apply(&issuer.to_string()).await.map_err(|error| error.to_string())
+    };
+    for (changes, words) in refused {
+        let why = apply(changes).await.expect_err("refused");
+        assert!(why.contains(words), "{why}");
+    }
+    for changes in [registries(16, 4000), registries(1, 65_000), portal(65_000)] {
+        apply(changes).await.expect("accepted");
+    }
+}

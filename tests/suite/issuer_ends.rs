@@ -182,6 +182,43 @@ async fn credentials_that_do_not_work_let_the_former_ones_not_go_and_are_not_for
 }
 
 #[tokio::test]
+async fn two_issuers_that_share_their_credentials_and_move_away_together_let_them_go() {
+    let team = Team::new("move-together").await;
+    team.other_credentials("portal-2", "portal-password").await;
+    let issuer = |name: &str, secret: &str| {
+        json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+            "metadata": {"name": name, "namespace": team.namespace},
+            "spec": team.issuer_spec(json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": secret}}}}})),
+        })
+    };
+    let both = async |secret: &str| {
+        let items = [issuer("portal", secret), issuer("second", secret)];
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        team.control_plane.apply(&list.to_string()).await.expect("applied");
+    };
+    both("portal").await;
+    for (name, issuer) in [("first", "portal"), ("other", "second")] {
+        let mut token = crate::stage::token(name, name);
+        token["spec"]["issuerRef"]["name"] = json!(issuer);
+        team.apply(token).await;
+        team.until_settled(name).await;
+    }
+    // Which pass sees what the other one has noted is chance.
+    for secret in ["portal-2", "portal", "portal-2", "portal", "portal-2"] {
+        both(secret).await;
+        team.until_held(&[secret]).await;
+        eventually("both to note nothing else", LIMIT, async || {
+            let all = team.issuers().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let noted = all.items.into_iter().filter_map(|one| one.status).map(|status| status.credentials_secrets);
+            let noted: Vec<_> = noted.collect();
+            if noted.iter().all(|names| *names == [secret]) { Ok(()) } else { Err(format!("{noted:?}")) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_issuer_says_what_to_do() {
     let team = Team::new("credentials-first").await;
     team.token("pull", "revoked with them").await;

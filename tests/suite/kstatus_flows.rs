@@ -71,7 +71,7 @@ async fn a_token_that_colleagues_revoke_is_in_progress_while_it_is_replaced_and_
 }
 
 #[tokio::test]
-async fn while_its_issuer_names_another_portal_a_working_object_stays_current_and_an_edited_one_is_in_progress() {
+async fn while_its_issuer_names_another_portal_a_working_object_stays_current_and_an_edited_one_waits_for_a_person() {
     let team = Team::new("kstatus-moved").await;
     let seen = collect(&team, "pull");
     team.token("pull", "stays").await;
@@ -82,10 +82,10 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     assert_eq!(now(&team).await, are("Current", "TokenStored", "Healthy"));
     // What is edited now is not done now, and kubectl wait for a new generation would be told a lie.
     team.patch("pull", json!({"spec": {"description": "stays, edited"}})).await;
-    team.until_condition("pull", "Reconciling", "True", "IssuerNotReady").await;
-    assert_eq!(now(&team).await, are("InProgress", "TokenStored", "Progressing"));
+    team.until_condition("pull", "Stalled", "True", "IssuerNotReady").await;
+    assert_eq!(now(&team).await, are("Failed", "TokenStored", "Degraded"));
     team.issuer(json!({})).await;
-    let settled = team.until_object("pull", "at rest", |object| condition(object, "Reconciling").is_none()).await;
+    let settled = team.until_object("pull", "at rest", |object| condition(object, "Stalled").is_none()).await;
     assert_eq!(ready(&settled).0, "True");
     team.until_settled("pull").await;
     // Its deletion waits likewise.

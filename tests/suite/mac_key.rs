@@ -4,13 +4,14 @@ use crate::control_plane::{ControlPlane, eventually};
 use crate::living::{any_new_value, current, retiring};
 use crate::operator::Operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, condition, own_stage, start_operator};
+use crate::stage::{LIMIT, Team, condition, own_stage, start_operator, until_gone};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use registry_token_operator::api::{RecordedToken, RegistryToken};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const KEY: &str = "registry-token-operator-mac";
 
@@ -22,9 +23,11 @@ async fn keys(control_plane: &ControlPlane) -> Api<Secret> {
 async fn restarted(control_plane: &ControlPlane, operator: Operator, change: Option<Value>) -> Operator {
     operator.terminate().await;
     let keys = keys(control_plane).await;
-    match change {
-        Some(change) => drop(keys.patch(KEY, &PatchParams::default(), &Patch::Merge(change)).await.expect("patched")),
-        None => drop(keys.delete(KEY, &DeleteParams::default()).await.expect("deleted")),
+    let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let patch = change.as_ref().map_or(released, |change| Patch::Merge(change.clone()));
+    keys.patch(KEY, &PatchParams::default(), &patch).await.expect("patched");
+    if change.is_none() {
+        keys.delete(KEY, &DeleteParams::default()).await.expect("deleted");
     }
     start_operator(control_plane).await
 }
@@ -106,5 +109,92 @@ async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not
     assert!(condition(&settled, "Stalled").is_none());
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
     team.delete("pull").await;
+    assert!(team.portal.ledger().live().is_empty());
+}
+
+/// A key of which every byte is this one, in place of the one that signed.
+fn overwritten(byte: u8) -> Value {
+    json!({"data": {"current": STANDARD.encode([byte; 32])}})
+}
+
+#[tokio::test]
+async fn a_key_that_is_overwritten_in_place_counts_as_lost() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "key-overwritten", Config::default(), json!({})).await;
+    for name in ["pull", "leaves"] {
+        team.token(name, "outlives a key").await;
+    }
+    let first = current(&team.until_settled("pull").await);
+    team.until_settled("leaves").await;
+
+    // While the operator runs. It reads the key once a minute.
+    keys(control_plane)
+        .await
+        .patch(KEY, &PatchParams::default(), &Patch::Merge(overwritten(5)))
+        .await
+        .expect("patched");
+    eventually("the other key to be used", LIMIT * 2, async || {
+        let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
+        let id = key_id(&current(&object));
+        if id == key_id(&first) { Err(id) } else { Ok(()) }
+    })
+    .await;
+    let second = current(&until_signed_anew(&team, "pull", &key_id(&first)).await);
+    until_signed_anew(&team, "leaves", &key_id(&first)).await;
+    assert_eq!(second.id, first.id, "proved again");
+
+    // What was proved again is revoked with its object.
+    team.tokens().delete("leaves", &DeleteParams::default()).await.expect("deleted");
+    until_gone(&team.tokens(), "leaves").await;
+    team.token("leaves", "again").await;
+    team.until_settled("leaves").await;
+    // While it is stopped, and an object is deleted meanwhile.
+    let requests = team.portal.ledger().count(Operation::Request);
+    let operator = restarted_without(control_plane, operator, &team, "leaves").await;
+    let third = current(&until_signed_anew(&team, "pull", &key_id(&second)).await);
+    assert_eq!(third.id, first.id, "proved again");
+    until_gone(&team.tokens(), "leaves").await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), requests, "none is requested in its place");
+    let live: Vec<String> = team.portal.ledger().live().iter().map(|token| token.id.to_string()).collect();
+    assert_eq!(live, [first.id], "none leaks");
+    team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
+    drop(operator);
+}
+
+/// Stops the operator, overwrites the key, deletes an object, and starts another operator.
+async fn restarted_without(control_plane: &ControlPlane, operator: Operator, team: &Team, name: &str) -> Operator {
+    operator.terminate().await;
+    team.tokens().delete(name, &DeleteParams::default()).await.expect("deleted");
+    let keys = keys(control_plane).await;
+    keys.patch(KEY, &PatchParams::default(), &Patch::Merge(overwritten(6))).await.expect("patched");
+    start_operator(control_plane).await
+}
+
+#[tokio::test]
+async fn the_key_carries_the_finalizer_while_a_token_lives_and_no_longer() {
+    let (control_plane, _operator) = own_stage().await;
+    let team = Team::on(control_plane, "key-held", Config::default(), json!({})).await;
+    let keys = keys(control_plane).await;
+    let finalizers = async || keys.get(KEY).await.map(|key| key.finalizers().to_vec()).expect("the key");
+    assert!(finalizers().await.is_empty(), "nothing needs it");
+    team.token("pull", "needs the key").await;
+    let token = current(&team.until_settled("pull").await);
+    assert_eq!(finalizers().await, ["registry-token.dev/revoke"]);
+    team.delete("pull").await;
+    eventually("the key to be released", Duration::from_secs(5), async || {
+        let left = finalizers().await;
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+
+    // One that is being deleted serves until the last token has gone.
+    team.token("pull", "needs the key again").await;
+    team.until_settled("pull").await;
+    keys.delete(KEY, &DeleteParams::default()).await.expect("deleted");
+    team.patch("pull", json!({"spec": {"description": "signed by a key that is being deleted"}})).await;
+    let settled = team.until_settled("pull").await;
+    assert_eq!(key_id(&current(&settled)), key_id(&token));
+    team.delete("pull").await;
+    until_gone(&keys, KEY).await;
     assert!(team.portal.ledger().live().is_empty());
 }

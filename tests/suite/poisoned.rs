@@ -3,10 +3,10 @@
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage, start_operator, token};
+use crate::stage::{LIMIT, Team, own_stage, start_operator, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams, Request};
-use kube::{Client, Resource};
+use kube::api::{DeleteParams, Patch, PatchParams, Request};
+use kube::{Api, Client, Resource};
 use registry_token_operator::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -32,6 +32,30 @@ async fn poison<K: Resource<DynamicType = ()>>(client: &Client, namespace: Optio
     }]);
     let answer = patch::<K>(client, namespace, name, json!({"metadata": {"managedFields": managed}})).await;
     assert!(answer.matches("f:a\":").count() >= 300 && answer.contains("9999-12-31"), "{answer}");
+}
+
+/// A time that the API server takes for one, and few parsers do.
+const FAR: &str = "9999-12-31T23:59:59Z";
+
+/// Merges this into the status of an object.
+async fn spoil<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str, status: Value) {
+    let request = Request::new(K::url_path(&(), namespace));
+    let body = Patch::Merge(json!({"status": status}));
+    let request = request.patch_subresource("status", name, &PatchParams::default(), &body).expect("a request");
+    client.request_text(request).await.expect("patched");
+}
+
+/// How long each of five objects takes, one after the other.
+async fn served(team: &Team, name: &str) -> Vec<Duration> {
+    let mut took = vec![];
+    for round in 0..5 {
+        let (name, begun) = (format!("{name}-{round}"), Instant::now());
+        team.token(&name, "not delayed").await;
+        team.until_settled(&name).await;
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    took
 }
 
 /// A cluster issuer of this team's portal.
@@ -67,19 +91,8 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     team.until("far", "False", "Suspended").await;
 
     let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
-    poison::<RegistryToken>(client, namespace, "pull").await;
-    poison::<Secret>(client, namespace, "pull").await;
-    poison::<Secret>(client, namespace, "portal").await;
-    poison::<TokenIssuer>(client, namespace, "portal").await;
-    poison::<ClusterTokenIssuer>(client, None, "shared").await;
-    let time = "9999-12-31T23:59:59Z";
-    let status = json!({"status": {"nextRotationTime": time}});
-    let request = Request::new(RegistryToken::url_path(&(), namespace));
-    let request = request.patch_subresource("status", "far", &PatchParams::default(), &Patch::Merge(&status));
-    client.request_text(request.expect("a request")).await.expect("patched");
-
     let other = Team::on(control_plane, "served", Config::default(), json!({})).await;
-    let noise = async {
+    let noise = async || {
         for round in 0..100 {
             let noted = || json!({"metadata": {"annotations": {"note": round.to_string()}}});
             patch::<RegistryToken>(client, namespace, "pull", noted()).await;
@@ -89,23 +102,34 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
             patch::<ClusterTokenIssuer>(client, None, "shared", noted()).await;
         }
     };
-    let served = async {
-        for round in 0..5 {
-            let (name, begun) = (format!("pull-{round}"), Instant::now());
-            other.token(&name, "not delayed").await;
-            other.until_settled(&name).await;
-            // A watch that takes one such object for its own failure pauses up to half a minute.
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-        }
-    };
-    tokio::join!(noise, served);
+    // The same work while nothing is poisoned: what this machine takes for it.
+    let ((), calm) = tokio::join!(noise(), served(&other, "calm"));
+    poison::<RegistryToken>(client, namespace, "pull").await;
+    poison::<Secret>(client, namespace, "pull").await;
+    poison::<Secret>(client, namespace, "portal").await;
+    poison::<TokenIssuer>(client, namespace, "portal").await;
+    poison::<ClusterTokenIssuer>(client, None, "shared").await;
+    spoil::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR})).await;
+
+    let ((), took) = tokio::join!(noise(), served(&other, "pull"));
+    // The second that one may wait is measured against the same work before: on a machine with two processors, which run
+    // other tests too, each object takes longer than a second anyway. The typical one tells what the poison costs; a
+    // watch that takes a poisoned object for its own failure pauses up to half a minute, and no single one waits for that.
+    assert!(took[2] < calm[2] + Duration::from_secs(1), "{took:?}, and before {calm:?}");
+    assert!(took[4] < calm[4] + Duration::from_secs(5), "{took:?}, and before {calm:?}");
     let told = team.until_told("far", "Unreadable").await.message.unwrap_or_default();
-    assert!(told.contains("status.nextRotationTime"), "{told}");
+    assert!(told.contains("status.nextRotationTime") && told.contains("writes it anew"), "{told}");
     let log = operator.log();
     let reports = log.lines().filter(|line| line.contains("cannot be read")).count();
     assert!((1..=3).contains(&reports), "{reports} reports");
+    team.until("far", "False", "Suspended").await;
+    eventually("the status to be repaired", LIMIT, async || {
+        let metrics = operator.metrics().await;
+        let repaired = metrics.contains("invalid_objects{kind=\"RegistryToken\"} 0\n");
+        if repaired { Ok(()) } else { Err(metrics) }
+    })
+    .await;
     let metrics = operator.metrics().await;
-    assert!(metrics.contains("invalid_objects{kind=\"RegistryToken\"} 1\n"), "{metrics}");
     assert!(metrics.contains("watch_last_event_timestamp_seconds{kind=\"Secret\"} "), "{metrics}");
     assert!(metrics.contains("watch_failures_total{kind=\"RegistryToken\"} 0\n"), "{metrics}");
 
@@ -119,6 +143,8 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     .await;
 
     operator.terminate().await;
+    spoil::<RegistryToken>(client, namespace, "via", json!({"token": {"requestTime": FAR}})).await;
+    spoil::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR})).await;
     let begun = Instant::now();
     let operator = start_operator(control_plane).await;
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
@@ -131,7 +157,63 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     delete(&["registrytoken", "via", "-n", &team.namespace]).await;
     delete(&["clustertokenissuer", "shared"]).await;
     delete(&["registrytoken", "pull", "-n", &team.namespace]).await;
-    delete(&["tokenissuer", "portal", "-n", &team.namespace, "--wait=false"]).await;
+    delete(&["registrytoken", "far", "-n", &team.namespace]).await;
+    delete(&["tokenissuer", "portal", "-n", &team.namespace]).await;
     assert_eq!(team.portal.ledger().live().len(), 0);
+    drop(operator);
+}
+
+#[tokio::test]
+async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_issuer_after_them() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "spoilt", Config::default(), json!({})).await;
+    cluster_issuer(control_plane, &team, "shared").await;
+    let condition = json!({
+        "type": "Ready", "status": "True", "reason": "TokenStored", "message": "", "lastTransitionTime": FAR,
+    });
+    let cases = [
+        ("condition", json!({"conditions": [condition]})),
+        ("token", json!({"token": {"requestTime": FAR, "expirationTime": FAR}})),
+        ("retiring", json!({"retiring": [{"id": "x", "username": "y", "revocationTime": FAR}]})),
+        ("rotation", json!({"nextRotationTime": FAR})),
+        ("revocation", json!({"upstreamRevocation": {"time": FAR, "again": false}})),
+        ("large", json!({"handledAnnotations": {"note": "x".repeat(70_000)}})),
+    ];
+    for (name, _) in &cases {
+        let mut object = token(name, "its status is spoilt");
+        object["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "shared"});
+        team.apply(object).await;
+    }
+    for (name, _) in &cases {
+        team.until_settled(name).await;
+    }
+    // Were it at work, it would repair them before they are deleted.
+    operator.terminate().await;
+    let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
+    for (name, status) in &cases {
+        spoil::<RegistryToken>(client, namespace, name, status.clone()).await;
+    }
+    spoil::<ClusterTokenIssuer>(client, None, "shared", json!({"lastAuditTime": FAR, "conditions": [condition]})).await;
+    let delete = async |path: String, name: &str| {
+        let request = Request::new(path).delete(name, &DeleteParams::default()).expect("a request");
+        client.request_text(request).await.expect("deleted");
+    };
+    let tokens = RegistryToken::url_path(&(), namespace);
+    for (name, _) in cases.iter().filter(|(name, _)| *name != "token") {
+        delete(tokens.clone(), name).await;
+    }
+    delete(ClusterTokenIssuer::url_path(&(), None), "shared").await;
+    let operator = start_operator(control_plane).await;
+    // One of them lives on: it is reported, and repaired.
+    team.until_told("token", "Unreadable").await;
+    team.until("token", "True", "TokenStored").await;
+    assert_eq!(team.portal.ledger().all().len(), cases.len(), "nothing is requested anew");
+    delete(tokens, "token").await;
+    for (name, _) in &cases {
+        until_gone(&team.tokens(), name).await;
+    }
+    let issuers: Api<ClusterTokenIssuer> = Api::all(team.client.clone());
+    assert_eq!(team.portal.ledger().live().len(), 0, "every token is revoked");
+    until_gone(&issuers, "shared").await;
     drop(operator);
 }

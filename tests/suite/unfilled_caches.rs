@@ -43,6 +43,14 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finali
         assert!(issuer.is_some(), "it stays: nobody knows who else needs its credentials");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    eventually("the issuer to say what it waits for", LIMIT, async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        let conditions = issuer.status.unwrap_or_default().conditions;
+        let said = conditions.into_iter().find(|one| one.type_ == "Ready").map(|one| one.message).unwrap_or_default();
+        let waits = said.contains("waits until the operator has listed") && said.contains("/readyz");
+        if waits { Ok(()) } else { Err(said) }
+    })
+    .await;
     secrets_are_listed(control_plane, true).await;
     operator.until_ready().await.expect("ready");
     eventually("issuer and credentials to be released", LIMIT * 2, async || {
@@ -53,6 +61,41 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finali
         } else {
             Err(format!("issuer: {}, finalizers: {:?}", issuer.is_some(), secret.finalizers()))
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn former_credentials_are_let_go_though_they_changed_before_the_caches_were_filled() {
+    let (control_plane, operator) = own_stage().await;
+    let team = Team::on(control_plane, "unfilled-former", Config::default(), json!({})).await;
+    team.token("pull", "stays").await;
+    team.until_settled("pull").await;
+    operator.terminate().await;
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "portal-2", "labels": {"registry-token.dev/credentials": "true"}},
+        "stringData": {"username": "k8s", "password": "portal-password"},
+    }))
+    .await;
+    team.issuer(json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": "portal-2"}}}}})).await;
+    secrets_are_listed(control_plane, false).await;
+    let kubeconfig = control_plane.folder().join("operator.kubeconfig");
+    let mut operator = Operator::spawn(binary(), &kubeconfig, &operator::Options::default()).expect("spawned");
+    let finalizers = async |name: &str| team.secrets().get(name).await.map(|secret| secret.finalizers().len());
+    eventually("the issuer to work with its new credentials", LIMIT, async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        let status = issuer.status.unwrap_or_default();
+        if status.observed_generation == issuer.metadata.generation { Ok(()) } else { Err(json!(status).to_string()) }
+    })
+    .await;
+    // Nobody knows yet who else needs the former ones.
+    assert_eq!(finalizers("portal").await.expect("read"), 1);
+    secrets_are_listed(control_plane, true).await;
+    operator.until_ready().await.expect("ready");
+    eventually("the former credentials to be let go", LIMIT, async || {
+        let held = (finalizers("portal").await, finalizers("portal-2").await);
+        if matches!(held, (Ok(0), Ok(1))) { Ok(()) } else { Err(format!("{held:?}")) }
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! The object: read, its finalizer, its status; and its issuer as the attempt reads it.
 
 use super::{Hands, unanswered};
-use crate::api::{FINALIZER, Reason, RegistryToken, RegistryTokenStatus};
+use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::usable::{Withdrawn, check_usable};
 use crate::domain::effect::Answer;
@@ -139,7 +139,12 @@ impl Hands<'_> {
         let (former, status) = (former.as_ref(), self.world.object.status.as_ref());
         let same = |was: Option<(&str, &str, &str)>, value: &str, reason: &str, message: &str| {
             was.is_some_and(|(former, why, from)| {
-                former == value && why == reason && cause(why, from) == cause(reason, message)
+                // That a replacement waits too is news, whatever else the object waits for.
+                let waits = |text: &str| text.contains(REPLACE_ANNOTATION);
+                former == value
+                    && why == reason
+                    && cause(why, from) == cause(reason, message)
+                    && waits(from) == waits(message)
             })
         };
         if let Some((value, reason, message)) =

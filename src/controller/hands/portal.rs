@@ -113,7 +113,10 @@ impl Hands<'_> {
     /// What a failure of the portal means; the issuer is looked at again where the failure is not
     /// the object's own.
     fn failed(&self, issuer: &Handle, failure: Failure) -> Answer {
-        issuer.gate.heed(&failure);
+        // Another failure may be that of this object's request alone, whatever it asks for.
+        if failure.reason == Reason::RateLimited {
+            issuer.gate.heed(&failure);
+        }
         if matches!(
             failure.reason,
             Reason::Unauthorised

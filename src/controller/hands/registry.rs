@@ -68,8 +68,12 @@ impl Hands<'_> {
                 registry::Verdict::Accepted => {}
                 registry::Verdict::Refused { message } => return Verdict::Refused(message),
                 registry::Verdict::Unknown { reason, message, retry_after } => {
-                    let reason = as_said(reason);
-                    verdict = Verdict::Unknown(RegistryProblem { reason, message, retry_after });
+                    let problem = RegistryProblem { reason: as_said(reason), message, retry_after };
+                    // The one that asks for the longest wait is the one that holds the object up.
+                    let known = if let Verdict::Unknown(known) = &verdict { Some(known.retry_after) } else { None };
+                    if known.is_none_or(|known| known < problem.retry_after) {
+                        verdict = Verdict::Unknown(problem);
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use crate::controller::context::OPERATOR;
 use crate::controller::secrets;
 use crate::domain::dockerconfig::{self, DATA_KEY, SECRET_TYPE};
 use crate::domain::effect::{Answer, Content, Write};
-use crate::domain::pull_secret::{LONGEST_NAME, LONGEST_SECRET, SecretMeta, Stored};
+use crate::domain::pull_secret::{LONGEST_NAME, LONGEST_SECRET, Reservation, SecretMeta, Stored};
 use crate::domain::token_mac::Seal;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -89,13 +89,7 @@ impl Hands<'_> {
     /// Performs a write of the protocol.
     pub(super) async fn write_secret(&mut self, write: &Write) -> Answer {
         let written = match (write, self.world.secret.clone()) {
-            (Write::Reserve(reservation), None) => {
-                let secret = self.dress().new_secret(reservation);
-                let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-                let created = self.world.secrets(self.ctx);
-                let created = call("create the Secret", created.create(&params, &secret)).await;
-                return self.created(created);
-            }
+            (Write::Reserve(reservation), None) => return self.create(reservation).await,
             (_, None) => return Answer::Conflict,
             (Write::Reserve(reservation), Some(meta)) => {
                 self.patch(&self.dress().reserve(&meta, reservation), false).await
@@ -103,12 +97,43 @@ impl Hands<'_> {
             (Write::Drop, Some(meta)) => self.patch(&Dress::drop(&meta), false).await,
             (Write::Close, Some(meta)) => self.patch(&self.dress().close(&meta), false).await,
             (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
-            (Write::Release(marks), Some(meta)) => self.patch(&self.dress().release(&meta, marks), false).await,
+            (Write::Release(marks), Some(meta)) => {
+                self.patch(&self.dress().release(&meta, marks, &self.ctx.keyring.keys()), false).await
+            }
             (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
             (Write::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
             (Write::RestoreOwnership, Some(meta)) => self.patch(&self.dress().restore_ownership(&meta), false).await,
         };
         self.written(written)
+    }
+
+    /// Creates the Secret: without the labels and annotations of the spec where these are refused.
+    async fn create(&mut self, reservation: &Reservation) -> Answer {
+        let created = match self.try_create(reservation).await {
+            Err(refusal @ ClusterError::Refused(..)) if self.has_template() => {
+                self.without_template = true;
+                if let Ok(secret) = self.try_create(reservation).await {
+                    let answer = self.created(Ok(secret));
+                    return but_for_template(answer, &refusal);
+                }
+                self.without_template = false;
+                Err(refusal)
+            }
+            created => created,
+        };
+        self.created(created)
+    }
+
+    async fn try_create(&self, reservation: &Reservation) -> Result<Secret, ClusterError> {
+        let secret = self.dress().new_secret(reservation);
+        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+        call("create the Secret", self.world.secrets(self.ctx).create(&params, &secret)).await
+    }
+
+    fn has_template(&self) -> bool {
+        let template = self.world.object.spec.secret.as_ref();
+        let has_any = template.is_some_and(|secret| !secret.labels.is_empty() || !secret.annotations.is_empty());
+        has_any && !self.without_template
     }
 
     /// A Secret as it was created: admission may have made something else of it.
@@ -192,7 +217,18 @@ impl Hands<'_> {
         }
         let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Answer::Conflict };
-        self.fill(self.dress().repair(meta, seal, &content)).await
+        let refusal = match self.fill(self.dress().repair(meta, seal, &content)).await {
+            Answer::Refused(refusal) if self.has_template() => refusal,
+            answer => return answer,
+        };
+        // Labels and annotations that are refused keep no registry and no repaired login from the pods.
+        self.without_template = true;
+        let answer = self.fill(self.dress().repair(meta, seal, &content)).await;
+        self.without_template = false;
+        match answer {
+            Answer::Secret(Some(secret)) => Answer::SecretWithoutTemplate(secret, refusal),
+            _ => Answer::Refused(refusal),
+        }
     }
 
     /// Writes content, and wipes it here.
@@ -200,5 +236,13 @@ impl Hands<'_> {
         let written = self.patch(&body, false).await;
         secret_body::wipe(body);
         self.written(written)
+    }
+}
+
+/// A Secret that was written without its template.
+fn but_for_template(answer: Answer, refusal: &ClusterError) -> Answer {
+    match answer {
+        Answer::Secret(Some(secret)) => Answer::SecretWithoutTemplate(secret, refusal.to_string()),
+        other => other,
     }
 }

@@ -11,7 +11,7 @@ use crate::controller::world::secret_name;
 use crate::domain::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::marker::Nonce;
 use crate::domain::pull_secret::{Reservation, Stored};
-use crate::domain::token_mac::Seal;
+use crate::domain::token_mac::{MacKeys, Seal};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -94,10 +94,11 @@ impl Dress<'_> {
 
     /// A Secret with a reservation and nothing else in it.
     pub fn new_secret(&self, reservation: &Reservation) -> Secret {
-        let template = self.template();
+        let template = if self.without_template { SecretTemplate::default() } else { self.template() };
         let mut annotations = template.annotations;
         annotations.insert(ATTEMPT_ANNOTATION.to_owned(), reservation.to_string());
-        annotations.insert(APPLIED_ANNOTATION.to_owned(), self.applied());
+        let applied = if self.without_template { String::new() } else { self.applied() };
+        annotations.insert(APPLIED_ANNOTATION.to_owned(), applied);
         let mut labels = template.labels;
         labels.insert(OWNER_LABEL.to_owned(), self.uid());
         Secret {
@@ -150,7 +151,7 @@ impl Dress<'_> {
 
     /// Left to its user: without our owner reference, label and annotations. Where the portal may still
     /// show a mark, it is noted, and the label stays by which an audit finds the note.
-    pub fn release(&self, meta: &ObjectMeta, marks: &[Nonce]) -> Value {
+    pub fn release(&self, meta: &ObjectMeta, marks: &[Nonce], keys: &MacKeys) -> Value {
         let ours = [
             ATTEMPT_ANNOTATION,
             CLOSED_ANNOTATION,
@@ -163,7 +164,9 @@ impl Dress<'_> {
         let mut body = Body::default().clear(&NOTED).clear(&SEAL).clear(&ours);
         let former = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
         let former = former.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
-        let marks: BTreeSet<String> = former.chain(marks.iter().map(ToString::to_string)).collect();
+        let namespace = self.object.namespace().unwrap_or_default();
+        let sign = |mark: &Nonce| format!("{mark}:{}", keys.sign_mark(&namespace, &mark.to_string()));
+        let marks: BTreeSet<String> = former.chain(marks.iter().map(sign)).collect();
         if marks.is_empty() {
             body.labels.insert(OWNER_LABEL.to_owned(), Value::Null);
         } else {

@@ -22,13 +22,13 @@ impl Pass {
         // What was done since may have changed what the portal shows.
         self.seen.listed = Listed::Unknown;
         match outcome {
-            Outcome::Again => self.decide(),
+            Outcome::Again => {
+                self.report_refused_template();
+                self.decide()
+            }
             Outcome::Stored => {
                 self.seen.requests.stored();
-                // The Secret is as it can be: what is refused is reported, and tried again like a repair.
-                if let Some(fault) = self.template_refusal.take() {
-                    self.tried(Vain::new(Deed::Inspect, fault));
-                }
+                self.report_refused_template();
                 self.seen.shown = self.described.take();
                 self.decide()
             }
@@ -48,6 +48,13 @@ impl Pass {
                 let (fault, _) = self.with_reported(fault);
                 self.say(fault, End::Failed)
             }
+        }
+    }
+
+    /// The Secret is as it can be: what is refused is reported, and tried again like a repair.
+    fn report_refused_template(&mut self) {
+        if let Some(fault) = self.template_refusal.take() {
+            self.tried(Vain::new(Deed::Inspect, fault));
         }
     }
 

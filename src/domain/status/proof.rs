@@ -3,6 +3,7 @@
 use super::Saying;
 use crate::api::{RecordedPortal, RegistryTokenStatus};
 use crate::domain::effect::Named;
+use crate::domain::recorded::proved_secret;
 use crate::domain::token_mac::{Role, Subject};
 
 /// Which entries of a status are proved. Only those are signed; what others wrote stays as they wrote it.
@@ -12,18 +13,22 @@ pub(super) struct Proofs {
     pub current: bool,
     /// Former ones, by id.
     pub retiring: Vec<String>,
+    /// The Secret's UID.
+    pub secret: bool,
 }
 
 impl Proofs {
     /// By the MACs that are there.
     pub fn of(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Self {
-        let Some(portal) = &status.portal else { return Self::default() };
+        let secret = proved_secret(status, saying.uid, saying.keys).is_some();
+        let Some(portal) = &status.portal else { return Self { secret, ..Self::default() } };
         let valid = |token: &Named, role, mac: Option<&String>| {
             mac.is_some_and(|mac| saying.keys.verify(Subject::of(saying.uid, portal, token), role, mac))
         };
         let current = status.token.as_ref();
         let former = status.retiring.iter();
         Self {
+            secret,
             current: current.is_some_and(|token| valid(&Named::from(token), Role::Current, token.mac.as_ref())),
             retiring: former
                 .filter(|token| valid(&Named::from(*token), Role::Retiring, token.mac.as_ref()))
@@ -37,13 +42,16 @@ impl Proofs {
         self.retiring.iter().any(|known| known == id)
     }
 
-    /// Whether nothing is proved.
+    /// Whether no token is proved.
     pub const fn is_empty(&self) -> bool {
         !self.current && self.retiring.is_empty()
     }
 
     /// Signs what is proved: with the key that signs now, and for the portal that the status names now.
     pub fn sign(&self, status: &mut RegistryTokenStatus, saying: &Saying<'_>) {
+        if let Some(secret) = status.secret.as_mut().filter(|_| self.secret) {
+            secret.mac = secret.uid.as_ref().map(|uid| saying.keys.sign_secret(saying.uid, uid));
+        }
         let Some(portal) = status.portal.clone() else { return };
         let sign = |token: &Named, role| Some(mac(saying, &portal, token, role));
         if let Some(token) = status.token.as_mut().filter(|_| self.current) {

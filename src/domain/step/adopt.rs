@@ -4,7 +4,7 @@
 //! settle): a token that another operator has just recorded and settled does not look foreign. And then the Secret
 //! once more: while it holds the token, no later one is stored, so none that the object names is taken for former.
 
-use super::{Flow, Outcome, failed, note};
+use super::{Flow, Outcome, failed, note, verify};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::effect::{Answer, Content, Named, Request, Row, Rows, Verdict, Write};
 use crate::domain::fault::Fault;
@@ -101,7 +101,7 @@ impl Adopting {
             Stage::LoggingIn(token) => match answer {
                 Answer::Login(Verdict::Accepted) => self.proved(Some(Proof::Held(token))),
                 Answer::Login(Verdict::Unknown(why)) => {
-                    Flow::End(Outcome::WaitFor(AGAIN, unasked(&token, &why.message)))
+                    Flow::End(Outcome::WaitFor(verify::again(&why), unasked(&token, &why.message)))
                 }
                 Answer::Login(_) => self.unproved(seen, Some(token)),
                 other => Flow::End(failed(other)),
@@ -251,7 +251,7 @@ impl Adopting {
         let token = RecordedToken { id, username, nonce, request_time, expiration_time: None, mac: None };
         // Not yet read in full: the next decision inspects it.
         let (name, uid) = (seen.object.secret_name.clone(), Some(meta.uid.clone()));
-        let secret = RecordedSecret { name, uid, resource_version: None };
+        let secret = RecordedSecret { name, uid, resource_version: None, mac: None };
         let login = if facts.asks_registry() { Verdict::Unknown("not asked yet".into()) } else { Verdict::NotAsked };
         let (portal, errand) = (facts.portal.clone(), self.stored.errand.clone());
         let after = self.stored.origin.after.clone();

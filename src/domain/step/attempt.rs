@@ -144,7 +144,7 @@ impl Attempting {
             },
             Stage::Sounding => self.sounded(seen, answer),
             Stage::Trying => match answer {
-                Answer::Done | Answer::WithoutTemplate(_) => self.reserve(seen),
+                Answer::Done => self.reserve(seen),
                 Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
                 other => Flow::End(failed(other)),
             },

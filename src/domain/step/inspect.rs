@@ -142,6 +142,7 @@ fn as_recorded(seen: &Observed, meta: &SecretMeta) -> RecordedSecret {
         name: seen.object.secret_name.clone(),
         uid: Some(meta.uid.clone()),
         resource_version: Some(meta.resource_version.clone()),
+        mac: None,
     }
 }
 

@@ -38,9 +38,6 @@ pub enum Upstream {
 
 type Next = Flow<Rechecking>;
 
-/// When a registry that could not be asked is asked again.
-const AGAIN: Duration = Duration::from_secs(5);
-
 /// So much later than the moment at which an absence proves a revocation.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -104,7 +101,9 @@ fn conclude(seen: &Observed, upstream: Upstream, verdict: Verdict) -> Next {
         (Upstream::Present(shown), _) => Flow::End(Outcome::Upstream(Listed::Shown(shown))),
         (Upstream::Absent, Verdict::Refused(_) | Verdict::NotAsked) => confirmed(seen),
         (Upstream::Absent, Verdict::Accepted) => Flow::End(verify::hidden()),
-        (Upstream::Absent, Verdict::Unknown(why)) => Flow::End(Outcome::WaitFor(AGAIN, verify::unasked(&why))),
+        (Upstream::Absent, Verdict::Unknown(why)) => {
+            Flow::End(Outcome::WaitFor(verify::again(&why), verify::unasked(&why)))
+        }
         // It logged in before, and neither the list nor the registry know it any more: no list lags that far.
         (Upstream::Unproved(..), Verdict::Refused(_)) if known.verified && is_same_user(seen, &known) => {
             confirmed(seen)

@@ -76,11 +76,19 @@ impl Verifying {
             }
             (Self::Doubting, Answer::Login(Verdict::NotAsked)) => gone(seen),
             (Self::Doubting, Answer::Login(Verdict::Accepted)) => Flow::End(hidden()),
-            (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => Flow::End(Outcome::WaitFor(AGAIN, unasked(&why))),
+            (Self::Doubting, Answer::Login(Verdict::Unknown(why))) => {
+                Flow::End(Outcome::WaitFor(again(&why), unasked(&why)))
+            }
             (Self::Noting(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
             (_, other) => Flow::End(failed(other)),
         }
     }
+}
+
+/// When a registry that said nothing is asked again: soon, unless it asks to wait.
+#[must_use]
+pub fn again(why: &RegistryProblem) -> Duration {
+    why.retry_after.map_or(AGAIN, |wait| wait.clamp(AGAIN, LONGEST_WAIT))
 }
 
 fn heard(seen: &Observed, verdict: Verdict) -> Next {
@@ -90,12 +98,13 @@ fn heard(seen: &Observed, verdict: Verdict) -> Next {
         Verdict::NotAsked => return Flow::End(Outcome::LookAgain),
         Verdict::Refused(why) => Outcome::Failed(login_refused(why)),
         // Nothing is held up by it.
-        Verdict::Unknown(_) if seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort) => {
+        Verdict::Unknown(why) if seen.facts().is_some_and(|facts| facts.login == LoginMode::BestEffort) => {
             let due = until_due(seen, &recorded(&seen.object));
-            Outcome::RestFor(due.map_or(LATER, |due| due.min(LATER)))
+            let later = LATER.max(again(why));
+            Outcome::RestFor(due.map_or(later, |due| due.min(later)))
         }
         Verdict::Unknown(why) => match why.retry_after {
-            Some(wait) => Outcome::WaitFor(wait.clamp(AGAIN, LONGEST_WAIT), registry_unavailable(why)),
+            Some(_) => Outcome::WaitFor(again(why), registry_unavailable(why)),
             None => Outcome::Failed(registry_unavailable(why)),
         },
     };

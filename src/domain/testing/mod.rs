@@ -146,7 +146,8 @@ pub fn reserved(number: u8, holder: &str) -> Option<Reservation> {
 
 pub fn recorded_secret() -> RecordedSecret {
     let secret = secret();
-    RecordedSecret { name: "pull".into(), uid: Some(secret.uid), resource_version: Some(secret.resource_version) }
+    let mac = Some(keys().sign_secret(UID, &secret.uid));
+    RecordedSecret { name: "pull".into(), uid: Some(secret.uid), resource_version: Some(secret.resource_version), mac }
 }
 
 pub fn token(id: &str) -> RecordedToken {

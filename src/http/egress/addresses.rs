@@ -1,6 +1,7 @@
 //! Which addresses are on the public internet. Everything else is in a range that IANA's special-purpose
 //! registries reserve (RFC 6890 and its successors), or is multicast.
 
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ranges that are not public, with their length in bits, and what they are.
@@ -58,6 +59,15 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
         }
         canonical => canonical,
+    }
+}
+
+/// The range of the same addresses, as they are judged: one of IPv4 may be written as IPv6.
+pub(super) fn canonical_range(range: IpNet) -> IpNet {
+    let bits = range.prefix_len().checked_sub(96);
+    match (range, canonical(range.network()), bits) {
+        (IpNet::V6(_), address @ IpAddr::V4(_), Some(bits)) => IpNet::new(address, bits).unwrap_or(range),
+        _ => range,
     }
 }
 

@@ -59,7 +59,9 @@ impl EgressPolicy {
     /// Public addresses, and what these rules allow.
     #[must_use]
     pub fn restricted(rules: EgressRules) -> Self {
-        Self(Some(Arc::new(rules)))
+        let canonical = |ranges: Vec<IpNet>| ranges.into_iter().map(addresses::canonical_range).collect();
+        let EgressRules { allowed, denied, hosts } = rules;
+        Self(Some(Arc::new(EgressRules { allowed: canonical(allowed), denied: canonical(denied), hosts })))
     }
 
     /// Judges a request whose address is an IP address, which no resolver sees.
@@ -227,6 +229,17 @@ mod tests {
             assert_eq!(check(&rules, url), Ok(()), "{url}");
         }
         for url in ["https://10.96.0.1/", "https://34.118.224.1/", "https://192.168.0.1/", "https://[::2]/"] {
+            assert!(check(&rules, url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_ipv4_may_be_written_as_ipv6() {
+        let rules = policy(&["::ffff:10.0.0.0/104", "64:ff9b::192.168.0.0/112"], &["::ffff:10.96.0.1"], &[]);
+        for url in ["https://10.1.2.3/", "https://[::ffff:10.1.2.3]/", "https://192.168.1.1/"] {
+            assert_eq!(check(&rules, url), Ok(()), "{url}");
+        }
+        for url in ["https://10.96.0.1/", "https://127.0.0.1/", "https://172.16.0.1/"] {
             assert!(check(&rules, url).is_err(), "{url}");
         }
     }

@@ -17,8 +17,8 @@ const DASHES: &str = "-----";
 pub(super) fn certificates(text: &str) -> Result<Vec<(usize, CertificateDer<'static>)>, TrustError> {
     let mut found = vec![];
     let mut number = 0;
-    // Editors on Windows put a byte-order mark before the first line.
-    let mut lines = text.trim_start_matches('\u{feff}').split(['\n', '\r']).map(str::trim);
+    // Editors on Windows put a byte-order mark before the first line, and bundles are made of several files.
+    let mut lines = text.split(['\n', '\r', '\u{feff}']).map(str::trim);
     while let Some(line) = lines.next() {
         let Some(label) = line.strip_prefix(BEGIN) else { continue };
         number += 1;
@@ -73,6 +73,15 @@ mod tests {
             assert_eq!(numbers(&text), Ok(vec![1, 3]), "{text:?}");
         }
         assert_eq!(numbers("hello"), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_any_block_hides_none() {
+        let (one, two) = (block("CERTIFICATE", b"one"), block("CERTIFICATE", b"two"));
+        for between in ["\u{feff}", "\n \u{feff}", "# two\r\n\u{feff}\u{feff}"] {
+            assert_eq!(numbers(&format!("\u{feff}{one}{between}{two}")), Ok(vec![1, 2]), "{between:?}");
+        }
+        assert_eq!(numbers(&format!("{}\u{feff}{two}", one.trim_end())), Ok(vec![1, 2]), "without a line break");
     }
 
     #[test]

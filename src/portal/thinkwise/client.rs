@@ -83,6 +83,18 @@ fn encoded(host: &str, how: &str) -> Failure {
     Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
 }
 
+/// The failure, whose answer may have been a page: then it may not be the portal's.
+pub(super) fn of_page(failure: Failure, is_page: bool) -> Failure {
+    if !is_page {
+        return failure;
+    }
+    let message = format!(
+        "{}. The answer is an HTML page, as a login page or proxy sends: check what stands between the operator and the portal",
+        failure.message
+    );
+    Failure { message, ..failure }
+}
+
 fn page(host: &str) -> Failure {
     let message = format!(
         "{host} answered with an HTML page, as a login page or proxy sends: check spec.thinkwise.url and spec.thinkwise.application, \
@@ -93,10 +105,18 @@ fn page(host: &str) -> Failure {
 
 /// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.
 pub(super) async fn body(response: Response, limit: usize, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let host = host_of(&response);
+    let (host, is_said) = (host_of(&response), http::says_html(response.headers()));
     let body = http::read(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))?;
     // Everything that is read of a portal is JSON or OData's XML.
-    if http::is_html(&body) { Err(page(&host)) } else { Ok(body) }
+    if http::is_html(&body, is_said) { Err(page(&host)) } else { Ok(body) }
+}
+
+/// Reads the body of an answer that is a failure already, and tells whether it is a page.
+pub(super) async fn error_body(response: Response, limit: usize, deadline: Instant) -> (Zeroizing<Vec<u8>>, bool) {
+    let is_said = http::says_html(response.headers());
+    let body = http::read(response, limit, deadline).await.unwrap_or_default();
+    let is_page = http::is_html(&body, is_said);
+    (body, is_page)
 }
 
 /// The same of a body that may be large: keep its share of the common memory as long as the body.
@@ -105,9 +125,9 @@ pub(super) async fn large_body(
     limit: usize,
     deadline: Instant,
 ) -> Result<(Zeroizing<Vec<u8>>, Share), Failure> {
-    let host = host_of(&response);
+    let (host, is_said) = (host_of(&response), http::says_html(response.headers()));
     let body = http::read_large(response, limit, deadline).await.map_err(|error| unread(error, limit, &host))?;
-    if http::is_html(&body.0) { Err(page(&host)) } else { Ok(body) }
+    if http::is_html(&body.0, is_said) { Err(page(&host)) } else { Ok(body) }
 }
 
 fn host_of(response: &Response) -> String {

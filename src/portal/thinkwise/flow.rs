@@ -115,7 +115,7 @@ impl ThinkwisePortal {
                 Err(failure) => {
                     // What may be at work is left alone.
                     if failure.sent == Sent::Refused {
-                        self.cancel(course, &at).await;
+                        self.cancel(course, &at, course.deadline).await;
                     }
                     return Err(failure);
                 }
@@ -128,7 +128,7 @@ impl ThinkwisePortal {
                 _ => return broken.filter(|_| is_wanting(gathered.as_deref())).map_or(Ok(()), Err),
             }
         }
-        self.cancel(course, &at).await;
+        self.cancel(course, &at, course.deadline).await;
         let message =
             format!("the task {} began a process flow that waits again after {MOST_STEPS} steps", course.task.name);
         Err(Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message))

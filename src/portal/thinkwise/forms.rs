@@ -22,7 +22,7 @@ use url::Url;
 const PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// So long the portal may take to give up what was staged: nothing depends on it.
-const CANCEL_TIME: Duration = Duration::from_secs(5);
+const CANCEL_TIME: Duration = Duration::from_secs(2);
 
 /// One run of a task, from its first request to the last one of its process flow.
 pub(super) struct Course<'a> {
@@ -89,9 +89,11 @@ impl ThinkwisePortal {
         if !course.task.arguments.is_empty() {
             let fill = Call::patch(staged.clone(), body, subject).at(Step::Fill);
             match self.step(course, &fill).await {
-                Ok(filled) => client::drain(filled).await,
+                Ok(filled) => {
+                    client::drain(filled).await;
+                }
                 Err(failure) => {
-                    self.cancel(course, &staged).await;
+                    self.cancel(course, &staged, Instant::now() + CANCEL_TIME).await;
                     return Err(nothing_done(failure));
                 }
             }
@@ -102,7 +104,7 @@ impl ThinkwisePortal {
             Err(failure) => {
                 // What may be at work is left alone.
                 if failure.sent != Sent::Perhaps {
-                    self.cancel(course, &staged).await;
+                    self.cancel(course, &staged, Instant::now() + CANCEL_TIME).await;
                 }
                 Err(failure)
             }
@@ -145,16 +147,19 @@ impl ThinkwisePortal {
 
     /// Gives up what was staged, or a flow that waits, where the portal allows it (`DELETE`, documented for
     /// flows). Nothing depends on it: what is left open ends with the session. An address that may be a row
-    /// of a table is left alone, for to delete that would be to delete data.
-    pub(super) async fn cancel(&self, course: &Course<'_>, at: &Url) {
+    /// of a table is left alone, for to delete that would be to delete data. What was staged gets a time of its own, for
+    /// the task's may be over; a flow, whose token may be in hand, does not.
+    pub(super) async fn cancel(&self, course: &Course<'_>, at: &Url, end: Instant) {
         let tables = &course.known.interface.tables;
         if address::resource(&self.base, at).is_none_or(|name| tables.has(name)) {
             return;
         }
-        let deadline = course.deadline.min(Instant::now() + CANCEL_TIME);
+        let deadline = end.min(Instant::now() + CANCEL_TIME);
         let call = Call::delete(at.clone(), self.subject("task", &course.task.name));
         match self.send_with(&call, &course.cookies, deadline).await {
-            Ok(response) => client::drain(response).await,
+            Ok(response) => {
+                client::drain(response).await;
+            }
             Err(failure) => tracing::debug!(task = course.task.name, %failure, "left open at the portal"),
         }
     }

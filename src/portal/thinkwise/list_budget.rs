@@ -1,7 +1,7 @@
 //! What reading a list may cost: a portal that ignores `$filter`, or always gives a next link, ends in a failure and
 //! not in the operator's memory.
 
-use super::{Failure, Sent};
+use super::{Failure, PortalRow, Sent};
 use crate::api::Reason;
 use std::time::Duration;
 
@@ -28,8 +28,37 @@ const SCAN_BYTES: usize = 128 << 20;
 const SCAN_PAGES: usize = 10_000;
 const SCAN_TIME: Duration = Duration::from_mins(15);
 
-/// More rows than this match no look-up that is meant.
-pub(super) const MOST_MATCHES: usize = 1_000;
+/// More rows than this, or larger ones in all, match no look-up that is meant. They are kept after their page, and with
+/// it its share of the common memory, is gone.
+const MOST_MATCHES: usize = 1_000;
+const MOST_MATCHED_BYTES: usize = 1 << 20;
+
+/// What is left of it for the rows that a look-up keeps.
+#[derive(Debug)]
+pub(super) struct KeptRows {
+    rows: usize,
+    bytes: usize,
+}
+
+impl KeptRows {
+    pub(super) const fn new() -> Self {
+        Self { rows: MOST_MATCHES, bytes: MOST_MATCHED_BYTES }
+    }
+
+    /// Takes a row that is about to be kept.
+    pub(super) fn take(&mut self, row: &PortalRow) -> Result<(), Failure> {
+        let PortalRow { id, username, description } = row;
+        self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
+        let bytes = id.len() + username.len() + description.len();
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| Self::exceeded("larger rows"))?;
+        Ok(())
+    }
+
+    fn exceeded(what: &str) -> Failure {
+        let message = format!("the portal's list has {what} for one token than the operator keeps");
+        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+    }
+}
 
 impl ListBudget {
     /// For a filtered query, whose pages may take so long in all.
@@ -92,5 +121,21 @@ mod tests {
         ends(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
         ends(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
         assert!(ListBudget::scan().spend(LOOKUP_BYTES + 1, Duration::from_mins(1)).is_ok());
+    }
+
+    #[test]
+    fn the_rows_that_are_kept_are_bounded_in_number_and_size() {
+        let row =
+            |length: usize| PortalRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
+        let mut kept = KeptRows::new();
+        for _ in 0..MOST_MATCHES {
+            kept.take(&row(0)).expect("a row");
+        }
+        assert!(kept.take(&row(0)).expect_err("too many").message.contains("more rows"));
+        let mut kept = KeptRows::new();
+        kept.take(&row(MOST_MATCHED_BYTES - 2)).expect("a large row");
+        let failure = kept.take(&row(0)).expect_err("too large");
+        assert_eq!(failure.reason, Reason::AnswerMalformed);
+        assert!(failure.message.contains("larger rows"), "{failure}");
     }
 }

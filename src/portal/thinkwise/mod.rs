@@ -8,6 +8,7 @@ mod call;
 mod caution;
 mod change;
 mod client;
+mod confirm;
 mod cookies;
 mod errors;
 mod fields;
@@ -41,11 +42,11 @@ use self::auth::Login;
 use self::call::{Call, Subject};
 use self::caution::{Caution, nameable};
 use self::client::HttpClient;
+use self::confirm::Marking;
 use self::cookies::Cookies;
 use self::id_proof::IdProof;
 use self::known::Memory;
 use self::metadata::Catalog;
-use self::request::Marking;
 use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef, identity};
 use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
@@ -104,8 +105,6 @@ pub struct ThinkwisePortal {
     caution: Caution,
     id_proof: IdProof,
     marking: Marking,
-    /// How long what was found out is believed, at most.
-    keep: Duration,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -144,7 +143,6 @@ impl ThinkwisePortal {
             caution: Caution::default(),
             id_proof: IdProof::default(),
             marking: Marking::default(),
-            keep,
         })
     }
 
@@ -184,8 +182,10 @@ impl ThinkwisePortal {
             return Ok(response);
         }
         let failure = errors::of_status(response.status(), response.headers(), &call.subject, call.step);
-        client::drain(response).await;
-        Err(failure)
+        // A redirect comes with a page most often.
+        let is_error = !response.status().is_redirection();
+        let is_page = client::drain(response).await;
+        Err(client::of_page(failure, is_page && is_error))
     }
 
     async fn found(&self) -> Result<Resolved, Failure> {

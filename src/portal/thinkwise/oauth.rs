@@ -158,7 +158,8 @@ impl OAuth {
                 "the portal has no OpenID configuration at .well-known (HTTP {}): give tokenURL",
                 response.status().as_u16()
             );
-            return Err(of_answer(&response, Reason::PortalFailed, message));
+            let failure = of_answer(&response, Reason::PortalFailed, message);
+            return Err(client::of_page(failure, client::drain(response).await));
         }
         let body = client::body(response, ANSWER_LIMIT, deadline).await?;
         let found: Discovered = serde_json::from_slice(&body).map_err(|_| {
@@ -253,9 +254,10 @@ async fn denied(response: Response, hint: &str, deadline: Instant) -> Failure {
     if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let reason = if status == StatusCode::NOT_FOUND { Reason::NoAccess } else { Reason::PortalFailed };
         let message = format!("the token endpoint answered HTTP {}: check tokenURL", status.as_u16());
-        return of_answer(&response, reason, message);
+        let failure = of_answer(&response, reason, message);
+        return client::of_page(failure, client::drain(response).await);
     }
-    let body = client::body(response, ANSWER_LIMIT, deadline).await.unwrap_or_default();
+    let (body, is_page) = client::error_body(response, ANSWER_LIMIT, deadline).await;
     let code = serde_json::from_slice::<Denied>(&body).ok().and_then(|denied| known_code(&denied.error));
     let said = code.map_or_else(String::new, |code| format!(", {code}"));
     let restart = if code == Some("invalid_client") { RESTART } else { "" };
@@ -263,7 +265,7 @@ async fn denied(response: Response, hint: &str, deadline: Instant) -> Failure {
         "the token endpoint does not accept the client (HTTP {}{said}): check {hint}{restart}",
         status.as_u16()
     );
-    unsent(Reason::Unauthorised, &message)
+    client::of_page(unsent(Reason::Unauthorised, &message), is_page)
 }
 
 fn known_code(code: &str) -> Option<&'static str> {

@@ -136,11 +136,21 @@ pub(super) fn portal_row(table: &TokenTable, row: &[Scalar]) -> Result<PortalRow
     let id = id.ok_or_else(|| unusable(&table.id.name))?;
     let username = username.as_str().map(ids::without_padding).filter(|username| !username.is_empty());
     let username = username.ok_or_else(|| unusable(&table.username))?.to_owned();
-    if matches!(description, Scalar::Other | Scalar::Number(_)) {
+    if is_no_description(description) {
         return Err(unusable(&table.description));
     }
     // Null, or left out, where there is none.
     Ok(PortalRow { id, username, description: description.as_str().unwrap_or_default().to_owned() })
+}
+
+/// Whether a failed row may be passed over, for it is odd by itself: a colleague's, made by hand or by another program,
+/// that no token of the operator's can be. A description of another type is no single row's fault but the column's.
+pub(super) fn is_odd_row(row: &[Scalar]) -> bool {
+    matches!(row, [_, _, description] if !is_no_description(description))
+}
+
+fn is_no_description(value: &Scalar) -> bool {
+    matches!(value, Scalar::Other | Scalar::Number(_))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::fields::Scalar;
 use super::ids;
 use super::interface::TokenTable;
 use super::known::Known;
-use super::list_budget::{ListBudget, MOST_MATCHES};
+use super::list_budget::{KeptRows, ListBudget};
 use super::literal::Literal;
 use super::metadata::{Kind, TableInfo};
 use super::odata::{self, Each, Wanted};
@@ -75,15 +75,17 @@ impl ThinkwisePortal {
 
     pub(super) async fn some(&self, table: &TokenTable, rows: Rows<'_>) -> Result<Vec<PortalRow>, Failure> {
         let mut found = Vec::new();
-        let mut each = |row: &[Scalar]| {
-            let row = odata::portal_row(table, row)?;
+        let mut kept = KeptRows::new();
+        let mut each = |values: &[Scalar]| {
+            let row = match odata::portal_row(table, values) {
+                Err(_) if rows == Rows::Probe && odata::is_odd_row(values) => return Ok(()),
+                row => row?,
+            };
             let is_probed = rows == Rows::Probe && !found.is_empty();
             if is_probed || !is_wanted(table, rows, &row) {
                 return Ok(());
             }
-            if found.len() == MOST_MATCHES {
-                return Err(malformed("the portal's list has more rows for one token than the operator keeps"));
-            }
+            kept.take(&row)?;
             found.push(row);
             Ok(())
         };
@@ -97,12 +99,36 @@ impl ThinkwisePortal {
         let known = self.known(self.http.deadline()).await?;
         let table = self.visible(&known)?;
         let mut list = List::begin(&self.base, table, Wanted::All, ListBudget::scan())?;
+        let (mut is_usable, mut odd) = (false, None);
+        let mut count = 0_usize;
         loop {
             pages.before_page().await;
-            let mut each = |row: &[Scalar]| odata::portal_row(table, row).map(|row| pages.row(row));
+            let mut each = |values: &[Scalar]| {
+                match odata::portal_row(table, values) {
+                    Ok(row) => {
+                        is_usable = true;
+                        pages.row(row);
+                    }
+                    Err(failure) if odata::is_odd_row(values) => {
+                        count += 1;
+                        odd.get_or_insert(failure);
+                    }
+                    Err(failure) => return Err(failure),
+                }
+                Ok(())
+            };
             if !self.read_on(&mut list, &mut each).await? {
-                return Ok(());
+                break;
             }
+        }
+        match odd {
+            // Where not one row is usable, the columns are not the right ones.
+            Some(failure) if !is_usable => Err(failure),
+            Some(failure) => {
+                tracing::warn!(table = table.name, count, first = %failure, "rows of the portal's list were passed over");
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

@@ -90,10 +90,39 @@ async fn rows_that_came_before_a_failure_are_no_list() {
     portal.resolve().await.expect("it fits");
     fake.fail(
         "container_token",
-        Fault::ActThenAnswer(200, r#"{"value":[{"token_id":1,"username":"u"},{"token_id":2}]}"#),
+        Fault::ActThenAnswer(
+            200,
+            r#"{"value":[{"token_id":1,"username":"u"},{"token_id":2,"username":"v","description":{}}]}"#,
+        ),
     );
     let mut given = 0;
-    let failure = portal.scan(&mut |_: PortalRow| given += 1).await.expect_err("a row without a username");
+    let failure = portal.scan(&mut |_: PortalRow| given += 1).await.expect_err("a row whose description is no text");
     assert_eq!((failure.reason, given), (Reason::AnswerMalformed, 1));
+    assert!(failure.message.contains("description"), "{failure}");
+}
+
+#[tokio::test]
+async fn odd_rows_of_a_scan_are_passed_over_unless_all_are_odd() {
+    let (fake, portal) = with_basic().await;
+    portal.resolve().await.expect("it fits");
+    let long = "9".repeat(300);
+    let odd = [
+        r#"{"token_id":2}"#.to_owned(),
+        r#"{"token_id":3,"username":null}"#.to_owned(),
+        r#"{"token_id":4,"username":"  "}"#.to_owned(),
+        format!(r#"{{"token_id":"{long}","username":"v"}}"#),
+    ];
+    let page = |rows: &[String]| {
+        let text = format!(r#"{{"value":[{}]}}"#, rows.join(","));
+        fake.fail("container_token", Fault::ActThenAnswer(200, Box::leak(text.into_boxed_str())));
+    };
+    page(&[&odd[..], &[r#"{"token_id":1,"username":"u"}"#.to_owned()]].concat());
+    let rows = all(&portal).await.expect("a list");
+    assert_eq!(rows.iter().map(|row| row.username.as_str()).collect::<Vec<_>>(), ["u"]);
+    page(&odd);
+    let failure = all(&portal).await.expect_err("no row is usable");
+    assert_eq!(failure.reason, Reason::AnswerMalformed);
     assert!(failure.message.contains("username"), "{failure}");
+    page(&odd);
+    assert!(portal.list(Rows::Probe).await.expect("it can be read").is_empty());
 }

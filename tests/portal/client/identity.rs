@@ -1,12 +1,13 @@
 //! Which token is meant: ids as `$metadata` types them, usernames as SQL Server compares them, and what of an answer
 //! may be recorded.
 
-use super::fake::{Fake, Fault, Key, List, Shape};
-use super::world::{all, kind, of};
-use registry_token_operator::api::Reason;
-use registry_token_operator::portal::thinkwise::ThinkwisePortal;
+use super::fake::{Fake, Fault, Key, List, PASSWORD, Shape};
+use super::world::{all, basic, kind, of, open, settings};
+use registry_token_operator::api::{Reason, ShortDuration};
+use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Portal as _, Rows, Sent, TokenMade, TokenRef};
 use serde_json::Value;
+use std::time::Duration;
 
 /// An answer of the portal's, in words of its own.
 fn answers(fake: &Fake, text: &str) {
@@ -153,12 +154,55 @@ async fn an_id_that_the_list_contradicts_is_refused_and_one_that_it_shows_is_pro
     assert_eq!(fake.seen("container_token"), 1 + 1, "one to see whether it can be read, one to prove the id");
 }
 
+/// A portal whose list knows nothing of a new token yet, and a client that waits so long for its answers.
+async fn late(request_timeout: u64) -> (Fake, ThinkwisePortal) {
+    let shape = Shape::default();
+    let fake = Fake::of(shape.clone()).await;
+    let mut settings = Settings { spec: open(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
+    settings.limits.request_timeout = ShortDuration(Duration::from_secs(request_timeout));
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    portal.resolve().await.expect("it fits");
+    fake.ledger().is_late = true;
+    (fake, portal)
+}
+
+#[tokio::test]
+async fn a_list_that_is_some_seconds_late_is_waited_for_before_an_id_or_a_description_is_believed() {
+    let three_seconds = || tokio::time::sleep(Duration::from_secs(3));
+    let (fake, portal) = late(10).await;
+    answers(&fake, r#"{"username":"robot$1","secret":"hush","token_id":42}"#);
+    let (asked, ()) = tokio::join!(portal.request("d [a/b]"), async {
+        three_seconds().await;
+        fake.ledger().is_late = false;
+    });
+    let failure = asked.expect_err("the customer's id");
+    assert_eq!(kind(&failure), (Sent::Perhaps, Reason::AnswerMalformed), "{failure}");
+    assert!(failure.message.contains("token_id is not the token's id"), "{failure}");
+
+    let (fake, portal) = late(10).await;
+    let (asked, ()) = tokio::join!(portal.request("d [a/b]"), async {
+        three_seconds().await;
+        fake.ledger().tokens.get_mut(&1).expect("a token").1.clear();
+        fake.ledger().is_late = false;
+    });
+    let failure = asked.expect_err("the marker was dropped");
+    assert!(failure.message.contains("the portal drops the description"), "{failure}");
+    let made = TokenMade { id: "1".to_owned(), username: "robot$1".to_owned() };
+    assert_eq!(failure.made.as_deref(), Some(&made));
+
+    // The secret is in hand: a list that is later still loses no token.
+    let (_fake, portal) = late(1).await;
+    assert_eq!(portal.request("d [a/b]").await.expect("a token").id.as_deref(), Some("1"));
+}
+
 #[tokio::test]
 async fn a_list_that_cannot_be_read_contradicts_no_id() {
-    let (fake, portal) = of(Shape::default()).await;
-    portal.resolve().await.expect("it fits");
     for fault in [Fault::Answer(500, vec![], ""), Fault::Drop, Fault::ActThenAnswer(200, "<html>")] {
-        fake.fail("container_token", fault);
+        let (fake, portal) = of(Shape::default()).await;
+        portal.resolve().await.expect("it fits");
+        for _ in 0..4 {
+            fake.fail("container_token", fault.clone());
+        }
         let token = portal.request("d [a/b]").await.expect("the secret is there");
         assert!(token.id.is_some());
     }

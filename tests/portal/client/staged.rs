@@ -1,10 +1,11 @@
 //! Which step of a task counts, when it fails.
 
-use super::fake::{CLIENT_SECRET, Fault, Form, Shape};
-use super::world::{answer, client_credentials, kind, of, open, settings};
-use registry_token_operator::api::Reason;
+use super::fake::{CLIENT_SECRET, Fault, Form, PASSWORD, Shape};
+use super::world::{answer, basic, client_credentials, kind, of, open, settings};
+use registry_token_operator::api::{Reason, ShortDuration};
 use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
 use registry_token_operator::portal::{Portal as _, Rows, Sent};
+use std::time::Duration;
 
 fn in_form(form: Form) -> Shape {
     Shape { form, ..Shape::default() }
@@ -130,6 +131,18 @@ async fn what_is_staged_and_given_up_is_cancelled() {
         let ledger = fake.ledger();
         assert_eq!((ledger.made, ledger.cancelled, ledger.staged.len()), (0, 1, 0));
     }
+    // So is what was given up since there was no time left.
+    let shape = in_form(Form::Staged);
+    let (fake, _) = of(shape.clone()).await;
+    let mut settings = Settings { spec: open(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
+    (settings.limits.first_byte_timeout, settings.limits.request_timeout) =
+        (ShortDuration(Duration::from_secs(1)), ShortDuration(Duration::from_secs(1)));
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    portal.list(Rows::Probe).await.expect("a connection");
+    fake.fail("fill", Fault::ActThenHang);
+    let failure = portal.request("d").await.expect_err("not filled");
+    assert_eq!(kind(&failure), (Sent::No, Reason::TimedOut), "{failure}");
+    assert_eq!((fake.made(), fake.ledger().cancelled), (0, 1));
     // A portal that does not allow it changes nothing.
     let (fake, portal) = of(in_form(Form::Staged)).await;
     fake.fail("commit", answer(400, &[]));

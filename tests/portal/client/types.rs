@@ -1,7 +1,9 @@
 //! What a body is called by its `Content-Type`: proxies and servers call it by wrong names, so that what it
 //! holds alone counts.
 
+use super::fake::{CLIENT_SECRET, Fake, Fault as Instead};
 use super::profiles::client_with;
+use super::world::{client_credentials, kind, portal, with_basic};
 use crate::simulator::{Fault, Operation, Profile, Simulator};
 use registry_token_operator::api::{Limits, Reason};
 use registry_token_operator::portal::{Portal as _, Rows, Sent};
@@ -30,4 +32,46 @@ async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
     assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{failure}");
     assert!(!failure.message.contains("hush"), "{failure}");
     assert_eq!(simulator.ledger().all().len(), made + 1);
+}
+
+#[tokio::test]
+async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
+    let page = |status| {
+        Instead::Answer(status, vec![("Content-Type", "text/html".to_owned())], "<h1>hush</h1><p>Denied by the proxy")
+    };
+    let is_said = |failure: &registry_token_operator::portal::Failure| {
+        assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
+    };
+    let (fake, client) = with_basic().await;
+    client.resolve().await.expect("it fits");
+    for (status, reason) in [
+        (403, Reason::NoAccess),
+        (404, Reason::NoAccess),
+        (407, Reason::Unreachable),
+        (502, Reason::PortalFailed),
+        (503, Reason::PortalFailed),
+    ] {
+        fake.fail("request_token", page(status));
+        let failure = client.request("d").await.expect_err("an error");
+        assert_eq!(failure.reason, reason, "{failure}");
+        is_said(&failure);
+    }
+    fake.fail("request_token", Instead::Answer(403, vec![], "no page"));
+    let failure = client.request("d").await.expect_err("an error");
+    assert!(!failure.message.contains("HTML"), "{failure}");
+    for (at, status, reason) in [
+        ("openid-configuration", 404, Reason::PortalFailed),
+        ("token", 403, Reason::Unauthorised),
+        ("token", 502, Reason::PortalFailed),
+    ] {
+        let fake = Fake::start(None).await;
+        let client = portal(&fake.url, client_credentials(CLIENT_SECRET));
+        // Both ways for the client to say who it is.
+        for _ in 0..2 {
+            fake.fail(at, page(status));
+        }
+        let failure = client.request("d").await.expect_err("no bearer");
+        assert_eq!(kind(&failure), (Sent::No, reason), "{failure}");
+        is_said(&failure);
+    }
 }

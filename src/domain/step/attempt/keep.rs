@@ -89,6 +89,7 @@ impl Attempting {
             name: seen.object.secret_name.clone(),
             uid: Some(meta.uid.clone()),
             resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread),
+            mac: None,
         };
         let (portal, errand) = (facts.portal.clone(), self.errand.clone());
         // What another operator has recorded since is proved, or it has nothing to do with this token.

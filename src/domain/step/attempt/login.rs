@@ -7,7 +7,7 @@ use crate::domain::effect::{Answer, Named, Request, Verdict};
 use crate::domain::fault::Fault;
 use crate::domain::faults::waiting;
 use crate::domain::observed::{LoginMode, Observed};
-use crate::domain::step::{Flow, Outcome};
+use crate::domain::step::{Flow, Outcome, verify};
 
 /// How often a registry that refuses a new token is asked again: it may lag behind the portal by
 /// seconds. The waits between double, to 7.5 s in all: less than an answer may take, so that no other
@@ -45,12 +45,17 @@ impl Attempting {
         match heard(answer) {
             // A refusal is about the old token: one more reason for the new one.
             Verdict::Accepted | Verdict::Refused(_) | Verdict::NotAsked => self.try_commit(seen),
-            Verdict::Unknown(why) => Flow::End(Outcome::Failed(waiting(
-                as_attempted(why.reason),
-                format!(
+            Verdict::Unknown(why) => {
+                let message = format!(
                     "the registry cannot be asked ({why}), so no new token is requested: it could not be checked; the present one is kept, and this tried again"
-                ),
-            ))),
+                );
+                let fault = waiting(as_attempted(why.reason), message);
+                // Nothing was sent: its own wait is all that this one needs.
+                Flow::End(match why.retry_after {
+                    Some(_) => Outcome::WaitFor(verify::again(&why), fault),
+                    None => Outcome::Failed(fault),
+                })
+            }
         }
     }
 

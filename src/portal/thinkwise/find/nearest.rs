@@ -6,12 +6,15 @@ use strsim::{damerau_levenshtein, jaro_winkler};
 const MOST: usize = 3;
 /// From this likeness on (of 1) a name is worth naming.
 const ALIKE: f64 = 0.8;
+/// How many names are compared, for a comparison takes long: more than any application of some size has.
+const MOST_COMPARED: usize = 2_000;
 
 /// The names that are nearest to this one, best first; empty where none is like it.
 pub(in super::super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let small = wanted.to_lowercase();
     let mut found: Vec<(usize, usize, &str)> = names
         .into_iter()
+        .take(MOST_COMPARED)
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let edits = damerau_levenshtein(&small, &lower);
@@ -42,5 +45,16 @@ mod tests {
         assert_eq!(nearest("token_container_id", names)[0], "token_container");
         assert!(nearest("klant_product", names).is_empty());
         assert!(nearest("container_token", names).len() <= 3);
+    }
+
+    #[test]
+    fn of_very_many_names_only_the_first_are_compared() {
+        let many: Vec<String> = (0..MOST_COMPARED).map(|number| format!("{number:x}")).collect();
+        let near = |before: usize| {
+            let others = many.iter().map(String::as_str).take(before);
+            nearest("contaner_token", others.chain(["container_token"]))
+        };
+        assert_eq!(near(MOST_COMPARED - 1), ["container_token"]);
+        assert!(near(MOST_COMPARED).is_empty());
     }
 }

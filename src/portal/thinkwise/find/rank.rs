@@ -1,10 +1,11 @@
 //! Candidates for the table and the three tasks, with what speaks for each.
 
-use super::super::metadata::{Catalog, Field, TableInfo, TaskInfo, Way};
-use super::pick::{Pick, id_field, is_alike, pick};
+use super::super::metadata::{Catalog, Field, Kind, TableInfo, TaskInfo, Way};
+use super::pick::{id_field, is_alike, pick};
 use super::words::{Clarity, Meaning, clarity};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// From here on a candidate is believed.
 const ENOUGH: i32 = 65;
@@ -45,8 +46,8 @@ pub fn choose(candidates: &[Candidate]) -> Choice<'_> {
 /// Candidates for the table, best first.
 #[must_use]
 pub fn tables(catalog: &Catalog) -> Vec<Candidate> {
-    let (bound, mut picked) = (token_tasks(catalog), Picked::default());
-    sorted(catalog.tables.iter().map(|table| of_table(table, &bound, &mut picked).of(&table.name)))
+    let (bound, mut picks) = (token_tasks(catalog), Picks::default());
+    sorted(catalog.tables.iter().map(|table| of_table(table, &bound, &mut picks).of(&table.name)))
 }
 
 /// Candidates for *Request token*, best first.
@@ -58,18 +59,21 @@ pub fn requests(catalog: &Catalog) -> Vec<Candidate> {
 /// Candidates for *Edit token description*, best first.
 #[must_use]
 pub fn edits(catalog: &Catalog, table: Option<&TableInfo>) -> Vec<Candidate> {
-    of_tasks(catalog, |task, way| of_edit(task, way, table))
+    let target = Target::of(table);
+    of_tasks(catalog, |task, way, picks| of_edit(task, way, &target, picks))
 }
 
 /// Candidates for *Revoke token*, best first.
 #[must_use]
 pub fn revocations(catalog: &Catalog, table: Option<&TableInfo>) -> Vec<Candidate> {
-    of_tasks(catalog, |task, way| of_revocation(task, way, table))
+    let target = Target::of(table);
+    of_tasks(catalog, |task, way, picks| of_revocation(task, way, &target, picks))
 }
 
-fn of_tasks(catalog: &Catalog, score: impl Fn(&TaskInfo, &Way) -> Tally) -> Vec<Candidate> {
-    let best = |task: &TaskInfo| {
-        let tallies = task.ways.iter().map(|way| score(task, way));
+fn of_tasks<'a>(catalog: &'a Catalog, score: impl Fn(&TaskInfo, &'a Way, &mut Picks<'a>) -> Tally) -> Vec<Candidate> {
+    let mut picks = Picks::default();
+    let best = |task: &'a TaskInfo| {
+        let tallies = task.ways.iter().map(|way| score(task, way, &mut picks));
         tallies.max_by_key(|tally| tally.score).unwrap_or_default().of(&task.name)
     };
     sorted(catalog.tasks.iter().map(best))
@@ -111,10 +115,6 @@ impl Tally {
         self.name(name, Meaning::Registry, 10, 5, "container registry");
     }
 
-    fn field<'a>(&mut self, found: &Pick<'a>, meaning: Meaning, points: i32, what: &str) -> Option<&'a Field> {
-        self.meant(found.one(), meaning, points, what)
-    }
-
     fn meant<'a>(&mut self, found: Option<&'a Field>, meaning: Meaning, points: i32, what: &str) -> Option<&'a Field> {
         let field = found?;
         // A vague name is worth half.
@@ -135,25 +135,41 @@ fn token_tasks(catalog: &Catalog) -> HashMap<&str, &str> {
     found
 }
 
-/// Username and description of a table. Tables of one type share their columns, which are looked through once.
-#[derive(Default)]
-struct Picked<'a>(HashMap<*const Field, (Option<&'a Field>, Option<&'a Field>)>);
+/// Fields that many tables or ways share.
+type Fields = Arc<[Field]>;
 
-impl<'a> Picked<'a> {
-    fn of(&mut self, table: &'a TableInfo) -> (Option<&'a Field>, Option<&'a Field>) {
-        *self.0.entry(table.columns.as_ptr()).or_insert_with(|| {
-            let username = pick(&*table.columns, Meaning::Username, &[]).one();
-            let taken: Vec<&str> = username.iter().map(|field| field.name.as_str()).collect();
-            (username, pick(&*table.columns, Meaning::Description, &taken).one())
-        })
+/// What was picked out of fields. Those that many share are looked through once for each question: a small document can
+/// declare a hundred thousand fields of one type, and as many tasks that return it.
+#[derive(Default)]
+struct Picks<'a>(HashMap<Question<'a>, Option<&'a Field>>);
+
+/// Where it is looked, for what, and which name is taken.
+type Question<'a> = (*const [Field], Meaning, Option<&'a str>);
+
+impl<'a> Picks<'a> {
+    /// The text that says this, other than the one that is taken.
+    fn text(&mut self, fields: &'a Fields, meaning: Meaning, taken: Option<&'a Field>) -> Option<&'a Field> {
+        let taken = taken.map(|field| field.name.as_str());
+        self.once(fields, meaning, taken, || pick(&**fields, meaning, taken.as_slice()).one())
+    }
+
+    fn once(
+        &mut self,
+        fields: &'a Fields,
+        meaning: Meaning,
+        taken: Option<&'a str>,
+        find: impl FnOnce() -> Option<&'a Field>,
+    ) -> Option<&'a Field> {
+        *self.0.entry((Arc::as_ptr(fields), meaning, taken)).or_insert_with(find)
     }
 }
 
-fn of_table<'a>(table: &'a TableInfo, bound: &HashMap<&str, &str>, picked: &mut Picked<'a>) -> Tally {
+fn of_table<'a>(table: &'a TableInfo, bound: &HashMap<&str, &str>, picks: &mut Picks<'a>) -> Tally {
     let mut tally = Tally::default();
     tally.name(&table.name, Meaning::Token, 35, 20, "token");
     tally.name(&table.name, Meaning::Registry, 10, 5, "container registry");
-    let (username, description) = picked.of(table);
+    let username = picks.text(&table.columns, Meaning::Username, None);
+    let description = picks.text(&table.columns, Meaning::Description, username);
     tally.meant(username, Meaning::Username, 20, "it has a username");
     tally.meant(description, Meaning::Description, 20, "it has a description");
     if let Some(task) = bound.get(table.name.as_str()) {
@@ -165,22 +181,22 @@ fn of_table<'a>(table: &'a TableInfo, bound: &HashMap<&str, &str>, picked: &mut 
     tally
 }
 
-fn of_request(task: &TaskInfo, way: &Way) -> Tally {
+fn of_request<'a>(task: &TaskInfo, way: &'a Way, picks: &mut Picks<'a>) -> Tally {
     let mut tally = Tally::default();
     tally.name(&task.name, Meaning::Request, 30, 15, "request");
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Revoke, -60, -30, "revoke");
     tally.name(&task.name, Meaning::Edit, -60, -30, "edit");
-    let secret = pick(&*way.outputs, Meaning::Secret, &[]);
-    let secret = tally.field(&secret, Meaning::Secret, 20, "it gives a secret").map(|field| field.name.as_str());
-    let taken: Vec<&str> = secret.into_iter().collect();
-    let username = pick(&*way.outputs, Meaning::Username, &taken);
-    tally.field(&username, Meaning::Username, 10, "it gives a username");
-    let description = pick(&*way.inputs, Meaning::Description, &taken);
-    if tally.field(&description, Meaning::Description, 20, "it takes a description").is_none() {
+    let secret = picks.text(&way.outputs, Meaning::Secret, None);
+    tally.meant(secret, Meaning::Secret, 20, "it gives a secret");
+    let username = picks.text(&way.outputs, Meaning::Username, secret);
+    tally.meant(username, Meaning::Username, 10, "it gives a username");
+    let description = picks.text(&way.inputs, Meaning::Description, secret);
+    if tally.meant(description, Meaning::Description, 20, "it takes a description").is_none() {
         tally.add(-40, "it takes no description");
     }
-    let needs_id = way.inputs.iter().filter(|input| input.required).find(|input| takes_id(input));
+    let needs_id = || way.inputs.iter().filter(|input| input.required).find(|input| takes_id(input));
+    let needs_id = picks.once(&way.inputs, Meaning::Id, None, needs_id);
     if let Some(input) = needs_id {
         tally.add(-30, format!("it needs the id of a token ({})", input.name));
     }
@@ -191,51 +207,66 @@ fn takes_id(input: &Field) -> bool {
     clarity(&input.name, Meaning::Id) != Clarity::Silent && clarity(&input.name, Meaning::Token) == Clarity::Clear
 }
 
-fn of_edit(task: &TaskInfo, way: &Way, table: Option<&TableInfo>) -> Tally {
+fn of_edit<'a>(task: &TaskInfo, way: &'a Way, target: &Target<'_>, picks: &mut Picks<'a>) -> Tally {
     let mut tally = Tally::default();
     tally.name(&task.name, Meaning::Edit, 30, 15, "edit");
     tally.name(&task.name, Meaning::Description, 20, 10, "description");
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Revoke, -60, -30, "revoke");
     tally.name(&task.name, Meaning::Request, -60, -15, "request");
-    let description = pick(&*way.inputs, Meaning::Description, &[]);
-    if tally.field(&description, Meaning::Description, 20, "it takes a description").is_none() {
+    let description = picks.text(&way.inputs, Meaning::Description, None);
+    if tally.meant(description, Meaning::Description, 20, "it takes a description").is_none() {
         tally.add(-40, "it takes no description");
     }
-    token(&mut tally, way, table);
+    target.token(&mut tally, way, picks);
     tally
 }
 
-fn of_revocation(task: &TaskInfo, way: &Way, table: Option<&TableInfo>) -> Tally {
+fn of_revocation<'a>(task: &TaskInfo, way: &'a Way, target: &Target<'_>, picks: &mut Picks<'a>) -> Tally {
     let mut tally = Tally::default();
     tally.name(&task.name, Meaning::Revoke, 30, 15, "revoke");
     tally.subject(&task.name);
     tally.name(&task.name, Meaning::Edit, -60, -15, "edit");
     tally.name(&task.name, Meaning::Request, -60, -15, "request");
-    if pick(&*way.inputs, Meaning::Description, &[]).one().is_some_and(|field| field.required) {
+    if picks.text(&way.inputs, Meaning::Description, None).is_some_and(|field| field.required) {
         tally.add(-15, "it takes a description");
     }
-    token(&mut tally, way, table);
+    target.token(&mut tally, way, picks);
     tally
 }
 
-/// Points for a way to say which token is meant.
-fn token(tally: &mut Tally, way: &Way, table: Option<&TableInfo>) {
-    if let (Some(bound), Some(table)) = (&way.table, table)
-        && **bound == *table.name
-    {
-        return tally.add(25, format!("it is bound to {}", table.name));
+/// The table of the token that an edit or a revocation is about, and its id's column.
+struct Target<'t> {
+    table: Option<&'t TableInfo>,
+    column: Option<(&'t str, Kind)>,
+}
+
+impl<'t> Target<'t> {
+    fn of(table: Option<&'t TableInfo>) -> Self {
+        let column = table.and_then(|table| super::id_column(table, &[]).one());
+        Self { table, column: column.map(|key| (key.name.as_str(), key.kind)) }
     }
-    let column = table.and_then(|table| super::id_column(table, &[]).one()).map(|key| (key.name.as_str(), key.kind));
-    match id_field(&*way.inputs, column, &[]).one() {
-        Some(id) if is_alike(id, column) => return tally.add(25, format!("it takes the token's id ({})", id.name)),
-        // Of some other token, perhaps: that is not enough.
-        Some(id) => return tally.add(0, format!("it takes an id ({})", id.name)),
-        None => {}
-    }
-    let username = pick(&*way.inputs, Meaning::Username, &[]);
-    if tally.field(&username, Meaning::Username, 25, "it takes the username").is_none() {
-        tally.add(-40, "nothing tells it which token is meant");
+
+    /// Points for a way to say which token is meant.
+    fn token<'a>(&self, tally: &mut Tally, way: &'a Way, picks: &mut Picks<'a>) {
+        if let (Some(bound), Some(table)) = (&way.table, self.table)
+            && **bound == *table.name
+        {
+            return tally.add(25, format!("it is bound to {}", table.name));
+        }
+        let column = self.column;
+        match picks.once(&way.inputs, Meaning::Id, None, || id_field(&*way.inputs, column, &[]).one()) {
+            Some(id) if is_alike(id, column) => {
+                return tally.add(25, format!("it takes the token's id ({})", id.name));
+            }
+            // Of some other token, perhaps: that is not enough.
+            Some(id) => return tally.add(0, format!("it takes an id ({})", id.name)),
+            None => {}
+        }
+        let username = picks.text(&way.inputs, Meaning::Username, None);
+        if tally.meant(username, Meaning::Username, 25, "it takes the username").is_none() {
+            tally.add(-40, "nothing tells it which token is meant");
+        }
     }
 }
 

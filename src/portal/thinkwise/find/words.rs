@@ -1,7 +1,7 @@
 //! What names say, in English and in Dutch: some tables of the portal have Dutch names (documented).
 
 /// What a name can say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in super::super) enum Meaning {
     /// A token.
     Token,

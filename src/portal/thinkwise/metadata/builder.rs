@@ -14,9 +14,6 @@ use std::sync::Arc;
 /// Tables, fields and ways to call a task, in all: some ten times what a large application has.
 pub(super) const MOST_ITEMS: usize = 200_000;
 
-/// No database has a key of more columns.
-const MOST_KEY_COLUMNS: usize = 64;
-
 /// Fields that many share.
 pub(super) type Fields = Arc<[Field]>;
 
@@ -67,10 +64,11 @@ impl<'a> Builder<'a> {
         Ok(fields)
     }
 
-    /// The parameters of an action.
-    pub(super) fn inputs(&mut self, parameters: &[Property]) -> Result<Fields, Malformed> {
+    /// The parameters of an action; `None` where one of them cannot be named, and so not be sent.
+    pub(super) fn inputs(&mut self, parameters: &[Property]) -> Result<Option<Fields>, Malformed> {
         self.spend(parameters.len())?;
-        Ok(parameters.iter().map(|parameter| field(self.csdl, parameter)).collect())
+        let nameable = |parameter: &Property| is_identifier(&parameter.name).then(|| field(self.csdl, parameter));
+        Ok(parameters.iter().map(nameable).collect())
     }
 
     /// What an action returns.
@@ -111,7 +109,8 @@ impl<'a> Builder<'a> {
             // Without an import it is not callable by the letter of OData; that it is listed is taken as an offer.
             let own = [local(&action.name)];
             let names = imports.get(&action.name).map_or(&own[..], Vec::as_slice);
-            let (inputs, outputs) = (self.inputs(&action.parameters)?, self.returned(action)?);
+            let Some(inputs) = self.inputs(&action.parameters)? else { continue };
+            let outputs = self.returned(action)?;
             for name in names {
                 let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
                 self.add(name, Way { form: WayForm::Unbound, table: None, inputs, outputs })?;
@@ -123,8 +122,7 @@ impl<'a> Builder<'a> {
     /// Adds a way to call a task, unless it is there already, or cannot be named.
     pub(super) fn add(&mut self, task: &str, way: Way) -> Result<(), Malformed> {
         self.spend(1)?;
-        // A parameter that cannot be named cannot be sent.
-        if !is_identifier(task) || !way.inputs.iter().all(|input| is_identifier(&input.name)) {
+        if !is_identifier(task) {
             return Ok(());
         }
         let at = if let Some(at) = self.tasks.get(task) {
@@ -159,7 +157,7 @@ impl<'a> Builder<'a> {
 /// The columns of a key; `None` where one of them cannot be named.
 fn key(csdl: &Csdl, of: &str, columns: &[Field]) -> Option<Fields> {
     let parts = csdl.key(of);
-    if parts.len() > MOST_KEY_COLUMNS || !parts.iter().all(|part| is_identifier(part)) {
+    if !parts.iter().all(|part| is_identifier(part)) {
         return None;
     }
     Some(parts.iter().filter_map(|part| columns.iter().find(|column| column.name == *part).cloned()).collect())

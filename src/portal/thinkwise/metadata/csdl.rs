@@ -106,9 +106,9 @@ impl Csdl {
     }
 
     /// The key of an entity type, its own or that of its base.
-    pub(super) fn key(&self, reference: &str) -> Vec<String> {
-        let chain = self.chain(reference);
-        chain.iter().find(|structure| !structure.key.is_empty()).map(|found| found.key.clone()).unwrap_or_default()
+    pub(super) fn key(&self, reference: &str) -> &[String] {
+        let own = |structure: &&Structure| !structure.key.is_empty();
+        self.chain(reference).into_iter().find(own).map_or(&[], |found| found.key.as_slice())
     }
 
     /// The properties of a structure, those of its bases first.

@@ -4,6 +4,7 @@
 use super::builder::MOST_ITEMS;
 use super::csdl::{Action, ActionImport, Csdl, EntitySet, Navigation, Property, Structure};
 use super::malformed::Malformed;
+use super::staged::TASK;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::collections::HashSet;
@@ -13,6 +14,11 @@ use std::sync::Arc;
 const DEEPEST: usize = 64;
 /// Each of the things that are made of a document takes an element or two.
 const MOST_DECLARATIONS: usize = 2 * MOST_ITEMS;
+/// No database has a key of more columns. Many types can inherit one key.
+const MOST_KEY_COLUMNS: usize = 64;
+/// The longest name or type, in bytes, and all names with their namespaces together: many types can share one namespace.
+const LONGEST_NAME: usize = 512;
+const MOST_NAMES: usize = 16 << 20;
 
 /// What an element that is open stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +41,8 @@ struct Parser {
     action: Option<Action>,
     declarations: usize,
     schemas: usize,
+    /// Bytes of names with their namespaces.
+    names: usize,
     /// Names of types, each kept once.
     types: HashSet<Arc<str>>,
 }
@@ -94,6 +102,9 @@ impl Parser {
             (Frame::Structure, _) => self.member(name.as_ref(), element),
             (Frame::Key, "PropertyRef") => {
                 if let (Some((_, structure)), Some(name)) = (&mut self.structure, attribute(element, "Name")?) {
+                    if structure.key.len() == MOST_KEY_COLUMNS {
+                        return Err(Malformed::OVERSIZED);
+                    }
                     structure.key.push(name);
                 }
                 Ok(Frame::Other)
@@ -142,9 +153,13 @@ impl Parser {
         structure.properties.extend(property);
         match name {
             "Key" => return Ok(Frame::Key),
-            "NavigationProperty" => structure
-                .navigation
-                .push(Navigation { name: required(element, "Name")?, of: required(element, "Type")? }),
+            "NavigationProperty" => {
+                let (name, of) = (required(element, "Name")?, required(element, "Type")?);
+                // Of the others, which may be many and are inherited, nothing is wanted.
+                if name.starts_with(TASK) {
+                    structure.navigation.push(Navigation { name, of });
+                }
+            }
             _ => {}
         }
         Ok(Frame::Other)
@@ -215,8 +230,10 @@ impl Parser {
         name
     }
 
-    fn named(&self, element: &BytesStart<'_>) -> Result<String, Malformed> {
-        Ok(format!("{}.{}", self.namespace, required(element, "Name")?))
+    fn named(&mut self, element: &BytesStart<'_>) -> Result<String, Malformed> {
+        let name = format!("{}.{}", self.namespace, required(element, "Name")?);
+        self.names += name.len();
+        if self.names > MOST_NAMES { Err(Malformed::OVERSIZED) } else { Ok(name) }
     }
 }
 
@@ -228,7 +245,7 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, Mal
     let broken = Malformed("is not well-formed XML");
     let Some(found) = element.try_get_attribute(name).map_err(|_| broken)? else { return Ok(None) };
     let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|_| broken)?;
-    Ok(Some(value.into_owned()))
+    if value.len() > LONGEST_NAME { Err(Malformed::OVERSIZED) } else { Ok(Some(value.into_owned())) }
 }
 
 #[cfg(test)]

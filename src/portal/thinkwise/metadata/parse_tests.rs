@@ -85,3 +85,36 @@ fn what_is_no_metadata_is_malformed() {
     }
     assert!(parse(b"\xff\xfe<\0E\0").is_err());
 }
+
+fn is_oversized(schema: &str) -> bool {
+    parse(document(schema).as_bytes()).is_err_and(Malformed::is_oversized)
+}
+
+#[test]
+fn a_key_of_more_columns_than_any_database_has_is_oversized() {
+    let of = |columns: usize| {
+        format!(r#"<EntityType Name="t"><Key>{}</Key></EntityType>"#, r#"<PropertyRef Name="c"/>"#.repeat(columns))
+    };
+    assert_eq!(read(&of(MOST_KEY_COLUMNS)).key("self.t").len(), MOST_KEY_COLUMNS);
+    assert!(is_oversized(&of(MOST_KEY_COLUMNS + 1)));
+}
+
+#[test]
+fn of_navigations_only_those_to_tasks_are_kept() {
+    let others = r#"<NavigationProperty Name="other" Type="self.t"/>"#.repeat(1_000);
+    let task = r#"<NavigationProperty Name="task_x" Type="self.t"/>"#;
+    let found = read(&format!(r#"<EntityType Name="t">{others}{task}</EntityType>"#));
+    assert_eq!(found.chain("self.t")[0].navigation.len(), 1);
+}
+
+#[test]
+fn names_are_bounded_each_and_with_their_namespaces_together() {
+    let named = |name: &str| format!(r#"<ComplexType Name="{name}"/>"#);
+    let long = "x".repeat(LONGEST_NAME + 1);
+    assert!(!is_oversized(&named(&long[1..])) && is_oversized(&named(&long)));
+    let many: String = (0..MOST_NAMES / LONGEST_NAME).map(|number| named(&format!("t{number}"))).collect();
+    assert!(!is_oversized(&many));
+    let schema =
+        format!(r#"<Edmx><DataServices><Schema Namespace="{}">{many}</Schema></DataServices></Edmx>"#, &long[1..]);
+    assert!(parse(schema.as_bytes()).is_err_and(Malformed::is_oversized));
+}

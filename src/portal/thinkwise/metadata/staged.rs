@@ -11,7 +11,8 @@ use super::malformed::Malformed;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-const TASK: &str = "task_";
+/// With this the name of a task begins where it is bound to a row.
+pub(super) const TASK: &str = "task_";
 const STAGED: &str = "staged_";
 /// The steps of staging, which are no tasks (documented).
 const STEPS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
@@ -103,8 +104,10 @@ pub(super) fn bound(builder: &mut Builder<'_>) -> Result<(), Malformed> {
     // What can be staged, and nothing says from which table.
     for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED)) {
         let task = set.name.trim_start_matches(STAGED);
-        let known = builder.task(task).or_else(|| builder.task(bare(task)));
-        if known.is_none_or(|known| known.ways.iter().all(|way| way.form != WayForm::Staged)) {
+        let known = builder.task(task).or_else(|| builder.task(bare(task))).map_or(&[][..], |known| &known.ways);
+        let (looked_at, is_known) = (known.len(), known.iter().any(|way| way.form == WayForm::Staged));
+        builder.spend(looked_at)?;
+        if !is_known {
             let fields = staged.parameters(builder, &set.of)?;
             let way = Way { form: WayForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
             builder.add(task, way)?;
@@ -119,12 +122,13 @@ fn of_action(builder: &mut Builder<'_>, staged: &mut Staged<'_>, action: &Action
     if STEPS.contains(&name) {
         return Ok(());
     }
+    let Some(mut inputs) = builder.inputs(parameters)? else { return Ok(()) };
     let tables = builder.tables.with_rows(&row.of);
     if tables.is_empty() {
         return Ok(());
     }
     let task = bare(name);
-    let (mut inputs, mut outputs) = (builder.inputs(parameters)?, builder.returned(action)?);
+    let mut outputs = builder.returned(action)?;
     let fields = staged.fields(builder, task)?;
     if let Some(fields) = &fields {
         if inputs.is_empty() {
@@ -160,7 +164,7 @@ fn navigations(builder: &mut Builder<'_>, staged: &mut Staged<'_>) -> Result<(),
     let sets: Vec<&EntitySet> = builder.tables.all().collect();
     for set in sets {
         for structure in csdl.chain(&set.of) {
-            for way in structure.navigation.iter().filter(|way| way.name.starts_with(TASK)) {
+            for way in &structure.navigation {
                 let fields = staged.parameters(builder, &way.of)?;
                 let (inputs, outputs, table) = (Arc::clone(&fields), fields, Some(Arc::clone(&set.name)));
                 builder.add(bare(&way.name), Way { form: WayForm::Staged, table, inputs, outputs })?;

@@ -1,7 +1,7 @@
 //! What is sent to a task.
 
 use super::asked::{Asked, Owner};
-use super::problem::nearest as hint;
+use super::problem::{listed, nearest as hint};
 use super::{Resolver, id_of};
 use crate::api::{Parameter, ParameterSource};
 use crate::portal::thinkwise::find::{Meaning, Pick, id_field, is_clear, is_confirmation, nearest, pick};
@@ -47,7 +47,7 @@ impl Resolver<'_> {
 
     fn unfilled(&mut self, owner: Owner, task: &TaskInfo, way: &Way, source: &str) {
         let names: Vec<&str> = way.inputs.iter().map(|input| input.name.as_str()).collect();
-        let takes = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let takes = if names.is_empty() { "none".to_owned() } else { listed(&names, ", ") };
         let says = format!("write the parameters of {}, one of them {source}: $metadata declares {takes}", task.name);
         self.problem(owner.field("parameters"), says);
     }
@@ -116,12 +116,13 @@ impl Resolver<'_> {
 impl Resolver<'_> {
     /// The value that is given for a parameter of this name.
     fn valued(&mut self, owner: Owner, way: &Way, input: &Field) -> Option<Source> {
+        let value = self.value(&input.name)?;
         // What is staged begins with what its row gives it.
         let row = way.table.as_deref().filter(|_| way.form == WayForm::Staged);
         if row.and_then(|name| self.catalog.table(name)?.column(&input.name)).is_some() {
             return None;
         }
-        let literal = Literal::parse(input.kind, self.value(&input.name)?);
+        let literal = Literal::parse(input.kind, value);
         let says = |error| self.problem(owner.field("parameters"), format!("the value of {} {error}", input.name));
         literal.map_err(says).ok().map(Source::Fixed)
     }

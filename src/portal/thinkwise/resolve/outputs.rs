@@ -1,11 +1,12 @@
 //! Where the answer to a request holds the token.
 
-use super::problem::nearest as hint;
+use super::problem::{listed, nearest as hint};
 use super::{Resolver, id_of};
 use crate::api::Outputs;
 use crate::portal::thinkwise::find::{Meaning, Pick, id_output, nearest, pick};
 use crate::portal::thinkwise::interface::{Argument, IdSource, OutputNames, TokenTable};
 use crate::portal::thinkwise::metadata::{Field, Kind, TaskInfo, Way, WayForm};
+use std::collections::HashSet;
 
 impl Resolver<'_> {
     pub(super) fn outputs(
@@ -19,8 +20,8 @@ impl Resolver<'_> {
         let pinned = request.and_then(|request| request.outputs.clone()).unwrap_or_default();
         let Outputs { username, secret, id } = pinned;
         // Inputs are echoed beside the outputs (documented).
-        let echoed = |field: &&Field| sent.unwrap_or_default().iter().any(|argument| argument.name == field.name);
-        let given: Vec<&Field> = way.outputs.iter().filter(|field| !echoed(field)).collect();
+        let echoed: HashSet<&str> = sent.unwrap_or_default().iter().map(|argument| argument.name.as_str()).collect();
+        let given: Vec<&Field> = way.outputs.iter().filter(|field| !echoed.contains(field.name.as_str())).collect();
         let taken: Vec<&str> = username.as_deref().into_iter().collect();
         let secret = self.output(task, way, secret, "secret", || text(&given, Meaning::Secret, &taken));
         let taken: Vec<&str> = secret.as_deref().into_iter().collect();
@@ -35,7 +36,8 @@ impl Resolver<'_> {
             None if table.is_some_and(TokenTable::is_named_by_username) => IdSource::Username,
             None => {
                 let taken = [username.as_str(), secret.as_str()];
-                let free = given.iter().copied().filter(|field| of_another(way, table, &field.name).is_none());
+                let inputs = inputs(way);
+                let free = given.iter().copied().filter(|field| of_another(&inputs, table, &field.name).is_none());
                 let found = id_output(free, id_of(table), &taken).one();
                 found.map_or(IdSource::LookUp, |field| IdSource::Output(field.name.clone()))
             }
@@ -49,7 +51,7 @@ impl Resolver<'_> {
         let field = "spec.thinkwise.tasks.request.outputs.id";
         let column = id_of(table);
         let is_column = column.is_some_and(|(column, _)| column == name);
-        if let Some(what) = of_another(way, table, name).filter(|_| !is_column) {
+        if let Some(what) = of_another(&inputs(way), table, name).filter(|_| !is_column) {
             let says = format!(
                 "{name} of {} is {what}, not the token's id: leave it out, and the id is looked up in the list, or name the output that holds it",
                 task.name
@@ -85,7 +87,7 @@ impl Resolver<'_> {
             None => match find() {
                 Pick::One(found) => return Some(found.name.clone()),
                 Pick::Several(alike) => {
-                    format!("the {what} may be {} of {}: name the one that is meant", alike.join(" or "), task.name)
+                    format!("the {what} may be {} of {}: name the one that is meant", listed(&alike, " or "), task.name)
                 }
                 Pick::Missing => {
                     let known = names().take(8).collect::<Vec<_>>().join(", ");
@@ -99,15 +101,18 @@ impl Resolver<'_> {
     }
 }
 
+/// The names of the inputs, where they are not outputs too: what is staged has both in one.
+fn inputs(way: &Way) -> HashSet<&str> {
+    way.inputs.iter().filter(|_| way.form != WayForm::Staged).map(|input| input.name.as_str()).collect()
+}
+
 /// What an output of this name is, where it is not one of the token's own: an input that is echoed, or a part of
 /// the table's key that is not the id.
-fn of_another(way: &Way, table: Option<&TokenTable>, name: &str) -> Option<&'static str> {
-    // What is staged has inputs and outputs in one.
-    let is_input = way.form != WayForm::Staged && way.inputs.iter().any(|input| input.name == name);
+fn of_another(inputs: &HashSet<&str>, table: Option<&TokenTable>, name: &str) -> Option<&'static str> {
     let is_key = table.is_some_and(|table| {
         table.fixed.iter().any(|(column, _)| column == name) || table.others.iter().any(|column| column.name == name)
     });
-    match (is_key, is_input) {
+    match (is_key, inputs.contains(name)) {
         (true, _) => Some("another column of the table's key"),
         (false, true) => Some("a parameter, which the answer repeats"),
         (false, false) => None,

@@ -18,6 +18,8 @@ pub struct Mismatch(pub Vec<Problem>);
 
 /// A condition names this many problems; `check` names all.
 const SHOWN: usize = 3;
+/// A message names this many of the names that `$metadata` declares, which may be very many.
+const MOST_NAMES: usize = 8;
 
 impl Problem {
     pub(in super::super) fn new(field: impl Into<String>, says: impl Into<String>) -> Self {
@@ -46,7 +48,28 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
+/// The first of these names, with how many more there are.
+pub(super) fn listed(names: &[&str], joint: &str) -> String {
+    let (shown, rest) = names.split_at(names.len().min(MOST_NAMES));
+    let more = if rest.is_empty() { String::new() } else { format!("{joint}{} more", rest.len()) };
+    format!("{}{more}", shown.join(joint))
+}
+
 /// `; nearest: a, b`, or nothing where no name is like it.
 pub(super) fn nearest(names: &[&str]) -> String {
     if names.is_empty() { String::new() } else { format!("; nearest: {}", names.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_a_few_are_listed_and_the_rest_is_counted() {
+        let names: Vec<String> = (1..=100).map(|number| format!("n{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(listed(&names[..2], " or "), "n1 or n2");
+        assert_eq!(listed(&names[..8], ", "), "n1, n2, n3, n4, n5, n6, n7, n8");
+        assert_eq!(listed(&names, " or "), "n1 or n2 or n3 or n4 or n5 or n6 or n7 or n8 or 92 more");
+    }
 }

@@ -1,7 +1,7 @@
 //! The table that lists the tokens.
 
 use super::Resolver;
-use super::problem::nearest as hint;
+use super::problem::{listed, nearest as hint};
 use crate::api::{KeyColumn, Table};
 use crate::portal::thinkwise::find::{self, Choice, Meaning, Pick, choose, id_column, nearest, pick};
 use crate::portal::thinkwise::interface::{Column, TokenTable};
@@ -78,7 +78,7 @@ impl Resolver<'_> {
             Choice::Tie(names) => {
                 self.problem(
                     NAME,
-                    format!("the table of tokens may be {}: name the one that is meant", names.join(" or ")),
+                    format!("the table of tokens may be {}: name the one that is meant", listed(&names, " or ")),
                 );
                 Err(())
             }
@@ -110,7 +110,7 @@ impl Resolver<'_> {
         let says = match id_column(info, &names) {
             Pick::One(found) => return Some(column(found)).filter(|id| self.is_key(id, KEY)).map(|id| (id, fixed)),
             Pick::Several(names) => {
-                format!("the token's id may be {}: name its column with from: TokenID", names.join(" or "))
+                format!("the token's id may be {}: name its column with from: TokenID", listed(&names, " or "))
             }
             Pick::Missing => {
                 format!("no key column of {} is clearly the token's id: name it with from: TokenID", info.name)
@@ -194,7 +194,7 @@ impl Resolver<'_> {
                     field,
                     format!(
                         "the token's {what} may be {} of {}: name the one that is meant",
-                        names.join(" or "),
+                        listed(&names, " or "),
                         info.name
                     ),
                 );

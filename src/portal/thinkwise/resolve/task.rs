@@ -2,11 +2,12 @@
 
 use super::Resolver;
 use super::asked::{Asked, Owner};
-use super::problem::nearest as hint;
+use super::problem::{listed, nearest as hint};
 use crate::api::TaskForm;
 use crate::portal::thinkwise::find::{self, Choice, choose, nearest};
 use crate::portal::thinkwise::interface::{Argument, BoundTo, OutputNames, Source, TaskCall, TokenTable};
 use crate::portal::thinkwise::metadata::{Field, TaskInfo, Way, WayForm};
+use std::collections::HashSet;
 
 /// The way to call a task.
 struct Chosen {
@@ -84,7 +85,7 @@ impl<'a> Resolver<'a> {
             Choice::Tie(names) => {
                 self.problem(
                     field,
-                    format!("the task that {purpose} may be {}: name the one that is meant", names.join(" or ")),
+                    format!("the task that {purpose} may be {}: name the one that is meant", listed(&names, " or ")),
                 );
             }
             Choice::None => {
@@ -140,7 +141,8 @@ impl<'a> Resolver<'a> {
     fn no_way(&mut self, asked: &Asked<'_>, task: &TaskInfo, table: Option<&str>) {
         let name = &task.name;
         let offered: Vec<String> = task.ways.iter().map(described).collect();
-        let offered = offered.join(" or ");
+        let offered: Vec<&str> = offered.iter().map(String::as_str).collect();
+        let offered = listed(&offered, " or ");
         let (field, says) = match (asked.owner, table) {
             (Owner::Request, Some(table)) if asked.bound_to.is_some() => (
                 "boundTo",
@@ -186,8 +188,8 @@ fn own_address(task: &TaskInfo) -> Option<Way> {
             if way.inputs.is_empty() {
                 way.inputs.clone_from(&stage.inputs);
             }
-            let known = |name: &str| unbound.outputs.iter().any(|output| output.name == name);
-            let missing = stage.outputs.iter().filter(|output| !known(&output.name));
+            let known: HashSet<&str> = unbound.outputs.iter().map(|output| output.name.as_str()).collect();
+            let missing = stage.outputs.iter().filter(|output| !known.contains(output.name.as_str()));
             way.outputs = unbound.outputs.iter().chain(missing).cloned().collect();
             Some(way)
         }

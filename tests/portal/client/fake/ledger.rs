@@ -62,6 +62,8 @@ pub struct Ledger {
     pub next_link: Option<String>,
     /// Each page of the list has rows of nobody's and a link to the next one.
     pub is_endless: bool,
+    /// The list shows no row yet.
+    pub is_late: bool,
     /// The list shows all rows, whatever is asked for.
     pub ignores_filter: bool,
     /// `$metadata`, instead of the true one.

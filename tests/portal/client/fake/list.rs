@@ -35,7 +35,8 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     if ledger.is_endless {
         return endless(&shape, skip);
     }
-    let wanted = ledger.tokens.iter().filter(|(number, token)| is_wanted(&shape, filter, **number, token));
+    let shown = ledger.tokens.iter().filter(|_| !ledger.is_late);
+    let wanted = shown.filter(|(number, token)| is_wanted(&shape, filter, **number, token));
     // One more than the page has, to see whether there is a next one.
     let some: Vec<(&i64, &(String, String))> = wanted.skip(skip).take(size + 1).collect();
     let rows = some.iter().take(size).map(|(number, (username, description))| {

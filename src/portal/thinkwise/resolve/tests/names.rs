@@ -46,6 +46,16 @@ fn what_the_spec_pins_goes_before_what_would_be_found() {
 }
 
 #[test]
+fn of_many_candidates_a_few_are_named() {
+    let tables: Vec<String> = (0..100).map(|number| format!("container_token_{number}")).collect();
+    let of = |name: &String| structure("EntityType", name, &["container_token_id"], &[ID, TEXTS[0], TEXTS[1]]);
+    let parts: Vec<String> = tables.iter().map(of).chain(tasks()).collect();
+    let sets: Vec<&str> = tables.iter().map(String::as_str).collect();
+    let all = problems(json!({}), &catalog(&parts, &sets));
+    assert!(all[0].contains("or 92 more: name the one that is meant") && all[0].len() < 500, "{all:#?}");
+}
+
+#[test]
 fn a_pinned_name_that_is_missing_is_named_with_the_nearest_and_its_field() {
     let catalog = english();
     let missing = |change: Value, field: &str, near: &str| is_problem(change, &catalog, field, &["nearest: ", near]);
