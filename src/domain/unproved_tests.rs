@@ -1,7 +1,9 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
+use crate::domain::effect::Verdict;
 use crate::domain::pass::End;
 use crate::domain::recorded::recorded;
+use crate::domain::status::Fact;
 use crate::domain::testing::{World, at, at_rest, but, going, login, named, retiring, row};
 use crate::domain::token_mac::MacKeys;
 
@@ -85,4 +87,23 @@ fn nothing_is_said_of_no_tokens() {
     assert!(unverified(&[]).is_none());
     let fault = unverified(&[named("1"), named("2")]).expect("a fault");
     assert!(fault.message.contains("registry-token.dev/gone=1,2"), "{}", fault.message);
+}
+
+#[test]
+fn an_object_whose_login_is_refused_too_is_written_once_and_not_at_each_look() {
+    let mut seen = forged();
+    crate::domain::testing::of_issuer(&mut seen, |facts| facts.login = crate::domain::observed::LoginMode::BestEffort);
+    crate::domain::testing::tell(&mut seen, Fact::LoggedIn(Verdict::Refused("no".into())));
+    let mut world = World::of(seen).saying(Verdict::Refused("no".into()));
+    let _ = world.pass();
+    let conditions = world.seen.object.status.clone().expect("a status").conditions;
+    let ready = conditions.iter().find(|one| one.type_ == "Ready").expect("it is said");
+    assert!(ready.reason == "LoginRefused" && ready.message.contains("Besides"), "{ready:?}");
+    let mut again = World::of(world.seen).saying(Verdict::Refused("no".into()));
+    let _ = again.pass();
+    assert!(
+        again.asked.contains(&"log in".to_owned()) && !again.asked.contains(&"status".to_owned()),
+        "{:?}",
+        again.asked
+    );
 }

@@ -240,6 +240,11 @@ fn forms() -> Vec<Case> {
 }
 
 fn limits_and_registries() -> Vec<Case> {
+    let bundles = |size: usize| {
+        let bundle = format!("-----BEGIN CERTIFICATE-----\n{}", "x".repeat(size));
+        let registry = |host: &str| json!({"host": host, "tls": {"caBundle": bundle}});
+        spec(json!({"registries": [registry("a"), registry("b")]}))
+    };
     let limits = |change: Value| spec(json!({"limits": change}));
     let registry = |host: &str| spec(json!({"registries": [{"host": host}]}));
     vec![
@@ -266,6 +271,8 @@ fn limits_and_registries() -> Vec<Case> {
         accepted("a port and a path", registry("registry.example.com:5000/team")),
         refused("a scheme", registry("https://registry.example.com"), "without https://"),
         refused("a blank", registry("registry example"), "a registry is host[:port][/path]"),
+        refused("bundles that are too long together", bundles(33_000), "at most 65536 characters in total"),
+        accepted("bundles that are long", bundles(32_000)),
         refused("no registry", spec(json!({"registries": []})), "at least 1"),
         refused("one twice", spec(json!({"registries": [{"host": "a"}, {"host": "a"}]})), "Duplicate value"),
     ]

@@ -31,10 +31,12 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
         events.clone().filter(|event| event.resource == "secrets" && ["list", "watch"].contains(&event.verb.as_str()));
     assert!(!many.is_empty(), "the caches were filled");
     for event in many.iter() {
-        // The Secret with an issuer's credentials is watched by its name.
-        let by_name = event.request_uri.contains("fieldSelector=metadata.name%3Dportal");
-        let by_label = event.request_uri.contains("labelSelector=registry-token.dev%2Fowner");
-        assert!(by_label || by_name, "{event:?}");
+        // Secrets with credentials: those that are opted in, and all of the operator's own namespace.
+        let own = event.request_uri.contains("/namespaces/registry-token-operator/secrets");
+        let by_label = ["owner", "credentials%3Dtrue"]
+            .iter()
+            .any(|label| event.request_uri.contains(&format!("labelSelector=registry-token.dev%2F{label}")));
+        assert!(by_label || own, "{event:?}");
     }
 
     let (position, calls) = (audit.position().await.expect("position"), team.portal.ledger().position());

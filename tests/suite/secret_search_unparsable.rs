@@ -15,6 +15,9 @@ const MAC_KEY: &str = "/registry-token-operator-mac";
 /// Each answer that holds a whole Secret and is not what was asked for.
 const SPOILED: [Spoil; 3] = [Spoil::Cut, Spoil::Mistyped, Spoil::AsError];
 
+/// The reads of a Secret with credentials: of its metadata, where that can be parsed alone, and of all of it.
+const CREDENTIALS: [&str; 2] = ["read what the issuer needs", "read the issuer's Secret"];
+
 /// What is spoiled: every answer that holds one Secret. Lists and watches bring whole Secrets, though metadata is
 /// asked for.
 fn spoil(path: &str, how: Spoil) -> Spoil {
@@ -42,9 +45,9 @@ async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
             let credentials = uri.path().ends_with("/secrets/portal") && uri.path().contains(&namespace);
             if credentials { Spoil::Nothing } else { spoil(uri.path(), how) }
         };
-        let log = run(&team, spoiled, "read the Secret").await;
+        let log = run(&team, spoiled, &["read the Secret"]).await;
         unseen(&team, &log, &secrets[0], how).await;
-        let log = run(&team, move |_, uri| spoil(uri.path(), how), "read what the issuer needs").await;
+        let log = run(&team, move |_, uri| spoil(uri.path(), how), &CREDENTIALS).await;
         unseen(&team, &log, "portal-password", how).await;
         unseen(&team, &log, &secrets[0], how).await;
     }
@@ -105,19 +108,21 @@ async fn credentials_that_check_cannot_parse_are_not_printed() {
 async fn run(
     team: &Team,
     spoiled: impl Fn(&axum::http::Method, &axum::http::Uri) -> Spoil + Send + Sync + 'static,
-    failed: &str,
+    failed: &[&str],
 ) -> String {
     let kubeconfig = api_proxy::start(team.control_plane, spoiled).await;
     let talkative = Options { log: "trace", ..Options::default() };
     let operator = Operator::start(binary(), &kubeconfig, &talkative).await.expect("starts");
     // Somebody changes the Secret, so that it is read.
-    team.patch_secret("pull", json!({"metadata": {"annotations": {"note": failed}, "labels": {"note": null}}})).await;
-    let now = format!("{failed}-{:?}", std::time::Instant::now());
+    team.patch_secret("pull", json!({"metadata": {"annotations": {"note": failed[0]}, "labels": {"note": null}}}))
+        .await;
+    let now = format!("{}-{:?}", failed[0], std::time::Instant::now());
     team.annotate("pull", "reconcile", &now).await;
-    eventually(&format!("{failed} to fail"), LIMIT, async || {
+    eventually(&format!("{failed:?} to fail"), LIMIT, async || {
         let log = operator.log();
-        let told = log.lines().any(|line| line.contains(failed) && line.contains("did not answer as it should"));
-        let told = told || log.lines().any(|line| line.contains("ClusterUnavailable") && line.contains(failed));
+        let concerns = |line: &&str| failed.iter().any(|failed| line.contains(failed));
+        let says = |line: &str| line.contains("did not answer as it should") || line.contains("ClusterUnavailable");
+        let told = log.lines().filter(concerns).any(says);
         if told { Ok(()) } else { Err(log.lines().rev().take(5).collect::<Vec<_>>().join("\n")) }
     })
     .await;

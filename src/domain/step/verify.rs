@@ -1,7 +1,8 @@
 //! The registry's word: of a token that has not logged in yet, and of one that the portal lacks.
 
 use super::{Flow, Outcome, failed, note};
-use crate::api::Reason;
+use crate::api::{ConditionType, Reason};
+use crate::domain::conditions::find;
 use crate::domain::decide::HELD_FOR;
 use crate::domain::due::until_due;
 use crate::domain::effect::{Answer, RegistryProblem, Request, Verdict};
@@ -108,7 +109,34 @@ fn heard(seen: &Observed, verdict: Verdict) -> Next {
             None => Outcome::Failed(registry_unavailable(why)),
         },
     };
+    if is_said(seen, &verdict) {
+        return Flow::End(outcome);
+    }
     write(seen, Fact::LoggedIn(verdict), outcome)
+}
+
+/// Whether the conditions say it already. They may say more besides, which a write would take away and the end of the pass
+/// put back, each time that the registry is asked.
+fn is_said(seen: &Observed, verdict: &Verdict) -> bool {
+    let fault = match verdict {
+        Verdict::Refused(why) => login_refused(why),
+        Verdict::Unknown(why) => registry_unavailable(why),
+        Verdict::Accepted | Verdict::NotAsked => return false,
+    };
+    let Some(status) = seen.object.own_status() else { return false };
+    let says = |kind| {
+        find(&status.conditions, kind).is_some_and(|one| {
+            one.observed_generation == Some(seen.object.generation)
+                && one.reason == fault.reason.to_string()
+                && one.message.starts_with(&fault.message)
+        })
+    };
+    let is_required = seen.facts().is_some_and(|facts| facts.login == LoginMode::Required);
+    let ready_fits = match verdict {
+        Verdict::Unknown(_) => recorded(&seen.object).ready || (is_required && says(ConditionType::Ready)),
+        _ => says(ConditionType::Ready),
+    };
+    says(ConditionType::LoginVerified) && ready_fits
 }
 
 fn write(seen: &Observed, fact: Fact, then: Outcome) -> Next {
