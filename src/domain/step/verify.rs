@@ -115,28 +115,23 @@ fn heard(seen: &Observed, verdict: Verdict) -> Next {
     write(seen, Fact::LoggedIn(verdict), outcome)
 }
 
-/// Whether the conditions say it already. They may say more besides, which a write would take away and the end of the pass
-/// put back, each time that the registry is asked.
+/// Whether the conditions say it already. They may say more besides, or what is more urgent, which a write would take
+/// away and the end of the pass put back, each time that the registry is asked.
 fn is_said(seen: &Observed, verdict: &Verdict) -> bool {
-    let fault = match verdict {
-        Verdict::Refused(why) => login_refused(why),
-        Verdict::Unknown(why) => registry_unavailable(why),
+    let known = recorded(&seen.object);
+    let is_required = seen.facts().is_some_and(|facts| facts.login == LoginMode::Required);
+    let (fault, ready_fits) = match verdict {
+        Verdict::Refused(why) => (login_refused(why), !known.ready),
+        Verdict::Unknown(why) => (registry_unavailable(why), known.ready || is_required),
         Verdict::Accepted | Verdict::NotAsked => return false,
     };
-    let Some(status) = seen.object.own_status() else { return false };
-    let says = |kind| {
-        find(&status.conditions, kind).is_some_and(|one| {
+    let said = seen.object.own_status().and_then(|status| find(&status.conditions, ConditionType::LoginVerified));
+    ready_fits
+        && said.is_some_and(|one| {
             one.observed_generation == Some(seen.object.generation)
                 && one.reason == fault.reason.to_string()
-                && one.message.starts_with(&fault.message)
+                && one.message == fault.message
         })
-    };
-    let is_required = seen.facts().is_some_and(|facts| facts.login == LoginMode::Required);
-    let ready_fits = match verdict {
-        Verdict::Unknown(_) => recorded(&seen.object).ready || (is_required && says(ConditionType::Ready)),
-        _ => says(ConditionType::Ready),
-    };
-    says(ConditionType::LoginVerified) && ready_fits
 }
 
 fn write(seen: &Observed, fact: Fact, then: Outcome) -> Next {
