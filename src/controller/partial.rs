@@ -32,7 +32,7 @@ pub fn live<K>(decoded: Result<K, Box<InvalidObject<K>>>) -> Option<K> {
 
 /// The tokens of an object, with all that proves them. None where a token cannot be read.
 pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
-    let status = json::field(object, "status")?;
+    let status = json::field(object, "status").filter(|status| status.starts_with(b"{"))?;
     let now = Timestamp::now();
     let token = match present(status, "token") {
         Some(token) => Some(with_times(token, now, now)?),

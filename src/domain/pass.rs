@@ -32,6 +32,8 @@ pub struct Pass {
     described: Option<String>,
     /// Why the Secret that is committed lacks the labels and annotations of the spec.
     template_refusal: Option<Fault>,
+    /// What was done last concerned the Secret alone.
+    secret_only: bool,
     rounds: u8,
     stage: Stage,
 }
@@ -98,6 +100,7 @@ impl Pass {
             attempted: false,
             described: None,
             template_refusal: None,
+            secret_only: false,
             rounds: ROUNDS,
             stage,
         }
@@ -162,6 +165,7 @@ impl Pass {
             }
             Stage::Inspect(state) => {
                 let flow = state.step(&self.seen, answer);
+                self.secret_only = matches!(flow, Flow::End(_));
                 self.go(flow, Some(Deed::Inspect), Stage::Inspect)
             }
             Stage::Verify(state) => {

@@ -19,8 +19,10 @@ use std::time::Duration;
 impl Pass {
     /// Decides anew, or ends.
     pub(super) fn finish(mut self, outcome: Outcome) -> (Self, Next) {
-        // What was done since may have changed what the portal shows.
-        self.seen.listed = Listed::Unknown;
+        // What was done since may have changed what the portal shows; what the Secret holds changes nothing there.
+        if !std::mem::take(&mut self.secret_only) {
+            self.seen.listed = Listed::Unknown;
+        }
         match outcome {
             Outcome::Again => {
                 self.report_refused_template();
