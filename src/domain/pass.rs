@@ -20,6 +20,7 @@ const ROUNDS: u8 = 16;
 
 /// One pass over an object.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that happened or did not")]
 pub struct Pass {
     seen: Observed,
     /// Object and Secret are answers of the API server, given in this pass.

@@ -22,7 +22,6 @@ pub enum Mutant {
     AdoptsByAForgedAnnotation,
     NeverWaitsForAnother,
     ReleasesTheIssuerWithoutLooking,
-    JudgesAStoredTokenOnACachedObject,
     CountsATokenAsLostOnACachedSecret,
     ReservesForAnObjectThatIsGone,
     HandlesWhatItDidNotHandle,
@@ -40,7 +39,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestsBeforeTheReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeTheReservationIsDropped,
@@ -50,7 +49,6 @@ impl Mutant {
         Self::AdoptsByAForgedAnnotation,
         Self::NeverWaitsForAnother,
         Self::ReleasesTheIssuerWithoutLooking,
-        Self::JudgesAStoredTokenOnACachedObject,
         Self::CountsATokenAsLostOnACachedSecret,
         Self::ReservesForAnObjectThatIsGone,
         Self::HandlesWhatItDidNotHandle,

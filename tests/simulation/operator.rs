@@ -34,8 +34,6 @@ pub struct Running {
     pub cached_secret: Option<Sec>,
     /// UID of the object.
     pub uid: String,
-    /// The request before this one.
-    pub last: Option<Request>,
 }
 
 /// An audit under way.
@@ -208,7 +206,6 @@ impl Operator {
                 cached_object: Some(object.clone()),
                 cached_secret: secret.cloned(),
                 uid: object.uid.clone(),
-                last: None,
             });
         }
     }
@@ -236,7 +233,7 @@ impl Operator {
         running.pass = pass;
         match next {
             Next::Do(request) => {
-                running.last = Some(std::mem::replace(&mut running.request, request));
+                running.request = request;
                 self.passes[slot] = Some(running);
                 None
             }

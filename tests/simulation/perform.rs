@@ -127,10 +127,11 @@ pub fn perform(
 }
 
 fn read_object(world: &World, running: &Running, slot: usize, mutant: Option<Mutant>) -> Answer {
-    let cached = mutant == Some(Mutant::ReservesForAnObjectThatIsGone)
-        || (mutant == Some(Mutant::JudgesAStoredTokenOnACachedObject)
-            && matches!(running.last, Some(Request::Find(_))));
-    let object = if cached { running.cached_object.as_ref() } else { world.slots[slot].object.as_ref() };
+    let object = if mutant == Some(Mutant::ReservesForAnObjectThatIsGone) {
+        running.cached_object.as_ref()
+    } else {
+        world.slots[slot].object.as_ref()
+    };
     let object = object.filter(|object| object.uid == running.uid);
     answered(object, world, mutant)
 }
