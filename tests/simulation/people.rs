@@ -191,14 +191,16 @@ pub fn confirm(world: &mut World, slot: usize) -> bool {
     let unproved = recorded(&seen).unproved;
     let mut open = unproved.open(&seen);
     if !object.deleting {
-        open.retain(|token| unproved.retiring.iter().any(|former| former.id == token.id));
+        // What pods still pull with is not revoked yet, and not called so.
+        let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).map(|id| id.to_string());
+        open.retain(|token| {
+            unproved.retiring.iter().any(|former| former.id == token.id) && held.as_ref() != Some(&token.id)
+        });
     }
-    let (uid, deleting, clock) = (object.uid.clone(), object.deleting, world.clock);
+    let (uid, clock) = (object.uid.clone(), world.clock);
     for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()) {
         let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce));
-        let in_use = !deleting && world.slots[slot].secret.as_ref().is_some_and(|secret| secret.content == Some(id));
-        if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid) && !in_use)
-        {
+        if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid)) {
             row.revoked = Some(clock);
             world.ghost.by_people.insert(id);
         }
