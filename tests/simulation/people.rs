@@ -188,17 +188,20 @@ pub fn say_gone(world: &mut World, slot: usize) {
 pub fn confirm(world: &mut World, slot: usize) -> bool {
     let Some(object) = &world.slots[slot].object else { return false };
     let seen = see(object, &world.setting);
-    let unproved = recorded(&seen).unproved;
-    let mut open = unproved.open(&seen);
+    let known = recorded(&seen);
+    let mut open = known.unproved.open(&seen);
+    let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).filter(|_| !object.deleting);
     if !object.deleting {
-        // What pods still pull with is not revoked yet, and not called so.
-        let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).map(|id| id.to_string());
+        // What pods still pull with is not revoked yet, and not called so: unless it is the current one, named twice.
+        let is_current = |id: &str| known.token.as_ref().is_some_and(|token| token.id == id);
+        let is_held = |id: &str| held.is_some_and(|held| held.to_string() == id);
         open.retain(|token| {
-            unproved.retiring.iter().any(|former| former.id == token.id) && held.as_ref() != Some(&token.id)
+            let former = known.unproved.retiring.iter().any(|former| former.id == token.id);
+            former && (!is_held(&token.id) || is_current(&token.id))
         });
     }
     let (uid, clock) = (object.uid.clone(), world.clock);
-    for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()) {
+    for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()).filter(|id| held != Some(*id)) {
         let owner = world.ghost.marks.get(&id).and_then(|nonce| world.ghost.reserved.get(nonce));
         if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid)) {
             row.revoked = Some(clock);
