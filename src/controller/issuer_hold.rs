@@ -3,18 +3,19 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
+use super::finalizers::{self, is_held};
 use super::issuer_credentials::{ca_config_maps, credentials_name, may_use, namespace_of};
 use super::issuer_kind::IssuerObject;
 use super::issuer_share::{Share, share};
 use super::issuers::IssuerKey;
-use crate::api::{FINALIZER, IssuerKind, ObjectName, RegistryToken};
+use crate::api::{IssuerKind, ObjectName, RegistryToken};
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 /// The objects that name this issuer and are not yet gone.
 pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     let here = |token: &Arc<RegistryToken>| {
-        let held = token.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+        let held = is_held(token.finalizers());
         held || token.meta().deletion_timestamp.is_none()
     };
     ctx.naming(key).into_iter().filter(here).collect()
@@ -165,7 +166,7 @@ where
     for map in &needs.present.maps {
         mark(&needs.maps, map, true, |_| true).await?;
     }
-    if let Some(body) = finalizers(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
+    if let Some(body) = finalizers::patch(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
         object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
     }
     Ok(object)
@@ -208,7 +209,7 @@ where
     let needs = Needs::of(object, ctx);
     // What stays is let go by another issuer, which notes it.
     needs.let_go(&needs.all(), &object.key(), ctx, &released).await?;
-    if let Some(body) = finalizers(IssuerObject::finalizers(object), object.version().as_deref(), false) {
+    if let Some(body) = finalizers::patch(IssuerObject::finalizers(object), object.version().as_deref(), false) {
         call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
             .await?;
     }
@@ -235,20 +236,10 @@ where
     // One that is being deleted takes no new finalizer.
     let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_hold(one)));
     if let Some(one) = found
-        && let Some(body) = finalizers(one.finalizers(), one.resource_version().as_deref(), wanted)
+        && let Some(body) = finalizers::patch(one.finalizers(), one.resource_version().as_deref(), wanted)
     {
         let what = if wanted { "protect what the issuer needs" } else { "release what the issuer needed" };
         call(what, objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
     }
     Ok(())
-}
-
-/// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
-pub fn finalizers(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
-    if present.iter().any(|finalizer| finalizer == FINALIZER) == wanted {
-        return None;
-    }
-    let others = present.iter().filter(|finalizer| *finalizer != FINALIZER).cloned();
-    let all: Vec<String> = others.chain(wanted.then(|| FINALIZER.to_owned())).collect();
-    Some(json!({"metadata": {"resourceVersion": version, "finalizers": all}}))
 }

@@ -3,6 +3,7 @@
 use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
+use super::finalizers::is_held;
 use super::issuer::{NotReady, prepare};
 use super::issuer_hold::{Kept, hold, let_former_go, release, users};
 use super::issuer_kind::IssuerObject;
@@ -12,7 +13,7 @@ use super::protect::was_in_use;
 use super::release::{Leaving, judge, unfilled, word};
 use super::roll_call;
 use super::world::{Shared, World};
-use crate::api::{FINALIZER, Reason, RegistryToken};
+use crate::api::{Reason, RegistryToken};
 use crate::domain::backoff;
 use crate::domain::fault::Fault;
 use crate::domain::observed::IssuerFacts;
@@ -72,7 +73,7 @@ where
     I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (key, users) = (object.key(), users(ctx, &object.key()));
-    let held = |object: &I| IssuerObject::finalizers(object).iter().any(|finalizer| finalizer == FINALIZER);
+    let held = |object: &I| is_held(IssuerObject::finalizers(object));
     let object = &if !object.deleting() && (held(object) || was_in_use(object) || !users.is_empty()) {
         hold(object, ctx, api).await?
     } else {

@@ -12,7 +12,7 @@ use super::cluster::{ClusterError, call};
 use super::context::{Context, OPERATOR};
 use super::world::{Shared, World};
 use crate::api::{FINALIZER, MAC_ANNOTATION, RegistryToken};
-use crate::domain::token_mac::{MacKeys, SHORTEST_KEY};
+use crate::domain::token_mac::{MacKeys, SHORTEST_KEY, key_id};
 use crate::kube_api::Objects;
 use crate::readiness::Readiness;
 use jiff::Timestamp;
@@ -111,7 +111,7 @@ impl Keyring {
         let data: Data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect();
         let (created, noted) = (metadata.creation_timestamp.as_ref(), Note::read(metadata.annotations.as_ref()));
         let created = created.map(|time| time.0).unwrap_or_default();
-        let ids = data.values().map(|key| note::id(key)).collect::<Option<_>>().ok_or_else(|| self.invalid(ctx))?;
+        let ids = data.values().map(|key| key_id(key)).collect::<Option<_>>().ok_or_else(|| self.invalid(ctx))?;
         let remembered = state.last.as_ref().map(|last| &last.note);
         let note = Note::of(ids, remembered, noted.as_ref(), created, ctx.clock.now());
         let signing = data.get(CURRENT).ok_or_else(|| self.invalid(ctx))?;
@@ -146,7 +146,7 @@ impl Keyring {
             (last.data.clone(), last.note.clone())
         } else {
             let key = random(ctx).ok_or(Error::Random)?;
-            let ids = note::id(&key).into_iter().collect();
+            let ids = key_id(&key).into_iter().collect();
             let note = Note::of(ids, None, None, Timestamp::MIN, ctx.clock.now());
             (Data::from([(CURRENT.to_owned(), key)]), note)
         };

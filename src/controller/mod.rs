@@ -8,6 +8,7 @@ mod context;
 mod credentials_watch;
 mod decode;
 mod events;
+mod finalizers;
 mod hands;
 mod issuer;
 mod issuer_credentials;

@@ -3,11 +3,12 @@
 //! credentials, it is put back. The passes do the same, and report what is refused.
 
 use super::cluster::{ClusterError, call};
+use super::finalizers::{self, is_held};
 use super::issuer_credentials::credentials_name;
-use super::issuer_hold::{finalizers, hold, mark_secret};
+use super::issuer_hold::{hold, mark_secret};
 use super::issuer_kind::IssuerObject;
 use super::world::Shared;
-use crate::api::{FINALIZER, RegistryToken};
+use crate::api::RegistryToken;
 use crate::kube_api::Objects;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,7 +19,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 fn is_stripped(finalizers: &[String]) -> bool {
-    !finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+    !is_held(finalizers)
 }
 
 /// Protects an object whose status names a token of its own.
@@ -28,7 +29,7 @@ pub fn token(ctx: &Shared, token: &RegistryToken) {
     if !has_token || token.metadata.deletion_timestamp.is_some() || !is_stripped(token.finalizers()) {
         return;
     }
-    let Some(body) = finalizers(token.finalizers(), token.resource_version().as_deref(), true) else { return };
+    let Some(body) = finalizers::patch(token.finalizers(), token.resource_version().as_deref(), true) else { return };
     let namespace = token.namespace().unwrap_or_default();
     let (name, objects) = (token.name_any(), Objects::<RegistryToken>::namespaced(ctx.client.clone(), &namespace));
     // Not awaited: the watch goes on.

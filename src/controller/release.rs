@@ -4,6 +4,7 @@
 use super::audit::{self, Caches};
 use super::cluster::ClusterError;
 use super::context::Context;
+use super::finalizers::is_held;
 use super::issuer::{NotReady, longest_answer};
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
@@ -40,7 +41,7 @@ pub async fn judge(
     let now = ctx.clock.now();
     let seen = Releasing {
         in_use,
-        held: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+        held: is_held(object.finalizers()),
         free_since: ctx.issuers.free_since(&key, now),
         // One that left something behind is not the last one.
         audited: ctx

@@ -2,10 +2,11 @@
 
 use super::cluster::{ClusterError, call};
 use super::context::Context;
+use super::finalizers::is_held;
 use super::issuer_kind::IssuerObject;
 use super::issuers::{Handle, IssuerKey};
 use super::prune::live_issuer;
-use crate::api::{AllowedNamespaces, ClusterTokenIssuer, FINALIZER, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
+use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
 use crate::domain::fault::Fault;
 use crate::domain::faults::{issuer_not_found, waiting};
 use crate::kube_api::Objects;
@@ -50,7 +51,7 @@ pub async fn check_usable(ctx: &Context, key: &IssuerKey, namespace: &str, handl
     if object.deleting() {
         return because(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object");
     }
-    if !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+    if !is_held(object.finalizers()) {
         let _ = ctx.wake_issuer.send(key.clone());
         return because(Reason::IssuerNotReady, "the issuer is being prepared for its first token");
     }

@@ -2,11 +2,12 @@
 //! metadata; and how the core sees both.
 
 use super::context::Context;
+use super::finalizers::is_held;
 use super::issuers::{Handle, IssuerKey};
 use super::kept::KeptSecret;
 use super::prune::live_token;
 use crate::api::{
-    ATTEMPT_ANNOTATION, DeletionPolicy, FINALIZER, GONE_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
+    ATTEMPT_ANNOTATION, DeletionPolicy, GONE_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
     RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
 use crate::domain::effect::Named;
@@ -113,7 +114,7 @@ impl World {
             created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
             generation: meta.generation.unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
-            finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            finalizer: is_held(self.object.finalizers()),
             description: spec.description.clone(),
             secret_name: self.secret_name(),
             issuer: spec.issuer_ref.to_string(),

@@ -191,6 +191,12 @@ impl Default for MacKeys {
     }
 }
 
+/// The id by which MACs name a key; it says nothing of the key. None: it is shorter than [`SHORTEST_KEY`].
+#[must_use]
+pub fn key_id(secret: &[u8]) -> Option<String> {
+    MacKey::new(secret).map(|key| key.id)
+}
+
 /// Two are the same if their keys are.
 impl PartialEq for MacKeys {
     fn eq(&self, other: &Self) -> bool {

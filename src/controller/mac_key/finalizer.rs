@@ -2,11 +2,11 @@
 //! may have one. A namespace that is deleted with everything in it keeps the key until the last token is revoked.
 
 use super::{Keyring, UNKNOWN};
-use crate::api::{FINALIZER, RegistryToken};
+use crate::api::RegistryToken;
 use crate::controller::cluster::{ClusterError, call};
 use crate::controller::context::Context;
 use crate::controller::decode;
-use crate::controller::issuer_hold::finalizers;
+use crate::controller::finalizers::{self, is_held};
 use crate::controller::issuers::IssuerKey;
 use crate::controller::listed::pages;
 use crate::kube_api::{Objects, everywhere};
@@ -71,7 +71,7 @@ impl Keyring {
         // One that is being deleted takes no new finalizer.
         let found = found.filter(|one| !wanted || one.metadata.deletion_timestamp.is_none());
         if let Some(one) = found
-            && let Some(body) = finalizers(one.finalizers(), one.resource_version().as_deref(), wanted)
+            && let Some(body) = finalizers::patch(one.finalizers(), one.resource_version().as_deref(), wanted)
         {
             let what = if wanted { "protect the MAC key" } else { "release the MAC key" };
             let params = PatchParams::default();
@@ -91,10 +91,6 @@ fn needs_keys(ctx: &Context, object: &RegistryToken) -> bool {
         object.metadata.deletion_timestamp.is_none() && !object.spec.suspend && ctx.issuers.handle(&key).is_some()
     };
     is_held(object.finalizers()) || requests()
-}
-
-fn is_held(finalizers: &[String]) -> bool {
-    finalizers.iter().any(|finalizer| finalizer == FINALIZER)
 }
 
 /// As far as the cache knows.

@@ -1,7 +1,6 @@
 //! Since when the keys sign, noted on their Secret. A Secret that is overwritten in place keeps its creation time, so that
 //! tells nothing of a key that is lost.
 
-use crate::domain::token_mac::MacKeys;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -49,15 +48,10 @@ impl Note {
     }
 }
 
-/// The id by which MACs name a key. None: it is too short.
-pub(super) fn id(key: &[u8]) -> Option<String> {
-    let mac = MacKeys::new(key, [], Timestamp::MIN)?.sign_secret("", "");
-    mac.split('.').nth(1).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::token_mac::{MacKeys, key_id};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")
@@ -109,13 +103,13 @@ mod tests {
     #[test]
     fn a_note_is_read_as_it_was_written_and_shows_nothing_of_a_key() {
         let (key, now) = ([7; 32], Timestamp::now());
-        let note = Note { ids: vec![id(&key).expect("a key")], since: now };
+        let note = Note { ids: vec![key_id(&key).expect("a key")], since: now };
         let annotations = note.annotations();
         assert_eq!(Note::read(Some(&annotations)), Some(note));
         assert!(annotations.values().all(|value| value.len() < 40), "{annotations:?}");
         assert!(Note::read(Some(&BTreeMap::from([(KEY_IDS.to_owned(), "a".to_owned())]))).is_none());
-        assert!(id(&[7; 31]).is_none());
+        assert!(key_id(&[7; 31]).is_none());
         let sealed = MacKeys::new(&key, [], now).expect("keys");
-        assert!(!sealed.lacks(&format!("v1.{}.x", id(&key).expect("a key"))), "as MACs name it");
+        assert!(!sealed.lacks(&format!("v1.{}.x", key_id(&key).expect("a key"))), "as MACs name it");
     }
 }
