@@ -3,7 +3,7 @@
 
 use crate::plain_text;
 use crate::portal::thinkwise::Credentials;
-use crate::run::Failure;
+use crate::run::CliError;
 use clap::Args;
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 /// How to log in to a portal.
 #[derive(Debug, Args)]
-pub struct Access {
+pub struct CredentialArgs {
     /// User for HTTP Basic.
     #[arg(long, env = "PORTAL_USERNAME", conflicts_with = "client_id")]
     pub username: Option<String>,
@@ -33,18 +33,19 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
 }
 
-impl Access {
+impl CredentialArgs {
     /// The credentials, where a user or a client is named.
     ///
     /// # Errors
     /// When there is no secret to them; the text says where it is expected.
-    pub fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+    pub fn read(&self) -> Result<Option<Credentials>, CliError> {
         if let Some(username) = self.username.clone() {
-            let password = secret(self.password_file.as_deref(), "--password-file", "PORTAL_PASSWORD")?;
+            let password = read_secret(self.password_file.as_deref(), "--password-file", "PORTAL_PASSWORD")?;
             return Ok(Some(Credentials::Basic { username, password }));
         }
         let Some(client_id) = self.client_id.clone() else { return Ok(None) };
-        let client_secret = secret(self.client_secret_file.as_deref(), "--client-secret-file", "PORTAL_CLIENT_SECRET")?;
+        let client_secret =
+            read_secret(self.client_secret_file.as_deref(), "--client-secret-file", "PORTAL_CLIENT_SECRET")?;
         Ok(Some(Credentials::ClientCredentials { client_id, client_secret }))
     }
 
@@ -52,7 +53,7 @@ impl Access {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn ca_pem(&self) -> Result<Option<String>, Failure> {
+    pub fn read_ca(&self) -> Result<Option<String>, CliError> {
         let Some(path) = &self.ca_file else { return Ok(None) };
         let bytes = std::fs::read(path).map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
         let text = plain_text::document(&bytes).map_err(|problem| format!("--ca-file {} {problem}", path.display()))?;
@@ -82,7 +83,7 @@ impl Access {
 
 /// A message that names fields of an issuer's spec, for somebody who gave flags instead.
 #[must_use]
-pub fn in_flags(message: &str) -> String {
+pub fn with_flag_names(message: &str) -> String {
     let fields = [
         ("spec.thinkwise.auth.oauth2ClientCredentials.tokenURL", "--token-url"),
         ("tokenURL", "--token-url"),
@@ -95,7 +96,7 @@ pub fn in_flags(message: &str) -> String {
     fields.into_iter().fold(message.to_owned(), |text, (field, flag)| text.replace(field, flag))
 }
 
-fn secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretString, Failure> {
+fn read_secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretString, CliError> {
     let (source, bytes) = if let Some(path) = file {
         let bytes = std::fs::read(path).map_err(|error| format!("{flag} {}: {error}", path.display()))?;
         (format!("{flag} {}", path.display()), bytes)
@@ -113,11 +114,11 @@ fn secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretStrin
 mod tests {
     use super::*;
 
-    fn access(bytes: &[u8]) -> (tempfile::TempDir, Access) {
+    fn credential_args(bytes: &[u8]) -> (tempfile::TempDir, CredentialArgs) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret.txt");
         std::fs::write(&path, bytes).expect("written");
-        let access = Access {
+        let access = CredentialArgs {
             username: Some("k8s".to_owned()),
             password_file: Some(path.clone()),
             client_id: None,
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_as_text_says_what_it_is() {
+    fn a_file_that_is_not_text_is_described_in_the_error() {
         for (bytes, says) in [
             (&b"\xff\xfeh\0u\0s\0h\0"[..], "secret.txt is UTF-16 text"),
             (b"\xef\xbb\xbfhush", "secret.txt begins with a byte-order mark"),
@@ -136,12 +137,12 @@ mod tests {
             (b"hush\nhush", "secret.txt has a line break"),
             (b"\n", "secret.txt is empty"),
         ] {
-            let (_folder, access) = access(bytes);
-            let error = access.credentials().expect_err(says).to_string();
+            let (_folder, access) = credential_args(bytes);
+            let error = access.read().expect_err(says).to_string();
             assert!(error.contains("--password-file") && error.contains(says), "{error}");
             assert!(!error.contains("missing") && !error.contains("hush"), "{error}");
         }
-        let (_folder, access) = access(b"\xff\xfe-\0-\0");
-        assert!(access.ca_pem().expect_err("no PEM").to_string().contains("secret.txt is UTF-16 text"));
+        let (_folder, access) = credential_args(b"\xff\xfe-\0-\0");
+        assert!(access.read_ca().expect_err("no PEM").to_string().contains("secret.txt is UTF-16 text"));
     }
 }

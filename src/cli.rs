@@ -1,8 +1,8 @@
 //! The command line.
 
-use crate::access::Access;
+use crate::access::CredentialArgs;
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
-use crate::issuer_flags::Issuers;
+use crate::issuer_flags::IssuerPolicyArgs;
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -21,14 +21,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator.
-    Run(Run),
+    Run(RunArgs),
     /// Look at a portal, find the table and tasks of its tokens, and print an issuer for it. Changes nothing.
-    Discover(Box<Discover>),
+    Discover(Box<DiscoverArgs>),
     /// Check an issuer against its portal. Changes nothing; ends with 1 if something does not fit.
-    Check(Check),
+    Check(CheckArgs),
     /// Delete all registry tokens and issuers, wait until their tokens are revoked or released, and say what is left.
     /// Exits with status 1 if anything is.
-    Drain(Drain),
+    Drain(DrainArgs),
     /// Write the CRDs into a folder.
     Generate {
         /// The folder.
@@ -38,9 +38,9 @@ pub enum Command {
 
 /// How to run.
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// Namespace in which the cluster issuers' Secrets lie.
-    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
+    #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
     /// Name of this process in reservations; a random one unless given. No two processes that
@@ -64,15 +64,15 @@ pub struct Run {
 
     /// What issuers may do.
     #[command(flatten)]
-    pub issuers: Issuers,
+    pub issuer_policy: IssuerPolicyArgs,
 }
 
 /// Where the operator lives unless told otherwise.
-const NAMESPACE: &str = "registry-token-operator";
+const DEFAULT_NAMESPACE: &str = "registry-token-operator";
 
 /// Which portal to look at, and what is known of it already.
 #[derive(Debug, Args)]
-pub struct Discover {
+pub struct DiscoverArgs {
     /// Indicium's root, such as <https://portal.example.com/indicium>, without /iam.
     #[arg(long)]
     pub url: String,
@@ -83,7 +83,7 @@ pub struct Discover {
 
     /// How to log in.
     #[command(flatten)]
-    pub access: Access,
+    pub credentials: CredentialArgs,
 
     /// Where a bearer is had, for client credentials; from the portal's `.well-known` unless given.
     #[arg(long)]
@@ -119,14 +119,14 @@ pub struct Discover {
 
     /// The kind of issuer to print.
     #[arg(long, value_enum, default_value = "cluster-token-issuer")]
-    pub kind: Kind,
+    pub kind: IssuerKindArg,
 
     /// Its name.
     #[arg(long, default_value = "default")]
     pub name: ObjectName,
 
     /// Namespace of the issuer's Secret, and of a `TokenIssuer` itself.
-    #[arg(long, default_value = NAMESPACE)]
+    #[arg(long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
     /// Name of the Secret with the portal's credentials.
@@ -136,7 +136,7 @@ pub struct Discover {
 
 /// A kind of issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum IssuerKindArg {
     /// For the whole cluster.
     ClusterTokenIssuer,
     /// For one namespace.
@@ -145,17 +145,17 @@ pub enum Kind {
 
 /// How to remove everything that the operator manages.
 #[derive(Debug, Args)]
-pub struct Drain {
+pub struct DrainArgs {
     /// What happens to the tokens, whatever `spec.deletionPolicy` says [default: as each object says].
     #[arg(long, value_enum)]
-    pub policy: Option<Policy>,
+    pub policy: Option<DrainPolicy>,
 
     /// How long to wait, such as 90s or 10m.
     #[arg(long, default_value = "10m")]
     pub timeout: ShortDuration,
 
     /// The operator's namespace, in which the Secrets of `ClusterTokenIssuers` are.
-    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
+    #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
     /// Secret in that namespace with the key that proves which tokens are the operator's own, as for `run`.
@@ -172,12 +172,12 @@ pub struct Drain {
 
     /// What issuers may do, as for `run`: for controllers in this process.
     #[command(flatten)]
-    pub issuers: Issuers,
+    pub issuer_policy: IssuerPolicyArgs,
 }
 
 /// What happens to tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Policy {
+pub enum DrainPolicy {
     /// They are revoked in the portal.
     Revoke,
     /// They stay valid, and the pull secrets stay with their users.
@@ -186,17 +186,17 @@ pub enum Policy {
 
 /// What to check.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// A manifest with the issuer; `-` reads standard input.
     #[arg(short, long)]
     pub file: PathBuf,
 
     /// How to log in; from the Secret that the issuer names in the cluster of the kubeconfig unless given.
     #[command(flatten)]
-    pub access: Access,
+    pub credentials: CredentialArgs,
 
     /// Namespace in which a cluster issuer's Secret lies.
-    #[arg(long, default_value = NAMESPACE)]
+    #[arg(long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
     /// The kubeconfig's context; its current one unless given.

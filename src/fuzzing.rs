@@ -7,21 +7,21 @@ use bolero::TypeGenerator;
 /// A few changes of a text. Texts made of chance alone end at the first letter of any format; those that
 /// began as a good one get far into it.
 #[derive(Clone, Debug, TypeGenerator)]
-pub(crate) struct Changes([Option<Change>; 6]);
+pub(crate) struct Mutations([Option<Mutation>; 6]);
 
 #[derive(Clone, Debug, TypeGenerator)]
-enum Change {
+enum Mutation {
     /// Another byte at this place.
-    Put(u16, u8),
+    Replace(u16, u8),
     /// So many bytes less.
-    Cut(u16, u8),
+    Delete(u16, u8),
     /// So many bytes a second time.
-    Repeat(u16, u8),
+    Duplicate(u16, u8),
     /// Something that means something in most formats.
     Insert(u16, u8),
 }
 
-const TELLING: [&str; 24] = [
+const TOKENS: [&str; 24] = [
     "\"",
     "\\",
     "{",
@@ -49,28 +49,28 @@ const TELLING: [&str; 24] = [
 ];
 
 /// The text after these changes.
-pub(crate) fn changed(text: &str, changes: &Changes) -> Vec<u8> {
+pub(crate) fn mutate(text: &str, changes: &Mutations) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for change in changes.0.iter().flatten() {
         let place = |at: u16| usize::from(at) % (bytes.len() + 1);
         match *change {
-            Change::Put(at, byte) => {
+            Mutation::Replace(at, byte) => {
                 let at = place(at);
                 bytes.get_mut(at).into_iter().for_each(|old| *old = byte);
             }
-            Change::Cut(at, length) => {
+            Mutation::Delete(at, length) => {
                 let at = place(at);
                 let end = bytes.len().min(at + usize::from(length));
                 bytes.drain(at..end);
             }
-            Change::Repeat(at, length) => {
+            Mutation::Duplicate(at, length) => {
                 let at = place(at);
                 let part = bytes[at..bytes.len().min(at + usize::from(length))].to_vec();
                 bytes.splice(at..at, part);
             }
-            Change::Insert(at, which) => {
+            Mutation::Insert(at, which) => {
                 let at = place(at);
-                bytes.splice(at..at, TELLING[usize::from(which) % TELLING.len()].bytes());
+                bytes.splice(at..at, TOKENS[usize::from(which) % TOKENS.len()].bytes());
             }
         }
     }
@@ -78,20 +78,26 @@ pub(crate) fn changed(text: &str, changes: &Changes) -> Vec<u8> {
 }
 
 /// The same as text, with a mark in the place of what is none.
-pub(crate) fn changed_text(text: &str, changes: &Changes) -> String {
-    String::from_utf8_lossy(&changed(text, changes)).into_owned()
+pub(crate) fn mutate_text(text: &str, changes: &Mutations) -> String {
+    String::from_utf8_lossy(&mutate(text, changes)).into_owned()
 }
 
 /// One of several, chosen by a number.
-pub(crate) fn pick<'a>(of: &[&'a str], which: u8) -> &'a str {
+pub(crate) fn choose<'a>(of: &[&'a str], which: u8) -> &'a str {
     of[usize::from(which) % of.len()]
 }
 
 #[test]
-fn texts_change_as_told() {
-    let put = Some(Change::Put(0, b'x'));
-    let changes =
-        Changes([put, Some(Change::Cut(1, 1)), None, Some(Change::Repeat(0, 2)), None, Some(Change::Insert(99, 8))]);
-    assert_eq!(changed_text("abc", &Changes([const { None }; 6])), "abc");
-    assert_eq!(changed_text("abc", &changes), "xcxc=");
+fn mutations_are_applied_in_order() {
+    let put = Some(Mutation::Replace(0, b'x'));
+    let changes = Mutations([
+        put,
+        Some(Mutation::Delete(1, 1)),
+        None,
+        Some(Mutation::Duplicate(0, 2)),
+        None,
+        Some(Mutation::Insert(99, 8)),
+    ]);
+    assert_eq!(mutate_text("abc", &Mutations([const { None }; 6])), "abc");
+    assert_eq!(mutate_text("abc", &changes), "xcxc=");
 }

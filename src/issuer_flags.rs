@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// What issuers may do.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What issuers may do")]
-pub struct Issuers {
+pub struct IssuerPolicyArgs {
     /// Do not serve `TokenIssuer`s: only admins of the cluster choose portals
     #[arg(long)]
     pub disable_namespaced_issuers: bool,
@@ -44,18 +44,18 @@ pub struct Issuers {
     pub token_issuer_max_concurrency: Option<i32>,
 
     /// Upper limit of limits.requestTimeout and the other timeouts of a `TokenIssuer`
-    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub token_issuer_max_request_timeout: Option<ShortDuration>,
 }
 
 /// A timeout that an issuer's spec may have, too.
-fn timeout(text: &str) -> Result<ShortDuration, String> {
+fn parse_timeout(text: &str) -> Result<ShortDuration, String> {
     let timeout: ShortDuration = text.parse().map_err(|error: ParseDurationError| error.to_string())?;
-    let fits = (ShortDuration::from_secs(1)..=Limits::MOST.request_timeout).contains(&timeout);
-    if fits { Ok(timeout) } else { Err(format!("{text} is not between 1s and {}", Limits::MOST.request_timeout)) }
+    let fits = (ShortDuration::from_secs(1)..=Limits::MAX.request_timeout).contains(&timeout);
+    if fits { Ok(timeout) } else { Err(format!("{text} is not between 1s and {}", Limits::MAX.request_timeout)) }
 }
 
-impl Issuers {
+impl IssuerPolicyArgs {
     /// The same for the controllers; no restricted issuer may connect to the API server.
     #[must_use]
     pub fn policy(self, api_server: Option<IpAddr>) -> IssuerPolicy {
@@ -66,10 +66,10 @@ impl Issuers {
             denied,
             hosts: self.allow_portal_host,
         });
-        let timeout = self.token_issuer_max_request_timeout.unwrap_or(Limits::MOST.request_timeout);
+        let timeout = self.token_issuer_max_request_timeout.unwrap_or(Limits::MAX.request_timeout);
         let ceiling = Limits {
-            requests_per_second: self.token_issuer_max_requests_per_second.unwrap_or(Limits::MOST.requests_per_second),
-            concurrency: self.token_issuer_max_concurrency.unwrap_or(Limits::MOST.concurrency),
+            requests_per_second: self.token_issuer_max_requests_per_second.unwrap_or(Limits::MAX.requests_per_second),
+            concurrency: self.token_issuer_max_concurrency.unwrap_or(Limits::MAX.concurrency),
             connect_timeout: timeout,
             first_byte_timeout: timeout,
             request_timeout: timeout,

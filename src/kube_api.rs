@@ -16,46 +16,46 @@ use std::fmt::Debug;
 const METADATA_AS_YAML: &str = "application/yaml;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Objects of one kind, in a namespace or in the cluster. Like [`kube::Api`], and refuses what is not a name.
-pub(crate) struct Objects<K> {
+pub(crate) struct ObjectClient<K> {
     /// An error instead where the namespace is none: then nothing is ever sent.
     api: Result<Api<K>, ParseNameError>,
     /// Parses an answer; serde does unless given.
-    parse: Option<Parse<K>>,
+    parse: Option<ResponseParser<K>>,
 }
 
 /// Parses an answer of the API server; None where that is not possible.
-type Parse<K> = fn(&[u8]) -> Option<K>;
+type ResponseParser<K> = fn(&[u8]) -> Option<K>;
 
 /// Requests for all objects of a kind, in all namespaces.
-pub(crate) fn everywhere<K: Resource<DynamicType = ()>>() -> Request {
+pub(crate) fn all_namespaces<K: Resource<DynamicType = ()>>() -> Request {
     Request::new(K::url_path(&(), None))
 }
 
 /// Requests for all objects of a kind, in this namespace or, where it is empty, in all of them.
-pub(crate) fn collection<K: Resource<DynamicType = ()>>(namespace: &str) -> Result<Request, Error> {
+pub(crate) fn in_namespace<K: Resource<DynamicType = ()>>(namespace: &str) -> Result<Request, Error> {
     if namespace.is_empty() {
-        return Ok(everywhere::<K>());
+        return Ok(all_namespaces::<K>());
     }
-    let namespace: NamespaceName = namespace.parse().map_err(|error| refused(&error))?;
+    let namespace: NamespaceName = namespace.parse().map_err(|error| invalid_name(&error))?;
     Ok(Request::new(K::url_path(&(), Some(namespace.as_str()))))
 }
 
 /// A request that reads an object of a namespace, for an answer that is parsed elsewhere.
-pub(crate) fn read_request<K>(namespace: &str, name: &str) -> Result<axum::http::Request<Vec<u8>>, Error>
+pub(crate) fn get_request<K>(namespace: &str, name: &str) -> Result<axum::http::Request<Vec<u8>>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    let namespace: NamespaceName = namespace.parse().map_err(|error| refused(&error))?;
-    let name: ObjectName = name.parse().map_err(|error| refused(&error))?;
+    let namespace: NamespaceName = namespace.parse().map_err(|error| invalid_name(&error))?;
+    let name: ObjectName = name.parse().map_err(|error| invalid_name(&error))?;
     let request = Request::new(K::url_path(&(), Some(namespace.as_str())));
     request.get(name.as_str(), &GetParams::default()).map_err(Error::BuildRequest)
 }
 
-fn refused(error: &ParseNameError) -> Error {
+fn invalid_name(error: &ParseNameError) -> Error {
     Error::BuildRequest(request::Error::Validation(error.to_string()))
 }
 
-impl<K: Resource> Objects<K> {
+impl<K: Resource> ObjectClient<K> {
     /// Cluster-scoped objects, or those of all namespaces.
     pub(crate) fn all(client: Client) -> Self
     where
@@ -75,11 +75,11 @@ impl<K: Resource> Objects<K> {
     }
 }
 
-impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
+impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
     /// Reads the metadata of an object as YAML, managed fields included, without parsing any of it. From answers in JSON
     /// managed fields are removed before anything reads them.
     pub(crate) async fn get_metadata_text(&self, name: &str) -> Result<String, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let request = request::Request::new(api.resource_url());
         let mut request = request.get_metadata(name.as_str(), &GetParams::default()).map_err(Error::BuildRequest)?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA_AS_YAML));
@@ -93,20 +93,20 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
 
     /// Deletes an object. The answer is not parsed.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let request = request::Request::new(api.resource_url());
         let request = request.delete(name.as_str(), &DeleteParams::default()).map_err(Error::BuildRequest)?;
         api.clone().into_client().request_text(request).await.map(drop)
     }
 }
 
-impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
+impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
     fn api(&self) -> Result<&Api<K>, Error> {
-        self.api.as_ref().map_err(refused)
+        self.api.as_ref().map_err(invalid_name)
     }
 
     /// The same objects, their answers parsed by this: others may write what serde refuses.
-    pub(crate) fn parsed_by(self, parse: Parse<K>) -> Self {
+    pub(crate) fn with_parser(self, parse: ResponseParser<K>) -> Self {
         Self { parse: Some(parse), ..self }
     }
 
@@ -116,13 +116,13 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
         parse(text.as_bytes()).ok_or_else(|| Error::SerdeError(serde::de::Error::custom("no such object")))
     }
 
-    fn named(&self, name: &str) -> Result<(&Api<K>, ObjectName), Error> {
-        Ok((self.api()?, name.parse().map_err(|error| refused(&error))?))
+    fn checked_name(&self, name: &str) -> Result<(&Api<K>, ObjectName), Error> {
+        Ok((self.api()?, name.parse().map_err(|error| invalid_name(&error))?))
     }
 
     /// Reads an object.
     pub(crate) async fn get(&self, name: &str) -> Result<K, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let request = Request::new(api.resource_url()).get(name.as_str(), &GetParams::default());
         self.send(request.map_err(Error::BuildRequest)?).await
     }
@@ -137,7 +137,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
 
     /// Reads the metadata of an object that may be absent.
     pub(crate) async fn get_metadata_opt(&self, name: &str) -> Result<Option<PartialObjectMeta<K>>, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         api.get_metadata_opt(name.as_str()).await
     }
 
@@ -156,7 +156,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
         params: &PatchParams,
         patch: &Patch<P>,
     ) -> Result<K, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let request = Request::new(api.resource_url()).patch(name.as_str(), params, patch);
         self.send(request.map_err(Error::BuildRequest)?).await
     }
@@ -168,7 +168,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
         params: &PatchParams,
         patch: &Patch<P>,
     ) -> Result<PartialObjectMeta<K>, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         api.patch_metadata(name.as_str(), params, patch).await
     }
 
@@ -179,7 +179,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
         params: &PatchParams,
         patch: &Patch<P>,
     ) -> Result<K, Error> {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let request = Request::new(api.resource_url()).patch_subresource("status", name.as_str(), params, patch);
         self.send(request.map_err(Error::BuildRequest)?).await
     }
@@ -189,7 +189,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> Objects<K> {
     where
         K: Serialize,
     {
-        let (api, name) = self.named(name)?;
+        let (api, name) = self.checked_name(name)?;
         let body = serde_json::to_vec(object).map_err(Error::SerdeError)?;
         let request = Request::new(api.resource_url()).replace_subresource("status", name.as_str(), params, body);
         self.send(request.map_err(Error::BuildRequest)?).await
@@ -220,12 +220,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_none_is_never_sent() {
+    async fn an_invalid_name_is_never_sent() {
         let (client, sent) = counting();
         let patch = Patch::Merge(serde_json::json!({}));
         let (params, post) = (PatchParams::default(), PostParams::default());
         for name in ["?", "", "..", "../../victim/secrets/x", "x?watch=1", "x/status", "x#y", "%2e%2e", "X"] {
-            let secrets = Objects::<Secret>::namespaced(client.clone(), "team-a");
+            let secrets = ObjectClient::<Secret>::namespaced(client.clone(), "team-a");
             assert!(secrets.get(name).await.is_err(), "{name}");
             assert!(secrets.get_opt(name).await.is_err(), "{name}");
             assert!(secrets.get_metadata_opt(name).await.is_err(), "{name}");
@@ -233,14 +233,14 @@ mod tests {
             assert!(secrets.patch_metadata(name, &params, &patch).await.is_err(), "{name}");
             assert!(secrets.patch_status(name, &params, &patch).await.is_err(), "{name}");
             assert!(secrets.replace_status(name, &post, &Secret::default()).await.is_err(), "{name}");
-            let elsewhere = Objects::<Secret>::namespaced(client.clone(), name);
+            let elsewhere = ObjectClient::<Secret>::namespaced(client.clone(), name);
             assert!(name == "x" || elsewhere.get("x").await.is_err(), "{name}");
-            assert!(name.is_empty() || collection::<Secret>(name).is_err(), "{name}");
-            assert!(read_request::<Secret>("team-a", name).is_err(), "{name}");
-            assert!(read_request::<Secret>(name, "x").is_err(), "{name}");
+            assert!(name.is_empty() || in_namespace::<Secret>(name).is_err(), "{name}");
+            assert!(get_request::<Secret>("team-a", name).is_err(), "{name}");
+            assert!(get_request::<Secret>(name, "x").is_err(), "{name}");
         }
         assert_eq!(sent.load(Ordering::SeqCst), 0);
-        let read = Objects::<Secret>::namespaced(client, "team-a").get_opt("x").await;
+        let read = ObjectClient::<Secret>::namespaced(client, "team-a").get_opt("x").await;
         assert!(read.is_ok_and(|found| found.is_some()));
         assert_eq!(sent.load(Ordering::SeqCst), 1);
     }

@@ -1,7 +1,7 @@
 //! The proxy to the API server that a kubeconfig names (`proxy-url`). The environment's proxy is for portals and
 //! registries alone.
 
-use crate::run::Failure;
+use crate::run::CliError;
 use axum::http::{HeaderValue, Response, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,21 +22,21 @@ use url::Url;
 ///
 /// # Errors
 /// When the kubeconfig's `proxy-url` is not an address.
-pub(crate) fn choose(config: &mut Config, context: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn configure_proxy(config: &mut Config, context: Option<&str>) -> Result<(), CliError> {
     let kubeconfig = Kubeconfig::read().ok();
-    let named = kubeconfig.and_then(|kubeconfig| proxy_of(kubeconfig, context));
-    config.proxy_url = named.map(|text| text.parse().map_err(|_| unusable())).transpose()?;
+    let named = kubeconfig.and_then(|kubeconfig| context_proxy_url(kubeconfig, context));
+    config.proxy_url = named.map(|text| text.parse().map_err(|_| invalid_proxy_url())).transpose()?;
     Ok(())
 }
 
-fn proxy_of(kubeconfig: Kubeconfig, context: Option<&str>) -> Option<String> {
+fn context_proxy_url(kubeconfig: Kubeconfig, context: Option<&str>) -> Option<String> {
     let name = context.map(str::to_owned).or(kubeconfig.current_context)?;
     let context = kubeconfig.contexts.into_iter().find(|one| one.name == name)?.context?;
     let cluster = kubeconfig.clusters.into_iter().find(|one| one.name == context.cluster)?.cluster?;
     cluster.proxy_url.filter(|text| !text.is_empty())
 }
 
-fn unusable() -> Failure {
+fn invalid_proxy_url() -> CliError {
     "proxy-url in the kubeconfig must be an http, https or socks5 address, such as http://proxy.example.com:3128".into()
 }
 
@@ -44,35 +44,41 @@ fn unusable() -> Failure {
 ///
 /// # Errors
 /// When the proxy or the configuration cannot be used.
-pub(crate) fn client_through<L>(proxy: &Uri, config: &Config, listen: MapResponseLayer<L>) -> Result<Client, Failure>
+pub(crate) fn client_via_proxy<L>(
+    proxy: &Uri,
+    config: &Config,
+    response_layer: MapResponseLayer<L>,
+) -> Result<Client, CliError>
 where
     L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
 {
     let mut direct = HttpConnector::new();
     direct.enforce_http(false);
     direct.set_connect_timeout(config.connect_timeout);
-    let login = login(proxy)?;
+    let login = proxy_credentials(proxy)?;
     match proxy.scheme_str() {
-        Some("http") => build(tunnel(proxy, direct, login)?, config, listen),
+        Some("http") => build_client(http_tunnel(proxy, direct, login)?, config, response_layer),
         // Its certificate is verified by the CA of the cluster, as client libraries of Kubernetes do.
-        Some("https") => {
-            build(tunnel(proxy, config.rustls_https_connector_with_connector(direct)?, login)?, config, listen)
-        }
+        Some("https") => build_client(
+            http_tunnel(proxy, config.rustls_https_connector_with_connector(direct)?, login)?,
+            config,
+            response_layer,
+        ),
         Some("socks5") => {
             let socks = SocksV5::new(proxy.clone(), direct);
             let socks = match login {
                 Some((user, password)) => socks.with_auth(user, password),
                 None => socks,
             };
-            build(socks, config, listen)
+            build_client(socks, config, response_layer)
         }
-        _ => Err(unusable()),
+        _ => Err(invalid_proxy_url()),
     }
 }
 
 /// User and password of a proxy's address, decoded.
-fn login(proxy: &Uri) -> Result<Option<(String, String)>, Failure> {
-    let url = Url::parse(&proxy.to_string()).map_err(|_| unusable())?;
+fn proxy_credentials(proxy: &Uri) -> Result<Option<(String, String)>, CliError> {
+    let url = Url::parse(&proxy.to_string()).map_err(|_| invalid_proxy_url())?;
     if url.username().is_empty() {
         return Ok(None);
     }
@@ -83,14 +89,14 @@ fn login(proxy: &Uri) -> Result<Option<(String, String)>, Failure> {
     Ok(Some((decode(url.username()), decode(url.password().unwrap_or_default()))))
 }
 
-fn tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) -> Result<Tunnel<C>, Failure> {
+fn http_tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) -> Result<Tunnel<C>, CliError> {
     let tunnel = Tunnel::new(proxy.clone(), connector);
     let Some((user, password)) = login else { return Ok(tunnel) };
     let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    Ok(tunnel.with_auth(HeaderValue::from_str(&text).map_err(|_| unusable())?))
+    Ok(tunnel.with_auth(HeaderValue::from_str(&text).map_err(|_| invalid_proxy_url())?))
 }
 
-fn build<C, L>(connector: C, config: &Config, listen: MapResponseLayer<L>) -> Result<Client, Failure>
+fn build_client<C, L>(connector: C, config: &Config, response_layer: MapResponseLayer<L>) -> Result<Client, CliError>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Connection + Read + Write + Send + Unpin + 'static,
@@ -105,7 +111,7 @@ where
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
-        .layer(listen)
+        .layer(response_layer)
         .service(client);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
@@ -129,14 +135,14 @@ clusters:
 - {name: far, cluster: {server: 'https://far.example', proxy-url: 'http://proxy.example:3128'}}
 users: [{name: me, user: {}}]
 ";
-        let of = |context| proxy_of(Kubeconfig::from_yaml(text).expect("a kubeconfig"), context);
+        let of = |context| context_proxy_url(Kubeconfig::from_yaml(text).expect("a kubeconfig"), context);
         assert_eq!((of(None), of(Some("a")), of(Some("c")), of(Some("d"))), (None, None, None, None));
         assert_eq!(of(Some("b")).as_deref(), Some("http://proxy.example:3128"));
     }
 
     #[test]
     fn a_login_is_decoded() {
-        let of = |text: &str| login(&text.parse().expect(text)).expect("an address");
+        let of = |text: &str| proxy_credentials(&text.parse().expect(text)).expect("an address");
         assert_eq!(of("http://proxy.example:3128"), None);
         let expected = ("u".to_owned(), "p@+ :".to_owned());
         assert_eq!(of("http://u:p%40+%20%3A@proxy.example:3128"), Some(expected));

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 /// It gives back what a burst of passes took; what glibc keeps of ten thousand is twice their caches.
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[global_allocator]
-static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 // A build for pages of 4 KiB aborts on a machine with larger ones, so none is made by oversight.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "aarch64"))]
@@ -20,19 +20,19 @@ const _: () = assert!(
 );
 
 /// Work on other threads, such as a name that is being resolved, is waited for no longer when all else has ended.
-const STRAGGLERS: Duration = Duration::from_secs(1);
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ended = match Builder::new_multi_thread().enable_all().build() {
+    let result = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let ended = runtime.block_on(run::main(cli));
-            runtime.shutdown_timeout(STRAGGLERS);
-            ended
+            let result = runtime.block_on(run::main(cli));
+            runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+            result
         }
         Err(error) => Err(error.into()),
     };
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("registry-token-operator: {error}");

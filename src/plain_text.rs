@@ -2,7 +2,7 @@
 
 /// The bytes are not what a login or a manifest is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotPlain {
+pub(crate) enum TextError {
     /// Nothing, or only line breaks.
     #[error("is empty: write it")]
     Empty,
@@ -17,30 +17,30 @@ pub(crate) enum NotPlain {
     NotUtf8,
     /// More than one line, or characters that no login has.
     #[error("has a line break or another control character in it: write one line")]
-    Control,
+    ControlCharacter,
 }
 
 /// The mark that some editors write before UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Text of any number of lines, without a byte-order mark before it.
-pub(crate) fn document(bytes: &[u8]) -> Result<&str, NotPlain> {
+pub(crate) fn document(bytes: &[u8]) -> Result<&str, TextError> {
     if is_utf16(bytes) {
-        return Err(NotPlain::Utf16);
+        return Err(TextError::Utf16);
     }
-    std::str::from_utf8(bytes.strip_prefix(MARK).unwrap_or(bytes)).map_err(|_| NotPlain::NotUtf8)
+    std::str::from_utf8(bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes)).map_err(|_| TextError::NotUtf8)
 }
 
 /// One line, such as a username or a password. Line breaks at its end do not count.
-pub(crate) fn line(bytes: &[u8]) -> Result<&str, NotPlain> {
-    if bytes.starts_with(MARK) {
-        return Err(NotPlain::ByteOrderMark);
+pub(crate) fn line(bytes: &[u8]) -> Result<&str, TextError> {
+    if bytes.starts_with(UTF8_BOM) {
+        return Err(TextError::ByteOrderMark);
     }
     let text = document(bytes)?.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
-        return Err(NotPlain::Empty);
+        return Err(TextError::Empty);
     }
-    if text.chars().any(char::is_control) { Err(NotPlain::Control) } else { Ok(text) }
+    if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
 }
 
 /// A mark of UTF-16 or UTF-32, or zeros in every second byte.
@@ -70,28 +70,28 @@ mod tests {
     #[test]
     fn what_is_no_line_of_text_says_what_it_is() {
         for (bytes, what) in [
-            (vec![], NotPlain::Empty),
-            (b"\r\n".to_vec(), NotPlain::Empty),
-            (utf16("\u{feff}hush\r\n", u16::to_le_bytes), NotPlain::Utf16),
-            (utf16("\u{feff}hush", u16::to_be_bytes), NotPlain::Utf16),
-            (utf16("hush\n", u16::to_le_bytes), NotPlain::Utf16),
-            (utf16("hush\n", u16::to_be_bytes), NotPlain::Utf16),
-            (b"\xff\xfe\0\0h\0\0\0".to_vec(), NotPlain::Utf16),
-            (b"\xef\xbb\xbfhush".to_vec(), NotPlain::ByteOrderMark),
-            (b"\xef\xbb\xbf".to_vec(), NotPlain::ByteOrderMark),
-            (b"h\xfcsh".to_vec(), NotPlain::NotUtf8),
-            (b"hush\nsecond line".to_vec(), NotPlain::Control),
-            (b"hu\0sh".to_vec(), NotPlain::Control),
-            (b"hu\tsh".to_vec(), NotPlain::Control),
+            (vec![], TextError::Empty),
+            (b"\r\n".to_vec(), TextError::Empty),
+            (utf16("\u{feff}hush\r\n", u16::to_le_bytes), TextError::Utf16),
+            (utf16("\u{feff}hush", u16::to_be_bytes), TextError::Utf16),
+            (utf16("hush\n", u16::to_le_bytes), TextError::Utf16),
+            (utf16("hush\n", u16::to_be_bytes), TextError::Utf16),
+            (b"\xff\xfe\0\0h\0\0\0".to_vec(), TextError::Utf16),
+            (b"\xef\xbb\xbfhush".to_vec(), TextError::ByteOrderMark),
+            (b"\xef\xbb\xbf".to_vec(), TextError::ByteOrderMark),
+            (b"h\xfcsh".to_vec(), TextError::NotUtf8),
+            (b"hush\nsecond line".to_vec(), TextError::ControlCharacter),
+            (b"hu\0sh".to_vec(), TextError::ControlCharacter),
+            (b"hu\tsh".to_vec(), TextError::ControlCharacter),
         ] {
             assert_eq!(line(&bytes), Err(what), "{bytes:?}");
         }
     }
 
     #[test]
-    fn a_document_may_have_lines_and_a_mark_before_it() {
+    fn a_document_may_have_lines_and_a_byte_order_mark() {
         assert_eq!(document(b"\xef\xbb\xbfa: b\nc: d\n"), Ok("a: b\nc: d\n"));
-        assert_eq!(document(&utf16("a: b\n", u16::to_le_bytes)), Err(NotPlain::Utf16));
-        assert_eq!(document(b"a: \xfc"), Err(NotPlain::NotUtf8));
+        assert_eq!(document(&utf16("a: b\n", u16::to_le_bytes)), Err(TextError::Utf16));
+        assert_eq!(document(b"a: \xfc"), Err(TextError::NotUtf8));
     }
 }

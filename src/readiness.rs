@@ -1,6 +1,6 @@
 //! Whether the operator is alive, and ready to work; the one truth behind `/livez` and `/readyz`.
 
-use crate::watch_health::{WatchHealth, metrics};
+use crate::watch_health::{WatchHealth, watch_metrics};
 use futures::Stream;
 use futures::stream;
 use std::collections::BTreeMap;
@@ -10,38 +10,38 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How often a loop that turns says so.
-const BEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// A loop that has said nothing for so long is stuck. After a failed watch it pauses for up to a minute.
-const SILENCE: Duration = Duration::from_mins(3);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// The gates that must open, and the loops that must turn.
 #[derive(Debug, Default)]
 pub struct Readiness {
-    caches: AtomicBool,
-    keys_missing: AtomicBool,
+    caches_synced: AtomicBool,
+    mac_key_missing: AtomicBool,
     stopping: AtomicBool,
-    beats: Mutex<BTreeMap<&'static str, Instant>>,
+    heartbeats: Mutex<BTreeMap<&'static str, Instant>>,
     watches: Mutex<Vec<Arc<WatchHealth>>>,
 }
 
 impl Readiness {
     /// Every cache holds what the API server has.
-    pub fn caches_filled(&self) {
-        self.caches.store(true, Ordering::Relaxed);
+    pub fn set_caches_synced(&self) {
+        self.caches_synced.store(true, Ordering::Relaxed);
     }
 
     /// Whether the MAC key cannot be read or created.
-    pub fn keys_missing(&self, missing: bool) {
-        self.keys_missing.store(missing, Ordering::Relaxed);
+    pub fn set_mac_key_missing(&self, missing: bool) {
+        self.mac_key_missing.store(missing, Ordering::Relaxed);
     }
 
     /// The operator was asked to end.
-    pub fn stopping(&self) {
+    pub fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Where it is noted how the watch of a kind is doing.
-    pub fn watch(&self, kind: &'static str) -> Arc<WatchHealth> {
+    pub fn register_watch(&self, kind: &'static str) -> Arc<WatchHealth> {
         let health = Arc::new(WatchHealth::new(kind));
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&health));
         health
@@ -55,23 +55,23 @@ impl Readiness {
     #[must_use]
     pub fn metrics(&self) -> String {
         let watches = self.watches();
-        metrics(watches.iter().map(|watch| &**watch))
+        watch_metrics(watches.iter().map(|watch| &**watch))
     }
 
     /// What hinders it from being ready; nothing when it is. A kind that cannot be listed is named, and does
     /// not keep the others from being served.
     #[must_use]
-    pub fn pending(&self) -> Vec<String> {
+    pub fn not_ready_reasons(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
             return vec!["stopping".to_owned()];
         }
-        if self.keys_missing.load(Ordering::Relaxed) {
+        if self.mac_key_missing.load(Ordering::Relaxed) {
             return vec![
                 "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; the log says why".to_owned(),
             ];
         }
-        let waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending()).collect();
-        if waiting.is_empty() && !self.caches.load(Ordering::Relaxed) {
+        let waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending_reason()).collect();
+        if waiting.is_empty() && !self.caches_synced.load(Ordering::Relaxed) {
             return vec!["waiting for caches".to_owned()];
         }
         waiting
@@ -82,31 +82,31 @@ impl Readiness {
     where
         T: Send + 'static,
     {
-        self.beat(which);
+        self.record_heartbeat(which);
         stream::once(async move {
             loop {
-                sleep(BEAT).await;
-                self.beat(which);
+                sleep(HEARTBEAT_INTERVAL).await;
+                self.record_heartbeat(which);
             }
         })
     }
 
-    fn beat(&self, which: &'static str) {
-        self.beats.lock().unwrap_or_else(PoisonError::into_inner).insert(which, Instant::now());
+    fn record_heartbeat(&self, which: &'static str) {
+        self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).insert(which, Instant::now());
     }
 
     /// The loops that are stuck. None while the operator ends: it takes in no events any more, and
     /// finishes what is under way.
     #[must_use]
-    pub fn stuck(&self) -> Vec<String> {
+    pub fn hung_loops(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
             return vec![];
         }
-        let beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        let loops = beats.iter().filter(|(_, last)| last.elapsed() > SILENCE).map(|(which, _)| which);
+        let beats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let loops = beats.iter().filter(|(_, last)| last.elapsed() > HEARTBEAT_TIMEOUT).map(|(which, _)| which);
         let loops = loops.map(|which| format!("the loop over {which} is stuck"));
         let watches = self.watches();
-        let watches = watches.iter().filter(|watch| watch.is_stuck());
+        let watches = watches.iter().filter(|watch| watch.is_hung());
         loops.chain(watches.map(|watch| format!("the watch of {} is stuck", watch.kind()))).collect()
     }
 }
@@ -117,38 +117,38 @@ mod tests {
     use futures::{FutureExt, StreamExt};
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_that_turns_is_alive_and_one_that_is_stuck_is_named() {
+    async fn a_running_loop_is_alive_and_a_hung_one_is_named() {
         let readiness = Arc::new(Readiness::default());
         let mut turning = Box::pin(Arc::clone(&readiness).heartbeat::<()>("turning"));
         let _stuck = Arc::clone(&readiness).heartbeat::<()>("stuck");
         for _ in 0..19 {
-            assert!(readiness.stuck().is_empty());
-            tokio::time::advance(BEAT).await;
+            assert!(readiness.hung_loops().is_empty());
+            tokio::time::advance(HEARTBEAT_INTERVAL).await;
             assert!(turning.next().now_or_never().is_none(), "it yields nothing");
         }
-        assert_eq!(readiness.stuck(), ["the loop over stuck is stuck"]);
-        let watch = readiness.watch("Secret");
-        tokio::time::advance(SILENCE * 4).await;
-        assert!(readiness.stuck().contains(&"the watch of Secret is stuck".to_owned()));
-        watch.heard();
-        assert!(!readiness.stuck().contains(&"the watch of Secret is stuck".to_owned()));
-        readiness.stopping();
-        assert!(readiness.stuck().is_empty(), "whoever ends takes in no events");
+        assert_eq!(readiness.hung_loops(), ["the loop over stuck is stuck"]);
+        let watch = readiness.register_watch("Secret");
+        tokio::time::advance(HEARTBEAT_TIMEOUT * 4).await;
+        assert!(readiness.hung_loops().contains(&"the watch of Secret is stuck".to_owned()));
+        watch.record_event();
+        assert!(!readiness.hung_loops().contains(&"the watch of Secret is stuck".to_owned()));
+        readiness.set_stopping();
+        assert!(readiness.hung_loops().is_empty(), "whoever ends takes in no events");
     }
 
     #[test]
-    fn what_is_waited_for_is_said() {
+    fn what_is_waited_for_is_reported() {
         let readiness = Readiness::default();
-        assert!(readiness.pending()[0].starts_with("waiting for caches"));
-        readiness.caches_filled();
-        assert!(readiness.pending().is_empty());
-        let watch = readiness.watch("TokenIssuer");
-        assert_eq!(readiness.pending(), ["waiting for caches: TokenIssuer: not listed yet"]);
-        watch.listed();
-        assert!(readiness.pending().is_empty());
-        readiness.keys_missing(true);
-        assert!(readiness.pending()[0].starts_with("waiting for the MAC key"));
-        readiness.stopping();
-        assert_eq!(readiness.pending(), ["stopping"]);
+        assert!(readiness.not_ready_reasons()[0].starts_with("waiting for caches"));
+        readiness.set_caches_synced();
+        assert!(readiness.not_ready_reasons().is_empty());
+        let watch = readiness.register_watch("TokenIssuer");
+        assert_eq!(readiness.not_ready_reasons(), ["waiting for caches: TokenIssuer: not listed yet"]);
+        watch.set_listed();
+        assert!(readiness.not_ready_reasons().is_empty());
+        readiness.set_mac_key_missing(true);
+        assert!(readiness.not_ready_reasons()[0].starts_with("waiting for the MAC key"));
+        readiness.set_stopping();
+        assert_eq!(readiness.not_ready_reasons(), ["stopping"]);
     }
 }

@@ -30,27 +30,27 @@ pub async fn run(
     for listener in &listeners {
         tracing::info!(address = %listener.local_addr()?, "health is served");
     }
-    connections::serve(listeners, routes, connections::Limits::default(), stop).await;
+    connections::serve(listeners, routes, connections::ConnectionLimits::default(), stop).await;
     Ok(())
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(&readiness.stuck())
+    health_response(&readiness.hung_loops())
 }
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    answer(&readiness.pending())
+    health_response(&readiness.not_ready_reasons())
 }
 
 async fn metrics(State(readiness): State<Arc<Readiness>>) -> String {
     STATUS_WRITE_FAILURES.text() + &readiness.metrics()
 }
 
-fn answer(troubles: &[String]) -> (StatusCode, String) {
-    if troubles.is_empty() {
+fn health_response(problems: &[String]) -> (StatusCode, String) {
+    if problems.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n")
+    (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n")
 }
 
 #[cfg(test)]
@@ -59,16 +59,16 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
-    async fn a_stuck_loop_and_an_end_are_answered_with_503() {
+    async fn a_hung_loop_and_shutdown_return_503() {
         let readiness = Arc::new(Readiness::default());
         let _never_polled = Arc::clone(&readiness).heartbeat::<()>("objects");
-        readiness.caches_filled();
+        readiness.set_caches_synced();
         let (live, ready) = (livez(State(Arc::clone(&readiness))).await, readyz(State(Arc::clone(&readiness))).await);
         assert_eq!((live.0, ready.0), (StatusCode::OK, StatusCode::OK));
         tokio::time::advance(Duration::from_mins(10)).await;
         let (code, text) = livez(State(Arc::clone(&readiness))).await;
         assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the loop over objects is stuck\n"));
-        readiness.stopping();
+        readiness.set_stopping();
         let (code, text) = readyz(State(readiness)).await;
         assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
     }

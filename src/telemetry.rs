@@ -17,11 +17,11 @@ pub enum LogFormat {
 }
 
 /// What is logged unless `RUST_LOG` is given.
-const DEFAULT: &str = "info";
+const DEFAULT_FILTER: &str = "info";
 
 /// Libraries that have answers of the API server, the portal or the registry in hand. kube logs an answer that
 /// it cannot parse, whole: it may be a Secret.
-const CARRIERS: [&str; 11] = [
+const SILENCED_CRATES: [&str; 11] = [
     "kube",
     "hyper",
     "h2",
@@ -37,26 +37,27 @@ const CARRIERS: [&str; 11] = [
 
 /// Whether something may be logged at all: of ours everything; of libraries warnings, and of those that have
 /// answers in hand nothing.
-fn may_be_logged(about: &Metadata<'_>) -> bool {
-    allowed(about.target(), *about.level())
+fn is_metadata_allowed(about: &Metadata<'_>) -> bool {
+    is_allowed(about.target(), *about.level())
 }
 
-fn allowed(target: &str, level: Level) -> bool {
+fn is_allowed(target: &str, level: Level) -> bool {
     let krate = target.split("::").next().unwrap_or_default();
     if krate == env!("CARGO_CRATE_NAME") {
         return true;
     }
-    let carries = CARRIERS.iter().any(|carrier| krate == *carrier || krate.starts_with(&format!("{carrier}_")));
-    !carries && level <= Level::WARN
+    let is_silenced =
+        SILENCED_CRATES.iter().any(|carrier| krate == *carrier || krate.starts_with(&format!("{carrier}_")));
+    !is_silenced && level <= Level::WARN
 }
 
 /// Starts logging to standard error; `RUST_LOG` chooses what of what may be logged, `info` unless given.
 ///
 /// # Errors
 /// If logging was started before.
-pub fn start(format: LogFormat) -> Result<(), TryInitError> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
+pub fn init(format: LogFormat) -> Result<(), TryInitError> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_metadata_allowed));
     match format {
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_filter_lets_a_library_log_what_it_has_in_hand() {
+    fn no_filter_lets_a_library_log_a_response() {
         for target in [
             "kube_client::client",
             "kube_runtime::watcher",
@@ -82,10 +83,10 @@ mod tests {
             "reqwest::connect",
             "tokio_util::codec",
         ] {
-            assert!(!allowed(target, Level::ERROR) && !allowed(target, Level::TRACE), "{target}");
+            assert!(!is_allowed(target, Level::ERROR) && !is_allowed(target, Level::TRACE), "{target}");
         }
-        assert!(allowed("registry_token_operator::controller::watch", Level::TRACE));
-        assert!(!allowed("registry_token_operator_like", Level::INFO));
-        assert!(allowed("some_library", Level::WARN) && !allowed("some_library", Level::INFO));
+        assert!(is_allowed("registry_token_operator::controller::watch", Level::TRACE));
+        assert!(!is_allowed("registry_token_operator_like", Level::INFO));
+        assert!(is_allowed("some_library", Level::WARN) && !is_allowed("some_library", Level::INFO));
     }
 }

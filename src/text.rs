@@ -1,20 +1,20 @@
 //! Somebody else's words, made fit to be shown.
 
 /// What a condition or an event shows of somebody else's text, in characters.
-pub(crate) const LONGEST: usize = 256;
+pub(crate) const MAX_CHARS: usize = 256;
 
 /// One line without control characters or invisible ones that change how the rest is shown, at most
 /// [`LONGEST`] characters.
-pub(crate) fn clean(text: &str) -> String {
-    let line = visible(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST {
+pub(crate) fn sanitize(text: &str) -> String {
+    let line = strip_control(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MAX_CHARS {
         return line;
     }
-    line.chars().take(LONGEST - 1).chain(['…']).collect()
+    line.chars().take(MAX_CHARS - 1).chain(['…']).collect()
 }
 
 /// The same without line breaks, control characters and invisible ones; a blank for each of them.
-pub(crate) fn visible(text: &str) -> String {
+pub(crate) fn strip_control(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
 }
 
@@ -29,22 +29,22 @@ fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 pub(crate) mod fuzz {
     use super::*;
-    use crate::fuzzing::{Changes, changed_text};
+    use crate::fuzzing::{Mutations, mutate_text};
 
     /// What holds of all that is shown.
-    pub(crate) fn assert_showable(text: &str) {
-        assert!(text.chars().count() <= LONGEST, "{} characters", text.chars().count());
+    pub(crate) fn assert_sanitized(text: &str) {
+        assert!(text.chars().count() <= MAX_CHARS, "{} characters", text.chars().count());
         assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
         assert_eq!(text, text.trim());
     }
 
     #[test]
-    fn whatever_is_cleaned_is_one_short_visible_line() {
-        bolero::check!().with_type::<(String, Changes)>().for_each(|(text, changes)| {
-            for text in [changed_text(text, changes), text.repeat(100)] {
-                let cleaned = clean(&text);
-                assert_showable(&cleaned);
-                assert_eq!(clean(&cleaned), cleaned, "what is clean stays as it is");
+    fn sanitized_text_is_one_short_visible_line() {
+        bolero::check!().with_type::<(String, Mutations)>().for_each(|(text, changes)| {
+            for text in [mutate_text(text, changes), text.repeat(100)] {
+                let sanitized = sanitize(&text);
+                assert_sanitized(&sanitized);
+                assert_eq!(sanitize(&sanitized), sanitized, "what is clean stays as it is");
             }
         });
     }

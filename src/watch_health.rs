@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A failure that lasts is logged this often.
-const REPEAT: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// A watch that has neither heard nor tried anything for so long is stuck: each request ends within five minutes.
-const SILENCE: Duration = Duration::from_mins(10);
+const ACTIVITY_TIMEOUT: Duration = Duration::from_mins(10);
 /// An object that cannot be parsed is reported no more often than this.
-const REPORT: Duration = Duration::from_mins(1);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 /// So many reports are remembered at most.
-const REPORTS: usize = 10_000;
+const MAX_REPORTS: usize = 10_000;
 
 /// Whether a kind has been listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,33 +30,33 @@ pub enum Phase {
 }
 
 /// Namespace and name.
-type Key = (String, String);
+type NamespacedName = (String, String);
 
 /// How the watch of one kind is doing.
 #[derive(Debug)]
 pub struct WatchHealth {
     kind: &'static str,
     phase: watch::Sender<Phase>,
-    state: Mutex<State>,
+    state: Mutex<WatchState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct WatchState {
     last_event: Option<SystemTime>,
-    active: Instant,
+    last_activity: Instant,
     failures: u64,
     problem: Option<(String, Instant)>,
-    invalid: HashSet<Key>,
-    reported: HashMap<Key, Instant>,
+    invalid: HashSet<NamespacedName>,
+    reported: HashMap<NamespacedName, Instant>,
 }
 
 impl WatchHealth {
     /// Of a watch that begins now.
     #[must_use]
     pub fn new(kind: &'static str) -> Self {
-        let state = State {
+        let state = WatchState {
             last_event: None,
-            active: Instant::now(),
+            last_activity: Instant::now(),
             failures: 0,
             problem: None,
             invalid: HashSet::new(),
@@ -65,7 +65,7 @@ impl WatchHealth {
         Self { kind, phase: watch::Sender::new(Phase::Pending), state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,19 +81,19 @@ impl WatchHealth {
     }
 
     /// Everything that there was has been received.
-    pub fn listed(&self) {
+    pub fn set_listed(&self) {
         self.phase.send_replace(Phase::Listed);
     }
 
     /// A list begins: what it does not name is gone.
-    pub fn listing(&self) {
+    pub fn start_list(&self) {
         self.state().invalid.clear();
     }
 
     /// An event or a bookmark came. A failure that was logged is over.
-    pub fn heard(&self) {
+    pub fn record_event(&self) {
         let mut state = self.state();
-        state.active = Instant::now();
+        state.last_activity = Instant::now();
         state.last_event = Some(SystemTime::now());
         if state.problem.take().is_some() {
             tracing::info!(kind = self.kind, "watch: the API server answers again");
@@ -101,9 +101,9 @@ impl WatchHealth {
     }
 
     /// The watch failed, and is tried again. Logged once for each reason, and then every minute.
-    pub fn failed(&self, phase: Phase, detail: &str) {
+    pub fn record_failure(&self, phase: Phase, detail: &str) {
         let mut state = self.state();
-        state.active = Instant::now();
+        state.last_activity = Instant::now();
         state.failures = state.failures.saturating_add(1);
         self.phase.send_if_modified(|current| {
             let changes = *current != Phase::Listed && *current != phase;
@@ -112,7 +112,8 @@ impl WatchHealth {
             }
             changes
         });
-        let due = state.problem.as_ref().is_none_or(|(known, logged)| known != detail || logged.elapsed() >= REPEAT);
+        let due =
+            state.problem.as_ref().is_none_or(|(known, logged)| known != detail || logged.elapsed() >= LOG_INTERVAL);
         if due {
             state.problem = Some((detail.to_owned(), Instant::now()));
             tracing::warn!(kind = self.kind, detail, "watch: waiting for the API server");
@@ -120,14 +121,14 @@ impl WatchHealth {
     }
 
     /// Counts an object that cannot be parsed; whether that is to be reported.
-    pub fn invalid(&self, namespace: &str, name: &str) -> bool {
+    pub fn mark_invalid(&self, namespace: &str, name: &str) -> bool {
         let mut state = self.state();
         let key = (namespace.to_owned(), name.to_owned());
         state.invalid.insert(key.clone());
-        if state.reported.get(&key).is_some_and(|last| last.elapsed() < REPORT) {
+        if state.reported.get(&key).is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
             return false;
         }
-        if state.reported.len() >= REPORTS {
+        if state.reported.len() >= MAX_REPORTS {
             state.reported.clear();
         }
         state.reported.insert(key, Instant::now());
@@ -135,7 +136,7 @@ impl WatchHealth {
     }
 
     /// An object can be parsed again, or is gone.
-    pub fn valid(&self, namespace: &str, name: &str) {
+    pub fn mark_valid(&self, namespace: &str, name: &str) {
         let mut state = self.state();
         if !state.invalid.is_empty() {
             state.invalid.remove(&(namespace.to_owned(), name.to_owned()));
@@ -144,7 +145,7 @@ impl WatchHealth {
 
     /// What the first list waits for; nothing once it has come.
     #[must_use]
-    pub fn pending(&self) -> Option<String> {
+    pub fn pending_reason(&self) -> Option<String> {
         if *self.phase.borrow() == Phase::Listed {
             return None;
         }
@@ -155,35 +156,39 @@ impl WatchHealth {
 
     /// Whether it has neither heard nor tried anything for so long that it must hang.
     #[must_use]
-    pub fn is_stuck(&self) -> bool {
-        self.state().active.elapsed() > SILENCE
+    pub fn is_hung(&self) -> bool {
+        self.state().last_activity.elapsed() > ACTIVITY_TIMEOUT
     }
 }
 
 /// What is to be known of all watches, in Prometheus' text format.
 #[must_use]
-pub fn metrics<'a>(watches: impl Iterator<Item = &'a WatchHealth> + Clone) -> String {
+pub fn watch_metrics<'a>(watches: impl Iterator<Item = &'a WatchHealth> + Clone) -> String {
     let mut text = String::new();
-    family(&mut text, watches.clone(), "watch_last_event_timestamp_seconds", "gauge", LAST_EVENT, |state| {
+    write_family(&mut text, watches.clone(), "watch_last_event_timestamp_seconds", "gauge", LAST_EVENT_HELP, |state| {
         let since = state.last_event.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         since.map(|since| since.as_secs())
     });
-    family(&mut text, watches.clone(), "watch_failures_total", "counter", FAILURES, |state| Some(state.failures));
-    family(&mut text, watches, "invalid_objects", "gauge", INVALID, |state| u64::try_from(state.invalid.len()).ok());
+    write_family(&mut text, watches.clone(), "watch_failures_total", "counter", FAILURES_HELP, |state| {
+        Some(state.failures)
+    });
+    write_family(&mut text, watches, "invalid_objects", "gauge", INVALID_HELP, |state| {
+        u64::try_from(state.invalid.len()).ok()
+    });
     text
 }
 
-const LAST_EVENT: &str = "When the last event or bookmark of the watch arrived.";
-const FAILURES: &str = "How often the watch failed and was started again.";
-const INVALID: &str = "Objects that cannot be parsed and are skipped.";
+const LAST_EVENT_HELP: &str = "When the last event or bookmark of the watch arrived.";
+const FAILURES_HELP: &str = "How often the watch failed and was started again.";
+const INVALID_HELP: &str = "Objects that cannot be parsed and are skipped.";
 
-fn family<'a>(
+fn write_family<'a>(
     text: &mut String,
     watches: impl Iterator<Item = &'a WatchHealth>,
     name: &str,
     kind: &str,
     help: &str,
-    value: impl Fn(&State) -> Option<u64>,
+    value: impl Fn(&WatchState) -> Option<u64>,
 ) {
     let _ =
         write!(text, "# HELP registry_token_operator_{name} {help}\n# TYPE registry_token_operator_{name} {kind}\n");
@@ -199,38 +204,41 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_says_what_it_waits_for_until_it_has_listed_and_hangs_where_it_neither_hears_nor_tries() {
+    async fn a_watch_reports_what_it_waits_for_until_listed_and_is_hung_without_activity() {
         let watch = WatchHealth::new("RegistryToken");
         let phase = watch.phase();
-        assert_eq!(watch.pending().as_deref(), Some("waiting for caches: RegistryToken: not listed yet"));
-        watch.failed(Phase::Missing, "no CRD");
-        assert_eq!((*phase.borrow(), watch.pending().expect("waits").contains("no CRD")), (Phase::Missing, true));
-        tokio::time::advance(SILENCE * 2).await;
-        assert!(watch.is_stuck());
-        watch.failed(Phase::Pending, "no answer");
-        assert!(!watch.is_stuck(), "it tries");
-        watch.listed();
-        watch.failed(Phase::Missing, "no CRD");
-        assert_eq!((*phase.borrow(), watch.pending()), (Phase::Listed, None), "the cache keeps what it has");
-        let text = metrics(std::iter::once(&watch));
+        assert_eq!(watch.pending_reason().as_deref(), Some("waiting for caches: RegistryToken: not listed yet"));
+        watch.record_failure(Phase::Missing, "no CRD");
+        assert_eq!(
+            (*phase.borrow(), watch.pending_reason().expect("waits").contains("no CRD")),
+            (Phase::Missing, true)
+        );
+        tokio::time::advance(ACTIVITY_TIMEOUT * 2).await;
+        assert!(watch.is_hung());
+        watch.record_failure(Phase::Pending, "no answer");
+        assert!(!watch.is_hung(), "it tries");
+        watch.set_listed();
+        watch.record_failure(Phase::Missing, "no CRD");
+        assert_eq!((*phase.borrow(), watch.pending_reason()), (Phase::Listed, None), "the cache keeps what it has");
+        let text = watch_metrics(std::iter::once(&watch));
         assert!(text.contains("watch_failures_total{kind=\"RegistryToken\"} 3\n"), "{text}");
         assert!(!text.contains("timestamp_seconds{"), "nothing was heard yet: {text}");
-        watch.heard();
-        assert!(metrics(std::iter::once(&watch)).contains("timestamp_seconds{kind=\"RegistryToken\"} "));
+        watch.record_event();
+        assert!(watch_metrics(std::iter::once(&watch)).contains("timestamp_seconds{kind=\"RegistryToken\"} "));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_object_that_cannot_be_parsed_is_counted_always_and_reported_once_a_minute() {
         let watch = WatchHealth::new("Secret");
-        let count = || metrics(std::iter::once(&watch)).lines().last().map(str::to_owned).unwrap_or_default();
-        assert!(watch.invalid("team", "a") && watch.invalid("team", "b"));
-        assert!(!watch.invalid("team", "a"));
+        let count = || watch_metrics(std::iter::once(&watch)).lines().last().map(str::to_owned).unwrap_or_default();
+        assert!(watch.mark_invalid("team", "a") && watch.mark_invalid("team", "b"));
+        assert!(!watch.mark_invalid("team", "a"));
         assert!(count().ends_with(" 2"), "{}", count());
-        tokio::time::advance(REPORT).await;
-        assert!(watch.invalid("team", "a"));
-        watch.valid("team", "a");
+        tokio::time::advance(REPORT_INTERVAL).await;
+        assert!(watch.mark_invalid("team", "a"));
+        watch.mark_valid("team", "a");
         assert!(count().ends_with(" 1"), "{}", count());
-        watch.listing();
+        watch.start_list();
         assert!(count().ends_with(" 0"), "{}", count());
     }
 }

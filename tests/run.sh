@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs every test, shows all of it, and ends with one line of counts.
+# Runs all tests, prints their full output, and ends with one line of counts.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-# What the tests start is on this machine, whatever proxy leads to others.
+# The tests start their servers on this machine: do not use a proxy for them.
 export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
 
 log=$(mktemp)

@@ -23,14 +23,14 @@ pub fn custom_resource_definitions() -> Result<Vec<CrdDocument>, serde_json::Err
         .map(|crd| {
             let file = format!("{}.yaml", crd.spec.names.plural);
             let mut manifest = serde_json::to_value(crd)?;
-            finish(&mut manifest);
+            set_status_default(&mut manifest);
             Ok(CrdDocument { file, manifest })
         })
         .collect()
 }
 
 /// What the derive macros cannot say.
-fn finish(manifest: &mut Value) {
+fn set_status_default(manifest: &mut Value) {
     let Some(schema) = manifest.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/status") else {
         return;
     };

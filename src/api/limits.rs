@@ -69,7 +69,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The most that the CRD lets a spec ask for.
-    pub const MOST: Self = Self {
+    pub const MAX: Self = Self {
         requests_per_second: 10_000,
         concurrency: 256,
         connect_timeout: ShortDuration::from_secs(600),
@@ -79,7 +79,7 @@ impl Limits {
 
     /// The same, where it stays below a ceiling, and the ceiling where it does not.
     #[must_use]
-    pub fn at_most(&self, ceiling: &Self) -> Self {
+    pub fn clamped_to(&self, ceiling: &Self) -> Self {
         Self {
             requests_per_second: self.requests_per_second.min(ceiling.requests_per_second),
             concurrency: self.concurrency.min(ceiling.concurrency),

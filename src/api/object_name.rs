@@ -7,11 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Longest name of an object, and longest key of a Secret or ConfigMap, in characters.
-const LONGEST: usize = 253;
+const MAX_CHARS: usize = 253;
 /// Longest name of a namespace, in characters.
-const LONGEST_LABEL: usize = 63;
+const MAX_LABEL_CHARS: usize = 63;
 /// How much of a wrong name a message repeats, in characters.
-const SHOWN: usize = 40;
+const MAX_QUOTED_CHARS: usize = 40;
 
 /// Name of a Kubernetes object: a DNS-1123 subdomain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,8 +33,8 @@ pub struct ParseNameError {
     what: &'static str,
 }
 
-fn error(text: &str, what: &'static str) -> ParseNameError {
-    let mut shown: String = text.chars().take(SHOWN).collect();
+fn parse_error(text: &str, what: &'static str) -> ParseNameError {
+    let mut shown: String = text.chars().take(MAX_QUOTED_CHARS).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
@@ -52,10 +52,10 @@ impl FromStr for ObjectName {
     type Err = ParseNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() <= LONGEST && text.split('.').all(is_label) {
+        if text.len() <= MAX_CHARS && text.split('.').all(is_label) {
             return Ok(Self(text.to_owned()));
         }
-        Err(error(
+        Err(parse_error(
             text,
             "the name of a Kubernetes object: write lowercase letters, digits, '-' and '.', at most 253, such as portal",
         ))
@@ -66,10 +66,13 @@ impl FromStr for NamespaceName {
     type Err = ParseNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() <= LONGEST_LABEL && is_label(text) {
+        if text.len() <= MAX_LABEL_CHARS && is_label(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(error(text, "the name of a namespace: write lowercase letters, digits and '-', at most 63, such as team-a"))
+        Err(parse_error(
+            text,
+            "the name of a namespace: write lowercase letters, digits and '-', at most 63, such as team-a",
+        ))
     }
 }
 
@@ -78,17 +81,17 @@ impl FromStr for DataKey {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        if !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits) {
+        if !text.is_empty() && text.len() <= MAX_CHARS && text.bytes().all(fits) {
             return Ok(Self(text.to_owned()));
         }
-        Err(error(
+        Err(parse_error(
             text,
             "a key of a Secret or ConfigMap: write letters, digits, '-', '_' and '.', at most 253, such as ca.crt",
         ))
     }
 }
 
-macro_rules! text {
+macro_rules! string_newtype {
     ($name:ident) => {
         impl $name {
             /// As it is written.
@@ -124,23 +127,23 @@ macro_rules! text {
     };
 }
 
-text!(ObjectName);
-text!(NamespaceName);
-text!(DataKey);
+string_newtype!(ObjectName);
+string_newtype!(NamespaceName);
+string_newtype!(DataKey);
 
 impl DataKey {
     /// One of our own, which is known to be a key.
-    pub(super) fn known(text: &'static str) -> Self {
+    pub(super) fn from_static(text: &'static str) -> Self {
         Self(text.to_owned())
     }
 }
 
 /// A bounded text with a CEL rule: unlike a pattern, that has a message.
-fn schema(expression: &str, message: &str) -> Schema {
+fn cel_schema(expression: &str, message: &str) -> Schema {
     json_schema!({
         "type": "string",
         "minLength": 1,
-        "maxLength": LONGEST,
+        "maxLength": MAX_CHARS,
         "x-kubernetes-validations": [{"rule": format!("self.matches('{expression}')"), "message": message}],
     })
 }
@@ -155,7 +158,7 @@ impl JsonSchema for ObjectName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema(
+        cel_schema(
             "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
             "the name of a Kubernetes object has lowercase letters, digits, '-' and '.', such as portal",
         )
@@ -172,7 +175,7 @@ impl JsonSchema for DataKey {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema("^[-._A-Za-z0-9]+$", "a key has letters, digits, '-', '_' and '.', such as ca.crt")
+        cel_schema("^[-._A-Za-z0-9]+$", "a key has letters, digits, '-', '_' and '.', such as ca.crt")
     }
 }
 

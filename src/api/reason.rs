@@ -140,7 +140,7 @@ pub enum Reason {
 impl Reason {
     /// Whether an issuer with this waits for a person: trying again alone does not help.
     #[must_use]
-    pub const fn waits_for_a_person(self) -> bool {
+    pub const fn requires_user_action(self) -> bool {
         matches!(
             self,
             Self::CredentialsMissing
@@ -160,7 +160,7 @@ impl Reason {
 
     /// Whether what failed with this would fail with everything else that the portal is asked, too.
     #[must_use]
-    pub const fn concerns_the_portal(self) -> bool {
+    pub const fn affects_whole_portal(self) -> bool {
         matches!(self, Self::Unauthorised | Self::Unreachable | Self::TlsUntrusted | Self::TimedOut | Self::RateLimited)
     }
 }

@@ -159,7 +159,7 @@ pub struct UpstreamRevocation {
 impl UpstreamRevocation {
     /// Whether it is that of a token requested then, and not of one before it.
     #[must_use]
-    pub fn concerns(&self, requested: &Time) -> bool {
+    pub fn applies_to(&self, requested: &Time) -> bool {
         self.time > *requested
     }
 }
@@ -199,7 +199,7 @@ pub struct RecordedPortal {
 impl RecordedPortal {
     /// Whether tokens of both are in one place, whichever user requested them.
     #[must_use]
-    pub fn is_same_place(&self, other: &Self) -> bool {
+    pub fn is_same_location(&self, other: &Self) -> bool {
         self.kind == other.kind && self.url == other.url && self.scope == other.scope
     }
 }

@@ -119,11 +119,11 @@ impl OAuth2SecretRef {
 }
 
 fn default_client_id_key() -> DataKey {
-    DataKey::known("client_id")
+    DataKey::from_static("client_id")
 }
 
 fn default_client_secret_key() -> DataKey {
-    DataKey::known("client_secret")
+    DataKey::from_static("client_secret")
 }
 
 /// Username and password.
@@ -157,11 +157,11 @@ impl BasicSecretRef {
 }
 
 fn default_username_key() -> DataKey {
-    DataKey::known("username")
+    DataKey::from_static("username")
 }
 
 fn default_password_key() -> DataKey {
-    DataKey::known("password")
+    DataKey::from_static("password")
 }
 
 /// Whom to trust.
@@ -190,7 +190,7 @@ pub struct ConfigMapKeyRef {
 }
 
 fn default_ca_key() -> DataKey {
-    DataKey::known("ca.crt")
+    DataKey::from_static("ca.crt")
 }
 
 /// The table that lists the tokens.

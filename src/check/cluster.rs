@@ -1,35 +1,35 @@
 //! Credentials and CA from where the issuer says they are.
 
 use crate::api::{Auth, CREDENTIALS_LABEL, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
-use crate::controller::{explain, secrets};
-use crate::kube_api::Objects;
-use crate::plain_text::{self, NotPlain};
+use crate::controller::{safe_error_message, secrets};
+use crate::kube_api::ObjectClient;
+use crate::plain_text::{self, TextError};
 use crate::portal::thinkwise::Credentials;
-use crate::run::{self, Failure};
+use crate::run::{self, CliError};
 use k8s_openapi::api::core::v1::ConfigMap;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 
 /// The cluster of the kubeconfig.
-pub(super) struct Cluster {
+pub(super) struct ClusterSource {
     client: kube::Client,
     namespace: NamespaceName,
     /// A Secret must be labeled for its use, as for a `TokenIssuer`.
-    opt_in: bool,
+    requires_label: bool,
 }
 
-impl Cluster {
+impl ClusterSource {
     pub(super) async fn connect(
         context: Option<&str>,
         namespace: NamespaceName,
-        opt_in: bool,
-    ) -> Result<Self, Failure> {
-        run::use_ring()?;
-        let config = run::cluster_config(context).await?;
-        Ok(Self { client: run::client_of(config, std::sync::Arc::default())?, namespace, opt_in })
+        requires_label: bool,
+    ) -> Result<Self, CliError> {
+        run::install_crypto_provider()?;
+        let config = run::kube_config(context).await?;
+        Ok(Self { client: run::kube_client(config, std::sync::Arc::default())?, namespace, requires_label })
     }
 
-    pub(super) async fn credentials(&self, auth: &Auth) -> Result<Credentials, Failure> {
+    pub(super) async fn credentials(&self, auth: &Auth) -> Result<Credentials, CliError> {
         if let Some(basic) = &auth.basic {
             let keys = &basic.secret_ref;
             let data = self.secret(&keys.name).await?;
@@ -45,9 +45,9 @@ impl Cluster {
         Ok(Credentials::ClientCredentials { client_id, client_secret })
     }
 
-    pub(super) async fn ca(&self, reference: &ConfigMapKeyRef) -> Result<String, Failure> {
+    pub(super) async fn ca(&self, reference: &ConfigMapKeyRef) -> Result<String, CliError> {
         let (namespace, ConfigMapKeyRef { name, key }) = (&self.namespace, reference);
-        let maps: Objects<ConfigMap> = Objects::namespaced(self.client.clone(), namespace.as_str());
+        let maps: ObjectClient<ConfigMap> = ObjectClient::namespaced(self.client.clone(), namespace.as_str());
         let found =
             maps.get_opt(name.as_str()).await.map_err(|error| format!("the ConfigMap {namespace}/{name}: {error}"))?;
         let found = found.unwrap_or_default();
@@ -61,16 +61,16 @@ impl Cluster {
         Ok(text.ok_or_else(|| format!("the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist"))?)
     }
 
-    async fn secret(&self, name: &ObjectName) -> Result<BTreeMap<String, k8s_openapi::ByteString>, Failure> {
+    async fn secret(&self, name: &ObjectName) -> Result<BTreeMap<String, k8s_openapi::ByteString>, CliError> {
         let namespace = &self.namespace;
         let found = secrets::get(&self.client, namespace.as_str(), name.as_str()).await;
-        let found = found.map_err(|error| format!("the Secret {namespace}/{name}: {}", explain(&error)))?;
+        let found = found.map_err(|error| format!("the Secret {namespace}/{name}: {}", safe_error_message(&error)))?;
         let missing = || {
             format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
         };
         let found = found.ok_or_else(missing)?;
         let labeled = found.metadata.labels.as_ref().and_then(|labels| labels.get(CREDENTIALS_LABEL));
-        if self.opt_in && labeled.is_none_or(|value| value != "true") {
+        if self.requires_label && labeled.is_none_or(|value| value != "true") {
             return Err(format!(
                 "the Secret {namespace}/{name} is not opted in to be used by a TokenIssuer: run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
             )
@@ -84,11 +84,11 @@ impl Cluster {
         data: &BTreeMap<String, k8s_openapi::ByteString>,
         name: &ObjectName,
         key: &DataKey,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, CliError> {
         let namespace = &self.namespace;
         let bytes = data.get(key.as_str()).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
         let text = plain_text::line(bytes).map_err(|problem| match problem {
-            NotPlain::Empty => format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it"),
+            TextError::Empty => format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it"),
             other => format!("the key \"{key}\" of the Secret {namespace}/{name} {other}"),
         })?;
         Ok(text.to_owned())

@@ -5,38 +5,38 @@ mod file;
 
 use self::file::IssuerFile;
 use crate::api::Thinkwise;
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::portal::thinkwise::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::metadata::Catalog;
 use crate::portal::thinkwise::resolve::resolve;
-use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{EgressPolicy, Portal as _, Resolved};
+use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{EgressPolicy, Portal as _, PortalCapabilities};
 use crate::report;
-use crate::run::Failure;
+use crate::run::CliError;
 
 /// Checks an issuer; what was found goes to standard output.
 ///
 /// # Errors
 /// When something does not fit; each problem was printed with the field to set.
-pub async fn run(arguments: &Check) -> Result<(), Failure> {
+pub async fn run(arguments: &CheckArgs) -> Result<(), CliError> {
     let file = file::read(&arguments.file)?;
     let mut problems: Vec<String> =
-        file.unknown.iter().map(|field| format!("{field}: there is no such field")).collect();
-    let settings = settings(arguments, &file).await?;
+        file.unknown_fields.iter().map(|field| format!("{field}: there is no such field")).collect();
+    let settings = portal_settings(arguments, &file).await?;
     let spec = settings.spec.clone();
     println!("{} {}: {}, application {}", file.kind, file.name, spec.url, spec.application);
-    for other in &file.others {
+    for other in &file.other_issuers {
         println!("  not checked: {other}, which is in the same file");
     }
-    let trusted = |message: &str| {
-        let given = arguments.access.ca_file.is_some();
+    let with_ca_flag = |message: &str| {
+        let given = arguments.credentials.ca_file.is_some();
         if given { message.replace("spec.thinkwise.tls", "--ca-file") } else { message.to_owned() }
     };
-    let mut portal = ThinkwisePortal::new(settings).map_err(|failure| trusted(&failure.message))?;
-    if arguments.access.is_given() {
-        portal = portal.with_login_source(arguments.access.source());
+    let mut portal = ThinkwisePortal::new(settings).map_err(|failure| with_ca_flag(&failure.message))?;
+    if arguments.credentials.is_given() {
+        portal = portal.with_credentials_source(arguments.credentials.source());
     }
-    match look(&portal, &spec, &mut problems).await {
+    match probe(&portal, &spec, &mut problems).await {
         Some((interface, resolved)) => {
             for line in report::lines(&interface, &resolved) {
                 println!("  {line}");
@@ -45,7 +45,7 @@ pub async fn run(arguments: &Check) -> Result<(), Failure> {
         None => println!("  not everything was found"),
     }
     for problem in &problems {
-        println!("PROBLEM {}", trusted(problem));
+        println!("PROBLEM {}", with_ca_flag(problem));
     }
     match problems.len() {
         0 => {
@@ -58,7 +58,11 @@ pub async fn run(arguments: &Check) -> Result<(), Failure> {
 }
 
 /// Compares spec and `$metadata`, then reads a row of the list, and the row that a request is bound to.
-async fn look(portal: &ThinkwisePortal, spec: &Thinkwise, problems: &mut Vec<String>) -> Option<(Interface, Resolved)> {
+async fn probe(
+    portal: &ThinkwisePortal,
+    spec: &Thinkwise,
+    problems: &mut Vec<String>,
+) -> Option<(Interface, PortalCapabilities)> {
     let catalog = match portal.read_catalog().await {
         Ok(catalog) => catalog,
         Err(failure) => {
@@ -80,15 +84,15 @@ async fn look(portal: &ThinkwisePortal, spec: &Thinkwise, problems: &mut Vec<Str
             return None;
         }
     };
-    problems.extend(row_problem(portal, &catalog, &interface).await);
+    problems.extend(check_bound_row(portal, &catalog, &interface).await);
     Some((interface, resolved))
 }
 
 /// Whether our user sees the row that the request is bound to.
-async fn row_problem(portal: &ThinkwisePortal, catalog: &Catalog, interface: &Interface) -> Option<String> {
+async fn check_bound_row(portal: &ThinkwisePortal, catalog: &Catalog, interface: &Interface) -> Option<String> {
     let Some(BoundTo::Fixed { table, key }) = &interface.request.row else { return None };
     let field = "spec.thinkwise.tasks.request.boundTo";
-    match portal.keys(catalog.table(table)?, key, 1).await {
+    match portal.read_keys(catalog.table(table)?, key, 1).await {
         Ok(rows) if rows.is_empty() => Some(format!("{field}: {table} shows our user no row with that key")),
         Ok(_) => None,
         Err(failure) => Some(format!("{field}: {failure}")),
@@ -96,20 +100,23 @@ async fn row_problem(portal: &ThinkwisePortal, catalog: &Catalog, interface: &In
 }
 
 /// Credentials and CA from the command line, or else from where the issuer says they are.
-async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Failure> {
+async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<ThinkwiseSettings, CliError> {
     let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise needs it")?;
-    let given = arguments.access.credentials()?;
-    let ca_given = arguments.access.ca_pem()?;
+    let given = arguments.credentials.read()?;
+    let ca_given = arguments.credentials.read_ca()?;
     let tls = thinkwise.tls.clone().unwrap_or_default();
     let namespace = file.namespace.clone().unwrap_or_else(|| arguments.namespace.clone());
     let needs_cluster = given.is_none() || (ca_given.is_none() && tls.ca_config_map_ref.is_some());
     let cluster = if needs_cluster {
-        Some(cluster::Cluster::connect(arguments.context.as_deref(), namespace, file.kind == "TokenIssuer").await?)
+        Some(
+            cluster::ClusterSource::connect(arguments.context.as_deref(), namespace, file.kind == "TokenIssuer")
+                .await?,
+        )
     } else {
         None
     };
     let credentials = match (given, &cluster) {
-        (Some(given), _) => fitting(given, &thinkwise)?,
+        (Some(given), _) => require_same_auth(given, &thinkwise)?,
         (None, Some(cluster)) => cluster.credentials(&thinkwise.auth).await?,
         (None, None) => return Err("there are no credentials to log in with".into()),
     };
@@ -119,18 +126,18 @@ async fn settings(arguments: &Check, file: &IssuerFile) -> Result<Settings, Fail
         _ => tls.ca_bundle,
     };
     let keep = file.spec.audit.interval.0;
-    Ok(Settings {
+    Ok(ThinkwiseSettings {
         spec: thinkwise,
         limits: file.spec.limits.clone(),
         credentials,
         ca_pem,
-        keep,
+        metadata_ttl: keep,
         egress: EgressPolicy::default(),
     })
 }
 
 /// Those of the command line must be what the issuer logs in with, else something else is checked.
-fn fitting(given: Credentials, spec: &Thinkwise) -> Result<Credentials, Failure> {
+fn require_same_auth(given: Credentials, spec: &Thinkwise) -> Result<Credentials, CliError> {
     match (&given, &spec.auth.basic) {
         (Credentials::Basic { .. }, None) => {
             Err("the issuer logs in with OAuth2ClientCredentials: give --client-id in place of --username".into())

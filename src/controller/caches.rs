@@ -1,13 +1,13 @@
 //! The cache of a kind, and whether it is known what is in it: a kind that the API server does not serve, or
 //! does not allow us to list, concerns no other one.
 
-use super::context::IssuerCaches;
-use super::issuer_hold::has_former;
-use super::issuer_kind::IssuerObject;
+use super::context::IssuerObjectCaches;
+use super::issuer_hold::has_previous;
+use super::issuer_kind::AnyIssuer;
 use super::issuers::IssuerKey;
-use super::kept::KeptSecret;
+use super::kept::CachedSecret;
 use super::mac_key;
-use super::world::Shared;
+use super::world::SharedContext;
 use crate::api::RegistryToken;
 use crate::readiness::Readiness;
 use crate::watch_health::{Phase, WatchHealth};
@@ -20,12 +20,12 @@ use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
 /// How many passes are started at once when the caches are filled.
-const AT_ONCE: usize = 200;
+const STARTUP_BATCH: usize = 200;
 /// Between two such starts: 10,000 objects take a second.
-const BETWEEN: Duration = Duration::from_millis(20);
+const STARTUP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The cache of a kind.
-pub struct Cache<K>
+pub struct ObjectCache<K>
 where
     K: Lookup + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
@@ -34,7 +34,7 @@ where
     phase: Receiver<Phase>,
 }
 
-impl<K> Cache<K>
+impl<K> ObjectCache<K>
 where
     K: Lookup<DynamicType = ()> + Clone + 'static,
 {
@@ -44,7 +44,7 @@ where
     }
 
     /// Ends when it is known what there is, or that it cannot be known for now.
-    pub async fn settled(&self) {
+    pub async fn wait_for_sync(&self) {
         let mut phase = self.phase.clone();
         let denied = phase.wait_for(|phase| matches!(phase, Phase::Missing | Phase::Forbidden));
         tokio::select! {
@@ -54,14 +54,14 @@ where
     }
 
     /// Whether it is known what there is.
-    pub fn is_known(&self) -> bool {
+    pub fn has_synced(&self) -> bool {
         let filled = self.store.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok());
         filled || *self.phase.borrow() == Phase::Missing
     }
 
     /// Whether there is such an object; none where that is not known.
-    pub fn holds(&self, object: &ObjectRef<K>) -> Option<bool> {
-        if self.store.get(object).is_some() { Some(true) } else { self.is_known().then_some(false) }
+    pub fn contains(&self, object: &ObjectRef<K>) -> Option<bool> {
+        if self.store.get(object).is_some() { Some(true) } else { self.has_synced().then_some(false) }
     }
 
     /// All of them.
@@ -71,57 +71,62 @@ where
 }
 
 /// All caches.
-pub struct Caches {
+pub struct ObjectCaches {
     /// The objects.
-    pub tokens: Cache<RegistryToken>,
+    pub tokens: ObjectCache<RegistryToken>,
     /// Pull secrets.
-    pub secrets: Store<KeptSecret>,
+    pub secrets: Store<CachedSecret>,
     /// Both kinds of issuer.
-    pub issuers: IssuerCaches,
+    pub issuers: IssuerObjectCaches,
 }
 
 /// Decisions wait until every cache is filled; then what no cache holds is known to be missing. A kind that is
 /// not served, or forbidden, keeps nobody waiting but who needs it.
-pub async fn open(ctx: &Shared, caches: Caches, readiness: &Readiness, stop: &CancellationToken) {
-    let Caches { tokens, secrets, issuers } = caches;
-    let settled = async {
-        let issuers = (issuers.cluster.settled(), issuers.namespaced.settled());
-        let keys = mac_key::until_loaded(ctx, readiness);
-        let _ = tokio::join!(secrets.wait_until_ready(), tokens.settled(), issuers.0, issuers.1, keys);
+pub async fn start_when_synced(
+    ctx: &SharedContext,
+    caches: ObjectCaches,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) {
+    let ObjectCaches { tokens, secrets, issuers } = caches;
+    let synced = async {
+        let issuers = (issuers.cluster.wait_for_sync(), issuers.namespaced.wait_for_sync());
+        let keys = mac_key::wait_until_loaded(ctx, readiness);
+        let _ = tokio::join!(secrets.wait_until_ready(), tokens.wait_for_sync(), issuers.0, issuers.1, keys);
     };
     tokio::select! {
-        () = settled => {}
+        () = synced => {}
         () = stop.cancelled() => return,
     }
-    let waiting = waiting(&issuers);
-    ctx.open(issuers);
-    readiness.caches_filled();
+    let waiting = issuers_with_pending_removal(&issuers);
+    ctx.set_issuer_caches(issuers);
+    readiness.set_caches_synced();
     // Else they would look again a minute later.
     for issuer in waiting {
-        let _ = ctx.wake_issuer.send(issuer);
+        let _ = ctx.requeue_issuer.send(issuer);
     }
     tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches are filled");
     tokio::select! {
-        () = wake_all(ctx, &ctx.tokens) => {}
+        () = requeue_all(ctx, &ctx.tokens) => {}
         () = stop.cancelled() => {}
     }
 }
 
 /// The issuers that have something to let go: only filled caches say who else needs that.
-fn waiting(issuers: &IssuerCaches) -> Vec<IssuerKey> {
-    let waits = |issuer: &dyn IssuerObject| (issuer.deleting() || has_former(issuer)).then(|| issuer.key());
+fn issuers_with_pending_removal(issuers: &IssuerObjectCaches) -> Vec<IssuerKey> {
+    let waits = |issuer: &dyn AnyIssuer| (issuer.deleting() || has_previous(issuer)).then(|| issuer.key());
     let cluster = issuers.cluster.state().into_iter().filter_map(|issuer| waits(&*issuer));
     let namespaced = issuers.namespaced.state().into_iter().filter_map(|issuer| waits(&*issuer));
     cluster.chain(namespaced).collect()
 }
 
 /// Starts a pass of every object, some at a time: a queue of all of them would keep its room for good.
-pub async fn wake_all(ctx: &Shared, tokens: &Store<RegistryToken>) {
-    for some in tokens.state().chunks(AT_ONCE) {
+pub async fn requeue_all(ctx: &SharedContext, tokens: &Store<RegistryToken>) {
+    for some in tokens.state().chunks(STARTUP_BATCH) {
         for token in some {
-            let _ = ctx.wake_token.send(ObjectRef::from_obj(&**token));
+            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&**token));
         }
-        tokio::time::sleep(BETWEEN).await;
+        tokio::time::sleep(STARTUP_INTERVAL).await;
     }
 }
 
@@ -133,22 +138,22 @@ mod tests {
     use kube::runtime::watcher::Event;
 
     #[tokio::test]
-    async fn a_kind_that_is_missing_holds_nothing_and_one_that_is_forbidden_is_not_known() {
+    async fn a_missing_kind_contains_nothing_and_a_forbidden_one_is_unknown() {
         let (store, mut writer) = reflector::store::<Secret>();
         let health = WatchHealth::new("Secret");
-        let cache = Cache::new(store, &health);
+        let cache = ObjectCache::new(store, &health);
         let name = ObjectRef::new("a").within("team");
-        assert!(cache.settled().now_or_never().is_none());
-        assert_eq!(cache.holds(&name), None, "nothing is known yet");
-        health.failed(Phase::Forbidden, "forbidden");
-        assert!(cache.settled().now_or_never().is_some(), "nobody else waits for it");
-        assert_eq!(cache.holds(&name), None);
-        health.failed(Phase::Missing, "no such kind");
-        assert_eq!(cache.holds(&name), Some(false));
+        assert!(cache.wait_for_sync().now_or_never().is_none());
+        assert_eq!(cache.contains(&name), None, "nothing is known yet");
+        health.record_failure(Phase::Forbidden, "forbidden");
+        assert!(cache.wait_for_sync().now_or_never().is_some(), "nobody else waits for it");
+        assert_eq!(cache.contains(&name), None);
+        health.record_failure(Phase::Missing, "no such kind");
+        assert_eq!(cache.contains(&name), Some(false));
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitDone);
-        health.listed();
-        assert!(cache.settled().now_or_never().is_some());
-        assert_eq!(cache.holds(&name), Some(false));
+        health.set_listed();
+        assert!(cache.wait_for_sync().now_or_never().is_some());
+        assert_eq!(cache.contains(&name), Some(false));
     }
 }

@@ -9,21 +9,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A `Date` header counts whole seconds, and an answer takes its time: less than this is no news.
-const CLOSE: SignedDuration = SignedDuration::from_millis(2500);
+const TOLERANCE: SignedDuration = SignedDuration::from_millis(2500);
 /// Another time is believed when so many answers in a row agree on it,
-const ANSWERS: u32 = 3;
+const MIN_SAMPLES: u32 = 3;
 /// over so long: one server of several that is wrong is contradicted by then.
-const OVER: Duration = Duration::from_secs(2);
+const MIN_SPAN: Duration = Duration::from_secs(2);
 
 /// The API server's time.
-pub struct Clock(Mutex<Readings>);
+pub struct Clock(Mutex<ClockState>);
 
-struct Readings {
-    believed: Reading,
+struct ClockState {
+    accepted: Reading,
     /// The API server has answered once: before that the node's own time counts.
-    heard: bool,
+    has_server_time: bool,
     /// Another time that answers speak of, since when, and how many have done so.
-    claimed: Option<(Reading, u32)>,
+    candidate: Option<(Reading, u32)>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,48 +35,48 @@ struct Reading {
 impl Default for Clock {
     /// The node's own time, until the API server has answered once.
     fn default() -> Self {
-        let believed = Reading::begun(Timestamp::now());
-        Self(Mutex::new(Readings { believed, heard: false, claimed: None }))
+        let accepted = Reading::starting_now(Timestamp::now());
+        Self(Mutex::new(ClockState { accepted, has_server_time: false, candidate: None }))
     }
 }
 
 impl Clock {
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).believed.now()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).accepted.now()
     }
 
     /// Takes in the `Date` of an answer.
-    pub fn heard(&self, date: &str) {
+    pub fn observe_date(&self, date: &str) {
         let Ok(server) = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date) else { return };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard(server);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(server);
     }
 }
 
-impl Readings {
-    fn heard(&mut self, server: Timestamp) {
-        if self.believed.agrees(server) {
-            (self.heard, self.claimed) = (true, None);
+impl ClockState {
+    fn observe(&mut self, server: Timestamp) {
+        if self.accepted.agrees(server) {
+            (self.has_server_time, self.candidate) = (true, None);
             return;
         }
-        if !self.heard {
-            (self.heard, self.believed) = (true, Reading::begun(server));
+        if !self.has_server_time {
+            (self.has_server_time, self.accepted) = (true, Reading::starting_now(server));
             return;
         }
-        match self.claimed.as_mut().filter(|(claim, _)| claim.agrees(server)) {
+        match self.candidate.as_mut().filter(|(claim, _)| claim.agrees(server)) {
             Some((claim, answers)) => {
                 *answers += 1;
-                if *answers >= ANSWERS && claim.at.elapsed() >= OVER {
-                    (self.believed, self.claimed) = (Reading::begun(server), None);
+                if *answers >= MIN_SAMPLES && claim.at.elapsed() >= MIN_SPAN {
+                    (self.accepted, self.candidate) = (Reading::starting_now(server), None);
                 }
             }
-            None => self.claimed = Some((Reading::begun(server), 1)),
+            None => self.candidate = Some((Reading::starting_now(server), 1)),
         }
     }
 }
 
 impl Reading {
-    fn begun(server: Timestamp) -> Self {
+    fn starting_now(server: Timestamp) -> Self {
         Self { server, at: Instant::now() }
     }
 
@@ -86,7 +86,7 @@ impl Reading {
     }
 
     fn agrees(&self, server: Timestamp) -> bool {
-        server.duration_since(self.now()).abs() <= CLOSE
+        server.duration_since(self.now()).abs() <= TOLERANCE
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_api_servers_time_counts_however_wrong_the_nodes_is() {
         let clock = Clock::default();
-        clock.heard(NOW);
+        clock.observe_date(NOW);
         let then = time("2100-01-01T00:00:00Z");
         assert_eq!(clock.now(), then);
         tokio::time::advance(Duration::from_mins(1)).await;
@@ -113,43 +113,43 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_second_more_or_less_moves_nothing_and_nonsense_neither() {
         let clock = Clock::default();
-        clock.heard(NOW);
+        clock.observe_date(NOW);
         let before = clock.now();
         for date in ["Fri, 01 Jan 2100 00:00:01 GMT", "Thu, 31 Dec 2099 23:59:58 GMT", "soon", ""] {
-            clock.heard(date);
+            clock.observe_date(date);
         }
         assert_eq!(clock.now(), before);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_wrong_answer_is_not_believed_nor_are_many_at_once() {
+    async fn one_wrong_date_is_not_accepted_nor_are_many_at_once() {
         let clock = Clock::default();
-        clock.heard(NOW);
+        clock.observe_date(NOW);
         for _ in 0..20 {
-            clock.heard("Fri, 01 Jan 2110 00:00:00 GMT");
+            clock.observe_date("Fri, 01 Jan 2110 00:00:00 GMT");
         }
         assert_eq!(clock.now(), time("2100-01-01T00:00:00Z"));
         tokio::time::advance(Duration::from_mins(1)).await;
-        clock.heard("Fri, 01 Jan 2110 00:00:00 GMT");
+        clock.observe_date("Fri, 01 Jan 2110 00:00:00 GMT");
         assert_eq!(clock.now(), time("2100-01-01T00:01:00Z"), "a date that stands still is no clock");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_wrong_server_of_several_is_not_believed() {
+    async fn one_wrong_server_of_several_is_not_accepted() {
         let clock = Clock::default();
-        clock.heard(NOW);
+        clock.observe_date(NOW);
         for minute in 1..50 {
             tokio::time::advance(Duration::from_mins(1)).await;
-            clock.heard(&format!("Wed, 01 Jan 2110 00:{minute:02}:00 GMT"));
-            clock.heard(&format!("Fri, 01 Jan 2100 00:{minute:02}:00 GMT"));
+            clock.observe_date(&format!("Wed, 01 Jan 2110 00:{minute:02}:00 GMT"));
+            clock.observe_date(&format!("Fri, 01 Jan 2100 00:{minute:02}:00 GMT"));
         }
         assert_eq!(clock.now(), time("2100-01-01T00:49:00Z"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_that_answers_agree_on_for_a_while_is_believed_forth_and_back() {
+    async fn a_time_that_responses_agree_on_for_a_while_is_accepted_in_both_directions() {
         let clock = Clock::default();
-        clock.heard(NOW);
+        clock.observe_date(NOW);
         for (second, year, believed) in [
             (1, 2110, "2100-01-01T00:00:01Z"),
             (2, 2110, "2100-01-01T00:00:02Z"),
@@ -159,7 +159,7 @@ mod tests {
             (6, 2100, "2100-01-01T00:00:06Z"),
         ] {
             tokio::time::advance(Duration::from_secs(1)).await;
-            clock.heard(&format!("1 Jan {year} 00:00:0{second} GMT"));
+            clock.observe_date(&format!("1 Jan {year} 00:00:0{second} GMT"));
             assert_eq!(clock.now(), time(believed));
         }
     }

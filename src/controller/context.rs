@@ -1,19 +1,19 @@
 //! What every pass needs.
 
-use super::Settings;
-use super::caches::Cache;
+use super::OperatorConfig;
+use super::caches::ObjectCache;
 use super::clock::Clock;
-use super::events::Events;
-use super::issuer_kind::IssuerObject;
+use super::events::EventRecorder;
+use super::issuer_kind::AnyIssuer;
 use super::issuer_policy::IssuerPolicy;
-use super::issuers::{Handle, IssuerKey, Issuers};
-use super::kept::KeptSecret;
+use super::issuers::{ConnectedIssuer, IssuerCache, IssuerKey};
+use super::kept::CachedSecret;
 use super::mac_key::Keyring;
-use super::memory::Memory;
-use super::passes::Passes;
+use super::memory::ProcessState;
+use super::passes::InFlight;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
-use crate::domain::observed::IssuerView;
-use crate::registry::{LoginCheck, Registries};
+use crate::domain::observed::IssuerState;
+use crate::registry::{LoginChecker, RegistryLoginChecker};
 use futures::FutureExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 /// Who we are to the API server and in events.
-pub const OPERATOR: &str = "registry-token-operator";
+pub const CONTROLLER_NAME: &str = "registry-token-operator";
 
 /// The parts that all passes share.
 pub struct Context {
@@ -33,49 +33,49 @@ pub struct Context {
     /// Where the cluster issuers' Secrets lie.
     pub namespace: String,
     /// This process, in reservations.
-    pub holder: String,
+    pub identity: String,
     /// What time it is.
     pub clock: Arc<Clock>,
     /// What the operator's admin allows issuers.
     pub policy: IssuerPolicy,
     /// What is known of the issuers.
-    pub issuers: Issuers,
+    pub issuers: IssuerCache,
     /// The objects.
     pub tokens: Store<RegistryToken>,
     /// The metadata of Secrets with our label.
-    pub secrets: Store<KeptSecret>,
+    pub secrets: Store<CachedSecret>,
     /// Tries logins at registries.
-    pub registry: Box<dyn LoginCheck>,
+    pub registry: Box<dyn LoginChecker>,
     /// What is remembered between passes.
-    pub memory: Memory,
+    pub process_state: ProcessState,
     /// Starts a pass of an object.
-    pub wake_token: UnboundedSender<ObjectRef<RegistryToken>>,
+    pub requeue_token: UnboundedSender<ObjectRef<RegistryToken>>,
     /// UIDs of the issuers that this process has released, as long as a cache may still show them.
-    pub released: tokio::sync::Mutex<HashSet<String>>,
+    pub finalized_issuers: tokio::sync::Mutex<HashSet<String>>,
     /// Starts a pass of an issuer.
-    pub wake_issuer: UnboundedSender<IssuerKey>,
+    pub requeue_issuer: UnboundedSender<IssuerKey>,
     /// Cancelled when the operator is to end.
     pub stop: CancellationToken,
     /// The passes that are under way.
-    pub passes: Passes,
+    pub in_flight: InFlight,
     /// Where facts are told.
-    pub events: Events,
+    pub events: EventRecorder,
     /// The keys that prove what is noted of tokens.
     pub keyring: Keyring,
-    caches: OnceLock<IssuerCaches>,
+    issuer_caches: OnceLock<IssuerObjectCaches>,
     random: SystemRandom,
 }
 
 /// The caches of both kinds of issuer.
-pub struct IssuerCaches {
+pub struct IssuerObjectCaches {
     /// `ClusterTokenIssuer`s.
-    pub cluster: Cache<ClusterTokenIssuer>,
+    pub cluster: ObjectCache<ClusterTokenIssuer>,
     /// `TokenIssuer`s.
-    pub namespaced: Cache<TokenIssuer>,
+    pub namespaced: ObjectCache<TokenIssuer>,
 }
 
 /// The channels that start passes.
-pub struct Wakers {
+pub struct RequeueChannels {
     /// Of an object.
     pub token: UnboundedSender<ObjectRef<RegistryToken>>,
     /// Of an issuer.
@@ -88,60 +88,60 @@ impl Context {
     #[allow(clippy::too_many_arguments, reason = "each is a part of its own")]
     pub fn new(
         client: Client,
-        settings: Settings,
+        settings: OperatorConfig,
         tokens: Store<RegistryToken>,
-        secrets: Store<KeptSecret>,
-        wakers: Wakers,
+        secrets: Store<CachedSecret>,
+        requeue: RequeueChannels,
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { namespace, holder, clock, policy, .. } = settings;
+        let OperatorConfig { namespace, identity: holder, clock, policy, .. } = settings;
         Self {
-            events: Events::new(client.clone(), holder.clone()),
+            events: EventRecorder::new(client.clone(), holder.clone()),
             client,
             namespace,
-            holder,
+            identity: holder,
             clock,
             policy,
-            issuers: Issuers::default(),
+            issuers: IssuerCache::default(),
             tokens,
             secrets,
-            registry: Box::<Registries>::default(),
-            memory: Memory::default(),
-            wake_token: wakers.token,
-            released: tokio::sync::Mutex::default(),
-            wake_issuer: wakers.issuer,
+            registry: Box::<RegistryLoginChecker>::default(),
+            process_state: ProcessState::default(),
+            requeue_token: requeue.token,
+            finalized_issuers: tokio::sync::Mutex::default(),
+            requeue_issuer: requeue.issuer,
             keyring,
             random: SystemRandom::new(),
-            caches: OnceLock::new(),
-            passes: Passes::new(stop.clone()),
+            issuer_caches: OnceLock::new(),
+            in_flight: InFlight::new(stop.clone()),
             stop,
         }
     }
 
     /// Every cache is filled, or cannot be for now: decisions may begin.
-    pub fn open(&self, caches: IssuerCaches) {
-        let _ = self.caches.set(caches);
+    pub fn set_issuer_caches(&self, caches: IssuerObjectCaches) {
+        let _ = self.issuer_caches.set(caches);
     }
 
     /// Whether decisions may begin.
-    pub fn is_open(&self) -> bool {
-        self.caches.get().is_some()
+    pub fn caches_synced(&self) -> bool {
+        self.issuer_caches.get().is_some()
     }
 
     /// Whether an issuer may exist, as far as the caches know.
-    pub fn may_exist(&self, key: &IssuerKey) -> bool {
-        self.caches.get().is_none_or(|caches| caches.hold(key) != Some(false))
+    pub fn issuer_may_exist(&self, key: &IssuerKey) -> bool {
+        self.issuer_caches.get().is_none_or(|caches| caches.contains(key) != Some(false))
     }
 
     /// The issuer as decisions see it, where it can be worked with as this handle. What no filled
     /// cache holds does not exist.
-    pub fn issuer(&self, key: &IssuerKey, handle: Option<&Arc<Handle>>) -> IssuerView {
-        if let Some(handle) = handle {
-            return IssuerView::Ready(handle.facts.clone());
+    pub fn issuer_state(&self, key: &IssuerKey, connected: Option<&Arc<ConnectedIssuer>>) -> IssuerState {
+        if let Some(handle) = connected {
+            return IssuerState::Ready(handle.info.clone());
         }
-        match (self.issuers.view(key), self.caches.get()) {
-            (IssuerView::Unknown, Some(caches)) if caches.hold(key) == Some(false) => IssuerView::Missing,
+        match (self.issuers.state(key), self.issuer_caches.get()) {
+            (IssuerState::Unknown, Some(caches)) if caches.contains(key) == Some(false) => IssuerState::Missing,
             (view, _) => view,
         }
     }
@@ -152,7 +152,7 @@ impl Context {
     }
 
     /// The objects that name this issuer, as the cache has them.
-    pub fn naming(&self, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
+    pub fn tokens_of(&self, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
         let names = |token: &RegistryToken| {
             IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key
         };
@@ -160,33 +160,33 @@ impl Context {
     }
 
     /// The caches of issuers, once they hold all that there are.
-    pub fn known_issuers(&self) -> Option<&IssuerCaches> {
-        self.caches.get().filter(|caches| caches.cluster.is_known() && caches.namespaced.is_known())
+    pub fn synced_issuer_caches(&self) -> Option<&IssuerObjectCaches> {
+        self.issuer_caches.get().filter(|caches| caches.cluster.has_synced() && caches.namespaced.has_synced())
     }
 
     /// The kinds of which it is not known which objects there are.
-    pub fn unknown_issuers(&self) -> Vec<&'static str> {
-        let Some(caches) = self.caches.get() else { return vec!["kinds that it watches"] };
+    pub fn unsynced_kinds(&self) -> Vec<&'static str> {
+        let Some(caches) = self.issuer_caches.get() else { return vec!["kinds that it watches"] };
         let known =
-            [(caches.cluster.is_known(), "ClusterTokenIssuers"), (caches.namespaced.is_known(), "TokenIssuers")];
+            [(caches.cluster.has_synced(), "ClusterTokenIssuers"), (caches.namespaced.has_synced(), "TokenIssuers")];
         known.into_iter().filter(|(known, _)| !known).map(|(_, kind)| kind).collect()
     }
 
     /// The other issuers that have what they need in the same namespace. None where it is not known which there are.
-    pub fn neighbors(&self, key: &IssuerKey) -> Option<Vec<Arc<dyn IssuerObject>>> {
-        let caches = self.known_issuers()?;
+    pub fn issuers_sharing_namespace(&self, key: &IssuerKey) -> Option<Vec<Arc<dyn AnyIssuer>>> {
+        let caches = self.synced_issuer_caches()?;
         let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
-        let cluster = caches.cluster.state().into_iter().map(|issuer| issuer as Arc<dyn IssuerObject>);
-        let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer as Arc<dyn IssuerObject>);
+        let cluster = caches.cluster.state().into_iter().map(|issuer| issuer as Arc<dyn AnyIssuer>);
+        let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer as Arc<dyn AnyIssuer>);
         let here = |other: &IssuerKey| other != key && namespace(&other.namespace) == namespace(&key.namespace);
         Some(cluster.chain(namespaced).filter(|other| here(&other.key())).collect())
     }
 
     /// The kind of an issuer that needs the Secret of this name in this namespace for its tokens; none where there is none,
     /// or the caches are not filled.
-    pub fn user_of_credentials(&self, namespace: &str, name: &str) -> Option<IssuerKind> {
-        let caches = self.caches.get()?;
-        let uses = |issuer: &dyn IssuerObject| {
+    pub fn issuer_kind_using_secret(&self, namespace: &str, name: &str) -> Option<IssuerKind> {
+        let caches = self.issuer_caches.get()?;
+        let uses = |issuer: &dyn AnyIssuer| {
             let own = issuer.key().namespace;
             let its = if own.is_empty() { &self.namespace } else { &own };
             its == namespace && super::protect::needs_secret(issuer, name)
@@ -198,17 +198,17 @@ impl Context {
     }
 
     /// Whether the caches show an issuer of this UID.
-    pub fn shows_issuer(&self, uid: &str) -> bool {
-        self.caches.get().is_some_and(|caches| {
-            caches.cluster.state().iter().any(|issuer| IssuerObject::uid(&**issuer) == uid)
-                || caches.namespaced.state().iter().any(|issuer| IssuerObject::uid(&**issuer) == uid)
+    pub fn cache_has_issuer(&self, uid: &str) -> bool {
+        self.issuer_caches.get().is_some_and(|caches| {
+            caches.cluster.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
+                || caches.namespaced.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
         })
     }
 
     /// Has an issuer's portal audited when no late answer can come any more.
-    pub fn want_audit(&self, key: &IssuerKey) {
-        self.issuers.want_audit(key, self.clock.now());
-        let _ = self.wake_issuer.send(key.clone());
+    pub fn request_audit(&self, key: &IssuerKey) {
+        self.issuers.request_audit(key, self.clock.now());
+        let _ = self.requeue_issuer.send(key.clone());
     }
 
     /// Randomness for an attempt; none where the system has none, and then nothing is begun.
@@ -225,12 +225,12 @@ impl Context {
     }
 }
 
-impl IssuerCaches {
+impl IssuerObjectCaches {
     /// None where it is not known.
-    fn hold(&self, key: &IssuerKey) -> Option<bool> {
+    fn contains(&self, key: &IssuerKey) -> Option<bool> {
         match key.kind {
-            IssuerKind::ClusterTokenIssuer => self.cluster.holds(&ObjectRef::new(&key.name)),
-            IssuerKind::TokenIssuer => self.namespaced.holds(&ObjectRef::new(&key.name).within(&key.namespace)),
+            IssuerKind::ClusterTokenIssuer => self.cluster.contains(&ObjectRef::new(&key.name)),
+            IssuerKind::TokenIssuer => self.namespaced.contains(&ObjectRef::new(&key.name).within(&key.namespace)),
         }
     }
 }

@@ -5,10 +5,10 @@
 //! allows on one connection, and with them the whole operator.
 
 use super::decode::{Decoded, metadata};
-use super::protect::credentials;
+use super::protect::restore_on_credentials;
 use super::watch::Watch;
-use super::world::Shared;
-use crate::kube_api::{collection, everywhere};
+use super::world::SharedContext;
+use crate::kube_api::{all_namespaces, in_namespace};
 use crate::watch_health::WatchHealth;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -18,14 +18,14 @@ use kube::runtime::watcher::Event;
 use std::sync::Arc;
 
 /// Secrets that may be used by `TokenIssuer`s: the label [`crate::api::CREDENTIALS_LABEL`] with the value that opts in.
-const OPTED_IN: &str = "registry-token.dev/credentials=true";
+const CREDENTIALS_SELECTOR: &str = "registry-token.dev/credentials=true";
 
 /// Watches until the operator stops.
-pub async fn run(ctx: &Shared) {
+pub async fn run(ctx: &SharedContext) {
     // Where the namespace is none, no cluster issuer can have credentials.
-    let own = collection::<Secret>(&ctx.namespace).ok().filter(|_| !ctx.namespace.is_empty());
-    let opted_in = secrets(ctx, everywhere::<Secret>(), Some(OPTED_IN)).events();
-    let own = stream::iter(own.map(|request| secrets(ctx, request, None).events())).flatten();
+    let own = in_namespace::<Secret>(&ctx.namespace).ok().filter(|_| !ctx.namespace.is_empty());
+    let opted_in = secret_watch(ctx, all_namespaces::<Secret>(), Some(CREDENTIALS_SELECTOR)).events();
+    let own = stream::iter(own.map(|request| secret_watch(ctx, request, None).events())).flatten();
     let mut events = std::pin::pin!(stream::select(opted_in, own));
     loop {
         let event = tokio::select! {
@@ -33,14 +33,14 @@ pub async fn run(ctx: &Shared) {
             () = ctx.stop.cancelled() => return,
         };
         match event {
-            Some(Event::Apply(Ok(secret)) | Event::InitApply(Ok(secret))) => credentials(ctx, &secret),
+            Some(Event::Apply(Ok(secret)) | Event::InitApply(Ok(secret))) => restore_on_credentials(ctx, &secret),
             Some(_) => {}
             None => return,
         }
     }
 }
 
-fn secrets(ctx: &Shared, request: Request, label: Option<&'static str>) -> Watch<ObjectMeta> {
+fn secret_watch(ctx: &SharedContext, request: Request, label: Option<&'static str>) -> Watch<ObjectMeta> {
     let decode: fn(&[u8]) -> Decoded<ObjectMeta> = metadata::<Secret>;
     let health = Arc::new(WatchHealth::new("Secret with credentials"));
     Watch { client: ctx.client.clone(), request, label, metadata_only: true, decode, health }
@@ -48,11 +48,11 @@ fn secrets(ctx: &Shared, request: Request, label: Option<&'static str>) -> Watch
 
 #[cfg(test)]
 mod tests {
-    use super::OPTED_IN;
+    use super::CREDENTIALS_SELECTOR;
     use crate::api::CREDENTIALS_LABEL;
 
     #[test]
     fn the_selector_is_of_the_label_that_opts_in() {
-        assert_eq!(OPTED_IN, format!("{CREDENTIALS_LABEL}=true"));
+        assert_eq!(CREDENTIALS_SELECTOR, format!("{CREDENTIALS_LABEL}=true"));
     }
 }

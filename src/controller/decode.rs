@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// Longest reason for which an object cannot be parsed: it may repeat what its user wrote.
-const WHY: usize = 300;
+const MAX_ERROR_BYTES: usize = 300;
 
 /// An object, or why there is none.
 pub type Decoded<K> = Result<K, Box<InvalidObject<K>>>;
@@ -20,9 +20,9 @@ pub type Decoded<K> = Result<K, Box<InvalidObject<K>>>;
 #[derive(Clone, Debug)]
 pub struct InvalidObject<K> {
     /// Which one it is, as far as that could be found out.
-    pub about: ObjectReference,
+    pub reference: ObjectReference,
     /// What is wrong with it.
-    pub why: String,
+    pub error: String,
     /// The object all the same, where its status alone is wrong: with what can be read of that.
     pub partial: Option<K>,
 }
@@ -30,7 +30,7 @@ pub struct InvalidObject<K> {
 /// The fields of the metadata that are used. Of times only those that mean something, as text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct SlimMeta {
+struct MinimalMeta {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
@@ -44,22 +44,22 @@ struct SlimMeta {
     deletion_timestamp: Option<String>,
 }
 
-impl From<SlimMeta> for ObjectMeta {
-    fn from(slim: SlimMeta) -> Self {
+impl From<MinimalMeta> for ObjectMeta {
+    fn from(minimal: MinimalMeta) -> Self {
         // That it is being deleted counts, whatever its clock says.
         let time = |text: String| Time(text.parse().unwrap_or(Timestamp::UNIX_EPOCH));
         Self {
-            name: slim.name,
-            namespace: slim.namespace,
-            uid: slim.uid,
-            resource_version: slim.resource_version,
-            generation: slim.generation,
-            labels: slim.labels,
-            annotations: slim.annotations,
-            owner_references: slim.owner_references,
-            finalizers: slim.finalizers,
-            creation_timestamp: slim.creation_timestamp.and_then(|text| text.parse().ok()).map(Time),
-            deletion_timestamp: slim.deletion_timestamp.map(time),
+            name: minimal.name,
+            namespace: minimal.namespace,
+            uid: minimal.uid,
+            resource_version: minimal.resource_version,
+            generation: minimal.generation,
+            labels: minimal.labels,
+            annotations: minimal.annotations,
+            owner_references: minimal.owner_references,
+            finalizers: minimal.finalizers,
+            creation_timestamp: minimal.creation_timestamp.and_then(|text| text.parse().ok()).map(Time),
+            deletion_timestamp: minimal.deletion_timestamp.map(time),
             ..Self::default()
         }
     }
@@ -74,13 +74,17 @@ where
 }
 
 /// The same. Of one whose status cannot be parsed, or has more bytes than this, `partial` reads what it can.
-pub fn object_with_status<K>(object: &[u8], longest: usize, partial: fn(&[u8]) -> Option<K::Status>) -> Decoded<K>
+pub fn object_with_status<K>(
+    object: &[u8],
+    max_status_bytes: usize,
+    partial: fn(&[u8]) -> Option<K::Status>,
+) -> Decoded<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + HasStatus,
 {
     let size = json::field(object, "status").map_or(0, <[u8]>::len);
-    let whole = if size > longest {
-        Err(invalid(object, format!("status: it has {size} bytes, more than {longest}")))
+    let whole = if size > max_status_bytes {
+        Err(invalid_object(object, format!("status: it has {size} bytes, more than {max_status_bytes}")))
     } else {
         self::object(object)
     };
@@ -97,7 +101,7 @@ fn assemble<K>(object: &[u8], status: Option<&[u8]>) -> Decoded<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let meta = metadata::<K>(object).map_err(|error| invalid(object, error.why))?;
+    let meta = metadata::<K>(object).map_err(|error| invalid_object(object, error.error))?;
     let mut rest = br#"{"metadata":{},"spec":"#.to_vec();
     rest.extend_from_slice(json::field(object, "spec").unwrap_or(b"null"));
     if let Some(status) = status {
@@ -105,7 +109,7 @@ where
         rest.extend_from_slice(status);
     }
     rest.push(b'}');
-    let mut parsed: K = parse(&rest).map_err(|why| invalid(object, why))?;
+    let mut parsed: K = parse(&rest).map_err(|why| invalid_object(object, why))?;
     *parsed.meta_mut() = meta;
     Ok(parsed)
 }
@@ -113,11 +117,11 @@ where
 /// The metadata of an object that would be a `K`.
 pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectMeta> {
     let meta = json::field(object, "metadata").unwrap_or(b"null");
-    let slim: SlimMeta = parse(meta).map_err(|why| {
-        let about = reference::<K>(object);
-        Box::new(InvalidObject { about, why: format!("metadata: {why}"), partial: None })
+    let minimal: MinimalMeta = parse(meta).map_err(|why| {
+        let reference = object_reference::<K>(object);
+        Box::new(InvalidObject { reference, error: format!("metadata: {why}"), partial: None })
     })?;
-    Ok(slim.into())
+    Ok(minimal.into())
 }
 
 /// Parses what is nested no deeper than serde can follow; says which field cannot be parsed.
@@ -129,17 +133,17 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
         if let Some(end) = why.rfind(" at line ") {
             why.truncate(end);
         }
-        why.truncate(why.floor_char_boundary(WHY));
+        why.truncate(why.floor_char_boundary(MAX_ERROR_BYTES));
         why
     })
 }
 
 /// An object that cannot be read, and why.
-pub fn invalid<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject<K>> {
-    Box::new(InvalidObject { about: reference::<K>(object), why, partial: None })
+pub fn invalid_object<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject<K>> {
+    Box::new(InvalidObject { reference: object_reference::<K>(object), error: why, partial: None })
 }
 
-fn reference<K: Resource<DynamicType = ()>>(object: &[u8]) -> ObjectReference {
+fn object_reference<K: Resource<DynamicType = ()>>(object: &[u8]) -> ObjectReference {
     let meta = json::field(object, "metadata").unwrap_or(b"null");
     let text = |name| json::text(meta, name);
     ObjectReference {
@@ -183,15 +187,15 @@ mod tests {
     fn one_that_cannot_be_parsed_names_itself_and_its_field() {
         let time = r#"{"token":{"id":"1","username":"u","nonce":"n","requestTime":"9999-12-31T23:59:59Z"}}"#;
         let invalid = object::<RegistryToken>(&token(r#"{"description":"d"}"#, time)).expect_err("no time");
-        assert!(invalid.why.starts_with("status.token.requestTime: "), "{}", invalid.why);
-        assert_eq!(json!(invalid.about)["name"], "pull");
-        assert_eq!(json!(invalid.about)["kind"], "RegistryToken");
+        assert!(invalid.error.starts_with("status.token.requestTime: "), "{}", invalid.error);
+        assert_eq!(json!(invalid.reference)["name"], "pull");
+        assert_eq!(json!(invalid.reference)["kind"], "RegistryToken");
         let long = format!(r#"{{"description":["{}"]}}"#, "é".repeat(1000));
         let invalid = object::<RegistryToken>(&token(&long, "null")).expect_err("no text");
-        assert!(invalid.why.len() <= WHY && !invalid.why.contains(" at line "), "{}", invalid.why);
+        assert!(invalid.error.len() <= MAX_ERROR_BYTES && !invalid.error.contains(" at line "), "{}", invalid.error);
         let invalid =
             metadata::<Secret>(br#"{"metadata":{"name":"s","namespace":"n","labels":[]}}"#).expect_err("no map");
-        assert_eq!(invalid.about.name.as_deref(), Some("s"));
+        assert_eq!(invalid.reference.name.as_deref(), Some("s"));
         assert!(metadata::<Secret>(b"no JSON").is_err() && object::<RegistryToken>(b"{}").is_err());
     }
 }

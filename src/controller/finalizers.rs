@@ -4,13 +4,13 @@ use crate::api::FINALIZER;
 use serde_json::{Value, json};
 
 /// Whether our finalizer is there.
-pub fn is_held(finalizers: &[String]) -> bool {
+pub fn has_finalizer(finalizers: &[String]) -> bool {
     finalizers.iter().any(|finalizer| finalizer == FINALIZER)
 }
 
 /// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
-pub fn patch(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
-    if is_held(present) == wanted {
+pub fn finalizer_patch(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
+    if has_finalizer(present) == wanted {
         return None;
     }
     let others = present.iter().filter(|finalizer| *finalizer != FINALIZER).cloned();

@@ -1,115 +1,116 @@
 //! Issuers: their credentials, their portal, and whether it answers.
 
 use super::context::Context;
-use super::hands::SEND_WITHIN;
-use super::issuer_credentials::{ca, credentials, credentials_name, credentials_secret, namespace_of};
-use super::issuer_kind::IssuerObject;
-use super::issuers::{Handle, IssuerKey, RegistryLogin};
-use super::world::asked;
+use super::hands::ISSUER_READ_TTL;
+use super::issuer_credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
+use super::issuer_kind::AnyIssuer;
+use super::issuers::{ConnectedIssuer, IssuerKey, RegistryEndpoint};
+use super::world::requested;
 use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
 use crate::domain::dockerconfig::registries_hash;
 use crate::domain::marker::IssuerTag;
-use crate::domain::observed::{IssuerFacts, LoginMode};
-use crate::portal::limits::{Gate, Priority};
-use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use crate::portal::{Failure, Portal, Resolved, Rows};
+use crate::domain::observed::{IssuerInfo, LoginMode};
+use crate::portal::limits::{Limiter, Priority};
+use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{Portal, PortalCapabilities, PortalError, Rows};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Why an issuer cannot be worked with.
-pub type NotReady = (Reason, String);
+pub type IssuerProblem = (Reason, String);
 
 /// Reads credentials and CAs, and finds out whether the portal fits and answers. A portal whose
 /// inputs are the same is kept: its connections, its bearer and what it found in `$metadata`.
-pub async fn prepare(
+pub async fn connect(
     ctx: &Context,
     key: &IssuerKey,
-    object: &dyn IssuerObject,
-    held: bool,
-) -> Result<Arc<Handle>, NotReady> {
+    object: &dyn AnyIssuer,
+    has_finalizer: bool,
+) -> Result<Arc<ConnectedIssuer>, IssuerProblem> {
     let spec = object.spec();
     ctx.policy.check(key.kind, spec)?;
-    let secret = credentials_secret(ctx, key, spec).await?;
-    let credentials_go = secret.metadata.deletion_timestamp.is_some();
-    let credentials = credentials(namespace_of(ctx, key), spec, secret)?;
+    let secret = read_credentials_secret(ctx, key, spec).await?;
+    let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
+    let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
     let thinkwise = spec
         .thinkwise
         .clone()
         .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
-    let ca_pem = ca(ctx, key, thinkwise.tls.as_ref()).await?;
-    let mut registries: Vec<RegistryLogin> = vec![];
+    let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
+    let mut registries: Vec<RegistryEndpoint> = vec![];
     for registry in &spec.registries {
         let host = registry.stored_host();
         // Two that differ in case only are one, and the first counts.
         if registries.iter().any(|known| known.host == host) {
             continue;
         }
-        let ca_pem = ca(ctx, key, registry.tls.as_ref()).await?;
+        let ca_pem = load_ca(ctx, key, registry.tls.as_ref()).await?;
         let egress = ctx.policy.egress(key.kind).clone();
-        registries.push(RegistryLogin { host, ca_pem, egress });
+        registries.push(RegistryEndpoint { host, ca_pem, egress });
     }
-    let inputs = fingerprint(object, &credentials, ca_pem.as_deref());
+    let config_hash = config_hash(object, &credentials, ca_pem.as_deref());
     let limits = ctx.policy.limits(key.kind, &spec.limits);
-    let gate = ctx.issuers.gate(key, &limits);
-    let portal = if let Some(former) = ctx.issuers.client(key, &inputs) {
+    let limiter = ctx.issuers.limiter(key, &limits);
+    let portal = if let Some(former) = ctx.issuers.client(key, &config_hash) {
         former
     } else {
-        let settings = Settings {
+        let settings = ThinkwiseSettings {
             spec: thinkwise,
             limits: limits.clone(),
             credentials,
             ca_pem,
-            keep: spec.audit.interval.0,
+            metadata_ttl: spec.audit.interval.0,
             egress: ctx.policy.egress(key.kind).clone(),
         };
-        let portal: Arc<dyn Portal> = Arc::new(ThinkwisePortal::new(settings).map_err(|failure| said(&failure))?);
-        ctx.issuers.keep_client(key, inputs, &portal);
+        let portal: Arc<dyn Portal> =
+            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| problem_from_portal(&failure))?);
+        ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };
-    let resolved = look(&*portal, &gate).await?;
+    let resolved = probe(&*portal, &limiter).await?;
     let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
-    let facts = IssuerFacts {
+    let info = IssuerInfo {
         tag: IssuerTag::of(&object.uid()),
         portal: portal.location().clone(),
-        registries: registries_hash(&hosts),
-        inputs,
-        description_max: resolved.description_max,
-        longest_answer: longest_answer(&limits),
+        registries_hash: registries_hash(&hosts),
+        config_hash,
+        max_description_chars: resolved.description_max,
+        response_deadline: response_deadline(&limits),
         deleting: object.deleting(),
-        held,
-        list_visible: resolved.list_hidden.is_none(),
-        permanent: spec.ownership_marker == OwnershipMarker::Permanent,
-        login: login_mode(spec.login_check),
-        asked: asked(object.annotations(), ["issuerRotate", "issuerReplace"]),
+        has_finalizer,
+        list_visible: resolved.list_denied.is_none(),
+        keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
+        login_check: login_mode(spec.login_check),
+        requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
     };
     let (uid, generation) = (object.uid(), object.generation());
-    let credentials = credentials_name(spec);
-    Ok(Arc::new(Handle {
+    let credentials_secret = credentials_name(spec);
+    Ok(Arc::new(ConnectedIssuer {
         uid,
         generation,
-        facts,
+        info,
         hosts,
         registries,
         limits,
         resolved,
-        credentials,
-        credentials_go,
+        credentials_secret,
+        credentials_deleting,
         portal,
-        gate,
+        limiter,
     }))
 }
 
 /// Does the portal answer? What it is like is kept by it; that it lists is asked each time.
-async fn look(portal: &dyn Portal, gate: &Gate) -> Result<Resolved, NotReady> {
-    let _permit = gate.call(Priority::Later, "").await;
-    let failed = |failure: Failure| {
-        gate.heed(&failure);
-        said(&failure)
+async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, IssuerProblem> {
+    let _permit = limiter.acquire(Priority::Low, "").await;
+    let failed = |failure: PortalError| {
+        limiter.apply_retry_after(&failure);
+        problem_from_portal(&failure)
     };
     let resolved = portal.resolve().await.map_err(failed)?;
-    if resolved.list_hidden.is_none() {
+    if resolved.list_denied.is_none() {
         portal.list(Rows::Probe).await.map_err(failed)?;
     }
     Ok(resolved)
@@ -124,7 +125,7 @@ const fn login_mode(check: LoginCheck) -> LoginMode {
 }
 
 /// Everything that a portal's client is made of, as a hash: it is made anew when one of it changes.
-fn fingerprint(object: &dyn IssuerObject, credentials: &Credentials, ca_pem: Option<&str>) -> [u8; 32] {
+fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option<&str>) -> [u8; 32] {
     let mut digest = ring::digest::Context::new(&SHA256);
     let (name, secret) = match credentials {
         Credentials::Basic { username, password } => (username, password),
@@ -139,10 +140,10 @@ fn fingerprint(object: &dyn IssuerObject, credentials: &Credentials, ca_pem: Opt
 }
 
 /// From reading the issuer to the last moment at which an answer may come.
-pub fn longest_answer(limits: &Limits) -> Duration {
-    SEND_WITHIN + limits.request_timeout.0
+pub fn response_deadline(limits: &Limits) -> Duration {
+    ISSUER_READ_TTL + limits.request_timeout.0
 }
 
-fn said(failure: &Failure) -> NotReady {
+fn problem_from_portal(failure: &PortalError) -> IssuerProblem {
     (failure.reason, failure.message.clone())
 }

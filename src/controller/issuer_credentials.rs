@@ -1,13 +1,13 @@
 //! What an issuer names beside itself: the Secret with its credentials, and each `ConfigMap` with a CA.
 
-use super::cluster::{ClusterError, call};
+use super::cluster::{ApiError, call};
 use super::context::Context;
-use super::issuer::NotReady;
+use super::issuer::IssuerProblem;
 use super::issuers::IssuerKey;
 use super::secrets;
 use crate::api::{CREDENTIALS_LABEL, DataKey, IssuerKind, IssuerSpec, Reason, Tls};
-use crate::kube_api::Objects;
-use crate::plain_text::{self, NotPlain};
+use crate::kube_api::ObjectClient;
+use crate::plain_text::{self, TextError};
 use crate::portal::thinkwise::Credentials;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
@@ -35,22 +35,28 @@ pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
 
 /// Whether a Secret may be used by an issuer of this kind. Who may create a `TokenIssuer` need not be allowed to read
 /// the Secrets of the namespace, and could have one sent to a server of their own.
-pub fn may_use(kind: IssuerKind, labels: Option<&BTreeMap<String, String>>) -> bool {
+pub fn may_use_secret(kind: IssuerKind, labels: Option<&BTreeMap<String, String>>) -> bool {
     let labeled = || labels.and_then(|labels| labels.get(CREDENTIALS_LABEL)).is_some_and(|value| value == "true");
     kind == IssuerKind::ClusterTokenIssuer || labeled()
 }
 
 /// Reads the Secret with an issuer's credentials.
-pub async fn credentials_secret(ctx: &Context, key: &IssuerKey, spec: &IssuerSpec) -> Result<Secret, NotReady> {
+pub async fn read_credentials_secret(
+    ctx: &Context,
+    key: &IssuerKey,
+    spec: &IssuerSpec,
+) -> Result<Secret, IssuerProblem> {
     let (namespace, name) = (namespace_of(ctx, key), credentials_name(spec).unwrap_or_default());
-    let found = call("read the issuer's Secret", secrets::get(&ctx.client, namespace, &name)).await.map_err(unasked)?;
+    let found = call("read the issuer's Secret", secrets::get(&ctx.client, namespace, &name))
+        .await
+        .map_err(problem_from_api)?;
     let secret = found.ok_or_else(|| {
         (
             Reason::CredentialsMissing,
             format!("the Secret {namespace}/{name} with the portal's credentials does not exist: create it"),
         )
     })?;
-    if may_use(key.kind, secret.metadata.labels.as_ref()) {
+    if may_use_secret(key.kind, secret.metadata.labels.as_ref()) {
         return Ok(secret);
     }
     let message = format!(
@@ -60,12 +66,12 @@ pub async fn credentials_secret(ctx: &Context, key: &IssuerKey, spec: &IssuerSpe
 }
 
 /// The credentials in that Secret.
-pub fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, NotReady> {
+pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, IssuerProblem> {
     let name = credentials_name(spec).unwrap_or_default();
     let data = secret.data.unwrap_or_default();
     let value = |key: &DataKey| {
         let bytes = data.get(key.as_str()).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
-        plain_text::line(bytes).map(str::to_owned).map_err(|problem| unusable(namespace, &name, key, problem))
+        plain_text::line(bytes).map(str::to_owned).map_err(|problem| invalid_value(namespace, &name, key, problem))
     };
     let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
     if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
@@ -79,8 +85,8 @@ pub fn credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result
 }
 
 /// That a value cannot be read is another fact than that it is missing.
-fn unusable(namespace: &str, name: &str, key: &DataKey, problem: NotPlain) -> NotReady {
-    if problem == NotPlain::Empty {
+fn invalid_value(namespace: &str, name: &str, key: &DataKey, problem: TextError) -> IssuerProblem {
+    if problem == TextError::Empty {
         let message = format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it");
         return (Reason::CredentialsMissing, message);
     }
@@ -88,12 +94,12 @@ fn unusable(namespace: &str, name: &str, key: &DataKey, problem: NotPlain) -> No
 }
 
 /// The certificates to trust, where any are given.
-pub async fn ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, NotReady> {
+pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, IssuerProblem> {
     let Some(tls) = tls.cloned() else { return Ok(None) };
     let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
     let (namespace, name, key) = (namespace_of(ctx, key), reference.name, reference.key);
-    let maps: Objects<ConfigMap> = Objects::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's ConfigMap", maps.get_opt(name.as_str())).await.map_err(unasked)?;
+    let maps: ObjectClient<ConfigMap> = ObjectClient::namespaced(ctx.client.clone(), namespace);
+    let found = call("read the issuer's ConfigMap", maps.get_opt(name.as_str())).await.map_err(problem_from_api)?;
     let found = found.unwrap_or_default();
     if let Some(text) = found.data.and_then(|mut data| data.remove(key.as_str())) {
         return Ok(Some(text));
@@ -113,6 +119,6 @@ pub async fn ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Opt
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn unasked(error: ClusterError) -> NotReady {
+fn problem_from_api(error: ApiError) -> IssuerProblem {
     (Reason::ClusterUnavailable, error.to_string())
 }

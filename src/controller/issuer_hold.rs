@@ -1,15 +1,15 @@
 //! What an issuer's objects need stays: the issuer, the Secret with its credentials and the config maps with its CAs
 //! carry our finalizer until the last token is revoked.
 
-use super::cluster::{ClusterError, call};
+use super::cluster::{ApiError, call};
 use super::context::Context;
-use super::finalizers::{self, is_held};
-use super::issuer_credentials::{ca_config_maps, credentials_name, may_use, namespace_of};
-use super::issuer_kind::IssuerObject;
-use super::issuer_share::{Share, share};
+use super::finalizers::{self, has_finalizer};
+use super::issuer_credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
+use super::issuer_kind::AnyIssuer;
+use super::issuer_share::{FinalizerRemoval, finalizer_removal};
 use super::issuers::IssuerKey;
 use crate::api::{IssuerKind, ObjectName, RegistryToken};
-use crate::kube_api::Objects;
+use crate::kube_api::ObjectClient;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
@@ -21,53 +21,53 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// The objects that name this issuer and are not yet gone.
-pub fn users(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
+pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     let here = |token: &Arc<RegistryToken>| {
-        let held = is_held(token.finalizers());
-        held || token.meta().deletion_timestamp.is_none()
+        let protected = has_finalizer(token.finalizers());
+        protected || token.meta().deletion_timestamp.is_none()
     };
-    ctx.naming(key).into_iter().filter(here).collect()
+    ctx.tokens_of(key).into_iter().filter(here).collect()
 }
 
 /// What an issuer needs beside itself, where it is, and under which names.
-struct Needs {
-    secrets: Objects<Secret>,
-    maps: Objects<ConfigMap>,
+struct Dependencies {
+    secrets: ObjectClient<Secret>,
+    config_maps: ObjectClient<ConfigMap>,
     /// What the spec names now.
-    present: Protected,
+    current: ProtectedNames,
     /// What may carry our finalizer for this issuer.
-    noted: Protected,
+    recorded: ProtectedNames,
 }
 
 /// Names of what carries our finalizer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Protected {
+pub struct ProtectedNames {
     /// Secrets with credentials.
     pub secrets: Vec<String>,
     /// Config maps with CAs.
-    pub maps: Vec<String>,
+    pub config_maps: Vec<String>,
 }
 
 /// What an issuer does not need any more, and has not let go either.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct StillProtected {
     /// It stays noted: what is forgotten would carry our finalizer for good.
-    pub names: Protected,
+    pub names: ProtectedNames,
     /// It can be let go in a moment.
-    pub soon: bool,
+    pub retry_soon: bool,
 }
 
-impl Kept {
+impl StillProtected {
     /// Whether what is shared like this stays; the issuers that are to go on first are woken.
-    fn stays(&mut self, share: Share, ctx: &Context) -> bool {
-        match share {
-            Share::Free => return false,
+    fn must_stay(&mut self, removal: FinalizerRemoval, ctx: &Context) -> bool {
+        match removal {
+            FinalizerRemoval::Allowed => return false,
             // Once the caches are filled, each issuer with something to let go is woken.
-            Share::Needed => {}
-            Share::After(others) => {
-                self.soon = true;
+            FinalizerRemoval::InUse => {}
+            FinalizerRemoval::After(others) => {
+                self.retry_soon = true;
                 for key in others {
-                    let _ = ctx.wake_issuer.send(key);
+                    let _ = ctx.requeue_issuer.send(key);
                 }
             }
         }
@@ -75,66 +75,70 @@ impl Kept {
     }
 }
 
-impl Needs {
-    fn of(object: &dyn IssuerObject, ctx: &Context) -> Self {
+impl Dependencies {
+    fn of(object: &dyn AnyIssuer, ctx: &Context) -> Self {
         let key = object.key();
         let namespace = namespace_of(ctx, &key);
-        let present = Protected {
+        let present = ProtectedNames {
             secrets: credentials_name(object.spec()).into_iter().collect(),
-            maps: ca_config_maps(object.spec()),
+            config_maps: ca_config_maps(object.spec()),
         };
         let status = object.status();
         // Others may write the status: what is no name is nothing of ours.
         let names = |all: &Vec<String>| all.iter().filter(|name| name.parse::<ObjectName>().is_ok()).cloned().collect();
-        let noted = Protected {
+        let noted = ProtectedNames {
             secrets: status.map(|status| names(&status.credentials_secrets)).unwrap_or_default(),
-            maps: status.map(|status| names(&status.ca_config_maps)).unwrap_or_default(),
+            config_maps: status.map(|status| names(&status.ca_config_maps)).unwrap_or_default(),
         };
-        let secrets = Objects::namespaced(ctx.client.clone(), namespace);
-        Self { secrets, maps: Objects::namespaced(ctx.client.clone(), namespace), present, noted }
+        let secrets = ObjectClient::namespaced(ctx.client.clone(), namespace);
+        Self {
+            secrets,
+            config_maps: ObjectClient::namespaced(ctx.client.clone(), namespace),
+            current: present,
+            recorded: noted,
+        }
     }
 
     /// What is noted, and what the spec names.
-    fn all(&self) -> Protected {
+    fn all(&self) -> ProtectedNames {
         let union = |noted: &[String], present: &[String]| {
             let new = present.iter().filter(|name| !noted.contains(name));
             noted.iter().chain(new).cloned().collect()
         };
-        Protected {
-            secrets: union(&self.noted.secrets, &self.present.secrets),
-            maps: union(&self.noted.maps, &self.present.maps),
+        ProtectedNames {
+            secrets: union(&self.recorded.secrets, &self.current.secrets),
+            config_maps: union(&self.recorded.config_maps, &self.current.config_maps),
         }
     }
 
     /// Takes our finalizer off these, unless another issuer needs them. Gives those that stay.
-    async fn let_go(
+    async fn remove_unless_shared(
         &self,
-        which: &Protected,
+        which: &ProtectedNames,
         key: &IssuerKey,
         ctx: &Context,
-        released: &HashSet<String>,
-    ) -> Result<Kept, ClusterError> {
-        let (others, mut kept) = (ctx.neighbors(key), Kept::default());
+        finalized: &HashSet<String>,
+    ) -> Result<StillProtected, ApiError> {
+        let (others, mut kept) = (ctx.issuers_sharing_namespace(key), StillProtected::default());
         let others = others.as_deref();
         for name in &which.secrets {
-            let notes = |other: &dyn IssuerObject| {
-                other.status().is_some_and(|status| status.credentials_secrets.contains(name))
-            };
-            let names = |other: &dyn IssuerObject| credentials_name(other.spec()).as_ref() == Some(name);
-            if kept.stays(share(key, others, released, notes, names), ctx) {
+            let notes =
+                |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.credentials_secrets.contains(name));
+            let names = |other: &dyn AnyIssuer| credentials_name(other.spec()).as_ref() == Some(name);
+            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
                 kept.names.secrets.push(name.clone());
             } else {
-                mark_secret(&self.secrets, name, None).await?;
+                set_secret_finalizer(&self.secrets, name, None).await?;
             }
         }
-        for name in &which.maps {
+        for name in &which.config_maps {
             let notes =
-                |other: &dyn IssuerObject| other.status().is_some_and(|status| status.ca_config_maps.contains(name));
-            let names = |other: &dyn IssuerObject| ca_config_maps(other.spec()).contains(name);
-            if kept.stays(share(key, others, released, notes, names), ctx) {
-                kept.names.maps.push(name.clone());
+                |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.ca_config_maps.contains(name));
+            let names = |other: &dyn AnyIssuer| ca_config_maps(other.spec()).contains(name);
+            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
+                kept.names.config_maps.push(name.clone());
             } else {
-                mark(&self.maps, name, false, |_| true).await?;
+                set_finalizer(&self.config_maps, name, false, |_| true).await?;
             }
         }
         Ok(kept)
@@ -145,35 +149,35 @@ impl Needs {
 /// needed to revoke what was requested with them. Gives the issuer as it is then.
 ///
 /// The names are noted first, so that none is forgotten that bears our finalizer.
-pub async fn hold<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<I, ClusterError>
+pub async fn add_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<I, ApiError>
 where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let (name, params) = (object.name_any(), PatchParams::default());
     let mut object = object.clone();
-    let needs = Needs::of(&object, ctx);
-    let all = needs.all();
-    if all != needs.noted {
+    let dependencies = Dependencies::of(&object, ctx);
+    let all = dependencies.all();
+    if all != dependencies.recorded {
         let body = json!({
-            "metadata": {"uid": IssuerObject::uid(&object), "resourceVersion": object.version()},
-            "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.maps},
+            "metadata": {"uid": AnyIssuer::uid(&object), "resourceVersion": object.version()},
+            "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.config_maps},
         });
         object = call("note what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
     }
-    for secret in &needs.present.secrets {
-        mark_secret(&needs.secrets, secret, Some(object.key().kind)).await?;
+    for secret in &dependencies.current.secrets {
+        set_secret_finalizer(&dependencies.secrets, secret, Some(object.key().kind)).await?;
     }
-    for map in &needs.present.maps {
-        mark(&needs.maps, map, true, |_| true).await?;
+    for map in &dependencies.current.config_maps {
+        set_finalizer(&dependencies.config_maps, map, true, |_| true).await?;
     }
-    if let Some(body) = finalizers::patch(IssuerObject::finalizers(&object), object.version().as_deref(), true) {
+    if let Some(body) = finalizers::finalizer_patch(AnyIssuer::finalizers(&object), object.version().as_deref(), true) {
         object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
     }
     Ok(object)
 }
 
 /// Whether it notes what its spec does not name any more.
-pub fn has_former(object: &dyn IssuerObject) -> bool {
+pub fn has_previous(object: &dyn AnyIssuer) -> bool {
     let (secret, maps) = (credentials_name(object.spec()), ca_config_maps(object.spec()));
     object.status().is_some_and(|status| {
         status.credentials_secrets.iter().any(|name| Some(name) != secret.as_ref())
@@ -182,61 +186,65 @@ pub fn has_former(object: &dyn IssuerObject) -> bool {
 }
 
 /// What the spec names works: former Secrets and config maps may go. Gives those that stay.
-pub async fn let_former_go<I: IssuerObject>(object: &I, ctx: &Context) -> Result<Kept, ClusterError> {
-    let needs = Needs::of(object, ctx);
-    let former = |noted: &[String], present: &[String]| {
+pub async fn remove_from_previous<I: AnyIssuer>(object: &I, ctx: &Context) -> Result<StillProtected, ApiError> {
+    let dependencies = Dependencies::of(object, ctx);
+    let previous = |noted: &[String], present: &[String]| {
         noted.iter().filter(|name| !present.contains(name)).cloned().collect::<Vec<_>>()
     };
-    let former = Protected {
-        secrets: former(&needs.noted.secrets, &needs.present.secrets),
-        maps: former(&needs.noted.maps, &needs.present.maps),
+    let previous_names = ProtectedNames {
+        secrets: previous(&dependencies.recorded.secrets, &dependencies.current.secrets),
+        config_maps: previous(&dependencies.recorded.config_maps, &dependencies.current.config_maps),
     };
-    if former.secrets.is_empty() && former.maps.is_empty() {
-        return Ok(Kept::default());
+    if previous_names.secrets.is_empty() && previous_names.config_maps.is_empty() {
+        return Ok(StillProtected::default());
     }
-    let released = ctx.released.lock().await;
-    needs.let_go(&former, &object.key(), ctx, &released).await
+    let released = ctx.finalized_issuers.lock().await;
+    dependencies.remove_unless_shared(&previous_names, &object.key(), ctx, &released).await
 }
 
 /// The last object has gone: credentials, CAs and issuer may go. One issuer at a time: two that need the same Secret
 /// would else leave it to each other.
-pub async fn release<I>(object: &I, ctx: &Context, api: &Objects<I>) -> Result<(), ClusterError>
+pub async fn remove_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<(), ApiError>
 where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let mut released = ctx.released.lock().await;
-    released.retain(|uid| ctx.shows_issuer(uid));
-    let needs = Needs::of(object, ctx);
+    let mut released = ctx.finalized_issuers.lock().await;
+    released.retain(|uid| ctx.cache_has_issuer(uid));
+    let dependencies = Dependencies::of(object, ctx);
     // What stays is let go by another issuer, which notes it.
-    needs.let_go(&needs.all(), &object.key(), ctx, &released).await?;
-    if let Some(body) = finalizers::patch(IssuerObject::finalizers(object), object.version().as_deref(), false) {
+    dependencies.remove_unless_shared(&dependencies.all(), &object.key(), ctx, &released).await?;
+    if let Some(body) = finalizers::finalizer_patch(AnyIssuer::finalizers(object), object.version().as_deref(), false) {
         call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
             .await?;
     }
-    released.insert(IssuerObject::uid(object));
+    released.insert(AnyIssuer::uid(object));
     Ok(())
 }
 
 /// Puts our finalizer on a Secret for an issuer of this kind, or takes it off. One that is not opted in stays untouched.
-pub async fn mark_secret(secrets: &Objects<Secret>, name: &str, by: Option<IssuerKind>) -> Result<(), ClusterError> {
-    let Some(kind) = by else { return mark(secrets, name, false, |_| true).await };
-    mark(secrets, name, true, |secret| may_use(kind, secret.meta().labels.as_ref())).await
+pub async fn set_secret_finalizer(
+    secrets: &ObjectClient<Secret>,
+    name: &str,
+    by: Option<IssuerKind>,
+) -> Result<(), ApiError> {
+    let Some(kind) = by else { return set_finalizer(secrets, name, false, |_| true).await };
+    set_finalizer(secrets, name, true, |secret| may_use_secret(kind, secret.meta().labels.as_ref())).await
 }
 
-async fn mark<K>(
-    objects: &Objects<K>,
+async fn set_finalizer<K>(
+    objects: &ObjectClient<K>,
     name: &str,
     wanted: bool,
-    may_hold: impl Fn(&PartialObjectMeta<K>) -> bool,
-) -> Result<(), ClusterError>
+    may_protect: impl Fn(&PartialObjectMeta<K>) -> bool,
+) -> Result<(), ApiError>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let found = call("read what the issuer needs", objects.get_metadata_opt(name)).await?;
     // One that is being deleted takes no new finalizer.
-    let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_hold(one)));
+    let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_protect(one)));
     if let Some(one) = found
-        && let Some(body) = finalizers::patch(one.finalizers(), one.resource_version().as_deref(), wanted)
+        && let Some(body) = finalizers::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
     {
         let what = if wanted { "protect what the issuer needs" } else { "release what the issuer needed" };
         call(what, objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;

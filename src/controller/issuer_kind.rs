@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 
 /// An issuer, whichever kind it is.
-pub trait IssuerObject: Send + Sync {
+pub trait AnyIssuer: Send + Sync {
     /// Which one it is.
     fn key(&self) -> IssuerKey;
     /// Its spec.
@@ -32,9 +32,9 @@ pub trait IssuerObject: Send + Sync {
     fn reference(&self) -> ObjectReference;
 }
 
-macro_rules! issuer_object {
+macro_rules! impl_any_issuer {
     ($kind:ident, $spec:ident => $allowed:expr) => {
-        impl IssuerObject for $kind {
+        impl AnyIssuer for $kind {
             fn key(&self) -> IssuerKey {
                 IssuerKey {
                     kind: IssuerKind::$kind,
@@ -77,5 +77,5 @@ macro_rules! issuer_object {
     };
 }
 
-issuer_object!(ClusterTokenIssuer, spec => Some(&spec.allowed_namespaces));
-issuer_object!(TokenIssuer, _spec => None);
+impl_any_issuer!(ClusterTokenIssuer, spec => Some(&spec.allowed_namespaces));
+impl_any_issuer!(TokenIssuer, _spec => None);

@@ -1,6 +1,6 @@
 //! What the operator's admin allows issuers, by flags.
 
-use super::issuer::NotReady;
+use super::issuer::IssuerProblem;
 use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
 use crate::portal::EgressPolicy;
 
@@ -34,13 +34,13 @@ impl IssuerPolicy {
     #[must_use]
     pub fn limits(&self, kind: IssuerKind, spec: &Limits) -> Limits {
         match (kind, &self.namespaced_ceiling) {
-            (IssuerKind::TokenIssuer, Some(ceiling)) => spec.at_most(ceiling),
+            (IssuerKind::TokenIssuer, Some(ceiling)) => spec.clamped_to(ceiling),
             _ => spec.clone(),
         }
     }
 
     /// Judges an issuer before anything of it is read or sent.
-    pub(super) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), NotReady> {
+    pub(super) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), IssuerProblem> {
         if kind == IssuerKind::ClusterTokenIssuer {
             return Ok(());
         }

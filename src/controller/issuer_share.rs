@@ -1,6 +1,6 @@
 //! What several issuers protect, such as one Secret with credentials: the last of them takes the finalizer off.
 
-use super::issuer_kind::IssuerObject;
+use super::issuer_kind::AnyIssuer;
 use super::issuers::IssuerKey;
 use crate::api::{ConditionType, IssuerKind};
 use std::collections::HashSet;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 /// Whether an issuer may take our finalizer off something.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Share {
+pub enum FinalizerRemoval {
     /// It may: no other issuer protects it.
-    Free,
+    Allowed,
     /// Not before these issuers have gone on without it.
     After(Vec<IssuerKey>),
     /// Another issuer needs it, or it is not known whether one does.
-    Needed,
+    InUse,
 }
 
 /// What the other issuers make of something that this one does not need any more. Those that this process has released
@@ -22,29 +22,29 @@ pub enum Share {
 ///
 /// Of two that need it no more, and that both note it, the one with the smaller key goes first: would each wait for the
 /// other, or leave it to the other, the finalizer would stay for good.
-pub fn share(
+pub fn finalizer_removal(
     key: &IssuerKey,
-    others: Option<&[Arc<dyn IssuerObject>]>,
-    released: &HashSet<String>,
-    notes: impl Fn(&dyn IssuerObject) -> bool,
-    names: impl Fn(&dyn IssuerObject) -> bool,
-) -> Share {
-    let Some(others) = others else { return Share::Needed };
+    others: Option<&[Arc<dyn AnyIssuer>]>,
+    finalized: &HashSet<String>,
+    records_name: impl Fn(&dyn AnyIssuer) -> bool,
+    uses_name: impl Fn(&dyn AnyIssuer) -> bool,
+) -> FinalizerRemoval {
+    let Some(others) = others else { return FinalizerRemoval::InUse };
     let mut before = vec![];
     // It notes the name before it puts its finalizer on what has it.
-    for other in others.iter().filter(|other| !released.contains(&other.uid()) && notes(&***other)) {
-        if names(&**other) || !works(&**other) {
-            return Share::Needed;
+    for other in others.iter().filter(|other| !finalized.contains(&other.uid()) && records_name(&***other)) {
+        if uses_name(&**other) || !is_ready(&**other) {
+            return FinalizerRemoval::InUse;
         }
-        if rank(&other.key()) < rank(key) {
+        if removal_order(&other.key()) < removal_order(key) {
             before.push(other.key());
         }
     }
-    if before.is_empty() { Share::Free } else { Share::After(before) }
+    if before.is_empty() { FinalizerRemoval::Allowed } else { FinalizerRemoval::After(before) }
 }
 
 /// Whether it works as its spec has it now: then what it noted before is not needed.
-fn works(issuer: &dyn IssuerObject) -> bool {
+fn is_ready(issuer: &dyn AnyIssuer) -> bool {
     let ready = ConditionType::Ready.to_string();
     !issuer.deleting()
         && issuer.status().is_some_and(|status| {
@@ -53,7 +53,7 @@ fn works(issuer: &dyn IssuerObject) -> bool {
         })
 }
 
-fn rank(key: &IssuerKey) -> (bool, &str, &str) {
+fn removal_order(key: &IssuerKey) -> (bool, &str, &str) {
     (key.kind == IssuerKind::TokenIssuer, &key.namespace, &key.name)
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use crate::controller::issuer_credentials::credentials_name;
     use serde_json::json;
 
-    fn issuer(name: &str, secret: &str, noted: &[&str], ready: &str) -> Arc<dyn IssuerObject> {
+    fn issuer(name: &str, secret: &str, noted: &[&str], ready: &str) -> Arc<dyn AnyIssuer> {
         let issuer: TokenIssuer = serde_json::from_value(json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
             "metadata": {"name": name, "namespace": "team", "uid": name, "generation": 2},
@@ -80,35 +80,43 @@ mod tests {
         Arc::new(issuer)
     }
 
-    fn of(own: &Arc<dyn IssuerObject>, other: &Arc<dyn IssuerObject>, released: &[&str]) -> Share {
+    fn of(own: &Arc<dyn AnyIssuer>, other: &Arc<dyn AnyIssuer>, released: &[&str]) -> FinalizerRemoval {
         let released = released.iter().map(|uid| (*uid).to_owned()).collect();
-        let notes = |one: &dyn IssuerObject| {
+        let notes = |one: &dyn AnyIssuer| {
             one.status().is_some_and(|status| status.credentials_secrets.iter().any(|name| name == "old"))
         };
-        let names = |one: &dyn IssuerObject| credentials_name(one.spec()).as_deref() == Some("old");
-        share(&own.key(), Some(std::slice::from_ref(other)), &released, notes, names)
+        let names = |one: &dyn AnyIssuer| credentials_name(one.spec()).as_deref() == Some("old");
+        finalizer_removal(&own.key(), Some(std::slice::from_ref(other)), &released, notes, names)
     }
 
     #[test]
-    fn of_two_issuers_that_move_away_together_one_lets_go_and_the_other_waits_for_that() {
+    fn of_two_issuers_that_drop_a_secret_together_one_removes_the_finalizer_and_the_other_waits() {
         let (a, b) = (issuer("a", "new", &["old", "new"], "True"), issuer("b", "new", &["old", "new"], "True"));
-        assert_eq!(of(&a, &b, &[]), Share::Free);
-        assert_eq!(of(&b, &a, &[]), Share::After(vec![a.key()]));
+        assert_eq!(of(&a, &b, &[]), FinalizerRemoval::Allowed);
+        assert_eq!(of(&b, &a, &[]), FinalizerRemoval::After(vec![a.key()]));
         let moved = issuer("a", "new", &["new"], "True");
-        assert_eq!(of(&b, &moved, &[]), Share::Free, "then it is the other's turn");
-        assert_eq!(of(&b, &a, &["a"]), Share::Free, "one that was released does not count");
+        assert_eq!(of(&b, &moved, &[]), FinalizerRemoval::Allowed, "then it is the other's turn");
+        assert_eq!(of(&b, &a, &["a"]), FinalizerRemoval::Allowed, "one that was released does not count");
     }
 
     #[test]
-    fn what_another_issuer_needs_is_kept_for_it() {
+    fn what_another_issuer_needs_keeps_its_finalizer() {
         let a = issuer("a", "new", &["old", "new"], "True");
-        assert_eq!(of(&a, &issuer("b", "old", &["old"], "True"), &[]), Share::Needed);
+        assert_eq!(of(&a, &issuer("b", "old", &["old"], "True"), &[]), FinalizerRemoval::InUse);
         assert_eq!(
             of(&a, &issuer("b", "new", &["old", "new"], "False"), &[]),
-            Share::Needed,
+            FinalizerRemoval::InUse,
             "the new one does not work"
         );
-        assert_eq!(of(&a, &issuer("b", "old", &[], "True"), &[]), Share::Free, "it has never protected it");
-        assert_eq!(share(&a.key(), None, &HashSet::new(), |_| true, |_| false), Share::Needed, "nobody knows");
+        assert_eq!(
+            of(&a, &issuer("b", "old", &[], "True"), &[]),
+            FinalizerRemoval::Allowed,
+            "it has never protected it"
+        );
+        assert_eq!(
+            finalizer_removal(&a.key(), None, &HashSet::new(), |_| true, |_| false),
+            FinalizerRemoval::InUse,
+            "nobody knows"
+        );
     }
 }

@@ -1,17 +1,17 @@
 //! The one writer of an issuer's status.
 
-use super::cluster::{ClusterError, call};
+use super::cluster::{ApiError, call};
 use super::context::Context;
-use super::issuer::NotReady;
+use super::issuer::IssuerProblem;
 use super::issuer_credentials::ca_config_maps;
-use super::issuer_hold::Protected;
-use super::issuer_kind::IssuerObject;
-use super::issuers::{Audited, Handle};
+use super::issuer_hold::ProtectedNames;
+use super::issuer_kind::AnyIssuer;
+use super::issuers::{AuditResult, ConnectedIssuer};
 use crate::api::{ConditionType, IssuerStatus, Limits, PortalLocation, Reason, RegistryToken};
-use crate::domain::audit::Left;
-use crate::domain::conditions::{self, Said, Truth};
-use crate::domain::fault::Fault;
-use crate::kube_api::Objects;
+use crate::domain::audit::FailedRevocations;
+use crate::domain::conditions::{self, ConditionStatus, ConditionUpdate};
+use crate::domain::fault::Problem;
+use crate::kube_api::ObjectClient;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -21,23 +21,28 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// What a pass found out.
-pub struct Told<'a> {
+pub struct Findings<'a> {
     /// Whether the portal can be worked with, or what else to say of an issuer that is not ready.
-    pub found: &'a Result<Arc<Handle>, NotReady>,
+    pub connection: &'a Result<Arc<ConnectedIssuer>, IssuerProblem>,
     /// Why the audit failed that was due.
-    pub audit: Option<&'a Fault>,
+    pub audit: Option<&'a Problem>,
     /// The objects that name the issuer.
-    pub users: &'a [Arc<RegistryToken>],
+    pub dependents: &'a [Arc<RegistryToken>],
     /// What it does not need any more, and has not let go.
-    pub kept: &'a Protected,
+    pub still_protected: &'a ProtectedNames,
 }
 
 /// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
-pub async fn write_status<I>(object: &I, ctx: &Context, api: &Objects<I>, told: Told<'_>) -> Result<(), ClusterError>
+pub async fn write_status<I>(
+    object: &I,
+    ctx: &Context,
+    api: &ObjectClient<I>,
+    findings: Findings<'_>,
+) -> Result<(), ApiError>
 where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let mut status = next_status(ctx, object, &told);
+    let mut status = next_status(ctx, object, &findings);
     // That the list was read once more is no news.
     let former = object.status().and_then(|status| status.last_audit_time.clone());
     let fresh = std::mem::replace(&mut status.last_audit_time, former);
@@ -51,8 +56,8 @@ where
     };
     let (former, current) = (ready(object.status()), ready(Some(&status)));
     let body = json!({
-        "metadata": {"uid": IssuerObject::uid(object), "resourceVersion": object.version()},
-        "status": patch(&json!(object.status()), json!(status)),
+        "metadata": {"uid": AnyIssuer::uid(object), "resourceVersion": object.version()},
+        "status": merge_patch(&json!(object.status()), json!(status)),
     });
     call(
         "write the issuer's status",
@@ -69,118 +74,138 @@ where
             detail = now.message,
             "issuer"
         );
-        ctx.events.tell(&object.reference(), now.status == "True", &now.reason, &now.message).await;
+        ctx.events.emit(&object.reference(), now.status == "True", &now.reason, &now.message).await;
     }
     Ok(())
 }
 
 /// The merge patch that makes the one of the other: what is gone is named too, else it would stay.
-fn patch(former: &Value, mut wanted: Value) -> Value {
+fn merge_patch(former: &Value, mut wanted: Value) -> Value {
     if let (Some(former), Some(wanted)) = (former.as_object(), wanted.as_object_mut()) {
         for (key, former) in former {
             let next = wanted.entry(key.clone()).or_insert(Value::Null);
-            *next = patch(former, next.take());
+            *next = merge_patch(former, next.take());
         }
     }
     wanted
 }
 
-fn next_status(ctx: &Context, object: &dyn IssuerObject, told: &Told<'_>) -> IssuerStatus {
+fn next_status(ctx: &Context, object: &dyn AnyIssuer, findings: &Findings<'_>) -> IssuerStatus {
     let mut status = object.status().cloned().unwrap_or_default();
     status.observed_generation = Some(object.generation());
-    let (value, reason, message) = match told.found {
+    let (value, reason, message) = match findings.connection {
         Ok(handle) => {
-            fill(&mut status, ctx, object, (handle, told.kept));
-            if let Some(failure) = handle.portal.ailment() {
+            set_details(&mut status, ctx, object, (handle, findings.still_protected));
+            if let Some(failure) = handle.portal.open_reason() {
                 // It can be worked with, as for revocations and audits, and not asked for a token.
-                (Truth::False, failure.reason, failure.message)
+                (ConditionStatus::False, failure.reason, failure.message)
             } else {
-                let (reason, message) = word(ctx, object, handle, told);
-                (Truth::True, reason, message)
+                let (reason, message) = ready_condition(ctx, object, handle, findings);
+                (ConditionStatus::True, reason, message)
             }
         }
-        Err((reason, message)) => (Truth::False, *reason, message.clone()),
+        Err((reason, message)) => (ConditionStatus::False, *reason, message.clone()),
     };
-    let said = Said { kind: ConditionType::Ready, value, reason, message: &message };
+    let said = ConditionUpdate { kind: ConditionType::Ready, value, reason, message: &message };
     conditions::set(&mut status.conditions, object.generation(), ctx.clock.now(), said);
     status
 }
 
-fn fill(status: &mut IssuerStatus, ctx: &Context, object: &dyn IssuerObject, (handle, kept): (&Handle, &Protected)) {
-    let portal = &handle.facts.portal;
+fn set_details(
+    status: &mut IssuerStatus,
+    ctx: &Context,
+    object: &dyn AnyIssuer,
+    (handle, kept): (&ConnectedIssuer, &ProtectedNames),
+) {
+    let portal = &handle.info.portal;
     // Where tokens live at another address, the issuer does not get here.
     status.portal = Some(PortalLocation { kind: portal.kind, url: portal.url.clone(), scope: portal.scope.clone() });
     status.resolved = Some(handle.resolved.names.clone());
-    let present =
-        Protected { secrets: handle.credentials.iter().cloned().collect(), maps: ca_config_maps(object.spec()) };
-    forget_former(status, &present, kept);
-    if let Some(audited) = ctx.issuers.audited(&object.key()).filter(|last| last.fits(&handle.facts)) {
-        if !audited.first || status.tokens.is_none() {
-            status.tokens = audited.evidence.tokens().and_then(|count| i64::try_from(count).ok());
+    let present = ProtectedNames {
+        secrets: handle.credentials_secret.iter().cloned().collect(),
+        config_maps: ca_config_maps(object.spec()),
+    };
+    remove_previous_names(status, &present, kept);
+    if let Some(audited) = ctx.issuers.audit_result(&object.key()).filter(|last| last.same_source(&handle.info)) {
+        if !audited.is_first || status.tokens.is_none() {
+            status.tokens = audited.evidence.token_count().and_then(|count| i64::try_from(count).ok());
         }
-        status.last_audit_time = Some(Time(audited.evidence.begun()));
+        status.last_audit_time = Some(Time(audited.evidence.started_at()));
     }
 }
 
 /// Former ones were let go, now that this one works; a name is not forgotten before.
-fn forget_former(status: &mut IssuerStatus, present: &Protected, kept: &Protected) {
+fn remove_previous_names(status: &mut IssuerStatus, present: &ProtectedNames, kept: &ProtectedNames) {
     let stays = |name: &String, present: &[String], kept: &[String]| present.contains(name) || kept.contains(name);
     status.credentials_secrets.retain(|name| stays(name, &present.secrets, &kept.secrets));
-    status.ca_config_maps.retain(|name| stays(name, &present.maps, &kept.maps));
+    status.ca_config_maps.retain(|name| stays(name, &present.config_maps, &kept.config_maps));
 }
 
 /// What there is to say of a portal that answers: the most important of it as the reason.
-fn word(ctx: &Context, object: &dyn IssuerObject, handle: &Handle, told: &Told<'_>) -> NotReady {
-    let audited = ctx.issuers.audited(&object.key());
-    if let Some(why) = &handle.resolved.list_hidden {
-        return (Reason::ListHidden, list_hidden(why, handle, audited.as_deref()));
+fn ready_condition(
+    ctx: &Context,
+    object: &dyn AnyIssuer,
+    handle: &ConnectedIssuer,
+    findings: &Findings<'_>,
+) -> IssuerProblem {
+    let audited = ctx.issuers.audit_result(&object.key());
+    if let Some(why) = &handle.resolved.list_denied {
+        return (Reason::ListHidden, list_denied_message(why, handle, audited.as_deref()));
     }
-    if let Some(message) = unaudited(told.audit, audited.as_ref().and_then(|last| last.left.as_ref())) {
+    if let Some(message) =
+        audit_problem(findings.audit, audited.as_ref().and_then(|last| last.failed_revocations.as_ref()))
+    {
         return (Reason::AuditFailed, message);
     }
-    if let Some(gone) = audited.map(|audited| audited.vanished.clone()).filter(|one| !one.believed) {
-        let whose = gone.only_in.as_ref().map(|only| format!(" of the namespace {only}")).unwrap_or_default();
+    if let Some(gone) = audited.map(|audited| audited.missing_tokens.clone()).filter(|one| !one.plausible) {
+        let whose = gone
+            .only_implausible_namespace
+            .as_ref()
+            .map(|only| format!(" of the namespace {only}"))
+            .unwrap_or_default();
         let message = format!(
             "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about those{whose}. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
-            gone.missing, gone.of
+            gone.missing, gone.expected
         );
         return (Reason::ListShrunken, message);
     }
-    if let Some(secret) = handle.credentials.as_ref().filter(|_| handle.credentials_go) {
+    if let Some(secret) = handle.credentials_secret.as_ref().filter(|_| handle.credentials_deleting) {
         let message = format!(
             "the Secret {secret} with the portal's credentials is being deleted, and stays as long as this issuer names it, for tokens are revoked with it: create another Secret and name it in spec.thinkwise.auth, or delete this issuer"
         );
         return (Reason::CredentialsDeleting, message);
     }
-    if let Some(message) = overworked(&handle.limits, told.users) {
+    if let Some(message) = rotation_exceeds_rate(&handle.limits, findings.dependents) {
         return (Reason::RotationTooFrequent, message);
     }
-    let mut notes = handle.resolved.notes.clone();
-    notes.extend(lowered(&object.spec().limits, &handle.limits));
+    let mut notes = handle.resolved.warnings.clone();
+    notes.extend(lowered_limits(&object.spec().limits, &handle.limits));
     let notes = notes.join("; ");
     let message = "the portal lists its tokens as configured";
     (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
 }
 
 /// What the operator's own bounds leave of the limits of a spec, where that is less.
-fn lowered(asked: &Limits, given: &Limits) -> Option<String> {
-    (asked != given).then(|| {
+fn lowered_limits(requested: &Limits, effective: &Limits) -> Option<String> {
+    (requested != effective).then(|| {
         format!(
             "spec.limits is above the operator's ceiling for a TokenIssuer, so this is used: {} requests a second, concurrency {}, requestTimeout {}",
-            given.requests_per_second, given.concurrency, given.request_timeout
+            effective.requests_per_second, effective.concurrency, effective.request_timeout
         )
     })
 }
 
 /// What follows where the portal lists nothing to our user.
-fn list_hidden(why: &str, handle: &Handle, audited: Option<&Audited>) -> String {
-    let refused = audited.filter(|last| last.fits(&handle.facts) && !last.vanished.believed).map(|last| &last.vanished);
+fn list_denied_message(why: &str, handle: &ConnectedIssuer, audited: Option<&AuditResult>) -> String {
+    let refused = audited
+        .filter(|last| last.same_source(&handle.info) && !last.missing_tokens.plausible)
+        .map(|last| &last.missing_tokens);
     let revoked = match refused {
         Some(gone) => format!(
             "The registry refuses {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Look at the registry; if they were revoked on purpose, raise audit.maxVanishedPercent",
-            gone.missing, gone.of
+            gone.missing, gone.expected
         ),
-        None if handle.facts.asks_registry() => {
+        None if handle.info.checks_login() => {
             "Whether a colleague revoked one is asked of the registry instead, at audit.interval".to_owned()
         }
         None => "One that a colleague revokes is not found out either, for loginCheck is Disabled".to_owned(),
@@ -191,7 +216,7 @@ fn list_hidden(why: &str, handle: &Handle, audited: Option<&Audited>) -> String 
 }
 
 /// What an audit could not do.
-fn unaudited(failed: Option<&Fault>, left: Option<&Left>) -> Option<String> {
+fn audit_problem(failed: Option<&Problem>, left: Option<&FailedRevocations>) -> Option<String> {
     if let Some(fault) = failed {
         return Some(format!(
             "the portal answers, and its list could not be audited: {}. Until that succeeds, a token whose answer got lost, or that a colleague revokes, is not found out; tried again",
@@ -207,18 +232,18 @@ fn unaudited(failed: Option<&Fault>, left: Option<&Left>) -> Option<String> {
 }
 
 /// Requests that one rotation takes: for the new token, its description, the look-up and the end of the old one.
-const REQUESTS: f64 = 4.0;
+const REQUESTS_PER_ROTATION: f64 = 4.0;
 
 /// Whether the rotations of all its objects leave less than half of the issuer's rate to others.
-fn overworked(limits: &Limits, users: &[Arc<RegistryToken>]) -> Option<String> {
+fn rotation_exceeds_rate(limits: &Limits, dependents: &[Arc<RegistryToken>]) -> Option<String> {
     let intervals =
-        users.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
-    let needed: f64 = intervals.map(|seconds| REQUESTS / seconds.max(1.0)).sum();
+        dependents.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
+    let needed: f64 = intervals.map(|seconds| REQUESTS_PER_ROTATION / seconds.max(1.0)).sum();
     let rate = f64::from(limits.requests_per_second);
     (needed > rate / 2.0).then(|| {
         format!(
             "the rotations of {} objects need {needed:.1} requests a second, and limits.requestsPerSecond is {rate}: raise it, or rotate less often",
-            users.len()
+            dependents.len()
         )
     })
 }
@@ -228,15 +253,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_let_go_stays_noted() {
+    fn what_still_has_the_finalizer_stays_recorded() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut status = IssuerStatus {
             credentials_secrets: names(&["gone", "kept", "new", "?"]),
             ca_config_maps: names(&["gone", "kept", "new"]),
             ..IssuerStatus::default()
         };
-        let of = |name: &str| Protected { secrets: names(&[name]), maps: names(&[name]) };
-        forget_former(&mut status, &of("new"), &of("kept"));
+        let of = |name: &str| ProtectedNames { secrets: names(&[name]), config_maps: names(&[name]) };
+        remove_previous_names(&mut status, &of("new"), &of("kept"));
         assert_eq!(
             (status.credentials_secrets, status.ca_config_maps),
             (names(&["kept", "new"]), names(&["kept", "new"]))
@@ -244,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_named_in_the_patch_and_what_is_there_stays() {
+    fn removed_fields_are_null_in_the_patch_and_others_stay() {
         let former = json!({"resolved": {"table": "t", "request": "r"}, "tokens": 3, "conditions": [{"a": 1, "b": 2}]});
         let wanted = json!({"resolved": {"request": "r"}, "conditions": [{"a": 1}], "observedGeneration": 1});
         let body = json!({
             "resolved": {"table": null, "request": "r"}, "tokens": null, "conditions": [{"a": 1}], "observedGeneration": 1,
         });
-        assert_eq!(patch(&former, wanted.clone()), body);
-        assert_eq!(patch(&json!(null), wanted.clone()), wanted, "there was none");
-        assert_eq!(patch(&json!({"resolved": {"table": "t"}}), json!({})), json!({"resolved": null}));
+        assert_eq!(merge_patch(&former, wanted.clone()), body);
+        assert_eq!(merge_patch(&json!(null), wanted.clone()), wanted, "there was none");
+        assert_eq!(merge_patch(&json!({"resolved": {"table": "t"}}), json!({})), json!({"resolved": null}));
     }
 }

@@ -4,17 +4,17 @@
 /// The fields of an object, in order, as key and value; the values are not parsed. None where this is not
 /// an object. Keys are as they are written, so one with an escape matches no name.
 pub fn fields(json: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
-    let mut at = expect(json, skip_blanks(json, 0), b'{')?;
+    let mut at = expect(json, skip_whitespace(json, 0), b'{')?;
     let mut found = vec![];
     loop {
-        at = skip_blanks(json, at);
+        at = skip_whitespace(json, at);
         match json.get(at)? {
             b'}' => return Some(found),
             b',' if !found.is_empty() => at += 1,
             b'"' => {
                 let end = end_of_string(json, at)?;
                 let key = json.get(at + 1..end - 1)?;
-                let value = skip_blanks(json, expect(json, skip_blanks(json, end), b':')?);
+                let value = skip_whitespace(json, expect(json, skip_whitespace(json, end), b':')?);
                 at = end_of_value(json, value)?;
                 found.push((key, json.get(value..at)?));
             }
@@ -31,10 +31,10 @@ pub fn field<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
 
 /// The items of an array, not parsed. None where this is not an array.
 pub fn items(json: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut at = expect(json, skip_blanks(json, 0), b'[')?;
+    let mut at = expect(json, skip_whitespace(json, 0), b'[')?;
     let mut found = vec![];
     loop {
-        at = skip_blanks(json, at);
+        at = skip_whitespace(json, at);
         match json.get(at)? {
             b']' => return Some(found),
             b',' if !found.is_empty() => at += 1,
@@ -56,7 +56,7 @@ fn expect(json: &[u8], at: usize, wanted: u8) -> Option<usize> {
     (*json.get(at)? == wanted).then_some(at + 1)
 }
 
-fn skip_blanks(json: &[u8], mut at: usize) -> usize {
+fn skip_whitespace(json: &[u8], mut at: usize) -> usize {
     while json.get(at).is_some_and(u8::is_ascii_whitespace) {
         at += 1;
     }
@@ -92,7 +92,7 @@ fn end_of_value(json: &[u8], mut at: usize) -> Option<usize> {
             b',' | b':' if depth > 0 => at += 1,
             byte if byte.is_ascii_whitespace() && depth > 0 => at += 1,
             _ => {
-                let end = end_of_word(json, at);
+                let end = end_of_literal(json, at);
                 if end == at {
                     return None;
                 }
@@ -106,7 +106,7 @@ fn end_of_value(json: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Where a number, `true`, `false` or `null` has ended.
-fn end_of_word(json: &[u8], mut at: usize) -> usize {
+fn end_of_literal(json: &[u8], mut at: usize) -> usize {
     while json.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
         at += 1;
     }

@@ -1,8 +1,8 @@
 //! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
 //! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
 
-use super::decode::{self, Decoded, invalid};
-use super::unreadable::Seen;
+use super::decode::{self, Decoded, invalid_object};
+use super::unreadable::Presence;
 use super::world::secret_name;
 use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryToken};
 use futures::{Stream, StreamExt};
@@ -16,19 +16,19 @@ use kube::runtime::watcher::{self, Event};
 use std::borrow::Cow;
 
 /// Longest metadata that is kept, in bytes. Ours has a tenth; a longer one is read anew by each pass.
-const LONGEST: usize = 16 * 1024;
+const MAX_META_BYTES: usize = 16 * 1024;
 
 /// What is known of a pull secret: never its data.
 #[derive(Clone, Debug)]
-pub struct KeptSecret {
+pub struct CachedSecret {
     namespace: Box<str>,
     name: Box<str>,
     meta: Box<[u8]>,
 }
 
-impl KeptSecret {
+impl CachedSecret {
     /// Keeps what decisions read.
-    fn of(mut meta: ObjectMeta) -> Self {
+    fn from_meta(mut meta: ObjectMeta) -> Self {
         meta.managed_fields = None;
         // An audit asks for the age of marks that were left to a user alone.
         if !meta.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ORPHANED_ANNOTATION)) {
@@ -40,7 +40,7 @@ impl KeptSecret {
         if let Some(labels) = meta.labels.as_mut() {
             labels.retain(|key, _| key == OWNER_LABEL);
         }
-        let packed = serde_json::to_vec(&meta).ok().filter(|packed| packed.len() <= LONGEST).unwrap_or_default();
+        let packed = serde_json::to_vec(&meta).ok().filter(|packed| packed.len() <= MAX_META_BYTES).unwrap_or_default();
         let name = |name: Option<String>| name.unwrap_or_default().into_boxed_str();
         Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
     }
@@ -51,7 +51,7 @@ impl KeptSecret {
     }
 }
 
-impl Lookup for KeptSecret {
+impl Lookup for CachedSecret {
     type DynamicType = ();
 
     fn kind((): &()) -> Cow<'_, str> {
@@ -88,49 +88,51 @@ impl Lookup for KeptSecret {
 }
 
 /// A Secret's metadata as the API server sends it; of its data nothing is asked for.
-pub fn decode(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
+pub fn decode_meta(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
     let meta = decode::metadata::<Secret>(object);
-    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid(object, error.why))
+    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
 }
 
 /// A Secret whose metadata cannot be read leaves the cache, and is not known meanwhile.
-pub fn by_name(about: &ObjectReference, seen: Seen) -> Option<PartialObjectMeta<Secret>> {
+pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Secret>> {
     let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
-    (seen == Seen::Gone).then(|| meta.into_response_partial())
+    (observed == Presence::Deleted).then(|| meta.into_response_partial())
 }
 
 /// Keeps what is watched of Secrets; gives the objects whose Secret changed.
-pub fn keep(
+pub fn reflect_secrets(
     events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + Send + 'static,
-    mut writer: Writer<KeptSecret>,
+    mut writer: Writer<CachedSecret>,
     tokens: Store<RegistryToken>,
 ) -> impl Stream<Item = ObjectRef<RegistryToken>> + Send + 'static {
     let owners = events.filter_map(move |event| {
-        let touched = event.ok().map(|event| {
+        let owners_of_event = event.ok().map(|event| {
             let owners = match &event {
-                Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => owners_of(secret, &tokens),
+                Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => {
+                    tokens_owning(secret, &tokens)
+                }
                 Event::Init | Event::InitDone => vec![],
             };
-            writer.apply_watcher_event(&slim(event));
+            writer.apply_watcher_event(&to_cached(event));
             futures::stream::iter(owners)
         });
-        std::future::ready(touched)
+        std::future::ready(owners_of_event)
     });
     owners.flatten()
 }
 
-fn slim(event: Event<PartialObjectMeta<Secret>>) -> Event<KeptSecret> {
+fn to_cached(event: Event<PartialObjectMeta<Secret>>) -> Event<CachedSecret> {
     match event {
-        Event::Apply(secret) => Event::Apply(KeptSecret::of(secret.metadata)),
-        Event::Delete(secret) => Event::Delete(KeptSecret::of(secret.metadata)),
+        Event::Apply(secret) => Event::Apply(CachedSecret::from_meta(secret.metadata)),
+        Event::Delete(secret) => Event::Delete(CachedSecret::from_meta(secret.metadata)),
         Event::Init => Event::Init,
-        Event::InitApply(secret) => Event::InitApply(KeptSecret::of(secret.metadata)),
+        Event::InitApply(secret) => Event::InitApply(CachedSecret::from_meta(secret.metadata)),
         Event::InitDone => Event::InitDone,
     }
 }
 
 /// The objects that a Secret belongs to: by its controller, or where that was removed by its name.
-fn owners_of(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
+fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
     let namespace = secret.metadata.namespace.clone().unwrap_or_default();
     let owner =
         secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
@@ -149,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_decisions_read_is_kept_and_nothing_else() {
+    fn only_metadata_that_decisions_read_is_cached() {
         let meta: ObjectMeta = serde_json::from_value(json!({
             "name": "pull", "namespace": "team", "uid": "u", "resourceVersion": "7",
             "labels": {(OWNER_LABEL): "o", "app": "web"},
@@ -159,10 +161,13 @@ mod tests {
         }))
         .expect("metadata");
         let mut large = meta.clone();
-        large.annotations.get_or_insert_default().insert("registry-token.dev/note".to_owned(), "x".repeat(LONGEST));
-        let unknown = KeptSecret::of(large);
+        large
+            .annotations
+            .get_or_insert_default()
+            .insert("registry-token.dev/note".to_owned(), "x".repeat(MAX_META_BYTES));
+        let unknown = CachedSecret::from_meta(large);
         assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "what is not kept is not known");
-        let kept = KeptSecret::of(meta);
+        let kept = CachedSecret::from_meta(meta);
         let reference = kept.to_object_ref(());
         assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));
         let back = serde_json::to_value(kept.meta().expect("kept")).expect("JSON");

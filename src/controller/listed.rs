@@ -2,40 +2,40 @@
 //! what status records. Nothing else of a spec is parsed, and each object on its own, so that one which this
 //! version cannot read neither stops the list nor hides its token.
 
-use super::cluster::{ClusterError, call, classify, read};
+use super::cluster::{ApiError, call, read_body, to_api_error};
 use super::context::Context;
 use super::decode;
 use super::issuers::IssuerKey;
 use super::json;
 use super::partial;
-use super::watch_events::page;
+use super::watch_events::parse_list;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
-use crate::kube_api::collection;
+use crate::kube_api::in_namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Client, Error};
 use serde::Deserialize;
 
 /// Objects in one answer of the API server.
-const PAGE: u32 = 500;
+const PAGE_SIZE: u32 = 500;
 
 /// What is parsed of a spec.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Gist {
+struct PartialSpec {
     issuer_ref: IssuerRef,
-    secret: Option<NamedSecret>,
+    secret: Option<PartialSecretSpec>,
 }
 
 /// What is parsed of `spec.secret`.
 #[derive(Clone, Debug, Deserialize)]
-struct NamedSecret {
+struct PartialSecretSpec {
     name: Option<String>,
 }
 
 /// An object that was listed.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct PartialToken {
     /// Its metadata.
     pub metadata: ObjectMeta,
     /// The issuer that it names.
@@ -46,17 +46,18 @@ pub struct Listed {
     pub status: Option<RegistryTokenStatus>,
 }
 
-impl Listed {
+impl PartialToken {
     fn parse(object: &[u8]) -> Option<Self> {
         let metadata = decode::metadata::<RegistryToken>(object);
         let metadata = metadata.inspect_err(|invalid| {
-            tracing::warn!(name = invalid.about.name, detail = invalid.why, "a listed object is skipped");
+            tracing::warn!(name = invalid.reference.name, detail = invalid.error, "a listed object is skipped");
         });
-        let gist: Gist = json::field(object, "spec").and_then(|spec| decode::parse(spec).ok()).unwrap_or_default();
+        let spec: PartialSpec =
+            json::field(object, "spec").and_then(|spec| decode::parse(spec).ok()).unwrap_or_default();
         let status = json::field(object, "status");
         let status = status.and_then(|status| decode::parse(status).ok().or_else(|| partial::token_status(object)));
-        let secret_name = gist.secret.and_then(|secret| secret.name);
-        Some(Self { metadata: metadata.ok()?, issuer_ref: gist.issuer_ref, secret_name, status })
+        let secret_name = spec.secret.and_then(|secret| secret.name);
+        Some(Self { metadata: metadata.ok()?, issuer_ref: spec.issuer_ref, secret_name, status })
     }
 
     fn namespace(&self) -> &str {
@@ -65,45 +66,45 @@ impl Listed {
 }
 
 /// What is taken of each object that names this issuer, past every cache.
-pub async fn list<T>(
+pub async fn list_tokens<T>(
     ctx: &Context,
     key: &IssuerKey,
-    take: impl Fn(Listed) -> Option<T>,
-) -> Result<Vec<T>, ClusterError> {
+    take: impl Fn(PartialToken) -> Option<T>,
+) -> Result<Vec<T>, ApiError> {
     let what = "list the RegistryTokens";
-    let request = collection::<RegistryToken>(&key.namespace).map_err(|error| classify(what, &error))?;
+    let request = in_namespace::<RegistryToken>(&key.namespace).map_err(|error| to_api_error(what, &error))?;
     let mut found = vec![];
     let each = |object: &[u8]| {
-        let listed = Listed::parse(object);
-        let names = |one: &Listed| IssuerKey::of(&one.issuer_ref, one.namespace()) == *key;
+        let listed = PartialToken::parse(object);
+        let names = |one: &PartialToken| IssuerKey::of(&one.issuer_ref, one.namespace()) == *key;
         found.extend(listed.filter(names).and_then(&take));
     };
     let page = |params: &ListParams| request.list(params);
-    match pages(&ctx.client, what, ListParams::default(), page, each).await {
+    match list_pages(&ctx.client, what, ListParams::default(), page, each).await {
         // The kind was deleted, which ends when the last object has gone; nor does the cache know one.
-        Err(ClusterError::NotFound(_)) if ctx.naming(key).is_empty() => Ok(vec![]),
+        Err(ApiError::NotFound(_)) if ctx.tokens_of(key).is_empty() => Ok(vec![]),
         Err(error) => Err(error),
         Ok(()) => Ok(found),
     }
 }
 
 /// Reads a list page by page, and gives each of it.
-pub async fn pages(
+pub async fn list_pages(
     client: &Client,
     what: &'static str,
     params: ListParams,
     request: impl Fn(&ListParams) -> Result<axum::http::Request<Vec<u8>>, kube::core::request::Error>,
     mut each: impl FnMut(&[u8]),
-) -> Result<(), ClusterError> {
-    let mut params = params.limit(PAGE);
+) -> Result<(), ApiError> {
+    let mut params = params.limit(PAGE_SIZE);
     loop {
-        let list = async { read(client, request(&params).map_err(Error::BuildRequest)?).await };
+        let list = async { read_body(client, request(&params).map_err(Error::BuildRequest)?).await };
         let list = call(what, list).await?;
-        let Some(page) = page(&list) else {
-            return Err(ClusterError::Unavailable(what, "the answer is no list".to_owned()));
+        let Some(page) = parse_list(&list) else {
+            return Err(ApiError::Unavailable(what, "the answer is no list".to_owned()));
         };
         page.items.into_iter().for_each(&mut each);
-        match page.next {
+        match page.continue_token {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(()),
         }
@@ -115,13 +116,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn listed(status: &Value) -> Listed {
+    fn listed(status: &Value) -> PartialToken {
         let object = json!({
             "metadata": {"name": "pull", "namespace": "team", "uid": "u", "finalizers": ["f"]},
             "spec": {"description": 5, "rotation": {"interval": "30m2h"}, "issuerRef": {"kind": "TokenIssuer", "name": "i"}},
             "status": status,
         });
-        Listed::parse(object.to_string().as_bytes()).expect("parsed")
+        PartialToken::parse(object.to_string().as_bytes()).expect("parsed")
     }
 
     #[test]

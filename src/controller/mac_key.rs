@@ -6,14 +6,14 @@
 mod finalizer;
 mod note;
 
-use self::note::Note;
-use super::caches::wake_all;
-use super::cluster::{ClusterError, call};
-use super::context::{Context, OPERATOR};
-use super::world::{Shared, World};
+use self::note::KeyRecord;
+use super::caches::requeue_all;
+use super::cluster::{ApiError, call};
+use super::context::{CONTROLLER_NAME, Context};
+use super::world::{SharedContext, Snapshot};
 use crate::api::{FINALIZER, MAC_ANNOTATION, RegistryToken};
-use crate::domain::token_mac::{MacKeys, SHORTEST_KEY, key_id};
-use crate::kube_api::Objects;
+use crate::domain::token_mac::{MIN_KEY_BYTES, MacKeys, key_id};
+use crate::kube_api::ObjectClient;
 use crate::readiness::Readiness;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -32,50 +32,50 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// The data key that signs.
-const CURRENT: &str = "current";
+const CURRENT_KEY: &str = "current";
 /// How often the Secret is read.
-const AGAIN: Duration = Duration::from_mins(1);
+const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
 /// How often it is looked whether the Secret may go.
-const LOOK: Duration = Duration::from_millis(250);
+const RELEASE_POLL: Duration = Duration::from_millis(250);
 /// How often the Secret is read, while it cannot be read or created at the start.
-const SOON: Duration = Duration::from_secs(2);
+const STARTUP_RETRY: Duration = Duration::from_secs(2);
 /// For a key that is not known it is read at once, and not more often than this; nor is a refused write repeated earlier.
-const UNKNOWN: Duration = Duration::from_secs(10);
+const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
+type KeyData = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 /// The keys as they were last read.
 pub struct Keyring {
     name: String,
     keys: RwLock<MacKeys>,
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<KeyringState>,
     /// Whether our finalizer is on the Secret, or cannot be.
-    protected: AtomicBool,
+    has_finalizer: AtomicBool,
     /// Whether the keys are in memory alone.
-    unsaved: AtomicBool,
+    in_memory_only: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
+struct KeyringState {
     /// Kept so that a Secret that is deleted while the operator runs is created with the same keys.
-    last: Option<Last>,
+    last: Option<LastRead>,
     /// When our finalizer was refused.
-    refused: Option<Instant>,
+    last_rejected: Option<Instant>,
 }
 
-struct Last {
-    data: Data,
-    note: Note,
+struct LastRead {
+    data: KeyData,
+    record: KeyRecord,
     read: Instant,
 }
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum MacKeyError {
     #[error("{0}")]
-    Cluster(#[from] ClusterError),
+    Api(#[from] ApiError),
     #[error(
-        "the Secret {namespace}/{name} is no MAC key: it needs the data key {CURRENT}, and each of its data keys at least {SHORTEST_KEY} bytes. Restore it, or delete it to have a new one created (docs/runbooks.md)"
+        "the Secret {namespace}/{name} is no MAC key: it needs the data key {CURRENT_KEY}, and each of its data keys at least {MIN_KEY_BYTES} bytes. Restore it, or delete it to have a new one created (docs/runbooks.md)"
     )]
     Invalid { namespace: String, name: String },
     #[error("the system random number generator is not available")]
@@ -89,8 +89,8 @@ impl Keyring {
             name,
             keys: RwLock::default(),
             state: tokio::sync::Mutex::default(),
-            protected: AtomicBool::default(),
-            unsaved: AtomicBool::default(),
+            has_finalizer: AtomicBool::default(),
+            in_memory_only: AtomicBool::default(),
         }
     }
 
@@ -100,7 +100,7 @@ impl Keyring {
     }
 
     /// Reads the Secret, and creates it where there is none. Whether the keys have changed.
-    async fn load(&self, ctx: &Context) -> Result<bool, Error> {
+    async fn load(&self, ctx: &Context) -> Result<bool, MacKeyError> {
         let mut state = self.state.lock().await;
         let found = match self.read(ctx).await? {
             Some(found) => found,
@@ -108,51 +108,52 @@ impl Keyring {
         };
         let metadata = found.metadata;
         let data = found.data.unwrap_or_default().into_iter();
-        let data: Data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect();
-        let (created, noted) = (metadata.creation_timestamp.as_ref(), Note::read(metadata.annotations.as_ref()));
+        let data: KeyData = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect();
+        let (created, recorded) =
+            (metadata.creation_timestamp.as_ref(), KeyRecord::read(metadata.annotations.as_ref()));
         let created = created.map(|time| time.0).unwrap_or_default();
         let ids = data.values().map(|key| key_id(key)).collect::<Option<_>>().ok_or_else(|| self.invalid(ctx))?;
-        let remembered = state.last.as_ref().map(|last| &last.note);
-        let note = Note::of(ids, remembered, noted.as_ref(), created, ctx.clock.now());
-        let signing = data.get(CURRENT).ok_or_else(|| self.invalid(ctx))?;
-        let accepted = data.iter().filter(|(key, _)| *key != CURRENT).map(|(_, bytes)| bytes.as_slice());
-        let keys = MacKeys::new(signing, accepted, note.since).ok_or_else(|| self.invalid(ctx))?;
+        let remembered = state.last.as_ref().map(|last| &last.record);
+        let record = KeyRecord::of(ids, remembered, recorded.as_ref(), created, ctx.clock.now());
+        let signing = data.get(CURRENT_KEY).ok_or_else(|| self.invalid(ctx))?;
+        let accepted = data.iter().filter(|(key, _)| *key != CURRENT_KEY).map(|(_, bytes)| bytes.as_slice());
+        let keys = MacKeys::new(signing, accepted, record.since).ok_or_else(|| self.invalid(ctx))?;
         let changed = self.keys() != keys;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        let is_new = noted.as_ref() != Some(&note);
-        state.last = Some(Last { data, note: note.clone(), read: Instant::now() });
-        self.unsaved.store(metadata.uid.is_none(), Ordering::SeqCst);
+        let is_new = recorded.as_ref() != Some(&record);
+        state.last = Some(LastRead { data, record: record.clone(), read: Instant::now() });
+        self.in_memory_only.store(metadata.uid.is_none(), Ordering::SeqCst);
         if metadata.uid.is_some() {
             let protected = metadata.finalizers.iter().flatten().any(|one| one == FINALIZER);
-            self.protected.store(protected, Ordering::SeqCst);
-            if is_new && let Err(error) = self.write_note(ctx, &metadata, &note).await {
+            self.has_finalizer.store(protected, Ordering::SeqCst);
+            if is_new && let Err(error) = self.write_record(ctx, &metadata, &record).await {
                 tracing::warn!(secret = self.name, %error, "MAC key not annotated");
             }
-            if ctx.is_open() && finalizer::is_needed(ctx) {
-                self.protect(ctx, &mut state.refused).await;
+            if ctx.caches_synced() && finalizer::is_needed(ctx) {
+                self.add_finalizer(ctx, &mut state.last_rejected).await;
             }
         }
         Ok(changed)
     }
 
-    async fn read(&self, ctx: &Context) -> Result<Option<Secret>, ClusterError> {
+    async fn read(&self, ctx: &Context) -> Result<Option<Secret>, ApiError> {
         call("read the MAC key", super::secrets::get(&ctx.client, &ctx.namespace, &self.name)).await
     }
 
     /// Creates the Secret, with the last keys or with a new one. Where the namespace is going or gone there can be none:
     /// then the keys are used without, so that what is left of tokens can be revoked.
-    async fn create(&self, ctx: &Context, last: Option<&Last>) -> Result<Secret, Error> {
-        let (data, note) = if let Some(last) = last {
-            (last.data.clone(), last.note.clone())
+    async fn create(&self, ctx: &Context, last: Option<&LastRead>) -> Result<Secret, MacKeyError> {
+        let (data, record) = if let Some(last) = last {
+            (last.data.clone(), last.record.clone())
         } else {
-            let key = random(ctx).ok_or(Error::Random)?;
+            let key = random_key(ctx).ok_or(MacKeyError::Random)?;
             let ids = key_id(&key).into_iter().collect();
-            let note = Note::of(ids, None, None, Timestamp::MIN, ctx.clock.now());
-            (Data::from([(CURRENT.to_owned(), key)]), note)
+            let record = KeyRecord::of(ids, None, None, Timestamp::MIN, ctx.clock.now());
+            (KeyData::from([(CURRENT_KEY.to_owned(), key)]), record)
         };
-        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
-        let secret = self.secret(&ctx.namespace, &data, &note);
-        let (params, what) = (params(), "create the MAC key");
+        let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), &ctx.namespace);
+        let secret = self.build_secret(&ctx.namespace, &data, &record);
+        let (params, what) = (post_params(), "create the MAC key");
         let created = async {
             match secrets.create(&params, &secret).await {
                 Err(kube::Error::Api(status)) if is_namespace_gone(&status) => Ok(None),
@@ -173,27 +174,27 @@ impl Keyring {
                 Ok(secret)
             }
             // Another replica was first.
-            Err(ClusterError::Exists(_)) => Ok(self.read(ctx).await?.ok_or_else(|| self.invalid(ctx))?),
+            Err(ApiError::AlreadyExists(_)) => Ok(self.read(ctx).await?.ok_or_else(|| self.invalid(ctx))?),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn write_note(&self, ctx: &Context, metadata: &ObjectMeta, note: &Note) -> Result<(), ClusterError> {
-        let secrets: Objects<Secret> = Objects::namespaced(ctx.client.clone(), &ctx.namespace);
+    async fn write_record(&self, ctx: &Context, metadata: &ObjectMeta, record: &KeyRecord) -> Result<(), ApiError> {
+        let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), &ctx.namespace);
         let body = json!({
-            "metadata": {"resourceVersion": metadata.resource_version, "annotations": note.annotations()},
+            "metadata": {"resourceVersion": metadata.resource_version, "annotations": record.annotations()},
         });
         let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
         call("annotate the MAC key", secrets.patch_metadata(&self.name, &params, &patch)).await.map(drop)
     }
 
-    fn secret(&self, namespace: &str, data: &Data, note: &Note) -> Secret {
+    fn build_secret(&self, namespace: &str, data: &KeyData, record: &KeyRecord) -> Secret {
         let data = data.iter().map(|(key, bytes)| (key.clone(), ByteString(bytes.to_vec())));
         Secret {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
                 namespace: Some(namespace.to_owned()),
-                annotations: Some(note.annotations()),
+                annotations: Some(record.annotations()),
                 ..ObjectMeta::default()
             },
             type_: Some("Opaque".to_owned()),
@@ -202,8 +203,8 @@ impl Keyring {
         }
     }
 
-    fn invalid(&self, ctx: &Context) -> Error {
-        Error::Invalid { namespace: ctx.namespace.clone(), name: self.name.clone() }
+    fn invalid(&self, ctx: &Context) -> MacKeyError {
+        MacKeyError::Invalid { namespace: ctx.namespace.clone(), name: self.name.clone() }
     }
 }
 
@@ -213,41 +214,41 @@ fn is_namespace_gone(status: &Status) -> bool {
     status.code == 404 || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
-fn params() -> PostParams {
-    PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() }
+fn post_params() -> PostParams {
+    PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() }
 }
 
-fn random(ctx: &Context) -> Option<Zeroizing<Vec<u8>>> {
+fn random_key(ctx: &Context) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(ctx.random()?.to_vec());
     bytes.extend_from_slice(&ctx.random()?);
     Some(bytes)
 }
 
 /// Waits until there are keys. No pass begins before.
-pub async fn until_loaded(ctx: &Context, readiness: &Readiness) {
+pub async fn wait_until_loaded(ctx: &Context, readiness: &Readiness) {
     while let Err(error) = ctx.keyring.load(ctx).await {
-        readiness.keys_missing(true);
+        readiness.set_mac_key_missing(true);
         tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable");
-        sleep(SOON).await;
+        sleep(STARTUP_RETRY).await;
     }
     // A key in memory is good for an end, and not for a start in a namespace that is not there.
-    readiness.keys_missing(ctx.keyring.unsaved.load(Ordering::SeqCst));
+    readiness.set_mac_key_missing(ctx.keyring.in_memory_only.load(Ordering::SeqCst));
 }
 
 /// Takes up changed keys: every object is looked at, and signed with the one that signs now. Releases the Secret soon
 /// after the last object with a token has gone: the operator may be removed next.
-pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
+pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
     let (mut read, mut needed) = (Instant::now(), None::<Instant>);
     loop {
         tokio::select! {
-            () = sleep(LOOK) => {}
+            () = sleep(RELEASE_POLL) => {}
             () = stop.cancelled() => return,
         }
-        let may_release = needed.is_none_or(|at| at.elapsed() >= UNKNOWN);
-        if ctx.is_open() && may_release && ctx.keyring.is_free(ctx) {
-            needed = (!ctx.keyring.release(ctx).await).then(Instant::now);
+        let may_release = needed.is_none_or(|at| at.elapsed() >= MIN_RETRY_INTERVAL);
+        if ctx.caches_synced() && may_release && ctx.keyring.is_unused(ctx) {
+            needed = (!ctx.keyring.remove_finalizer(ctx).await).then(Instant::now);
         }
-        if !ctx.is_open() || read.elapsed() < AGAIN {
+        if !ctx.caches_synced() || read.elapsed() < RELOAD_INTERVAL {
             continue;
         }
         read = Instant::now();
@@ -255,7 +256,7 @@ pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &Cancellati
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!(secret = ctx.keyring.name, "MAC key changed");
-                wake_all(ctx, tokens).await;
+                requeue_all(ctx, tokens).await;
             }
             Err(error) => {
                 tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
@@ -266,18 +267,19 @@ pub async fn keep(ctx: &Shared, tokens: &Store<RegistryToken>, stop: &Cancellati
 
 /// Reads the keys again where an object was signed with one that is not known: another replica may have read them since.
 /// Protects them before a token is requested.
-pub async fn learn(ctx: &Context, world: &World) {
-    ctx.keyring.protect_for(ctx, &world.object).await;
+pub async fn reload_if_unknown(ctx: &Context, snapshot: &Snapshot) {
+    ctx.keyring.add_finalizer_for(ctx, &snapshot.object).await;
     let keys = ctx.keyring.keys();
-    let status = world.object.status.as_ref();
+    let status = snapshot.object.status.as_ref();
     let current = status.and_then(|status| status.token.as_ref()).and_then(|token| token.mac.as_ref());
     let former = status.into_iter().flat_map(|status| &status.retiring).filter_map(|token| token.mac.as_ref());
-    let annotations = world.secret.as_ref().and_then(|meta| meta.annotations.as_ref());
+    let annotations = snapshot.secret.as_ref().and_then(|meta| meta.annotations.as_ref());
     let stored = annotations.and_then(|annotations| annotations.get(MAC_ANNOTATION));
-    if !current.into_iter().chain(former).chain(stored).any(|mac| keys.lacks(mac)) {
+    if !current.into_iter().chain(former).chain(stored).any(|mac| keys.is_signed_by_unknown_key(mac)) {
         return;
     }
-    let recently = ctx.keyring.state.lock().await.last.as_ref().is_some_and(|last| last.read.elapsed() < UNKNOWN);
+    let recently =
+        ctx.keyring.state.lock().await.last.as_ref().is_some_and(|last| last.read.elapsed() < MIN_RETRY_INTERVAL);
     if !recently && let Err(error) = ctx.keyring.load(ctx).await {
         tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
     }

@@ -41,15 +41,15 @@ mod watch_failure;
 mod world;
 
 use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
-use crate::kube_api::{Objects, everywhere};
+use crate::kube_api::{ObjectClient, all_namespaces};
 use crate::readiness::Readiness;
 use crate::watch_health::WatchHealth;
-use caches::{Cache, Caches};
-use context::{Context, IssuerCaches, Wakers};
+use caches::{ObjectCache, ObjectCaches};
+use context::{Context, IssuerObjectCaches, RequeueChannels};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
-use issuer_kind::IssuerObject;
-use issuers::{Entry, IssuerKey};
+use issuer_kind::AnyIssuer;
+use issuers::{IssuerEntry, IssuerKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt};
@@ -59,26 +59,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use unreadable::readable;
+use unreadable::skip_invalid;
 use watch::Watch;
-use world::Shared;
+use world::SharedContext;
 
 pub use clock::Clock;
-pub(crate) use cluster::explain;
-pub use context::OPERATOR;
+pub(crate) use cluster::safe_error_message;
+pub use context::CONTROLLER_NAME;
 pub use issuer_policy::IssuerPolicy;
-pub use response_filter::clean;
+pub use response_filter::filter_response;
 
 /// A pod is given two minutes to end (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
-const END_WITHIN: Duration = Duration::from_secs(105);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(105);
 
 /// What the operator is told from outside.
 #[derive(Clone)]
-pub struct Settings {
+pub struct OperatorConfig {
     /// Where the cluster issuers' Secrets lie.
     pub namespace: String,
     /// This process, in reservations.
-    pub holder: String,
+    pub identity: String,
     /// The API server's time, fed by the client's answers.
     pub clock: Arc<Clock>,
     /// What the operator's admin allows issuers.
@@ -88,68 +88,70 @@ pub struct Settings {
 }
 
 /// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
-pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, stop: CancellationToken) {
+pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readiness>, stop: CancellationToken) {
     let (tokens, token_writer) = reflector::store();
     let (secrets, secret_writer) = reflector::store();
-    let (wake_token, token_wakes) = unbounded_channel();
-    let (wake_issuer, issuer_wakes) = unbounded_channel();
+    let (requeue_token, token_requeues) = unbounded_channel();
+    let (requeue_issuer, issuer_requeues) = unbounded_channel();
     let keyring = mac_key::Keyring::new(settings.mac_key_secret.clone());
-    cluster::heed(&stop);
+    cluster::set_shutdown_token(&stop);
     let ctx = Arc::new(Context::new(
         client.clone(),
         settings,
         tokens.clone(),
         secrets.clone(),
-        Wakers { token: wake_token, issuer: wake_issuer },
+        RequeueChannels { token: requeue_token, issuer: requeue_issuer },
         keyring,
         stop.clone(),
     ));
-    let (token_health, secret_health) = (readiness.watch("RegistryToken"), readiness.watch("Secret"));
-    let cluster = Watched::new(readiness.watch("ClusterTokenIssuer"));
-    let namespaced = Watched::new(readiness.watch("TokenIssuer"));
-    let caches = Caches {
-        tokens: Cache::new(tokens.clone(), &token_health),
+    let (token_health, secret_health) = (readiness.register_watch("RegistryToken"), readiness.register_watch("Secret"));
+    let cluster = WatchedKind::new(readiness.register_watch("ClusterTokenIssuer"));
+    let namespaced = WatchedKind::new(readiness.register_watch("TokenIssuer"));
+    let caches = ObjectCaches {
+        tokens: ObjectCache::new(tokens.clone(), &token_health),
         secrets: secrets.clone(),
-        issuers: IssuerCaches { cluster: cluster.cache(), namespaced: namespaced.cache() },
+        issuers: IssuerObjectCaches { cluster: cluster.cache(), namespaced: namespaced.cache() },
     };
 
-    let told = Arc::clone(&ctx);
-    let token_events = watch::<RegistryToken, _>(&client, Arc::clone(&token_health), prune::decode_token).events();
-    let former = unreadable::cached(tokens.clone());
-    let token_events = readable(token_events, former, token_health, move |skipped| unreadable::token(&told, skipped));
+    let report_ctx = Arc::clone(&ctx);
+    let token_events = watch_kind::<RegistryToken, _>(&client, Arc::clone(&token_health), prune::decode_token).events();
+    let last_known = unreadable::from_store(tokens.clone());
+    let token_events = skip_invalid(token_events, last_known, token_health, move |skipped| {
+        unreadable::report_token(&report_ctx, skipped)
+    });
     let token_events =
-        token_events.modify(|token| prune::metadata(&mut token.metadata)).reflect(token_writer).touched_objects();
+        token_events.modify(|token| prune::prune_metadata(&mut token.metadata)).reflect(token_writer).touched_objects();
     // One that never had our finalizer is noticed by its deletion event alone.
-    let (gone, context) = (tokens.clone(), Arc::clone(&ctx));
+    let (token_store, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = token_events.inspect(move |event| {
         if let Ok(token) = event
-            && gone.get(&ObjectRef::from_obj(token)).is_none()
+            && token_store.get(&ObjectRef::from_obj(token)).is_none()
             && let Some(uid) = token.uid()
         {
-            context.memory.forget(&uid);
+            context.process_state.forget(&uid);
         }
     });
     let context = Arc::clone(&ctx);
     let token_events = token_events.inspect(move |event| {
         if let Ok(token) = event {
-            protect::token(&context, token);
+            protect::restore_on_token(&context, token);
         }
     });
     let secret_events = Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
-        ..watch::<Secret, _>(&client, Arc::clone(&secret_health), kept::decode)
+        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), kept::decode_meta)
     };
-    let told = Arc::clone(&ctx);
-    let secret_events = readable(secret_events.events(), kept::by_name, secret_health, move |skipped| {
-        unreadable::secret(&told, skipped);
+    let report_ctx = Arc::clone(&ctx);
+    let secret_events = skip_invalid(secret_events.events(), kept::deleted_by_name, secret_health, move |skipped| {
+        unreadable::report_secret(&report_ctx, skipped);
     });
-    let (cluster_wakes, namespaced_wakes) = split(issuer_wakes);
-    let cluster_wakes = stream::select(cluster_wakes, Arc::clone(&readiness).heartbeat("cluster issuers"));
-    let namespaced_wakes = stream::select(namespaced_wakes, Arc::clone(&readiness).heartbeat("issuers"));
+    let (cluster_requeues, namespaced_requeues) = split_by_kind(issuer_requeues);
+    let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
+    let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
-        .reconcile_on(kept::keep(secret_events, secret_writer, tokens.clone()))
-        .reconcile_on(receive(token_wakes))
+        .reconcile_on(kept::reflect_secrets(secret_events, secret_writer, tokens.clone()))
+        .reconcile_on(receiver_stream(token_requeues))
         .reconcile_on(Arc::clone(&readiness).heartbeat("objects"))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
@@ -158,96 +160,108 @@ pub async fn run(client: Client, settings: Settings, readiness: Arc<Readiness>, 
     let all = async {
         tokio::join!(
             token_controller,
-            run_issuers(cluster, |client, _| Objects::<ClusterTokenIssuer>::all(client), cluster_wakes, &ctx, &stop),
-            run_issuers(namespaced, Objects::<TokenIssuer>::namespaced, namespaced_wakes, &ctx, &stop),
-            mac_key::keep(&ctx, &tokens, &stop),
+            run_issuer_controller(
+                cluster,
+                |client, _| ObjectClient::<ClusterTokenIssuer>::all(client),
+                cluster_requeues,
+                &ctx,
+                &stop
+            ),
+            run_issuer_controller(
+                namespaced,
+                ObjectClient::<TokenIssuer>::namespaced,
+                namespaced_requeues,
+                &ctx,
+                &stop
+            ),
+            mac_key::maintain(&ctx, &tokens, &stop),
             credentials_watch::run(&ctx),
-            caches::open(&ctx, caches, &readiness, &stop),
+            caches::start_when_synced(&ctx, caches, &readiness, &stop),
         );
     };
     tokio::select! {
         () = all => {}
         // A controller whose cache is not filled waits for that, and does not heed the stop.
-        () = ctx.passes.drained() => {}
-        () = overdue(&stop) => tracing::warn!("passes are still under way, and are given up: a restart takes up their work"),
+        () = ctx.in_flight.drained() => {}
+        () = shutdown_timeout(&stop) => tracing::warn!("passes are still under way, and are given up: a restart takes up their work"),
     }
 }
 
 /// Ends when the process is to be gone.
-async fn overdue(stop: &CancellationToken) {
+async fn shutdown_timeout(stop: &CancellationToken) {
     stop.cancelled().await;
-    tokio::time::sleep(END_WITHIN).await;
+    tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
 /// A kind of issuer, and where what is watched of it goes.
-struct Watched<I: Resource<DynamicType = ()> + Clone + 'static> {
+struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<I>,
     writer: reflector::store::Writer<I>,
     health: Arc<WatchHealth>,
 }
 
-impl<I: Resource<DynamicType = ()> + Clone + 'static> Watched<I> {
+impl<I: Resource<DynamicType = ()> + Clone + 'static> WatchedKind<I> {
     fn new(health: Arc<WatchHealth>) -> Self {
         let (store, writer) = reflector::store();
         Self { store, writer, health }
     }
 
-    fn cache(&self) -> Cache<I> {
-        Cache::new(self.store.clone(), &self.health)
+    fn cache(&self) -> ObjectCache<I> {
+        ObjectCache::new(self.store.clone(), &self.health)
     }
 }
 
 /// A watch of all objects of a kind.
-fn watch<K: Resource<DynamicType = ()>, T>(
+fn watch_kind<K: Resource<DynamicType = ()>, T>(
     client: &Client,
     health: Arc<WatchHealth>,
     decode: fn(&[u8]) -> Decoded<T>,
 ) -> Watch<T> {
-    Watch { client: client.clone(), request: everywhere::<K>(), label: None, metadata_only: false, decode, health }
+    Watch { client: client.clone(), request: all_namespaces::<K>(), label: None, metadata_only: false, decode, health }
 }
 
-async fn run_issuers<I>(
-    watched: Watched<I>,
-    api: fn(Client, &str) -> Objects<I>,
-    wakes: impl Stream<Item = IssuerKey> + Send + 'static,
-    ctx: &Shared,
+async fn run_issuer_controller<I>(
+    watched: WatchedKind<I>,
+    api: fn(Client, &str) -> ObjectClient<I>,
+    requeues: impl Stream<Item = IssuerKey> + Send + 'static,
+    ctx: &SharedContext,
     stop: &CancellationToken,
 ) where
-    I: prune::Issuer + Clone + Debug + Send + Sync + 'static,
+    I: prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
 {
-    let api = move |client: Client, namespace: &str| api(client, namespace).parsed_by(prune::live_issuer);
-    let Watched { store, writer, health } = watched;
-    let events = watch::<I, _>(&ctx.client, Arc::clone(&health), prune::decode_issuer).events();
-    let told = Arc::clone(ctx);
-    let events = readable(events, unreadable::cached(store.clone()), health, move |skipped| {
-        unreadable::issuer(&told, skipped);
+    let api = move |client: Client, namespace: &str| api(client, namespace).with_parser(prune::live_issuer);
+    let WatchedKind { store, writer, health } = watched;
+    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), prune::decode_issuer).events();
+    let report_ctx = Arc::clone(ctx);
+    let events = skip_invalid(events, unreadable::from_store(store.clone()), health, move |skipped| {
+        unreadable::report_issuer(&report_ctx, skipped);
     });
-    let events = events.modify(|issuer| prune::metadata(issuer.meta_mut())).reflect(writer).touched_objects();
-    let gone = store.clone();
+    let events = events.modify(|issuer| prune::prune_metadata(issuer.meta_mut())).reflect(writer).touched_objects();
+    let issuer_store = store.clone();
     let context = Arc::clone(ctx);
     // An issuer that went without our finalizer is noticed by its deletion event alone.
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event
-            && gone.get(&ObjectRef::from_obj(issuer)).is_none()
+            && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
         {
-            missing(&context, &issuer.key());
-            context.memory.forget(&IssuerObject::uid(issuer));
+            issuer_missing(&context, &issuer.key());
+            context.process_state.forget(&AnyIssuer::uid(issuer));
         }
     });
     let context = Arc::clone(ctx);
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event {
-            protect::issuer(&context, issuer, api(context.client.clone(), &issuer.key().namespace));
+            protect::restore_on_issuer(&context, issuer, api(context.client.clone(), &issuer.key().namespace));
         }
     });
     Controller::for_stream(events, store)
-        .reconcile_on(wakes.map(|key| {
+        .reconcile_on(requeues.map(|key| {
             let reference = ObjectRef::new(&key.name);
             if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
         }))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
-            move |object: Arc<I>, ctx: Shared| {
+            move |object: Arc<I>, ctx: SharedContext| {
                 let api = api(ctx.client.clone(), &object.key().namespace);
                 issuer_pass::reconcile(object, ctx, api)
             },
@@ -260,37 +274,37 @@ async fn run_issuers<I>(
 
 /// Forgets an issuer that is not there any more, and lets its objects say so: what no filled cache holds is
 /// missing.
-fn missing(ctx: &Context, key: &IssuerKey) {
+fn issuer_missing(ctx: &Context, key: &IssuerKey) {
     ctx.issuers.forget(key);
-    wake_users(ctx, key);
+    requeue_dependents(ctx, key);
 }
 
-fn set(ctx: &Context, key: &IssuerKey, entry: Entry) {
+fn set_issuer(ctx: &Context, key: &IssuerKey, entry: IssuerEntry) {
     ctx.issuers.set(key.clone(), entry);
-    wake_users(ctx, key);
+    requeue_dependents(ctx, key);
 }
 
-fn wake_users(ctx: &Context, key: &IssuerKey) {
-    for token in ctx.naming(key) {
-        let _ = ctx.wake_token.send(ObjectRef::from_obj(&*token));
+fn requeue_dependents(ctx: &Context, key: &IssuerKey) {
+    for token in ctx.tokens_of(key) {
+        let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
     }
 }
 
-fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
+fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
 }
 
 /// One channel for both kinds of issuer, as two streams.
-fn split(
-    mut wakes: UnboundedReceiver<IssuerKey>,
+fn split_by_kind(
+    mut requeues: UnboundedReceiver<IssuerKey>,
 ) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {
-    let (cluster, cluster_wakes) = unbounded_channel();
-    let (namespaced, namespaced_wakes) = unbounded_channel();
+    let (cluster, cluster_requeues) = unbounded_channel();
+    let (namespaced, namespaced_requeues) = unbounded_channel();
     tokio::spawn(async move {
-        while let Some(key) = wakes.recv().await {
+        while let Some(key) = requeues.recv().await {
             let channel = if key.kind == IssuerKind::ClusterTokenIssuer { &cluster } else { &namespaced };
             let _ = channel.send(key);
         }
     });
-    (receive(cluster_wakes), receive(namespaced_wakes))
+    (receiver_stream(cluster_requeues), receiver_stream(namespaced_requeues))
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-const FAR: &str = "9999-12-31T23:59:59Z";
+const UNSUPPORTED_TIME: &str = "9999-12-31T23:59:59Z";
 
 fn condition(time: &str) -> Value {
     json!({"type": "Ready", "status": "True", "reason": "TokenStored", "message": "", "lastTransitionTime": time})
@@ -40,7 +40,7 @@ fn read(status: &Value) -> (RegistryToken, String) {
     let partial = invalid.partial.expect("the rest");
     let live = live_token(text.as_bytes()).expect("past every cache too");
     assert_eq!(live.metadata, partial.metadata);
-    (partial, invalid.why)
+    (partial, invalid.error)
 }
 
 fn is_about(time: &Time, wanted: Timestamp) -> bool {
@@ -60,7 +60,7 @@ fn whichever_time_of_a_status_cannot_be_read_all_that_proves_its_tokens_is_kept(
     ] {
         let mut status = status();
         status["token"]["expirationTime"] = Value::Null;
-        *status.pointer_mut(pointer).expect("a time") = json!(FAR);
+        *status.pointer_mut(pointer).expect("a time") = json!(UNSUPPORTED_TIME);
         let (object, why) = read(&status);
         assert!(why.starts_with("status."), "{why}");
         let found = object.status.expect("a status");
@@ -86,8 +86,8 @@ fn whichever_time_of_a_status_cannot_be_read_all_that_proves_its_tokens_is_kept(
 #[test]
 fn a_time_that_cannot_be_read_revokes_nothing_early() {
     let mut status = status();
-    status["token"]["requestTime"] = json!(FAR);
-    status["retiring"][0]["revocationTime"] = json!(FAR);
+    status["token"]["requestTime"] = json!(UNSUPPORTED_TIME);
+    status["retiring"][0]["revocationTime"] = json!(UNSUPPORTED_TIME);
     let found = read(&status).0.status.expect("a status");
     let now = Timestamp::now();
     assert!(found.token.is_some_and(|token| is_about(&token.request_time, now)));
@@ -102,7 +102,7 @@ fn a_status_that_is_too_long_is_read_without_what_makes_it_so() {
         |status, long| status["conditions"][0]["message"] = json!(long),
         |status, long| status["secret"]["name"] = json!(long),
         |status, long| {
-            let former = json!({"id": long, "username": "c", "revocationTime": FAR});
+            let former = json!({"id": long, "username": "c", "revocationTime": UNSUPPORTED_TIME});
             status["retiring"].as_array_mut().expect("a list").push(former);
         },
     ];
@@ -119,7 +119,7 @@ fn a_status_that_is_too_long_is_read_without_what_makes_it_so() {
 }
 
 #[test]
-fn a_token_that_is_none_makes_the_object_unreadable_and_is_not_forgotten() {
+fn an_invalid_token_makes_the_object_invalid_and_is_not_dropped() {
     let mut status = status();
     status["token"] = json!(5);
     assert!(decode_token(object(&status).as_bytes()).expect_err("no token").partial.is_none());
@@ -138,8 +138,8 @@ fn an_issuer_whose_status_cannot_be_read_still_knows_what_it_protects() {
     };
     let names: Vec<String> = (0..10_000).map(|number| format!("s{number}")).collect();
     for status in [
-        json!({"lastAuditTime": FAR, "credentialsSecrets": ["portal"], "caConfigMaps": ["ca", "?"]}),
-        json!({"conditions": [condition(FAR)], "credentialsSecrets": ["portal"], "caConfigMaps": ["ca"]}),
+        json!({"lastAuditTime": UNSUPPORTED_TIME, "credentialsSecrets": ["portal"], "caConfigMaps": ["ca", "?"]}),
+        json!({"conditions": [condition(UNSUPPORTED_TIME)], "credentialsSecrets": ["portal"], "caConfigMaps": ["ca"]}),
         json!({"resolved": {"request": "x".repeat(40_000)}, "credentialsSecrets": ["portal"], "caConfigMaps": ["ca"]}),
     ] {
         let text = object(status.clone());

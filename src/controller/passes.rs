@@ -5,26 +5,26 @@ use tokio_util::sync::CancellationToken;
 
 /// Counts them.
 #[derive(Debug)]
-pub struct Passes {
+pub struct InFlight {
     running: Sender<usize>,
     stop: CancellationToken,
 }
 
 /// A pass that is under way, until it is dropped.
 #[derive(Debug)]
-pub struct Running<'a>(&'a Sender<usize>);
+pub struct InFlightGuard<'a>(&'a Sender<usize>);
 
-impl Passes {
+impl InFlight {
     /// None begins once `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
         Self { running: Sender::new(0), stop }
     }
 
     /// Begins a pass; none where the process is to end.
-    pub fn begin(&self) -> Option<Running<'_>> {
+    pub fn begin(&self) -> Option<InFlightGuard<'_>> {
         // Counted first: who sees none afterwards knows that none begins any more.
         self.running.send_modify(|running| *running += 1);
-        let running = Running(&self.running);
+        let running = InFlightGuard(&self.running);
         (!self.stop.is_cancelled()).then_some(running)
     }
 
@@ -36,7 +36,7 @@ impl Passes {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|running| *running -= 1);
     }
@@ -50,7 +50,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_drained_when_the_last_pass_has_ended_and_none_begins_after_the_stop() {
         let stop = CancellationToken::new();
-        let passes = Passes::new(stop.clone());
+        let passes = InFlight::new(stop.clone());
         let first = passes.begin().expect("begins");
         assert!(passes.drained().now_or_never().is_none());
         stop.cancel();

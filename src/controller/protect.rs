@@ -2,14 +2,14 @@
 //! our finalizer was stripped from an object that has a token, from an issuer in use or from the Secret with its
 //! credentials, it is put back. The passes do the same, and report what is refused.
 
-use super::cluster::{ClusterError, call};
-use super::finalizers::{self, is_held};
+use super::cluster::{ApiError, call};
+use super::finalizers::{self, has_finalizer};
 use super::issuer_credentials::credentials_name;
-use super::issuer_hold::{hold, mark_secret};
-use super::issuer_kind::IssuerObject;
-use super::world::Shared;
+use super::issuer_hold::{add_finalizers, set_secret_finalizer};
+use super::issuer_kind::AnyIssuer;
+use super::world::SharedContext;
 use crate::api::RegistryToken;
-use crate::kube_api::Objects;
+use crate::kube_api::ObjectClient;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
@@ -18,75 +18,77 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-fn is_stripped(finalizers: &[String]) -> bool {
-    !is_held(finalizers)
+fn lacks_finalizer(finalizers: &[String]) -> bool {
+    !has_finalizer(finalizers)
 }
 
 /// Protects an object whose status names a token of its own.
-pub fn token(ctx: &Shared, token: &RegistryToken) {
+pub fn restore_on_token(ctx: &SharedContext, token: &RegistryToken) {
     let status = token.status.as_ref().filter(|status| status.uid == token.uid());
     let has_token = status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
-    if !has_token || token.metadata.deletion_timestamp.is_some() || !is_stripped(token.finalizers()) {
+    if !has_token || token.metadata.deletion_timestamp.is_some() || !lacks_finalizer(token.finalizers()) {
         return;
     }
-    let Some(body) = finalizers::patch(token.finalizers(), token.resource_version().as_deref(), true) else { return };
+    let Some(body) = finalizers::finalizer_patch(token.finalizers(), token.resource_version().as_deref(), true) else {
+        return;
+    };
     let namespace = token.namespace().unwrap_or_default();
-    let (name, objects) = (token.name_any(), Objects::<RegistryToken>::namespaced(ctx.client.clone(), &namespace));
+    let (name, objects) = (token.name_any(), ObjectClient::<RegistryToken>::namespaced(ctx.client.clone(), &namespace));
     // Not awaited: the watch goes on.
     tokio::spawn(async move {
         let patch = Patch::Merge(&body);
         let written =
             call("restore the finalizer", objects.patch_metadata(&name, &PatchParams::default(), &patch)).await;
-        report("RegistryToken", &namespace, &name, written.err());
+        log_result("RegistryToken", &namespace, &name, written.err());
     });
 }
 
 /// Protects an issuer that was in use before.
-pub fn issuer<I>(ctx: &Shared, issuer: &I, api: Objects<I>)
+pub fn restore_on_issuer<I>(ctx: &SharedContext, issuer: &I, api: ObjectClient<I>)
 where
-    I: IssuerObject + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    if issuer.deleting() || !was_in_use(issuer) || !is_stripped(IssuerObject::finalizers(issuer)) {
+    if issuer.deleting() || !was_in_use(issuer) || !lacks_finalizer(AnyIssuer::finalizers(issuer)) {
         return;
     }
     let (ctx, issuer) = (Arc::clone(ctx), issuer.clone());
     tokio::spawn(async move {
-        let written = hold(&issuer, &ctx, &api).await;
+        let written = add_finalizers(&issuer, &ctx, &api).await;
         let key = issuer.key();
-        report("issuer", &key.namespace, &key.name, written.err());
+        log_result("issuer", &key.namespace, &key.name, written.err());
     });
 }
 
 /// Whether it carried our finalizer before: the name of its Secret is noted first.
-pub fn was_in_use(issuer: &dyn IssuerObject) -> bool {
+pub fn was_in_use(issuer: &dyn AnyIssuer) -> bool {
     issuer.status().is_some_and(|status| !status.credentials_secrets.is_empty())
 }
 
 /// Protects a Secret with the credentials of an issuer in use.
-pub fn credentials(ctx: &Shared, secret: &ObjectMeta) {
+pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
     let finalizers = secret.finalizers.as_deref().unwrap_or_default();
-    if secret.deletion_timestamp.is_some() || !is_stripped(finalizers) {
+    if secret.deletion_timestamp.is_some() || !lacks_finalizer(finalizers) {
         return;
     }
     let [namespace, name] = [&secret.namespace, &secret.name].map(|text| text.clone().unwrap_or_default());
-    let Some(kind) = ctx.user_of_credentials(&namespace, &name) else { return };
-    let secrets = Objects::<Secret>::namespaced(ctx.client.clone(), &namespace);
+    let Some(kind) = ctx.issuer_kind_using_secret(&namespace, &name) else { return };
+    let secrets = ObjectClient::<Secret>::namespaced(ctx.client.clone(), &namespace);
     tokio::spawn(async move {
-        let written = mark_secret(&secrets, &name, Some(kind)).await;
-        report("credentials", &namespace, &name, written.err());
+        let written = set_secret_finalizer(&secrets, &name, Some(kind)).await;
+        log_result("credentials", &namespace, &name, written.err());
     });
 }
 
 /// Whether this issuer needs the Secret of this name now: not a former one, and not while it is released.
-pub fn needs_secret(issuer: &dyn IssuerObject, name: &str) -> bool {
+pub fn needs_secret(issuer: &dyn AnyIssuer, name: &str) -> bool {
     !issuer.deleting() && was_in_use(issuer) && credentials_name(issuer.spec()).as_deref() == Some(name)
 }
 
-fn report(kind: &str, namespace: &str, name: &str, error: Option<ClusterError>) {
+fn log_result(kind: &str, namespace: &str, name: &str, error: Option<ApiError>) {
     match error {
         None => tracing::info!(kind, namespace, name, "finalizer restored"),
         // The event of the newer version, or the pass, restores it.
-        Some(error @ (ClusterError::Conflict(_) | ClusterError::NotFound(_))) => {
+        Some(error @ (ApiError::Conflict(_) | ApiError::NotFound(_))) => {
             tracing::debug!(kind, namespace, name, %error, "finalizer not restored yet");
         }
         Some(error) => tracing::warn!(kind, namespace, name, %error, "finalizer not restored"),

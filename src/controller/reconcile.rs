@@ -2,13 +2,13 @@
 //! again.
 
 use super::context::Context;
-use super::hands::Hands;
+use super::hands::Executor;
 use super::mac_key;
-use super::world::{Shared, World};
+use super::world::{SharedContext, Snapshot};
 use crate::api::RegistryToken;
 use crate::domain::backoff;
-use crate::domain::marker::Attempt;
-use crate::domain::pass::{End, Next, Pass};
+use crate::domain::marker::AttemptId;
+use crate::domain::pass::{Pass, PassResult, Step};
 use kube::ResourceExt;
 use kube::runtime::controller;
 use std::convert::Infallible;
@@ -16,53 +16,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Until then the cache has the answer to our own write.
-const CACHE: Duration = Duration::from_secs(6);
+const CACHE_WAIT: Duration = Duration::from_secs(6);
 /// How soon a pass looks again at a world that changed under it.
-const MOMENT: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Brings an object to rest, or as near to it as can be now.
-pub async fn reconcile(object: Arc<RegistryToken>, ctx: Shared) -> Result<controller::Action, Infallible> {
-    let running = ctx.passes.begin().filter(|_| ctx.is_open());
+pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result<controller::Action, Infallible> {
+    let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
     let Some(_running) = running else { return Ok(controller::Action::await_change()) };
-    let world = World::cached(Arc::clone(&object), &ctx);
-    let uid = world.uid();
-    let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
-    if ctx.memory.caches_lag(&uid, object.resource_version().as_deref(), secret) {
-        return Ok(controller::Action::requeue(CACHE));
+    let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
+    let uid = snapshot.uid();
+    let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
+    if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
+        return Ok(controller::Action::requeue(CACHE_WAIT));
     }
     let Some(bytes) = ctx.random() else {
         tracing::error!("the system gives no randomness: nothing is begun");
-        return Ok(controller::Action::requeue(CACHE));
+        return Ok(controller::Action::requeue(CACHE_WAIT));
     };
-    mac_key::learn(&ctx, &world).await;
-    let mut hands = Hands::new(world, &ctx);
-    let end = drive(&mut hands, &ctx, Attempt::from_random(&bytes)).await;
-    let world = hands.world;
-    if world.object.resource_version() != object.resource_version() {
-        let secret = world.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
-        ctx.memory.wrote(&uid, world.object.resource_version().as_deref(), secret);
+    mac_key::reload_if_unknown(&ctx, &snapshot).await;
+    let mut executor = Executor::new(snapshot, &ctx);
+    let end = drive(&mut executor, &ctx, AttemptId::from_random(&bytes)).await;
+    let snapshot = executor.snapshot;
+    if snapshot.object.resource_version() != object.resource_version() {
+        let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
+        ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
     }
-    let next = again(&ctx, &world, end);
+    let next = requeue_action(&ctx, &snapshot, end);
     // It went meanwhile: what was just noted must not outlive it.
-    if ctx.tokens.get(&world.name()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
-        ctx.memory.forget(&uid);
+    if ctx.tokens.get(&snapshot.object_ref()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
+        ctx.process_state.forget(&uid);
     }
     Ok(next)
 }
 
 /// Performs requests until the pass is over. None: the operator is to end.
-async fn drive(hands: &mut Hands<'_>, ctx: &Context, attempt: Attempt) -> Option<End> {
-    let (mut pass, mut next) = Pass::begin(hands.world.observe(ctx, attempt));
+async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -> Option<PassResult> {
+    let (mut pass, mut next) = Pass::begin(executor.snapshot.observe(ctx, attempt));
     loop {
         match next {
-            Next::End(end) => {
-                ctx.memory.tried(pass.seen());
+            Step::Done(end) => {
+                ctx.process_state.record_pass(pass.observed());
                 return Some(end);
             }
-            Next::Do(request) => {
-                tracing::debug!(object = %hands.world.name(), ?request, "asked for");
+            Step::Perform(request) => {
+                tracing::debug!(object = %executor.snapshot.object_ref(), ?request, "asked for");
                 // On the heap: a pass that waits for room, of which there may be thousands, stays small.
-                let answer = Box::pin(hands.perform(request)).await?;
+                let answer = Box::pin(executor.execute(request)).await?;
                 (pass, next) = pass.step(answer, ctx.clock.now());
             }
         }
@@ -70,27 +70,27 @@ async fn drive(hands: &mut Hands<'_>, ctx: &Context, attempt: Attempt) -> Option
 }
 
 /// When to look again.
-fn again(ctx: &Context, world: &World, end: Option<End>) -> controller::Action {
-    let uid = world.uid();
+fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -> controller::Action {
+    let uid = snapshot.uid();
     match end {
         None => controller::Action::await_change(),
-        Some(End::Rest) => {
-            ctx.memory.succeeded(&uid);
+        Some(PassResult::Idle) => {
+            ctx.process_state.reset_failures(&uid);
             controller::Action::await_change()
         }
         // All is well until then.
-        Some(End::RestFor(left)) => {
-            ctx.memory.succeeded(&uid);
+        Some(PassResult::IdleFor(left)) => {
+            ctx.process_state.reset_failures(&uid);
             controller::Action::requeue(left)
         }
-        Some(End::After(left)) => controller::Action::requeue(left),
-        Some(End::Retry) => {
-            let wait = MOMENT.mul_f64(1.0 + f64::from(ctx.memory.failed(&uid).min(20)));
+        Some(PassResult::RequeueAfter(left)) => controller::Action::requeue(left),
+        Some(PassResult::RequeueSoon) => {
+            let wait = RETRY_INTERVAL.mul_f64(1.0 + f64::from(ctx.process_state.record_failure(&uid).min(20)));
             controller::Action::requeue(wait)
         }
-        Some(End::Failed(fault)) => {
-            tracing::warn!(object = %world.name(), reason = %fault.reason, detail = %fault.message, "hindered");
-            controller::Action::requeue(backoff::delay(ctx.memory.failed(&uid), ctx.jitter()))
+        Some(PassResult::Failed(fault)) => {
+            tracing::warn!(object = %snapshot.object_ref(), reason = %fault.reason, detail = %fault.message, "hindered");
+            controller::Action::requeue(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
         }
     }
 }

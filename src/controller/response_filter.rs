@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, Response};
 use futures::StreamExt;
 
 /// Values are nested no deeper than this when they are parsed; `serde_json` takes 127 levels.
-const DEPTH: usize = 96;
+const MAX_DEPTH: usize = 96;
 
 /// Cleans the body of an answer on its way, where it is JSON.
-pub fn clean<B>(response: Response<B>) -> Response<Body>
+pub fn filter_response<B>(response: Response<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -24,10 +24,10 @@ where
         return Response::from_parts(parts, Body::new(body));
     }
     parts.headers.remove(CONTENT_LENGTH);
-    let mut filter = Filter::default();
+    let mut filter = ResponseFilter::default();
     let chunks = Body::new(body).into_data_stream();
-    let cleaned = chunks.map(move |chunk| chunk.map(|chunk| Bytes::from(filter.push(&chunk))));
-    Response::from_parts(parts, Body::from_stream(cleaned))
+    let filtered = chunks.map(move |chunk| chunk.map(|chunk| Bytes::from(filter.push(&chunk))));
+    Response::from_parts(parts, Body::from_stream(filtered))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -37,7 +37,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// An object or array that is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum Container {
     Array,
     Object,
     /// The value of a field `metadata`.
@@ -46,7 +46,7 @@ enum Open {
 
 /// What the next value belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Field {
+enum PendingField {
     #[default]
     Other,
     Metadata,
@@ -54,116 +54,116 @@ enum Field {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum FilterState {
     /// Between strings.
     #[default]
     Outside,
     /// In a string, with a backslash before the next byte or not.
-    Text { escaped: bool },
+    InString { escaped: bool },
     /// In a value that is left out.
-    Dropping { depth: usize, text: bool, escaped: bool },
+    Skipping { depth: usize, text: bool, escaped: bool },
 }
 
 /// Takes a stream of JSON values in pieces of any size. It keeps nothing back.
 #[derive(Debug, Default)]
-struct Filter {
-    open: Vec<Open>,
-    state: State,
+struct ResponseFilter {
+    containers: Vec<Container>,
+    state: FilterState,
     /// The next string is a key.
-    at_key: bool,
+    expects_key: bool,
     in_key: bool,
     key: Vec<u8>,
-    field: Field,
+    field: PendingField,
 }
 
 /// Longer keys are none of those that matter.
-const LONGEST_KEY: usize = "managedFields".len();
+const MAX_KEY_BYTES: usize = "managedFields".len();
 
-impl Filter {
+impl ResponseFilter {
     fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(chunk.len());
         for &byte in chunk {
             match self.state {
-                State::Outside => self.outside(byte, &mut out),
-                State::Text { escaped } => {
+                FilterState::Outside => self.outside_string(byte, &mut out),
+                FilterState::InString { escaped } => {
                     out.push(byte);
-                    self.text(byte, escaped);
+                    self.in_string(byte, escaped);
                 }
-                State::Dropping { depth, text, escaped } => self.state = dropping(byte, depth, text, escaped),
+                FilterState::Skipping { depth, text, escaped } => self.state = skip(byte, depth, text, escaped),
             }
         }
         out
     }
 
-    fn outside(&mut self, byte: u8, out: &mut Vec<u8>) {
+    fn outside_string(&mut self, byte: u8, out: &mut Vec<u8>) {
         match byte {
             b'"' => {
-                self.in_key = std::mem::take(&mut self.at_key);
+                self.in_key = std::mem::take(&mut self.expects_key);
                 self.key.clear();
-                self.state = State::Text { escaped: false };
+                self.state = FilterState::InString { escaped: false };
             }
             b'{' | b'[' => {
                 let field = std::mem::take(&mut self.field);
-                if self.open.len() >= DEPTH || self.is_managed(field) {
+                if self.containers.len() >= MAX_DEPTH || self.is_managed_fields(field) {
                     out.extend_from_slice(b"null");
-                    self.state = State::Dropping { depth: 1, text: false, escaped: false };
+                    self.state = FilterState::Skipping { depth: 1, text: false, escaped: false };
                     return;
                 }
-                self.open.push(match (byte, field) {
-                    (b'[', _) => Open::Array,
-                    (_, Field::Metadata) => Open::Metadata,
-                    _ => Open::Object,
+                self.containers.push(match (byte, field) {
+                    (b'[', _) => Container::Array,
+                    (_, PendingField::Metadata) => Container::Metadata,
+                    _ => Container::Object,
                 });
-                self.at_key = byte == b'{';
+                self.expects_key = byte == b'{';
             }
             b'}' | b']' => {
-                self.open.pop();
-                self.at_key = false;
-                self.field = Field::Other;
+                self.containers.pop();
+                self.expects_key = false;
+                self.field = PendingField::Other;
             }
             b',' => {
-                self.at_key = matches!(self.open.last(), Some(Open::Object | Open::Metadata));
-                self.field = Field::Other;
+                self.expects_key = matches!(self.containers.last(), Some(Container::Object | Container::Metadata));
+                self.field = PendingField::Other;
             }
             _ => {}
         }
         out.push(byte);
     }
 
-    fn is_managed(&self, field: Field) -> bool {
-        field == Field::ManagedFields && self.open.last() == Some(&Open::Metadata)
+    fn is_managed_fields(&self, field: PendingField) -> bool {
+        field == PendingField::ManagedFields && self.containers.last() == Some(&Container::Metadata)
     }
 
-    fn text(&mut self, byte: u8, escaped: bool) {
+    fn in_string(&mut self, byte: u8, escaped: bool) {
         if byte == b'"' && !escaped {
-            self.state = State::Outside;
+            self.state = FilterState::Outside;
             if std::mem::take(&mut self.in_key) {
                 self.field = match self.key.as_slice() {
-                    b"metadata" => Field::Metadata,
-                    b"managedFields" => Field::ManagedFields,
-                    _ => Field::Other,
+                    b"metadata" => PendingField::Metadata,
+                    b"managedFields" => PendingField::ManagedFields,
+                    _ => PendingField::Other,
                 };
             }
             return;
         }
-        self.state = State::Text { escaped: byte == b'\\' && !escaped };
-        if self.in_key && self.key.len() <= LONGEST_KEY {
+        self.state = FilterState::InString { escaped: byte == b'\\' && !escaped };
+        if self.in_key && self.key.len() <= MAX_KEY_BYTES {
             self.key.push(byte);
         }
     }
 }
 
-fn dropping(byte: u8, depth: usize, text: bool, escaped: bool) -> State {
+fn skip(byte: u8, depth: usize, text: bool, escaped: bool) -> FilterState {
     if text {
         let ends = byte == b'"' && !escaped;
-        return State::Dropping { depth, text: !ends, escaped: byte == b'\\' && !escaped };
+        return FilterState::Skipping { depth, text: !ends, escaped: byte == b'\\' && !escaped };
     }
     match byte {
-        b'{' | b'[' => State::Dropping { depth: depth + 1, text, escaped },
-        b'}' | b']' if depth == 1 => State::Outside,
-        b'}' | b']' => State::Dropping { depth: depth - 1, text, escaped },
-        b'"' => State::Dropping { depth, text: true, escaped: false },
-        _ => State::Dropping { depth, text, escaped },
+        b'{' | b'[' => FilterState::Skipping { depth: depth + 1, text, escaped },
+        b'}' | b']' if depth == 1 => FilterState::Outside,
+        b'}' | b']' => FilterState::Skipping { depth: depth - 1, text, escaped },
+        b'"' => FilterState::Skipping { depth, text: true, escaped: false },
+        _ => FilterState::Skipping { depth, text, escaped },
     }
 }
 
@@ -173,10 +173,10 @@ mod tests {
     use serde_json::{Value, json};
 
     /// The same whatever the pieces are in which it comes.
-    fn cleaned(text: &str) -> String {
-        let whole = String::from_utf8(Filter::default().push(text.as_bytes())).expect("text");
+    fn filtered(text: &str) -> String {
+        let whole = String::from_utf8(ResponseFilter::default().push(text.as_bytes())).expect("text");
         for size in [1, 2, 3, 7, 1000] {
-            let mut filter = Filter::default();
+            let mut filter = ResponseFilter::default();
             let pieces: Vec<u8> = text.as_bytes().chunks(size).flat_map(|piece| filter.push(piece)).collect();
             assert_eq!(String::from_utf8(pieces).expect("text"), whole, "in pieces of {size}");
         }
@@ -196,38 +196,38 @@ mod tests {
                     r#"{before}{{"metadata":{{"name":"a\"managedFields","managedFields":{fields},"labels":{{"b":"c"}}}},"x":{{"managedFields":["kept"]}}}}{after}"#
                 )
             };
-            assert_eq!(cleaned(&object(&managed)), object("null"));
+            assert_eq!(filtered(&object(&managed)), object("null"));
         }
         let kept = r#"{"metadata":{"annotations":{"managedFields":{"a":1},"metadata":{"managedFields":"text"}},"managedFields":null}}"#;
-        assert_eq!(cleaned(kept), kept);
+        assert_eq!(filtered(kept), kept);
     }
 
     #[test]
     fn bytes_that_are_no_text_go_with_the_managed_fields_that_hold_them() {
         let json = b"{\"metadata\":{\"managedFields\":[{\"fieldsV1\":{\"f:\xff\":{}}}],\"name\":\"a\"}}";
-        assert_eq!(Filter::default().push(json), br#"{"metadata":{"managedFields":null,"name":"a"}}"#);
+        assert_eq!(ResponseFilter::default().push(json), br#"{"metadata":{"managedFields":null,"name":"a"}}"#);
     }
 
     #[test]
     fn whatever_the_depth_is_it_can_be_parsed() {
-        for levels in [1, DEPTH - 3, DEPTH, 127, 128, 300, 100_000] {
+        for levels in [1, MAX_DEPTH - 3, MAX_DEPTH, 127, 128, 300, 100_000] {
             let json = format!(
                 r#"{{"spec":{{"deep":{},"after":"x"}},"list":[{}]}}"#,
                 nested(levels),
                 "[".repeat(levels) + &"]".repeat(levels)
             );
             let value: Value =
-                serde_json::from_str(&cleaned(&json)).unwrap_or_else(|error| panic!("{levels}: {error}"));
+                serde_json::from_str(&filtered(&json)).unwrap_or_else(|error| panic!("{levels}: {error}"));
             assert_eq!(value["spec"]["after"], json!("x"), "{levels}");
-            if levels < DEPTH - 2 {
-                assert_eq!(cleaned(&json), json, "{levels}");
+            if levels < MAX_DEPTH - 2 {
+                assert_eq!(filtered(&json), json, "{levels}");
             }
         }
     }
 
     #[test]
-    fn one_value_after_another_is_cleaned_alike() {
+    fn consecutive_values_are_filtered_alike() {
         let line = r#"{"object":{"metadata":{"managedFields":[{}]}}}"#;
-        assert_eq!(cleaned(&format!("{line}\n{line}\n")).matches(":null").count(), 2);
+        assert_eq!(filtered(&format!("{line}\n{line}\n")).matches(":null").count(), 2);
     }
 }

@@ -1,10 +1,10 @@
 //! Reads whole Secrets. They are parsed here: kube's own parser logs an answer that it cannot parse, and serde's
 //! errors repeat the value that they do not expect.
 
-use super::cluster::read;
+use super::cluster::read_body;
 use super::decode;
 use super::json;
-use crate::kube_api::read_request;
+use crate::kube_api::get_request;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, Error};
@@ -15,7 +15,7 @@ use zeroize::Zeroize;
 
 /// A Secret past every cache; none where there is no such one.
 pub async fn get(client: &Client, namespace: &str, name: &str) -> kube::Result<Option<Secret>> {
-    let mut body = match read(client, read_request::<Secret>(namespace, name)?).await {
+    let mut body = match read_body(client, get_request::<Secret>(namespace, name)?).await {
         Ok(body) => body,
         Err(Error::Api(status)) if status.is_not_found() => return Ok(None),
         Err(error) => return Err(error),
@@ -30,15 +30,15 @@ fn parse(body: &[u8]) -> Option<Secret> {
     json::field(body, "metadata")?;
     Some(Secret {
         metadata: decode::metadata::<Secret>(body).ok()?,
-        type_: optional(body, "type").ok()?,
-        immutable: optional(body, "immutable").ok()?,
-        data: optional::<BTreeMap<String, ByteString>>(body, "data").ok()?,
+        type_: optional_field(body, "type").ok()?,
+        immutable: optional_field(body, "immutable").ok()?,
+        data: optional_field::<BTreeMap<String, ByteString>>(body, "data").ok()?,
         string_data: None,
     })
 }
 
 /// A field that may be absent, or null.
-fn optional<T: DeserializeOwned>(body: &[u8], name: &str) -> serde_json::Result<Option<T>> {
+fn optional_field<T: DeserializeOwned>(body: &[u8], name: &str) -> serde_json::Result<Option<T>> {
     json::field(body, name).map_or(Ok(None), serde_json::from_slice)
 }
 

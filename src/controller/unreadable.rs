@@ -2,8 +2,8 @@
 //! over, so that all others are served.
 
 use super::decode::{Decoded, InvalidObject};
-use super::issuers::{Entry, IssuerKey};
-use super::world::Shared;
+use super::issuers::{IssuerEntry, IssuerKey};
+use super::world::SharedContext;
 use crate::api::{IssuerKind, Reason};
 use crate::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
@@ -14,42 +14,48 @@ use std::future::ready;
 use std::sync::Arc;
 
 /// An object that cannot be read.
-pub struct Skipped<'a> {
+pub struct SkippedObject<'a> {
     /// Which one.
-    pub about: &'a ObjectReference,
+    pub object: &'a ObjectReference,
     /// What is wrong with it.
-    pub why: &'a str,
+    pub error: &'a str,
     /// What became of it.
-    pub seen: Seen,
+    pub presence: Presence,
     /// It has not been reported lately.
     pub report: bool,
     /// Its status alone cannot be read, and it is served without.
-    pub served: bool,
+    pub partially_read: bool,
 }
 
 /// The events of objects that can be read, their status apart; `passed_over` hears of each that cannot. What `former` has of
 /// one that could be read once stays until it is deleted: its tokens are still known by it, and whatever
 /// is done about it reads it anew first.
-pub fn readable<K: Lookup<DynamicType = ()>>(
+pub fn skip_invalid<K: Lookup<DynamicType = ()>>(
     events: impl Stream<Item = Event<Decoded<K>>>,
-    former: impl Fn(&ObjectReference, Seen) -> Option<K>,
+    last_known: impl Fn(&ObjectReference, Presence) -> Option<K>,
     health: Arc<WatchHealth>,
-    passed_over: impl Fn(&Skipped<'_>),
+    on_invalid: impl Fn(&SkippedObject<'_>),
 ) -> impl Stream<Item = watcher::Result<Event<K>>> {
-    let read = move |decoded: Decoded<K>, seen: Seen| match decoded {
+    let read = move |decoded: Decoded<K>, presence: Presence| match decoded {
         Ok(object) => {
-            health.valid(&object.namespace().unwrap_or_default(), &object.name().unwrap_or_default());
+            health.mark_valid(&object.namespace().unwrap_or_default(), &object.name().unwrap_or_default());
             Some(object)
         }
         Err(invalid) => {
-            let InvalidObject { about, why, partial } = *invalid;
+            let InvalidObject { reference: about, error: why, partial } = *invalid;
             let [namespace, name] = [&about.namespace, &about.name].map(|part| part.as_deref().unwrap_or_default());
-            let report = seen == Seen::There && health.invalid(namespace, name);
-            if seen == Seen::Gone {
-                health.valid(namespace, name);
+            let report = presence == Presence::Present && health.mark_invalid(namespace, name);
+            if presence == Presence::Deleted {
+                health.mark_valid(namespace, name);
             }
-            passed_over(&Skipped { about: &about, why: &why, seen, report, served: partial.is_some() });
-            partial.or_else(|| former(&about, seen))
+            on_invalid(&SkippedObject {
+                object: &about,
+                error: &why,
+                presence,
+                report,
+                partially_read: partial.is_some(),
+            });
+            partial.or_else(|| last_known(&about, presence))
         }
     };
     events.filter_map(move |event| {
@@ -57,15 +63,15 @@ pub fn readable<K: Lookup<DynamicType = ()>>(
             Event::Init => Some(Ok(Event::Init)),
             Event::InitDone => Some(Ok(Event::InitDone)),
             // What a list does not name leaves the cache.
-            Event::InitApply(one) => read(one, Seen::There).map(|object| Ok(Event::InitApply(object))),
-            Event::Apply(one) => read(one, Seen::There).map(|object| Ok(Event::Apply(object))),
-            Event::Delete(one) => read(one, Seen::Gone).map(|object| Ok(Event::Delete(object))),
+            Event::InitApply(one) => read(one, Presence::Present).map(|object| Ok(Event::InitApply(object))),
+            Event::Apply(one) => read(one, Presence::Present).map(|object| Ok(Event::Apply(object))),
+            Event::Delete(one) => read(one, Presence::Deleted).map(|object| Ok(Event::Delete(object))),
         })
     })
 }
 
 /// What the cache has of an object.
-pub fn cached<K>(store: Store<K>) -> impl Fn(&ObjectReference, Seen) -> Option<K>
+pub fn from_store<K>(store: Store<K>) -> impl Fn(&ObjectReference, Presence) -> Option<K>
 where
     K: Lookup<DynamicType = ()> + Clone + 'static,
 {
@@ -81,55 +87,55 @@ where
 
 /// What became of an object that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum Presence {
     /// It is there.
-    There,
+    Present,
     /// It was deleted.
-    Gone,
+    Deleted,
 }
 
 /// Tells of a RegistryToken that cannot be read.
-pub fn token(ctx: &Shared, skipped: &Skipped<'_>) {
+pub fn report_token(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {
-        tell(ctx, skipped.about, format!("this RegistryToken {}", mend(skipped)));
+        emit_invalid(ctx, skipped.object, format!("this RegistryToken {}", remedy(skipped)));
     }
 }
 
 /// The same of an issuer; its objects wait for it and say so.
-pub fn issuer(ctx: &Shared, skipped: &Skipped<'_>) {
-    let about = skipped.about;
+pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
+    let about = skipped.object;
     let cluster = about.kind.as_deref() == Some("ClusterTokenIssuer");
     let key = IssuerKey {
         kind: if cluster { IssuerKind::ClusterTokenIssuer } else { IssuerKind::TokenIssuer },
         namespace: about.namespace.clone().unwrap_or_default(),
         name: about.name.clone().unwrap_or_default(),
     };
-    if skipped.seen == Seen::Gone {
-        super::missing(ctx, &key);
+    if skipped.presence == Presence::Deleted {
+        super::issuer_missing(ctx, &key);
         return;
     }
-    let message = format!("the issuer {}", mend(skipped));
-    if !skipped.served {
-        super::set(ctx, &key, Entry::NotReady(Reason::Unreadable, message.clone()));
+    let message = format!("the issuer {}", remedy(skipped));
+    if !skipped.partially_read {
+        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::Unreadable, message.clone()));
     }
     if skipped.report {
-        tell(ctx, about, message);
+        emit_invalid(ctx, about, message);
     }
 }
 
 /// The same of a Secret.
-pub fn secret(ctx: &Shared, skipped: &Skipped<'_>) {
+pub fn report_secret(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {
-        let why = skipped.why;
+        let why = skipped.error;
         let message =
             format!("the metadata of this Secret cannot be read: {why}. Changes of it are not noticed at once");
-        tell(ctx, skipped.about, message);
+        emit_invalid(ctx, skipped.object, message);
     }
 }
 
-fn mend(skipped: &Skipped<'_>) -> String {
-    let why = skipped.why;
-    if skipped.served {
+fn remedy(skipped: &SkippedObject<'_>) -> String {
+    let why = skipped.error;
+    if skipped.partially_read {
         return format!(
             "has a status that cannot be read: {why}. The operator uses what can be read of it, and writes it anew. Nobody else is to write a status: check who may"
         );
@@ -139,12 +145,12 @@ fn mend(skipped: &Skipped<'_>) -> String {
     )
 }
 
-fn tell(ctx: &Shared, about: &ObjectReference, message: String) {
+fn emit_invalid(ctx: &SharedContext, about: &ObjectReference, message: String) {
     let (ctx, about) = (Arc::clone(ctx), about.clone());
     let [kind, namespace, name] = [&about.kind, &about.namespace, &about.name].map(Option::as_deref);
     tracing::warn!(kind, namespace, name, detail = message, "cannot be read");
     // Not awaited: the watch goes on.
-    tokio::spawn(async move { ctx.events.tell(&about, false, &Reason::Unreadable.to_string(), &message).await });
+    tokio::spawn(async move { ctx.events.emit(&about, false, &Reason::Unreadable.to_string(), &message).await });
 }
 
 #[cfg(test)]
@@ -152,7 +158,7 @@ mod tests {
     use super::*;
     use crate::api::RegistryToken;
     use crate::controller::{decode, prune};
-    use crate::watch_health::metrics;
+    use crate::watch_health::watch_metrics;
     use futures::stream;
     use kube::ResourceExt;
     use kube::runtime::{WatchStreamExt, reflector};
@@ -169,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_is_told_and_passed_over_and_still_goes_when_it_is_deleted() {
+    async fn invalid_objects_are_reported_and_skipped_and_still_removed_on_deletion() {
         let (store, writer) = reflector::store();
         let events = [
             Event::Init,
@@ -187,16 +193,17 @@ mod tests {
             Event::Delete(object("bad", "30m2h")),
         ];
         let told = Mutex::new(vec![]);
-        let note = |skipped: &Skipped<'_>| {
-            assert!(skipped.why.contains("30m2h"), "{}", skipped.why);
-            let name = skipped.about.name.clone().unwrap_or_default();
-            told.lock().expect("held").push((name, skipped.seen, skipped.report));
+        let note = |skipped: &SkippedObject<'_>| {
+            assert!(skipped.error.contains("30m2h"), "{}", skipped.error);
+            let name = skipped.object.name.clone().unwrap_or_default();
+            told.lock().expect("held").push((name, skipped.presence, skipped.report));
         };
         let health = Arc::new(WatchHealth::new("RegistryToken"));
-        let read = readable(stream::iter(events), cached(store.clone()), Arc::clone(&health), note).reflect(writer);
-        let (mut seen, mut read) = (vec![], Box::pin(read));
+        let read =
+            skip_invalid(stream::iter(events), from_store(store.clone()), Arc::clone(&health), note).reflect(writer);
+        let (mut observed, mut read) = (vec![], Box::pin(read));
         while let Some(event) = read.next().await {
-            seen.push(match event.expect("no error") {
+            observed.push(match event.expect("no error") {
                 Event::Init => "init".to_owned(),
                 Event::InitDone => format!("done {}", store.len()),
                 Event::InitApply(one) | Event::Apply(one) => format!("there {}", one.name_any()),
@@ -204,21 +211,22 @@ mod tests {
             });
         }
         let again = ["there good", "there good", "init", "there good", "done 1"];
-        assert_eq!(seen, [&["init", "there good", "done 1"], &again[..], &["gone good, 0"]].concat());
+        assert_eq!(observed, [&["init", "there good", "done 1"], &again[..], &["gone good, 0"]].concat());
         let told = told.lock().expect("held");
-        let told: Vec<(&str, Seen, bool)> = told.iter().map(|(name, seen, new)| (name.as_str(), *seen, *new)).collect();
-        let good = |report| ("good", Seen::There, report);
-        let gone = |name| (name, Seen::Gone, false);
+        let told: Vec<(&str, Presence, bool)> =
+            told.iter().map(|(name, observed, new)| (name.as_str(), *observed, *new)).collect();
+        let good = |report| ("good", Presence::Present, report);
+        let gone = |name| (name, Presence::Deleted, false);
         assert_eq!(
             told,
-            [("bad", Seen::There, true), good(true), good(false), good(false), gone("good"), gone("bad")],
+            [("bad", Presence::Present, true), good(true), good(false), good(false), gone("good"), gone("bad")],
             "reported once, and not again for each event"
         );
-        assert!(metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
+        assert!(watch_metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
     }
 
     #[tokio::test]
-    async fn one_whose_status_alone_cannot_be_read_is_reported_and_served() {
+    async fn an_object_with_only_an_invalid_status_is_reported_and_served() {
         let spoilt = json!({
             "metadata": {"name": "pull", "namespace": "team", "uid": "u"}, "spec": {"description": "new"},
             "status": {"uid": "u", "nextRotationTime": "9999-12-31T23:59:59Z"},
@@ -227,12 +235,12 @@ mod tests {
         let (store, writer) = reflector::store();
         let events = [Event::Init, Event::InitApply(decoded()), Event::InitDone, Event::Apply(decoded())];
         let told = Mutex::new(vec![]);
-        let note = |skipped: &Skipped<'_>| {
-            assert!(mend(skipped).contains("status.nextRotationTime") && mend(skipped).contains("writes it anew"));
-            told.lock().expect("held").push((skipped.served, skipped.report));
+        let note = |skipped: &SkippedObject<'_>| {
+            assert!(remedy(skipped).contains("status.nextRotationTime") && remedy(skipped).contains("writes it anew"));
+            told.lock().expect("held").push((skipped.partially_read, skipped.report));
         };
         let health = Arc::new(WatchHealth::new("RegistryToken"));
-        let read = readable(stream::iter(events), cached(store.clone()), health, note).reflect(writer);
+        let read = skip_invalid(stream::iter(events), from_store(store.clone()), health, note).reflect(writer);
         assert_eq!(read.count().await, 4);
         let found = store.state().first().map(|object| (object.spec.description.clone(), object.status.is_some()));
         assert_eq!(found, Some(("new".to_owned(), true)));

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// One line of a watch.
 #[derive(Debug)]
-pub enum Line<'a> {
+pub enum WatchEvent<'a> {
     /// An object that was added or changed.
     Applied(&'a [u8]),
     /// An object that was deleted.
@@ -19,7 +19,7 @@ pub enum Line<'a> {
 }
 
 #[derive(Deserialize)]
-struct Status {
+struct ErrorStatus {
     #[serde(default)]
     code: u16,
     #[serde(default)]
@@ -27,46 +27,46 @@ struct Status {
 }
 
 /// Reads one line of a watch.
-pub fn line(line: &[u8]) -> Line<'_> {
+pub fn parse_event(line: &[u8]) -> WatchEvent<'_> {
     let (Some(kind), Some(object)) = (json::text(line, "type"), json::field(line, "object")) else {
-        return Line::Unknown;
+        return WatchEvent::Unknown;
     };
     match kind.as_str() {
-        "ADDED" | "MODIFIED" => Line::Applied(object),
-        "DELETED" => Line::Deleted(object),
+        "ADDED" | "MODIFIED" => WatchEvent::Applied(object),
+        "DELETED" => WatchEvent::Deleted(object),
         "BOOKMARK" => {
             let meta = json::field(object, "metadata").unwrap_or_default();
             let annotations = json::field(meta, "annotations").unwrap_or_default();
             let end_of_initial = json::text(annotations, "k8s.io/initial-events-end").as_deref() == Some("true");
-            Line::Bookmark { version: version(object), end_of_initial }
+            WatchEvent::Bookmark { version: resource_version(object), end_of_initial }
         }
-        "ERROR" => match serde_json::from_slice::<Status>(object) {
-            Ok(status) => Line::Error { code: status.code, message: status.message },
-            Err(_) => Line::Error { code: 0, message: "an error without a status".to_owned() },
+        "ERROR" => match serde_json::from_slice::<ErrorStatus>(object) {
+            Ok(status) => WatchEvent::Error { code: status.code, message: status.message },
+            Err(_) => WatchEvent::Error { code: 0, message: "an error without a status".to_owned() },
         },
-        _ => Line::Unknown,
+        _ => WatchEvent::Unknown,
     }
 }
 
 /// The version of an object, or of a list.
-pub fn version(object: &[u8]) -> Option<String> {
+pub fn resource_version(object: &[u8]) -> Option<String> {
     let version = json::text(json::field(object, "metadata")?, "resourceVersion")?;
     (!version.is_empty()).then_some(version)
 }
 
 /// One page of a list.
 #[derive(Debug)]
-pub struct Page<'a> {
+pub struct ListPage<'a> {
     /// The objects.
     pub items: Vec<&'a [u8]>,
     /// The version of the list.
     pub version: Option<String>,
     /// Where the next page begins, unless this is the last one.
-    pub next: Option<String>,
+    pub continue_token: Option<String>,
 }
 
 /// Reads a page; none where this is no list.
-pub fn page(list: &[u8]) -> Option<Page<'_>> {
+pub fn parse_list(list: &[u8]) -> Option<ListPage<'_>> {
     let meta = json::field(list, "metadata")?;
     // Of an empty list Go may make null.
     let items = match json::field(list, "items") {
@@ -74,7 +74,7 @@ pub fn page(list: &[u8]) -> Option<Page<'_>> {
         Some(items) => json::items(items)?,
     };
     let next = json::text(meta, "continue").filter(|token| !token.is_empty());
-    Some(Page { items, version: version(list), next })
+    Some(ListPage { items, version: resource_version(list), continue_token: next })
 }
 
 #[cfg(test)]
@@ -84,30 +84,36 @@ mod tests {
     #[test]
     fn lines_are_told_apart() {
         let object = br#"{"type":"ADDED","object":{"metadata":{"resourceVersion":"5"}}}"#;
-        assert!(matches!(line(object), Line::Applied(object) if version(object).as_deref() == Some("5")));
-        assert!(matches!(line(br#"{"type":"DELETED","object":{}}"#), Line::Deleted(b"{}")));
+        assert!(
+            matches!(parse_event(object), WatchEvent::Applied(object) if resource_version(object).as_deref() == Some("5"))
+        );
+        assert!(matches!(parse_event(br#"{"type":"DELETED","object":{}}"#), WatchEvent::Deleted(b"{}")));
         let bookmark = br#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
-        assert!(matches!(line(bookmark), Line::Bookmark { version: Some(v), end_of_initial: true } if v == "7"));
+        assert!(
+            matches!(parse_event(bookmark), WatchEvent::Bookmark { version: Some(v), end_of_initial: true } if v == "7")
+        );
         let bookmark = br#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8","creationTimestamp":null}}}"#;
-        assert!(matches!(line(bookmark), Line::Bookmark { version: Some(v), end_of_initial: false } if v == "8"));
+        assert!(
+            matches!(parse_event(bookmark), WatchEvent::Bookmark { version: Some(v), end_of_initial: false } if v == "8")
+        );
         let gone = br#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#;
-        assert!(matches!(line(gone), Line::Error { code: 410, .. }));
+        assert!(matches!(parse_event(gone), WatchEvent::Error { code: 410, .. }));
         for odd in ["", "{", r#"{"type":"ADDED"}"#, r#"{"type":"NEW","object":{}}"#, r#"{"type":"ADDED","object":{"a""#]
         {
-            assert!(matches!(line(odd.as_bytes()), Line::Unknown), "{odd}");
+            assert!(matches!(parse_event(odd.as_bytes()), WatchEvent::Unknown), "{odd}");
         }
     }
 
     #[test]
     fn a_page_gives_its_items_and_where_the_next_one_begins() {
         let list = br#"{"kind":"List","metadata":{"resourceVersion":"9","continue":"abc"},"items":[{"a":1},{"b":[]}]}"#;
-        let page_one = page(list).expect("a list");
+        let page_one = parse_list(list).expect("a list");
         assert_eq!(
-            (page_one.items.len(), page_one.version.as_deref(), page_one.next.as_deref()),
+            (page_one.items.len(), page_one.version.as_deref(), page_one.continue_token.as_deref()),
             (2, Some("9"), Some("abc"))
         );
-        let end = page(br#"{"metadata":{"continue":""},"items":null}"#).expect("a list");
-        assert!(end.items.is_empty() && end.next.is_none());
-        assert!(page(br#"{"metadata":{},"items":{}}"#).is_none() && page(b"[]").is_none());
+        let end = parse_list(br#"{"metadata":{"continue":""},"items":null}"#).expect("a list");
+        assert!(end.items.is_empty() && end.continue_token.is_none());
+        assert!(parse_list(br#"{"metadata":{},"items":{}}"#).is_none() && parse_list(b"[]").is_none());
     }
 }

@@ -2,22 +2,22 @@
 //! metadata; and how the core sees both.
 
 use super::context::Context;
-use super::finalizers::is_held;
-use super::issuers::{Handle, IssuerKey};
-use super::kept::KeptSecret;
+use super::finalizers::has_finalizer;
+use super::issuers::{ConnectedIssuer, IssuerKey};
+use super::kept::CachedSecret;
 use super::prune::live_token;
 use crate::api::{
-    ATTEMPT_ANNOTATION, DeletionPolicy, GONE_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
-    RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
+    CONFIRMED_REVOKED_ANNOTATION, DeletionPolicy, OWNER_LABEL, REPLACE_ANNOTATION, RESERVATION_ANNOTATION,
+    ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
 use crate::domain::effect::Named;
-use crate::domain::marker::{Attempt, hash};
+use crate::domain::marker::{AttemptId, hash};
 use crate::domain::object::{Object, Rotation};
-use crate::domain::observed::{Listed, Observed, Recheck};
-use crate::domain::pull_secret::{Claimant, RawMeta, SecretMeta};
-use crate::domain::recorded::{recorded, recorded_secret};
+use crate::domain::observed::{Observed, Recheck, UpstreamState};
+use crate::domain::pull_secret::{Owner, RawMeta, SecretMeta};
+use crate::domain::recorded::{recorded_secret_uid, status_view};
 use crate::domain::request_backoff::RequestHistory;
-use crate::kube_api::Objects;
+use crate::kube_api::ObjectClient;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -26,83 +26,83 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A pass's shared context.
-pub type Shared = Arc<Context>;
+pub type SharedContext = Arc<Context>;
 
 /// What one pass holds in its hands.
-pub struct World {
+pub struct Snapshot {
     /// The object: the cache's own, until it is read or written.
     pub object: Arc<RegistryToken>,
     /// Its Secret's metadata.
     pub secret: Option<ObjectMeta>,
     /// Its issuer, as it was when the pass began.
-    pub issuer: Option<Arc<Handle>>,
+    pub issuer: Option<Arc<ConnectedIssuer>>,
 }
 
-impl World {
+impl Snapshot {
     /// As the caches have it.
-    pub fn cached(object: Arc<RegistryToken>, ctx: &Context) -> Self {
-        let mut world = Self { object, secret: None, issuer: None };
-        let name = ObjectRef::<KeptSecret>::new(&world.secret_name()).within(&world.namespace());
-        world.secret = ctx.secrets.get(&name).and_then(|secret| secret.meta());
-        world.issuer = ctx.issuers.handle(&world.issuer_key());
-        world
+    pub fn from_caches(object: Arc<RegistryToken>, ctx: &Context) -> Self {
+        let mut snapshot = Self { object, secret: None, issuer: None };
+        let name = ObjectRef::<CachedSecret>::new(&snapshot.secret_name()).within(&snapshot.namespace());
+        snapshot.secret = ctx.secrets.get(&name).and_then(|secret| secret.meta());
+        snapshot.issuer = ctx.issuers.connected(&snapshot.issuer_key());
+        snapshot
     }
 
     /// What the core sees.
-    pub fn observe(&self, ctx: &Context, attempt: Attempt) -> Observed {
+    pub fn observe(&self, ctx: &Context, attempt: AttemptId) -> Observed {
         let key = self.issuer_key();
-        let mut seen = Observed {
+        let mut observed = Observed {
             now: ctx.clock.now(),
             object: self.parse_object(ctx),
-            secret: self.secret.as_ref().map(|meta| self.parse(ctx, meta)),
-            issuer: ctx.issuer(&key, self.issuer.as_ref()),
-            holder: ctx.holder.clone(),
+            secret: self.secret.as_ref().map(|meta| self.parse_secret(ctx, meta)),
+            issuer: ctx.issuer_state(&key, self.issuer.as_ref()),
+            identity: ctx.identity.clone(),
             // There is no lease yet: another operator may be at work.
-            leads: false,
-            listed: self.listed(ctx, &key),
-            look_closer: ctx.memory.look_closer(&self.uid(), self.object.annotations()),
-            attempt,
-            shown: None,
-            vain: vec![],
-            kept: None,
-            revoked: ctx.memory.revoked(&self.uid()),
-            recheck: Recheck::No,
-            edit_retry: None,
-            requests: RequestHistory::default(),
+            is_leader: false,
+            upstream: self.upstream_state(ctx, &key),
+            resync_requested: ctx.process_state.resync_requested(&self.uid(), self.object.annotations()),
+            attempt_id: attempt,
+            submitted_description: None,
+            cooldowns: vec![],
+            normalized_description: None,
+            revoked_tokens: ctx.process_state.revoked(&self.uid()),
+            recheck: Recheck::NotRequested,
+            edit_retry_after: None,
+            request_history: RequestHistory::default(),
         };
-        seen.recheck = ctx.memory.recheck(&self.uid(), seen.look_closer);
-        seen.edit_retry = ctx.memory.edit_retry(&seen);
-        seen.requests = ctx.memory.requests(&seen.object, seen.now);
-        seen.kept = self.kept(ctx, &seen);
-        seen.vain = ctx.memory.in_vain(&seen);
-        seen
+        observed.recheck = ctx.process_state.recheck(&self.uid(), observed.resync_requested);
+        observed.edit_retry_after = ctx.process_state.edit_retry(&observed);
+        observed.request_history = ctx.process_state.requests(&observed.object, observed.now);
+        observed.normalized_description = self.normalized_description(ctx, &observed);
+        observed.cooldowns = ctx.process_state.cooldowns(&observed);
+        observed
     }
 
     /// What the portal made of a description that it did not keep: what the first list after our edit shows.
     /// A restart begins with what it finds.
-    fn kept(&self, ctx: &Context, seen: &Observed) -> Option<u64> {
-        let Listed::Shown(shown) = seen.listed else { return None };
-        let refused = recorded(&seen.object).description_refused == Some(seen.object.generation);
-        refused.then(|| ctx.memory.kept(&self.uid(), seen.object.generation, shown))
+    fn normalized_description(&self, ctx: &Context, observed: &Observed) -> Option<u64> {
+        let UpstreamState::Present(shown) = observed.upstream else { return None };
+        let refused = status_view(&observed.object).description_rejected == Some(observed.object.generation);
+        refused.then(|| ctx.process_state.normalized_description(&self.uid(), observed.object.generation, shown))
     }
 
     /// What the last audit says of the current token, unless that was touched since.
-    fn listed(&self, ctx: &Context, key: &IssuerKey) -> Listed {
-        let known = recorded(&self.parse_object(ctx));
-        let (Some(token), Some(audited)) = (known.token.as_ref(), ctx.issuers.audited(key)) else {
-            return Listed::Unknown;
+    fn upstream_state(&self, ctx: &Context, key: &IssuerKey) -> UpstreamState {
+        let status = status_view(&self.parse_object(ctx));
+        let (Some(token), Some(audited)) = (status.token.as_ref(), ctx.issuers.audit_result(key)) else {
+            return UpstreamState::Unknown;
         };
         // What a former audit went by says nothing once the list is shown, or hidden; nor what was seen before
         // somebody, perhaps another operator, saw that the token was revoked.
-        let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= audited.evidence.begun());
-        if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.fits(&issuer.facts)) {
-            return Listed::Unknown;
+        let overtaken = status.upstream_revocation.is_some_and(|(time, _)| time >= audited.evidence.started_at());
+        if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.same_source(&issuer.info)) {
+            return UpstreamState::Unknown;
         }
-        if ctx.memory.touched_since(&self.uid(), audited.evidence.begun(), ctx.clock.now()) {
-            return Listed::Unknown;
+        if ctx.process_state.modified_since(&self.uid(), audited.evidence.started_at(), ctx.clock.now()) {
+            return UpstreamState::Unknown;
         }
         let token = Named::from(token);
-        audited.evidence.listed(&token, audited.vanished.is_believed_in(&self.namespace()))
+        audited.evidence.upstream_state(&token, audited.missing_tokens.is_plausible_in(&self.namespace()))
     }
 
     /// The object as the core sees it.
@@ -110,11 +110,11 @@ impl World {
         let (meta, spec) = (self.object.meta(), &self.object.spec);
         Object {
             uid: self.uid(),
-            version: meta.resource_version.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
             created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
             generation: meta.generation.unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
-            finalizer: is_held(self.object.finalizers()),
+            has_finalizer: has_finalizer(self.object.finalizers()),
             description: spec.description.clone(),
             secret_name: self.secret_name(),
             issuer: spec.issuer_ref.to_string(),
@@ -123,35 +123,43 @@ impl World {
                 .as_ref()
                 .map(|rotation| Rotation { interval: rotation.interval.0, overlap: rotation.overlap.0 }),
             suspended: spec.suspend,
-            reissue: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
-            revoke: spec.deletion_policy == DeletionPolicy::Revoke,
-            asked: asked(self.object.annotations(), ["rotate", "replace"]),
-            gone: gone(self.object.annotations()),
+            reissue_revoked: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
+            revoke_on_deletion: spec.deletion_policy == DeletionPolicy::Revoke,
+            requested_annotations: requested(self.object.annotations(), ["rotate", "replace"]),
+            confirmed_revoked: confirmed_revoked(self.object.annotations()),
             status: self.object.status.clone(),
             keys: ctx.keyring.keys(),
         }
     }
 
     /// What a Secret's metadata says to this object.
-    pub fn parse(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
+    pub fn parse_secret(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
         let empty = BTreeMap::new();
-        let raw = raw(meta, &empty);
+        let raw = raw_meta(meta, &empty);
         let uid = self.uid();
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
         let keys = ctx.keyring.keys();
         let created = self.object.meta().creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
         let is_noted = raw.annotations.contains_key(STORED_ANNOTATION);
-        let secret = recorded.and_then(|status| recorded_secret(status, &uid, created, &keys, is_noted));
-        let reservation = raw.annotations.get(ATTEMPT_ANNOTATION).map(String::as_str);
-        let reservation_seen = ctx.memory.reservation_seen(&uid, reservation);
+        let secret = recorded.and_then(|status| recorded_secret_uid(status, &uid, created, &keys, is_noted));
+        let reservation = raw.annotations.get(RESERVATION_ANNOTATION).map(String::as_str);
+        let reservation_seen = ctx.process_state.reservation_age(&uid, reservation);
         let labelled = raw.labels.get(OWNER_LABEL).filter(|label| raw.controller_uid.is_none() && **label != uid);
-        let label_of_another = labelled.is_some_and(|label| self.is_there(ctx, label));
-        SecretMeta::parse(raw, Claimant { uid: &uid, recorded_secret_uid: secret, reservation_seen, label_of_another })
+        let label_of_another = labelled.is_some_and(|label| self.object_exists(ctx, label));
+        SecretMeta::parse(
+            raw,
+            Owner {
+                uid: &uid,
+                recorded_secret_uid: secret,
+                reservation_age: reservation_seen,
+                label_names_other_object: label_of_another,
+            },
+        )
     }
 
     /// Whether an object of this UID is in the namespace. The cache may be a moment behind; by then a Secret
     /// has its controller still, or again.
-    fn is_there(&self, ctx: &Context, uid: &str) -> bool {
+    fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
         let namespace = self.namespace();
         let is = |token: &RegistryToken| {
             token.metadata.uid.as_deref() == Some(uid) && token.metadata.namespace.as_ref() == Some(&namespace)
@@ -180,7 +188,7 @@ impl World {
     }
 
     /// For logs.
-    pub fn name(&self) -> ObjectRef<RegistryToken> {
+    pub fn object_ref(&self) -> ObjectRef<RegistryToken> {
         ObjectRef::from_obj(&*self.object)
     }
 
@@ -190,18 +198,18 @@ impl World {
     }
 
     /// The objects of its namespace.
-    pub fn objects(&self, ctx: &Context) -> Objects<RegistryToken> {
-        Objects::namespaced(ctx.client.clone(), &self.namespace()).parsed_by(live_token)
+    pub fn objects(&self, ctx: &Context) -> ObjectClient<RegistryToken> {
+        ObjectClient::namespaced(ctx.client.clone(), &self.namespace()).with_parser(live_token)
     }
 
     /// The Secrets of its namespace.
-    pub fn secrets(&self, ctx: &Context) -> Objects<Secret> {
-        Objects::namespaced(ctx.client.clone(), &self.namespace())
+    pub fn secrets(&self, ctx: &Context) -> ObjectClient<Secret> {
+        ObjectClient::namespaced(ctx.client.clone(), &self.namespace())
     }
 }
 
 /// The parts of a Secret's metadata that matter; what is absent is empty.
-pub fn raw<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> RawMeta<'a> {
+pub fn raw_meta<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> RawMeta<'a> {
     let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     RawMeta {
         uid: meta.uid.as_deref().unwrap_or_default(),
@@ -219,25 +227,25 @@ pub fn secret_name(object: &RegistryToken) -> String {
 }
 
 /// The tokens of which the object's user says that they are revoked.
-fn gone(annotations: &BTreeMap<String, String>) -> Vec<String> {
-    let named = annotations.get(GONE_ANNOTATION).into_iter().flat_map(|text| text.split(','));
+fn confirmed_revoked(annotations: &BTreeMap<String, String>) -> Vec<String> {
+    let named = annotations.get(CONFIRMED_REVOKED_ANNOTATION).into_iter().flat_map(|text| text.split(','));
     named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// What is asked for by annotation, under the keys of `status.handledAnnotations`.
-pub fn asked(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
+pub fn requested(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
     [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
         .into_iter()
-        .filter_map(|(annotation, key)| Some((key.to_owned(), bounded(annotations.get(annotation)?))))
+        .filter_map(|(annotation, key)| Some((key.to_owned(), bounded_value(annotations.get(annotation)?))))
         .collect()
 }
 
 /// The longest value of an annotation that is kept and compared as it is, in bytes.
-const LONGEST_VALUE: usize = 256;
+const MAX_VALUE_BYTES: usize = 256;
 
 /// A longer value counts as its hash, here and wherever it is written: it is only compared.
-fn bounded(value: &str) -> String {
-    if value.len() <= LONGEST_VALUE { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
+fn bounded_value(value: &str) -> String {
+    if value.len() <= MAX_VALUE_BYTES { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
 }
 
 #[cfg(test)]
@@ -248,9 +256,9 @@ mod tests {
     fn a_long_value_of_an_annotation_counts_as_its_hash() {
         let of = |value: String| {
             let annotations = BTreeMap::from([(ROTATE_ANNOTATION.to_owned(), value)]);
-            asked(&annotations, ["rotate", "replace"]).remove("rotate").expect("asked for")
+            requested(&annotations, ["rotate", "replace"]).remove("rotate").expect("asked for")
         };
-        assert_eq!(of("x".repeat(LONGEST_VALUE)), "x".repeat(LONGEST_VALUE));
+        assert_eq!(of("x".repeat(MAX_VALUE_BYTES)), "x".repeat(MAX_VALUE_BYTES));
         let (long, longer) = (of("x".repeat(140_000)), of("x".repeat(140_001)));
         assert!(long.len() < 64 && long != longer, "{long}, {longer}");
         assert_eq!(long, of("x".repeat(140_000)), "the same value asks once");

@@ -1,51 +1,55 @@
 //! The issuer as a manifest.
 
 use crate::api::{PortalType, Thinkwise};
-use crate::cli::{Discover, Kind};
-use crate::portal::thinkwise::resolve::Problem;
-use crate::run::Failure;
+use crate::cli::{DiscoverArgs, IssuerKindArg};
+use crate::portal::thinkwise::resolve::FieldMismatch;
+use crate::run::CliError;
 use serde::Serialize;
 use std::fmt::Write as _;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct Manifest<'a> {
     api_version: &'static str,
     kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec<'a>,
+    metadata: ManifestMetadata<'a>,
+    spec: ManifestSpec<'a>,
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
+struct ManifestMetadata<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Spec<'a> {
+struct ManifestSpec<'a> {
     r#type: PortalType,
     thinkwise: &'a Thinkwise,
 }
 
 /// The manifest. What is still to be set stands above it, as comments.
-pub(super) fn write(arguments: &Discover, spec: &Thinkwise, problems: &[Problem]) -> Result<String, Failure> {
+pub(super) fn write_manifest(
+    arguments: &DiscoverArgs,
+    spec: &Thinkwise,
+    problems: &[FieldMismatch],
+) -> Result<String, CliError> {
     let (kind, namespace) = match arguments.kind {
-        Kind::ClusterTokenIssuer => ("ClusterTokenIssuer", None),
-        Kind::TokenIssuer => ("TokenIssuer", Some(arguments.namespace.as_str())),
+        IssuerKindArg::ClusterTokenIssuer => ("ClusterTokenIssuer", None),
+        IssuerKindArg::TokenIssuer => ("TokenIssuer", Some(arguments.namespace.as_str())),
     };
-    let document = Document {
+    let manifest = Manifest {
         api_version: "registry-token.dev/v1alpha1",
         kind,
-        metadata: Metadata { name: arguments.name.as_str(), namespace },
-        spec: Spec { r#type: PortalType::Thinkwise, thinkwise: spec },
+        metadata: ManifestMetadata { name: arguments.name.as_str(), namespace },
+        spec: ManifestSpec { r#type: PortalType::Thinkwise, thinkwise: spec },
     };
     let mut text = String::new();
     for problem in problems {
         writeln!(text, "# To be set: {}", problem.to_string().replace('\n', " "))?;
     }
-    text.push_str(&serde_saphyr::to_string(&document)?);
+    text.push_str(&serde_saphyr::to_string(&manifest)?);
     if !text.ends_with('\n') {
         text.push('\n');
     }

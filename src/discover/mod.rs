@@ -6,81 +6,81 @@ mod document;
 mod row;
 mod survey;
 
-use self::survey::Clear;
-use crate::access::in_flags;
+use self::survey::CertainNames;
+use crate::access::with_flag_names;
 use crate::api::{
     Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef,
     RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
 };
-use crate::cli::Discover;
+use crate::cli::DiscoverArgs;
 use crate::portal::thinkwise::interface::Interface;
 use crate::portal::thinkwise::metadata::Catalog;
 use crate::portal::thinkwise::resolve::{Mismatch, resolve_with};
-use crate::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
+use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{self, EgressPolicy, Portal as _};
-use crate::run::Failure;
+use crate::run::CliError;
 
 /// Looks at a portal and prints an issuer for it.
 ///
 /// # Errors
 /// When the portal cannot be read, or does not tell which table and tasks are meant.
-pub async fn run(arguments: &Discover) -> Result<(), Failure> {
-    let credentials = arguments.access.credentials()?.ok_or(
+pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
+    let credentials = arguments.credentials.read()?.ok_or(
         "who logs in is missing: give --username with --password-file, or --client-id with --client-secret-file",
     )?;
-    let ca_pem = arguments.access.ca_pem()?;
-    let values = arguments.values.iter().map(|text| value(text)).collect::<Result<Vec<_>, Failure>>()?;
-    let mut spec = spec(arguments, &credentials, ca_pem.as_deref())?;
+    let ca_pem = arguments.credentials.read_ca()?;
+    let values = arguments.values.iter().map(|text| parse_value(text)).collect::<Result<Vec<_>, CliError>>()?;
+    let mut spec = build_spec(arguments, &credentials, ca_pem.as_deref())?;
     let keep = Audit::default().interval.0;
-    let settings = Settings {
+    let settings = ThinkwiseSettings {
         spec: spec.clone(),
         limits: Limits::default(),
         credentials,
         ca_pem,
-        keep,
+        metadata_ttl: keep,
         egress: EgressPolicy::default(),
     };
     let connect = |settings| {
-        let portal = ThinkwisePortal::new(settings).map_err(|failure| failed(&failure))?;
-        Ok::<_, Failure>(portal.with_login_source(arguments.access.source()))
+        let portal = ThinkwisePortal::new(settings).map_err(|failure| cli_error(&failure))?;
+        Ok::<_, CliError>(portal.with_credentials_source(arguments.credentials.source()))
     };
     let portal = connect(settings.clone())?;
-    let catalog = portal.read_catalog().await.map_err(|failure| failed(&failure))?;
-    let clear = survey::show(&portal, &catalog, &spec);
-    let problems = match fit(&portal, &catalog, &clear, &mut spec, &values).await {
+    let catalog = portal.read_catalog().await.map_err(|failure| cli_error(&failure))?;
+    let certain = survey::print_candidates(&portal, &catalog, &spec);
+    let problems = match resolve_interface(&portal, &catalog, &certain, &mut spec, &values).await {
         Ok(interface) => {
             let (table, tasks) = interface.as_spec();
             (spec.table, spec.tasks) = (table, Some(tasks));
             // With what was found, as the operator will have it: the list is read, and only that.
-            let found = connect(Settings { spec: spec.clone(), ..settings })?;
-            let resolved = found.resolve().await.map_err(|failure| failed(&failure))?;
-            survey::show_found(&interface, &resolved);
+            let found = connect(ThinkwiseSettings { spec: spec.clone(), ..settings })?;
+            let resolved = found.resolve().await.map_err(|failure| cli_error(&failure))?;
+            survey::print_resolved(&interface, &resolved);
             vec![]
         }
         Err(Mismatch(problems)) => {
-            clear.pin(&mut spec);
+            certain.apply_to(&mut spec);
             problems
         }
     };
-    print!("{}", document::write(arguments, &spec, &problems)?);
+    print!("{}", document::write_manifest(arguments, &spec, &problems)?);
     if problems.is_empty() {
-        survey::show_next(arguments);
+        survey::print_next_steps(arguments);
         return Ok(());
     }
-    survey::show_problems(&problems);
+    survey::print_problems(&problems);
     Err("the issuer on standard output is not complete: see above what to set in it, or give --value, --table, --request, --edit-description, --revoke".into())
 }
 
 /// There is no spec yet: what went wrong is said with the flags that were given.
-fn failed(failure: &portal::Failure) -> Failure {
-    in_flags(&failure.message).into()
+fn cli_error(failure: &portal::PortalError) -> CliError {
+    with_flag_names(&failure.message).into()
 }
 
 /// What fits; a row for a request that is bound is looked for where none is given.
-async fn fit(
+async fn resolve_interface(
     portal: &ThinkwisePortal,
     catalog: &Catalog,
-    clear: &Clear,
+    clear: &CertainNames,
     spec: &mut Thinkwise,
     values: &[(String, String)],
 ) -> Result<Interface, Mismatch> {
@@ -91,14 +91,16 @@ async fn fit(
     if !mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo")) {
         return Err(mismatch);
     }
-    let Some(row) = row::find(portal, catalog, clear.request.as_deref(), values).await else { return Err(mismatch) };
+    let Some(row) = row::find_bound_row(portal, catalog, clear.request.as_deref(), values).await else {
+        return Err(mismatch);
+    };
     let tasks = spec.tasks.get_or_insert_default();
     tasks.request.get_or_insert_default().bound_to = Some(row);
     resolve_with(spec, catalog, values)
 }
 
 /// Reads `klant_id=42`.
-fn value(text: &str) -> Result<(String, String), Failure> {
+fn parse_value(text: &str) -> Result<(String, String), CliError> {
     let parts = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
     let parts = parts.filter(|(name, value)| !name.is_empty() && !value.is_empty());
     let (name, value) = parts.ok_or_else(|| format!("--value {text:?} is no value: write it like klant_id=42"))?;
@@ -106,7 +108,11 @@ fn value(text: &str) -> Result<(String, String), Failure> {
 }
 
 /// A spec of what the command line says.
-fn spec(arguments: &Discover, credentials: &Credentials, ca_pem: Option<&str>) -> Result<Thinkwise, Failure> {
+fn build_spec(
+    arguments: &DiscoverArgs,
+    credentials: &Credentials,
+    ca_pem: Option<&str>,
+) -> Result<Thinkwise, CliError> {
     let request = RequestTask { name: arguments.request.clone(), ..RequestTask::default() };
     let edit = EditTask { name: arguments.edit_description.clone(), ..EditTask::default() };
     let revoke = RevokeTask { name: arguments.revoke.clone(), ..RevokeTask::default() };
@@ -123,14 +129,14 @@ fn spec(arguments: &Discover, credentials: &Credentials, ca_pem: Option<&str>) -
         url,
         application: arguments.application.clone(),
         allow_insecure_http: arguments.allow_insecure_http,
-        auth: auth(arguments, credentials),
+        auth: build_auth(arguments, credentials),
         tls: ca_pem.map(|pem| Tls { ca_bundle: Some(pem.to_owned()), ..Tls::default() }),
         table: arguments.table.clone().map(|name| Table { name: Some(name), ..Table::default() }),
         tasks: (tasks != Tasks::default()).then_some(tasks),
     })
 }
 
-fn auth(arguments: &Discover, credentials: &Credentials) -> Auth {
+fn build_auth(arguments: &DiscoverArgs, credentials: &Credentials) -> Auth {
     let name = arguments.secret_name.clone();
     match credentials {
         Credentials::Basic { .. } => Auth {

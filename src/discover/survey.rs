@@ -1,29 +1,31 @@
 //! What was seen and found, for people: on standard error.
 
 use crate::api::{CREDENTIALS_LABEL, Thinkwise};
-use crate::cli::{Discover, Kind};
+use crate::cli::{DiscoverArgs, IssuerKindArg};
 use crate::portal::thinkwise::ThinkwisePortal;
-use crate::portal::thinkwise::find::{Candidate, Choice, choose, edits, requests, revocations, tables};
+use crate::portal::thinkwise::find::{
+    Candidate, Selection, rank_edit_tasks, rank_request_tasks, rank_revoke_tasks, rank_tables, select,
+};
 use crate::portal::thinkwise::interface::Interface;
 use crate::portal::thinkwise::metadata::Catalog;
-use crate::portal::thinkwise::resolve::Problem;
-use crate::portal::{Portal as _, Resolved};
+use crate::portal::thinkwise::resolve::FieldMismatch;
+use crate::portal::{Portal as _, PortalCapabilities};
 use crate::report;
 
 /// So many candidates are shown of each.
-const SHOWN: usize = 3;
+const MAX_CANDIDATES: usize = 3;
 
 /// The names that are clear, whatever else is not.
-pub(super) struct Clear {
+pub(super) struct CertainNames {
     table: Option<String>,
     pub(super) request: Option<String>,
     edit: Option<String>,
     revoke: Option<String>,
 }
 
-impl Clear {
+impl CertainNames {
     /// Writes them into a spec.
-    pub(super) fn pin(&self, spec: &mut Thinkwise) {
+    pub(super) fn apply_to(&self, spec: &mut Thinkwise) {
         if let Some(name) = &self.table {
             spec.table.get_or_insert_default().name = Some(name.clone());
         }
@@ -41,54 +43,55 @@ impl Clear {
 }
 
 /// Shows the portal, and the candidates for table and tasks with what speaks for each.
-pub(super) fn show(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> Clear {
+pub(super) fn print_candidates(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> CertainNames {
     let place = portal.location();
     let (count, tasks) = (catalog.tables.len(), catalog.tasks.len());
     eprintln!("{}, application {}, seen as {}: {count} tables, {tasks} tasks", place.url, place.scope, place.user);
     let pinned = spec.tasks.clone().unwrap_or_default();
-    let found = tables(catalog);
-    list("The table of tokens", &found);
-    let name = clear(spec.table.as_ref().and_then(|table| table.name.clone()), &found);
+    let found = rank_tables(catalog);
+    print_list("The table of tokens", &found);
+    let name = certain_name(spec.table.as_ref().and_then(|table| table.name.clone()), &found);
     let table = name.as_deref().and_then(|name| catalog.table(name));
-    let (requests, edits, revocations) = (requests(catalog), edits(catalog, table), revocations(catalog, table));
-    list("The task that requests a token", &requests);
-    list("The task that edits its description", &edits);
-    list("The task that revokes it", &revocations);
-    Clear {
+    let (requests, edits, revocations) =
+        (rank_request_tasks(catalog), rank_edit_tasks(catalog, table), rank_revoke_tasks(catalog, table));
+    print_list("The task that requests a token", &requests);
+    print_list("The task that edits its description", &edits);
+    print_list("The task that revokes it", &revocations);
+    CertainNames {
         table: name,
-        request: clear(pinned.request.and_then(|task| task.name), &requests),
-        edit: clear(pinned.edit_description.and_then(|task| task.name), &edits),
-        revoke: clear(pinned.revoke.and_then(|task| task.name), &revocations),
+        request: certain_name(pinned.request.and_then(|task| task.name), &requests),
+        edit: certain_name(pinned.edit_description.and_then(|task| task.name), &edits),
+        revoke: certain_name(pinned.revoke.and_then(|task| task.name), &revocations),
     }
 }
 
 /// The name that was given, or else the one that is clearly meant.
-fn clear(given: Option<String>, candidates: &[Candidate]) -> Option<String> {
-    given.or_else(|| match choose(candidates) {
-        Choice::Clear(best) => Some(best.name.clone()),
+fn certain_name(given: Option<String>, candidates: &[Candidate]) -> Option<String> {
+    given.or_else(|| match select(candidates) {
+        Selection::Best(best) => Some(best.name.clone()),
         _ => None,
     })
 }
 
-fn list(title: &str, candidates: &[Candidate]) {
+fn print_list(title: &str, candidates: &[Candidate]) {
     eprintln!("\n{title}");
     if candidates.is_empty() {
         eprintln!("  none");
     }
-    for candidate in candidates.iter().take(SHOWN) {
+    for candidate in candidates.iter().take(MAX_CANDIDATES) {
         eprintln!("  {:4}  {}: {}", candidate.score, candidate.name, candidate.reasons.join(", "));
     }
 }
 
 /// What will be used.
-pub(super) fn show_found(interface: &Interface, resolved: &Resolved) {
+pub(super) fn print_resolved(interface: &Interface, resolved: &PortalCapabilities) {
     eprintln!("\nFound");
     for line in report::lines(interface, resolved) {
         eprintln!("  {line}");
     }
 }
 
-pub(super) fn show_problems(problems: &[Problem]) {
+pub(super) fn print_problems(problems: &[FieldMismatch]) {
     eprintln!("\nNot clear");
     for problem in problems {
         eprintln!("  {problem}");
@@ -96,24 +99,24 @@ pub(super) fn show_problems(problems: &[Problem]) {
 }
 
 /// What to do with the issuer.
-pub(super) fn show_next(arguments: &Discover) {
-    let access = &arguments.access;
+pub(super) fn print_next_steps(arguments: &DiscoverArgs) {
+    let access = &arguments.credentials;
     let (user, file, id_key, secret_key) = match (&access.username, &access.client_id) {
         (Some(user), _) => (user.as_str(), &access.password_file, "username", "password"),
         (None, id) => (id.as_deref().unwrap_or_default(), &access.client_secret_file, "client_id", "client_secret"),
     };
-    let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| quoted(&path.display().to_string()));
-    let (namespace, secret) = (quoted(arguments.namespace.as_str()), quoted(arguments.secret_name.as_str()));
+    let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| shell_quote(&path.display().to_string()));
+    let (namespace, secret) = (shell_quote(arguments.namespace.as_str()), shell_quote(arguments.secret_name.as_str()));
     let place = match arguments.kind {
-        Kind::ClusterTokenIssuer => "the operator's namespace",
-        Kind::TokenIssuer => "the issuer's namespace",
+        IssuerKindArg::ClusterTokenIssuer => "the operator's namespace",
+        IssuerKindArg::TokenIssuer => "the issuer's namespace",
     };
     eprintln!("\nNext: save the issuer as issuer.yaml, put the credentials into a Secret in {place}, check, apply");
     eprintln!(
         "  kubectl -n {namespace} create secret generic {secret} --from-literal={id_key}={} --from-file={secret_key}={file}",
-        quoted(user)
+        shell_quote(user)
     );
-    if arguments.kind == Kind::TokenIssuer {
+    if arguments.kind == IssuerKindArg::TokenIssuer {
         eprintln!("  kubectl -n {namespace} label secret {secret} {CREDENTIALS_LABEL}=true");
     }
     eprintln!("  registry-token-operator check -f issuer.yaml");
@@ -121,7 +124,7 @@ pub(super) fn show_next(arguments: &Discover) {
 }
 
 /// A word for a shell. Values of the portal's are shown in it, so nothing in them may do anything.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn shell_quote(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
@@ -142,7 +145,7 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("a\nb", "'a?b'"),
         ] {
-            assert_eq!(quoted(text), word);
+            assert_eq!(shell_quote(text), word);
         }
     }
 }

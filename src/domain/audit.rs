@@ -7,16 +7,16 @@
 //! into the status: read the other way round, it could be missed in both.
 
 use super::effect::{Named, Row};
-use super::fault::Fault;
+use super::fault::Problem;
 use super::identity::same_id;
 use super::inventory::Inventory;
-use super::marker::{Attempt, Marker, Nonce};
+use super::marker::{AttemptId, Marker, Nonce};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
 /// An object of the issuer, as far as an audit looks at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
+pub struct AuditedToken {
     /// Its UID.
     pub uid: String,
     /// Its namespace.
@@ -26,42 +26,42 @@ pub struct Owner {
     /// The tokens that its own status names, the current one first.
     pub tokens: Vec<Named>,
     /// When the current one was requested.
-    pub requested: Option<Timestamp>,
+    pub requested_at: Option<Timestamp>,
     /// As which portal user.
-    pub user: Option<String>,
+    pub portal_user: Option<String>,
 }
 
 /// A Secret, as far as an audit looks at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Holder {
+pub struct AuditedSecret {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// The UIDs that its label and its controller reference name.
-    pub claims: Vec<String>,
+    pub owner_uids: Vec<String>,
     /// The attempt that is reserved in it.
-    pub reserved: Option<Attempt>,
+    pub reserved: Option<AttemptId>,
     /// The attempt whose token is stored in it, with that token's id.
-    pub stored: Option<(Attempt, String)>,
+    pub stored: Option<(AttemptId, String)>,
     /// Marks left to a user.
-    pub orphaned: Vec<Nonce>,
+    pub orphaned_markers: Vec<Nonce>,
 }
 
 /// Everything that explains a marked token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Claims {
     reserved: HashSet<Nonce>,
     stored: HashMap<Nonce, String>,
     recorded: HashSet<Named>,
 }
 
-impl Known {
+impl Claims {
     /// Puts together what Secrets and objects say. A Secret speaks for each object that it may
     /// belong to: by label, by controller and by name, so that stripping one of them makes no
     /// running attempt a suspect. It speaks for no object that is gone: what that one asked for goes too.
     #[must_use]
-    pub fn of(holders: &[Holder], owners: &[Owner]) -> Self {
+    pub fn collect(holders: &[AuditedSecret], owners: &[AuditedToken]) -> Self {
         let mut known = Self::default();
         let mut by_secret: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
         let alive: HashSet<&str> = owners.iter().map(|owner| owner.uid.as_str()).collect();
@@ -70,9 +70,9 @@ impl Known {
             known.recorded.extend(owner.tokens.iter().cloned());
         }
         for holder in holders {
-            known.reserved.extend(holder.orphaned.iter().cloned());
+            known.reserved.extend(holder.orphaned_markers.iter().cloned());
             let named = by_secret.get(&(holder.namespace.as_str(), holder.name.as_str()));
-            let claims = holder.claims.iter().map(String::as_str).filter(|uid| alive.contains(uid));
+            let claims = holder.owner_uids.iter().map(String::as_str).filter(|uid| alive.contains(uid));
             for uid in claims.chain(named.into_iter().flatten().copied()) {
                 known.reserved.extend(holder.reserved.as_ref().map(|attempt| Nonce::of(uid, attempt)));
                 let stored = holder.stored.as_ref().map(|(attempt, id)| (Nonce::of(uid, attempt), id.clone()));
@@ -85,7 +85,7 @@ impl Known {
     /// Whether a marked token is accounted for. One attempt has one token: another with the mark of a
     /// stored one is nobody's.
     #[must_use]
-    pub fn explains(&self, row: &Row, marker: &Marker) -> bool {
+    pub fn accounts_for(&self, row: &Row, marker: &Marker) -> bool {
         let (token, nonce) = (&row.token, marker.nonce());
         // What was asked for while the list was hidden may be known by its username only.
         let by_name = Named { id: token.username.clone(), ..token.clone() };
@@ -96,15 +96,15 @@ impl Known {
 
 /// What an audit asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Request {
+pub enum AuditRequest {
     /// The portal's complete list.
-    Scan,
+    ReadPortalList,
     /// The issuer's objects, past every cache.
-    Owners,
+    ListObjects,
     /// The Secrets with our label, past every cache, and these by name.
-    Holders(Vec<(String, String)>),
+    ListSecrets(Vec<(String, String)>),
     /// The row of a suspect, once more.
-    Row(Named),
+    ReadRow(Named),
     /// Revoke a token.
     Revoke(Named),
 }
@@ -112,140 +112,145 @@ pub enum Request {
 /// What an audit is told.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
-pub enum Answer {
+pub enum AuditResponse {
     /// The list, and what the caches know.
-    Scanned(Inventory, Known),
+    PortalList(Inventory, Claims),
     /// The issuer's objects.
-    Owners(Vec<Owner>),
+    Objects(Vec<AuditedToken>),
     /// The Secrets.
-    Holders(Vec<Holder>),
+    Secrets(Vec<AuditedSecret>),
     /// The row, if there is one.
     Row(Option<Row>),
     /// It is done.
     Done,
     /// It did not succeed.
-    Failed(Fault),
+    Failed(Problem),
 }
 
 /// What the driver does next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Next {
+pub enum AuditStep {
     /// Perform this and bring the answer.
-    Do(Request),
+    Perform(AuditRequest),
     /// It is over.
-    End(Result<Found, Fault>),
+    Done(Result<AuditReport, Problem>),
 }
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct AuditReport {
     /// The portal's list.
     pub inventory: Inventory,
     /// Tokens that belonged to nobody, and were revoked.
     pub revoked: usize,
     /// Those that were to be revoked, and could not be.
-    pub left: Option<Left>,
+    pub failed: Option<FailedRevocations>,
 }
 
 /// Tokens that belong to nobody and could not be revoked, or looked at once more before that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct FailedRevocations {
     /// How many.
     pub count: usize,
     /// Why the first one could not.
-    pub fault: Fault,
+    pub fault: Problem,
 }
 
 /// An audit under way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Audit {
+pub struct PortalAudit {
     inventory: Option<Inventory>,
-    suspects: Vec<(Row, Marker)>,
+    orphans: Vec<(Row, Marker)>,
     revoked: usize,
-    left: Option<Left>,
+    failed: Option<FailedRevocations>,
     stage: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    Scanning,
+    ReadingPortalList,
     /// The objects' names, to find Secrets that lost their label.
-    Naming,
+    ListingSecretNames,
     ReadingSecrets,
     ReadingObjects {
-        holders: Vec<Holder>,
+        secrets: Vec<AuditedSecret>,
     },
     /// A suspect whose mark was taken off meanwhile was left to its user.
-    LookingAgain,
+    RecheckingRow,
     Revoking,
 }
 
-impl Audit {
+impl PortalAudit {
     /// Begins with the portal's list.
     #[must_use]
-    pub const fn begin() -> (Self, Next) {
-        let audit = Self { inventory: None, suspects: vec![], revoked: 0, left: None, stage: Stage::Scanning };
-        (audit, Next::Do(Request::Scan))
+    pub const fn begin() -> (Self, AuditStep) {
+        let audit =
+            Self { inventory: None, orphans: vec![], revoked: 0, failed: None, stage: Stage::ReadingPortalList };
+        (audit, AuditStep::Perform(AuditRequest::ReadPortalList))
     }
 
     /// Takes the answer to what was to be done.
     #[must_use]
-    pub fn step(mut self, answer: Answer) -> (Self, Next) {
+    pub fn step(mut self, answer: AuditResponse) -> (Self, AuditStep) {
         match (std::mem::replace(&mut self.stage, Stage::Revoking), answer) {
-            (Stage::Scanning, Answer::Scanned(mut inventory, cached)) => {
-                let suspect = |(row, marker): &(Row, Marker)| !cached.explains(row, marker);
-                self.suspects = inventory.take_marked().into_iter().filter(suspect).collect();
+            (Stage::ReadingPortalList, AuditResponse::PortalList(mut inventory, cached)) => {
+                let suspect = |(row, marker): &(Row, Marker)| !cached.accounts_for(row, marker);
+                self.orphans = inventory.take_marked().into_iter().filter(suspect).collect();
                 self.inventory = Some(inventory);
-                if self.suspects.is_empty() { self.end() } else { self.ask(Request::Owners, Stage::Naming) }
+                if self.orphans.is_empty() {
+                    self.finish()
+                } else {
+                    self.request(AuditRequest::ListObjects, Stage::ListingSecretNames)
+                }
             }
-            (Stage::Naming, Answer::Owners(owners)) => {
+            (Stage::ListingSecretNames, AuditResponse::Objects(owners)) => {
                 let names = owners.into_iter().map(|owner| (owner.namespace, owner.secret)).collect();
-                self.ask(Request::Holders(names), Stage::ReadingSecrets)
+                self.request(AuditRequest::ListSecrets(names), Stage::ReadingSecrets)
             }
-            (Stage::ReadingSecrets, Answer::Holders(holders)) => {
-                self.ask(Request::Owners, Stage::ReadingObjects { holders })
+            (Stage::ReadingSecrets, AuditResponse::Secrets(holders)) => {
+                self.request(AuditRequest::ListObjects, Stage::ReadingObjects { secrets: holders })
             }
-            (Stage::ReadingObjects { holders }, Answer::Owners(owners)) => {
-                let known = Known::of(&holders, &owners);
-                self.suspects.retain(|(row, marker)| !known.explains(row, marker));
+            (Stage::ReadingObjects { secrets: holders }, AuditResponse::Objects(owners)) => {
+                let known = Claims::collect(&holders, &owners);
+                self.orphans.retain(|(row, marker)| !known.accounts_for(row, marker));
                 self.revoke_next()
             }
-            (Stage::LookingAgain, Answer::Row(row)) => self.looked_at(row),
-            (Stage::Revoking, Answer::Done) => {
+            (Stage::RecheckingRow, AuditResponse::Row(row)) => self.row_read(row),
+            (Stage::Revoking, AuditResponse::Done) => {
                 self.revoked += 1;
-                self.suspects.pop();
+                self.orphans.pop();
                 self.revoke_next()
             }
-            (Stage::LookingAgain | Stage::Revoking, Answer::Failed(fault)) => self.leave(fault),
-            (_, Answer::Failed(fault)) => (self, Next::End(Err(fault))),
+            (Stage::RecheckingRow | Stage::Revoking, AuditResponse::Failed(fault)) => self.skip_failed(fault),
+            (_, AuditResponse::Failed(fault)) => (self, AuditStep::Done(Err(fault))),
             // An answer to another question: nothing is concluded from it.
-            (_, _) => self.end(),
+            (_, _) => self.finish(),
         }
     }
 
-    fn ask(mut self, request: Request, stage: Stage) -> (Self, Next) {
+    fn request(mut self, request: AuditRequest, stage: Stage) -> (Self, AuditStep) {
         self.stage = stage;
-        (self, Next::Do(request))
+        (self, AuditStep::Perform(request))
     }
 
-    fn revoke_next(self) -> (Self, Next) {
-        match self.suspects.last().map(|(row, _)| row.token.clone()) {
-            Some(token) => self.ask(Request::Row(token), Stage::LookingAgain),
-            None => self.end(),
+    fn revoke_next(self) -> (Self, AuditStep) {
+        match self.orphans.last().map(|(row, _)| row.token.clone()) {
+            Some(token) => self.request(AuditRequest::ReadRow(token), Stage::RecheckingRow),
+            None => self.finish(),
         }
     }
 
-    fn looked_at(mut self, row: Option<Row>) -> (Self, Next) {
-        let still = self.suspects.last().is_some_and(|(suspect, marker)| {
+    fn row_read(mut self, row: Option<Row>) -> (Self, AuditStep) {
+        let still = self.orphans.last().is_some_and(|(suspect, marker)| {
             row.is_some_and(|row| row.token == suspect.token && marker.is_in(&row.description))
         });
-        match self.suspects.last() {
+        match self.orphans.last() {
             Some((row, _)) if still => {
                 let token = row.token.clone();
-                self.ask(Request::Revoke(token), Stage::Revoking)
+                self.request(AuditRequest::Revoke(token), Stage::Revoking)
             }
             _ => {
-                self.suspects.pop();
+                self.orphans.pop();
                 self.revoke_next()
             }
         }
@@ -253,21 +258,24 @@ impl Audit {
 
     /// A suspect stays until the next audit. What the list says of all others is true nevertheless; and
     /// where it is not this one alone that the portal refuses, the rest is not tried either.
-    fn leave(mut self, fault: Fault) -> (Self, Next) {
-        let others = fault.reason.concerns_the_portal();
-        let count = if others { self.suspects.len() } else { 1 };
-        self.suspects.truncate(self.suspects.len() - count);
-        let left = self.left.get_or_insert(Left { count: 0, fault });
+    fn skip_failed(mut self, fault: Problem) -> (Self, AuditStep) {
+        let others = fault.reason.affects_whole_portal();
+        let count = if others { self.orphans.len() } else { 1 };
+        self.orphans.truncate(self.orphans.len() - count);
+        let left = self.failed.get_or_insert(FailedRevocations { count: 0, fault });
         left.count += count;
         self.revoke_next()
     }
 
-    fn end(mut self) -> (Self, Next) {
+    fn finish(mut self) -> (Self, AuditStep) {
         let Some(inventory) = self.inventory.take() else {
-            return (self, Next::End(Err(super::faults::unavailable("the portal's list was not read"))));
+            return (
+                self,
+                AuditStep::Done(Err(super::faults::api_server_unavailable("the portal's list was not read"))),
+            );
         };
-        let (revoked, left) = (self.revoked, self.left.take());
-        (self, Next::End(Ok(Found { inventory, revoked, left })))
+        let (revoked, left) = (self.revoked, self.failed.take());
+        (self, AuditStep::Done(Ok(AuditReport { inventory, revoked, failed: left })))
     }
 }
 

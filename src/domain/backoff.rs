@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 /// First wait after a failure.
-const FIRST: Duration = Duration::from_secs(1);
+const INITIAL_DELAY: Duration = Duration::from_secs(1);
 /// Longest wait before it is spread: what a user mends is taken up within half a minute.
-const LONGEST: Duration = Duration::from_secs(24);
+const MAX_DELAY: Duration = Duration::from_secs(24);
 
 /// The wait after so many failures in a row (1 for the first), spread by `jitter`, a number from
 /// 0 to 1 that the caller brings: between three and five quarters of the doubled wait.
 #[must_use]
 pub fn delay(failures: u32, jitter: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(10)).unwrap_or(u32::MAX));
-    doubled.min(LONGEST).mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0))
+    let doubled =
+        INITIAL_DELAY.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(10)).unwrap_or(u32::MAX));
+    doubled.min(MAX_DELAY).mul_f64(0.75 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -21,9 +22,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_bound_and_never_overflow() {
-        assert_eq!(delay(1, 0.5), FIRST);
-        assert_eq!(delay(3, 0.5), FIRST * 4);
-        assert_eq!(delay(u32::MAX, 0.5), LONGEST);
+        assert_eq!(delay(1, 0.5), INITIAL_DELAY);
+        assert_eq!(delay(3, 0.5), INITIAL_DELAY * 4);
+        assert_eq!(delay(u32::MAX, 0.5), MAX_DELAY);
         assert!(delay(9, 1.0) <= Duration::from_secs(30));
     }
 }

@@ -31,7 +31,7 @@ impl Cause {
 
     /// Whether the Secret holds a token that works, which a bad new one must not replace.
     #[must_use]
-    pub const fn replaces_a_working_token(self) -> bool {
+    pub const fn replaces_working_token(self) -> bool {
         matches!(self, Self::Rotation | Self::Rotate | Self::Replace)
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Display for Cause {
 /// What an attempt answers, as it stands beside the token that came of it: whoever adopts that
 /// token marks just this as done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Errand {
+pub struct RequestCause {
     /// Why it was made.
     #[serde(default)]
     pub cause: Cause,

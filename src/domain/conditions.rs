@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The longest message, in characters: what it quotes may be long, and no status may become too large to be written.
-const LONGEST_MESSAGE: usize = 2_000;
+const MAX_MESSAGE_CHARS: usize = 2_000;
 
 /// A value of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Truth {
+pub enum ConditionStatus {
     /// It holds.
     True,
     /// It does not.
@@ -18,7 +18,7 @@ pub enum Truth {
     Unknown,
 }
 
-impl Truth {
+impl ConditionStatus {
     /// As the API server writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -32,11 +32,11 @@ impl Truth {
 
 /// A condition as it is to be.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct ConditionUpdate<'a> {
     /// Which one.
     pub kind: ConditionType,
     /// Whether it holds.
-    pub value: Truth,
+    pub value: ConditionStatus,
     /// The word for why.
     pub reason: Reason,
     /// For people.
@@ -44,7 +44,7 @@ pub struct Said<'a> {
 }
 
 /// Sets a condition; its transition time changes with its status alone.
-pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, said: Said<'_>) {
+pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, said: ConditionUpdate<'_>) {
     let (kind, value) = (said.kind.to_string(), said.value.as_str());
     let position = conditions.iter().position(|condition| condition.type_ == kind);
     let since = position
@@ -53,7 +53,7 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
         .map_or_else(|| Time(now), |former| former.last_transition_time.clone());
     let condition = Condition {
         last_transition_time: since,
-        message: shortened(said.message),
+        message: truncate(said.message),
         observed_generation: Some(generation),
         reason: said.reason.to_string(),
         status: value.to_owned(),
@@ -66,10 +66,10 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
 }
 
 /// The message, cut where it is too long.
-fn shortened(message: &str) -> String {
-    match message.char_indices().nth(LONGEST_MESSAGE) {
+fn truncate(message: &str) -> String {
+    match message.char_indices().nth(MAX_MESSAGE_CHARS) {
         None => message.to_owned(),
-        Some(_) => message.chars().take(LONGEST_MESSAGE - 1).chain(['…']).collect(),
+        Some(_) => message.chars().take(MAX_MESSAGE_CHARS - 1).chain(['…']).collect(),
     }
 }
 
@@ -88,8 +88,8 @@ pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition>
 
 /// Whether it is there and holds.
 #[must_use]
-pub fn holds(conditions: &[Condition], kind: ConditionType) -> bool {
-    find(conditions, kind).is_some_and(|condition| condition.status == Truth::True.as_str())
+pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
 }
 
 #[cfg(test)]
@@ -99,15 +99,20 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_two_characters() {
         let kept = |message: &str| {
-            let said = Said { kind: ConditionType::Ready, value: Truth::False, reason: Reason::PortalFailed, message };
+            let said = ConditionUpdate {
+                kind: ConditionType::Ready,
+                value: ConditionStatus::False,
+                reason: Reason::PortalFailed,
+                message,
+            };
             let mut conditions = vec![];
             set(&mut conditions, 1, Timestamp::UNIX_EPOCH, said);
             conditions.remove(0).message
         };
-        let fits = "é".repeat(LONGEST_MESSAGE);
+        let fits = "é".repeat(MAX_MESSAGE_CHARS);
         assert_eq!(kept(&fits), fits);
         let cut = kept(&"é".repeat(1 << 20));
-        assert_eq!(cut.chars().count(), LONGEST_MESSAGE);
+        assert_eq!(cut.chars().count(), MAX_MESSAGE_CHARS);
         assert!(cut.ends_with("é…"));
     }
 }

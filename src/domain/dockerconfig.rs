@@ -14,7 +14,7 @@ pub const DATA_KEY: &str = ".dockerconfigjson";
 pub const EMPTY: &[u8] = br#"{"auths":{}}"#;
 
 /// One login, the same for every registry.
-pub struct Login {
+pub struct DockerLogin {
     /// The name to log in with.
     pub username: String,
     /// The secret to log in with.
@@ -27,7 +27,7 @@ pub struct Login {
 ///
 /// # Errors
 /// Only if a text could not be written as JSON.
-pub fn write(hosts: &[String], username: &str, secret: &str) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+pub fn encode(hosts: &[String], username: &str, secret: &str) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
     #[derive(serde::Serialize)]
     struct Entry<'a> {
         username: &'a str,
@@ -59,7 +59,7 @@ struct Config {
 /// Reads a content that holds one login, the same for every registry, whose `auth` agrees with its
 /// username and password.
 #[must_use]
-pub fn login(content: &[u8]) -> Option<Login> {
+pub fn parse_login(content: &[u8]) -> Option<DockerLogin> {
     let config: Config = serde_json::from_slice(content).ok()?;
     let first = config.auths.values().next()?;
     if first.username.is_empty() || first.password.is_empty() {
@@ -71,7 +71,7 @@ pub fn login(content: &[u8]) -> Option<Login> {
         .auths
         .values()
         .all(|entry| entry.username == first.username && entry.password == first.password && *entry.auth == *auth);
-    same.then(|| Login {
+    same.then(|| DockerLogin {
         username: first.username.clone(),
         password: first.password.clone(),
         hosts: config.auths.keys().cloned().collect(),
@@ -96,20 +96,20 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let content = write(&hosts(), "tw-1", "p\"w\\$+/").expect("written");
-        let login = login(&content).expect("a login");
+        let content = encode(&hosts(), "tw-1", "p\"w\\$+/").expect("written");
+        let login = parse_login(&content).expect("a login");
         assert_eq!((login.username.as_str(), login.password.as_str()), ("tw-1", "p\"w\\$+/"));
         assert_eq!(login.hosts, ["a.example", "b.example:5000"]);
     }
 
     #[test]
     fn a_content_that_others_broke_is_no_login() {
-        let good = String::from_utf8(write(&hosts(), "tw-1", "secret").expect("written").to_vec()).expect("text");
+        let good = String::from_utf8(encode(&hosts(), "tw-1", "secret").expect("written").to_vec()).expect("text");
         for broken in ["", "{}", "{\"auths\":{}}", &good.replacen("secret", "other", 1), &good.replacen("tw-1", "", 1)]
         {
-            assert!(login(broken.as_bytes()).is_none(), "{broken}");
+            assert!(parse_login(broken.as_bytes()).is_none(), "{broken}");
         }
-        assert!(login(EMPTY).is_none());
+        assert!(parse_login(EMPTY).is_none());
     }
 
     #[test]

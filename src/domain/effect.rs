@@ -4,11 +4,11 @@
 //! answer, so that "the process dies after the n-th request" can be enumerated. A token's secret
 //! is never seen here: the driver keeps it between [`Request::Token`] and the commit.
 
-use super::fault::Fault;
+use super::fault::Problem;
 use super::marker::{Marker, Nonce};
 use super::object::Object;
-use super::pull_secret::{Reservation, SecretMeta, Stored};
-use super::token_mac::Seal;
+use super::pull_secret::{Reservation, SecretMeta, StoredToken};
+use super::token_mac::TokenSignature;
 use crate::api::{Reason, RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
@@ -38,14 +38,18 @@ impl Named {
     /// Whether its username was taken for its id: it was asked for while nobody could read the list, and
     /// the portal's answer told no id.
     #[must_use]
-    pub fn is_by_username(&self) -> bool {
+    pub fn is_identified_by_username(&self) -> bool {
         self.id == self.username
     }
 
     /// The rows among which its own is.
     #[must_use]
-    pub fn rows(&self) -> Rows {
-        if self.is_by_username() { Rows::OfUser(self.username.clone()) } else { Rows::WithId(self.id.clone()) }
+    pub fn row_query(&self) -> Rows {
+        if self.is_identified_by_username() {
+            Rows::WithUsername(self.username.clone())
+        } else {
+            Rows::WithId(self.id.clone())
+        }
     }
 }
 
@@ -64,38 +68,38 @@ pub enum Rows {
     /// The one with this id.
     WithId(String),
     /// That of a token that is known by its username only, which the row then has as its id too.
-    OfUser(String),
+    WithUsername(String),
     /// Those that bear this mark.
-    Marked(Marker),
+    WithMarker(Marker),
 }
 
 /// A write to the Secret, guarded by the version that was read last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Write {
+pub enum SecretWrite {
     /// Reserve; where there is no Secret it is created, with nothing else in it.
     Reserve(Reservation),
     /// Take the reservation back.
-    Drop,
+    ClearReservation,
     /// Close it for further attempts, and take the reservation back.
     Close,
     /// The token in it is no longer the object's. The data stay: pods may still use them.
-    Disown,
+    ClearToken,
     /// Store the token in hand, and take the reservation back.
-    Commit(Stored),
+    Commit(StoredToken),
     /// Put labels, annotations, owner and registries right, and note this proof; the login stays.
-    Repair(Seal),
+    Repair(TokenSignature),
     /// Put our label and owner reference back and change nothing else: this needs neither the issuer nor the content.
     RestoreOwnership,
     /// Leave it to its user: without owner and without our annotations. What may still bear these marks
     /// in the portal stays noted in it: an audit would take it for nobody's.
-    Release(Vec<Nonce>),
+    Orphan(Vec<Nonce>),
 }
 
 /// One thing that the core asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Leave to prepare a request for a token; holds nothing while it waits.
-    Room {
+    AcquireSlot {
         /// A pod waits for it; else it is the successor of a token that works.
         urgent: bool,
     },
@@ -106,26 +110,26 @@ pub enum Request {
     /// Read the whole Secret past every cache.
     ReadContent,
     /// Look up which field manager last wrote the Secret.
-    FindWriter,
+    ReadLastWriter,
     /// Read the issuer past every cache: may it be used, by this namespace?
     ReadIssuer,
     /// Put our finalizer on the object, or take it off.
-    Finalizer(bool),
+    SetFinalizer(bool),
     /// Try what the largest possible commit would be refused for, without writing.
-    TryCommit(Box<Stored>),
+    DryRunCommit(Box<StoredToken>),
     /// Write to the Secret.
-    Secret(Write),
+    WriteSecret(SecretWrite),
     /// Write the status, guarded by the object's version.
-    Status(Box<RegistryTokenStatus>),
+    WriteStatus(Box<RegistryTokenStatus>),
     /// Ask the portal for a token: sent once.
-    Token {
+    RequestToken {
         /// With the mark.
         description: String,
     },
     /// Read rows of the portal's list.
-    Find(Rows),
+    QueryRows(Rows),
     /// Set the description of a token.
-    Edit {
+    EditDescription {
         /// Which one.
         token: Named,
         /// The new one.
@@ -134,22 +138,22 @@ pub enum Request {
     /// Revoke a token.
     Revoke(Named),
     /// Log in at the registries: with the token in hand, or else with what the Secret holds.
-    LogIn,
+    VerifyLogin,
     /// Let time pass.
-    Pause(Duration),
+    Sleep(Duration),
     /// Have the issuer looked at.
-    WakeIssuer,
+    RequeueIssuer,
     /// Have the whole portal audited when no late answer can come any more.
-    WantAudit,
+    RequestAudit,
 }
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Response {
     /// It is done.
     Done,
     /// The commit would succeed without the labels and annotations of the spec, which are refused with this message.
-    WithoutTemplate(String),
+    DoneWithoutTemplate(String),
     /// The Secret as it was written without the labels and annotations of the spec, which are refused with this message.
     SecretWithoutTemplate(Box<SecretMeta>, String),
     /// The object as it was read or written; none where there is none, or another of that name.
@@ -157,9 +161,9 @@ pub enum Answer {
     /// The Secret as it was read or written.
     Secret(Option<Box<SecretMeta>>),
     /// The whole Secret as it was read.
-    Content(Option<Box<(SecretMeta, Content)>>),
+    Content(Option<Box<(SecretMeta, SecretContent)>>),
     /// The field manager that last wrote the Secret; none where that is not known.
-    Writer(Option<String>),
+    LastWriter(Option<String>),
     /// Rows of the portal's list.
     Rows(Vec<Row>),
     /// A token, whose secret the driver keeps.
@@ -170,60 +174,60 @@ pub enum Answer {
         username: String,
     },
     /// A token that is of no use: its secret is not known, or it could not be named later. No list shows it.
-    Useless {
+    UnusableToken {
         /// Which one.
         token: Named,
         /// What it lacks.
-        fault: Fault,
+        problem: Problem,
     },
     /// The portal's answer holds a token that cannot be recorded. The list shows it by its mark.
-    Invalid(Fault),
+    InvalidToken(Problem),
     /// What the registry says of a login.
     Login(Verdict),
     /// The API server: somebody else wrote first, or the thing is not or already there.
     Conflict,
     /// The API server refuses: quota, admission, validation or permissions.
-    Refused(String),
+    WriteRejected(String),
     /// The API server gave no clear answer.
-    Unclear(String),
+    OutcomeUnknown(String),
     /// The issuer may not be used.
-    Withdrawn(Fault),
+    IssuerDenied(Problem),
     /// The issuer is another than the one that the attempt was begun with.
-    Changed,
+    IssuerChanged,
     /// The issuer was read too long ago for a request to be sent now.
-    Late,
+    IssuerReadExpired,
     /// The portal: it is proved that nothing was sent.
-    NotSent(Fault),
+    NotSent(Problem),
     /// The portal refused with an answer: nothing was done.
-    Denied(Fault),
+    Rejected(Problem),
     /// The portal may have acted, or may not.
-    Ambiguous(Fault),
+    PortalOutcomeUnknown(Problem),
 }
 
 /// What the content of a Secret amounts to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Content {
+pub enum SecretContent {
     /// It cannot be changed in place: its type is another.
     WrongType,
     /// It cannot be changed in place: it was made immutable.
     Immutable {
         /// The name of the login in it, if that is what the operator wrote.
-        holds: Option<String>,
+        username: Option<String>,
     },
     /// One login.
     Login {
         /// The name in it.
         username: String,
         /// It is for exactly the issuer's registries.
-        registries: bool,
+        registries_match: bool,
         /// It, and what is noted of its token, is what the operator wrote, as far as a checksum says that is salted
         /// with the object's UID.
-        intact: bool,
+        checksum_valid: bool,
         /// Labels and annotations are as the spec wants them.
-        dressed: bool,
+        template_applied: bool,
     },
     /// Nothing that could log in.
-    Nothing,
+    Empty,
 }
 
 /// Why a registry said nothing about a login.
@@ -255,9 +259,9 @@ pub enum Verdict {
     /// It lets the token in.
     Accepted,
     /// It does not; with its words.
-    Refused(String),
+    Rejected(String),
     /// It cannot be asked; with the cause. Says nothing of the token.
     Unknown(RegistryProblem),
     /// The check is not wanted, or the secret is not known.
-    NotAsked,
+    NotChecked,
 }

@@ -4,11 +4,11 @@ use crate::api::Reason;
 
 /// Why something did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fault {
+pub struct Problem {
     /// The word for it.
     pub reason: Reason,
     /// For people: what happened and what to do.
     pub message: String,
     /// Nothing goes on until somebody changes something.
-    pub stalled: bool,
+    pub terminal: bool,
 }

@@ -1,11 +1,11 @@
 //! What others may write into a Secret and into the portal's descriptions.
 
-use super::cause::Errand;
+use super::cause::RequestCause;
 use super::dockerconfig;
-use super::marker::{Attempt, IssuerTag, MARKER_LENGTH, Marker, Nonce};
-use super::pull_secret::{Claimant, RawMeta, SecretMeta};
-use crate::api::{ATTEMPT_ANNOTATION, HANDLES_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
-use crate::fuzzing::{Changes, changed, changed_text};
+use super::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
+use super::pull_secret::{Owner, RawMeta, SecretMeta};
+use crate::api::{CAUSE_ANNOTATION, RESERVATION_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::fuzzing::{Mutations, mutate, mutate_text};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,27 +13,35 @@ fn parse(annotations: &BTreeMap<String, String>) -> SecretMeta {
     let labels = BTreeMap::new();
     let raw = RawMeta { uid: "s", resource_version: "1", controller_uid: Some("o"), labels: &labels, annotations };
     let (reservation_seen, label_of_another) = (Duration::ZERO, false);
-    SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen, label_of_another })
+    SecretMeta::parse(
+        raw,
+        Owner {
+            uid: "o",
+            recorded_secret_uid: None,
+            reservation_age: reservation_seen,
+            label_names_other_object: label_of_another,
+        },
+    )
 }
 
 #[test]
 fn an_attempt_that_is_read_prints_as_it_was() {
-    bolero::check!().with_type::<([u8; 16], String, Changes)>().for_each(|(random, text, changes)| {
-        let attempt = Attempt::from_random(random);
-        assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt.clone()));
-        for text in [text.clone(), changed_text(&attempt.to_string(), changes)] {
-            let Some(read) = Attempt::parse(&text) else { continue };
+    bolero::check!().with_type::<([u8; 16], String, Mutations)>().for_each(|(random, text, changes)| {
+        let attempt = AttemptId::from_random(random);
+        assert_eq!(AttemptId::parse(&attempt.to_string()), Some(attempt.clone()));
+        for text in [text.clone(), mutate_text(&attempt.to_string(), changes)] {
+            let Some(read) = AttemptId::parse(&text) else { continue };
             assert_eq!((read.to_string(), text.len()), (text, attempt.to_string().len()));
         }
     });
 }
 
 #[test]
-fn a_description_bears_its_own_marker_and_no_other() {
+fn a_description_has_its_own_marker_and_no_other() {
     bolero::check!().with_type::<(String, String, [u8; 16], [u8; 16])>().for_each(|(description, uid, one, two)| {
-        let of = |random| Marker::new(IssuerTag::of("issuer"), Nonce::of(uid, &Attempt::from_random(random)));
+        let of = |random| Marker::new(IssuerTag::of("issuer"), Nonce::of(uid, &AttemptId::from_random(random)));
         let (marker, other) = (of(one), of(two));
-        let sent = marker.mark(description);
+        let sent = marker.append_to(description);
         assert_eq!(sent.chars().count(), description.chars().count() + MARKER_LENGTH);
         assert!(marker.is_in(&sent) && marker.is_in(sent.trim()));
         assert_eq!(other.is_in(&marker.to_string()), one == two);
@@ -43,35 +51,35 @@ fn a_description_bears_its_own_marker_and_no_other() {
 #[test]
 fn annotations_that_are_read_print_as_they_were() {
     const ATTEMPT: &str = "abcdefghijklmnopqrst";
-    bolero::check!().with_type::<(Changes, Changes, Changes, String)>().for_each(|(one, two, three, id)| {
-        let reservation = changed_text(&format!("{ATTEMPT}.pod-0.x"), one);
-        let errand = changed_text(r#"{"cause":"Rotate","handles":{"rotate":"1"}}"#, two);
-        let stored = changed_text(ATTEMPT, three);
+    bolero::check!().with_type::<(Mutations, Mutations, Mutations, String)>().for_each(|(one, two, three, id)| {
+        let reservation = mutate_text(&format!("{ATTEMPT}.pod-0.x"), one);
+        let errand = mutate_text(r#"{"cause":"Rotate","handles":{"rotate":"1"}}"#, two);
+        let stored = mutate_text(ATTEMPT, three);
         let annotations = BTreeMap::from([
-            (ATTEMPT_ANNOTATION.to_owned(), reservation.clone()),
-            (HANDLES_ANNOTATION.to_owned(), errand),
+            (RESERVATION_ANNOTATION.to_owned(), reservation.clone()),
+            (CAUSE_ANNOTATION.to_owned(), errand),
             (STORED_ANNOTATION.to_owned(), stored.clone()),
             (TOKEN_ID_ANNOTATION.to_owned(), id.clone()),
         ]);
         let read = parse(&annotations);
         assert!(read.reservation.is_none_or(|read| read.to_string() == reservation), "{reservation:?}");
         let Some(read) = read.stored else { return };
-        assert!(read.attempt.to_string() == stored && read.id == *id, "{stored:?}");
-        let again = serde_json::to_string(&read.errand).expect("JSON");
-        assert_eq!(serde_json::from_str::<Errand>(&again).expect("an errand"), read.errand);
+        assert!(read.attempt_id.to_string() == stored && read.id == *id, "{stored:?}");
+        let again = serde_json::to_string(&read.request_cause).expect("JSON");
+        assert_eq!(serde_json::from_str::<RequestCause>(&again).expect("an errand"), read.request_cause);
     });
 }
 
 #[test]
 fn a_login_that_is_read_can_be_written_again() {
-    let good = dockerconfig::write(&["a.example".into(), "b.example:5000/x".into()], "tw$1", "hush").expect("written");
+    let good = dockerconfig::encode(&["a.example".into(), "b.example:5000/x".into()], "tw$1", "hush").expect("written");
     let good = String::from_utf8(good.to_vec()).expect("text");
-    bolero::check!().with_type::<Changes>().for_each(|changes| {
-        let content = changed(&good, changes);
-        let Some(read) = dockerconfig::login(&content) else { return };
+    bolero::check!().with_type::<Mutations>().for_each(|changes| {
+        let content = mutate(&good, changes);
+        let Some(read) = dockerconfig::parse_login(&content) else { return };
         assert!(!read.username.is_empty() && !read.hosts.is_empty() && !read.password.is_empty());
-        let again = dockerconfig::write(&read.hosts, &read.username, &read.password).expect("written");
-        let again = dockerconfig::login(&again).expect("a login");
+        let again = dockerconfig::encode(&read.hosts, &read.username, &read.password).expect("written");
+        let again = dockerconfig::parse_login(&again).expect("a login");
         assert_eq!((again.hosts, again.username, again.password), (read.hosts, read.username, read.password));
     });
 }
@@ -79,11 +87,11 @@ fn a_login_that_is_read_can_be_written_again() {
 #[test]
 fn a_login_that_is_written_is_read_back() {
     bolero::check!().with_type::<(Vec<String>, String, String)>().for_each(|(hosts, username, secret)| {
-        let content = dockerconfig::write(hosts, username, secret).expect("written");
+        let content = dockerconfig::encode(hosts, username, secret).expect("written");
         let mut sorted = hosts.clone();
         sorted.sort_unstable();
         sorted.dedup();
-        let login = dockerconfig::login(&content).map(|login| (login.username, login.hosts));
+        let login = dockerconfig::parse_login(&content).map(|login| (login.username, login.hosts));
         let whole = !sorted.is_empty() && !username.is_empty() && !secret.is_empty();
         assert_eq!(login, whole.then(|| (username.clone(), sorted)));
     });

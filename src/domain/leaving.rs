@@ -1,89 +1,93 @@
 //! The decision of what is to be done for an object that is being deleted.
 
 use super::decide::Action;
-use super::fault::Fault;
-use super::faults::{of_another_portal, portal_changed, waiting};
+use super::fault::Problem;
+use super::faults::{portal_changed, token_from_other_portal, transient};
 use super::identity::same_id;
-use super::observed::{IssuerFacts, IssuerView, Observed};
+use super::observed::{IssuerInfo, IssuerState, Observed};
 use super::pull_secret::{Ownership, SecretMeta};
-use super::recorded::Recorded;
-use super::unproved::may_be_of_a_lost_key;
-use super::vain::Deed;
+use super::recorded::StatusView;
+use super::unproved::may_be_from_lost_key;
+use super::vain::Operation;
 use crate::api::Reason;
 
 /// The object is being deleted: everything it asked for is revoked before it goes.
 #[must_use]
-pub fn leaving(seen: &Observed, known: &Recorded) -> Action {
-    if !seen.object.finalizer {
-        return Action::Rest;
+pub fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
+    if !observed.object.has_finalizer {
+        return Action::Idle;
     }
-    let held = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
-    let stored = held.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
-    if !stored && known.token.is_none() && known.retiring.is_empty() {
-        if let Some(fault) = known.unproved.holds_back(&seen.object) {
-            return Action::Wait(fault);
+    let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+    let stored = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
+    if !stored && status.token.is_none() && status.retiring.is_empty() {
+        if let Some(fault) = status.unverified.deletion_problem(&observed.object) {
+            return Action::Report(fault);
         }
         // Nothing is to be revoked, so no issuer is needed: it goes once no attempt can follow.
-        return if held.is_none_or(|secret| secret.closed) { Action::RemoveFinalizer } else { Action::Leave };
+        return if secret.is_none_or(|secret| secret.closed) { Action::RemoveFinalizer } else { Action::Finalize };
     }
-    match &seen.issuer {
+    match &observed.issuer {
         // A portal that is gone for good has one way out.
-        IssuerView::Missing | IssuerView::NotReady { .. } if !seen.object.revoke => Action::Leave,
-        IssuerView::Unknown => Action::Rest,
-        IssuerView::Missing => Action::Wait(waiting(
+        IssuerState::Missing | IssuerState::NotReady { .. } if !observed.object.revoke_on_deletion => Action::Finalize,
+        IssuerState::Unknown => Action::Idle,
+        IssuerState::Missing => Action::Report(transient(
             Reason::IssuerNotFound,
             format!(
                 "{} is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand",
-                seen.object.issuer
+                observed.object.issuer
             ),
         )),
-        IssuerView::NotReady { reason, message } => Action::Wait(waiting(
+        IssuerState::NotReady { reason, message } => Action::Report(transient(
             Reason::IssuerNotReady,
-            format!("the token is revoked once the issuer is ready ({reason}): {message}. {WAY_OUT}"),
+            format!("the token is revoked once the issuer is ready ({reason}): {message}. {ORPHAN_HINT}"),
         )),
-        IssuerView::Ready(facts) => match moved(held, known, facts) {
-            Some(fault) if seen.object.revoke => {
-                Action::Wait(Fault { message: format!("{}. {WAY_OUT}", fault.message), ..fault })
+        IssuerState::Ready(facts) => match portal_mismatch(secret, status, facts) {
+            Some(fault) if observed.object.revoke_on_deletion => {
+                Action::Report(Problem { message: format!("{}. {ORPHAN_HINT}", fault.message), ..fault })
             }
-            Some(_) => Action::Leave,
+            Some(_) => Action::Finalize,
             // What is left to its user is known by name first: it loses its mark. So is what no list shows.
-            None if unnamed(held, known) && !(seen.object.revoke && is_looked_up(seen, held, facts)) => Action::Adopt,
-            None => match seen.in_vain(&Deed::Leave) {
-                Some(vain) => Action::WaitFor(vain.left, vain.fault.clone()),
-                None => Action::Leave,
+            None if has_unrecorded_token(secret, status)
+                && !(observed.object.revoke_on_deletion && provenance_is_looked_up(observed, secret, facts)) =>
+            {
+                Action::Adopt
+            }
+            None => match observed.cooldown(&Operation::Finalize) {
+                Some(vain) => Action::ReportFor(vain.remaining, vain.problem.clone()),
+                None => Action::Finalize,
             },
         },
     }
 }
 
-const WAY_OUT: &str =
+const ORPHAN_HINT: &str =
     "Where that will not be, set spec.deletionPolicy: Orphan, which leaves the token alive, and revoke it by hand";
 
 /// Whether the way out itself finds out whose a stored token is: by its MAC, or by its mark. Of a lost key neither tells.
-fn is_looked_up(seen: &Observed, held: Option<&SecretMeta>, facts: &IssuerFacts) -> bool {
-    let stored = held.and_then(|held| held.stored.as_ref());
-    let sealed = stored.is_some_and(|stored| seen.sealed(stored).is_some());
-    facts.list_visible && (sealed || !may_be_of_a_lost_key(&seen.object))
+fn provenance_is_looked_up(observed: &Observed, secret: Option<&SecretMeta>, facts: &IssuerInfo) -> bool {
+    let stored = secret.and_then(|secret| secret.stored.as_ref());
+    let sealed = stored.is_some_and(|stored| observed.verify_stored(stored).is_some());
+    facts.list_visible && (sealed || !may_be_from_lost_key(&observed.object))
 }
 
 /// Whether the Secret stores a token that status does not name.
-fn unnamed(held: Option<&SecretMeta>, known: &Recorded) -> bool {
-    let stored = held.filter(|held| held.reservation.is_none()).and_then(|held| held.stored.as_ref());
+fn has_unrecorded_token(secret: Option<&SecretMeta>, status: &StatusView) -> bool {
+    let stored = secret.filter(|secret| secret.reservation.is_none()).and_then(|secret| secret.stored.as_ref());
     stored.is_some_and(|stored| {
-        !known.retires(&stored.id) && known.token.as_ref().is_none_or(|token| !same_id(&token.id, &stored.id))
+        !status.is_retiring(&stored.id) && status.token.as_ref().is_none_or(|token| !same_id(&token.id, &stored.id))
     })
 }
 
 /// Whether what the object asked for is of another portal than the issuer names now.
-fn moved(held: Option<&SecretMeta>, known: &Recorded, facts: &IssuerFacts) -> Option<Fault> {
-    portal_changed(known, facts).or_else(|| from_elsewhere(held, known, facts).then(of_another_portal))
+fn portal_mismatch(secret: Option<&SecretMeta>, status: &StatusView, facts: &IssuerInfo) -> Option<Problem> {
+    portal_changed(status, facts).or_else(|| is_from_other_portal(secret, status, facts).then(token_from_other_portal))
 }
 
 /// Whether the Secret stores a token of another portal than the issuer names now, which status does not name.
 #[must_use]
-pub fn from_elsewhere(held: Option<&SecretMeta>, known: &Recorded, facts: &IssuerFacts) -> bool {
-    let stored = held.and_then(|held| held.stored.as_ref());
-    unnamed(held, known) && stored.is_some_and(|stored| stored.origin.is_elsewhere(facts))
+pub fn is_from_other_portal(secret: Option<&SecretMeta>, status: &StatusView, facts: &IssuerInfo) -> bool {
+    let stored = secret.and_then(|secret| secret.stored.as_ref());
+    has_unrecorded_token(secret, status) && stored.is_some_and(|stored| stored.provenance.from_other_portal(facts))
 }
 
 #[cfg(test)]

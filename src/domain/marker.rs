@@ -17,13 +17,13 @@ pub const MARKER_LENGTH: usize = 2 + ISSUER_LENGTH + 1 + NONCE_LENGTH + 1;
 
 /// A number for one try to get a token; random, and never used twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Attempt(String);
+pub struct AttemptId(String);
 
-impl Attempt {
+impl AttemptId {
     /// Made from randomness that the caller brings.
     #[must_use]
     pub fn from_random(bytes: &[u8; 16]) -> Self {
-        Self(letters(bytes, ATTEMPT_LENGTH))
+        Self(base32(bytes, ATTEMPT_LENGTH))
     }
 
     /// Reads an attempt back from an annotation.
@@ -34,7 +34,7 @@ impl Attempt {
     }
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -66,7 +66,7 @@ impl Nonce {
 
     /// The nonce of an attempt for the object with this UID.
     #[must_use]
-    pub fn of(object_uid: &str, attempt: &Attempt) -> Self {
+    pub fn of(object_uid: &str, attempt: &AttemptId) -> Self {
         Self(hash(&["attempt", object_uid, &attempt.0], NONCE_LENGTH))
     }
 }
@@ -99,7 +99,7 @@ impl Marker {
 
     /// The description to send.
     #[must_use]
-    pub fn mark(&self, description: &str) -> String {
+    pub fn append_to(&self, description: &str) -> String {
         format!("{description} {self}")
     }
 
@@ -134,11 +134,11 @@ pub(crate) fn hash(parts: &[&str], length: usize) -> String {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
-    letters(context.finish().as_ref(), length)
+    base32(context.finish().as_ref(), length)
 }
 
 /// Five bits a letter; as many letters as asked for and the bytes give.
-fn letters(bytes: &[u8], length: usize) -> String {
+fn base32(bytes: &[u8], length: usize) -> String {
     let bit = |index: usize| {
         let byte = bytes.get(index / 8).copied().unwrap_or_default();
         usize::from(byte >> (7 - index % 8) & 1)
@@ -151,15 +151,15 @@ fn letters(bytes: &[u8], length: usize) -> String {
 mod tests {
     use super::*;
 
-    fn attempt() -> Attempt {
-        Attempt::from_random(&[7; 16])
+    fn attempt() -> AttemptId {
+        AttemptId::from_random(&[7; 16])
     }
 
     #[test]
     fn an_attempt_is_read_back_and_nothing_else_is() {
-        assert_eq!(Attempt::parse(&attempt().to_string()), Some(attempt()));
+        assert_eq!(AttemptId::parse(&attempt().to_string()), Some(attempt()));
         for forged in ["", "short", "UPPERCASEUPPERCASE22", "aaaaaaaaaaaaaaaaaaa'", "aaaaaaaaaaaaaaaaaaaaa"] {
-            assert_eq!(Attempt::parse(forged), None, "{forged}");
+            assert_eq!(AttemptId::parse(forged), None, "{forged}");
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_marker_has_the_length_that_is_reckoned_with_and_is_found_after_a_trim() {
         let marker = Marker::new(IssuerTag::of("i"), Nonce::of("o", &attempt()));
-        let sent = marker.mark("prod");
+        let sent = marker.append_to("prod");
         assert_eq!(sent.len(), "prod".len() + MARKER_LENGTH);
         assert!(marker.is_in(&format!("  {sent} \n")));
         assert!(!marker.is_in("prod"));
@@ -190,7 +190,7 @@ mod tests {
         {
             assert!(!copied.is_in(&text), "{text}");
             assert_eq!(Marker::find(&tag, &text), None, "{text}");
-            let sent = own.mark(&text);
+            let sent = own.append_to(&text);
             assert!(own.is_in(&sent) && !copied.is_in(&sent), "{sent}");
             assert_eq!(Marker::find(&tag, &sent), Some(own.clone()), "{sent}");
         }

@@ -13,7 +13,7 @@ pub struct Object {
     /// Its UID.
     pub uid: String,
     /// Its version.
-    pub version: String,
+    pub resource_version: String,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
     /// `metadata.generation`.
@@ -21,7 +21,7 @@ pub struct Object {
     /// It is being deleted.
     pub deleting: bool,
     /// Our finalizer is on it.
-    pub finalizer: bool,
+    pub has_finalizer: bool,
     /// `spec.description`.
     pub description: String,
     /// Name of its Secret.
@@ -33,13 +33,13 @@ pub struct Object {
     /// Nothing new is begun.
     pub suspended: bool,
     /// A token that somebody revoked in the portal is replaced.
-    pub reissue: bool,
+    pub reissue_revoked: bool,
     /// Tokens are revoked when the object goes.
-    pub revoke: bool,
+    pub revoke_on_deletion: bool,
     /// What is asked for by annotation: keys as in `status.handledAnnotations`.
-    pub asked: BTreeMap<String, String>,
+    pub requested_annotations: BTreeMap<String, String>,
     /// Ids of tokens of which its user says that they are revoked.
-    pub gone: Vec<String>,
+    pub confirmed_revoked: Vec<String>,
     /// Its status, if it has one; it may be another object's.
     pub status: Option<RegistryTokenStatus>,
     /// The operator's keys: what the status says of tokens counts only with a MAC under one of them.

@@ -4,105 +4,105 @@
 mod ending;
 
 use super::decide::{Action, decide};
-use super::effect::{Answer, Request, Write};
-use super::fault::Fault;
-use super::faults::refused;
+use super::effect::{Request, Response, SecretWrite};
+use super::fault::Problem;
+use super::faults::secret_rejected;
 use super::observed::Observed;
-use super::recorded::recorded;
-use super::status::Fact;
-use super::step::{Flow, Outcome, adopt, attempt, inspect, leave, note, recheck, revoke, settle, verify};
-use super::vain::Deed;
+use super::recorded::status_view;
+use super::status::StatusEvent;
+use super::step::{Outcome, Transition, adopt, attempt, inspect, leave, recheck, revoke, settle, status_write, verify};
+use super::vain::Operation;
 use crate::api::Reason;
 use std::time::Duration;
 
 /// A pass that has not come to rest after so many actions goes on later.
-const ROUNDS: u8 = 16;
+const MAX_ACTIONS: u8 = 16;
 
 /// One pass over an object.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a thing that happened or did not")]
 pub struct Pass {
-    seen: Observed,
+    observed: Observed,
     /// Object and Secret are answers of the API server, given in this pass.
-    fresh: bool,
+    live: bool,
     /// There is leave to prepare a request.
-    room: bool,
+    has_slot: bool,
     /// This pass has made its attempt.
-    attempted: bool,
+    has_requested: bool,
     /// The description that it asked with.
-    described: Option<String>,
+    submitted_description: Option<String>,
     /// Why the Secret that is committed lacks the labels and annotations of the spec.
-    template_refusal: Option<Fault>,
+    template_rejection: Option<Problem>,
     /// What was done last concerned the Secret alone.
     secret_only: bool,
-    rounds: u8,
+    actions_left: u8,
     stage: Stage,
 }
 
 /// The request whose answer is awaited, with what asked for it.
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    Room,
+    AcquiringSlot,
     ReadingObject,
     ReadingSecret,
-    HoldingIssuer,
-    FindingWriter,
-    Finalizer { put: bool },
+    RequeuingIssuer,
+    ReadingLastWriter,
+    SettingFinalizer { present: bool },
     RestoringFinalizer,
     RestoringOwnership,
-    Attempt(attempt::Attempting),
-    Recover(attempt::Attempting),
+    RequestToken(attempt::RequestingToken),
+    Recover(attempt::RequestingToken),
     Adopt(adopt::Adopting),
-    Inspect(inspect::Inspecting),
-    Verify(verify::Verifying),
+    InspectSecret(inspect::InspectingSecret),
+    VerifyLogin(verify::VerifyingLogin),
     Recheck(recheck::Rechecking),
-    Retire(revoke::Retiring),
-    Settle(settle::Settling),
-    Leave(leave::Leaving),
-    Redating,
-    Confirming,
-    Saying(End),
+    RevokeRetiring(revoke::RevokingRetiring),
+    SyncDescription(settle::SyncingDescription),
+    Finalize(leave::Finalizing),
+    ClampingTimestamps,
+    ForgettingConfirmedTokens,
+    Reporting(PassResult),
     Ended,
 }
 
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum End {
+pub enum PassResult {
     /// All is as it should be, until an event says otherwise.
-    Rest,
+    Idle,
     /// All is as it should be, for so much time.
-    RestFor(Duration),
+    IdleFor(Duration),
     /// Something is waited for: look again after so much time.
-    After(Duration),
+    RequeueAfter(Duration),
     /// The world changed meanwhile: look again after a moment.
-    Retry,
+    RequeueSoon,
     /// It did not succeed: look again later.
-    Failed(Fault),
+    Failed(Problem),
 }
 
 /// What the driver does next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Next {
+pub enum Step {
     /// Perform this and bring the answer.
-    Do(Request),
+    Perform(Request),
     /// The pass is over.
-    End(End),
+    Done(PassResult),
 }
 
 impl Pass {
     /// Begins with what the caches hold.
     #[must_use]
-    pub fn begin(seen: Observed) -> (Self, Next) {
+    pub fn begin(observed: Observed) -> (Self, Step) {
         let stage = Stage::Ended;
         Self {
-            seen,
-            fresh: false,
-            room: false,
-            attempted: false,
-            described: None,
-            template_refusal: None,
+            observed: observed,
+            live: false,
+            has_slot: false,
+            has_requested: false,
+            submitted_description: None,
+            template_rejection: None,
             secret_only: false,
-            rounds: ROUNDS,
+            actions_left: MAX_ACTIONS,
             stage,
         }
         .decide()
@@ -110,244 +110,257 @@ impl Pass {
 
     /// What is known now.
     #[must_use]
-    pub const fn seen(&self) -> &Observed {
-        &self.seen
+    pub const fn observed(&self) -> &Observed {
+        &self.observed
     }
 
     /// Takes the answer to what was to be done, and the time at which it came.
     #[must_use]
-    pub fn step(mut self, answer: Answer, now: jiff::Timestamp) -> (Self, Next) {
-        self.seen.now = now;
-        let answer = self.note_refused_template(answer);
-        self.take_in(&answer);
+    pub fn step(mut self, answer: Response, now: jiff::Timestamp) -> (Self, Step) {
+        self.observed.now = now;
+        let answer = self.absorb_template_rejection(answer);
+        self.absorb(&answer);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Room if matches!(answer, Answer::NotSent(_)) => self.finish(super::step::failed(answer)),
-            Stage::Room => {
+            Stage::AcquiringSlot if matches!(answer, Response::NotSent(_)) => {
+                self.finish(super::step::from_response(answer))
+            }
+            Stage::AcquiringSlot => {
                 // It may have been waited for long: what was seen begins only what its version guards.
-                self.room = true;
-                self.fresh = false;
+                self.has_slot = true;
+                self.live = false;
                 self.decide()
             }
             Stage::ReadingObject => match answer {
-                Answer::Object(Some(_)) => self.ask(Request::ReadSecret, Stage::ReadingSecret),
-                Answer::Object(None) => self.end(End::Rest),
-                other => self.finish(super::step::failed(other)),
+                Response::Object(Some(_)) => self.request(Request::ReadSecret, Stage::ReadingSecret),
+                Response::Object(None) => self.done(PassResult::Idle),
+                other => self.finish(super::step::from_response(other)),
             },
             Stage::ReadingSecret => match answer {
-                Answer::Secret(_) => {
-                    self.fresh = true;
+                Response::Secret(_) => {
+                    self.live = true;
                     self.decide()
                 }
-                other => self.finish(super::step::failed(other)),
+                other => self.finish(super::step::from_response(other)),
             },
-            Stage::Finalizer { put } => match answer {
-                Answer::Object(Some(_)) if put => {
+            Stage::SettingFinalizer { present: put } => match answer {
+                Response::Object(Some(_)) if put => {
                     // The answer to our own write is as good as a read; the Secret is proved by its creation.
-                    self.fresh = true;
+                    self.live = true;
                     self.decide()
                 }
-                Answer::Object(_) | Answer::Done => self.end(End::Rest),
-                other => self.finish(super::step::failed(other)),
+                Response::Object(_) | Response::Done => self.done(PassResult::Idle),
+                other => self.finish(super::step::from_response(other)),
             },
-            Stage::RestoringFinalizer => self.restored(Deed::RestoreFinalizer, answer),
-            Stage::RestoringOwnership => self.restored(Deed::RestoreOwnership, answer),
+            Stage::RestoringFinalizer => self.finish_restore(Operation::RestoreFinalizer, answer),
+            Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, answer),
             Stage::Recover(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, Some(Deed::Recover), Stage::Recover)
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, Some(Operation::Recover), Stage::Recover)
             }
-            Stage::Attempt(state) => {
-                self.note_request(state.was_sent(&answer));
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, Some(Deed::Attempt), Stage::Attempt)
+            Stage::RequestToken(state) => {
+                self.record_request(state.was_sent(&answer));
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, Some(Operation::RequestToken), Stage::RequestToken)
             }
             Stage::Adopt(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, None, Stage::Adopt)
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, None, Stage::Adopt)
             }
-            Stage::Inspect(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.secret_only = matches!(flow, Flow::End(_));
-                self.go(flow, Some(Deed::Inspect), Stage::Inspect)
+            Stage::InspectSecret(state) => {
+                let flow = state.step(&self.observed, answer);
+                self.secret_only = matches!(flow, Transition::Done(_));
+                self.advance(flow, Some(Operation::InspectSecret), Stage::InspectSecret)
             }
-            Stage::Verify(state) => {
-                let deed = state.deed();
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, Some(deed), Stage::Verify)
+            Stage::VerifyLogin(state) => {
+                let deed = state.operation();
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, Some(deed), Stage::VerifyLogin)
             }
             Stage::Recheck(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.rechecked(flow)
+                let flow = state.step(&self.observed, answer);
+                self.finish_recheck(flow)
             }
-            Stage::Retire(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.retired(flow)
+            Stage::RevokeRetiring(state) => {
+                let flow = state.step(&self.observed, answer);
+                self.finish_revocations(flow)
             }
-            Stage::Settle(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, Some(Deed::Settle), Stage::Settle)
+            Stage::SyncDescription(state) => {
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, Some(Operation::SyncDescription), Stage::SyncDescription)
             }
-            Stage::Leave(state) => {
-                let flow = state.step(&self.seen, answer);
-                self.go(flow, Some(Deed::Leave), Stage::Leave)
+            Stage::Finalize(state) => {
+                let flow = state.step(&self.observed, answer);
+                self.advance(flow, Some(Operation::Finalize), Stage::Finalize)
             }
-            Stage::FindingWriter => {
-                let writer = if let Answer::Writer(writer) = answer { writer } else { None };
-                self.seen.requests.written_by(writer);
+            Stage::ReadingLastWriter => {
+                let writer = if let Response::LastWriter(writer) = answer { writer } else { None };
+                self.observed.request_history.record_writer(writer);
                 self.decide()
             }
-            Stage::Redating | Stage::Confirming => match answer {
-                Answer::Object(Some(_)) => self.decide(),
-                other => self.finish(super::step::failed(other)),
+            Stage::ClampingTimestamps | Stage::ForgettingConfirmedTokens => match answer {
+                Response::Object(Some(_)) => self.decide(),
+                other => self.finish(super::step::from_response(other)),
             },
             // What cannot be written now is said by the next pass.
-            Stage::Saying(end) => self.end(end),
-            Stage::HoldingIssuer | Stage::Ended => self.end(End::Rest),
+            Stage::Reporting(end) => self.done(end),
+            Stage::RequeuingIssuer | Stage::Ended => self.done(PassResult::Idle),
         }
     }
 
     /// Labels and annotations that are refused hold up nothing else; the pass reports them at its end.
-    fn note_refused_template(&mut self, answer: Answer) -> Answer {
+    fn absorb_template_rejection(&mut self, answer: Response) -> Response {
         let (message, answer) = match answer {
-            Answer::WithoutTemplate(message) => (message, Answer::Done),
-            Answer::SecretWithoutTemplate(secret, message) => (message, Answer::Secret(Some(secret))),
+            Response::DoneWithoutTemplate(message) => (message, Response::Done),
+            Response::SecretWithoutTemplate(secret, message) => (message, Response::Secret(Some(secret))),
             other => return other,
         };
-        self.template_refusal = Some(refused(&message));
+        self.template_rejection = Some(secret_rejected(&message));
         answer
     }
 
     /// An answer that brings object or Secret brings what they are now.
-    fn take_in(&mut self, answer: &Answer) {
+    fn absorb(&mut self, answer: &Response) {
         match answer {
-            Answer::Object(Some(object)) => self.seen.object = (**object).clone(),
-            Answer::Secret(found) => self.seen.secret = found.as_deref().cloned(),
-            Answer::Content(found) => self.seen.secret = found.as_ref().map(|found| found.0.clone()),
+            Response::Object(Some(object)) => self.observed.object = (**object).clone(),
+            Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
+            Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
             _ => {}
         }
     }
 
-    fn ask(mut self, request: Request, stage: Stage) -> (Self, Next) {
-        if let Request::Token { description } = &request {
-            self.described = Some(description.clone());
+    fn request(mut self, request: Request, stage: Stage) -> (Self, Step) {
+        if let Request::RequestToken { description } = &request {
+            self.submitted_description = Some(description.clone());
         }
         self.stage = stage;
-        (self, Next::Do(request))
+        (self, Step::Perform(request))
     }
 
-    fn end(mut self, end: End) -> (Self, Next) {
+    fn done(mut self, end: PassResult) -> (Self, Step) {
         self.stage = Stage::Ended;
-        (self, Next::End(end))
+        (self, Step::Done(end))
     }
 
-    fn read_object(self) -> (Self, Next) {
-        self.ask(Request::ReadObject, Stage::ReadingObject)
+    fn read_object(self) -> (Self, Step) {
+        self.request(Request::ReadObject, Stage::ReadingObject)
     }
 
     /// Decides, and begins what was decided. What a cache holds may start nothing that is not
     /// guarded by its version: for everything else object and Secret are read first, in this order,
     /// so that a token counts as lost only by a Secret that was read after the status naming it.
-    fn decide(mut self) -> (Self, Next) {
-        let Some(rounds) = self.rounds.checked_sub(1) else { return self.end(End::Retry) };
-        self.rounds = rounds;
-        let action = decide(&self.seen);
-        if matches!(action, Action::AddFinalizer | Action::Attempt(_)) && !self.room {
+    fn decide(mut self) -> (Self, Step) {
+        let Some(rounds) = self.actions_left.checked_sub(1) else { return self.done(PassResult::RequeueSoon) };
+        self.actions_left = rounds;
+        let action = decide(&self.observed);
+        if matches!(action, Action::AddFinalizer | Action::RequestToken(_)) && !self.has_slot {
             // Waiting here holds nothing: no reservation, no version that could grow old.
-            let successor = matches!(&action, Action::Attempt(errand) if errand.cause.replaces_a_working_token());
-            return self.ask(Request::Room { urgent: !successor }, Stage::Room);
+            let successor = matches!(&action, Action::RequestToken(errand) if errand.cause.replaces_working_token());
+            return self.request(Request::AcquireSlot { urgent: !successor }, Stage::AcquiringSlot);
         }
         // What protects a token waits for no read: the object's version guards it.
         let protects = matches!(action, Action::RestoreFinalizer);
-        let cache_suffices = action.may_use_cache() && (protects || self.seen.cache_suffices());
-        if !(self.fresh || cache_suffices) {
+        let cache_suffices = action.may_use_cache() && (protects || self.observed.cache_suffices());
+        if !(self.live || cache_suffices) {
             return self.read_object();
         }
-        self.carry_out(action)
+        self.start(action)
     }
 
-    fn carry_out(mut self, action: Action) -> (Self, Next) {
+    fn start(mut self, action: Action) -> (Self, Step) {
         match action {
-            Action::Rest => self.finish(Outcome::Rest),
-            Action::RestFor(left) => self.finish(Outcome::RestFor(left)),
-            Action::Wait(fault) => self.finish(Outcome::Failed(fault)),
-            Action::WaitFor(_, fault) if self.seen.requests.asks_for_writer(&fault) => {
-                self.ask(Request::FindWriter, Stage::FindingWriter)
+            Action::Idle => self.finish(Outcome::Idle),
+            Action::IdleFor(left) => self.finish(Outcome::IdleFor(left)),
+            Action::Report(fault) => self.finish(Outcome::Failed(fault)),
+            Action::ReportFor(_, fault) if self.observed.request_history.needs_writer(&fault) => {
+                self.request(Request::ReadLastWriter, Stage::ReadingLastWriter)
             }
-            Action::WaitFor(left, fault) => {
+            Action::ReportFor(left, fault) => {
                 if fault.reason == Reason::SecretOverwritten {
-                    self.seen.requests.held_back();
+                    self.observed.request_history.record_delayed();
                 }
-                self.finish(Outcome::WaitFor(left, fault))
+                self.finish(Outcome::ReportFor(left, fault))
             }
-            Action::Redate => match note(&self.seen, Fact::Redated) {
-                Some(request) => self.ask(request, Stage::Redating),
-                None => self.finish(Outcome::LookAgain),
+            Action::ClampTimestamps => match status_write(&self.observed, StatusEvent::TimestampsClamped) {
+                Some(request) => self.request(request, Stage::ClampingTimestamps),
+                None => self.finish(Outcome::RequeueSoon),
             },
-            Action::Confirm => {
-                let confirmed = recorded(&self.seen.object).unproved.confirmed(&self.seen.object);
-                match note(&self.seen, Fact::Confirmed(confirmed)) {
-                    Some(request) => self.ask(request, Stage::Confirming),
-                    None => self.finish(Outcome::LookAgain),
+            Action::ForgetConfirmedTokens => {
+                let confirmed = status_view(&self.observed.object).unverified.confirmed(&self.observed.object);
+                match status_write(&self.observed, StatusEvent::RevocationsConfirmed(confirmed)) {
+                    Some(request) => self.request(request, Stage::ForgettingConfirmedTokens),
+                    None => self.finish(Outcome::RequeueSoon),
                 }
             }
-            Action::HoldIssuer => self.ask(Request::WakeIssuer, Stage::HoldingIssuer),
-            Action::RestoreFinalizer => self.ask(Request::Finalizer(true), Stage::RestoringFinalizer),
-            Action::RestoreOwnership => self.ask(Request::Secret(Write::RestoreOwnership), Stage::RestoringOwnership),
-            Action::AddFinalizer => self.ask(Request::Finalizer(true), Stage::Finalizer { put: true }),
-            Action::RemoveFinalizer => self.ask(Request::Finalizer(false), Stage::Finalizer { put: false }),
+            Action::ProtectIssuer => self.request(Request::RequeueIssuer, Stage::RequeuingIssuer),
+            Action::RestoreFinalizer => self.request(Request::SetFinalizer(true), Stage::RestoringFinalizer),
+            Action::RestoreOwnership => {
+                self.request(Request::WriteSecret(SecretWrite::RestoreOwnership), Stage::RestoringOwnership)
+            }
+            Action::AddFinalizer => {
+                self.request(Request::SetFinalizer(true), Stage::SettingFinalizer { present: true })
+            }
+            Action::RemoveFinalizer => {
+                self.request(Request::SetFinalizer(false), Stage::SettingFinalizer { present: false })
+            }
             // One attempt a pass, whose number it was given.
-            Action::Attempt(_) if self.attempted => self.end(End::Retry),
-            Action::Attempt(errand) => {
-                self.attempted = true;
-                let flow = attempt::begin(&self.seen, errand);
-                self.go(flow, Some(Deed::Attempt), Stage::Attempt)
+            Action::RequestToken(_) if self.has_requested => self.done(PassResult::RequeueSoon),
+            Action::RequestToken(errand) => {
+                self.has_requested = true;
+                let flow = attempt::begin(&self.observed, errand);
+                self.advance(flow, Some(Operation::RequestToken), Stage::RequestToken)
             }
             Action::Recover => {
-                let held = self.seen.secret.as_ref().and_then(|secret| secret.reservation.clone());
-                let Some(held) = held else { return self.finish(Outcome::LookAgain) };
-                let flow = attempt::recover(&self.seen, &held.attempt);
-                self.go(flow, Some(Deed::Recover), Stage::Recover)
+                let reservation = self.observed.secret.as_ref().and_then(|secret| secret.reservation.clone());
+                let Some(reservation) = reservation else { return self.finish(Outcome::RequeueSoon) };
+                let flow = attempt::recover(&self.observed, &reservation.attempt_id);
+                self.advance(flow, Some(Operation::Recover), Stage::Recover)
             }
             Action::Adopt => {
-                let flow = adopt::begin(&self.seen);
-                self.go(flow, None, Stage::Adopt)
+                let flow = adopt::begin(&self.observed);
+                self.advance(flow, None, Stage::Adopt)
             }
-            Action::Inspect => {
-                self.seen.look_closer = false;
-                self.go(inspect::begin(), Some(Deed::Inspect), Stage::Inspect)
+            Action::InspectSecret => {
+                self.observed.resync_requested = false;
+                self.advance(inspect::begin(), Some(Operation::InspectSecret), Stage::InspectSecret)
             }
             Action::Recheck => {
-                let flow = recheck::begin(&self.seen);
-                self.rechecked(flow)
+                let flow = recheck::begin(&self.observed);
+                self.finish_recheck(flow)
             }
-            Action::Verify => self.go(verify::begin(), Some(Deed::Verify), Stage::Verify),
-            Action::Vanished => {
-                let flow = verify::doubt(&self.seen);
-                self.go(flow, Some(Deed::ConfirmRevocation), Stage::Verify)
+            Action::VerifyLogin => self.advance(verify::begin(), Some(Operation::VerifyLogin), Stage::VerifyLogin),
+            Action::ConfirmRevocation => {
+                let flow = verify::confirm_revocation(&self.observed);
+                self.advance(flow, Some(Operation::ConfirmRevocation), Stage::VerifyLogin)
             }
             Action::RevokeRetiring => {
-                let flow = revoke::retire(&self.seen);
-                self.retired(flow)
+                let flow = revoke::revoke_retiring(&self.observed);
+                self.finish_revocations(flow)
             }
-            Action::Settle => {
-                self.seen.edit_retry = None;
-                let flow = settle::begin(&self.seen);
-                self.go(flow, Some(Deed::Settle), Stage::Settle)
+            Action::SyncDescription => {
+                self.observed.edit_retry_after = None;
+                let flow = settle::begin(&self.observed);
+                self.advance(flow, Some(Operation::SyncDescription), Stage::SyncDescription)
             }
-            Action::Leave => {
-                let flow = leave::begin(&self.seen);
-                self.go(flow, Some(Deed::Leave), Stage::Leave)
+            Action::Finalize => {
+                let flow = leave::begin(&self.observed);
+                self.advance(flow, Some(Operation::Finalize), Stage::Finalize)
             }
         }
     }
 
-    fn go<S>(mut self, flow: Flow<S>, deed: Option<Deed>, into: impl FnOnce(S) -> Stage) -> (Self, Next) {
+    fn advance<S>(
+        mut self,
+        flow: Transition<S>,
+        deed: Option<Operation>,
+        into: impl FnOnce(S) -> Stage,
+    ) -> (Self, Step) {
         match flow {
-            Flow::Do(request, state) => self.ask(request, into(state)),
-            Flow::End(outcome) => {
-                let held = self.hold_next_request(outcome.clone());
+            Transition::Perform(request, state) => self.request(request, into(state)),
+            Transition::Done(outcome) => {
+                let delayed = self.delay_next_request(outcome.clone());
                 match deed {
-                    Some(deed) => self.failed(deed, &outcome, held),
-                    None => self.finish(held),
+                    Some(deed) => self.finish_action(deed, &outcome, delayed),
+                    None => self.finish(delayed),
                 }
             }
         }

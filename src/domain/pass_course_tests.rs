@@ -3,58 +3,61 @@
 use super::*;
 use crate::api::Reason;
 use crate::domain::cause::Cause;
-use crate::domain::effect::{Content, Verdict};
-use crate::domain::inventory::digest;
-use crate::domain::observed::Listed;
-use crate::domain::recorded::recorded;
+use crate::domain::effect::{SecretContent, Verdict};
+use crate::domain::inventory::hash64;
+use crate::domain::observed::UpstreamState;
+use crate::domain::recorded::status_view;
 use crate::domain::testing::{
-    World, asked, at, at_rest, but, fault, former, going, mark, new, not_ready, of_issuer, row, stored, tell,
+    World, annotations, apply, at, at_rest, at_rest_with, change_issuer, deleting, first_attempt, marker, new_object,
+    not_ready, problem, row, token_stored,
 };
 
-fn done(mut world: World) -> (Vec<String>, End) {
+fn done(mut world: World) -> (Vec<String>, PassResult) {
     let end = world.pass();
-    (world.asked, end)
+    (world.labels, end)
 }
 
 #[test]
-fn what_hinders_is_said_once_and_a_working_object_stays_ready() {
-    let seen = but(|seen| seen.object.asked = asked(&[("rotate", "1")]));
-    let mut world = World::of(seen).on("token", Answer::Denied(fault(Reason::RequestRefused)));
-    assert!(matches!(world.pass(), End::After(_)), "the next request waits");
-    let known = recorded(&world.seen.object);
-    assert!(known.ready && known.hindered);
-    let mut first = World::of(new()).on("token", Answer::Denied(fault(Reason::RequestRefused)));
-    assert!(matches!(first.pass(), End::After(_)));
+fn a_problem_is_reported_once_and_a_working_object_stays_ready() {
+    let observed = at_rest_with(|observed| observed.object.requested_annotations = annotations(&[("rotate", "1")]));
+    let mut world = World::of(observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(world.pass(), PassResult::RequeueAfter(_)), "the next request waits");
+    let status = status_view(&world.observed.object);
+    assert!(status.ready && status.has_problem);
+    let mut first = World::of(new_object()).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(first.pass(), PassResult::RequeueAfter(_)));
     assert_eq!(first.statuses().count(), 1);
-    let mut again = World::of(first.seen).on("token", Answer::Denied(fault(Reason::RequestRefused)));
-    assert!(matches!(again.pass(), End::After(_)));
-    assert_eq!((again.statuses().count(), again.asked.contains(&"token".to_owned())), (0, true));
+    let mut again = World::of(first.observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(again.pass(), PassResult::RequeueAfter(_)));
+    assert_eq!((again.statuses().count(), again.labels.contains(&"token".to_owned())), (0, true));
 }
 
 #[test]
-fn what_cannot_be_said_ends_the_pass_as_what_could() {
-    for answer in [Answer::Conflict, Answer::Refused("webhook".into()), Answer::Unclear("no answer".into())] {
-        let mut world = World::of(Observed { issuer: not_ready(), ..new() }).on("status", answer);
-        assert!(matches!(world.pass(), End::Failed(fault) if fault.reason == Reason::IssuerNotReady));
+fn a_problem_that_cannot_be_reported_ends_the_pass_all_the_same() {
+    for answer in
+        [Response::Conflict, Response::WriteRejected("webhook".into()), Response::OutcomeUnknown("no answer".into())]
+    {
+        let mut world = World::of(Observed { issuer: not_ready(), ..new_object() }).on("status", answer);
+        assert!(matches!(world.pass(), PassResult::Failed(fault) if fault.reason == Reason::IssuerNotReady));
     }
 }
 
 #[test]
-fn what_an_audit_saw_is_not_believed_after_something_was_done() {
-    let mut world = World::of(but(|seen| {
-        seen.listed = Listed::Shown(digest("mine now"));
+fn an_audit_result_is_dropped_after_an_action() {
+    let mut world = World::of(at_rest_with(|observed| {
+        observed.upstream = UpstreamState::Present(hash64("mine now"));
     }))
     .listing(&[row("17", "mine now")]);
-    assert_eq!(world.pass(), End::Rest, "{:?}", world.asked);
-    assert_eq!(world.asked, ["read object", "read secret", "find 17", "edit 17", "find 17"]);
+    assert_eq!(world.pass(), PassResult::Idle, "{:?}", world.labels);
+    assert_eq!(world.labels, ["read object", "read secret", "find 17", "edit 17", "find 17"]);
 }
 
 #[test]
-fn a_token_left_by_a_crash_after_its_commit_is_taken_in_checked_and_settled() {
-    let crashed = but(|seen| seen.object.status = None);
-    let mut world = World::of(crashed).listing(&[row("17", &mark(&former()).mark("prod"))]);
-    world.content = crate::domain::testing::login("tw-17");
-    assert_eq!(world.pass(), End::Rest);
+fn a_token_left_by_a_crash_after_its_commit_is_adopted_verified_and_synced() {
+    let crashed = at_rest_with(|observed| observed.object.status = None);
+    let mut world = World::of(crashed).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    world.content = crate::domain::testing::login_content("tw-17");
+    assert_eq!(world.pass(), PassResult::Idle);
     let order = [
         "read object",
         "read secret",
@@ -71,75 +74,81 @@ fn a_token_left_by_a_crash_after_its_commit_is_taken_in_checked_and_settled() {
         "edit 17",
         "status",
     ];
-    assert_eq!(world.asked, order);
-    assert!(recorded(&world.seen.object).ready);
+    assert_eq!(world.labels, order);
+    assert!(status_view(&world.observed.object).ready);
 }
 
 #[test]
-fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_held() {
-    let mut world = World::of(but(|seen| seen.listed = Listed::Missing(at(3000))))
+fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_kept_revoked() {
+    let mut world = World::of(at_rest_with(|observed| observed.upstream = UpstreamState::Absent(at(3000))))
         .listing(&[])
-        .on("log in", Answer::Login(Verdict::Refused("no".into())));
+        .on("log in", Response::Login(Verdict::Rejected("no".into())));
     let end = world.pass();
-    assert_eq!(end, End::Rest, "{:?}", world.asked);
-    let known = recorded(&world.seen.object);
+    assert_eq!(end, PassResult::Idle, "{:?}", world.labels);
+    let known = status_view(&world.observed.object);
     assert!(known.ready && known.retiring.is_empty(), "its predecessor is known to be gone");
-    let mut later = Observed { now: at(3600 + 7200), listed: Listed::Missing(at(3600 + 7000)), ..world.seen.clone() };
-    tell(&mut later, Fact::Revoked(vec![crate::domain::testing::named("17")]));
-    let mut again = World::of(later).listing(&[]).on("log in", Answer::Login(Verdict::Refused("no".into())));
+    let mut later =
+        Observed { now: at(3600 + 7200), upstream: UpstreamState::Absent(at(3600 + 7000)), ..world.observed.clone() };
+    apply(&mut later, StatusEvent::TokensRevoked(vec![crate::domain::testing::token_ref("17")]));
+    let mut again = World::of(later).listing(&[]).on("log in", Response::Login(Verdict::Rejected("no".into())));
     let end = again.pass();
-    assert!(matches!(&end, End::After(left) if *left == std::time::Duration::from_hours(24)), "{end:?}");
-    assert!(!again.asked.contains(&"token".to_owned()));
-    let status = again.seen.object.status.as_ref().expect("a status");
-    assert!(crate::domain::conditions::holds(&status.conditions, crate::api::ConditionType::Stalled));
+    assert!(matches!(&end, PassResult::RequeueAfter(left) if *left == std::time::Duration::from_hours(24)), "{end:?}");
+    assert!(!again.labels.contains(&"token".to_owned()));
+    let status = again.observed.object.status.as_ref().expect("a status");
+    assert!(crate::domain::conditions::is_true(&status.conditions, crate::api::ConditionType::Stalled));
 }
 
 #[test]
-fn an_issuer_that_is_not_held_yet_is_woken_and_nothing_else_is_done() {
-    let mut seen = new();
-    seen.object.finalizer = false;
-    of_issuer(&mut seen, |facts| facts.held = false);
-    assert_eq!(done(World::of(seen)), (vec!["wake issuer".to_owned()], End::Rest));
+fn an_issuer_without_our_finalizer_is_requeued_and_nothing_else_is_done() {
+    let mut observed = new_object();
+    observed.object.has_finalizer = false;
+    change_issuer(&mut observed, |facts| facts.has_finalizer = false);
+    assert_eq!(done(World::of(observed)), (vec!["wake issuer".to_owned()], PassResult::Idle));
 }
 
 #[test]
 fn an_object_is_looked_at_as_a_whole_when_somebody_asks_for_it_and_once() {
-    let mut world = World::of(but(|seen| seen.look_closer = true));
-    assert_eq!(world.pass(), End::Rest);
-    assert_eq!(world.asked, ["read object", "read secret", "read content"]);
+    let mut world = World::of(at_rest_with(|observed| observed.resync_requested = true));
+    assert_eq!(world.pass(), PassResult::Idle);
+    assert_eq!(world.labels, ["read object", "read secret", "read content"]);
 }
 
 #[test]
 fn a_spec_that_is_edited_while_nothing_works_is_not_forgotten() {
-    let mut seen = at_rest();
-    tell(&mut seen, Fact::LoggedIn(Verdict::Refused("no".into())));
-    seen.object.generation = 2;
-    let mut outage = World::of(Observed { issuer: not_ready(), ..seen });
-    assert!(matches!(outage.pass(), End::Failed(_)));
-    let mut over = World::of(Observed { issuer: at_rest().issuer, ..outage.seen });
-    over.content = Content::Login { username: "tw-17".into(), registries: true, intact: true, dressed: false };
-    assert_eq!(over.pass(), End::Rest);
-    assert!(over.asked.contains(&"repair".to_owned()), "labels of the spec are put on: {:?}", over.asked);
+    let mut observed = at_rest();
+    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
+    observed.object.generation = 2;
+    let mut outage = World::of(Observed { issuer: not_ready(), ..observed });
+    assert!(matches!(outage.pass(), PassResult::Failed(_)));
+    let mut over = World::of(Observed { issuer: at_rest().issuer, ..outage.observed });
+    over.content = SecretContent::Login {
+        username: "tw-17".into(),
+        registries_match: true,
+        checksum_valid: true,
+        template_applied: false,
+    };
+    assert_eq!(over.pass(), PassResult::Idle);
+    assert!(over.labels.contains(&"repair".to_owned()), "labels of the spec are put on: {:?}", over.labels);
 }
 
 #[test]
 fn an_object_that_goes_takes_its_tokens_with_it_in_one_pass() {
-    let mut world = World::of(going(but(|seen| tell(seen, stored("17", Cause::First)))));
-    assert_eq!(world.pass(), End::Rest);
-    assert_eq!(world.asked, ["read object", "read secret", "close", "find 17", "revoke 17", "release object"]);
+    let mut world = World::of(deleting(at_rest_with(|observed| apply(observed, token_stored("17", Cause::First)))));
+    assert_eq!(world.pass(), PassResult::Idle);
+    assert_eq!(world.labels, ["read object", "read secret", "close", "find 17", "revoke 17", "release object"]);
     assert!(world.rows.is_empty());
 }
 
 #[test]
-fn a_spec_that_was_edited_while_its_token_was_asked_for_is_shown_also_where_the_mark_stays() {
+fn a_spec_that_was_edited_while_its_token_was_requested_is_synced_also_where_the_marker_stays() {
     for visible in [true, false] {
-        let mut seen = new();
-        of_issuer(&mut seen, |facts| (facts.permanent, facts.list_visible) = (true, visible));
-        let mut world = World::of(seen).meanwhile("commit 18", |world| {
-            (world.seen.object.description, world.seen.object.generation) = ("edited".into(), 2);
+        let mut observed = new_object();
+        change_issuer(&mut observed, |facts| (facts.keep_marker, facts.list_visible) = (true, visible));
+        let mut world = World::of(observed).meanwhile("commit 18", |world| {
+            (world.observed.object.description, world.observed.object.generation) = ("edited".into(), 2);
         });
-        assert_eq!(world.pass(), End::Rest, "{:?}", world.asked);
+        assert_eq!(world.pass(), PassResult::Idle, "{:?}", world.labels);
         assert!(world.rows[0].description.starts_with("edited ["), "{:?}", world.rows);
-        assert_eq!(recorded(&world.seen.object).description_synced, Some(2));
+        assert_eq!(status_view(&world.observed.object).description_synced, Some(2));
     }
 }

@@ -3,26 +3,26 @@
 use super::decide::Action;
 use super::observed::Observed;
 use super::pull_secret::Ownership;
-use super::vain::Deed;
+use super::vain::Operation;
 
 /// What comes before everything else, and needs neither the issuer nor the portal: while the object has a token, or may
 /// have one, it carries our finalizer, and its Secret our label and owner reference. Somebody may have stripped them, as
 /// `kubectl replace` does.
 #[must_use]
-pub fn protection(seen: &Observed) -> Option<Action> {
-    if seen.object.deleting {
+pub fn check_protection(observed: &Observed) -> Option<Action> {
+    if observed.object.deleting {
         return None;
     }
-    let secret = seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+    let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
     let in_secret = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
     // Also a token without a valid proof: it may be this object's own, and the key be lost.
-    let status = seen.object.own_status();
+    let status = observed.object.own_status();
     let has_token = in_secret || status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
-    if has_token && !seen.object.finalizer && seen.in_vain(&Deed::RestoreFinalizer).is_none() {
+    if has_token && !observed.object.has_finalizer && observed.cooldown(&Operation::RestoreFinalizer).is_none() {
         return Some(Action::RestoreFinalizer);
     }
-    let stripped = secret.is_some_and(|secret| secret.claimed && !secret.tied);
-    (stripped && seen.in_vain(&Deed::RestoreOwnership).is_none()).then_some(Action::RestoreOwnership)
+    let stripped = secret.is_some_and(|secret| secret.is_own && !secret.owned_and_labeled);
+    (stripped && observed.cooldown(&Operation::RestoreOwnership).is_none()).then_some(Action::RestoreOwnership)
 }
 
 #[cfg(test)]

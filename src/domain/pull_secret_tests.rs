@@ -22,11 +22,19 @@ fn beside(
         annotations: &annotations,
     };
     let reservation_seen = Duration::ZERO;
-    SecretMeta::parse(raw, Claimant { uid: "o", recorded_secret_uid: None, reservation_seen, label_of_another })
+    SecretMeta::parse(
+        raw,
+        Owner {
+            uid: "o",
+            recorded_secret_uid: None,
+            reservation_age: reservation_seen,
+            label_names_other_object: label_of_another,
+        },
+    )
 }
 
 #[test]
-fn a_label_of_another_object_that_is_there_makes_a_secret_nobody_elses() {
+fn a_label_of_another_existing_object_makes_a_secret_foreign() {
     let of = |labels: &[(&str, &str)], annotations: &[(&str, &str)], controller| {
         beside(labels, annotations, controller, true).ownership
     };
@@ -46,12 +54,12 @@ fn a_secret_that_was_left_to_its_user_is_not_taken_back() {
 
 #[test]
 fn a_secret_is_claimed_by_what_only_its_own_object_gives_it() {
-    assert!(meta(&[], &[], Some("o")).claimed, "the label was stripped");
-    assert!(meta(&[(OWNER_LABEL, "o")], &[], None).claimed, "the owner reference was stripped");
-    assert!(!meta(&[(OWNER_LABEL, "restored-from")], &[], None).claimed);
-    assert!(!meta(&[], &[(ADOPT_ANNOTATION, "true")], None).claimed, "handed over, and not taken yet");
-    assert!(!meta(&[(OWNER_LABEL, "o")], &[], Some("other")).claimed);
-    assert!(!meta(&[(OWNER_LABEL, "o")], &[(ORPHANED_ANNOTATION, "aaaaaaaaaaaa")], None).claimed);
+    assert!(meta(&[], &[], Some("o")).is_own, "the label was stripped");
+    assert!(meta(&[(OWNER_LABEL, "o")], &[], None).is_own, "the owner reference was stripped");
+    assert!(!meta(&[(OWNER_LABEL, "restored-from")], &[], None).is_own);
+    assert!(!meta(&[], &[(ADOPT_ANNOTATION, "true")], None).is_own, "handed over, and not taken yet");
+    assert!(!meta(&[(OWNER_LABEL, "o")], &[], Some("other")).is_own);
+    assert!(!meta(&[(OWNER_LABEL, "o")], &[(ORPHANED_ANNOTATION, "aaaaaaaaaaaa")], None).is_own);
 }
 
 #[test]
@@ -70,33 +78,46 @@ fn a_secret_is_ours_by_controller_or_without_one_by_label() {
 
 #[test]
 fn forged_annotations_count_as_absent() {
-    let read =
-        meta(&[], &[(ATTEMPT_ANNOTATION, "nonsense"), (STORED_ANNOTATION, "x"), (HANDLES_ANNOTATION, "{")], Some("o"));
+    let read = meta(
+        &[],
+        &[(RESERVATION_ANNOTATION, "nonsense"), (STORED_ANNOTATION, "x"), (CAUSE_ANNOTATION, "{")],
+        Some("o"),
+    );
     assert_eq!((read.reservation, read.stored), (None, None));
 }
 
 #[test]
 fn what_is_written_is_read_back() {
-    let attempt = Attempt::from_random(&[3; 16]);
-    let reservation = Reservation { attempt: attempt.clone(), holder: "pod-0.with.dots".into() };
+    let attempt = AttemptId::from_random(&[3; 16]);
+    let reservation = Reservation { attempt_id: attempt.clone(), identity: "pod-0.with.dots".into() };
     let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
-    let errand = Errand { cause: Cause::Rotate, handles };
+    let errand = RequestCause { cause: Cause::Rotate, handles };
     // An id may hold a dot itself.
-    let origin = Origin { portal: "portal".to_owned(), asked: 1_900_000_000, after: Some("1.6".to_owned()) };
+    let origin =
+        Provenance { portal: "portal".to_owned(), requested_at: 1_900_000_000, previous_id: Some("1.6".to_owned()) };
     let read = meta(
         &[],
         &[
-            (ATTEMPT_ANNOTATION, &reservation.to_string()),
-            (HANDLES_ANNOTATION, &serde_json::to_string(&errand).expect("JSON")),
+            (RESERVATION_ANNOTATION, &reservation.to_string()),
+            (CAUSE_ANNOTATION, &serde_json::to_string(&errand).expect("JSON")),
             (STORED_ANNOTATION, &attempt.to_string()),
             (TOKEN_ID_ANNOTATION, "17"),
-            (ORIGIN_ANNOTATION, &origin.to_string()),
+            (PROVENANCE_ANNOTATION, &origin.to_string()),
             (USERNAME_ANNOTATION, "tw-17"),
             (MAC_ANNOTATION, "v1.key.tag"),
         ],
         Some("o"),
     );
     assert_eq!(read.reservation, Some(reservation));
-    let seal = Seal { username: "tw-17".into(), mac: "v1.key.tag".into() };
-    assert_eq!(read.stored, Some(Stored { attempt, id: "17".into(), errand, origin, seal }));
+    let signature = TokenSignature { username: "tw-17".into(), mac: "v1.key.tag".into() };
+    assert_eq!(
+        read.stored,
+        Some(StoredToken {
+            attempt_id: attempt,
+            id: "17".into(),
+            request_cause: errand,
+            provenance: origin,
+            signature
+        })
+    );
 }

@@ -8,31 +8,31 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// So far two operators' clocks may lie apart.
-const APART: SignedDuration = SignedDuration::from_mins(1);
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// So much later is what was later.
-const LATER: SignedDuration = SignedDuration::from_secs(1);
+const MIN_GAP: SignedDuration = SignedDuration::from_secs(1);
 
-fn ahead_by(time: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+fn skew_ahead(time: Timestamp, now: Timestamp) -> Option<SignedDuration> {
     let by = time.duration_since(now);
-    (by > APART).then_some(by)
+    (by > MAX_SKEW).then_some(by)
 }
 
 /// Whether the object's own status speaks of the future.
 #[must_use]
-pub fn ahead(object: &Object, now: Timestamp) -> bool {
+pub fn has_future_timestamps(object: &Object, now: Timestamp) -> bool {
     let Some(status) = object.own_status() else { return false };
     let requested = status.token.as_ref().map(|token| token.request_time.0);
     let revoked = status.upstream_revocation.as_ref().map(|revocation| revocation.time.0);
-    requested.into_iter().chain(revoked).any(|time| ahead_by(time, now).is_some())
+    requested.into_iter().chain(revoked).any(|time| skew_ahead(time, now).is_some())
 }
 
 /// Sets such times to now. The end of an overlap, which lies in the future by right, moves with the
 /// request that began it.
-pub fn redate(status: &mut RegistryTokenStatus, now: Timestamp) {
+pub fn clamp_timestamps(status: &mut RegistryTokenStatus, now: Timestamp) {
     let requested = status.token.as_ref().map(|token| token.request_time.0);
     let later =
         status.upstream_revocation.as_ref().is_some_and(|one| requested.is_some_and(|asked| one.time.0 > asked));
-    let by = requested.and_then(|asked| ahead_by(asked, now));
+    let by = requested.and_then(|asked| skew_ahead(asked, now));
     if let (Some(token), Some(by)) = (&mut status.token, by) {
         token.request_time = Time(now);
         for retiring in &mut status.retiring {
@@ -43,8 +43,8 @@ pub fn redate(status: &mut RegistryTokenStatus, now: Timestamp) {
         }
     }
     let requested = status.token.as_ref().map(|token| token.request_time.0);
-    if let Some(revocation) = status.upstream_revocation.as_mut().filter(|one| ahead_by(one.time.0, now).is_some()) {
-        let after = requested.filter(|_| later).and_then(|asked| asked.checked_add(LATER).ok());
+    if let Some(revocation) = status.upstream_revocation.as_mut().filter(|one| skew_ahead(one.time.0, now).is_some()) {
+        let after = requested.filter(|_| later).and_then(|asked| asked.checked_add(MIN_GAP).ok());
         revocation.time = Time(after.map_or(now, |after| after.max(now)));
     }
 }

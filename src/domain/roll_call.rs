@@ -3,159 +3,165 @@
 //! it cannot.
 
 use super::effect::{Named, Verdict};
-use super::inventory::digest_of;
-use super::observed::Listed;
-use super::recorded::Recorded;
-use super::vanished::Vanished;
+use super::inventory::hash64_of;
+use super::observed::UpstreamState;
+use super::recorded::StatusView;
+use super::vanished::MissingTokens;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// So many registries' silences in a row, and nobody else is asked: they are down.
-const SILENCES: u8 = 3;
+const MAX_CONSECUTIVE_UNKNOWN: u8 = 3;
 
 /// What was heard. Of a token a digest of its id and username stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RollCall {
-    begun: Timestamp,
+pub struct LoginAudit {
+    started_at: Timestamp,
     /// Of each token that was asked about: since when it is refused, if it is.
-    refused: HashMap<u64, Option<Timestamp>>,
-    former: HashMap<u64, Timestamp>,
-    silences: u8,
+    results: HashMap<u64, Option<Timestamp>>,
+    previously_rejected: HashMap<u64, Timestamp>,
+    consecutive_unknown: u8,
     complete: bool,
 }
 
-impl RollCall {
+impl LoginAudit {
     /// Nobody has been asked yet, but for a former time: what was refused then and is now, is refused since then.
     #[must_use]
     pub fn new(begun: Timestamp, former: Option<&Self>) -> Self {
-        let former = former.into_iter().flat_map(|one| one.refused.iter());
+        let former = former.into_iter().flat_map(|one| one.results.iter());
         let former = former.filter_map(|(token, since)| Some((*token, (*since)?))).collect();
-        Self { begun, refused: HashMap::new(), former, silences: 0, complete: false }
+        Self {
+            started_at: begun,
+            results: HashMap::new(),
+            previously_rejected: former,
+            consecutive_unknown: 0,
+            complete: false,
+        }
     }
 
     /// When it was begun.
     #[must_use]
-    pub const fn begun(&self) -> Timestamp {
-        self.begun
+    pub const fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     /// The token that an object is to be asked about: its current one, if a registry has let it in before. Of one
     /// that it never let in, or which it may not know yet, a refusal says nothing.
     #[must_use]
-    pub fn concerns(&self, known: &Recorded, lag: Duration) -> Option<Named> {
-        let token = known.token.as_ref().filter(|_| known.verified)?;
-        let age = Duration::try_from(self.begun.duration_since(token.request_time.0)).unwrap_or_default();
+    pub fn target(&self, status: &StatusView, lag: Duration) -> Option<Named> {
+        let token = status.token.as_ref().filter(|_| status.login_verified)?;
+        let age = Duration::try_from(self.started_at.duration_since(token.request_time.0)).unwrap_or_default();
         (age >= lag).then(|| Named::from(token))
     }
 
     /// Takes in what was said of a token.
-    pub fn hear(&mut self, token: &Named, verdict: &Verdict) {
+    pub fn record(&mut self, token: &Named, verdict: &Verdict) {
         match verdict {
-            Verdict::Accepted | Verdict::Refused(_) => {
-                self.silences = 0;
-                let token = key(token);
-                let since = self.former.get(&token).copied().unwrap_or(self.begun);
-                self.refused.insert(token, (*verdict != Verdict::Accepted).then_some(since));
+            Verdict::Accepted | Verdict::Rejected(_) => {
+                self.consecutive_unknown = 0;
+                let token = token_hash(token);
+                let since = self.previously_rejected.get(&token).copied().unwrap_or(self.started_at);
+                self.results.insert(token, (*verdict != Verdict::Accepted).then_some(since));
             }
-            Verdict::Unknown(_) => self.silences = self.silences.saturating_add(1),
+            Verdict::Unknown(_) => self.consecutive_unknown = self.consecutive_unknown.saturating_add(1),
             // Its Secret has another login, or none: its object's own pass sees to that.
-            Verdict::NotAsked => {}
+            Verdict::NotChecked => {}
         }
     }
 
     /// Everybody was asked.
-    pub const fn complete(&mut self) {
+    pub const fn mark_complete(&mut self) {
         self.complete = true;
     }
 
     /// Whether everybody was asked, and no more registries than one now and then were silent.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
-        self.complete && self.goes_on()
+        self.complete && self.should_continue()
     }
 
     /// Whether it is of use to go on.
     #[must_use]
-    pub const fn goes_on(&self) -> bool {
-        self.silences < SILENCES
+    pub const fn should_continue(&self) -> bool {
+        self.consecutive_unknown < MAX_CONSECUTIVE_UNKNOWN
     }
 
     /// How many are refused at once. A registry that was set up anew, or cannot look anybody up, is likelier than so
     /// many decisions of colleagues; and so it is where it refuses everybody, be they ever so few.
     #[must_use]
-    pub fn vanished(&self, most_percent: usize) -> Vanished {
-        let (missing, of) = (self.refused.values().flatten().count(), self.refused.len());
-        let counted = Vanished::of(missing, of, most_percent);
+    pub fn missing_tokens(&self, most_percent: usize) -> MissingTokens {
+        let (missing, of) = (self.results.values().flatten().count(), self.results.len());
+        let counted = MissingTokens::from_counts(missing, of, most_percent);
         let everybody = missing == of && of > 1 && most_percent < 100;
-        Vanished { believed: counted.believed && !everybody, ..counted }
+        MissingTokens { plausible: counted.plausible && !everybody, ..counted }
     }
 
     /// What it says of one token.
     #[must_use]
-    pub fn listed(&self, token: &Named, believed: bool) -> Listed {
-        match self.refused.get(&key(token)) {
-            Some(None) => Listed::LetIn,
-            Some(Some(since)) if believed => Listed::Missing(*since),
-            _ => Listed::Unknown,
+    pub fn upstream_state(&self, token: &Named, believed: bool) -> UpstreamState {
+        match self.results.get(&token_hash(token)) {
+            Some(None) => UpstreamState::LoginAccepted,
+            Some(Some(since)) if believed => UpstreamState::Absent(*since),
+            _ => UpstreamState::Unknown,
         }
     }
 }
 
 /// By its id too: at other portals all tokens of a user log in with one name.
-fn key(token: &Named) -> u64 {
-    digest_of(token)
+fn token_hash(token: &Named) -> u64 {
+    hash64_of(token)
 }
 
 /// What an audit goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum AuditEvidence {
     /// The portal's list.
-    List(super::inventory::Inventory),
+    Inventory(super::inventory::Inventory),
     /// The registries' word.
-    RollCall(RollCall),
+    LoginAudit(LoginAudit),
 }
 
-impl Evidence {
+impl AuditEvidence {
     /// When it began to be gathered.
     #[must_use]
-    pub const fn begun(&self) -> Timestamp {
+    pub const fn started_at(&self) -> Timestamp {
         match self {
-            Self::List(inventory) => inventory.begun,
-            Self::RollCall(heard) => heard.begun,
+            Self::Inventory(inventory) => inventory.started_at,
+            Self::LoginAudit(heard) => heard.started_at,
         }
     }
 
     /// What it says of one token.
     #[must_use]
-    pub fn listed(&self, token: &Named, believed: bool) -> Listed {
+    pub fn upstream_state(&self, token: &Named, believed: bool) -> UpstreamState {
         match self {
-            Self::List(inventory) => super::vanished::listed(inventory, token, believed),
-            Self::RollCall(heard) => heard.listed(token, believed),
+            Self::Inventory(inventory) => super::vanished::upstream_state(inventory, token, believed),
+            Self::LoginAudit(heard) => heard.upstream_state(token, believed),
         }
     }
 
     /// Whether it is the portal's list: nothing else shows what nobody knows.
     #[must_use]
-    pub const fn is_list(&self) -> bool {
-        matches!(self, Self::List(_))
+    pub const fn is_inventory(&self) -> bool {
+        matches!(self, Self::Inventory(_))
     }
 
     /// Whether there is more to be gathered, as soon as that can be.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         match self {
-            Self::List(_) => true,
-            Self::RollCall(heard) => heard.is_complete(),
+            Self::Inventory(_) => true,
+            Self::LoginAudit(heard) => heard.is_complete(),
         }
     }
 
     /// How many tokens the portal lists.
     #[must_use]
-    pub fn tokens(&self) -> Option<usize> {
+    pub fn token_count(&self) -> Option<usize> {
         match self {
-            Self::List(inventory) => Some(inventory.len()),
-            Self::RollCall(_) => None,
+            Self::Inventory(inventory) => Some(inventory.len()),
+            Self::LoginAudit(_) => None,
         }
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 /// The reservation last seen of each object, and when that was for the first time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sightings(HashMap<String, (String, Duration)>);
+pub struct ReservationAges(HashMap<String, (String, Duration)>);
 
-impl Sightings {
+impl ReservationAges {
     /// Notes what an object's Secret holds now, by a clock that only runs forward, and says for how
     /// long that has been seen. Nothing seen proves nothing: a cache does not show a Secret that
     /// lost its label. No two reservations are alike, so what is kept is never taken for another.
-    pub fn seen_for(&mut self, uid: &str, reservation: Option<&str>, now: Duration) -> Duration {
+    pub fn age(&mut self, uid: &str, reservation: Option<&str>, now: Duration) -> Duration {
         let Some(reservation) = reservation else { return Duration::ZERO };
         match self.0.get(uid) {
             Some((known, since)) if known == reservation => now.saturating_sub(*since),
@@ -34,11 +34,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_that_is_not_shown_for_a_moment_begins_nothing_anew() {
-        let (mut sightings, second) = (Sightings::default(), Duration::from_secs(1));
-        assert_eq!(sightings.seen_for("o", Some("a"), second), Duration::ZERO);
-        assert_eq!(sightings.seen_for("o", None, second * 2), Duration::ZERO);
-        assert_eq!(sightings.seen_for("o", Some("a"), second * 5), second * 4);
-        assert_eq!(sightings.seen_for("o", Some("b"), second * 6), Duration::ZERO);
+    fn a_secret_missing_from_the_cache_does_not_reset_the_age() {
+        let (mut sightings, second) = (ReservationAges::default(), Duration::from_secs(1));
+        assert_eq!(sightings.age("o", Some("a"), second), Duration::ZERO);
+        assert_eq!(sightings.age("o", None, second * 2), Duration::ZERO);
+        assert_eq!(sightings.age("o", Some("a"), second * 5), second * 4);
+        assert_eq!(sightings.age("o", Some("b"), second * 6), Duration::ZERO);
     }
 }

@@ -2,18 +2,20 @@
 
 use super::*;
 use crate::domain::cause::Cause;
-use crate::domain::testing::{KEYS, UID, at, every, fault, named, recorded_secret, retiring, stored_with};
+use crate::domain::testing::{
+    KEYS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,
+};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
 
-fn saying(login: LoginMode) -> Saying<'static> {
-    Saying {
+fn context(login: LoginMode) -> StatusContext<'static> {
+    StatusContext {
         uid: UID,
         generation: 1,
         secret_name: "pull",
         now: at(0),
-        login,
+        login_check: login,
         rotation: None,
         suspended: false,
         keys: &KEYS,
@@ -22,35 +24,40 @@ fn saying(login: LoginMode) -> Saying<'static> {
 }
 
 /// Everything that can be said of an object that has had a token.
-fn sayings() -> Vec<Fact> {
+fn events() -> Vec<StatusEvent> {
     let verdicts =
-        || [Verdict::Accepted, Verdict::Refused("no".into()), Verdict::Unknown("down".into()), Verdict::NotAsked];
-    let mut all: Vec<Fact> = verdicts().map(Fact::LoggedIn).into();
+        || [Verdict::Accepted, Verdict::Rejected("no".into()), Verdict::Unknown("down".into()), Verdict::NotChecked];
+    let mut all: Vec<StatusEvent> = verdicts().map(StatusEvent::LoginChecked).into();
     for id in ["1", "2"] {
-        all.extend(verdicts().map(|verdict| stored_with(id, Cause::Rotate, verdict)));
+        all.extend(verdicts().map(|verdict| token_stored_with(id, Cause::Rotate, verdict)));
     }
     for (stalled, working) in [(false, false), (false, true), (true, false), (true, true)] {
-        all.push(Fact::Hindered { fault: Fault { stalled, ..fault(Reason::IssuerNotReady) }, working });
+        all.push(StatusEvent::ProblemFound {
+            problem: Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) },
+            pods_can_pull: working,
+        });
     }
     all.extend([
-        Fact::SecretInOrder(recorded_secret()),
-        Fact::SecretLost("lost".into()),
-        Fact::RevokedUpstream { fault: fault(Reason::RevokedUpstream), again: false },
-        Fact::DescriptionSynced,
-        Fact::DescriptionNotSynced(Reason::EditNotKept, "no".into()),
-        Fact::Revoked(vec![named("1")]),
-        Fact::Retiring(retiring("3", at(9))),
+        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::SecretLost("lost".into()),
+        StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false },
+        StatusEvent::DescriptionSynced,
+        StatusEvent::DescriptionNotSynced(Reason::EditNotKept, "no".into()),
+        StatusEvent::TokensRevoked(vec![token_ref("1")]),
+        StatusEvent::TokenRetiring(retiring("3", at(9))),
     ]);
     all
 }
 
 /// A status, and whether the registry has let the current token in.
-type Said = (RegistryTokenStatus, bool);
+type StatusAndLogin = (RegistryTokenStatus, bool);
 
-fn say_on((status, let_in): &Said, saying: &Saying<'_>, fact: &Fact) -> Said {
-    let next = next(Some(status), saying, fact.clone());
+fn apply_to((status, let_in): &StatusAndLogin, saying: &StatusContext<'_>, fact: &StatusEvent) -> StatusAndLogin {
+    let next = next_status(Some(status), saying, fact.clone());
     let accepted = match fact {
-        Fact::LoggedIn(verdict) | Fact::TokenStored { login: verdict, .. } => *verdict == Verdict::Accepted,
+        StatusEvent::LoginChecked(verdict) | StatusEvent::TokenStored { login_result: verdict, .. } => {
+            *verdict == Verdict::Accepted
+        }
         _ => false,
     };
     let same = status.token == next.token;
@@ -58,14 +65,14 @@ fn say_on((status, let_in): &Said, saying: &Saying<'_>, fact: &Fact) -> Said {
 }
 
 /// Whatever can be said in four steps of an object that has a token.
-fn everything_said(saying: &Saying<'_>) -> Vec<Said> {
-    let mut said: Vec<Said> = vec![];
+fn all_statuses(saying: &StatusContext<'_>) -> Vec<StatusAndLogin> {
+    let mut said: Vec<StatusAndLogin> = vec![];
     let mut met = HashSet::new();
     let mut level = vec![(RegistryTokenStatus::default(), false)];
     for depth in 0..4 {
-        let facts: Vec<Fact> =
-            sayings().into_iter().filter(|fact| depth > 0 || matches!(fact, Fact::TokenStored { .. })).collect();
-        let steps = level.iter().flat_map(|before| facts.iter().map(|fact| say_on(before, saying, fact)));
+        let facts: Vec<StatusEvent> =
+            events().into_iter().filter(|fact| depth > 0 || matches!(fact, StatusEvent::TokenStored { .. })).collect();
+        let steps = level.iter().flat_map(|before| facts.iter().map(|fact| apply_to(before, saying, fact)));
         level = steps.filter(|after| met.insert(format!("{after:?}"))).collect();
         said.extend(level.iter().cloned());
     }
@@ -74,21 +81,21 @@ fn everything_said(saying: &Saying<'_>) -> Vec<Said> {
 }
 
 fn holds(status: &RegistryTokenStatus, kind: ConditionType) -> bool {
-    conditions::holds(&status.conditions, kind)
+    conditions::is_true(&status.conditions, kind)
 }
 
 #[test]
 fn where_a_login_is_required_nothing_is_ready_without_one() {
-    for (status, let_in) in everything_said(&saying(LoginMode::Required)) {
+    for (status, let_in) in all_statuses(&context(LoginMode::Required)) {
         assert!(let_in || !holds(&status, ConditionType::Ready), "{status:?}");
         assert!(let_in || !holds(&status, ConditionType::LoginVerified), "{status:?}");
     }
 }
 
 #[test]
-fn nobody_is_told_to_wait_and_to_act_at_once() {
+fn reconciling_and_stalled_exclude_each_other() {
     for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
-        for (status, _) in everything_said(&saying(mode)) {
+        for (status, _) in all_statuses(&context(mode)) {
             let progress = [ConditionType::Reconciling, ConditionType::Stalled].map(|kind| holds(&status, kind));
             assert_ne!(progress, [true, true], "{status:?}");
             let ready = holds(&status, ConditionType::Ready);
@@ -103,7 +110,7 @@ fn nobody_is_told_to_wait_and_to_act_at_once() {
 
 #[test]
 fn no_token_is_named_twice() {
-    for (status, _) in everything_said(&saying(LoginMode::Required)) {
+    for (status, _) in all_statuses(&context(LoginMode::Required)) {
         let mut names: Vec<_> = status.retiring.iter().map(|token| &token.username).collect();
         names.extend(status.token.as_ref().map(|token| &token.username));
         let count = names.len();
@@ -115,14 +122,25 @@ fn no_token_is_named_twice() {
 
 /// When the token of this object, requested at the beginning, is replaced every hundred hours.
 fn rotates(uid: &str, nonce: &str) -> Timestamp {
-    let saying = Saying { uid, rotation: Some(every(100, 15)), ..saying(LoginMode::Required) };
-    let Fact::TokenStored { mut token, portal, secret, errand, login, .. } =
-        stored_with("1", Cause::First, Verdict::Accepted)
+    let saying = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let StatusEvent::TokenStored { mut token, portal, secret, request_cause: errand, login_result: login, .. } =
+        token_stored_with("1", Cause::First, Verdict::Accepted)
     else {
         panic!()
     };
     token.nonce = nonce.to_owned();
-    let status = next(None, &saying, Fact::TokenStored { token, portal, secret, errand, login, after: None });
+    let status = next_status(
+        None,
+        &saying,
+        StatusEvent::TokenStored {
+            token,
+            portal,
+            secret,
+            request_cause: errand,
+            login_result: login,
+            previous_id: None,
+        },
+    );
     status.next_rotation_time.expect("a time").0
 }
 
@@ -140,16 +158,22 @@ fn rotations_are_spread_over_a_tenth_of_the_interval_at_most() {
 }
 
 #[test]
-fn a_rotation_is_at_the_same_time_for_whoever_reckons() {
+fn the_rotation_time_is_deterministic() {
     assert_eq!(rotates("uid", "nonce"), rotates("uid", "nonce"));
     assert_ne!(rotates("uid", "nonce"), rotates("uid", "another"), "and at another for the next token");
-    let saying = Saying { rotation: Some(every(100, 15)), ..saying(LoginMode::Required) };
-    let status = next(None, &saying, stored_with("1", Cause::First, Verdict::Accepted));
-    let later = next(Some(&status), &Saying { now: at(99_999), ..saying.clone() }, Fact::DescriptionSynced);
+    let saying = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let status = next_status(None, &saying, token_stored_with("1", Cause::First, Verdict::Accepted));
+    let later = next_status(
+        Some(&status),
+        &StatusContext { now: at(99_999), ..saying.clone() },
+        StatusEvent::DescriptionSynced,
+    );
     assert_eq!(later.next_rotation_time, status.next_rotation_time);
-    let never = next(Some(&status), &Saying { rotation: None, ..saying.clone() }, Fact::DescriptionSynced);
+    let never =
+        next_status(Some(&status), &StatusContext { rotation: None, ..saying.clone() }, StatusEvent::DescriptionSynced);
     assert_eq!(never.next_rotation_time, None);
-    let sooner = Saying { rotation: Some(every(10, 15)), ..saying };
-    let sooner = next(Some(&never), &sooner, Fact::DescriptionSynced).next_rotation_time.expect("a time").0;
+    let sooner = StatusContext { rotation: Some(rotation_every(10, 15)), ..saying };
+    let sooner =
+        next_status(Some(&never), &sooner, StatusEvent::DescriptionSynced).next_rotation_time.expect("a time").0;
     assert!(sooner <= at(36_000), "an edited interval counts from the request");
 }

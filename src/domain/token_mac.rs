@@ -19,11 +19,11 @@ const VERSION: &str = "v1";
 const KEY_ID_BYTES: usize = 6;
 
 /// The fewest bytes that a key may have.
-pub const SHORTEST_KEY: usize = 32;
+pub const MIN_KEY_BYTES: usize = 32;
 
 /// In which role a token is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum TokenRole {
     /// `status.token`.
     Current,
     /// `status.retiring`.
@@ -32,7 +32,7 @@ pub enum Role {
     Stored,
 }
 
-impl Role {
+impl TokenRole {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Current => "current",
@@ -44,7 +44,7 @@ impl Role {
 
 /// Whose token is noted, and where it lives.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct MacSubject<'a> {
     /// UID of the `RegistryToken`.
     pub uid: &'a str,
     /// The portal.
@@ -55,14 +55,14 @@ pub struct Subject<'a> {
     pub username: &'a str,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> MacSubject<'a> {
     /// A token of the object with this UID.
     #[must_use]
     pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a Named) -> Self {
         Self { uid, portal, id: &token.id, username: &token.username }
     }
 
-    fn encode(&self, role: Role) -> Vec<u8> {
+    fn encode(&self, role: TokenRole) -> Vec<u8> {
         let RecordedPortal { kind, url, scope, user } = self.portal;
         let kind = format!("{kind:?}");
         encode(&[VERSION, role.as_str(), self.uid, &kind, url, scope, user, self.id, self.username])
@@ -71,7 +71,7 @@ impl<'a> Subject<'a> {
 
 /// The operator's proof of a stored token, as it is noted beside it. It counts only if it is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Seal {
+pub struct TokenSignature {
     /// The name that the token logs in with; empty where none is noted.
     pub username: String,
     /// The MAC; empty where none is noted.
@@ -85,7 +85,7 @@ struct MacKey {
 
 impl MacKey {
     fn new(secret: &[u8]) -> Option<Self> {
-        if secret.len() < SHORTEST_KEY {
+        if secret.len() < MIN_KEY_BYTES {
             return None;
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -95,42 +95,42 @@ impl MacKey {
     }
 }
 
-struct Keys {
+struct KeySet {
     /// None: nothing is proved, and nothing signed.
     signing: Option<MacKey>,
     accepted: Vec<MacKey>,
-    since: Timestamp,
+    created: Timestamp,
 }
 
 /// The keys of the operator: one that signs, and those that are accepted beside it. Cheap to clone.
 #[derive(Clone)]
-pub struct MacKeys(Arc<Keys>);
+pub struct MacKeys(Arc<KeySet>);
 
 impl MacKeys {
     /// Keys from their bytes. `since` is when they came to be: what an older object names without proof may have been
-    /// signed with a key that was lost. None: a key is shorter than [`SHORTEST_KEY`].
+    /// signed with a key that was lost. None: a key is shorter than [`MIN_KEY_BYTES`].
     #[must_use]
     pub fn new<'a>(signing: &[u8], accepted: impl IntoIterator<Item = &'a [u8]>, since: Timestamp) -> Option<Self> {
         let accepted = accepted.into_iter().map(MacKey::new).collect::<Option<Vec<_>>>()?;
-        Some(Self(Arc::new(Keys { signing: Some(MacKey::new(signing)?), accepted, since })))
+        Some(Self(Arc::new(KeySet { signing: Some(MacKey::new(signing)?), accepted, created: since })))
     }
 
     /// When they came to be.
     #[must_use]
-    pub fn since(&self) -> Timestamp {
-        self.0.since
+    pub fn created(&self) -> Timestamp {
+        self.0.created
     }
 
     /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`; empty without keys.
     #[must_use]
-    pub fn sign(&self, subject: Subject<'_>, role: Role) -> String {
+    pub fn sign(&self, subject: MacSubject<'_>, role: TokenRole) -> String {
         self.tag(&subject.encode(role))
     }
 
     /// Whether a text is the MAC of this token in this role, under one of the keys.
     #[must_use]
-    pub fn verify(&self, subject: Subject<'_>, role: Role, text: &str) -> bool {
-        self.is_tag(&subject.encode(role), text)
+    pub fn verify(&self, subject: MacSubject<'_>, role: TokenRole, text: &str) -> bool {
+        self.is_valid_tag(&subject.encode(role), text)
     }
 
     /// The MAC of a Secret, by UID, that was recorded for the object of this UID; empty without keys.
@@ -142,19 +142,19 @@ impl MacKeys {
     /// Whether a text is the MAC of this Secret for this object, under one of the keys.
     #[must_use]
     pub fn verify_secret(&self, uid: &str, secret_uid: &str, text: &str) -> bool {
-        self.is_tag(&encode(&[VERSION, "secret", uid, secret_uid]), text)
+        self.is_valid_tag(&encode(&[VERSION, "secret", uid, secret_uid]), text)
     }
 
     /// The MAC of a mark that was left to the user of a Secret in this namespace; empty without keys.
     #[must_use]
-    pub fn sign_mark(&self, namespace: &str, mark: &str) -> String {
+    pub fn sign_marker(&self, namespace: &str, mark: &str) -> String {
         self.tag(&encode(&[VERSION, "orphaned", namespace, mark]))
     }
 
     /// Whether a text is the MAC of this mark in this namespace, under one of the keys.
     #[must_use]
-    pub fn verify_mark(&self, namespace: &str, mark: &str, text: &str) -> bool {
-        self.is_tag(&encode(&[VERSION, "orphaned", namespace, mark]), text)
+    pub fn verify_marker(&self, namespace: &str, mark: &str, text: &str) -> bool {
+        self.is_valid_tag(&encode(&[VERSION, "orphaned", namespace, mark]), text)
     }
 
     fn tag(&self, message: &[u8]) -> String {
@@ -163,35 +163,35 @@ impl MacKeys {
         format!("{VERSION}.{}.{}", signing.id, URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
-    fn is_tag(&self, message: &[u8], text: &str) -> bool {
+    fn is_valid_tag(&self, message: &[u8], text: &str) -> bool {
         let Some((id, tag)) = parse(text) else { return false };
         let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else { return false };
-        self.all().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, message, &tag).is_ok())
+        self.iter().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, message, &tag).is_ok())
     }
 
     /// Whether a text names a key that is not among these: another replica may know a newer one.
     #[must_use]
-    pub fn lacks(&self, text: &str) -> bool {
-        parse(text).is_some_and(|(id, _)| self.all().all(|key| key.id != id))
+    pub fn is_signed_by_unknown_key(&self, text: &str) -> bool {
+        parse(text).is_some_and(|(id, _)| self.iter().all(|key| key.id != id))
     }
 
-    fn all(&self) -> impl Iterator<Item = &MacKey> {
+    fn iter(&self) -> impl Iterator<Item = &MacKey> {
         self.0.signing.iter().chain(&self.0.accepted)
     }
 
-    fn names(&self) -> (Vec<&str>, Timestamp) {
-        (self.all().map(|key| key.id.as_str()).collect(), self.0.since)
+    fn key_ids(&self) -> (Vec<&str>, Timestamp) {
+        (self.iter().map(|key| key.id.as_str()).collect(), self.0.created)
     }
 }
 
 /// No keys: nothing is proved by them.
 impl Default for MacKeys {
     fn default() -> Self {
-        Self(Arc::new(Keys { signing: None, accepted: vec![], since: Timestamp::MIN }))
+        Self(Arc::new(KeySet { signing: None, accepted: vec![], created: Timestamp::MIN }))
     }
 }
 
-/// The id by which MACs name a key; it says nothing of the key. None: it is shorter than [`SHORTEST_KEY`].
+/// The id by which MACs name a key; it says nothing of the key. None: it is shorter than [`MIN_KEY_BYTES`].
 #[must_use]
 pub fn key_id(secret: &[u8]) -> Option<String> {
     MacKey::new(secret).map(|key| key.id)
@@ -200,7 +200,7 @@ pub fn key_id(secret: &[u8]) -> Option<String> {
 /// Two are the same if their keys are.
 impl PartialEq for MacKeys {
     fn eq(&self, other: &Self) -> bool {
-        self.names() == other.names()
+        self.key_ids() == other.key_ids()
     }
 }
 
@@ -208,7 +208,7 @@ impl Eq for MacKeys {}
 
 impl Hash for MacKeys {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.names().hash(state);
+        self.key_ids().hash(state);
     }
 }
 

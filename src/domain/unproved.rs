@@ -4,20 +4,20 @@
 //! with a key that was lost: then it could leak, so it is reported until its user says that it is revoked.
 
 use super::effect::Named;
-use super::fault::Fault;
+use super::fault::Problem;
 use super::object::Object;
-use crate::api::{GONE_ANNOTATION, Reason, RecordedToken, RetiringToken};
+use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason, RecordedToken, RetiringToken};
 
 /// What a status names without proof.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unproved {
+pub struct UnverifiedTokens {
     /// As the current token.
     pub token: Option<RecordedToken>,
     /// As former ones.
     pub retiring: Vec<RetiringToken>,
 }
 
-impl Unproved {
+impl UnverifiedTokens {
     /// Every one of them: the current one first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Named> {
@@ -26,9 +26,9 @@ impl Unproved {
 
     /// Those that its user does not call revoked.
     #[must_use]
-    pub fn open(&self, object: &Object) -> Vec<Named> {
+    pub fn unconfirmed(&self, object: &Object) -> Vec<Named> {
         let mut open = self.tokens();
-        open.retain(|token| !object.gone.contains(&token.id));
+        open.retain(|token| !object.confirmed_revoked.contains(&token.id));
         open
     }
 
@@ -36,43 +36,44 @@ impl Unproved {
     #[must_use]
     pub fn confirmed(&self, object: &Object) -> Vec<String> {
         let ids = self.retiring.iter().map(|token| token.id.clone());
-        ids.filter(|id| object.gone.contains(id)).collect()
+        ids.filter(|id| object.confirmed_revoked.contains(id)).collect()
     }
 
     /// What is said of former ones.
     #[must_use]
-    pub fn former(&self, object: &Object) -> Option<Fault> {
+    pub fn retiring_problem(&self, object: &Object) -> Option<Problem> {
         let mut open: Vec<Named> = self.retiring.iter().map(Named::from).collect();
-        open.retain(|token| !object.gone.contains(&token.id));
-        unverified(&open)
+        open.retain(|token| !object.confirmed_revoked.contains(&token.id));
+        unverified_problem(&open)
     }
 
     /// Why an object that is being deleted stays: one of them may be its own, and would leak.
     #[must_use]
-    pub fn holds_back(&self, object: &Object) -> Option<Fault> {
-        unverified(&self.open(object)).filter(|_| object.revoke && may_be_of_a_lost_key(object))
+    pub fn deletion_problem(&self, object: &Object) -> Option<Problem> {
+        unverified_problem(&self.unconfirmed(object))
+            .filter(|_| object.revoke_on_deletion && may_be_from_lost_key(object))
     }
 }
 
 /// Whether what the object names without proof may have been signed with a key that was lost: it was there before the
 /// keys were. Else nobody but a forger can have written it.
 #[must_use]
-pub fn may_be_of_a_lost_key(object: &Object) -> bool {
-    object.created <= object.keys.since()
+pub fn may_be_from_lost_key(object: &Object) -> bool {
+    object.created <= object.keys.created()
 }
 
 /// What is said of tokens that are not proved.
 #[must_use]
-pub fn unverified(tokens: &[Named]) -> Option<Fault> {
+pub fn unverified_problem(tokens: &[Named]) -> Option<Problem> {
     if tokens.is_empty() {
         return None;
     }
     let list = |each: fn(&Named) -> String| tokens.iter().map(each).collect::<Vec<_>>().join(",");
     let (named, ids) = (list(|token| format!("{} (id {})", token.username, token.id)), list(|token| token.id.clone()));
     let message = format!(
-        "the status names tokens without a valid proof that they belong to this object: {named}. They are neither edited nor revoked. If they are this object's own, revoke them in the portal; then annotate this object with {GONE_ANNOTATION}={ids}"
+        "the status names tokens without a valid proof that they belong to this object: {named}. They are neither edited nor revoked. If they are this object's own, revoke them in the portal; then annotate this object with {CONFIRMED_REVOKED_ANNOTATION}={ids}"
     );
-    Some(Fault { reason: Reason::TokenUnverified, message, stalled: true })
+    Some(Problem { reason: Reason::TokenUnverified, message, terminal: true })
 }
 
 #[cfg(test)]

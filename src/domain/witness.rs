@@ -1,16 +1,17 @@
 //! What an object and a Secret say to an audit, read from what they are.
 
-use super::audit::{Holder, Owner};
+use super::audit::{AuditedSecret, AuditedToken};
 use super::effect::Named;
-use super::marker::{Attempt, Nonce};
+use super::marker::{AttemptId, Nonce};
 use super::pull_secret::RawMeta;
-use super::token_mac::{MacKeys, Role, Subject};
+use super::token_mac::{MacKeys, MacSubject, TokenRole};
 use crate::api::{
-    ATTEMPT_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryTokenStatus, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    ORPHANED_ANNOTATION, OWNER_LABEL, RESERVATION_ANNOTATION, RegistryTokenStatus, STORED_ANNOTATION,
+    TOKEN_ID_ANNOTATION,
 };
 use jiff::Timestamp;
 
-impl Holder {
+impl AuditedSecret {
     /// Reads a Secret's metadata. Every owner counts, whether it is the controller or not.
     ///
     /// Of marks that were left to a user those count that the operator signed: who learned of another one's mark could
@@ -24,20 +25,20 @@ impl Holder {
         (keys, created): (&MacKeys, Timestamp),
     ) -> Self {
         let annotation = |key: &str| raw.annotations.get(key).map(String::as_str);
-        let reserved = annotation(ATTEMPT_ANNOTATION).and_then(|text| Attempt::parse(text.split('.').next()?));
-        let stored = annotation(STORED_ANNOTATION).and_then(Attempt::parse);
+        let reserved = annotation(RESERVATION_ANNOTATION).and_then(|text| AttemptId::parse(text.split('.').next()?));
+        let stored = annotation(STORED_ANNOTATION).and_then(AttemptId::parse);
         Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            claims: owners.map(str::to_owned).chain(raw.labels.get(OWNER_LABEL).cloned()).collect(),
+            owner_uids: owners.map(str::to_owned).chain(raw.labels.get(OWNER_LABEL).cloned()).collect(),
             reserved,
             stored: stored.zip(annotation(TOKEN_ID_ANNOTATION).map(str::to_owned)),
-            orphaned: annotation(ORPHANED_ANNOTATION)
+            orphaned_markers: annotation(ORPHANED_ANNOTATION)
                 .into_iter()
                 .flat_map(|text| text.split(','))
                 .filter_map(|entry| {
                     let (mark, mac) = entry.split_once(':').unwrap_or((entry, ""));
-                    let counts = created <= keys.since() || keys.verify_mark(namespace, mark, mac);
+                    let counts = created <= keys.created() || keys.verify_marker(namespace, mark, mac);
                     Nonce::parse(mark).filter(|_| counts)
                 })
                 .collect(),
@@ -45,7 +46,7 @@ impl Holder {
     }
 }
 
-impl Owner {
+impl AuditedToken {
     /// Reads an object's status; another object's says nothing of this one, nor does what is not proved: whoever writes a
     /// status could else keep tokens from being revoked that are nobody's.
     #[must_use]
@@ -58,20 +59,20 @@ impl Owner {
         let own = status.filter(|status| status.uid.as_deref() == Some(uid));
         let portal = own.and_then(|status| status.portal.as_ref());
         let valid = |token: &Named, role, mac: Option<&String>| {
-            let subject = portal.map(|portal| Subject::of(uid, portal, token));
+            let subject = portal.map(|portal| MacSubject::of(uid, portal, token));
             subject.zip(mac).is_some_and(|(subject, mac)| keys.verify(subject, role, mac))
         };
         let current = own.and_then(|status| status.token.as_ref());
-        let current = current.filter(|token| valid(&Named::from(*token), Role::Current, token.mac.as_ref()));
+        let current = current.filter(|token| valid(&Named::from(*token), TokenRole::Current, token.mac.as_ref()));
         let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default().iter();
-        let former = former.filter(|token| valid(&Named::from(*token), Role::Retiring, token.mac.as_ref()));
+        let former = former.filter(|token| valid(&Named::from(*token), TokenRole::Retiring, token.mac.as_ref()));
         Self {
             uid: uid.to_owned(),
             namespace: namespace.to_owned(),
             secret: secret.to_owned(),
             tokens: current.map(Named::from).into_iter().chain(former.map(Named::from)).collect(),
-            requested: current.map(|token| token.request_time.0),
-            user: portal.filter(|_| current.is_some()).map(|portal| portal.user.clone()),
+            requested_at: current.map(|token| token.request_time.0),
+            portal_user: portal.filter(|_| current.is_some()).map(|portal| portal.user.clone()),
         }
     }
 }
@@ -82,7 +83,7 @@ mod tests {
     use crate::domain::testing::{at, keys};
     use std::collections::BTreeMap;
 
-    fn left(text: &str, created: i64) -> Vec<String> {
+    fn orphaned_markers(text: &str, created: i64) -> Vec<String> {
         let annotations = BTreeMap::from([(ORPHANED_ANNOTATION.to_owned(), text.to_owned())]);
         let labels = BTreeMap::new();
         let raw = RawMeta {
@@ -92,19 +93,19 @@ mod tests {
             labels: &labels,
             annotations: &annotations,
         };
-        let holder = Holder::parse(("team-a", "pull"), std::iter::empty(), raw, (&keys(), at(created)));
-        holder.orphaned.iter().map(ToString::to_string).collect()
+        let holder = AuditedSecret::parse(("team-a", "pull"), std::iter::empty(), raw, (&keys(), at(created)));
+        holder.orphaned_markers.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn a_mark_counts_as_left_to_a_user_where_the_operator_signed_it_or_the_secret_is_older_than_the_keys() {
+    fn an_orphaned_marker_counts_where_the_operator_signed_it_or_the_secret_is_older_than_the_keys() {
         let mark = "wj2y6wvo3i3u";
-        let signed = |namespace| format!("{mark}:{}", keys().sign_mark(namespace, mark));
-        assert_eq!(left(&signed("team-a"), 0), [mark]);
-        assert_eq!(left(&signed("team-b"), 0), Vec::<String>::new(), "copied from another namespace");
-        assert_eq!(left(mark, 0), Vec::<String>::new());
-        assert_eq!(left(&format!("{mark}:v1.x.y"), 0), Vec::<String>::new());
-        assert_eq!(left(mark, -20_000), [mark], "the key that signed it may be lost");
-        assert_eq!(left(&format!("{},aaaaaaaaaaaa", signed("team-a")), 0), [mark]);
+        let signed = |namespace| format!("{mark}:{}", keys().sign_marker(namespace, mark));
+        assert_eq!(orphaned_markers(&signed("team-a"), 0), [mark]);
+        assert_eq!(orphaned_markers(&signed("team-b"), 0), Vec::<String>::new(), "copied from another namespace");
+        assert_eq!(orphaned_markers(mark, 0), Vec::<String>::new());
+        assert_eq!(orphaned_markers(&format!("{mark}:v1.x.y"), 0), Vec::<String>::new());
+        assert_eq!(orphaned_markers(mark, -20_000), [mark], "the key that signed it may be lost");
+        assert_eq!(orphaned_markers(&format!("{},aaaaaaaaaaaa", signed("team-a")), 0), [mark]);
     }
 }

@@ -1,11 +1,11 @@
 //! The controllers in this process, from when no operator is there to do the work.
 
-use super::STOP;
-use crate::cli::Drain;
-use crate::controller::{self, Clock, Settings};
-use crate::kube_api::Objects;
+use super::CONTROLLER_STOP_TIMEOUT;
+use crate::cli::DrainArgs;
+use crate::controller::{self, Clock, OperatorConfig};
+use crate::kube_api::ObjectClient;
 use crate::readiness::Readiness;
-use crate::run::{self, Failure};
+use crate::run::{self, CliError};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Client, Error};
@@ -13,24 +13,24 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(super) struct Controllers {
+pub(super) struct LocalControllers {
     client: Client,
-    settings: Settings,
-    wanted: bool,
+    settings: OperatorConfig,
+    forced: bool,
     running: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
-impl Controllers {
-    pub(super) fn new(client: Client, clock: Arc<Clock>, arguments: &Drain) -> Result<Self, Failure> {
-        let settings = Settings {
+impl LocalControllers {
+    pub(super) fn new(client: Client, clock: Arc<Clock>, arguments: &DrainArgs) -> Result<Self, CliError> {
+        let settings = OperatorConfig {
             namespace: arguments.namespace.to_string(),
-            holder: format!("drain-{}", run::random()?),
+            identity: format!("drain-{}", run::random_suffix()?),
             clock,
-            policy: arguments.issuers.clone().policy(run::api_server()),
+            policy: arguments.issuer_policy.clone().policy(run::api_server_address()),
             mac_key_secret: arguments.mac_key_secret.to_string(),
         };
-        Ok(Self { client, settings, wanted: arguments.run_controllers, running: None, stop: CancellationToken::new() })
+        Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })
     }
 
     pub(super) const fn are_running(&self) -> bool {
@@ -38,12 +38,12 @@ impl Controllers {
     }
 
     /// Starts them where nobody else does the work, or where they are asked for.
-    pub(super) async fn start_unless_operated(&mut self) -> Result<(), Error> {
+    pub(super) async fn start_unless_operator_available(&mut self) -> Result<(), Error> {
         if self.running.is_some() {
             return Ok(());
         }
         let namespace = self.settings.namespace.clone();
-        if self.wanted {
+        if self.forced {
             println!("running the controllers here");
         } else if is_operator_available(&self.client, &namespace).await? {
             return Ok(());
@@ -59,14 +59,14 @@ impl Controllers {
     pub(super) async fn stop(self) {
         self.stop.cancel();
         if let Some(running) = self.running {
-            let _ = tokio::time::timeout(STOP, running).await;
+            let _ = tokio::time::timeout(CONTROLLER_STOP_TIMEOUT, running).await;
         }
     }
 }
 
 /// Whether the operator's Deployment has a Pod that is available. What may not be read counts as no.
 pub(super) async fn is_operator_available(client: &Client, namespace: &str) -> Result<bool, Error> {
-    let deployments: Objects<Deployment> = Objects::namespaced(client.clone(), namespace);
+    let deployments: ObjectClient<Deployment> = ObjectClient::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels("app.kubernetes.io/name=registry-token-operator");
     let found = match deployments.list(&ours).await {
         Ok(found) => found.items,

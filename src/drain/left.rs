@@ -1,50 +1,50 @@
 //! What is still there, in types of just the fields that are used: no odd object keeps the others from being listed.
 
 use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
-use crate::cli::Policy;
-use crate::kube_api::everywhere;
-use crate::text::clean;
+use crate::cli::DrainPolicy;
+use crate::kube_api::all_namespaces;
+use crate::text::sanitize;
 use kube::api::ListParams;
 use kube::{Client, Error};
 use serde::Deserialize;
 use std::fmt;
 
 /// Objects in one page of a list.
-const PAGE: u32 = 500;
+const PAGE_SIZE: u32 = 500;
 
 /// What kind of object it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     Token,
     Issuer,
     ClusterIssuer,
 }
 
 #[derive(Debug, Deserialize)]
-struct List {
+struct RawList {
     #[serde(default)]
-    metadata: ListMeta,
-    items: Vec<Object>,
+    metadata: RawListMeta,
+    items: Vec<RawObject>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct ListMeta {
+struct RawListMeta {
     #[serde(default, rename = "continue")]
     next: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Object {
-    metadata: Metadata,
+struct RawObject {
+    metadata: RawObjectMeta,
     #[serde(default)]
-    spec: Spec,
+    spec: RawSpec,
     #[serde(default)]
-    status: Status,
+    status: RawStatus,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct RawObjectMeta {
     name: String,
     #[serde(default)]
     namespace: String,
@@ -56,28 +56,28 @@ struct Metadata {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+struct RawSpec {
     #[serde(default)]
     deletion_policy: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct RawStatus {
     #[serde(default)]
-    conditions: Vec<Condition>,
+    conditions: Vec<RawCondition>,
     #[serde(default)]
     credentials_secrets: Vec<String>,
     #[serde(default)]
     ca_config_maps: Vec<String>,
     #[serde(default)]
-    token: Option<Token>,
+    token: Option<RawToken>,
     #[serde(default)]
-    retiring: Vec<Token>,
+    retiring: Vec<RawToken>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Token {
+struct RawToken {
     #[serde(default)]
     id: String,
     #[serde(default)]
@@ -85,7 +85,7 @@ struct Token {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Condition {
+struct RawCondition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
@@ -97,12 +97,12 @@ struct Condition {
 
 /// One object that is still there.
 #[derive(Clone, Debug)]
-pub(super) struct Left {
-    pub(super) kind: Kind,
-    object: Object,
+pub(super) struct RemainingObject {
+    pub(super) kind: ObjectKind,
+    object: RawObject,
 }
 
-impl Left {
+impl RemainingObject {
     pub(super) fn name(&self) -> &str {
         &self.object.metadata.name
     }
@@ -116,41 +116,41 @@ impl Left {
         self.object.metadata.deletion_timestamp.is_some()
     }
 
-    pub(super) fn policy(&self) -> Policy {
+    pub(super) fn deletion_policy(&self) -> DrainPolicy {
         match self.object.spec.deletion_policy.as_deref() {
-            Some("Orphan") => Policy::Orphan,
-            _ => Policy::Revoke,
+            Some("Orphan") => DrainPolicy::Orphan,
+            _ => DrainPolicy::Revoke,
         }
     }
 
     /// The Secrets and config maps that carry the finalizer for this issuer.
-    pub(super) fn protected(&self) -> (&[String], &[String]) {
+    pub(super) fn protected_names(&self) -> (&[String], &[String]) {
         (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
     }
 
     /// Its tokens by name, which stay valid where they are orphaned.
-    pub(super) fn tokens(&self) -> String {
+    pub(super) fn token_names(&self) -> String {
         let all = self.object.status.token.iter().chain(&self.object.status.retiring);
-        let names = all.map(|token| format!("{} (id {})", clean(&token.username), clean(&token.id)));
+        let names = all.map(|token| format!("{} (id {})", sanitize(&token.username), sanitize(&token.id)));
         names.collect::<Vec<_>>().join(", ")
     }
 
     /// What its condition says while it is not done.
-    pub(super) fn waits_for(&self) -> String {
+    pub(super) fn waiting_reason(&self) -> String {
         let said = self.object.status.conditions.iter().find(|one| one.kind == "Ready" && one.status != "True");
-        said.map(|one| format!("{}: {}", one.reason, clean(&one.message))).unwrap_or_default()
+        said.map(|one| format!("{}: {}", one.reason, sanitize(&one.message))).unwrap_or_default()
     }
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for RemainingObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Token => "RegistryToken",
-            Kind::Issuer => "TokenIssuer",
-            Kind::ClusterIssuer => "ClusterTokenIssuer",
+            ObjectKind::Token => "RegistryToken",
+            ObjectKind::Issuer => "TokenIssuer",
+            ObjectKind::ClusterIssuer => "ClusterTokenIssuer",
         };
         let slash = if self.namespace().is_empty() { "" } else { "/" };
-        let why = self.waits_for();
+        let why = self.waiting_reason();
         let others = self.object.metadata.finalizers.iter().filter(|one| *one != FINALIZER).cloned();
         let others: Vec<String> = others.collect();
         write!(f, "{kind} {}{slash}{}", self.namespace(), self.name())?;
@@ -162,22 +162,25 @@ impl fmt::Display for Left {
 }
 
 /// Parses one page; gives the token for the next.
-pub(super) fn parse(kind: Kind, text: &str) -> Result<(Vec<Left>, Option<String>), serde_json::Error> {
-    let list: List = serde_json::from_str(text)?;
-    let all = list.items.into_iter().map(|object| Left { kind, object }).collect();
+pub(super) fn parse_page(
+    kind: ObjectKind,
+    text: &str,
+) -> Result<(Vec<RemainingObject>, Option<String>), serde_json::Error> {
+    let list: RawList = serde_json::from_str(text)?;
+    let all = list.items.into_iter().map(|object| RemainingObject { kind, object }).collect();
     Ok((all, list.metadata.next.filter(|next| !next.is_empty())))
 }
 
 /// Everything of our kinds. A kind whose CRD is gone has nothing left.
-pub(super) async fn all(client: &Client) -> Result<Vec<Left>, Error> {
+pub(super) async fn list_remaining(client: &Client) -> Result<Vec<RemainingObject>, Error> {
     let kinds = [
-        (Kind::Token, everywhere::<RegistryToken>()),
-        (Kind::Issuer, everywhere::<TokenIssuer>()),
-        (Kind::ClusterIssuer, everywhere::<ClusterTokenIssuer>()),
+        (ObjectKind::Token, all_namespaces::<RegistryToken>()),
+        (ObjectKind::Issuer, all_namespaces::<TokenIssuer>()),
+        (ObjectKind::ClusterIssuer, all_namespaces::<ClusterTokenIssuer>()),
     ];
     let mut all = vec![];
     for (kind, objects) in kinds {
-        let mut params = ListParams::default().limit(PAGE);
+        let mut params = ListParams::default().limit(PAGE_SIZE);
         loop {
             let request = objects.list(&params).map_err(Error::BuildRequest)?;
             let text = match client.request_text(request).await {
@@ -185,7 +188,7 @@ pub(super) async fn all(client: &Client) -> Result<Vec<Left>, Error> {
                 Err(Error::Api(status)) if status.code == 404 => break,
                 Err(error) => return Err(error),
             };
-            let (page, next) = parse(kind, &text).map_err(Error::SerdeError)?;
+            let (page, next) = parse_page(kind, &text).map_err(Error::SerdeError)?;
             all.extend(page);
             let Some(next) = next else { break };
             params = params.continue_token(&next);

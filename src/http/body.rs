@@ -1,7 +1,7 @@
 //! Bodies of answers, bounded in size and time.
 
-use super::memory::Share;
-use crate::text::clean;
+use super::memory::MemoryPermit;
+use crate::text::sanitize;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(crate) enum BodyError {
     /// It is larger than allowed.
     TooLarge,
     /// It did not end in time.
-    Late,
+    TimedOut,
     /// It broke off.
-    Broken(reqwest::Error),
+    Interrupted(reqwest::Error),
     /// It is compressed, or encoded otherwise, although [`super::Client`] asks for `identity`: how.
     Encoded(String),
 }
@@ -36,26 +36,26 @@ pub(crate) async fn read_large(
     mut response: Response,
     limit: usize,
     deadline: Instant,
-) -> Result<(Zeroizing<Vec<u8>>, Share), BodyError> {
+) -> Result<(Zeroizing<Vec<u8>>, MemoryPermit), BodyError> {
     let encoding = encoding(response.headers());
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(BodyError::TooLarge);
     }
-    let mut share = Share::default();
-    if !share.cover(announced, limit, deadline).await {
-        return Err(BodyError::Late);
+    let mut share = MemoryPermit::default();
+    if !share.grow_to(announced, limit, deadline).await {
+        return Err(BodyError::TimedOut);
     }
     let mut body = Zeroizing::new(Vec::with_capacity(announced));
     loop {
-        let chunk = timeout_at(share.deadline(deadline), response.chunk()).await.map_err(|_| BodyError::Late)?;
-        let Some(chunk) = chunk.map_err(BodyError::Broken)? else { break };
+        let chunk = timeout_at(share.deadline(deadline), response.chunk()).await.map_err(|_| BodyError::TimedOut)?;
+        let Some(chunk) = chunk.map_err(BodyError::Interrupted)? else { break };
         let length = body.len() + chunk.len();
         if length > limit {
             return Err(BodyError::TooLarge);
         }
-        if !share.cover(length, limit, deadline).await {
-            return Err(BodyError::Late);
+        if !share.grow_to(length, limit, deadline).await {
+            return Err(BodyError::TimedOut);
         }
         append(&mut body, &chunk, limit);
     }
@@ -75,24 +75,24 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The encodings of a body, unless it is sent as it is.
 fn encoding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter();
-    let names: Vec<String> = values.map(|value| clean(&String::from_utf8_lossy(value.as_bytes()))).collect();
+    let names: Vec<String> = values.map(|value| sanitize(&String::from_utf8_lossy(value.as_bytes()))).collect();
     let all = names.join(", ");
     let is_plain = |name: &str| name.trim().is_empty() || name.trim().eq_ignore_ascii_case("identity");
     (!all.split(',').all(is_plain)).then_some(all)
 }
 
 /// Whether an answer says that it is a page for people. Some servers say so of all that they send.
-pub(crate) fn says_html(headers: &HeaderMap) -> bool {
+pub(crate) fn is_declared_html(headers: &HeaderMap) -> bool {
     let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = said.split(';').next().unwrap_or_default().trim();
     ["text/html", "application/xhtml+xml"].iter().any(|html| name.eq_ignore_ascii_case(html))
 }
 
 /// So much of a body tells whether it is a page.
-const PAGE_START: usize = 4096;
+const SNIFFED_BYTES: usize = 4096;
 
 /// Elements with which a page begins, where it does not begin as it should.
-const ELEMENTS: [&str; 28] = [
+const HTML_ELEMENTS: [&str; 28] = [
     "html", "head", "body", "title", "script", "style", "meta", "link", "base", "form", "div", "span", "p", "h1", "h2",
     "h3", "center", "table", "br", "hr", "b", "font", "img", "a", "iframe", "noscript", "main", "header",
 ];
@@ -100,8 +100,8 @@ const ELEMENTS: [&str; 28] = [
 /// Whether a body is a page for people: what a login page, a proxy or a load balancer sends in place of the
 /// answer. Judged by its beginning, for such pages come with any content type; one that is said to be a page is one
 /// unless it begins like data.
-pub(crate) fn is_html(body: &[u8], is_said: bool) -> bool {
-    let start = body.get(..body.len().min(PAGE_START)).unwrap_or_default();
+pub(crate) fn is_html(body: &[u8], is_declared: bool) -> bool {
+    let start = body.get(..body.len().min(SNIFFED_BYTES)).unwrap_or_default();
     // Of UTF-16 the byte-order mark and every other byte are left out.
     let start = start.strip_prefix(b"\xff\xfe").or_else(|| start.strip_prefix(b"\xfe\xff")).unwrap_or(start);
     let start: Vec<u8> = start.iter().copied().filter(|byte| *byte != 0).collect();
@@ -116,10 +116,12 @@ pub(crate) fn is_html(body: &[u8], is_said: bool) -> bool {
         rest = after.trim_start();
     }
     let Some(tag) = rest.strip_prefix('<') else {
-        return is_said && !rest.is_empty() && !rest.starts_with(['{', '[', '"']) && rest != "null";
+        return is_declared && !rest.is_empty() && !rest.starts_with(['{', '[', '"']) && rest != "null";
     };
     let name = tag.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
-    tag.starts_with("!doctype html") || ELEMENTS.contains(&name) || is_said && !matches!(name, "edmx" | "edmx:edmx")
+    tag.starts_with("!doctype html")
+        || HTML_ELEMENTS.contains(&name)
+        || is_declared && !matches!(name, "edmx" | "edmx:edmx")
 }
 
 /// Grows into a new buffer and wipes the old one, which a plain `extend` would leave in memory.
@@ -137,12 +139,12 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8], limit: usize) {
 /// Takes in the rest of an answer, whose outcome is known already, so that the connection can be used again. Tells
 /// whether it is a page for people.
 pub(crate) async fn drain(mut response: Response) -> bool {
-    let is_said = says_html(response.headers());
-    let mut start = Zeroizing::new(Vec::with_capacity(PAGE_START));
+    let is_declared = is_declared_html(response.headers());
+    let mut start = Zeroizing::new(Vec::with_capacity(SNIFFED_BYTES));
     let read = async {
         let mut left = DRAIN_LIMIT;
         while let Ok(Some(chunk)) = response.chunk().await {
-            let room = PAGE_START - start.len();
+            let room = SNIFFED_BYTES - start.len();
             start.extend(chunk.iter().take(room));
             let Some(rest) = left.checked_sub(chunk.len()) else { return };
             left = rest;
@@ -150,7 +152,7 @@ pub(crate) async fn drain(mut response: Response) -> bool {
     };
     // Late or broken: then the connection is closed, and nothing else is lost.
     let _ = timeout(DRAIN_TIME, read).await;
-    is_html(&start, is_said)
+    is_html(&start, is_declared)
 }
 
 #[cfg(test)]
@@ -159,7 +161,7 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     #[test]
-    fn a_page_for_people_is_told_from_data() {
+    fn html_is_distinguished_from_data() {
         for page in [
             "<!DOCTYPE html><html>",
             "\u{feff}\r\n  <HTML lang=nl>",
@@ -211,7 +213,7 @@ mod tests {
             [("text/html", true), ("Text/HTML; charset=utf-16", true), ("application/json", false), ("", false)]
         {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(said))]);
-            assert_eq!(says_html(&headers), expected, "{said}");
+            assert_eq!(is_declared_html(&headers), expected, "{said}");
         }
     }
 

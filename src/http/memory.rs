@@ -23,29 +23,29 @@ const LARGE_UNITS: usize = 48;
 static LARGE_BODIES: Semaphore = Semaphore::const_new(LARGE_UNITS);
 
 /// A body that holds a share must end within this time.
-const LONGEST_HOLD: Duration = Duration::from_secs(30);
+const MAX_HOLD: Duration = Duration::from_secs(30);
 
 /// What a body holds of the common memory.
 #[derive(Debug, Default)]
-pub(crate) struct Share {
+pub(crate) struct MemoryPermit {
     medium: Option<SemaphorePermit<'static>>,
     large: Option<SemaphorePermit<'static>>,
     until: Option<Instant>,
 }
 
-impl Share {
+impl MemoryPermit {
     /// Waits until the body may have so many bytes, of at most `limit`. False if that is not so in time.
-    pub(super) async fn cover(&mut self, bytes: usize, limit: usize, deadline: Instant) -> bool {
+    pub(super) async fn grow_to(&mut self, bytes: usize, limit: usize, deadline: Instant) -> bool {
         if bytes > SMALL && self.medium.is_none() {
-            self.medium = take(&MEDIUM_BODIES, 1, deadline).await;
-            self.until = Some(Instant::now() + LONGEST_HOLD);
+            self.medium = acquire(&MEDIUM_BODIES, 1, deadline).await;
+            self.until = Some(Instant::now() + MAX_HOLD);
             if self.medium.is_none() {
                 return false;
             }
         }
         if bytes > MEDIUM && self.large.is_none() {
-            self.large = take(&LARGE_BODIES, limit.div_ceil(UNIT).min(LARGE_UNITS), self.deadline(deadline)).await;
-            self.until = Some(Instant::now() + LONGEST_HOLD);
+            self.large = acquire(&LARGE_BODIES, limit.div_ceil(UNIT).min(LARGE_UNITS), self.deadline(deadline)).await;
+            self.until = Some(Instant::now() + MAX_HOLD);
             return self.large.is_some();
         }
         true
@@ -57,7 +57,7 @@ impl Share {
     }
 }
 
-async fn take(pool: &'static Semaphore, count: usize, deadline: Instant) -> Option<SemaphorePermit<'static>> {
+async fn acquire(pool: &'static Semaphore, count: usize, deadline: Instant) -> Option<SemaphorePermit<'static>> {
     let count = u32::try_from(count).ok()?;
     timeout_at(deadline, pool.acquire_many(count)).await.ok()?.ok()
 }
@@ -73,29 +73,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn large_bodies_wait_for_each_other_and_small_ones_for_nobody() {
+    async fn large_bodies_wait_for_each_other_and_small_ones_do_not_wait() {
         let mut held = vec![];
         for _ in 0..3 {
-            let mut share = Share::default();
-            assert!(share.cover(MEDIUM + 1, LIMIT, soon()).await);
+            let mut share = MemoryPermit::default();
+            assert!(share.grow_to(MEDIUM + 1, LIMIT, soon()).await);
             held.push(share);
         }
-        let mut fourth = Share::default();
-        assert!(!fourth.cover(MEDIUM + 1, LIMIT, soon()).await, "the pool is used up");
+        let mut fourth = MemoryPermit::default();
+        assert!(!fourth.grow_to(MEDIUM + 1, LIMIT, soon()).await, "the pool is used up");
         assert!(fourth.large.is_none());
         let mut others = vec![];
         for size in [SMALL, MEDIUM] {
-            let mut share = Share::default();
-            assert!(share.cover(size, LIMIT, soon()).await, "{size} bytes are not held up by large bodies");
+            let mut share = MemoryPermit::default();
+            assert!(share.grow_to(size, LIMIT, soon()).await, "{size} bytes are not held up by large bodies");
             others.push(share);
         }
-        let waits = tokio::spawn(async move { fourth.cover(MEDIUM + 1, LIMIT, soon()).await });
+        let waits = tokio::spawn(async move { fourth.grow_to(MEDIUM + 1, LIMIT, soon()).await });
         held.pop();
         assert!(waits.await.expect("no panic"), "what is dropped is given back");
-        let mut slow = Share::default();
-        assert!(slow.cover(SMALL + 1, LIMIT, soon()).await);
+        let mut slow = MemoryPermit::default();
+        assert!(slow.grow_to(SMALL + 1, LIMIT, soon()).await);
         let late = Instant::now() + Duration::from_mins(10);
-        assert!(slow.deadline(late) <= Instant::now() + LONGEST_HOLD, "nobody keeps its share for long");
-        assert_eq!(Share::default().deadline(late), late);
+        assert!(slow.deadline(late) <= Instant::now() + MAX_HOLD, "nobody keeps its share for long");
+        assert_eq!(MemoryPermit::default().deadline(late), late);
     }
 }

@@ -11,7 +11,7 @@ mod retry_after;
 mod tls;
 mod transport;
 
-use self::patience::{Patience, wanting};
+use self::patience::{DelayedConnectLayer, allow_connect};
 use self::proxies::Proxies;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
@@ -21,19 +21,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_html, read, read_large, says_html};
+pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_declared_html, is_html, read, read_large};
 pub(crate) use self::credentials::{authorization, basic};
 pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
-pub(crate) use self::memory::Share;
+pub(crate) use self::memory::MemoryPermit;
 pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::tls::config as tls_config;
-pub(crate) use self::transport::{Error, Trouble, trouble};
+pub(crate) use self::transport::{Error, TransportError, classify};
 
 /// Servers close idle connections, often after two minutes. A request that meets the closing has no
 /// clear answer, so we let go long before.
-const IDLE: Duration = Duration::from_secs(30);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection that silently died is noticed while it is still in use.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// A client that keeps connections for later requests, and opens no more of them than requests go at a time.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub(crate) struct ClientOptions {
     /// Whether http is spoken too.
     pub(crate) plain_http: bool,
     /// How many redirects are followed, each to the same origin. Others are an answer like any other.
-    pub(crate) redirects: usize,
+    pub(crate) max_redirects: usize,
     /// Which addresses may be connected to.
     pub(crate) egress: EgressPolicy,
 }
@@ -70,9 +70,9 @@ impl Client {
             Some(resolver) => direct.dns_resolver(resolver),
             None => direct,
         };
-        let through_proxy = if proxies.exist() {
+        let through_proxy = if proxies.is_configured() {
             let chosen = Arc::clone(&proxies);
-            let proxy = Proxy::custom(move |url: &Url| chosen.of(url).ok().flatten().cloned());
+            let proxy = Proxy::custom(move |url: &Url| chosen.for_url(url).ok().flatten().cloned());
             Some(builder(&options).proxy(proxy).build()?)
         } else {
             None
@@ -85,19 +85,19 @@ impl Client {
     pub(crate) async fn execute(&self, request: Request) -> Result<Response, Error> {
         let url = request.url();
         self.egress.check_literal(url)?;
-        let client = match (&self.through_proxy, self.proxies.of(url).map_err(Error::Setup)?) {
+        let client = match (&self.through_proxy, self.proxies.for_url(url).map_err(Error::Setup)?) {
             (Some(client), Some(_)) => {
-                self.egress.check_before_proxy(url, self.connect_timeout).await?;
+                self.egress.check_proxied(url, self.connect_timeout).await?;
                 client
             }
             _ => &self.direct,
         };
-        Ok(wanting(client.execute(request)).await?)
+        Ok(allow_connect(client.execute(request)).await?)
     }
 }
 
 fn builder(options: &ClientOptions) -> ClientBuilder {
-    let most = options.redirects;
+    let most = options.max_redirects;
     // To the same origin: neither the address nor the proxy is another one than was judged.
     let redirects = Policy::custom(move |attempt| {
         let from = attempt.previous().last().map(Url::origin);
@@ -114,10 +114,10 @@ fn builder(options: &ClientOptions) -> ClientBuilder {
         // By default some requests that HTTP/2 rejected are sent again. One POST is one POST. What is
         // left is below: a request whose pooled connection closed before a byte of it was written goes to a new one.
         .retry(retry::never())
-        .connector_layer(Patience)
+        .connector_layer(DelayedConnectLayer)
         .connect_timeout(options.connect_timeout)
-        .pool_idle_timeout(IDLE)
-        .tcp_keepalive(KEEP_ALIVE)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .http2_keep_alive_timeout(KEEP_ALIVE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .tcp_keepalive(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_INTERVAL)
 }

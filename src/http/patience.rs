@@ -13,36 +13,36 @@ use tower::{Layer, Service};
 
 /// Long enough for a connection to come back on a busy machine, and short beside the handshakes that
 /// a new one takes.
-const MOMENT: Duration = Duration::from_millis(20);
+const CONNECT_DELAY: Duration = Duration::from_millis(20);
 
 tokio::task_local! {
     /// Set while a request is driven by its caller. An opening that has lost against a connection that
     /// came back is driven on by a task of its own, where it is not set.
-    static WANTED: ();
+    static CONNECT_ALLOWED: ();
 }
 
 /// Drives a request; only within this are connections opened.
-pub(super) async fn wanting<T>(request: impl Future<Output = T>) -> T {
-    WANTED.scope((), request).await
+pub(super) async fn allow_connect<T>(request: impl Future<Output = T>) -> T {
+    CONNECT_ALLOWED.scope((), request).await
 }
 
 /// Waits a moment before it opens a connection, and gives up when it is not wanted any more.
 #[derive(Clone, Copy)]
-pub(super) struct Patience;
+pub(super) struct DelayedConnectLayer;
 
 /// The connector behind it.
 #[derive(Clone)]
-pub(super) struct Patient<S>(S);
+pub(super) struct DelayedConnect<S>(S);
 
-impl<S> Layer<S> for Patience {
-    type Service = Patient<S>;
+impl<S> Layer<S> for DelayedConnectLayer {
+    type Service = DelayedConnect<S>;
 
-    fn layer(&self, connector: S) -> Patient<S> {
-        Patient(connector)
+    fn layer(&self, connector: S) -> DelayedConnect<S> {
+        DelayedConnect(connector)
     }
 }
 
-impl<S, R> Service<R> for Patient<S>
+impl<S, R> Service<R> for DelayedConnect<S>
 where
     S: Service<R, Error = Box<dyn Error + Send + Sync>> + Clone + Send + 'static,
     S::Response: Send,
@@ -62,8 +62,8 @@ where
         let kept = self.0.clone();
         let mut connector = std::mem::replace(&mut self.0, kept);
         Box::pin(async move {
-            sleep(MOMENT).await;
-            if WANTED.try_with(|()| ()).is_err() {
+            sleep(CONNECT_DELAY).await;
+            if CONNECT_ALLOWED.try_with(|()| ()).is_err() {
                 return Err("another connection came back first".into());
             }
             connector.call(destination).await
@@ -86,21 +86,21 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
             async { Ok(()) }
         });
-        Patience.layer(connector).call(())
+        DelayedConnectLayer.layer(connector).call(())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_is_wanted_is_opened_after_a_moment() {
+    async fn an_allowed_connection_is_opened_after_the_delay() {
         let (count, begun) = (Arc::default(), Instant::now());
-        wanting(opening(&count)).await.expect("a connection");
-        assert_eq!((count.load(Ordering::SeqCst), begun.elapsed() >= MOMENT), (1, true));
+        allow_connect(opening(&count)).await.expect("a connection");
+        assert_eq!((count.load(Ordering::SeqCst), begun.elapsed() >= CONNECT_DELAY), (1, true));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_not_wanted_any_more_is_not_opened() {
+    async fn a_connection_that_is_no_longer_needed_is_not_opened() {
         let count = Arc::default();
         let mut opening = Box::pin(opening(&count));
-        wanting(async { assert!(futures::poll!(opening.as_mut()).is_pending()) }).await;
+        allow_connect(async { assert!(futures::poll!(opening.as_mut()).is_pending()) }).await;
         // As the pool does it when another connection came back first.
         tokio::spawn(opening).await.expect("no panic").expect_err("no connection");
         assert_eq!(count.load(Ordering::SeqCst), 0);

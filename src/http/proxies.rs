@@ -8,30 +8,30 @@ use url::{Host, Url};
 /// The proxies in use. Its `Debug` shows no password of theirs.
 pub(super) struct Proxies {
     /// Or why an `ALL_PROXY` that only plain HTTP would need cannot be used.
-    http: Choice,
+    http: ProxySetting,
     https: Option<Url>,
-    except: NoProxy,
+    no_proxy: NoProxy,
 }
 
-type Choice = Result<Option<Url>, String>;
+type ProxySetting = Result<Option<Url>, String>;
 
 /// What is reached without a proxy.
 #[derive(Debug, Default)]
 struct NoProxy {
     everything: bool,
     ranges: Vec<IpNet>,
-    hosts: Vec<Exception>,
+    hosts: Vec<NoProxyEntry>,
 }
 
 /// A host, of which a port may be given.
 #[derive(Debug)]
-struct Exception {
-    host: ExceptedHost,
+struct NoProxyEntry {
+    host: NoProxyHost,
     port: Option<u16>,
 }
 
 #[derive(Debug)]
-enum ExceptedHost {
+enum NoProxyHost {
     Address(IpAddr),
     /// A name and all below it, or only what is below it.
     Name {
@@ -42,7 +42,7 @@ enum ExceptedHost {
 
 impl std::fmt::Debug for Proxies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxies").field("except", &self.except).finish_non_exhaustive()
+        f.debug_struct("Proxies").field("except", &self.no_proxy).finish_non_exhaustive()
     }
 }
 
@@ -60,18 +60,18 @@ impl Proxies {
             let both = [name.to_owned(), name.to_lowercase()].into_iter().filter_map(|name| variable(&name));
             both.map(|text| text.trim().to_owned()).find(|text| !text.is_empty())
         };
-        let proxy = |name: &'static str| set(name).map(|text| address(name, &text)).transpose();
+        let proxy = |name: &'static str| set(name).map(|text| proxy_url(name, &text)).transpose();
         // A CGI script gets the header `Proxy` of whoever calls it as HTTP_PROXY.
         let http = if variable("REQUEST_METHOD").is_some() { None } else { proxy("HTTP_PROXY")? };
         let except = set("NO_PROXY").map(|text| NoProxy::parse(&text)).unwrap_or_default();
         // It counts, and fails, only for a scheme without a variable of its own.
         let all = || proxy("ALL_PROXY");
         let https = proxy("HTTPS_PROXY")?.map_or_else(all, |own| Ok(Some(own)))?;
-        Ok(Self { http: http.map_or_else(all, |own| Ok(Some(own))), https, except })
+        Ok(Self { http: http.map_or_else(all, |own| Ok(Some(own))), https, no_proxy: except })
     }
 
     /// Whether there is a proxy at all.
-    pub(super) fn exist(&self) -> bool {
+    pub(super) fn is_configured(&self) -> bool {
         !matches!(self.http, Ok(None)) || self.https.is_some()
     }
 
@@ -79,8 +79,8 @@ impl Proxies {
     ///
     /// # Errors
     /// When it cannot be used, as in [`Proxies::from_environment`].
-    pub(super) fn of(&self, url: &Url) -> Result<Option<&Url>, String> {
-        if self.except.holds(url) {
+    pub(super) fn for_url(&self, url: &Url) -> Result<Option<&Url>, String> {
+        if self.no_proxy.matches(url) {
             return Ok(None);
         }
         let http = || self.http.as_ref().map(Option::as_ref).map_err(String::clone);
@@ -88,7 +88,7 @@ impl Proxies {
     }
 }
 
-fn address(name: &str, text: &str) -> Result<Url, String> {
+fn proxy_url(name: &str, text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| format!("{name} is not an address of an HTTP proxy: write it like http://proxy.example.com:3128"))
@@ -103,13 +103,13 @@ impl NoProxy {
             } else if let Ok(range) = entry.parse() {
                 all.ranges.push(range);
             } else {
-                all.hosts.extend(Exception::parse(entry));
+                all.hosts.extend(NoProxyEntry::parse(entry));
             }
         }
         all
     }
 
-    fn holds(&self, url: &Url) -> bool {
+    fn matches(&self, url: &Url) -> bool {
         let Some(host) = url.host() else { return false };
         let address = match host {
             Host::Ipv4(four) => Some(IpAddr::V4(four)),
@@ -119,16 +119,16 @@ impl NoProxy {
         let name = host.to_string();
         let in_range = address.is_some_and(|address| self.ranges.iter().any(|range| range.contains(&address)));
         let port = url.port_or_known_default();
-        self.everything || in_range || self.hosts.iter().any(|one| one.fits(&name, address, port))
+        self.everything || in_range || self.hosts.iter().any(|one| one.matches(&name, address, port))
     }
 }
 
-impl Exception {
+impl NoProxyEntry {
     /// `name`, `.name`, `*.name`, `address`, `[address]`, each with `:port` or without. What is none of them
     /// excepts nothing.
     fn parse(entry: &str) -> Option<Self> {
         if let Ok(address) = entry.parse::<IpAddr>() {
-            return Some(Self { host: ExceptedHost::Address(address.to_canonical()), port: None });
+            return Some(Self { host: NoProxyHost::Address(address.to_canonical()), port: None });
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) if !entry.ends_with(']') => (host, Some(port.parse().ok()?)),
@@ -136,21 +136,21 @@ impl Exception {
         };
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if let Ok(address) = bare.parse::<IpAddr>() {
-            return Some(Self { host: ExceptedHost::Address(address.to_canonical()), port });
+            return Some(Self { host: NoProxyHost::Address(address.to_canonical()), port });
         }
         let dotted = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
         let (below_only, name) = dotted.strip_prefix('.').map_or((false, dotted), |name| (true, name));
         let Ok(Host::Domain(name)) = Host::parse(name.strip_suffix('.').unwrap_or(name)) else { return None };
-        Some(Self { host: ExceptedHost::Name { name, below_only }, port })
+        Some(Self { host: NoProxyHost::Name { name, below_only }, port })
     }
 
-    fn fits(&self, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
+    fn matches(&self, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
         if self.port.is_some() && self.port != port {
             return false;
         }
         match &self.host {
-            ExceptedHost::Address(excepted) => address == Some(*excepted),
-            ExceptedHost::Name { name, below_only } if address.is_none() => {
+            NoProxyHost::Address(excepted) => address == Some(*excepted),
+            NoProxyHost::Name { name, below_only } if address.is_none() => {
                 let host = host.strip_suffix('.').unwrap_or(host);
                 match host.strip_suffix(name.as_str()) {
                     Some("") => !below_only,
@@ -158,7 +158,7 @@ impl Exception {
                     None => false,
                 }
             }
-            ExceptedHost::Name { .. } => false,
+            NoProxyHost::Name { .. } => false,
         }
     }
 }
@@ -178,7 +178,7 @@ mod tests {
             "NO_PROXY" => Some(no_proxy.to_owned()),
             _ => None,
         };
-        Proxies::read(set).expect("proxies").of(&url(address)).expect("a proxy").is_none()
+        Proxies::read(set).expect("proxies").for_url(&url(address)).expect("a proxy").is_none()
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
                 set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
             })
         };
-        let of = |proxies: &Proxies, address: &str| proxies.of(&url(address)).expect("usable").map(Url::to_string);
+        let of = |proxies: &Proxies, address: &str| proxies.for_url(&url(address)).expect("usable").map(Url::to_string);
         let proxies = read(&[
             ("HTTPS_PROXY", ""),
             ("https_proxy", "u:p@proxy.example:3128"),
@@ -250,7 +250,7 @@ mod tests {
         assert!(!format!("{proxies:?}").contains("u:p"));
         let all = read(&[("all_proxy", "all.example"), ("HTTP_PROXY", "http.example"), ("REQUEST_METHOD", "GET")]);
         assert_eq!(of(&all.expect("proxies"), "http://a.example").as_deref(), Some("http://all.example/"));
-        assert!(!read(&[("NO_PROXY", "x")]).expect("none").exist());
+        assert!(!read(&[("NO_PROXY", "x")]).expect("none").is_configured());
         for odd in ["socks5://p.example:1080", "http://", "ftp://p.example", "http://hush@:1"] {
             let set = move |name: &str| (name == "HTTPS_PROXY").then(|| odd.to_owned());
             let error = Proxies::read(set).expect_err(odd);
@@ -269,12 +269,12 @@ mod tests {
         };
         let both = read(&["HTTPS_PROXY", "HTTP_PROXY"]).expect("neither needs it");
         for address in ["https://a.example", "http://a.example"] {
-            assert!(both.of(&url(address)).expect(address).is_some());
+            assert!(both.for_url(&url(address)).expect(address).is_some());
         }
         let https = read(&["HTTPS_PROXY"]).expect("only plain HTTP needs it");
-        assert!(https.of(&url("https://a.example")).expect("its own").is_some());
-        assert_eq!(https.of(&url("http://b.example")), Ok(None), "it is reached without a proxy");
-        let error = https.of(&url("http://a.example")).expect_err("needed");
+        assert!(https.for_url(&url("https://a.example")).expect("its own").is_some());
+        assert_eq!(https.for_url(&url("http://b.example")), Ok(None), "it is reached without a proxy");
+        let error = https.for_url(&url("http://a.example")).expect_err("needed");
         assert!(error.contains("ALL_PROXY") && !error.contains("hush"), "{error}");
         assert!(read(&["HTTP_PROXY"]).expect_err("needed").contains("ALL_PROXY"));
     }

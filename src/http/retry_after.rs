@@ -6,7 +6,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// No server means a longer wait than this.
-const LONGEST: Duration = Duration::from_hours(24);
+const MAX_WAIT: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: seconds, or an HTTP date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -16,7 +16,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         // Against the server's own clock, where it shows it: ours may be wrong.
         Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
     };
-    Some(wait.min(LONGEST))
+    Some(wait.min(MAX_WAIT))
 }
 
 fn until(then: Timestamp, now: Option<Timestamp>) -> Duration {
@@ -47,7 +47,7 @@ mod tests {
     fn seconds() {
         assert_eq!(read("120", None), Some(Duration::from_mins(2)));
         assert_eq!(read("0", None), Some(Duration::ZERO));
-        assert_eq!(read("99999999999", None), Some(LONGEST));
+        assert_eq!(read("99999999999", None), Some(MAX_WAIT));
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_wish() {
+    fn invalid_values_are_ignored() {
         for text in ["", "soon", "-5", "1.5"] {
             assert_eq!(read(text, None), None, "{text}");
         }
@@ -69,30 +69,30 @@ mod tests {
 #[cfg(test)]
 mod fuzz {
     use super::*;
-    use crate::fuzzing::{Changes, changed, pick};
+    use crate::fuzzing::{Mutations, choose, mutate};
     use jiff::fmt::rfc2822::DateTimePrinter;
     use reqwest::header::HeaderValue;
 
     const SEEDS: [&str; 4] = ["120", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49 EST", "0"];
 
     #[test]
-    fn no_wish_is_longer_than_a_day() {
-        bolero::check!().with_type::<(u8, Changes, u8, Changes)>().for_each(|(seed, changes, now, more)| {
+    fn no_wait_is_longer_than_a_day() {
+        bolero::check!().with_type::<(u8, Mutations, u8, Mutations)>().for_each(|(seed, changes, now, more)| {
             let mut headers = HeaderMap::new();
             for (name, value) in
-                [(RETRY_AFTER, changed(pick(&SEEDS, *seed), changes)), (DATE, changed(pick(&SEEDS, *now), more))]
+                [(RETRY_AFTER, mutate(choose(&SEEDS, *seed), changes)), (DATE, mutate(choose(&SEEDS, *now), more))]
             {
                 if let Ok(value) = HeaderValue::from_bytes(&value) {
                     headers.insert(name, value);
                 }
             }
             let wait = retry_after(&headers);
-            assert!(wait.is_none_or(|wait| wait <= LONGEST), "{wait:?} of {headers:?}");
+            assert!(wait.is_none_or(|wait| wait <= MAX_WAIT), "{wait:?} of {headers:?}");
         });
     }
 
     #[test]
-    fn what_was_wished_is_kept_in_either_form() {
+    fn both_forms_are_read_back() {
         bolero::check!().with_type::<(u32, u32)>().for_each(|(now, wait)| {
             let (now, wait) = (i64::from(*now), u64::from(*wait));
             let date = |seconds: i64| {
@@ -104,7 +104,7 @@ mod fuzz {
             let until = date(now + i64::try_from(wait).expect("a number"));
             for text in [until, wait.to_string()] {
                 headers.insert(RETRY_AFTER, HeaderValue::from_str(&text).expect("a header"));
-                assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait).min(LONGEST)), "{headers:?}");
+                assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait).min(MAX_WAIT)), "{headers:?}");
             }
         });
     }

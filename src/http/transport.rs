@@ -1,7 +1,7 @@
 //! Why a request got no answer.
 
 use super::egress::AddressDenied;
-use crate::text::clean;
+use crate::text::sanitize;
 use std::error::Error as StdError;
 use std::io;
 
@@ -11,14 +11,14 @@ pub(crate) enum Error {
     /// The client cannot be used; with what to change.
     Setup(String),
     /// Its address may not be connected to. Nothing was sent.
-    Denied(AddressDenied),
+    EgressDenied(AddressDenied),
     /// It failed on its way.
     Transport(reqwest::Error),
 }
 
 impl From<AddressDenied> for Error {
     fn from(denied: AddressDenied) -> Self {
-        Self::Denied(denied)
+        Self::EgressDenied(denied)
     }
 }
 
@@ -30,65 +30,65 @@ impl From<reqwest::Error> for Error {
 
 /// What kept a request from being answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum TransportError {
     /// It could not even be begun.
     Unsendable,
     /// Its address may not be connected to. Nothing was sent.
-    Denied,
+    EgressDenied,
     /// The server's certificate is not trusted. Nothing was sent.
-    Untrusted,
+    CertificateUntrusted,
     /// There was no connection in time. Nothing was sent.
-    ConnectionLate,
+    ConnectTimeout,
     /// There was no connection. Nothing was sent.
-    NoConnection,
+    ConnectFailed,
     /// The proxy gave no connection. Nothing was sent but the wish for one.
     Proxy,
     /// There was a connection and no answer in time.
-    Late,
+    ResponseTimeout,
     /// The connection broke before the answer was complete.
-    BrokenOff,
+    Interrupted,
 }
 
 /// What a failed request means, and its cause for people: one short line, without the address, which
 /// may hold a filter and so a description.
-pub(crate) fn trouble(error: impl Into<Error>) -> (Trouble, String) {
+pub(crate) fn classify(error: impl Into<Error>) -> (TransportError, String) {
     match error.into() {
-        Error::Setup(cause) => (Trouble::Unsendable, cause),
-        Error::Denied(denied) => (Trouble::Denied, denied.to_string()),
-        Error::Transport(error) => of_transport(error),
+        Error::Setup(cause) => (TransportError::Unsendable, cause),
+        Error::EgressDenied(denied) => (TransportError::EgressDenied, denied.to_string()),
+        Error::Transport(error) => classify_transport(error),
     }
 }
 
-fn of_transport(error: reqwest::Error) -> (Trouble, String) {
-    if let Some(denied) = find::<AddressDenied>(&error) {
-        return (Trouble::Denied, denied.to_string());
+fn classify_transport(error: reqwest::Error) -> (TransportError, String) {
+    if let Some(denied) = find_source::<AddressDenied>(&error) {
+        return (TransportError::EgressDenied, denied.to_string());
     }
     let error = error.without_url();
-    let cause = clean(&root_cause(&error));
-    let trouble = if error.is_builder() {
-        Trouble::Unsendable
+    let cause = sanitize(&root_cause(&error));
+    let kind = if error.is_builder() {
+        TransportError::Unsendable
     } else if error.is_connect() {
         // Before there is a connection nothing can have been sent.
         if is_untrusted(&error) {
-            Trouble::Untrusted
+            TransportError::CertificateUntrusted
         } else if error.is_timeout() {
-            Trouble::ConnectionLate
-        } else if is_of_proxy(&error) {
-            Trouble::Proxy
+            TransportError::ConnectTimeout
+        } else if is_proxy_error(&error) {
+            TransportError::Proxy
         } else {
-            Trouble::NoConnection
+            TransportError::ConnectFailed
         }
     } else if error.is_timeout() {
-        Trouble::Late
+        TransportError::ResponseTimeout
     } else {
-        Trouble::BrokenOff
+        TransportError::Interrupted
     };
-    (trouble, cause)
+    (kind, cause)
 }
 
 /// An error of ours among the causes.
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    error.downcast_ref().or_else(|| find(error.source()?))
+fn find_source<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    error.downcast_ref().or_else(|| find_source(error.source()?))
 }
 
 fn root_cause(error: &reqwest::Error) -> String {
@@ -110,6 +110,6 @@ fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// The error of a tunnel has no public type: it is known by its words, which only choose ours.
-fn is_of_proxy(error: &(dyn StdError + 'static)) -> bool {
-    error.to_string().starts_with("tunnel error") || error.source().is_some_and(is_of_proxy)
+fn is_proxy_error(error: &(dyn StdError + 'static)) -> bool {
+    error.to_string().starts_with("tunnel error") || error.source().is_some_and(is_proxy_error)
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 /// Whether a call that failed may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum Delivery {
     /// It is proved that nothing reached the portal.
-    No,
+    NotSent,
     /// The portal answered with a status that proves that nothing was done: most of 4xx, but not all.
-    Refused,
+    Rejected,
     /// Anything else: 5xx, a time-out, a broken answer. The portal may have acted.
-    Perhaps,
+    Unknown,
 }
 
 /// A call that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct PortalError {
     /// Whether it may have taken effect.
-    pub sent: Sent,
+    pub delivery: Delivery,
     /// The word for it.
     pub reason: Reason,
     /// For people: what happened and what to do. Never holds a body or a secret.
@@ -27,7 +27,7 @@ pub struct Failure {
     /// How long the portal asks to wait.
     pub retry_after: Option<Duration>,
     /// The token that a request made in vain, where only this tells which one it is.
-    pub made: Option<Box<TokenMade>>,
+    pub unusable_token: Option<Box<TokenMade>>,
 }
 
 /// A token that was made and cannot be used: its answer lacks the secret, or a name that is needed later.
@@ -40,9 +40,9 @@ pub struct TokenMade {
     pub username: String,
 }
 
-impl Failure {
+impl PortalError {
     /// A failure without a wish of the portal's how long to wait.
-    pub fn new(sent: Sent, reason: Reason, message: impl Into<String>) -> Self {
-        Self { sent, reason, message: message.into(), retry_after: None, made: None }
+    pub fn new(delivery: Delivery, reason: Reason, message: impl Into<String>) -> Self {
+        Self { delivery, reason, message: message.into(), retry_after: None, unusable_token: None }
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 /// The longest id or username, in characters.
-pub const LONGEST_NAME: usize = 256;
+pub const MAX_NAME_LENGTH: usize = 256;
 
 /// Why a text is neither id nor username. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidName {
+pub enum InvalidTokenName {
     /// There is nothing in it.
     #[error("is empty")]
     Empty,
@@ -22,7 +22,7 @@ pub enum InvalidName {
     Colon,
     /// It begins or ends with a blank.
     #[error("begins or ends with a blank")]
-    OuterBlank,
+    SurroundingWhitespace,
 }
 
 /// An id or a username of a token: 1 to 256 characters, no colon, no control character, no blank at an end.
@@ -34,18 +34,18 @@ impl TokenName {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+    pub fn parse(text: &str) -> Result<Self, InvalidTokenName> {
         let is_blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
         if text.is_empty() {
-            Err(InvalidName::Empty)
-        } else if text.chars().nth(LONGEST_NAME).is_some() {
-            Err(InvalidName::TooLong)
+            Err(InvalidTokenName::Empty)
+        } else if text.chars().nth(MAX_NAME_LENGTH).is_some() {
+            Err(InvalidTokenName::TooLong)
         } else if text.chars().any(char::is_control) {
-            Err(InvalidName::ControlCharacter)
+            Err(InvalidTokenName::ControlCharacter)
         } else if text.contains(':') {
-            Err(InvalidName::Colon)
+            Err(InvalidTokenName::Colon)
         } else if is_blank(text.chars().next()) || is_blank(text.chars().next_back()) {
-            Err(InvalidName::OuterBlank)
+            Err(InvalidTokenName::SurroundingWhitespace)
         } else {
             Ok(Self(text.to_owned()))
         }
@@ -70,24 +70,24 @@ mod tests {
 
     #[test]
     fn names_of_tokens_are_bounded_and_plain() {
-        let longest = "é".repeat(LONGEST_NAME);
+        let longest = "é".repeat(MAX_NAME_LENGTH);
         for name in ["17", "tw$1", "robot$tw+\"'é 1", "0f8fad5b-d9cb-469f-a165-70867728950e", &longest] {
             assert_eq!(TokenName::parse(name).map(String::from).as_deref(), Ok(name));
         }
-        let too_long = "x".repeat(LONGEST_NAME + 1);
+        let too_long = "x".repeat(MAX_NAME_LENGTH + 1);
         for (name, error) in [
-            ("", InvalidName::Empty),
-            (&too_long, InvalidName::TooLong),
-            ("a\0b", InvalidName::ControlCharacter),
-            ("a\nb", InvalidName::ControlCharacter),
-            ("a\n", InvalidName::ControlCharacter),
-            ("a\u{7f}", InvalidName::ControlCharacter),
-            ("a\u{9b}b", InvalidName::ControlCharacter),
-            ("a:b", InvalidName::Colon),
-            (" a", InvalidName::OuterBlank),
-            ("a ", InvalidName::OuterBlank),
-            ("a\u{a0}", InvalidName::OuterBlank),
-            ("   ", InvalidName::OuterBlank),
+            ("", InvalidTokenName::Empty),
+            (&too_long, InvalidTokenName::TooLong),
+            ("a\0b", InvalidTokenName::ControlCharacter),
+            ("a\nb", InvalidTokenName::ControlCharacter),
+            ("a\n", InvalidTokenName::ControlCharacter),
+            ("a\u{7f}", InvalidTokenName::ControlCharacter),
+            ("a\u{9b}b", InvalidTokenName::ControlCharacter),
+            ("a:b", InvalidTokenName::Colon),
+            (" a", InvalidTokenName::SurroundingWhitespace),
+            ("a ", InvalidTokenName::SurroundingWhitespace),
+            ("a\u{a0}", InvalidTokenName::SurroundingWhitespace),
+            ("   ", InvalidTokenName::SurroundingWhitespace),
         ] {
             assert_eq!(TokenName::parse(name), Err(error), "{name:?}");
         }

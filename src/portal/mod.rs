@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
-pub use failure::{Failure, Sent, TokenMade};
+pub use failure::{Delivery, PortalError, TokenMade};
 
 /// A token as the portal hands it out. Its secret is shown this once.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct TokenRef<'a> {
 
 /// A row of the portal's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortalRow {
+pub struct TokenRow {
     /// The portal's id.
     pub id: String,
     /// The name that it logs in with.
@@ -59,39 +59,39 @@ pub enum Rows<'a> {
 
 /// How a portal is used: what the spec pins, and what was found out for the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
+pub struct PortalCapabilities {
     /// The names and the form, for the issuer's status.
     pub names: ResolvedPortal,
     /// The longest description, in characters, the marker of a new token included; no limit where `None`.
     pub description_max: Option<usize>,
     /// Why our user cannot read the list of tokens, where he cannot: then [`Portal::list`] and
     /// [`Portal::scan`] fail with `NoAccess`, there are no audits, and a token whose answer was lost is not found.
-    pub list_hidden: Option<String>,
+    pub list_denied: Option<String>,
     /// What may be a mistake in the spec and works nevertheless, for people.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Takes a list while it is read. A closure that takes rows waits for nothing before a page.
-pub trait Pages: Send {
+pub trait RowSink: Send {
     /// Waits for leave to read one more page, which is one request.
     fn before_page(&mut self) -> BoxFuture<'_, ()>;
 
     /// Takes a row.
-    fn row(&mut self, row: PortalRow);
+    fn push(&mut self, row: TokenRow);
 }
 
-impl<F: FnMut(PortalRow) + Send> Pages for F {
+impl<F: FnMut(TokenRow) + Send> RowSink for F {
     fn before_page(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    fn row(&mut self, row: PortalRow) {
+    fn push(&mut self, row: TokenRow) {
         self(row);
     }
 }
 
 /// The result of a call.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
+pub type PortalFuture<'a, T> = BoxFuture<'a, Result<T, PortalError>>;
 
 /// A portal that hands out registry tokens.
 ///
@@ -106,40 +106,40 @@ pub trait Portal: Send + Sync {
     ///
     /// Fails with `MetadataMismatch` where the portal does not have what the spec asks for, or does not tell
     /// which table or task is meant. Every other call begins with it, and fails with it unsent.
-    fn resolve(&self) -> Answer<'_, Resolved>;
+    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities>;
 
     /// Why no token is asked for at present, though all else can be: a request would make another one that
     /// nobody can use. With `retry_after` requests fail unsent for so long. Sends nothing.
-    fn ailment(&self) -> Option<Failure> {
+    fn open_reason(&self) -> Option<PortalError> {
         None
     }
 
     /// The same for one namespace: what its requests provoked keeps no other waiting.
-    fn ailment_for(&self, namespace: &str) -> Option<Failure> {
+    fn open_reason_for(&self, namespace: &str) -> Option<PortalError> {
         let _ = namespace;
-        self.ailment()
+        self.open_reason()
     }
 
     /// Like [`Portal::request`], for an object in this namespace.
-    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> Answer<'a, IssuedToken> {
+    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> PortalFuture<'a, IssuedToken> {
         let _ = namespace;
         self.request(description)
     }
 
     /// Asks for a token with this description: one request that creates. A failure tells which token it made,
     /// where that is known and no list shows it.
-    fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken>;
+    fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken>;
 
     /// Sets the description of a token. Repeatable.
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> Answer<'a, ()>;
+    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()>;
 
     /// Revokes a token. Repeatable: that it is gone already shows in the list.
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, ()>;
+    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()>;
 
     /// Reads some rows of the portal's list.
-    fn list<'a>(&'a self, rows: Rows<'a>) -> Answer<'a, Vec<PortalRow>>;
+    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>>;
 
     /// Reads the whole list and gives each row, holding one page at most. Rows that were given before a
     /// failure are no list: only a reading that ends well is complete.
-    fn scan<'a>(&'a self, pages: &'a mut dyn Pages) -> Answer<'a, ()>;
+    fn scan<'a>(&'a self, sink: &'a mut dyn RowSink) -> PortalFuture<'a, ()>;
 }

@@ -16,16 +16,16 @@ pub(super) enum Challenge {
 
 /// What is wrong with all of a registry's ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unusable {
+pub(super) enum ChallengeError {
     /// It names none that we know.
     #[error("asks for a login without saying how (no Basic or Bearer in WWW-Authenticate)")]
-    NoneKnown,
+    NoSupportedScheme,
     /// The token endpoint is not an address.
     #[error("names no usable token endpoint (the realm in WWW-Authenticate)")]
-    Realm,
+    InvalidRealm,
     /// The token endpoint is not https.
     #[error("names a token endpoint that is not https: the credentials would travel in the clear")]
-    Clear,
+    InsecureRealm,
 }
 
 /// The way to log in: a bearer where there is one, as clients prefer it, else Basic.
@@ -33,13 +33,13 @@ pub(super) enum Unusable {
 /// The token endpoint may lie on another host (documented: Docker Hub's does). Whoever holds the
 /// registry's certificate says so, and gets the credentials anyway. It must be https, unless the
 /// registry itself is not.
-pub(super) fn choose(headers: &HeaderMap, plain_http: bool) -> Result<Challenge, Unusable> {
+pub(super) fn select(headers: &HeaderMap, plain_http: bool) -> Result<Challenge, ChallengeError> {
     let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     // What stands before a mistake counts: some put schemes beside each other that no parser knows.
     let challenges: Vec<_> = texts.flat_map(|text| ChallengeParser::new(text).map_while(Result::ok)).collect();
-    let mut problem = Unusable::NoneKnown;
+    let mut problem = ChallengeError::NoSupportedScheme;
     for bearer in challenges.iter().filter(|found| found.scheme.eq_ignore_ascii_case("Bearer")) {
-        match endpoint(bearer, plain_http) {
+        match token_endpoint(bearer, plain_http) {
             Ok(url) => return Ok(Challenge::Bearer(url)),
             Err(error) => problem = error,
         }
@@ -49,16 +49,17 @@ pub(super) fn choose(headers: &HeaderMap, plain_http: bool) -> Result<Challenge,
 }
 
 /// Where the bearer is had: the realm with the service's name, and without a scope, for a login alone.
-fn endpoint(bearer: &ChallengeRef<'_>, plain_http: bool) -> Result<Url, Unusable> {
-    let mut url = parameter(bearer, "realm").and_then(|realm| Url::parse(&realm).ok()).ok_or(Unusable::Realm)?;
+fn token_endpoint(bearer: &ChallengeRef<'_>, plain_http: bool) -> Result<Url, ChallengeError> {
+    let mut url =
+        parameter(bearer, "realm").and_then(|realm| Url::parse(&realm).ok()).ok_or(ChallengeError::InvalidRealm)?;
     match url.scheme() {
         "https" => {}
         "http" if plain_http => {}
-        "http" => return Err(Unusable::Clear),
-        _ => return Err(Unusable::Realm),
+        "http" => return Err(ChallengeError::InsecureRealm),
+        _ => return Err(ChallengeError::InvalidRealm),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Unusable::Realm);
+        return Err(ChallengeError::InvalidRealm);
     }
     url.set_fragment(None);
     if let Some(service) = parameter(bearer, "service") {
@@ -77,12 +78,12 @@ mod tests {
     use super::*;
     use reqwest::header::HeaderValue;
 
-    fn choose_of(values: &[&str], plain_http: bool) -> Result<Challenge, Unusable> {
+    fn choose_of(values: &[&str], plain_http: bool) -> Result<Challenge, ChallengeError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(value).expect("a header"));
         }
-        choose(&headers, plain_http)
+        select(&headers, plain_http)
     }
 
     fn bearer(url: &str) -> Challenge {
@@ -125,27 +126,27 @@ mod tests {
     #[test]
     fn credentials_go_nowhere_in_the_clear_unless_the_registry_is_asked_so_too() {
         let value = r#"Bearer realm="http://a.example/t""#;
-        assert_eq!(choose_of(&[value], false), Err(Unusable::Clear));
+        assert_eq!(choose_of(&[value], false), Err(ChallengeError::InsecureRealm));
         assert_eq!(choose_of(&[value], true), Ok(bearer("http://a.example/t")));
     }
 
     #[test]
     fn what_cannot_be_used_is_not() {
         for (value, problem) in [
-            ("Digest realm=x", Unusable::NoneKnown),
-            ("", Unusable::NoneKnown),
-            (",,,", Unusable::NoneKnown),
-            ("\"", Unusable::NoneKnown),
-            ("Bearer", Unusable::Realm),
-            ("Bearer service=x", Unusable::Realm),
-            ("Bearer realm=\"\"", Unusable::Realm),
-            ("Bearer realm=\"/token\"", Unusable::Realm),
-            ("Bearer realm=\"ftp://a.example/\"", Unusable::Realm),
-            ("Bearer realm=\"file:///etc/passwd\"", Unusable::Realm),
-            ("Bearer realm=\"https://u:p@a.example/\"", Unusable::Realm),
+            ("Digest realm=x", ChallengeError::NoSupportedScheme),
+            ("", ChallengeError::NoSupportedScheme),
+            (",,,", ChallengeError::NoSupportedScheme),
+            ("\"", ChallengeError::NoSupportedScheme),
+            ("Bearer", ChallengeError::InvalidRealm),
+            ("Bearer service=x", ChallengeError::InvalidRealm),
+            ("Bearer realm=\"\"", ChallengeError::InvalidRealm),
+            ("Bearer realm=\"/token\"", ChallengeError::InvalidRealm),
+            ("Bearer realm=\"ftp://a.example/\"", ChallengeError::InvalidRealm),
+            ("Bearer realm=\"file:///etc/passwd\"", ChallengeError::InvalidRealm),
+            ("Bearer realm=\"https://u:p@a.example/\"", ChallengeError::InvalidRealm),
         ] {
             assert_eq!(choose_of(&[value], false), Err(problem), "{value}");
         }
-        assert_eq!(choose_of(&[], false), Err(Unusable::NoneKnown));
+        assert_eq!(choose_of(&[], false), Err(ChallengeError::NoSupportedScheme));
     }
 }

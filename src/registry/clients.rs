@@ -6,20 +6,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// So many are kept; an issuer has few registries, and a cluster few issuers.
-const KEPT: usize = 16;
+const CAPACITY: usize = 16;
 /// A registry behind a path or a balancer may redirect once or twice.
 const REDIRECTS: usize = 3;
 
 /// What a client is made for. One that may connect to more is never taken for one that may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Use<'a> {
+pub(super) struct ClientKey<'a> {
     pub(super) ca_pem: Option<&'a str>,
     pub(super) plain_http: bool,
     pub(super) egress: &'a EgressPolicy,
 }
 
 /// A client, and what it was made for.
-struct Kept {
+struct CachedClient {
     ca_pem: Option<String>,
     plain_http: bool,
     egress: EgressPolicy,
@@ -28,46 +28,46 @@ struct Kept {
 
 /// The clients in use, the latest used last.
 #[derive(Default)]
-pub(super) struct Clients(Mutex<VecDeque<Kept>>);
+pub(super) struct ClientCache(Mutex<VecDeque<CachedClient>>);
 
-impl Clients {
+impl ClientCache {
     /// The client that trusts these certificates and may connect to these addresses.
     ///
     /// # Errors
     /// With a message when there is nobody to trust.
-    pub(super) fn of(&self, wanted: &Use<'_>, connect_timeout: Duration) -> Result<Client, String> {
+    pub(super) fn get(&self, key: &ClientKey<'_>, connect_timeout: Duration) -> Result<Client, String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.iter().position(|kept| kept.fits(wanted)).and_then(|at| all.remove(at));
-        let kept = match known {
+        let known = all.iter().position(|kept| kept.matches(key)).and_then(|at| all.remove(at));
+        let entry = match known {
             Some(known) => known,
-            None => Kept {
-                ca_pem: wanted.ca_pem.map(str::to_owned),
-                plain_http: wanted.plain_http,
-                egress: wanted.egress.clone(),
-                client: build(wanted, connect_timeout)?,
+            None => CachedClient {
+                ca_pem: key.ca_pem.map(str::to_owned),
+                plain_http: key.plain_http,
+                egress: key.egress.clone(),
+                client: build(key, connect_timeout)?,
             },
         };
-        let client = kept.client.clone();
-        all.push_back(kept);
-        if all.len() > KEPT {
+        let client = entry.client.clone();
+        all.push_back(entry);
+        if all.len() > CAPACITY {
             all.pop_front();
         }
         Ok(client)
     }
 }
 
-impl Kept {
-    fn fits(&self, wanted: &Use<'_>) -> bool {
-        let own = Use { ca_pem: self.ca_pem.as_deref(), plain_http: self.plain_http, egress: &self.egress };
-        own == *wanted
+impl CachedClient {
+    fn matches(&self, key: &ClientKey<'_>) -> bool {
+        let own = ClientKey { ca_pem: self.ca_pem.as_deref(), plain_http: self.plain_http, egress: &self.egress };
+        own == *key
     }
 }
 
-fn build(wanted: &Use<'_>, connect_timeout: Duration) -> Result<Client, String> {
-    let tls = http::tls_config(wanted.ca_pem).map_err(|error| error.message("spec.registries[].tls"))?;
-    let (plain_http, egress) = (wanted.plain_http, wanted.egress.clone());
-    Client::new(ClientOptions { tls, connect_timeout, plain_http, redirects: REDIRECTS, egress })
-        .map_err(|error| http::trouble(error).1)
+fn build(key: &ClientKey<'_>, connect_timeout: Duration) -> Result<Client, String> {
+    let tls = http::tls_config(key.ca_pem).map_err(|error| error.message("spec.registries[].tls"))?;
+    let (plain_http, egress) = (key.plain_http, key.egress.clone());
+    Client::new(ClientOptions { tls, connect_timeout, plain_http, max_redirects: REDIRECTS, egress })
+        .map_err(|error| http::classify(error).1)
 }
 
 #[cfg(test)]
@@ -77,8 +77,8 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(1);
 
-    fn of(clients: &Clients, pem: &str, egress: &EgressPolicy) -> Result<Client, String> {
-        clients.of(&Use { ca_pem: Some(pem), plain_http: false, egress }, SOON)
+    fn of(clients: &ClientCache, pem: &str, egress: &EgressPolicy) -> Result<Client, String> {
+        clients.get(&ClientKey { ca_pem: Some(pem), plain_http: false, egress }, SOON)
     }
 
     fn pem(index: usize) -> String {
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_few_are_kept_and_the_latest_used_among_them() {
-        let (clients, open) = (Clients::default(), EgressPolicy::default());
-        let pems: Vec<String> = (0..KEPT + 3).map(pem).collect();
+        let (clients, open) = (ClientCache::default(), EgressPolicy::default());
+        let pems: Vec<String> = (0..CAPACITY + 3).map(pem).collect();
         for pem in &pems {
             for used in [pem, &pems[0]] {
                 of(&clients, used, &open).expect("a client");
@@ -97,13 +97,13 @@ mod tests {
         }
         let all = clients.0.lock().expect("clients");
         let has = |pem: &String| all.iter().any(|kept| kept.ca_pem.as_ref() == Some(pem));
-        assert_eq!(all.len(), KEPT);
-        assert!(has(&pems[0]) && has(&pems[KEPT + 2]) && !has(&pems[1]));
+        assert_eq!(all.len(), CAPACITY);
+        assert!(has(&pems[0]) && has(&pems[CAPACITY + 2]) && !has(&pems[1]));
     }
 
     #[test]
     fn a_client_that_may_connect_to_more_is_another_one() {
-        let (clients, pem) = (Clients::default(), pem(0));
+        let (clients, pem) = (ClientCache::default(), pem(0));
         for egress in [EgressPolicy::default(), EgressPolicy::restricted(EgressRules::default())] {
             for _ in 0..2 {
                 of(&clients, &pem, &egress).expect("a client");
@@ -113,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_trusted_is_said() {
-        let error = of(&Clients::default(), "no PEM", &EgressPolicy::default()).expect_err("nobody");
+    fn an_unusable_ca_is_an_error() {
+        let error = of(&ClientCache::default(), "no PEM", &EgressPolicy::default()).expect_err("nobody");
         assert!(error.contains("spec.registries[].tls"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! What a registry may say, and what may stand in its place in a spec.
 
-use super::challenge::{Challenge, choose};
-use super::check::address;
-use crate::fuzzing::{Changes, changed, changed_text, pick};
+use super::challenge::{Challenge, select};
+use super::check::version_check_url;
+use crate::fuzzing::{Mutations, choose, mutate, mutate_text};
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use url::Url;
 
@@ -22,10 +22,10 @@ fn headers(values: &[Vec<u8>]) -> HeaderMap {
 
 #[test]
 fn credentials_go_only_where_they_may() {
-    bolero::check!().with_type::<(Vec<(u8, Changes)>, bool)>().for_each(|(texts, plain_http)| {
+    bolero::check!().with_type::<(Vec<(u8, Mutations)>, bool)>().for_each(|(texts, plain_http)| {
         let values: Vec<_> =
-            texts.iter().take(3).map(|(seed, changes)| changed(pick(&CHALLENGES, *seed), changes)).collect();
-        if let Ok(Challenge::Bearer(url)) = choose(&headers(&values), *plain_http) {
+            texts.iter().take(3).map(|(seed, changes)| mutate(choose(&CHALLENGES, *seed), changes)).collect();
+        if let Ok(Challenge::Bearer(url)) = select(&headers(&values), *plain_http) {
             assert!(url.scheme() == "https" || (*plain_http && url.scheme() == "http"), "{url}");
             assert!(url.has_host() && url.username().is_empty() && url.password().is_none(), "{url}");
             assert_eq!(url.fragment(), None);
@@ -41,9 +41,9 @@ fn what_a_registry_quotes_is_read_back() {
         let service: String = service.iter().map(visible).collect();
         let quoted = service.replace('\\', "\\\\").replace('"', "\\\"");
         let bearer = format!("Bearer realm=\"https://a.example/t\",service=\"{quoted}\"");
-        let other = pick(&["Basic realm=x", "Negotiate", "Digest nonce=\"a, b\""], *other);
+        let other = choose(&["Basic realm=x", "Negotiate", "Digest nonce=\"a, b\""], *other);
         let text = if *first { format!("{bearer}, {other}") } else { format!("{other}, {bearer}") };
-        let Ok(Challenge::Bearer(url)) = choose(&headers(&[text.clone().into_bytes()]), false) else {
+        let Ok(Challenge::Bearer(url)) = select(&headers(&[text.clone().into_bytes()]), false) else {
             unreachable!("{text}")
         };
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();
@@ -55,9 +55,9 @@ fn what_a_registry_quotes_is_read_back() {
 fn only_the_version_check_of_the_named_host_is_asked() {
     const REGISTRIES: [&str; 4] =
         ["registry.example.com", "registry.example.com:5000/team/images", "https://a.example/v2", "[::1]:5000"];
-    bolero::check!().with_type::<(u8, Changes, bool)>().for_each(|(seed, changes, plain_http)| {
-        let registry = changed_text(pick(&REGISTRIES, *seed), changes);
-        if let Ok(url) = address(&registry, *plain_http) {
+    bolero::check!().with_type::<(u8, Mutations, bool)>().for_each(|(seed, changes, plain_http)| {
+        let registry = mutate_text(choose(&REGISTRIES, *seed), changes);
+        if let Ok(url) = version_check_url(&registry, *plain_http) {
             assert_eq!(url.path(), "/v2/", "{registry:?}");
             assert!(url.has_host() && url.username().is_empty() && url.password().is_none(), "{registry:?}");
             assert!(url.query().is_none() && url.fragment().is_none(), "{registry:?}");

@@ -2,8 +2,8 @@
 
 use super::Verdict;
 use crate::api::Reason;
-use crate::http::{self, Trouble};
-use crate::text::clean;
+use crate::http::{self, TransportError};
+use crate::text::sanitize;
 use reqwest::Response;
 use reqwest::header::LOCATION;
 use url::Url;
@@ -15,7 +15,7 @@ pub(super) fn host(url: &Url) -> String {
 }
 
 /// The meaning of an answer that is no verdict on the login.
-pub(super) fn unexpected(answer: &Response) -> Verdict {
+pub(super) fn unexpected_response(answer: &Response) -> Verdict {
     let (host, status) = (host(answer.url()), answer.status());
     let code = status.as_u16();
     let (reason, message) = match code {
@@ -33,42 +33,42 @@ pub(super) fn unexpected(answer: &Response) -> Verdict {
 /// Names the other host only: the rest of the address may hold anything.
 fn redirected(answer: &Response, host: &str) -> String {
     let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    let other = location.and_then(|text| Url::parse(text).ok()).and_then(|url| url.host_str().map(clean));
+    let other = location.and_then(|text| Url::parse(text).ok()).and_then(|url| url.host_str().map(sanitize));
     let other = other.unwrap_or_else(|| "another address".to_owned());
     format!("{host} redirects to {other}, which is not followed: check spec.registries")
 }
 
 /// What to check where no connection comes about.
-const CONNECTION: &str = "check spec.registries, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
+const CONNECTION_HINT: &str = "check spec.registries, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
 
 /// The meaning of no answer, or of one that broke off.
-pub(super) fn unreachable(error: impl Into<http::Error>, host: &str) -> Verdict {
-    let (trouble, cause) = http::trouble(error);
+pub(super) fn transport_failure(error: impl Into<http::Error>, host: &str) -> Verdict {
+    let (trouble, cause) = http::classify(error);
     match trouble {
-        Trouble::Denied => unknown(Reason::AddressNotAllowed, cause),
-        Trouble::Untrusted => unknown(
+        TransportError::EgressDenied => unknown(Reason::AddressNotAllowed, cause),
+        TransportError::CertificateUntrusted => unknown(
             Reason::TlsUntrusted,
             format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.registries[].tls"),
         ),
-        Trouble::ConnectionLate => {
-            unknown(Reason::TimedOut, format!("no connection to {host} came about in time: {CONNECTION}"))
+        TransportError::ConnectTimeout => {
+            unknown(Reason::TimedOut, format!("no connection to {host} came about in time: {CONNECTION_HINT}"))
         }
-        Trouble::Proxy => unknown(
+        TransportError::Proxy => unknown(
             Reason::Unreachable,
             format!("the operator's proxy gives no connection to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
         ),
-        Trouble::Late => late(host),
-        Trouble::Unsendable | Trouble::NoConnection => {
-            unknown(Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION}"))
+        TransportError::ResponseTimeout => timed_out(host),
+        TransportError::Unsendable | TransportError::ConnectFailed => {
+            unknown(Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION_HINT}"))
         }
-        Trouble::BrokenOff => {
+        TransportError::Interrupted => {
             unknown(Reason::Unreachable, format!("{host} broke off before its answer was complete: {cause}"))
         }
     }
 }
 
 /// The time is over.
-pub(super) fn late(host: &str) -> Verdict {
+pub(super) fn timed_out(host: &str) -> Verdict {
     unknown(Reason::TimedOut, format!("{host} did not answer in time"))
 }
 

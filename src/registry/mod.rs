@@ -14,12 +14,12 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 use std::time::Duration;
 
-pub use self::check::Registries;
+pub use self::check::RegistryLoginChecker;
 pub use crate::http::EgressPolicy;
 
 /// A login to try. Its `Debug` shows no secret.
 #[derive(Clone, Copy, Debug)]
-pub struct Login<'a> {
+pub struct RegistryLogin<'a> {
     /// `host[:port][/path]`, as in the issuer's spec. The path says where images lie and is not asked for.
     pub registry: &'a str,
     /// The name to log in with.
@@ -41,7 +41,7 @@ pub enum Verdict {
     Accepted,
     /// It was given the credentials and does not let them in (HTTP 401 or 403). A registry may lag
     /// behind its portal by seconds.
-    Refused {
+    Rejected {
         /// For people: who refused.
         message: String,
     },
@@ -58,7 +58,7 @@ pub enum Verdict {
 }
 
 /// Tries logins. A trait, so that whoever decides by the verdict can be tested without a registry.
-pub trait LoginCheck: Send + Sync {
+pub trait LoginChecker: Send + Sync {
     /// Tries one login. Ends within bounded time; repeatable, and changes nothing at the registry.
-    fn check<'a>(&'a self, login: Login<'a>) -> BoxFuture<'a, Verdict>;
+    fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, Verdict>;
 }

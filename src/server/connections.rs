@@ -16,28 +16,28 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 /// The buffer of a connection, in bytes: the least that hyper takes.
-const BUFFER: usize = 8 << 10;
+const BUFFER_BYTES: usize = 8 << 10;
 /// How long answers that are under way may take at the end.
-const LAST: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// How long nothing is accepted after that failed, as for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two log lines about connections that had to go.
-const QUIET: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// How long the head of a request may take.
-    head: Duration,
+    header_timeout: Duration,
     /// How long a request and its answer may take. A connection serves one request.
-    total: Duration,
+    request_timeout: Duration,
     /// How many connections there may be at a time.
-    connections: usize,
+    max_connections: usize,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { head: Duration::from_secs(5), total: Duration::from_secs(10), connections: 32 }
+        Self { header_timeout: Duration::from_secs(5), request_timeout: Duration::from_secs(10), max_connections: 32 }
     }
 }
 
@@ -46,10 +46,10 @@ impl Default for Limits {
 /// # Errors
 /// If the address cannot be bound.
 pub(super) async fn listen(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
-    listen_by(address, async |address| TcpListener::bind(address).await).await
+    listen_with(address, async |address| TcpListener::bind(address).await).await
 }
 
-async fn listen_by(
+async fn listen_with(
     address: SocketAddr,
     bind: impl AsyncFn(SocketAddr) -> io::Result<TcpListener>,
 ) -> io::Result<Vec<TcpListener>> {
@@ -72,11 +72,11 @@ async fn listen_by(
 pub(super) async fn serve(
     listeners: Vec<TcpListener>,
     routes: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()> + Send,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut open = Open::new(limits);
+    let mut open = OpenConnections::new(limits);
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -84,13 +84,13 @@ pub(super) async fn serve(
                 Ok(stream) => open.add(stream, &routes),
                 Err(error) => {
                     tracing::warn!(%error, "the health port accepts no connection");
-                    sleep(PAUSE).await;
+                    sleep(ACCEPT_RETRY_INTERVAL).await;
                 }
             },
             Some(_) = open.tasks.join_next() => {}
         }
     }
-    let _ = timeout(LAST, async { while open.tasks.join_next().await.is_some() {} }).await;
+    let _ = timeout(SHUTDOWN_GRACE, async { while open.tasks.join_next().await.is_some() {} }).await;
 }
 
 async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
@@ -99,42 +99,46 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
 }
 
 /// The connections that are open.
-struct Open {
-    limits: Limits,
+struct OpenConnections {
+    limits: ConnectionLimits,
     tasks: JoinSet<()>,
     /// The oldest first.
-    order: VecDeque<AbortHandle>,
-    logged: Option<Instant>,
+    oldest_first: VecDeque<AbortHandle>,
+    last_logged: Option<Instant>,
 }
 
-impl Open {
-    fn new(limits: Limits) -> Self {
-        Self { limits, tasks: JoinSet::new(), order: VecDeque::new(), logged: None }
+impl OpenConnections {
+    fn new(limits: ConnectionLimits) -> Self {
+        Self { limits, tasks: JoinSet::new(), oldest_first: VecDeque::new(), last_logged: None }
     }
 
     /// Serves one more. The oldest one goes for it where there are too many: an honest request is answered in
     /// a moment, so that one most likely waits for a request that never ends.
     fn add(&mut self, stream: TcpStream, routes: &Router) {
-        self.order.retain(|task| !task.is_finished());
-        while self.order.len() >= self.limits.connections
-            && let Some(oldest) = self.order.pop_front()
+        self.oldest_first.retain(|task| !task.is_finished());
+        while self.oldest_first.len() >= self.limits.max_connections
+            && let Some(oldest) = self.oldest_first.pop_front()
         {
             oldest.abort();
-            if self.logged.is_none_or(|logged| logged.elapsed() >= QUIET) {
-                self.logged = Some(Instant::now());
+            if self.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
+                self.last_logged = Some(Instant::now());
                 tracing::warn!(
-                    most = self.limits.connections,
+                    most = self.limits.max_connections,
                     "the health port has too many connections: the oldest are closed"
                 );
             }
         }
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_buf_size(BUFFER).keep_alive(false);
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            .max_buf_size(BUFFER_BYTES)
+            .keep_alive(false);
         let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
-        let total = self.limits.total;
+        let total = self.limits.request_timeout;
         // What breaks off or comes too late is closed, and concerns nobody else.
         let task = self.tasks.spawn(async move { drop(timeout(total, connection).await) });
-        self.order.push_back(task);
+        self.oldest_first.push_back(task);
     }
 }
 
@@ -145,7 +149,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// A server, and where it is.
-    async fn started(limits: Limits) -> SocketAddr {
+    async fn started(limits: ConnectionLimits) -> SocketAddr {
         let listeners = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listeners[0].local_addr().expect("an address");
         let routes = Router::new().route("/livez", get(|| async { "ok" }));
@@ -176,8 +180,12 @@ mod tests {
 
     #[tokio::test]
     async fn half_open_requests_take_few_connections_and_keep_nobody_waiting() {
-        let address =
-            started(Limits { head: Duration::from_mins(1), total: Duration::from_mins(2), ..Limits::default() }).await;
+        let address = started(ConnectionLimits {
+            header_timeout: Duration::from_mins(1),
+            request_timeout: Duration::from_mins(2),
+            ..ConnectionLimits::default()
+        })
+        .await;
         let mut streams = vec![];
         for number in 0..600 {
             streams.push(half_open(address, 1000).await);
@@ -200,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_does_not_end_or_is_too_long_is_closed() {
-        let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
+        let limits = ConnectionLimits { header_timeout: Duration::from_millis(300), ..ConnectionLimits::default() };
         let address = started(limits).await;
         let mut silent = TcpStream::connect(address).await.expect("a connection");
         let mut begun = half_open(address, 10).await;
@@ -209,7 +217,9 @@ mod tests {
             assert!(is_closed(stream, Duration::from_secs(5)).await);
         }
         // A body that never ends, and an answer that nobody reads.
-        let address = started(Limits { total: Duration::from_millis(300), ..Limits::default() }).await;
+        let address =
+            started(ConnectionLimits { request_timeout: Duration::from_millis(300), ..ConnectionLimits::default() })
+                .await;
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n").await.expect("sent");
         assert!(is_closed(&mut stream, Duration::from_secs(5)).await);
@@ -223,11 +233,11 @@ mod tests {
             SocketAddr::V6(_) => Err(io::Error::from_raw_os_error(97)),
             SocketAddr::V4(_) => TcpListener::bind(address).await,
         };
-        let listeners = listen_by(wanted, without).await.expect("a listener");
+        let listeners = listen_with(wanted, without).await.expect("a listener");
         assert_eq!(listeners.len(), 1);
         assert_eq!(listeners[0].local_addr().expect("an address").ip(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let taken = async |_: SocketAddr| Err::<TcpListener, _>(ErrorKind::AddrInUse.into());
-        assert_eq!(listen_by(wanted, taken).await.expect_err("taken").kind(), ErrorKind::AddrInUse);
+        assert_eq!(listen_with(wanted, taken).await.expect_err("taken").kind(), ErrorKind::AddrInUse);
     }
 
     #[tokio::test]
@@ -235,7 +245,7 @@ mod tests {
         let Ok(listeners) = listen("[::]:0".parse().expect("an address")).await else { return };
         let port = listeners[0].local_addr().expect("an address").port();
         let routes = Router::new().route("/livez", get(|| async { "ok" }));
-        tokio::spawn(serve(listeners, routes, Limits::default(), std::future::pending()));
+        tokio::spawn(serve(listeners, routes, ConnectionLimits::default(), std::future::pending()));
         assert!(livez(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.ends_with("ok"));
     }
 }

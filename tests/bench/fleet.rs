@@ -3,7 +3,7 @@
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
 use crate::measure;
 use crate::operator::{self, Operator};
-use crate::simulator::{Config, Operation, Simulator};
+use crate::simulator::{Config, FakePortal, Operation};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -22,20 +22,20 @@ const WRITERS: usize = 16;
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// What the portal is like.
-pub struct Portal {
+pub struct PortalOptions {
     /// What a task takes.
     pub latency: Duration,
     /// Requests at a time.
     pub concurrency: usize,
     /// Whether the answer to a request holds the token's id.
-    pub id_in_answer: bool,
+    pub id_in_response: bool,
 }
 
 /// Everything that a part needs.
 pub struct Fleet {
     control_plane: ControlPlane,
     operator: Option<Operator>,
-    portal: Simulator,
+    portal: FakePortal,
     client: Client,
     namespace: String,
     begun: Position,
@@ -43,12 +43,12 @@ pub struct Fleet {
 
 impl Fleet {
     /// Starts all of it, and waits until the issuer is held and ready.
-    pub async fn start(portal: Portal) -> Self {
+    pub async fn start(portal: PortalOptions) -> Self {
         let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
         operator::install(&control_plane).await.expect("installed");
         let mut config = Config { latency: portal.latency, ..Config::default() };
-        config.names.request.id = portal.id_in_answer.then(|| "container_token_id".to_owned());
-        let simulator = Simulator::start(config).await;
+        config.names.request.id = portal.id_in_response.then(|| "container_token_id".to_owned());
+        let simulator = FakePortal::start(config).await;
         let namespace = control_plane.namespace("bench").await.expect("a namespace");
         let operator = start_operator(&control_plane).await;
         let client = control_plane.client().await.expect("a client");
@@ -107,7 +107,7 @@ impl Fleet {
     }
 
     /// Until every description is what its spec says.
-    pub async fn wait_settled(&self, objects: usize) {
+    pub async fn wait_synced(&self, objects: usize) {
         let begun = Instant::now();
         loop {
             let marked = |text: &Option<String>| text.as_ref().is_none_or(|text| text.ends_with(']'));
@@ -129,7 +129,7 @@ impl Fleet {
     pub async fn requests(&self) -> BTreeMap<String, usize> {
         let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
         let mut counted = BTreeMap::new();
-        for event in events.iter().filter(|event| ours(event) && !issuers_own(event)) {
+        for event in events.iter().filter(|event| is_by_operator(event) && !is_for_issuer(event)) {
             let slash = if event.subresource.is_empty() { "" } else { "/" };
             *counted.entry(format!("{} {}{slash}{}", event.verb, event.resource, event.subresource)).or_default() += 1;
         }
@@ -144,10 +144,10 @@ impl Fleet {
     }
 
     /// Until so many tokens have been asked for.
-    pub async fn wait_asked(&self, tokens: usize) {
+    pub async fn wait_requested(&self, tokens: usize) {
         let begun = Instant::now();
-        while self.tokens_asked() < tokens {
-            assert!(begun.elapsed() < LIMIT, "waited for {tokens} tokens, {} came", self.tokens_asked());
+        while self.tokens_requested() < tokens {
+            assert!(begun.elapsed() < LIMIT, "waited for {tokens} tokens, {} came", self.tokens_requested());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -170,7 +170,7 @@ impl Fleet {
     }
 
     /// Tokens asked for since the start.
-    pub fn tokens_asked(&self) -> usize {
+    pub fn tokens_requested(&self) -> usize {
         self.portal.ledger().count(Operation::Request)
     }
 
@@ -189,17 +189,17 @@ impl Fleet {
         let ready = begun.elapsed();
         tokio::time::sleep(Duration::from_secs(20)).await;
         let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
-        (ready, events.filter(ours).writes().len())
+        (ready, events.filter(is_by_operator).writes().len())
     }
 }
 
 /// The operator's own requests, lists and watches apart.
-fn ours(event: &AuditEvent) -> bool {
+fn is_by_operator(event: &AuditEvent) -> bool {
     event.user_agent.starts_with("registry-token-operator/") && !["list", "watch"].contains(&event.verb.as_str())
 }
 
 /// What is read and written once for the issuer, however many objects there are.
-fn issuers_own(event: &AuditEvent) -> bool {
+fn is_for_issuer(event: &AuditEvent) -> bool {
     event.name == "portal" && !(event.verb == "get" && event.resource == "tokenissuers")
 }
 
@@ -210,12 +210,12 @@ async fn start_operator(control_plane: &ControlPlane) -> Operator {
     Operator::start(binary, &kubeconfig, &options).await.expect("the operator starts")
 }
 
-fn manifests(portal: &Simulator, namespace: &str, like: &Portal) -> String {
+fn manifests(portal: &FakePortal, namespace: &str, like: &PortalOptions) -> String {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     });
-    let id: Value = if like.id_in_answer { json!("container_token_id") } else { Value::Null };
+    let id: Value = if like.id_in_response { json!("container_token_id") } else { Value::Null };
     let (token_id, description) = (
         json!({"name": "container_token_id", "from": "TokenID"}),
         json!({"name": "description", "from": "Description"}),

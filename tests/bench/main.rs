@@ -19,7 +19,7 @@ mod simulator;
 mod fleet;
 mod measure;
 
-use fleet::{Fleet, Portal};
+use fleet::{Fleet, PortalOptions};
 use std::time::{Duration, Instant};
 
 /// What a task takes at the portal.
@@ -45,8 +45,8 @@ async fn main() {
     let wanted = |part: &str| only.is_empty() || only.split(',').any(|one| one == part);
     let mut figures = vec![];
     if wanted("1") || wanted("3") {
-        figures.extend(at_once(true).await);
-        figures.extend(at_once(false).await);
+        figures.extend(all_at_once(true).await);
+        figures.extend(all_at_once(false).await);
     }
     if wanted("2") {
         figures.push(fifty_at_a_time().await);
@@ -58,27 +58,27 @@ async fn main() {
         figures.extend(memory().await);
     }
     if wanted("6") {
-        figures.extend(wave().await);
+        figures.extend(rotation_wave().await);
     }
     print(&figures);
 }
 
 /// (1) and (3): 1,000 objects at once, four requests at a time.
-async fn at_once(id_in_answer: bool) -> Vec<Figure> {
+async fn all_at_once(id_in_response: bool) -> Vec<Figure> {
     const OBJECTS: usize = 1000;
-    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer }).await;
+    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response }).await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let limit = LATENCY.as_secs_f64() * OBJECTS as f64 / 4.0;
     let ratio = elapsed.as_secs_f64() / limit;
-    let how = if id_in_answer { "id in the answer" } else { "id looked up by its mark, one read more a token" };
+    let how = if id_in_response { "id in the answer" } else { "id looked up by its mark, one read more a token" };
     let mut figures = vec![figure(
         &format!("1. 1,000 objects, 4 requests at a time, {how}: time / the portal's limit of {limit:.1} s"),
         format!("{ratio:.2} ({:.1} s)", elapsed.as_secs_f64()),
-        if id_in_answer { "<= 1.3" } else { "-" },
-        id_in_answer.then_some(ratio <= 1.3),
+        if id_in_response { "<= 1.3" } else { "-" },
+        id_in_response.then_some(ratio <= 1.3),
     )];
-    if id_in_answer {
-        fleet.wait_settled(OBJECTS).await;
+    if id_in_response {
+        fleet.wait_synced(OBJECTS).await;
         let requests = fleet.requests().await;
         let counted = |events: bool| {
             let kept = requests.iter().filter(|(what, _)| what.contains("events") == events);
@@ -99,7 +99,7 @@ async fn at_once(id_in_answer: bool) -> Vec<Figure> {
 /// (2): fifty requests at a time.
 async fn fifty_at_a_time() -> Figure {
     const OBJECTS: usize = 1000;
-    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 50, id_in_answer: true }).await;
+    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 50, id_in_response: true }).await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let rate = OBJECTS as f64 / elapsed.as_secs_f64();
     figure("2. the same, 50 requests at a time: objects a second", format!("{rate:.0}"), "> 72", Some(rate > 72.0))
@@ -108,13 +108,13 @@ async fn fifty_at_a_time() -> Figure {
 /// (4): one object every 200 ms, so that each comes while the caches still lag behind the last.
 async fn one_by_one() -> Figure {
     const OBJECTS: usize = 100;
-    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer: true }).await;
+    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true }).await;
     for index in 0..OBJECTS {
         fleet.create(index).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    fleet.wait_settled(OBJECTS).await;
-    let asked = fleet.tokens_asked();
+    fleet.wait_synced(OBJECTS).await;
+    let asked = fleet.tokens_requested();
     figure(
         "4. tokens asked for, for 100 objects that come one every 200 ms",
         asked.to_string(),
@@ -125,13 +125,13 @@ async fn one_by_one() -> Figure {
 
 /// (5): resident memory at rest.
 async fn memory() -> Vec<Figure> {
-    let portal = Portal { latency: Duration::from_millis(1), concurrency: 100, id_in_answer: true };
+    let portal = PortalOptions { latency: Duration::from_millis(1), concurrency: 100, id_in_response: true };
     let mut fleet = Fleet::start(portal).await;
     let mut figures = vec![];
     let mut created = 0;
     for (objects, target) in [(0_usize, Some(15.0)), (1000, None), (10_000, Some(45.0))] {
         fleet.create_range(created, objects).await;
-        fleet.wait_settled(objects).await;
+        fleet.wait_synced(objects).await;
         created = objects;
         if objects == 10_000 {
             figures.push(resident(&fleet, "with 10,000 objects, right after the burst", target));
@@ -148,28 +148,28 @@ async fn memory() -> Vec<Figure> {
 
 /// (6): a first token in the midst of a rotation of 1,000 objects, beside one at rest. Login checks,
 /// revocations and the API server's work are in it, on a machine that everything shares.
-async fn wave() -> Vec<Figure> {
+async fn rotation_wave() -> Vec<Figure> {
     const OBJECTS: usize = 1000;
     const SAMPLES: usize = 5;
-    let fleet = Fleet::start(Portal { latency: LATENCY, concurrency: 4, id_in_answer: true }).await;
+    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true }).await;
     fleet.create_range(0, OBJECTS).await;
-    fleet.wait_settled(OBJECTS).await;
+    fleet.wait_synced(OBJECTS).await;
     let mut calm = vec![];
     for index in 0..SAMPLES {
         calm.push(fleet.first_token(OBJECTS + index).await);
     }
-    fleet.wait_settled(OBJECTS + SAMPLES).await;
-    let before = fleet.tokens_asked();
+    fleet.wait_synced(OBJECTS + SAMPLES).await;
+    let before = fleet.tokens_requested();
     let begun = Instant::now();
     fleet.rotate_all().await;
     let mut amid = vec![];
     for index in 0..SAMPLES {
-        fleet.wait_asked(before + 100 * (index + 1)).await;
+        fleet.wait_requested(before + 100 * (index + 1)).await;
         amid.push(fleet.first_token(OBJECTS + SAMPLES + index).await);
     }
-    let asked = fleet.tokens_asked() - before;
+    let asked = fleet.tokens_requested() - before;
     assert!(asked < OBJECTS, "the wave was over before the last sample: {asked} tokens");
-    fleet.wait_asked(before + OBJECTS + 2 * SAMPLES).await;
+    fleet.wait_requested(before + OBJECTS + 2 * SAMPLES).await;
     let rate = (OBJECTS + 2 * SAMPLES) as f64 / begun.elapsed().as_secs_f64();
     let (calm, amid) = (median(calm), median(amid));
     let delay = amid.saturating_sub(calm);

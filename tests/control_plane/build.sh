@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts a real control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) in place
-# and prints the folder that holds it, alone, on standard output.
+# Provides a real control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and prints
+# only its folder on standard output.
 #
-# KUBEBUILDER_ASSETS, where set, names a folder that already holds them (setup-envtest's
-# convention). Otherwise they are built once from the pinned Go modules beside this script and
-# kept outside the checkout, keyed by the pins, so that only the first checkout pays.
+# If KUBEBUILDER_ASSETS is set, it names a folder that already contains the binaries (the convention of
+# setup-envtest). Otherwise they are built once from the pinned Go modules next to this script and cached
+# outside the checkout. The pinned versions are the cache key, so all checkouts share one build.
 set -euo pipefail
 cd "$(dirname "$0")/go"
 
@@ -18,19 +18,19 @@ complete() {
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   if ! complete "$KUBEBUILDER_ASSETS"; then
-    # setup-envtest ships no controller manager, and without one nothing is garbage collected.
-    say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS lacks one of: ${programs[*]}"
-    say "unset it to build them from source, or add what is missing"
+    # setup-envtest does not include the controller manager, which runs the garbage collector.
+    say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS must contain all of: ${programs[*]}"
+    say "Add the missing binaries, or unset KUBEBUILDER_ASSETS to build them from source."
     exit 1
   fi
   printf '%s\n' "$KUBEBUILDER_ASSETS"
   exit 0
 fi
 
-# KUBE_VERSION, where set, names another version: its own go.mod pins what it is built from.
+# KUBE_VERSION selects another version. Its own go.mod then pins the dependencies.
 kubernetes=${KUBE_VERSION:-}
 if [ -n "$kubernetes" ]; then
-  [[ $kubernetes =~ ^v1\.[0-9]+\.[0-9]+$ ]] || { say "KUBE_VERSION=$kubernetes is no version such as v1.33.5"; exit 1; }
+  [[ $kubernetes =~ ^v1\.[0-9]+\.[0-9]+$ ]] || { say "KUBE_VERSION=$kubernetes is not a version of the form v1.33.5"; exit 1; }
 fi
 
 key=$(cat go.mod go.sum etcd/main.go | sha256sum | cut -c1-16)${kubernetes:+-$kubernetes}
@@ -41,9 +41,9 @@ if complete "$bin"; then
   exit 0
 fi
 
-command -v go >/dev/null || { say "Go is needed to build the control plane: https://go.dev/doc/install"; exit 1; }
+command -v go >/dev/null || { say "Building the control plane requires Go: https://go.dev/doc/install"; exit 1; }
 mkdir -p "$cache"
-# Parallel suites may all find the folder missing: one builds, the others wait for it.
+# If several processes find the folder missing, one builds and the others wait for it.
 exec 9>"$cache/lock"
 flock --nonblock 9 || { say "control plane: another process is building it, waiting"; flock 9; }
 if complete "$bin"; then
@@ -52,7 +52,8 @@ if complete "$bin"; then
 fi
 
 if [ -n "$kubernetes" ]; then
-  # Kubernetes' own pins, with the staging modules in place of its folders; etcd is the one that is pinned here.
+  # Use the versions that Kubernetes pins, with the published staging modules instead of its local folders. etcd is the
+  # version pinned here.
   other=$(mktemp -d "$cache/source.XXXXXX")
   trap 'rm -rf "$other"' EXIT
   printf 'module registry-token.dev/control-plane\n\ngo 1.23.0\n' >"$other/go.mod"
@@ -67,7 +68,7 @@ if [ -n "$kubernetes" ]; then
 		_ "k8s.io/kubernetes/cmd/kubectl"
 	)
 	GO
-  # k8s.io/kubernetes v1.33.5 goes with k8s.io/api v0.33.5 and so on.
+  # k8s.io/kubernetes v1.33.5 matches k8s.io/api v0.33.5, and so on.
   staging=v0.${kubernetes#v1.}
   source=$(cd "$other" && go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
   (cd "$other" && go mod edit -require="k8s.io/kubernetes@$kubernetes")
@@ -103,7 +104,7 @@ for program in kube-apiserver kube-controller-manager kubectl; do
   build "$program" "k8s.io/kubernetes/cmd/$program" "${other:-.}"
 done
 rm -rf "$work"/*.log "${other:-$work/none}"
-# A rename is atomic: the folder is whole or it is not there.
+# A rename is atomic: the folder is either complete or absent.
 mv "$work" "$bin"
 chmod 755 "$bin"
 trap - EXIT

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 /// If it could not be started: each test that needs it fails with the same reason.
 pub fn shared() -> &'static ControlPlane {
     static SHARED: OnceLock<Result<ControlPlane>> = OnceLock::new();
-    match SHARED.get_or_init(start_on_a_thread_of_its_own) {
+    match SHARED.get_or_init(start_on_own_thread) {
         Ok(control_plane) => control_plane,
         Err(error) => fail(error),
     }
@@ -20,7 +20,7 @@ pub fn shared() -> &'static ControlPlane {
 
 /// Each test has a runtime of its own, which ends with it; and one runtime cannot block on
 /// another in the same thread.
-fn start_on_a_thread_of_its_own() -> Result<ControlPlane> {
+fn start_on_own_thread() -> Result<ControlPlane> {
     std::thread::spawn(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

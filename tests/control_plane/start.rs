@@ -3,7 +3,7 @@
 use super::certs::{Authority, Identity};
 use super::error::{Context, Error, Result};
 use super::servers::{Files, start_api_server, start_controller_manager, start_etcd};
-use super::supervise::{Server, Sweeper};
+use super::supervise::{FolderCleanup, Server};
 use super::{assets, wait};
 use kube::core::Request;
 use kube::core::params::GetParams;
@@ -50,7 +50,7 @@ pub struct ControlPlane {
     controller_manager: Option<Mutex<Server>>,
     api_server: Mutex<Server>,
     etcd: Mutex<Server>,
-    sweeper: Option<Sweeper>,
+    sweeper: Option<FolderCleanup>,
     pub(super) files: Files,
     pub(super) options: Options,
     pub(super) authority: Authority,
@@ -144,7 +144,7 @@ impl ControlPlane {
             match self.ready().await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    if !lock(&self.api_server).found_its_port_taken() {
+                    if !lock(&self.api_server).port_was_in_use() {
                         return Err(error);
                     }
                 }
@@ -188,7 +188,7 @@ impl ControlPlane {
 }
 
 /// A folder of its own below the system's temporary one, readable by this user alone.
-fn make_folder(programs: &Path) -> Result<(Files, Option<Sweeper>)> {
+fn make_folder(programs: &Path) -> Result<(Files, Option<FolderCleanup>)> {
     let folder = tempfile::Builder::new()
         .prefix("control-plane-")
         .tempdir()
@@ -198,7 +198,7 @@ fn make_folder(programs: &Path) -> Result<(Files, Option<Sweeper>)> {
         announce(&format!("keeping its files in {}", folder.display()));
         None
     } else {
-        Some(Sweeper::start(folder.clone())?)
+        Some(FolderCleanup::start(folder.clone())?)
     };
     let programs = programs.to_owned();
     Ok((Files { folder, programs }, sweeper))

@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// Whether the server's log says that its port was taken.
-    pub fn found_its_port_taken(&self) -> bool {
+    pub fn port_was_in_use(&self) -> bool {
         self.log_text().contains("address already in use")
     }
 
@@ -162,12 +162,12 @@ impl Drop for Server {
 }
 
 /// Removes a folder when this process ends, or earlier when dropped.
-pub struct Sweeper {
+pub struct FolderCleanup {
     folder: PathBuf,
     shell: Child,
 }
 
-impl Sweeper {
+impl FolderCleanup {
     /// Takes the folder over.
     pub fn start(folder: PathBuf) -> Result<Self> {
         let shell = watching_shell(SWEEP)
@@ -180,7 +180,7 @@ impl Sweeper {
     }
 }
 
-impl Drop for Sweeper {
+impl Drop for FolderCleanup {
     fn drop(&mut self) {
         let removed = fs::remove_dir_all(&self.folder);
         if removed.is_ok() {

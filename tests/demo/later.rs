@@ -1,22 +1,22 @@
 //! The later life of a token: rotated, its Secret deleted, revoked by a colleague.
 
 use crate::cluster::Cluster;
-use crate::show::Show;
-use crate::simulator::{Operation, Simulator};
+use crate::show::DemoLog;
+use crate::simulator::{FakePortal, Operation};
 use crate::{content, list, pull, until};
 
 const OBJECT: [&str; 4] = ["rtok", "thinkwise-pull", "-n", "team-a"];
 
 fn kubectl(cluster: &Cluster, verb: &str, rest: &[&str]) -> Result<String, String> {
-    Show::kubectl(cluster, &[&[verb], &OBJECT[..], rest].concat())
+    DemoLog::kubectl(cluster, &[&[verb], &OBJECT[..], rest].concat())
 }
 
-fn live(portal: &Simulator) -> Vec<i64> {
+fn live(portal: &FakePortal) -> Vec<i64> {
     portal.ledger().live().iter().map(|token| token.id).collect()
 }
 
 /// Whether the object is ready with another token than these, and no other lives.
-fn replaced(cluster: &Cluster, portal: &Simulator, former: &[i64]) -> bool {
+fn replaced(cluster: &Cluster, portal: &FakePortal, former: &[i64]) -> bool {
     let ready = ["get", "rtok", "thinkwise-pull", "-n", "team-a", "-o", READY];
     let is = cluster.run(&ready, None).is_ok_and(|status| status == "True");
     let now = live(portal);
@@ -25,12 +25,12 @@ fn replaced(cluster: &Cluster, portal: &Simulator, former: &[i64]) -> bool {
 
 const READY: &str = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
 
-async fn pulls(portal: &Simulator, content: &[u8]) -> bool {
+async fn pulls(portal: &FakePortal, content: &[u8]) -> bool {
     pull::pull(content, &portal.registry_host(), &portal.ca_pem()).await.is_ok()
 }
 
 /// Asked for now, with an overlap.
-pub async fn rotated(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+pub async fn rotate(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("6. The token is rotated, with an overlap of 10 s");
     let (former, old) = (live(portal), content(cluster)?);
     let patch = r#"{"spec":{"rotation":{"interval":"720h","overlap":"10s"}}}"#;
@@ -50,10 +50,10 @@ pub async fn rotated(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> 
 }
 
 /// Its Secret is deleted by mistake.
-pub async fn repaired(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+pub async fn repair(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("7. The Secret is deleted by mistake");
     let former = live(portal);
-    Show::kubectl(cluster, &["delete", "secret", "thinkwise-pull", "-n", "team-a"])?;
+    DemoLog::kubectl(cluster, &["delete", "secret", "thinkwise-pull", "-n", "team-a"])?;
     let back = until(|| replaced(cluster, portal, &former)).await;
     show.check(back, "it is back with a new token, and the lost one is revoked");
     show.check(pulls(portal, &content(cluster)?).await, "it pulls");
@@ -62,11 +62,11 @@ pub async fn repaired(show: &mut Show, cluster: &Cluster, portal: &Simulator) ->
 }
 
 /// A colleague revokes it in the portal.
-pub async fn revoked_upstream(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+pub async fn revoke_upstream(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("8. A colleague revokes the token in the portal");
     println!("this portal answers fast, so that its list is believed sooner:");
     let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
-    Show::kubectl(cluster, &["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits])?;
+    DemoLog::kubectl(cluster, &["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits])?;
     let (former, asked) = (live(portal), portal.ledger().count(Operation::Request));
     for id in &former {
         portal.ledger().revoke_as_colleague(*id);
@@ -85,7 +85,7 @@ pub async fn revoked_upstream(show: &mut Show, cluster: &Cluster, portal: &Simul
     show.check(found, "the audit finds it gone, and a new one is in the Secret");
     show.check(portal.ledger().count(Operation::Request) == asked + 1, "one was asked for");
     let events = ["get", "events", "-n", "team-a", "--field-selector", "reason=RevokedUpstream"];
-    let told = Show::kubectl(cluster, &events)?;
+    let told = DemoLog::kubectl(cluster, &events)?;
     show.check(told.contains("Warning") && told.contains("Hold"), "a warning says so, and how to hold instead");
     Ok(())
 }

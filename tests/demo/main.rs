@@ -19,8 +19,8 @@ use clap::Parser;
 use cluster::{Cluster, binary};
 use manifests::Manifests;
 use operator::{Operator, Options};
-use show::Show;
-use simulator::{Operation, Profile, Simulator};
+use show::DemoLog;
+use simulator::{FakePortal, Operation, Profile};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -52,19 +52,19 @@ async fn main() -> ExitCode {
     }
     // Whoever speaks TLS finds this provider: with a cluster that is there nobody has set one yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut show = Show::new();
-    match play(arguments, &mut show).await {
-        Ok(()) if show.end() => ExitCode::SUCCESS,
+    let mut show = DemoLog::new();
+    match run(arguments, &mut show).await {
+        Ok(()) if show.print_summary() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             show.check(false, error);
-            show.end();
+            show.print_summary();
             ExitCode::FAILURE
         }
     }
 }
 
-async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
+async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
     // Before a cluster is started for nothing.
     let manifests = Manifests::of(arguments.profile.as_deref())?;
     show.step("1. A cluster, a portal with a registry behind it, and the operator");
@@ -72,7 +72,7 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
         Some(context) => Cluster::of_context(context)?,
         None => Cluster::own().await?,
     };
-    let portal = Simulator::start(manifests.config()).await;
+    let portal = FakePortal::start(manifests.config()).await;
     let options = Options { log: "info", ..Options::default() };
     let binary = binary()?;
     let operator = match Operator::start(&binary, &cluster.operator_kubeconfig, &options).await {
@@ -89,7 +89,7 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
     // Whatever becomes of it, nothing is left behind: a Ctrl-C too ends here.
     let shown = tokio::select! {
         biased;
-        shown = life(show, &cluster, &portal, &manifests, arguments.keep) => shown,
+        shown = run_steps(show, &cluster, &portal, &manifests, arguments.keep) => shown,
         _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
     };
     let cleaned = cluster.clean_up();
@@ -100,29 +100,34 @@ async fn play(arguments: Arguments, show: &mut Show) -> Result<(), String> {
     shown.and(cleaned)
 }
 
-async fn life(
-    show: &mut Show,
+async fn run_steps(
+    show: &mut DemoLog,
     cluster: &Cluster,
-    portal: &Simulator,
+    portal: &FakePortal,
     manifests: &Manifests,
     keeps: bool,
 ) -> Result<(), String> {
-    born(show, cluster, portal, manifests)?;
-    pulls(show, cluster, portal, true).await?;
-    renamed(show, cluster, portal).await?;
-    later::rotated(show, cluster, portal).await?;
-    later::repaired(show, cluster, portal).await?;
+    create_token(show, cluster, portal, manifests)?;
+    pull_image(show, cluster, portal, true).await?;
+    edit_description(show, cluster, portal).await?;
+    later::rotate(show, cluster, portal).await?;
+    later::repair(show, cluster, portal).await?;
     if !portal.config().table_hidden {
-        later::revoked_upstream(show, cluster, portal).await?;
+        later::revoke_upstream(show, cluster, portal).await?;
     }
     if keeps {
-        keep(cluster, portal).await;
+        keep_running(cluster, portal).await;
         return Ok(());
     }
-    gone(show, cluster, portal).await
+    delete_token(show, cluster, portal).await
 }
 
-fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator, manifests: &Manifests) -> Result<(), String> {
+fn create_token(
+    show: &mut DemoLog,
+    cluster: &Cluster,
+    portal: &FakePortal,
+    manifests: &Manifests,
+) -> Result<(), String> {
     show.step(manifests.title());
     cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}")?;
     for manifest in [manifests.portal_secret(portal)?, manifests.issuer(portal)?, readme::manifest("token")?] {
@@ -130,15 +135,15 @@ fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator, manifests: &Mani
     }
     show.step("3. It becomes Ready");
     let wait = ["wait", "--for=condition=Ready", "rtok/thinkwise-pull", "-n", "team-a", "--timeout=60s"];
-    let ready = Show::kubectl(cluster, &wait);
+    let ready = DemoLog::kubectl(cluster, &wait);
     show.check(ready.is_ok(), "the RegistryToken is Ready");
     let synced = ["wait", "--for=condition=DescriptionSynced", "rtok/thinkwise-pull", "-n", "team-a", "--timeout=60s"];
-    Show::kubectl(cluster, &synced)?;
-    Show::kubectl(cluster, &["get", "rtok", "-A"])?;
-    Show::kubectl(cluster, &["get", "rtok", "-A", "-o", "wide"])?;
-    Show::kubectl(cluster, &["get", "clustertokenissuer"])?;
-    Show::kubectl(cluster, &["describe", "rtok", "-n", "team-a", "thinkwise-pull"])?;
-    let secret = Show::kubectl(cluster, &["get", "secret", "-n", "team-a", "thinkwise-pull"])?;
+    DemoLog::kubectl(cluster, &synced)?;
+    DemoLog::kubectl(cluster, &["get", "rtok", "-A"])?;
+    DemoLog::kubectl(cluster, &["get", "rtok", "-A", "-o", "wide"])?;
+    DemoLog::kubectl(cluster, &["get", "clustertokenissuer"])?;
+    DemoLog::kubectl(cluster, &["describe", "rtok", "-n", "team-a", "thinkwise-pull"])?;
+    let secret = DemoLog::kubectl(cluster, &["get", "secret", "-n", "team-a", "thinkwise-pull"])?;
     show.check(secret.contains("kubernetes.io/dockerconfigjson"), "the Secret is a pull secret");
     list(portal);
     let live = portal.ledger().live();
@@ -150,7 +155,7 @@ fn born(show: &mut Show, cluster: &Cluster, portal: &Simulator, manifests: &Mani
 }
 
 /// What an independent OCI client makes of the pull secret, and of nothing else.
-async fn pulls(show: &mut Show, cluster: &Cluster, portal: &Simulator, wanted: bool) -> Result<(), String> {
+async fn pull_image(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal, wanted: bool) -> Result<(), String> {
     show.step("4. An OCI client pulls with nothing but that Secret");
     let content = content(cluster)?;
     let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
@@ -167,11 +172,11 @@ fn content(cluster: &Cluster) -> Result<Vec<u8>, String> {
     base64::engine::general_purpose::STANDARD.decode(text).map_err(|error| error.to_string())
 }
 
-async fn renamed(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+async fn edit_description(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("5. The description is edited");
     let former = portal.ledger().live();
     let patch = r#"{"spec":{"description":"prod-eu, team-a, moved"}}"#;
-    Show::kubectl(cluster, &["patch", "rtok", "thinkwise-pull", "-n", "team-a", "--type=merge", "-p", patch])?;
+    DemoLog::kubectl(cluster, &["patch", "rtok", "thinkwise-pull", "-n", "team-a", "--type=merge", "-p", patch])?;
     let wanted = Some(portal.config().stored("prod-eu, team-a, moved"));
     let edited = || {
         let live = portal.ledger().live();
@@ -183,10 +188,10 @@ async fn renamed(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Resu
     Ok(())
 }
 
-async fn gone(show: &mut Show, cluster: &Cluster, portal: &Simulator) -> Result<(), String> {
+async fn delete_token(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     let content = content(cluster)?;
     show.step("9. The object is deleted");
-    Show::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
+    DemoLog::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
     let ledger = portal.ledger();
     show.check(ledger.live().is_empty(), "the token is gone from the portal");
     let unfinished = ledger.open_flows() + ledger.staged();
@@ -216,14 +221,14 @@ async fn until(seen: impl Fn() -> bool) -> bool {
     false
 }
 
-fn list(portal: &Simulator) {
+fn list(portal: &FakePortal) {
     println!("the portal's list:");
     for token in portal.ledger().live() {
         println!("  {:>4}  {:<8}  {}", token.key, token.username, token.description.unwrap_or_default());
     }
 }
 
-async fn keep(cluster: &Cluster, portal: &Simulator) {
+async fn keep_running(cluster: &Cluster, portal: &FakePortal) {
     println!("\nEverything runs until Ctrl-C. In another terminal:\n");
     println!("{}", cluster.exports());
     println!("  kubectl get rtok -A -w");

@@ -1,7 +1,7 @@
 //! What the demo applies for its portal: the README's YAML, or that of a profile.
 
 use crate::readme;
-use crate::simulator::{Config, Profile, SECRET, Simulator};
+use crate::simulator::{Config, FakePortal, Profile, SECRET};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl Manifests {
     }
 
     /// The Secret with the credentials that the stand-in accepts.
-    pub fn portal_secret(&self, portal: &Simulator) -> Result<Value, String> {
+    pub fn portal_secret(&self, portal: &FakePortal) -> Result<Value, String> {
         match self {
             Self::Readme => readme::portal_secret(portal),
             Self::Profile(profile) => Ok(json!({
@@ -51,7 +51,7 @@ impl Manifests {
     }
 
     /// The issuer, with the stand-in's addresses and CA.
-    pub fn issuer(&self, portal: &Simulator) -> Result<Value, String> {
+    pub fn issuer(&self, portal: &FakePortal) -> Result<Value, String> {
         match self {
             Self::Readme => readme::issuer(portal),
             Self::Profile(profile) => Ok(json!({

@@ -1,6 +1,6 @@
 //! The README's own YAML, with the demo's addresses in place of the example's.
 
-use crate::simulator::Simulator;
+use crate::simulator::FakePortal;
 use serde_json::{Value, json};
 
 /// The manifest that stands behind `<!-- demo: NAME -->` in the README.
@@ -14,7 +14,7 @@ pub fn manifest(name: &str) -> Result<Value, String> {
 }
 
 /// The Secret, with the credentials that the stand-in accepts.
-pub fn portal_secret(portal: &Simulator) -> Result<Value, String> {
+pub fn portal_secret(portal: &FakePortal) -> Result<Value, String> {
     let mut secret = manifest("portal-secret")?;
     let client = portal.config().clients.first().cloned().ok_or("the portal knows no client")?;
     secret["stringData"] = json!({"client_id": client.name, "client_secret": client.secret});
@@ -22,7 +22,7 @@ pub fn portal_secret(portal: &Simulator) -> Result<Value, String> {
 }
 
 /// The issuer, with the stand-in's addresses and CA.
-pub fn issuer(portal: &Simulator) -> Result<Value, String> {
+pub fn issuer(portal: &FakePortal) -> Result<Value, String> {
     let mut issuer = manifest("issuer")?;
     let thinkwise = &mut issuer["spec"]["thinkwise"];
     thinkwise["url"] = json!(portal.portal_url());

@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::time::Instant;
 
 /// The demo's log: steps, commands, and what each showed.
-pub struct Show {
+pub struct DemoLog {
     begun: Instant,
     seen: Vec<(bool, String)>,
 }
 
-impl Show {
+impl DemoLog {
     /// An empty one.
     pub fn new() -> Self {
         Self { begun: Instant::now(), seen: vec![] }
@@ -36,7 +36,7 @@ impl Show {
     }
 
     /// The summary; true if all was seen.
-    pub fn end(&self) -> bool {
+    pub fn print_summary(&self) -> bool {
         println!("\n=== Summary ({:.1} s)", self.begun.elapsed().as_secs_f32());
         for (seen, what) in &self.seen {
             println!("  {} {what}", if *seen { "✓" } else { "✗" });

@@ -1,11 +1,11 @@
 //! One cell of the matrix: an object of its own, with an issuer and a portal of its own.
 
 use crate::control_plane::{ControlPlane, wait_for};
-use crate::proxy::{MADE_UP, Proxy};
+use crate::proxy::{FAKE_MESSAGE, Proxy};
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{Team, condition, ready, token};
-use crate::steps::Step;
-use crate::table::{Column, Course, Place, Row, Trouble};
+use crate::steps::ProtocolStep;
+use crate::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
@@ -18,28 +18,28 @@ pub const NAME: &str = "pull";
 /// over, and what backs off in between.
 const LIMIT: Duration = Duration::from_secs(70);
 /// How soon an object says what stands in its way.
-const SOON: Duration = Duration::from_mins(1);
+const REPORT_LIMIT: Duration = Duration::from_mins(1);
 /// Many look at once.
-const PAUSE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One cell.
-pub struct Cell {
-    pub row: Row,
-    pub column: Column,
-    pub trouble: Trouble,
+pub struct FaultCase {
+    pub row: MatrixRow,
+    pub column: FaultColumn,
+    pub fault: PlannedFault,
     pub team: Team,
 }
 
 /// How a cell ended.
-pub struct End {
+pub struct CaseResult {
     pub namespace: String,
-    pub row: Row,
-    pub column: Column,
+    pub row: MatrixRow,
+    pub column: FaultColumn,
     pub took: Duration,
     pub minted: usize,
     /// What the object said while the mishap stayed.
-    pub said: String,
-    pub wrong: Option<String>,
+    pub reported_reason: String,
+    pub failure: Option<String>,
 }
 
 /// Without kubectl, of which so many cells would start hundreds.
@@ -55,37 +55,44 @@ fn credentials() -> Value {
     json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s", "password": "portal-password"}})
 }
 
-impl Cell {
+impl FaultCase {
     /// Sets the stage for it.
-    pub async fn new(control_plane: &'static ControlPlane, (row, column, trouble): (Row, Column, Trouble)) -> Self {
+    pub async fn new(
+        control_plane: &'static ControlPlane,
+        (row, column, trouble): (MatrixRow, FaultColumn, PlannedFault),
+    ) -> Self {
         let team = Team::bare(control_plane, "cell", Config::default()).await;
         create(team.secrets(), credentials()).await;
         let spec = team.issuer_spec(json!({}));
         create(team.issuers(), json!({"metadata": {"name": "portal"}, "spec": spec})).await;
-        Self { row, column, trouble, team }
+        Self { row, column, fault: trouble, team }
     }
 
     /// Lets the trouble come, and begins what it befalls.
-    pub async fn begin(&self, proxy: &Proxy) {
+    pub async fn start(&self, proxy: &Proxy) {
         let mut object = token(NAME, "a cell of the matrix");
         object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1s"});
         let faults = self.team.portal.faults();
-        if matches!(self.row.course, Course::Successor | Course::Last) {
+        if matches!(self.row.scenario, Scenario::Rotation | Scenario::Deletion) {
             create(self.team.tokens(), object.clone()).await;
-            self.team.until_settled(NAME).await;
+            self.team.until_synced(NAME).await;
         }
-        if self.row.course == Course::Again {
+        if self.row.scenario == Scenario::LostResponse {
             faults.once(Operation::Request, Fault::StatusAfter(504));
         }
-        match self.trouble.clone() {
-            Trouble::Server(steps, mishap) => proxy.arm(&self.team.namespace, steps, mishap, self.column.stays()),
-            Trouble::Vendor(operation, fault) if self.column.stays() => faults.always(operation, fault),
-            Trouble::Vendor(operation, fault) => faults.once(operation, fault),
+        match self.fault.clone() {
+            PlannedFault::ApiServer(steps, mishap) => {
+                proxy.inject(&self.team.namespace, steps, mishap, self.column.is_persistent())
+            }
+            PlannedFault::Portal(operation, fault) if self.column.is_persistent() => faults.always(operation, fault),
+            PlannedFault::Portal(operation, fault) => faults.once(operation, fault),
         }
-        match self.row.course {
-            Course::First | Course::Again => create(self.team.tokens(), object).await,
-            Course::Successor => self.annotate("rotate").await,
-            Course::Last => drop(self.team.tokens().delete(NAME, &DeleteParams::default()).await.expect("deleted")),
+        match self.row.scenario {
+            Scenario::FirstToken | Scenario::LostResponse => create(self.team.tokens(), object).await,
+            Scenario::Rotation => self.annotate("rotate").await,
+            Scenario::Deletion => {
+                drop(self.team.tokens().delete(NAME, &DeleteParams::default()).await.expect("deleted"))
+            }
         }
     }
 
@@ -95,48 +102,51 @@ impl Cell {
     }
 
     /// The mishap has yet to come.
-    pub fn waits(&self, proxy: &Proxy) -> bool {
-        proxy.waiting().contains(&self.team.namespace) || !self.team.portal.faults().in_force().is_empty()
+    pub fn is_pending(&self, proxy: &Proxy) -> bool {
+        proxy.pending_namespaces().contains(&self.team.namespace) || !self.team.portal.faults().in_force().is_empty()
     }
 
     /// A mishap that stays is said, and then lifted; then all comes to be in order, for as long as that
     /// may take.
-    pub async fn end(&self, proxy: &Proxy) -> End {
-        let said = if self.column.stays() { self.watch(proxy).await } else { Ok(String::new()) };
+    pub async fn finish(&self, proxy: &Proxy) -> CaseResult {
+        let said = if self.column.is_persistent() { self.until_reported(proxy).await } else { Ok(String::new()) };
         let begun = Instant::now();
-        let mut wrong = self.look(proxy).await;
+        let mut wrong = self.check(proxy).await;
         while wrong.is_some() && begun.elapsed() < LIMIT {
-            tokio::time::sleep(PAUSE).await;
-            wrong = self.look(proxy).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
+            wrong = self.check(proxy).await;
         }
         let minted = self.team.portal.ledger().all().len();
         let wrong = said.as_ref().err().cloned().or(wrong);
         let (row, column, said) = (self.row, self.column, said.unwrap_or_default());
         let namespace = self.team.namespace.clone();
-        End { namespace, row, column, took: begun.elapsed(), minted, said, wrong }
+        CaseResult { namespace, row, column, took: begun.elapsed(), minted, reported_reason: said, failure: wrong }
     }
 
     /// Waits until the object says what stands in its way, with no token more than it may have.
-    async fn watch(&self, proxy: &Proxy) -> Result<String, String> {
-        let wanted = self.row.says[usize::from(self.column == Column::Stays(500))];
-        let said = wait_for("it to say why not", SOON, async || {
-            tokio::time::sleep(PAUSE).await;
-            let (live, said) = (self.team.portal.ledger().live().len(), self.says().await?);
+    async fn until_reported(&self, proxy: &Proxy) -> Result<String, String> {
+        let wanted = self.row.expected_reasons[usize::from(self.column == FaultColumn::Persistent(500))];
+        let said = wait_for("it to say why not", REPORT_LIMIT, async || {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let (live, said) = (self.team.portal.ledger().live().len(), self.reported_reason().await?);
             if live <= 1 && said == wanted { Ok(said) } else { Err(format!("{said}, and {live} tokens live")) }
         })
         .await;
-        proxy.lift(&self.team.namespace);
+        proxy.clear(&self.team.namespace);
         self.team.portal.faults().clear();
         said.map_err(|error| error.to_string())
     }
 
     /// The word for what stands in its way: in a condition, or where none can be written in an event.
-    async fn says(&self) -> Result<String, String> {
+    async fn reported_reason(&self) -> Result<String, String> {
         let words = match self.column {
-            Column::Stays(status) if matches!(self.row.place, Place::Vendor(_)) => status.to_string(),
-            _ => MADE_UP.to_owned(),
+            FaultColumn::Persistent(status) if matches!(self.row.target, FaultTarget::Portal(_)) => status.to_string(),
+            _ => FAKE_MESSAGE.to_owned(),
         };
-        if matches!(self.row.place, Place::Server(Step::Status | Step::Settled)) {
+        if matches!(
+            self.row.target,
+            FaultTarget::ApiServer(ProtocolStep::WriteStatus | ProtocolStep::DescriptionSynced)
+        ) {
             let events: Api<Event> = Api::namespaced(self.team.client.clone(), &self.team.namespace);
             let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
             let told = |event: &&Event| event.message.as_ref().is_some_and(|message| message.contains(&words));
@@ -160,14 +170,14 @@ impl Cell {
     }
 
     /// What is not as it should be in the end.
-    async fn look(&self, proxy: &Proxy) -> Option<String> {
-        if self.waits(proxy) {
+    async fn check(&self, proxy: &Proxy) -> Option<String> {
+        if self.is_pending(proxy) {
             return Some("the mishap has not come".to_owned());
         }
         let Ok(object) = self.team.tokens().get_opt(NAME).await else { return Some("it cannot be read".to_owned()) };
         let Some(object) = object else {
             let live = self.team.portal.ledger().live().len();
-            return (self.row.course != Course::Last || live > 0)
+            return (self.row.scenario != Scenario::Deletion || live > 0)
                 .then(|| format!("it is gone, and {live} tokens live"));
         };
         // What the portal refused is tried again slowly, or when a person asks.
@@ -175,9 +185,9 @@ impl Cell {
         if why == "RequestRefused" {
             self.annotate("reconcile").await;
         }
-        if self.row.course == Course::Last {
+        if self.row.scenario == Scenario::Deletion {
             return Some(format!("it is still there: Ready={is} {why}: {message}"));
         }
-        self.disorder(&object).await
+        self.check_final_state(&object).await
     }
 }

@@ -14,14 +14,14 @@ use std::time::Duration;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DECADE: SignedDuration = SignedDuration::from_hours(24 * 3653);
 /// So much later an answer may come than it is dated.
-const CLOSE: SignedDuration = SignedDuration::from_mins(2);
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
 
 async fn team(control_plane: &'static ControlPlane, name: &str) -> (Team, i64) {
     let team = Team::on(control_plane, name, Config::default(), json!({})).await;
     let mut object = token("pull", "in its time");
     object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1h"});
     team.apply(object).await;
-    let first = id(&team.until_settled("pull").await);
+    let first = id(&team.until_synced("pull").await);
     (team, first)
 }
 
@@ -30,7 +30,7 @@ fn id(object: &RegistryToken) -> i64 {
     token.and_then(|token| token.id.parse().ok()).unwrap_or_default()
 }
 
-fn requested(object: &RegistryToken) -> Timestamp {
+fn request_time(object: &RegistryToken) -> Timestamp {
     object
         .status
         .as_ref()
@@ -39,12 +39,12 @@ fn requested(object: &RegistryToken) -> Timestamp {
         .unwrap_or_default()
 }
 
-fn near(time: Timestamp, wanted: SignedDuration) -> bool {
-    (time.duration_since(Timestamp::now()) - wanted).abs() < CLOSE
+fn is_near(time: Timestamp, wanted: SignedDuration) -> bool {
+    (time.duration_since(Timestamp::now()) - wanted).abs() < TOLERANCE
 }
 
 /// Has the operator look, again and again, so that it hears what time it is, until this is so.
-async fn look_until(team: &Team, what: &str, wanted: impl Fn(&RegistryToken) -> bool) -> RegistryToken {
+async fn reconcile_until(team: &Team, what: &str, wanted: impl Fn(&RegistryToken) -> bool) -> RegistryToken {
     let mut round = 0;
     eventually(what, LIMIT, async || {
         round += 1;
@@ -59,9 +59,9 @@ async fn look_until(team: &Team, what: &str, wanted: impl Fn(&RegistryToken) -> 
 }
 
 /// Longer than another time takes to be believed.
-async fn look_for_a_while(team: &Team) -> RegistryToken {
+async fn reconcile_for_a_while(team: &Team) -> RegistryToken {
     let until = std::time::Instant::now() + Duration::from_secs(8);
-    look_until(team, "some time to pass", |_| std::time::Instant::now() > until).await
+    reconcile_until(team, "some time to pass", |_| std::time::Instant::now() > until).await
 }
 
 fn requests(team: &Team) -> usize {
@@ -83,20 +83,21 @@ async fn a_clock_that_jumps_by_ten_years_rotates_once_and_puts_nothing_off() {
     // Ahead: ten years later a token of a day is to be replaced, once.
     let (ahead, first) = team(control_plane, "ahead").await;
     let old = ahead.dockerconfigjson("pull").await;
-    proxy.shift(DECADE);
-    look_until(&ahead, "the token to be rotated", |object| id(object) != first).await;
-    let then = look_for_a_while(&ahead).await;
-    assert!(near(requested(&then), DECADE), "by the API server's time: {}", requested(&then));
+    proxy.shift_clock(DECADE);
+    reconcile_until(&ahead, "the token to be rotated", |object| id(object) != first).await;
+    let then = reconcile_for_a_while(&ahead).await;
+    assert!(is_near(request_time(&then), DECADE), "by the API server's time: {}", request_time(&then));
     assert_eq!(requests(&ahead), 2, "once for all that was missed");
     both_pull(&ahead, &old).await;
     // And back: what was noted meanwhile counts as now, and the overlap is what it was.
-    proxy.shift(SignedDuration::ZERO);
-    let now = look_until(&ahead, "times of now", |object| near(requested(object), SignedDuration::ZERO)).await;
+    proxy.shift_clock(SignedDuration::ZERO);
+    let now =
+        reconcile_until(&ahead, "times of now", |object| is_near(request_time(object), SignedDuration::ZERO)).await;
     let status = now.status.clone().expect("a status");
-    assert!(near(status.retiring[0].revocation_time.0, HOUR), "{:?}", status.retiring);
+    assert!(is_near(status.retiring[0].revocation_time.0, HOUR), "{:?}", status.retiring);
     let next = status.next_rotation_time.expect("a rotation").0;
-    assert!(next < Timestamp::now() + HOUR * 24 + CLOSE, "put off to {next}");
-    let after = look_for_a_while(&ahead).await;
+    assert!(next < Timestamp::now() + HOUR * 24 + TOLERANCE, "put off to {next}");
+    let after = reconcile_for_a_while(&ahead).await;
     assert_eq!((requests(&ahead), id(&after)), (2, id(&then)), "nothing is asked for again");
     assert_eq!(ahead.portal.ledger().count(Operation::Revoke), 0, "nor is the overlap cut short");
     both_pull(&ahead, &old).await;
@@ -104,15 +105,15 @@ async fn a_clock_that_jumps_by_ten_years_rotates_once_and_puts_nothing_off() {
     // Back: nothing is due, and nothing waits for the time that was.
     let (behind, first) = team(control_plane, "behind").await;
     let old = behind.dockerconfigjson("pull").await;
-    proxy.shift(-DECADE);
-    look_until(&behind, "times of then", |object| near(requested(object), -DECADE)).await;
-    let then = look_for_a_while(&behind).await;
+    proxy.shift_clock(-DECADE);
+    reconcile_until(&behind, "times of then", |object| is_near(request_time(object), -DECADE)).await;
+    let then = reconcile_for_a_while(&behind).await;
     assert_eq!((requests(&behind), id(&then)), (1, first), "nothing is asked for");
     // And forth: a token of ten years is rotated, once, with its overlap.
-    proxy.shift(SignedDuration::ZERO);
-    look_until(&behind, "the token to be rotated", |object| id(object) != first).await;
-    let after = look_for_a_while(&behind).await;
-    assert!(near(requested(&after), SignedDuration::ZERO));
+    proxy.shift_clock(SignedDuration::ZERO);
+    reconcile_until(&behind, "the token to be rotated", |object| id(object) != first).await;
+    let after = reconcile_for_a_while(&behind).await;
+    assert!(is_near(request_time(&after), SignedDuration::ZERO));
     assert_eq!(requests(&behind), 2, "once");
     assert_eq!(behind.portal.ledger().count(Operation::Revoke), 0);
     both_pull(&behind, &old).await;

@@ -18,7 +18,7 @@ async fn grant(team: &Team, wanted: ClusterRole) {
     let roles: Api<ClusterRole> = Api::all(team.client.clone());
     let mut role = roles.get(ROLE).await.expect("a role");
     role.rules = wanted.rules;
-    let may = role.rules.iter().flatten().any(is_of_the_status);
+    let may = role.rules.iter().flatten().any(allows_status);
     roles.replace(ROLE, &PostParams::default(), &role).await.expect("replaced");
     let reviews: Api<SubjectAccessReview> = Api::all(team.client.clone());
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {"user": ACCOUNT, "resourceAttributes": {
@@ -34,12 +34,12 @@ async fn grant(team: &Team, wanted: ClusterRole) {
     .await;
 }
 
-fn is_of_the_status(rule: &k8s_openapi::api::rbac::v1::PolicyRule) -> bool {
+fn allows_status(rule: &k8s_openapi::api::rbac::v1::PolicyRule) -> bool {
     rule.resources.as_ref().is_some_and(|resources| resources.iter().any(|one| one == "registrytokens/status"))
 }
 
 /// How many statuses were refused.
-async fn refused(operator: &Operator) -> u64 {
+async fn rejected_status_writes(operator: &Operator) -> u64 {
     let text = operator.metrics().await;
     let line = text
         .lines()
@@ -48,25 +48,25 @@ async fn refused(operator: &Operator) -> u64 {
 }
 
 /// Nothing leaks meanwhile, event and metric say what no status can, and it heals.
-pub async fn the_status(team: Team, operator: &Operator) {
+pub async fn status_writes(team: Team, operator: &Operator) {
     team.token("works", "there before").await;
     team.token("goes", "deleted meanwhile").await;
-    team.until_settled("works").await;
-    team.until_settled("goes").await;
+    team.until_synced("works").await;
+    team.until_synced("goes").await;
     let roles: Api<ClusterRole> = Api::all(team.client.clone());
     let whole = roles.get(ROLE).await.expect("a role");
     let mut less = whole.clone();
-    less.rules.get_or_insert_default().retain(|rule| !is_of_the_status(rule));
+    less.rules.get_or_insert_default().retain(|rule| !allows_status(rule));
     grant(&team, less).await;
 
-    let before = refused(operator).await;
+    let before = rejected_status_writes(operator).await;
     team.token("pull", "created meanwhile").await;
-    let told = team.until_told("pull", "StatusNotWritten").await;
+    let told = team.until_event("pull", "StatusNotWritten").await;
     let note = told.message.expect("a note");
     assert!(note.contains("registrytokens/status") && note.contains("conditions do not say"), "{note}");
     // What goes needs no status.
     team.delete("goes").await;
-    eventually("it to be tried again", LIMIT, async || match refused(operator).await - before {
+    eventually("it to be tried again", LIMIT, async || match rejected_status_writes(operator).await - before {
         count @ 0..4 => Err(format!("{count} times")),
         _ => Ok(()),
     })
@@ -85,7 +85,7 @@ pub async fn the_status(team: Team, operator: &Operator) {
     );
 
     grant(&team, whole).await;
-    let object = team.until_settled("pull").await;
+    let object = team.until_synced("pull").await;
     let username = object.status.and_then(|status| status.token).map(|token| token.username);
     assert!(ledger.live().iter().any(|token| Some(&token.username) == username.as_ref()), "{username:?}");
     assert_eq!((ledger.all().len(), ledger.live().len()), (3, 2), "the token that there was is taken up");

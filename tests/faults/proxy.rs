@@ -2,7 +2,7 @@
 //! tell another time.
 
 use crate::control_plane::{ControlPlane, Error, Result};
-use crate::steps::Step;
+use crate::steps::ProtocolStep;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// What goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub enum ApiFault {
     /// It does not arrive, and its sender dies.
     KilledBefore,
     /// It is carried out, and its sender dies.
@@ -30,18 +30,18 @@ pub enum Mishap {
     /// Carried out, and answered with this status.
     StatusAfter(u16),
     /// Carried out, and never answered.
-    Silence,
+    NoResponse,
 }
 
 /// A mishap that is to come.
-struct Armed {
+struct PendingFault {
     namespace: String,
-    steps: Vec<Step>,
-    mishap: Mishap,
+    steps: Vec<ProtocolStep>,
+    fault: ApiFault,
     /// It comes again and again.
-    stays: bool,
+    persistent: bool,
     /// It came.
-    met: bool,
+    injected: bool,
 }
 
 /// The proxy.
@@ -51,7 +51,7 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     upstream: String,
     http: reqwest::Client,
-    armed: Mutex<Vec<Armed>>,
+    pending: Mutex<Vec<PendingFault>>,
     /// By how much the answers' dates are wrong.
     shift: Mutex<SignedDuration>,
 }
@@ -68,14 +68,14 @@ impl Proxy {
         let inner = Inner {
             upstream: format!("https://127.0.0.1:{}", control_plane.port()),
             http: http.map_err(|error| Error::new(error.to_string()))?,
-            armed: Mutex::default(),
+            pending: Mutex::default(),
             shift: Mutex::default(),
         };
         let proxy = Self(Arc::new(inner));
         let listener =
             tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| Error::new(error.to_string()))?;
         let address = listener.local_addr().map_err(|error| Error::new(error.to_string()))?;
-        let router = Router::new().fallback(meet).with_state(proxy.clone());
+        let router = Router::new().fallback(handle).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         kubeconfig["clusters"][0]["cluster"] = json!({"server": format!("http://{address}")});
@@ -85,44 +85,50 @@ impl Proxy {
     }
 
     /// Has one of these requests in this namespace go wrong; or all of them, until it is lifted.
-    pub fn arm(&self, namespace: &str, steps: Vec<Step>, mishap: Mishap, stays: bool) {
-        self.armed().push(Armed { namespace: namespace.to_owned(), steps, mishap, stays, met: false });
+    pub fn inject(&self, namespace: &str, steps: Vec<ProtocolStep>, fault: ApiFault, persistent: bool) {
+        self.pending_faults().push(PendingFault {
+            namespace: namespace.to_owned(),
+            steps,
+            fault,
+            persistent,
+            injected: false,
+        });
     }
 
     /// Nothing goes wrong in this namespace any more.
-    pub fn lift(&self, namespace: &str) {
-        self.armed().retain(|one| one.namespace != namespace);
+    pub fn clear(&self, namespace: &str) {
+        self.pending_faults().retain(|one| one.namespace != namespace);
     }
 
     /// From now on the answers' dates are wrong by so much.
-    pub fn shift(&self, by: SignedDuration) {
+    pub fn shift_clock(&self, by: SignedDuration) {
         *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
     /// The date of an answer, as it is told.
-    fn told(&self, date: &HeaderValue) -> Option<HeaderValue> {
+    fn shifted_date(&self, date: &HeaderValue) -> Option<HeaderValue> {
         let shift = *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner);
         let date = DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok()?.checked_add(shift).ok()?;
         HeaderValue::from_str(&DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()?).ok()
     }
 
     /// Namespaces whose mishap has not come yet.
-    pub fn waiting(&self) -> Vec<String> {
-        self.armed().iter().filter(|one| !one.met).map(|one| one.namespace.clone()).collect()
+    pub fn pending_namespaces(&self) -> Vec<String> {
+        self.pending_faults().iter().filter(|one| !one.injected).map(|one| one.namespace.clone()).collect()
     }
 
-    fn armed(&self) -> std::sync::MutexGuard<'_, Vec<Armed>> {
-        self.0.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_faults(&self) -> std::sync::MutexGuard<'_, Vec<PendingFault>> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The mishap that befalls this request.
-    fn strike(&self, namespace: &str, step: Step) -> Option<Mishap> {
-        let mut armed = self.armed();
+    fn take_fault(&self, namespace: &str, step: ProtocolStep) -> Option<ApiFault> {
+        let mut armed = self.pending_faults();
         let one = armed
             .iter_mut()
-            .find(|one| (one.stays || !one.met) && one.namespace == namespace && one.steps.contains(&step))?;
-        one.met = true;
-        Some(one.mishap)
+            .find(|one| (one.persistent || !one.injected) && one.namespace == namespace && one.steps.contains(&step))?;
+        one.injected = true;
+        Some(one.fault)
     }
 
     async fn forward(&self, method: Method, path: &str, headers: axum::http::HeaderMap, body: Bytes) -> Response {
@@ -133,13 +139,13 @@ impl Proxy {
             }
         }
         match request.send().await {
-            Err(error) => said(502, &error.to_string()),
+            Err(error) => status_response(502, &error.to_string()),
             Ok(answer) => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = answer.status();
                 for (name, value) in answer.headers() {
                     if ![header::TRANSFER_ENCODING, header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
-                        let told = (name == header::DATE).then(|| self.told(value)).flatten();
+                        let told = (name == header::DATE).then(|| self.shifted_date(value)).flatten();
                         response.headers_mut().append(name, told.unwrap_or_else(|| value.clone()));
                     }
                 }
@@ -153,21 +159,23 @@ impl Proxy {
     }
 }
 
-async fn meet(State(proxy): State<Proxy>, request: Request) -> Response {
+async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, 8 << 20).await else { return said(400, "the body broke off") };
+    let Ok(body) = to_bytes(body, 8 << 20).await else { return status_response(400, "the body broke off") };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let step = Step::of(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
-    let mishap = step.and_then(|(namespace, step)| proxy.strike(&namespace, step));
-    match mishap {
-        Some(Mishap::KilledBefore) => std::future::pending().await,
-        Some(Mishap::Status(status)) => said(status, MADE_UP),
-        Some(Mishap::Quota) => said(403, "exceeded quota: full, requested: count/secrets=1, used: count/secrets=9"),
+    let step = ProtocolStep::of(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), &body);
+    let fault = step.and_then(|(namespace, step)| proxy.take_fault(&namespace, step));
+    match fault {
+        Some(ApiFault::KilledBefore) => std::future::pending().await,
+        Some(ApiFault::Status(status)) => status_response(status, FAKE_MESSAGE),
+        Some(ApiFault::Quota) => {
+            status_response(403, "exceeded quota: full, requested: count/secrets=1, used: count/secrets=9")
+        }
         other => {
             let answer = proxy.forward(parts.method, &path, parts.headers, body).await;
             match other {
-                Some(Mishap::KilledAfter | Mishap::Silence) => std::future::pending().await,
-                Some(Mishap::StatusAfter(status)) => said(status, MADE_UP),
+                Some(ApiFault::KilledAfter | ApiFault::NoResponse) => std::future::pending().await,
+                Some(ApiFault::StatusAfter(status)) => status_response(status, FAKE_MESSAGE),
                 _ => answer,
             }
         }
@@ -175,10 +183,10 @@ async fn meet(State(proxy): State<Proxy>, request: Request) -> Response {
 }
 
 /// What the proxy says instead of the API server.
-pub const MADE_UP: &str = "made up by the proxy";
+pub const FAKE_MESSAGE: &str = "made up by the proxy";
 
 /// An answer as the API server words it.
-fn said(status: u16, message: &str) -> Response {
+fn status_response(status: u16, message: &str) -> Response {
     let reason = match status {
         403 => "Forbidden",
         409 => "Conflict",
@@ -197,4 +205,4 @@ fn said(status: u16, message: &str) -> Response {
 }
 
 /// Longest wait for mishaps to come.
-pub const COMING: Duration = Duration::from_secs(18);
+pub const INJECTION_LIMIT: Duration = Duration::from_secs(18);

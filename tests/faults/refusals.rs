@@ -19,7 +19,7 @@ async fn team(name: &str) -> Team {
 }
 
 /// Waits until the object says that it is refused, in these words.
-async fn until_refused(team: &Team, word: &str) {
+async fn until_rejected(team: &Team, word: &str) {
     eventually("the object to say what is refused", LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
         let (is, why, message) = ready(&object);
@@ -34,11 +34,11 @@ async fn what_quota_policy_and_permissions_refuse_is_said_and_costs_no_token_tha
     operator::install(control_plane).await.expect("installed");
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("a kubeconfig");
     let operator = Operator::start(binary(), &kubeconfig, &operator::Options::default()).await.expect("starts");
-    tokio::join!(a_quota(), a_policy());
-    forbidden::the_status(team("forbidden").await, &operator).await;
+    tokio::join!(exceeded_quota(), admission_policy());
+    forbidden::status_writes(team("forbidden").await, &operator).await;
 }
 
-async fn a_quota() {
+async fn exceeded_quota() {
     let team = team("quota").await;
     let quotas: Api<ResourceQuota> = Api::namespaced(team.client.clone(), &team.namespace);
     team.apply(json!({
@@ -53,14 +53,14 @@ async fn a_quota() {
     })
     .await;
     team.token("pull", "over quota").await;
-    until_refused(&team, "quota").await;
+    until_rejected(&team, "quota").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0, "nothing is asked for that could not be stored");
     quotas.delete("full", &DeleteParams::default()).await.expect("deleted");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1);
 }
 
-async fn a_policy() {
+async fn admission_policy() {
     let team = team("policy").await;
     let name = format!("no-commit-{}", team.namespace);
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": team.namespace}});
@@ -96,7 +96,7 @@ async fn a_policy() {
     .await;
 
     team.token("pull", "against policy").await;
-    until_refused(&team, "no token may be stored here").await;
+    until_rejected(&team, "no token may be stored here").await;
     eventually("the token that could not be stored to be revoked", LIMIT, async || {
         let live = team.portal.ledger().live().len();
         if live == 0 { Ok(()) } else { Err(format!("{live} live")) }
@@ -109,6 +109,6 @@ async fn a_policy() {
 
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(team.client.clone());
     policies.delete(&name, &DeleteParams::default()).await.expect("deleted");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().live().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! What reading `$metadata` takes, however much a small document stands for.
 
-use super::{ALONE, MEMORY};
+use super::{ALLOCATOR, SERIAL};
 use registry_token_operator::portal::thinkwise::metadata::Catalog;
 use std::fmt::Write as _;
 
@@ -32,21 +32,21 @@ fn sets(count: usize) -> String {
 }
 
 /// What reading a document takes beside it, and what came of it.
-fn taken(what: &str, document: &str) -> (usize, Result<Catalog, String>) {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
+fn memory_used(what: &str, document: &str) -> (usize, Result<Catalog, String>) {
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     let read = Catalog::read(document.as_bytes()).map_err(|malformed| malformed.to_string());
-    let taken = MEMORY.peak_usage().saturating_sub(before);
+    let taken = ALLOCATOR.peak_usage().saturating_sub(before);
     println!("{what}: {} KiB of XML, {} KiB taken", document.len() >> 10, taken >> 10);
     (taken, read)
 }
 
 #[tokio::test]
 async fn tables_of_one_type_share_its_columns() {
-    let _alone = ALONE.lock().await;
+    let _alone = SERIAL.lock().await;
     let text = document(&entity("t", &columns(2000)), &sets(1200));
     assert!(text.len() < 200 << 10, "{} bytes", text.len());
-    let (taken, read) = taken("1,200 sets of 2,000 columns", &text);
+    let (taken, read) = memory_used("1,200 sets of 2,000 columns", &text);
     let catalog = read.expect("a catalog");
     assert_eq!((catalog.tables.len(), catalog.tables[1199].columns.len()), (1200, 2001));
     assert!(taken < 4 << 20, "{taken} bytes");
@@ -54,18 +54,18 @@ async fn tables_of_one_type_share_its_columns() {
 
 #[tokio::test]
 async fn many_bound_actions_take_a_small_multiple_of_their_document() {
-    let _alone = ALONE.lock().await;
+    let _alone = SERIAL.lock().await;
     let action =
         |number| format!(r#"<Action Name="task_x{number}" IsBound="true"><Parameter Name="r" Type="s.t"/></Action>"#);
     let text = document(&format!("{}{}", entity("t", ""), repeated(95_000, action)), &sets(1));
-    let (taken, read) = taken("95,000 bound actions", &text);
+    let (taken, read) = memory_used("95,000 bound actions", &text);
     assert_eq!(read.expect("a catalog").tasks.len(), 95_000);
     assert!(taken < 12 * text.len(), "{taken} bytes for {}", text.len());
 }
 
 #[tokio::test]
 async fn what_a_document_stands_for_is_bounded_and_said() {
-    let _alone = ALONE.lock().await;
+    let _alone = SERIAL.lock().await;
     let row = r#"IsBound="true"><Parameter Name="r" Type="s.t"/>"#;
     let wide = entity("t", &columns(2000));
     let actions = |count, returns: &str| {
@@ -92,7 +92,7 @@ async fn what_a_document_stands_for_is_bounded_and_said() {
             ),
         ),
     ] {
-        let (taken, read) = taken(what, &text);
+        let (taken, read) = memory_used(what, &text);
         let says = read.map(|_| ()).expect_err(what);
         assert!(says.contains("declares more than the operator reads") && says.contains("role"), "{says}");
         assert!(taken < 96 << 20, "{what}: {taken} bytes");
@@ -102,7 +102,7 @@ async fn what_a_document_stands_for_is_bounded_and_said() {
 /// Counts of what a document declares; chance chooses them.
 #[test]
 fn no_document_takes_more_than_a_bound_of_memory() {
-    let _alone = ALONE.blocking_lock();
+    let _alone = SERIAL.blocking_lock();
     bolero::check!().with_type::<[u8; 6]>().for_each(|counts| {
         let [fields, tasks, subtypes, actions, listed, staging] = counts.map(|count| usize::from(count) * 4);
         let navigation = |number| format!(r#"<NavigationProperty Name="task_x{number}" Type="s.t"/>"#);
@@ -121,10 +121,10 @@ fn no_document_takes_more_than_a_bound_of_memory() {
             repeated(actions, action)
         );
         let text = document(&types, &format!("{}{}{}", sets(listed), repeated(subtypes, set), repeated(staging, staged)));
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
         let read = Catalog::read(text.as_bytes());
-        let taken = MEMORY.peak_usage().saturating_sub(before);
+        let taken = ALLOCATOR.peak_usage().saturating_sub(before);
         assert!(taken < 96 << 20, "{taken} bytes for {counts:?}");
         drop(read);
     });

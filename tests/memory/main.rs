@@ -10,21 +10,21 @@ mod fake;
 mod catalog;
 mod lists;
 
-use fake::{Fake, PASSWORD, Shape, USER};
+use fake::{MinimalPortal, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;
 use registry_token_operator::api::Limits;
-use registry_token_operator::domain::audit::{Answer, Audit, Known, Next, Owner};
+use registry_token_operator::domain::audit::{AuditResponse, AuditStep, AuditedToken, Claims, PortalAudit};
 use registry_token_operator::domain::effect::{Named, Row};
 use registry_token_operator::domain::inventory::Inventory;
-use registry_token_operator::domain::marker::{Attempt, IssuerTag, Marker, Nonce};
-use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{EgressPolicy, Portal as _, PortalRow};
+use registry_token_operator::domain::marker::{AttemptId, IssuerTag, Marker, Nonce};
+use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{EgressPolicy, Portal as _, TokenRow};
 use secrecy::SecretString;
 use serde_json::json;
 use std::time::Duration;
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fn portal(url: &str) -> ThinkwisePortal {
     let spec = json!({
@@ -34,90 +34,90 @@ fn portal(url: &str) -> ThinkwisePortal {
     });
     let credentials = Credentials::Basic { username: USER.to_owned(), password: SecretString::from(PASSWORD) };
     let spec = serde_json::from_value(spec).expect("a spec");
-    ThinkwisePortal::new(Settings {
+    ThinkwisePortal::new(ThinkwiseSettings {
         spec,
         limits: Limits::default(),
         credentials,
         ca_pem: None,
-        keep: Duration::from_mins(10),
+        metadata_ttl: Duration::from_mins(10),
         egress: EgressPolicy::default(),
     })
     .expect("a portal")
 }
 
 /// One measures at a time.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static SERIAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// What reading a list of so many tokens, 1,000 a page, takes beside what was there before.
-async fn taken(tokens: i64) -> usize {
-    let fake = Fake::of(Shape::default()).await;
+async fn memory_used(tokens: i64) -> usize {
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     fake.ledger().tokens = (1..=tokens).map(|id| (id, (format!("robot${id}"), "x".repeat(150)))).collect();
     let portal = portal(&fake.url);
     portal.resolve().await.expect("it fits");
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     let mut count = 0;
-    portal.scan(&mut |_: PortalRow| count += 1).await.expect("a list");
-    let taken = MEMORY.peak_usage() - before;
+    portal.scan(&mut |_: TokenRow| count += 1).await.expect("a list");
+    let taken = ALLOCATOR.peak_usage() - before;
     assert_eq!(count, tokens);
     taken
 }
 
 #[tokio::test]
 async fn reading_ten_thousand_tokens_takes_what_a_page_takes() {
-    let _alone = ALONE.lock().await;
-    let (page, list) = (taken(1_000).await, taken(10_000).await);
+    let _alone = SERIAL.lock().await;
+    let (page, list) = (memory_used(1_000).await, memory_used(10_000).await);
     println!("a page of 1,000: {} KiB; a list of 10,000: {} KiB", page >> 10, list >> 10);
     assert!(list < page * 3 / 2, "a page takes {page} bytes, ten of them {list}");
 }
 
 /// What an audit's end leaves of so many tokens, with the issuer's mark in each or in none.
-async fn left(tokens: i64, are_marked: bool) -> usize {
+async fn memory_retained(tokens: i64, are_marked: bool) -> usize {
     let tag = IssuerTag::of("issuer");
-    let fake = Fake::of(Shape::default()).await;
-    let attempt = Attempt::from_random(&[7; 16]);
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
+    let attempt = AttemptId::from_random(&[7; 16]);
     let mut tokens_of_ours = vec![];
     for id in 1..=tokens {
         let marker = Marker::new(tag.clone(), Nonce::of(&id.to_string(), &attempt));
         let text = "x".repeat(150);
-        let text = if are_marked { marker.mark(&text) } else { text };
+        let text = if are_marked { marker.append_to(&text) } else { text };
         fake.ledger().tokens.insert(id, (format!("robot${id}"), text));
         tokens_of_ours.push(Named { id: id.to_string(), username: format!("robot${id}") });
     }
     let portal = portal(&fake.url);
     portal.resolve().await.expect("it fits");
-    let owner = Owner { tokens: tokens_of_ours, ..owner() };
-    let known = Known::of(&[], &[owner]);
-    let before = MEMORY.current_usage();
+    let owner = AuditedToken { tokens: tokens_of_ours, ..audited_token() };
+    let known = Claims::collect(&[], &[owner]);
+    let before = ALLOCATOR.current_usage();
     let mut inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), tag);
-    let mut each = |row: PortalRow| {
+    let mut each = |row: TokenRow| {
         let token = Named { id: row.id, username: row.username };
         inventory.add(Row { token, description: row.description });
     };
     portal.scan(&mut each).await.expect("a list");
-    let (audit, _) = Audit::begin();
-    let (audit, next) = audit.step(Answer::Scanned(inventory, known.clone()));
-    let Next::End(Ok(found)) = next else { panic!("nothing is suspect: {next:?}") };
+    let (audit, _) = PortalAudit::begin();
+    let (audit, next) = audit.step(AuditResponse::PortalList(inventory, known.clone()));
+    let AuditStep::Done(Ok(found)) = next else { panic!("nothing is suspect: {next:?}") };
     drop(audit);
     assert_eq!(found.inventory.len(), usize::try_from(tokens).expect("a count"));
-    MEMORY.current_usage().saturating_sub(before)
+    ALLOCATOR.current_usage().saturating_sub(before)
 }
 
-fn owner() -> Owner {
-    Owner {
+fn audited_token() -> AuditedToken {
+    AuditedToken {
         uid: "uid".to_owned(),
         namespace: "team-a".to_owned(),
         secret: "pull".to_owned(),
         tokens: vec![],
-        requested: None,
-        user: None,
+        requested_at: None,
+        portal_user: None,
     }
 }
 
 #[tokio::test]
 async fn an_audit_leaves_ids_and_digests_and_no_rows() {
-    let _alone = ALONE.lock().await;
-    let (plain, marked) = (left(10_000, false).await, left(10_000, true).await);
+    let _alone = SERIAL.lock().await;
+    let (plain, marked) = (memory_retained(10_000, false).await, memory_retained(10_000, true).await);
     println!("left of 10,000 tokens: {} KiB; with marks: {} KiB", plain >> 10, marked >> 10);
     // A row's description alone takes 150 bytes.
     for bytes in [plain, marked] {

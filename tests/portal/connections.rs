@@ -1,13 +1,13 @@
 //! How many connections one issuer's client makes, with the limiter before it as in the operator.
 
 use crate::client::fake::PASSWORD;
-use crate::client::world::{all, basic, basic_as, reading, settings};
-use crate::raw::{Deed, RawServer, Seen, answer, tls};
-use crate::simulator::{Config, Operation, Profile, Server, Simulator};
+use crate::client::world::{basic, basic_as, list_all, read_response, settings};
+use crate::raw::{ConnectionAction, RawRequest, RawServer, response, self_signed_tls};
+use crate::simulator::{Config, FakePortal, Operation, Profile, Server};
 use futures::future::join_all;
 use registry_token_operator::api::Limits;
-use registry_token_operator::portal::limits::{Gate, Priority};
-use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
+use registry_token_operator::portal::limits::{Limiter, Priority};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use registry_token_operator::portal::{Portal as _, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ const REQUESTS: usize = 1000;
 const CONCURRENCY: i32 = 4;
 
 /// Limits that let a portal be busy.
-fn busy() -> Limits {
+fn busy_limits() -> Limits {
     Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() }
 }
 
 /// A client that has found the simulator's names.
-async fn portal(simulator: &Simulator, limits: &Limits) -> ThinkwisePortal {
+async fn portal(simulator: &FakePortal, limits: &Limits) -> ThinkwisePortal {
     let profile = Profile::named("unbound").expect("a profile");
-    let settings = Settings {
+    let settings = ThinkwiseSettings {
         spec: serde_json::from_value(profile.minimal(simulator)).expect("a spec"),
         ca_pem: Some(simulator.ca_pem()),
         limits: limits.clone(),
@@ -36,24 +36,24 @@ async fn portal(simulator: &Simulator, limits: &Limits) -> ThinkwisePortal {
 }
 
 /// Reads what a portal of no tokens has to say.
-fn without_tokens(seen: &Seen) -> String {
-    reading(seen.path()).expect("nothing else is asked for")
+fn empty_portal_response(request: &RawRequest) -> String {
+    read_response(request.path()).expect("nothing else is asked for")
 }
 
 #[tokio::test]
 async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
     for http2 in [false, true] {
-        let simulator = Simulator::start(Config { http2, ..Config::default() }).await;
-        let limits = busy();
-        let (gate, portal) = (Gate::new(&limits), portal(&simulator, &limits).await);
+        let simulator = FakePortal::start(Config { http2, ..Config::default() }).await;
+        let limits = busy_limits();
+        let (gate, portal) = (Limiter::new(&limits), portal(&simulator, &limits).await);
         let resolved = simulator.ledger().position();
         join_all((0..REQUESTS).map(async |index| {
             let (priority, namespace) = match index % 3 {
-                0 => (Priority::Urgent, "a"),
-                1 => (Priority::Soon, "b"),
-                _ => (Priority::Later, ""),
+                0 => (Priority::High, "a"),
+                1 => (Priority::Normal, "b"),
+                _ => (Priority::Low, ""),
             };
-            let permit = gate.call(priority, namespace).await;
+            let permit = gate.acquire(priority, namespace).await;
             if index % 2 == 0 {
                 portal.request("one of many").await.map(drop).expect("a token");
             } else {
@@ -81,43 +81,43 @@ async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
 
 /// Counted where they are accepted: one that is opened and then not needed is one too.
 #[tokio::test]
-async fn no_connection_is_opened_in_vain() {
-    let (acceptor, pem) = tls(&[]);
-    let server = RawServer::answering(Some(acceptor), |seen| answer(200, &[], &without_tokens(seen))).await;
+async fn no_unused_connection_is_opened() {
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let server = RawServer::responding(Some(acceptor), |seen| response(200, &[], &empty_portal_response(seen))).await;
     let url = format!("https://{}/indicium", server.address);
-    let limits = busy();
-    let settings = Settings { ca_pem: Some(pem), limits: limits.clone(), ..settings(&url, basic(PASSWORD)) };
-    let (gate, portal) = (Gate::new(&limits), ThinkwisePortal::new(settings).expect("a portal"));
+    let limits = busy_limits();
+    let settings = ThinkwiseSettings { ca_pem: Some(pem), limits: limits.clone(), ..settings(&url, basic(PASSWORD)) };
+    let (gate, portal) = (Limiter::new(&limits), ThinkwisePortal::new(settings).expect("a portal"));
     portal.resolve().await.expect("it fits");
-    let before = server.seen().len();
+    let before = server.requests().len();
     join_all((0..REQUESTS).map(async |_| {
-        let _permit = gate.call(Priority::Later, "").await;
-        all(&portal).await.expect("a list");
+        let _permit = gate.acquire(Priority::Low, "").await;
+        list_all(&portal).await.expect("a list");
     }))
     .await;
-    assert_eq!(server.seen().len() - before, REQUESTS);
+    assert_eq!(server.requests().len() - before, REQUESTS);
     assert!(server.connections() <= usize::try_from(CONCURRENCY).expect("a number"));
 }
 
 /// The connection in use comes back in the moment in which the next request looks for one.
 #[tokio::test]
 async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
-    let late = |seen: &Seen| {
-        let body = without_tokens(seen);
+    let late = |seen: &RawRequest| {
+        let body = empty_portal_response(seen);
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        Deed::SayLater(Duration::from_millis(4), text)
+        ConnectionAction::SendLater(Duration::from_millis(4), text)
     };
-    let server = RawServer::answering(None, late).await;
+    let server = RawServer::responding(None, late).await;
     let url = format!("http://{}/indicium", server.address);
     let portal = Arc::new(ThinkwisePortal::new(settings(&url, basic(PASSWORD))).expect("a portal"));
     portal.resolve().await.expect("it fits");
-    let before = server.seen().len();
+    let before = server.requests().len();
     let list = || {
         let portal = Arc::clone(&portal);
-        tokio::spawn(async move { all(&portal).await.expect("a list") })
+        tokio::spawn(async move { list_all(&portal).await.expect("a list") })
     };
     let first = list();
-    while server.seen().len() == before {
+    while server.requests().len() == before {
         tokio::task::yield_now().await;
     }
     assert!(!first.is_finished(), "it is under way");
@@ -126,5 +126,5 @@ async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
     second.await.expect("no panic");
     // Nor is one opened afterwards, for nobody.
     tokio::time::sleep(Duration::from_millis(60)).await;
-    assert_eq!((server.seen().len() - before, server.connections()), (2, 1));
+    assert_eq!((server.requests().len() - before, server.connections()), (2, 1));
 }

@@ -1,13 +1,13 @@
 //! Behind a proxy, which the environment names. That is read once a process, so each test runs itself
 //! again as a child with an environment of its own; proxy, portal and registry stay here and count.
 
-use crate::client::fake::{Fake, Fault, PASSWORD};
-use crate::client::world::{basic, reading, settings};
-use crate::raw::{At, Deed, RawServer, Seen, answer, tls};
+use crate::client::fake::{MinimalPortal, PASSWORD, RequestFault};
+use crate::client::world::{basic, read_response, settings};
+use crate::raw::{ConnectionAction, ConnectionPhase, RawRequest, RawServer, response, self_signed_tls};
 use registry_token_operator::portal::Portal as _;
-use registry_token_operator::portal::thinkwise::{Settings, ThinkwisePortal};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use registry_token_operator::portal::{EgressPolicy, EgressRules};
-use registry_token_operator::registry::{Login, LoginCheck as _, Registries};
+use registry_token_operator::registry::{LoginChecker as _, RegistryLogin, RegistryLoginChecker};
 use secrecy::SecretString;
 use std::env;
 use std::process::Stdio;
@@ -24,31 +24,31 @@ const CA: &str = "ASK_CA";
 /// Set where the child may connect to public addresses alone.
 const RESTRICTED: &str = "ASK_RESTRICTED";
 /// What a child's last word begins with.
-const SAID: &str = "said: ";
+const OUTPUT_PREFIX: &str = "said: ";
 
 /// In a child: asks as told, tells what came of it, and is done.
-async fn as_told() -> bool {
+async fn run_as_child() -> bool {
     let ca_pem = env::var(CA).ok();
     let egress = match env::var(RESTRICTED) {
         Ok(_) => EgressPolicy::restricted(EgressRules::default()),
         Err(_) => EgressPolicy::default(),
     };
     if let Ok(url) = env::var(PORTAL) {
-        let settings = Settings { ca_pem, egress, ..settings(&url, basic(PASSWORD)) };
+        let settings = ThinkwiseSettings { ca_pem, egress, ..settings(&url, basic(PASSWORD)) };
         let answer = match ThinkwisePortal::new(settings) {
             Ok(portal) => portal.request("d").await,
             Err(failure) => Err(failure),
         };
         let said = answer.map_or_else(
-            |failure| format!("{:?}, {:?}: {failure}", failure.sent, failure.reason),
+            |failure| format!("{:?}, {:?}: {failure}", failure.delivery, failure.reason),
             |token| token.username,
         );
-        println!("{SAID}{said}");
+        println!("{OUTPUT_PREFIX}{said}");
         return true;
     }
     let Ok(registry) = env::var(REGISTRY) else { return false };
     let secret = SecretString::from("secret");
-    let login = Login {
+    let login = RegistryLogin {
         registry: &registry,
         username: "u",
         secret: &secret,
@@ -56,7 +56,7 @@ async fn as_told() -> bool {
         plain_http: ca_pem.is_none(),
         egress: &egress,
     };
-    println!("{SAID}{:?}", Registries::within(Duration::from_secs(3)).check(login).await);
+    println!("{OUTPUT_PREFIX}{:?}", RegistryLoginChecker::with_timeout(Duration::from_secs(3)).check(login).await);
     true
 }
 
@@ -69,35 +69,40 @@ async fn child(test: &str, environment: &[(&str, &str)]) -> String {
     }
     let output = command.envs(environment.iter().copied()).output().await.expect("a child");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let said = printed.lines().find_map(|line| line.split_once(SAID));
+    let said = printed.lines().find_map(|line| line.split_once(OUTPUT_PREFIX));
     assert!(said.is_some(), "{output:?}");
     said.map(|(_, said)| said.to_owned()).unwrap_or_default()
 }
 
 /// A proxy that connects everybody with everything.
 async fn proxy() -> (RawServer, String) {
-    named(|at, _| if at == At::Request { Deed::Tunnel } else { Deed::Read }).await
+    proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { ConnectionAction::Tunnel } else { ConnectionAction::Continue }
+    })
+    .await
 }
 
-async fn named(script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> (RawServer, String) {
+async fn proxy_with_script(
+    script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
+) -> (RawServer, String) {
     let proxy = RawServer::start(None, script).await;
     let url = format!("http://{}", proxy.address);
     (proxy, url)
 }
 
 /// A proxy that connects the first who asks, and treats the second so.
-async fn proxy_that_then(deed: Deed) -> (RawServer, String) {
+async fn proxy_then(action: ConnectionAction) -> (RawServer, String) {
     let asked = AtomicUsize::new(0);
-    named(move |at, _| match at {
-        At::Request if asked.fetch_add(1, Ordering::SeqCst) == 0 => Deed::Tunnel,
-        At::Request => deed.clone(),
-        _ => Deed::Read,
+    proxy_with_script(move |at, _| match at {
+        ConnectionPhase::RequestReceived if asked.fetch_add(1, Ordering::SeqCst) == 0 => ConnectionAction::Tunnel,
+        ConnectionPhase::RequestReceived => action.clone(),
+        _ => ConnectionAction::Continue,
     })
     .await
 }
 
 /// A proxy that is gone after its first connection.
-async fn proxy_for_one(to: &str) -> String {
+async fn single_use_proxy(to: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (url, to) = (format!("http://{}", listener.local_addr().expect("an address")), to.to_owned());
     tokio::spawn(async move {
@@ -115,28 +120,28 @@ async fn proxy_for_one(to: &str) -> String {
     url
 }
 
-fn lines(proxy: &RawServer) -> Vec<String> {
-    proxy.seen().into_iter().map(|seen| seen.line).collect()
+fn request_lines(proxy: &RawServer) -> Vec<String> {
+    proxy.requests().into_iter().map(|seen| seen.request_line).collect()
 }
 
 #[tokio::test]
 async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
-    if as_told().await {
+    if run_as_child().await {
         return;
     }
     let ask = async |environment: &[(&str, &str)]| {
         child("the_portal_is_asked_through_the_proxy_unless_it_is_excepted", environment).await
     };
-    let (acceptor, pem) = tls(&[]);
-    let fake = Fake::start(Some(acceptor)).await;
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
     let told = [(PORTAL, fake.url.as_str()), (CA, &pem)];
     let authority = fake.url.split('/').nth(2).expect("an authority");
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         let (proxy, url) = proxy().await;
-        let made = fake.made();
+        let made = fake.issued();
         assert!(ask(&[&told[..], &[(name, &url)]].concat()).await.starts_with("robot$"));
-        assert_eq!(lines(&proxy), [format!("CONNECT {authority} HTTP/1.1")], "{name}");
-        assert_eq!(fake.made(), made + 1);
+        assert_eq!(request_lines(&proxy), [format!("CONNECT {authority} HTTP/1.1")], "{name}");
+        assert_eq!(fake.issued(), made + 1);
     }
     let (proxy, url) = proxy().await;
     let with_port = format!("[::1],{authority}");
@@ -149,79 +154,80 @@ async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
 
 #[tokio::test]
 async fn a_proxy_that_gives_no_connection_means_that_nothing_was_sent() {
-    if as_told().await {
+    if run_as_child().await {
         return;
     }
     let ask = async |url: &str, proxy: &str, pem: &str| {
         let environment = [(PORTAL, url), (CA, pem), ("HTTPS_PROXY", proxy)];
         child("a_proxy_that_gives_no_connection_means_that_nothing_was_sent", &environment).await
     };
-    let (acceptor, pem) = tls(&[]);
-    let fake = Fake::start(Some(acceptor)).await;
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
     let address = fake.url.split('/').nth(2).expect("an address");
     // What is read before the task comes by a connection of its own, so that the task needs another.
     let read = || {
         let close = vec![("Connection", "close".to_owned())];
-        fake.fail("container_token", Fault::Answer(200, close, r#"{"value":[]}"#));
+        fake.fail("container_token", RequestFault::Answer(200, close, r#"{"value":[]}"#));
     };
     let no = "No, Unreachable: the operator's proxy gives no connection to 127.0.0.1";
     for status in [403, 407, 502, 503, 504] {
         read();
-        let (proxy, url) = proxy_that_then(answer(status, &[], "")).await;
+        let (proxy, url) = proxy_then(response(status, &[], "")).await;
         let said = ask(&fake.url, &url, &pem).await;
         assert!(said.starts_with(no) && said.contains("HTTPS_PROXY"), "{status}: {said}");
-        assert_eq!(proxy.seen().len(), 1 + 1, "asked once for the task");
+        assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
     }
     read();
-    let (proxy, url) = proxy_that_then(Deed::SayAndClose(String::new())).await;
+    let (proxy, url) = proxy_then(ConnectionAction::SendAndClose(String::new())).await;
     assert!(ask(&fake.url, &url, &pem).await.starts_with(no));
-    assert_eq!(proxy.seen().len(), 1 + 1, "asked once for the task");
+    assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
     read();
-    let said = ask(&fake.url, &proxy_for_one(address).await, &pem).await;
+    let said = ask(&fake.url, &single_use_proxy(address).await, &pem).await;
     assert!(said.starts_with(no), "the proxy is down: {said}");
     read();
-    let (_proxy, url) = proxy_that_then(Deed::Silence).await;
+    let (_proxy, url) = proxy_then(ConnectionAction::Hang).await;
     assert!(ask(&fake.url, &url, &pem).await.starts_with("No, TimedOut"));
     read();
-    let impostor = RawServer::answering(Some(tls(&[]).0), |_| answer(200, &[], "")).await;
-    let (proxy, url) = proxy_that_then(Deed::TunnelTo(impostor.address.clone())).await;
+    let impostor = RawServer::responding(Some(self_signed_tls(&[]).0), |_| response(200, &[], "")).await;
+    let (proxy, url) = proxy_then(ConnectionAction::TunnelTo(impostor.address.clone())).await;
     let said = ask(&fake.url, &url, &pem).await;
     assert!(said.starts_with("No, TlsUntrusted"), "whoever sits in between cannot pass for the portal: {said}");
-    assert_eq!((proxy.seen().len(), impostor.connections(), impostor.seen().len()), (1 + 1, 1, 0));
-    assert_eq!(fake.seen("$metadata"), 9, "each of them came to its task");
+    assert_eq!((proxy.requests().len(), impostor.connections(), impostor.requests().len()), (1 + 1, 1, 0));
+    assert_eq!(fake.request_count("$metadata"), 9, "each of them came to its task");
     // It is the same before anything was read.
     assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
-    assert!(ask(&fake.url, &url, &tls(&[]).1).await.starts_with("No, TlsUntrusted"));
-    assert_eq!((fake.made(), fake.seen("request_token")), (0, 0));
+    assert!(ask(&fake.url, &url, &self_signed_tls(&[]).1).await.starts_with("No, TlsUntrusted"));
+    assert_eq!((fake.issued(), fake.request_count("request_token")), (0, 0));
 }
 
 #[tokio::test]
 async fn what_breaks_behind_the_proxy_may_have_been_done() {
-    if as_told().await {
+    if run_as_child().await {
         return;
     }
     let test = "what_breaks_behind_the_proxy_may_have_been_done";
-    let (acceptor, pem) = tls(&[]);
-    let fake = Fake::start(Some(acceptor)).await;
-    fake.fail("request_token", Fault::ActThenDrop);
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
+    fake.fail("request_token", RequestFault::ActThenDrop);
     let (tunnel, url) = proxy().await;
     let said = child(test, &[(PORTAL, &fake.url), (CA, &pem), ("HTTPS_PROXY", &url)]).await;
     assert!(said.starts_with("Perhaps, Unreachable"), "{said}");
-    assert_eq!((fake.made(), tunnel.connections()), (1, 1));
+    assert_eq!((fake.issued(), tunnel.connections()), (1, 1));
 
     // A proxy speaks for a portal without TLS: whether it asked it nobody knows.
     for (status, means) in
         [(502, "Perhaps, PortalFailed"), (504, "Perhaps, PortalFailed"), (407, "Refused, Unreachable")]
     {
-        let (proxy, url) = named(move |at, seen| match (at, reading(seen.path())) {
-            (At::Request, Some(body)) => answer(200, &[], &body),
-            (At::Request, None) => answer(status, &[], ""),
-            _ => Deed::Read,
+        let (proxy, url) = proxy_with_script(move |at, seen| match (at, read_response(seen.path())) {
+            (ConnectionPhase::RequestReceived, Some(body)) => response(200, &[], &body),
+            (ConnectionPhase::RequestReceived, None) => response(status, &[], ""),
+            _ => ConnectionAction::Continue,
         })
         .await;
         let said = child(test, &[(PORTAL, "http://portal.invalid/indicium"), ("HTTP_PROXY", &url)]).await;
         assert!(said.starts_with(means), "{status}: {said}");
-        let (read, asked): (Vec<_>, Vec<_>) = lines(&proxy).into_iter().partition(|line| line.starts_with("GET "));
+        let (read, asked): (Vec<_>, Vec<_>) =
+            request_lines(&proxy).into_iter().partition(|line| line.starts_with("GET "));
         assert_eq!(read.len(), 2, "$metadata, and the list");
         assert_eq!(asked, ["POST http://portal.invalid/indicium/iam/tcp/request_token HTTP/1.1"], "asked once");
     }
@@ -229,37 +235,43 @@ async fn what_breaks_behind_the_proxy_may_have_been_done() {
 
 #[tokio::test]
 async fn the_registry_is_asked_through_the_proxy_too() {
-    if as_told().await {
+    if run_as_child().await {
         return;
     }
     let test = "the_registry_is_asked_through_the_proxy_too";
-    let (acceptor, pem) = tls(&[]);
-    let challenge = |seen: &Seen| match seen.header("authorization") {
-        "" => answer(401, &["WWW-Authenticate: Basic realm=x"], ""),
-        _ => answer(200, &[], "{}"),
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let challenge = |seen: &RawRequest| match seen.header("authorization") {
+        "" => response(401, &["WWW-Authenticate: Basic realm=x"], ""),
+        _ => response(200, &[], "{}"),
     };
-    let registry = RawServer::answering(Some(acceptor), challenge).await;
+    let registry = RawServer::responding(Some(acceptor), challenge).await;
     let told = [(REGISTRY, registry.address.as_str()), (CA, &pem)];
     let (tunnel, url) = proxy().await;
     assert_eq!(child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await, "Accepted");
-    assert_eq!(lines(&tunnel), [format!("CONNECT {} HTTP/1.1", registry.address)]);
+    assert_eq!(request_lines(&tunnel), [format!("CONNECT {} HTTP/1.1", registry.address)]);
     assert_eq!(
         child(test, &[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")]].concat()).await,
         "Accepted"
     );
     assert_eq!(tunnel.connections(), 1);
-    let (_proxy, url) = named(|at, _| if at == At::Request { answer(403, &[], "") } else { Deed::Read }).await;
+    let (_proxy, url) = proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
+    })
+    .await;
     let said = child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await;
     assert!(said.contains("Unknown") && said.contains("Unreachable") && said.contains("HTTPS_PROXY"), "{said}");
 }
 
 #[tokio::test]
 async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside() {
-    if as_told().await {
+    if run_as_child().await {
         return;
     }
     let test = "a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside";
-    let (proxy, url) = named(|at, _| if at == At::Request { answer(403, &[], "") } else { Deed::Read }).await;
+    let (proxy, url) = proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
+    })
+    .await;
     let ask = async |portal: &str| {
         child(test, &[(PORTAL, portal), (RESTRICTED, "yes"), ("HTTPS_PROXY", &url), ("HTTP_PROXY", &url)]).await
     };
@@ -275,17 +287,23 @@ async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_
         let said = ask(&format!("https://{outside}/indicium")).await;
         assert!(said.starts_with("No, Unreachable: the operator's proxy"), "{outside}: {said}");
     }
-    assert_eq!(lines(&proxy), ["CONNECT 93.184.215.14:443 HTTP/1.1", "CONNECT portal.invalid:443 HTTP/1.1"]);
+    assert_eq!(request_lines(&proxy), ["CONNECT 93.184.215.14:443 HTTP/1.1", "CONNECT portal.invalid:443 HTTP/1.1"]);
     let said = child(test, &[(PORTAL, "https://portal.invalid"), ("HTTPS_PROXY", "socks5://u:hush@127.0.0.1:1")]).await;
     assert!(said.contains("HTTPS_PROXY") && !said.contains("hush"), "{said}");
 }
 
 #[tokio::test]
 async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
-    let api_server = RawServer::answering(None, |_| answer(403, &[], "{}")).await;
+    let api_server = RawServer::responding(None, |_| response(403, &[], "{}")).await;
     let (to, login) = (api_server.address.clone(), "Proxy-Authorization: Basic dTpwQHNz");
-    let (own, own_url) =
-        named(move |at, _| if at == At::Request { Deed::TunnelTo(to.clone()) } else { Deed::Read }).await;
+    let (own, own_url) = proxy_with_script(move |at, _| {
+        if at == ConnectionPhase::RequestReceived {
+            ConnectionAction::TunnelTo(to.clone())
+        } else {
+            ConnectionAction::Continue
+        }
+    })
+    .await;
     let (environments, url) = proxy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
@@ -310,16 +328,16 @@ async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
         .output();
     let output = tokio::time::timeout(Duration::from_secs(30), check).await.expect("in time").expect("it ran");
     assert!(!output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("p%40ss"), "{output:?}");
-    let seen = own.seen();
-    assert_eq!(lines(&own), ["CONNECT api.invalid:6443 HTTP/1.1"], "{output:?}");
+    let seen = own.requests();
+    assert_eq!(request_lines(&own), ["CONNECT api.invalid:6443 HTTP/1.1"], "{output:?}");
     assert!(seen[0].headers.iter().any(|header| header.eq_ignore_ascii_case(login)), "{seen:?}");
-    assert_eq!(lines(&api_server), ["GET /api/v1/namespaces/b/secrets/portal HTTP/1.1"]);
+    assert_eq!(request_lines(&api_server), ["GET /api/v1/namespaces/b/secrets/portal HTTP/1.1"]);
     assert_eq!(environments.connections(), 0);
 }
 
 #[tokio::test]
 async fn the_api_server_is_asked_without_the_proxy() {
-    let api_server = RawServer::answering(None, |_| answer(503, &[], "{}")).await;
+    let api_server = RawServer::responding(None, |_| response(503, &[], "{}")).await;
     let (proxy, url) = proxy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let kubeconfig = folder.path().join("kubeconfig");
@@ -339,7 +357,7 @@ async fn the_api_server_is_asked_without_the_proxy() {
         .spawn()
         .expect("an operator");
     let asked = async {
-        while api_server.seen().is_empty() {
+        while api_server.requests().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

@@ -12,15 +12,15 @@ use tokio_rustls::server::TlsStream;
 
 /// What is done with a request.
 #[derive(Clone, Copy, Debug)]
-pub enum Deed {
+pub enum StreamAction {
     /// Answers 200 with this body.
     Answer(&'static str),
     /// Answers so and then says goodbye: later streams are not served here.
-    AnswerAndLeave(&'static str),
+    AnswerAndGoAway(&'static str),
     /// `RST_STREAM` with this code.
     Reset(u32),
     /// `GOAWAY` with this code: streams above the number were not looked at, and the connection closes.
-    Leave(u32, u32),
+    GoAway(u32, u32),
     /// Closes the connection.
     Close,
 }
@@ -74,7 +74,7 @@ struct Frame {
 
 impl Http2Server {
     /// One that treats each request so, by its number from 0.
-    pub async fn start(tls: TlsAcceptor, script: impl Fn(usize) -> Deed + Clone + Send + 'static) -> Self {
+    pub async fn start(tls: TlsAcceptor, script: impl Fn(usize) -> StreamAction + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let counts = Arc::new(Counts::default());
@@ -110,49 +110,53 @@ impl Http2Server {
     }
 }
 
-async fn serve(mut stream: TlsStream<TcpStream>, script: impl Fn(usize) -> Deed, counts: &Counts) -> Option<()> {
+async fn serve(
+    mut stream: TlsStream<TcpStream>,
+    script: impl Fn(usize) -> StreamAction,
+    counts: &Counts,
+) -> Option<()> {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.ok()?;
-    write(&mut stream, SETTINGS, 0, 0, &[]).await?;
+    write_frame(&mut stream, SETTINGS, 0, 0, &[]).await?;
     loop {
-        let frame = read(&mut stream).await?;
+        let frame = read_frame(&mut stream).await?;
         match frame.kind {
-            SETTINGS if frame.flags & ACK == 0 => write(&mut stream, SETTINGS, ACK, 0, &[]).await?,
-            PING if frame.flags & ACK == 0 => write(&mut stream, PING, ACK, 0, &frame.content).await?,
+            SETTINGS if frame.flags & ACK == 0 => write_frame(&mut stream, SETTINGS, ACK, 0, &[]).await?,
+            PING if frame.flags & ACK == 0 => write_frame(&mut stream, PING, ACK, 0, &frame.content).await?,
             HEADERS => drop(counts.requests.fetch_add(1, Ordering::SeqCst)),
             _ => {}
         }
         if matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0 {
             let number = counts.requests.load(Ordering::SeqCst) - 1;
-            act(&mut stream, frame.stream, script(number)).await?;
+            perform(&mut stream, frame.stream, script(number)).await?;
         }
     }
 }
 
 /// Ends, and with it the connection, when the script says so.
-async fn act(stream: &mut TlsStream<TcpStream>, id: u32, deed: Deed) -> Option<()> {
-    match deed {
-        Deed::Answer(body) => answer(stream, id, body).await,
-        Deed::AnswerAndLeave(body) => {
-            answer(stream, id, body).await?;
-            write(stream, GOAWAY, 0, 0, &[id.to_be_bytes(), NO_ERROR.to_be_bytes()].concat()).await
+async fn perform(stream: &mut TlsStream<TcpStream>, id: u32, action: StreamAction) -> Option<()> {
+    match action {
+        StreamAction::Answer(body) => respond(stream, id, body).await,
+        StreamAction::AnswerAndGoAway(body) => {
+            respond(stream, id, body).await?;
+            write_frame(stream, GOAWAY, 0, 0, &[id.to_be_bytes(), NO_ERROR.to_be_bytes()].concat()).await
         }
-        Deed::Reset(code) => write(stream, RST_STREAM, 0, id, &code.to_be_bytes()).await,
-        Deed::Leave(last, code) => {
-            write(stream, GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await?;
+        StreamAction::Reset(code) => write_frame(stream, RST_STREAM, 0, id, &code.to_be_bytes()).await,
+        StreamAction::GoAway(last, code) => {
+            write_frame(stream, GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await?;
             stream.shutdown().await.ok()?;
             None
         }
-        Deed::Close => None,
+        StreamAction::Close => None,
     }
 }
 
-async fn answer(stream: &mut TlsStream<TcpStream>, id: u32, body: &str) -> Option<()> {
-    write(stream, HEADERS, END_HEADERS, id, &[STATUS_200]).await?;
-    write(stream, DATA, END_STREAM, id, body.as_bytes()).await
+async fn respond(stream: &mut TlsStream<TcpStream>, id: u32, body: &str) -> Option<()> {
+    write_frame(stream, HEADERS, END_HEADERS, id, &[STATUS_200]).await?;
+    write_frame(stream, DATA, END_STREAM, id, body.as_bytes()).await
 }
 
-async fn read(stream: &mut TlsStream<TcpStream>) -> Option<Frame> {
+async fn read_frame(stream: &mut TlsStream<TcpStream>) -> Option<Frame> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.ok()?;
     let [a, b, c, kind, flags, stream_id @ ..] = head;
@@ -161,7 +165,7 @@ async fn read(stream: &mut TlsStream<TcpStream>) -> Option<Frame> {
     Some(Frame { kind, flags, stream: u32::from_be_bytes(stream_id) & 0x7fff_ffff, content })
 }
 
-async fn write(stream: &mut TlsStream<TcpStream>, kind: u8, flags: u8, id: u32, content: &[u8]) -> Option<()> {
+async fn write_frame(stream: &mut TlsStream<TcpStream>, kind: u8, flags: u8, id: u32, content: &[u8]) -> Option<()> {
     let length = u32::try_from(content.len()).ok()?.to_be_bytes();
     let head = [&length[1..], &[kind, flags], &id.to_be_bytes()].concat();
     stream.write_all(&[&head, content].concat()).await.ok()?;

@@ -19,16 +19,16 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct RawRequest {
     /// Its first line.
-    pub line: String,
+    pub request_line: String,
     /// Its other lines.
     pub headers: Vec<String>,
     /// How many bytes of a body came with it.
-    pub body: usize,
+    pub body_bytes: usize,
 }
 
-impl Seen {
+impl RawRequest {
     /// The value of a header, or nothing.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().filter_map(|line| line.split_once(": "));
@@ -37,47 +37,47 @@ impl Seen {
 
     /// The address that is asked for.
     pub fn path(&self) -> &str {
-        self.line.split(' ').nth(1).unwrap_or_default()
+        self.request_line.split(' ').nth(1).unwrap_or_default()
     }
 }
 
 /// What is done with a connection or a request.
 #[derive(Clone, Debug)]
-pub enum Deed {
+pub enum ConnectionAction {
     /// Reads on.
-    Read,
+    Continue,
     /// Writes this, and is ready for the next request.
-    Say(String),
+    Send(String),
     /// Writes this so much later, and is ready for the next request.
-    SayLater(Duration, String),
+    SendLater(Duration, String),
     /// Writes this and closes the connection.
-    SayAndClose(String),
+    SendAndClose(String),
     /// Writes this and closes the connection a little later, whatever comes meanwhile.
-    SayAndCloseSoon(String, Duration),
+    SendAndCloseAfter(String, Duration),
     /// Connects the client with the server that it asks for, as a proxy does.
     Tunnel,
     /// Connects the client with this server, whichever it asks for.
     TunnelTo(String),
     /// Writes the first, and the second again and again, for ever.
-    SayForEver(String, String),
+    SendForever(String, String),
     /// Does nothing more and keeps the connection.
-    Silence,
+    Hang,
 }
 
 /// When the server decides what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum ConnectionPhase {
     /// When there is a connection, before TLS is spoken on it.
-    Arrival,
+    Accepted,
     /// When there is a connection, and TLS on it where it is wanted.
-    Connection,
+    Connected,
     /// When the lines of a request have come, and perhaps nothing of its body.
-    Head,
+    HeadersReceived,
     /// When all of a request has come.
-    Request,
+    RequestReceived,
 }
 
-type Script = dyn Fn(At, &Seen) -> Deed + Send + Sync;
+type Script = dyn Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync;
 
 /// A running server. Ends when dropped.
 pub struct RawServer {
@@ -90,7 +90,7 @@ pub struct RawServer {
 #[derive(Default)]
 struct Counts {
     connections: AtomicUsize,
-    seen: Mutex<Vec<Seen>>,
+    requests: Mutex<Vec<RawRequest>>,
 }
 
 impl Drop for RawServer {
@@ -101,7 +101,10 @@ impl Drop for RawServer {
 
 impl RawServer {
     /// One that asks the script at each point what to do.
-    pub async fn start(tls: Option<TlsAcceptor>, script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static) -> Self {
+    pub async fn start(
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
+    ) -> Self {
         Self::start_on("127.0.0.1", tls, script).await
     }
 
@@ -109,7 +112,7 @@ impl RawServer {
     pub async fn start_on(
         host: &str,
         tls: Option<TlsAcceptor>,
-        script: impl Fn(At, &Seen) -> Deed + Send + Sync + 'static,
+        script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(format!("{host}:0")).await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
@@ -119,13 +122,22 @@ impl RawServer {
     }
 
     /// One that answers each request.
-    pub async fn answering(tls: Option<TlsAcceptor>, answer: impl Fn(&Seen) -> Deed + Send + Sync + 'static) -> Self {
-        Self::start(tls, move |at, seen| if at == At::Request { answer(seen) } else { Deed::Read }).await
+    pub async fn responding(
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&RawRequest) -> ConnectionAction + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(
+            tls,
+            move |at, seen| {
+                if at == ConnectionPhase::RequestReceived { answer(seen) } else { ConnectionAction::Continue }
+            },
+        )
+        .await
     }
 
     /// Requests whose lines arrived.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.counts.seen.lock().expect("requests").clone()
+    pub fn requests(&self) -> Vec<RawRequest> {
+        self.counts.requests.lock().expect("requests").clone()
     }
 
     /// Connections that were opened.
@@ -139,8 +151,8 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Scr
         counts.connections.fetch_add(1, Ordering::SeqCst);
         let (tls, script, counts) = (tls.clone(), Arc::clone(&script), Arc::clone(&counts));
         tokio::spawn(async move {
-            let (mut stream, nothing) = (BufReader::new(stream), Seen::default());
-            act(&mut stream, &nothing, script(At::Arrival, &nothing)).await?;
+            let (mut stream, nothing) = (BufReader::new(stream), RawRequest::default());
+            perform(&mut stream, &nothing, script(ConnectionPhase::Accepted, &nothing)).await?;
             let stream = stream.into_inner();
             match tls {
                 None => serve(stream, &*script, &counts).await,
@@ -156,20 +168,20 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Scr
 /// Ends, and with it the connection, when the client or the script has had enough.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script, counts: &Counts) -> Option<()> {
     let mut stream = BufReader::new(stream);
-    let nothing = Seen::default();
-    act(&mut stream, &nothing, script(At::Connection, &nothing)).await?;
+    let no_request = RawRequest::default();
+    perform(&mut stream, &no_request, script(ConnectionPhase::Connected, &no_request)).await?;
     loop {
-        let mut seen = head(&mut stream).await?;
-        counts.seen.lock().expect("requests").push(seen.clone());
-        act(&mut stream, &seen, script(At::Head, &seen)).await?;
-        let mut body = vec![0; seen.header("content-length").parse().unwrap_or(0)];
+        let mut request = read_head(&mut stream).await?;
+        counts.requests.lock().expect("requests").push(request.clone());
+        perform(&mut stream, &request, script(ConnectionPhase::HeadersReceived, &request)).await?;
+        let mut body = vec![0; request.header("content-length").parse().unwrap_or(0)];
         stream.read_exact(&mut body).await.ok()?;
-        seen.body = body.len();
-        act(&mut stream, &seen, script(At::Request, &seen)).await?;
+        request.body_bytes = body.len();
+        perform(&mut stream, &request, script(ConnectionPhase::RequestReceived, &request)).await?;
     }
 }
 
-async fn head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Seen> {
+async fn read_head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<RawRequest> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -182,37 +194,41 @@ async fn head(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Seen> {
         }
     }
     let line = lines.first()?.clone();
-    Some(Seen { line, headers: lines.split_off(1), body: 0 })
+    Some(RawRequest { request_line: line, headers: lines.split_off(1), body_bytes: 0 })
 }
 
-async fn act(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, seen: &Seen, deed: Deed) -> Option<()> {
+async fn perform(
+    stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>,
+    request: &RawRequest,
+    action: ConnectionAction,
+) -> Option<()> {
     let stream = stream.get_mut();
-    match deed {
-        Deed::Read => {}
-        Deed::Say(text) => write(stream, &text).await?,
-        Deed::SayLater(late, text) => {
+    match action {
+        ConnectionAction::Continue => {}
+        ConnectionAction::Send(text) => write(stream, &text).await?,
+        ConnectionAction::SendLater(late, text) => {
             tokio::time::sleep(late).await;
             write(stream, &text).await?;
         }
-        Deed::SayAndClose(text) => {
+        ConnectionAction::SendAndClose(text) => {
             write(stream, &text).await?;
             return None;
         }
-        Deed::SayAndCloseSoon(text, soon) => {
+        ConnectionAction::SendAndCloseAfter(text, soon) => {
             write(stream, &text).await?;
             tokio::time::sleep(soon).await;
             return None;
         }
-        Deed::Tunnel => return tunnel(stream, seen.path()).await,
-        Deed::TunnelTo(address) => return tunnel(stream, &address).await,
-        Deed::SayForEver(first, then) => {
+        ConnectionAction::Tunnel => return tunnel(stream, request.path()).await,
+        ConnectionAction::TunnelTo(address) => return tunnel(stream, &address).await,
+        ConnectionAction::SendForever(first, then) => {
             write(stream, &first).await?;
             loop {
                 write(stream, &then).await?;
                 tokio::task::yield_now().await;
             }
         }
-        Deed::Silence => tokio::time::sleep(Duration::from_hours(1)).await,
+        ConnectionAction::Hang => tokio::time::sleep(Duration::from_hours(1)).await,
     }
     Some(())
 }
@@ -231,19 +247,19 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) -> Option<()>
 }
 
 /// An answer with these header lines and this body.
-pub fn answer(status: u16, headers: &[&str], body: &str) -> Deed {
+pub fn response(status: u16, headers: &[&str], body: &str) -> ConnectionAction {
     let length = format!("Content-Length: {}", body.len());
     let lines = [headers, &[&length]].concat().join("\r\n");
-    Deed::Say(format!("HTTP/1.1 {status} Answer\r\n{lines}\r\n\r\n{body}"))
+    ConnectionAction::Send(format!("HTTP/1.1 {status} Answer\r\n{lines}\r\n\r\n{body}"))
 }
 
 /// A certificate for the loopback address, and what terminates TLS with it, speaking these protocols.
-pub fn tls(protocols: &[&str]) -> (TlsAcceptor, String) {
-    tls_like(protocols, |_| {})
+pub fn self_signed_tls(protocols: &[&str]) -> (TlsAcceptor, String) {
+    self_signed_tls_with(protocols, |_| {})
 }
 
 /// The same with a certificate that signs itself and differs in this.
-pub fn tls_like(protocols: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (TlsAcceptor, String) {
+pub fn self_signed_tls_with(protocols: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (TlsAcceptor, String) {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let mut params = CertificateParams::new(names).expect("names");
     change(&mut params);

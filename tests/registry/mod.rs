@@ -6,27 +6,29 @@ mod egress;
 mod hostile;
 mod trust;
 
-use crate::simulator::{Challenge, Config, Fault, Operation, Record, Server, Simulator};
+use crate::simulator::{Challenge, Config, FakePortal, Fault, Operation, Record, Server};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{EgressPolicy, Login, LoginCheck as _, Registries, Verdict};
+use registry_token_operator::registry::{
+    EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict,
+};
 use secrecy::SecretString;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A simulator with one token, and a check that does not wait long.
-struct Bench {
-    simulator: Simulator,
+struct RegistryFixture {
+    simulator: FakePortal,
     registry: String,
     username: String,
     secret: SecretString,
     ca_pem: String,
-    registries: Registries,
+    registries: RegistryLoginChecker,
 }
 
-impl Bench {
+impl RegistryFixture {
     async fn new(config: Config) -> Self {
-        let simulator = Simulator::start(config).await;
+        let simulator = FakePortal::start(config).await;
         let token = simulator.ledger().add_as_colleague(Some("to try"));
         Self {
             registry: format!("{}/public/indicium", simulator.registry_host()),
@@ -34,12 +36,12 @@ impl Bench {
             secret: SecretString::from(token.secret),
             ca_pem: simulator.ca_pem(),
             simulator,
-            registries: Registries::within(PATIENCE),
+            registries: RegistryLoginChecker::with_timeout(CHECK_TIMEOUT),
         }
     }
 
-    fn login(&self) -> Login<'_> {
-        Login {
+    fn login(&self) -> RegistryLogin<'_> {
+        RegistryLogin {
             registry: &self.registry,
             username: &self.username,
             secret: &self.secret,
@@ -58,8 +60,8 @@ impl Bench {
     }
 }
 
-async fn bench(registry_challenge: Challenge) -> Bench {
-    Bench::new(Config { registry_challenge, ..Config::default() }).await
+async fn fixture(registry_challenge: Challenge) -> RegistryFixture {
+    RegistryFixture::new(Config { registry_challenge, ..Config::default() }).await
 }
 
 fn reason(verdict: &Verdict) -> Option<Reason> {
@@ -73,15 +75,16 @@ fn reason(verdict: &Verdict) -> Option<Reason> {
 async fn a_token_is_accepted_until_it_is_revoked_by_either_way_to_log_in() {
     for challenge in [Challenge::Bearer, Challenge::Basic] {
         for http2 in [false, true] {
-            let bench = Bench::new(Config { registry_challenge: challenge, http2, ..Config::default() }).await;
+            let bench =
+                RegistryFixture::new(Config { registry_challenge: challenge, http2, ..Config::default() }).await;
             assert_eq!(bench.check().await, Verdict::Accepted);
             assert_eq!(bench.check().await, Verdict::Accepted);
             let wrong = SecretString::from("wrong");
-            let refused = bench.registries.check(Login { secret: &wrong, ..bench.login() }).await;
-            assert!(matches!(&refused, Verdict::Refused { message } if message.contains("401")), "{refused:?}");
+            let refused = bench.registries.check(RegistryLogin { secret: &wrong, ..bench.login() }).await;
+            assert!(matches!(&refused, Verdict::Rejected { message } if message.contains("401")), "{refused:?}");
             let token = bench.simulator.ledger().live()[0].id;
             bench.simulator.ledger().revoke_as_colleague(token);
-            assert!(matches!(bench.check().await, Verdict::Refused { .. }));
+            assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
             let requests = bench.requests();
             assert!(requests.iter().all(|request| request.server == Server::Registry && request.method == "GET"));
             let first = requests[0].connection;
@@ -92,7 +95,7 @@ async fn a_token_is_accepted_until_it_is_revoked_by_either_way_to_log_in() {
 
 #[tokio::test]
 async fn the_credentials_go_where_the_registry_says_and_only_after_it_asked() {
-    let bench = bench(Challenge::Bearer).await;
+    let bench = fixture(Challenge::Bearer).await;
     bench.check().await;
     let seen: Vec<_> =
         bench.requests().into_iter().map(|seen| (seen.path, seen.query, seen.principal, seen.status)).collect();
@@ -109,15 +112,15 @@ async fn the_credentials_go_where_the_registry_says_and_only_after_it_asked() {
 #[tokio::test]
 async fn a_registry_that_lags_behind_refuses_for_a_while() {
     let lag = Duration::from_millis(700);
-    let bench = Bench::new(Config { registry_lag: lag, ..Config::default() }).await;
-    assert!(matches!(bench.check().await, Verdict::Refused { .. }));
+    let bench = RegistryFixture::new(Config { registry_lag: lag, ..Config::default() }).await;
+    assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
     tokio::time::sleep(lag).await;
     assert_eq!(bench.check().await, Verdict::Accepted);
 }
 
 #[tokio::test]
 async fn a_registry_that_is_not_there_says_nothing_of_the_login() {
-    let bench = bench(Challenge::Bearer).await;
+    let bench = fixture(Challenge::Bearer).await;
     assert_eq!(bench.check().await, Verdict::Accepted);
     bench.simulator.registry_down().await;
     // The first may still find the former connection, closed.
@@ -126,17 +129,17 @@ async fn a_registry_that_is_not_there_says_nothing_of_the_login() {
     bench.simulator.registry_blackhole().await;
     let begun = std::time::Instant::now();
     assert_eq!(reason(&bench.check().await), Some(Reason::TimedOut));
-    assert!(begun.elapsed() < PATIENCE + Duration::from_secs(1));
+    assert!(begun.elapsed() < CHECK_TIMEOUT + Duration::from_secs(1));
     bench.simulator.registry_up().await;
     assert_eq!(bench.check().await, Verdict::Accepted);
 
-    let nowhere = bench.registries.check(Login { registry: "registry.invalid", ..bench.login() }).await;
+    let nowhere = bench.registries.check(RegistryLogin { registry: "registry.invalid", ..bench.login() }).await;
     assert_eq!(reason(&nowhere), Some(Reason::Unreachable));
-    for ca_pem in [None, Some(crate::raw::tls(&[]).1)] {
-        let untrusted = bench.registries.check(Login { ca_pem: ca_pem.as_deref(), ..bench.login() }).await;
+    for ca_pem in [None, Some(crate::raw::self_signed_tls(&[]).1)] {
+        let untrusted = bench.registries.check(RegistryLogin { ca_pem: ca_pem.as_deref(), ..bench.login() }).await;
         assert_eq!(reason(&untrusted), Some(Reason::TlsUntrusted), "{untrusted:?}");
     }
-    let nobody = bench.registries.check(Login { ca_pem: Some("no PEM"), ..bench.login() }).await;
+    let nobody = bench.registries.check(RegistryLogin { ca_pem: Some("no PEM"), ..bench.login() }).await;
     assert_eq!(reason(&nobody), Some(Reason::TrustMissing));
 }
 
@@ -153,7 +156,7 @@ async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
         (Fault::HangBefore, Reason::TimedOut),
         (Fault::HangAfter, Reason::TimedOut),
     ];
-    let bench = bench(Challenge::Bearer).await;
+    let bench = fixture(Challenge::Bearer).await;
     for (fault, expected) in faults {
         // At the first request, at the token endpoint, and with the bearer.
         for earlier in 0..3 {
@@ -173,8 +176,8 @@ async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
 
 #[tokio::test]
 async fn plain_http_is_spoken_only_when_asked_for() {
-    let bench = Bench::new(Config { tls: false, ..Config::default() }).await;
-    assert_eq!(bench.registries.check(Login { plain_http: true, ..bench.login() }).await, Verdict::Accepted);
+    let bench = RegistryFixture::new(Config { tls: false, ..Config::default() }).await;
+    assert_eq!(bench.registries.check(RegistryLogin { plain_http: true, ..bench.login() }).await, Verdict::Accepted);
     let heard = bench.requests().len();
     assert_eq!(reason(&bench.check().await), Some(Reason::Unreachable));
     assert_eq!(bench.requests().len(), heard, "nothing arrived");
@@ -182,9 +185,9 @@ async fn plain_http_is_spoken_only_when_asked_for() {
 
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let bench = bench(Challenge::Bearer).await;
+    let bench = fixture(Challenge::Bearer).await;
     let wrong = SecretString::from("hush-secret");
-    let login = Login { secret: &wrong, ..bench.login() };
+    let login = RegistryLogin { secret: &wrong, ..bench.login() };
     let verdict = bench.registries.check(login).await;
     let printed = format!("{login:?} {verdict:?}");
     assert!(!printed.contains("hush"), "{printed}");

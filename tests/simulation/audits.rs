@@ -1,79 +1,80 @@
 //! Performs an audit's requests.
 
 use super::mutant::Mutant;
-use super::operator::Auditing;
-use super::perform::Outcome;
-use super::portal::{fault, revoke, row, turned_away};
-use super::sight::{holder, owner};
+use super::operator::RunningAudit;
+use super::perform::RequestOutcome;
+use super::portal::{revoke_token, token_row, transient_problem, unauthorized};
+use super::sight::{audited_secret, audited_token};
 use super::world::{World, at, tag};
-use registry_token_operator::domain::audit::{self, Holder, Known, Owner};
-use registry_token_operator::domain::effect::Answer;
+use registry_token_operator::domain::audit::{self, AuditedSecret, AuditedToken, Claims};
+use registry_token_operator::domain::effect::Response;
 use registry_token_operator::domain::inventory::Inventory;
 
 /// The issuer's objects, as they are.
-pub fn owners(world: &World) -> Vec<Owner> {
+pub fn audited_tokens(world: &World) -> Vec<AuditedToken> {
     let all = world.slots.iter().enumerate();
-    all.filter_map(|(slot, held)| Some(owner(slot, held.object.as_ref()?, &world.setting))).collect()
+    all.filter_map(|(slot, held)| Some(audited_token(slot, held.object.as_ref()?, &world.config))).collect()
 }
 
-fn holders(world: &World, named: bool) -> Vec<Holder> {
+fn audited_secrets(world: &World, named: bool) -> Vec<AuditedSecret> {
     let all = world.slots.iter().enumerate();
-    let labelled = |secret: &&super::world::Sec| named || secret.label.is_some();
-    all.filter_map(|(slot, held)| Some(holder(slot, held.secret.as_ref().filter(labelled)?))).collect()
+    let labelled = |secret: &&super::world::FakeSecret| named || secret.label.is_some();
+    all.filter_map(|(slot, held)| Some(audited_secret(slot, held.secret.as_ref().filter(labelled)?))).collect()
 }
 
 /// The outcomes that an audit's request may have.
-pub fn audit_outcomes(request: &audit::Request) -> &'static [Outcome] {
-    use Outcome::{Fine, Lags, LostAfter, LostBefore, Refused, Shrunken};
+pub fn audit_outcomes(request: &audit::AuditRequest) -> &'static [RequestOutcome] {
+    use RequestOutcome::{LostAfter, LostBefore, Rejected, ShrunkList, StaleList, Success};
     match request {
-        audit::Request::Scan => &[Fine, Lags, Shrunken, LostBefore],
-        audit::Request::Row(_) => &[Fine, Lags, LostBefore],
-        audit::Request::Revoke(_) => &[Fine, LostAfter, LostBefore, Refused],
-        _ => &[Fine, LostBefore],
+        audit::AuditRequest::ReadPortalList => &[Success, StaleList, ShrunkList, LostBefore],
+        audit::AuditRequest::ReadRow(_) => &[Success, StaleList, LostBefore],
+        audit::AuditRequest::Revoke(_) => &[Success, LostAfter, LostBefore, Rejected],
+        _ => &[Success, LostBefore],
     }
 }
 
 /// Performs an audit's request.
-pub fn perform_audit(
+pub fn execute_audit(
     world: &mut World,
-    auditing: &mut Auditing,
-    outcome: Outcome,
+    auditing: &mut RunningAudit,
+    outcome: RequestOutcome,
     mutant: Option<Mutant>,
-) -> audit::Answer {
-    use audit::Request::{Revoke, Row, Scan};
-    let away = turned_away(world, world.issuer.moved).filter(|_| matches!(auditing.request, Scan | Row(_) | Revoke(_)));
-    if outcome == Outcome::LostBefore || away.is_some() {
-        return audit::Answer::Failed(away.unwrap_or_else(fault));
+) -> audit::AuditResponse {
+    use audit::AuditRequest::{ReadPortalList, ReadRow, Revoke};
+    let away = unauthorized(world, world.issuer.moved)
+        .filter(|_| matches!(auditing.request, ReadPortalList | ReadRow(_) | Revoke(_)));
+    if outcome == RequestOutcome::LostBefore || away.is_some() {
+        return audit::AuditResponse::Failed(away.unwrap_or_else(transient_problem));
     }
     match auditing.request.clone() {
-        Scan => {
+        ReadPortalList => {
             let mut inventory = Inventory::new(at(world.clock), "k8s".to_owned(), tag());
-            let shown = world.listed(outcome == Outcome::Lags).into_iter().map(row);
-            let shrunken = outcome == Outcome::Shrunken;
+            let shown = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
+            let shrunken = outcome == RequestOutcome::ShrunkList;
             shown.filter(|_| !shrunken).for_each(|row| inventory.add(row));
             // Caches lag as far as they may: what they do not explain is read again.
-            let cached = world.as_cached();
+            let cached = world.stale_view();
             // An issuer's last audit believes none.
-            let known = Known::of(&holders(&cached, false), &owners(&cached));
-            audit::Answer::Scanned(inventory, if world.issuer.deleting { Known::default() } else { known })
+            let known = Claims::collect(&audited_secrets(&cached, false), &audited_tokens(&cached));
+            audit::AuditResponse::PortalList(inventory, if world.issuer.deleting { Claims::default() } else { known })
         }
-        audit::Request::Owners => {
+        audit::AuditRequest::ListObjects => {
             let stale = mutant == Some(Mutant::ReadsObjectsBeforeSecrets);
-            let found = auditing.owners.clone().filter(|_| stale).unwrap_or_else(|| owners(world));
-            auditing.owners = Some(found.clone());
-            audit::Answer::Owners(found)
+            let found = auditing.audited_tokens.clone().filter(|_| stale).unwrap_or_else(|| audited_tokens(world));
+            auditing.audited_tokens = Some(found.clone());
+            audit::AuditResponse::Objects(found)
         }
-        audit::Request::Holders(_) => {
-            audit::Answer::Holders(holders(world, mutant != Some(Mutant::TrustsTheLabelAlone)))
+        audit::AuditRequest::ListSecrets(_) => {
+            audit::AuditResponse::Secrets(audited_secrets(world, mutant != Some(Mutant::TrustsLabelAlone)))
         }
-        Row(token) => {
-            let shown = world.listed(outcome == Outcome::Lags);
-            audit::Answer::Row(shown.into_iter().map(row).find(|row| row.token == token))
+        ReadRow(token) => {
+            let shown = world.list_rows(outcome == RequestOutcome::StaleList);
+            audit::AuditResponse::Row(shown.into_iter().map(token_row).find(|row| row.token == token))
         }
-        Revoke(token) => match revoke(world, &token, outcome, false) {
-            Answer::Done => audit::Answer::Done,
-            Answer::Denied(fault) => audit::Answer::Failed(fault),
-            _ => audit::Answer::Failed(fault()),
+        Revoke(token) => match revoke_token(world, &token, outcome, false) {
+            Response::Done => audit::AuditResponse::Done,
+            Response::Rejected(fault) => audit::AuditResponse::Failed(fault),
+            _ => audit::AuditResponse::Failed(transient_problem()),
         },
     }
 }

@@ -1,13 +1,13 @@
 //! What people may do meanwhile, and when.
 
-use super::sight::see;
-use super::world::{Registry, Sec, Slot, World};
+use super::sight::project_object;
+use super::world::{FakeSecret, RegistryState, Slot, World};
 use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::recorded::recorded;
+use registry_token_operator::domain::recorded::status_view;
 
 /// Something that a person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Deed {
+pub enum UserAction {
     Create,
     Delete,
     EditDescription,
@@ -15,7 +15,7 @@ pub enum Deed {
     Replace,
     Suspend,
     Resume,
-    OrphanIt,
+    SetOrphan,
     DeleteSecret,
     EditSecret,
     StripLabel,
@@ -26,24 +26,24 @@ pub enum Deed {
     EditUpstream,
     RestoreCopy,
     DeleteIssuer,
-    CreateForeign,
-    MakeImmutable,
-    HoldIt,
+    CreateForeignSecret,
+    MakeSecretImmutable,
+    SetHold,
     RotateAll,
     ReplaceAll,
     BreakIssuer,
-    MendIssuer,
+    RepairIssuer,
     MoveIssuer,
     MoveIssuerBack,
-    RegistryRefuses,
+    RegistryRejects,
     RegistryGoesDown,
-    RegistryComesBack,
+    RegistryComesUp,
     HideList,
     ShowList,
-    SayGone,
-    LookCloser,
-    HandOver,
-    ChangeType,
+    ConfirmRevoked,
+    RequestResync,
+    AllowAdoption,
+    ChangeSecretType,
     RestoreSecret,
     ForgeCurrent,
     ForgeRetiring,
@@ -58,7 +58,7 @@ pub enum Deed {
     RewriteSecret,
 }
 
-impl Deed {
+impl UserAction {
     pub const ALL: [Self; 46] = [
         Self::Create,
         Self::Delete,
@@ -67,7 +67,7 @@ impl Deed {
         Self::Replace,
         Self::Suspend,
         Self::Resume,
-        Self::OrphanIt,
+        Self::SetOrphan,
         Self::DeleteSecret,
         Self::EditSecret,
         Self::StripLabel,
@@ -78,24 +78,24 @@ impl Deed {
         Self::EditUpstream,
         Self::RestoreCopy,
         Self::DeleteIssuer,
-        Self::CreateForeign,
-        Self::MakeImmutable,
-        Self::HoldIt,
+        Self::CreateForeignSecret,
+        Self::MakeSecretImmutable,
+        Self::SetHold,
         Self::RotateAll,
         Self::ReplaceAll,
         Self::BreakIssuer,
-        Self::MendIssuer,
+        Self::RepairIssuer,
         Self::MoveIssuer,
         Self::MoveIssuerBack,
-        Self::RegistryRefuses,
+        Self::RegistryRejects,
         Self::RegistryGoesDown,
-        Self::RegistryComesBack,
+        Self::RegistryComesUp,
         Self::HideList,
         Self::ShowList,
-        Self::SayGone,
-        Self::LookCloser,
-        Self::HandOver,
-        Self::ChangeType,
+        Self::ConfirmRevoked,
+        Self::RequestResync,
+        Self::AllowAdoption,
+        Self::ChangeSecretType,
         Self::RestoreSecret,
         Self::ForgeCurrent,
         Self::ForgeRetiring,
@@ -109,19 +109,19 @@ impl Deed {
     ];
 
     /// Whether it concerns every object; then it is done once, and not to each.
-    pub const fn is_for_all(self) -> bool {
+    pub const fn affects_all(self) -> bool {
         matches!(
             self,
             Self::DeleteIssuer
                 | Self::RotateAll
                 | Self::ReplaceAll
                 | Self::BreakIssuer
-                | Self::MendIssuer
+                | Self::RepairIssuer
                 | Self::MoveIssuer
                 | Self::MoveIssuerBack
-                | Self::RegistryRefuses
+                | Self::RegistryRejects
                 | Self::RegistryGoesDown
-                | Self::RegistryComesBack
+                | Self::RegistryComesUp
                 | Self::HideList
                 | Self::ShowList
                 | Self::RotateKey
@@ -130,9 +130,9 @@ impl Deed {
     }
 
     /// Whether it can be done now.
-    pub fn possible(self, world: &World, slot: usize) -> bool {
-        if self.is_for_all() {
-            return slot == 0 && self.possible_for_all(world);
+    pub fn is_possible(self, world: &World, slot: usize) -> bool {
+        if self.affects_all() {
+            return slot == 0 && self.is_possible_for_all(world);
         }
         let here = &world.slots[slot];
         let object = here.object.as_ref();
@@ -141,13 +141,15 @@ impl Deed {
         match self {
             Self::Create => object.is_none() && !world.issuer.deleting,
             // No Secret of ours can come to stand there later.
-            Self::CreateForeign => secret.is_none(),
-            Self::MakeImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
-            Self::ChangeType => alive && secret.is_some_and(|secret| !secret.foreign && secret.controller.is_some()),
+            Self::CreateForeignSecret => secret.is_none(),
+            Self::MakeSecretImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
+            Self::ChangeSecretType => {
+                alive && secret.is_some_and(|secret| !secret.foreign && secret.controller.is_some())
+            }
             // What a backup puts back in place.
-            Self::RestoreSecret => alive && former(world, slot).is_some(),
-            Self::HandOver => secret.is_some_and(|secret| secret.controller.is_none() && !secret.handed),
-            Self::LookCloser => alive,
+            Self::RestoreSecret => alive && former_secret(world, slot).is_some(),
+            Self::AllowAdoption => secret.is_some_and(|secret| secret.controller.is_none() && !secret.adoptable),
+            Self::RequestResync => alive,
             Self::ForgeCurrent | Self::ForgeRetiring => alive,
             Self::RetireCurrent | Self::WipeStatus => {
                 alive && object.and_then(|object| object.status.as_ref()).is_some_and(|status| status.token.is_some())
@@ -157,7 +159,7 @@ impl Deed {
                 let stored = others.filter_map(|(_, held)| held.secret.as_ref()).any(|held| held.stored.is_some());
                 alive && stored && secret.is_some_and(|secret| secret.stored.is_some() && !secret.foreign)
             }
-            Self::HoldIt => object.is_some_and(|object| !object.deleting && object.reissue),
+            Self::SetHold => object.is_some_and(|object| !object.deleting && object.reissue),
             // Who deletes it in the very moment in which it is unprotected loses its token.
             Self::Delete => object.is_some_and(|object| !object.deleting && !object.unprotected),
             Self::RewriteObject => alive && object.is_some_and(|object| object.finalizer),
@@ -165,7 +167,7 @@ impl Deed {
             Self::EditDescription | Self::Rotate | Self::Replace => alive,
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
             Self::Resume => object.is_some_and(|object| object.suspended),
-            Self::OrphanIt => object.is_some_and(|object| object.revoke),
+            Self::SetOrphan => object.is_some_and(|object| object.revoke),
             // Without both a Secret is not ours any more: that is said, and nothing else is done.
             Self::StripLabel => alive && secret.is_some_and(|secret| secret.controller.is_some()),
             Self::StripOwner => alive && secret.is_some_and(|secret| secret.label.is_some()),
@@ -174,32 +176,32 @@ impl Deed {
             Self::DeleteSecret | Self::ForgeStored => alive && secret.is_some(),
             Self::RevokeUpstream | Self::EditUpstream => {
                 let in_use = secret.and_then(|secret| secret.content);
-                let seen = self == Self::RevokeUpstream || !world.setting.unlisted;
-                alive && in_use.is_some_and(|id| world.lets_in(id)) && !world.setting.permanent && seen
+                let observed = self == Self::RevokeUpstream || !world.config.list_denied;
+                alive && in_use.is_some_and(|id| world.accepts_login(id)) && !world.config.keep_marker && observed
             }
-            Self::SayGone => world.setting.unlisted && !gone(world, slot).is_empty(),
+            Self::ConfirmRevoked => world.config.list_denied && !unconfirmed_revocations(world, slot).is_empty(),
             // A backup of an object with its status, applied where the object is gone.
             Self::RestoreCopy => object.is_none() && here.old_objects.iter().flatten().any(|old| old.status.is_some()),
             _ => false,
         }
     }
 
-    fn possible_for_all(self, world: &World) -> bool {
+    fn is_possible_for_all(self, world: &World) -> bool {
         let issuer = &world.issuer;
         match self {
             Self::DeleteIssuer | Self::RotateAll | Self::ReplaceAll => !issuer.deleting,
             Self::BreakIssuer => !issuer.broken,
-            Self::MendIssuer => issuer.broken,
+            Self::RepairIssuer => issuer.broken,
             Self::MoveIssuer => !issuer.moved,
             Self::MoveIssuerBack => issuer.moved,
-            Self::RegistryRefuses | Self::RegistryGoesDown => world.registry == Registry::Up,
-            Self::RegistryComesBack => world.registry != Registry::Up,
+            Self::RegistryRejects | Self::RegistryGoesDown => world.registry == RegistryState::Up,
+            Self::RegistryComesUp => world.registry != RegistryState::Up,
             // Where the registry is not asked, the list alone counts, and is believed.
-            Self::HideList => !world.hidden && !world.setting.unlisted && world.setting.login != LoginMode::Disabled,
+            Self::HideList => !world.hidden && !world.config.list_denied && world.config.login != LoginMode::Disabled,
             Self::ShowList => world.hidden,
             // Once each: a key that is still needed is not dropped.
-            Self::RotateKey => world.setting.keys.signing == 1,
-            Self::LoseKey => world.setting.keys.signing < 3,
+            Self::RotateKey => world.config.keys.signing == 1,
+            Self::LoseKey => world.config.keys.signing < 3,
             _ => false,
         }
     }
@@ -214,16 +216,16 @@ fn is_recorded(here: &Slot) -> bool {
 }
 
 /// The tokens that an object names and the portal has revoked, of which it does not say so yet.
-pub fn gone(world: &World, slot: usize) -> Vec<String> {
+pub fn unconfirmed_revocations(world: &World, slot: usize) -> Vec<String> {
     let Some(object) = &world.slots[slot].object else { return vec![] };
-    let known = recorded(&see(object, &world.setting));
-    let revoked = |id: &str| id.parse().is_ok_and(|id| !world.lets_in(id));
+    let known = status_view(&project_object(object, &world.config));
+    let revoked = |id: &str| id.parse().is_ok_and(|id| !world.accepts_login(id));
     let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.id);
-    named.filter(|id| !object.gone.contains(id)).collect()
+    named.filter(|id| !object.confirmed_revoked.contains(id)).collect()
 }
 
 /// A former version of the Secret that is there, of which something else was noted.
-pub fn former(world: &World, slot: usize) -> Option<Sec> {
+pub fn former_secret(world: &World, slot: usize) -> Option<FakeSecret> {
     let here = &world.slots[slot];
     let now = here.secret.as_ref().filter(|now| !now.foreign && now.controller.is_some())?;
     let mut old = here.old_secrets.iter().rev().flatten();

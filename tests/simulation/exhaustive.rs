@@ -1,41 +1,41 @@
 //! Every schedule up to a bound, for one object and two operators.
 
-use crate::simulation::deed::Deed;
+use crate::simulation::deed::UserAction;
 use crate::simulation::model::Schedules;
-use crate::simulation::setting::{Keys, Setting};
+use crate::simulation::setting::{KeyConfig, SimulationConfig};
 use registry_token_operator::domain::observed::LoginMode;
 
 /// One object, two operators, one fault, one death, and caches that lag.
-pub const BIRTH: Setting = Setting {
+pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     operators: 2,
     objects: 1,
-    unlisted: false,
-    id_in_answer: true,
-    permanent: false,
+    list_denied: false,
+    id_in_response: true,
+    keep_marker: false,
     login: LoginMode::Disabled,
     rotation: false,
-    keys: Keys::FIRST,
-    settled: false,
+    keys: KeyConfig::FIRST,
+    start_at_rest: false,
     faults: 1,
-    people: 0,
+    user_actions: 0,
     crashes: 1,
     ticks: 1,
-    deeds: &[Deed::Create],
+    actions: &[UserAction::Create],
 };
 
 /// The same, with a person who does one thing more.
-pub const LIFE: Setting = Setting {
-    people: 1,
-    deeds: &[
-        Deed::Create,
-        Deed::Delete,
-        Deed::EditDescription,
-        Deed::Rotate,
-        Deed::Replace,
-        Deed::DeleteSecret,
-        Deed::RevokeUpstream,
+pub const ONE_ACTION_MORE: SimulationConfig = SimulationConfig {
+    user_actions: 1,
+    actions: &[
+        UserAction::Create,
+        UserAction::Delete,
+        UserAction::EditDescription,
+        UserAction::Rotate,
+        UserAction::Replace,
+        UserAction::DeleteSecret,
+        UserAction::RevokeUpstream,
     ],
-    ..BIRTH
+    ..FIRST_TOKEN
 };
 
 fn bound(name: &str, otherwise: usize) -> usize {
@@ -45,8 +45,8 @@ fn bound(name: &str, otherwise: usize) -> usize {
 /// All of them, each kind up to its bound; `EVENTS` and `EVENTS_OF_A_LIFE` set others.
 pub fn every_schedule(threads: usize, from_nothing: usize, from_a_life: usize) -> Result<(), String> {
     let (from_nothing, from_a_life) = (bound("EVENTS", from_nothing), bound("EVENTS_OF_A_LIFE", from_a_life));
-    println!("{}", Schedules::from_nothing(BIRTH, None).go_through(from_nothing, threads)?);
-    println!("{}", Schedules::from_a_life(LIFE, None).go_through(from_a_life, threads)?);
+    println!("{}", Schedules::from_empty(FIRST_TOKEN, None).explore(from_nothing, threads)?);
+    println!("{}", Schedules::from_first_token(ONE_ACTION_MORE, None).explore(from_a_life, threads)?);
     Ok(())
 }
 

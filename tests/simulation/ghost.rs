@@ -12,39 +12,39 @@ pub struct Overlap {
 
 /// What is counted to judge a run, and seen by nobody in it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ghost {
+pub struct Oracle {
     pub minted: usize,
-    pub reasons: usize,
-    pub ruined: usize,
+    pub expected_requests: usize,
+    pub excused_requests: usize,
     /// What was reserved, and for which object.
     pub reserved: BTreeMap<Nonce, String>,
-    pub asked: BTreeSet<Nonce>,
+    pub requested_nonces: BTreeSet<Nonce>,
     pub writes: Count,
     /// The mark that each token was asked for with.
-    pub marks: BTreeMap<u32, Nonce>,
+    pub markers: BTreeMap<u32, Nonce>,
     /// Tokens that the registry let in.
-    pub let_in: BTreeSet<u32>,
+    pub logged_in: BTreeSet<u32>,
     /// What the last versions of each Secret held, and whether that was changed by somebody.
     pub contents: BTreeMap<u64, (Option<u32>, bool)>,
     /// Former tokens since the commit that replaced them.
     pub overlaps: BTreeMap<u32, Overlap>,
     /// Tokens that people revoked, or took out of their Secret.
-    pub by_people: BTreeSet<u32>,
+    pub revoked_by_users: BTreeSet<u32>,
     /// Tokens of which nobody can know whether they are to be revoked: nothing in the cluster speaks of them
     /// any more, or they were looked for in a list that was hidden.
-    pub doubtful: BTreeSet<u32>,
+    pub undecidable: BTreeSet<u32>,
     /// Tokens that some status named.
-    pub named: BTreeSet<u32>,
+    pub named_in_status: BTreeSet<u32>,
     /// Tokens that the portal would not revoke once, where it lists nothing.
-    pub refused: BTreeSet<u32>,
+    pub revocation_rejected: BTreeSet<u32>,
     /// An edit may have come late.
     pub edited_late: bool,
     /// The list was hidden, unnoticed, and the registry refused everybody.
-    pub lied_to: (bool, bool),
+    pub misled: (bool, bool),
     /// The portal refused a description, which stands until somebody writes another one.
-    pub edit_refused: bool,
+    pub edit_rejected: bool,
     /// When each process last requested a token for an object, and what its user wanted then.
-    pub requested: BTreeMap<(String, String), (i64, String)>,
+    pub last_requests: BTreeMap<(String, String), (i64, String)>,
     pub violation: Option<String>,
 }
 

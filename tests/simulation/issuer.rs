@@ -1,52 +1,52 @@
 //! The issuer: as operators see it, its audits, and its end.
 
-use super::audits::perform_audit;
+use super::audits::execute_audit;
 use super::mutant::Mutant;
-use super::operator::Auditing;
-use super::perform::Outcome;
-use super::roll_call::Calling;
+use super::operator::RunningAudit;
+use super::perform::RequestOutcome;
+use super::roll_call::RunningLoginAudit;
 use super::schedule::{Event, State};
-use super::world::{LONGEST, World, at, tag};
+use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
-use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
-use registry_token_operator::domain::observed::{IssuerFacts, IssuerView};
-use registry_token_operator::domain::release::{List, Release, Releasing, release};
+use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
+use registry_token_operator::domain::observed::{IssuerInfo, IssuerState};
+use registry_token_operator::domain::release::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use std::time::Duration;
 
 /// The issuer as every operator sees it.
-pub fn issuer(world: &World) -> IssuerView {
-    if world.issuer.released {
-        return IssuerView::Missing;
+pub fn issuer_state(world: &World) -> IssuerState {
+    if world.issuer.finalized {
+        return IssuerState::Missing;
     }
     if world.issuer.broken {
         let message = "the portal turns the credentials away".to_owned();
-        return IssuerView::NotReady { reason: Reason::Unauthorised, message };
+        return IssuerState::NotReady { reason: Reason::Unauthorised, message };
     }
-    IssuerView::Ready(facts(world))
+    IssuerState::Ready(issuer_info(world))
 }
 
-pub fn facts(world: &World) -> IssuerFacts {
-    IssuerFacts {
+pub fn issuer_info(world: &World) -> IssuerInfo {
+    IssuerInfo {
         tag: tag(),
         portal: portal(world.issuer.moved),
-        registries: "registries".to_owned(),
-        inputs: [0; 32],
-        description_max: None,
-        longest_answer: Duration::from_secs(LONGEST.unsigned_abs()),
+        registries_hash: "registries".to_owned(),
+        config_hash: [0; 32],
+        max_description_chars: None,
+        response_deadline: Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs()),
         deleting: world.issuer.deleting,
-        held: true,
-        list_visible: !world.setting.unlisted,
-        permanent: world.setting.permanent,
-        login: world.setting.login,
-        asked: world.issuer.asked.clone(),
+        has_finalizer: true,
+        list_visible: !world.config.list_denied,
+        keep_marker: world.config.keep_marker,
+        login_check: world.config.login,
+        requested_annotations: world.issuer.requested.clone(),
     }
 }
 
 /// Where the portal is that knows us.
-pub const HOME: &str = "https://portal";
+pub const HOME_URL: &str = "https://portal";
 
 fn portal(moved: bool) -> RecordedPortal {
-    let url = if moved { "https://elsewhere" } else { HOME };
+    let url = if moved { "https://elsewhere" } else { HOME_URL };
     RecordedPortal { kind: PortalType::Thinkwise, url: url.to_owned(), scope: "tcp".to_owned(), user: "k8s".to_owned() }
 }
 
@@ -56,54 +56,58 @@ impl State {
             return;
         }
         let who = &mut self.operators[operator];
-        if self.world.setting.unlisted {
-            if facts(&self.world).can_be_audited() {
-                who.calling = Some(Calling::begin(&self.world, who.heard()));
+        if self.world.config.list_denied {
+            if issuer_info(&self.world).can_be_audited() {
+                who.running_login_audit = Some(RunningLoginAudit::begin(&self.world, who.last_login_audit()));
             }
-        } else if let (audit, AuditNext::Do(request)) = Audit::begin() {
-            who.auditing = Some(Auditing { audit, request, owners: None });
+        } else if let (audit, AuditNext::Perform(request)) = PortalAudit::begin() {
+            who.running_audit = Some(RunningAudit { audit, request, audited_tokens: None });
         }
     }
 
-    pub fn step_audit(&mut self, operator: usize, outcome: Outcome) {
-        self.spend(outcome);
-        self.operators[operator].call(&mut self.world, outcome);
-        let Some(mut auditing) = self.operators[operator].auditing.take() else { return };
-        let answer = perform_audit(&mut self.world, &mut auditing, outcome, self.mutant);
+    pub fn step_audit(&mut self, operator: usize, outcome: RequestOutcome) {
+        self.count_fault(outcome);
+        self.operators[operator].step_login_audit(&mut self.world, outcome);
+        let Some(mut auditing) = self.operators[operator].running_audit.take() else { return };
+        let answer = execute_audit(&mut self.world, &mut auditing, outcome, self.mutant);
         let flow = auditing.audit.clone().step(answer);
-        self.operators[operator].audit_went(&self.world, auditing, flow, self.mutant);
+        self.operators[operator].finish_audit_step(&self.world, auditing, flow, self.mutant);
     }
 
-    pub fn look_at_issuer(&mut self, operator: usize) {
+    pub fn reconcile_issuer(&mut self, operator: usize) {
         let (now, clock) = (at(self.world.clock), self.world.clock);
         let in_use = self.world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.finalizer);
-        let blind = self.mutant == Some(Mutant::ReleasesTheIssuerWithoutLooking);
+        let blind = self.mutant == Some(Mutant::FinalizesIssuerUnchecked);
         let who = &mut self.operators[operator];
         if in_use && !blind {
-            who.free_since = None;
+            who.unused_since = None;
         }
-        let seen = Releasing {
+        let observed = DeletionInput {
             in_use: in_use && !blind,
-            held: true,
-            free_since: at(*who.free_since.get_or_insert(clock)),
-            audited: who.audited.as_ref().filter(|audited| !audited.left).map(|audited| audited.evidence.begun()),
-            list: if self.world.setting.unlisted { List::Hidden } else { List::Visible },
-            longest_answer: facts(&self.world).longest_answer,
+            has_finalizer: true,
+            unused_since: at(*who.unused_since.get_or_insert(clock)),
+            audited_at: who
+                .last_audit
+                .as_ref()
+                .filter(|audited| !audited.has_failed_revocations)
+                .map(|audited| audited.evidence.started_at()),
+            list: if self.world.config.list_denied { ListAccess::Hidden } else { ListAccess::Visible },
+            response_deadline: issuer_info(&self.world).response_deadline,
             now,
         };
-        match release(&seen) {
-            Release::Now => {
+        match decide_deletion(&observed) {
+            DeletionDecision::Allowed => {
                 if in_use {
-                    self.world.violate("an issuer was released that an object still needs");
+                    self.world.report_violation("an issuer was released that an object still needs");
                 }
-                if self.world.ghost.lied_to.0 {
+                if self.world.oracle.misled.0 {
                     // Its last audit may have believed a list that was hidden, unnoticed.
                     let all: Vec<u32> = self.world.rows.keys().copied().collect();
-                    self.world.ghost.doubtful.extend(all);
+                    self.world.oracle.undecidable.extend(all);
                 }
-                self.world.issuer.released = true;
+                self.world.issuer.finalized = true;
             }
-            Release::Audit if who.auditing.is_none() => self.happen(Event::BeginAudit { operator }),
+            DeletionDecision::Audit if who.running_audit.is_none() => self.apply(Event::BeginAudit { operator }),
             _ => {}
         }
     }

@@ -4,15 +4,16 @@ use super::schedule::{Event, State};
 use registry_token_operator::domain::effect::Request;
 
 /// What is about to happen, with the request that it performs.
-pub fn line(state: &State, event: Event) -> String {
+pub fn event_line(state: &State, event: Event) -> String {
     let request = match event {
-        Event::Step { operator, slot, .. } => {
-            state.operators[operator].passes[slot].as_ref().map(|running| brief(&running.request))
+        Event::StepPass { operator, slot, .. } => {
+            state.operators[operator].passes[slot].as_ref().map(|running| describe_request(&running.request))
         }
         Event::StepAudit { operator, .. } => {
             let who = &state.operators[operator];
-            let called = who.calling.as_ref().map(|calling| format!("LogIn({:?})", calling.left.last()));
-            who.auditing.as_ref().map(|auditing| format!("{:?}", auditing.request)).or(called)
+            let called =
+                who.running_login_audit.as_ref().map(|calling| format!("LogIn({:?})", calling.remaining.last()));
+            who.running_audit.as_ref().map(|auditing| format!("{:?}", auditing.request)).or(called)
         }
         _ => None,
     };
@@ -21,8 +22,8 @@ pub fn line(state: &State, event: Event) -> String {
 }
 
 /// A status is told by what it names and says.
-fn brief(request: &Request) -> String {
-    let Request::Status(status) = request else { return format!("{request:?}") };
+fn describe_request(request: &Request) -> String {
+    let Request::WriteStatus(status) = request else { return format!("{request:?}") };
     let token = status.token.as_ref().map(|token| &token.id);
     let retiring: Vec<&String> = status.retiring.iter().map(|token| &token.id).collect();
     let said: Vec<String> =

@@ -12,7 +12,7 @@ mod simulation;
 
 use exhaustive::every_schedule;
 use simulation::progress::{line, telling};
-use simulation::random::{Failure, run, run_in_words};
+use simulation::random::{Failure, run, run_traced};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -37,7 +37,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 fn main() -> ExitCode {
     if let Ok(seed) = std::env::var("SEED") {
-        let (outcome, trace) = run_in_words(seed.parse().expect("SEED is a number"));
+        let (outcome, trace) = run_traced(seed.parse().expect("SEED is a number"));
         trace.iter().enumerate().for_each(|(index, line)| println!("{index:4} {line}"));
         return match outcome {
             Ok(events) => {

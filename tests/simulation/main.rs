@@ -8,7 +8,7 @@ mod simulation;
 
 use simulation::calm;
 use simulation::mutant::Mutant;
-use simulation::random::{run, run_whole};
+use simulation::random::{run, run_without_mutant};
 
 /// Random schedules in `cargo test`.
 const SCHEDULES: u64 = 20_000;
@@ -24,12 +24,13 @@ fn random_schedules_leak_nothing_lose_nothing_and_come_to_rest() {
 }
 
 /// Calm schedules in `cargo test`.
-const CALM: u64 = 2_000;
+const UNDISTURBED_SCHEDULES: u64 = 2_000;
 
 #[test]
 fn each_token_has_its_reason_and_each_reason_its_token() {
-    let minted: usize = (0..CALM).map(|seed| calm::run(seed, None).unwrap_or_else(|what| panic!("{what}"))).sum();
-    println!("{CALM} calm schedules, {minted} tokens");
+    let minted: usize =
+        (0..UNDISTURBED_SCHEDULES).map(|seed| calm::run(seed, None).unwrap_or_else(|what| panic!("{what}"))).sum();
+    println!("{UNDISTURBED_SCHEDULES} calm schedules, {minted} tokens");
 }
 
 /// Schedules within which each broken operator is caught.
@@ -47,14 +48,15 @@ fn every_broken_operator_is_caught() {
 }
 
 fn is_caught(mutant: Mutant) -> bool {
-    if let Some(caught) = (0..CALM / 10).find_map(|seed| calm::run(seed, Some(mutant)).err()) {
+    if let Some(caught) = (0..UNDISTURBED_SCHEDULES / 10).find_map(|seed| calm::run(seed, Some(mutant)).err()) {
         println!("{mutant:?}: calm, {}", caught.chars().take(120).collect::<String>());
         return true;
     }
     let caught = (0..MUTANT_SCHEDULES).find_map(|seed| run(seed, Some(mutant)).err());
     // It is caught by what it does wrong, and not by something that befalls the whole one too.
     if let Some(caught) = &caught {
-        run_whole(caught.seed, mutant).unwrap_or_else(|failure| panic!("an operator that is whole: {failure}"));
+        run_without_mutant(caught.seed, mutant)
+            .unwrap_or_else(|failure| panic!("an operator that is whole: {failure}"));
     }
     if let Some(caught) = &caught {
         println!("{mutant:?}: seed {}: {}", caught.seed, caught.what.chars().take(120).collect::<String>());

@@ -1,112 +1,113 @@
 //! Operators that are broken on purpose: each skips one thing that the protocol asks for. A run that
 //! does not notice proves nothing.
 
-use super::deed::Deed;
-use super::setting::Setting;
+use super::deed::UserAction;
+use super::setting::SimulationConfig;
 use super::world::{World, tag};
 use registry_token_operator::domain::effect::Named;
 use registry_token_operator::domain::marker::{Marker, Nonce};
 use registry_token_operator::domain::object::Object;
 use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::token_mac::{Role, Subject};
+use registry_token_operator::domain::token_mac::{MacSubject, TokenRole};
 
 /// What an operator does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutant {
-    RequestsBeforeTheReservation,
+    RequestsBeforeReservation,
     CommitsUnguarded,
-    RevokesBeforeTheReservationIsDropped,
+    RevokesBeforeClearingReservation,
     ReadsObjectsBeforeSecrets,
-    BelievesAShrunkenList,
-    RepeatsAfterATimeOut,
-    AdoptsByAForgedAnnotation,
-    NeverWaitsForAnother,
-    ReleasesTheIssuerWithoutLooking,
-    CountsATokenAsLostOnACachedSecret,
-    ReservesForAnObjectThatIsGone,
-    HandlesWhatItDidNotHandle,
+    TrustsShrunkList,
+    RetriesAfterTimeout,
+    AdoptsForgedAnnotation,
+    IgnoresOtherReservation,
+    FinalizesIssuerUnchecked,
+    UsesCachedSecretForLoss,
+    ReservesForDeletedObject,
+    AcksUnhandledAnnotations,
     WritesStatusUnguarded,
-    TrustsTheLabelAlone,
+    TrustsLabelAlone,
     NeverAudits,
-    AsksForATokenOnEveryEdit,
-    LetsRetiringTokensLive,
-    BelievesWithoutAMac,
-    TakesAMacOfAnotherObject,
-    TakesAMacOfAnotherRole,
-    LeavesTheFinalizerOff,
-    ForgetsItsRequests,
+    RequestsTokenOnEveryEdit,
+    NeverRevokesRetiring,
+    TrustsStatusWithoutMac,
+    AcceptsMacOfAnotherObject,
+    AcceptsMacOfAnotherRole,
+    OmitsFinalizer,
+    ForgetsRequests,
 }
 
 impl Mutant {
     /// All of them.
     pub const ALL: [Self; 22] = [
-        Self::RequestsBeforeTheReservation,
+        Self::RequestsBeforeReservation,
         Self::CommitsUnguarded,
-        Self::RevokesBeforeTheReservationIsDropped,
+        Self::RevokesBeforeClearingReservation,
         Self::ReadsObjectsBeforeSecrets,
-        Self::BelievesAShrunkenList,
-        Self::RepeatsAfterATimeOut,
-        Self::AdoptsByAForgedAnnotation,
-        Self::NeverWaitsForAnother,
-        Self::ReleasesTheIssuerWithoutLooking,
-        Self::CountsATokenAsLostOnACachedSecret,
-        Self::ReservesForAnObjectThatIsGone,
-        Self::HandlesWhatItDidNotHandle,
+        Self::TrustsShrunkList,
+        Self::RetriesAfterTimeout,
+        Self::AdoptsForgedAnnotation,
+        Self::IgnoresOtherReservation,
+        Self::FinalizesIssuerUnchecked,
+        Self::UsesCachedSecretForLoss,
+        Self::ReservesForDeletedObject,
+        Self::AcksUnhandledAnnotations,
         Self::WritesStatusUnguarded,
-        Self::TrustsTheLabelAlone,
+        Self::TrustsLabelAlone,
         Self::NeverAudits,
-        Self::AsksForATokenOnEveryEdit,
-        Self::LetsRetiringTokensLive,
-        Self::BelievesWithoutAMac,
-        Self::TakesAMacOfAnotherObject,
-        Self::TakesAMacOfAnotherRole,
-        Self::LeavesTheFinalizerOff,
-        Self::ForgetsItsRequests,
+        Self::RequestsTokenOnEveryEdit,
+        Self::NeverRevokesRetiring,
+        Self::TrustsStatusWithoutMac,
+        Self::AcceptsMacOfAnotherObject,
+        Self::AcceptsMacOfAnotherRole,
+        Self::OmitsFinalizer,
+        Self::ForgetsRequests,
     ];
 }
 
 impl Mutant {
     /// Some faults show only where several things meet: then a schedule is made of those alone.
-    pub const fn focus(self, setting: &mut Setting) {
+    pub const fn focus(self, config: &mut SimulationConfig) {
         match self {
             Self::ReadsObjectsBeforeSecrets => {
-                setting.deeds = &[Deed::Create, Deed::Rotate];
-                (setting.operators, setting.objects, setting.people) = (2, 1, 4);
-                (setting.faults, setting.crashes, setting.ticks) = (0, 0, 0);
+                config.actions = &[UserAction::Create, UserAction::Rotate];
+                (config.operators, config.objects, config.user_actions) = (2, 1, 4);
+                (config.faults, config.crashes, config.ticks) = (0, 0, 0);
             }
-            Self::ReleasesTheIssuerWithoutLooking => {
-                setting.deeds = &[Deed::Create, Deed::DeleteIssuer];
-                (setting.operators, setting.objects, setting.people, setting.settled) = (1, 1, 2, true);
+            Self::FinalizesIssuerUnchecked => {
+                config.actions = &[UserAction::Create, UserAction::DeleteIssuer];
+                (config.operators, config.objects, config.user_actions, config.start_at_rest) = (1, 1, 2, true);
             }
-            Self::TrustsTheLabelAlone => {
-                setting.deeds = &[Deed::Create, Deed::StripLabel];
-                (setting.objects, setting.people) = (1, 2);
+            Self::TrustsLabelAlone => {
+                config.actions = &[UserAction::Create, UserAction::StripLabel];
+                (config.objects, config.user_actions) = (1, 2);
             }
-            Self::BelievesWithoutAMac | Self::TakesAMacOfAnotherObject => {
-                setting.deeds = &[Deed::Create, Deed::ForgeCurrent, Deed::ForgeRetiring, Deed::Delete];
-                (setting.objects, setting.people, setting.settled) = (2, 3, true);
+            Self::TrustsStatusWithoutMac | Self::AcceptsMacOfAnotherObject => {
+                config.actions =
+                    &[UserAction::Create, UserAction::ForgeCurrent, UserAction::ForgeRetiring, UserAction::Delete];
+                (config.objects, config.user_actions, config.start_at_rest) = (2, 3, true);
             }
-            Self::TakesAMacOfAnotherRole => {
-                setting.deeds = &[Deed::Create, Deed::RetireCurrent];
-                (setting.objects, setting.people, setting.settled) = (1, 2, true);
+            Self::AcceptsMacOfAnotherRole => {
+                config.actions = &[UserAction::Create, UserAction::RetireCurrent];
+                (config.objects, config.user_actions, config.start_at_rest) = (1, 2, true);
             }
-            Self::AdoptsByAForgedAnnotation => {
-                setting.deeds = &[Deed::Create, Deed::ForgeStored, Deed::Delete];
-                setting.people = 4;
+            Self::AdoptsForgedAnnotation => {
+                config.actions = &[UserAction::Create, UserAction::ForgeStored, UserAction::Delete];
+                config.user_actions = 4;
             }
-            Self::HandlesWhatItDidNotHandle => {
-                setting.deeds = &[Deed::Create, Deed::Rotate, Deed::Replace];
-                setting.people = 4;
+            Self::AcksUnhandledAnnotations => {
+                config.actions = &[UserAction::Create, UserAction::Rotate, UserAction::Replace];
+                config.user_actions = 4;
             }
-            Self::BelievesAShrunkenList => {
+            Self::TrustsShrunkList => {
                 // A login check would speak for the tokens that the list lacks.
-                setting.login = LoginMode::Disabled;
-                (setting.settled, setting.operators, setting.objects) = (true, 1, 6);
-                (setting.faults, setting.crashes, setting.people) = (1, 0, 0);
+                config.login = LoginMode::Disabled;
+                (config.start_at_rest, config.operators, config.objects) = (true, 1, 6);
+                (config.faults, config.crashes, config.user_actions) = (1, 0, 0);
             }
-            Self::LeavesTheFinalizerOff => {
-                setting.deeds = &[Deed::Create, Deed::RewriteObject, Deed::Delete];
-                (setting.objects, setting.people, setting.settled) = (1, 3, true);
+            Self::OmitsFinalizer => {
+                config.actions = &[UserAction::Create, UserAction::RewriteObject, UserAction::Delete];
+                (config.objects, config.user_actions, config.start_at_rest) = (1, 3, true);
             }
             _ => {}
         }
@@ -115,42 +116,47 @@ impl Mutant {
 
 impl Mutant {
     /// Has what the status says proved, as one who checks its MACs badly would believe it.
-    pub fn believe(self, seen: &mut Object) {
-        if !matches!(self, Self::BelievesWithoutAMac | Self::TakesAMacOfAnotherObject | Self::TakesAMacOfAnotherRole) {
+    pub fn forge_proof(self, observed: &mut Object) {
+        if !matches!(
+            self,
+            Self::TrustsStatusWithoutMac | Self::AcceptsMacOfAnotherObject | Self::AcceptsMacOfAnotherRole
+        ) {
             return;
         }
-        let (uid, keys) = (seen.uid.clone(), seen.keys.clone());
-        let Some(status) = &mut seen.status else { return };
+        let (uid, keys) = (observed.uid.clone(), observed.keys.clone());
+        let Some(status) = &mut observed.status else { return };
         let Some(portal) = status.portal.clone() else { return };
         let check = |token: Named, role, mac: &mut Option<String>| {
             let valid = |uid: &str, role| {
-                mac.as_ref().is_some_and(|mac| keys.verify(Subject::of(uid, &portal, &token), role, mac))
+                mac.as_ref().is_some_and(|mac| keys.verify(MacSubject::of(uid, &portal, &token), role, mac))
             };
             let believed = match self {
-                Self::BelievesWithoutAMac => true,
-                Self::TakesAMacOfAnotherObject => (1..40).any(|number| valid(&format!("o{number}"), role)),
-                _ => [Role::Current, Role::Retiring, Role::Stored].into_iter().any(|role| valid(&uid, role)),
+                Self::TrustsStatusWithoutMac => true,
+                Self::AcceptsMacOfAnotherObject => (1..40).any(|number| valid(&format!("o{number}"), role)),
+                _ => [TokenRole::Current, TokenRole::Retiring, TokenRole::Stored]
+                    .into_iter()
+                    .any(|role| valid(&uid, role)),
             };
             if believed {
-                *mac = Some(keys.sign(Subject::of(&uid, &portal, &token), role));
+                *mac = Some(keys.sign(MacSubject::of(&uid, &portal, &token), role));
             }
         };
         if let Some(token) = &mut status.token {
-            check(Named::from(&*token), Role::Current, &mut token.mac);
+            check(Named::from(&*token), TokenRole::Current, &mut token.mac);
         }
         for token in &mut status.retiring {
-            check(Named::from(&*token), Role::Retiring, &mut token.mac);
+            check(Named::from(&*token), TokenRole::Retiring, &mut token.mac);
         }
     }
 }
 
 /// The marks of all that is stored anywhere: with these in every row, every annotation proves itself.
-pub fn every_mark(world: &World) -> String {
+pub fn all_markers(world: &World) -> String {
     let mut marks = String::new();
     for slot in &world.slots {
         let (Some(object), Some(secret)) = (&slot.object, &slot.secret) else { continue };
         if let Some(stored) = &secret.stored {
-            marks += &Marker::new(tag(), Nonce::of(&object.uid, &stored.attempt)).to_string();
+            marks += &Marker::new(tag(), Nonce::of(&object.uid, &stored.attempt_id)).to_string();
         }
     }
     marks

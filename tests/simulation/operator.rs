@@ -1,76 +1,76 @@
 //! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
 
-use super::issuer::issuer;
+use super::issuer::issuer_state;
 use super::mutant::Mutant;
-use super::perform::Outcome;
-use super::roll_call::Calling;
-use super::setting::Setting;
-use super::sight::{see, see_as, see_secret};
-use super::world::{LONGEST, Obj, Sec, World, at};
-use registry_token_operator::domain::audit::{Audit, Next as AuditNext};
+use super::perform::RequestOutcome;
+use super::roll_call::RunningLoginAudit;
+use super::setting::SimulationConfig;
+use super::sight::{project_object, project_object_as, project_secret};
+use super::world::{FakeObject, FakeSecret, MAX_RESPONSE_SECONDS, World, at};
+use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
 use registry_token_operator::domain::effect::{Named, Request};
-use registry_token_operator::domain::marker::Attempt;
-use registry_token_operator::domain::observed::{Listed, Observed, Recheck};
-use registry_token_operator::domain::pass::{End, Next, Pass};
-use registry_token_operator::domain::recorded::{recorded, recorded_secret};
+use registry_token_operator::domain::marker::AttemptId;
+use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
+use registry_token_operator::domain::pass::{Pass, PassResult, Step};
+use registry_token_operator::domain::recorded::{recorded_secret_uid, status_view};
 use registry_token_operator::domain::request_backoff::{RequestHistories, RequestHistory};
-use registry_token_operator::domain::roll_call::{Evidence, RollCall};
-use registry_token_operator::domain::sightings::Sightings;
-use registry_token_operator::domain::vain::Patience;
-use registry_token_operator::domain::vanished::Vanished;
+use registry_token_operator::domain::roll_call::{AuditEvidence, LoginAudit};
+use registry_token_operator::domain::sightings::ReservationAges;
+use registry_token_operator::domain::vain::Cooldowns;
+use registry_token_operator::domain::vanished::MissingTokens;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A pass under way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Running {
+pub struct RunningPass {
     pub pass: Pass,
     pub request: Request,
     /// The token in hand.
-    pub hand: Option<Named>,
+    pub uncommitted: Option<Named>,
     pub issuer_read: i64,
     /// What the caches showed when it began; for operators that are broken on purpose.
-    pub cached_object: Option<Obj>,
-    pub cached_secret: Option<Sec>,
+    pub cached_object: Option<FakeObject>,
+    pub cached_secret: Option<FakeSecret>,
     /// UID of the object.
     pub uid: String,
 }
 
 /// An audit under way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Auditing {
-    pub audit: Audit,
-    pub request: registry_token_operator::domain::audit::Request,
-    pub owners: Option<Vec<registry_token_operator::domain::audit::Owner>>,
+pub struct RunningAudit {
+    pub audit: PortalAudit,
+    pub request: registry_token_operator::domain::audit::AuditRequest,
+    pub audited_tokens: Option<Vec<registry_token_operator::domain::audit::AuditedToken>>,
 }
 
 /// The last audit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Audited {
-    pub evidence: Evidence,
-    pub believed: bool,
+pub struct LastAudit {
+    pub evidence: AuditEvidence,
+    pub plausible: bool,
     /// Some of what it was to revoke is left.
-    pub left: bool,
+    pub has_failed_revocations: bool,
 }
 
 /// One operator process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operator {
     pub name: String,
-    pub lives: u32,
-    pub passes: Vec<Option<Running>>,
-    pub auditing: Option<Auditing>,
-    pub calling: Option<Calling>,
-    pub audited: Option<Audited>,
-    pub wants_audit: bool,
-    pub free_since: Option<i64>,
+    pub restarts: u32,
+    pub passes: Vec<Option<RunningPass>>,
+    pub running_audit: Option<RunningAudit>,
+    pub running_login_audit: Option<RunningLoginAudit>,
+    pub last_audit: Option<LastAudit>,
+    pub audit_requested: bool,
+    pub unused_since: Option<i64>,
     /// For how long it has seen reservations.
-    pub seen: Sightings,
+    pub reservation_ages: ReservationAges,
     /// When an object's token was last touched at the portal.
-    pub touched: BTreeMap<String, i64>,
+    pub modified: BTreeMap<String, i64>,
     pub attempts: u32,
     /// What is not to be tried again yet.
-    pub patience: Patience,
+    pub cooldowns: Cooldowns,
     /// The tokens whose revocation the portal confirmed, of each object.
     pub revoked: BTreeMap<String, Vec<Named>>,
     /// Whether portal and registry are to be looked at.
@@ -78,130 +78,130 @@ pub struct Operator {
     /// Which tokens it requested for each object.
     pub requests: RequestHistories,
     /// How often it looked at an object as a whole when it was asked to.
-    pub looked: BTreeMap<String, u32>,
+    pub acked_resyncs: BTreeMap<String, u32>,
 }
 
 impl Operator {
-    pub fn new(index: usize, setting: &Setting) -> Self {
+    pub fn new(index: usize, setting: &SimulationConfig) -> Self {
         Self {
             name: format!("op{index}"),
-            lives: 0,
+            restarts: 0,
             passes: vec![None; setting.objects],
-            auditing: None,
-            calling: None,
-            audited: None,
-            wants_audit: true,
-            free_since: None,
-            seen: Sightings::default(),
-            touched: BTreeMap::new(),
+            running_audit: None,
+            running_login_audit: None,
+            last_audit: None,
+            audit_requested: true,
+            unused_since: None,
+            reservation_ages: ReservationAges::default(),
+            modified: BTreeMap::new(),
             attempts: 0,
-            patience: Patience::default(),
+            cooldowns: Cooldowns::default(),
             requests: RequestHistories::default(),
-            looked: BTreeMap::new(),
+            acked_resyncs: BTreeMap::new(),
             revoked: BTreeMap::new(),
             recheck: BTreeMap::new(),
         }
     }
 
     /// It dies and begins anew: as another holder, remembering nothing.
-    pub fn restart(&mut self, setting: &Setting) {
-        let (name, lives, attempts) = (self.name.clone(), self.lives + 1, self.attempts);
-        *self = Self { name, lives, attempts, ..Self::new(0, setting) };
+    pub fn restart(&mut self, setting: &SimulationConfig) {
+        let (name, lives, attempts) = (self.name.clone(), self.restarts + 1, self.attempts);
+        *self = Self { name, restarts: lives, attempts, ..Self::new(0, setting) };
     }
 
     /// Whether an audit is under way, of the list or by roll call.
     pub const fn is_auditing(&self) -> bool {
-        self.auditing.is_some() || self.calling.is_some()
+        self.running_audit.is_some() || self.running_login_audit.is_some()
     }
 
-    pub fn holder(&self) -> String {
-        format!("{}-{}", self.name, self.lives)
+    pub fn identity(&self) -> String {
+        format!("{}-{}", self.name, self.restarts)
     }
 
     /// A number for an attempt. It is another one as soon as one has been written anywhere: what was
     /// never written is nobody's.
-    fn attempt(&self, slot: usize) -> Attempt {
+    fn attempt_id(&self, slot: usize) -> AttemptId {
         let slot = u8::try_from(slot).unwrap_or_default();
         let mut bytes = [0_u8; 16];
         for (byte, value) in bytes.iter_mut().zip(self.name.bytes().chain([slot]).chain(self.attempts.to_be_bytes())) {
             *byte = value;
         }
-        Attempt::from_random(&bytes)
+        AttemptId::from_random(&bytes)
     }
 
     /// The Secret as the core sees it.
-    pub fn meta(
+    pub fn secret_meta(
         &mut self,
         uid: &str,
-        object: Option<&Obj>,
-        secret: Option<&Sec>,
+        object: Option<&FakeObject>,
+        secret: Option<&FakeSecret>,
         world: &World,
         mutant: Option<Mutant>,
     ) -> Option<registry_token_operator::domain::pull_secret::SecretMeta> {
         let held = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
-        let now = time(world);
-        let mut seen = self.seen.seen_for(uid, held.as_deref(), now);
-        if mutant == Some(Mutant::NeverWaitsForAnother) {
-            seen = Duration::from_secs(LONGEST.unsigned_abs());
+        let now = monotonic_time(world);
+        let mut observed = self.reservation_ages.age(uid, held.as_deref(), now);
+        if mutant == Some(Mutant::IgnoresOtherReservation) {
+            observed = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
         }
         let status =
             object.and_then(|object| object.status.as_ref()).filter(|status| status.uid.as_deref() == Some(uid));
-        let keys = world.setting.keys.mac_keys();
+        let keys = world.config.keys.mac_keys();
         let created = object.map(|object| at(object.created)).unwrap_or_default();
         let is_noted = secret.is_some_and(|secret| secret.stored.is_some());
-        let recorded = status.and_then(|status| recorded_secret(status, uid, created, &keys, is_noted));
-        secret.map(|secret| see_secret(secret, uid, recorded, seen))
+        let recorded = status.and_then(|status| recorded_secret_uid(status, uid, created, &keys, is_noted));
+        secret.map(|secret| project_secret(secret, uid, recorded, observed))
     }
 
     /// Begins a pass over what a cache shows.
-    pub fn begin(
+    pub fn begin_pass(
         &mut self,
         slot: usize,
-        object: Option<&Obj>,
-        secret: Option<&Sec>,
+        object: Option<&FakeObject>,
+        secret: Option<&FakeSecret>,
         world: &World,
         mutant: Option<Mutant>,
     ) {
         let Some(object) = object else { return };
-        let meta = self.meta(&object.uid, Some(object), secret, world, mutant);
-        let attempt = self.attempt(slot);
+        let meta = self.secret_meta(&object.uid, Some(object), secret, world, mutant);
+        let attempt = self.attempt_id(slot);
         // One that was asked before the first look asks for nothing.
-        let looked = self.looked.insert(object.uid.clone(), object.look_closer);
-        let mut seen = Observed {
+        let looked = self.acked_resyncs.insert(object.uid.clone(), object.resync_requests);
+        let mut observed = Observed {
             now: at(world.clock),
-            object: see_as(object, &world.setting, mutant),
+            object: project_object_as(object, &world.config, mutant),
             secret: meta,
-            issuer: issuer(world),
-            holder: self.holder(),
-            leads: false,
-            listed: self.listed(object, world),
-            look_closer: looked.is_some_and(|looked| looked != object.look_closer),
-            attempt,
-            shown: None,
-            vain: vec![],
-            kept: None,
-            revoked: self.revoked.get(&object.uid).cloned().unwrap_or_default(),
-            recheck: Recheck::No,
-            edit_retry: None,
-            requests: RequestHistory::default(),
+            issuer: issuer_state(world),
+            identity: self.identity(),
+            is_leader: false,
+            upstream: self.upstream_state(object, world),
+            resync_requested: looked.is_some_and(|looked| looked != object.resync_requests),
+            attempt_id: attempt,
+            submitted_description: None,
+            cooldowns: vec![],
+            normalized_description: None,
+            revoked_tokens: self.revoked.get(&object.uid).cloned().unwrap_or_default(),
+            recheck: Recheck::NotRequested,
+            edit_retry_after: None,
+            request_history: RequestHistory::default(),
         };
-        let asked = if seen.look_closer { Recheck::Asked } else { Recheck::No };
-        seen.recheck =
-            if seen.look_closer { asked } else { self.recheck.get(&object.uid).copied().unwrap_or_default() };
-        seen.edit_retry = self.patience.edit_retry(&seen, time(world));
-        seen.requests = self.requests.of(&seen.object, seen.now);
-        seen.vain = self.patience.left(&seen, time(world));
-        let (pass, next) = Pass::begin(seen);
-        if let Next::End(_) = next {
-            self.patience.note(pass.seen(), time(world));
-            self.recheck.insert(object.uid.clone(), pass.seen().recheck);
-            self.requests.note(pass.seen());
+        let asked = if observed.resync_requested { Recheck::Requested } else { Recheck::NotRequested };
+        observed.recheck =
+            if observed.resync_requested { asked } else { self.recheck.get(&object.uid).copied().unwrap_or_default() };
+        observed.edit_retry_after = self.cooldowns.edit_retry_after(&observed, monotonic_time(world));
+        observed.request_history = self.requests.of(&observed.object, observed.now);
+        observed.cooldowns = self.cooldowns.active(&observed, monotonic_time(world));
+        let (pass, next) = Pass::begin(observed);
+        if let Step::Done(_) = next {
+            self.cooldowns.record(pass.observed(), monotonic_time(world));
+            self.recheck.insert(object.uid.clone(), pass.observed().recheck);
+            self.requests.record(pass.observed());
         }
-        if let Next::Do(request) = next {
-            self.passes[slot] = Some(Running {
+        if let Step::Perform(request) = next {
+            self.passes[slot] = Some(RunningPass {
                 pass,
                 request,
-                hand: None,
+                uncommitted: None,
                 issuer_read: world.clock,
                 cached_object: Some(object.clone()),
                 cached_secret: secret.cloned(),
@@ -210,38 +210,38 @@ impl Operator {
         }
     }
 
-    fn listed(&self, object: &Obj, world: &World) -> Listed {
-        let known = recorded(&see(object, &world.setting));
-        let (Some(token), Some(audited)) = (known.token, &self.audited) else { return Listed::Unknown };
-        let begun = audited.evidence.begun();
+    fn upstream_state(&self, object: &FakeObject, world: &World) -> UpstreamState {
+        let known = status_view(&project_object(object, &world.config));
+        let (Some(token), Some(audited)) = (known.token, &self.last_audit) else { return UpstreamState::Unknown };
+        let begun = audited.evidence.started_at();
         let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= begun);
-        if overtaken || self.touched.get(&object.uid).is_some_and(|touched| at(*touched) >= begun) {
-            return Listed::Unknown;
+        if overtaken || self.modified.get(&object.uid).is_some_and(|touched| at(*touched) >= begun) {
+            return UpstreamState::Unknown;
         }
-        audited.evidence.listed(&Named { id: token.id, username: token.username }, audited.believed)
+        audited.evidence.upstream_state(&Named { id: token.id, username: token.username }, audited.plausible)
     }
 
     /// Takes the outcome of a pass's step.
-    pub fn went(
+    pub fn finish_step(
         &mut self,
         slot: usize,
-        mut running: Running,
-        (pass, next): (Pass, Next),
+        mut running: RunningPass,
+        (pass, next): (Pass, Step),
         world: &World,
         mutant: Option<Mutant>,
-    ) -> Option<End> {
+    ) -> Option<PassResult> {
         running.pass = pass;
         match next {
-            Next::Do(request) => {
+            Step::Perform(request) => {
                 running.request = request;
                 self.passes[slot] = Some(running);
                 None
             }
-            Next::End(end) => {
-                self.patience.note(running.pass.seen(), time(world));
-                self.recheck.insert(running.uid.clone(), running.pass.seen().recheck);
-                if mutant != Some(Mutant::ForgetsItsRequests) {
-                    self.requests.note(running.pass.seen());
+            Step::Done(end) => {
+                self.cooldowns.record(running.pass.observed(), monotonic_time(world));
+                self.recheck.insert(running.uid.clone(), running.pass.observed().recheck);
+                if mutant != Some(Mutant::ForgetsRequests) {
+                    self.requests.record(running.pass.observed());
                 }
                 self.passes[slot] = None;
                 Some(end)
@@ -250,53 +250,58 @@ impl Operator {
     }
 
     /// Takes the outcome of an audit's step.
-    pub fn audit_went(
+    pub fn finish_audit_step(
         &mut self,
         world: &World,
-        mut auditing: Auditing,
-        (audit, next): (Audit, AuditNext),
+        mut auditing: RunningAudit,
+        (audit, next): (PortalAudit, AuditNext),
         mutant: Option<Mutant>,
     ) {
         auditing.audit = audit;
         match next {
-            AuditNext::Do(request) => {
+            AuditNext::Perform(request) => {
                 auditing.request = request;
-                self.auditing = Some(auditing);
+                self.running_audit = Some(auditing);
             }
-            AuditNext::End(Err(_)) => self.auditing = None,
-            AuditNext::End(Ok(found)) => {
-                self.auditing = None;
-                let owners: Vec<_> = super::audits::owners(world);
-                let lag = Duration::from_secs(LONGEST.unsigned_abs());
-                let vanished = Vanished::count(&found.inventory, &owners, lag, 10);
-                let believed = vanished.believed || mutant == Some(Mutant::BelievesAShrunkenList);
-                let evidence = Evidence::List(found.inventory);
-                self.audited = Some(Audited { evidence, believed, left: found.left.is_some() });
-                self.wants_audit = found.left.is_some();
+            AuditNext::Done(Err(_)) => self.running_audit = None,
+            AuditNext::Done(Ok(found)) => {
+                self.running_audit = None;
+                let owners: Vec<_> = super::audits::audited_tokens(world);
+                let lag = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
+                let vanished = MissingTokens::count(&found.inventory, &owners, lag, 10);
+                let believed = vanished.plausible || mutant == Some(Mutant::TrustsShrunkList);
+                let evidence = AuditEvidence::Inventory(found.inventory);
+                self.last_audit =
+                    Some(LastAudit { evidence, plausible: believed, has_failed_revocations: found.failed.is_some() });
+                self.audit_requested = found.failed.is_some();
             }
         }
     }
     /// The last roll call.
-    pub fn heard(&self) -> Option<&RollCall> {
-        match self.audited.as_ref().map(|audited| &audited.evidence) {
-            Some(Evidence::RollCall(heard)) => Some(heard),
+    pub fn last_login_audit(&self) -> Option<&LoginAudit> {
+        match self.last_audit.as_ref().map(|audited| &audited.evidence) {
+            Some(AuditEvidence::LoginAudit(heard)) => Some(heard),
             _ => None,
         }
     }
 
     /// Goes on with a roll call.
-    pub fn call(&mut self, world: &mut World, outcome: Outcome) {
-        let Some(mut calling) = self.calling.take() else { return };
-        if calling.ask(world, outcome) {
-            self.calling = Some(calling);
+    pub fn step_login_audit(&mut self, world: &mut World, outcome: RequestOutcome) {
+        let Some(mut calling) = self.running_login_audit.take() else { return };
+        if calling.probe_next(world, outcome) {
+            self.running_login_audit = Some(calling);
             return;
         }
-        let believed = calling.heard.vanished(10).believed;
-        self.audited = Some(Audited { evidence: Evidence::RollCall(calling.heard), believed, left: false });
+        let believed = calling.audit.missing_tokens(10).plausible;
+        self.last_audit = Some(LastAudit {
+            evidence: AuditEvidence::LoginAudit(calling.audit),
+            plausible: believed,
+            has_failed_revocations: false,
+        });
     }
 }
 
 /// A clock that only runs forward.
-const fn time(world: &World) -> Duration {
+const fn monotonic_time(world: &World) -> Duration {
     Duration::from_secs(world.clock.unsigned_abs())
 }

@@ -2,194 +2,208 @@
 
 use super::judge;
 use super::mutant::Mutant;
-use super::operator::{Operator, Running};
-use super::perform::Outcome;
-use super::world::{Act, LONGEST, Late, Registry, World, tag};
+use super::operator::{Operator, RunningPass};
+use super::perform::RequestOutcome;
+use super::world::{MAX_RESPONSE_SECONDS, PendingEffect, PortalEffect, RegistryState, World, tag};
 use registry_token_operator::api::Reason;
-use registry_token_operator::domain::effect::{Answer, Named, Row, Rows, Verdict};
-use registry_token_operator::domain::fault::Fault;
-use registry_token_operator::domain::faults::waiting;
+use registry_token_operator::domain::effect::{Named, Response, Row, Rows, Verdict};
+use registry_token_operator::domain::fault::Problem;
+use registry_token_operator::domain::faults::transient;
 use registry_token_operator::domain::marker::Marker;
 use registry_token_operator::domain::observed::LoginMode;
 
-pub fn fault() -> Fault {
-    waiting(Reason::TimedOut, "lost".to_owned())
+pub fn transient_problem() -> Problem {
+    transient(Reason::TimedOut, "lost".to_owned())
 }
 
 /// A 4xx: nothing was done.
-pub fn refused() -> Answer {
-    Answer::Denied(waiting(Reason::RequestRefused, "422".to_owned()))
+pub fn rejected() -> Response {
+    Response::Rejected(transient(Reason::RequestRefused, "422".to_owned()))
 }
 
-pub fn row(row: &super::world::Row) -> Row {
+pub fn token_row(row: &super::world::PortalToken) -> Row {
     Row { token: row.token.clone(), description: row.description.clone() }
 }
 
 /// Who uses the wrong portal, or the wrong credentials, is turned away.
-pub fn turned_away(world: &World, elsewhere: bool) -> Option<Fault> {
+pub fn unauthorized(world: &World, elsewhere: bool) -> Option<Problem> {
     let away = world.issuer.broken || elsewhere;
-    away.then(|| waiting(Reason::Unauthorised, "the portal does not know us".to_owned()))
+    away.then(|| transient(Reason::Unauthorised, "the portal does not know us".to_owned()))
 }
 
-pub fn ask(
+pub fn request_token(
     world: &mut World,
     operator: &mut Operator,
-    running: &mut Running,
+    running: &mut RunningPass,
     description: &str,
-    outcome: Outcome,
-) -> Answer {
-    if world.clock - running.issuer_read > LONGEST / 2 {
-        return Answer::Late;
+    outcome: RequestOutcome,
+) -> Response {
+    if world.clock - running.issuer_read > MAX_RESPONSE_SECONDS / 2 {
+        return Response::IssuerReadExpired;
     }
     // What the portal refuses costs no token.
-    if outcome != Outcome::Refused {
-        judge::request(world, &operator.holder(), running);
+    if outcome != RequestOutcome::Rejected {
+        judge::check_request_rate(world, &operator.identity(), running);
     }
-    operator.touched.insert(running.uid.clone(), world.clock);
+    operator.modified.insert(running.uid.clone(), world.clock);
     let nonce = Marker::find(&tag(), description).map(|marker| marker.nonce().clone());
     match nonce {
-        None => world.violate("a request without a mark"),
+        None => world.report_violation("a request without a mark"),
         Some(nonce) => {
-            if !world.ghost.reserved.contains_key(&nonce) {
-                world.violate("a request without a reservation");
+            if !world.oracle.reserved.contains_key(&nonce) {
+                world.report_violation("a request without a reservation");
             }
-            if !world.ghost.asked.insert(nonce) {
-                world.violate("one attempt asked twice");
+            if !world.oracle.requested_nonces.insert(nonce) {
+                world.report_violation("one attempt asked twice");
             }
         }
     }
     match outcome {
-        Outcome::Refused => Answer::Denied(fault()),
-        Outcome::LostBefore => Answer::Ambiguous(fault()),
-        Outcome::Late => {
-            world.late.push(Late { act: Act::Mint(description.to_owned()), until: world.clock + LONGEST });
-            Answer::Ambiguous(fault())
+        RequestOutcome::Rejected => Response::Rejected(transient_problem()),
+        RequestOutcome::LostBefore => Response::PortalOutcomeUnknown(transient_problem()),
+        RequestOutcome::DelayedEffect => {
+            world.pending_effects.push(PendingEffect {
+                effect: PortalEffect::Mint(description.to_owned()),
+                until: world.clock + MAX_RESPONSE_SECONDS,
+            });
+            Response::PortalOutcomeUnknown(transient_problem())
         }
-        Outcome::LostAfter => {
+        RequestOutcome::LostAfter => {
             world.mint(description.to_owned());
-            Answer::Ambiguous(fault())
+            Response::PortalOutcomeUnknown(transient_problem())
         }
         _ => {
             let token = world.mint(description.to_owned());
-            running.hand = Some(token.clone());
-            let id = world.setting.id_in_answer.then_some(token.id);
+            running.uncommitted = Some(token.clone());
+            let id = world.config.id_in_response.then_some(token.id);
             if id.is_none() && world.hidden {
                 // It cannot be named, so it is given up, and found when the list is shown again.
-                world.ghost.ruined += 1;
+                world.oracle.excused_requests += 1;
             }
-            Answer::Token { id, username: token.username }
+            Response::Token { id, username: token.username }
         }
     }
 }
 
-pub fn find(world: &mut World, rows: &Rows, outcome: Outcome, mutant: Option<Mutant>) -> Answer {
-    if outcome == Outcome::LostBefore {
-        return Answer::Ambiguous(fault());
+pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutant: Option<Mutant>) -> Response {
+    if outcome == RequestOutcome::LostBefore {
+        return Response::PortalOutcomeUnknown(transient_problem());
     }
     if let Rows::WithId(id) = rows
         && world.hidden
     {
         // A list that shows our user nothing, unnoticed: of a token whose secret nobody has any more it is
         // believed. Not covered; what bears its mark is found later all the same.
-        world.ghost.doubtful.extend(id.parse::<u32>());
+        world.oracle.undecidable.extend(id.parse::<u32>());
     }
-    let all = world.listed(outcome == Outcome::Lags).into_iter().map(row);
-    Answer::Rows(match rows {
+    let all = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
+    Response::Rows(match rows {
         Rows::WithId(id) => all
             .filter(|row| row.token.id == *id)
             .map(|mut row| {
-                if mutant == Some(Mutant::AdoptsByAForgedAnnotation) {
+                if mutant == Some(Mutant::AdoptsForgedAnnotation) {
                     // As if nobody looked whether the mark is there.
-                    row.description = format!("{} {}", row.description, super::mutant::every_mark(world));
+                    row.description = format!("{} {}", row.description, super::mutant::all_markers(world));
                 }
                 row
             })
             .collect(),
         // No list is hidden for ever here, so no token is known by its username only.
-        Rows::OfUser(username) => all.filter(|row| row.token.username == *username).collect(),
-        Rows::Marked(marker) => all.filter(|row| marker.is_in(&row.description)).collect(),
+        Rows::WithUsername(username) => all.filter(|row| row.token.username == *username).collect(),
+        Rows::WithMarker(marker) => all.filter(|row| marker.is_in(&row.description)).collect(),
     })
 }
 
-pub fn edit(world: &mut World, token: &Named, description: String, outcome: Outcome) -> Answer {
+pub fn edit_description(world: &mut World, token: &Named, description: String, outcome: RequestOutcome) -> Response {
     let id = token.id.parse().unwrap_or_default();
-    world.ghost.edited_late |= outcome == Outcome::Late;
+    world.oracle.edited_late |= outcome == RequestOutcome::DelayedEffect;
     match outcome {
-        Outcome::Refused => {
-            world.ghost.edit_refused = true;
-            return refused();
+        RequestOutcome::Rejected => {
+            world.oracle.edit_rejected = true;
+            return rejected();
         }
-        Outcome::LostBefore => {}
+        RequestOutcome::LostBefore => {}
         // There is none any more.
-        _ if !world.lets_in(id) => {
-            world.ghost.edit_refused = true;
-            return refused();
+        _ if !world.accepts_login(id) => {
+            world.oracle.edit_rejected = true;
+            return rejected();
         }
-        Outcome::Late => world.late.push(Late { act: Act::Edit(id, description), until: world.clock + LONGEST }),
+        RequestOutcome::DelayedEffect => world.pending_effects.push(PendingEffect {
+            effect: PortalEffect::Edit(id, description),
+            until: world.clock + MAX_RESPONSE_SECONDS,
+        }),
         _ => {
             if world.rows.get(&id).is_some_and(|row| row.foreign) {
-                world.violate("a colleague's token was edited");
-                return Answer::Done;
+                world.report_violation("a colleague's token was edited");
+                return Response::Done;
             }
-            world.describe(id, description);
-            world.ghost.writes.0 += 1;
+            world.set_description(id, description);
+            world.oracle.writes.0 += 1;
         }
     }
-    if outcome == Outcome::Fine { Answer::Done } else { Answer::Ambiguous(fault()) }
+    if outcome == RequestOutcome::Success {
+        Response::Done
+    } else {
+        Response::PortalOutcomeUnknown(transient_problem())
+    }
 }
 
-pub fn revoke(world: &mut World, token: &Named, outcome: Outcome, wanted_then: bool) -> Answer {
-    if outcome == Outcome::Refused {
-        world.ghost.refused.extend(token.id.parse::<u32>().ok().filter(|_| world.setting.unlisted));
-        return refused();
+pub fn revoke_token(world: &mut World, token: &Named, outcome: RequestOutcome, wanted_then: bool) -> Response {
+    if outcome == RequestOutcome::Rejected {
+        world.oracle.revocation_rejected.extend(token.id.parse::<u32>().ok().filter(|_| world.config.list_denied));
+        return rejected();
     }
-    if outcome != Outcome::LostBefore {
+    if outcome != RequestOutcome::LostBefore {
         let id: u32 = token.id.parse().unwrap_or_default();
-        if !world.lets_in(id) && world.setting.unlisted {
+        if !world.accepts_login(id) && world.config.list_denied {
             // There is none, and no list that would say so before.
-            return refused();
+            return rejected();
         }
-        if world.lets_in(id) {
-            judge::revocation(world, id, wanted_then);
+        if world.accepts_login(id) {
+            judge::check_revocation(world, id, wanted_then);
             let clock = world.clock;
             if let Some(row) = world.rows.get_mut(&id) {
                 row.revoked = Some(clock);
             }
-            world.ghost.writes.0 += 1;
+            world.oracle.writes.0 += 1;
         }
     }
-    if outcome == Outcome::Fine { Answer::Done } else { Answer::Ambiguous(fault()) }
+    if outcome == RequestOutcome::Success {
+        Response::Done
+    } else {
+        Response::PortalOutcomeUnknown(transient_problem())
+    }
 }
 
-pub fn log_in(world: &mut World, running: &Running, slot: usize, outcome: Outcome) -> Answer {
-    if world.setting.login == LoginMode::Disabled {
-        return Answer::Login(Verdict::NotAsked);
+pub fn verify_login(world: &mut World, running: &RunningPass, slot: usize, outcome: RequestOutcome) -> Response {
+    if world.config.login == LoginMode::Disabled {
+        return Response::Login(Verdict::NotChecked);
     }
-    let hand = running.hand.as_ref().and_then(|token| token.id.parse().ok());
-    if world.registry != Registry::Up && hand.is_some() {
+    let uncommitted = running.uncommitted.as_ref().and_then(|token| token.id.parse().ok());
+    if world.registry != RegistryState::Up && uncommitted.is_some() {
         // A new token that is not let in is given back, and asked for anew.
-        world.ghost.ruined += 1;
+        world.oracle.excused_requests += 1;
     }
-    if outcome != Outcome::Fine || world.registry == Registry::Down {
-        return Answer::Login(Verdict::Unknown("down".into()));
+    if outcome != RequestOutcome::Success || world.registry == RegistryState::Down {
+        return Response::Login(Verdict::Unknown("down".into()));
     }
     let held = world.slots[slot]
         .secret
         .as_ref()
         .filter(|secret| secret.is_intact(&running.uid))
         .and_then(|secret| secret.content);
-    Answer::Login(hand.or(held).map_or(Verdict::NotAsked, |id| tried(world, id)))
+    Response::Login(uncommitted.or(held).map_or(Verdict::NotChecked, |id| login_result(world, id)))
 }
 
 /// What the registry, which is up, says of a login.
-pub fn tried(world: &mut World, id: u32) -> Verdict {
-    if world.lets_in(id) && world.registry == Registry::Up {
-        world.ghost.let_in.insert(id);
+pub fn login_result(world: &mut World, id: u32) -> Verdict {
+    if world.accepts_login(id) && world.registry == RegistryState::Up {
+        world.oracle.logged_in.insert(id);
         return Verdict::Accepted;
     }
-    if world.ghost.refused.contains(&id) {
+    if world.oracle.revocation_rejected.contains(&id) {
         // Portal and registry say alike that it is gone: it counts as gone.
-        world.ghost.doubtful.insert(id);
+        world.oracle.undecidable.insert(id);
     }
-    Verdict::Refused("401".to_owned())
+    Verdict::Rejected("401".to_owned())
 }

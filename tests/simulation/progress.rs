@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two lines.
-const PAUSE: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(10);
 /// Does something, and prints a line of it every ten seconds meanwhile.
 pub fn telling<T>(look: impl Fn(Duration) -> String + Send, work: impl FnOnce() -> T) -> T {
     let (over, goes_on) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let begun = Instant::now();
-            while goes_on.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+            while goes_on.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 println!("{}", look(begun.elapsed()));
             }
         });
@@ -49,7 +49,7 @@ impl Levels {
 
     /// The deepest level, how many states it has been through, and how many it will be up to this level,
     /// if they go on to grow as they did where no thread is any more.
-    pub fn so_far(&self, last: usize) -> (usize, u64, Option<u64>) {
+    pub fn progress(&self, last: usize) -> (usize, u64, Option<u64>) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (deepest, done) = (counts.len().saturating_sub(1), counts.iter().sum());
         let [done_with @ .., _, _] = &counts[..] else { return (deepest, done, None) };

@@ -1,37 +1,40 @@
 //! Performs a roll call: where the portal lists nothing, the registry is asked about each token.
 
-use super::perform::Outcome;
-use super::portal::tried;
-use super::sight::see;
-use super::world::{LONGEST, Registry, World, at};
+use super::perform::RequestOutcome;
+use super::portal::login_result;
+use super::sight::project_object;
+use super::world::{MAX_RESPONSE_SECONDS, RegistryState, World, at};
 use registry_token_operator::domain::effect::{Named, Verdict};
-use registry_token_operator::domain::recorded::recorded;
-use registry_token_operator::domain::roll_call::RollCall;
+use registry_token_operator::domain::recorded::status_view;
+use registry_token_operator::domain::roll_call::LoginAudit;
 use std::time::Duration;
 
 /// A roll call under way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Calling {
-    pub heard: RollCall,
+pub struct RunningLoginAudit {
+    pub audit: LoginAudit,
     /// Who is still to be asked about.
-    pub left: Vec<(usize, Named)>,
+    pub remaining: Vec<(usize, Named)>,
 }
 
-impl Calling {
+impl RunningLoginAudit {
     /// Nobody has been asked yet.
-    pub fn begin(world: &World, former: Option<&RollCall>) -> Self {
-        let heard = RollCall::new(at(world.clock), former);
-        let lag = Duration::from_secs(LONGEST.unsigned_abs());
-        let known = world.slots.iter().map(|slot| slot.object.as_ref().map(|one| recorded(&see(one, &world.setting))));
-        let left = known.enumerate().filter_map(|(slot, known)| Some((slot, heard.concerns(&known?, lag)?))).collect();
-        Self { heard, left }
+    pub fn begin(world: &World, former: Option<&LoginAudit>) -> Self {
+        let heard = LoginAudit::new(at(world.clock), former);
+        let lag = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
+        let known = world
+            .slots
+            .iter()
+            .map(|slot| slot.object.as_ref().map(|one| status_view(&project_object(one, &world.config))));
+        let left = known.enumerate().filter_map(|(slot, known)| Some((slot, heard.target(&known?, lag)?))).collect();
+        Self { audit: heard, remaining: left }
     }
 
     /// Asks about the next; says whether there was one.
-    pub fn ask(&mut self, world: &mut World, outcome: Outcome) -> bool {
-        let Some((slot, token)) = self.left.pop().filter(|_| self.heard.goes_on()) else {
-            if self.left.is_empty() {
-                self.heard.complete();
+    pub fn probe_next(&mut self, world: &mut World, outcome: RequestOutcome) -> bool {
+        let Some((slot, token)) = self.remaining.pop().filter(|_| self.audit.should_continue()) else {
+            if self.remaining.is_empty() {
+                self.audit.mark_complete();
             }
             return false;
         };
@@ -40,11 +43,13 @@ impl Calling {
         let secret = here.secret.as_ref().filter(|secret| uid.is_some_and(|uid| secret.is_intact(uid)));
         let held = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
         let verdict = match held {
-            None => Verdict::NotAsked,
-            Some(_) if outcome != Outcome::Fine || world.registry == Registry::Down => Verdict::Unknown("down".into()),
-            Some(id) => tried(world, id),
+            None => Verdict::NotChecked,
+            Some(_) if outcome != RequestOutcome::Success || world.registry == RegistryState::Down => {
+                Verdict::Unknown("down".into())
+            }
+            Some(id) => login_result(world, id),
         };
-        self.heard.hear(&token, &verdict);
+        self.audit.record(&token, &verdict);
         true
     }
 }

@@ -2,11 +2,11 @@
 
 use super::judge;
 use super::mutant::Mutant;
-use super::operator::{Operator, Running};
-use super::perform::{Outcome, unclear};
-use super::sight::see_secret;
-use super::world::{Sec, World};
-use registry_token_operator::domain::effect::{Answer, Named, Write};
+use super::operator::{Operator, RunningPass};
+use super::perform::{RequestOutcome, lost_response};
+use super::sight::project_secret;
+use super::world::{FakeSecret, World};
+use registry_token_operator::domain::effect::{Named, Response, SecretWrite};
 use registry_token_operator::domain::marker::Nonce;
 use std::time::Duration;
 
@@ -14,74 +14,74 @@ use std::time::Duration;
 pub fn write_secret(
     world: &mut World,
     operator: &mut Operator,
-    running: &mut Running,
+    running: &mut RunningPass,
     slot: usize,
-    write: &Write,
-    outcome: Outcome,
+    write: &SecretWrite,
+    outcome: RequestOutcome,
     mutant: Option<Mutant>,
-) -> Answer {
-    if matches!(write, Write::Reserve(_)) {
+) -> Response {
+    if matches!(write, SecretWrite::Reserve(_)) {
         operator.attempts += 1;
     }
-    if outcome == Outcome::LostBefore {
-        return unclear();
+    if outcome == RequestOutcome::LostBefore {
+        return lost_response();
     }
-    if outcome == Outcome::Refused {
-        return Answer::Refused("quota".to_owned());
+    if outcome == RequestOutcome::Rejected {
+        return Response::WriteRejected("quota".to_owned());
     }
-    if mutant == Some(Mutant::RevokesBeforeTheReservationIsDropped) && matches!(write, Write::Drop) {
-        let meta = running.pass.seen().secret.clone();
-        return Answer::Secret(meta.map(Box::new));
+    if mutant == Some(Mutant::RevokesBeforeClearingReservation) && matches!(write, SecretWrite::ClearReservation) {
+        let meta = running.pass.observed().secret.clone();
+        return Response::Secret(meta.map(Box::new));
     }
-    if mutant == Some(Mutant::RequestsBeforeTheReservation) && matches!(write, Write::Reserve(_)) {
-        let meta = running.pass.seen().secret.clone();
-        let meta = meta.or_else(|| Some(see_secret(&unborn(running), &running.uid, None, Duration::ZERO)));
-        return Answer::Secret(meta.map(Box::new));
+    if mutant == Some(Mutant::RequestsBeforeReservation) && matches!(write, SecretWrite::Reserve(_)) {
+        let meta = running.pass.observed().secret.clone();
+        let meta = meta.or_else(|| Some(project_secret(&unsaved_secret(running), &running.uid, None, Duration::ZERO)));
+        return Response::Secret(meta.map(Box::new));
     }
-    let held = running.pass.seen().secret.as_ref();
+    let held = running.pass.observed().secret.as_ref();
     let (version, uid) = (held.map(|meta| meta.resource_version.clone()), held.map(|meta| meta.uid.clone()));
-    let guarded = !(mutant == Some(Mutant::CommitsUnguarded) && matches!(write, Write::Commit(_)));
+    let guarded = !(mutant == Some(Mutant::CommitsUnguarded) && matches!(write, SecretWrite::Commit(_)));
     match (world.slots[slot].secret.as_ref(), version) {
-        (None, None) if matches!(write, Write::Reserve(_)) => {
+        (None, None) if matches!(write, SecretWrite::Reserve(_)) => {
             // A Secret may be created for an object that has just gone; the garbage collector takes it.
-            world.remember(slot);
+            world.keep_history(slot);
             let (uid, version) = (world.uid("s"), world.version());
-            world.slots[slot].secret = Some(Sec {
+            world.slots[slot].secret = Some(FakeSecret {
                 uid,
                 version,
                 controller: Some(running.uid.clone()),
                 label: Some(running.uid.clone()),
-                ..blank()
+                ..empty_secret()
             });
-            world.note_content(slot);
+            world.record_content(slot);
         }
-        (Some(_), None) | (None, Some(_)) => return Answer::Conflict,
-        (None, None) => return Answer::Conflict,
+        (Some(_), None) | (None, Some(_)) => return Response::Conflict,
+        (None, None) => return Response::Conflict,
         (Some(secret), Some(version)) => {
             if guarded && (secret.version.to_string() != version || Some(&secret.uid) != uid.as_ref()) {
-                return Answer::Conflict;
+                return Response::Conflict;
             }
-            if (secret.immutable || secret.wrong_type) && matches!(write, Write::Commit(_)) {
-                return Answer::Refused("it cannot be changed in place".to_owned());
+            if (secret.immutable || secret.wrong_type) && matches!(write, SecretWrite::Commit(_)) {
+                return Response::WriteRejected("it cannot be changed in place".to_owned());
             }
             if secret.foreign || secret.controller.as_ref().is_some_and(|controller| *controller != running.uid) {
-                world.violate(format!("I5: {write:?} into a Secret that is not ours"));
+                world.report_violation(format!("I5: {write:?} into a Secret that is not ours"));
             }
         }
     }
-    world.ghost.writes.0 += 1;
-    let (owner, hand) = (running.uid.clone(), running.hand.clone());
-    apply(world, slot, write, &owner, hand.as_ref());
-    if outcome == Outcome::LostAfter {
-        return unclear();
+    world.oracle.writes.0 += 1;
+    let (owner, hand) = (running.uid.clone(), running.uncommitted.clone());
+    apply_write(world, slot, write, &owner, hand.as_ref());
+    if outcome == RequestOutcome::LostAfter {
+        return lost_response();
     }
     let (object, secret) = (world.slots[slot].object.clone(), world.slots[slot].secret.clone());
-    let meta = operator.meta(&running.uid, object.as_ref(), secret.as_ref(), world, mutant);
-    Answer::Secret(meta.map(Box::new))
+    let meta = operator.secret_meta(&running.uid, object.as_ref(), secret.as_ref(), world, mutant);
+    Response::Secret(meta.map(Box::new))
 }
 
-pub fn blank() -> Sec {
-    Sec {
+pub fn empty_secret() -> FakeSecret {
+    FakeSecret {
         uid: String::new(),
         version: 0,
         controller: None,
@@ -90,69 +90,69 @@ pub fn blank() -> Sec {
         stored: None,
         closed: None,
         content: None,
-        sealed: None,
+        checksum_uid: None,
         tampered: false,
         foreign: false,
         immutable: false,
         wrong_type: false,
-        handed: false,
+        adoptable: false,
         orphaned: vec![],
     }
 }
 
-fn unborn(running: &Running) -> Sec {
-    Sec { controller: Some(running.uid.clone()), label: Some(running.uid.clone()), ..blank() }
+fn unsaved_secret(running: &RunningPass) -> FakeSecret {
+    FakeSecret { controller: Some(running.uid.clone()), label: Some(running.uid.clone()), ..empty_secret() }
 }
 
-fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Option<&Named>) {
-    if let Write::Reserve(held) = write {
-        world.ghost.reserved.insert(Nonce::of(owner, &held.attempt), owner.to_owned());
+fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str, uncommitted: Option<&Named>) {
+    if let SecretWrite::Reserve(held) = write {
+        world.oracle.reserved.insert(Nonce::of(owner, &held.attempt_id), owner.to_owned());
     }
-    if matches!(write, Write::Disown) && world.hidden {
+    if matches!(write, SecretWrite::ClearToken) && world.hidden {
         // What the list does not show is not proved to be ours, and made anew.
-        world.ghost.ruined += 1;
+        world.oracle.excused_requests += 1;
     }
-    if let Write::Commit(stored) = write {
-        judge::commit(world, slot, (owner, stored.errand.cause));
+    if let SecretWrite::Commit(stored) = write {
+        judge::record_commit(world, slot, (owner, stored.request_cause.cause));
     }
     // A Secret whose mark somebody took away leaves nothing to its user that is known to be theirs.
     let marked = world.slots[slot].secret.as_ref().and_then(|secret| secret.stored.as_ref()).map(|one| one.id.clone());
-    let in_hand = hand.and_then(|token| token.id.parse().ok());
+    let in_hand = uncommitted.and_then(|token| token.id.parse().ok());
     world.change_secret(slot, |secret| match write {
-        Write::Reserve(held) => {
+        SecretWrite::Reserve(held) => {
             secret.reservation = Some(held.clone());
             secret.label = Some(owner.to_owned());
             secret.closed = None;
         }
-        Write::Drop => secret.reservation = None,
-        Write::Close => {
+        SecretWrite::ClearReservation => secret.reservation = None,
+        SecretWrite::Close => {
             secret.reservation = None;
             secret.closed = Some(owner.to_owned());
         }
-        Write::Disown => {
+        SecretWrite::ClearToken => {
             secret.stored = None;
             secret.tampered = true;
         }
-        Write::Commit(stored) => {
+        SecretWrite::Commit(stored) => {
             secret.reservation = None;
             secret.stored = Some(stored.clone());
             secret.content = in_hand;
-            (secret.tampered, secret.handed, secret.closed) = (false, false, None);
-            secret.sealed = Some(owner.to_owned());
+            (secret.tampered, secret.adoptable, secret.closed) = (false, false, None);
+            secret.checksum_uid = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
-        Write::Repair(seal) => {
+        SecretWrite::Repair(seal) => {
             if let Some(stored) = &mut secret.stored {
-                stored.seal = seal.clone();
+                stored.signature = seal.clone();
             }
-            (secret.handed, secret.closed) = (false, None);
-            secret.sealed = Some(owner.to_owned());
+            (secret.adoptable, secret.closed) = (false, None);
+            secret.checksum_uid = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
-        Write::Release(orphaned) => {
-            secret.handed = false;
+        SecretWrite::Orphan(orphaned) => {
+            secret.adoptable = false;
             secret.orphaned.extend(orphaned.iter().cloned());
             secret.controller = None;
             secret.label = (!secret.orphaned.is_empty()).then(|| owner.to_owned());
@@ -160,12 +160,12 @@ fn apply(world: &mut World, slot: usize, write: &Write, owner: &str, hand: Optio
             secret.stored = None;
             secret.closed = None;
         }
-        Write::RestoreOwnership => {
+        SecretWrite::RestoreOwnership => {
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
     });
-    if matches!(write, Write::Release(_))
+    if matches!(write, SecretWrite::Orphan(_))
         && let Some(id) = marked.and_then(|id| id.parse::<u32>().ok())
         && let Some(row) = world.rows.get_mut(&id)
     {

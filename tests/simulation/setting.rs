@@ -1,6 +1,6 @@
 //! What is varied from run to run.
 
-use super::deed::Deed;
+use super::deed::UserAction;
 use registry_token_operator::domain::object::Rotation;
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::token_mac::MacKeys;
@@ -10,38 +10,38 @@ use std::time::Duration;
 
 /// What is varied from run to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Setting {
+pub struct SimulationConfig {
     /// Operators at work.
     pub operators: usize,
     /// Objects there may be.
     pub objects: usize,
     /// The portal lists nothing to our user, and everybody knows.
-    pub unlisted: bool,
+    pub list_denied: bool,
     /// The portal's answer holds the id; else it is looked up.
-    pub id_in_answer: bool,
+    pub id_in_response: bool,
     /// The mark stays in the description.
-    pub permanent: bool,
+    pub keep_marker: bool,
     /// The registry's word counts.
     pub login: LoginMode,
     /// Objects rotate.
     pub rotation: bool,
     /// The operators' keys.
-    pub keys: Keys,
+    pub keys: KeyConfig,
     /// Every object is there already, and at rest.
-    pub settled: bool,
+    pub start_at_rest: bool,
     /// How often something may go wrong, a person may act, a process may die, and time may pass.
     pub faults: u8,
     /// See above.
-    pub people: u8,
+    pub user_actions: u8,
     /// See above.
     pub crashes: u8,
     /// See above.
     pub ticks: u8,
     /// What people do; anything, where nothing is said.
-    pub deeds: &'static [Deed],
+    pub actions: &'static [UserAction],
 }
 
-impl Setting {
+impl SimulationConfig {
     /// Rotates every three hours, with an overlap of two minutes.
     pub fn rotation(&self) -> Option<Rotation> {
         let overlap = Duration::from_mins(2);
@@ -51,7 +51,7 @@ impl Setting {
 
 /// The operators' MAC keys, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Keys {
+pub struct KeyConfig {
     pub signing: u8,
     /// Accepted beside it.
     pub former: Option<u8>,
@@ -59,19 +59,19 @@ pub struct Keys {
     pub since: i64,
 }
 
-impl Keys {
+impl KeyConfig {
     /// Older than every object.
     pub const FIRST: Self = Self { signing: 1, former: None, since: -1 };
 
     /// As the core takes them.
     pub fn mac_keys(self) -> MacKeys {
         thread_local! {
-            static MADE: RefCell<HashMap<Keys, MacKeys>> = RefCell::default();
+            static CACHE: RefCell<HashMap<KeyConfig, MacKeys>> = RefCell::default();
         }
-        MADE.with_borrow_mut(|made| made.entry(self).or_insert_with(|| self.make()).clone())
+        CACHE.with_borrow_mut(|made| made.entry(self).or_insert_with(|| self.build()).clone())
     }
 
-    fn make(self) -> MacKeys {
+    fn build(self) -> MacKeys {
         let former = self.former.map(|number| [number; 32]);
         let accepted = former.iter().map(<[u8; 32]>::as_slice);
         MacKeys::new(&[self.signing; 32], accepted, super::world::at(self.since)).expect("keys of 32 bytes")

@@ -5,11 +5,11 @@ use super::answer::Answer;
 use super::body::Inputs;
 use super::config::Config;
 use super::declared::Declared;
-use super::faults::Manner;
+use super::faults::WorkOptions;
 use super::forms::{CommitAnswer, Flow, Location};
 use super::habits::cookie;
 use super::ledger::Token;
-use super::requests::{Operation, Visit};
+use super::requests::{OpenRecord, Operation};
 use super::shared::Shared;
 use super::staged::Staged;
 use super::target::{Target, flow, staged};
@@ -24,8 +24,8 @@ pub(super) struct TaskCall {
     pub(super) config: Arc<Config>,
     pub(super) by: String,
     pub(super) body: Vec<u8>,
-    pub(super) visit: Visit,
-    pub(super) manner: Manner,
+    pub(super) visit: OpenRecord,
+    pub(super) manner: WorkOptions,
 }
 
 /// An answer, or why there is no better one.

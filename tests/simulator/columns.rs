@@ -27,7 +27,7 @@ impl Column {
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let mut all = Self::key(config);
         all.extend([Self::Username, Self::Description]);
-        if config.noise {
+        if config.decoys {
             all.extend([Self::RequestedBy, Self::Remark]);
         }
         all

@@ -79,7 +79,7 @@ pub struct Config {
     /// Shows properties that are null; many versions leave them out.
     pub show_nulls: bool,
     /// Tables and tasks beside those for tokens.
-    pub noise: bool,
+    pub decoys: bool,
     /// Which tokens our user sees.
     pub visible: Visible,
     /// The table is not visible to our user: it is not there, wherever one looks for it.
@@ -237,7 +237,7 @@ impl Default for Config {
             forms: Forms::default(),
             strict_order: true,
             show_nulls: false,
-            noise: true,
+            decoys: true,
             visible: Visible::All,
             table_hidden: false,
             list_lag: Duration::ZERO,

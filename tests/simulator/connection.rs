@@ -1,6 +1,6 @@
 //! One connection of a client.
 
-use super::server::Reach;
+use super::server::Reachability;
 use axum::Extension;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -14,11 +14,11 @@ use tokio::sync::{Notify, watch};
 pub(super) struct Connection {
     pub(super) number: u64,
     severed: Arc<Notify>,
-    reach: watch::Receiver<Reach>,
+    reach: watch::Receiver<Reachability>,
 }
 
 impl Connection {
-    pub(super) fn new(number: u64, reach: watch::Receiver<Reach>) -> Self {
+    pub(super) fn new(number: u64, reach: watch::Receiver<Reachability>) -> Self {
         Self { number, severed: Arc::default(), reach }
     }
 
@@ -35,7 +35,7 @@ impl Connection {
     /// Waits until something gets through. What is stuck in a black hole stays there: when the
     /// server comes back, the connection is closed.
     pub(super) async fn passable(&self) {
-        if *self.reach.borrow() == Reach::Blackhole {
+        if *self.reach.borrow() == Reachability::Blackhole {
             pending::<()>().await;
         }
     }

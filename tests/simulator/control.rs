@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::faults::Rule;
 use super::run::Servers;
-use super::server::Reach;
+use super::server::Reachability;
 use super::shared::Shared;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -17,16 +17,16 @@ use url::form_urlencoded::parse;
 
 /// The control interface.
 pub(super) fn router(shared: Arc<Shared>, servers: Servers, ca_pem: String) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(Desk { shared, servers, ca_pem }))
+    Router::new().fallback(handle).with_state(Arc::new(ControlServer { shared, servers, ca_pem }))
 }
 
-struct Desk {
+struct ControlServer {
     shared: Arc<Shared>,
     servers: Servers,
     ca_pem: String,
 }
 
-async fn handle(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+async fn handle(State(desk): State<Arc<ControlServer>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
@@ -48,7 +48,7 @@ fn bad(why: &str) -> Answer {
     Answer::json(400, &json!({"error": why}))
 }
 
-impl Desk {
+impl ControlServer {
     fn look(&self, path: &str, query: &HashMap<String, String>) -> Answer {
         match path {
             "/ledger" => Answer::json(200, &self.ledger(query)),
@@ -83,15 +83,15 @@ impl Desk {
             "/faults/release" => self.shared.faults.release(),
             "/bearers/revoke" => self.shared.bearers.revoke_all(),
             "/config" => return self.configure(body),
-            "/up" => self.switch(query, Reach::Up).await,
-            "/down" => self.switch(query, Reach::Down).await,
-            "/blackhole" => self.switch(query, Reach::Blackhole).await,
+            "/up" => self.switch(query, Reachability::Up).await,
+            "/down" => self.switch(query, Reachability::Down).await,
+            "/blackhole" => self.switch(query, Reachability::Blackhole).await,
             _ => return self.colleague(path, &body),
         }
         done()
     }
 
-    async fn switch(&self, query: &HashMap<String, String>, reach: Reach) {
+    async fn switch(&self, query: &HashMap<String, String>, reach: Reachability) {
         let of_registry = query.get("server").is_some_and(|server| server == "registry");
         let server = if of_registry { &self.servers.registry } else { &self.servers.portal };
         server.switch(reach).await;

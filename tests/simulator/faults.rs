@@ -1,6 +1,6 @@
 //! Faults to order: what shall go wrong, with which requests, and how often.
 
-use super::messages::Said;
+use super::messages::MessageShape;
 use super::requests::{Kind, Operation};
 use super::sync::lock;
 use serde::{Deserialize, Serialize};
@@ -108,11 +108,11 @@ pub enum Fault {
     /// Refused by a business rule with this message id.
     Refuse(String),
     /// Nothing done, and answered with this status and details in this shape.
-    Said {
+    MessageShape {
         /// The status.
         status: u16,
         /// The shape.
-        how: Said,
+        how: MessageShape,
     },
 }
 
@@ -143,7 +143,7 @@ pub struct Rule {
 
 /// How the work that a request asks for is done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Manner {
+pub(super) struct WorkOptions {
     /// By how much it takes effect late.
     pub(super) late: Duration,
     /// Whether a task is run twice.
@@ -151,7 +151,7 @@ pub(super) struct Manner {
 }
 
 /// A fault that befalls one request.
-pub(super) struct Struck {
+pub(super) struct ActiveFault {
     pub(super) fault: Fault,
     released: watch::Receiver<u64>,
 }
@@ -200,7 +200,7 @@ impl Faults {
         self.0.released.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn strike(&self, kind: Kind) -> Option<Struck> {
+    pub(super) fn take_fault(&self, kind: Kind) -> Option<ActiveFault> {
         let mut rules = lock(&self.0.rules);
         let at = rules.iter().position(|rule| rule.covers(kind) && rule.times != Some(0))?;
         let fault = rules[at].fault.clone();
@@ -210,7 +210,7 @@ impl Faults {
                 rules.remove(at);
             }
         }
-        Some(Struck { fault, released: self.0.released.subscribe() })
+        Some(ActiveFault { fault, released: self.0.released.subscribe() })
     }
 }
 
@@ -220,7 +220,7 @@ impl Rule {
     }
 }
 
-impl Struck {
+impl ActiveFault {
     /// Waits for the next [`Faults::release`].
     pub(super) async fn hang(&mut self) {
         if self.released.changed().await.is_err() {
@@ -229,11 +229,11 @@ impl Struck {
     }
 
     /// How the work is done.
-    pub(super) fn manner(&self) -> Manner {
+    pub(super) fn manner(&self) -> WorkOptions {
         let late = match self.fault {
             Fault::DelayBefore(millis) | Fault::DropLate(millis) | Fault::StatusLate { millis, .. } => millis,
             _ => 0,
         };
-        Manner { late: Duration::from_millis(late), twice: self.fault == Fault::Twice }
+        WorkOptions { late: Duration::from_millis(late), twice: self.fault == Fault::Twice }
     }
 }

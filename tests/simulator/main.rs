@@ -8,7 +8,7 @@ mod simulator;
 
 use clap::Parser;
 use serde_json::json;
-use simulator::{Challenge, Config, Login, Names, Ports, Profile, Simulator};
+use simulator::{Challenge, Config, FakePortal, Login, Names, Ports, Profile};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,7 +76,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let simulator = Simulator::start(config(&arguments)?).await;
+    let simulator = FakePortal::start(config(&arguments)?).await;
     if let Some(folder) = &arguments.tls_dir {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("ca.crt"), simulator.ca_pem())?;
@@ -92,7 +92,7 @@ async fn main() -> io::Result<()> {
             "pid": std::process::id(),
         })
     );
-    end(arguments.exit_with_parent).await
+    until_shutdown(arguments.exit_with_parent).await
 }
 
 /// What the arguments that change something are laid over.
@@ -135,7 +135,7 @@ fn config(arguments: &Arguments) -> io::Result<Config> {
 }
 
 /// Waits for a reason to end.
-async fn end(with_parent: bool) -> io::Result<()> {
+async fn until_shutdown(with_parent: bool) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminated.recv() => {}

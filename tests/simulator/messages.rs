@@ -14,7 +14,7 @@ const HEADER: &str = "tsfmessages";
 /// A shape in which the details of an error may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum MessageShape {
     /// One object, of the service tier itself.
     Indicium,
     /// One object, of the application: XML that names a rule, with parameters.
@@ -70,25 +70,25 @@ pub(super) fn failure(config: &Config, status: u16) -> Answer {
 }
 
 /// Status, and a message in this shape.
-pub(super) fn said(config: &Config, status: u16, how: Said) -> Answer {
+pub(super) fn said(config: &Config, status: u16, how: MessageShape) -> Answer {
     let indicium = |text: &str| message(config, "IndiciumMessage", text, "indicium", &[]);
     let application =
         || message(config, "ApplicationDbMessage", "<msg id=\"rule\"><max>3</max></msg>", "rule", &[("max", "3")]);
     let value = match how {
-        Said::Indicium => indicium("The request is invalid."),
-        Said::Application => application(),
-        Said::Technical => technical(config),
-        Said::Translated => translated(application()),
-        Said::Array => json!([indicium("The request is invalid.")]),
-        Said::Several => json!([indicium("The request is invalid."), application(), technical(config)]),
-        Said::None => json!([]),
-        Said::Unknown => json!({"Text": "a shape that nobody knows", "Code": 1}),
+        MessageShape::Indicium => indicium("The request is invalid."),
+        MessageShape::Application => application(),
+        MessageShape::Technical => technical(config),
+        MessageShape::Translated => translated(application()),
+        MessageShape::Array => json!([indicium("The request is invalid.")]),
+        MessageShape::Several => json!([indicium("The request is invalid."), application(), technical(config)]),
+        MessageShape::None => json!([]),
+        MessageShape::Unknown => json!({"Text": "a shape that nobody knows", "Code": 1}),
         // As long as common servers and clients let a header be.
-        Said::Long => indicium(&"No, no and no. ".repeat(300)),
-        Said::Wild => indicium("one\r\ntwo\u{1b}[31m\u{0}three\u{202e}four <script>alert(1)</script>"),
-        Said::NotJson => return Answer::empty(status).with(HEADER, STANDARD.encode("{\"MessageType\":")),
-        Said::NotBase64 => return Answer::empty(status).with(HEADER, "%%% no base64 %%%"),
-        Said::NotText => return Answer::empty(status).with(HEADER, STANDARD.encode([0xff, 0xfe, 0x00])),
+        MessageShape::Long => indicium(&"No, no and no. ".repeat(300)),
+        MessageShape::Wild => indicium("one\r\ntwo\u{1b}[31m\u{0}three\u{202e}four <script>alert(1)</script>"),
+        MessageShape::NotJson => return Answer::empty(status).with(HEADER, STANDARD.encode("{\"MessageType\":")),
+        MessageShape::NotBase64 => return Answer::empty(status).with(HEADER, "%%% no base64 %%%"),
+        MessageShape::NotText => return Answer::empty(status).with(HEADER, STANDARD.encode([0xff, 0xfe, 0x00])),
     };
     Answer::empty(status).with(HEADER, STANDARD.encode(value.to_string()))
 }

@@ -21,7 +21,7 @@ pub(super) fn document(config: &Config) -> String {
     for declared in Declared::all(config) {
         task(config, &declared, &mut types, &mut container);
     }
-    if config.noise {
+    if config.decoys {
         other_tasks(config, &mut types, &mut container);
     }
     format!(

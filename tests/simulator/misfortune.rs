@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::config::Config;
 use super::connection::Connection;
-use super::faults::{Fault, Manner};
+use super::faults::{Fault, WorkOptions};
 use super::messages;
 use super::requests::{Kind, now};
 use super::shared::Shared;
@@ -20,12 +20,12 @@ pub(super) async fn meet<Work>(
     shared: &Shared,
     connection: &Connection,
     kind: Kind,
-    work: impl FnOnce(Manner) -> Work,
+    work: impl FnOnce(WorkOptions) -> Work,
 ) -> Answer
 where
     Work: Future<Output = Answer> + Send + 'static,
 {
-    let Some(mut struck) = shared.faults.strike(kind) else { return work(Manner::default()).await };
+    let Some(mut struck) = shared.faults.take_fault(kind) else { return work(WorkOptions::default()).await };
     let config = shared.config();
     if let Some(answer) = instead(&config, &struck.fault) {
         return answer;
@@ -63,7 +63,7 @@ fn instead(config: &Config, fault: &Fault) -> Option<Answer> {
         Fault::RetryText { status, text } => Answer::empty(*status).with("retry-after", text),
         Fault::Redirect { status, location } => Answer::empty(*status).with("location", location),
         Fault::Refuse(message) => messages::refusal(config, message, &[]),
-        Fault::Said { status, how } => messages::said(config, *status, *how),
+        Fault::MessageShape { status, how } => messages::said(config, *status, *how),
         _ => return None,
     })
 }

@@ -70,7 +70,7 @@ pub(super) const TASKS: [OtherTask; 6] = [
 /// All of them that are published.
 pub(super) fn tables(config: &Config) -> Vec<OtherTable> {
     let to = &config.forms.bound_to;
-    let is_wanted = |name: &str| config.noise || (name == to.table && config.forms.request.form.is_bound());
+    let is_wanted = |name: &str| config.decoys || (name == to.table && config.forms.request.form.is_bound());
     let mut tables: Vec<OtherTable> =
         TABLES.iter().filter(|(name, ..)| is_wanted(name)).map(|shape| with_rows(shape, to)).collect();
     if is_wanted(&to.table) && !tables.iter().any(|table| table.name == to.table) {
@@ -87,7 +87,7 @@ pub(super) fn table(config: &Config, name: &str) -> Option<OtherTable> {
 /// Whether this is another task, published unbound or at this table.
 pub(super) fn is_task(config: &Config, segment: &str, table: Option<&str>) -> bool {
     let name = if table.is_some() { segment.strip_prefix("task_") } else { Some(segment) };
-    config.noise && TASKS.iter().any(|task| Some(task.name) == name && task.bound == table)
+    config.decoys && TASKS.iter().any(|task| Some(task.name) == name && task.bound == table)
 }
 
 /// A table with the row that the request is bound to, if it is this one's, and a neighbour of it.

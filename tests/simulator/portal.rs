@@ -4,9 +4,9 @@ use super::answer::Answer;
 use super::calls::TaskCall;
 use super::config::Config;
 use super::connection::Connection;
-use super::faults::Manner;
+use super::faults::WorkOptions;
 use super::reading::Reading;
-use super::requests::{Kind, Record, Server, Visit, now};
+use super::requests::{Kind, OpenRecord, Record, Server, now};
 use super::shared::Shared;
 use super::target::Target;
 use super::{habits, login, messages, misfortune};
@@ -42,7 +42,7 @@ async fn handle(
     let visit = shared.ledger.requests.begin(record(&parts, &body, kind, &connection));
     let call = Call { shared: shared.clone(), config, target, parts, body, visit: visit.clone() };
     let answer = match call.admit() {
-        Ok(_) if shared.is_too_early() => Answer::empty(429).with("retry-after", "1"),
+        Ok(_) if shared.is_rate_limited() => Answer::empty(429).with("retry-after", "1"),
         Ok(principal) => misfortune::meet(&shared, &connection, kind, |manner| call.answer(principal, manner)).await,
         Err(refusal) => refusal,
     };
@@ -77,7 +77,7 @@ struct Call {
     target: Target,
     parts: Parts,
     body: Bytes,
-    visit: Visit,
+    visit: OpenRecord,
 }
 
 impl Call {
@@ -94,7 +94,7 @@ impl Call {
         Ok(principal)
     }
 
-    async fn answer(self, by: String, manner: Manner) -> Answer {
+    async fn answer(self, by: String, manner: WorkOptions) -> Answer {
         let (method, allowed) = (&self.parts.method, allowed(&self.config, &self.target));
         if !allowed.contains(method) {
             let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
@@ -131,7 +131,7 @@ impl Call {
 
     /// Does a part of a task. It goes on when the client has left: a service tier does not call its
     /// database back.
-    async fn change(self, by: String, manner: Manner) -> Answer {
+    async fn change(self, by: String, manner: WorkOptions) -> Answer {
         let has_parameters = matches!(self.target, Target::Unbound(_) | Target::Bound(..) | Target::Staged(..));
         if has_parameters && !is_json(&self.parts.headers) {
             return messages::service(&self.config, 415, "Unsupported media type.");

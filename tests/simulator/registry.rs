@@ -8,7 +8,7 @@ use super::config::{Challenge, Config};
 use super::connection::Connection;
 use super::image::{IMAGE, MANIFEST_TYPE, REPOSITORIES, TAGS};
 use super::ledger::Token;
-use super::requests::{Kind, Operation, Record, Server, Visit, now};
+use super::requests::{Kind, OpenRecord, Operation, Record, Server, now};
 use super::shared::Shared;
 use super::{login, misfortune};
 use axum::extract::{Request, State};
@@ -68,7 +68,7 @@ fn record(parts: &Parts, connection: &Connection) -> Record {
     }
 }
 
-fn answer(shared: &Shared, parts: &Parts, visit: &Visit) -> Answer {
+fn answer(shared: &Shared, parts: &Parts, visit: &OpenRecord) -> Answer {
     let path = parts.uri.path();
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return error(405, "UNSUPPORTED", "pulls only");
@@ -133,7 +133,7 @@ fn challenge(shared: &Shared, repository: Option<&str>) -> Answer {
 }
 
 /// The token endpoint: credentials for a bearer.
-fn token(shared: &Shared, parts: &Parts, visit: &Visit) -> Answer {
+fn token(shared: &Shared, parts: &Parts, visit: &OpenRecord) -> Answer {
     let Some(user) = logged_in(shared, &shared.config(), &parts.headers) else {
         return error(401, "UNAUTHORIZED", "wrong credentials");
     };

@@ -158,18 +158,18 @@ pub(super) struct Requests {
 
 /// A request under way, through which the rest of its record is filled in.
 #[derive(Clone)]
-pub(super) struct Visit {
+pub(super) struct OpenRecord {
     requests: Requests,
     seq: usize,
 }
 
 impl Requests {
-    pub(super) fn begin(&self, mut record: Record) -> Visit {
+    pub(super) fn begin(&self, mut record: Record) -> OpenRecord {
         let mut records = lock(&self.records);
         record.seq = records.len();
         let seq = record.seq;
         records.push(record);
-        Visit { requests: self.clone(), seq }
+        OpenRecord { requests: self.clone(), seq }
     }
 
     pub(super) fn position(&self) -> usize {
@@ -185,7 +185,7 @@ impl Requests {
     }
 }
 
-impl Visit {
+impl OpenRecord {
     pub(super) fn principal(&self, name: &str) {
         self.change(|record| record.principal = Some(name.to_owned()));
     }
@@ -211,13 +211,13 @@ impl Visit {
 pub(super) struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
 
 /// One thing under way, until it is dropped.
-pub(super) struct UnderWay(Gauge);
+pub(super) struct InFlight(Gauge);
 
 impl Gauge {
-    pub(super) fn enter(&self) -> UnderWay {
+    pub(super) fn enter(&self) -> InFlight {
         let now = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.1.fetch_max(now, Ordering::SeqCst);
-        UnderWay(self.clone())
+        InFlight(self.clone())
     }
 
     pub(super) fn highest(&self) -> usize {
@@ -229,7 +229,7 @@ impl Gauge {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.0.0.fetch_sub(1, Ordering::SeqCst);
     }

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::faults::Faults;
 use super::ledger::Ledger;
-use super::server::{Reach, Server};
+use super::server::{Reachability, Server};
 use super::shared::{Origins, Shared};
 use super::tls::Tls;
 use super::{control, portal, registry};
@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 /// A running portal with its registry. Ends when dropped.
-pub struct Simulator {
+pub struct FakePortal {
     shared: Arc<Shared>,
     servers: Servers,
     control: Option<Server>,
@@ -31,7 +31,7 @@ pub(super) struct Servers {
     pub(super) registry: Server,
 }
 
-impl Simulator {
+impl FakePortal {
     /// Starts one. It has a thread and a runtime of its own, so that it outlives the runtime of
     /// the test that started it.
     ///
@@ -116,36 +116,36 @@ impl Simulator {
 
     /// The portal refuses connections, and closes those that there are. What it has begun, it ends.
     pub async fn down(&self) {
-        self.servers.portal.switch(Reach::Down).await;
+        self.servers.portal.switch(Reachability::Down).await;
     }
 
     /// The portal is there again, at the same port.
     pub async fn up(&self) {
-        self.servers.portal.switch(Reach::Up).await;
+        self.servers.portal.switch(Reachability::Up).await;
     }
 
     /// The portal takes connections and requests, and nothing ever comes back, not even a handshake.
     pub async fn blackhole(&self) {
-        self.servers.portal.switch(Reach::Blackhole).await;
+        self.servers.portal.switch(Reachability::Blackhole).await;
     }
 
     /// The registry refuses connections.
     pub async fn registry_down(&self) {
-        self.servers.registry.switch(Reach::Down).await;
+        self.servers.registry.switch(Reachability::Down).await;
     }
 
     /// The registry is there again.
     pub async fn registry_up(&self) {
-        self.servers.registry.switch(Reach::Up).await;
+        self.servers.registry.switch(Reachability::Up).await;
     }
 
     /// The registry takes connections, and nothing ever comes back.
     pub async fn registry_blackhole(&self) {
-        self.servers.registry.switch(Reach::Blackhole).await;
+        self.servers.registry.switch(Reachability::Blackhole).await;
     }
 }
 
-impl Drop for Simulator {
+impl Drop for FakePortal {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

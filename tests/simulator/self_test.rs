@@ -39,7 +39,7 @@ mod staged;
 #[path = "self_test_tasks.rs"]
 mod tasks;
 
-use crate::simulator::{Config, Simulator};
+use crate::simulator::{Config, FakePortal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Client, RequestBuilder, Response};
@@ -48,7 +48,7 @@ use std::time::Duration;
 
 /// A simulator and a client of it.
 struct Bench {
-    simulator: Simulator,
+    simulator: FakePortal,
     http: Client,
 }
 
@@ -56,7 +56,7 @@ impl Bench {
     async fn new(config: Config) -> Self {
         // Another test of this process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let simulator = Simulator::start(config).await;
+        let simulator = FakePortal::start(config).await;
         let ca = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
         let http = Client::builder().tls_certs_only([ca]).timeout(Duration::from_mins(1)).build().unwrap();
         Self { simulator, http }

@@ -2,7 +2,7 @@
 //! types of keys. It is here to show that the specs of the profiles are true.
 
 use super::location;
-use crate::simulator::{Auth, KeyKind, Profile, Simulator};
+use crate::simulator::{Auth, FakePortal, KeyKind, Profile};
 use reqwest::{Certificate, Client, Method, Response};
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -20,14 +20,14 @@ pub(super) struct Driver {
 }
 
 /// A token as the driver knows it.
-pub(super) struct Mine {
+pub(super) struct OwnedToken {
     pub(super) username: String,
     pub(super) secret: String,
     description: String,
 }
 
 impl Driver {
-    pub(super) async fn new(profile: &Profile, portal: &Simulator) -> Self {
+    pub(super) async fn new(profile: &Profile, portal: &FakePortal) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let spec = profile.pinned(portal);
         let ca = Certificate::from_pem(spec["tls"]["caBundle"].as_str().unwrap().as_bytes()).unwrap();
@@ -70,7 +70,7 @@ impl Driver {
         answer
     }
 
-    pub(super) async fn request(&self, description: &str) -> Mine {
+    pub(super) async fn request(&self, description: &str) -> OwnedToken {
         let task = &self.spec["tasks"]["request"];
         let row = task.get("boundTo").map(|to| {
             let parts = to["key"].as_array().unwrap().iter();
@@ -80,27 +80,27 @@ impl Driver {
         });
         let answer = self.run(task, row, None, description).await.expect("outputs");
         let output = |name: &str| answer[text(&task["outputs"], name)].as_str().unwrap().to_owned();
-        Mine { username: output("username"), secret: output("secret"), description: description.to_owned() }
+        OwnedToken { username: output("username"), secret: output("secret"), description: description.to_owned() }
     }
 
-    pub(super) async fn edit(&self, mine: &mut Mine, description: &str) {
+    pub(super) async fn edit(&self, mine: &mut OwnedToken, description: &str) {
         let task = &self.spec["tasks"]["editDescription"];
         self.of_token(task, mine, description).await;
         description.clone_into(&mut mine.description);
     }
 
-    pub(super) async fn revoke(&self, mine: &Mine) {
+    pub(super) async fn revoke(&self, mine: &OwnedToken) {
         self.of_token(&self.spec["tasks"]["revoke"], mine, &mine.description).await;
     }
 
-    async fn of_token(&self, task: &Value, mine: &Mine, description: &str) {
+    async fn of_token(&self, task: &Value, mine: &OwnedToken, description: &str) {
         let row = self.row(mine).await;
         let address = row.as_ref().filter(|_| text(task, "form").starts_with("Bound")).map(|row| self.address(row));
         self.run(task, address, row.as_ref().map(|row| (row, mine)).or(Some((&Value::Null, mine))), description).await;
     }
 
     /// The token's row, found by its username in all pages. None: there is no table to look at.
-    async fn row(&self, mine: &Mine) -> Option<Value> {
+    async fn row(&self, mine: &OwnedToken) -> Option<Value> {
         let table = self.spec.get("table")?;
         let mut next = Some(format!("{}/{}", self.base, text(table, "name")));
         while let Some(address) = next {
@@ -153,7 +153,7 @@ impl Driver {
         &self,
         task: &Value,
         row: Option<String>,
-        token: Option<(&Value, &Mine)>,
+        token: Option<(&Value, &OwnedToken)>,
         description: &str,
     ) -> Option<Value> {
         let name = text(task, "name");
@@ -186,7 +186,7 @@ impl Driver {
     }
 
     /// The parameters as the spec has them, in their order.
-    fn body(&self, task: &Value, token: Option<(&Value, &Mine)>, description: &str) -> String {
+    fn body(&self, task: &Value, token: Option<(&Value, &OwnedToken)>, description: &str) -> String {
         let value = |parameter: &Value| match (parameter.get("from").and_then(Value::as_str), token) {
             (Some("TokenID"), Some((row, _))) => row[self.key_column()].clone(),
             (Some("Username"), Some((_, mine))) => json!(mine.username),

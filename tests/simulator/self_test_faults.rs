@@ -32,12 +32,12 @@ async fn faults_with_an_answer() {
         assert_eq!(ledger.live().len() - tokens, usize::from(applied), "{fault:?}");
         let record = &ledger.requests_since(position)[0];
         assert_eq!((record.status, record.applied), (Some(status), applied), "{fault:?}");
-        look_closer(&fault, answer).await;
+        check_answer(&fault, answer).await;
     }
     assert_eq!(request(&bench).await.unwrap().status(), 200, "no fault is left");
 }
 
-async fn look_closer(fault: &Fault, answer: Response) {
+async fn check_answer(fault: &Fault, answer: Response) {
     match fault {
         Fault::RetryAfter { .. } => assert_eq!(answer.headers()["retry-after"], "7"),
         Fault::Refuse(id) => assert_eq!(message(&answer)["RawMessage"], format!("<msg id=\"{id}\"></msg>")),
@@ -107,7 +107,7 @@ async fn what_hangs_is_released() {
 }
 
 #[tokio::test]
-async fn faults_befall_only_what_they_are_for() {
+async fn faults_affect_only_what_they_are_for() {
     let bench = bench().await;
     let faults = bench.simulator.faults();
     faults.times(Operation::List, Fault::Status(502), 2);

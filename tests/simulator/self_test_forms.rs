@@ -122,6 +122,6 @@ async fn running_another_task_is_seen() {
         assert_eq!(bench.status("POST", task, "{}").await, 200);
     }
     assert_eq!(bench.simulator.ledger().applied(Operation::Other), 2);
-    bench.simulator.configure(|config| config.noise = false);
+    bench.simulator.configure(|config| config.decoys = false);
     assert_eq!(bench.status("POST", "request_quote", "{}").await, 404);
 }

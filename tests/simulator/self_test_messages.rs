@@ -1,7 +1,7 @@
 //! Details of errors in every shape, and what an answer says about when and where to ask again.
 
 use super::{Bench, bench, message};
-use crate::simulator::{Config, Fault, Operation, Said};
+use crate::simulator::{Config, Fault, MessageShape, Operation};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -21,25 +21,25 @@ async fn details_come_in_every_shape() {
     let bench = bench().await;
     let kind = |value: &Value| value["MessageType"].as_str().map(str::to_owned);
     for (how, expected) in [
-        (Said::Indicium, "IndiciumMessage"),
-        (Said::Application, "ApplicationDbMessage"),
-        (Said::Technical, "TechnicalDbMessage"),
-        (Said::Translated, "ApplicationDbMessage"),
-        (Said::Long, "IndiciumMessage"),
-        (Said::Wild, "IndiciumMessage"),
+        (MessageShape::Indicium, "IndiciumMessage"),
+        (MessageShape::Application, "ApplicationDbMessage"),
+        (MessageShape::Technical, "TechnicalDbMessage"),
+        (MessageShape::Translated, "ApplicationDbMessage"),
+        (MessageShape::Long, "IndiciumMessage"),
+        (MessageShape::Wild, "IndiciumMessage"),
     ] {
-        let answer = refused(&bench, Fault::Said { status: 422, how }).await;
+        let answer = refused(&bench, Fault::MessageShape { status: 422, how }).await;
         assert_eq!((answer.status().as_u16(), kind(&message(&answer)).as_deref()), (422, Some(expected)), "{how:?}");
-        assert_eq!(message(&answer)["TranslatedMessage"].is_string(), how == Said::Translated);
+        assert_eq!(message(&answer)["TranslatedMessage"].is_string(), how == MessageShape::Translated);
     }
-    for (how, length) in [(Said::None, 0), (Said::Array, 1), (Said::Several, 3)] {
-        let answer = refused(&bench, Fault::Said { status: 400, how }).await;
+    for (how, length) in [(MessageShape::None, 0), (MessageShape::Array, 1), (MessageShape::Several, 3)] {
+        let answer = refused(&bench, Fault::MessageShape { status: 400, how }).await;
         assert_eq!(message(&answer).as_array().unwrap().len(), length, "{how:?}");
     }
-    let wild = message(&refused(&bench, Fault::Said { status: 400, how: Said::Wild }).await);
+    let wild = message(&refused(&bench, Fault::MessageShape { status: 400, how: MessageShape::Wild }).await);
     assert!(wild["RawMessage"].as_str().unwrap().contains('\u{1b}'));
-    for how in [Said::NotJson, Said::NotBase64, Said::NotText] {
-        let answer = refused(&bench, Fault::Said { status: 500, how }).await;
+    for how in [MessageShape::NotJson, MessageShape::NotBase64, MessageShape::NotText] {
+        let answer = refused(&bench, Fault::MessageShape { status: 500, how }).await;
         let decoded = STANDARD.decode(answer.headers()["tsfmessages"].as_bytes());
         let json = decoded.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         assert_eq!((answer.status().as_u16(), json), (500, None), "{how:?}");

@@ -78,10 +78,10 @@ async fn bound_and_staged_tasks_are_described() {
 
 #[tokio::test]
 async fn without_noise_nothing_else_is_described() {
-    let text = metadata(Config { noise: false, ..Config::default() }).await;
+    let text = metadata(Config { decoys: false, ..Config::default() }).await;
     assert_eq!(text.matches("<EntityType ").count(), 1);
     assert_eq!(text.matches("<Action ").count(), 3);
     assert!(!text.contains("IsBound"));
-    let text = metadata(Config { noise: false, forms: Forms::all(Form::Bound), ..Config::default() }).await;
+    let text = metadata(Config { decoys: false, forms: Forms::all(Form::Bound), ..Config::default() }).await;
     assert_eq!(text.matches("<EntityType ").count(), 2, "what the request is bound to is needed");
 }

@@ -1,7 +1,7 @@
 //! The portal off the network, and the control interface.
 
 use super::{Bench, bench};
-use crate::simulator::{Config, Operation, Ports, Simulator};
+use crate::simulator::{Config, FakePortal, Operation, Ports};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ async fn another_process_can_look_and_disturb() {
 
 #[tokio::test]
 async fn one_that_is_dropped_is_gone() {
-    let simulator = Simulator::start(Config { tls: false, ..Config::default() }).await;
+    let simulator = FakePortal::start(Config { tls: false, ..Config::default() }).await;
     let address = simulator.portal_url();
     drop(simulator);
     assert!(Client::new().get(address).send().await.unwrap_err().is_connect());

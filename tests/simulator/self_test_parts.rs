@@ -26,7 +26,7 @@ async fn request(bench: &Bench) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn a_fault_befalls_the_part_that_it_is_for() {
+async fn a_fault_affects_the_part_that_it_is_for() {
     let forms = Forms::all(Form::BoundStaged).with_flows();
     let bench = Bench::new(Config { forms, ..Config::default() }).await;
     let ledger = bench.simulator.ledger();

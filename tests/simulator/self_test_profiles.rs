@@ -1,14 +1,14 @@
 //! Each profile is what it says, and its issuer's spec tells a client all that it has to know.
 
 use super::driver::Driver;
-use crate::simulator::{Operation, Profile, Simulator};
+use crate::simulator::{FakePortal, Operation, Profile};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn each_profile_serves_a_client_that_knows_its_spec() {
     for profile in Profile::all() {
-        let portal = Simulator::start(profile.config()).await;
+        let portal = FakePortal::start(profile.config()).await;
         let ledger = portal.ledger();
         for number in 0..5 {
             ledger.add_as_colleague(Some(&format!("colleague {number}")));
@@ -42,7 +42,7 @@ async fn what_a_minimal_spec_says_is_in_the_pinned_one() {
     for profile in Profile::all() {
         assert!(names.insert(profile.name) && !profile.about.is_empty() && !profile.about.contains('\n'));
         assert!(Profile::named(profile.name).is_some_and(|found| found.about == profile.about));
-        let portal = Simulator::start(profile.config()).await;
+        let portal = FakePortal::start(profile.config()).await;
         let (minimal, pinned) = (profile.minimal(&portal), profile.pinned(&portal));
         within(&minimal, &pinned, profile.name);
         let names = |spec: &Value| spec.to_string().matches("\"name\":").count();

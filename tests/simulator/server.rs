@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// Whether clients get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Reachability {
     /// They do.
     Up,
     /// Connections are refused, those that there were are closed.
@@ -31,22 +31,22 @@ pub(super) enum Reach {
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    commands: mpsc::UnboundedSender<(Reach, oneshot::Sender<()>)>,
+    commands: mpsc::UnboundedSender<(Reachability, oneshot::Sender<()>)>,
 }
 
 /// The place where connections arrive.
-enum Door {
+enum PortState {
     Open(TcpListener),
     /// Bound without listening: connections are refused, and nobody else can take the port.
     Shut(TcpSocket),
 }
 
-struct Doorkeeper {
-    door: Door,
+struct Acceptor {
+    door: PortState,
     address: SocketAddr,
     router: Router,
     tls: Option<TlsAcceptor>,
-    reach: watch::Sender<Reach>,
+    reach: watch::Sender<Reachability>,
     /// Changes when all connections are to be closed.
     epoch: watch::Sender<u64>,
 }
@@ -62,12 +62,12 @@ impl Server {
         let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let (commands, orders) = mpsc::unbounded_channel();
-        let keeper = Doorkeeper {
-            door: Door::Open(listener),
+        let keeper = Acceptor {
+            door: PortState::Open(listener),
             address,
             router: router.layer(middleware::from_fn(through)),
             tls,
-            reach: watch::Sender::new(Reach::Up),
+            reach: watch::Sender::new(Reachability::Up),
             epoch: watch::Sender::new(0),
         };
         tokio::spawn(keeper.run(orders));
@@ -75,15 +75,15 @@ impl Server {
     }
 
     /// Changes whether clients get through; returns when it is so.
-    pub(super) async fn switch(&self, reach: Reach) {
+    pub(super) async fn switch(&self, reach: Reachability) {
         let (done, is_done) = oneshot::channel();
         self.commands.send((reach, done)).expect("the server runs");
         is_done.await.expect("the server runs");
     }
 }
 
-impl Doorkeeper {
-    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<(Reach, oneshot::Sender<()>)>) {
+impl Acceptor {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<(Reachability, oneshot::Sender<()>)>) {
         loop {
             tokio::select! {
                 stream = self.door.accept() => self.admit(stream),
@@ -98,19 +98,19 @@ impl Doorkeeper {
         }
     }
 
-    async fn switch(mut self, reach: Reach) -> Self {
+    async fn switch(mut self, reach: Reachability) -> Self {
         let before = self.reach.send_replace(reach);
         self.door = match (self.door, reach) {
-            (Door::Open(listener), Reach::Down) => {
+            (PortState::Open(listener), Reachability::Down) => {
                 drop(listener);
-                Door::Shut(bind(self.address).await.expect("the port is still ours"))
+                PortState::Shut(bind(self.address).await.expect("the port is still ours"))
             }
-            (Door::Shut(socket), Reach::Up | Reach::Blackhole) => {
-                Door::Open(socket.listen(BACKLOG).expect("the port is still ours"))
+            (PortState::Shut(socket), Reachability::Up | Reachability::Blackhole) => {
+                PortState::Open(socket.listen(BACKLOG).expect("the port is still ours"))
             }
             (door, _) => door,
         };
-        if reach == Reach::Down || (before == Reach::Blackhole && reach == Reach::Up) {
+        if reach == Reachability::Down || (before == Reachability::Blackhole && reach == Reachability::Up) {
             self.epoch.send_modify(|epoch| *epoch += 1);
         }
         self
@@ -142,7 +142,7 @@ impl Doorkeeper {
     }
 }
 
-impl Door {
+impl PortState {
     async fn accept(&self) -> TcpStream {
         let Self::Open(listener) = self else { return pending().await };
         loop {

@@ -59,7 +59,7 @@ impl Shared {
     }
 
     /// Whether this request is one too many.
-    pub(super) fn is_too_early(&self) -> bool {
+    pub(super) fn is_rate_limited(&self) -> bool {
         let (pace, now) = (self.config().habits.pace(), Instant::now());
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         if pace.is_zero() {

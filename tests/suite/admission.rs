@@ -20,7 +20,7 @@ async fn api(client: &Client, kind: &str, namespace: &str) -> Api<DynamicObject>
 }
 
 /// Refused with a message that holds the case's words, or accepted where it has none.
-fn judge(case: &Case, answer: Result<DynamicObject, kube::Error>) {
+fn check_answer(case: &Case, answer: Result<DynamicObject, kube::Error>) {
     match (answer, case.refusal) {
         (Ok(_), None) => {}
         (Err(kube::Error::Api(status)), Some(words)) => {
@@ -41,11 +41,11 @@ async fn try_case(client: &Client, kind: &str, namespace: &str, good: &Value, ca
             merge(&mut object, change.clone());
             let object: DynamicObject = serde_json::from_value(object).expect("an object");
             let dry = PostParams { dry_run: true, ..PostParams::default() };
-            judge(case, api.create(&dry, &object).await);
+            check_answer(case, api.create(&dry, &object).await);
         }
         Change::Update(change) => {
             let params = PatchParams { dry_run: true, ..PatchParams::default() };
-            judge(case, api.patch("good", &params, &Patch::Merge(change)).await);
+            check_answer(case, api.patch("good", &params, &Patch::Merge(change)).await);
         }
     }
 }

@@ -13,20 +13,20 @@ use std::sync::Arc;
 
 /// What becomes of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoil {
+pub enum ResponseFault {
     /// It is passed on.
-    Nothing,
+    PassThrough,
     /// Whole objects are sent where metadata alone is asked for.
-    Whole,
+    FullObject,
     /// Whole objects are sent, and their last bytes are missing.
-    Cut,
+    Truncated,
     /// Whole objects are sent, and their data is text that holds the data.
     Mistyped,
     /// The whole object comes with an error status.
     AsError,
 }
 
-type Choose = dyn Fn(&Method, &Uri) -> Spoil + Send + Sync;
+type Choose = dyn Fn(&Method, &Uri) -> ResponseFault + Send + Sync;
 
 #[derive(Clone)]
 struct Proxy {
@@ -38,7 +38,7 @@ struct Proxy {
 /// Starts one; gives a kubeconfig that leads through it.
 pub async fn start(
     control_plane: &ControlPlane,
-    choose: impl Fn(&Method, &Uri) -> Spoil + Send + Sync + 'static,
+    choose: impl Fn(&Method, &Uri) -> ResponseFault + Send + Sync + 'static,
 ) -> PathBuf {
     let path = crate::operator::kubeconfig(control_plane).await.expect("kubeconfig");
     let mut kubeconfig: Value =
@@ -52,7 +52,7 @@ pub async fn start(
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address");
-    let router = Router::new().fallback(pass).with_state(proxy);
+    let router = Router::new().fallback(handle).with_state(proxy);
     tokio::spawn(async move { axum::serve(listener, router).await });
     kubeconfig["clusters"][0]["cluster"] = json!({"server": format!("http://{address}")});
     let path = control_plane.folder().join("spoiled.kubeconfig");
@@ -60,7 +60,7 @@ pub async fn start(
     path
 }
 
-async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
+async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 8 << 20).await.expect("a body");
     let spoil = (proxy.choose)(&parts.method, &parts.uri);
@@ -68,7 +68,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let mut forwarded = proxy.http.request(parts.method, format!("{}{path}", proxy.upstream)).body(body);
     for (name, value) in &parts.headers {
         let ours = [header::HOST, header::CONTENT_LENGTH, header::CONNECTION].contains(name);
-        if !ours && (spoil == Spoil::Nothing || name != header::ACCEPT) {
+        if !ours && (spoil == ResponseFault::PassThrough || name != header::ACCEPT) {
             forwarded = forwarded.header(name, value);
         }
     }
@@ -79,7 +79,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     };
     *response.status_mut() = answer.status();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if matches!(spoil, Spoil::Nothing | Spoil::Whole) {
+    if matches!(spoil, ResponseFault::PassThrough | ResponseFault::FullObject) {
         // A watch has no end: what comes is passed on as it comes.
         *response.body_mut() = Body::from_stream(stream::unfold(answer, |mut answer| async {
             answer.chunk().await.transpose().map(|piece| (piece, answer))
@@ -88,8 +88,8 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     }
     let text = answer.text().await.unwrap_or_default();
     let text = match spoil {
-        Spoil::Cut => text.trim_end().trim_end_matches('}').to_owned(),
-        Spoil::Mistyped => {
+        ResponseFault::Truncated => text.trim_end().trim_end_matches('}').to_owned(),
+        ResponseFault::Mistyped => {
             let mut object: Value = serde_json::from_str(&text).unwrap_or_default();
             object["data"] = json!(object["data"].to_string());
             object.to_string()

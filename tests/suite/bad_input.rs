@@ -9,24 +9,24 @@ use serde_json::json;
 use std::time::Duration;
 
 /// The object says why, with this advice, in status and in a warning.
-async fn says(team: &Team, reason: &str, advice: &str) {
+async fn until_reason(team: &Team, reason: &str, advice: &str) {
     let object = team.until("pull", "False", reason).await;
     let (_, _, message) = ready(&object);
     assert!(!advice.is_empty() && message.contains(advice), "{message:?} does not say {advice:?}");
-    let event = team.until_told("pull", reason).await;
+    let event = team.until_event("pull", reason).await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     assert!(event.message.unwrap_or_default().contains(advice));
 }
 
 /// The object's own message comes to say this.
-async fn comes_to_say(team: &Team, advice: &str) {
+async fn until_message(team: &Team, advice: &str) {
     team.until_object("pull", &format!("its message to say {advice:?}"), |object| ready(object).2.contains(advice))
         .await;
 }
 
 /// In the end there is one token, asked for once, and it pulls.
-async fn mends(team: &Team) {
-    team.until_settled("pull").await;
+async fn until_recovered(team: &Team) {
+    team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     assert!(team.pull(&content).await.is_ok());
     assert_eq!(team.portal.ledger().live().len(), 1);
@@ -36,11 +36,12 @@ async fn mends(team: &Team) {
 async fn an_unknown_issuer() {
     let team = Team::bare(stage(), "no-issuer", Config::default()).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotFound", "TokenIssuer portal, which spec.issuerRef names, does not exist: create it").await;
+    until_reason(&team, "IssuerNotFound", "TokenIssuer portal, which spec.issuerRef names, does not exist: create it")
+        .await;
     team.until_condition("pull", "Stalled", "True", "IssuerNotFound").await;
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -48,7 +49,7 @@ async fn another_cause_of_the_same_reason_is_another_event() {
     let team = Team::bare(stage(), "other-cause", Config::default()).await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "(CredentialsMissing)").await;
+    until_reason(&team, "IssuerNotReady", "(CredentialsMissing)").await;
     team.credentials("mistyped").await;
     let events: kube::Api<k8s_openapi::api::core::v1::Event> =
         kube::Api::namespaced(team.client.clone(), &team.namespace);
@@ -65,14 +66,14 @@ async fn the_issuers_secret_is_absent_and_then_lacks_a_key() {
     let team = Team::bare(stage(), "no-secret", Config::default()).await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "with the portal's credentials does not exist: create it").await;
+    until_reason(&team, "IssuerNotReady", "with the portal's credentials does not exist: create it").await;
     let secret: Secret =
         serde_json::from_value(json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s"}}))
             .expect("a Secret");
     team.secrets().create(&PostParams::default(), &secret).await.expect("created");
-    comes_to_say(&team, "has no key \"password\", or it is empty: add it").await;
+    until_message(&team, "has no key \"password\", or it is empty: add it").await;
     team.credentials("portal-password").await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -84,9 +85,9 @@ async fn the_issuers_secret_lacks_a_key() {
     team.apply(secret).await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "has no key \"password\", or it is empty: add it").await;
+    until_reason(&team, "IssuerNotReady", "has no key \"password\", or it is empty: add it").await;
     team.credentials("portal-password").await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -95,14 +96,14 @@ async fn the_issuers_ca_is_absent() {
     team.credentials("portal-password").await;
     team.issuer(json!({"thinkwise": {"tls": {"caBundle": null, "caConfigMapRef": {"name": "portal-ca"}}}})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "does not exist: create it with the CA's certificates").await;
+    until_reason(&team, "IssuerNotReady", "does not exist: create it with the CA's certificates").await;
     assert!(team.portal.ledger().live().is_empty());
     let ca = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "portal-ca"},
         "data": {"ca.crt": team.portal.ca_pem()},
     });
     team.apply(ca).await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -111,10 +112,10 @@ async fn a_wrong_password() {
     team.credentials("mistyped").await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "does not accept the credentials (HTTP 401): check").await;
+    until_reason(&team, "IssuerNotReady", "does not accept the credentials (HTTP 401): check").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
     team.credentials("portal-password").await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -124,16 +125,16 @@ async fn a_portal_that_is_down() {
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    says(&team, "IssuerNotReady", "check spec.thinkwise.url, network policies, and the proxy").await;
+    until_reason(&team, "IssuerNotReady", "check spec.thinkwise.url, network policies, and the proxy").await;
     team.portal.up().await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
 async fn a_portal_that_goes_down_after_ready_costs_working_objects_nothing() {
     let team = Team::new("outage").await;
     team.token("pull", "works").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     team.portal.down().await;
     // A second object makes the issuer notice.
     team.apply(token("second", "waits")).await;
@@ -141,7 +142,7 @@ async fn a_portal_that_goes_down_after_ready_costs_working_objects_nothing() {
     let after = team.tokens().get("pull").await.expect("there");
     assert_eq!(before.metadata.resource_version, after.metadata.resource_version, "not one write");
     team.portal.up().await;
-    team.until_settled("second").await;
+    team.until_synced("second").await;
 }
 
 #[tokio::test]
@@ -152,12 +153,12 @@ async fn a_foreign_secret_of_that_name() {
             .expect("a Secret");
     let created = team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.token("pull", "waits").await;
-    says(&team, "SecretNotOurs", "left alone").await;
+    until_reason(&team, "SecretNotOurs", "left alone").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0, "nothing is asked for that could not be stored");
     let now = team.secrets().get("pull").await.expect("there");
     assert_eq!(created.metadata.resource_version, now.metadata.resource_version, "never touched");
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -166,10 +167,10 @@ async fn a_description_that_the_portal_refuses() {
     // Else the length would be found in `$metadata`, and the portal never asked.
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 500}}})).await;
     team.token("pull", "long ".repeat(20).trim_end()).await;
-    says(&team, "RequestRefused", "max").await;
+    until_reason(&team, "RequestRefused", "max").await;
     assert!(team.portal.ledger().live().is_empty());
     team.patch("pull", json!({"spec": {"description": "short"}})).await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
@@ -177,17 +178,17 @@ async fn a_description_too_long_for_the_issuers_limit_says_how_short_it_must_be(
     let team = Team::new("too-long").await;
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 60}}})).await;
     team.token("pull", &"x".repeat(60)).await;
-    says(&team, "DescriptionTooLong", "shorten it to").await;
+    until_reason(&team, "DescriptionTooLong", "shorten it to").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
     team.patch("pull", json!({"spec": {"description": "short"}})).await;
-    mends(&team).await;
+    until_recovered(&team).await;
 }
 
 #[tokio::test]
 async fn a_description_too_long_for_the_portal_is_told_before_it_is_asked() {
     let team = Team::with("found-long", Config { description_max_length: Some(60), ..Config::default() }).await;
     team.token("pull", &"x".repeat(60)).await;
-    says(&team, "DescriptionTooLong", "shorten it to").await;
+    until_reason(&team, "DescriptionTooLong", "shorten it to").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
 }
 
@@ -195,7 +196,7 @@ async fn a_description_too_long_for_the_portal_is_told_before_it_is_asked() {
 async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
     let team = Team::new("edit-refused").await;
     team.token("pull", "accepted").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
     team.patch("pull", json!({"spec": {"description": "not liked"}})).await;
     crate::control_plane::eventually("the refusal in DescriptionSynced", crate::stage::LIMIT, async || {
@@ -208,7 +209,7 @@ async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
     .await;
     team.portal.faults().clear();
     team.patch("pull", json!({"spec": {"description": "liked"}})).await;
-    mends(&team).await;
+    until_recovered(&team).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }
 
@@ -236,7 +237,7 @@ async fn a_quota_is_found_before_a_token_exists() {
     .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     team.token("pull", "waits").await;
-    says(&team, "SecretRefused", "quota").await;
+    until_reason(&team, "SecretRefused", "quota").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
 }
 
@@ -246,7 +247,7 @@ async fn an_answer_that_got_lost_leaks_nothing() {
         let team = Team::new("lost-answer").await;
         team.portal.faults().once(Operation::Request, fault.clone());
         team.token("pull", "asked twice").await;
-        mends(&team).await;
+        until_recovered(&team).await;
         let ledger = team.portal.ledger();
         assert_eq!(ledger.all().len(), 2, "{fault:?}: the lost token and its successor");
         assert_eq!(ledger.live().len(), 1, "{fault:?}: the lost one is revoked");

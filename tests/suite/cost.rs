@@ -2,7 +2,7 @@
 
 use crate::control_plane::AuditEvent;
 use crate::simulator::{Config, Operation};
-use crate::stage::{Team, own_stage};
+use crate::stage::{Team, own_control_plane};
 use serde_json::json;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn about_objects(event: &AuditEvent) -> bool {
 
 #[tokio::test]
 async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edit() {
-    let (control_plane, _operator) = own_stage().await;
+    let (control_plane, _operator) = own_control_plane().await;
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
     let team = Team::bare(control_plane, "cost", portal).await;
@@ -28,7 +28,7 @@ async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edi
     team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
     // The first object has the issuer taken into use, which is done once.
     team.token("first", "takes the issuer into use").await;
-    team.until_settled("first").await;
+    team.until_synced("first").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     let audit = control_plane.audit().expect("audit");
@@ -37,7 +37,7 @@ async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edi
         team.token(&format!("pull-{index}"), "counted").await;
     }
     for index in 0..OBJECTS {
-        team.until_settled(&format!("pull-{index}")).await;
+        team.until_synced(&format!("pull-{index}")).await;
     }
     // What follows the last write would come by now.
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -2,13 +2,13 @@
 
 use crate::control_plane::eventually;
 use crate::simulator::{Config, Fault, Operation};
-use crate::stage::{LIMIT, Team, own_stage, start_operator};
+use crate::stage::{LIMIT, Team, own_control_plane, start_operator};
 use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test]
 async fn killed_between_request_and_commit_no_token_is_leaked() {
-    let (control_plane, mut operator) = own_stage().await;
+    let (control_plane, mut operator) = own_control_plane().await;
     let team = Team::on(control_plane, "kill", Config::default(), json!({})).await;
     for round in 0..3 {
         let name = format!("pull-{round}");
@@ -24,7 +24,7 @@ async fn killed_between_request_and_commit_no_token_is_leaked() {
         operator.kill();
         team.portal.faults().clear();
         operator = start_operator(control_plane).await;
-        team.until_settled(&name).await;
+        team.until_synced(&name).await;
         let live: Vec<String> = team.portal.ledger().live().iter().map(|token| token.username.clone()).collect();
         assert_eq!(live.len(), round + 1, "each object has its own token and no other lives: {live:?}");
     }
@@ -37,7 +37,7 @@ async fn killed_between_request_and_commit_no_token_is_leaked() {
 
 #[tokio::test]
 async fn killed_after_the_commit_the_stored_token_is_adopted() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "adopt", Config::default(), json!({})).await;
     // The edit that follows the commit hangs; the status is put back to before the commit.
     team.portal.faults().once(Operation::Edit, Fault::HangBefore);
@@ -49,7 +49,7 @@ async fn killed_after_the_commit_the_stored_token_is_adopted() {
     team.tokens().patch_status("pull", &params, &kube::api::Patch::Merge(cleared)).await.expect("cleared");
     team.portal.faults().clear();
     let operator = start_operator(control_plane).await;
-    let after = team.until_settled("pull").await;
+    let after = team.until_synced("pull").await;
     let id = |object: &registry_token_operator::api::RegistryToken| {
         object.status.clone().and_then(|status| status.token).map(|token| token.id)
     };
@@ -61,7 +61,7 @@ async fn killed_after_the_commit_the_stored_token_is_adopted() {
 
 #[tokio::test]
 async fn asked_to_end_the_operator_stores_the_token_that_it_waits_for() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let slow = Config { latency: Duration::from_secs(3), ..Config::default() };
     let team =
         Team::on(control_plane, "ends", slow, json!({"limits": {"firstByteTimeout": "20s", "requestTimeout": "20s"}}))
@@ -80,7 +80,7 @@ async fn asked_to_end_the_operator_stores_the_token_that_it_waits_for() {
     assert!(team.pull(&content).await.is_ok(), "the Secret holds the token already");
 
     let operator = start_operator(control_plane).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1, "one token was ever asked for");
     assert_eq!(team.dockerconfigjson("pull").await, content);
     drop(operator);

@@ -5,7 +5,7 @@ use crate::control_plane::eventually;
 use crate::living::{current, current_id};
 use crate::operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, own_stage, ready, start_operator, token, until_gone};
+use crate::stage::{LIMIT, Team, own_control_plane, ready, start_operator, token, until_gone};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -23,10 +23,10 @@ async fn begin_deletion(team: &Team, name: &str) {
 }
 
 #[tokio::test]
-async fn orphan_leaves_token_and_secret_to_their_user_without_our_marks() {
+async fn orphan_leaves_token_and_secret_to_their_user_without_our_markers() {
     let team = Team::new("orphan").await;
     team.apply(with("pull", json!({"deletionPolicy": "Orphan"}))).await;
-    let object = team.until_settled("pull").await;
+    let object = team.until_synced("pull").await;
     team.delete("pull").await;
     let live = team.portal.ledger().live();
     assert_eq!((live.len(), live[0].id), (1, current_id(&object)));
@@ -44,11 +44,11 @@ async fn orphan_leaves_token_and_secret_to_their_user_without_our_marks() {
 }
 
 #[tokio::test]
-async fn under_a_mark_that_stays_orphan_takes_it_off() {
+async fn orphan_removes_a_permanent_marker() {
     let team = Team::new("orphan-marked").await;
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     team.apply(with("pull", json!({"deletionPolicy": "Orphan"}))).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let marked = team.portal.ledger().live()[0].description.clone().expect("described");
     assert!(marked.starts_with("ends [") && marked.ends_with(']'), "{marked}");
     team.delete("pull").await;
@@ -61,10 +61,10 @@ async fn retiring_tokens_end_with_the_object_and_orphan_leaves_the_current_one_a
         let team = Team::new("retiring").await;
         let rotation = json!({"interval": "24h", "overlap": "1h"});
         team.apply(with("pull", json!({"deletionPolicy": policy, "rotation": rotation}))).await;
-        let first = team.until_settled("pull").await;
+        let first = team.until_synced("pull").await;
         team.annotate("pull", "rotate", "1").await;
         let second = team.until_replaced("pull", &current(&first)).await;
-        team.until_settled("pull").await;
+        team.until_synced("pull").await;
         team.delete("pull").await;
         let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
         assert_eq!(live.len(), left, "{policy}: {live:?}");
@@ -77,8 +77,8 @@ async fn a_portal_that_is_down_is_waited_for_visibly_and_orphan_is_the_way_out()
     let team = Team::new("ends-later").await;
     team.token("pull", "revoked later").await;
     team.token("lost", "left behind").await;
-    team.until_settled("pull").await;
-    team.until_settled("lost").await;
+    team.until_synced("pull").await;
+    team.until_synced("lost").await;
     team.portal.down().await;
     for name in ["pull", "lost"] {
         begin_deletion(&team, name).await;
@@ -103,7 +103,7 @@ async fn a_portal_that_is_down_is_waited_for_visibly_and_orphan_is_the_way_out()
 async fn an_issuer_and_its_secret_that_are_deleted_first_stay_until_the_last_token_is_revoked() {
     let team = Team::new("issuer-first").await;
     team.token("pull", "outlived by its issuer").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     team.token("late", "comes too late").await;
@@ -123,7 +123,7 @@ async fn an_issuer_and_its_secret_that_are_deleted_first_stay_until_the_last_tok
 async fn an_issuer_that_was_taken_away_by_force_is_asked_for_before_the_token_is_revoked() {
     let team = Team::new("forced").await;
     team.token("pull", "needs its issuer").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     let force = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     team.issuers().patch("portal", &PatchParams::default(), &force).await.expect("forced");
@@ -143,10 +143,10 @@ async fn a_namespace_that_is_deleted_while_the_portal_is_down_ends_clean_when_it
     let team = Team::new("namespace-down").await;
     let rotation = json!({"interval": "24h", "overlap": "1h"});
     team.apply(with("pull", json!({"rotation": rotation}))).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.annotate("pull", "rotate", "1").await;
     team.until_replaced("pull", &current(&first)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.portal.down().await;
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     namespaces.delete(&team.namespace, &DeleteParams::default()).await.expect("deleted");
@@ -168,7 +168,7 @@ async fn an_issuer_without_objects_goes_at_once() {
 async fn a_changed_secret_ref_moves_the_finalizer() {
     let team = Team::new("secret-ref").await;
     team.token("pull", "credentials move").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let held = async |name: &str, wanted: bool| {
         eventually(&format!("{name} held: {wanted}"), LIMIT, async || {
             let secret: Secret = team.secrets().get(name).await.map_err(|error| error.to_string())?;
@@ -196,13 +196,13 @@ async fn a_changed_secret_ref_moves_the_finalizer() {
 
 #[tokio::test]
 async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_back_and_so_are_all_with_the_crd() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "stopped", Config::default(), json!({})).await;
     for name in ["pull", "stays", "goes-with-its-kind"] {
         team.token(name, "ends").await;
     }
     for name in ["pull", "stays", "goes-with-its-kind"] {
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     operator.terminate().await;
     begin_deletion(&team, "pull").await;
@@ -218,6 +218,6 @@ async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_bac
     assert!(team.portal.ledger().live().is_empty(), "nothing lives on without an object");
     control_plane.apply_crds(&operator::crds()).await.expect("installed again");
     team.token("again", "after the CRD came back").await;
-    team.until_settled("again").await;
+    team.until_synced("again").await;
     drop(operator);
 }

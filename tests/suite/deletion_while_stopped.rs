@@ -5,7 +5,7 @@ use crate::control_plane::ControlPlane;
 use crate::living::{current, current_id};
 use crate::operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, merge, own_stage, ready, start_operator, token, until_gone_within};
+use crate::stage::{LIMIT, Team, merge, own_control_plane, ready, start_operator, token, until_gone_within};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DeleteParams;
@@ -30,16 +30,16 @@ async fn rotated(control_plane: &'static ControlPlane, name: &str, spec: Value) 
     merge(&mut object["spec"], json!({"rotation": {"interval": "24h", "overlap": "1h"}}));
     merge(&mut object["spec"], spec);
     team.apply(object).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.annotate("pull", "rotate", "1").await;
     team.until_replaced("pull", &current(&first)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team
 }
 
 #[tokio::test]
 async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator_is_back() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let namespace = rotated(control_plane, "namespace", json!({})).await;
     let parts = rotated(control_plane, "parts", json!({})).await;
     let moved = rotated(control_plane, "moved", json!({})).await;
@@ -91,7 +91,7 @@ async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator
 
 #[tokio::test]
 async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_with_them_and_can_come_back() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let teams = [rotated(control_plane, "one", json!({})).await, rotated(control_plane, "two", json!({})).await];
     let client = teams[0].client.clone();
     // A cluster issuer and its object, too.
@@ -107,7 +107,7 @@ async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_w
     let mut object = token("of-the-cluster", "ends");
     object["spec"]["issuerRef"] = json!({"name": "default"});
     teams[0].apply(object).await;
-    teams[0].until_settled("of-the-cluster").await;
+    teams[0].until_synced("of-the-cluster").await;
     operator.terminate().await;
 
     let kinds: Api<CustomResourceDefinition> = Api::all(client);
@@ -126,14 +126,14 @@ async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_w
     control_plane.apply_crds(&operator::crds()).await.expect("installed again");
     let again = Team::on(control_plane, "again", Config::default(), json!({})).await;
     again.token("pull", "after the kinds came back").await;
-    let settled = again.until_settled("pull").await;
+    let settled = again.until_synced("pull").await;
     again.until_live(&[current_id(&settled)]).await;
     drop(operator);
 }
 
 #[tokio::test]
 async fn a_namespace_that_waits_for_its_portal_says_so_and_outlives_a_restart() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = rotated(control_plane, "waits", json!({})).await;
     team.portal.down().await;
     let namespaces: Api<Namespace> = Api::all(team.client.clone());

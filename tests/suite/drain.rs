@@ -4,7 +4,7 @@
 use crate::control_plane::{ControlPlane, eventually};
 use crate::operator;
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, binary, own_stage, until_gone, until_gone_within};
+use crate::stage::{LIMIT, Team, binary, own_control_plane, until_gone, until_gone_within};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -38,7 +38,7 @@ async fn drain(control_plane: &ControlPlane, arguments: &[&str]) -> (bool, Strin
 }
 
 /// A team whose portal's CA is in a ConfigMap, with a token.
-async fn settled(control_plane: &'static ControlPlane, name: &str) -> Team {
+async fn synced_team(control_plane: &'static ControlPlane, name: &str) -> Team {
     let team = Team::bare(control_plane, name, Config::default()).await;
     team.credentials("portal-password").await;
     team.apply(json!({
@@ -52,11 +52,11 @@ async fn settled(control_plane: &'static ControlPlane, name: &str) -> Team {
     }))
     .await;
     team.token("pull", "ends").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team
 }
 
-fn maps(team: &Team) -> Api<ConfigMap> {
+fn config_maps(team: &Team) -> Api<ConfigMap> {
     Api::namespaced(team.client.clone(), &team.namespace)
 }
 
@@ -65,14 +65,14 @@ async fn nothing_is_left(team: &Team) {
     assert!(team.issuers().get_opt("portal").await.expect("asked").is_none(), "the issuer is gone");
     let credentials = team.secrets().get("portal").await.expect("there");
     assert!(credentials.finalizers().is_empty(), "the credentials are released");
-    assert!(maps(team).get("portal-ca").await.expect("there").finalizers().is_empty(), "the CA is released");
+    assert!(config_maps(team).get("portal-ca").await.expect("there").finalizers().is_empty(), "the CA is released");
 }
 
 #[tokio::test]
 async fn a_drained_cluster_has_no_tokens_and_no_finalizers_and_its_kinds_can_go() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "in-order").await;
-    let map = maps(&team).get("portal-ca").await.expect("there");
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "in-order").await;
+    let map = config_maps(&team).get("portal-ca").await.expect("there");
     assert_eq!(map.finalizers(), ["registry-token.dev/revoke"], "revocation needs it");
     // Beside an operator that runs: two at once are safe.
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
@@ -94,8 +94,8 @@ async fn a_drained_cluster_has_no_tokens_and_no_finalizers_and_its_kinds_can_go(
 
 #[tokio::test]
 async fn after_a_removal_out_of_order_drain_is_the_way_out() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "out-of-order").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "out-of-order").await;
     operator.terminate().await;
     // As `kubectl delete -k deploy` does: the operator is gone, its kinds and the namespace are to go.
     let kinds: Api<CustomResourceDefinition> = Api::all(team.client.clone());
@@ -109,7 +109,10 @@ async fn after_a_removal_out_of_order_drain_is_the_way_out() {
         if left.metadata.deletion_timestamp.is_some() { Ok(()) } else { Err("not deleted yet".to_owned()) }
     })
     .await;
-    assert!(maps(&team).get_opt("portal-ca").await.expect("asked").is_some(), "the CA stays, for revocation needs it");
+    assert!(
+        config_maps(&team).get_opt("portal-ca").await.expect("asked").is_some(),
+        "the CA stays, for revocation needs it"
+    );
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
     assert!(done, "{text}");
     assert!(text.contains("running the controllers here"), "{text}");
@@ -122,8 +125,8 @@ async fn after_a_removal_out_of_order_drain_is_the_way_out() {
 
 #[tokio::test]
 async fn without_its_portal_drain_says_what_is_left_and_orphan_releases_it() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "portal-gone").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "portal-gone").await;
     team.portal.down().await;
     operator.terminate().await;
     let (done, text) = drain(control_plane, &["--timeout=5s"]).await;
@@ -158,18 +161,18 @@ async fn until_all_is_gone(team: &Team) {
     until_gone_within(LIMIT * 2, &Api::<Namespace>::all(team.client.clone()), NAMESPACE).await;
 }
 
-fn key(team: &Team) -> Api<Secret> {
+fn mac_key(team: &Team) -> Api<Secret> {
     Api::namespaced(team.client.clone(), NAMESPACE)
 }
 
 #[tokio::test]
 async fn the_mac_key_outlives_the_operators_namespace_until_the_last_token_is_revoked() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "key-kept").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "key-kept").await;
     operator.terminate().await;
     delete_out_of_order(&team).await;
     eventually("the namespace to be emptied", LIMIT, async || {
-        let key = key(&team).get(KEY).await.map_err(|error| error.to_string())?;
+        let key = mac_key(&team).get(KEY).await.map_err(|error| error.to_string())?;
         if key.metadata.deletion_timestamp.is_some() { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await;
@@ -181,8 +184,8 @@ async fn the_mac_key_outlives_the_operators_namespace_until_the_last_token_is_re
 
 #[tokio::test]
 async fn orphaned_tokens_are_listed_and_the_operators_namespace_goes() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "key-orphan").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "key-orphan").await;
     team.portal.down().await;
     operator.terminate().await;
     delete_out_of_order(&team).await;
@@ -196,12 +199,12 @@ async fn orphaned_tokens_are_listed_and_the_operators_namespace_goes() {
 
 #[tokio::test]
 async fn without_its_namespace_and_its_mac_key_drain_proves_the_tokens_again_and_revokes_them() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "key-gone").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "key-gone").await;
     operator.terminate().await;
     delete_out_of_order(&team).await;
     let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    key(&team).patch(KEY, &PatchParams::default(), &released).await.expect("patched");
+    mac_key(&team).patch(KEY, &PatchParams::default(), &released).await.expect("patched");
     until_gone_within(LIMIT * 2, &Api::<Namespace>::all(team.client.clone()), NAMESPACE).await;
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
     assert!(done, "{text}");
@@ -211,8 +214,8 @@ async fn without_its_namespace_and_its_mac_key_drain_proves_the_tokens_again_and
 
 #[tokio::test]
 async fn asked_to_end_drain_ends_as_the_first_process_of_a_container_would() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "drain-ends").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "drain-ends").await;
     team.portal.down().await;
     operator.terminate().await;
     let mut command = command(control_plane, &["--timeout=10m"]);
@@ -250,8 +253,8 @@ async fn deployed(team: &Team) -> Api<Deployment> {
 
 #[tokio::test]
 async fn a_deployment_that_does_no_work_is_named_and_drain_takes_over_once_it_is_gone() {
-    let (control_plane, operator) = own_stage().await;
-    let team = settled(control_plane, "deployed").await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = synced_team(control_plane, "deployed").await;
     operator.terminate().await;
     let deployments = deployed(&team).await;
     let (done, text) = drain(control_plane, &["--timeout=3s"]).await;

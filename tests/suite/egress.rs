@@ -4,7 +4,7 @@ use crate::control_plane::{ControlPlane, eventually};
 use crate::issuers::cluster_issuer;
 use crate::operator::Options;
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage_with, ready, start_with};
+use crate::stage::{LIMIT, Team, own_control_plane_with, ready, start_operator_with};
 use kube::Api;
 use registry_token_operator::api::{ClusterTokenIssuer, IssuerStatus, TokenIssuer};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 
 /// Something inside the cluster that counts who connects to it.
-async fn inside(host: &str) -> (u16, Arc<AtomicUsize>) {
+async fn cluster_internal_server(host: &str) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((host, 0)).await.expect("a port");
     let (port, count) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&count);
@@ -25,25 +25,25 @@ async fn inside(host: &str) -> (u16, Arc<AtomicUsize>) {
     (port, count)
 }
 
-fn says(status: Option<IssuerStatus>) -> (String, String) {
+fn ready_reason(status: Option<IssuerStatus>) -> (String, String) {
     let ready = status.and_then(|status| status.conditions.into_iter().find(|one| one.type_ == "Ready"));
     ready.map(|one| (one.reason, one.message)).unwrap_or_default()
 }
 
-async fn until_says(team: &Team, name: &str, reason: &str) -> String {
+async fn until_issuer_reason(team: &Team, name: &str, reason: &str) -> String {
     eventually(&format!("TokenIssuer {name} to be {reason}"), LIMIT, async || {
         let issuer: TokenIssuer = team.issuers().get(name).await.map_err(|error| error.to_string())?;
-        let (is, message) = says(issuer.status);
+        let (is, message) = ready_reason(issuer.status);
         if is == reason { Ok(message) } else { Err(format!("{is}: {message}")) }
     })
     .await
 }
 
-async fn until_cluster_says(team: &Team, name: &str, reason: &str) -> String {
+async fn until_cluster_issuer_reason(team: &Team, name: &str, reason: &str) -> String {
     let issuers: Api<ClusterTokenIssuer> = Api::all(team.client.clone());
     eventually(&format!("ClusterTokenIssuer {name} to be {reason}"), LIMIT, async || {
         let issuer = issuers.get(name).await.map_err(|error| error.to_string())?;
-        let (is, message) = says(issuer.status);
+        let (is, message) = ready_reason(issuer.status);
         if is == reason { Ok(message) } else { Err(format!("{is}: {message}")) }
     })
     .await
@@ -63,15 +63,15 @@ async fn restart(
     flags: &[&'static str],
 ) -> crate::operator::Operator {
     operator.terminate().await;
-    start_with(control_plane, &Options { flags: flags.to_vec(), ..Options::default() }).await
+    start_operator_with(control_plane, &Options { flags: flags.to_vec(), ..Options::default() }).await
 }
 
 #[tokio::test]
 async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allows_it() {
-    let (control_plane, operator) = own_stage_with(Options { flags: vec![], ..Options::default() }).await;
+    let (control_plane, operator) = own_control_plane_with(Options { flags: vec![], ..Options::default() }).await;
     let team = Team::on(control_plane, "egress", Config::default(), json!({})).await;
     team.token("pull", "waits for the admin").await;
-    let (port, connections) = inside("127.0.0.1").await;
+    let (port, connections) = cluster_internal_server("127.0.0.1").await;
     let hosts = ["127.0.0.1", "localhost", "2130706433", "0x7f.0.0.1", "[::ffff:127.0.0.1]"];
     for (number, host) in hosts.into_iter().enumerate() {
         issuer(&team, &format!("url-{number}"), json!({"thinkwise": {"url": format!("https://{host}:{port}")}})).await;
@@ -88,23 +88,23 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     let names =
         (0..hosts.len()).map(|number| format!("url-{number}")).chain(["token-url".to_owned(), "portal".to_owned()]);
     for name in names {
-        let message = until_says(&team, &name, "AddressNotAllowed").await;
+        let message = until_issuer_reason(&team, &name, "AddressNotAllowed").await;
         assert!(message.contains("--allow-portal-cidr"), "{name}: {message}");
     }
-    let message = until_says(&team, "clear", "InsecureHTTPNotAllowed").await;
+    let message = until_issuer_reason(&team, "clear", "InsecureHTTPNotAllowed").await;
     assert!(message.contains("--allow-insecure-http-for-namespaced-issuers"), "{message}");
     let object = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&object).2.contains("--allow-portal-cidr"), "{:?}", ready(&object));
     // What admins of the cluster write is theirs to decide.
     let cluster = cluster_issuer(&team, json!({})).await;
-    until_cluster_says(&team, &cluster, "PortalReady").await;
+    until_cluster_issuer_reason(&team, &cluster, "PortalReady").await;
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 
     // Now the portal is allowed, and a registry beside it is not.
     let flags = ["--allow-portal-cidr=127.0.0.1", "--restrict-cluster-issuers"];
     let operator = restart(control_plane, operator, &flags).await;
-    let (registry_port, registry_connections) = inside("127.0.0.2").await;
-    team.until_settled("pull").await;
+    let (registry_port, registry_connections) = cluster_internal_server("127.0.0.2").await;
+    team.until_synced("pull").await;
     let registries = json!({"registries": [{"host": format!("127.0.0.2:{registry_port}")}]});
     issuer(&team, "registry", registries).await;
     let refers = json!({"kind": "TokenIssuer", "name": "registry"});
@@ -125,7 +125,7 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     let cluster_issuers: Api<ClusterTokenIssuer> = Api::all(team.client.clone());
     let patch = kube::api::Patch::Merge(spec);
     cluster_issuers.patch(&cluster, &kube::api::PatchParams::default(), &patch).await.expect("patched");
-    until_cluster_says(&team, &cluster, "AddressNotAllowed").await;
+    until_cluster_issuer_reason(&team, &cluster, "AddressNotAllowed").await;
     assert_eq!(registry_connections.load(Ordering::SeqCst), 0);
     team.delete("other").await;
     team.delete("pull").await;
@@ -133,8 +133,8 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     // And with the kind turned off, nothing is asked for it at all.
     let _operator =
         restart(control_plane, operator, &["--disable-namespaced-issuers", "--allow-portal-cidr=127.0.0.0/8"]).await;
-    let message = until_says(&team, "portal", "NamespacedIssuersDisabled").await;
+    let message = until_issuer_reason(&team, "portal", "NamespacedIssuersDisabled").await;
     assert!(message.contains("--disable-namespaced-issuers"), "{message}");
-    until_cluster_says(&team, &cluster, "Unreachable").await;
+    until_cluster_issuer_reason(&team, &cluster, "Unreachable").await;
     assert!(registry_connections.load(Ordering::SeqCst) > 0, "without --restrict-cluster-issuers it is connected to");
 }

@@ -51,7 +51,7 @@ async fn what_discover_prints_is_applied_and_serves() {
     let change = Patch::Merge(json!({"spec": {"registries": [registry]}}));
     team.issuers().patch("portal", &PatchParams::default(), &change).await.expect("patched");
     team.token("pull", "by what was found").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let issuer = team.issuers().get("portal").await.expect("an issuer");
     let resolved = issuer.status.expect("a status").resolved.expect("what was found");
     assert_eq!((resolved.table.as_deref(), resolved.request.as_str()), (Some("klant_token"), "token_aanvragen"));
@@ -66,7 +66,7 @@ async fn an_issuer_that_says_where_the_portal_is_and_no_more_serves_too() {
     team.credentials("portal-password").await;
     team.issuer(json!({"thinkwise": {"table": Value::Null, "tasks": Value::Null}})).await;
     team.token("pull", "by what was found").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 }
 
 #[tokio::test]

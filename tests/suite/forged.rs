@@ -2,7 +2,7 @@
 
 use crate::control_plane::eventually;
 use crate::living::current;
-use crate::simulator::{Config, Profile, Simulator};
+use crate::simulator::{Config, FakePortal, Profile};
 use crate::stage::{LIMIT, Team, stage};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 use serde_json::json;
 
 /// A namespace whose issuer is at the portal of another team.
-async fn beside(team: &Team, name: &str) -> Team {
+async fn tenant_beside(team: &Team, name: &str) -> Team {
     let tenant = Team::bare(team.control_plane, name, Config::default()).await;
     tenant.credentials("portal-password").await;
     tenant
@@ -23,7 +23,7 @@ async fn beside(team: &Team, name: &str) -> Team {
     tenant
 }
 
-fn live(portal: &Simulator) -> Vec<i64> {
+fn live(portal: &FakePortal) -> Vec<i64> {
     portal.ledger().live().iter().map(|token| token.id).collect()
 }
 
@@ -31,11 +31,11 @@ fn live(portal: &Simulator) -> Vec<i64> {
 async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked() {
     let team = Team::new("named-by-others").await;
     team.token("pull", "theirs").await;
-    let theirs = current(&team.until_settled("pull").await);
+    let theirs = current(&team.until_synced("pull").await);
     let colleagues = team.portal.ledger().add_as_colleague(Some("made by hand"));
-    let tenant = beside(&team, "forger").await;
+    let tenant = tenant_beside(&team, "forger").await;
     tenant.token("own", "mine").await;
-    let settled = tenant.until_settled("own").await;
+    let settled = tenant.until_synced("own").await;
     let own = current(&settled);
 
     // With the MACs that can be read: another object's for the same role, and its own for another token.
@@ -56,14 +56,14 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
     let message = tenant.until_condition("own", "Stalled", "True", "TokenUnverified").await;
     assert!(message.contains(&format!("registry-token.dev/gone={}", colleagues.id)), "it says what to do: {message}");
     tenant.patch("own", json!({"spec": {"description": "mine, edited"}})).await;
-    tenant.until_settled("own").await;
+    tenant.until_synced("own").await;
     let texts: Vec<_> = team.portal.ledger().live().into_iter().filter_map(|token| token.description).collect();
     assert_eq!(texts, ["theirs", "made by hand", "mine, edited"]);
 
     tenant.delete("own").await;
     let theirs_id: i64 = theirs.id.parse().expect("a number");
     assert_eq!(live(&team.portal), [theirs_id, colleagues.id]);
-    tenant.until_told("own", "TokenUnverified").await;
+    tenant.until_event("own", "TokenUnverified").await;
     team.until("pull", "True", "TokenStored").await;
 }
 
@@ -71,7 +71,7 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
 async fn a_current_token_that_somebody_moved_among_the_former_ones_is_not_revoked() {
     let team = Team::new("moved-role").await;
     team.token("pull", "stays").await;
-    let token = current(&team.until_settled("pull").await);
+    let token = current(&team.until_synced("pull").await);
     team.patch_status(
         "pull",
         json!({
@@ -87,7 +87,7 @@ async fn a_current_token_that_somebody_moved_among_the_former_ones_is_not_revoke
         status.token.as_ref().is_some_and(|back| back.id == token.id) && status.retiring.is_empty()
     };
     team.until_object("pull", "its token as it was", is_back).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!((team.portal.ledger().all().len(), live(&team.portal).len()), (1, 1));
 }
 
@@ -126,13 +126,13 @@ async fn where_the_list_is_hidden_a_secret_that_names_a_colleagues_token_has_it_
     team.issuer(json!({"thinkwise": {"table": null, "tasks": null}})).await;
     let colleagues = team.portal.ledger().add_as_colleague(Some("made by hand"));
     team.token("pull", "in the dark").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let secret = team.secrets().get("pull").await.expect("a Secret");
     let host = team.portal.registry_host();
     team.patch_secret("pull", forged(&first, &secret, &colleagues.username, &host)).await;
     let second = team.until_replaced("pull", &current(&first)).await;
     assert_ne!(current(&second).username, colleagues.username);
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let names = || team.portal.ledger().live().into_iter().map(|token| token.username).collect::<Vec<_>>();
     eventually("the former token to be revoked, and no other", LIMIT, async || {
         let live = names();
@@ -149,13 +149,13 @@ async fn where_the_list_is_hidden_a_secret_that_names_a_colleagues_token_has_it_
 async fn a_status_that_somebody_emptied_is_written_again_and_no_token_requested() {
     let team = Team::new("emptied").await;
     team.token("pull", "stays").await;
-    let token = current(&team.until_settled("pull").await);
+    let token = current(&team.until_synced("pull").await);
     team.patch_status("pull", json!({"token": null, "portal": null, "uid": null, "secret": null})).await;
     let is_back = |object: &RegistryToken| {
         object.status.as_ref().and_then(|status| status.token.as_ref()).is_some_and(|back| back.id == token.id)
     };
     team.until_object("pull", "its token", is_back).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!((team.portal.ledger().all().len(), live(&team.portal).len()), (1, 1));
 }
 

@@ -44,7 +44,7 @@ async fn deleted_and_revoked(team: &Team) {
 async fn a_stripped_finalizer_comes_back_though_the_object_is_suspended_and_its_portal_is_down() {
     let team = Team::new("stripped").await;
     team.token("pull", "protected").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     strip_and_wait(&team.tokens(), "pull").await;
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
@@ -61,7 +61,7 @@ async fn a_stripped_finalizer_comes_back_though_the_object_is_suspended_and_its_
 async fn a_stripped_finalizer_comes_back_though_the_issuer_is_gone() {
     let team = Team::new("no-issuer").await;
     team.token("pull", "protected").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     let force = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     team.issuers().patch("portal", &PatchParams::default(), &force).await.expect("forced");
@@ -75,7 +75,7 @@ async fn a_stripped_finalizer_comes_back_though_the_issuer_is_gone() {
 async fn stripped_label_and_owner_come_back_while_the_portal_is_down() {
     let team = Team::new("undressed-down").await;
     team.token("pull", "protected").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.portal.down().await;
     team.annotate_issuer("reconcile", "so that it is seen").await;
     let changes = [
@@ -102,7 +102,7 @@ async fn stripped_label_and_owner_come_back_while_the_portal_is_down() {
 async fn stripped_finalizers_of_issuer_and_credentials_come_back_at_once_while_the_portal_hangs() {
     let team = Team::new("issuer-stripped").await;
     team.token("pull", "protected").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     strip_and_wait(&team.issuers(), "portal").await;
     strip_and_wait(&team.secrets(), "portal").await;
     team.portal.down().await;
@@ -120,16 +120,16 @@ async fn stripped_finalizers_of_issuer_and_credentials_come_back_at_once_while_t
 }
 
 /// With a portal whose answers may take so long that an absence is proved only after more than a minute.
-async fn patient(name: &str) -> Team {
+async fn slow_team(name: &str) -> Team {
     let team = Team::new(name).await;
     team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
     team
 }
 
-async fn ends(name: &str, how: DeleteParams) {
-    let team = patient(name).await;
+async fn deletion_completes(name: &str, how: DeleteParams) {
+    let team = slow_team(name).await;
     team.token("pull", "ends").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.tokens().delete("pull", &how).await.expect("deleted");
     until_gone(&team.tokens(), "pull").await;
     assert!(team.portal.ledger().live().is_empty());
@@ -137,21 +137,21 @@ async fn ends(name: &str, how: DeleteParams) {
 
 #[tokio::test]
 async fn a_foreground_deletion_ends_as_fast_as_any() {
-    ends("foreground", DeleteParams::foreground()).await;
+    deletion_completes("foreground", DeleteParams::foreground()).await;
 }
 
 #[tokio::test]
 async fn an_orphaning_deletion_ends_as_fast_as_any_and_its_secret_serves_the_next_object() {
-    let team = patient("orphaning").await;
+    let team = slow_team("orphaning").await;
     team.token("pull", "ends").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.tokens().delete("pull", &DeleteParams::orphan()).await.expect("deleted");
     until_gone(&team.tokens(), "pull").await;
     assert!(team.portal.ledger().live().is_empty());
     let closed = |secret: &Secret| secret.annotations().contains_key("registry-token.dev/closed");
     assert!(closed(&team.secrets().get("pull").await.expect("it stays")));
     team.token("pull", "begins again").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert!(!closed(&team.secrets().get("pull").await.expect("it stays")), "it does not bind the next owner");
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
@@ -196,13 +196,13 @@ async fn forbid_label(team: &Team) {
 async fn a_label_that_is_refused_holds_up_neither_an_edit_nor_a_replacement_and_is_said() {
     let team = Team::new("refused-label").await;
     team.token("pull", "before").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     forbid_label(&team).await;
     team.patch("pull", json!({"spec": {"description": "after", "secret": {"labels": {"forbidden": "x"}}}})).await;
     let message = team.until_condition("pull", "Reconciling", "True", "SecretRefused").await;
     assert!(message.contains("no such label here"), "{message}");
-    team.until_told("pull", "SecretRefused").await;
-    team.until_settled("pull").await;
+    team.until_event("pull", "SecretRefused").await;
+    team.until_synced("pull").await;
     team.annotate("pull", "replace", "compromised").await;
     let second = team.until_replaced("pull", &crate::living::current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
@@ -217,13 +217,13 @@ async fn a_label_that_is_refused_holds_up_neither_an_edit_nor_a_replacement_and_
 async fn a_replacement_that_a_suspended_object_owes_is_said() {
     let team = Team::new("suspended-replace").await;
     team.token("pull", "pauses").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     team.annotate("pull", "replace", "compromised").await;
     let message = team.until_condition("pull", "Reconciling", "True", "Suspended").await;
     assert!(message.contains("registry-token.dev/replace"), "{message}");
-    let event = team.until_told("pull", "Suspended").await;
+    let event = team.until_event("pull", "Suspended").await;
     assert_eq!(event.type_.as_deref(), Some("Normal"), "it is what its user wants");
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
     let second = team.until_replaced("pull", &crate::living::current(&first)).await;

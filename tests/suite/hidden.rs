@@ -29,7 +29,7 @@ async fn tokens_outlive_the_day_on_which_their_list_is_shown() {
         team.token(name, "asked for in the dark").await;
     }
     for name in &names {
-        let token = team.until_settled(name).await.status.and_then(|status| status.token).expect("a token");
+        let token = team.until_synced(name).await.status.and_then(|status| status.token).expect("a token");
         assert_eq!(token.id, token.username, "nothing tells another id");
     }
     until_issuer(&team, "ListHidden", None).await;
@@ -47,7 +47,7 @@ async fn tokens_outlive_the_day_on_which_their_list_is_shown() {
 
     // What was recorded in the dark can be edited, replaced and revoked.
     team.patch("pull-0", json!({"spec": {"description": "in the light"}})).await;
-    team.until_settled("pull-0").await;
+    team.until_synced("pull-0").await;
     let shown = team.portal.ledger().live();
     let edited = |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("in the light ["));
     assert_eq!(shown.iter().filter(|token| edited(&token.description)).count(), 1);
@@ -71,7 +71,7 @@ async fn a_token_that_came_without_its_secret_is_revoked_though_no_list_shows_it
     team.issuer(json!({"thinkwise": {"table": null, "tasks": null}})).await;
     team.portal.faults().once(Operation::Request, Fault::WithoutSecret);
     team.token("pull", "asked twice").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let ledger = team.portal.ledger();
     assert_eq!((ledger.all().len(), ledger.live().len()), (2, 1), "the first one is revoked");
 }

@@ -6,22 +6,22 @@ use crate::living::{current, current_id};
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{LIMIT, Team, ready, stage};
 use kube::ResourceExt;
-use registry_token_operator::domain::marker::{Attempt, IssuerTag, Marker, Nonce};
+use registry_token_operator::domain::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use serde_json::json;
 use std::time::Duration;
 
 /// A description with the mark of an object of this issuer that is gone.
 async fn left_behind(team: &Team) -> String {
     let issuer = team.issuers().get("portal").await.expect("there").uid().expect("a UID");
-    let nonce = Nonce::of("an object that is gone", &Attempt::from_random(&[7; 16]));
-    Marker::new(IssuerTag::of(&issuer), nonce).mark("left behind")
+    let nonce = Nonce::of("an object that is gone", &AttemptId::from_random(&[7; 16]));
+    Marker::new(IssuerTag::of(&issuer), nonce).append_to("left behind")
 }
 
 #[tokio::test]
 async fn a_token_that_cannot_be_revoked_is_told_of_and_hides_no_revocation_by_a_colleague() {
     let team = Team::new("stubborn").await;
     team.token("pull", "revoked by a colleague").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let orphan = team.portal.ledger().add_as_colleague(Some(&left_behind(&team).await)).id;
     team.portal.faults().always(Operation::Revoke, Fault::Refuse("token_in_use".to_owned()));
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
@@ -87,7 +87,7 @@ async fn a_portal_that_asks_for_time_is_left_alone_whatever_it_was_asked() {
     team.portal.faults().once(Operation::Request, refusal);
     team.token("pull", "asked for later").await;
     is_left_alone(&team, position).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1);
 }
 
@@ -120,7 +120,7 @@ async fn a_long_list_holds_up_no_pod_that_waits_for_a_token() {
     team.credentials("portal-password").await;
     team.issuer(json!({"limits": {"concurrency": 1}})).await;
     team.token("first", "takes the issuer into use").await;
-    team.until_settled("first").await;
+    team.until_synced("first").await;
 
     let position = team.portal.ledger().position();
     let pages = || {
@@ -138,6 +138,6 @@ async fn a_long_list_holds_up_no_pod_that_waits_for_a_token() {
     reached("the request", &|(_, requested)| requested).await;
     assert!(pages().0 < ROWS, "the list was read to its end first: {:?}", pages());
     team.portal.faults().clear();
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.until_issuer("True", "PortalReady", &[]).await;
 }

@@ -3,7 +3,7 @@
 use crate::control_plane::eventually;
 use crate::operator;
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage_with, stage};
+use crate::stage::{LIMIT, Team, own_control_plane_with, stage};
 use futures::future::join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -32,12 +32,12 @@ async fn a_token_issuer_uses_no_secret_that_is_not_opted_in() {
     assert!(team.portal.ledger().requests_since(0).is_empty(), "nothing of it was sent anywhere");
     let opted_in = Patch::Merge(json!({"metadata": {"labels": {LABEL: "true"}}}));
     team.secrets().patch("portal", &PatchParams::default(), &opted_in).await.expect("labeled");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.until_issuer("True", "PortalReady", &[]).await;
 }
 
 /// A Secret with this password, in bytes; the issuer's condition says this of it.
-async fn says(number: usize, password: &[u8], words: &str) {
+async fn expect_message(number: usize, password: &[u8], words: &str) {
     let team = Team::bare(stage(), &format!("value-{number}"), Config::default()).await;
     let mut secret: Secret = serde_json::from_value(json!({
         "metadata": {"name": "portal", "labels": {LABEL: "true"}}, "stringData": {"username": "k8s"},
@@ -61,7 +61,7 @@ async fn a_value_that_cannot_be_read_is_not_called_missing() {
         (b"portal-passw\xf6rd", "is not UTF-8 text"),
         (b"portal-password\nsecond", "has a line break"),
     ];
-    join_all(cases.into_iter().enumerate().map(|(number, (bytes, words))| says(number, bytes, words))).await;
+    join_all(cases.into_iter().enumerate().map(|(number, (bytes, words))| expect_message(number, bytes, words))).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_ca_that_is_binary_data_is_not_called_missing() {
 async fn a_token_issuer_stays_below_the_operators_ceiling_and_says_so() {
     let mut options = operator::Options::default();
     options.flags.extend(["--token-issuer-max-requests-per-second=2", "--token-issuer-max-concurrency=1"]);
-    let (control_plane, _operator) = own_stage_with(options).await;
+    let (control_plane, _operator) = own_control_plane_with(options).await;
     let team = Team::on(control_plane, "ceiling", Config::default(), json!({})).await;
     let words = ["above the operator's ceiling", "2 requests a second, concurrency 1"];
     team.until_issuer("True", "PortalReady", &words).await;

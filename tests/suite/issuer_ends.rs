@@ -3,7 +3,7 @@
 
 use crate::control_plane::eventually;
 use crate::simulator::{Config, Fault, Operation};
-use crate::stage::{LIMIT, Team, own_stage};
+use crate::stage::{LIMIT, Team, own_control_plane};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
@@ -38,7 +38,7 @@ impl Team {
     }
 
     /// The Secrets that carry a finalizer are these.
-    async fn until_held(&self, wanted: &[&str]) {
+    async fn until_finalizers(&self, wanted: &[&str]) {
         eventually(&format!("{wanted:?} to be held"), LIMIT, async || {
             let all = self.secrets().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let held = all.items.iter().filter(|secret| !secret.finalizers().is_empty()).map(Secret::name_any);
@@ -69,7 +69,7 @@ impl Team {
 async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_last_audit_is_done() {
     let team = Team::new("lost-answer").await;
     team.token("first", "takes the issuer into use").await;
-    team.until_settled("first").await;
+    team.until_synced("first").await;
     team.delete("first").await;
     // The portal makes a token, and goes before it has answered: with a list that fails instead, an audit that
     // comes first would have the object wait for an issuer that is not ready.
@@ -91,17 +91,17 @@ async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_la
     tokio::time::sleep(Duration::from_secs(20)).await;
     team.until_issuer("False", "Unreachable", &advice).await;
     assert_eq!(team.portal.ledger().live().len(), 1);
-    team.until_held(&["portal"]).await;
+    team.until_finalizers(&["portal"]).await;
 
     team.portal.up().await;
     team.until_issuer_gone().await;
     assert!(team.portal.ledger().live().is_empty(), "found by its mark, and revoked");
-    team.until_held(&[]).await;
+    team.until_finalizers(&[]).await;
 }
 
 #[tokio::test]
 async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
     let team = Team::bare(control_plane, "list-hidden", portal).await;
@@ -109,7 +109,7 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
     let outputs = json!({"username": "username", "secret": "secret", "id": "container_token_id"});
     team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
     team.token("pull", "while it lists").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.until_issuer("True", "PortalReady", &[]).await;
 
     team.portal.configure(|config| config.table_hidden = true);
@@ -135,7 +135,7 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
     team.delete_issuer().await;
     team.until_issuer("False", "IssuerDeleting", &["nobody uses it any more", "no late answer can come"]).await;
     team.until_issuer_gone().await;
-    team.until_held(&[]).await;
+    team.until_finalizers(&[]).await;
     drop(operator);
 }
 
@@ -143,7 +143,7 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
 async fn an_issuer_in_use_that_is_deleted_says_that_it_waits_for_its_objects() {
     let team = Team::new("in-use").await;
     team.token("pull", "needs its issuer").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.delete_issuer().await;
     team.until_issuer("False", "IssuerDeleting", &["RegistryTokens still need it", "Delete them"]).await;
     team.until("pull", "True", "TokenStored").await;
@@ -152,37 +152,37 @@ async fn an_issuer_in_use_that_is_deleted_says_that_it_waits_for_its_objects() {
 }
 
 #[tokio::test]
-async fn credentials_that_do_not_work_let_the_former_ones_not_go_and_are_not_forgotten() {
+async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_are_not_forgotten() {
     let team = Team::new("detour").await;
     team.token("pull", "credentials move").await;
-    team.until_settled("pull").await;
-    team.until_held(&["portal"]).await;
+    team.until_synced("pull").await;
+    team.until_finalizers(&["portal"]).await;
     team.other_credentials("portal-new", "wrong").await;
     team.refer_to("portal-new").await;
     team.until_issuer("False", "Unauthorised", &["portal-new"]).await;
-    team.until_held(&["portal", "portal-new"]).await;
+    team.until_finalizers(&["portal", "portal-new"]).await;
     // What works still is not collected meanwhile, and the way back is open.
     team.refer_to("portal").await;
     let status = team.until_issuer("True", "PortalReady", &[]).await;
     assert_eq!(status.credentials_secrets, ["portal"]);
-    team.until_held(&["portal"]).await;
+    team.until_finalizers(&["portal"]).await;
 
     // Once more, to the end: without objects too, the Secret that is held is the one that is referred to.
     team.delete("pull").await;
     team.other_credentials("portal-other", "portal-password").await;
     team.refer_to("portal-other").await;
-    team.until_held(&["portal-other"]).await;
+    team.until_finalizers(&["portal-other"]).await;
     team.refer_to("portal-new").await;
     team.until_issuer("False", "Unauthorised", &[]).await;
     team.refer_to("portal-other").await;
-    team.until_held(&["portal-other"]).await;
+    team.until_finalizers(&["portal-other"]).await;
     team.delete_issuer().await;
     team.until_issuer_gone().await;
-    team.until_held(&[]).await;
+    team.until_finalizers(&[]).await;
 }
 
 #[tokio::test]
-async fn two_issuers_that_share_their_credentials_and_move_away_together_let_them_go() {
+async fn two_issuers_that_share_their_credentials_and_move_away_together_remove_their_finalizers() {
     let team = Team::new("move-together").await;
     team.other_credentials("portal-2", "portal-password").await;
     let issuer = |name: &str, secret: &str| {
@@ -202,12 +202,12 @@ async fn two_issuers_that_share_their_credentials_and_move_away_together_let_the
         let mut token = crate::stage::token(name, name);
         token["spec"]["issuerRef"]["name"] = json!(issuer);
         team.apply(token).await;
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     // Which pass sees what the other one has noted is chance.
     for secret in ["portal-2", "portal", "portal-2", "portal", "portal-2"] {
         both(secret).await;
-        team.until_held(&[secret]).await;
+        team.until_finalizers(&[secret]).await;
         eventually("both to note nothing else", LIMIT, async || {
             let all = team.issuers().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let noted = all.items.into_iter().filter_map(|one| one.status).map(|status| status.credentials_secrets);
@@ -222,7 +222,7 @@ async fn two_issuers_that_share_their_credentials_and_move_away_together_let_the
 async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_issuer_says_what_to_do() {
     let team = Team::new("credentials-first").await;
     team.token("pull", "revoked with them").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
     // It is looked at once a minute, and when its spec changes.
     team.issuer(json!({"audit": {"interval": "11m"}})).await;
@@ -232,7 +232,7 @@ async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_i
     team.annotate("pull", "replace", "1").await;
     team.until_replaced("pull", &before.status.and_then(|status| status.token).expect("a token")).await;
     team.token("late", "requested with them").await;
-    team.until_settled("late").await;
+    team.until_synced("late").await;
     team.delete("late").await;
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
@@ -240,7 +240,7 @@ async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_i
     team.other_credentials("portal-other", "portal-password").await;
     team.refer_to("portal-other").await;
     team.until_issuer("True", "PortalReady", &[]).await;
-    team.until_held(&["portal-other"]).await;
+    team.until_finalizers(&["portal-other"]).await;
     assert!(team.secrets().get_opt("portal").await.expect("asked").is_none(), "gone at last");
     // or the other.
     team.secrets().delete("portal-other", &DeleteParams::default()).await.expect("deleted");
@@ -253,7 +253,7 @@ async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_i
 async fn credentials_that_were_taken_away_by_force_are_asked_for_before_a_token_is_revoked() {
     let team = Team::new("credentials-forced").await;
     team.token("pull", "revoked with others").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
     team.patch_secret("portal", json!({"metadata": {"finalizers": null}})).await;
     team.issuer(json!({"audit": {"interval": "11m"}})).await;

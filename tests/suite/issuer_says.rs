@@ -52,7 +52,7 @@ fn cases(other_ca: &str) -> Vec<Case> {
     ]
 }
 
-async fn shows(case: Case, number: usize) {
+async fn check_case(case: Case, number: usize) {
     let team = Team::bare(stage(), &format!("says-{number}"), Config::default()).await;
     team.credentials("portal-password").await;
     if let Some(fault) = case.fault {
@@ -77,15 +77,15 @@ async fn shows(case: Case, number: usize) {
 
 #[tokio::test]
 async fn an_issuer_says_what_is_wrong_with_its_portal_and_recovers() {
-    let other_ca = crate::simulator::Simulator::start(Config::default()).await.ca_pem();
-    join_all(cases(&other_ca).into_iter().enumerate().map(|(number, case)| shows(case, number))).await;
+    let other_ca = crate::simulator::FakePortal::start(Config::default()).await.ca_pem();
+    join_all(cases(&other_ca).into_iter().enumerate().map(|(number, case)| check_case(case, number))).await;
 }
 
 #[tokio::test]
-async fn a_password_that_the_portal_refuses_is_read_anew_at_once() {
+async fn a_password_that_the_portal_rejects_is_reread_at_once() {
     let team = Team::new("new-password").await;
     team.token("before", "with the old password").await;
-    team.until_settled("before").await;
+    team.until_synced("before").await;
     team.credentials("another-password").await;
     team.portal.configure(|config| config.basic = vec![Login::new("k8s", "another-password")]);
     let begun = std::time::Instant::now();
@@ -103,7 +103,7 @@ async fn another_login_is_taken_up_within_a_minute_though_the_former_still_works
     let basic = vec![Login::new("k8s", "portal-password"), Login::new("successor", "portal-password")];
     let team = Team::with("successor", Config { basic, ..config }).await;
     team.token("pull", "stays").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.apply(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "successor", "password": "portal-password"},

@@ -39,7 +39,7 @@ async fn a_cluster_issuer_serves_a_namespace_that_holds_no_credentials() {
     let team = Team::bare(stage(), "cluster", Config::default()).await;
     let issuer = cluster_issuer(&team, json!({})).await;
     token_of(&team, &issuer).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     assert!(team.pull(&content).await.is_ok());
     team.delete("pull").await;
@@ -57,14 +57,14 @@ async fn a_namespace_without_the_label_is_told_which_to_add() {
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     let label = Patch::Merge(json!({"metadata": {"labels": {"may-pull": "yes"}}}));
     namespaces.patch(&team.namespace, &PatchParams::default(), &label).await.expect("labelled");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 }
 
 #[tokio::test]
 async fn a_deleted_namespace_revokes_its_tokens_whatever_goes_first() {
     let team = Team::new("namespace").await;
     team.token("pull", "goes with its namespace").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     namespaces.delete(&team.namespace, &DeleteParams::default()).await.expect("deleted");
     eventually("the namespace to be gone", LIMIT, async || match namespaces.get_opt(&team.namespace).await {
@@ -79,7 +79,7 @@ async fn a_deleted_namespace_revokes_its_tokens_whatever_goes_first() {
 async fn further_registries_reach_the_secret_with_the_same_token() {
     let team = Team::new("registries").await;
     team.token("pull", "two registries").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let hosts = json!([
         {"host": team.portal.registry_host().to_uppercase(), "tls": {"caBundle": team.portal.ca_pem()}},
         {"host": "Mirror.Example.com/thinkwise"},

@@ -59,7 +59,7 @@ pub fn collect(team: &Team, name: &str) -> Arc<Mutex<Vec<Value>>> {
 }
 
 /// What must be true of each version; returns its kstatus, its reason and its health.
-pub fn judged(object: &Value) -> (String, String, String) {
+pub fn evaluate(object: &Value) -> (String, String, String) {
     let text = object.to_string();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let generation = object["metadata"]["generation"].as_i64().expect("a generation");
@@ -95,7 +95,7 @@ pub fn judged(object: &Value) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn every_version_of_an_objects_life_is_told_truly_to_kstatus_and_argo_cd() {
+async fn every_version_of_an_object_is_reported_correctly_to_kstatus_and_argo_cd() {
     let team = Team::bare(stage(), "kstatus", Config::default()).await;
     let seen = collect(&team, "pull");
     // Waits for its issuer, then for the registry.
@@ -106,25 +106,25 @@ async fn every_version_of_an_objects_life_is_told_truly_to_kstatus_and_argo_cd()
     team.issuer(json!({})).await;
     team.until("pull", "False", "RegistryUnavailable").await;
     team.portal.registry_up().await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     // Renamed, rotated, its Secret lost and then immutable.
     team.patch(
         "pull",
         json!({"spec": {"description": "watched on", "rotation": {"interval": "24h", "overlap": "0s"}}}),
     )
     .await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_replaced("pull", &current(&second)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.patch_secret("pull", json!({"immutable": true})).await;
     team.until_condition("pull", "Stalled", "True", "SecretImmutable").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_object("pull", "no longer stalled", |object| crate::stage::condition(object, "Stalled").is_none()).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     // Suspended, resumed, deleted while the portal is down.
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
@@ -143,7 +143,7 @@ async fn every_version_of_an_objects_life_is_told_truly_to_kstatus_and_argo_cd()
     let versions = seen.lock().expect("unpoisoned").clone();
     assert_eq!(versions[0]["status"]["observedGeneration"], -1, "before the first pass");
     assert_eq!(kstatus(&versions[0]), "InProgress");
-    let all: BTreeSet<(String, String, String)> = versions.iter().map(judged).collect();
+    let all: BTreeSet<(String, String, String)> = versions.iter().map(evaluate).collect();
     let states: BTreeSet<&str> = all.iter().map(|(kstatus, ..)| kstatus.as_str()).collect();
     assert_eq!(states, BTreeSet::from(["Current", "Failed", "InProgress", "Terminating"]));
     let healths: BTreeSet<&str> = all.iter().map(|(.., health)| health.as_str()).collect();
@@ -163,7 +163,7 @@ async fn a_foreign_secret_is_failed_for_kstatus_and_kubectl_waits_for_what_is_re
     team.apply(token("pull", "waits")).await;
     team.until("pull", "False", "SecretNotOurs").await;
     let object = json!(team.tokens().get("pull").await.expect("there"));
-    let (kstatus, _, health) = judged(&object);
+    let (kstatus, _, health) = evaluate(&object);
     assert_eq!((kstatus.as_str(), health.as_str()), ("Failed", "Degraded"));
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let wait = ["wait", "--for=condition=Ready", "rtok/pull", "-n", &team.namespace, "--timeout=60s"];

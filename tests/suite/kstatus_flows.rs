@@ -1,9 +1,9 @@
 //! What kstatus and Argo CD make of an object while colleagues revoke its token, its issuer moves, its
 //! Secret cannot be mended or it is suspended: again each version that the API server has shown is judged.
 
-use crate::kstatus::{collect, judged};
+use crate::kstatus::{collect, evaluate};
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Operation, Simulator};
+use crate::simulator::{Config, FakePortal, Operation};
 use crate::stage::{Team, condition, elsewhere, ready, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -18,7 +18,7 @@ type Versions = Arc<Mutex<Vec<Value>>>;
 /// Every version is told truly, and these were among them: kstatus, the reason of `Ready`, health.
 fn all_true(seen: &Versions, wanted: &[(&str, &str, &str)]) {
     let versions = seen.lock().expect("unpoisoned").clone();
-    let all: BTreeSet<(String, String, String)> = versions.iter().map(judged).collect();
+    let all: BTreeSet<(String, String, String)> = versions.iter().map(evaluate).collect();
     for (kstatus, reason, health) in wanted {
         let one = ((*kstatus).to_owned(), (*reason).to_owned(), (*health).to_owned());
         assert!(all.contains(&one), "{one:?} was never seen: {all:#?}");
@@ -27,10 +27,10 @@ fn all_true(seen: &Versions, wanted: &[(&str, &str, &str)]) {
 
 /// What is seen of the object now.
 async fn now(team: &Team) -> (String, String, String) {
-    judged(&json!(team.tokens().get("pull").await.expect("there")))
+    evaluate(&json!(team.tokens().get("pull").await.expect("there")))
 }
 
-fn are(kstatus: &str, reason: &str, health: &str) -> (String, String, String) {
+fn evaluation(kstatus: &str, reason: &str, health: &str) -> (String, String, String) {
     (kstatus.to_owned(), reason.to_owned(), health.to_owned())
 }
 
@@ -39,26 +39,26 @@ async fn a_token_that_colleagues_revoke_is_in_progress_while_it_is_replaced_and_
     let team = Team::new("kstatus-upstream").await;
     let seen = collect(&team, "pull");
     team.token("pull", "revoked").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     let replaced = |object: &RegistryToken| ready(object).0 == "True" && current(object).id != current(&first).id;
     team.audit_until_object("pull", "a new token", replaced).await;
-    let second = team.until_settled("pull").await;
-    assert_eq!(now(&team).await, are("Current", "TokenStored", "Healthy"));
+    let second = team.until_synced("pull").await;
+    assert_eq!(now(&team).await, evaluation("Current", "TokenStored", "Healthy"));
     // A second time.
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));
     let held = |object: &RegistryToken| condition(object, "Stalled").is_some();
     team.audit_until_object("pull", "held", held).await;
-    assert_eq!(now(&team).await, are("Failed", "RevokedUpstream", "Degraded"));
+    assert_eq!(now(&team).await, evaluation("Failed", "RevokedUpstream", "Degraded"));
     team.annotate("pull", "replace", "1").await;
     let third = team.until_replaced("pull", &current(&second)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     // Under the other policy, and back.
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Hold"}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&third)));
     team.audit_until_object("pull", "held", held).await;
-    assert_eq!(now(&team).await, are("Failed", "RevokedUpstream", "Degraded"));
+    assert_eq!(now(&team).await, evaluation("Failed", "RevokedUpstream", "Degraded"));
     team.delete("pull").await;
     all_true(
         &seen,
@@ -75,26 +75,26 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     let team = Team::new("kstatus-moved").await;
     let seen = collect(&team, "pull");
     team.token("pull", "stays").await;
-    team.until_settled("pull").await;
-    let other = Simulator::start(Config::default()).await;
+    team.until_synced("pull").await;
+    let other = FakePortal::start(Config::default()).await;
     team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &["set it back"]).await;
-    assert_eq!(now(&team).await, are("Current", "TokenStored", "Healthy"));
+    assert_eq!(now(&team).await, evaluation("Current", "TokenStored", "Healthy"));
     // What is edited now is not done now, and kubectl wait for a new generation would be told a lie.
     team.patch("pull", json!({"spec": {"description": "stays, edited"}})).await;
     team.until_condition("pull", "Stalled", "True", "IssuerNotReady").await;
-    assert_eq!(now(&team).await, are("Failed", "TokenStored", "Degraded"));
+    assert_eq!(now(&team).await, evaluation("Failed", "TokenStored", "Degraded"));
     team.issuer(json!({})).await;
     let settled = team.until_object("pull", "at rest", |object| condition(object, "Stalled").is_none()).await;
     assert_eq!(ready(&settled).0, "True");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     // Its deletion waits likewise.
     team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &[]).await;
     team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let waits = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&waits).2.contains("PortalChanged"), "{}", ready(&waits).2);
-    assert_eq!(now(&team).await, are("Terminating", "IssuerNotReady", "Progressing"));
+    assert_eq!(now(&team).await, evaluation("Terminating", "IssuerNotReady", "Progressing"));
     team.issuer(json!({})).await;
     until_gone(&team.tokens(), "pull").await;
     all_true(&seen, &[("Current", "TokenStored", "Healthy"), ("Terminating", "IssuerNotReady", "Progressing")]);
@@ -103,18 +103,18 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_mended_is_failed_until_it_is_deleted() {
+async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
     let team = Team::new("kstatus-secret").await;
     let seen = collect(&team, "pull");
     team.token("pull", "mended").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     // Made anew with another type, in one moment.
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until("pull", "False", "Suspended").await;
-    assert_eq!(now(&team).await, are("InProgress", "Suspended", "Suspended"));
+    assert_eq!(now(&team).await, evaluation("InProgress", "Suspended", "Suspended"));
     let opaque: Secret = serde_json::from_value(json!({
         "metadata": {"name": "pull", "ownerReferences": before.owner_references(), "labels": before.labels()},
     }))
@@ -122,13 +122,13 @@ async fn a_secret_that_cannot_be_mended_is_failed_until_it_is_deleted() {
     team.secrets().create(&PostParams::default(), &opaque).await.expect("created");
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
     team.until_condition("pull", "Stalled", "True", "SecretTypeWrong").await;
-    assert_eq!(now(&team).await, are("Failed", "SecretTypeWrong", "Degraded"));
+    assert_eq!(now(&team).await, evaluation("Failed", "SecretTypeWrong", "Degraded"));
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     // Immutable, it stalls and pods can pull: failed, for nothing can be done to it any more.
     team.patch_secret("pull", json!({"immutable": true})).await;
     team.until_condition("pull", "Stalled", "True", "SecretImmutable").await;
-    assert_eq!(now(&team).await, are("Failed", "TokenStored", "Degraded"));
+    assert_eq!(now(&team).await, evaluation("Failed", "TokenStored", "Degraded"));
     team.delete("pull").await;
     all_true(&seen, &[("InProgress", "Suspended", "Suspended"), ("Failed", "SecretTypeWrong", "Degraded")]);
 }
@@ -141,12 +141,12 @@ async fn suspended_it_is_current_where_it_works_and_in_progress_where_it_waits_f
     object["spec"]["suspend"] = json!(true);
     team.apply(object).await;
     team.until("pull", "False", "Suspended").await;
-    assert_eq!(now(&team).await, are("InProgress", "Suspended", "Suspended"));
+    assert_eq!(now(&team).await, evaluation("InProgress", "Suspended", "Suspended"));
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
-    assert_eq!(now(&team).await, are("Current", "TokenStored", "Suspended"));
+    assert_eq!(now(&team).await, evaluation("Current", "TokenStored", "Suspended"));
     // Edited while nothing is begun, it says so too.
     team.patch("pull", json!({"spec": {"description": "waits, edited"}})).await;
     let taken_note = |object: &RegistryToken| {

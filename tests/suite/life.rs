@@ -12,7 +12,7 @@ use std::time::Duration;
 async fn an_object_becomes_a_pull_secret_that_pulls() {
     let team = Team::new("create").await;
     team.token("pull", "prod-eu, team-a").await;
-    let object = team.until_settled("pull").await;
+    let object = team.until_synced("pull").await;
 
     let ledger = team.portal.ledger();
     let live = ledger.live();
@@ -34,21 +34,21 @@ async fn an_object_becomes_a_pull_secret_that_pulls() {
 
     let content = team.dockerconfigjson("pull").await;
     assert!(team.pull(&content).await.expect("pulls") > 0);
-    team.until_told("pull", "TokenStored").await;
+    team.until_event("pull", "TokenStored").await;
 }
 
 #[tokio::test]
 async fn an_edited_description_edits_the_same_token_once() {
     let team = Team::new("edit").await;
     team.token("pull", "before").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     let (ledger, content) = (team.portal.ledger(), team.dockerconfigjson("pull").await);
     let edits = ledger.count(Operation::Edit);
 
     team.patch("pull", json!({"spec": {"description": "after"}})).await;
-    let after = team.until_settled("pull").await;
+    let after = team.until_synced("pull").await;
     // A second edit would come by now.
-    team.silent_for("pull", Duration::from_secs(4)).await;
+    team.assert_idle_for("pull", Duration::from_secs(4)).await;
 
     assert_eq!(ledger.count(Operation::Edit), edits + 1, "one edit");
     assert_eq!(ledger.count(Operation::Request), 1, "no further token");
@@ -63,7 +63,7 @@ async fn an_edited_description_edits_the_same_token_once() {
 async fn a_deleted_object_revokes_its_token_and_its_secret_goes() {
     let team = Team::new("delete").await;
     team.token("pull", "to go").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
 
     team.delete("pull").await;
@@ -82,7 +82,7 @@ async fn a_deleted_object_revokes_its_token_and_its_secret_goes() {
 async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_call() {
     let team = Team::new("labels").await;
     team.token("pull", "labelled").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let position = team.portal.ledger().position();
     let uid = team.secrets().get("pull").await.expect("Secret").uid();
 
@@ -103,7 +103,7 @@ async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_c
         !secret.labels().contains_key("team") && !secret.annotations().contains_key("note")
     })
     .await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 
     assert_eq!(team.secrets().get("pull").await.expect("Secret").uid(), uid, "updated in place");
     let asked = team.portal.ledger().requests_since(position);
@@ -114,7 +114,7 @@ async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_c
 async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked() {
     let team = Team::new("lost").await;
     team.token("pull", "lost").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let old = team.portal.ledger().live()[0].id;
 
     team.secrets().delete("pull", &kube::api::DeleteParams::default()).await.expect("deleted");
@@ -131,7 +131,7 @@ async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked
         }
     })
     .await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     assert!(team.pull(&content).await.is_ok());
     assert_eq!(team.portal.ledger().count(Operation::Request), 2, "one for each Secret");
@@ -170,7 +170,7 @@ async fn a_portal_with_other_names_and_client_credentials_serves_as_well() {
     }}))
     .await;
     team.token("pull", "klant 42").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     assert!(team.pull(&content).await.is_ok());
     team.delete("pull").await;

@@ -25,7 +25,7 @@ pub fn retiring(object: &RegistryToken) -> usize {
 }
 
 /// A value that no annotation has had yet.
-pub fn any_new_value() -> String {
+pub fn unique_value() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(1);
     format!("v{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -112,7 +112,7 @@ impl Team {
         let mut next = std::time::Instant::now();
         eventually(what, LIMIT, async || {
             if next <= std::time::Instant::now() {
-                self.annotate_issuer("reconcile", &any_new_value()).await;
+                self.annotate_issuer("reconcile", &unique_value()).await;
                 next = std::time::Instant::now() + Duration::from_secs(2);
             }
             seen().await
@@ -140,7 +140,7 @@ impl Team {
     }
 
     /// That for so long no task is run at the portal and the object is not written.
-    pub async fn silent_for(&self, name: &str, how_long: Duration) {
+    pub async fn assert_idle_for(&self, name: &str, how_long: Duration) {
         let before = self.tokens().get(name).await.expect("there").resource_version();
         let position = self.portal.ledger().position();
         tokio::time::sleep(how_long).await;

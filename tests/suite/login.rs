@@ -27,9 +27,9 @@ async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
     let verified = condition(&waits, "LoginVerified").expect("said");
     assert_eq!((&verified["status"], &verified["reason"]), (&json!("Unknown"), &json!("RegistryUnavailable")));
     assert!(condition(&waits, "Stalled").is_none(), "it is no mistake of anybody");
-    team.until_told("pull", "RegistryUnavailable").await;
+    team.until_event("pull", "RegistryUnavailable").await;
     team.portal.registry_up().await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert_eq!(condition(&settled, "LoginVerified").expect("said")["status"], "True");
     assert_eq!(current(&settled), current(&waits), "the same token");
     assert_eq!(team.portal.ledger().all().len(), 1);
@@ -37,7 +37,7 @@ async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
     team.portal.registry_down().await;
     team.annotate("pull", "reconcile", "1").await;
     team.annotate_issuer("reconcile", "1").await;
-    team.silent_for("pull", Duration::from_secs(3)).await;
+    team.assert_idle_for("pull", Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
 }
 
@@ -45,7 +45,7 @@ async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
 async fn a_registry_that_lags_behind_the_portal_is_waited_for() {
     let team = Team::with("lag", Config { registry_lag: Duration::from_secs(3), ..Config::default() }).await;
     team.apply(rotating("pull")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1, "no second one was asked for");
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
@@ -59,7 +59,7 @@ async fn best_effort_is_ready_without_the_registry_and_asks_it_later() {
     team.issuer(json!({"loginCheck": "BestEffort"})).await;
     team.portal.registry_down().await;
     team.token("pull", "ready at once").await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert_eq!(condition(&settled, "LoginVerified").expect("said")["status"], "Unknown");
     team.portal.registry_up().await;
     team.annotate("pull", "reconcile", "now").await;
@@ -72,7 +72,7 @@ async fn disabled_asks_the_registry_nothing_at_all() {
     let team = Team::new("disabled").await;
     team.issuer(json!({"loginCheck": "Disabled"})).await;
     team.apply(rotating("pull")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(condition(&first, "LoginVerified").is_none());
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
@@ -85,7 +85,7 @@ async fn disabled_asks_the_registry_nothing_at_all() {
 async fn a_registry_that_asks_for_basic_credentials_serves_as_well() {
     let team = Team::with("basic", Config { registry_challenge: Challenge::Basic, ..Config::default() }).await;
     team.apply(rotating("pull")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert_eq!(condition(&first, "LoginVerified").expect("said")["status"], "True");
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
@@ -96,7 +96,7 @@ async fn a_registry_that_asks_for_basic_credentials_serves_as_well() {
 async fn a_rotation_keeps_the_old_token_while_the_registry_is_down() {
     let team = Team::new("rotate-down").await;
     team.apply(rotating("pull")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     team.portal.registry_down().await;
     team.annotate("pull", "rotate", "1").await;
@@ -111,7 +111,7 @@ async fn a_rotation_keeps_the_old_token_while_the_registry_is_down() {
     let second = team.until_replaced("pull", &current(&first)).await;
     // What was tried meanwhile is revoked.
     team.until_live(&[current_id(&second)]).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert!(condition(&settled, "Reconciling").is_none());
 }
 
@@ -119,7 +119,7 @@ async fn a_rotation_keeps_the_old_token_while_the_registry_is_down() {
 async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() {
     let team = Team::new("rotate-refused").await;
     team.apply(rotating("pull")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     // Whatever is new is unknown there.
     team.portal.configure(|config| config.registry_lag = Duration::from_hours(1));
@@ -150,7 +150,7 @@ async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when
     assert!(message.contains("HTTP 503") && message.contains("after 7 s"), "{message}");
     assert_eq!(condition(&waits, "LoginVerified").expect("said")["reason"], "RegistryFailed");
     team.portal.faults().clear();
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert_eq!(current(&settled), current(&waits), "the same token");
 }
 
@@ -160,12 +160,12 @@ async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
     // A list proves nothing for more than a minute and a half after a request.
     team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
     team.token("pull", "revoked by hand").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     team.annotate("pull", "reconcile", "now").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
 
@@ -173,17 +173,17 @@ async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
 async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now() {
     let team = Team::new("edit-again").await;
     team.token("pull", "accepted").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
     team.patch("pull", json!({"spec": {"description": "not liked yet"}})).await;
     let message = team.until_condition("pull", "DescriptionSynced", "False", "EditRefused").await;
     assert!(message.contains("after ten minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
-    team.until_told("pull", "EditRefused").await;
+    team.until_event("pull", "EditRefused").await;
     let edits = team.portal.ledger().count(Operation::Edit);
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
     team.portal.faults().clear();
     team.annotate("pull", "reconcile", "now").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
     assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("not liked yet"));
 }

@@ -2,7 +2,7 @@
 
 use crate::operator::{Operator, Options, kubeconfig};
 use crate::simulator::{Config, Fault, Operation};
-use crate::stage::{Team, binary, own_stage};
+use crate::stage::{Team, binary, own_control_plane};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ fn a_key_that_stands_twice_is_seen() {
 
 #[tokio::test]
 async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is_asked_for() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::bare(control_plane, "logs", Config::default()).await;
     team.token("pull", "logged").await;
     team.until("pull", "False", "IssuerNotFound").await;
@@ -57,7 +57,7 @@ async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is
     team.portal.faults().once(Operation::Request, Fault::Refuse("not today".to_owned()));
     team.until("pull", "False", "RequestRefused").await;
     team.patch("pull", json!({"spec": {"description": "logged again"}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 
     let log = operator.terminate().await;
     let mut seen = vec![];

@@ -1,10 +1,10 @@
 //! The key that proves which tokens are the operator's own: lost, and rotated.
 
 use crate::control_plane::{ControlPlane, eventually};
-use crate::living::{any_new_value, current, retiring};
+use crate::living::{current, retiring, unique_value};
 use crate::operator::Operator;
 use crate::simulator::{Config, Operation};
-use crate::stage::{LIMIT, Team, condition, own_stage, start_operator, until_gone};
+use crate::stage::{LIMIT, Team, condition, own_control_plane, start_operator, until_gone};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -37,7 +37,7 @@ fn key_id(token: &RecordedToken) -> String {
 }
 
 /// Waits until status and Secret are signed with another key than this one.
-async fn until_signed_anew(team: &Team, name: &str, former: &str) -> RegistryToken {
+async fn until_signed_by_another_key(team: &Team, name: &str, former: &str) -> RegistryToken {
     let anew = |object: &RegistryToken| {
         let token = object.status.as_ref().and_then(|status| status.token.as_ref());
         token.and_then(|token| token.mac.as_ref()).is_some_and(|mac| mac.split('.').nth(1) != Some(former))
@@ -58,19 +58,19 @@ async fn until_signed_anew(team: &Team, name: &str, former: &str) -> RegistryTok
 
 #[tokio::test]
 async fn losing_the_key_loses_and_leaks_no_token() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-lost", Config::default(), json!({})).await;
     team.token("pull", "outlives a key").await;
     team.patch("pull", json!({"spec": {"rotation": {"interval": "240h", "overlap": "1h"}}})).await;
-    let first = current(&team.until_settled("pull").await);
-    team.annotate("pull", "rotate", &any_new_value()).await;
+    let first = current(&team.until_synced("pull").await);
+    team.annotate("pull", "rotate", &unique_value()).await;
     team.until_replaced("pull", &first).await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     let token = current(&before);
     assert_eq!(retiring(&before), 1);
 
     let _operator = restarted(control_plane, operator, None).await;
-    let after = until_signed_anew(&team, "pull", &key_id(&token)).await;
+    let after = until_signed_by_another_key(&team, "pull", &key_id(&token)).await;
     assert_eq!((current(&after).id, current(&after).username), (token.id.clone(), token.username.clone()));
     let since = |object: &RegistryToken| condition(object, "Ready").map(|one| one["lastTransitionTime"].clone());
     assert_eq!(since(&after), since(&before), "pods could pull all the while");
@@ -90,21 +90,21 @@ async fn losing_the_key_loses_and_leaks_no_token() {
 
 #[tokio::test]
 async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not_needed() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-rotated", Config::default(), json!({})).await;
     team.token("pull", "is signed anew").await;
-    let before = current(&team.until_settled("pull").await);
+    let before = current(&team.until_synced("pull").await);
     let key = keys(control_plane).await.get(KEY).await.expect("created before the first request");
     let former = key.data.and_then(|mut data| data.remove("current")).expect("a key").0;
     assert_eq!(former.len(), 32);
     let data = json!({"data": {"previous": STANDARD.encode(&former), "current": STANDARD.encode([5; 32])}});
     let operator = restarted(control_plane, operator, Some(data)).await;
-    let after = until_signed_anew(&team, "pull", &key_id(&before)).await;
+    let after = until_signed_by_another_key(&team, "pull", &key_id(&before)).await;
     assert_eq!(current(&after).id, before.id);
 
     let _operator = restarted(control_plane, operator, Some(json!({"data": {"previous": null}}))).await;
     team.patch("pull", json!({"spec": {"description": "proved by the new key alone"}})).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert_eq!(current(&settled), current(&after));
     assert!(condition(&settled, "Stalled").is_none());
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
@@ -119,13 +119,13 @@ fn overwritten(byte: u8) -> Value {
 
 #[tokio::test]
 async fn a_key_that_is_overwritten_in_place_counts_as_lost() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-overwritten", Config::default(), json!({})).await;
     for name in ["pull", "leaves"] {
         team.token(name, "outlives a key").await;
     }
-    let first = current(&team.until_settled("pull").await);
-    team.until_settled("leaves").await;
+    let first = current(&team.until_synced("pull").await);
+    team.until_synced("leaves").await;
 
     // While the operator runs. It reads the key once a minute.
     keys(control_plane)
@@ -139,19 +139,19 @@ async fn a_key_that_is_overwritten_in_place_counts_as_lost() {
         if id == key_id(&first) { Err(id) } else { Ok(()) }
     })
     .await;
-    let second = current(&until_signed_anew(&team, "pull", &key_id(&first)).await);
-    until_signed_anew(&team, "leaves", &key_id(&first)).await;
+    let second = current(&until_signed_by_another_key(&team, "pull", &key_id(&first)).await);
+    until_signed_by_another_key(&team, "leaves", &key_id(&first)).await;
     assert_eq!(second.id, first.id, "proved again");
 
     // What was proved again is revoked with its object.
     team.tokens().delete("leaves", &DeleteParams::default()).await.expect("deleted");
     until_gone(&team.tokens(), "leaves").await;
     team.token("leaves", "again").await;
-    team.until_settled("leaves").await;
+    team.until_synced("leaves").await;
     // While it is stopped, and an object is deleted meanwhile.
     let requests = team.portal.ledger().count(Operation::Request);
     let operator = restarted_without(control_plane, operator, &team, "leaves").await;
-    let third = current(&until_signed_anew(&team, "pull", &key_id(&second)).await);
+    let third = current(&until_signed_by_another_key(&team, "pull", &key_id(&second)).await);
     assert_eq!(third.id, first.id, "proved again");
     until_gone(&team.tokens(), "leaves").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), requests, "none is requested in its place");
@@ -172,13 +172,13 @@ async fn restarted_without(control_plane: &ControlPlane, operator: Operator, tea
 
 #[tokio::test]
 async fn the_key_carries_the_finalizer_while_a_token_lives_and_no_longer() {
-    let (control_plane, _operator) = own_stage().await;
+    let (control_plane, _operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-held", Config::default(), json!({})).await;
     let keys = keys(control_plane).await;
     let finalizers = async || keys.get(KEY).await.map(|key| key.finalizers().to_vec()).expect("the key");
     assert!(finalizers().await.is_empty(), "nothing needs it");
     team.token("pull", "needs the key").await;
-    let token = current(&team.until_settled("pull").await);
+    let token = current(&team.until_synced("pull").await);
     assert_eq!(finalizers().await, ["registry-token.dev/revoke"]);
     team.delete("pull").await;
     eventually("the key to be released", Duration::from_secs(5), async || {
@@ -189,10 +189,10 @@ async fn the_key_carries_the_finalizer_while_a_token_lives_and_no_longer() {
 
     // One that is being deleted serves until the last token has gone.
     team.token("pull", "needs the key again").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     keys.delete(KEY, &DeleteParams::default()).await.expect("deleted");
     team.patch("pull", json!({"spec": {"description": "signed by a key that is being deleted"}})).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert_eq!(key_id(&current(&settled)), key_id(&token));
     team.delete("pull").await;
     until_gone(&keys, KEY).await;

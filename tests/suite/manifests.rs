@@ -52,7 +52,7 @@ async fn the_folder_of_crds_is_applied_by_itself() {
 }
 
 #[tokio::test]
-async fn its_pod_is_let_in_where_pod_security_is_restricted() {
+async fn its_pod_is_admitted_where_pod_security_is_restricted() {
     let control_plane = stage();
     let namespace = control_plane.namespace("restricted").await.expect("a namespace");
     let label = ["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"];

@@ -1,7 +1,7 @@
 //! What of the secrets is in the memory of an operator at rest.
 
 use crate::simulator::Config;
-use crate::stage::{Team, own_stage};
+use crate::stage::{Team, own_control_plane};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -76,7 +76,7 @@ fn shapes(secret: &str) -> Vec<Vec<u8>> {
 
 #[tokio::test]
 async fn an_operator_at_rest_keeps_next_to_no_copy_of_a_tokens_secret() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "memory", Config::default(), json!({})).await;
     let names = |kind: &str| (0..EACH).map(|index| format!("{kind}-{index}")).collect::<Vec<_>>();
     let all: Vec<String> = ["kept", "replaced", "gone"].iter().flat_map(|kind| names(kind)).collect();
@@ -84,7 +84,7 @@ async fn an_operator_at_rest_keeps_next_to_no_copy_of_a_tokens_secret() {
         team.token(name, "handled").await;
     }
     for name in &all {
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     for name in names("replaced") {
         team.patch(&name, json!({"metadata": {"annotations": {"registry-token.dev/replace": "now"}}})).await;

@@ -3,7 +3,7 @@
 
 use crate::control_plane::eventually;
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Operation, Profile, Simulator};
+use crate::simulator::{Config, FakePortal, Operation, Profile};
 use crate::stage::{LIMIT, Team, elsewhere, ready, stage, token};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -65,7 +65,7 @@ async fn until_own(tokens: &Api<RegistryToken>, name: &str, former: &RegistryTok
 async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_left_alone() {
     let team = Team::new("original").await;
     team.token("pull", "the original").await;
-    let original = team.until_settled("pull").await;
+    let original = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     let namespace = second(&team, json!({})).await;
     let copies: Api<RegistryToken> = Api::namespaced(team.client.clone(), &namespace);
@@ -101,7 +101,7 @@ async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too
     let changes = json!({"thinkwise": {"table": null, "tasks": null}});
     team.issuer(changes.clone()).await;
     team.token("pull", "the original").await;
-    let original = team.until_settled("pull").await;
+    let original = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     let namespace = second(&team, changes).await;
     let copies: Api<RegistryToken> = Api::namespaced(team.client.clone(), &namespace);
@@ -116,7 +116,7 @@ async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too
 /// The object's finalizer is taken off by force, and it is made again with the old status.
 async fn forced_out_and_restored(team: &Team) -> (RegistryToken, RegistryToken) {
     team.token("pull", "restored").await;
-    let original = team.until_settled("pull").await;
+    let original = team.until_synced("pull").await;
     // Such a deletion asks nothing of the operator.
     let orphans =
         DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() };
@@ -139,10 +139,10 @@ async fn forced_out_and_restored(team: &Team) -> (RegistryToken, RegistryToken) 
 }
 
 #[tokio::test]
-async fn restored_in_place_it_has_a_new_token_and_whose_the_old_one_is_is_for_people_to_say() {
+async fn restored_in_place_it_has_a_new_token_and_users_decide_about_the_old_one() {
     let team = Team::new("in-place").await;
     let (original, copy) = forced_out_and_restored(&team).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.annotate_issuer("reconcile", "audited").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut both = vec![current_id(&original), current_id(&copy)];
@@ -153,7 +153,7 @@ async fn restored_in_place_it_has_a_new_token_and_whose_the_old_one_is_is_for_pe
 }
 
 #[tokio::test]
-async fn under_a_mark_that_stays_the_next_audit_revokes_what_a_forced_deletion_left_behind() {
+async fn with_a_permanent_marker_the_next_audit_revokes_what_a_forced_deletion_left_behind() {
     let team = Team::new("in-place-marked").await;
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     let (_, copy) = forced_out_and_restored(&team).await;
@@ -162,15 +162,15 @@ async fn under_a_mark_that_stays_the_next_audit_revokes_what_a_forced_deletion_l
         if live == [current_id(&copy)] { Ok(()) } else { Err(format!("{live:?}")) }
     })
     .await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 }
 
 #[tokio::test]
 async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_tokens() {
     let team = Team::new("moved").await;
     team.token("pull", "stays").await;
-    let before = team.until_settled("pull").await;
-    let other = Simulator::start(Config::default()).await;
+    let before = team.until_synced("pull").await;
+    let other = FakePortal::start(Config::default()).await;
     let calls = team.portal.ledger().position();
     team.issuer(elsewhere(&other)).await;
     team.token("second", "waits").await;
@@ -189,7 +189,7 @@ async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_to
     assert!(ready(&going).2.contains("PortalChanged"), "{}", ready(&going).2);
     assert_eq!(other.ledger().count(Operation::Revoke), 0);
     team.issuer(json!({})).await;
-    team.until_settled("second").await;
+    team.until_synced("second").await;
     eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -203,7 +203,7 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
     let team = Team::new("orphan-away").await;
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     team.token("pull", "left").await;
-    let left = team.until_settled("pull").await;
+    let left = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
     team.credentials("wrong").await;
     team.annotate_issuer("reconcile", "away").await;
@@ -222,7 +222,7 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
     // Another token, left behind by force, shows that audits are made and believed.
     team.issuer(json!({"ownershipMarker": "Permanent", "audit": {"interval": "1m"}})).await;
     team.token("other", "forced out").await;
-    team.until_settled("other").await;
+    team.until_synced("other").await;
     team.patch("other", json!({"spec": {"suspend": true}})).await;
     team.until_condition("other", "Suspended", "True", "Suspended").await;
     team.patch("other", json!({"metadata": {"finalizers": null}})).await;

@@ -14,9 +14,9 @@ async fn without_streaming_lists_each_kind_is_listed_page_by_page_and_watched() 
     let operator = start_operator(control_plane).await;
     let team = Team::on(control_plane, "paged", Config::default(), json!({})).await;
     team.token("pull", "listed page by page").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.patch("pull", json!({"spec": {"description": "noticed by its watch"}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let log = operator.terminate().await;
     for kind in ["RegistryToken", "ClusterTokenIssuer", "TokenIssuer", "Secret"] {
         let said = format!("\"kind\":\"{kind}\"");
@@ -29,7 +29,7 @@ async fn without_streaming_lists_each_kind_is_listed_page_by_page_and_watched() 
     let before = team.tokens().get("pull").await.expect("there").metadata.resource_version;
     let operator = start_operator(control_plane).await;
     team.token("second", "after a restart").await;
-    team.until_settled("second").await;
+    team.until_synced("second").await;
     assert_eq!(
         team.tokens().get("pull").await.expect("there").metadata.resource_version,
         before,

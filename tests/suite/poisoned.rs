@@ -3,7 +3,7 @@
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage, start_operator, token, until_gone};
+use crate::stage::{LIMIT, Team, own_control_plane, start_operator, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Request};
 use kube::{Api, Client, Resource};
@@ -24,7 +24,7 @@ async fn patch<K: Resource<DynamicType = ()>>(
 }
 
 /// Managed fields nested far deeper than any parser goes, of a time that few take for one.
-async fn poison<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str) {
+async fn write_unparsable_fields<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str) {
     let deep = (0..300).fold(json!({}), |inner, _| json!({"f:a": inner}));
     let managed = json!([{
         "manager": "odd", "operation": "Update", "apiVersion": K::api_version(&()), "time": "9999-12-31T23:59:59Z",
@@ -35,10 +35,15 @@ async fn poison<K: Resource<DynamicType = ()>>(client: &Client, namespace: Optio
 }
 
 /// A time that the API server takes for one, and few parsers do.
-const FAR: &str = "9999-12-31T23:59:59Z";
+const FAR_FUTURE: &str = "9999-12-31T23:59:59Z";
 
 /// Merges this into the status of an object.
-async fn spoil<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str, status: Value) {
+async fn patch_status<K: Resource<DynamicType = ()>>(
+    client: &Client,
+    namespace: Option<&str>,
+    name: &str,
+    status: Value,
+) {
     let request = Request::new(K::url_path(&(), namespace));
     let body = Patch::Merge(json!({"status": status}));
     let request = request.patch_subresource("status", name, &PatchParams::default(), &body).expect("a request");
@@ -51,7 +56,7 @@ async fn served(team: &Team, name: &str) -> Vec<Duration> {
     for round in 0..5 {
         let (name, begun) = (format!("{name}-{round}"), Instant::now());
         team.token(&name, "not delayed").await;
-        team.until_settled(&name).await;
+        team.until_synced(&name).await;
         took.push(begun.elapsed());
     }
     took.sort();
@@ -76,15 +81,15 @@ async fn cluster_issuer(control_plane: &ControlPlane, team: &Team, name: &str) {
 
 #[tokio::test]
 async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_end_of_an_issuer() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "poisoned", Config::default(), json!({})).await;
     cluster_issuer(control_plane, &team, "shared").await;
     team.token("pull", "poisoned").await;
     let mut shared = token("via", "of the cluster issuer");
     shared["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "shared"});
     team.apply(shared).await;
-    team.until_settled("pull").await;
-    team.until_settled("via").await;
+    team.until_synced("pull").await;
+    team.until_synced("via").await;
     let mut far = token("far", "its status has a time that is none");
     far["spec"]["suspend"] = json!(true);
     team.apply(far).await;
@@ -92,7 +97,7 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
 
     let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
     let other = Team::on(control_plane, "served", Config::default(), json!({})).await;
-    let noise = async || {
+    let invalid_writes = async || {
         for round in 0..100 {
             let noted = || json!({"metadata": {"annotations": {"note": round.to_string()}}});
             patch::<RegistryToken>(client, namespace, "pull", noted()).await;
@@ -103,21 +108,21 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
         }
     };
     // The same work while nothing is poisoned: what this machine takes for it.
-    let ((), calm) = tokio::join!(noise(), served(&other, "calm"));
-    poison::<RegistryToken>(client, namespace, "pull").await;
-    poison::<Secret>(client, namespace, "pull").await;
-    poison::<Secret>(client, namespace, "portal").await;
-    poison::<TokenIssuer>(client, namespace, "portal").await;
-    poison::<ClusterTokenIssuer>(client, None, "shared").await;
-    spoil::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR})).await;
+    let ((), calm) = tokio::join!(invalid_writes(), served(&other, "calm"));
+    write_unparsable_fields::<RegistryToken>(client, namespace, "pull").await;
+    write_unparsable_fields::<Secret>(client, namespace, "pull").await;
+    write_unparsable_fields::<Secret>(client, namespace, "portal").await;
+    write_unparsable_fields::<TokenIssuer>(client, namespace, "portal").await;
+    write_unparsable_fields::<ClusterTokenIssuer>(client, None, "shared").await;
+    patch_status::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR_FUTURE})).await;
 
-    let ((), took) = tokio::join!(noise(), served(&other, "pull"));
+    let ((), took) = tokio::join!(invalid_writes(), served(&other, "pull"));
     // The second that one may wait is measured against the same work before: on a machine with two processors, which run
     // other tests too, each object takes longer than a second anyway. The typical one tells what the poison costs; a
     // watch that takes a poisoned object for its own failure pauses up to half a minute, and no single one waits for that.
     assert!(took[2] < calm[2] + Duration::from_secs(1), "{took:?}, and before {calm:?}");
     assert!(took[4] < calm[4] + Duration::from_secs(5), "{took:?}, and before {calm:?}");
-    let told = team.until_told("far", "Unreadable").await.message.unwrap_or_default();
+    let told = team.until_event("far", "Unreadable").await.message.unwrap_or_default();
     assert!(told.contains("status.nextRotationTime") && told.contains("writes it anew"), "{told}");
     let log = operator.log();
     let reports = log.lines().filter(|line| line.contains("cannot be read")).count();
@@ -143,13 +148,13 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     .await;
 
     operator.terminate().await;
-    spoil::<RegistryToken>(client, namespace, "via", json!({"token": {"requestTime": FAR}})).await;
-    spoil::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR})).await;
+    patch_status::<RegistryToken>(client, namespace, "via", json!({"token": {"requestTime": FAR_FUTURE}})).await;
+    patch_status::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR_FUTURE})).await;
     let begun = Instant::now();
     let operator = start_operator(control_plane).await;
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     other.token("late", "after a restart").await;
-    other.until_settled("late").await;
+    other.until_synced("late").await;
     let delete = async |arguments: &[&str]| {
         let all = [&["delete", "--timeout=60s"], arguments].concat();
         control_plane.kubectl_ok(&all, None).await.expect("deleted");
@@ -165,18 +170,18 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
 
 #[tokio::test]
 async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_issuer_after_them() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "spoilt", Config::default(), json!({})).await;
     cluster_issuer(control_plane, &team, "shared").await;
     let condition = json!({
-        "type": "Ready", "status": "True", "reason": "TokenStored", "message": "", "lastTransitionTime": FAR,
+        "type": "Ready", "status": "True", "reason": "TokenStored", "message": "", "lastTransitionTime": FAR_FUTURE,
     });
     let cases = [
         ("condition", json!({"conditions": [condition]})),
-        ("token", json!({"token": {"requestTime": FAR, "expirationTime": FAR}})),
-        ("retiring", json!({"retiring": [{"id": "x", "username": "y", "revocationTime": FAR}]})),
-        ("rotation", json!({"nextRotationTime": FAR})),
-        ("revocation", json!({"upstreamRevocation": {"time": FAR, "again": false}})),
+        ("token", json!({"token": {"requestTime": FAR_FUTURE, "expirationTime": FAR_FUTURE}})),
+        ("retiring", json!({"retiring": [{"id": "x", "username": "y", "revocationTime": FAR_FUTURE}]})),
+        ("rotation", json!({"nextRotationTime": FAR_FUTURE})),
+        ("revocation", json!({"upstreamRevocation": {"time": FAR_FUTURE, "again": false}})),
         ("large", json!({"handledAnnotations": {"note": "x".repeat(70_000)}})),
     ];
     for (name, _) in &cases {
@@ -185,15 +190,21 @@ async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_iss
         team.apply(object).await;
     }
     for (name, _) in &cases {
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     // Were it at work, it would repair them before they are deleted.
     operator.terminate().await;
     let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
     for (name, status) in &cases {
-        spoil::<RegistryToken>(client, namespace, name, status.clone()).await;
+        patch_status::<RegistryToken>(client, namespace, name, status.clone()).await;
     }
-    spoil::<ClusterTokenIssuer>(client, None, "shared", json!({"lastAuditTime": FAR, "conditions": [condition]})).await;
+    patch_status::<ClusterTokenIssuer>(
+        client,
+        None,
+        "shared",
+        json!({"lastAuditTime": FAR_FUTURE, "conditions": [condition]}),
+    )
+    .await;
     let delete = async |path: String, name: &str| {
         let request = Request::new(path).delete(name, &DeleteParams::default()).expect("a request");
         client.request_text(request).await.expect("deleted");
@@ -205,7 +216,7 @@ async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_iss
     delete(ClusterTokenIssuer::url_path(&(), None), "shared").await;
     let operator = start_operator(control_plane).await;
     // One of them lives on: it is reported, and repaired.
-    team.until_told("token", "Unreadable").await;
+    team.until_event("token", "Unreadable").await;
     team.until("token", "True", "TokenStored").await;
     assert_eq!(team.portal.ledger().all().len(), cases.len(), "nothing is requested anew");
     delete(tokens, "token").await;

@@ -2,7 +2,7 @@
 
 use crate::control_plane::AuditEvent;
 use crate::simulator::{Config, Operation};
-use crate::stage::{Team, own_stage, start_operator};
+use crate::stage::{Team, own_control_plane, start_operator};
 use serde_json::json;
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ fn ours(event: &AuditEvent) -> bool {
 
 #[tokio::test]
 async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_no_other() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "reads", Config::default(), json!({})).await;
     for name in ["edited", "other"] {
         team.token(name, "before").await;
     }
     for name in ["edited", "other"] {
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     let audit = control_plane.audit().expect("audit");
 
@@ -41,7 +41,7 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
 
     let (position, calls) = (audit.position().await.expect("position"), team.portal.ledger().position());
     team.patch("edited", json!({"spec": {"description": "after"}})).await;
-    team.until_settled("edited").await;
+    team.until_synced("edited").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let events = audit.since(position).await.expect("read").filter(ours);
     let about = |name: &str| events.clone().filter(|event| event.name == name).len();

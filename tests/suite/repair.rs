@@ -11,10 +11,10 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-async fn settled(name: &str) -> Team {
+async fn synced_team(name: &str) -> Team {
     let team = Team::new(name).await;
     team.token("pull", "mended").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team
 }
 
@@ -31,7 +31,7 @@ async fn until_as_before(team: &Team, before: &Secret) {
 
 #[tokio::test]
 async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_new_token() {
-    let team = settled("undressed").await;
+    let team = synced_team("undressed").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     let calls = team.portal.ledger().position();
     let changes = [
@@ -49,7 +49,7 @@ async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_
     team.until("pull", "True", "TokenStored").await;
     let asked = team.portal.ledger().requests_since(calls);
     assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_
     let mut object = token("pull", "labelled");
     object["spec"]["secret"] = json!({"labels": {"team": "a", "tier": "x"}, "annotations": {"note": "ours"}});
     team.apply(object).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     let calls = team.portal.ledger().position();
     let changes = [
@@ -84,7 +84,7 @@ async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_
     })
     .await;
     team.until("pull", "True", "TokenStored").await;
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
     let asked = team.portal.ledger().requests_since(calls);
     assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
     let after = team.tokens().get("pull").await.expect("there");
@@ -94,17 +94,17 @@ async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_
 
 /// The token is replaced once, the old one revoked at once, the Secret kept.
 async fn replaced_after(name: &str, change: Value) {
-    let team = settled(name).await;
-    let (before, uid) = (team.until_settled("pull").await, team.secret_uid("pull").await);
+    let team = synced_team(name).await;
+    let (before, uid) = (team.until_synced("pull").await, team.secret_uid("pull").await);
     let old = team.dockerconfigjson("pull").await;
     team.patch_secret("pull", change).await;
     let after = team.until_replaced("pull", &current(&before)).await;
     team.until_live(&[current_id(&after)]).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.secret_uid("pull").await, uid, "repaired in place");
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     assert!(team.pull(&old).await.is_err(), "the old one is revoked");
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2, "one new token");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 1);
 }
@@ -135,16 +135,16 @@ async fn all_our_annotations_removed() {
 }
 
 #[tokio::test]
-async fn an_annotation_that_names_another_token_is_not_believed() {
+async fn an_annotation_that_names_another_token_is_not_trusted() {
     let team = Team::new("forged").await;
     let colleagues = team.portal.ledger().add_as_colleague(Some("not ours"));
     team.token("pull", "mended").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     let forged = json!({"metadata": {"annotations": {"registry-token.dev/token-id": colleagues.key}}});
     team.patch_secret("pull", forged).await;
     let after = team.until_replaced("pull", &current(&before)).await;
     team.until_live(&[colleagues.id, current_id(&after)]).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let theirs = team.portal.ledger().token(colleagues.id).expect("there");
     assert_eq!(theirs.description.as_deref(), Some("not ours"), "a colleague's token is neither edited nor revoked");
 }
@@ -159,8 +159,8 @@ async fn stalls(team: &Team, reason: &str, advice: &str) {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_made_immutable_stalls_when_it_has_to_change_and_mends_once_it_is_deleted() {
-    let team = settled("immutable").await;
+async fn a_secret_that_was_made_immutable_stalls_when_it_has_to_change_and_recovers_once_it_is_deleted() {
+    let team = synced_team("immutable").await;
     team.patch_secret("pull", json!({"immutable": true})).await;
     stalls(&team, "SecretImmutable", "delete it").await;
     let object = team.tokens().get("pull").await.expect("there");
@@ -169,13 +169,13 @@ async fn a_secret_that_was_made_immutable_stalls_when_it_has_to_change_and_mends
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let after = team.until_replaced("pull", &current(&object)).await;
     team.until_live(&[current_id(&after)]).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert!(crate::stage::condition(&settled, "Stalled").is_none());
 }
 
 #[tokio::test]
-async fn a_secret_made_anew_with_another_type_stalls_and_is_not_deleted() {
-    let team = settled("wrong-type").await;
+async fn a_secret_recreated_with_another_type_stalls_and_is_not_deleted() {
+    let team = synced_team("wrong-type").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     let owners = before.owner_references().to_vec();
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
@@ -193,7 +193,7 @@ async fn a_secret_made_anew_with_another_type_stalls_and_is_not_deleted() {
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let after = team.until_replaced("pull", &current(&object)).await;
     team.until_live(&[current_id(&after)]).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_foreign_secret_is_handed_over_by_an_annotation_that_the_message_names
     let now = team.secrets().get("pull").await.expect("there");
     assert_eq!(created.resource_version(), now.resource_version(), "never touched");
     team.patch_secret("pull", json!({"metadata": {"annotations": {"registry-token.dev/adopt": "true"}}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let adopted = team.secrets().get("pull").await.expect("there");
     assert_eq!(adopted.uid(), created.uid(), "the same Secret");
     assert_eq!(adopted.labels().get("team").map(String::as_str), Some("a"), "what others put there stays");

@@ -2,7 +2,7 @@
 //! twice as long, and a condition says until when.
 
 use crate::control_plane::eventually;
-use crate::living::{any_new_value, current};
+use crate::living::{current, unique_value};
 use crate::simulator::{Config, Fault, Operation};
 use crate::stage::{LIMIT, Team, ready, token};
 use kube::api::{Patch, PatchParams};
@@ -17,14 +17,14 @@ fn requests(team: &Team) -> usize {
 async fn a_huge_value_of_an_annotation_costs_one_token_and_is_kept_as_a_hash() {
     let team = Team::new("huge-annotation").await;
     team.token("pull", "rotated").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     team.annotate("pull", "rotate", &"x".repeat(140_000)).await;
     team.until_replaced("pull", &current(&before)).await;
-    let after = team.until_settled("pull").await;
+    let after = team.until_synced("pull").await;
     assert_eq!(requests(&team), 2);
     let handled = &after.status.expect("a status").handled_annotations["rotate"];
     assert!(handled.starts_with("hash:") && handled.len() < 100, "{handled}");
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
     assert_eq!(requests(&team), 2, "the same value asks once");
 }
 
@@ -41,7 +41,7 @@ async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
     .await;
     // Labels, edits by others and closer looks wake the object; they are no reasons for a token.
     while begun.elapsed() < Duration::from_secs(7) {
-        let label = json!({"metadata": {"labels": {"team": any_new_value()}}});
+        let label = json!({"metadata": {"labels": {"team": unique_value()}}});
         team.patch("pull", label).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -54,7 +54,7 @@ async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
     })
     .await;
     team.portal.faults().clear();
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert!(requests(&team) <= 5, "{} requests", requests(&team));
 }
 
@@ -63,7 +63,7 @@ async fn a_list_that_shows_a_new_token_seconds_late_costs_no_second_one() {
     let team = Team::with("late-list", Config { list_lag: Duration::from_secs(3), ..Config::default() }).await;
     team.issuer(json!({"limits": {"requestTimeout": "60s", "firstByteTimeout": "30s"}})).await;
     team.token("pull", "shown late").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(requests(&team), 1);
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
@@ -72,7 +72,7 @@ async fn a_list_that_shows_a_new_token_seconds_late_costs_no_second_one() {
 async fn a_writer_that_overwrites_the_secret_again_and_again_is_named_and_costs_few_tokens() {
     let team = Team::new("overwritten").await;
     team.token("pull", "contested").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let content = json!({"auths": {"other.example": {"username": "u", "password": "p", "auth": "dTpw"}}}).to_string();
     let params = PatchParams { field_manager: Some("secret-sync".to_owned()), ..PatchParams::default() };
     let overwrite = Patch::Merge(json!({"stringData": {".dockerconfigjson": content}}));
@@ -90,7 +90,7 @@ async fn a_writer_that_overwrites_the_secret_again_and_again_is_named_and_costs_
     let most = if begun.elapsed() < Duration::from_secs(10) { 2 } else { 5 };
     assert!(requests(&team) <= most, "{} requests in {:?}", requests(&team), begun.elapsed());
     // It mends itself once that writer stops.
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
 
@@ -133,6 +133,6 @@ async fn an_admission_policy_that_makes_the_secret_immutable_costs_no_token() {
     team.apply(token("pull", "cannot be stored")).await;
     let message = team.until_condition("pull", "Stalled", "True", "SecretImmutable").await;
     assert!(message.contains("admission policy"), "{message}");
-    team.silent_for("pull", Duration::from_secs(2)).await;
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
     assert_eq!(requests(&team), 0, "no token exists");
 }

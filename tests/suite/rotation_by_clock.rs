@@ -3,7 +3,7 @@
 
 use crate::living::{current, current_id, retiring};
 use crate::simulator::{Config, Operation};
-use crate::stage::{Team, merge, own_stage, start_operator, token};
+use crate::stage::{Team, merge, own_control_plane, start_operator, token};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use registry_token_operator::api::RegistryToken;
@@ -38,13 +38,13 @@ async fn age(team: &Team, name: &str, by: SignedDuration) -> RegistryToken {
 
 #[tokio::test]
 async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_once() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "missed", Config::default(), json!({})).await;
     for name in ["missed", "young"] {
         team.apply(rotating(name, "24h", "12s")).await;
     }
-    team.until_settled("young").await;
-    let before = team.until_settled("missed").await;
+    team.until_synced("young").await;
+    let before = team.until_synced("missed").await;
     let (old, uid) = (team.dockerconfigjson("missed").await, team.secret_uid("missed").await);
     let others = team.tokens().get("young").await.expect("there");
     operator.terminate().await;
@@ -69,9 +69,9 @@ async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_
     assert!(ended >= former.revocation_time.0, "not before its time");
     assert!(team.pull(&old).await.is_err() && team.pull(&new).await.is_ok());
     team.until_object("missed", "nothing retires", |object| retiring(object) == 0).await;
-    team.until_settled("missed").await;
+    team.until_synced("missed").await;
     assert_eq!(team.secret_uid("missed").await, uid, "the Secret is updated in place");
-    team.silent_for("missed", Duration::from_secs(4)).await;
+    team.assert_idle_for("missed", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3, "once, whatever was missed");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 1);
     let young = team.tokens().get("young").await.expect("there");
@@ -82,7 +82,7 @@ async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_
 async fn a_token_is_rotated_when_its_time_comes_and_not_before() {
     let team = Team::new("comes-due").await;
     team.apply(rotating("pull", "24h", "0s")).await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     let uid = team.secret_uid("pull").await;
     let (_, next) = times(&before);
     // Due in some seconds.
@@ -94,9 +94,9 @@ async fn a_token_is_rotated_when_its_time_comes_and_not_before() {
     // The API server's time has whole seconds.
     let (_, due) = times(&aged);
     assert!(made >= due - SignedDuration::from_secs(2), "due at {due}, rotated at {made}");
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.secret_uid("pull").await, uid, "updated in place");
-    team.silent_for("pull", Duration::from_secs(4)).await;
+    team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 }
 
@@ -104,17 +104,17 @@ async fn a_token_is_rotated_when_its_time_comes_and_not_before() {
 async fn an_interval_that_is_set_later_counts_from_the_tokens_birth() {
     let team = Team::new("later-interval").await;
     team.token("pull", "old").await;
-    let before = team.until_settled("pull").await;
+    let before = team.until_synced("pull").await;
     team.patch_status("pull", json!({"token": {"requestTime": current(&before).request_time.0 - DAY * 3}})).await;
-    team.silent_for("pull", Duration::from_secs(3)).await;
+    team.assert_idle_for("pull", Duration::from_secs(3)).await;
     team.patch("pull", json!({"spec": {"rotation": {"interval": "720h"}}})).await;
-    let young = team.until_settled("pull").await;
+    let young = team.until_synced("pull").await;
     assert_eq!(current(&young).id, current(&before).id, "three days are no month");
     team.patch("pull", json!({"spec": {"rotation": {"interval": "24h", "overlap": "0s"}}})).await;
     let rotated = team.until_replaced("pull", &current(&before)).await;
     team.until_live(&[current_id(&rotated)]).await;
-    team.until_settled("pull").await;
-    team.silent_for("pull", Duration::from_secs(3)).await;
+    team.until_synced("pull").await;
+    team.assert_idle_for("pull", Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 }
 
@@ -127,7 +127,7 @@ async fn objects_that_came_together_do_not_rotate_together() {
     }
     let mut after = vec![];
     for name in &names {
-        let (requested, next) = times(&team.until_settled(name).await);
+        let (requested, next) = times(&team.until_synced(name).await);
         after.push(next.duration_since(requested));
     }
     let month = DAY * 30;
@@ -141,10 +141,10 @@ async fn objects_that_came_together_do_not_rotate_together() {
 async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let team = Team::new("ahead").await;
     team.apply(rotating("pull", "24h", "1h")).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     let retires = settled.status.as_ref().expect("a status").retiring[0].clone();
     let (requested, next) = times(&settled);
     let ahead = json!({
@@ -161,7 +161,7 @@ async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let status = object.status.clone().expect("a status");
     assert!(near(status.retiring[0].revocation_time.0, HOUR), "the overlap is what it was: {:?}", status.retiring);
     assert!(times(&object).1 <= Timestamp::now() + DAY, "nor is a rotation put off by ten years");
-    team.silent_for("pull", Duration::from_secs(4)).await;
+    team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0, "nothing is revoked early");
     assert_eq!(current(&object).id, current(&second).id);
 
@@ -175,8 +175,8 @@ async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let mut live = vec![current_id(&second), current_id(&third)];
     live.sort_unstable();
     team.until_live(&live).await;
-    team.until_settled("pull").await;
-    team.silent_for("pull", Duration::from_secs(4)).await;
+    team.until_synced("pull").await;
+    team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3, "rotated once for ten years");
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }

@@ -3,7 +3,7 @@
 use crate::control_plane::{ControlPlane, eventually};
 use crate::issuers::cluster_issuer;
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Operation, Simulator};
+use crate::simulator::{Config, FakePortal, Operation};
 use crate::stage::{LIMIT, Team, elsewhere, issuer_spec, merge, ready, token, until_gone};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -52,7 +52,7 @@ const OBJECT: &str = "thinkwise-pull";
 async fn a_token_may_be_known_to_others() {
     let team = Team::new("runbook-replace").await;
     team.token(OBJECT, "known to others").await;
-    let before = team.until_settled(OBJECT).await;
+    let before = team.until_synced(OBJECT).await;
     let leaked = team.dockerconfigjson(OBJECT).await;
     team.runbook("registry-token.dev/replace").await;
     let after = team.until_replaced(OBJECT, &current(&before)).await;
@@ -65,7 +65,7 @@ async fn a_token_may_be_known_to_others() {
 async fn a_portal_is_gone_for_good() {
     let team = Team::new("runbook-gone").await;
     team.token(OBJECT, "left behind").await;
-    team.until_settled(OBJECT).await;
+    team.until_synced(OBJECT).await;
     let content = team.dockerconfigjson(OBJECT).await;
     team.portal.down().await;
     team.tokens().delete(OBJECT, &DeleteParams::default()).await.expect("deleted");
@@ -96,7 +96,7 @@ async fn a_secret_is_handed_over() {
     team.token(OBJECT, "takes over").await;
     team.until(OBJECT, "False", "SecretNotOurs").await;
     team.runbook("registry-token.dev/adopt").await;
-    team.until_settled(OBJECT).await;
+    team.until_synced(OBJECT).await;
     assert_eq!(team.secret_uid(OBJECT).await, uid);
     assert!(team.pull(&team.dockerconfigjson(OBJECT).await).await.is_ok());
 }
@@ -109,7 +109,7 @@ async fn colleagues_revoked_a_token_and_the_portal_is_audited_now() {
     object["spec"]["issuerRef"] = json!({"name": issuer});
     object["spec"]["upstreamRevocationPolicy"] = json!("Hold");
     team.apply(object).await;
-    let first = team.until_settled(OBJECT).await;
+    let first = team.until_synced(OBJECT).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     // Not before the list proves anything; a second has a value.
     eventually("the object to be held", LIMIT, async || {
@@ -127,9 +127,9 @@ async fn colleagues_revoked_a_token_and_the_portal_is_audited_now() {
 async fn the_portal_gets_another_address() {
     let team = Team::new("runbook-moved").await;
     team.token(OBJECT, "lives at the old address").await;
-    let before = team.until_settled(OBJECT).await;
+    let before = team.until_synced(OBJECT).await;
     let old = team.dockerconfigjson(OBJECT).await;
-    let other = Simulator::start(Config::default()).await;
+    let other = FakePortal::start(Config::default()).await;
     let at_the_new = |changes: Value| {
         let mut spec = issuer_spec(&other);
         merge(&mut spec, changes);
@@ -151,12 +151,12 @@ async fn the_portal_gets_another_address() {
     let mut second = token("thinkwise-pull-new", "lives at the new address");
     merge(&mut second["spec"], json!({"issuerRef": {"name": "portal-new"}, "secret": {"name": "pull-new"}}));
     team.apply(second).await;
-    team.until_settled("thinkwise-pull-new").await;
+    team.until_synced("thinkwise-pull-new").await;
     let new = team.dockerconfigjson("pull-new").await;
     let pulled = crate::pull::pull(&new, &other.registry_host(), &other.ca_pem()).await;
     assert!(pulled.is_ok(), "pods can use the new Secret: {pulled:?}");
     assert!(team.pull(&old).await.is_ok(), "and the old one");
-    assert_eq!(current(&team.until_settled(OBJECT).await), current(&before));
+    assert_eq!(current(&team.until_synced(OBJECT).await), current(&before));
     // 3.
     team.delete(OBJECT).await;
     assert!(team.portal.ledger().live().is_empty(), "revoked at the old address");
@@ -164,5 +164,5 @@ async fn the_portal_gets_another_address() {
     until_gone(&team.issuers(), "portal").await;
     assert_eq!(other.ledger().live().len(), 1);
     assert_eq!(other.ledger().count(Operation::Revoke), 0);
-    team.silent_for("thinkwise-pull-new", Duration::from_secs(2)).await;
+    team.assert_idle_for("thinkwise-pull-new", Duration::from_secs(2)).await;
 }

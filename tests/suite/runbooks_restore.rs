@@ -2,8 +2,8 @@
 
 use crate::control_plane::ControlPlane;
 use crate::living::{current, current_id};
-use crate::simulator::{Config, Operation, Simulator};
-use crate::stage::{Team, own_stage, start_operator};
+use crate::simulator::{Config, FakePortal, Operation};
+use crate::stage::{Team, own_control_plane, start_operator};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -53,12 +53,12 @@ async fn audited(teams: &[&Team]) {
 
 #[tokio::test]
 async fn the_same_manifests_in_a_second_cluster() {
-    let (first_cluster, _first_operator) = own_stage().await;
-    let (second_cluster, _second_operator) = own_stage().await;
+    let (first_cluster, _first_operator) = own_control_plane().await;
+    let (second_cluster, _second_operator) = own_control_plane().await;
     // Under a mark that stays each audit sees whose every token is.
     let team = Team::on(first_cluster, "clusters", Config::default(), json!({"ownershipMarker": "Permanent"})).await;
     team.token(OBJECT, "cluster one").await;
-    let original = team.until_settled(OBJECT).await;
+    let original = team.until_synced(OBJECT).await;
     let content = team.dockerconfigjson(OBJECT).await;
     let mut items = backup(&team).await;
     for item in &mut items {
@@ -72,10 +72,10 @@ async fn the_same_manifests_in_a_second_cluster() {
     restore(second_cluster, &items).await;
     let client = second_cluster.client().await.expect("a client");
     // The same portal, seen from the other cluster; this one is asked nothing.
-    let portal = Simulator::start(Config::default()).await;
+    let portal = FakePortal::start(Config::default()).await;
     let there = Team { control_plane: second_cluster, namespace: team.namespace.clone(), portal, client };
     let restored = there.secret_uid(OBJECT).await;
-    let copy = there.until_settled(OBJECT).await;
+    let copy = there.until_synced(OBJECT).await;
     assert_eq!(there.secret_uid(OBJECT).await, restored, "it is written into the restored Secret");
     audited(&[&team, &there]).await;
     let mut both = vec![current_id(&original), current_id(&copy)];
@@ -99,14 +99,14 @@ async fn the_same_manifests_in_a_second_cluster() {
 
 #[tokio::test]
 async fn a_cluster_is_restored_from_a_backup_in_place() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let config = Config { username_prefix: "restored-".to_owned(), ..Config::default() };
     let team = Team::on(control_plane, "restored", config, json!({})).await;
     for name in [OBJECT, "other"] {
         team.token(name, "outlives its cluster").await;
     }
-    let original = team.until_settled(OBJECT).await;
-    team.until_settled("other").await;
+    let original = team.until_synced(OBJECT).await;
+    team.until_synced("other").await;
     let items = backup(&team).await;
     // The cluster is lost: nobody revokes anything.
     operator.terminate().await;
@@ -134,8 +134,8 @@ async fn a_cluster_is_restored_from_a_backup_in_place() {
     let restored = team.secret_uid(OBJECT).await;
     let _operator = start_operator(control_plane).await;
     // 2.
-    let copy = team.until_settled(OBJECT).await;
-    team.until_settled("other").await;
+    let copy = team.until_synced(OBJECT).await;
+    team.until_synced("other").await;
     assert_ne!(current(&copy).id, current(&original).id);
     assert_eq!(team.secret_uid(OBJECT).await, restored, "the restored Secret is written, and keeps its UID");
     assert_eq!(team.portal.ledger().live().len(), 4, "those from before live on");

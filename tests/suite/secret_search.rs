@@ -6,7 +6,7 @@ use crate::control_plane::{ControlPlane, eventually};
 use crate::living::current;
 use crate::operator::Options;
 use crate::simulator::{Config, Fault, Login, Operation};
-use crate::stage::{LIMIT, Team, own_stage_with, token};
+use crate::stage::{LIMIT, Team, own_control_plane_with, token};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
@@ -36,7 +36,7 @@ fn shapes(secret: &str) -> Vec<String> {
     all
 }
 
-pub fn finds(text: &str, secret: &str) -> bool {
+pub fn contains_secret(text: &str, secret: &str) -> bool {
     shapes(secret).iter().any(|shape| text.contains(shape))
 }
 
@@ -45,12 +45,12 @@ fn the_search_finds_a_planted_secret_in_every_shape() {
     let secret = "a+b/c\"d\\e$f&g-0123456789";
     let plain = ["", "x", "xy", "xyz"].map(|before| format!("{before}{secret} and more"));
     for text in &plain {
-        assert!(finds(text, secret));
-        assert!(finds(&json!({"log": text}).to_string(), secret));
-        assert!(finds(&json!(json!({"log": text}).to_string()).to_string(), secret));
-        assert!(finds(&base64::engine::general_purpose::STANDARD.encode(text), secret), "{text}");
+        assert!(contains_secret(text, secret));
+        assert!(contains_secret(&json!({"log": text}).to_string(), secret));
+        assert!(contains_secret(&json!(json!({"log": text}).to_string()).to_string(), secret));
+        assert!(contains_secret(&base64::engine::general_purpose::STANDARD.encode(text), secret), "{text}");
     }
-    assert!(!finds(&plain.join(" ").replace("0123", "0124"), secret));
+    assert!(!contains_secret(&plain.join(" ").replace("0123", "0124"), secret));
 }
 
 /// Every object of every kind that can be listed, one text each.
@@ -76,18 +76,18 @@ pub async fn every_object(team: &Team) -> Vec<(String, String)> {
 }
 
 /// The names of the objects that hold a secret.
-pub fn holders<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
-    objects.iter().filter(|(_, text)| holds(text, secret)).map(|(name, _)| name.as_str()).collect()
+pub fn objects_containing<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
+    objects.iter().filter(|(_, text)| object_contains(text, secret)).map(|(name, _)| name.as_str()).collect()
 }
 
 /// In the object as it is listed, or in the decoded values of a Secret's data.
-fn holds(text: &str, secret: &str) -> bool {
+fn object_contains(text: &str, secret: &str) -> bool {
     let decoded = serde_json::from_str::<Value>(text).ok().and_then(|object| {
         let data = object["data"].as_object()?.values().filter_map(Value::as_str);
         let bytes = data.filter_map(|value| base64::engine::general_purpose::STANDARD.decode(value).ok());
         Some(bytes.map(|value| String::from_utf8_lossy(&value).into_owned()).collect::<String>())
     });
-    finds(text, secret) || decoded.is_some_and(|decoded| finds(&decoded, secret))
+    contains_secret(text, secret) || decoded.is_some_and(|decoded| contains_secret(&decoded, secret))
 }
 
 /// Every log of the control plane, the audit log among them.
@@ -119,27 +119,27 @@ async fn by_client_credentials(team: &Team) {
     let mut object = token("client", "by client credentials");
     object["spec"]["issuerRef"]["name"] = json!("oauth");
     team.apply(object).await;
-    team.until_settled("client").await;
+    team.until_synced("client").await;
 }
 
 /// A token's whole life: asked for, edited, rotated, its Secret deleted, its answer lost, revoked.
 async fn a_full_run(team: &Team) {
     team.token("pull", "searched for").await;
     team.token("gone", "deleted meanwhile").await;
-    team.until_settled("pull").await;
-    team.until_settled("gone").await;
+    team.until_synced("pull").await;
+    team.until_synced("gone").await;
     team.patch("pull", json!({"spec": {"description": "edited", "rotation": {"interval": "720h", "overlap": "1s"}}}))
         .await;
-    let former = current(&team.until_settled("pull").await);
+    let former = current(&team.until_synced("pull").await);
     team.annotate("pull", "rotate", "now").await;
     let former = current(&team.until_replaced("pull", &former).await);
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_replaced("pull", &former).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.portal.faults().once(Operation::Request, Fault::DropAfter);
     team.token("lost", "its answer gets lost").await;
-    team.until_settled("lost").await;
+    team.until_synced("lost").await;
     by_client_credentials(team).await;
     team.delete("gone").await;
     eventually(
@@ -155,7 +155,7 @@ async fn a_full_run(team: &Team) {
 }
 
 /// The object whose Secret has to hold each live token's secret, by that secret.
-async fn kept(team: &Team) -> BTreeMap<String, String> {
+async fn expected_holders(team: &Team) -> BTreeMap<String, String> {
     let objects = team.tokens().list(&ListParams::default()).await.expect("listed").items;
     let holder = |username: &str| {
         let holds = |object: &&registry_token_operator::api::RegistryToken| current(object).username == username;
@@ -169,7 +169,7 @@ async fn kept(team: &Team) -> BTreeMap<String, String> {
 async fn a_secret_is_in_its_secret_alone() {
     // Every crate at its most talkative: a secret must not slip out there either.
     let talkative = Options { log: "trace", ..Options::default() };
-    let (control_plane, operator) = own_stage_with(talkative).await;
+    let (control_plane, operator) = own_control_plane_with(talkative).await;
     let config = Config { clients: vec![Login::new("operator", CLIENT_SECRET)], ..Config::default() };
     let team = Team::on(control_plane, "search", config, json!({})).await;
     a_full_run(&team).await;
@@ -185,7 +185,7 @@ async fn a_secret_is_in_its_secret_alone() {
     logs.insert("operator".to_owned(), operator.log());
     assert!(logs["operator"].contains("asked for") && logs["operator"].contains("TRACE"), "the trace log was on");
 
-    let (kept, secrets) = (kept(&team).await, team.portal.ledger().secrets());
+    let (kept, secrets) = (expected_holders(&team).await, team.portal.ledger().secrets());
     assert_eq!(
         (kept.len(), secrets.len()),
         (3, 7),
@@ -200,9 +200,9 @@ async fn a_secret_is_in_its_secret_alone() {
     assert!(!bearers.is_empty(), "a client logged in");
     sought.extend(bearers.into_iter().map(|bearer| (bearer, vec![])));
     for (secret, expected) in &sought {
-        assert_eq!(holders(&objects, secret), *expected);
+        assert_eq!(objects_containing(&objects, secret), *expected);
         for (name, log) in &logs {
-            assert!(!finds(log, secret), "{secret} is in {name}");
+            assert!(!contains_secret(log, secret), "{secret} is in {name}");
         }
     }
 
@@ -222,7 +222,7 @@ async fn planted_ones_are_found(team: &Team, secret: &str) {
     }))
     .await;
     let objects = every_object(team).await;
-    let holders = holders(&objects, secret);
+    let holders = objects_containing(&objects, secret);
     for kind in ["ConfigMap", "Event"] {
         let planted = format!("{kind}/{}/planted", team.namespace);
         assert!(holders.contains(&planted.as_str()), "{planted} is not found: {holders:?}");

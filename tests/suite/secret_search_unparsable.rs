@@ -1,69 +1,69 @@
 //! An answer that cannot be parsed shows no secret either: it is logged by no library, and by us without what it
 //! holds.
 
-use crate::api_proxy::{self, Spoil};
+use crate::api_proxy::{self, ResponseFault};
 use crate::control_plane::eventually;
 use crate::operator::{Operator, Options};
-use crate::secret_search::{every_object, finds, holders};
+use crate::secret_search::{contains_secret, every_object, objects_containing};
 use crate::simulator::{Config, Profile};
-use crate::stage::{LIMIT, Team, binary, own_stage, stage};
+use crate::stage::{LIMIT, Team, binary, own_control_plane, stage};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
 const MAC_KEY: &str = "/registry-token-operator-mac";
 /// Each answer that holds a whole Secret and is not what was asked for.
-const SPOILED: [Spoil; 3] = [Spoil::Cut, Spoil::Mistyped, Spoil::AsError];
+const RESPONSE_FAULTS: [ResponseFault; 3] = [ResponseFault::Truncated, ResponseFault::Mistyped, ResponseFault::AsError];
 
 /// The reads of a Secret with credentials: of its metadata, where that can be parsed alone, and of all of it.
 const CREDENTIALS: [&str; 2] = ["read what the issuer needs", "read the issuer's Secret"];
 
 /// What is spoiled: every answer that holds one Secret. Lists and watches bring whole Secrets, though metadata is
 /// asked for.
-fn spoil(path: &str, how: Spoil) -> Spoil {
+fn fault_for(path: &str, how: ResponseFault) -> ResponseFault {
     match path.split("/secrets").nth(1) {
-        Some("") => Spoil::Whole,
+        Some("") => ResponseFault::FullObject,
         // Without the MAC key no operator becomes ready: a case of its own.
-        Some(MAC_KEY) | None => Spoil::Nothing,
+        Some(MAC_KEY) | None => ResponseFault::PassThrough,
         Some(_) => how,
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "unparsable", Config::default(), json!({})).await;
     team.token("pull", "searched for").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     operator.terminate().await;
     let secrets = team.portal.ledger().secrets();
     assert_eq!(secrets.len(), 1);
-    for how in SPOILED {
+    for how in RESPONSE_FAULTS {
         // The issuer works at first, so that the pull secret is read too.
         let namespace = team.namespace.clone();
         let spoiled = move |_: &axum::http::Method, uri: &axum::http::Uri| {
             let credentials = uri.path().ends_with("/secrets/portal") && uri.path().contains(&namespace);
-            if credentials { Spoil::Nothing } else { spoil(uri.path(), how) }
+            if credentials { ResponseFault::PassThrough } else { fault_for(uri.path(), how) }
         };
         let log = run(&team, spoiled, &["read the Secret"]).await;
-        unseen(&team, &log, &secrets[0], how).await;
-        let log = run(&team, move |_, uri| spoil(uri.path(), how), &CREDENTIALS).await;
-        unseen(&team, &log, "portal-password", how).await;
-        unseen(&team, &log, &secrets[0], how).await;
+        assert_not_leaked(&team, &log, &secrets[0], how).await;
+        let log = run(&team, move |_, uri| fault_for(uri.path(), how), &CREDENTIALS).await;
+        assert_not_leaked(&team, &log, "portal-password", how).await;
+        assert_not_leaked(&team, &log, &secrets[0], how).await;
     }
 }
 
 #[tokio::test]
 async fn an_answer_with_the_mac_key_that_cannot_be_parsed_shows_none_of_it() {
-    let (control_plane, operator) = own_stage().await;
+    let (control_plane, operator) = own_control_plane().await;
     operator.terminate().await;
     let client = control_plane.client().await.expect("a client");
     let keys: kube::Api<Secret> = kube::Api::namespaced(client, "registry-token-operator");
     let key = keys.get(&MAC_KEY[1..]).await.expect("the key").data.and_then(|mut data| data.remove("current"));
     let key = STANDARD.encode(key.expect("current").0);
-    for how in SPOILED {
+    for how in RESPONSE_FAULTS {
         let spoiled = move |_: &_, uri: &axum::http::Uri| {
-            if uri.path().ends_with(MAC_KEY) { how } else { Spoil::Nothing }
+            if uri.path().ends_with(MAC_KEY) { how } else { ResponseFault::PassThrough }
         };
         let kubeconfig = api_proxy::start(control_plane, spoiled).await;
         let talkative = Options { log: "trace", ..Options::default() };
@@ -74,7 +74,7 @@ async fn an_answer_with_the_mac_key_that_cannot_be_parsed_shows_none_of_it() {
         .await;
         let log = operator.terminate().await;
         assert!(log.contains("TRACE"), "the trace log was on");
-        assert!(!finds(&log, &key), "{how:?}: the key is in the log");
+        assert!(!contains_secret(&log, &key), "{how:?}: the key is in the log");
     }
 }
 
@@ -90,9 +90,9 @@ async fn credentials_that_check_cannot_parse_are_not_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("issuer.yaml");
     std::fs::write(&file, issuer.to_string()).expect("written");
-    for how in SPOILED {
+    for how in RESPONSE_FAULTS {
         let spoiled = move |_: &_, uri: &axum::http::Uri| {
-            if uri.path().ends_with("/secrets/portal") { how } else { Spoil::Nothing }
+            if uri.path().ends_with("/secrets/portal") { how } else { ResponseFault::PassThrough }
         };
         let kubeconfig = api_proxy::start(team.control_plane, spoiled).await;
         let mut command = tokio::process::Command::new(binary());
@@ -100,14 +100,14 @@ async fn credentials_that_check_cannot_parse_are_not_printed() {
         let output = command.env("KUBECONFIG", kubeconfig).output().await.expect("runs");
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && said.contains("Secret"), "{how:?}: {said}");
-        assert!(!finds(&said, "portal-password"), "{how:?}: {said}");
+        assert!(!contains_secret(&said, "portal-password"), "{how:?}: {said}");
     }
 }
 
 /// Runs an operator until it has logged that this failed; its log.
 async fn run(
     team: &Team,
-    spoiled: impl Fn(&axum::http::Method, &axum::http::Uri) -> Spoil + Send + Sync + 'static,
+    spoiled: impl Fn(&axum::http::Method, &axum::http::Uri) -> ResponseFault + Send + Sync + 'static,
     failed: &[&str],
 ) -> String {
     let kubeconfig = api_proxy::start(team.control_plane, spoiled).await;
@@ -129,10 +129,10 @@ async fn run(
     operator.terminate().await
 }
 
-async fn unseen(team: &Team, log: &str, secret: &str, how: Spoil) {
+async fn assert_not_leaked(team: &Team, log: &str, secret: &str, how: ResponseFault) {
     assert!(log.contains("TRACE"), "the trace log was on");
-    assert!(!finds(log, secret), "{how:?}: {secret} is in the log");
+    assert!(!contains_secret(log, secret), "{how:?}: {secret} is in the log");
     let objects = every_object(team).await;
-    let holders = holders(&objects, secret);
+    let holders = objects_containing(&objects, secret);
     assert!(holders.iter().all(|name| name.starts_with("Secret/")), "{how:?}: {secret} is in {holders:?}");
 }

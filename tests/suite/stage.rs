@@ -3,7 +3,7 @@
 
 use crate::control_plane::{ControlPlane, Options, eventually, shared};
 use crate::operator::{self, Operator};
-use crate::simulator::{Config, Simulator};
+use crate::simulator::{Config, FakePortal};
 use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -26,19 +26,19 @@ pub fn stage() -> &'static ControlPlane {
     static OPERATOR: OnceLock<Operator> = OnceLock::new();
     let control_plane = shared();
     OPERATOR.get_or_init(|| {
-        on_a_thread(move || async move { prepare(control_plane, &operator::Options::default()).await })
+        run_on_thread(move || async move { prepare(control_plane, &operator::Options::default()).await })
     });
     control_plane
 }
 
 /// A control plane of one's own, with an audit log, and an operator on it. It lives as long as the test
 /// binary does.
-pub async fn own_stage() -> (&'static ControlPlane, Operator) {
-    own_stage_with(operator::Options::default()).await
+pub async fn own_control_plane() -> (&'static ControlPlane, Operator) {
+    own_control_plane_with(operator::Options::default()).await
 }
 
 /// The same, with an operator that runs like this.
-pub async fn own_stage_with(options: operator::Options) -> (&'static ControlPlane, Operator) {
+pub async fn own_control_plane_with(options: operator::Options) -> (&'static ControlPlane, Operator) {
     let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
     let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
     let operator = prepare(control_plane, &options).await;
@@ -47,21 +47,21 @@ pub async fn own_stage_with(options: operator::Options) -> (&'static ControlPlan
 
 async fn prepare(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
     operator::install(control_plane).await.expect("installed");
-    start_with(control_plane, options).await
+    start_operator_with(control_plane, options).await
 }
 
 /// Starts an operator with the permissions of the manifests under `deploy/`.
 pub async fn start_operator(control_plane: &ControlPlane) -> Operator {
-    start_with(control_plane, &operator::Options::default()).await
+    start_operator_with(control_plane, &operator::Options::default()).await
 }
 
 /// The same, with an operator that runs like this.
-pub async fn start_with(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
+pub async fn start_operator_with(control_plane: &ControlPlane, options: &operator::Options) -> Operator {
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("kubeconfig");
     Operator::start(binary(), &kubeconfig, options).await.expect("the operator starts")
 }
 
-fn on_a_thread<T: Send + 'static, F: Future<Output = T>>(make: impl FnOnce() -> F + Send + 'static) -> T {
+fn run_on_thread<T: Send + 'static, F: Future<Output = T>>(make: impl FnOnce() -> F + Send + 'static) -> T {
     let run = move || tokio::runtime::Runtime::new().expect("runtime").block_on(make());
     std::thread::spawn(run).join().expect("the stage is set")
 }
@@ -70,7 +70,7 @@ fn on_a_thread<T: Send + 'static, F: Future<Output = T>>(make: impl FnOnce() -> 
 pub struct Team {
     pub control_plane: &'static ControlPlane,
     pub namespace: String,
-    pub portal: Simulator,
+    pub portal: FakePortal,
     pub client: Client,
 }
 
@@ -95,7 +95,7 @@ impl Team {
 
     /// Without credentials and issuer.
     pub async fn bare(control_plane: &'static ControlPlane, name: &str, config: Config) -> Self {
-        let portal = Simulator::start(config).await;
+        let portal = FakePortal::start(config).await;
         let namespace = control_plane.namespace(name).await.expect("a namespace");
         let client = control_plane.client().await.expect("a client");
         Self { control_plane, namespace, portal, client }
@@ -160,7 +160,7 @@ impl Team {
     }
 
     /// Waits until the token is stored and the portal shows the description alone.
-    pub async fn until_settled(&self, name: &str) -> RegistryToken {
+    pub async fn until_synced(&self, name: &str) -> RegistryToken {
         self.until(name, "True", "TokenStored").await;
         eventually(&format!("the description of {name} to be synced"), LIMIT, async || {
             let object = self.tokens().get(name).await.map_err(|error| error.to_string())?;
@@ -197,7 +197,7 @@ impl Team {
     }
 
     /// Waits for an event about the object of this name with this reason.
-    pub async fn until_told(&self, name: &str, reason: &str) -> Event {
+    pub async fn until_event(&self, name: &str, reason: &str) -> Event {
         let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         eventually(&format!("an event {reason} about {name}"), LIMIT, async || {
             let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -223,7 +223,7 @@ pub fn token(name: &str, description: &str) -> Value {
 }
 
 /// The spec of an issuer for this portal, with HTTP Basic and short time-outs.
-pub fn issuer_spec(portal: &Simulator) -> Value {
+pub fn issuer_spec(portal: &FakePortal) -> Value {
     json!({
         "type": "Thinkwise",
         "thinkwise": {
@@ -272,7 +272,7 @@ pub fn merge(target: &mut Value, change: Value) {
 }
 
 /// What changes in an issuer that names the portal of this simulator.
-pub fn elsewhere(other: &Simulator) -> Value {
+pub fn elsewhere(other: &FakePortal) -> Value {
     json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})
 }
 

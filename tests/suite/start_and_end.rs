@@ -3,12 +3,12 @@
 use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::operator::{self, Operator};
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, binary, own_stage, token};
+use crate::stage::{LIMIT, Team, binary, own_control_plane, token};
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-async fn bare() -> &'static ControlPlane {
+async fn empty_control_plane() -> &'static ControlPlane {
     let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
     let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}";
@@ -43,7 +43,7 @@ async fn ends(operator: Operator, within: Duration) {
 
 #[tokio::test]
 async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log() {
-    let control_plane = bare().await;
+    let control_plane = empty_control_plane().await;
     for file in ["registrytokens.yaml", "clustertokenissuers.yaml"] {
         control_plane.apply_crds(&crd(file)).await.expect("applied");
     }
@@ -63,7 +63,7 @@ async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log()
     let mut pull = token("pull", "of a kind that is there");
     pull["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "default"});
     team.apply(pull).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
 
     let ready = operator.health("readyz").await;
     assert!(ready.contains("TokenIssuer: the API server does not serve") && ready.contains("CRD"), "{ready}");
@@ -79,13 +79,13 @@ async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log()
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
     team.token("second", "of the kind that came later").await;
-    team.until_settled("second").await;
+    team.until_synced("second").await;
     ends(operator, Duration::from_secs(20)).await;
 }
 
 #[tokio::test]
 async fn asked_to_end_without_any_crd_it_ends() {
-    let control_plane = bare().await;
+    let control_plane = empty_control_plane().await;
     let operator = spawn(control_plane).await;
     until_logged(&operator, &["\"RegistryToken\"", "install its CRD"]).await;
     ends(operator, Duration::from_secs(10)).await;
@@ -98,10 +98,10 @@ fn freeze(control_plane: &ControlPlane, signal: &str) {
 
 #[tokio::test]
 async fn asked_to_end_while_the_api_server_does_not_answer_it_ends() {
-    let (control_plane, working) = own_stage().await;
+    let (control_plane, working) = own_control_plane().await;
     let team = Team::on(control_plane, "frozen", Config::default(), json!({})).await;
     team.token("pull", "settled").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let kubeconfig = operator::kubeconfig(control_plane).await.expect("kubeconfig");
     freeze(control_plane, "-STOP");
     let starting = Operator::spawn(binary(), &kubeconfig, &operator::Options::default()).expect("spawned");

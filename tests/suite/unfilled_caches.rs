@@ -3,14 +3,14 @@
 use crate::control_plane::{ControlPlane, eventually};
 use crate::operator::{self, Operator};
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, binary, own_stage};
+use crate::stage::{LIMIT, Team, binary, own_control_plane};
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Whether the operator may list and watch Secrets: without that its caches are never filled.
-async fn secrets_are_listed(control_plane: &ControlPlane, allowed: bool) {
+async fn allow_secret_list(control_plane: &ControlPlane, allowed: bool) {
     let verbs = if allowed { "[get, list, watch, create, patch]" } else { "[get, create, patch]" };
     let manifests = include_str!("../../deploy/rbac.yaml");
     let changed = manifests.replace("verbs: [get, list, watch, create, patch]", &format!("verbs: {verbs}"));
@@ -19,8 +19,8 @@ async fn secrets_are_listed(control_plane: &ControlPlane, allowed: bool) {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finalizer_on_its_credentials() {
-    let (control_plane, operator) = own_stage().await;
+async fn an_issuer_that_is_deleted_before_the_caches_are_synced_leaves_no_finalizer_on_its_credentials() {
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(
         control_plane,
         "unfilled",
@@ -29,11 +29,11 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finali
     )
     .await;
     team.token("pull", "ends").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.delete("pull").await;
     operator.terminate().await;
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
-    secrets_are_listed(control_plane, false).await;
+    allow_secret_list(control_plane, false).await;
     let kubeconfig = control_plane.folder().join("operator.kubeconfig");
     let mut operator = Operator::spawn(binary(), &kubeconfig, &operator::Options::default()).expect("spawned");
     // Longer than any answer may take: then nothing else holds the issuer.
@@ -51,7 +51,7 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finali
         if waits { Ok(()) } else { Err(said) }
     })
     .await;
-    secrets_are_listed(control_plane, true).await;
+    allow_secret_list(control_plane, true).await;
     operator.until_ready().await.expect("ready");
     eventually("issuer and credentials to be released", LIMIT * 2, async || {
         let issuer = team.issuers().get_opt("portal").await.map_err(|error| error.to_string())?;
@@ -66,11 +66,11 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_filled_leaves_no_finali
 }
 
 #[tokio::test]
-async fn former_credentials_are_let_go_though_they_changed_before_the_caches_were_filled() {
-    let (control_plane, operator) = own_stage().await;
+async fn former_credentials_lose_the_finalizer_though_they_changed_before_the_caches_were_synced() {
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "unfilled-former", Config::default(), json!({})).await;
     team.token("pull", "stays").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     operator.terminate().await;
     team.apply(json!({
         "apiVersion": "v1", "kind": "Secret",
@@ -79,7 +79,7 @@ async fn former_credentials_are_let_go_though_they_changed_before_the_caches_wer
     }))
     .await;
     team.issuer(json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": "portal-2"}}}}})).await;
-    secrets_are_listed(control_plane, false).await;
+    allow_secret_list(control_plane, false).await;
     let kubeconfig = control_plane.folder().join("operator.kubeconfig");
     let mut operator = Operator::spawn(binary(), &kubeconfig, &operator::Options::default()).expect("spawned");
     let finalizers = async |name: &str| team.secrets().get(name).await.map(|secret| secret.finalizers().len());
@@ -91,7 +91,7 @@ async fn former_credentials_are_let_go_though_they_changed_before_the_caches_wer
     .await;
     // Nobody knows yet who else needs the former ones.
     assert_eq!(finalizers("portal").await.expect("read"), 1);
-    secrets_are_listed(control_plane, true).await;
+    allow_secret_list(control_plane, true).await;
     operator.until_ready().await.expect("ready");
     eventually("the former credentials to be let go", LIMIT, async || {
         let held = (finalizers("portal").await, finalizers("portal-2").await);
@@ -112,7 +112,7 @@ async fn two_issuers_that_share_their_credentials_and_end_together_leave_no_fina
         let mut token = crate::stage::token(name, name);
         token["spec"]["issuerRef"]["name"] = json!(issuer);
         team.apply(token).await;
-        team.until_settled(name).await;
+        team.until_synced(name).await;
     }
     for name in ["first", "second"] {
         team.delete(name).await;

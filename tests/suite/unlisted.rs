@@ -30,13 +30,13 @@ async fn what_a_colleague_revoked_the_registry_tells_and_it_is_replaced() {
     for name in ["pull", "other"] {
         team.token(name, "in the dark").await;
     }
-    let (first, other) = (team.until_settled("pull").await, team.until_settled("other").await);
+    let (first, other) = (team.until_synced("pull").await, team.until_synced("other").await);
     let uid = team.secret_uid("pull").await;
     team.colleague_revokes(&current(&first).username);
     let replaced =
         |object: &RegistryToken| ready(object).0 == "True" && current(object).username != current(&first).username;
     team.audit_until_object("pull", "a new token", replaced).await;
-    let event = team.until_told("pull", "RevokedUpstream").await;
+    let event = team.until_event("pull", "RevokedUpstream").await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     assert_eq!(team.secret_uid("pull").await, uid, "updated in place");
     team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
@@ -50,18 +50,18 @@ async fn what_a_colleague_revoked_the_registry_tells_and_it_is_replaced() {
 async fn an_object_whose_token_a_colleague_revoked_can_be_deleted() {
     let team = team("unlisted-goes").await;
     team.token("pull", "in the dark").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.colleague_revokes(&current(&first).username);
     team.delete("pull").await;
     assert_eq!(team.portal.ledger().applied(Operation::Revoke), 0, "there was nothing left to revoke");
 }
 
 #[tokio::test]
-async fn a_retiring_token_that_a_colleague_revoked_is_let_go_when_its_user_says_so() {
+async fn a_retiring_token_that_a_colleague_revoked_is_dropped_when_its_user_confirms_it() {
     let team = team("unlisted-retires").await;
     team.token("pull", "in the dark").await;
     team.patch("pull", json!({"spec": {"rotation": {"interval": "24h", "overlap": "10s"}}})).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let former = current(&first).username;
     team.annotate("pull", "rotate", "once").await;
     eventually("a new token beside the old one", LIMIT, async || {
@@ -89,12 +89,12 @@ async fn an_id_that_somebody_wrote_into_a_secret_is_not_what_is_revoked() {
     let team = team("unlisted-forged").await;
     let colleagues = team.portal.ledger().add_as_colleague(Some("not ours"));
     team.token("pull", "in the dark").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     // There a token goes by its username.
     let forged = json!({"metadata": {"annotations": {"registry-token.dev/token-id": colleagues.username}}});
     team.patch_secret("pull", forged).await;
     let second = team.until_replaced("pull", &current(&first)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let live = || team.portal.ledger().live().into_iter().map(|token| token.username).collect::<Vec<_>>();
     eventually("the former token to be revoked, and no other", LIMIT, async || {
         let live = live();

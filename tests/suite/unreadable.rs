@@ -4,7 +4,7 @@
 use crate::control_plane::eventually;
 use crate::operator::crds;
 use crate::simulator::Config;
-use crate::stage::{LIMIT, Team, own_stage, ready, start_operator, token};
+use crate::stage::{LIMIT, Team, own_control_plane, ready, start_operator, token};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -20,14 +20,14 @@ fn lenient() -> String {
 }
 
 #[tokio::test]
-async fn an_object_that_cannot_be_read_keeps_its_token_and_stops_nobody() {
-    let (control_plane, operator) = own_stage().await;
+async fn an_object_that_cannot_be_read_keeps_its_token_and_blocks_no_other() {
+    let (control_plane, operator) = own_control_plane().await;
     let team = Team::bare(control_plane, "unreadable", Config::default()).await;
     team.credentials("portal-password").await;
     // Under Permanent an audit suspects each token whose owner no cache knows.
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     team.token("kept", "kept").await;
-    let before = team.until_settled("kept").await;
+    let before = team.until_synced("kept").await;
     let content = team.dockerconfigjson("kept").await;
 
     control_plane.apply(&lenient()).await.expect("applied");
@@ -54,7 +54,7 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_stops_nobody() {
     control_plane.apply(&crds()).await.expect("applied");
 
     for name in ["kept", "old"] {
-        let told = team.until_told(name, "Unreadable").await;
+        let told = team.until_event(name, "Unreadable").await;
         assert_eq!(told.type_.as_deref(), Some("Warning"));
         let message = told.message.unwrap_or_default();
         assert!(message.contains("is not a duration") && message.contains("as the CRD asks"), "{message}");
@@ -63,7 +63,7 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_stops_nobody() {
     operator.terminate().await;
     let operator = start_operator(control_plane).await;
     team.token("pull", "of somebody else").await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     let mut waits = token("waits", "for an issuer that cannot be read");
     waits["spec"]["issuerRef"]["name"] = json!("old");
     team.apply(waits).await;
@@ -79,7 +79,7 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_stops_nobody() {
     .await;
     let mended = Patch::Merge(json!({"spec": {"rotation": {"interval": "2h30m"}}}));
     team.tokens().patch("kept", &PatchParams::default(), &mended).await.expect("mended");
-    let after = team.until_settled("kept").await;
+    let after = team.until_synced("kept").await;
     let named = |object: &registry_token_operator::api::RegistryToken| {
         object.status.clone().and_then(|status| status.token).map(|token| token.id)
     };

@@ -10,7 +10,7 @@ use registry_token_operator::api::RegistryToken;
 use serde_json::json;
 use std::time::Duration;
 
-fn says(object: &RegistryToken, reason: &str) -> bool {
+fn has_reason(object: &RegistryToken, reason: &str) -> bool {
     ready(object).1 == reason
 }
 
@@ -23,12 +23,12 @@ fn replaced(before: &RegistryToken) -> impl Fn(&RegistryToken) -> bool {
 async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_a_day_it_is_held() {
     let team = Team::new("reissue").await;
     team.token("pull", "overridden once").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     let uid = team.secret_uid("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     team.audit_until_object("pull", "a new token", replaced(&first)).await;
-    let second = team.until_settled("pull").await;
-    let event = team.until_told("pull", "RevokedUpstream").await;
+    let second = team.until_synced("pull").await;
+    let event = team.until_event("pull", "RevokedUpstream").await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     let message = event.message.unwrap_or_default();
     assert!(message.contains("overrides that decision") && message.contains("Hold"), "{message}");
@@ -37,18 +37,18 @@ async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0, "there was nothing left to revoke");
 
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));
-    let held = |object: &RegistryToken| says(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
+    let held = |object: &RegistryToken| has_reason(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
     team.audit_until_object("pull", "held", held).await;
     let object = team.tokens().get("pull").await.expect("there");
     let message = ready(&object).2;
     assert!(message.contains("second time within 24 hours"), "{message}");
     assert!(message.contains("registry-token.dev/replace"), "it says how to have a new one: {message}");
-    team.silent_for("pull", Duration::from_secs(5)).await;
+    team.assert_idle_for("pull", Duration::from_secs(5)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 
     team.annotate("pull", "replace", "decided").await;
     let third = team.until_replaced("pull", &current(&second)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.until_live(&[current_id(&third)]).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
 }
@@ -69,30 +69,30 @@ async fn age(team: &Team, by: SignedDuration) {
 async fn a_token_that_is_held_for_a_day_is_replaced_after_it_and_so_is_one_revoked_a_day_later() {
     let team = Team::new("a-day").await;
     team.token("pull", "overridden now and then").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     team.audit_until_object("pull", "a new token", replaced(&first)).await;
-    let second = team.until_settled("pull").await;
+    let second = team.until_synced("pull").await;
 
     // A day later it is as the first time.
     age(&team, SignedDuration::from_hours(25)).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));
     team.audit_until_object("pull", "a new token", replaced(&second)).await;
-    let third = team.until_settled("pull").await;
+    let third = team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
 
     // An hour later it is held, until the day is over.
     age(&team, SignedDuration::from_hours(1)).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&third)));
-    let held = |object: &RegistryToken| says(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
+    let held = |object: &RegistryToken| has_reason(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
     team.audit_until_object("pull", "held", held).await;
     age(&team, SignedDuration::from_hours(23)).await;
     team.annotate_issuer("reconcile", "still held").await;
-    team.silent_for("pull", Duration::from_secs(4)).await;
+    team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
     age(&team, SignedDuration::from_hours(1)).await;
     let fourth = team.until_replaced("pull", &current(&third)).await;
-    let settled = team.until_settled("pull").await;
+    let settled = team.until_synced("pull").await;
     assert!(condition(&settled, "Stalled").is_none());
     team.until_live(&[current_id(&fourth)]).await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
@@ -104,18 +104,18 @@ async fn under_hold_a_revoked_token_stays_revoked_until_a_new_one_is_asked_for()
     let team = Team::new("hold").await;
     team.token("pull", "held").await;
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Hold"}})).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
-    team.audit_until_object("pull", "held", |object| says(object, "RevokedUpstream")).await;
+    team.audit_until_object("pull", "held", |object| has_reason(object, "RevokedUpstream")).await;
     let message = team.until_condition("pull", "Stalled", "True", "RevokedUpstream").await;
     assert!(message.contains("is Hold") && message.contains("registry-token.dev/replace"), "{message}");
     team.annotate_issuer("reconcile", "once more").await;
-    team.silent_for("pull", Duration::from_secs(5)).await;
+    team.assert_idle_for("pull", Duration::from_secs(5)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
     // Whoever changes the policy wants a new one.
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Reissue"}})).await;
     team.until_replaced("pull", &current(&first)).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().live().len(), 1);
 }
 
@@ -124,9 +124,9 @@ async fn a_held_object_that_is_deleted_goes() {
     let team = Team::new("held-goes").await;
     team.token("pull", "held").await;
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Hold"}})).await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
-    team.audit_until_object("pull", "held", |object| says(object, "RevokedUpstream")).await;
+    team.audit_until_object("pull", "held", |object| has_reason(object, "RevokedUpstream")).await;
     team.delete("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }
@@ -135,7 +135,7 @@ async fn a_held_object_that_is_deleted_goes() {
 async fn a_changed_description_is_set_back_with_one_edit() {
     let team = Team::new("set-back").await;
     team.token("pull", "as in the spec").await;
-    let object = team.until_settled("pull").await;
+    let object = team.until_synced("pull").await;
     let edits = team.portal.ledger().count(Operation::Edit);
     assert!(team.portal.ledger().edit_as_colleague(current_id(&object), "renamed by hand"));
     team.audit_until("the description to be set back", async || {
@@ -144,7 +144,7 @@ async fn a_changed_description_is_set_back_with_one_edit() {
         if shown == "as in the spec" { Ok(()) } else { Err(shown) }
     })
     .await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     team.annotate_issuer("reconcile", "once more").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
@@ -174,15 +174,15 @@ async fn an_edit_that_the_portal_does_not_keep_is_said_and_not_tried_for_ever() 
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits, "no loop");
     // What the portal shows is taken over as the message says.
     team.patch("pull", json!({"spec": {"description": "Lower case"}})).await;
-    team.until_settled("pull").await;
+    team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }
 
 #[tokio::test]
-async fn a_token_that_the_portal_hides_and_the_registry_lets_in_is_not_replaced() {
+async fn a_token_that_the_portal_hides_and_the_registry_accepts_is_not_replaced() {
     let team = Team::new("hidden").await;
     team.token("pull", "hidden").await;
-    let first = team.until_settled("pull").await;
+    let first = team.until_synced("pull").await;
     team.portal.configure(|config| config.visible = Visible::Percent(0));
     let told =
         |object: &RegistryToken| condition(object, "Reconciling").is_some_and(|one| one["reason"] == "TokenNotListed");
@@ -219,7 +219,7 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     }
     let mut before = vec![];
     for name in &names {
-        before.push(team.until_settled(name).await);
+        before.push(team.until_synced(name).await);
     }
     // A role that sees nothing any more, later than a list may lag.
     tokio::time::sleep(Duration::from_secs(14)).await;

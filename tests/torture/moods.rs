@@ -1,26 +1,26 @@
 //! The portal's moods: each moment another fault befalls another of its tasks.
 
-use crate::chance::Chance;
+use crate::chance::Rng;
 use crate::simulator::{Fault, Faults, Operation};
 use std::time::Duration;
 
 /// The longest pause between two faults, in milliseconds.
 const PAUSE: u64 = 400;
 /// A fault that nothing met yet is enough trouble to come.
-const WAITING: usize = 8;
+const MAX_PENDING: usize = 8;
 
 /// Orders faults until it is dropped.
-pub async fn be_moody(faults: Faults, mut chance: Chance) {
+pub async fn inject_faults(faults: Faults, mut chance: Rng) {
     loop {
         tokio::time::sleep(chance.millis(20, PAUSE)).await;
-        if faults.in_force().len() < WAITING {
-            let (operation, fault) = draw(&mut chance);
+        if faults.in_force().len() < MAX_PENDING {
+            let (operation, fault) = draw_fault(&mut chance);
             faults.once(operation, fault);
         }
     }
 }
 
-fn draw(chance: &mut Chance) -> (Operation, Fault) {
+fn draw_fault(chance: &mut Rng) -> (Operation, Fault) {
     use Operation::{Edit, List, Request, Revoke};
     // No longer than the operator takes a late answer to be possible.
     let late = chance.below(8_000);

@@ -1,13 +1,13 @@
 //! The phases of a run: kills, two at once, frozen, API server gone; then quiet, and the count.
 
-use crate::chance::Chance;
+use crate::chance::Rng;
 use crate::control_plane::{ControlPlane, Options};
-use crate::crowd::{Crowd, Tally};
-use crate::moods::be_moody;
+use crate::crowd::{Counters, Workload};
+use crate::moods::inject_faults;
 use crate::operator::{self, Operator};
 use crate::simulator::Config;
 use crate::stage::Team;
-use crate::verdict::Verdict;
+use crate::verdict::ChaosReport;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// for longer finds the world without it.
 const LONGEST_ANSWER: Duration = Duration::from_secs(13);
 /// How long the end may take: an audit each minute, and whatever waits for a late answer before it.
-const QUIET: Duration = Duration::from_mins(6);
+const QUIESCE_LIMIT: Duration = Duration::from_mins(6);
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -36,30 +36,30 @@ pub struct Plan {
 }
 
 /// What came of it.
-pub struct Outcome {
+pub struct ChaosResult {
     pub plan: Plan,
     pub phases: Vec<(&'static str, u64, Duration)>,
-    pub tally: Tally,
+    pub counters: Counters,
     pub minted: usize,
     pub panics: usize,
     /// Kills that met an operator whose caches were filled: it was at work.
     pub at_work: u64,
-    pub verdict: Verdict,
+    pub report: ChaosReport,
 }
 
 /// Everything that a phase needs.
-struct Arena<'a> {
+struct ChaosRun<'a> {
     binary: &'a Path,
     team: &'a Team,
     kubeconfig: PathBuf,
-    chance: Chance,
+    rng: Rng,
     panics: usize,
     at_work: u64,
 }
 
-impl Arena<'_> {
+impl ChaosRun<'_> {
     /// A token of the `ServiceAccount` lives for an hour; each phase has a new one.
-    async fn log_in(&mut self) {
+    async fn renew_kubeconfig(&mut self) {
         self.kubeconfig = operator::kubeconfig(self.team.control_plane).await.expect("a kubeconfig");
     }
 
@@ -77,19 +77,19 @@ impl Arena<'_> {
     /// How long an operator lives: a moment, which may end before its caches are filled, or mostly so
     /// long that it dies in the midst of its work, and now and then long enough to take out what its
     /// predecessors left behind.
-    fn life(&mut self) -> Duration {
-        match self.chance.below(100) {
+    fn random_lifetime(&mut self) -> Duration {
+        match self.rng.below(100) {
             0..2 => LONGEST_ANSWER + Duration::from_secs(3),
-            2..22 => self.chance.millis(30, 700),
-            22..90 => self.chance.millis(700, 1_600),
-            _ => self.chance.millis(1_600, 3_500),
+            2..22 => self.rng.millis(30, 700),
+            22..90 => self.rng.millis(700, 1_600),
+            _ => self.rng.millis(1_600, 3_500),
         }
     }
 
-    async fn kills(&mut self, count: u64) {
+    async fn kill_repeatedly(&mut self, count: u64) {
         for done in 1..=count {
             let operator = self.start();
-            tokio::time::sleep(self.life()).await;
+            tokio::time::sleep(self.random_lifetime()).await;
             self.kill(operator);
             if done.is_multiple_of(50) {
                 eprintln!("torture: {done} of {count} killed, {} tokens so far", self.team.portal.ledger().all().len());
@@ -98,11 +98,11 @@ impl Arena<'_> {
     }
 
     /// Two operators, as in a rolling update that goes wrong; a killed one comes back.
-    async fn pair(&mut self, kills: u64) {
+    async fn kill_one_of_two(&mut self, kills: u64) {
         let mut both = [self.start(), self.start()];
         for _ in 0..kills {
-            tokio::time::sleep(self.life()).await;
-            let which = usize::try_from(self.chance.below(2)).unwrap_or_default();
+            tokio::time::sleep(self.random_lifetime()).await;
+            let which = usize::try_from(self.rng.below(2)).unwrap_or_default();
             let fresh = self.start();
             let former = std::mem::replace(&mut both[which], fresh);
             self.kill(former);
@@ -115,25 +115,25 @@ impl Arena<'_> {
     }
 
     /// An operator is frozen in the midst of its work, another one takes over, and the first wakes.
-    async fn freeze(&mut self, count: u64) {
+    async fn freeze_repeatedly(&mut self, count: u64) {
         for _ in 0..count {
             let frozen = self.start();
-            tokio::time::sleep(self.chance.millis(300, 3_000)).await;
+            tokio::time::sleep(self.rng.millis(300, 3_000)).await;
             frozen.signal("STOP");
             let successor = self.start();
             tokio::time::sleep(LONGEST_ANSWER + Duration::from_secs(12)).await;
             frozen.signal("CONT");
-            tokio::time::sleep(self.chance.millis(1_000, 4_000)).await;
+            tokio::time::sleep(self.rng.millis(1_000, 4_000)).await;
             self.kill(frozen);
             self.kill(successor);
         }
     }
 
     /// API server and etcd die under a working operator and come back with what was stored.
-    async fn outages(&mut self, count: u64) {
+    async fn restart_api_server(&mut self, count: u64) {
         let operator = self.start();
         for _ in 0..count {
-            tokio::time::sleep(self.chance.millis(500, 4_000)).await;
+            tokio::time::sleep(self.rng.millis(500, 4_000)).await;
             self.team.control_plane.restart().await.expect("the control plane comes back");
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -142,7 +142,7 @@ impl Arena<'_> {
 }
 
 /// Runs all phases on a control plane of their own.
-pub async fn run(binary: &Path, plan: Plan) -> Outcome {
+pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
     println!("torture: SEED={} repeats every draw of this run", plan.seed);
     let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
     // It lives as long as the process does.
@@ -153,34 +153,34 @@ pub async fn run(binary: &Path, plan: Plan) -> Outcome {
     team.credentials("portal-password").await;
     team.issuer(json!({"audit": {"interval": "1m"}})).await;
 
-    let (mut chance, tally) = (Chance::of(plan.seed), Tally::default());
-    let crowd = Crowd { team: &team, objects: plan.objects, pause: plan.pause, tally: &tally };
+    let (mut chance, tally) = (Rng::from_seed(plan.seed), Counters::default());
+    let workload = Workload { team: &team, objects: plan.objects, pause: plan.pause, counters: &tally };
     let (people, moods) = (chance.fork(), chance.fork());
-    let mut arena =
-        Arena { binary, team: &team, kubeconfig: PathBuf::new(), chance: chance.fork(), panics: 0, at_work: 0 };
+    let mut chaos_run =
+        ChaosRun { binary, team: &team, kubeconfig: PathBuf::new(), rng: chance.fork(), panics: 0, at_work: 0 };
     let mut phases = tokio::select! {
-        () = crowd.act(people) => vec![],
-        () = be_moody(team.portal.faults(), moods) => vec![],
-        phases = trouble(&mut arena, plan) => phases,
+        () = workload.run(people) => vec![],
+        () = inject_faults(team.portal.faults(), moods) => vec![],
+        phases = run_phases(&mut chaos_run, plan) => phases,
     };
 
     team.portal.faults().clear();
     // What the end brings forth itself is no sign of what went before.
     let minted = team.portal.ledger().all().len();
     let begun = Instant::now();
-    arena.log_in().await;
-    let last = arena.start();
-    crowd.complete(&mut chance).await;
-    let verdict = Verdict::at_rest(&team, QUIET).await;
+    chaos_run.renew_kubeconfig().await;
+    let last = chaos_run.start();
+    workload.create_missing(&mut chance).await;
+    let report = ChaosReport::when_idle(&team, QUIESCE_LIMIT).await;
     phases.push(("quiet", 0, begun.elapsed()));
     let log = last.kill();
-    if !verdict.is_clean() {
+    if !report.is_clean() {
         eprintln!("{log}");
-        eprintln!("{}", verdict.details);
+        eprintln!("{}", report.details);
         eprintln!("{}", tail(&control_plane.folder().join("kube-controller-manager.log")));
     }
-    let panics = arena.panics + log.matches("panicked at").count();
-    Outcome { plan, phases, minted, panics, at_work: arena.at_work, verdict, tally }
+    let panics = chaos_run.panics + log.matches("panicked at").count();
+    ChaosResult { plan, phases, minted, panics, at_work: chaos_run.at_work, report, counters: tally }
 }
 
 /// The last lines of a log.
@@ -190,7 +190,7 @@ fn tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-async fn trouble(arena: &mut Arena<'_>, plan: Plan) -> Vec<(&'static str, u64, Duration)> {
+async fn run_phases(chaos_run: &mut ChaosRun<'_>, plan: Plan) -> Vec<(&'static str, u64, Duration)> {
     let mut phases = vec![];
     for (phase, kills) in [
         ("one operator, killed", plan.kills),
@@ -200,12 +200,12 @@ async fn trouble(arena: &mut Arena<'_>, plan: Plan) -> Vec<(&'static str, u64, D
     ] {
         eprintln!("torture: {phase}");
         let begun = Instant::now();
-        arena.log_in().await;
+        chaos_run.renew_kubeconfig().await;
         match phase {
-            "frozen" => arena.freeze(plan.freezes).await,
-            "outages" => arena.outages(plan.outages).await,
-            "two operators, killed" => arena.pair(kills).await,
-            _ => arena.kills(kills).await,
+            "frozen" => chaos_run.freeze_repeatedly(plan.freezes).await,
+            "outages" => chaos_run.restart_api_server(plan.outages).await,
+            "two operators, killed" => chaos_run.kill_one_of_two(kills).await,
+            _ => chaos_run.kill_repeatedly(kills).await,
         }
         phases.push((phase, kills, begun.elapsed()));
     }

@@ -1,19 +1,19 @@
 //! What is printed.
 
-use crate::run::Outcome;
+use crate::run::ChaosResult;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-impl Outcome {
+impl ChaosResult {
     /// Whether the run shows what it should.
     pub fn is_clean(&self) -> bool {
-        self.verdict.is_clean() && self.panics == 0 && self.at_work * 2 >= self.plan.kills + self.plan.pair_kills
+        self.report.is_clean() && self.panics == 0 && self.at_work * 2 >= self.plan.kills + self.plan.pair_kills
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ChaosResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (plan, tally, verdict) = (&self.plan, &self.tally, &self.verdict);
+        let (plan, tally, verdict) = (&self.plan, &self.counters, &self.report);
         writeln!(f, "{:<44} {:>7} {:>8}", "phase", "kills", "seconds")?;
         for (phase, kills, took) in &self.phases {
             writeln!(f, "{phase:<44} {kills:>7} {:>8.0}", took.as_secs_f32())?;
@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
             ("tokens live", verdict.live.to_string()),
             ("tokens leaked", verdict.leaked.len().to_string()),
             ("tokens lost", verdict.lost.len().to_string()),
-            ("objects not as they should be", verdict.wrong.len().to_string()),
+            ("objects not as they should be", verdict.mismatches.len().to_string()),
             ("panics", self.panics.to_string()),
             ("seconds in all", format!("{took:.0}")),
         ] {
@@ -45,6 +45,6 @@ impl fmt::Display for Outcome {
         for (what, names) in [("leaked", &verdict.leaked), ("lost", &verdict.lost)] {
             names.iter().try_for_each(|name| writeln!(f, "{what}: {name}"))?;
         }
-        verdict.wrong.iter().try_for_each(|why| writeln!(f, "wrong: {why}"))
+        verdict.mismatches.iter().try_for_each(|why| writeln!(f, "wrong: {why}"))
     }
 }

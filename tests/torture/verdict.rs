@@ -5,14 +5,14 @@ use crate::stage::{Team, condition, ready};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use registry_token_operator::api::{ATTEMPT_ANNOTATION, OWNER_LABEL, RegistryToken, TOKEN_ID_ANNOTATION};
+use registry_token_operator::api::{OWNER_LABEL, RESERVATION_ANNOTATION, RegistryToken, TOKEN_ID_ANNOTATION};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How a world is found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ChaosReport {
     pub objects: usize,
     /// Tokens that live in the portal.
     pub live: usize,
@@ -21,24 +21,24 @@ pub struct Verdict {
     /// Tokens that an object names and the portal has not.
     pub lost: BTreeSet<String>,
     /// What else is not as it should be.
-    pub wrong: Vec<String>,
+    pub mismatches: Vec<String>,
     /// The metadata of the Secrets of what is wrong.
     pub details: String,
 }
 
-impl Verdict {
+impl ChaosReport {
     /// Nothing leaked, nothing lost, all else in order.
     pub fn is_clean(&self) -> bool {
-        self.leaked.is_empty() && self.lost.is_empty() && self.wrong.is_empty()
+        self.leaked.is_empty() && self.lost.is_empty() && self.mismatches.is_empty()
     }
 
     /// Looks until all is in order and was so a while ago too, or the time is up.
-    pub async fn at_rest(team: &Team, limit: Duration) -> Self {
+    pub async fn when_idle(team: &Team, limit: Duration) -> Self {
         let begun = Instant::now();
-        let mut former = Self::look(team).await;
+        let mut former = Self::take(team).await;
         loop {
             tokio::time::sleep(Duration::from_secs(2)).await;
-            let found = Self::look(team).await;
+            let found = Self::take(team).await;
             if (found.is_clean() && found == former) || begun.elapsed() > limit {
                 return found;
             }
@@ -46,7 +46,7 @@ impl Verdict {
         }
     }
 
-    async fn look(team: &Team) -> Self {
+    async fn take(team: &Team) -> Self {
         let objects = team.tokens().list(&ListParams::default()).await.expect("the objects");
         let secrets = team.secrets().list(&ListParams::default().labels(OWNER_LABEL)).await.expect("the Secrets");
         let live: BTreeMap<String, Token> =
@@ -57,14 +57,14 @@ impl Verdict {
             let status = object.status.clone().unwrap_or_default();
             let retiring: Vec<&str> = status.retiring.iter().map(|token| token.username.as_str()).collect();
             if !retiring.is_empty() {
-                found.wrong.push(format!("{}: {retiring:?} still retire", object.name_any()));
+                found.mismatches.push(format!("{}: {retiring:?} still retire", object.name_any()));
             }
             let current = status.token.map(|token| token.username);
             named.extend(current.clone().into_iter().chain(status.retiring.into_iter().map(|token| token.username)));
             let secret = secrets.items.iter().find(|secret| secret.name_any() == object.name_any());
             let token = current.and_then(|username| live.get(&username));
-            if let Some(why) = wrong(object, secret, token) {
-                found.wrong.push(format!("{}: {why}", object.name_any()));
+            if let Some(why) = mismatch(object, secret, token) {
+                found.mismatches.push(format!("{}: {why}", object.name_any()));
                 let meta = secret.map(|secret| &secret.metadata);
                 let told = json!(meta.map(|meta| (
                     &meta.labels,
@@ -77,10 +77,12 @@ impl Verdict {
         }
         let strays = secrets.items.iter().map(ResourceExt::name_any);
         let known: BTreeSet<String> = objects.items.iter().map(ResourceExt::name_any).collect();
-        found.wrong.extend(strays.filter(|name| !known.contains(name)).map(|name| format!("Secret {name}: nobody's")));
+        found
+            .mismatches
+            .extend(strays.filter(|name| !known.contains(name)).map(|name| format!("Secret {name}: nobody's")));
         found.leaked = live.keys().filter(|username| !named.contains(*username)).cloned().collect();
         if found.live != found.objects {
-            found.wrong.push(format!("{} tokens live, for {} objects", found.live, found.objects));
+            found.mismatches.push(format!("{} tokens live, for {} objects", found.live, found.objects));
         }
         found.lost = named.into_iter().filter(|username| !live.contains_key(username)).collect();
         found
@@ -88,7 +90,7 @@ impl Verdict {
 }
 
 /// What is wrong with one object, if anything is.
-fn wrong(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Token>) -> Option<String> {
+fn mismatch(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Token>) -> Option<String> {
     let generation = json!(object.metadata.generation);
     let synced = condition(object, "DescriptionSynced").unwrap_or(Value::Null);
     let (is, why, message) = ready(object);
@@ -103,7 +105,7 @@ fn wrong(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Token>)
         return Some(format!("the portal shows {:?}", token.description));
     }
     let Some(secret) = secret else { return Some("has no Secret".to_owned()) };
-    if secret.annotations().contains_key(ATTEMPT_ANNOTATION) {
+    if secret.annotations().contains_key(RESERVATION_ANNOTATION) {
         return Some("its Secret holds a reservation".to_owned());
     }
     if secret.annotations().get(TOKEN_ID_ANNOTATION) != Some(&token.key) {

@@ -1,45 +1,45 @@
 //! The portal: one call a request, within the issuer's limits.
 
-use super::Hands;
+use super::Executor;
 use crate::api::Reason;
-use crate::controller::issuers::Handle;
-use crate::domain::effect::{Answer, Named, Row, Rows};
-use crate::domain::fault::Fault;
+use crate::controller::issuers::ConnectedIssuer;
+use crate::domain::effect::{Named, Response, Row, Rows};
+use crate::domain::fault::Problem;
 use crate::portal::limits::Priority;
-use crate::portal::{self, Failure, PortalRow, Sent, TokenRef};
+use crate::portal::{self, Delivery, PortalError, TokenRef, TokenRow};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A request is sent within this time of reading the issuer, or the issuer is read again.
-pub const SEND_WITHIN: Duration = Duration::from_secs(10);
+pub const ISSUER_READ_TTL: Duration = Duration::from_secs(10);
 
-impl Hands<'_> {
-    fn handle(&self) -> Result<Arc<Handle>, Answer> {
-        self.world.issuer.clone().ok_or(Answer::Changed)
+impl Executor<'_> {
+    fn connected_issuer(&self) -> Result<Arc<ConnectedIssuer>, Response> {
+        self.snapshot.issuer.clone().ok_or(Response::IssuerChanged)
     }
 
     /// Sends one request for a token; its secret stays here.
-    pub(super) async fn request_token(&mut self, description: &str) -> Answer {
-        let issuer = match self.handle() {
+    pub(super) async fn request_token(&mut self, description: &str) -> Response {
+        let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(answer) => return answer,
         };
-        let permit = issuer.gate.call(self.haste, &self.world.namespace()).await;
-        if self.issuer_read.elapsed() > SEND_WITHIN {
-            return Answer::Late;
+        let permit = issuer.limiter.acquire(self.priority, &self.snapshot.namespace()).await;
+        if self.issuer_read_at.elapsed() > ISSUER_READ_TTL {
+            return Response::IssuerReadExpired;
         }
-        let answer = issuer.portal.request_for(&self.world.namespace(), description).await;
+        let answer = issuer.portal.request_for(&self.snapshot.namespace(), description).await;
         drop(permit);
-        self.room = None;
-        self.touched();
+        self.preparation_slot = None;
+        self.mark_modified();
         match answer {
-            Ok(token) => self.take_token(&issuer, token),
-            Err(failure) => match self.failed(&issuer, failure) {
+            Ok(token) => self.accept_token(&issuer, token),
+            Err(failure) => match self.classify(&issuer, failure) {
                 // The answer came to its end, and what it holds cannot be recorded.
-                Answer::Ambiguous(fault)
-                    if fault.reason == Reason::AnswerMalformed && issuer.portal.ailment().is_some() =>
+                Response::PortalOutcomeUnknown(fault)
+                    if fault.reason == Reason::AnswerMalformed && issuer.portal.open_reason().is_some() =>
                 {
-                    Answer::Invalid(fault)
+                    Response::InvalidToken(fault)
                 }
                 other => other,
             },
@@ -47,18 +47,18 @@ impl Hands<'_> {
     }
 
     /// Rows of the portal's list.
-    pub(super) async fn find(&mut self, rows: &Rows) -> Option<Answer> {
-        let issuer = match self.handle() {
+    pub(super) async fn query_rows(&mut self, rows: &Rows) -> Option<Response> {
+        let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(answer) => return Some(answer),
         };
         // Whoever looks its new token up has a pod waiting.
-        let priority = if self.token.is_some() { self.haste } else { Priority::Later };
-        let permit = self.place(&issuer, priority, self.token.is_none()).await?;
+        let priority = if self.uncommitted.is_some() { self.priority } else { Priority::Low };
+        let permit = self.acquire_permit(&issuer, priority, self.uncommitted.is_none()).await?;
         let found = match rows {
             Rows::WithId(id) => issuer.portal.list(portal::Rows::WithId(id)).await,
-            Rows::OfUser(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
-            Rows::Marked(marker) => {
+            Rows::WithUsername(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
+            Rows::WithMarker(marker) => {
                 let text = marker.to_string();
                 let found = issuer.portal.list(portal::Rows::Containing(&text)).await;
                 // A portal may compare without regard to case, or to what a mark means.
@@ -67,55 +67,55 @@ impl Hands<'_> {
         };
         drop(permit);
         Some(match found {
-            Ok(rows) => self.recordable(rows.into_iter().map(row).collect()),
-            Err(failure) => self.failed(&issuer, failure),
+            Ok(rows) => self.check_rows(rows.into_iter().map(token_row).collect()),
+            Err(failure) => self.classify(&issuer, failure),
         })
     }
 
     /// Sets a description.
-    pub(super) async fn edit(&mut self, token: &Named, description: &str) -> Option<Answer> {
-        let issuer = match self.handle() {
+    pub(super) async fn edit(&mut self, token: &Named, description: &str) -> Option<Response> {
+        let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(answer) => return Some(answer),
         };
-        let _permit = self.place(&issuer, Priority::Later, true).await?;
+        let _permit = self.acquire_permit(&issuer, Priority::Low, true).await?;
         let token = TokenRef { id: &token.id, username: &token.username };
         let answer = issuer.portal.edit_description(token, description).await;
-        self.touched();
+        self.mark_modified();
         Some(match answer {
-            Ok(()) => Answer::Done,
-            Err(failure) => self.failed(&issuer, failure),
+            Ok(()) => Response::Done,
+            Err(failure) => self.classify(&issuer, failure),
         })
     }
 
     /// Revokes a token.
-    pub(super) async fn revoke(&mut self, token: &Named) -> Option<Answer> {
-        let issuer = match self.handle() {
+    pub(super) async fn revoke(&mut self, token: &Named) -> Option<Response> {
+        let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(answer) => return Some(answer),
         };
-        let _permit = self.place(&issuer, Priority::Later, self.token.is_none()).await?;
+        let _permit = self.acquire_permit(&issuer, Priority::Low, self.uncommitted.is_none()).await?;
         Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
             Ok(()) => {
-                tracing::info!(object = %self.world.name(), username = token.username, "token revoked");
-                self.ctx.memory.note_revoked(&self.world.uid(), token.clone());
-                Answer::Done
+                tracing::info!(object = %self.snapshot.object_ref(), username = token.username, "token revoked");
+                self.ctx.process_state.record_revoked(&self.snapshot.uid(), token.clone());
+                Response::Done
             }
-            Err(failure) => self.failed(&issuer, failure),
+            Err(failure) => self.classify(&issuer, failure),
         })
     }
 
     /// What an audit saw before is no longer true of this object's token.
-    fn touched(&self) {
-        self.ctx.memory.touched(&self.world.uid(), self.ctx.clock.now());
+    fn mark_modified(&self) {
+        self.ctx.process_state.mark_modified(&self.snapshot.uid(), self.ctx.clock.now());
     }
 
     /// What a failure of the portal means; the issuer is looked at again where the failure is not
     /// the object's own.
-    fn failed(&self, issuer: &Handle, failure: Failure) -> Answer {
+    fn classify(&self, issuer: &ConnectedIssuer, failure: PortalError) -> Response {
         // Another failure may be that of this object's request alone, whatever it asks for.
         if failure.reason == Reason::RateLimited {
-            issuer.gate.heed(&failure);
+            issuer.limiter.apply_retry_after(&failure);
         }
         if matches!(
             failure.reason,
@@ -126,25 +126,25 @@ impl Hands<'_> {
                 | Reason::TlsUntrusted
                 | Reason::AnswerMalformed
         ) {
-            let _ = self.ctx.wake_issuer.send(self.world.issuer_key());
+            let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
         }
         // A task in another form waits for somebody as well as a refusal does.
         let waits = matches!(failure.reason, Reason::RequestRefused | Reason::MetadataMismatch);
-        let stalled = failure.sent == Sent::Refused && waits;
-        let fault = Fault { reason: failure.reason, message: failure.message, stalled };
-        if let Some(made) = failure.made {
+        let stalled = failure.delivery == Delivery::Rejected && waits;
+        let fault = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
+        if let Some(made) = failure.unusable_token {
             let token = Named { id: made.id, username: made.username };
-            return Answer::Useless { token, fault };
+            return Response::UnusableToken { token, problem: fault };
         }
-        match failure.sent {
-            Sent::No => Answer::NotSent(fault),
-            Sent::Refused => Answer::Denied(fault),
-            Sent::Perhaps => Answer::Ambiguous(fault),
+        match failure.delivery {
+            Delivery::NotSent => Response::NotSent(fault),
+            Delivery::Rejected => Response::Rejected(fault),
+            Delivery::Unknown => Response::PortalOutcomeUnknown(fault),
         }
     }
 }
 
 /// A row as the core sees it.
-pub fn row(row: PortalRow) -> Row {
+pub fn token_row(row: TokenRow) -> Row {
     Row { token: Named { id: row.id, username: row.username }, description: row.description }
 }

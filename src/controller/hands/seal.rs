@@ -1,22 +1,22 @@
 //! The checksum of a pull secret: whether content and note are what the operator wrote.
 
-use crate::api::{CHECKSUM_ANNOTATION, ORIGIN_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
+use crate::api::{CHECKSUM_ANNOTATION, PROVENANCE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ring::digest::{Context, SHA256};
 
 /// What is noted of the token: its attempt, its id, and where it comes from.
-pub const NOTED: [&str; 3] = [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION];
+pub const COVERED_ANNOTATIONS: [&str; 3] = [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, PROVENANCE_ANNOTATION];
 
 /// The same, as it stands in a Secret.
-pub type Noted<'a> = [Option<&'a str>; 3];
+pub type CoveredValues<'a> = [Option<&'a str>; 3];
 
 /// A hash of the content and of what is noted of the token in it, salted by the object's UID: it shows that somebody
 /// changed one of them, and nothing of what the content is. Where the portal lists nothing, that id is what the token
 /// is later revoked by.
-pub fn checksum(uid: &str, noted: Noted<'_>, content: &[u8]) -> String {
+pub fn checksum(uid: &str, covered: CoveredValues<'_>, content: &[u8]) -> String {
     let mut digest = Context::new(&SHA256);
-    for text in [Some(uid)].into_iter().chain(noted) {
+    for text in [Some(uid)].into_iter().chain(covered) {
         digest.update(text.unwrap_or_default().as_bytes());
         digest.update(&[0]);
     }
@@ -25,15 +25,15 @@ pub fn checksum(uid: &str, noted: Noted<'_>, content: &[u8]) -> String {
 }
 
 /// Reads what is noted.
-pub fn noted(meta: &ObjectMeta) -> Noted<'_> {
+pub fn covered(meta: &ObjectMeta) -> CoveredValues<'_> {
     let text = |key| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str);
-    NOTED.map(text)
+    COVERED_ANNOTATIONS.map(text)
 }
 
 /// Whether content and note are what the operator wrote for this object, as far as the checksum says.
-pub fn intact(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
+pub fn verify(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
     let written = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
-    written == Some(&checksum(uid, noted(meta), content))
+    written == Some(&checksum(uid, covered(meta), content))
 }
 
 #[cfg(test)]
@@ -45,32 +45,32 @@ mod tests {
             annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
             ..ObjectMeta::default()
         };
-        let sum = checksum("uid", noted(&meta), content);
+        let sum = checksum("uid", covered(&meta), content);
         let annotations = meta.annotations.into_iter().flatten().chain([(CHECKSUM_ANNOTATION.to_owned(), sum)]);
         ObjectMeta { annotations: Some(annotations.collect()), ..ObjectMeta::default() }
     }
 
     #[test]
-    fn a_checksum_covers_the_content_what_is_noted_of_it_and_whose_it_is() {
+    fn a_checksum_covers_content_annotations_and_owner() {
         let meta = written(
-            [(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17"), (ORIGIN_ANNOTATION, "portal.16")],
+            [(STORED_ANNOTATION, "attempt"), (TOKEN_ID_ANNOTATION, "17"), (PROVENANCE_ANNOTATION, "portal.16")],
             b"login",
         );
-        assert!(intact("uid", &meta, b"login"));
-        assert!(!intact("uid", &meta, b"another login") && !intact("another uid", &meta, b"login"));
-        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, ORIGIN_ANNOTATION, CHECKSUM_ANNOTATION] {
+        assert!(verify("uid", &meta, b"login"));
+        assert!(!verify("uid", &meta, b"another login") && !verify("another uid", &meta, b"login"));
+        for key in [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, PROVENANCE_ANNOTATION, CHECKSUM_ANNOTATION] {
             let mut forged = meta.clone();
             forged
                 .annotations
                 .as_mut()
                 .and_then(|all| all.insert(key.to_owned(), "18".to_owned()))
                 .expect("it is there");
-            assert!(!intact("uid", &forged, b"login"), "{key} was changed");
+            assert!(!verify("uid", &forged, b"login"), "{key} was changed");
             forged.annotations.as_mut().and_then(|all| all.remove(key)).expect("it is there");
-            assert!(!intact("uid", &forged, b"login"), "{key} was removed");
+            assert!(!verify("uid", &forged, b"login"), "{key} was removed");
         }
         let shifted = written(
-            [(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7"), (ORIGIN_ANNOTATION, "portal.16")],
+            [(STORED_ANNOTATION, "attempt1"), (TOKEN_ID_ANNOTATION, "7"), (PROVENANCE_ANNOTATION, "portal.16")],
             b"login",
         );
         assert_ne!(

@@ -1,170 +1,174 @@
 //! The pull secret: read, and written. Each write is guarded by the version that was read: the
 //! Secret is the lock of the requesting protocol.
 
-use super::secret_body::{self, Dress};
-use super::{Hands, seal, unanswered};
-use crate::controller::cluster::{ClusterError, call};
-use crate::controller::context::OPERATOR;
+use super::secret_body::{self, SecretPatch};
+use super::{Executor, response_from_api_error, seal};
+use crate::controller::cluster::{ApiError, call};
+use crate::controller::context::CONTROLLER_NAME;
 use crate::controller::secrets;
 use crate::domain::dockerconfig::{self, DATA_KEY, SECRET_TYPE};
-use crate::domain::effect::{Answer, Content, Write};
-use crate::domain::pull_secret::{LONGEST_NAME, LONGEST_SECRET, Reservation, SecretMeta, Stored};
-use crate::domain::token_mac::Seal;
+use crate::domain::effect::{Response, SecretContent, SecretWrite};
+use crate::domain::pull_secret::{MAX_NAME_BYTES, MAX_SECRET_BYTES, Reservation, SecretMeta, StoredToken};
+use crate::domain::token_mac::TokenSignature;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
-impl Hands<'_> {
-    fn dress(&self) -> Dress<'_> {
-        let registries = self.world.issuer.as_ref().map_or("", |issuer| &issuer.facts.registries);
-        Dress { object: &self.world.object, registries, without_template: self.without_template }
+impl Executor<'_> {
+    fn patch_builder(&self) -> SecretPatch<'_> {
+        let registries = self.snapshot.issuer.as_ref().map_or("", |issuer| &issuer.info.registries_hash);
+        SecretPatch { object: &self.snapshot.object, registries, without_template: self.without_template }
     }
 
-    fn now_holds(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
+    fn set_secret_meta(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
         if let Some(meta) = meta.as_mut() {
             meta.managed_fields = None;
         }
-        self.world.secret = meta;
-        self.world.secret.as_ref().map(|meta| Box::new(self.world.parse(self.ctx, meta)))
+        self.snapshot.secret = meta;
+        self.snapshot.secret.as_ref().map(|meta| Box::new(self.snapshot.parse_secret(self.ctx, meta)))
     }
 
     /// The Secret's metadata past every cache.
-    pub(super) async fn read_secret(&mut self) -> Answer {
-        let secrets = self.world.secrets(self.ctx);
-        match call("read the Secret", secrets.get_metadata_opt(&self.world.secret_name())).await {
-            Ok(found) => Answer::Secret(self.now_holds(found.map(|secret| secret.metadata))),
-            Err(error) => unanswered(error),
+    pub(super) async fn read_secret(&mut self) -> Response {
+        let secrets = self.snapshot.secrets(self.ctx);
+        match call("read the Secret", secrets.get_metadata_opt(&self.snapshot.secret_name())).await {
+            Ok(found) => Response::Secret(self.set_secret_meta(found.map(|secret| secret.metadata))),
+            Err(error) => response_from_api_error(error),
         }
     }
 
     /// The whole Secret past every cache. Its data stay here.
-    pub(super) async fn read_content(&mut self) -> Answer {
+    pub(super) async fn read_content(&mut self) -> Response {
         // From now on a login is meant with what is read: no attempt reads the content while it has a token in hand.
-        self.token = None;
-        let found = match self.whole().await {
+        self.uncommitted = None;
+        let found = match self.get_secret().await {
             Ok(found) => found,
-            Err(error) => return unanswered(error),
+            Err(error) => return response_from_api_error(error),
         };
         let Some(found) = found else {
-            self.world.secret = None;
-            return Answer::Content(None);
+            self.snapshot.secret = None;
+            return Response::Content(None);
         };
-        let content = self.judge(&found);
-        match self.now_holds(Some(found.metadata)) {
-            Some(meta) => Answer::Content(Some(Box::new((*meta, content)))),
-            None => Answer::Content(None),
+        let content = self.classify_content(&found);
+        match self.set_secret_meta(Some(found.metadata)) {
+            Some(meta) => Response::Content(Some(Box::new((*meta, content)))),
+            None => Response::Content(None),
         }
     }
 
-    pub(super) async fn whole(&self) -> Result<Option<Secret>, ClusterError> {
-        let (namespace, name) = (self.world.namespace(), self.world.secret_name());
+    pub(super) async fn get_secret(&self) -> Result<Option<Secret>, ApiError> {
+        let (namespace, name) = (self.snapshot.namespace(), self.snapshot.secret_name());
         call("read the Secret", secrets::get(&self.ctx.client, &namespace, &name)).await
     }
 
-    fn judge(&self, found: &Secret) -> Content {
+    fn classify_content(&self, found: &Secret) -> SecretContent {
         if found.type_.as_deref() != Some(SECRET_TYPE) {
-            return Content::WrongType;
+            return SecretContent::WrongType;
         }
         let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
-        let Some((data, login)) = data.and_then(|data| Some((data, dockerconfig::login(data)?))) else {
+        let Some((data, login)) = data.and_then(|data| Some((data, dockerconfig::parse_login(data)?))) else {
             let immutable = found.immutable == Some(true);
-            return if immutable { Content::Immutable { holds: None } } else { Content::Nothing };
+            return if immutable { SecretContent::Immutable { username: None } } else { SecretContent::Empty };
         };
-        let intact = seal::intact(&self.world.uid(), &found.metadata, data);
+        let verified = seal::verify(&self.snapshot.uid(), &found.metadata, data);
         if found.immutable == Some(true) {
-            return Content::Immutable { holds: intact.then_some(login.username) };
+            return SecretContent::Immutable { username: verified.then_some(login.username) };
         }
-        let mut wanted = self.world.issuer.as_ref().map(|issuer| issuer.hosts.clone()).unwrap_or_default();
+        let mut wanted = self.snapshot.issuer.as_ref().map(|issuer| issuer.hosts.clone()).unwrap_or_default();
         wanted.sort_unstable();
-        Content::Login {
-            registries: login.hosts == wanted,
-            intact,
-            dressed: self.dress().fits(&found.metadata),
+        SecretContent::Login {
+            registries_match: login.hosts == wanted,
+            checksum_valid: verified,
+            template_applied: self.patch_builder().matches_template(&found.metadata),
             username: login.username,
         }
     }
 
     /// Performs a write of the protocol.
-    pub(super) async fn write_secret(&mut self, write: &Write) -> Answer {
-        let written = match (write, self.world.secret.clone()) {
-            (Write::Reserve(reservation), None) => return self.create(reservation).await,
-            (_, None) => return Answer::Conflict,
-            (Write::Reserve(reservation), Some(meta)) => {
-                self.patch(&self.dress().reserve(&meta, reservation), false).await
+    pub(super) async fn write_secret(&mut self, write: &SecretWrite) -> Response {
+        let written = match (write, self.snapshot.secret.clone()) {
+            (SecretWrite::Reserve(reservation), None) => return self.create_or_drop_template(reservation).await,
+            (_, None) => return Response::Conflict,
+            (SecretWrite::Reserve(reservation), Some(meta)) => {
+                self.patch(&self.patch_builder().reserve(&meta, reservation), false).await
             }
-            (Write::Drop, Some(meta)) => self.patch(&Dress::drop(&meta), false).await,
-            (Write::Close, Some(meta)) => self.patch(&self.dress().close(&meta), false).await,
-            (Write::Disown, Some(meta)) => self.patch(&Dress::disown(&meta), false).await,
-            (Write::Release(marks), Some(meta)) => {
-                self.patch(&self.dress().release(&meta, marks, &self.ctx.keyring.keys()), false).await
+            (SecretWrite::ClearReservation, Some(meta)) => {
+                self.patch(&SecretPatch::clear_reservation(&meta), false).await
             }
-            (Write::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
-            (Write::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
-            (Write::RestoreOwnership, Some(meta)) => self.patch(&self.dress().restore_ownership(&meta), false).await,
+            (SecretWrite::Close, Some(meta)) => self.patch(&self.patch_builder().close(&meta), false).await,
+            (SecretWrite::ClearToken, Some(meta)) => self.patch(&SecretPatch::clear_token(&meta), false).await,
+            (SecretWrite::Orphan(marks), Some(meta)) => {
+                self.patch(&self.patch_builder().orphan(&meta, marks, &self.ctx.keyring.keys()), false).await
+            }
+            (SecretWrite::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
+            (SecretWrite::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
+            (SecretWrite::RestoreOwnership, Some(meta)) => {
+                self.patch(&self.patch_builder().restore_ownership(&meta), false).await
+            }
         };
-        self.written(written)
+        self.write_result(written)
     }
 
     /// Creates the Secret: without the labels and annotations of the spec where these are refused.
-    async fn create(&mut self, reservation: &Reservation) -> Answer {
-        let created = match self.try_create(reservation).await {
-            Err(refusal @ ClusterError::Refused(..)) if self.has_template() => {
+    async fn create_or_drop_template(&mut self, reservation: &Reservation) -> Response {
+        let created = match self.create_secret(reservation).await {
+            Err(refusal @ ApiError::Rejected(..)) if self.has_template() => {
                 self.without_template = true;
-                if let Ok(secret) = self.try_create(reservation).await {
-                    let answer = self.created(Ok(secret));
-                    return but_for_template(answer, &refusal);
+                if let Ok(secret) = self.create_secret(reservation).await {
+                    let answer = self.create_result(Ok(secret));
+                    return response_without_template(answer, &refusal);
                 }
                 self.without_template = false;
                 Err(refusal)
             }
             created => created,
         };
-        self.created(created)
+        self.create_result(created)
     }
 
-    async fn try_create(&self, reservation: &Reservation) -> Result<Secret, ClusterError> {
-        let secret = self.dress().new_secret(reservation);
-        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-        call("create the Secret", self.world.secrets(self.ctx).create(&params, &secret)).await
+    async fn create_secret(&self, reservation: &Reservation) -> Result<Secret, ApiError> {
+        let secret = self.patch_builder().new_secret(reservation);
+        let params = PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() };
+        call("create the Secret", self.snapshot.secrets(self.ctx).create(&params, &secret)).await
     }
 
     fn has_template(&self) -> bool {
-        let template = self.world.object.spec.secret.as_ref();
+        let template = self.snapshot.object.spec.secret.as_ref();
         let has_any = template.is_some_and(|secret| !secret.labels.is_empty() || !secret.annotations.is_empty());
         has_any && !self.without_template
     }
 
     /// A Secret as it was created: admission may have made something else of it.
-    fn created(&mut self, created: Result<Secret, ClusterError>) -> Answer {
+    fn create_result(&mut self, created: Result<Secret, ApiError>) -> Response {
         let secret = match created {
             Ok(secret) => secret,
-            Err(error) => return unanswered(error),
+            Err(error) => return response_from_api_error(error),
         };
         let content = match (secret.type_.as_deref(), secret.immutable) {
             (Some(SECRET_TYPE), None | Some(false)) => None,
-            (Some(SECRET_TYPE), Some(true)) => Some(Content::Immutable { holds: None }),
-            _ => Some(Content::WrongType),
+            (Some(SECRET_TYPE), Some(true)) => Some(SecretContent::Immutable { username: None }),
+            _ => Some(SecretContent::WrongType),
         };
-        let meta = self.now_holds(Some(secret.metadata));
+        let meta = self.set_secret_meta(Some(secret.metadata));
         match (content, meta) {
-            (Some(content), Some(meta)) => Answer::Content(Some(Box::new((*meta, content)))),
-            (_, meta) => Answer::Secret(meta),
+            (Some(content), Some(meta)) => Response::Content(Some(Box::new((*meta, content)))),
+            (_, meta) => Response::Secret(meta),
         }
     }
 
-    fn written(&mut self, written: Result<ObjectMeta, ClusterError>) -> Answer {
+    fn write_result(&mut self, written: Result<ObjectMeta, ApiError>) -> Response {
         match written {
-            Ok(meta) => Answer::Secret(self.now_holds(Some(meta))),
-            Err(error) => unanswered(error),
+            Ok(meta) => Response::Secret(self.set_secret_meta(Some(meta))),
+            Err(error) => response_from_api_error(error),
         }
     }
 
     /// The answer is asked for without the data: a secret travels one way only.
-    async fn patch(&self, body: &Value, dry_run: bool) -> Result<ObjectMeta, ClusterError> {
-        let params = PatchParams { dry_run, field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        let (name, secrets) = (self.world.secret_name(), self.world.secrets(self.ctx));
+    async fn patch(&self, body: &Value, dry_run: bool) -> Result<ObjectMeta, ApiError> {
+        let params = PatchParams { dry_run, field_manager: Some(CONTROLLER_NAME.to_owned()), ..PatchParams::default() };
+        let (name, secrets) = (self.snapshot.secret_name(), self.snapshot.secrets(self.ctx));
         let patch = Patch::Merge(body);
         let written = call("write the Secret", secrets.patch_metadata(&name, &params, &patch)).await?;
         Ok(written.metadata)
@@ -174,75 +178,75 @@ impl Hands<'_> {
     ///
     /// Labels and annotations that are refused hold up no token: where the same commit succeeds without them, it is made
     /// without them.
-    pub(super) async fn try_commit(&mut self, stored: &Stored) -> Answer {
-        let (Some(issuer), Some(meta)) = (&self.world.issuer, self.world.secret.clone()) else {
-            return Answer::Conflict;
+    pub(super) async fn dry_run_commit(&mut self, stored: &StoredToken) -> Response {
+        let (Some(issuer), Some(meta)) = (&self.snapshot.issuer, self.snapshot.secret.clone()) else {
+            return Response::Conflict;
         };
-        let (username, secret) = ("0".repeat(LONGEST_NAME), "0".repeat(LONGEST_SECRET));
-        let Ok(content) = dockerconfig::write(&issuer.hosts, &username, &secret) else { return Answer::Conflict };
+        let (username, secret) = ("0".repeat(MAX_NAME_BYTES), "0".repeat(MAX_SECRET_BYTES));
+        let Ok(content) = dockerconfig::encode(&issuer.hosts, &username, &secret) else { return Response::Conflict };
         self.without_template = false;
-        let refusal = match self.patch(&self.dress().commit(&meta, stored, &content), true).await {
-            Ok(_) => return Answer::Done,
-            Err(error @ ClusterError::Refused(..)) => error,
-            Err(error) => return unanswered(error),
+        let refusal = match self.patch(&self.patch_builder().commit(&meta, stored, &content), true).await {
+            Ok(_) => return Response::Done,
+            Err(error @ ApiError::Rejected(..)) => error,
+            Err(error) => return response_from_api_error(error),
         };
         self.without_template = true;
-        if self.patch(&self.dress().commit(&meta, stored, &content), true).await.is_ok() {
-            return Answer::WithoutTemplate(refusal.to_string());
+        if self.patch(&self.patch_builder().commit(&meta, stored, &content), true).await.is_ok() {
+            return Response::DoneWithoutTemplate(refusal.to_string());
         }
         self.without_template = false;
-        unanswered(refusal)
+        response_from_api_error(refusal)
     }
 
-    async fn commit(&mut self, stored: &Stored, meta: &ObjectMeta) -> Answer {
-        let (Some(issuer), Some(token)) = (&self.world.issuer, &self.token) else { return Answer::Conflict };
-        let Ok(content) = dockerconfig::write(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
-            return Answer::Unclear("the token cannot be written as JSON".to_owned());
+    async fn commit(&mut self, stored: &StoredToken, meta: &ObjectMeta) -> Response {
+        let (Some(issuer), Some(token)) = (&self.snapshot.issuer, &self.uncommitted) else { return Response::Conflict };
+        let Ok(content) = dockerconfig::encode(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
+            return Response::OutcomeUnknown("the token cannot be written as JSON".to_owned());
         };
-        self.fill(self.dress().commit(meta, stored, &content)).await
+        self.patch_and_wipe(self.patch_builder().commit(meta, stored, &content)).await
     }
 
     /// The same login, written anew.
-    async fn repair(&mut self, meta: &ObjectMeta, seal: &Seal) -> Answer {
-        let found = match self.whole().await {
+    async fn repair(&mut self, meta: &ObjectMeta, seal: &TokenSignature) -> Response {
+        let found = match self.get_secret().await {
             Ok(Some(found)) => found,
-            Ok(None) => return Answer::Conflict,
-            Err(error) => return unanswered(error),
+            Ok(None) => return Response::Conflict,
+            Err(error) => return response_from_api_error(error),
         };
         let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
-        let login = data.and_then(dockerconfig::login);
-        let (Some(issuer), Some(login)) = (&self.world.issuer, login) else { return Answer::Conflict };
+        let login = data.and_then(dockerconfig::parse_login);
+        let (Some(issuer), Some(login)) = (&self.snapshot.issuer, login) else { return Response::Conflict };
         if found.metadata.resource_version != meta.resource_version {
-            return Answer::Conflict;
+            return Response::Conflict;
         }
-        let content = dockerconfig::write(&issuer.hosts, &login.username, &login.password);
-        let Ok(content) = content else { return Answer::Conflict };
-        let refusal = match self.fill(self.dress().repair(meta, seal, &content)).await {
-            Answer::Refused(refusal) if self.has_template() => refusal,
+        let content = dockerconfig::encode(&issuer.hosts, &login.username, &login.password);
+        let Ok(content) = content else { return Response::Conflict };
+        let refusal = match self.patch_and_wipe(self.patch_builder().repair(meta, seal, &content)).await {
+            Response::WriteRejected(refusal) if self.has_template() => refusal,
             answer => return answer,
         };
         // Labels and annotations that are refused keep no registry and no repaired login from the pods.
         self.without_template = true;
-        let answer = self.fill(self.dress().repair(meta, seal, &content)).await;
+        let answer = self.patch_and_wipe(self.patch_builder().repair(meta, seal, &content)).await;
         self.without_template = false;
         match answer {
-            Answer::Secret(Some(secret)) => Answer::SecretWithoutTemplate(secret, refusal),
-            _ => Answer::Refused(refusal),
+            Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, refusal),
+            _ => Response::WriteRejected(refusal),
         }
     }
 
     /// Writes content, and wipes it here.
-    async fn fill(&mut self, body: Value) -> Answer {
+    async fn patch_and_wipe(&mut self, body: Value) -> Response {
         let written = self.patch(&body, false).await;
         secret_body::wipe(body);
-        self.written(written)
+        self.write_result(written)
     }
 }
 
 /// A Secret that was written without its template.
-fn but_for_template(answer: Answer, refusal: &ClusterError) -> Answer {
+fn response_without_template(answer: Response, refusal: &ApiError) -> Response {
     match answer {
-        Answer::Secret(Some(secret)) => Answer::SecretWithoutTemplate(secret, refusal.to_string()),
+        Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, refusal.to_string()),
         other => other,
     }
 }

@@ -5,28 +5,28 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The ids of the keys. They say nothing of the keys.
-const KEY_IDS: &str = "registry-token.dev/mac-key-ids";
+const KEY_IDS_ANNOTATION: &str = "registry-token.dev/mac-key-ids";
 /// Since when these keys, or former ones that were replaced by rotation, sign.
-const SINCE: &str = "registry-token.dev/mac-keys-since";
+const SINCE_ANNOTATION: &str = "registry-token.dev/mac-keys-since";
 
 /// Which keys there are, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct KeyRecord {
     ids: Vec<String>,
     pub(super) since: Timestamp,
 }
 
-impl Note {
+impl KeyRecord {
     /// What is noted on the Secret. One that a user wrote has no note.
     pub(super) fn read(annotations: Option<&BTreeMap<String, String>>) -> Option<Self> {
         let annotations = annotations?;
-        let ids = annotations.get(KEY_IDS)?.split(',').map(str::to_owned).collect();
-        Some(Self { ids, since: annotations.get(SINCE)?.parse().ok()? })
+        let ids = annotations.get(KEY_IDS_ANNOTATION)?.split(',').map(str::to_owned).collect();
+        Some(Self { ids, since: annotations.get(SINCE_ANNOTATION)?.parse().ok()? })
     }
 
     pub(super) fn annotations(&self) -> BTreeMap<String, String> {
-        let since = (SINCE.to_owned(), self.since.to_string());
-        BTreeMap::from([(KEY_IDS.to_owned(), self.ids.join(",")), since])
+        let since = (SINCE_ANNOTATION.to_owned(), self.since.to_string());
+        BTreeMap::from([(KEY_IDS_ANNOTATION.to_owned(), self.ids.join(",")), since])
     }
 
     /// The note of the keys that the Secret holds now. Unless each set that was known before has a key among them, some
@@ -36,13 +36,14 @@ impl Note {
     pub(super) fn of(
         ids: Vec<String>,
         remembered: Option<&Self>,
-        noted: Option<&Self>,
+        recorded: Option<&Self>,
         created: Timestamp,
         now: Timestamp,
     ) -> Self {
-        let noted_since = noted.map(|noted| if remembered.is_none() { noted.since.max(created) } else { noted.since });
+        let noted_since =
+            recorded.map(|noted| if remembered.is_none() { noted.since.max(created) } else { noted.since });
         let is_kept = |former: &Self| former.ids.iter().any(|id| ids.contains(id));
-        let lost = remembered.into_iter().chain(noted).any(|former| !is_kept(former));
+        let lost = remembered.into_iter().chain(recorded).any(|former| !is_kept(former));
         let since = remembered.map(|remembered| remembered.since).max(noted_since).filter(|_| !lost);
         Self { since: since.unwrap_or(now), ids }
     }
@@ -57,34 +58,34 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn note(ids: &[&str], since: i64) -> Note {
-        Note { ids: ids.iter().map(|id| (*id).to_owned()).collect(), since: at(since) }
+    fn record(ids: &[&str], since: i64) -> KeyRecord {
+        KeyRecord { ids: ids.iter().map(|id| (*id).to_owned()).collect(), since: at(since) }
     }
 
     /// Of a Secret that was created at 10, read at 100.
-    fn since(ids: &[&str], remembered: Option<&Note>, noted: Option<&Note>) -> i64 {
-        Note::of(note(ids, 0).ids, remembered, noted, at(10), at(100)).since.as_second()
+    fn since(ids: &[&str], remembered: Option<&KeyRecord>, noted: Option<&KeyRecord>) -> i64 {
+        KeyRecord::of(record(ids, 0).ids, remembered, noted, at(10), at(100)).since.as_second()
     }
 
     #[test]
-    fn a_key_that_was_overwritten_in_place_is_lost_by_memory_and_by_note() {
-        let former = note(&["a"], 20);
+    fn a_key_overwritten_in_place_is_lost_by_memory_and_by_record() {
+        let former = record(&["a"], 20);
         assert_eq!(since(&["a"], Some(&former), Some(&former)), 20);
         assert_eq!(since(&["b"], Some(&former), Some(&former)), 100, "while the operator runs");
         assert_eq!(since(&["b"], None, Some(&former)), 100, "while it is stopped");
         assert_eq!(since(&["b"], Some(&former), None), 100, "note and all");
-        assert_eq!(since(&["b"], Some(&former), Some(&note(&["b"], 5))), 100, "from a backup with its note");
+        assert_eq!(since(&["b"], Some(&former), Some(&record(&["b"], 5))), 100, "from a backup with its note");
         assert_eq!(
-            since(&["a"], Some(&former), Some(&note(&["b"], 50))),
+            since(&["a"], Some(&former), Some(&record(&["b"], 50))),
             100,
             "another replica signed with another key"
         );
-        assert_eq!(since(&["a"], Some(&former), Some(&note(&["a"], 50))), 50, "another replica saw a loss");
+        assert_eq!(since(&["a"], Some(&former), Some(&record(&["a"], 50))), 50, "another replica saw a loss");
     }
 
     #[test]
     fn a_key_beside_a_former_one_keeps_its_time() {
-        let (first, during) = (note(&["a"], 20), note(&["b", "a"], 20));
+        let (first, during) = (record(&["a"], 20), record(&["b", "a"], 20));
         for remembered in [Some(&first), None] {
             assert_eq!(since(&["b", "a"], remembered, Some(&first)), 20);
         }
@@ -96,20 +97,20 @@ mod tests {
     #[test]
     fn a_secret_of_a_user_counts_from_when_it_was_seen_and_a_restored_one_from_its_creation() {
         assert_eq!(since(&["a"], None, None), 100);
-        assert_eq!(since(&["a"], Some(&note(&["a"], 30)), None), 30, "its note was removed");
-        assert_eq!(since(&["a"], None, Some(&note(&["a"], 5))), 10);
+        assert_eq!(since(&["a"], Some(&record(&["a"], 30)), None), 30, "its note was removed");
+        assert_eq!(since(&["a"], None, Some(&record(&["a"], 5))), 10);
     }
 
     #[test]
-    fn a_note_is_read_as_it_was_written_and_shows_nothing_of_a_key() {
+    fn a_record_round_trips_and_reveals_nothing_of_a_key() {
         let (key, now) = ([7; 32], Timestamp::now());
-        let note = Note { ids: vec![key_id(&key).expect("a key")], since: now };
+        let note = KeyRecord { ids: vec![key_id(&key).expect("a key")], since: now };
         let annotations = note.annotations();
-        assert_eq!(Note::read(Some(&annotations)), Some(note));
+        assert_eq!(KeyRecord::read(Some(&annotations)), Some(note));
         assert!(annotations.values().all(|value| value.len() < 40), "{annotations:?}");
-        assert!(Note::read(Some(&BTreeMap::from([(KEY_IDS.to_owned(), "a".to_owned())]))).is_none());
+        assert!(KeyRecord::read(Some(&BTreeMap::from([(KEY_IDS_ANNOTATION.to_owned(), "a".to_owned())]))).is_none());
         assert!(key_id(&[7; 31]).is_none());
         let sealed = MacKeys::new(&key, [], now).expect("keys");
-        assert!(!sealed.lacks(&format!("v1.{}.x", key_id(&key).expect("a key"))), "as MACs name it");
+        assert!(!sealed.is_signed_by_unknown_key(&format!("v1.{}.x", key_id(&key).expect("a key"))), "as MACs name it");
     }
 }

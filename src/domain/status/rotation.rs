@@ -1,6 +1,6 @@
 //! A token's successor: when it is asked for, and how long its predecessor lives on.
 
-use super::{Proofs, Saying};
+use super::{StatusContext, VerifiedEntries};
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
 use crate::domain::cause::Cause;
 use crate::domain::marker::hash;
@@ -10,12 +10,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// The current token retires: it lives on for the overlap, where its successor was not asked for because
 /// of it. Only if it is proved to be the object's: else it is forgotten, unless its successor was requested after it. Then
 /// it stays named, without proof, and is reported.
-pub(super) fn retire_former(
+pub(super) fn retire_previous(
     status: &mut RegistryTokenStatus,
     (current, after): (&RecordedToken, Option<&String>),
-    saying: &Saying<'_>,
+    saying: &StatusContext<'_>,
     cause: Cause,
-    proofs: &mut Proofs,
+    proofs: &mut VerifiedEntries,
 ) {
     if cause == Cause::Replace {
         for token in &mut status.retiring {
@@ -26,12 +26,13 @@ pub(super) fn retire_former(
     let named = |former: &RecordedToken| former.id != current.id && (proved || after == Some(&former.id));
     if let Some(former) = status.token.take().filter(named) {
         let overlap = saying.rotation.map(|rotation| rotation.overlap);
-        let left = overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { OVERLAP } else { NONE });
+        let left =
+            overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { DEFAULT_OVERLAP } else { NO_OVERLAP });
         let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
         let revoked_upstream =
-            status.upstream_revocation.as_ref().is_some_and(|one| one.concerns(&former.request_time));
+            status.upstream_revocation.as_ref().is_some_and(|one| one.applies_to(&former.request_time));
         let RecordedToken { id, username, .. } = former;
-        if !proofs.retires(&id) {
+        if !proofs.is_retiring(&id) {
             status.retiring.retain(|token| token.id != id);
             if proved {
                 proofs.retiring.push(id.clone());
@@ -48,13 +49,13 @@ pub(super) fn retire_former(
     status.retiring.retain(|token| token.id != current.id);
 }
 
-const NONE: std::time::Duration = std::time::Duration::ZERO;
+const NO_OVERLAP: std::time::Duration = std::time::Duration::ZERO;
 /// Where the spec says nothing of rotation, as for a first `rotate` by annotation.
-const OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
+const DEFAULT_OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
 
 /// Spread over the last tenth of the interval, so that objects which came together do not rotate
 /// together; the same for the same token, whoever reckons.
-pub(super) fn next_rotation(status: &RegistryTokenStatus, saying: &Saying<'_>) -> Option<Time> {
+pub(super) fn next_rotation(status: &RegistryTokenStatus, saying: &StatusContext<'_>) -> Option<Time> {
     let (token, rotation) = (status.token.as_ref()?, saying.rotation?);
     let spread = hash(&["rotation", saying.uid, &token.nonce], 8);
     let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;

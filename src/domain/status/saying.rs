@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 /// What is to be said of an object.
 #[derive(Clone, Debug)]
-pub struct Saying<'a> {
+pub struct StatusContext<'a> {
     /// UID of the object.
     pub uid: &'a str,
     /// `metadata.generation`.
@@ -18,7 +18,7 @@ pub struct Saying<'a> {
     /// The API server's time.
     pub now: Timestamp,
     /// How much the registry's word counts.
-    pub login: LoginMode,
+    pub login_check: LoginMode,
     /// When the token is replaced.
     pub rotation: Option<Rotation>,
     /// Nothing new is begun.
@@ -29,20 +29,20 @@ pub struct Saying<'a> {
     pub portal: Option<&'a RecordedPortal>,
 }
 
-impl<'a> Saying<'a> {
+impl<'a> StatusContext<'a> {
     /// Of the object that was observed.
     #[must_use]
-    pub fn of(seen: &'a Observed) -> Self {
+    pub fn of(observed: &'a Observed) -> Self {
         Self {
-            uid: &seen.object.uid,
-            generation: seen.object.generation,
-            secret_name: &seen.object.secret_name,
-            now: seen.now,
-            login: seen.facts().map_or(LoginMode::default(), |facts| facts.login),
-            rotation: seen.object.rotation,
-            suspended: seen.object.suspended,
-            keys: &seen.object.keys,
-            portal: seen.facts().map(|facts| &facts.portal),
+            uid: &observed.object.uid,
+            generation: observed.object.generation,
+            secret_name: &observed.object.secret_name,
+            now: observed.now,
+            login_check: observed.issuer_info().map_or(LoginMode::default(), |facts| facts.login_check),
+            rotation: observed.object.rotation,
+            suspended: observed.object.suspended,
+            keys: &observed.object.keys,
+            portal: observed.issuer_info().map(|facts| &facts.portal),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::conditions;
 /// Status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that the portal does not show;
 /// for events on a change.
 #[must_use]
-pub fn waiting_word(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
+pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
     let refused = [Reason::EditRefused.to_string(), Reason::EditNotKept.to_string()];
     let mut progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();

@@ -6,250 +6,275 @@ mod keep;
 mod login;
 mod reserve;
 
-use self::back::Back;
-use self::login::heard;
-use super::{Flow, Outcome, failed, note};
+use self::back::Rollback;
+use self::login::login_result;
+use super::{Outcome, Transition, from_response, status_write};
 use crate::api::Reason;
-use crate::domain::cause::{Cause, Errand};
-use crate::domain::effect::{Answer, Content, Named, Request, Rows, Verdict};
-use crate::domain::fault::Fault;
-use crate::domain::faults::{immutable, not_ours, refused, unanswered, unavailable, wrong_type};
-use crate::domain::marker::Attempt;
+use crate::domain::cause::{Cause, RequestCause};
+use crate::domain::effect::{Named, Request, Response, Rows, SecretContent, Verdict};
+use crate::domain::fault::Problem;
+use crate::domain::faults::{
+    api_server_unavailable, outcome_unknown, secret_immutable, secret_not_owned, secret_rejected, secret_type_mismatch,
+};
+use crate::domain::marker::AttemptId;
 use crate::domain::observed::Observed;
-use crate::domain::pull_secret::{Ownership, Stored};
-use crate::domain::recorded::recorded;
-use crate::domain::status::Fact;
+use crate::domain::pull_secret::{Ownership, StoredToken};
+use crate::domain::recorded::status_view;
+use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// How often a write whose outcome is not clear is read and tried, before the next pass takes over.
-const TRIES: u8 = 5;
+const MAX_TRIES: u8 = 5;
 /// How often a new token's id is looked up: a portal's list may lag behind by seconds. Each wait is four times as long
 /// as the one before, 21 s in all: the token's secret is at hand, and is lost if the token is given up.
-const LOOK_UPS: u8 = 4;
+const MAX_LOOKUPS: u8 = 4;
 /// The first of these waits.
-const MOMENT: Duration = Duration::from_millis(250);
+const BASE_WAIT: Duration = Duration::from_millis(250);
 
 /// What an attempt remembers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attempting {
-    attempt: Attempt,
-    errand: Errand,
-    asked: Timestamp,
+pub struct RequestingToken {
+    attempt_id: AttemptId,
+    request_cause: RequestCause,
+    requested_at: Timestamp,
     /// How often the issuer may still be read anew, because a request would have gone out too late.
-    readings: u8,
+    issuer_reads_left: u8,
     /// What the registry said before the commit.
-    login: Option<Verdict>,
+    login_result: Option<Verdict>,
     /// The Secret was read after the commit, as metadata only.
-    unread: bool,
+    unread_since_commit: bool,
     /// What the Secret stored when this was decided upon.
-    held: Option<Stored>,
+    stored_before: Option<StoredToken>,
     stage: Stage,
 }
 
 /// The request whose answer is awaited.
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    Telling,
-    Looking,
-    Sounding,
-    Trying,
+    MarkingLost,
+    ReadingSecret,
+    ProbingRegistry,
+    DryRunning,
     Reserving { create: bool },
-    Occupied,
+    ReadingConflict,
     ReadingIssuer,
-    Asking,
-    Finding { username: String, left: u8 },
-    Resting { username: String, left: u8 },
-    Checking { token: Named, left: u8 },
-    Lagging { token: Named, left: u8 },
+    Requesting,
+    LookingUpId { username: String, left: u8 },
+    LookupBackoff { username: String, left: u8 },
+    VerifyingLogin { token: Named, left: u8 },
+    LoginBackoff { token: Named, left: u8 },
     Committing { token: Named, tries: u8 },
-    Reading { token: Named, tries: u8, refusal: Option<Fault> },
-    Waiting { token: Named, tries: u8, refusal: Option<Fault> },
-    LoggingIn { token: Named },
-    Recording { token: Named, login: Verdict, tries: u8 },
+    ReadingCommitted { token: Named, tries: u8, refusal: Option<Problem> },
+    CommitBackoff { token: Named, tries: u8, refusal: Option<Problem> },
+    VerifyingStoredLogin { token: Named },
+    WritingStatus { token: Named, login: Verdict, tries: u8 },
     ReadingObject { token: Named, login: Verdict, tries: u8, former: Vec<Named> },
-    Back(Back),
+    RollingBack(Rollback),
 }
 
-type Next = Flow<Attempting>;
+type RequestTokenTransition = Transition<RequestingToken>;
 
 /// Begins. A lost token is said to be lost before its successor is asked for.
 #[must_use]
-pub fn begin(seen: &Observed, errand: Errand) -> Next {
-    let known = recorded(&seen.object);
+pub fn begin(observed: &Observed, errand: RequestCause) -> RequestTokenTransition {
+    let status = status_view(&observed.object);
     // Where it is said already that pods cannot pull, what is in the way is said, and not by turns.
-    let lost = errand.cause == Cause::Lost && known.token.is_some() && known.ready;
-    let new = Attempting::new(seen, seen.attempt.clone(), errand);
+    let lost = errand.cause == Cause::Lost && status.token.is_some() && status.ready;
+    let new = RequestingToken::new(observed, observed.attempt_id.clone(), errand);
     let message =
         "the Secret was deleted or changed and holds no token: a new one is requested, and the old one revoked";
-    match note(seen, Fact::SecretLost(message.to_owned())).filter(|_| lost) {
-        Some(request) => Flow::Do(request, new),
-        None => new.prove(seen),
+    match status_write(observed, StatusEvent::SecretLost(message.to_owned())).filter(|_| lost) {
+        Some(request) => Transition::Perform(request, new),
+        None => new.check_secret(observed),
     }
 }
 
 /// Takes out a reservation that nobody answers for, and seeks what came of it.
 #[must_use]
-pub fn recover(seen: &Observed, left_behind: &Attempt) -> Next {
-    Attempting::new(seen, left_behind.clone(), Errand::default()).seek(Outcome::Again)
+pub fn recover(observed: &Observed, left_behind: &AttemptId) -> RequestTokenTransition {
+    RequestingToken::new(observed, left_behind.clone(), RequestCause::default()).revoke_possible(Outcome::Redecide)
 }
 
-impl Attempting {
-    fn new(seen: &Observed, attempt: Attempt, errand: Errand) -> Self {
-        let (asked, stage) = (seen.now, Stage::Telling);
-        let held = seen.secret.as_ref().and_then(|secret| secret.stored.clone());
-        Self { attempt, errand, asked, readings: TRIES, login: None, unread: false, held, stage }
+impl RequestingToken {
+    fn new(observed: &Observed, attempt: AttemptId, errand: RequestCause) -> Self {
+        let (asked, stage) = (observed.now, Stage::MarkingLost);
+        let stored_before = observed.secret.as_ref().and_then(|secret| secret.stored.clone());
+        Self {
+            attempt_id: attempt,
+            request_cause: errand,
+            requested_at: asked,
+            issuer_reads_left: MAX_TRIES,
+            login_result: None,
+            unread_since_commit: false,
+            stored_before,
+            stage,
+        }
     }
 
     /// Whether this answer means that a request for a token reached the portal, or may have. What an issuer as a whole
     /// is refused does not count: its objects wait for it.
     #[must_use]
-    pub fn was_sent(&self, answer: &Answer) -> bool {
-        self.stage == Stage::Asking
+    pub fn was_sent(&self, answer: &Response) -> bool {
+        self.stage == Stage::Requesting
             && match answer {
-                Answer::NotSent(_) | Answer::Late | Answer::Changed => false,
-                Answer::Denied(fault) => fault.reason == Reason::RequestRefused,
+                Response::NotSent(_) | Response::IssuerReadExpired | Response::IssuerChanged => false,
+                Response::Rejected(fault) => fault.reason == Reason::RequestRefused,
                 _ => true,
             }
     }
 
-    fn at(self, request: Request, stage: Stage) -> Next {
-        Flow::Do(request, Self { stage, ..self })
+    fn transition_to(self, request: Request, stage: Stage) -> RequestTokenTransition {
+        Transition::Perform(request, Self { stage, ..self })
     }
 
     /// Takes the answer to what was to be done. An answer that does not belong to the request
     /// counts as unclear: it never leads on to a further request for a token.
     #[must_use]
-    pub fn step(mut self, seen: &Observed, answer: Answer) -> Next {
-        match std::mem::replace(&mut self.stage, Stage::Telling) {
-            Stage::Telling => match answer {
-                Answer::Object(Some(_)) => self.prove(seen),
-                other => Flow::End(failed(other)),
+    pub fn step(mut self, observed: &Observed, answer: Response) -> RequestTokenTransition {
+        match std::mem::replace(&mut self.stage, Stage::MarkingLost) {
+            Stage::MarkingLost => match answer {
+                Response::Object(Some(_)) => self.check_secret(observed),
+                other => Transition::Done(from_response(other)),
             },
-            Stage::Looking => match answer {
+            Stage::ReadingSecret => match answer {
                 // Deleted, and made anew by somebody else.
-                Answer::Content(Some(found)) if found.0.ownership == Ownership::Foreign => {
-                    Flow::End(Outcome::Failed(not_ours(&found.0)))
+                Response::Content(Some(found)) if found.0.ownership == Ownership::Foreign => {
+                    Transition::Done(Outcome::Failed(secret_not_owned(&found.0)))
                 }
                 // Somebody else has reserved it since it was decided upon, or has stored a token meanwhile.
-                Answer::Content(Some(found)) if found.0.reservation.is_some() || found.0.stored != self.held => {
-                    Flow::End(Outcome::LookAgain)
+                Response::Content(Some(found))
+                    if found.0.reservation.is_some() || found.0.stored != self.stored_before =>
+                {
+                    Transition::Done(Outcome::RequeueSoon)
                 }
-                Answer::Content(Some(found)) => match found.1 {
-                    Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
-                    Content::Immutable { .. } => Flow::End(Outcome::Failed(immutable())),
-                    Content::Login { .. } | Content::Nothing => self.sound_out(seen),
+                Response::Content(Some(found)) => match found.1 {
+                    SecretContent::WrongType => Transition::Done(Outcome::Failed(secret_type_mismatch())),
+                    SecretContent::Immutable { .. } => Transition::Done(Outcome::Failed(secret_immutable())),
+                    SecretContent::Login { .. } | SecretContent::Empty => self.probe_registry(observed),
                 },
-                other => Flow::End(failed(other)),
+                other => Transition::Done(from_response(other)),
             },
-            Stage::Sounding => self.sounded(seen, answer),
-            Stage::Trying => match answer {
-                Answer::Done => self.reserve(seen),
-                Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
-                other => Flow::End(failed(other)),
+            Stage::ProbingRegistry => self.probed(observed, answer),
+            Stage::DryRunning => match answer {
+                Response::Done => self.reserve(observed),
+                Response::WriteRejected(message) => Transition::Done(Outcome::Failed(secret_rejected(&message))),
+                other => Transition::Done(from_response(other)),
             },
             Stage::Reserving { create } => self.reserved(create, answer),
-            Stage::Occupied => match answer {
-                Answer::Secret(Some(meta)) if meta.ownership == Ownership::Foreign => {
-                    Flow::End(Outcome::Failed(not_ours(&meta)))
+            Stage::ReadingConflict => match answer {
+                Response::Secret(Some(meta)) if meta.ownership == Ownership::Foreign => {
+                    Transition::Done(Outcome::Failed(secret_not_owned(&meta)))
                 }
-                other => Flow::End(failed(other)),
+                other => Transition::Done(from_response(other)),
             },
-            Stage::ReadingIssuer => self.issuer_read(seen, answer),
-            Stage::Asking => self.asked(seen, answer),
-            Stage::Finding { username, left } => self.found(seen, username, left, answer),
-            Stage::Resting { username, left } => self.find(seen, username, left),
-            Stage::Checking { token, left } => self.checked(seen, token, left, answer),
-            Stage::Lagging { token, left } => self.at(Request::LogIn, Stage::Checking { token, left }),
-            Stage::Committing { token, tries } => self.committed(seen, token, tries, answer),
-            Stage::Reading { token, tries, refusal } => self.read(seen, token, tries, refusal, answer),
-            Stage::Waiting { token, tries, refusal } => {
-                self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal })
+            Stage::ReadingIssuer => self.issuer_read(observed, answer),
+            Stage::Requesting => self.token_requested(observed, answer),
+            Stage::LookingUpId { username, left } => self.rows_found(observed, username, left, answer),
+            Stage::LookupBackoff { username, left } => self.look_up_id(observed, username, left),
+            Stage::VerifyingLogin { token, left } => self.new_login_verified(observed, token, left, answer),
+            Stage::LoginBackoff { token, left } => {
+                self.transition_to(Request::VerifyLogin, Stage::VerifyingLogin { token, left })
             }
-            Stage::LoggingIn { token } => self.record(seen, token, heard(answer), TRIES),
-            Stage::Recording { token, login, tries } => self.status_written(seen, token, login, tries, answer),
+            Stage::Committing { token, tries } => self.committed(observed, token, tries, answer),
+            Stage::ReadingCommitted { token, tries, refusal } => {
+                self.commit_read(observed, token, tries, refusal, answer)
+            }
+            Stage::CommitBackoff { token, tries, refusal } => {
+                self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, refusal })
+            }
+            Stage::VerifyingStoredLogin { token } => {
+                self.record_status(observed, token, login_result(answer), MAX_TRIES)
+            }
+            Stage::WritingStatus { token, login, tries } => self.status_written(observed, token, login, tries, answer),
             Stage::ReadingObject { token, login, tries, former } => match answer {
-                Answer::Object(Some(object)) if recorded(&object).tokens() == former && tries > 0 => {
-                    self.record(seen, token, login, tries - 1)
+                Response::Object(Some(object)) if status_view(&object).tokens() == former && tries > 0 => {
+                    self.record_status(observed, token, login, tries - 1)
                 }
                 // The token is stored: what status lacks is adopted by the next pass.
-                _ => Flow::End(Outcome::LookAgain),
+                _ => Transition::Done(Outcome::RequeueSoon),
             },
-            Stage::Back(back) => self.retreat(seen, back, answer),
+            Stage::RollingBack(back) => self.rollback_response(observed, back, answer),
         }
     }
 
-    fn issuer_read(mut self, seen: &Observed, answer: Answer) -> Next {
+    fn issuer_read(mut self, observed: &Observed, answer: Response) -> RequestTokenTransition {
         match answer {
-            Answer::Done => {
-                self.asked = seen.now;
-                let Some(facts) = seen.facts() else { return self.drop(Outcome::LookAgain) };
-                let description = seen.marker(facts, &self.attempt).mark(&seen.object.description);
-                self.at(Request::Token { description }, Stage::Asking)
+            Response::Done => {
+                self.requested_at = observed.now;
+                let Some(facts) = observed.issuer_info() else { return self.clear_reservation(Outcome::RequeueSoon) };
+                let description = observed.marker(facts, &self.attempt_id).append_to(&observed.object.description);
+                self.transition_to(Request::RequestToken { description }, Stage::Requesting)
             }
-            Answer::Withdrawn(fault) => self.drop(Outcome::Failed(fault)),
-            Answer::Unclear(message) | Answer::Refused(message) => self.drop(Outcome::Failed(unavailable(&message))),
-            _ => self.drop(Outcome::LookAgain),
+            Response::IssuerDenied(fault) => self.clear_reservation(Outcome::Failed(fault)),
+            Response::OutcomeUnknown(message) | Response::WriteRejected(message) => {
+                self.clear_reservation(Outcome::Failed(api_server_unavailable(&message)))
+            }
+            _ => self.clear_reservation(Outcome::RequeueSoon),
         }
     }
 
-    fn asked(self, seen: &Observed, answer: Answer) -> Next {
+    fn token_requested(self, observed: &Observed, answer: Response) -> RequestTokenTransition {
         match answer {
-            Answer::Token { id: Some(id), username } => self.check(seen, Named { id, username }),
-            Answer::Token { id: None, username } => self.find(seen, username, LOOK_UPS),
-            Answer::Useless { token, fault } => self.undo(token, Outcome::Failed(fault)),
-            Answer::Late => match self.readings.checked_sub(1) {
-                Some(readings) => Self { readings, ..self }.at(Request::ReadIssuer, Stage::ReadingIssuer),
+            Response::Token { id: Some(id), username } => self.verify_new_login(observed, Named { id, username }),
+            Response::Token { id: None, username } => self.look_up_id(observed, username, MAX_LOOKUPS),
+            Response::UnusableToken { token, problem: fault } => self.revoke_new(token, Outcome::Failed(fault)),
+            Response::IssuerReadExpired => match self.issuer_reads_left.checked_sub(1) {
+                Some(readings) => Self { issuer_reads_left: readings, ..self }
+                    .transition_to(Request::ReadIssuer, Stage::ReadingIssuer),
                 // A reservation is not held for ever.
-                None => self.drop(Outcome::LookAgain),
+                None => self.clear_reservation(Outcome::RequeueSoon),
             },
-            Answer::Denied(fault) if fault.reason == Reason::RequestRefused => {
+            Response::Rejected(fault) if fault.reason == Reason::RequestRefused => {
                 let message = format!(
                     "the portal refused the request for a token: {}. Change spec.description, or what the issuer sends with it (spec.thinkwise.tasks.request)",
                     fault.message
                 );
-                self.drop(Outcome::Failed(Fault { message, ..fault }))
+                self.clear_reservation(Outcome::Failed(Problem { message, ..fault }))
             }
-            Answer::NotSent(fault) | Answer::Denied(fault) => self.drop(Outcome::Failed(fault)),
-            Answer::Invalid(fault) => self.seek(Outcome::Failed(fault)),
-            Answer::Ambiguous(fault) => {
-                let lost = unanswered();
-                self.seek(Outcome::Failed(Fault { message: format!("{}. {}", fault.message, lost.message), ..lost }))
+            Response::NotSent(fault) | Response::Rejected(fault) => self.clear_reservation(Outcome::Failed(fault)),
+            Response::InvalidToken(fault) => self.revoke_possible(Outcome::Failed(fault)),
+            Response::PortalOutcomeUnknown(fault) => {
+                let lost = outcome_unknown();
+                self.revoke_possible(Outcome::Failed(Problem {
+                    message: format!("{}. {}", fault.message, lost.message),
+                    ..lost
+                }))
             }
-            _ => self.seek(Outcome::Failed(unanswered())),
+            _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
 
-    fn find(self, seen: &Observed, username: String, left: u8) -> Next {
-        match seen.facts() {
+    fn look_up_id(self, observed: &Observed, username: String, left: u8) -> RequestTokenTransition {
+        match observed.issuer_info() {
             Some(facts) if facts.list_visible => {
-                let marker = seen.marker(facts, &self.attempt);
-                self.at(Request::Find(Rows::Marked(marker)), Stage::Finding { username, left })
+                let marker = observed.marker(facts, &self.attempt_id);
+                self.transition_to(Request::QueryRows(Rows::WithMarker(marker)), Stage::LookingUpId { username, left })
             }
             // A token that cannot be named cannot be revoked later.
-            _ => self.seek(Outcome::Failed(unanswered())),
+            _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
 
     /// No answer is waited for that long: another operator would take the reservation for forgotten.
-    fn is_overdue(&self, seen: &Observed) -> bool {
-        let age = Duration::try_from(seen.now.duration_since(self.asked)).unwrap_or_default();
-        seen.facts().is_none_or(|facts| age >= facts.longest_answer)
+    fn is_overdue(&self, observed: &Observed) -> bool {
+        let age = Duration::try_from(observed.now.duration_since(self.requested_at)).unwrap_or_default();
+        observed.issuer_info().is_none_or(|facts| age >= facts.response_deadline)
     }
 
-    fn found(self, seen: &Observed, username: String, left: u8, answer: Answer) -> Next {
+    fn rows_found(self, observed: &Observed, username: String, left: u8, answer: Response) -> RequestTokenTransition {
         let rows = match answer {
-            Answer::Rows(rows) => rows,
-            Answer::Useless { token, fault } => return self.undo(token, Outcome::Failed(fault)),
+            Response::Rows(rows) => rows,
+            Response::UnusableToken { token, problem: fault } => return self.revoke_new(token, Outcome::Failed(fault)),
             _ => vec![],
         };
         match rows.into_iter().find(|row| row.token.username == username) {
-            Some(row) => self.check(seen, row.token),
-            None if left > 0 && !self.is_overdue(seen) => {
-                let wait = MOMENT * 4_u32.pow(u32::from(LOOK_UPS.saturating_sub(left)));
-                self.at(Request::Pause(wait), Stage::Resting { username, left: left - 1 })
+            Some(row) => self.verify_new_login(observed, row.token),
+            None if left > 0 && !self.is_overdue(observed) => {
+                let wait = BASE_WAIT * 4_u32.pow(u32::from(MAX_LOOKUPS.saturating_sub(left)));
+                self.transition_to(Request::Sleep(wait), Stage::LookupBackoff { username, left: left - 1 })
             }
-            None => self.seek(Outcome::Failed(unanswered())),
+            None => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
 }

@@ -1,18 +1,19 @@
 //! A token in hand, and what becomes of it.
 
-use super::login::LOG_INS;
+use super::login::MAX_LOGINS;
 use super::*;
 use crate::api::Reason;
 use crate::domain::effect::Row;
 use crate::domain::observed::LoginMode;
-use crate::domain::pull_secret::{SecretMeta, Stored};
+use crate::domain::pull_secret::{SecretMeta, StoredToken};
 use crate::domain::testing::{
-    World, at_rest, attempt, errand, fault, new, note_of, of_issuer, reserved, secret, stored, tell, token,
+    World, apply, at_rest, attempt_id, change_issuer, new_object, problem, request_cause, reservation, secret,
+    stored_token, token, token_stored,
 };
 
 fn run(world: &mut World, cause: Cause) -> Outcome {
-    let begun = begin(&world.seen, errand(cause));
-    world.run(begun, Attempting::step)
+    let begun = begin(&world.observed, request_cause(cause));
+    world.run(begun, RequestingToken::step)
 }
 
 fn reason(outcome: &Outcome) -> Option<Reason> {
@@ -23,7 +24,7 @@ fn reason(outcome: &Outcome) -> Option<Reason> {
 }
 
 fn last<const N: usize>(world: &World) -> [&str; N] {
-    let asked: Vec<&str> = world.asked.iter().map(String::as_str).collect();
+    let asked: Vec<&str> = world.labels.iter().map(String::as_str).collect();
     asked[asked.len().saturating_sub(N)..].try_into().expect("so many")
 }
 
@@ -32,25 +33,25 @@ fn ids(rows: &[Row]) -> Vec<&str> {
 }
 
 /// A commit that is not plainly answered.
-fn unanswered_commits() -> [(Answer, Option<Reason>); 3] {
+fn unclear_commits() -> [(Response, Option<Reason>); 3] {
     [
-        (Answer::Conflict, None),
-        (Answer::Unclear("no answer".into()), None),
-        (Answer::Refused("quota".into()), Some(Reason::SecretRefused)),
+        (Response::Conflict, None),
+        (Response::OutcomeUnknown("no answer".into()), None),
+        (Response::WriteRejected("quota".into()), Some(Reason::SecretRefused)),
     ]
 }
 
 /// What stands in the Secret when it is read after the commit.
 fn finding(world: World, meta: impl FnOnce(&mut World) -> Option<SecretMeta> + 'static) -> World {
-    world.meanwhile("read secret", |world| world.seen.secret = meta(world))
+    world.meanwhile("read secret", |world| world.observed.secret = meta(world))
 }
 
 #[test]
-fn a_new_token_that_is_not_let_in_never_replaces_one_that_works() {
-    let patient = [["log in", "pause"].repeat(usize::from(LOG_INS)), vec!["log in", "drop", "revoke 18"]].concat();
+fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
+    let patient = [["log in", "pause"].repeat(usize::from(MAX_LOGINS)), vec!["log in", "drop", "revoke 18"]].concat();
     for (verdict, mode, why, then) in [
-        (Verdict::Refused("no".into()), LoginMode::Required, Reason::LoginRefused, patient.clone()),
-        (Verdict::Refused("no".into()), LoginMode::BestEffort, Reason::LoginRefused, patient),
+        (Verdict::Rejected("no".into()), LoginMode::Required, Reason::LoginRefused, patient.clone()),
+        (Verdict::Rejected("no".into()), LoginMode::BestEffort, Reason::LoginRefused, patient),
         (
             Verdict::Unknown("down".into()),
             LoginMode::Required,
@@ -58,87 +59,88 @@ fn a_new_token_that_is_not_let_in_never_replaces_one_that_works() {
             vec!["log in", "drop", "revoke 18"],
         ),
     ] {
-        let mut seen = at_rest();
-        of_issuer(&mut seen, |facts| facts.login = mode);
-        let mut world = World::of(seen).saying(verdict);
+        let mut observed = at_rest();
+        change_issuer(&mut observed, |facts| facts.login_check = mode);
+        let mut world = World::of(observed).with_login_result(verdict);
         if mode == LoginMode::Required {
             // It is asked before a token is requested, and lets the present one in.
-            world = world.on("log in", Answer::Login(Verdict::Accepted));
+            world = world.on("log in", Response::Login(Verdict::Accepted));
         }
         assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(why));
-        let asked = world.asked.iter().skip_while(|word| *word != "token").skip(1);
+        let asked = world.labels.iter().skip_while(|word| *word != "token").skip(1);
         assert_eq!(asked.collect::<Vec<_>>(), then);
         assert_eq!(ids(&world.rows), ["17"]);
-        let held = world.seen.secret.expect("a Secret");
+        let held = world.observed.secret.expect("a Secret");
         assert_eq!((held.stored, held.reservation), (secret().stored, None));
     }
 }
 
 #[test]
 fn while_the_registry_cannot_be_asked_no_successor_is_requested() {
-    let mut world = World::of(at_rest()).saying(Verdict::Unknown("down".into()));
+    let mut world = World::of(at_rest()).with_login_result(Verdict::Unknown("down".into()));
     let Outcome::Failed(told) = run(&mut world, Cause::Rotate) else { panic!("a failure") };
     assert_eq!(told.reason, Reason::RegistryUnavailable);
     assert!(told.message.contains("down") && told.message.contains("kept"), "{}", told.message);
-    assert_eq!(world.asked, ["read content", "log in"]);
-    assert_eq!((ids(&world.rows), world.seen.secret), (vec!["17"], Some(secret())));
+    assert_eq!(world.labels, ["read content", "log in"]);
+    assert_eq!((ids(&world.rows), world.observed.secret), (vec!["17"], Some(secret())));
 }
 
 #[test]
-fn an_old_token_that_is_not_let_in_any_more_hinders_no_successor() {
-    let refused = Answer::Login(Verdict::Refused("expired".into()));
+fn an_old_token_whose_login_is_rejected_blocks_no_successor() {
+    let refused = Response::Login(Verdict::Rejected("expired".into()));
     let mut world = World::of(at_rest()).on("log in", refused);
     assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
 }
 
 #[test]
-fn where_the_registry_need_not_answer_its_silence_is_no_word_for_the_token() {
-    let mut seen = at_rest();
-    of_issuer(&mut seen, |facts| facts.login = LoginMode::BestEffort);
-    let mut world = World::of(seen).saying(Verdict::Unknown("down".into()));
+fn with_best_effort_an_unknown_login_does_not_verify_the_token() {
+    let mut observed = at_rest();
+    change_issuer(&mut observed, |facts| facts.login_check = LoginMode::BestEffort);
+    let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
     assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
-    let known = recorded(&world.seen.object);
-    assert_eq!((known.ready, known.verified), (true, false));
+    let status = status_view(&world.observed.object);
+    assert_eq!((status.ready, status.login_verified), (true, false));
 }
 
 #[test]
 fn a_first_token_is_stored_whatever_the_registry_says() {
-    for verdict in [Verdict::Refused("no".into()), Verdict::Unknown("down".into())] {
-        let mut world = World::of(new()).saying(verdict);
+    for verdict in [Verdict::Rejected("no".into()), Verdict::Unknown("down".into())] {
+        let mut world = World::of(new_object()).with_login_result(verdict);
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
         assert_eq!(last(&world), ["commit 18", "log in", "status"]);
-        let known = recorded(&world.seen.object);
-        assert!(!known.ready && known.token.is_some(), "it is the only copy");
+        let status = status_view(&world.observed.object);
+        assert!(!status.ready && status.token.is_some(), "it is the only copy");
     }
-    let mut mute = World::of(new()).on("log in", Answer::Changed);
+    let mut mute = World::of(new_object()).on("log in", Response::IssuerChanged);
     assert_eq!(run(&mut mute, Cause::First), Outcome::Stored);
-    assert!(!recorded(&mute.seen.object).ready);
+    assert!(!status_view(&mute.observed.object).ready);
 }
 
 #[test]
 fn a_commit_that_did_take_place_is_recorded_and_read_before_it_is_called_good() {
-    for (answer, _) in unanswered_commits() {
-        let world = World::of(new()).on("commit 18", answer);
+    for (answer, _) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
         let mut world = finding(world, |_| {
-            let stored = Stored { errand: errand(Cause::First), ..note_of("18", attempt(2)) };
+            let stored =
+                StoredToken { request_cause: request_cause(Cause::First), ..stored_token("18", attempt_id(2)) };
             Some(SecretMeta { stored: Some(stored), ..secret() })
         });
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
         assert_eq!(last(&world), ["commit 18", "read secret", "log in", "status"]);
-        let known = recorded(&world.seen.object);
-        assert_eq!((known.token.map(|token| token.id), known.secret_version), (Some("18".into()), None));
-        assert!(!known.ready, "somebody may have changed the content since");
+        let status = status_view(&world.observed.object);
+        assert_eq!((status.token.map(|token| token.id), status.secret_version), (Some("18".into()), None));
+        assert!(!status.ready, "somebody may have changed the content since");
     }
 }
 
 #[test]
 fn a_commit_that_did_not_take_place_is_tried_again_while_it_is_reserved() {
-    for answer in [Answer::Conflict, Answer::Unclear("no answer".into())] {
-        let mut world = World::of(new()).on("commit 18", answer);
+    for answer in [Response::Conflict, Response::OutcomeUnknown("no answer".into())] {
+        let mut world = World::of(new_object()).on("commit 18", answer);
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
         assert_eq!(last(&world), ["commit 18", "read secret", "commit 18", "log in", "status"]);
     }
-    let mut never = (0..TRIES).fold(World::of(new()), |world, _| world.on("commit 18", Answer::Conflict));
+    let mut never = (0..MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("commit 18", Response::Conflict));
     let outcome = run(&mut never, Cause::First);
     assert!(
         matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::ClusterUnavailable),
@@ -149,7 +151,7 @@ fn a_commit_that_did_not_take_place_is_tried_again_while_it_is_reserved() {
 
 #[test]
 fn a_commit_that_is_refused_is_not_tried_again() {
-    let mut world = World::of(new()).on("commit 18", Answer::Refused("quota".into()));
+    let mut world = World::of(new_object()).on("commit 18", Response::WriteRejected("quota".into()));
     assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::SecretRefused));
     assert_eq!(last(&world), ["commit 18", "read secret", "drop", "revoke 18"]);
     assert!(world.rows.is_empty());
@@ -157,11 +159,11 @@ fn a_commit_that_is_refused_is_not_tried_again() {
 
 #[test]
 fn a_token_that_nothing_names_any_more_is_revoked() {
-    for (answer, why) in unanswered_commits() {
+    for (answer, why) in unclear_commits() {
         for others in [false, true] {
-            let world = World::of(new()).on("commit 18", answer.clone());
+            let world = World::of(new_object()).on("commit 18", answer.clone());
             let mut world = finding(world, move |_| {
-                others.then(|| SecretMeta { stored: None, reservation: reserved(9, "another"), ..secret() })
+                others.then(|| SecretMeta { stored: None, reservation: reservation(9, "another"), ..secret() })
             });
             let outcome = run(&mut world, Cause::First);
             assert_eq!(reason(&outcome), why, "{outcome:?}");
@@ -172,13 +174,13 @@ fn a_token_that_nothing_names_any_more_is_revoked() {
 }
 
 #[test]
-fn a_token_that_another_operator_took_in_and_rotated_away_meanwhile_lives_on_for_its_overlap() {
-    for (answer, why) in unanswered_commits() {
-        let world = World::of(new()).on("commit 18", answer);
+fn a_token_that_another_operator_adopted_and_rotated_meanwhile_keeps_its_overlap() {
+    for (answer, why) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
         let world = finding(world, |_| Some(SecretMeta { stored: None, ..secret() }));
         let mut world = world.meanwhile("read object", |world| {
-            tell(&mut world.seen, crate::domain::testing::stored("18", Cause::First));
-            tell(&mut world.seen, crate::domain::testing::stored("19", Cause::Rotate));
+            apply(&mut world.observed, crate::domain::testing::token_stored("18", Cause::First));
+            apply(&mut world.observed, crate::domain::testing::token_stored("19", Cause::Rotate));
         });
         let outcome = run(&mut world, Cause::First);
         assert_eq!(reason(&outcome), why, "{outcome:?}");
@@ -189,64 +191,69 @@ fn a_token_that_another_operator_took_in_and_rotated_away_meanwhile_lives_on_for
 #[test]
 fn while_the_object_cannot_be_read_a_committed_token_is_not_revoked_and_then_left_to_an_audit() {
     let gone = |times: u8| {
-        let world = World::of(new()).on("commit 18", Answer::Conflict);
+        let world = World::of(new_object()).on("commit 18", Response::Conflict);
         let world = finding(world, |_| None);
-        (0..times).fold(world, |world, _| world.on("read object", Answer::Unclear("no answer".into())))
+        (0..times).fold(world, |world, _| world.on("read object", Response::OutcomeUnknown("no answer".into())))
     };
     let mut later = gone(1);
-    assert_eq!(run(&mut later, Cause::First), Outcome::LookAgain);
+    assert_eq!(run(&mut later, Cause::First), Outcome::RequeueSoon);
     assert_eq!(last(&later), ["read object", "pause", "read object", "revoke 18"]);
-    let mut never = gone(TRIES + 1);
-    assert_eq!(run(&mut never, Cause::First), Outcome::LookAgain);
+    let mut never = gone(MAX_TRIES + 1);
+    assert_eq!(run(&mut never, Cause::First), Outcome::RequeueSoon);
     assert_eq!(last(&never), ["read object", "audit"]);
     for (visible, revoke, end) in [(true, true, "audit"), (false, true, "revoke 18"), (false, false, "audit")] {
-        let mut world = gone(0).on("read object", Answer::Object(None));
-        of_issuer(&mut world.seen, |facts| facts.list_visible = visible);
-        world.seen.object.revoke = revoke;
-        assert_eq!(run(&mut world, Cause::First), Outcome::LookAgain);
+        let mut world = gone(0).on("read object", Response::Object(None));
+        change_issuer(&mut world.observed, |facts| facts.list_visible = visible);
+        world.observed.object.revoke_on_deletion = revoke;
+        assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
         assert_eq!(last(&world), ["read object", end], "what was left to its user an audit can tell");
     }
 }
 
 #[test]
 fn while_the_secret_cannot_be_read_nothing_is_revoked() {
-    for (answer, _) in unanswered_commits() {
-        let world = World::of(new()).on("commit 18", answer);
-        let mut world = (0..TRIES).fold(world, |world, _| world.on("read secret", Answer::Unclear("no answer".into())));
-        assert_eq!(run(&mut world, Cause::First), Outcome::LookAgain);
-        assert!(!world.asked.iter().any(|word| word.starts_with("revoke") || word == "drop"), "{:?}", world.asked);
-        assert_eq!(world.asked.iter().filter(|word| *word == "pause").count(), usize::from(TRIES) - 1);
+    for (answer, _) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
+        let mut world = (0..MAX_TRIES)
+            .fold(world, |world, _| world.on("read secret", Response::OutcomeUnknown("no answer".into())));
+        assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
+        assert!(!world.labels.iter().any(|word| word.starts_with("revoke") || word == "drop"), "{:?}", world.labels);
+        assert_eq!(world.labels.iter().filter(|word| *word == "pause").count(), usize::from(MAX_TRIES) - 1);
     }
 }
 
 #[test]
 fn an_edit_of_the_object_meanwhile_costs_one_more_read() {
-    let mut world = World::of(new()).on("status", Answer::Conflict).meanwhile("read object", |world| {
-        world.seen.object.generation = 2;
-        world.seen.object.description = "edited".into();
+    let mut world = World::of(new_object()).on("status", Response::Conflict).meanwhile("read object", |world| {
+        world.observed.object.generation = 2;
+        world.observed.object.description = "edited".into();
     });
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
     assert_eq!(last(&world), ["status", "read object", "status"]);
-    assert_eq!(recorded(&world.seen.object).observed_generation, Some(2));
-    let mut busy = (0..=TRIES).fold(World::of(new()), |world, _| world.on("status", Answer::Conflict));
-    assert_eq!(run(&mut busy, Cause::First), Outcome::LookAgain, "the next pass adopts it");
+    assert_eq!(status_view(&world.observed.object).observed_generation, Some(2));
+    let mut busy = (0..=MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("status", Response::Conflict));
+    assert_eq!(run(&mut busy, Cause::First), Outcome::RequeueSoon, "the next pass adopts it");
     assert_eq!(ids(&busy.rows), ["18"]);
 }
 
 #[test]
 fn what_another_operator_recorded_meanwhile_is_not_written_over() {
-    let mut world = World::of(new()).on("status", Answer::Conflict).meanwhile("read object", |world| {
-        tell(&mut world.seen, stored("16", Cause::First));
+    let mut world = World::of(new_object()).on("status", Response::Conflict).meanwhile("read object", |world| {
+        apply(&mut world.observed, token_stored("16", Cause::First));
     });
-    assert_eq!(run(&mut world, Cause::First), Outcome::LookAgain);
+    assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
     assert_eq!(last(&world), ["status", "read object"]);
-    assert_eq!(recorded(&world.seen.object).token, Some(token("16")));
+    assert_eq!(status_view(&world.observed.object).token, Some(token("16")));
 }
 
 #[test]
 fn a_stored_token_is_kept_when_status_cannot_be_written() {
-    for answer in [Answer::Refused("webhook".into()), Answer::Unclear("no answer".into()), Answer::Object(None)] {
-        let mut world = World::of(new()).on("status", answer);
+    for answer in [
+        Response::WriteRejected("webhook".into()),
+        Response::OutcomeUnknown("no answer".into()),
+        Response::Object(None),
+    ] {
+        let mut world = World::of(new_object()).on("status", answer);
         let outcome = run(&mut world, Cause::First);
         assert_ne!(outcome, Outcome::Stored);
         assert_eq!(last(&world), ["status"]);
@@ -256,8 +263,8 @@ fn a_stored_token_is_kept_when_status_cannot_be_written() {
 
 #[test]
 fn a_revocation_that_fails_is_left_to_an_audit() {
-    let world = World::of(at_rest()).saying(Verdict::Refused("no".into()));
-    let mut world = world.on("revoke 18", Answer::NotSent(fault(Reason::Unreachable)));
+    let world = World::of(at_rest()).with_login_result(Verdict::Rejected("no".into()));
+    let mut world = world.on("revoke 18", Response::NotSent(problem(Reason::Unreachable)));
     assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(Reason::LoginRefused));
     assert_eq!(last(&world), ["drop", "revoke 18", "audit"]);
 }

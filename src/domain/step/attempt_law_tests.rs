@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::api::Reason;
-use crate::domain::effect::{Row, Write};
+use crate::domain::effect::{Row, SecretWrite};
 use crate::domain::observed::LoginMode;
-use crate::domain::pull_secret::{SecretMeta, Stored};
+use crate::domain::pull_secret::{SecretMeta, StoredToken};
 use crate::domain::testing::{
-    at_rest, attempt, but, but_secret, empty_secret, errand, fault, mark, named, new, note_of, of_issuer, reserved,
-    row, secret, stored, tell,
+    apply, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, empty_secret, marker, new_object,
+    problem, request_cause, reservation, row, secret, stored_token, token_ref, token_stored,
 };
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ use std::collections::HashSet;
 #[derive(Clone, Debug)]
 struct Moment {
     request: Request,
-    machine: Attempting,
-    seen: Observed,
+    machine: RequestingToken,
+    observed: Observed,
     past: Past,
 }
 
@@ -32,147 +32,150 @@ struct Past {
 }
 
 fn reserved_mine() -> SecretMeta {
-    SecretMeta { reservation: reserved(2, "me"), ..empty_secret() }
+    SecretMeta { reservation: reservation(2, "me"), ..empty_secret() }
 }
 
 fn stored_mine() -> SecretMeta {
-    SecretMeta { stored: Some(Stored { errand: errand(Cause::First), ..note_of("18", attempt(2)) }), ..secret() }
+    SecretMeta {
+        stored: Some(StoredToken { request_cause: request_cause(Cause::First), ..stored_token("18", attempt_id(2)) }),
+        ..secret()
+    }
 }
 
 fn marked() -> Row {
-    row("18", &mark(&attempt(2)).mark("prod"))
+    row("18", &marker(&attempt_id(2)).append_to("prod"))
 }
 
 /// All answers that there are. A write that succeeds gives what was written; a read gives anything.
-fn answers(request: &Request, seen: &Observed) -> Vec<Answer> {
-    let why = || fault(Reason::TimedOut);
+fn answers(request: &Request, observed: &Observed) -> Vec<Response> {
+    let why = || problem(Reason::TimedOut);
     let mut all = vec![
-        Answer::Done,
-        Answer::Conflict,
-        Answer::Refused("no".into()),
-        Answer::Unclear("no answer".into()),
-        Answer::Withdrawn(why()),
-        Answer::Changed,
-        Answer::Late,
-        Answer::NotSent(why()),
-        Answer::Denied(why()),
-        Answer::Ambiguous(why()),
-        Answer::Invalid(why()),
-        Answer::WithoutTemplate("no".into()),
-        Answer::Token { id: Some("18".into()), username: "tw-18".into() },
-        Answer::Token { id: None, username: "tw-18".into() },
-        Answer::Rows(vec![]),
-        Answer::Rows(vec![marked()]),
-        Answer::Rows(vec![marked(), Row { token: named("19"), ..marked() }]),
-        Answer::Object(None),
+        Response::Done,
+        Response::Conflict,
+        Response::WriteRejected("no".into()),
+        Response::OutcomeUnknown("no answer".into()),
+        Response::IssuerDenied(why()),
+        Response::IssuerChanged,
+        Response::IssuerReadExpired,
+        Response::NotSent(why()),
+        Response::Rejected(why()),
+        Response::PortalOutcomeUnknown(why()),
+        Response::InvalidToken(why()),
+        Response::DoneWithoutTemplate("no".into()),
+        Response::Token { id: Some("18".into()), username: "tw-18".into() },
+        Response::Token { id: None, username: "tw-18".into() },
+        Response::Rows(vec![]),
+        Response::Rows(vec![marked()]),
+        Response::Rows(vec![marked(), Row { token: token_ref("19"), ..marked() }]),
+        Response::Object(None),
     ];
     all.extend(
-        [Verdict::Accepted, Verdict::NotAsked, Verdict::Refused("no".into()), Verdict::Unknown("down".into())]
-            .map(Answer::Login),
+        [Verdict::Accepted, Verdict::NotChecked, Verdict::Rejected("no".into()), Verdict::Unknown("down".into())]
+            .map(Response::Login),
     );
     if *request == Request::ReadContent {
-        all.push(Answer::Content(None));
+        all.push(Response::Content(None));
     }
-    for content in [Content::Nothing, Content::WrongType, Content::Immutable { holds: None }] {
-        all.push(Answer::Content(seen.secret.clone().map(|meta| Box::new((meta, content)))));
+    for content in [SecretContent::Empty, SecretContent::WrongType, SecretContent::Immutable { username: None }] {
+        all.push(Response::Content(observed.secret.clone().map(|meta| Box::new((meta, content)))));
     }
-    let mut other = seen.clone();
-    tell(&mut other, stored("16", Cause::First));
-    all.extend([&seen.object, &other.object].map(|object| Answer::Object(Some(Box::new(object.clone())))));
+    let mut other = observed.clone();
+    apply(&mut other, token_stored("16", Cause::First));
+    all.extend([&observed.object, &other.object].map(|object| Response::Object(Some(Box::new(object.clone())))));
     let secrets = match request {
-        Request::Secret(Write::Reserve(_)) => vec![Some(reserved_mine())],
-        Request::Secret(Write::Commit(_)) => vec![Some(stored_mine())],
-        Request::Secret(_) => vec![Some(empty_secret())],
+        Request::WriteSecret(SecretWrite::Reserve(_)) => vec![Some(reserved_mine())],
+        Request::WriteSecret(SecretWrite::Commit(_)) => vec![Some(stored_mine())],
+        Request::WriteSecret(_) => vec![Some(empty_secret())],
         Request::ReadSecret => vec![None, Some(secret()), Some(reserved_mine()), Some(stored_mine())],
         // An answer that does not belong to its request changes nothing in the world.
-        _ => vec![seen.secret.clone()],
+        _ => vec![observed.secret.clone()],
     };
-    all.extend(secrets.into_iter().map(|found| Answer::Secret(found.map(Box::new))));
+    all.extend(secrets.into_iter().map(|found| Response::Secret(found.map(Box::new))));
     all
 }
 
-fn holds_mine(seen: &Observed) -> (bool, bool) {
-    let held = seen.secret.as_ref();
-    let stored = held.and_then(|held| held.stored.as_ref()).is_some_and(|stored| stored.attempt == attempt(2));
+fn holds_mine(observed: &Observed) -> (bool, bool) {
+    let held = observed.secret.as_ref();
+    let stored = held.and_then(|held| held.stored.as_ref()).is_some_and(|stored| stored.attempt_id == attempt_id(2));
     let reservation = held.and_then(|held| held.reservation.as_ref());
-    (stored, reservation.is_some_and(|reservation| reservation.attempt == attempt(2)))
+    (stored, reservation.is_some_and(|reservation| reservation.attempt_id == attempt_id(2)))
 }
 
 /// What must never be asked for.
-fn judge(moment: &Moment) {
-    let (stored, reserved) = holds_mine(&moment.seen);
+fn check_invariants(moment: &Moment) {
+    let (stored, reserved) = holds_mine(&moment.observed);
     match &moment.request {
-        Request::Token { .. } => {
+        Request::RequestToken { .. } => {
             assert!(!moment.past.asked, "asked twice: {moment:?}");
             assert!(reserved, "asked without a reservation: {moment:?}");
         }
         Request::Revoke(_) => assert!(!stored, "what is stored is revoked: {moment:?}"),
-        Request::Secret(Write::Commit(_)) => assert!(reserved && moment.past.made, "{moment:?}"),
+        Request::WriteSecret(SecretWrite::Commit(_)) => assert!(reserved && moment.past.made, "{moment:?}"),
         _ => {}
     }
 }
 
 /// Nothing that may have been made is left with nobody to name it.
-fn judge_end(seen: &Observed, past: Past) {
-    let (stored, reserved) = holds_mine(seen);
-    assert!(!past.made || stored || reserved || past.revoked || past.audit, "leaked: {seen:?}, {past:?}");
+fn check_end(observed: &Observed, past: Past) {
+    let (stored, reserved) = holds_mine(observed);
+    assert!(!past.made || stored || reserved || past.revoked || past.audit, "leaked: {observed:?}, {past:?}");
 }
 
-fn remember(past: Past, request: &Request, answer: &Answer) -> Past {
+fn remember(past: Past, request: &Request, answer: &Response) -> Past {
     let mut past = past;
     match request {
-        Request::Token { .. } if *answer != Answer::Late => {
+        Request::RequestToken { .. } if *answer != Response::IssuerReadExpired => {
             past.asked = true;
-            past.made = !matches!(answer, Answer::NotSent(_) | Answer::Denied(_));
+            past.made = !matches!(answer, Response::NotSent(_) | Response::Rejected(_));
         }
-        Request::Revoke(_) => past.revoked |= *answer == Answer::Done,
-        Request::WantAudit => past.audit = true,
+        Request::Revoke(_) => past.revoked |= *answer == Response::Done,
+        Request::RequestAudit => past.audit = true,
         _ => {}
     }
     past
 }
 
-fn after(moment: &Moment, answer: Answer) -> (Observed, Past, Next) {
-    let mut seen = moment.seen.clone();
+fn after(moment: &Moment, answer: Response) -> (Observed, Past, RequestTokenTransition) {
+    let mut observed = moment.observed.clone();
     let past = remember(moment.past, &moment.request, &answer);
     match &answer {
-        Answer::Object(Some(object)) => seen.object = (**object).clone(),
-        Answer::Secret(found) => seen.secret = found.as_deref().cloned(),
-        Answer::Content(found) => seen.secret = found.as_ref().map(|found| found.0.clone()),
+        Response::Object(Some(object)) => observed.object = (**object).clone(),
+        Response::Secret(found) => observed.secret = found.as_deref().cloned(),
+        Response::Content(found) => observed.secret = found.as_ref().map(|found| found.0.clone()),
         _ => {}
     }
-    let next = moment.machine.clone().step(&seen, answer);
-    (seen, past, next)
+    let next = moment.machine.clone().step(&observed, answer);
+    (observed, past, next)
 }
 
 /// What was gone through. Of two moments that agree in what the rest depends on, one is enough.
 #[derive(Default)]
-struct Gone {
+struct Explored {
     done: HashSet<String>,
     /// From the first request to here: a moment that comes again in it would go on for ever.
     way: HashSet<String>,
     longest: usize,
 }
 
-impl Gone {
-    fn through(&mut self, key: String, moment: &Moment) {
-        judge(moment);
+impl Explored {
+    fn visit(&mut self, key: String, moment: &Moment) {
+        check_invariants(moment);
         self.way.insert(key.clone());
         self.longest = self.longest.max(self.way.len());
-        for answer in answers(&moment.request, &moment.seen) {
-            let (seen, past, next) = after(moment, answer);
+        for answer in answers(&moment.request, &moment.observed) {
+            let (observed, past, next) = after(moment, answer);
             let (request, machine) = match next {
-                Flow::Do(request, machine) => (request, machine),
-                Flow::End(_) => {
-                    judge_end(&seen, past);
+                Transition::Perform(request, machine) => (request, machine),
+                Transition::Done(_) => {
+                    check_end(&observed, past);
                     continue;
                 }
             };
-            let tokens = recorded(&seen.object).tokens();
-            let key = format!("{request:?} {machine:?} {past:?} {:?} {tokens:?}", seen.secret);
+            let tokens = status_view(&observed.object).tokens();
+            let key = format!("{request:?} {machine:?} {past:?} {:?} {tokens:?}", observed.secret);
             assert!(!self.way.contains(&key), "it goes on for ever: {key}");
             if !self.done.contains(&key) {
-                self.through(key, &Moment { request, machine, seen, past });
+                self.visit(key, &Moment { request, machine, observed, past });
             }
         }
         self.way.remove(&key);
@@ -181,17 +184,17 @@ impl Gone {
 }
 
 /// Goes through everything that can follow; gives the number of moments and the longest way.
-fn go_through(seen: &Observed, begun: Next, past: Past) -> (usize, usize) {
-    let Flow::Do(request, machine) = begun else { panic!("it begins") };
-    let mut gone = Gone::default();
-    gone.through(String::new(), &Moment { request, machine, seen: seen.clone(), past });
+fn explore(observed: &Observed, begun: RequestTokenTransition, past: Past) -> (usize, usize) {
+    let Transition::Perform(request, machine) = begun else { panic!("it begins") };
+    let mut gone = Explored::default();
+    gone.visit(String::new(), &Moment { request, machine, observed: observed.clone(), past });
     (gone.done.len(), gone.longest)
 }
 
 /// Every sequence of answers ends, asks once and leaves no token unnamed.
-fn every_sequence_ends(seen: &Observed, cause: Cause) {
-    let begun = begin(seen, errand(cause));
-    let (count, longest) = go_through(seen, begun, Past::default());
+fn every_sequence_ends(observed: &Observed, cause: Cause) {
+    let begun = begin(observed, request_cause(cause));
+    let (count, longest) = explore(observed, begun, Past::default());
     println!("{count} moments, at most {longest} requests");
     assert!(count > 100, "only {count} moments, at most {longest} requests");
 }
@@ -200,19 +203,19 @@ fn every_sequence_ends(seen: &Observed, cause: Cause) {
 
 #[test]
 fn every_first_attempt_ends_asks_once_and_leaves_no_token_unnamed() {
-    every_sequence_ends(&new(), Cause::First);
+    every_sequence_ends(&new_object(), Cause::First);
 }
 
 #[test]
 fn every_first_attempt_does_so_where_the_list_is_hidden() {
-    let mut hidden = new();
-    of_issuer(&mut hidden, |facts| (facts.list_visible, facts.login) = (false, LoginMode::Disabled));
+    let mut hidden = new_object();
+    change_issuer(&mut hidden, |facts| (facts.list_visible, facts.login_check) = (false, LoginMode::Disabled));
     every_sequence_ends(&hidden, Cause::First);
 }
 
 #[test]
 fn every_attempt_does_so_whose_object_lost_its_secret() {
-    every_sequence_ends(&but(|seen| seen.secret = None), Cause::Lost);
+    every_sequence_ends(&at_rest_with(|observed| observed.secret = None), Cause::Lost);
 }
 
 #[test]
@@ -222,9 +225,9 @@ fn every_rotation_does_so() {
 
 #[test]
 fn every_recovery_ends_and_revokes_nothing_that_is_stored() {
-    let seen = but_secret(|held| held.reservation = reserved(2, "me"));
-    let begun = recover(&seen, &attempt(2));
+    let observed = at_rest_with_secret(|held| held.reservation = reservation(2, "me"));
+    let begun = recover(&observed, &attempt_id(2));
     let past = Past { asked: true, made: true, ..Past::default() };
-    let (count, _) = go_through(&seen, begun, past);
+    let (count, _) = explore(&observed, begun, past);
     assert!(count > 20, "only {count} moments");
 }

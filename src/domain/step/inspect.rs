@@ -1,145 +1,160 @@
 //! The whole Secret is read, and what is not as it should be is put right.
 
-use super::{Flow, Outcome, failed, note};
+use super::{Outcome, Transition, from_response, status_write};
 use crate::api::RecordedSecret;
-use crate::domain::effect::{Answer, Content, Named, Request, Write};
-use crate::domain::faults::{immutable, refused, wrong_type};
+use crate::domain::effect::{Named, Request, Response, SecretContent, SecretWrite};
+use crate::domain::faults::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::{Ownership, SecretMeta};
-use crate::domain::recorded::recorded;
-use crate::domain::status::Fact;
-use crate::domain::token_mac::Seal;
+use crate::domain::recorded::status_view;
+use crate::domain::status::StatusEvent;
+use crate::domain::token_mac::TokenSignature;
 
 /// The request whose answer is awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Inspecting {
+pub enum InspectingSecret {
     /// The whole Secret.
     Reading,
     /// The status: other registries have to let the token in.
-    Doubting,
+    RecordingRegistries,
     /// A write that puts it right.
     Repairing {
         /// Pods can pull with its content; only labels and annotations are put right.
-        content_in_order: bool,
+        content_valid: bool,
     },
     /// The status: pods can pull, though the API server refuses what was to be put right, as this says.
-    NotingRefusal(String),
+    RecordingRejection(String),
     /// Its `stored` mark is taken away.
-    Disowning,
+    ClearingToken,
     /// The status.
-    Noting,
+    WritingStatus,
 }
 
-type Next = Flow<Inspecting>;
+type InspectSecretTransition = Transition<InspectingSecret>;
 
 /// Begins.
 #[must_use]
-pub const fn begin() -> Next {
-    Flow::Do(Request::ReadContent, Inspecting::Reading)
+pub const fn begin() -> InspectSecretTransition {
+    Transition::Perform(Request::ReadContent, InspectingSecret::Reading)
 }
 
-impl Inspecting {
+impl InspectingSecret {
     /// Takes the answer to what was to be done.
     #[must_use]
-    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+    pub fn step(self, observed: &Observed, answer: Response) -> InspectSecretTransition {
         match (self, answer) {
-            (Self::Reading, Answer::Content(Some(found))) => judge(seen, &found.1),
+            (Self::Reading, Response::Content(Some(found))) => check_content(observed, &found.1),
             // It is gone: decided anew, on what was just read.
-            (Self::Reading, Answer::Content(None))
-            | (Self::Disowning, Answer::Secret(_))
-            | (Self::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
-            (Self::Doubting, Answer::Object(Some(_))) => repair(seen, false),
-            (Self::Repairing { .. }, Answer::Secret(Some(_))) => in_order(seen),
-            (Self::Repairing { content_in_order: true }, Answer::Refused(message)) => in_order_but(seen, message),
-            (Self::NotingRefusal(message), Answer::Object(Some(_)))
-            | (Self::Repairing { .. } | Self::Disowning, Answer::Refused(message)) => {
-                Flow::End(Outcome::Failed(refused(&message)))
+            (Self::Reading, Response::Content(None))
+            | (Self::ClearingToken, Response::Secret(_))
+            | (Self::WritingStatus, Response::Object(Some(_))) => Transition::Done(Outcome::Redecide),
+            (Self::RecordingRegistries, Response::Object(Some(_))) => repair(observed, false),
+            (Self::Repairing { .. }, Response::Secret(Some(_))) => record_inspected(observed),
+            (Self::Repairing { content_valid: true }, Response::WriteRejected(message)) => {
+                record_inspected_then_reject(observed, message)
             }
-            (_, other) => Flow::End(failed(other)),
+            (Self::RecordingRejection(message), Response::Object(Some(_)))
+            | (Self::Repairing { .. } | Self::ClearingToken, Response::WriteRejected(message)) => {
+                Transition::Done(Outcome::Failed(secret_rejected(&message)))
+            }
+            (_, other) => Transition::Done(from_response(other)),
         }
     }
 }
 
-fn judge(seen: &Observed, content: &Content) -> Next {
-    let (Some(meta), Some(facts)) = (&seen.secret, seen.facts()) else { return Flow::End(Outcome::LookAgain) };
+fn check_content(observed: &Observed, content: &SecretContent) -> InspectSecretTransition {
+    let (Some(meta), Some(facts)) = (&observed.secret, observed.issuer_info()) else {
+        return Transition::Done(Outcome::RequeueSoon);
+    };
     if meta.ownership == Ownership::Foreign {
-        return Flow::End(Outcome::Again);
+        return Transition::Done(Outcome::Redecide);
     }
-    let current = recorded(&seen.object).token;
+    let current = status_view(&observed.object).token;
     let stored = meta.stored.as_ref().map(|stored| &stored.id);
     if stored.is_none() || stored != current.as_ref().map(|token| &token.id) {
         // Another operator disowned or replaced the token meanwhile: by the object that was read before, neither
         // are its data good nor is the new login a stranger's.
-        return Flow::End(Outcome::Again);
+        return Transition::Done(Outcome::Redecide);
     }
     match content {
-        Content::WrongType => Flow::End(Outcome::Failed(wrong_type())),
-        Content::Immutable { holds }
+        SecretContent::WrongType => Transition::Done(Outcome::Failed(secret_type_mismatch())),
+        SecretContent::Immutable { username: holds }
             if holds.is_some() && *holds == current.as_ref().map(|one| one.username.clone()) =>
         {
-            Flow::End(Outcome::Failed(immutable()))
+            Transition::Done(Outcome::Failed(secret_immutable()))
         }
-        Content::Login { username, registries, intact: true, dressed }
-            if current.as_ref().is_some_and(|token| token.username == *username) =>
-        {
-            let sealed = meta.stored.as_ref().map(|stored| &stored.seal) == seal(seen).as_ref();
-            if *registries && *dressed && sealed && meta.tied && meta.registries.as_ref() == Some(&facts.registries) {
-                in_order(seen)
+        SecretContent::Login {
+            username,
+            registries_match: registries,
+            checksum_valid: true,
+            template_applied: dressed,
+        } if current.as_ref().is_some_and(|token| token.username == *username) => {
+            let sealed = meta.stored.as_ref().map(|stored| &stored.signature) == current_signature(observed).as_ref();
+            if *registries
+                && *dressed
+                && sealed
+                && meta.owned_and_labeled
+                && meta.registries_hash.as_ref() == Some(&facts.registries_hash)
+            {
+                record_inspected(observed)
             } else if *registries {
-                repair(seen, true)
+                repair(observed, true)
             } else {
                 // Said first: who dies after the repair would take the token for tried there.
-                match note(seen, Fact::OtherRegistries).filter(|_| facts.asks_registry()) {
-                    Some(request) => Flow::Do(request, Inspecting::Doubting),
-                    None => repair(seen, false),
+                match status_write(observed, StatusEvent::RegistriesChanged).filter(|_| facts.checks_login()) {
+                    Some(request) => Transition::Perform(request, InspectingSecret::RecordingRegistries),
+                    None => repair(observed, false),
                 }
             }
         }
         // The token in status is not in the Secret: the next decision asks for another.
-        Content::Login { .. } | Content::Nothing | Content::Immutable { .. } => {
-            Flow::Do(Request::Secret(Write::Disown), Inspecting::Disowning)
+        SecretContent::Login { .. } | SecretContent::Empty | SecretContent::Immutable { .. } => {
+            Transition::Perform(Request::WriteSecret(SecretWrite::ClearToken), InspectingSecret::ClearingToken)
         }
     }
 }
 
 /// The proof of the current token.
-fn seal(seen: &Observed) -> Option<Seal> {
-    let known = recorded(&seen.object);
-    Some(seen.seal(known.portal.as_ref()?, &Named::from(&known.token?)))
+fn current_signature(observed: &Observed) -> Option<TokenSignature> {
+    let status = status_view(&observed.object);
+    Some(observed.sign_stored(status.portal.as_ref()?, &Named::from(&status.token?)))
 }
 
-fn repair(seen: &Observed, content_in_order: bool) -> Next {
-    match seal(seen) {
-        Some(seal) => Flow::Do(Request::Secret(Write::Repair(seal)), Inspecting::Repairing { content_in_order }),
-        None => Flow::End(Outcome::Again),
+fn repair(observed: &Observed, content_in_order: bool) -> InspectSecretTransition {
+    match current_signature(observed) {
+        Some(seal) => Transition::Perform(
+            Request::WriteSecret(SecretWrite::Repair(seal)),
+            InspectingSecret::Repairing { content_valid: content_in_order },
+        ),
+        None => Transition::Done(Outcome::Redecide),
     }
 }
 
-fn in_order(seen: &Observed) -> Next {
-    let Some(meta) = &seen.secret else { return Flow::End(Outcome::LookAgain) };
-    match note(seen, Fact::SecretInOrder(as_recorded(seen, meta))) {
-        Some(request) => Flow::Do(request, Inspecting::Noting),
-        None => Flow::End(Outcome::Again),
+fn record_inspected(observed: &Observed) -> InspectSecretTransition {
+    let Some(meta) = &observed.secret else { return Transition::Done(Outcome::RequeueSoon) };
+    match status_write(observed, StatusEvent::SecretInspected(recorded_secret(observed, meta))) {
+        Some(request) => Transition::Perform(request, InspectingSecret::WritingStatus),
+        None => Transition::Done(Outcome::Redecide),
     }
 }
 
 /// The labels or annotations of the spec are refused. That stops neither pods nor any other action, so the status says
 /// first what is true of the content, if it does not yet.
-fn in_order_but(seen: &Observed, message: String) -> Next {
-    let Some(meta) = &seen.secret else { return Flow::End(Outcome::LookAgain) };
-    let known = recorded(&seen.object);
-    let is_said = known.ready
-        && known.secret_version.as_ref() == Some(&meta.resource_version)
-        && known.observed_generation == Some(seen.object.generation);
-    match note(seen, Fact::SecretInOrder(as_recorded(seen, meta))).filter(|_| !is_said) {
-        Some(request) => Flow::Do(request, Inspecting::NotingRefusal(message)),
-        None => Flow::End(Outcome::Failed(refused(&message))),
+fn record_inspected_then_reject(observed: &Observed, message: String) -> InspectSecretTransition {
+    let Some(meta) = &observed.secret else { return Transition::Done(Outcome::RequeueSoon) };
+    let status = status_view(&observed.object);
+    let is_said = status.ready
+        && status.secret_version.as_ref() == Some(&meta.resource_version)
+        && status.observed_generation == Some(observed.object.generation);
+    match status_write(observed, StatusEvent::SecretInspected(recorded_secret(observed, meta))).filter(|_| !is_said) {
+        Some(request) => Transition::Perform(request, InspectingSecret::RecordingRejection(message)),
+        None => Transition::Done(Outcome::Failed(secret_rejected(&message))),
     }
 }
 
-fn as_recorded(seen: &Observed, meta: &SecretMeta) -> RecordedSecret {
+fn recorded_secret(observed: &Observed, meta: &SecretMeta) -> RecordedSecret {
     RecordedSecret {
-        name: seen.object.secret_name.clone(),
+        name: observed.object.secret_name.clone(),
         uid: Some(meta.uid.clone()),
         resource_version: Some(meta.resource_version.clone()),
         mac: None,

@@ -1,240 +1,252 @@
 //! The object goes: no further attempt, what an unfinished one made is sought, everything is
 //! revoked or left to its user, and then the finalizer is taken off.
 
-use super::revoke::{self, Due, Revoking, Turn};
-use super::{Flow, Outcome, failed, note};
+use super::revoke::{self, Revocation, RevocationQueue, RevocationStep};
+use super::{Outcome, Transition, from_response, status_write};
 use crate::api::RetiringToken;
-use crate::domain::effect::{Answer, Named, Request, Row, Rows, Write};
-use crate::domain::faults::{not_listed_for, portal_changed};
+use crate::domain::effect::{Named, Request, Response, Row, Rows, SecretWrite};
+use crate::domain::faults::{portal_changed, prove_absence};
 use crate::domain::identity::same_id;
-use crate::domain::leaving::from_elsewhere;
-use crate::domain::marker::{Attempt, Marker, Nonce};
-use crate::domain::observed::{IssuerFacts, Observed};
-use crate::domain::pull_secret::{Ownership, SecretMeta, Stored};
-use crate::domain::recorded::recorded;
-use crate::domain::status::Fact;
+use crate::domain::leaving::is_from_other_portal;
+use crate::domain::marker::{AttemptId, Marker, Nonce};
+use crate::domain::observed::{IssuerInfo, Observed};
+use crate::domain::pull_secret::{Ownership, SecretMeta, StoredToken};
+use crate::domain::recorded::status_view;
+use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The request whose answer is awaited, with what must be remembered.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Leaving {
+pub enum Finalizing {
     /// The Secret is closed; then this attempt is sought.
-    Closing(Option<Attempt>),
+    ClosingSecret(Option<AttemptId>),
     /// An audit is asked for, since the portal may act late.
-    AskingForAudit(Attempt),
+    RequestingAudit(AttemptId),
     /// The tokens of an unfinished attempt.
-    Seeking,
+    FindingUnfinished,
     /// Those are revoked.
-    Clearing(Vec<Named>),
+    RevokingUnfinished(Vec<Named>),
     /// The row of a stored token that status does not name.
-    Proving(Stored),
+    FindingStored(StoredToken),
     /// It is noted as retiring.
-    Noting,
+    RecordingRetiring,
     /// What status names is revoked.
-    Revoking(Revoking),
+    Revoking(RevocationQueue),
     /// What was revoked before something stood in the way is noted; then this.
-    Stuck(Outcome),
+    RecordingRevoked(Outcome),
     /// The row of a token that is left to its user, in a list begun then.
-    Looking(Timestamp),
+    FindingMarker(Timestamp),
     /// Its mark is taken off: an audit would take it for nobody's.
-    Unmarking,
+    RemovingMarker,
     /// The Secret is left to its user.
-    Releasing,
+    OrphaningSecret,
     /// The finalizer is taken off.
-    Ending,
+    RemovingFinalizer,
 }
 
-type Next = Flow<Leaving>;
+type FinalizeTransition = Transition<Finalizing>;
 
-fn ours(seen: &Observed) -> Option<&SecretMeta> {
-    seen.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
+fn owned_secret(observed: &Observed) -> Option<&SecretMeta> {
+    observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
 }
 
 /// Begins by closing the Secret.
 #[must_use]
-pub fn begin(seen: &Observed) -> Next {
-    let elsewhere = |facts: &IssuerFacts| portal_changed(&recorded(&seen.object), facts).is_some();
-    if !seen.object.revoke && seen.facts().is_none_or(elsewhere) {
+pub fn begin(observed: &Observed) -> FinalizeTransition {
+    let elsewhere = |facts: &IssuerInfo| portal_changed(&status_view(&observed.object), facts).is_some();
+    if !observed.object.revoke_on_deletion && observed.issuer_info().is_none_or(elsewhere) {
         // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
         // nothing is looked for, edited or revoked.
-        return release_marked(seen);
+        return orphan_with_markers(observed);
     }
-    match ours(seen).filter(|secret| !secret.closed || secret.reservation.is_some()) {
+    match owned_secret(observed).filter(|secret| !secret.closed || secret.reservation.is_some()) {
         Some(secret) => {
-            let attempt = secret.reservation.as_ref().map(|held| held.attempt.clone());
-            Flow::Do(Request::Secret(Write::Close), Leaving::Closing(attempt))
+            let attempt = secret.reservation.as_ref().map(|reservation| reservation.attempt_id.clone());
+            Transition::Perform(Request::WriteSecret(SecretWrite::Close), Finalizing::ClosingSecret(attempt))
         }
-        None => prove(seen),
+        None => find_stored(observed),
     }
 }
 
-impl Leaving {
+impl Finalizing {
     /// Takes the answer to what was to be done.
     #[must_use]
-    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+    pub fn step(self, observed: &Observed, answer: Response) -> FinalizeTransition {
         match (self, answer) {
-            (Self::Closing(Some(attempt)), Answer::Secret(_)) => {
-                Flow::Do(Request::WantAudit, Self::AskingForAudit(attempt))
+            (Self::ClosingSecret(Some(attempt)), Response::Secret(_)) => {
+                Transition::Perform(Request::RequestAudit, Self::RequestingAudit(attempt))
             }
-            (Self::Closing(None), Answer::Secret(_)) => prove(seen),
-            (Self::AskingForAudit(attempt), _) => seek(seen, &attempt),
-            (Self::Seeking, Answer::Rows(rows)) => clear(seen, rows.into_iter().map(|row| row.token).collect()),
-            (Self::Clearing(mut left), Answer::Done) => {
+            (Self::ClosingSecret(None), Response::Secret(_)) => find_stored(observed),
+            (Self::RequestingAudit(attempt), _) => find_unfinished(observed, &attempt),
+            (Self::FindingUnfinished, Response::Rows(rows)) => {
+                revoke_unfinished(observed, rows.into_iter().map(|row| row.token).collect())
+            }
+            (Self::RevokingUnfinished(mut left), Response::Done) => {
                 left.pop();
-                clear(seen, left)
+                revoke_unfinished(observed, left)
             }
-            (Self::Proving(stored), Answer::Rows(rows)) => proved(seen, &stored, rows),
-            (Self::Noting, Answer::Object(Some(_))) => revoke_all(seen),
-            (Self::Revoking(state), answer) => turned(seen, state.step(seen, answer)),
-            (Self::Stuck(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
-            (Self::Looking(begun), Answer::Rows(rows)) => unmark(seen, begun, rows),
-            (Self::Unmarking, Answer::Done) => release_looked_for(seen),
-            (Self::Releasing, Answer::Secret(_)) => end(),
-            (Self::Ending, Answer::Object(_) | Answer::Done) => Flow::End(Outcome::Rest),
-            (_, other) => Flow::End(failed(other)),
+            (Self::FindingStored(stored), Response::Rows(rows)) => stored_found(observed, &stored, rows),
+            (Self::RecordingRetiring, Response::Object(Some(_))) => revoke_all(observed),
+            (Self::Revoking(state), answer) => revocation_advanced(observed, state.step(observed, answer)),
+            (Self::RecordingRevoked(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
+            (Self::FindingMarker(begun), Response::Rows(rows)) => remove_marker(observed, begun, rows),
+            (Self::RemovingMarker, Response::Done) => orphan_checked(observed),
+            (Self::OrphaningSecret, Response::Secret(_)) => remove_finalizer(),
+            (Self::RemovingFinalizer, Response::Object(_) | Response::Done) => Transition::Done(Outcome::Idle),
+            (_, other) => Transition::Done(from_response(other)),
         }
     }
 }
 
-fn seek(seen: &Observed, attempt: &Attempt) -> Next {
-    match seen.facts().filter(|facts| facts.list_visible) {
-        Some(facts) => Flow::Do(Request::Find(Rows::Marked(seen.marker(facts, attempt))), Leaving::Seeking),
-        None => prove(seen),
+fn find_unfinished(observed: &Observed, attempt: &AttemptId) -> FinalizeTransition {
+    match observed.issuer_info().filter(|facts| facts.list_visible) {
+        Some(facts) => Transition::Perform(
+            Request::QueryRows(Rows::WithMarker(observed.marker(facts, attempt))),
+            Finalizing::FindingUnfinished,
+        ),
+        None => find_stored(observed),
     }
 }
 
-fn clear(seen: &Observed, left: Vec<Named>) -> Next {
+fn revoke_unfinished(observed: &Observed, left: Vec<Named>) -> FinalizeTransition {
     match left.last() {
-        Some(token) => Flow::Do(Request::Revoke(token.clone()), Leaving::Clearing(left)),
-        None => prove(seen),
+        Some(token) => Transition::Perform(Request::Revoke(token.clone()), Finalizing::RevokingUnfinished(left)),
+        None => find_stored(observed),
     }
 }
 
 /// A stored token that status does not name is noted as retiring, if it is proved to be this
 /// object's.
-fn prove(seen: &Observed) -> Next {
-    let known = recorded(&seen.object);
-    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
-    let named = |id: &str| known.retires(id) || known.token.as_ref().is_some_and(|token| same_id(&token.id, id));
-    let visible = seen.facts().is_some_and(|facts| facts.list_visible);
-    match stored.filter(|stored| visible && seen.object.revoke && !named(&stored.id)) {
-        Some(stored) => Flow::Do(Request::Find(Rows::WithId(stored.id.clone())), Leaving::Proving(stored.clone())),
-        None => revoke_all(seen),
+fn find_stored(observed: &Observed) -> FinalizeTransition {
+    let status = status_view(&observed.object);
+    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let named = |id: &str| status.is_retiring(id) || status.token.as_ref().is_some_and(|token| same_id(&token.id, id));
+    let visible = observed.issuer_info().is_some_and(|facts| facts.list_visible);
+    match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
+        Some(stored) => Transition::Perform(
+            Request::QueryRows(Rows::WithId(stored.id.clone())),
+            Finalizing::FindingStored(stored.clone()),
+        ),
+        None => revoke_all(observed),
     }
 }
 
-fn proved(seen: &Observed, stored: &Stored, rows: Vec<Row>) -> Next {
-    let Some(facts) = seen.facts() else { return revoke_all(seen) };
-    let (marker, sealed) = (seen.marker(facts, &stored.attempt), seen.sealed(stored));
+fn stored_found(observed: &Observed, stored: &StoredToken, rows: Vec<Row>) -> FinalizeTransition {
+    let Some(facts) = observed.issuer_info() else { return revoke_all(observed) };
+    let (marker, sealed) = (observed.marker(facts, &stored.attempt_id), observed.verify_stored(stored));
     let is_ours = |row: &Row| marker.is_in(&row.description) || sealed.as_ref() == Some(&row.token);
     match rows.into_iter().find(|row| same_id(&row.token.id, &stored.id) && is_ours(row)) {
-        Some(row) => retire(seen, row.token),
-        None => revoke_all(seen),
+        Some(row) => record_retiring(observed, row.token),
+        None => revoke_all(observed),
     }
 }
 
 /// Noted first: who dies after the Secret is gone would leave it behind.
-fn retire(seen: &Observed, token: Named) -> Next {
+fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
     let Named { id, username } = token;
-    let token = RetiringToken { id, username, revocation_time: Time(seen.now), revoked_upstream: false, mac: None };
-    match note(seen, Fact::Retiring(token)) {
-        Some(request) => Flow::Do(request, Leaving::Noting),
-        None => revoke_all(seen),
+    let token = RetiringToken { id, username, revocation_time: Time(observed.now), revoked_upstream: false, mac: None };
+    match status_write(observed, StatusEvent::TokenRetiring(token)) {
+        Some(request) => Transition::Perform(request, Finalizing::RecordingRetiring),
+        None => revoke_all(observed),
     }
 }
 
-fn revoke_all(seen: &Observed) -> Next {
-    let known = recorded(&seen.object);
-    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
-    let mut due = revoke::retiring(&known);
-    if let Some(token) = known.token.as_ref().filter(|_| seen.object.revoke) {
-        due.push(Due {
+fn revoke_all(observed: &Observed) -> FinalizeTransition {
+    let status = status_view(&observed.object);
+    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let mut due = revoke::retiring_revocations(&status);
+    if let Some(token) = status.token.as_ref().filter(|_| observed.object.revoke_on_deletion) {
+        due.push(Revocation {
             token: Named::from(token),
-            since: token.request_time.0,
-            held: stored.is_some_and(|stored| same_id(&stored.id, &token.id)),
-            revoked_upstream: known.revoked_upstream,
+            listed_since: token.request_time.0,
+            in_secret: stored.is_some_and(|stored| same_id(&stored.id, &token.id)),
+            revoked_upstream: status.revoked_upstream,
         });
     }
-    turned(seen, revoke::begin(seen, due))
+    revocation_advanced(observed, revoke::begin(observed, due))
 }
 
-fn turned(seen: &Observed, turn: Turn) -> Next {
+fn revocation_advanced(observed: &Observed, turn: RevocationStep) -> FinalizeTransition {
     match turn {
-        Turn::Do(request, state) => Flow::Do(request, Leaving::Revoking(state)),
-        Turn::Gone(gone) if seen.object.revoke => match recorded(&seen.object).unproved.holds_back(&seen.object) {
-            Some(fault) => stuck(seen, gone, Outcome::Failed(fault)),
-            None => end(),
-        },
-        Turn::Gone(_) => look(seen),
-        Turn::Stuck(gone, outcome) => stuck(seen, gone, outcome),
+        RevocationStep::Perform(request, state) => Transition::Perform(request, Finalizing::Revoking(state)),
+        RevocationStep::Revoked(gone) if observed.object.revoke_on_deletion => {
+            match status_view(&observed.object).unverified.deletion_problem(&observed.object) {
+                Some(fault) => record_revoked(observed, gone, Outcome::Failed(fault)),
+                None => remove_finalizer(),
+            }
+        }
+        RevocationStep::Revoked(_) => find_marker(observed),
+        RevocationStep::Blocked(gone, outcome) => record_revoked(observed, gone, outcome),
     }
 }
 
-fn stuck(seen: &Observed, gone: Vec<Named>, outcome: Outcome) -> Next {
-    match note(seen, Fact::Revoked(gone)) {
-        Some(request) => Flow::Do(request, Leaving::Stuck(outcome)),
-        None => Flow::End(outcome),
+fn record_revoked(observed: &Observed, gone: Vec<Named>, outcome: Outcome) -> FinalizeTransition {
+    match status_write(observed, StatusEvent::TokensRevoked(gone)) {
+        Some(request) => Transition::Perform(request, Finalizing::RecordingRevoked(outcome)),
+        None => Transition::Done(outcome),
     }
 }
 
-fn look(seen: &Observed) -> Next {
-    match (recorded(&seen.object).token, seen.facts()) {
-        (Some(token), Some(IssuerFacts { list_visible: true, .. })) => {
+fn find_marker(observed: &Observed) -> FinalizeTransition {
+    match (status_view(&observed.object).token, observed.issuer_info()) {
+        (Some(token), Some(IssuerInfo { list_visible: true, .. })) => {
             let token = Named { id: token.id, username: token.username };
-            Flow::Do(Request::Find(token.rows()), Leaving::Looking(seen.now))
+            Transition::Perform(Request::QueryRows(token.row_query()), Finalizing::FindingMarker(observed.now))
         }
         // Where nobody can look, an audit cannot either; but it may be able to later.
-        (Some(_), _) => release_marked(seen),
-        (None, _) => release_looked_for(seen),
+        (Some(_), _) => orphan_with_markers(observed),
+        (None, _) => orphan_checked(observed),
     }
 }
 
-fn unmark(seen: &Observed, begun: Timestamp, rows: Vec<Row>) -> Next {
-    let known = recorded(&seen.object);
-    let (Some(facts), Some(token)) = (seen.facts(), &known.token) else { return Flow::End(Outcome::LookAgain) };
+fn remove_marker(observed: &Observed, begun: Timestamp, rows: Vec<Row>) -> FinalizeTransition {
+    let status = status_view(&observed.object);
+    let (Some(facts), Some(token)) = (observed.issuer_info(), &status.token) else {
+        return Transition::Done(Outcome::RequeueSoon);
+    };
     match rows.into_iter().find(|row| row.token == Named::from(token)) {
         Some(row) if Marker::find(&facts.tag, &row.description).is_some() => {
-            let description = seen.object.description.clone();
-            Flow::Do(Request::Edit { token: row.token, description }, Leaving::Unmarking)
+            let description = observed.object.description.clone();
+            Transition::Perform(Request::EditDescription { token: row.token, description }, Finalizing::RemovingMarker)
         }
-        Some(_) => release_looked_for(seen),
-        None => match not_listed_for(begun, token.request_time.0, facts, &known) {
-            Ok(()) => release_looked_for(seen),
-            Err((left, fault)) => Flow::End(Outcome::WaitFor(left, fault)),
+        Some(_) => orphan_checked(observed),
+        None => match prove_absence(begun, token.request_time.0, facts, &status) {
+            Ok(()) => orphan_checked(observed),
+            Err((left, fault)) => Transition::Done(Outcome::ReportFor(left, fault)),
         },
     }
 }
 
 /// Where nobody can look whether the mark is off, the Secret goes on saying whose the token is.
-fn release_marked(seen: &Observed) -> Next {
-    let stored = ours(seen).and_then(|secret| secret.stored.as_ref());
-    let stored = stored.map(|stored| Nonce::of(&seen.object.uid, &stored.attempt));
-    let named = recorded(&seen.object).token.and_then(|token| Nonce::parse(&token.nonce));
+fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
+    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let stored = stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id));
+    let named = status_view(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
     let mut marks: Vec<Nonce> = stored.into_iter().chain(named).collect();
     marks.sort_unstable();
     marks.dedup();
-    release(seen, marks)
+    orphan(observed, marks)
 }
 
 /// Where what is stored is of another portal, that portal may still show its mark.
-fn release_looked_for(seen: &Observed) -> Next {
-    let known = recorded(&seen.object);
-    match seen.facts() {
-        Some(facts) if from_elsewhere(ours(seen), &known, facts) => release_marked(seen),
-        _ => release(seen, vec![]),
+fn orphan_checked(observed: &Observed) -> FinalizeTransition {
+    let status = status_view(&observed.object);
+    match observed.issuer_info() {
+        Some(facts) if is_from_other_portal(owned_secret(observed), &status, facts) => orphan_with_markers(observed),
+        _ => orphan(observed, vec![]),
     }
 }
 
-fn release(seen: &Observed, marks: Vec<Nonce>) -> Next {
-    match ours(seen) {
-        Some(_) => Flow::Do(Request::Secret(Write::Release(marks)), Leaving::Releasing),
-        None => end(),
+fn orphan(observed: &Observed, marks: Vec<Nonce>) -> FinalizeTransition {
+    match owned_secret(observed) {
+        Some(_) => Transition::Perform(Request::WriteSecret(SecretWrite::Orphan(marks)), Finalizing::OrphaningSecret),
+        None => remove_finalizer(),
     }
 }
 
-const fn end() -> Next {
-    Flow::Do(Request::Finalizer(false), Leaving::Ending)
+const fn remove_finalizer() -> FinalizeTransition {
+    Transition::Perform(Request::SetFinalizer(false), Finalizing::RemovingFinalizer)
 }
 
 #[cfg(test)]

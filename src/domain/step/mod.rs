@@ -12,70 +12,72 @@ pub mod revoke;
 pub mod settle;
 pub mod verify;
 
-use super::effect::{Answer, Request};
-use super::fault::Fault;
-use super::faults::unavailable;
-use super::observed::{Listed, Observed};
-use super::status::{self, Fact, Saying};
+use super::effect::{Request, Response};
+use super::fault::Problem;
+use super::faults::api_server_unavailable;
+use super::observed::{Observed, UpstreamState};
+use super::status::{self, StatusContext, StatusEvent};
 use std::time::Duration;
 
 /// Where a machine goes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Flow<S> {
+pub enum Transition<S> {
     /// Perform this and bring the answer.
-    Do(Request, S),
+    Perform(Request, S),
     /// It is over.
-    End(Outcome),
+    Done(Outcome),
 }
 
 /// How an action ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Done: decide again.
-    Again,
+    Redecide,
     /// A token is stored and recorded: decide again, and the mark is to be taken off.
     Stored,
     /// The world changed meanwhile: look again, after a moment.
-    LookAgain,
+    RequeueSoon,
     /// This is what the portal says of the current token: decide again.
-    Upstream(Listed),
+    Upstream(UpstreamState),
     /// Nothing more now.
-    Rest,
+    Idle,
     /// Nothing more before so much time has passed; there is nothing to say.
-    RestFor(Duration),
+    IdleFor(Duration),
     /// Nothing more before so much time has passed; say what is waited for.
-    WaitFor(Duration, Fault),
+    ReportFor(Duration, Problem),
     /// It did not succeed; say so and try again later.
-    Failed(Fault),
+    Failed(Problem),
 }
 
-impl<S> Flow<S> {
+impl<S> Transition<S> {
     /// The same with another state.
-    pub fn map<T>(self, into: impl FnOnce(S) -> T) -> Flow<T> {
+    pub fn map<T>(self, into: impl FnOnce(S) -> T) -> Transition<T> {
         match self {
-            Self::Do(request, state) => Flow::Do(request, into(state)),
-            Self::End(outcome) => Flow::End(outcome),
+            Self::Perform(request, state) => Transition::Perform(request, into(state)),
+            Self::Done(outcome) => Transition::Done(outcome),
         }
     }
 }
 
 /// Writes what a fact makes of the status; none where nothing changed.
 #[must_use]
-pub fn note(seen: &Observed, fact: Fact) -> Option<Request> {
-    let next = status::next(seen.object.status.as_ref(), &Saying::of(seen), fact);
-    (seen.object.status.as_ref() != Some(&next)).then(|| Request::Status(Box::new(next)))
+pub fn status_write(observed: &Observed, fact: StatusEvent) -> Option<Request> {
+    let next = status::next_status(observed.object.status.as_ref(), &StatusContext::of(observed), fact);
+    (observed.object.status.as_ref() != Some(&next)).then(|| Request::WriteStatus(Box::new(next)))
 }
 
 /// What an answer of the API server that is no success means for an action that can simply be begun anew.
 #[must_use]
-pub fn failed(answer: Answer) -> Outcome {
+pub fn from_response(answer: Response) -> Outcome {
     match answer {
-        Answer::Refused(message) | Answer::Unclear(message) => Outcome::Failed(unavailable(&message)),
-        Answer::Withdrawn(fault)
-        | Answer::NotSent(fault)
-        | Answer::Denied(fault)
-        | Answer::Ambiguous(fault)
-        | Answer::Invalid(fault) => Outcome::Failed(fault),
-        _ => Outcome::LookAgain,
+        Response::WriteRejected(message) | Response::OutcomeUnknown(message) => {
+            Outcome::Failed(api_server_unavailable(&message))
+        }
+        Response::IssuerDenied(fault)
+        | Response::NotSent(fault)
+        | Response::Rejected(fault)
+        | Response::PortalOutcomeUnknown(fault)
+        | Response::InvalidToken(fault) => Outcome::Failed(fault),
+        _ => Outcome::RequeueSoon,
     }
 }

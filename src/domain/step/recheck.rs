@@ -1,13 +1,13 @@
 //! Somebody asked for a look at everything: the portal's row of the current token, and its login.
 
-use super::{Flow, Outcome, failed, note};
-use crate::domain::effect::{Answer, Named, Request, Verdict};
-use crate::domain::fault::Fault;
-use crate::domain::faults::{login_refused, not_listed_for, revoked_unless_accepted};
-use crate::domain::inventory::digest;
-use crate::domain::observed::{IssuerFacts, Listed, Observed, Recheck};
-use crate::domain::recorded::{Recorded, recorded};
-use crate::domain::status::Fact;
+use super::{Outcome, Transition, from_response, status_write};
+use crate::domain::effect::{Named, Request, Response, Verdict};
+use crate::domain::fault::Problem;
+use crate::domain::faults::{login_rejected, login_rejected_once, prove_absence};
+use crate::domain::inventory::hash64;
+use crate::domain::observed::{IssuerInfo, Observed, Recheck, UpstreamState};
+use crate::domain::recorded::{StatusView, status_view};
+use crate::domain::status::StatusEvent;
 use crate::domain::step::verify;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -16,141 +16,150 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rechecking {
     /// The token's row, in a list begun then.
-    Finding(Timestamp),
+    FindingRow(Timestamp),
     /// A login with what the Secret holds, and what the portal says of the token.
-    LoggingIn(Upstream),
+    VerifyingLogin(PortalFinding),
     /// The status; then this.
-    Noting(Outcome),
+    WritingStatus(Outcome),
 }
 
 /// What the portal says of the token.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Upstream {
+pub enum PortalFinding {
     /// It lists the token, with a description of this digest.
     Present(u64),
     /// Its list lacks the token, and had to show it.
     Absent,
     /// Its list lacks the token, which proves nothing for this time and reason.
-    Unproved(Duration, Fault),
+    Inconclusive(Duration, Problem),
     /// It lists nothing to our user.
     Hidden,
 }
 
-type Next = Flow<Rechecking>;
+type RecheckTransition = Transition<Rechecking>;
 
 /// So much later than the moment at which an absence proves a revocation.
 const MARGIN: Duration = Duration::from_millis(50);
 
 /// Begins with the portal.
 #[must_use]
-pub fn begin(seen: &Observed) -> Next {
-    let (Some(token), Some(facts)) = (recorded(&seen.object).token, seen.facts()) else {
-        return Flow::End(Outcome::Again);
+pub fn begin(observed: &Observed) -> RecheckTransition {
+    let (Some(token), Some(facts)) = (status_view(&observed.object).token, observed.issuer_info()) else {
+        return Transition::Done(Outcome::Redecide);
     };
     if facts.list_visible {
-        return Flow::Do(Request::Find(Named::from(&token).rows()), Rechecking::Finding(seen.now));
+        return Transition::Perform(
+            Request::QueryRows(Named::from(&token).row_query()),
+            Rechecking::FindingRow(observed.now),
+        );
     }
-    log_in(seen, facts, Upstream::Hidden)
+    verify_login(observed, facts, PortalFinding::Hidden)
 }
 
-fn log_in(seen: &Observed, facts: &IssuerFacts, upstream: Upstream) -> Next {
-    if facts.asks_registry() {
-        return Flow::Do(Request::LogIn, Rechecking::LoggingIn(upstream));
+fn verify_login(observed: &Observed, facts: &IssuerInfo, upstream: PortalFinding) -> RecheckTransition {
+    if facts.checks_login() {
+        return Transition::Perform(Request::VerifyLogin, Rechecking::VerifyingLogin(upstream));
     }
-    conclude(seen, upstream, Verdict::NotAsked)
+    conclude(observed, upstream, Verdict::NotChecked)
 }
 
 impl Rechecking {
     /// Takes the answer to what was to be done.
     #[must_use]
-    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+    pub fn step(self, observed: &Observed, answer: Response) -> RecheckTransition {
         match (self, answer) {
-            (Self::Finding(begun), Answer::Rows(rows)) => {
-                let known = recorded(&seen.object);
-                let (Some(token), Some(facts)) = (&known.token, seen.facts()) else {
-                    return Flow::End(Outcome::LookAgain);
+            (Self::FindingRow(begun), Response::Rows(rows)) => {
+                let status = status_view(&observed.object);
+                let (Some(token), Some(facts)) = (&status.token, observed.issuer_info()) else {
+                    return Transition::Done(Outcome::RequeueSoon);
                 };
                 let row = rows.into_iter().find(|row| row.token == Named::from(token));
                 let upstream = match row {
-                    Some(row) => Upstream::Present(digest(&row.description)),
-                    None => match not_listed_for(begun, token.request_time.0, facts, &known) {
-                        Ok(()) => Upstream::Absent,
-                        Err((left, fault)) => Upstream::Unproved(left, fault),
+                    Some(row) => PortalFinding::Present(hash64(&row.description)),
+                    None => match prove_absence(begun, token.request_time.0, facts, &status) {
+                        Ok(()) => PortalFinding::Absent,
+                        Err((left, fault)) => PortalFinding::Inconclusive(left, fault),
                     },
                 };
-                log_in(seen, facts, upstream)
+                verify_login(observed, facts, upstream)
             }
-            (Self::LoggingIn(upstream), Answer::Login(verdict)) => conclude(seen, upstream, verdict),
-            (Self::Noting(outcome), Answer::Object(Some(_))) => Flow::End(outcome),
-            (_, other) => Flow::End(failed(other)),
+            (Self::VerifyingLogin(upstream), Response::Login(verdict)) => conclude(observed, upstream, verdict),
+            (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
+            (_, other) => Transition::Done(from_response(other)),
         }
     }
 }
 
-fn conclude(seen: &Observed, upstream: Upstream, verdict: Verdict) -> Next {
-    let known = recorded(&seen.object);
+fn conclude(observed: &Observed, upstream: PortalFinding, verdict: Verdict) -> RecheckTransition {
+    let status = status_view(&observed.object);
     match (upstream, verdict) {
         // Its row is there: whoever refuses the login now has to be looked at, and pods cannot pull.
-        (Upstream::Present(_), Verdict::Refused(why)) => {
-            let outcome = Outcome::Failed(login_refused(&why));
-            say(seen, Verdict::Refused(why), outcome)
+        (PortalFinding::Present(_), Verdict::Rejected(why)) => {
+            let outcome = Outcome::Failed(login_rejected(&why));
+            report_login(observed, Verdict::Rejected(why), outcome)
         }
-        (Upstream::Present(shown), Verdict::Accepted) => {
-            say(seen, Verdict::Accepted, Outcome::Upstream(Listed::Shown(shown)))
+        (PortalFinding::Present(shown), Verdict::Accepted) => {
+            report_login(observed, Verdict::Accepted, Outcome::Upstream(UpstreamState::Present(shown)))
         }
-        (Upstream::Present(shown), _) => Flow::End(Outcome::Upstream(Listed::Shown(shown))),
-        (Upstream::Absent, Verdict::Refused(_) | Verdict::NotAsked) => confirmed(seen),
-        (Upstream::Absent, Verdict::Accepted) => Flow::End(verify::hidden()),
-        (Upstream::Absent, Verdict::Unknown(why)) => {
-            Flow::End(Outcome::WaitFor(verify::again(&why), verify::unasked(&why)))
+        (PortalFinding::Present(shown), _) => Transition::Done(Outcome::Upstream(UpstreamState::Present(shown))),
+        (PortalFinding::Absent, Verdict::Rejected(_) | Verdict::NotChecked) => record_revoked(observed),
+        (PortalFinding::Absent, Verdict::Accepted) => Transition::Done(verify::hidden_from_list()),
+        (PortalFinding::Absent, Verdict::Unknown(why)) => {
+            Transition::Done(Outcome::ReportFor(verify::retry_after(&why), verify::absence_unconfirmed(&why)))
         }
         // It logged in before, and neither the list nor the registry know it any more: no list lags that far.
-        (Upstream::Unproved(..), Verdict::Refused(_)) if known.verified && is_same_user(seen, &known) => {
-            confirmed(seen)
+        (PortalFinding::Inconclusive(..), Verdict::Rejected(_))
+            if status.login_verified && is_same_user(observed, &status) =>
+        {
+            record_revoked(observed)
         }
-        (Upstream::Unproved(..) | Upstream::Hidden, Verdict::Accepted) => say(seen, Verdict::Accepted, Outcome::Again),
-        (Upstream::Unproved(left, fault), _) => Flow::End(Outcome::WaitFor(left + MARGIN, fault)),
-        (Upstream::Hidden, Verdict::Refused(why)) if known.verified => refused_again(seen, &why),
-        (Upstream::Hidden, Verdict::Refused(why)) => {
-            let outcome = Outcome::Failed(login_refused(&why));
-            say(seen, Verdict::Refused(why), outcome)
+        (PortalFinding::Inconclusive(..) | PortalFinding::Hidden, Verdict::Accepted) => {
+            report_login(observed, Verdict::Accepted, Outcome::Redecide)
         }
-        (Upstream::Hidden, _) => Flow::End(Outcome::Again),
+        (PortalFinding::Inconclusive(left, fault), _) => Transition::Done(Outcome::ReportFor(left + MARGIN, fault)),
+        (PortalFinding::Hidden, Verdict::Rejected(why)) if status.login_verified => {
+            login_rejected_again(observed, &why)
+        }
+        (PortalFinding::Hidden, Verdict::Rejected(why)) => {
+            let outcome = Outcome::Failed(login_rejected(&why));
+            report_login(observed, Verdict::Rejected(why), outcome)
+        }
+        (PortalFinding::Hidden, _) => Transition::Done(Outcome::Redecide),
     }
 }
 
 /// Where there is no list, only a second refusal counts, when no answer can be late any more: the registry may have been
 /// out of order for a moment.
-fn refused_again(seen: &Observed, why: &str) -> Next {
-    let Some(facts) = seen.facts() else { return Flow::End(Outcome::LookAgain) };
-    let since = if let Recheck::RefusedSince(since) = seen.recheck { since } else { seen.now };
-    let age = Duration::try_from(seen.now.duration_since(since)).unwrap_or_default();
-    let left = facts.longest_answer.saturating_sub(age);
+fn login_rejected_again(observed: &Observed, why: &str) -> RecheckTransition {
+    let Some(facts) = observed.issuer_info() else { return Transition::Done(Outcome::RequeueSoon) };
+    let since = if let Recheck::RejectedSince(since) = observed.recheck { since } else { observed.now };
+    let age = Duration::try_from(observed.now.duration_since(since)).unwrap_or_default();
+    let left = facts.response_deadline.saturating_sub(age);
     if left.is_zero() {
-        return confirmed(seen);
+        return record_revoked(observed);
     }
-    let at = since.checked_add(facts.longest_answer).unwrap_or(Timestamp::MAX);
-    Flow::End(Outcome::WaitFor(left + MARGIN, revoked_unless_accepted(why, at)))
+    let at = since.checked_add(facts.response_deadline).unwrap_or(Timestamp::MAX);
+    Transition::Done(Outcome::ReportFor(left + MARGIN, login_rejected_once(why, at)))
 }
 
-fn confirmed(seen: &Observed) -> Next {
-    match verify::revoked(seen) {
-        Some(request) => Flow::Do(request, Rechecking::Noting(Outcome::Again)),
-        None => Flow::End(Outcome::Again),
+fn record_revoked(observed: &Observed) -> RecheckTransition {
+    match verify::upstream_revocation_write(observed) {
+        Some(request) => Transition::Perform(request, Rechecking::WritingStatus(Outcome::Redecide)),
+        None => Transition::Done(Outcome::Redecide),
     }
 }
 
-fn say(seen: &Observed, verdict: Verdict, then: Outcome) -> Next {
-    match note(seen, Fact::LoggedIn(verdict)) {
-        Some(request) => Flow::Do(request, Rechecking::Noting(then)),
-        None => Flow::End(then),
+fn report_login(observed: &Observed, verdict: Verdict, then: Outcome) -> RecheckTransition {
+    match status_write(observed, StatusEvent::LoginChecked(verdict)) {
+        Some(request) => Transition::Perform(request, Rechecking::WritingStatus(then)),
+        None => Transition::Done(then),
     }
 }
 
 /// A list that another user reads may show less.
-fn is_same_user(seen: &Observed, known: &Recorded) -> bool {
-    let user = known.portal.as_ref().map(|portal| &portal.user);
-    seen.facts().is_some_and(|facts| user.is_none_or(|user| *user == facts.portal.user))
+fn is_same_user(observed: &Observed, status: &StatusView) -> bool {
+    let user = status.portal.as_ref().map(|portal| &portal.user);
+    observed.issuer_info().is_some_and(|facts| user.is_none_or(|user| *user == facts.portal.user))
 }
 
 #[cfg(test)]

@@ -1,119 +1,123 @@
 //! Makes the portal show the description, and nothing more.
 
-use super::{Flow, Outcome, failed, note};
+use super::{Outcome, Transition, from_response, status_write};
 use crate::api::Reason;
-use crate::domain::effect::{Answer, Named, Request};
-use crate::domain::fault::Fault;
-use crate::domain::faults::{RETRIED, waiting};
-use crate::domain::observed::{Listed, Observed};
-use crate::domain::recorded::recorded;
-use crate::domain::status::Fact;
+use crate::domain::effect::{Named, Request, Response};
+use crate::domain::fault::Problem;
+use crate::domain::faults::{RETRY_HINT, transient};
+use crate::domain::observed::{Observed, UpstreamState};
+use crate::domain::recorded::status_view;
+use crate::domain::status::StatusEvent;
 
 /// What settling remembers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settling {
+pub struct SyncingDescription {
     token: Named,
     wanted: String,
     /// It was edited for this generation before, and the portal shows something else.
-    again: bool,
+    edited_before: bool,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Finding,
+    FindingRow,
     Editing,
     Comparing,
-    Noting,
+    WritingStatus,
 }
 
-type Next = Flow<Settling>;
+type SyncDescriptionTransition = Transition<SyncingDescription>;
 
 /// Begins.
 #[must_use]
-pub fn begin(seen: &Observed) -> Next {
-    let known = recorded(&seen.object);
-    let (Some(token), Some(facts)) = (known.token, seen.facts()) else { return Flow::End(Outcome::LookAgain) };
-    let wanted = facts.describe(&seen.object.description, &token.nonce);
-    let edited = [known.description_synced, known.description_refused].contains(&Some(seen.object.generation));
-    let again = edited && matches!(seen.listed, Listed::Shown(_));
+pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
+    let status = status_view(&observed.object);
+    let (Some(token), Some(facts)) = (status.token, observed.issuer_info()) else {
+        return Transition::Done(Outcome::RequeueSoon);
+    };
+    let wanted = facts.published_description(&observed.object.description, &token.nonce);
+    let edited = [status.description_synced, status.description_rejected].contains(&Some(observed.object.generation));
+    let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
     let token = Named { id: token.id, username: token.username };
-    let settling = Settling { token, wanted, again, stage: Stage::Finding };
-    match &seen.shown {
+    let settling = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
+    match &observed.submitted_description {
         // This pass has just asked for it with the mark that stays.
-        Some(shown) if *shown == settling.wanted => settling.say(seen, Fact::DescriptionSynced),
-        None if facts.list_visible => settling.look(Stage::Finding),
+        Some(shown) if *shown == settling.wanted => settling.write_status(observed, StatusEvent::DescriptionSynced),
+        None if facts.list_visible => settling.find_row(Stage::FindingRow),
         // A token that this pass asked for is known to be there; and where nobody can look, id and username are
         // all there is to go by.
         _ => settling.edit(),
     }
 }
 
-impl Settling {
-    fn at(self, request: Request, stage: Stage) -> Next {
-        Flow::Do(request, Self { stage, ..self })
+impl SyncingDescription {
+    fn transition_to(self, request: Request, stage: Stage) -> SyncDescriptionTransition {
+        Transition::Perform(request, Self { stage, ..self })
     }
 
-    fn look(self, stage: Stage) -> Next {
-        let rows = self.token.rows();
-        self.at(Request::Find(rows), stage)
+    fn find_row(self, stage: Stage) -> SyncDescriptionTransition {
+        let rows = self.token.row_query();
+        self.transition_to(Request::QueryRows(rows), stage)
     }
 
-    fn edit(self) -> Next {
+    fn edit(self) -> SyncDescriptionTransition {
         let (token, description) = (self.token.clone(), self.wanted.clone());
-        self.at(Request::Edit { token, description }, Stage::Editing)
+        self.transition_to(Request::EditDescription { token, description }, Stage::Editing)
     }
 
-    fn say(self, seen: &Observed, fact: Fact) -> Next {
-        match note(seen, fact) {
-            Some(request) => self.at(request, Stage::Noting),
-            None => Flow::End(Outcome::Again),
+    fn write_status(self, observed: &Observed, fact: StatusEvent) -> SyncDescriptionTransition {
+        match status_write(observed, fact) {
+            Some(request) => self.transition_to(request, Stage::WritingStatus),
+            None => Transition::Done(Outcome::Redecide),
         }
     }
 
     /// Takes the answer to what was to be done.
     #[must_use]
-    pub fn step(self, seen: &Observed, answer: Answer) -> Next {
+    pub fn step(self, observed: &Observed, answer: Response) -> SyncDescriptionTransition {
         match (self.stage, answer) {
-            (Stage::Finding, Answer::Rows(rows)) => {
+            (Stage::FindingRow, Response::Rows(rows)) => {
                 let row = rows.into_iter().find(|row| row.token == self.token);
                 match row {
-                    Some(row) if row.description == self.wanted => self.say(seen, Fact::DescriptionSynced),
+                    Some(row) if row.description == self.wanted => {
+                        self.write_status(observed, StatusEvent::DescriptionSynced)
+                    }
                     Some(_) => self.edit(),
-                    None => Flow::End(Outcome::Failed(not_listed())),
+                    None => Transition::Done(Outcome::Failed(not_listed())),
                 }
             }
             // Edited before without lasting effect: now it is looked at what the portal makes of it.
-            (Stage::Editing, Answer::Done) if self.again => self.look(Stage::Comparing),
-            (Stage::Editing, Answer::Done) => self.say(seen, Fact::DescriptionSynced),
-            (Stage::Editing, Answer::Denied(fault)) if fault.reason == Reason::RequestRefused => {
+            (Stage::Editing, Response::Done) if self.edited_before => self.find_row(Stage::Comparing),
+            (Stage::Editing, Response::Done) => self.write_status(observed, StatusEvent::DescriptionSynced),
+            (Stage::Editing, Response::Rejected(fault)) if fault.reason == Reason::RequestRefused => {
                 let message = format!(
-                    "the portal refused the description: {}. Change spec.description. {RETRIED}",
+                    "the portal refused the description: {}. Change spec.description. {RETRY_HINT}",
                     fault.message
                 );
-                self.say(seen, Fact::DescriptionNotSynced(Reason::EditRefused, message))
+                self.write_status(observed, StatusEvent::DescriptionNotSynced(Reason::EditRefused, message))
             }
-            (Stage::Comparing, Answer::Rows(rows)) => {
+            (Stage::Comparing, Response::Rows(rows)) => {
                 let shown = rows.into_iter().find(|row| row.token == self.token).map(|row| row.description);
                 match shown {
-                    Some(shown) if shown != self.wanted => self.say(seen, not_kept()),
-                    _ => self.say(seen, Fact::DescriptionSynced),
+                    Some(shown) if shown != self.wanted => self.write_status(observed, description_altered()),
+                    _ => self.write_status(observed, StatusEvent::DescriptionSynced),
                 }
             }
-            (Stage::Noting, Answer::Object(Some(_))) => Flow::End(Outcome::Again),
-            (_, other) => Flow::End(failed(other)),
+            (Stage::WritingStatus, Response::Object(Some(_))) => Transition::Done(Outcome::Redecide),
+            (_, other) => Transition::Done(from_response(other)),
         }
     }
 }
 
-fn not_listed() -> Fault {
+fn not_listed() -> Problem {
     let message = "the portal does not list the token, so its description is not edited yet: somebody may have revoked it, which the next audit finds out";
-    waiting(Reason::TokenNotListed, message.to_owned())
+    transient(Reason::TokenNotListed, message.to_owned())
 }
 
-fn not_kept() -> Fact {
+fn description_altered() -> StatusEvent {
     let message = "the portal accepted spec.description and shows another text: it may trim or change what it stores. Write the text as the portal shows it";
-    Fact::DescriptionNotSynced(Reason::EditNotKept, message.to_owned())
+    StatusEvent::DescriptionNotSynced(Reason::EditNotKept, message.to_owned())
 }
 
 #[cfg(test)]

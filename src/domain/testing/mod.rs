@@ -4,19 +4,19 @@
 mod words;
 mod world;
 
-pub use words::word;
-pub use world::{World, login};
+pub use words::label;
+pub use world::{World, login_content};
 
-use super::cause::{Cause, Errand};
+use super::cause::{Cause, RequestCause};
 use super::effect::{Named, Row, Verdict};
-use super::fault::Fault;
-use super::marker::{Attempt, IssuerTag, Marker, Nonce};
+use super::fault::Problem;
+use super::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use super::object::{Object, Rotation};
-use super::observed::{IssuerFacts, IssuerView, Listed, LoginMode, Observed};
-use super::pull_secret::{Origin, Ownership, Reservation, SecretMeta, Stored};
+use super::observed::{IssuerInfo, IssuerState, LoginMode, Observed, UpstreamState};
+use super::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, StoredToken};
 use super::request_backoff::RequestHistory;
-use super::status::{Fact, Saying, next};
-use super::token_mac::{MacKeys, Role, Seal, Subject};
+use super::status::{StatusContext, StatusEvent, next_status};
+use super::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
 use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -25,9 +25,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 pub const UID: &str = "uid-of-the-object";
-pub const ME: &str = "me";
+pub const IDENTITY: &str = "me";
 /// Longest time that an answer may take.
-pub const LONGEST: Duration = Duration::from_secs(100);
+pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(100);
 /// When the token at rest was requested; tests run an hour later, at [`now`].
 pub const REQUESTED: i64 = 0;
 
@@ -40,13 +40,13 @@ pub fn now() -> Timestamp {
     at(3600)
 }
 
-pub fn attempt(number: u8) -> Attempt {
-    Attempt::from_random(&[number; 16])
+pub fn attempt_id(number: u8) -> AttemptId {
+    AttemptId::from_random(&[number; 16])
 }
 
 /// The attempt that got the token at rest, and the one that a pass may make now.
-pub fn former() -> Attempt {
-    attempt(1)
+pub fn first_attempt() -> AttemptId {
+    attempt_id(1)
 }
 
 pub fn tag() -> IssuerTag {
@@ -54,16 +54,16 @@ pub fn tag() -> IssuerTag {
 }
 
 /// The mark of an attempt for the object.
-pub fn mark(attempt: &Attempt) -> Marker {
+pub fn marker(attempt: &AttemptId) -> Marker {
     Marker::new(tag(), Nonce::of(UID, attempt))
 }
 
-pub fn named(id: &str) -> Named {
+pub fn token_ref(id: &str) -> Named {
     Named { id: id.to_owned(), username: format!("tw-{id}") }
 }
 
 pub fn row(id: &str, description: &str) -> Row {
-    Row { token: named(id), description: description.to_owned() }
+    Row { token: token_ref(id), description: description.to_owned() }
 }
 
 pub fn portal() -> RecordedPortal {
@@ -83,39 +83,45 @@ pub fn keys() -> MacKeys {
 }
 
 /// The MAC of a token of the object in a role.
-pub fn mac(id: &str, role: Role) -> String {
-    keys().sign(Subject::of(UID, &portal(), &named(id)), role)
+pub fn mac(id: &str, role: TokenRole) -> String {
+    keys().sign(MacSubject::of(UID, &portal(), &token_ref(id)), role)
 }
 
 /// A token in the Secret, as the operator noted it.
-pub fn note_of(id: &str, attempt: Attempt) -> Stored {
-    let seal = Seal { username: named(id).username, mac: mac(id, Role::Stored) };
-    Stored { attempt, id: id.into(), errand: Errand::default(), origin: origin(), seal }
-}
-
-pub fn origin() -> Origin {
-    Origin { portal: facts().home(), asked: REQUESTED, after: None }
-}
-
-pub fn facts() -> IssuerFacts {
-    IssuerFacts {
-        tag: tag(),
-        portal: portal(),
-        registries: "registries".into(),
-        inputs: [0; 32],
-        description_max: None,
-        longest_answer: LONGEST,
-        deleting: false,
-        held: true,
-        list_visible: true,
-        permanent: false,
-        login: LoginMode::Required,
-        asked: BTreeMap::new(),
+pub fn stored_token(id: &str, attempt: AttemptId) -> StoredToken {
+    let signature = TokenSignature { username: token_ref(id).username, mac: mac(id, TokenRole::Stored) };
+    StoredToken {
+        attempt_id: attempt,
+        id: id.into(),
+        request_cause: RequestCause::default(),
+        provenance: provenance(),
+        signature,
     }
 }
 
-pub fn not_ready() -> IssuerView {
-    IssuerView::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into() }
+pub fn provenance() -> Provenance {
+    Provenance { portal: issuer_info().portal_hash(), requested_at: REQUESTED, previous_id: None }
+}
+
+pub fn issuer_info() -> IssuerInfo {
+    IssuerInfo {
+        tag: tag(),
+        portal: portal(),
+        registries_hash: "registries".into(),
+        config_hash: [0; 32],
+        max_description_chars: None,
+        response_deadline: RESPONSE_DEADLINE,
+        deleting: false,
+        has_finalizer: true,
+        list_visible: true,
+        keep_marker: false,
+        login_check: LoginMode::Required,
+        requested_annotations: BTreeMap::new(),
+    }
+}
+
+pub fn not_ready() -> IssuerState {
+    IssuerState::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into() }
 }
 
 pub fn secret() -> SecretMeta {
@@ -123,14 +129,14 @@ pub fn secret() -> SecretMeta {
         uid: "uid-of-the-secret".into(),
         resource_version: "5".into(),
         ownership: Ownership::Ours,
-        controlled: true,
-        tied: true,
-        claimed: true,
+        has_controller: true,
+        owned_and_labeled: true,
+        is_own: true,
         reservation: None,
-        reservation_seen: Duration::ZERO,
-        stored: Some(note_of("17", former())),
+        reservation_age: Duration::ZERO,
+        stored: Some(stored_token("17", first_attempt())),
         closed: false,
-        registries: Some("registries".into()),
+        registries_hash: Some("registries".into()),
     }
 }
 
@@ -140,8 +146,8 @@ pub fn empty_secret() -> SecretMeta {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it is put where there may be none")]
-pub fn reserved(number: u8, holder: &str) -> Option<Reservation> {
-    Some(Reservation { attempt: attempt(number), holder: holder.to_owned() })
+pub fn reservation(number: u8, holder: &str) -> Option<Reservation> {
+    Some(Reservation { attempt_id: attempt_id(number), identity: holder.to_owned() })
 }
 
 pub fn recorded_secret() -> RecordedSecret {
@@ -151,14 +157,14 @@ pub fn recorded_secret() -> RecordedSecret {
 }
 
 pub fn token(id: &str) -> RecordedToken {
-    let nonce = Nonce::of(UID, &former()).to_string();
+    let nonce = Nonce::of(UID, &first_attempt()).to_string();
     RecordedToken {
         id: id.into(),
         username: format!("tw-{id}"),
         nonce,
         request_time: Time(at(REQUESTED)),
         expiration_time: None,
-        mac: Some(mac(id, Role::Current)),
+        mac: Some(mac(id, TokenRole::Current)),
     }
 }
 
@@ -168,54 +174,61 @@ pub fn retiring(id: &str, due: Timestamp) -> RetiringToken {
         username: format!("tw-{id}"),
         revocation_time: Time(due),
         revoked_upstream: false,
-        mac: Some(mac(id, Role::Retiring)),
+        mac: Some(mac(id, TokenRole::Retiring)),
     }
 }
 
-pub fn errand(cause: Cause) -> Errand {
-    Errand { cause, handles: BTreeMap::new() }
+pub fn request_cause(cause: Cause) -> RequestCause {
+    RequestCause { cause, handles: BTreeMap::new() }
 }
 
 /// A token is stored, and was let in.
-pub fn stored(id: &str, cause: Cause) -> Fact {
-    stored_with(id, cause, Verdict::Accepted)
+pub fn token_stored(id: &str, cause: Cause) -> StatusEvent {
+    token_stored_with(id, cause, Verdict::Accepted)
 }
 
-pub fn stored_with(id: &str, cause: Cause, login: Verdict) -> Fact {
+pub fn token_stored_with(id: &str, cause: Cause, login: Verdict) -> StatusEvent {
     let (token, portal, secret) = (token(id), portal(), recorded_secret());
-    Fact::TokenStored { token, portal, secret, errand: errand(cause), login, after: None }
+    StatusEvent::TokenStored {
+        token,
+        portal,
+        secret,
+        request_cause: request_cause(cause),
+        login_result: login,
+        previous_id: None,
+    }
 }
 
-pub fn fault(reason: Reason) -> Fault {
-    Fault { reason, message: "something is in the way".into(), stalled: false }
+pub fn problem(reason: Reason) -> Problem {
+    Problem { reason, message: "something is in the way".into(), terminal: false }
 }
 
-pub fn asked(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-pub fn every(hours: u64, overlap_minutes: u64) -> Rotation {
+pub fn rotation_every(hours: u64, overlap_minutes: u64) -> Rotation {
     Rotation { interval: Duration::from_hours(hours), overlap: Duration::from_mins(overlap_minutes) }
 }
 
 /// An object whose finalizer is on and that has nothing yet.
-pub fn new() -> Observed {
+pub fn new_object() -> Observed {
     let object = Object {
         uid: UID.into(),
-        version: "1".into(),
+        resource_version: "1".into(),
         created: at(-1000),
         generation: 1,
         deleting: false,
-        finalizer: true,
+        has_finalizer: true,
         description: "prod".into(),
         secret_name: "pull".into(),
         issuer: "ClusterTokenIssuer default".into(),
         rotation: None,
         suspended: false,
-        reissue: true,
-        revoke: true,
-        asked: BTreeMap::new(),
-        gone: vec![],
+        reissue_revoked: true,
+        revoke_on_deletion: true,
+        requested_annotations: BTreeMap::new(),
+        confirmed_revoked: vec![],
         status: None,
         keys: keys(),
     };
@@ -223,60 +236,60 @@ pub fn new() -> Observed {
         now: now(),
         object,
         secret: None,
-        issuer: IssuerView::Ready(facts()),
-        holder: ME.into(),
-        leads: false,
-        listed: Listed::Unknown,
-        look_closer: false,
-        attempt: attempt(2),
-        shown: None,
-        vain: vec![],
-        kept: None,
-        revoked: vec![],
-        recheck: crate::domain::observed::Recheck::No,
-        edit_retry: None,
-        requests: RequestHistory::default(),
+        issuer: IssuerState::Ready(issuer_info()),
+        identity: IDENTITY.into(),
+        is_leader: false,
+        upstream: UpstreamState::Unknown,
+        resync_requested: false,
+        attempt_id: attempt_id(2),
+        submitted_description: None,
+        cooldowns: vec![],
+        normalized_description: None,
+        revoked_tokens: vec![],
+        recheck: crate::domain::observed::Recheck::NotRequested,
+        edit_retry_after: None,
+        request_history: RequestHistory::default(),
     }
 }
 
 /// An object at rest: everything is as it should be.
 pub fn at_rest() -> Observed {
-    let mut seen = Observed { secret: Some(secret()), now: at(REQUESTED), ..new() };
-    tell(&mut seen, stored("17", Cause::First));
-    tell(&mut seen, Fact::DescriptionSynced);
-    Observed { now: now(), ..seen }
+    let mut observed = Observed { secret: Some(secret()), now: at(REQUESTED), ..new_object() };
+    apply(&mut observed, token_stored("17", Cause::First));
+    apply(&mut observed, StatusEvent::DescriptionSynced);
+    Observed { now: now(), ..observed }
 }
 
 /// At rest, but for this.
-pub fn but(change: impl FnOnce(&mut Observed)) -> Observed {
-    let mut seen = at_rest();
-    change(&mut seen);
-    seen
+pub fn at_rest_with(change: impl FnOnce(&mut Observed)) -> Observed {
+    let mut observed = at_rest();
+    change(&mut observed);
+    observed
 }
 
 /// At rest, but for this about its Secret.
-pub fn but_secret(change: impl FnOnce(&mut SecretMeta)) -> Observed {
-    but(|seen| change(seen.secret.as_mut().expect("a Secret")))
+pub fn at_rest_with_secret(change: impl FnOnce(&mut SecretMeta)) -> Observed {
+    at_rest_with(|observed| change(observed.secret.as_mut().expect("a Secret")))
 }
 
 /// At rest, but for this about its issuer.
-pub fn but_issuer(change: impl FnOnce(&mut IssuerFacts)) -> Observed {
-    but(|seen| of_issuer(seen, change))
+pub fn at_rest_with_issuer(change: impl FnOnce(&mut IssuerInfo)) -> Observed {
+    at_rest_with(|observed| change_issuer(observed, change))
 }
 
-pub fn of_issuer(seen: &mut Observed, change: impl FnOnce(&mut IssuerFacts)) {
-    let mut facts = seen.facts().cloned().unwrap_or_else(facts);
+pub fn change_issuer(observed: &mut Observed, change: impl FnOnce(&mut IssuerInfo)) {
+    let mut facts = observed.issuer_info().cloned().unwrap_or_else(issuer_info);
     change(&mut facts);
-    seen.issuer = IssuerView::Ready(facts);
+    observed.issuer = IssuerState::Ready(facts);
 }
 
 /// Says it in the object's status.
-pub fn tell(seen: &mut Observed, fact: Fact) {
-    seen.object.status = Some(next(seen.object.status.as_ref(), &Saying::of(seen), fact));
+pub fn apply(observed: &mut Observed, fact: StatusEvent) {
+    observed.object.status = Some(next_status(observed.object.status.as_ref(), &StatusContext::of(observed), fact));
 }
 
 /// The object goes.
-pub fn going(mut seen: Observed) -> Observed {
-    seen.object.deleting = true;
-    seen
+pub fn deleting(mut observed: Observed) -> Observed {
+    observed.object.deleting = true;
+    observed
 }

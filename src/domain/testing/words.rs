@@ -1,46 +1,46 @@
 //! Requests in a word or two, so that a test reads as a list of what was done.
 
-use crate::domain::effect::{Request, Rows, Write};
+use crate::domain::effect::{Request, Rows, SecretWrite};
 
-pub fn word(request: &Request) -> String {
+pub fn label(request: &Request) -> String {
     let text = match request {
-        Request::Room { urgent: true } => "room",
-        Request::Room { urgent: false } => "room, no hurry",
+        Request::AcquireSlot { urgent: true } => "room",
+        Request::AcquireSlot { urgent: false } => "room, no hurry",
         Request::ReadObject => "read object",
         Request::ReadSecret => "read secret",
         Request::ReadContent => "read content",
-        Request::FindWriter => "find writer",
+        Request::ReadLastWriter => "find writer",
         Request::ReadIssuer => "read issuer",
-        Request::Finalizer(true) => "hold object",
-        Request::Finalizer(false) => "release object",
-        Request::TryCommit(_) => "try",
-        Request::Secret(write) => return written(write),
-        Request::Status(_) => "status",
-        Request::Token { .. } => "token",
-        Request::Find(Rows::WithId(id)) => return format!("find {id}"),
-        Request::Find(Rows::OfUser(name)) => return format!("find user {name}"),
-        Request::Find(Rows::Marked(_)) => "find mark",
-        Request::Edit { token, .. } => return format!("edit {}", token.id),
+        Request::SetFinalizer(true) => "hold object",
+        Request::SetFinalizer(false) => "release object",
+        Request::DryRunCommit(_) => "try",
+        Request::WriteSecret(write) => return write_label(write),
+        Request::WriteStatus(_) => "status",
+        Request::RequestToken { .. } => "token",
+        Request::QueryRows(Rows::WithId(id)) => return format!("find {id}"),
+        Request::QueryRows(Rows::WithUsername(name)) => return format!("find user {name}"),
+        Request::QueryRows(Rows::WithMarker(_)) => "find mark",
+        Request::EditDescription { token, .. } => return format!("edit {}", token.id),
         Request::Revoke(token) => return format!("revoke {}", token.id),
-        Request::LogIn => "log in",
-        Request::Pause(_) => "pause",
-        Request::WakeIssuer => "wake issuer",
-        Request::WantAudit => "audit",
+        Request::VerifyLogin => "log in",
+        Request::Sleep(_) => "pause",
+        Request::RequeueIssuer => "wake issuer",
+        Request::RequestAudit => "audit",
     };
     text.to_owned()
 }
 
-fn written(write: &Write) -> String {
+fn write_label(write: &SecretWrite) -> String {
     let text = match write {
-        Write::Reserve(_) => "reserve",
-        Write::Drop => "drop",
-        Write::Close => "close",
-        Write::Disown => "disown",
-        Write::Commit(stored) => return format!("commit {}", stored.id),
-        Write::Repair(_) => "repair",
-        Write::RestoreOwnership => "restore ownership",
-        Write::Release(marks) if marks.is_empty() => "release",
-        Write::Release(_) => "release, marked",
+        SecretWrite::Reserve(_) => "reserve",
+        SecretWrite::ClearReservation => "drop",
+        SecretWrite::Close => "close",
+        SecretWrite::ClearToken => "disown",
+        SecretWrite::Commit(stored) => return format!("commit {}", stored.id),
+        SecretWrite::Repair(_) => "repair",
+        SecretWrite::RestoreOwnership => "restore ownership",
+        SecretWrite::Orphan(marks) if marks.is_empty() => "release",
+        SecretWrite::Orphan(_) => "release, marked",
     };
     text.to_owned()
 }

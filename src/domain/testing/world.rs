@@ -1,69 +1,83 @@
 //! A world in which everything goes well, unless a test orders otherwise. Far less than the
 //! simulation's: one object, one Secret, a few rows, and nobody else.
 
-use super::words::word;
+use super::words::label;
 use super::{Named, Observed, Row};
 use crate::api::RegistryTokenStatus;
-use crate::domain::effect::{Answer, Content, Request, Rows, Verdict, Write};
-use crate::domain::pass::{End, Next, Pass};
+use crate::domain::effect::{Request, Response, Rows, SecretContent, SecretWrite, Verdict};
+use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::pull_secret::SecretMeta;
-use crate::domain::step::{Flow, Outcome};
+use crate::domain::step::{Outcome, Transition};
 use crate::domain::testing::empty_secret;
 use std::collections::VecDeque;
 
 /// More requests than any pass may need.
-const MANY: usize = 400;
+const MAX_REQUESTS: usize = 400;
 
-enum Order {
+enum Script {
     /// This answer, and nothing is done.
-    Answer(Answer),
+    Respond(Response),
     /// This happens, and then all goes well.
     Meanwhile(Box<dyn FnOnce(&mut World)>),
 }
 
 pub struct World {
     /// What is.
-    pub seen: Observed,
+    pub observed: Observed,
     /// The portal's list.
     pub rows: Vec<Row>,
     /// What the Secret's content amounts to.
-    pub content: Content,
+    pub content: SecretContent,
     /// What the registry says.
-    pub verdict: Verdict,
+    pub login_result: Verdict,
     /// The portal's answer to a request holds the id.
-    pub tells_id: bool,
+    pub returns_id: bool,
     /// What was asked for, in words.
-    pub asked: Vec<String>,
+    pub labels: Vec<String>,
     /// The same in full.
     pub requests: Vec<Request>,
-    orders: VecDeque<(&'static str, Order)>,
+    script: VecDeque<(&'static str, Script)>,
 }
 
 /// A login in a Secret that is as it should be.
-pub fn login(username: &str) -> Content {
-    Content::Login { username: username.to_owned(), registries: true, intact: true, dressed: true }
+pub fn login_content(username: &str) -> SecretContent {
+    SecretContent::Login {
+        username: username.to_owned(),
+        registries_match: true,
+        checksum_valid: true,
+        template_applied: true,
+    }
 }
 
 impl World {
     /// The portal lists the tokens that status names, as they should look.
-    pub fn of(seen: Observed) -> Self {
-        let known = crate::domain::recorded::recorded(&seen.object);
-        let description = seen.object.description.clone();
-        let rows = known.tokens().into_iter().map(|token| Row { token, description: description.clone() }).collect();
-        let content = known.token.map_or(Content::Nothing, |token| login(&token.username));
+    pub fn of(observed: Observed) -> Self {
+        let status = crate::domain::recorded::status_view(&observed.object);
+        let description = observed.object.description.clone();
+        let rows = status.tokens().into_iter().map(|token| Row { token, description: description.clone() }).collect();
+        let content = status.token.map_or(SecretContent::Empty, |token| login_content(&token.username));
         let (asked, requests, orders) = (vec![], vec![], VecDeque::new());
-        Self { seen, rows, content, verdict: Verdict::Accepted, tells_id: true, asked, requests, orders }
+        Self {
+            observed: observed,
+            rows,
+            content,
+            login_result: Verdict::Accepted,
+            returns_id: true,
+            labels: asked,
+            requests,
+            script: orders,
+        }
     }
 
     /// The next request of this name is answered so, and not done. A test fails whose orders are not used.
-    pub fn on(mut self, word: &'static str, answer: Answer) -> Self {
-        self.orders.push_back((word, Order::Answer(answer)));
+    pub fn on(mut self, word: &'static str, answer: Response) -> Self {
+        self.script.push_back((word, Script::Respond(answer)));
         self
     }
 
     /// Before the next request of this name, this happens.
     pub fn meanwhile(mut self, word: &'static str, event: impl FnOnce(&mut Self) + 'static) -> Self {
-        self.orders.push_back((word, Order::Meanwhile(Box::new(event))));
+        self.script.push_back((word, Script::Meanwhile(Box::new(event))));
         self
     }
 
@@ -72,196 +86,196 @@ impl World {
         self
     }
 
-    pub fn saying(mut self, verdict: Verdict) -> Self {
-        self.verdict = verdict;
+    pub fn with_login_result(mut self, verdict: Verdict) -> Self {
+        self.login_result = verdict;
         self
     }
 
     /// Runs one action from its beginning to its end.
-    pub fn run<S>(&mut self, begun: Flow<S>, step: impl Fn(S, &Observed, Answer) -> Flow<S>) -> Outcome {
+    pub fn run<S>(&mut self, begun: Transition<S>, step: impl Fn(S, &Observed, Response) -> Transition<S>) -> Outcome {
         let mut flow = begun;
-        for _ in 0..MANY {
+        for _ in 0..MAX_REQUESTS {
             match flow {
-                Flow::End(outcome) => {
-                    self.all_orders_used();
+                Transition::Done(outcome) => {
+                    self.assert_script_used();
                     return outcome;
                 }
-                Flow::Do(request, state) => {
+                Transition::Perform(request, state) => {
                     let answer = self.perform(request);
-                    flow = step(state, &self.seen, answer);
+                    flow = step(state, &self.observed, answer);
                 }
             }
         }
-        panic!("it goes on for ever: {:?}", self.asked);
+        panic!("it goes on for ever: {:?}", self.labels);
     }
 
     /// Runs a pass that begins with what is.
-    pub fn pass(&mut self) -> End {
-        self.pass_upon(self.seen.clone())
+    pub fn pass(&mut self) -> PassResult {
+        self.pass_from_cache(self.observed.clone())
     }
 
     /// Runs a pass that begins with what its caches hold.
-    pub fn pass_upon(&mut self, cached: Observed) -> End {
+    pub fn pass_from_cache(&mut self, cached: Observed) -> PassResult {
         let (mut pass, mut next) = Pass::begin(cached);
-        for _ in 0..MANY {
+        for _ in 0..MAX_REQUESTS {
             match next {
-                Next::End(end) => {
-                    self.all_orders_used();
+                Step::Done(end) => {
+                    self.assert_script_used();
                     return end;
                 }
-                Next::Do(request) => {
+                Step::Perform(request) => {
                     let answer = self.perform(request);
-                    (pass, next) = pass.step(answer, self.seen.now);
+                    (pass, next) = pass.step(answer, self.observed.now);
                 }
             }
         }
-        panic!("it goes on for ever: {:?}", self.asked);
+        panic!("it goes on for ever: {:?}", self.labels);
     }
 
     /// The statuses that were written.
     pub fn statuses(&self) -> impl Iterator<Item = &RegistryTokenStatus> {
         self.requests.iter().filter_map(|request| match request {
-            Request::Status(status) => Some(&**status),
+            Request::WriteStatus(status) => Some(&**status),
             _ => None,
         })
     }
 
-    fn all_orders_used(&self) {
-        let left: Vec<_> = self.orders.iter().map(|(word, _)| word).collect();
-        assert!(left.is_empty(), "never asked for: {left:?}, but {:?}", self.asked);
+    fn assert_script_used(&self) {
+        let left: Vec<_> = self.script.iter().map(|(word, _)| word).collect();
+        assert!(left.is_empty(), "never asked for: {left:?}, but {:?}", self.labels);
     }
 
     /// Performs a request, as ordered or well.
-    pub fn answer(&mut self, request: Request) -> Answer {
+    pub fn respond(&mut self, request: Request) -> Response {
         self.perform(request)
     }
 
-    fn perform(&mut self, request: Request) -> Answer {
-        let word = word(&request);
-        self.asked.push(word.clone());
+    fn perform(&mut self, request: Request) -> Response {
+        let word = label(&request);
+        self.labels.push(word.clone());
         self.requests.push(request.clone());
-        let ordered = self.orders.iter().position(|(name, _)| *name == word);
-        match ordered.and_then(|index| self.orders.remove(index)) {
-            Some((_, Order::Answer(answer))) => self.told(answer),
-            Some((_, Order::Meanwhile(event))) => {
+        let ordered = self.script.iter().position(|(name, _)| *name == word);
+        match ordered.and_then(|index| self.script.remove(index)) {
+            Some((_, Script::Respond(answer))) => self.absorb(answer),
+            Some((_, Script::Meanwhile(event))) => {
                 event(self);
-                self.well(request)
+                self.perform_normally(request)
             }
-            None => self.well(request),
+            None => self.perform_normally(request),
         }
     }
 
     /// As a pass takes an answer in.
-    fn told(&mut self, answer: Answer) -> Answer {
+    fn absorb(&mut self, answer: Response) -> Response {
         match &answer {
-            Answer::Object(Some(object)) => self.seen.object = (**object).clone(),
-            Answer::Secret(found) => self.seen.secret = found.as_deref().cloned(),
-            Answer::Content(found) => self.seen.secret = found.as_ref().map(|found| found.0.clone()),
+            Response::Object(Some(object)) => self.observed.object = (**object).clone(),
+            Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
+            Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
             _ => {}
         }
         answer
     }
 
-    fn well(&mut self, request: Request) -> Answer {
+    fn perform_normally(&mut self, request: Request) -> Response {
         match request {
             Request::ReadObject => self.object(),
             Request::ReadSecret => self.secret(),
             Request::ReadContent => {
-                Answer::Content(self.seen.secret.clone().map(|meta| Box::new((meta, self.content.clone()))))
+                Response::Content(self.observed.secret.clone().map(|meta| Box::new((meta, self.content.clone()))))
             }
-            Request::FindWriter => Answer::Writer(Some("kubectl-edit".to_owned())),
-            Request::Finalizer(on) => {
-                self.seen.object.finalizer = on;
+            Request::ReadLastWriter => Response::LastWriter(Some("kubectl-edit".to_owned())),
+            Request::SetFinalizer(on) => {
+                self.observed.object.has_finalizer = on;
                 self.object()
             }
-            Request::Secret(write) => self.write(write),
-            Request::Status(status) => {
-                self.seen.object.status = Some(*status);
+            Request::WriteSecret(write) => self.write(write),
+            Request::WriteStatus(status) => {
+                self.observed.object.status = Some(*status);
                 self.object()
             }
-            Request::Token { description } => self.hand_out(description),
-            Request::Find(Rows::WithId(id)) => self.find(|row| row.token.id == id),
-            Request::Find(Rows::OfUser(name)) => {
+            Request::RequestToken { description } => self.issue_token(description),
+            Request::QueryRows(Rows::WithId(id)) => self.find(|row| row.token.id == id),
+            Request::QueryRows(Rows::WithUsername(name)) => {
                 let mut found = self.rows.clone();
                 found.retain(|row| row.token.username == name);
                 for row in &mut found {
                     row.token.id.clone_from(&name);
                 }
-                Answer::Rows(found)
+                Response::Rows(found)
             }
-            Request::Find(Rows::Marked(mark)) => self.find(|row| mark.is_in(&row.description)),
-            Request::Edit { token, description } => {
+            Request::QueryRows(Rows::WithMarker(mark)) => self.find(|row| mark.is_in(&row.description)),
+            Request::EditDescription { token, description } => {
                 self.rows
                     .iter_mut()
                     .filter(|row| row.token == token)
                     .for_each(|row| row.description.clone_from(&description));
-                Answer::Done
+                Response::Done
             }
             Request::Revoke(token) => {
-                let by_name = |row: &Row| token.is_by_username() && row.token.username == token.username;
+                let by_name = |row: &Row| token.is_identified_by_username() && row.token.username == token.username;
                 self.rows.retain(|row| row.token != token && !by_name(row));
-                Answer::Done
+                Response::Done
             }
-            Request::LogIn => Answer::Login(self.verdict.clone()),
-            Request::Pause(time) => {
-                self.seen.now = self.seen.now.checked_add(time).expect("a time");
-                Answer::Done
+            Request::VerifyLogin => Response::Login(self.login_result.clone()),
+            Request::Sleep(time) => {
+                self.observed.now = self.observed.now.checked_add(time).expect("a time");
+                Response::Done
             }
-            Request::Room { .. }
+            Request::AcquireSlot { .. }
             | Request::ReadIssuer
-            | Request::TryCommit(_)
-            | Request::WakeIssuer
-            | Request::WantAudit => Answer::Done,
+            | Request::DryRunCommit(_)
+            | Request::RequeueIssuer
+            | Request::RequestAudit => Response::Done,
         }
     }
 
-    fn object(&mut self) -> Answer {
-        let version = self.seen.object.version.parse::<u64>().expect("a version") + 1;
-        self.seen.object.version = version.to_string();
-        Answer::Object(Some(Box::new(self.seen.object.clone())))
+    fn object(&mut self) -> Response {
+        let version = self.observed.object.resource_version.parse::<u64>().expect("a version") + 1;
+        self.observed.object.resource_version = version.to_string();
+        Response::Object(Some(Box::new(self.observed.object.clone())))
     }
 
-    fn secret(&self) -> Answer {
-        Answer::Secret(self.seen.secret.clone().map(Box::new))
+    fn secret(&self) -> Response {
+        Response::Secret(self.observed.secret.clone().map(Box::new))
     }
 
-    fn find(&self, wanted: impl Fn(&Row) -> bool) -> Answer {
-        Answer::Rows(self.rows.iter().filter(|row| wanted(row)).cloned().collect())
+    fn find(&self, wanted: impl Fn(&Row) -> bool) -> Response {
+        Response::Rows(self.rows.iter().filter(|row| wanted(row)).cloned().collect())
     }
 
-    fn hand_out(&mut self, description: String) -> Answer {
-        let Named { id, username } = super::named("18");
-        self.rows.push(Row { token: super::named("18"), description });
-        Answer::Token { id: self.tells_id.then_some(id), username }
+    fn issue_token(&mut self, description: String) -> Response {
+        let Named { id, username } = super::token_ref("18");
+        self.rows.push(Row { token: super::token_ref("18"), description });
+        Response::Token { id: self.returns_id.then_some(id), username }
     }
 
-    fn write(&mut self, write: Write) -> Answer {
-        let mut meta = match (self.seen.secret.clone(), &write) {
+    fn write(&mut self, write: SecretWrite) -> Response {
+        let mut meta = match (self.observed.secret.clone(), &write) {
             (Some(meta), _) => meta,
-            (None, Write::Reserve(_)) => SecretMeta { resource_version: "0".into(), ..empty_secret() },
-            (None, _) => return Answer::Conflict,
+            (None, SecretWrite::Reserve(_)) => SecretMeta { resource_version: "0".into(), ..empty_secret() },
+            (None, _) => return Response::Conflict,
         };
         match write {
-            Write::Reserve(reservation) => meta.reservation = Some(reservation),
-            Write::Drop => meta.reservation = None,
-            Write::Close => (meta.reservation, meta.closed) = (None, true),
-            Write::Disown => meta.stored = None,
-            Write::Commit(stored) => {
-                self.content = login(&super::named(&stored.id).username);
+            SecretWrite::Reserve(reservation) => meta.reservation = Some(reservation),
+            SecretWrite::ClearReservation => meta.reservation = None,
+            SecretWrite::Close => (meta.reservation, meta.closed) = (None, true),
+            SecretWrite::ClearToken => meta.stored = None,
+            SecretWrite::Commit(stored) => {
+                self.content = login_content(&super::token_ref(&stored.id).username);
                 (meta.reservation, meta.stored) = (None, Some(stored));
             }
-            Write::RestoreOwnership => meta.tied = true,
-            Write::Repair(seal) => {
+            SecretWrite::RestoreOwnership => meta.owned_and_labeled = true,
+            SecretWrite::Repair(seal) => {
                 if let Some(stored) = &mut meta.stored {
-                    stored.seal = seal;
+                    stored.signature = seal;
                 }
-                meta.tied = true;
-                meta.registries = self.seen.facts().map(|facts| facts.registries.clone());
+                meta.owned_and_labeled = true;
+                meta.registries_hash = self.observed.issuer_info().map(|facts| facts.registries_hash.clone());
             }
-            Write::Release(_) => (meta.stored, meta.reservation, meta.tied) = (None, None, false),
+            SecretWrite::Orphan(_) => (meta.stored, meta.reservation, meta.owned_and_labeled) = (None, None, false),
         }
         meta.resource_version = (meta.resource_version.parse::<u64>().expect("a version") + 1).to_string();
-        self.seen.secret = Some(meta);
+        self.observed.secret = Some(meta);
         self.secret()
     }
 }

@@ -47,7 +47,7 @@ const IPV6: [([u16; 8], u32, &str); 15] = [
 ];
 
 /// The only part of IPv6 that is given out to the public internet.
-const GLOBAL: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+const GLOBAL_UNICAST: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 /// The prefix by which DNS64 and NAT64 reach all of IPv4 (RFC 6052).
 const NAT64: ([u16; 8], u32) = ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 
@@ -72,7 +72,7 @@ pub(super) fn canonical_range(range: IpNet) -> IpNet {
 }
 
 /// What a canonical address is, if it is not public.
-pub(super) fn special(address: IpAddr) -> Option<&'static str> {
+pub(super) fn special_purpose(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(four) => {
             let found = IPV4.iter().find(|(range, bits, _)| {
@@ -83,7 +83,7 @@ pub(super) fn special(address: IpAddr) -> Option<&'static str> {
         }
         IpAddr::V6(six) => {
             let found = IPV6.iter().find(|(range, bits, _)| within_ipv6(six, *range, *bits));
-            let public = within_ipv6(six, GLOBAL.0, GLOBAL.1);
+            let public = within_ipv6(six, GLOBAL_UNICAST.0, GLOBAL_UNICAST.1);
             found.map(|(_, _, what)| *what).or((!public).then_some("reserved"))
         }
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Option<&'static str> {
-        special(canonical(text.parse().expect(text)))
+        special_purpose(canonical(text.parse().expect(text)))
     }
 
     #[test]

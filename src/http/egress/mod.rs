@@ -36,7 +36,7 @@ pub struct EgressRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     name: String,
-    below: bool,
+    is_wildcard: bool,
 }
 
 /// The address of a request may not be connected to. Its text says who can allow it, and names no address that
@@ -71,27 +71,27 @@ impl EgressPolicy {
             Some(Host::Ipv6(six)) => IpAddr::V6(six),
             _ => return Ok(()),
         };
-        let Some(what) = self.0.as_ref().and_then(|rules| rules.forbids(address)) else { return Ok(()) };
+        let Some(what) = self.0.as_ref().and_then(|rules| rules.denied_reason(address)) else { return Ok(()) };
         let flag = format!("--allow-portal-cidr={}", IpNet::from(address));
         Err(AddressDenied { host: address.to_string(), is: "is not a public address", what, flag })
     }
 
     /// Judges a request that a proxy is to send on, which resolves the name by itself: so far as the name
     /// resolves here too, within this time.
-    pub(super) async fn check_before_proxy(&self, url: &Url, within: Duration) -> Result<(), AddressDenied> {
+    pub(super) async fn check_proxied(&self, url: &Url, within: Duration) -> Result<(), AddressDenied> {
         let (Some(rules), Some(Host::Domain(name))) = (&self.0, url.host()) else { return Ok(()) };
         if rules.allows_name(name) {
             return Ok(());
         }
         let Ok(Ok(found)) = timeout(within, lookup_host((name, 0))).await else { return Ok(()) };
         // Which one the proxy takes is not known: all of them count.
-        let forbidden = found.map(|address| address.ip()).find_map(|address| rules.forbids(address));
+        let forbidden = found.map(|address| address.ip()).find_map(|address| rules.denied_reason(address));
         forbidden.map_or(Ok(()), |what| Err(AddressDenied::of_name(name, what)))
     }
 
     /// The resolver of a restricted client.
     pub(super) fn resolver(&self) -> Option<Arc<impl Resolve + use<>>> {
-        self.0.as_ref().map(|rules| Arc::new(Restricted(Arc::clone(rules))))
+        self.0.as_ref().map(|rules| Arc::new(RestrictedResolver(Arc::clone(rules))))
     }
 }
 
@@ -104,26 +104,26 @@ impl AddressDenied {
 
 impl EgressRules {
     /// What is wrong with an address, if it may not be connected to.
-    fn forbids(&self, address: IpAddr) -> Option<&'static str> {
+    fn denied_reason(&self, address: IpAddr) -> Option<&'static str> {
         let address = addresses::canonical(address);
         let within = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
         if within(&self.denied) {
             return Some("denied by the operator's admin");
         }
-        addresses::special(address).filter(|_| !within(&self.allowed))
+        addresses::special_purpose(address).filter(|_| !within(&self.allowed))
     }
 
     fn allows_name(&self, name: &str) -> bool {
-        self.hosts.iter().any(|pattern| pattern.fits(name))
+        self.hosts.iter().any(|pattern| pattern.matches(name))
     }
 }
 
 impl HostPattern {
-    fn fits(&self, name: &str) -> bool {
+    fn matches(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         match name.strip_suffix(&self.name) {
-            Some("") => !self.below,
-            Some(before) => self.below && before.ends_with('.'),
+            Some("") => !self.is_wildcard,
+            Some(before) => self.is_wildcard && before.ends_with('.'),
             None => false,
         }
     }
@@ -136,7 +136,7 @@ impl FromStr for HostPattern {
         let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
         match Host::parse(name) {
             Ok(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => {
-                Ok(Self { name: name.strip_suffix('.').unwrap_or(&name).to_owned(), below })
+                Ok(Self { name: name.strip_suffix('.').unwrap_or(&name).to_owned(), is_wildcard: below })
             }
             Ok(Host::Ipv4(_) | Host::Ipv6(_)) => Err("an IP address is allowed with --allow-portal-cidr".to_owned()),
             _ => Err("write the name of a host, such as portal.example.com, or *.example.com, without port".to_owned()),
@@ -155,9 +155,9 @@ pub fn parse_range(text: &str) -> Result<IpNet, String> {
 }
 
 /// Resolves as the system does, and gives only what may be connected to.
-struct Restricted(Arc<EgressRules>);
+struct RestrictedResolver(Arc<EgressRules>);
 
-impl Resolve for Restricted {
+impl Resolve for RestrictedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let rules = Arc::clone(&self.0);
         Box::pin(async move {
@@ -165,9 +165,9 @@ impl Resolve for Restricted {
             if rules.allows_name(name.as_str()) {
                 return Ok(Box::new(found.into_iter()) as Addrs);
             }
-            let forbidden = found.iter().find_map(|address| rules.forbids(address.ip()));
+            let forbidden = found.iter().find_map(|address| rules.denied_reason(address.ip()));
             let allowed: Vec<SocketAddr> =
-                found.into_iter().filter(|address| rules.forbids(address.ip()).is_none()).collect();
+                found.into_iter().filter(|address| rules.denied_reason(address.ip()).is_none()).collect();
             match forbidden.filter(|_| allowed.is_empty()) {
                 Some(what) => Err(AddressDenied::of_name(name.as_str(), what).into()),
                 None => Ok(Box::new(allowed.into_iter()) as Addrs),
@@ -257,7 +257,7 @@ mod tests {
             assert!(resolve(&open).await.expect("addresses") > 0);
         }
         let url = Url::parse("https://localhost/").expect("a URL");
-        let proxied = async |policy: EgressPolicy| policy.check_before_proxy(&url, Duration::from_secs(5)).await;
+        let proxied = async |policy: EgressPolicy| policy.check_proxied(&url, Duration::from_secs(5)).await;
         assert!(proxied(policy(&[], &[], &[])).await.is_err());
         assert_eq!(proxied(policy(&[], &[], &["localhost"])).await, Ok(()));
         assert_eq!(proxied(EgressPolicy::default()).await, Ok(()));
@@ -279,8 +279,8 @@ mod tests {
             ("bücher.example", &["xn--bcher-kva.example"], &["bucher.example"]),
         ] {
             let pattern: HostPattern = pattern.parse().expect(pattern);
-            assert!(fits.iter().all(|name| pattern.fits(name)), "{pattern:?}");
-            assert!(!not.iter().any(|name| pattern.fits(name)), "{pattern:?}");
+            assert!(fits.iter().all(|name| pattern.matches(name)), "{pattern:?}");
+            assert!(!not.iter().any(|name| pattern.matches(name)), "{pattern:?}");
         }
         for odd in ["", "*", "*.", "127.0.0.1", "[::1]", "a:443", "https://a", "a/b", "a*.b", "*.*.b"] {
             assert!(odd.parse::<HostPattern>().is_err(), "{odd}");

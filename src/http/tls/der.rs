@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_stop() {
+    fn arbitrary_bytes_do_not_panic() {
         bolero::check!().for_each(|bytes: &[u8]| {
             if let Some((element, rest)) = Element::read(bytes) {
                 assert!(element.content.len() + rest.len() < bytes.len());

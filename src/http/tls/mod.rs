@@ -4,7 +4,7 @@ mod bundle;
 mod der;
 mod verifier;
 
-use self::verifier::GivenCertificates;
+use self::verifier::BundleVerifier;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
@@ -63,15 +63,15 @@ pub(crate) fn config(ca_pem: Option<&str>) -> Result<ClientConfig, TrustError> {
         .map_err(|error| TrustError::Setup(error.to_string()))?;
     // Named `dangerous` by rustls since neither is its default; both verify as that does, the system's over its roots.
     let verifier: Arc<dyn ServerCertVerifier> = match ca_pem {
-        Some(pem) => given(pem, provider)?,
-        None => system(provider)?,
+        Some(pem) => bundle_verifier(pem, provider)?,
+        None => system_verifier(provider)?,
     };
     let mut config = versions.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn given(pem: &str, provider: Arc<CryptoProvider>) -> Result<Arc<GivenCertificates>, TrustError> {
+fn bundle_verifier(pem: &str, provider: Arc<CryptoProvider>) -> Result<Arc<BundleVerifier>, TrustError> {
     let certificates = bundle::certificates(pem)?;
     if certificates.is_empty() {
         return Err(TrustError::Empty);
@@ -83,10 +83,10 @@ fn given(pem: &str, provider: Arc<CryptoProvider>) -> Result<Arc<GivenCertificat
     let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let chains = chains.map_err(|error| TrustError::Setup(error.to_string()))?;
     let given = certificates.into_iter().map(|(_, certificate)| certificate).collect();
-    Ok(Arc::new(GivenCertificates::new(chains, given)))
+    Ok(Arc::new(BundleVerifier::new(chains, given)))
 }
 
-fn system(provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, TrustError> {
+fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, TrustError> {
     Verifier::new(provider).map(Arc::new).map_err(|error| TrustError::System(error.to_string()))
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_certificate_is_nobody_to_trust() {
+    fn a_bundle_without_a_certificate_is_an_error() {
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
         for (pem, expected) in [

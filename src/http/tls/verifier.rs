@@ -15,19 +15,19 @@ use std::sync::Arc;
 
 /// The verifier of a given bundle.
 #[derive(Debug)]
-pub(super) struct GivenCertificates {
+pub(super) struct BundleVerifier {
     chains: Arc<WebPkiServerVerifier>,
-    given: Vec<CertificateDer<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
-impl GivenCertificates {
+impl BundleVerifier {
     pub(super) fn new(chains: Arc<WebPkiServerVerifier>, given: Vec<CertificateDer<'static>>) -> Self {
-        Self { chains, given }
+        Self { chains, certificates: given }
     }
 }
 
 /// Whether a certificate that is trusted by itself is the one for this name, now.
-fn check_given(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+fn check_pinned(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
     let (from, until) = validity(certificate).ok_or(CertificateError::BadEncoding)?;
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let now = Timestamp::from_second(seconds).map_err(|_| CertificateError::Expired)?;
@@ -40,7 +40,7 @@ fn check_given(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: Uni
     verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
 }
 
-impl ServerCertVerifier for GivenCertificates {
+impl ServerCertVerifier for BundleVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -49,8 +49,8 @@ impl ServerCertVerifier for GivenCertificates {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.given.iter().any(|given| given.as_ref() == end_entity.as_ref()) {
-            return check_given(end_entity, server_name, now).map(|()| ServerCertVerified::assertion());
+        if self.certificates.iter().any(|given| given.as_ref() == end_entity.as_ref()) {
+            return check_pinned(end_entity, server_name, now).map(|()| ServerCertVerified::assertion());
         }
         self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }

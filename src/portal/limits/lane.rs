@@ -10,74 +10,74 @@ use tokio::sync::Notify;
 /// present round, however long the lines of others are (start-time fair queueing, with requests that
 /// all cost the same).
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct FairQueue {
     /// The round of the last one that went.
     round: u64,
     /// The first of each line, by its round and its arrival: the least of them is next.
     heads: BTreeMap<(u64, u64), Arc<str>>,
     /// The namespaces that wait, or went in a round that is not yet over.
-    lines: HashMap<Arc<str>, Line>,
+    namespaces: HashMap<Arc<str>, NamespaceQueue>,
 }
 
 /// Those of one namespace.
 #[derive(Default)]
-struct Line {
+struct NamespaceQueue {
     /// The round of its first one.
-    turn: u64,
+    round: u64,
     /// By arrival.
     waiting: BTreeMap<u64, Arc<Notify>>,
 }
 
-impl Lane {
+impl FairQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }
 
     /// The arrival of the one that is next, and how to wake it.
-    pub(super) fn first(&self) -> Option<(u64, &Notify)> {
+    pub(super) fn peek(&self) -> Option<(u64, &Notify)> {
         let ((_, arrival), namespace) = self.heads.first_key_value()?;
-        Some((*arrival, self.lines.get(namespace)?.waiting.get(arrival)?))
+        Some((*arrival, self.namespaces.get(namespace)?.waiting.get(arrival)?))
     }
 
     /// Waits from now on. Arrivals are given in ascending order.
-    pub(super) fn join(&mut self, namespace: &Arc<str>, arrival: u64, wake: Arc<Notify>) {
-        let line = self.lines.entry(Arc::clone(namespace)).or_default();
+    pub(super) fn push(&mut self, namespace: &Arc<str>, arrival: u64, notify: Arc<Notify>) {
+        let line = self.namespaces.entry(Arc::clone(namespace)).or_default();
         if line.waiting.is_empty() {
-            line.turn = line.turn.max(self.round);
-            self.heads.insert((line.turn, arrival), Arc::clone(namespace));
+            line.round = line.round.max(self.round);
+            self.heads.insert((line.round, arrival), Arc::clone(namespace));
         }
-        line.waiting.insert(arrival, wake);
+        line.waiting.insert(arrival, notify);
     }
 
     /// Waits no longer. Its namespace loses nothing by it.
-    pub(super) fn leave(&mut self, namespace: &Arc<str>, arrival: u64) {
-        let Some(line) = self.lines.get_mut(namespace) else { return };
+    pub(super) fn remove(&mut self, namespace: &Arc<str>, arrival: u64) {
+        let Some(line) = self.namespaces.get_mut(namespace) else { return };
         line.waiting.remove(&arrival);
-        if self.heads.remove(&(line.turn, arrival)).is_some() {
-            self.step_up(namespace);
+        if self.heads.remove(&(line.round, arrival)).is_some() {
+            self.promote_next(namespace);
         }
     }
 
     /// The one that is next goes.
-    pub(super) fn go(&mut self) {
+    pub(super) fn pop(&mut self) {
         let Some(((turn, arrival), namespace)) = self.heads.pop_first() else { return };
-        if let Some(line) = self.lines.get_mut(&namespace) {
+        if let Some(line) = self.namespaces.get_mut(&namespace) {
             line.waiting.remove(&arrival);
-            line.turn = turn + 1;
+            line.round = turn + 1;
         }
         if turn > self.round {
             self.round = turn;
-            self.lines.retain(|_, line| !line.waiting.is_empty() || line.turn > turn);
+            self.namespaces.retain(|_, line| !line.waiting.is_empty() || line.round > turn);
         }
-        self.step_up(&namespace);
+        self.promote_next(&namespace);
     }
 
     /// The next of a line becomes its first.
-    fn step_up(&mut self, namespace: &Arc<str>) {
-        let Some(line) = self.lines.get(namespace) else { return };
+    fn promote_next(&mut self, namespace: &Arc<str>) {
+        let Some(line) = self.namespaces.get(namespace) else { return };
         match line.waiting.first_key_value() {
-            Some((arrival, _)) => drop(self.heads.insert((line.turn, *arrival), Arc::clone(namespace))),
-            None if line.turn <= self.round => drop(self.lines.remove(namespace)),
+            Some((arrival, _)) => drop(self.heads.insert((line.round, *arrival), Arc::clone(namespace))),
+            None if line.round <= self.round => drop(self.namespaces.remove(namespace)),
             // It has gone in this round: when it comes again before the others have, it is their turn.
             None => {}
         }
@@ -89,20 +89,20 @@ mod tests {
     use super::*;
 
     /// Lets everybody go, and tells in which order.
-    fn order(lane: &mut Lane) -> Vec<u64> {
-        let first = |lane: &Lane| lane.first().map(|(arrival, _)| arrival);
-        std::iter::from_fn(|| first(lane).inspect(|_| lane.go())).collect()
+    fn order(queue: &mut FairQueue) -> Vec<u64> {
+        let first = |lane: &FairQueue| lane.peek().map(|(arrival, _)| arrival);
+        std::iter::from_fn(|| first(queue).inspect(|_| queue.pop())).collect()
     }
 
-    fn join(lane: &mut Lane, namespace: &str, arrivals: impl IntoIterator<Item = u64>) {
+    fn join(queue: &mut FairQueue, namespace: &str, arrivals: impl IntoIterator<Item = u64>) {
         for arrival in arrivals {
-            lane.join(&Arc::from(namespace), arrival, Arc::default());
+            queue.push(&Arc::from(namespace), arrival, Arc::default());
         }
     }
 
     #[test]
     fn namespaces_take_turns() {
-        let mut lane = Lane::default();
+        let mut lane = FairQueue::default();
         join(&mut lane, "a", 0..4);
         join(&mut lane, "b", 4..6);
         join(&mut lane, "c", 6..7);
@@ -110,47 +110,47 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_newly_goes_next_but_not_again_and_again() {
-        let mut lane = Lane::default();
+    fn a_new_namespace_goes_next_but_only_once_a_round() {
+        let mut lane = FairQueue::default();
         join(&mut lane, "many", 0..1000);
-        (0..500).for_each(|_| lane.go());
+        (0..500).for_each(|_| lane.pop());
         join(&mut lane, "few", 1000..1002);
         assert_eq!(order(&mut lane)[..5], [1000, 500, 1001, 501, 502]);
     }
 
     #[test]
-    fn whoever_comes_back_at_once_takes_turns_too() {
-        let mut lane = Lane::default();
+    fn a_namespace_that_requeues_at_once_takes_turns() {
+        let mut lane = FairQueue::default();
         join(&mut lane, "many", 0..10);
         let mut went = vec![];
         for arrival in 10..14 {
             join(&mut lane, "again", [arrival]);
             while went.last() != Some(&arrival) {
-                went.push(lane.first().expect("somebody").0);
-                lane.go();
+                went.push(lane.peek().expect("somebody").0);
+                lane.pop();
             }
         }
         assert_eq!(went, [0, 10, 1, 11, 2, 12, 3, 13]);
     }
 
     #[test]
-    fn who_leaves_costs_its_namespace_nothing() {
-        let mut lane = Lane::default();
+    fn a_removed_waiter_costs_its_namespace_no_turn() {
+        let mut lane = FairQueue::default();
         join(&mut lane, "a", 0..1000);
         join(&mut lane, "b", 1000..1002);
-        (0..999).for_each(|arrival| lane.leave(&Arc::from("a"), arrival));
+        (0..999).for_each(|arrival| lane.remove(&Arc::from("a"), arrival));
         assert_eq!(order(&mut lane), [999, 1000, 1001]);
     }
 
     #[test]
-    fn nothing_is_kept_of_those_who_are_gone() {
-        let mut lane = Lane::default();
+    fn finished_namespaces_are_dropped() {
+        let mut lane = FairQueue::default();
         for arrival in 0..1000 {
             join(&mut lane, &format!("n{arrival}"), [arrival]);
-            lane.go();
+            lane.pop();
             join(&mut lane, "other", [10_000 + arrival]);
-            lane.go();
+            lane.pop();
         }
-        assert!(lane.is_empty() && lane.lines.len() <= 2, "{} lines are kept", lane.lines.len());
+        assert!(lane.is_empty() && lane.namespaces.len() <= 2, "{} lines are kept", lane.namespaces.len());
     }
 }

@@ -7,9 +7,9 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use self::pace::Pace;
-use self::queue::Queue;
-use super::Failure;
+use self::pace::Pacer;
+use self::queue::PrioritySemaphore;
+use super::PortalError;
 use crate::api::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,57 +25,57 @@ pub use self::queue::Permit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// A pod waits for it: an object's first token, or one in the place of a lost one.
-    Urgent,
+    High,
     /// A successor of a token that still works.
-    Soon,
+    Normal,
     /// Edits, revocations, look-ups, audits.
-    Later,
+    Low,
 }
 
 /// So many may prepare a request (reserve its Secret, read the issuer) while others are under
 /// way: enough that the portal never waits for the API server, few enough that a crash leaves
 /// few reservations behind.
-const PREPARING: usize = 3;
+const PREPARATION_SLOTS: usize = 3;
 
 /// A portal's wish to wait is kept for so long at most, before it is asked again.
-pub const LONGEST_HOLD_OFF: Duration = Duration::from_mins(5);
+pub const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// The limiter of one portal.
-pub struct Gate {
+pub struct Limiter {
     /// Where requests are prepared that pods wait for, and where all others: so that a wave of rotations
     /// takes nobody's place.
-    urgent: Arc<Queue>,
-    others: Arc<Queue>,
-    calls: Arc<Queue>,
+    high_preparation: Arc<PrioritySemaphore>,
+    other_preparation: Arc<PrioritySemaphore>,
+    calls: Arc<PrioritySemaphore>,
 }
 
-impl Gate {
+impl Limiter {
     /// A limiter with these limits.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let concurrency = concurrency(limits);
-        let pace = Pace::new(distance(limits));
+        let pacer = Pacer::new(interval(limits));
         Self {
-            urgent: Queue::new(urgent_room(concurrency), None),
-            others: Queue::new(other_room(concurrency), None),
-            calls: Queue::new(concurrency, Some(pace)),
+            high_preparation: PrioritySemaphore::new(high_preparation_capacity(concurrency), None),
+            other_preparation: PrioritySemaphore::new(other_preparation_capacity(concurrency), None),
+            calls: PrioritySemaphore::new(concurrency, Some(pacer)),
         }
     }
 
     /// Keeps these limits from now on. What is under way or waits goes on, and counts.
-    pub fn adjust(&self, limits: &Limits) {
+    pub fn set_limits(&self, limits: &Limits) {
         let concurrency = concurrency(limits);
-        self.urgent.resize(urgent_room(concurrency));
-        self.others.resize(other_room(concurrency));
-        self.calls.resize(concurrency);
-        self.calls.pace(|pace| pace.set(distance(limits)));
+        self.high_preparation.set_capacity(high_preparation_capacity(concurrency));
+        self.other_preparation.set_capacity(other_preparation_capacity(concurrency));
+        self.calls.set_capacity(concurrency);
+        self.calls.update_pacer(|pace| pace.set_interval(interval(limits)));
     }
 
     /// Waits for leave to prepare a request for a token of an object in this namespace. Ends when
     /// enough others have been answered, each of which is bounded by its time-outs.
-    pub async fn prepare(&self, priority: Priority, namespace: &str) -> Permit {
-        let room = if priority == Priority::Urgent { &self.urgent } else { &self.others };
-        room.take(priority, namespace).await
+    pub async fn acquire_preparation(&self, priority: Priority, namespace: &str) -> Permit {
+        let slots = if priority == Priority::High { &self.high_preparation } else { &self.other_preparation };
+        slots.acquire(priority, namespace).await
     }
 
     /// Waits for leave to make one call for an object in this namespace; what is done for no object in
@@ -83,21 +83,21 @@ impl Gate {
     ///
     /// A namespace that has a thousand calls waiting delays one of another namespace by the answer to
     /// a call that is under way, and by no more.
-    pub async fn call(&self, priority: Priority, namespace: &str) -> Permit {
-        self.calls.take(priority, namespace).await
+    pub async fn acquire(&self, priority: Priority, namespace: &str) -> Permit {
+        self.calls.acquire(priority, namespace).await
     }
 
     /// Holds off as long as the portal asked to with a failure, if it did.
-    pub fn heed(&self, failure: &Failure) {
+    pub fn apply_retry_after(&self, failure: &PortalError) {
         if let Some(wait) = failure.retry_after {
-            self.hold_off(wait.min(LONGEST_HOLD_OFF));
+            self.pause_for(wait.min(MAX_PAUSE));
         }
     }
 
     /// No call begins before so much time has passed: the portal asked for it.
-    pub fn hold_off(&self, wait: Duration) {
+    pub fn pause_for(&self, wait: Duration) {
         let until = Instant::now() + wait;
-        self.calls.pace(|pace| pace.hold_off(until));
+        self.calls.update_pacer(|pace| pace.pause_until(until));
     }
 }
 
@@ -106,15 +106,15 @@ fn concurrency(limits: &Limits) -> usize {
 }
 
 /// Between the beginnings of two calls.
-fn distance(limits: &Limits) -> Duration {
+fn interval(limits: &Limits) -> Duration {
     Duration::from_secs(1) / limits.requests_per_second.max(1).unsigned_abs()
 }
 
-const fn urgent_room(concurrency: usize) -> usize {
-    concurrency * PREPARING + PREPARING
+const fn high_preparation_capacity(concurrency: usize) -> usize {
+    concurrency * PREPARATION_SLOTS + PREPARATION_SLOTS
 }
 
 /// Nobody waits for these: the portal may wait for the API server now and then.
-const fn other_room(concurrency: usize) -> usize {
+const fn other_preparation_capacity(concurrency: usize) -> usize {
     concurrency + 1
 }

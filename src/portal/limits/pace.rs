@@ -5,38 +5,38 @@ use tokio::time::Instant;
 
 /// A timer may be this late; what it was late by is made up for, so that the rate holds on average.
 /// Whatever is later than this was idle time, which nobody gets back.
-const LATENESS: Duration = Duration::from_millis(5);
+const MAX_TIMER_LATENESS: Duration = Duration::from_millis(5);
 
 /// Spacing: none begins before `next`.
-pub(super) struct Pace {
+pub(super) struct Pacer {
     next: Instant,
-    every: Duration,
+    interval: Duration,
 }
 
-impl Pace {
-    pub(super) fn new(every: Duration) -> Self {
-        Self { next: Instant::now(), every }
+impl Pacer {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self { next: Instant::now(), interval }
     }
 
     /// From now on with this distance.
-    pub(super) fn set(&mut self, every: Duration) {
-        self.every = every;
+    pub(super) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
     }
 
     /// When the next one may begin, unless it may begin now.
-    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn wait_until(&self, now: Instant) -> Option<Instant> {
         (now < self.next).then_some(self.next)
     }
 
     /// One begins now.
-    pub(super) fn begin(&mut self, now: Instant) {
+    pub(super) fn record_start(&mut self, now: Instant) {
         let late = now.saturating_duration_since(self.next);
-        let from = if late <= LATENESS { self.next } else { now };
-        self.next = from + self.every;
+        let from = if late <= MAX_TIMER_LATENESS { self.next } else { now };
+        self.next = from + self.interval;
     }
 
     /// None begins before then.
-    pub(super) fn hold_off(&mut self, until: Instant) {
+    pub(super) fn pause_until(&mut self, until: Instant) {
         self.next = self.next.max(until);
     }
 }

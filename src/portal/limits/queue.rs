@@ -5,86 +5,93 @@
 //! clock; whenever another one becomes the first, it is woken.
 
 use super::Priority;
-use super::lane::Lane;
-use super::pace::Pace;
+use super::lane::FairQueue;
+use super::pace::Pacer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// After so many in a row that went ahead of others, one of the others goes.
-const IN_A_ROW: usize = 16;
+const STARVATION_LIMIT: usize = 16;
 
-pub(super) struct Queue(Mutex<State>);
+pub(super) struct PrioritySemaphore(Mutex<State>);
 
 struct State {
-    places: usize,
-    taken: usize,
-    pace: Option<Pace>,
+    capacity: usize,
+    in_use: usize,
+    pacer: Option<Pacer>,
     /// One for each priority, the highest first.
-    lanes: [Lane; 3],
+    queues: [FairQueue; 3],
     /// How many of each lane went in a row while others waited in lower ones.
-    in_a_row: [usize; 3],
-    arrivals: u64,
+    consecutive: [usize; 3],
+    next_arrival: u64,
 }
 
 /// A place that is held until it is dropped.
-pub struct Permit(Arc<Queue>);
+pub struct Permit(Arc<PrioritySemaphore>);
 
 /// Whether one who waits may go.
-enum Turn {
+enum Eligibility {
     Now,
     /// Not before then, and only if it still is the first.
-    At(Instant),
+    NotBefore(Instant),
     /// When woken.
-    Later,
+    WhenNotified,
 }
 
 /// One who waits. Leaves the queue when dropped.
 struct Waiter<'a> {
-    queue: &'a Queue,
-    lane: usize,
+    queue: &'a PrioritySemaphore,
+    priority: usize,
     namespace: Arc<str>,
     arrival: u64,
-    wake: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
-impl Queue {
-    pub(super) fn new(places: usize, pace: Option<Pace>) -> Arc<Self> {
+impl PrioritySemaphore {
+    pub(super) fn new(capacity: usize, pacer: Option<Pacer>) -> Arc<Self> {
         let (lanes, in_a_row) = Default::default();
-        Arc::new(Self(Mutex::new(State { places, taken: 0, pace, lanes, in_a_row, arrivals: 0 })))
+        Arc::new(Self(Mutex::new(State {
+            capacity,
+            in_use: 0,
+            pacer,
+            queues: lanes,
+            consecutive: in_a_row,
+            next_arrival: 0,
+        })))
     }
 
     /// From now on with so many places. Whoever has one keeps it.
-    pub(super) fn resize(&self, places: usize) {
-        self.change(|state| state.places = places);
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        self.update(|state| state.capacity = capacity);
     }
 
-    pub(super) fn pace(&self, change: impl FnOnce(&mut Pace)) {
-        self.change(|state| state.pace.as_mut().map(change));
+    pub(super) fn update_pacer(&self, change: impl FnOnce(&mut Pacer)) {
+        self.update(|state| state.pacer.as_mut().map(change));
     }
 
     /// Waits for a place. Cancel-safe: whoever stops waiting leaves no gap.
-    pub(super) async fn take(self: &Arc<Self>, priority: Priority, namespace: &str) -> Permit {
-        let waiter = Waiter::join(self, priority as usize, namespace);
+    pub(super) async fn acquire(self: &Arc<Self>, priority: Priority, namespace: &str) -> Permit {
+        let waiter = Waiter::enqueue(self, priority as usize, namespace);
         loop {
-            let turn = self.lock().turn(waiter.lane, waiter.arrival, Instant::now());
-            match turn {
+            let eligibility = self.lock().try_acquire(waiter.priority, waiter.arrival, Instant::now());
+            match eligibility {
                 // Dropping the waiter wakes the next one, for there may be one more place.
-                Turn::Now => return Permit(Arc::clone(self)),
-                Turn::At(due) => tokio::select! {
+                Eligibility::Now => return Permit(Arc::clone(self)),
+                Eligibility::NotBefore(due) => tokio::select! {
                     () = sleep_until(due) => {}
-                    () = waiter.wake.notified() => {}
+                    () = waiter.notify.notified() => {}
                 },
-                Turn::Later => waiter.wake.notified().await,
+                Eligibility::WhenNotified => waiter.notify.notified().await,
             }
         }
     }
 
     /// Changes something that may let the first one go.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) {
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) {
         let mut state = self.lock();
         change(&mut state);
-        state.wake_first();
+        state.notify_next();
     }
 
     /// A lock that outlives a panic: what it guards is whole between any two statements.
@@ -94,43 +101,43 @@ impl Queue {
 }
 
 impl State {
-    fn turn(&mut self, lane: usize, arrival: u64, now: Instant) -> Turn {
-        let first = self.next_lane().filter(|next| *next == lane).and_then(|next| self.lanes[next].first());
-        if self.taken >= self.places || first.is_none_or(|(first, _)| first != arrival) {
-            return Turn::Later;
+    fn try_acquire(&mut self, priority: usize, arrival: u64, now: Instant) -> Eligibility {
+        let first = self.next_queue().filter(|next| *next == priority).and_then(|next| self.queues[next].peek());
+        if self.in_use >= self.capacity || first.is_none_or(|(first, _)| first != arrival) {
+            return Eligibility::WhenNotified;
         }
-        if let Some(due) = self.pace.as_ref().and_then(|pace| pace.due(now)) {
-            return Turn::At(due);
+        if let Some(due) = self.pacer.as_ref().and_then(|pace| pace.wait_until(now)) {
+            return Eligibility::NotBefore(due);
         }
-        if let Some(pace) = &mut self.pace {
-            pace.begin(now);
+        if let Some(pace) = &mut self.pacer {
+            pace.record_start(now);
         }
-        self.taken += 1;
-        self.lanes[lane].go();
-        self.count(lane);
-        Turn::Now
+        self.in_use += 1;
+        self.queues[priority].pop();
+        self.count_consecutive(priority);
+        Eligibility::Now
     }
 
     /// The highest lane in which somebody waits, unless it has gone often enough before lower ones.
-    fn next_lane(&self) -> Option<usize> {
-        let waits = |lane: &usize| !self.lanes[*lane].is_empty();
-        let mut waiting = (0..self.lanes.len()).filter(waits).peekable();
+    fn next_queue(&self) -> Option<usize> {
+        let waits = |lane: &usize| !self.queues[*lane].is_empty();
+        let mut waiting = (0..self.queues.len()).filter(waits).peekable();
         while let Some(lane) = waiting.next() {
-            if self.in_a_row[lane] < IN_A_ROW || waiting.peek().is_none() {
+            if self.consecutive[lane] < STARVATION_LIMIT || waiting.peek().is_none() {
                 return Some(lane);
             }
         }
         None
     }
 
-    fn count(&mut self, gone: usize) {
-        let others_wait = self.lanes[gone + 1..].iter().any(|lane| !lane.is_empty());
-        self.in_a_row[gone] = if others_wait { self.in_a_row[gone] + 1 } else { 0 };
-        self.in_a_row[..gone].fill(0);
+    fn count_consecutive(&mut self, priority: usize) {
+        let others_wait = self.queues[priority + 1..].iter().any(|lane| !lane.is_empty());
+        self.consecutive[priority] = if others_wait { self.consecutive[priority] + 1 } else { 0 };
+        self.consecutive[..priority].fill(0);
     }
 
-    fn wake_first(&self) {
-        let first = self.next_lane().and_then(|lane| self.lanes[lane].first());
+    fn notify_next(&self) {
+        let first = self.next_queue().and_then(|lane| self.queues[lane].peek());
         if let Some((_, wake)) = first {
             wake.notify_one();
         }
@@ -138,25 +145,25 @@ impl State {
 }
 
 impl<'a> Waiter<'a> {
-    fn join(queue: &'a Queue, lane: usize, namespace: &str) -> Self {
+    fn enqueue(queue: &'a PrioritySemaphore, priority: usize, namespace: &str) -> Self {
         let (namespace, wake) = (Arc::from(namespace), Arc::new(Notify::new()));
         let mut state = queue.lock();
-        let arrival = state.arrivals;
-        state.arrivals += 1;
-        state.lanes[lane].join(&namespace, arrival, Arc::clone(&wake));
-        Self { queue, lane, namespace, arrival, wake }
+        let arrival = state.next_arrival;
+        state.next_arrival += 1;
+        state.queues[priority].push(&namespace, arrival, Arc::clone(&wake));
+        Self { queue, priority, namespace, arrival, notify: wake }
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         // Whoever has gone is in no line any more, and is not missed.
-        self.queue.change(|state| state.lanes[self.lane].leave(&self.namespace, self.arrival));
+        self.queue.update(|state| state.queues[self.priority].remove(&self.namespace, self.arrival));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.change(|state| state.taken -= 1);
+        self.0.update(|state| state.in_use -= 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The limiter in virtual time.
 
-use super::Priority::{Later, Soon, Urgent};
+use super::Priority::{High, Low, Normal};
 use super::*;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,11 @@ use tokio::time::{sleep, timeout};
 /// How long a request takes.
 const REQUEST: Duration = Duration::from_secs(1);
 /// Long enough for a few timers.
-const MOMENT: Duration = Duration::from_millis(10);
-const UNHURRIED: i32 = 10_000;
+const TIMER_SLACK: Duration = Duration::from_millis(10);
+const UNLIMITED_RATE: i32 = 10_000;
 
-fn gate(concurrency: i32, requests_per_second: i32) -> Arc<Gate> {
-    Arc::new(Gate::new(&limits(concurrency, requests_per_second)))
+fn limiter(concurrency: i32, requests_per_second: i32) -> Arc<Limiter> {
+    Arc::new(Limiter::new(&limits(concurrency, requests_per_second)))
 }
 
 fn limits(concurrency: i32, requests_per_second: i32) -> Limits {
@@ -26,7 +26,7 @@ fn limits(concurrency: i32, requests_per_second: i32) -> Limits {
 struct Log(Arc<Mutex<Vec<(&'static str, Instant)>>>);
 
 impl Log {
-    fn note(&self, name: &'static str) {
+    fn record(&self, name: &'static str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, Instant::now()));
     }
 
@@ -40,42 +40,42 @@ impl Log {
 }
 
 /// One request, from its preparation to its answer.
-async fn request(gate: Arc<Gate>, priority: Priority, namespace: &'static str, log: Log) {
-    let room = gate.prepare(priority, namespace).await;
-    call(Arc::clone(&gate), priority, namespace, log).await;
-    drop(room);
+async fn request(limiter: Arc<Limiter>, priority: Priority, namespace: &'static str, log: Log) {
+    let preparation = limiter.acquire_preparation(priority, namespace).await;
+    call(Arc::clone(&limiter), priority, namespace, log).await;
+    drop(preparation);
 }
 
-async fn call(gate: Arc<Gate>, priority: Priority, namespace: &'static str, log: Log) {
-    let _permit = gate.call(priority, namespace).await;
-    log.note(namespace);
+async fn call(limiter: Arc<Limiter>, priority: Priority, namespace: &'static str, log: Log) {
+    let _permit = limiter.acquire(priority, namespace).await;
+    log.record(namespace);
     sleep(REQUEST).await;
 }
 
 /// So many calls, which wait when this returns.
-async fn wave(gate: &Arc<Gate>, count: usize, priority: Priority, namespace: &'static str, log: &Log) {
+async fn spawn_requests(limiter: &Arc<Limiter>, count: usize, priority: Priority, namespace: &'static str, log: &Log) {
     for _ in 0..count {
-        tokio::spawn(request(Arc::clone(gate), priority, namespace, log.clone()));
+        tokio::spawn(request(Arc::clone(limiter), priority, namespace, log.clone()));
     }
-    sleep(MOMENT).await;
+    sleep(TIMER_SLACK).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_at_a_time_than_allowed() {
-    let gate = gate(2, UNHURRIED);
-    let held = (gate.call(Urgent, "a").await, gate.call(Later, "b").await);
-    for priority in [Urgent, Soon, Later] {
-        let third = timeout(Duration::from_mins(1), gate.call(priority, "c")).await;
+    let gate = limiter(2, UNLIMITED_RATE);
+    let held = (gate.acquire(High, "a").await, gate.acquire(Low, "b").await);
+    for priority in [High, Normal, Low] {
+        let third = timeout(Duration::from_mins(1), gate.acquire(priority, "c")).await;
         assert!(third.is_err(), "a third at a time");
     }
     drop(held);
-    gate.call(Later, "c").await;
+    gate.acquire(Low, "c").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_a_second_than_allowed() {
-    let (gate, log) = (gate(100, 10), Log::default());
-    wave(&gate, 50, Urgent, "a", &log).await;
+    let (gate, log) = (limiter(100, 10), Log::default());
+    spawn_requests(&gate, 50, High, "a", &log).await;
     sleep(Duration::from_mins(1)).await;
     let times = log.times();
     let apart: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
@@ -84,8 +84,8 @@ async fn no_more_calls_a_second_than_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_is_reached_whose_distance_is_shorter_than_a_timers_tick() {
-    let (gate, log) = (gate(1000, 10_000), Log::default());
-    wave(&gate, 501, Urgent, "a", &log).await;
+    let (gate, log) = (limiter(1000, 10_000), Log::default());
+    spawn_requests(&gate, 501, High, "a", &log).await;
     sleep(REQUEST).await;
     let times = log.times();
     let all = times[500] - times[0];
@@ -93,20 +93,20 @@ async fn a_rate_is_reached_whose_distance_is_shorter_than_a_timers_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_in_which_nobody_called_is_not_made_up_for() {
-    let (gate, log) = (gate(100, 10), Log::default());
+async fn idle_time_is_not_made_up_for() {
+    let (gate, log) = (limiter(100, 10), Log::default());
     sleep(Duration::from_hours(1)).await;
-    wave(&gate, 3, Urgent, "a", &log).await;
+    spawn_requests(&gate, 3, High, "a", &log).await;
     sleep(REQUEST).await;
     let times = log.times();
     assert!(times[2] - times[0] >= Duration::from_millis(199), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_pods_wait_for_goes_first_whoever_came_first() {
-    let (gate, log) = (gate(1, UNHURRIED), Log::default());
-    let held = gate.call(Later, "").await;
-    for (priority, name) in [(Later, "later"), (Soon, "soon"), (Urgent, "urgent")] {
+async fn higher_priority_goes_first_whatever_came_first() {
+    let (gate, log) = (limiter(1, UNLIMITED_RATE), Log::default());
+    let held = gate.acquire(Low, "").await;
+    for (priority, name) in [(Low, "later"), (Normal, "soon"), (High, "urgent")] {
         tokio::spawn(call(Arc::clone(&gate), priority, name, log.clone()));
         sleep(REQUEST).await;
     }
@@ -117,15 +117,15 @@ async fn what_pods_wait_for_goes_first_whoever_came_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_with_a_thousand_calls_delays_anothers_by_one_request() {
-    for priority in [Urgent, Soon, Later] {
+    for priority in [High, Normal, Low] {
         for concurrency in [1, 4] {
-            let (gate, log) = (gate(concurrency, UNHURRIED), Log::default());
+            let (gate, log) = (limiter(concurrency, UNLIMITED_RATE), Log::default());
             for _ in 0..1000 {
                 tokio::spawn(call(Arc::clone(&gate), priority, "many", log.clone()));
             }
             sleep(REQUEST * 10 + REQUEST / 3).await;
             let came = Instant::now();
-            let permit = timeout(REQUEST, gate.call(priority, "few")).await;
+            let permit = timeout(REQUEST, gate.acquire(priority, "few")).await;
             assert!(permit.is_ok(), "{priority:?} waits longer than a request takes");
             assert!(!came.elapsed().is_zero(), "all places were taken");
         }
@@ -134,9 +134,9 @@ async fn a_namespace_with_a_thousand_calls_delays_anothers_by_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn namespaces_take_turns() {
-    let (gate, log) = (gate(1, UNHURRIED), Log::default());
+    let (gate, log) = (limiter(1, UNLIMITED_RATE), Log::default());
     for (namespace, count) in [("a", 100), ("b", 50), ("c", 25)] {
-        wave(&gate, count, Urgent, namespace, &log).await;
+        spawn_requests(&gate, count, High, namespace, &log).await;
     }
     sleep(REQUEST * 76).await;
     let went = log.names()[..75].iter().fold(BTreeMap::<_, u32>::new(), |mut went, name| {
@@ -150,17 +150,17 @@ async fn namespaces_take_turns() {
 /// plus its own.
 #[tokio::test(start_paused = true)]
 async fn a_wave_of_rotations_delays_a_new_objects_token_by_one_request() {
-    for (concurrency, rate) in [(1, UNHURRIED), (4, UNHURRIED), (4, 5)] {
-        let (gate, log) = (gate(concurrency, rate), Log::default());
-        wave(&gate, 1000, Soon, "rotating", &log).await;
+    for (concurrency, rate) in [(1, UNLIMITED_RATE), (4, UNLIMITED_RATE), (4, 5)] {
+        let (gate, log) = (limiter(concurrency, rate), Log::default());
+        spawn_requests(&gate, 1000, Normal, "rotating", &log).await;
         for _ in 0..1000 {
-            tokio::spawn(call(Arc::clone(&gate), Later, "rotating", log.clone()));
+            tokio::spawn(call(Arc::clone(&gate), Low, "rotating", log.clone()));
         }
         for offset in 1..40 {
             sleep(REQUEST.mul_f64(1.0 + 0.1 * f64::from(offset))).await;
             let came = Instant::now();
             // Of the same namespace: it is no less urgent for that.
-            request(Arc::clone(&gate), Urgent, "rotating", log.clone()).await;
+            request(Arc::clone(&gate), High, "rotating", log.clone()).await;
             let pace = Duration::from_secs(1) / rate.unsigned_abs();
             let took = came.elapsed();
             assert!(took <= REQUEST + REQUEST + pace, "{took:?} with {concurrency} at a time");
@@ -169,9 +169,9 @@ async fn a_wave_of_rotations_delays_a_new_objects_token_by_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_waits_for_still_comes_to_an_end() {
-    let (gate, log) = (gate(1, UNHURRIED), Log::default());
-    for priority in [Urgent, Soon] {
+async fn low_priority_is_not_starved() {
+    let (gate, log) = (limiter(1, UNLIMITED_RATE), Log::default());
+    for priority in [High, Normal] {
         for _ in 0..1000 {
             tokio::spawn(call(Arc::clone(&gate), priority, "busy", log.clone()));
         }
@@ -180,43 +180,43 @@ async fn what_nobody_waits_for_still_comes_to_an_end() {
     // Seventeen requests a turn, and its namespace's is the second.
     let turn = REQUEST * 17;
     for _ in 0..3 {
-        timeout(turn * 2, gate.call(Soon, "other")).await.expect("now and then one of these");
-        timeout(turn * 17 * 2, gate.call(Later, "other")).await.expect("now and then one of those");
+        timeout(turn * 2, gate.acquire(Normal, "other")).await.expect("now and then one of these");
+        timeout(turn * 17 * 2, gate.acquire(Low, "other")).await.expect("now and then one of those");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_stops_waiting_loses_no_place_for_others() {
+async fn a_cancelled_waiter_loses_no_slot() {
     for impatience in [0, 1, 500, 999, 1000, 1001] {
-        let gate = gate(1, UNHURRIED);
-        let held = gate.call(Urgent, "a").await;
+        let gate = limiter(1, UNLIMITED_RATE);
+        let held = gate.acquire(High, "a").await;
         let waiting: Vec<JoinHandle<()>> = (0..8)
             .map(|index| {
                 let gate = Arc::clone(&gate);
                 let namespace = ["a", "b"][index % 2];
                 tokio::spawn(async move {
-                    drop(timeout(Duration::from_millis(impatience), gate.call(Soon, namespace)).await);
+                    drop(timeout(Duration::from_millis(impatience), gate.acquire(Normal, namespace)).await);
                 })
             })
             .collect();
-        let other = tokio::spawn(call(Arc::clone(&gate), Later, "c", Log::default()));
+        let other = tokio::spawn(call(Arc::clone(&gate), Low, "c", Log::default()));
         sleep(REQUEST).await;
         drop(held);
         timeout(REQUEST * 2, other).await.expect("the place came back").expect("no panic");
         for task in waiting {
             task.await.expect("no panic");
         }
-        timeout(Duration::from_millis(10), gate.call(Later, "d")).await.expect("the place came back");
+        timeout(Duration::from_millis(10), gate.acquire(Low, "d")).await.expect("the place came back");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_dropped_after_being_woken_wakes_the_next() {
-    let gate = gate(1, UNHURRIED);
-    let held = gate.call(Urgent, "a").await;
-    let mut woken = Box::pin(gate.call(Urgent, "a"));
+async fn a_waiter_dropped_after_its_notification_notifies_the_next() {
+    let gate = limiter(1, UNLIMITED_RATE);
+    let held = gate.acquire(High, "a").await;
+    let mut woken = Box::pin(gate.acquire(High, "a"));
     assert!(futures::poll!(woken.as_mut()).is_pending());
-    let mut next = Box::pin(gate.call(Later, "b"));
+    let mut next = Box::pin(gate.acquire(Low, "b"));
     assert!(futures::poll!(next.as_mut()).is_pending());
     drop(held);
     drop(woken);
@@ -224,12 +224,12 @@ async fn who_is_dropped_after_being_woken_wakes_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_portals_wish_to_wait_is_kept_by_those_who_wait_already() {
-    let (gate, log) = (gate(4, 10), Log::default());
+async fn a_pause_applies_to_waiters_too() {
+    let (gate, log) = (limiter(4, 10), Log::default());
     let begun = Instant::now();
-    wave(&gate, 3, Urgent, "a", &log).await;
-    gate.hold_off(Duration::from_secs(7));
-    gate.hold_off(Duration::from_secs(2));
+    spawn_requests(&gate, 3, High, "a", &log).await;
+    gate.pause_for(Duration::from_secs(7));
+    gate.pause_for(Duration::from_secs(2));
     sleep(Duration::from_secs(10)).await;
     let times = log.times();
     assert!(times[0] - begun < Duration::from_millis(10), "it had begun");
@@ -239,23 +239,23 @@ async fn the_portals_wish_to_wait_is_kept_by_those_who_wait_already() {
 
 #[tokio::test(start_paused = true)]
 async fn changed_limits_count_what_is_under_way() {
-    let (gate, log) = (gate(4, UNHURRIED), Log::default());
-    wave(&gate, 8, Urgent, "a", &log).await;
+    let (gate, log) = (limiter(4, UNLIMITED_RATE), Log::default());
+    spawn_requests(&gate, 8, High, "a", &log).await;
     assert_eq!(log.names().len(), 4);
-    gate.adjust(&limits(1, UNHURRIED));
+    gate.set_limits(&limits(1, UNLIMITED_RATE));
     sleep(REQUEST).await;
     assert_eq!(log.names().len(), 5, "three places are given up");
-    gate.adjust(&limits(3, UNHURRIED));
-    sleep(MOMENT).await;
+    gate.set_limits(&limits(3, UNLIMITED_RATE));
+    sleep(TIMER_SLACK).await;
     assert_eq!(log.names().len(), 7, "two new ones are taken at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_so_many_prepare_at_a_time() {
-    let gate = gate(2, UNHURRIED);
-    for (priority, room) in [(Urgent, 9), (Soon, 3)] {
+    let gate = limiter(2, UNLIMITED_RATE);
+    for (priority, room) in [(High, 9), (Normal, 3)] {
         let mut held = vec![];
-        while let Ok(permit) = timeout(REQUEST, gate.prepare(priority, "a")).await {
+        while let Ok(permit) = timeout(REQUEST, gate.acquire_preparation(priority, "a")).await {
             held.push(permit);
         }
         assert_eq!(held.len(), room, "{priority:?}");
@@ -264,14 +264,14 @@ async fn only_so_many_prepare_at_a_time() {
 
 /// On real threads: a wake that gets lost would leave somebody waiting for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_is_forgotten() {
-    let gate = gate(3, 1_000_000);
+async fn no_waiter_is_forgotten() {
+    let gate = limiter(3, 1_000_000);
     let callers = (0..64_u32).map(|caller| {
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
-            let priority = [Urgent, Soon, Later][caller as usize % 3];
+            let priority = [High, Normal, Low][caller as usize % 3];
             for round in 0..50_u32 {
-                let call = gate.call(priority, ["a", "b", "c", "d", "e"][caller as usize % 5]);
+                let call = gate.acquire(priority, ["a", "b", "c", "d", "e"][caller as usize % 5]);
                 if (caller + round) % 4 == 0 {
                     // Gives up, often at the very moment in which it is its turn.
                     drop(timeout(Duration::from_micros(u64::from(round * 40)), call).await);

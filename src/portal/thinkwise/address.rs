@@ -1,58 +1,60 @@
 //! Addresses at the portal, with every literal percent-encoded (documented as needed).
 
 use super::literal::Literal;
-use super::{Failure, Sent};
+use super::{Delivery, PortalError};
 use crate::api::{Reason, Thinkwise};
 use std::fmt::Write as _;
 use url::Url;
 
 /// `<url>/iam/<application>` (documented).
-pub(super) fn service_root(spec: &Thinkwise) -> Result<Url, Failure> {
+pub(super) fn service_root(spec: &Thinkwise) -> Result<Url, PortalError> {
     let mut url = parse(&spec.url, "spec.thinkwise.url", spec.allow_insecure_http)?;
     extend(&mut url, &["iam", &spec.application])?;
     Ok(url)
 }
 
 /// Reads an address that credentials go to.
-pub(super) fn parse(text: &str, field: &str, insecure: bool) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|_| unusable(&format!("{field} is not a URL")))?;
+pub(super) fn parse(text: &str, field: &str, allow_http: bool) -> Result<Url, PortalError> {
+    let url = Url::parse(text).map_err(|_| invalid_url(&format!("{field} is not a URL")))?;
     match url.scheme() {
         "https" => Ok(url),
-        "http" if insecure => Ok(url),
-        _ => Err(unusable(&format!("{field} is not https: credentials and tokens would travel in the clear"))),
+        "http" if allow_http => Ok(url),
+        _ => Err(invalid_url(&format!("{field} is not https: credentials and tokens would travel in the clear"))),
     }
 }
 
 /// The address of something that is a part of this one.
-pub(super) fn below(url: &Url, name: &str) -> Result<Url, Failure> {
+pub(super) fn child(url: &Url, name: &str) -> Result<Url, PortalError> {
     let mut below = url.clone();
     below.set_query(None);
     extend(&mut below, &[name])?;
     Ok(below)
 }
 
-pub(super) fn extend(url: &mut Url, segments: &[&str]) -> Result<(), Failure> {
-    let mut path = url.path_segments_mut().map_err(|()| unusable("spec.thinkwise.url cannot hold a path"))?;
+pub(super) fn extend(url: &mut Url, segments: &[&str]) -> Result<(), PortalError> {
+    let mut path = url.path_segments_mut().map_err(|()| invalid_url("spec.thinkwise.url cannot hold a path"))?;
     path.pop_if_empty().extend(segments);
     Ok(())
 }
 
 /// The address of a row: `table(17)`, and for a key of several columns `table(a=1,b='x')` (documented).
-pub(super) fn row(root: &Url, table: &str, key: &[(String, Literal)]) -> Result<Url, Failure> {
+pub(super) fn row_url(root: &Url, table: &str, key: &[(String, Literal)]) -> Result<Url, PortalError> {
     let key = match key {
-        [(_, only)] => encoded(&only.in_address()),
+        [(_, only)] => percent_encode(&only.to_url_literal()),
         parts => {
-            let parts: Vec<String> =
-                parts.iter().map(|(name, value)| format!("{name}={}", encoded(&value.in_address()))).collect();
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|(name, value)| format!("{name}={}", percent_encode(&value.to_url_literal())))
+                .collect();
             parts.join(",")
         }
     };
-    let base = below(root, table)?;
-    Url::parse(&format!("{base}({key})")).map_err(|_| unusable("the key of a row makes no address"))
+    let base = child(root, table)?;
+    Url::parse(&format!("{base}({key})")).map_err(|_| invalid_url("the key of a row makes no address"))
 }
 
 /// Whatever is not unreserved, byte by byte. Not as in forms: OData reads a plus as a plus, and a space is %20.
-pub(super) fn encoded(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -70,9 +72,10 @@ pub(super) fn encoded(text: &str) -> String {
 ///
 /// Behind a proxy a portal may not know its own name and write an address that only it can reach. Where the path of that
 /// lies below the service root, it is asked under the name that we know.
-pub(super) fn own(root: &Url, current: &Url, link: &str, what: &str) -> Result<Url, Failure> {
-    let malformed =
-        |says: &str| Failure::new(Sent::Perhaps, Reason::AnswerMalformed, format!("the portal's {what} {says}"));
+pub(super) fn resolve_link(root: &Url, current: &Url, link: &str, what: &str) -> Result<Url, PortalError> {
+    let malformed = |says: &str| {
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, format!("the portal's {what} {says}"))
+    };
     let mut next = current.join(link).map_err(|_| malformed("is not an address"))?;
     next.set_fragment(None);
     if !next.username().is_empty() || next.password().is_some() {
@@ -82,7 +85,7 @@ pub(super) fn own(root: &Url, current: &Url, link: &str, what: &str) -> Result<U
         return Ok(next);
     }
     if is_below(root, &next) {
-        Ok(at_own_origin(root, &next))
+        Ok(with_own_origin(root, &next))
     } else {
         Err(malformed("leads to another server; it is not followed"))
     }
@@ -90,7 +93,7 @@ pub(super) fn own(root: &Url, current: &Url, link: &str, what: &str) -> Result<U
 
 /// The name of the resource that an address leads to, where that lies directly below the service root:
 /// `staged_x` of `<root>/staged_x(…)`.
-pub(super) fn resource<'a>(root: &Url, at: &'a Url) -> Option<&'a str> {
+pub(super) fn resource_name<'a>(root: &Url, at: &'a Url) -> Option<&'a str> {
     let rest = at.path().strip_prefix(root.path().trim_end_matches('/'))?.strip_prefix('/')?;
     let (name, _) = rest.split_once('(').filter(|_| !rest.contains('/'))?;
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -105,23 +108,23 @@ pub(super) fn is_below(root: &Url, other: &Url) -> bool {
 }
 
 /// The same path and query where this address is.
-pub(super) fn at_own_origin(own: &Url, other: &Url) -> Url {
+pub(super) fn with_own_origin(own: &Url, other: &Url) -> Url {
     let mut url = own.clone();
     url.set_path(other.path());
     url.set_query(other.query());
     url
 }
 
-fn unusable(message: &str) -> Failure {
-    Failure::new(Sent::No, Reason::Unreachable, message)
+fn invalid_url(message: &str) -> PortalError {
+    PortalError::new(Delivery::NotSent, Reason::Unreachable, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portal::thinkwise::metadata::Kind;
+    use crate::portal::thinkwise::metadata::ValueKind;
 
-    fn literal(kind: Kind, text: &str) -> Literal {
+    fn literal(kind: ValueKind, text: &str) -> Literal {
         Literal::parse(kind, text).expect(text)
     }
 
@@ -130,18 +133,21 @@ mod tests {
         let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
         let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
         for (key, address) in [
-            (vec![("id", literal(Kind::Integer, "17"))], "(17)".to_owned()),
-            (vec![("id", literal(Kind::Guid, guid))], format!("({guid})")),
-            (vec![("id", literal(Kind::Text, "a/b'c é+%?#"))], "(%27a%2Fb%27%27c%20%C3%A9%2B%25%3F%23%27)".to_owned()),
+            (vec![("id", literal(ValueKind::Integer, "17"))], "(17)".to_owned()),
+            (vec![("id", literal(ValueKind::Guid, guid))], format!("({guid})")),
             (
-                vec![("klant_id", literal(Kind::Integer, "42")), ("code", literal(Kind::Text, ".."))],
+                vec![("id", literal(ValueKind::Text, "a/b'c é+%?#"))],
+                "(%27a%2Fb%27%27c%20%C3%A9%2B%25%3F%23%27)".to_owned(),
+            ),
+            (
+                vec![("klant_id", literal(ValueKind::Integer, "42")), ("code", literal(ValueKind::Text, ".."))],
                 "(klant_id=42,code=%27..%27)".to_owned(),
             ),
         ] {
             let key: Vec<_> = key.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let found = row(&root, "klant_token", &key).expect("an address");
+            let found = row_url(&root, "klant_token", &key).expect("an address");
             assert_eq!(found.as_str(), format!("{root}/klant_token{address}"));
-            assert_eq!(below(&found, "task_x").expect("an address").as_str(), format!("{found}/task_x"));
+            assert_eq!(child(&found, "task_x").expect("an address").as_str(), format!("{found}/task_x"));
         }
     }
 
@@ -158,7 +164,7 @@ mod tests {
             ("/(42)", None),
         ] {
             let at = Url::parse(&format!("{root}{path}")).expect("a URL");
-            assert_eq!(resource(&root, &at), name, "{path}");
+            assert_eq!(resource_name(&root, &at), name, "{path}");
         }
     }
 
@@ -183,7 +189,7 @@ mod tests {
             ("//indicium.internal/indicium/iam/tcp/t", "https://portal.example.com/indicium/iam/tcp/t"),
             ("https://other.example.com/x/../indicium/iam/tcp/t", "https://portal.example.com/indicium/iam/tcp/t"),
         ] {
-            let found = own(&root, &current, link, "link").expect(link);
+            let found = resolve_link(&root, &current, link, "link").expect(link);
             assert_eq!(found.as_str(), next);
             assert_eq!(found.origin(), root.origin());
         }
@@ -202,7 +208,7 @@ mod tests {
             "file:///etc/passwd",
             "https://[",
         ] {
-            let failure = own(&root, &current, link, "link").expect_err(link);
+            let failure = resolve_link(&root, &current, link, "link").expect_err(link);
             assert_eq!(failure.reason, Reason::AnswerMalformed, "{link}");
         }
     }

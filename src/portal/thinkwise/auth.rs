@@ -2,7 +2,7 @@
 
 use super::client::HttpClient;
 use super::oauth::OAuth;
-use super::{Credentials, Failure, Sent};
+use super::{Credentials, Delivery, PortalError};
 use crate::api::{Reason, Thinkwise};
 use crate::http;
 use reqwest::header::HeaderValue;
@@ -10,34 +10,34 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
 /// A way to log in, with its credentials.
-pub(super) struct Login {
-    way: Way,
-    hint: String,
+pub(super) struct Authenticator {
+    method: AuthMethod,
+    credentials_source: String,
 }
 
-enum Way {
+enum AuthMethod {
     Basic(HeaderValue),
     OAuth(Box<OAuth>),
 }
 
 /// What a request carries.
-pub(super) struct Ticket {
+pub(super) struct AuthHeader {
     /// `Authorization`, marked as sensitive: it is neither printed nor compressed with other headers.
     pub header: HeaderValue,
     /// For a bearer: which one it is. It can be replaced when the portal refuses it.
     pub generation: Option<u64>,
 }
 
-impl Login {
-    pub(super) fn new(spec: &Thinkwise, credentials: Credentials) -> Result<Self, Failure> {
+impl Authenticator {
+    pub(super) fn new(spec: &Thinkwise, credentials: Credentials) -> Result<Self, PortalError> {
         let (basic, oauth) = (&spec.auth.basic, &spec.auth.oauth2_client_credentials);
         let (way, secret) = match credentials {
             Credentials::Basic { username, password } => (
-                Way::Basic(basic_header(&username, &password)?),
+                AuthMethod::Basic(basic_header(&username, &password)?),
                 basic.as_ref().map(|basic| basic.secret_ref.name.as_str()),
             ),
             Credentials::ClientCredentials { client_id, client_secret } => (
-                Way::OAuth(Box::new(OAuth::new(spec, client_id, client_secret)?)),
+                AuthMethod::OAuth(Box::new(OAuth::new(spec, client_id, client_secret)?)),
                 oauth.as_ref().map(|oauth| oauth.secret_ref.name.as_str()),
             ),
         };
@@ -45,44 +45,48 @@ impl Login {
             || "the Secret that spec.thinkwise.auth names".to_owned(),
             |name| format!("the Secret {name}, which spec.thinkwise.auth names"),
         );
-        Ok(Self { way, hint })
+        Ok(Self { method: way, credentials_source: hint })
     }
 
     /// Where the credentials come from, for people.
-    pub(super) fn hint(&self) -> &str {
-        &self.hint
+    pub(super) fn credentials_source(&self) -> &str {
+        &self.credentials_source
     }
 
-    pub(super) fn set_hint(&mut self, hint: String) {
-        self.hint = hint;
+    pub(super) fn set_credentials_source(&mut self, source: String) {
+        self.credentials_source = source;
     }
 
     /// What the next request carries. A failure means that no request was sent.
-    pub(super) async fn ticket(&self, http: &HttpClient, deadline: Instant) -> Result<Ticket, Failure> {
-        match &self.way {
-            Way::Basic(header) => Ok(Ticket { header: header.clone(), generation: None }),
-            Way::OAuth(oauth) => oauth.ticket(http, &self.hint, deadline).await,
+    pub(super) async fn auth_header(&self, http: &HttpClient, deadline: Instant) -> Result<AuthHeader, PortalError> {
+        match &self.method {
+            AuthMethod::Basic(header) => Ok(AuthHeader { header: header.clone(), generation: None }),
+            AuthMethod::OAuth(oauth) => oauth.auth_header(http, &self.credentials_source, deadline).await,
         }
     }
 
     /// Drops the bearer that the portal refused, unless another call has replaced it already.
-    pub(super) async fn forget(&self, generation: u64) {
-        if let Way::OAuth(oauth) = &self.way {
-            oauth.forget(generation).await;
+    pub(super) async fn invalidate(&self, generation: u64) {
+        if let AuthMethod::OAuth(oauth) = &self.method {
+            oauth.invalidate(generation).await;
         }
     }
 }
 
-fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, Failure> {
+fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, PortalError> {
     http::basic(username, password.expose_secret()).ok_or_else(|| {
         let message = "the portal's username holds a colon, which HTTP Basic cannot carry";
-        Failure::new(Sent::No, Reason::Unauthorised, message)
+        PortalError::new(Delivery::NotSent, Reason::Unauthorised, message)
     })
 }
 
 /// `Authorization: <scheme> <secret>`.
-pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, Failure> {
+pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, PortalError> {
     http::authorization(scheme, secret).ok_or_else(|| {
-        Failure::new(Sent::No, Reason::AnswerMalformed, "the bearer holds characters that no HTTP header can carry")
+        PortalError::new(
+            Delivery::NotSent,
+            Reason::AnswerMalformed,
+            "the bearer holds characters that no HTTP header can carry",
+        )
     })
 }

@@ -1,7 +1,7 @@
 //! The bearer that a token endpoint gives, and how long it is used.
 
 use super::auth::authorization;
-use super::{Failure, Sent};
+use super::{Delivery, PortalError};
 use crate::api::Reason;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
@@ -11,21 +11,21 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Where the token endpoint says nothing: about an hour (seen in public client code).
-const DEFAULT_LIFE: Duration = Duration::from_hours(1);
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 /// A bearer is replaced this long before its end, or a tenth of its life if that is shorter.
-const MARGIN: Duration = Duration::from_mins(1);
+const REFRESH_MARGIN: Duration = Duration::from_mins(1);
 
 /// A bearer in use.
-pub(super) struct Bearer {
+pub(super) struct AccessToken {
     /// `Authorization`, marked as sensitive.
     pub header: HeaderValue,
     /// It is replaced from then on.
-    pub until: Instant,
+    pub refresh_at: Instant,
 }
 
 /// The endpoint's answer. No `Debug`: it holds the bearer.
 #[derive(Deserialize)]
-pub(super) struct Granted {
+pub(super) struct TokenResponse {
     access_token: Zeroizing<String>,
     token_type: Option<String>,
     /// A whole number by the letter; servers write fractions and texts too. It is a hint: what makes no sense is
@@ -34,12 +34,12 @@ pub(super) struct Granted {
     expires_in: Value,
 }
 
-impl Granted {
+impl TokenResponse {
     /// The bearer of an answer to a request that was sent then.
-    pub(super) fn bearer(self, asked: Instant) -> Result<Bearer, Failure> {
+    pub(super) fn into_access_token(self, requested_at: Instant) -> Result<AccessToken, PortalError> {
         if self.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
             let message = "the token endpoint gave something other than a bearer";
-            return Err(Failure::new(Sent::No, Reason::AnswerMalformed, message));
+            return Err(PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, message));
         }
         let life = match &self.expires_in {
             Value::Number(seconds) => seconds.as_f64(),
@@ -48,9 +48,9 @@ impl Granted {
         };
         // At most a day: it bounds the clock's arithmetic, and nothing is lost by asking once a day.
         let life = life.filter(|seconds| *seconds >= 0.0).map(|seconds: f64| seconds.min(24.0 * 3600.0));
-        let life = life.map_or(DEFAULT_LIFE, Duration::from_secs_f64);
+        let life = life.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
         let header = authorization("Bearer", &self.access_token)?;
-        Ok(Bearer { header, until: asked + life - MARGIN.min(life / 10) })
+        Ok(AccessToken { header, refresh_at: requested_at + life - REFRESH_MARGIN.min(life / 10) })
     }
 }
 
@@ -58,10 +58,10 @@ impl Granted {
 mod tests {
     use super::*;
 
-    fn life(json: &str) -> Result<Duration, Failure> {
+    fn lifetime(json: &str) -> Result<Duration, PortalError> {
         let asked = Instant::now();
-        let granted: Granted = serde_json::from_str(json).expect("an answer");
-        granted.bearer(asked).map(|bearer| bearer.until - asked)
+        let granted: TokenResponse = serde_json::from_str(json).expect("an answer");
+        granted.into_access_token(asked).map(|bearer| bearer.refresh_at - asked)
     }
 
     #[test]
@@ -86,15 +86,15 @@ mod tests {
             (r#"{"access_token":"t","expires_in":true}"#, 3540),
             (r#"{"access_token":"t","expires_in":18446744073709551615}"#, 86_340),
         ] {
-            assert_eq!(life(json).expect(json).as_secs(), seconds, "{json}");
+            assert_eq!(lifetime(json).expect(json).as_secs(), seconds, "{json}");
         }
-        assert!(life(r#"{"access_token":"t","token_type":"mac"}"#).is_err());
+        assert!(lifetime(r#"{"access_token":"t","token_type":"mac"}"#).is_err());
     }
 
     #[test]
     fn a_bearer_is_not_printed() {
-        let granted: Granted = serde_json::from_str(r#"{"access_token":"hush"}"#).expect("an answer");
-        let bearer = granted.bearer(Instant::now()).expect("a bearer");
+        let granted: TokenResponse = serde_json::from_str(r#"{"access_token":"hush"}"#).expect("an answer");
+        let bearer = granted.into_access_token(Instant::now()).expect("a bearer");
         assert!(!format!("{:?}", bearer.header).contains("hush"));
     }
 }

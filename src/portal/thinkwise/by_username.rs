@@ -5,14 +5,14 @@
 
 use super::ids;
 use super::interface::{TaskCall, TokenTable};
-use super::known::Known;
-use super::{Failure, PortalRow, Rows, Sent, ThinkwisePortal, TokenRef};
+use super::known::CachedInterface;
+use super::{Delivery, PortalError, Rows, ThinkwisePortal, TokenRef, TokenRow};
 use crate::api::Reason;
 
 /// The rows of this username, as they are known: by that. A portal may compare without regard to case.
-pub(super) fn named_so(rows: Vec<PortalRow>, username: &str) -> Vec<PortalRow> {
+pub(super) fn rows_named(rows: Vec<TokenRow>, username: &str) -> Vec<TokenRow> {
     let ours = rows.into_iter().filter(|row| ids::same_username(&row.username, username));
-    ours.map(|row| PortalRow { id: username.to_owned(), username: username.to_owned(), ..row }).collect()
+    ours.map(|row| TokenRow { id: username.to_owned(), username: username.to_owned(), ..row }).collect()
 }
 
 impl ThinkwisePortal {
@@ -20,23 +20,23 @@ impl ThinkwisePortal {
     ///
     /// # Errors
     /// `Sent::No`: when the list, which alone tells it, does not show the token, or cannot be read.
-    pub(super) async fn real_id(
+    pub(super) async fn lookup_id(
         &self,
-        known: &Known,
+        cached: &CachedInterface,
         task: &TaskCall,
         token: TokenRef<'_>,
-    ) -> Result<Option<String>, Failure> {
-        let readable = known.interface.table.as_ref().filter(|_| known.hidden.is_none());
-        let Some(table) = readable.filter(|table| is_needed(table, task, token)) else { return Ok(None) };
-        let rows = self.some(table, Rows::OfUser(token.username)).await;
+    ) -> Result<Option<String>, PortalError> {
+        let readable = cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none());
+        let Some(table) = readable.filter(|table| needs_lookup(table, task, token)) else { return Ok(None) };
+        let rows = self.query(table, Rows::OfUser(token.username)).await;
         let mut ours = rows
-            .map_err(|failure| Failure { sent: Sent::No, ..failure })?
+            .map_err(|failure| PortalError { delivery: Delivery::NotSent, ..failure })?
             .into_iter()
             .filter(|row| ids::same_username(&row.username, token.username));
         match (ours.next(), ours.next()) {
             (Some(row), None) => Ok(Some(row.id)),
-            (None, _) => Err(unknown(&format!("the portal's list has no row of the token {}", token.username))),
-            (Some(_), Some(_)) => Err(unknown(&format!(
+            (None, _) => Err(lookup_error(&format!("the portal's list has no row of the token {}", token.username))),
+            (Some(_), Some(_)) => Err(lookup_error(&format!(
                 "the portal's list has several tokens of the name {}, and the id of ours is not known: revoke it by hand",
                 token.username
             ))),
@@ -44,10 +44,10 @@ impl ThinkwisePortal {
     }
 }
 
-fn is_needed(table: &TokenTable, task: &TaskCall, token: TokenRef<'_>) -> bool {
+fn needs_lookup(table: &TokenTable, task: &TaskCall, token: TokenRef<'_>) -> bool {
     token.id == token.username && !table.is_named_by_username() && task.needs_id()
 }
 
-fn unknown(message: &str) -> Failure {
-    Failure::new(Sent::No, Reason::RequestRefused, message)
+fn lookup_error(message: &str) -> PortalError {
+    PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
 }

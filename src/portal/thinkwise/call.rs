@@ -1,14 +1,14 @@
 //! One call, before it is sent.
 
-use super::cookies::Cookies;
-use super::errors::Step;
+use super::cookies::CookieJar;
+use super::errors::TaskStep;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use url::Url;
 
 /// What a call is about, for the message when it fails.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct ErrorContext<'a> {
     /// `task`, `table` or `document`.
     pub kind: &'static str,
     /// Its name.
@@ -16,7 +16,7 @@ pub(super) struct Subject<'a> {
     /// The application that it is sought in.
     pub application: &'a str,
     /// Where the credentials come from.
-    pub login: &'a str,
+    pub credentials_source: &'a str,
 }
 
 /// A call.
@@ -25,44 +25,72 @@ pub(super) struct Call<'a> {
     pub url: Url,
     body: Option<Vec<u8>>,
     accept: &'static str,
-    pub subject: Subject<'a>,
+    pub context: ErrorContext<'a>,
     /// What it is to its task.
-    pub step: Step,
+    pub step: TaskStep,
 }
 
 impl<'a> Call<'a> {
     /// Reads JSON.
-    pub(super) const fn get(url: Url, subject: Subject<'a>) -> Self {
-        Self { method: Method::GET, url, body: None, accept: "application/json", subject, step: Step::Whole }
+    pub(super) const fn get(url: Url, subject: ErrorContext<'a>) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            accept: "application/json",
+            context: subject,
+            step: TaskStep::Single,
+        }
     }
 
     /// Reads XML.
-    pub(super) const fn get_xml(url: Url, subject: Subject<'a>) -> Self {
-        Self { method: Method::GET, url, body: None, accept: "application/xml", subject, step: Step::Whole }
+    pub(super) const fn get_xml(url: Url, subject: ErrorContext<'a>) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            accept: "application/xml",
+            context: subject,
+            step: TaskStep::Single,
+        }
     }
 
     /// Sends an object, or nothing.
-    pub(super) const fn post(url: Url, body: Option<Vec<u8>>, subject: Subject<'a>) -> Self {
-        Self { method: Method::POST, url, body, accept: "application/json", subject, step: Step::Whole }
+    pub(super) const fn post(url: Url, body: Option<Vec<u8>>, subject: ErrorContext<'a>) -> Self {
+        Self { method: Method::POST, url, body, accept: "application/json", context: subject, step: TaskStep::Single }
     }
 
     /// Sends what changes.
-    pub(super) const fn patch(url: Url, body: Vec<u8>, subject: Subject<'a>) -> Self {
-        Self { method: Method::PATCH, url, body: Some(body), accept: "application/json", subject, step: Step::Whole }
+    pub(super) const fn patch(url: Url, body: Vec<u8>, subject: ErrorContext<'a>) -> Self {
+        Self {
+            method: Method::PATCH,
+            url,
+            body: Some(body),
+            accept: "application/json",
+            context: subject,
+            step: TaskStep::Single,
+        }
     }
 
     /// Gives up what is at this address.
-    pub(super) const fn delete(url: Url, subject: Subject<'a>) -> Self {
-        Self { method: Method::DELETE, url, body: None, accept: "application/json", subject, step: Step::Whole }
+    pub(super) const fn delete(url: Url, subject: ErrorContext<'a>) -> Self {
+        Self {
+            method: Method::DELETE,
+            url,
+            body: None,
+            accept: "application/json",
+            context: subject,
+            step: TaskStep::Single,
+        }
     }
 
     /// The same as this step of a staged task.
-    pub(super) fn at(self, step: Step) -> Self {
+    pub(super) fn with_step(self, step: TaskStep) -> Self {
         Self { step, ..self }
     }
 
     /// The request for this call with this login and these cookies.
-    pub(super) fn request(&self, login: &HeaderValue, cookies: &Cookies) -> Request {
+    pub(super) fn request(&self, login: &HeaderValue, cookies: &CookieJar) -> Request {
         let mut request = Request::new(self.method.clone(), self.url.clone());
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, login.clone());

@@ -1,142 +1,146 @@
 //! A portal whose answers hold no token: one that is asked again and again makes a token each time.
 
-use super::Failure;
-use super::interface::{IdSource, Interface, Source};
-use crate::portal::{IssuedToken, Sent, TokenMade};
+use super::PortalError;
+use super::interface::{ArgumentSource, IdSource, Interface};
+use crate::portal::{Delivery, IssuedToken, TokenMade};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// After the first such answer; twice as long after each further one.
-const FIRST: Duration = Duration::from_secs(10);
+const INITIAL_DELAY: Duration = Duration::from_secs(10);
 /// At most.
-const LONGEST: Duration = Duration::from_hours(1);
+const MAX_DELAY: Duration = Duration::from_hours(1);
 
 /// From so many namespaces on that got such answers, and nobody another one, it is the issuer's fault and not theirs.
-const NAMESPACES: usize = 3;
+const ISSUER_THRESHOLD: usize = 3;
 
 /// Remembers it, for each namespace: what one of them provokes keeps no other waiting. What is wrong is mostly a name
 /// in the spec, and a changed spec makes a new client.
 #[derive(Default)]
-pub(super) struct Caution(Mutex<State>);
+pub(super) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    namespaces: BTreeMap<String, Ailing>,
+    namespaces: BTreeMap<String, OpenCircuit>,
     /// Of all namespaces.
-    issuer: Option<Ailing>,
+    issuer: Option<OpenCircuit>,
     /// Namespaces with such answers since the last token.
     failing: BTreeSet<String>,
     /// Some namespace got a token.
-    well: bool,
+    has_succeeded: bool,
 }
 
-struct Ailing {
+struct OpenCircuit {
     message: String,
     reason: crate::api::Reason,
-    wait: Duration,
+    delay: Duration,
     until: Instant,
     /// It was asked again since.
-    tried: bool,
+    probe_sent: bool,
 }
 
-impl Ailing {
-    fn new(failure: &Failure, wait: Duration) -> Self {
+impl OpenCircuit {
+    fn new(failure: &PortalError, delay: Duration) -> Self {
         let message = format!(
             "{}. Each such answer makes a token that nobody can use, so none is requested for now: a changed spec or changed credentials are tried at once, the same ones ever more rarely",
             failure.message
         );
-        Self { message, reason: failure.reason, wait, until: Instant::now() + wait, tried: false }
+        Self { message, reason: failure.reason, delay, until: Instant::now() + delay, probe_sent: false }
     }
 
     /// Of several answers that were under way at once the first counts.
-    fn again(&mut self, failure: &Failure) {
-        if self.tried {
-            *self = Self::new(failure, (self.wait * 2).min(LONGEST));
+    fn reopen(&mut self, failure: &PortalError) {
+        if self.probe_sent {
+            *self = Self::new(failure, (self.delay * 2).min(MAX_DELAY));
         }
     }
 
-    fn told(&self) -> Failure {
+    fn error(&self) -> PortalError {
         let left = self.until.saturating_duration_since(Instant::now());
         let retry_after = (!left.is_zero()).then_some(left);
-        Failure { retry_after, ..Failure::new(Sent::No, self.reason, &self.message) }
+        PortalError { retry_after, ..PortalError::new(Delivery::NotSent, self.reason, &self.message) }
     }
 }
 
-impl Caution {
+impl CircuitBreaker {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is wrong with the issuer: it holds for all namespaces, or nobody has got a token yet.
-    pub(super) fn ailment(&self) -> Option<Failure> {
+    pub(super) fn open_reason(&self) -> Option<PortalError> {
         let state = self.state();
-        let first = || state.namespaces.values().next().filter(|_| !state.well);
-        state.issuer.as_ref().or_else(first).map(Ailing::told)
+        let first = || state.namespaces.values().next().filter(|_| !state.has_succeeded);
+        state.issuer.as_ref().or_else(first).map(OpenCircuit::error)
     }
 
     /// What is wrong for this namespace, and how long no token is requested, if that is not over.
-    pub(super) fn ailment_for(&self, namespace: &str) -> Option<Failure> {
+    pub(super) fn open_reason_for(&self, namespace: &str) -> Option<PortalError> {
         let state = self.state();
-        state.issuer.as_ref().or_else(|| state.namespaces.get(namespace)).map(Ailing::told)
+        state.issuer.as_ref().or_else(|| state.namespaces.get(namespace)).map(OpenCircuit::error)
     }
 
     /// Leave to ask for a token: none before the time has come, and then for one request.
     ///
     /// # Errors
     /// `Sent::No`, with what is wrong.
-    pub(super) fn leave(&self, namespace: &str) -> Result<(), Failure> {
+    pub(super) fn try_acquire(&self, namespace: &str) -> Result<(), PortalError> {
         let mut state = self.state();
         let State { namespaces, issuer, .. } = &mut *state;
-        let Some(ailing) = issuer.as_mut().or_else(|| namespaces.get_mut(namespace)) else { return Ok(()) };
-        let failure = ailing.told();
+        let Some(circuit) = issuer.as_mut().or_else(|| namespaces.get_mut(namespace)) else { return Ok(()) };
+        let failure = circuit.error();
         if failure.retry_after.is_some() {
             // To whoever asks the portal something else this says nothing.
-            return Err(Failure { retry_after: None, ..failure });
+            return Err(PortalError { retry_after: None, ..failure });
         }
-        ailing.until = Instant::now() + ailing.wait;
-        ailing.tried = true;
+        circuit.until = Instant::now() + circuit.delay;
+        circuit.probe_sent = true;
         Ok(())
     }
 
     /// An answer was complete and held no token.
-    pub(super) fn ailing(&self, namespace: &str, failure: &Failure) {
+    pub(super) fn record_failure(&self, namespace: &str, failure: &PortalError) {
         let mut state = self.state();
         state.failing.insert(namespace.to_owned());
         let own = state.namespaces.entry(namespace.to_owned());
-        own.and_modify(|ailing| ailing.again(failure)).or_insert_with(|| Ailing::new(failure, FIRST));
+        own.and_modify(|circuit| circuit.reopen(failure)).or_insert_with(|| OpenCircuit::new(failure, INITIAL_DELAY));
         if let Some(issuer) = state.issuer.as_mut() {
-            issuer.again(failure);
-        } else if state.failing.len() >= NAMESPACES {
-            state.issuer = Some(Ailing::new(failure, FIRST));
+            issuer.reopen(failure);
+        } else if state.failing.len() >= ISSUER_THRESHOLD {
+            state.issuer = Some(OpenCircuit::new(failure, INITIAL_DELAY));
         }
     }
 
     /// An answer held a token.
-    pub(super) fn well(&self, namespace: &str) {
+    pub(super) fn record_success(&self, namespace: &str) {
         let mut state = self.state();
         state.namespaces.remove(namespace);
         state.failing.clear();
-        (state.issuer, state.well) = (None, true);
+        (state.issuer, state.has_succeeded) = (None, true);
     }
 }
 
 /// How a token that was made in vain can be revoked where no list shows it.
-pub(super) fn made(interface: &Interface, id: Option<String>, username: Option<String>) -> Option<TokenMade> {
+pub(super) fn revocable_token(
+    interface: &Interface,
+    id: Option<String>,
+    username: Option<String>,
+) -> Option<TokenMade> {
     let revoke = &interface.revoke;
-    if (revoke.needs_id() && id.is_none()) || (revoke.sends(&Source::Username) && username.is_none()) {
+    if (revoke.needs_id() && id.is_none()) || (revoke.sends(&ArgumentSource::Username) && username.is_none()) {
         return None;
     }
-    let known = id.or_else(|| username.clone())?;
-    Some(TokenMade { id: known, username: username.unwrap_or_default() })
+    let token_id = id.or_else(|| username.clone())?;
+    Some(TokenMade { id: token_id, username: username.unwrap_or_default() })
 }
 
 /// The token, if it can be named later where no list tells its id.
 ///
 /// # Errors
 /// `Sent::Perhaps`, as of any answer that lacks an output.
-pub(super) fn nameable(interface: &Interface, token: IssuedToken) -> Result<IssuedToken, Failure> {
+pub(super) fn require_identity(interface: &Interface, token: IssuedToken) -> Result<IssuedToken, PortalError> {
     if token.id.is_some() {
         return Ok(token);
     }
@@ -145,7 +149,7 @@ pub(super) fn nameable(interface: &Interface, token: IssuedToken) -> Result<Issu
             IdSource::Output(name) => name,
             IdSource::Username | IdSource::LookUp => &interface.outputs.username,
         };
-        return Err(super::wire::lacks("id", field));
+        return Err(super::wire::missing_output("id", field));
     }
     Ok(IssuedToken { id: Some(token.username.clone()), ..token })
 }
@@ -155,38 +159,38 @@ mod tests {
     use super::*;
     use crate::api::Reason;
 
-    fn useless() -> Failure {
-        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, "the answer lacks the secret")
+    fn unusable() -> PortalError {
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, "the answer lacks the secret")
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_one_namespace_provokes_keeps_no_other_waiting() {
-        let caution = Caution::default();
-        caution.well("good");
+    async fn one_namespaces_failures_block_no_other() {
+        let breaker = CircuitBreaker::default();
+        breaker.record_success("good");
         for _ in 0..20 {
-            if caution.leave("bad").is_ok() {
-                caution.ailing("bad", &useless());
+            if breaker.try_acquire("bad").is_ok() {
+                breaker.record_failure("bad", &unusable());
             }
         }
-        assert!(caution.leave("bad").is_err() && caution.ailment_for("bad").is_some());
-        assert!(caution.leave("good").is_ok() && caution.leave("new").is_ok());
-        assert!(caution.ailment_for("good").is_none() && caution.ailment().is_none(), "the issuer is well");
+        assert!(breaker.try_acquire("bad").is_err() && breaker.open_reason_for("bad").is_some());
+        assert!(breaker.try_acquire("good").is_ok() && breaker.try_acquire("new").is_ok());
+        assert!(breaker.open_reason_for("good").is_none() && breaker.open_reason().is_none(), "the issuer is well");
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(caution.leave("bad").is_ok(), "one try");
-        assert!(caution.leave("bad").is_err());
+        assert!(breaker.try_acquire("bad").is_ok(), "one try");
+        assert!(breaker.try_acquire("bad").is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_several_namespaces_meet_is_the_issuers_until_one_gets_a_token() {
-        let caution = Caution::default();
+    async fn failures_of_several_namespaces_open_the_issuers_circuit_until_one_succeeds() {
+        let breaker = CircuitBreaker::default();
         for namespace in ["a", "b", "c"] {
-            caution.leave(namespace).expect("its first try");
-            caution.ailing(namespace, &useless());
+            breaker.try_acquire(namespace).expect("its first try");
+            breaker.record_failure(namespace, &unusable());
         }
-        assert!(caution.leave("d").is_err() && caution.ailment().is_some());
+        assert!(breaker.try_acquire("d").is_err() && breaker.open_reason().is_some());
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(caution.leave("d").is_ok() && caution.leave("e").is_err(), "one try for all");
-        caution.well("d");
-        assert!(caution.leave("e").is_ok() && caution.ailment().is_none());
+        assert!(breaker.try_acquire("d").is_ok() && breaker.try_acquire("e").is_err(), "one try for all");
+        breaker.record_success("d");
+        assert!(breaker.try_acquire("e").is_ok() && breaker.open_reason().is_none());
     }
 }

@@ -1,44 +1,49 @@
 //! Edits and revokes tokens.
 
-use super::flow::{AT_WORK, FIRST_PAUSE, LONGEST_PAUSE};
-use super::forms::Course;
+use super::flow::{COMPLETION_TIMEOUT, MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
+use super::forms::TaskSession;
 use super::interface::TaskCall;
-use super::known::Known;
-use super::wire::Values;
-use super::{Failure, Rows, Sent, ThinkwisePortal, TokenRef, ids};
+use super::known::CachedInterface;
+use super::wire::TaskValues;
+use super::{Delivery, PortalError, Rows, ThinkwisePortal, TokenRef, ids};
 use crate::api::Reason;
 use tokio::time::{Instant, sleep};
 
 impl ThinkwisePortal {
-    async fn run_and_finish(
+    async fn invoke_and_finish(
         &self,
-        known: &Known,
+        cached: &CachedInterface,
         task: &TaskCall,
-        values: Values<'_>,
+        values: TaskValues<'_>,
         deadline: Instant,
-    ) -> Result<(), Failure> {
-        let course = Course::new(known, task, deadline);
-        let ran = self.run(&course, &values).await?;
-        self.finish(&course, ran, None).await
+    ) -> Result<(), PortalError> {
+        let session = TaskSession::new(cached, task, deadline);
+        let run = self.invoke(&session, &values).await?;
+        self.finish(&session, run, None).await
     }
 
-    pub(super) async fn edit(&self, token: TokenRef<'_>, description: &str, deadline: Instant) -> Result<(), Failure> {
-        let known = self.known(deadline).await?;
-        let task = &known.interface.edit;
-        let id = self.real_id(&known, task, token).await?;
+    pub(super) async fn edit(
+        &self,
+        token: TokenRef<'_>,
+        description: &str,
+        deadline: Instant,
+    ) -> Result<(), PortalError> {
+        let cached = self.interface(deadline).await?;
+        let task = &cached.interface.edit;
+        let id = self.lookup_id(&cached, task, token).await?;
         let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
-        let values = Values { description: Some(description), token: Some(token) };
-        self.run_and_finish(&known, task, values, deadline).await
+        let values = TaskValues { description: Some(description), token: Some(token) };
+        self.invoke_and_finish(&cached, task, values, deadline).await
     }
 
-    pub(super) async fn take_back(&self, token: TokenRef<'_>) -> Result<(), Failure> {
-        let known = self.known(self.http.deadline()).await?;
-        let task = &known.interface.revoke;
-        let id = self.real_id(&known, task, token).await?;
+    pub(super) async fn revoke_token(&self, token: TokenRef<'_>) -> Result<(), PortalError> {
+        let cached = self.interface(self.http.deadline()).await?;
+        let task = &cached.interface.revoke;
+        let id = self.lookup_id(&cached, task, token).await?;
         let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
-        let values = Values { description: None, token: Some(token) };
-        self.run_and_finish(&known, task, values, self.http.deadline()).await?;
-        self.until_gone(&known, token).await
+        let values = TaskValues { description: None, token: Some(token) };
+        self.invoke_and_finish(&cached, task, values, self.http.deadline()).await?;
+        self.wait_until_revoked(&cached, token).await
     }
 
     /// Waits until a list that can be read lacks a revoked token. A task whose result the portal does not await answers
@@ -46,26 +51,31 @@ impl ThinkwisePortal {
     ///
     /// # Errors
     /// `Sent::Perhaps`: the revocation was accepted, and nothing proves it yet.
-    async fn until_gone(&self, known: &Known, token: TokenRef<'_>) -> Result<(), Failure> {
-        let Some(table) = known.interface.table.as_ref().filter(|_| known.hidden.is_none()) else { return Ok(()) };
+    async fn wait_until_revoked(&self, cached: &CachedInterface, token: TokenRef<'_>) -> Result<(), PortalError> {
+        let Some(table) = cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()) else {
+            return Ok(());
+        };
         let by_username = token.id == token.username && !table.is_named_by_username();
-        let wanted = if by_username { Rows::OfUser(token.username) } else { Rows::WithId(token.id) };
-        let end = Instant::now() + AT_WORK;
-        let mut pause = FIRST_PAUSE;
+        let query = if by_username { Rows::OfUser(token.username) } else { Rows::WithId(token.id) };
+        let end = Instant::now() + COMPLETION_TIMEOUT;
+        let mut pause = MIN_POLL_INTERVAL;
         loop {
-            let rows = self.some(table, wanted).await.map_err(|failure| Failure { sent: Sent::Perhaps, ..failure })?;
+            let rows = self
+                .query(table, query)
+                .await
+                .map_err(|failure| PortalError { delivery: Delivery::Unknown, ..failure })?;
             if !rows.iter().any(|row| ids::same_username(&row.username, token.username)) {
                 return Ok(());
             }
             if Instant::now() + pause >= end {
                 let message = format!(
                     "the portal accepted the revocation and still lists the token after {} s: it may not have run yet",
-                    AT_WORK.as_secs()
+                    COMPLETION_TIMEOUT.as_secs()
                 );
-                return Err(Failure::new(Sent::Perhaps, Reason::PortalFailed, message));
+                return Err(PortalError::new(Delivery::Unknown, Reason::PortalFailed, message));
             }
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_POLL_INTERVAL);
         }
     }
 }

@@ -12,13 +12,13 @@ use url::Url;
 use zeroize::Zeroizing;
 
 /// Load balancers set one or two.
-const MOST: usize = 16;
+const MAX_COOKIES: usize = 16;
 /// Name and value of one, in bytes. Browsers keep no longer ones either.
-const LONGEST: usize = 4096;
+const MAX_COOKIE_BYTES: usize = 4096;
 
 /// The cookies that a task's answers have set. No `Debug`: they may hold a session.
 #[derive(Default)]
-pub(super) struct Cookies(Mutex<Vec<Cookie>>);
+pub(super) struct CookieJar(Mutex<Vec<Cookie>>);
 
 struct Cookie {
     name: String,
@@ -27,14 +27,14 @@ struct Cookie {
     https_only: bool,
 }
 
-impl Cookies {
+impl CookieJar {
     /// Takes what an answer sets. All addresses of a task have one origin.
-    pub(super) fn take(&self, headers: &HeaderMap) {
+    pub(super) fn store(&self, headers: &HeaderMap) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for text in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let Some((cookie, ended)) = parse(text) else { continue };
             kept.retain(|known| known.name != cookie.name || known.path != cookie.path);
-            if !ended && kept.len() < MOST {
+            if !ended && kept.len() < MAX_COOKIES {
                 kept.push(cookie);
             }
         }
@@ -43,8 +43,9 @@ impl Cookies {
     /// The `Cookie` header of a request for this address, marked as sensitive.
     pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits =
-            |cookie: &&Cookie| is_within(url.path(), &cookie.path) && (!cookie.https_only || url.scheme() == "https");
+        let fits = |cookie: &&Cookie| {
+            path_matches(url.path(), &cookie.path) && (!cookie.https_only || url.scheme() == "https")
+        };
         let mut pairs = Zeroizing::new(String::new());
         for cookie in kept.iter().filter(fits) {
             if !pairs.is_empty() {
@@ -68,7 +69,7 @@ fn parse(text: &str) -> Option<(Cookie, bool)> {
     let (name, value) = parts.next()?.split_once('=')?;
     let (name, value) = (name.trim(), value.trim());
     let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if name.is_empty() || name.len() + value.len() > LONGEST || !is_plain(name) || !is_plain(value) {
+    if name.is_empty() || name.len() + value.len() > MAX_COOKIE_BYTES || !is_plain(name) || !is_plain(value) {
         return None;
     }
     let (mut path, mut max_age, mut expires, mut https_only) = ("/".to_owned(), None, None, false);
@@ -90,7 +91,7 @@ fn parse(text: &str) -> Option<(Cookie, bool)> {
     Some((Cookie { name: name.to_owned(), value, path, https_only }, ended))
 }
 
-fn is_within(path: &str, folder: &str) -> bool {
+fn path_matches(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| folder.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -103,11 +104,11 @@ mod tests {
     }
 
     fn sent(set: &[&'static str], to: &str) -> Option<String> {
-        let cookies = Cookies::default();
+        let cookies = CookieJar::default();
         for value in set {
             let mut headers = HeaderMap::new();
             headers.append(SET_COOKIE, HeaderValue::from_static(value));
-            cookies.take(&headers);
+            cookies.store(&headers);
         }
         let header = cookies.header(&url(to))?;
         assert_eq!(format!("{header:?}"), "Sensitive");
@@ -152,12 +153,12 @@ mod tests {
         for nonsense in ["", "=", "=x", "a", "; Path=/"] {
             assert_eq!(sent(&[nonsense], "https://portal.example.com/"), None, "{nonsense}");
         }
-        let cookies = Cookies::default();
+        let cookies = CookieJar::default();
         for number in 0..100 {
             let mut headers = HeaderMap::new();
             headers.append(SET_COOKIE, HeaderValue::from_str(&format!("c{number}=1")).expect("a header"));
-            cookies.take(&headers);
+            cookies.store(&headers);
         }
-        assert_eq!(cookies.0.lock().expect("cookies").len(), MOST);
+        assert_eq!(cookies.0.lock().expect("cookies").len(), MAX_COOKIES);
     }
 }

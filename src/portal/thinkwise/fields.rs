@@ -36,10 +36,10 @@ impl Scalar {
     }
 
     /// `None` for a text that is not Unicode.
-    fn of(json: Json<'_>) -> Option<Self> {
-        Some(match json.source() {
+    fn from_json(json: Json<'_>) -> Option<Self> {
+        Some(match json.raw() {
             [b'"', ..] => Self::Text(Zeroizing::new(json.text()?)),
-            [b'-' | b'0'..=b'9', ..] => Self::Number(String::from_utf8(json.source().to_vec()).ok()?),
+            [b'-' | b'0'..=b'9', ..] => Self::Number(String::from_utf8(json.raw().to_vec()).ok()?),
             b"null" => Self::Absent,
             _ => Self::Other,
         })
@@ -49,14 +49,14 @@ impl Scalar {
 /// The values of these fields of an object, in this order; a field that is there twice has its last value.
 ///
 /// `None` if it is not an object, or one of them is not Unicode.
-pub(super) fn pick(object: Json<'_>, names: &[&str]) -> Option<Vec<Scalar>> {
+pub(super) fn pick_fields(object: Json<'_>, names: &[&str]) -> Option<Vec<Scalar>> {
     let mut found = vec![Scalar::Absent; names.len()];
     for member in object.members()? {
         let (name, value) = member?;
         if !names.contains(&name.as_str()) {
             continue;
         }
-        let value = Scalar::of(value)?;
+        let value = Scalar::from_json(value)?;
         // One column may serve twice: the username can be the key.
         for (slot, _) in found.iter_mut().zip(names).filter(|(_, wanted)| **wanted == name) {
             *slot = value.clone();
@@ -66,8 +66,8 @@ pub(super) fn pick(object: Json<'_>, names: &[&str]) -> Option<Vec<Scalar>> {
 }
 
 /// Reads these fields of a document that is one object.
-pub(super) fn read(names: &[&str], document: &[u8]) -> Option<Vec<Scalar>> {
-    pick(Json::checked(document)?, names)
+pub(super) fn read_fields(names: &[&str], document: &[u8]) -> Option<Vec<Scalar>> {
+    pick_fields(Json::validated(document)?, names)
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn fields_come_in_the_order_asked_whatever_else_there_is() {
         let document = br#"{"x":{"b":1},"b":17,"l":[1,{}],"a":"t","c":null,"d":1.50}"#;
-        let found = read(&["a", "b", "c", "d", "e", "x"], document).expect("an object");
+        let found = read_fields(&["a", "b", "c", "d", "e", "x"], document).expect("an object");
         let texts: Vec<Option<&str>> = found.iter().map(Scalar::as_str).collect();
         assert_eq!(texts, [Some("t"), Some("17"), None, None, None, None]);
         assert_eq!(found[3].as_written(), Some("1.50"));
@@ -85,14 +85,14 @@ mod tests {
 
     #[test]
     fn one_column_may_serve_twice() {
-        let found = read(&["u", "u"], br#"{"u":"robot"}"#).expect("an object");
+        let found = read_fields(&["u", "u"], br#"{"u":"robot"}"#).expect("an object");
         assert!(found.iter().all(|value| value.as_str() == Some("robot")));
     }
 
     #[test]
     fn what_is_no_object_is_nothing() {
         for document in ["", "[]", "\"a\"", "{\"a\":", "{} {}", "<html>", "{\"a\":\"\\ud800\"}"] {
-            assert!(read(&["a"], document.as_bytes()).is_none(), "{document}");
+            assert!(read_fields(&["a"], document.as_bytes()).is_none(), "{document}");
         }
     }
 }

@@ -4,14 +4,14 @@
 //! anything may have, unless it was refused.
 
 use super::call::Call;
-use super::cookies::Cookies;
-use super::errors::Step;
-use super::flow::Ran;
+use super::cookies::CookieJar;
+use super::errors::TaskStep;
+use super::flow::TaskRun;
 use super::interface::{BoundTo, TaskCall};
-use super::known::Known;
-use super::metadata::WayForm;
-use super::wire::{self, Values};
-use super::{Failure, Sent, ThinkwisePortal, address, client};
+use super::known::CachedInterface;
+use super::metadata::InvocationForm;
+use super::wire::{self, TaskValues};
+use super::{Delivery, PortalError, ThinkwisePortal, address, client};
 use crate::api::Reason;
 use reqwest::Response;
 use std::time::Duration;
@@ -19,92 +19,96 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 /// Between two tries of a step that met a rate limit: where the portal names no time, and at least.
-const PAUSE: Duration = Duration::from_secs(1);
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
 /// So long the portal may take to give up what was staged: nothing depends on it.
-const CANCEL_TIME: Duration = Duration::from_secs(2);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One run of a task, from its first request to the last one of its process flow.
-pub(super) struct Course<'a> {
-    pub known: &'a Known,
+pub(super) struct TaskSession<'a> {
+    pub cached: &'a CachedInterface,
     pub task: &'a TaskCall,
-    pub cookies: Cookies,
+    pub cookies: CookieJar,
     /// The end of all its requests together.
     pub deadline: Instant,
 }
 
-impl<'a> Course<'a> {
-    pub(super) fn new(known: &'a Known, task: &'a TaskCall, deadline: Instant) -> Self {
-        Self { known, task, cookies: Cookies::default(), deadline }
+impl<'a> TaskSession<'a> {
+    pub(super) fn new(cached: &'a CachedInterface, task: &'a TaskCall, deadline: Instant) -> Self {
+        Self { cached, task, cookies: CookieJar::default(), deadline }
     }
 }
 
 impl ThinkwisePortal {
     /// Runs a task. A failure says whether it may have taken effect.
-    pub(super) async fn run(&self, course: &Course<'_>, values: &Values<'_>) -> Result<Ran, Failure> {
-        let task = course.task;
-        let body = wire::body(&task.arguments, values)?;
-        let url = self.task_address(course.known, task, values, course.deadline).await?;
-        let ran = match task.form {
-            WayForm::Unbound | WayForm::Bound => {
-                let call = Call::post(url.clone(), Some(body), self.subject("task", &task.name));
-                let response = self.send_with(&call, &course.cookies, course.deadline).await;
-                response.map(|response| Ran { response, url, staged: None })
+    pub(super) async fn invoke(
+        &self,
+        session: &TaskSession<'_>,
+        values: &TaskValues<'_>,
+    ) -> Result<TaskRun, PortalError> {
+        let task = session.task;
+        let body = wire::task_body(&task.arguments, values)?;
+        let url = self.task_url(session.cached, task, values, session.deadline).await?;
+        let run = match task.form {
+            InvocationForm::Unbound | InvocationForm::Bound => {
+                let call = Call::post(url.clone(), Some(body), self.error_context("task", &task.name));
+                let response = self.send_with(&call, &session.cookies, session.deadline).await;
+                response.map(|response| TaskRun { response, url, staged_url: None })
             }
-            WayForm::Staged => self.run_staged(course, &url, body).await,
+            InvocationForm::Staged => self.invoke_staged(session, &url, body).await,
         };
-        if let Err(failure) = &ran {
-            self.doubt(failure);
+        if let Err(failure) = &run {
+            self.mark_stale_after(failure);
         }
-        ran
+        run
     }
 
     /// `<base>/<task>`, or `<base>/<table>(<key>)/task_<task>` for a row's (documented).
-    async fn task_address(
+    async fn task_url(
         &self,
-        known: &Known,
+        cached: &CachedInterface,
         task: &TaskCall,
-        values: &Values<'_>,
+        values: &TaskValues<'_>,
         deadline: Instant,
-    ) -> Result<Url, Failure> {
+    ) -> Result<Url, PortalError> {
         let row = match &task.row {
-            None => return address::below(&self.base, &task.name),
-            Some(BoundTo::Fixed { table, key }) => address::row(&self.base, table, key)?,
+            None => return address::child(&self.base, &task.name),
+            Some(BoundTo::Fixed { table, key }) => address::row_url(&self.base, table, key)?,
             Some(BoundTo::Token) => {
-                let (Some(table), Some(token)) = (&known.interface.table, values.token) else {
+                let (Some(table), Some(token)) = (&cached.interface.table, values.token) else {
                     let message = format!("the task {} is bound to a token's row, and there is none", task.name);
-                    return Err(Failure::new(Sent::No, Reason::RequestRefused, message));
+                    return Err(PortalError::new(Delivery::NotSent, Reason::RequestRefused, message));
                 };
-                let key = self.own_key(table, token, deadline).await?;
-                address::row(&self.base, &table.name, &key)?
+                let key = self.token_key(table, token, deadline).await?;
+                address::row_url(&self.base, &table.name, &key)?
             }
         };
-        address::below(&row, &format!("task_{}", task.name))
+        address::child(&row, &format!("task_{}", task.name))
     }
 
     /// Stages a task, fills it and commits it: three requests (documented).
-    async fn run_staged(&self, course: &Course<'_>, url: &Url, body: Vec<u8>) -> Result<Ran, Failure> {
-        let subject = self.subject("task", &course.task.name);
-        let staged = self.stage(course, url).await.map_err(nothing_done)?;
-        if !course.task.arguments.is_empty() {
-            let fill = Call::patch(staged.clone(), body, subject).at(Step::Fill);
-            match self.step(course, &fill).await {
+    async fn invoke_staged(&self, session: &TaskSession<'_>, url: &Url, body: Vec<u8>) -> Result<TaskRun, PortalError> {
+        let subject = self.error_context("task", &session.task.name);
+        let staged = self.stage(session, url).await.map_err(as_not_sent)?;
+        if !session.task.arguments.is_empty() {
+            let fill = Call::patch(staged.clone(), body, subject).with_step(TaskStep::Fill);
+            match self.send_step(session, &fill).await {
                 Ok(filled) => {
                     client::drain(filled).await;
                 }
                 Err(failure) => {
-                    self.cancel(course, &staged, Instant::now() + CANCEL_TIME).await;
-                    return Err(nothing_done(failure));
+                    self.cancel(session, &staged, Instant::now() + CANCEL_TIMEOUT).await;
+                    return Err(as_not_sent(failure));
                 }
             }
         }
-        let url = address::below(&staged, "commit")?;
-        match self.step(course, &Call::post(url.clone(), None, subject).at(Step::Commit)).await {
-            Ok(response) => Ok(Ran { response, url, staged: Some(staged) }),
+        let url = address::child(&staged, "commit")?;
+        match self.send_step(session, &Call::post(url.clone(), None, subject).with_step(TaskStep::Commit)).await {
+            Ok(response) => Ok(TaskRun { response, url, staged_url: Some(staged) }),
             Err(failure) => {
                 // What may be at work is left alone.
-                if failure.sent != Sent::Perhaps {
-                    self.cancel(course, &staged, Instant::now() + CANCEL_TIME).await;
+                if failure.delivery != Delivery::Unknown {
+                    self.cancel(session, &staged, Instant::now() + CANCEL_TIMEOUT).await;
                 }
                 Err(failure)
             }
@@ -112,34 +116,36 @@ impl ThinkwisePortal {
     }
 
     /// The address of what was staged.
-    async fn stage(&self, course: &Course<'_>, url: &Url) -> Result<Url, Failure> {
-        let (task, url) = (course.task, address::below(url, "stage")?);
-        let call = Call::post(url.clone(), None, self.subject("task", &task.name));
-        let response = self.send_with(&call, &course.cookies, course.deadline).await?;
+    async fn stage(&self, session: &TaskSession<'_>, url: &Url) -> Result<Url, PortalError> {
+        let (task, url) = (session.task, address::child(url, "stage")?);
+        let call = Call::post(url.clone(), None, self.error_context("task", &task.name));
+        let response = self.send_with(&call, &session.cookies, session.deadline).await?;
         let staged = self.location(&response, &url);
         client::drain(response).await;
         staged?.ok_or_else(|| {
             let message =
                 format!("the portal staged the task {} and did not say where: its answer has no Location", task.name);
-            Failure::new(Sent::No, Reason::AnswerMalformed, message)
+            PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, message)
         })
     }
 
     /// Sends a later step of a task. One that meets a rate limit (429, which proves that nothing was done) is
     /// repeated at the same address: to begin with a new stage would meet the same limit again, for ever.
-    pub(super) async fn step(&self, course: &Course<'_>, call: &Call<'_>) -> Result<Response, Failure> {
+    pub(super) async fn send_step(&self, session: &TaskSession<'_>, call: &Call<'_>) -> Result<Response, PortalError> {
         loop {
-            let failure = match self.send_with(call, &course.cookies, course.deadline).await {
-                Err(failure) if failure.sent == Sent::Refused && failure.reason == Reason::RateLimited => failure,
+            let failure = match self.send_with(call, &session.cookies, session.deadline).await {
+                Err(failure) if failure.delivery == Delivery::Rejected && failure.reason == Reason::RateLimited => {
+                    failure
+                }
                 other => return other,
             };
-            let wait = failure.retry_after.unwrap_or(PAUSE).max(SHORTEST_PAUSE);
-            if Instant::now() + wait >= course.deadline {
+            let wait = failure.retry_after.unwrap_or(DEFAULT_RETRY_DELAY).max(MIN_RETRY_DELAY);
+            if Instant::now() + wait >= session.deadline {
                 let message = format!(
                     "{}, for longer than limits.requestTimeout leaves to the task {}",
-                    failure.message, course.task.name
+                    failure.message, session.task.name
                 );
-                return Err(Failure { message, ..failure });
+                return Err(PortalError { message, ..failure });
             }
             sleep(wait).await;
         }
@@ -149,33 +155,33 @@ impl ThinkwisePortal {
     /// flows). Nothing depends on it: what is left open ends with the session. An address that may be a row
     /// of a table is left alone, for to delete that would be to delete data. What was staged gets a time of its own, for
     /// the task's may be over; a flow, whose token may be in hand, does not.
-    pub(super) async fn cancel(&self, course: &Course<'_>, at: &Url, end: Instant) {
-        let tables = &course.known.interface.tables;
-        if address::resource(&self.base, at).is_none_or(|name| tables.has(name)) {
+    pub(super) async fn cancel(&self, session: &TaskSession<'_>, at: &Url, end: Instant) {
+        let tables = &session.cached.interface.tables;
+        if address::resource_name(&self.base, at).is_none_or(|name| tables.contains(name)) {
             return;
         }
-        let deadline = end.min(Instant::now() + CANCEL_TIME);
-        let call = Call::delete(at.clone(), self.subject("task", &course.task.name));
-        match self.send_with(&call, &course.cookies, deadline).await {
+        let deadline = end.min(Instant::now() + CANCEL_TIMEOUT);
+        let call = Call::delete(at.clone(), self.error_context("task", &session.task.name));
+        match self.send_with(&call, &session.cookies, deadline).await {
             Ok(response) => {
                 client::drain(response).await;
             }
-            Err(failure) => tracing::debug!(task = course.task.name, %failure, "left open at the portal"),
+            Err(failure) => tracing::debug!(task = session.task.name, %failure, "left open at the portal"),
         }
     }
 
     /// Where an answer leads, absolute or relative; at the portal itself only.
-    pub(super) fn location(&self, response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
+    pub(super) fn location(&self, response: &Response, requested: &Url) -> Result<Option<Url>, PortalError> {
         let Some(value) = response.headers().get(reqwest::header::LOCATION) else { return Ok(None) };
         let text = String::from_utf8_lossy(value.as_bytes());
-        address::own(&self.base, asked, &text, "Location").map(Some)
+        address::resolve_link(&self.base, requested, &text, "Location").map(Some)
     }
 }
 
 /// Before the commit nothing was done, however staging or filling failed.
-fn nothing_done(failure: Failure) -> Failure {
-    match failure.sent {
-        Sent::Perhaps => Failure { sent: Sent::No, ..failure },
+fn as_not_sent(failure: PortalError) -> PortalError {
+    match failure.delivery {
+        Delivery::Unknown => PortalError { delivery: Delivery::NotSent, ..failure },
         _ => failure,
     }
 }

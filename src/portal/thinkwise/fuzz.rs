@@ -1,17 +1,17 @@
 //! What a portal may answer.
 
-use super::address::own;
+use super::address::resolve_link;
 use super::identity::TokenName;
 use super::interface::{IdSource, OutputNames};
 use super::messages::tsf_messages;
-use super::metadata::{Catalog, Kind};
+use super::metadata::{Catalog, ValueKind};
 use super::resolve::resolve;
-use super::wire::Gathered;
-use super::{Failure, Sent};
+use super::wire::OutputCollector;
+use super::{Delivery, PortalError};
 use crate::api::{Reason, Thinkwise};
-use crate::fuzzing::{Changes, changed, changed_text, pick};
-use crate::text::fuzz::assert_showable;
-use crate::text::visible;
+use crate::fuzzing::{Mutations, choose, mutate, mutate_text};
+use crate::text::fuzz::assert_sanitized;
+use crate::text::strip_control;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use reqwest::StatusCode;
@@ -30,14 +30,14 @@ const MESSAGES: [&str; 4] = [
 
 #[test]
 fn a_message_is_one_short_visible_line() {
-    bolero::check!().with_type::<(u8, Changes, Changes)>().for_each(|(seed, inner, outer)| {
-        let json = changed(pick(&MESSAGES, *seed), inner);
-        for header in [STANDARD.encode(&json), changed_text(&STANDARD_NO_PAD.encode(&json), outer)] {
+    bolero::check!().with_type::<(u8, Mutations, Mutations)>().for_each(|(seed, inner, outer)| {
+        let json = mutate(choose(&MESSAGES, *seed), inner);
+        for header in [STANDARD.encode(&json), mutate_text(&STANDARD_NO_PAD.encode(&json), outer)] {
             let Ok(header) = HeaderValue::from_str(&header) else { continue };
             if let Some(text) = tsf_messages(&HeaderMap::from_iter([("tsfmessages".parse().expect("a name"), header)]))
             {
                 assert!(!text.is_empty());
-                assert_showable(&text);
+                assert_sanitized(&text);
             }
         }
     });
@@ -69,8 +69,8 @@ fn is_inexact(document: &Value) -> bool {
 fn a_token_is_what_the_answer_says_and_nothing_else() {
     let id = IdSource::Output("id".into());
     let outputs = OutputNames { username: "username".into(), secret: "secret".into(), id };
-    bolero::check!().with_type::<(u8, Changes)>().for_each(|(seed, changes)| {
-        let body = changed(pick(&ANSWERS, *seed), changes);
+    bolero::check!().with_type::<(u8, Mutations)>().for_each(|(seed, changes)| {
+        let body = mutate(choose(&ANSWERS, *seed), changes);
         let document: Option<Value> = serde_json::from_slice(&body).ok().filter(Value::is_object);
         let expected = document.as_ref().and_then(|document| {
             let secret = field(document, "secret").filter(|_| document["secret"].is_string());
@@ -84,9 +84,9 @@ fn a_token_is_what_the_answer_says_and_nothing_else() {
             let id = id.as_ref().is_none_or(|id| is_recordable(id));
             id && is_recordable(username) && !secret.contains(['\0', '\r', '\n'])
         });
-        let mut gathered = Gathered::new(&outputs, Kind::Other);
-        gathered.take(&body);
-        match gathered.token(StatusCode::OK) {
+        let mut gathered = OutputCollector::new(&outputs, ValueKind::Other);
+        gathered.collect(&body);
+        match gathered.into_token(StatusCode::OK) {
             // Fields that nobody needs may hold what a reader of all of them refuses: bytes that are no text.
             Ok(_) if document.is_none() => assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok()),
             Ok(token) => {
@@ -94,7 +94,10 @@ fn a_token_is_what_the_answer_says_and_nothing_else() {
                 assert_eq!(read, expected, "{}", String::from_utf8_lossy(&body));
             }
             Err(failure) => {
-                assert_eq!((failure.sent, failure.reason, expected), (Sent::Perhaps, Reason::AnswerMalformed, None));
+                assert_eq!(
+                    (failure.delivery, failure.reason, expected),
+                    (Delivery::Unknown, Reason::AnswerMalformed, None)
+                );
                 assert!(!failure.message.contains("hush"), "{failure}");
             }
         }
@@ -114,18 +117,18 @@ fn a_next_page_never_leads_to_another_server() {
     ];
     let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
     let current = Url::parse("https://portal.example.com/indicium/iam/tcp/container_token?$top=1").expect("a URL");
-    bolero::check!().with_type::<(u8, Changes)>().for_each(|(seed, changes)| {
-        let link = changed_text(pick(&LINKS, *seed), changes);
-        match own(&root, &current, &link, "the next page") {
+    bolero::check!().with_type::<(u8, Mutations)>().for_each(|(seed, changes)| {
+        let link = mutate_text(choose(&LINKS, *seed), changes);
+        match resolve_link(&root, &current, &link, "the next page") {
             Ok(next) => {
                 assert_eq!((next.origin(), next.scheme()), (current.origin(), "https"), "{link:?}");
                 assert!(next.username().is_empty() && next.password().is_none(), "{link:?}");
                 assert_eq!(next.fragment(), None, "{link:?}");
                 assert_eq!(Url::parse(next.as_str()), Ok(next), "what is asked is what was checked");
             }
-            Err(Failure { reason, message, .. }) => {
+            Err(PortalError { reason, message, .. }) => {
                 assert_eq!(reason, Reason::AnswerMalformed, "{link:?}");
-                assert_showable(&message);
+                assert_sanitized(&message);
             }
         }
     });
@@ -154,8 +157,8 @@ fn metadata_is_read_or_refused_and_names_are_what_it_says() {
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let good = Catalog::read(METADATA.as_bytes()).expect("good");
     resolve(&spec, &good).expect("it fits as it is");
-    bolero::check!().with_type::<(Changes, Changes)>().for_each(|(one, two)| {
-        let document = changed_text(&changed_text(METADATA, one), two);
+    bolero::check!().with_type::<(Mutations, Mutations)>().for_each(|(one, two)| {
+        let document = mutate_text(&mutate_text(METADATA, one), two);
         if let Ok(catalog) = Catalog::read(document.as_bytes()) {
             assert!(catalog.tables.iter().all(|table| document.contains(&table.name)), "{document}");
             match resolve(&spec, &catalog) {
@@ -166,7 +169,7 @@ fn metadata_is_read_or_refused_and_names_are_what_it_says() {
                 Err(mismatch) => {
                     assert!(!mismatch.0.is_empty(), "it says why");
                     let told: Vec<String> = mismatch.0.iter().map(ToString::to_string).collect();
-                    assert!(told.iter().all(|text| *text == visible(text)), "{told:?}");
+                    assert!(told.iter().all(|text| *text == strip_control(text)), "{told:?}");
                 }
             }
         }

@@ -6,37 +6,37 @@
 //! the customer's id may happen to be that of a token.
 
 use super::interface::{IdSource, TokenTable};
-use super::known::Known;
-use super::{Failure, Sent};
+use super::known::CachedInterface;
+use super::{Delivery, PortalError};
 use crate::api::Reason;
 use std::sync::{Mutex, PoisonError};
 
 /// What was proved so far.
 #[derive(Default)]
-pub(super) struct IdProof(Mutex<Proved>);
+pub(super) struct IdProof(Mutex<ProvedIds>);
 
 #[derive(Default)]
-struct Proved {
+struct ProvedIds {
     output: String,
     ids: Vec<String>,
 }
 
 impl IdProof {
-    fn with<T>(&self, output: &str, look: impl FnOnce(&mut Vec<String>) -> T) -> T {
+    fn with_ids<T>(&self, output: &str, f: impl FnOnce(&mut Vec<String>) -> T) -> T {
         let mut proved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if proved.output != output {
-            *proved = Proved { output: output.to_owned(), ids: vec![] };
+            *proved = ProvedIds { output: output.to_owned(), ids: vec![] };
         }
-        look(&mut proved.ids)
+        f(&mut proved.ids)
     }
 
-    pub(super) fn is_done(&self, output: &str, table: &TokenTable) -> bool {
+    pub(super) fn is_proved(&self, output: &str, table: &TokenTable) -> bool {
         let enough = if output == table.id.name { 1 } else { 2 };
-        self.with(output, |ids| ids.len() >= enough)
+        self.with_ids(output, |ids| ids.len() >= enough)
     }
 
-    pub(super) fn add(&self, output: &str, id: &str) {
-        self.with(output, |ids| {
+    pub(super) fn record(&self, output: &str, id: &str) {
+        self.with_ids(output, |ids| {
             if ids.len() < 2 && !ids.iter().any(|known| known == id) {
                 ids.push(id.to_owned());
             }
@@ -45,19 +45,19 @@ impl IdProof {
 }
 
 /// The output that is taken for the id.
-pub(super) fn output_of(known: &Known) -> Option<&str> {
-    match &known.interface.outputs.id {
+pub(super) fn id_output_name(cached: &CachedInterface) -> Option<&str> {
+    match &cached.interface.outputs.id {
         IdSource::Output(output) => Some(output),
         IdSource::Username | IdSource::LookUp => None,
     }
 }
 
-pub(super) fn contradicted(output: &str) -> Failure {
+pub(super) fn contradicted_id(output: &str) -> PortalError {
     let message = format!(
         "the portal's list contradicts the id in the answer to the request: {output} is not the token's id. \
          Correct or remove tasks.request.outputs.id (spec.thinkwise)"
     );
-    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
 }
 
 #[cfg(test)]
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn an_output_of_another_name_is_proved_by_two_ids() {
         let proof = IdProof::default();
-        let count = |output: &str| proof.with(output, |ids| ids.len());
+        let count = |output: &str| proof.with_ids(output, |ids| ids.len());
         for (id, known) in [("1", 1), ("1", 1), ("2", 2), ("3", 2)] {
-            proof.add("id", id);
+            proof.record("id", id);
             assert_eq!(count("id"), known);
         }
         assert_eq!(count("token_id"), 0, "another output is proved anew");

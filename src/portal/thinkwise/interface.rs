@@ -1,8 +1,8 @@
 //! All that a call needs to know of one portal: names, types, forms, parsed once.
 
 use super::literal::Literal;
-use super::metadata::{Kind, WayForm};
-use super::resolve::Problem;
+use super::metadata::{InvocationForm, ValueKind};
+use super::resolve::FieldMismatch;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// How one portal is used.
@@ -23,7 +23,7 @@ pub struct Interface {
     /// The tables that there are.
     pub tables: TableNames,
     /// What may be a mistake, for people.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The names of all tables, each as its hash: what has such a name is a row of data, and never deleted.
@@ -32,7 +32,7 @@ pub struct TableNames(Box<[u64]>);
 
 impl TableNames {
     /// Of these.
-    pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+    pub fn from_names<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = names.map(hash).collect();
         hashes.sort_unstable();
         Self(hashes.into())
@@ -40,7 +40,7 @@ impl TableNames {
 
     /// Whether a table may have this name.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &str) -> bool {
         self.0.binary_search(&hash(name)).is_ok()
     }
 }
@@ -62,7 +62,7 @@ pub struct TokenTable {
     /// The columns that have one value for all of our tokens.
     pub fixed: Vec<(String, Literal)>,
     /// Further columns of the key, whose values are read from a token's row.
-    pub others: Vec<Column>,
+    pub row_columns: Vec<Column>,
     /// The names of the key's columns, in its order.
     pub key: Vec<String>,
     /// The column of usernames.
@@ -77,7 +77,7 @@ pub struct Column {
     /// Its name.
     pub name: String,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ValueKind,
 }
 
 /// How a task is called.
@@ -86,7 +86,7 @@ pub struct TaskCall {
     /// Its name, without `task_` before it.
     pub name: String,
     /// Its form.
-    pub form: WayForm,
+    pub form: InvocationForm,
     /// The row that it is bound to, in the bound forms; what is staged may be bound to none.
     pub row: Option<BoundTo>,
     /// What is sent, in this order.
@@ -113,14 +113,14 @@ pub struct Argument {
     /// The parameter's name.
     pub name: String,
     /// The kind of its values.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What it is filled with.
-    pub source: Source,
+    pub source: ArgumentSource,
 }
 
 /// What a parameter is filled with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Source {
+pub enum ArgumentSource {
     /// The token's description.
     Description,
     /// The token's id.
@@ -154,13 +154,13 @@ pub enum IdSource {
 }
 
 impl TaskCall {
-    pub(super) fn sends(&self, source: &Source) -> bool {
+    pub(super) fn sends(&self, source: &ArgumentSource) -> bool {
         self.arguments.iter().any(|argument| argument.source == *source)
     }
 
     /// Whether the token's id is part of the call.
     pub(super) fn needs_id(&self) -> bool {
-        self.sends(&Source::TokenId) || self.is_of_token()
+        self.sends(&ArgumentSource::TokenId) || self.is_of_token()
     }
 
     fn is_of_token(&self) -> bool {
@@ -179,24 +179,25 @@ impl TokenTable {
 impl Interface {
     /// The kind of a token's id: that of the table's key column, or else of the parameter that takes the id.
     #[must_use]
-    pub fn id_kind(&self) -> Kind {
+    pub fn id_kind(&self) -> ValueKind {
         let sent = [&self.revoke, &self.edit].into_iter().flat_map(|task| &task.arguments);
-        let parameter = || sent.clone().find(|argument| argument.source == Source::TokenId).map(|sent| sent.kind);
+        let parameter =
+            || sent.clone().find(|argument| argument.source == ArgumentSource::TokenId).map(|sent| sent.kind);
         let column = self.table.as_ref().map(|table| table.id.kind);
-        column.or_else(parameter).unwrap_or(Kind::Other)
+        column.or_else(parameter).unwrap_or(ValueKind::Other)
     }
 
     /// The same where nobody can read the list.
     ///
     /// # Errors
     /// When a token could then be requested but not named again, to edit or to revoke it.
-    pub fn without_list(mut self) -> Result<Self, Problem> {
+    pub fn without_list(mut self) -> Result<Self, FieldMismatch> {
         let by_username = self.table.as_ref().is_some_and(TokenTable::is_named_by_username);
         let tasks = [&self.edit, &self.revoke];
         let needs_id = tasks.iter().any(|task| task.needs_id()) && !by_username;
         let reads_row = tasks.iter().any(|task| task.is_of_token());
-        if reads_row && self.table.as_ref().is_none_or(|table| !table.others.is_empty()) {
-            return Err(Problem::new(
+        if reads_row && self.table.as_ref().is_none_or(|table| !table.row_columns.is_empty()) {
+            return Err(FieldMismatch::new(
                 "spec.thinkwise.table",
                 "edit or revocation is bound to the token's row, and our user may not read that: give the user the right to see the table",
             ));
@@ -204,7 +205,7 @@ impl Interface {
         match &self.outputs.id {
             IdSource::Output(_) => {}
             _ if needs_id => {
-                return Err(Problem::new(
+                return Err(FieldMismatch::new(
                     "spec.thinkwise.tasks.request.outputs.id",
                     "the token's id is needed to revoke it, the list that shows it is not visible, and no output is known to hold it: \
                      give the user the right to see the table, or name the output, or use parameters from: Username",

@@ -11,14 +11,14 @@ pub(super) struct Json<'d>(&'d [u8]);
 
 impl<'d> Json<'d> {
     /// The value of a document; `None` if that is not JSON.
-    pub(super) fn checked(document: &'d [u8]) -> Option<Self> {
+    pub(super) fn validated(document: &'d [u8]) -> Option<Self> {
         // Not the error: its text quotes the document.
         serde_json::from_slice::<IgnoredAny>(document).ok()?;
         Some(Self(document.trim_ascii()))
     }
 
     /// How it is written.
-    pub(super) const fn source(self) -> &'d [u8] {
+    pub(super) const fn raw(self) -> &'d [u8] {
         self.0
     }
 
@@ -69,7 +69,7 @@ impl<'d> Iterator for Elements<'d> {
 
     fn next(&mut self) -> Option<&'d [u8]> {
         let left = self.0.trim_ascii_start();
-        let (value, rest) = left.split_at_checked(end(left))?;
+        let (value, rest) = left.split_at_checked(value_length(left))?;
         let rest = rest.trim_ascii_start();
         self.0 = rest.strip_prefix(b",").or_else(|| rest.strip_prefix(b":")).unwrap_or(rest);
         Some(value).filter(|value| !value.is_empty())
@@ -77,7 +77,7 @@ impl<'d> Iterator for Elements<'d> {
 }
 
 /// How long the first value is.
-fn end(text: &[u8]) -> usize {
+fn value_length(text: &[u8]) -> usize {
     let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
     for (at, byte) in text.iter().enumerate() {
         match byte {
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
 
     fn members(document: &str) -> Vec<(String, String)> {
-        let members = Json::checked(document.as_bytes()).and_then(Json::members).expect(document);
-        let text = |json: Json<'_>| String::from_utf8(json.source().to_vec()).expect("UTF-8");
+        let members = Json::validated(document.as_bytes()).and_then(Json::members).expect(document);
+        let text = |json: Json<'_>| String::from_utf8(json.raw().to_vec()).expect("UTF-8");
         members.map(|member| member.map(|(name, value)| (name, text(value))).expect("Unicode")).collect()
     }
 
@@ -131,17 +131,17 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert!(members("{}").is_empty() && members("{\n}").is_empty());
-        let items = Json::checked(b"[1, [2] ,\"\\\\\",{}]").and_then(|json| Some(json.items()?.count()));
+        let items = Json::validated(b"[1, [2] ,\"\\\\\",{}]").and_then(|json| Some(json.items()?.count()));
         assert_eq!(items, Some(4));
     }
 
     #[test]
     fn what_is_not_json_is_nothing() {
         for document in ["", "{", "{} {}", "{a:1}", "<html>", "[1,]", "01"] {
-            assert!(Json::checked(document.as_bytes()).is_none(), "{document}");
+            assert!(Json::validated(document.as_bytes()).is_none(), "{document}");
         }
-        assert!(Json::checked(b"[]").and_then(Json::members).is_none());
-        assert!(Json::checked(b"{}").and_then(|json| json.items().map(|_| ())).is_none());
-        assert!(Json::checked(b"{\"\\ud800\":1}").and_then(Json::members).expect("members").all(|one| one.is_none()));
+        assert!(Json::validated(b"[]").and_then(Json::members).is_none());
+        assert!(Json::validated(b"{}").and_then(|json| json.items().map(|_| ())).is_none());
+        assert!(Json::validated(b"{\"\\ud800\":1}").and_then(Json::members).expect("members").all(|one| one.is_none()));
     }
 }

@@ -1,7 +1,7 @@
 //! What reading a list may cost: a portal that ignores `$filter`, or always gives a next link, ends in a failure and
 //! not in the operator's memory.
 
-use super::{Failure, PortalRow, Sent};
+use super::{Delivery, PortalError, TokenRow};
 use crate::api::Reason;
 use std::time::Duration;
 
@@ -26,37 +26,37 @@ const SCAN_ROWS: usize = 200_000;
 const SCAN_BYTES: usize = 128 << 20;
 /// As long as a page has at least 20 rows.
 const SCAN_PAGES: usize = 10_000;
-const SCAN_TIME: Duration = Duration::from_mins(15);
+const SCAN_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// More rows than this, or larger ones in all, match no look-up that is meant. They are kept after their page, and with
 /// it its share of the common memory, is gone.
-const MOST_MATCHES: usize = 1_000;
-const MOST_MATCHED_BYTES: usize = 1 << 20;
+const MAX_MATCHES: usize = 1_000;
+const MAX_MATCHED_BYTES: usize = 1 << 20;
 
 /// What is left of it for the rows that a look-up keeps.
 #[derive(Debug)]
-pub(super) struct KeptRows {
+pub(super) struct MatchBudget {
     rows: usize,
     bytes: usize,
 }
 
-impl KeptRows {
+impl MatchBudget {
     pub(super) const fn new() -> Self {
-        Self { rows: MOST_MATCHES, bytes: MOST_MATCHED_BYTES }
+        Self { rows: MAX_MATCHES, bytes: MAX_MATCHED_BYTES }
     }
 
     /// Takes a row that is about to be kept.
-    pub(super) fn take(&mut self, row: &PortalRow) -> Result<(), Failure> {
-        let PortalRow { id, username, description } = row;
+    pub(super) fn spend(&mut self, row: &TokenRow) -> Result<(), PortalError> {
+        let TokenRow { id, username, description } = row;
         self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
         let bytes = id.len() + username.len() + description.len();
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| Self::exceeded("larger rows"))?;
         Ok(())
     }
 
-    fn exceeded(what: &str) -> Failure {
+    fn exceeded(what: &str) -> PortalError {
         let message = format!("the portal's list has {what} for one token than the operator keeps");
-        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
     }
 }
 
@@ -70,31 +70,31 @@ impl ListBudget {
     /// For the whole list. Waiting for leave to send is not counted.
     pub(super) const fn scan() -> Self {
         let what = "one list: does its next link ever end?";
-        Self { pages: SCAN_PAGES, rows: SCAN_ROWS, bytes: SCAN_BYTES, time: SCAN_TIME, what }
+        Self { pages: SCAN_PAGES, rows: SCAN_ROWS, bytes: SCAN_BYTES, time: SCAN_TIMEOUT, what }
     }
 
     /// Takes a page that is about to be read.
-    pub(super) fn page(&mut self) -> Result<(), Failure> {
+    pub(super) fn spend_page(&mut self) -> Result<(), PortalError> {
         self.pages = self.pages.checked_sub(1).ok_or_else(|| self.exceeded("pages"))?;
         Ok(())
     }
 
     /// Takes a row.
-    pub(super) fn row(&mut self) -> Result<(), Failure> {
+    pub(super) fn spend_row(&mut self) -> Result<(), PortalError> {
         self.rows = self.rows.checked_sub(1).ok_or_else(|| self.exceeded("rows"))?;
         Ok(())
     }
 
     /// Takes what the last page had and took.
-    pub(super) fn spend(&mut self, bytes: usize, time: Duration) -> Result<(), Failure> {
+    pub(super) fn spend(&mut self, bytes: usize, time: Duration) -> Result<(), PortalError> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.exceeded("bytes"))?;
         self.time = self.time.checked_sub(time).ok_or_else(|| self.exceeded("time"))?;
         Ok(())
     }
 
-    fn exceeded(&self, part: &str) -> Failure {
+    fn exceeded(&self, part: &str) -> PortalError {
         let message = format!("the portal's answer takes more {part} than the operator allows for {}", self.what);
-        Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
     }
 }
 
@@ -104,19 +104,19 @@ mod tests {
 
     #[test]
     fn each_part_of_a_budget_ends_the_reading_and_says_which() {
-        let ends = |failure: Failure, part: &str| {
+        let ends = |failure: PortalError, part: &str| {
             assert_eq!(failure.reason, Reason::AnswerMalformed);
             assert!(failure.message.contains(part), "{failure}");
         };
         let mut budget = ListBudget::lookup(Duration::from_secs(5));
         for _ in 0..LOOKUP_PAGES {
-            budget.page().expect("a page");
+            budget.spend_page().expect("a page");
         }
-        ends(budget.page().expect_err("too many"), "more pages");
+        ends(budget.spend_page().expect_err("too many"), "more pages");
         for _ in 0..LOOKUP_ROWS {
-            budget.row().expect("a row");
+            budget.spend_row().expect("a row");
         }
-        ends(budget.row().expect_err("too many"), "more rows");
+        ends(budget.spend_row().expect_err("too many"), "more rows");
         budget.spend(LOOKUP_BYTES, Duration::from_secs(5)).expect("all of it");
         ends(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
         ends(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
@@ -126,15 +126,15 @@ mod tests {
     #[test]
     fn the_rows_that_are_kept_are_bounded_in_number_and_size() {
         let row =
-            |length: usize| PortalRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
-        let mut kept = KeptRows::new();
-        for _ in 0..MOST_MATCHES {
-            kept.take(&row(0)).expect("a row");
+            |length: usize| TokenRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
+        let mut kept = MatchBudget::new();
+        for _ in 0..MAX_MATCHES {
+            kept.spend(&row(0)).expect("a row");
         }
-        assert!(kept.take(&row(0)).expect_err("too many").message.contains("more rows"));
-        let mut kept = KeptRows::new();
-        kept.take(&row(MOST_MATCHED_BYTES - 2)).expect("a large row");
-        let failure = kept.take(&row(0)).expect_err("too large");
+        assert!(kept.spend(&row(0)).expect_err("too many").message.contains("more rows"));
+        let mut kept = MatchBudget::new();
+        kept.spend(&row(MAX_MATCHED_BYTES - 2)).expect("a large row");
+        let failure = kept.spend(&row(0)).expect_err("too large");
         assert_eq!(failure.reason, Reason::AnswerMalformed);
         assert!(failure.message.contains("larger rows"), "{failure}");
     }

@@ -1,6 +1,6 @@
 //! Values as OData writes them: in an address, and in a task's body.
 
-use super::metadata::Kind;
+use super::metadata::ValueKind;
 use super::number;
 
 /// A value that fits its kind.
@@ -20,21 +20,25 @@ enum Value {
 /// A text that does not fit the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0}")]
-pub struct NotOfKind(&'static str);
+pub struct KindMismatch(&'static str);
 
 impl Literal {
     /// Reads a value of this kind. Kinds that have no form of their own are sent as texts.
     ///
     /// # Errors
     /// When the text is not of the kind; the error says what it must be.
-    pub fn parse(kind: Kind, text: &str) -> Result<Self, NotOfKind> {
+    pub fn parse(kind: ValueKind, text: &str) -> Result<Self, KindMismatch> {
         let value = match kind {
-            Kind::Integer => text.parse().map(Value::Integer).map_err(|_| NotOfKind("a whole number, such as 42"))?,
-            Kind::Decimal => plain(text).map(Value::Decimal).ok_or(NotOfKind("a number, such as 4.2"))?,
-            Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| NotOfKind("true or false"))?,
-            Kind::Guid if is_guid(text) => Value::Guid(text.to_ascii_lowercase()),
-            Kind::Guid => return Err(NotOfKind("a GUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")),
-            Kind::Text | Kind::Other => Value::Text(text.to_owned()),
+            ValueKind::Integer => {
+                text.parse().map(Value::Integer).map_err(|_| KindMismatch("a whole number, such as 42"))?
+            }
+            ValueKind::Decimal => {
+                plain_decimal(text).map(Value::Decimal).ok_or(KindMismatch("a number, such as 4.2"))?
+            }
+            ValueKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| KindMismatch("true or false"))?,
+            ValueKind::Guid if is_guid(text) => Value::Guid(text.to_ascii_lowercase()),
+            ValueKind::Guid => return Err(KindMismatch("a GUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")),
+            ValueKind::Text | ValueKind::Other => Value::Text(text.to_owned()),
         };
         Ok(Self(value))
     }
@@ -42,41 +46,41 @@ impl Literal {
     /// As it stands in a key or a filter, before percent-encoding: numbers and GUIDs bare, texts
     /// quoted (OData 4.0, and documented for Indicium).
     #[must_use]
-    pub fn in_address(&self) -> String {
+    pub fn to_url_literal(&self) -> String {
         match &self.0 {
             Value::Integer(number) => number.to_string(),
             Value::Decimal(text) | Value::Guid(text) => text.clone(),
             Value::Boolean(flag) => flag.to_string(),
-            Value::Text(text) => quoted(text),
+            Value::Text(text) => quote(text),
         }
     }
 
     /// As it stands in a task's body.
     #[must_use]
-    pub fn in_body(&self) -> String {
+    pub fn to_json(&self) -> String {
         match &self.0 {
-            Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) => self.in_address(),
+            Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) => self.to_url_literal(),
             Value::Guid(text) | Value::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
         }
     }
 
     /// As a spec writes it, and as ids are compared: numbers exactly, GUIDs in lower case.
     #[must_use]
-    pub fn as_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         match &self.0 {
             Value::Text(text) => text.clone(),
-            _ => self.in_address(),
+            _ => self.to_url_literal(),
         }
     }
 }
 
 /// A text in an address: in single quotes, those inside it twice.
-pub(super) fn quoted(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Digits with at most a sign and a point: `1e3` is a number too, but not everywhere.
-fn plain(text: &str) -> Option<String> {
+fn plain_decimal(text: &str) -> Option<String> {
     number::canonical(text).filter(|_| !text.contains(['e', 'E', '+']))
 }
 
@@ -92,27 +96,27 @@ mod tests {
 
     const GUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
-    fn both(kind: Kind, text: &str) -> (String, String) {
+    fn both(kind: ValueKind, text: &str) -> (String, String) {
         let literal = Literal::parse(kind, text).expect(text);
-        (literal.in_address(), literal.in_body())
+        (literal.to_url_literal(), literal.to_json())
     }
 
     #[test]
     fn each_kind_is_written_its_own_way() {
         for (kind, text, address, json) in [
-            (Kind::Integer, "17", "17", "17"),
-            (Kind::Integer, "-3", "-3", "-3"),
-            (Kind::Decimal, "4.20", "4.2", "4.2"),
-            (Kind::Decimal, "9007199254740993", "9007199254740993", "9007199254740993"),
-            (Kind::Decimal, "-9007199254740993.10", "-9007199254740993.1", "-9007199254740993.1"),
-            (Kind::Guid, "0F8FAD5B-D9CB-469F-A165-70867728950E", GUID, &format!("{GUID:?}")),
-            (Kind::Text, "A\"\\\n", "'A\"\\\n'", r#""A\"\\\n""#),
-            (Kind::Boolean, "true", "true", "true"),
-            (Kind::Guid, GUID, GUID, &format!("{GUID:?}")),
-            (Kind::Text, "17", "'17'", "\"17\""),
-            (Kind::Text, "o'x/é", "'o''x/é'", "\"o'x/é\""),
-            (Kind::Text, "", "''", "\"\""),
-            (Kind::Other, "x", "'x'", "\"x\""),
+            (ValueKind::Integer, "17", "17", "17"),
+            (ValueKind::Integer, "-3", "-3", "-3"),
+            (ValueKind::Decimal, "4.20", "4.2", "4.2"),
+            (ValueKind::Decimal, "9007199254740993", "9007199254740993", "9007199254740993"),
+            (ValueKind::Decimal, "-9007199254740993.10", "-9007199254740993.1", "-9007199254740993.1"),
+            (ValueKind::Guid, "0F8FAD5B-D9CB-469F-A165-70867728950E", GUID, &format!("{GUID:?}")),
+            (ValueKind::Text, "A\"\\\n", "'A\"\\\n'", r#""A\"\\\n""#),
+            (ValueKind::Boolean, "true", "true", "true"),
+            (ValueKind::Guid, GUID, GUID, &format!("{GUID:?}")),
+            (ValueKind::Text, "17", "'17'", "\"17\""),
+            (ValueKind::Text, "o'x/é", "'o''x/é'", "\"o'x/é\""),
+            (ValueKind::Text, "", "''", "\"\""),
+            (ValueKind::Other, "x", "'x'", "\"x\""),
         ] {
             assert_eq!(both(kind, text), (address.to_owned(), json.to_owned()), "{kind:?}");
         }
@@ -121,17 +125,17 @@ mod tests {
     #[test]
     fn what_does_not_fit_its_kind_is_no_literal() {
         for (kind, text) in [
-            (Kind::Integer, ""),
-            (Kind::Integer, "1 or 1 eq 1"),
-            (Kind::Integer, "1.5"),
-            (Kind::Integer, "9223372036854775808"),
-            (Kind::Decimal, "1e3"),
-            (Kind::Decimal, "inf"),
-            (Kind::Decimal, "--1"),
-            (Kind::Boolean, "yes"),
-            (Kind::Guid, "x"),
-            (Kind::Guid, "0f8fad5b-d9cb-469f-a165-70867728950g"),
-            (Kind::Guid, "0f8fad5bd9cb469fa16570867728950e"),
+            (ValueKind::Integer, ""),
+            (ValueKind::Integer, "1 or 1 eq 1"),
+            (ValueKind::Integer, "1.5"),
+            (ValueKind::Integer, "9223372036854775808"),
+            (ValueKind::Decimal, "1e3"),
+            (ValueKind::Decimal, "inf"),
+            (ValueKind::Decimal, "--1"),
+            (ValueKind::Boolean, "yes"),
+            (ValueKind::Guid, "x"),
+            (ValueKind::Guid, "0f8fad5b-d9cb-469f-a165-70867728950g"),
+            (ValueKind::Guid, "0f8fad5bd9cb469fa16570867728950e"),
         ] {
             assert!(Literal::parse(kind, text).is_err(), "{kind:?} {text}");
         }

@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-pub(super) use crate::text::clean;
+pub(super) use crate::text::sanitize;
 
 use crate::http::BYTE_ORDER_MARK;
 
@@ -51,14 +51,14 @@ pub(super) fn tsf_messages(headers: &HeaderMap) -> Option<String> {
         Messages::Many(messages) => messages,
     };
     let texts: Vec<String> = messages.iter().filter_map(Message::text).collect();
-    let text = clean(&texts.join("; "));
+    let text = sanitize(&texts.join("; "));
     (!text.is_empty()).then_some(text)
 }
 
 impl Message {
     fn text(&self) -> Option<String> {
         let texts = [self.translated.as_deref(), self.raw.as_deref()];
-        let text = texts.into_iter().flatten().map(without_tags).find(|text| !text.trim().is_empty())?;
+        let text = texts.into_iter().flatten().map(strip_tags).find(|text| !text.trim().is_empty())?;
         let parameters: Vec<String> = self.parameters.iter().flatten().filter_map(NamedParameter::text).collect();
         if parameters.is_empty() { Some(text) } else { Some(format!("{text} ({})", parameters.join(", "))) }
     }
@@ -73,7 +73,7 @@ impl NamedParameter {
 
 /// Takes tags away but keeps their `id`: a database's message is XML such as `<msg id="x"></msg>`,
 /// where the id is all there is.
-fn without_tags(text: &str) -> String {
+fn strip_tags(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
     while let Some((before, tag, after)) = next_tag(rest) {

@@ -36,18 +36,21 @@ pub mod resolve;
 mod rows;
 mod wire;
 
-pub use self::literal::{Literal, NotOfKind};
+pub use self::literal::{KindMismatch, Literal};
 
-use self::auth::Login;
-use self::call::{Call, Subject};
-use self::caution::{Caution, nameable};
+use self::auth::Authenticator;
+use self::call::{Call, ErrorContext};
+use self::caution::{CircuitBreaker, require_identity};
 use self::client::HttpClient;
-use self::confirm::Marking;
-use self::cookies::Cookies;
+use self::confirm::MarkerEvidence;
+use self::cookies::CookieJar;
 use self::id_proof::IdProof;
-use self::known::Memory;
+use self::known::MetadataCache;
 use self::metadata::Catalog;
-use super::{Answer, Failure, IssuedToken, Pages, Portal, PortalRow, Resolved, Rows, Sent, TokenRef, identity};
+use super::{
+    Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink, Rows, TokenRef, TokenRow,
+    identity,
+};
 use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
@@ -60,7 +63,7 @@ use url::Url;
 
 /// All that it takes to speak to a portal.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ThinkwiseSettings {
     /// Where the portal is and what its table and tasks are called.
     pub spec: Thinkwise,
     /// How long it may take. Rate and concurrency are kept by the caller.
@@ -70,7 +73,7 @@ pub struct Settings {
     /// The certificates to trust, and no others; the system's roots unless given.
     pub ca_pem: Option<String>,
     /// How long what was found out about the portal is believed, at most; `audit.interval`.
-    pub keep: Duration,
+    pub metadata_ttl: Duration,
     /// Which addresses may be connected to, for the portal and for the token endpoint.
     pub egress: EgressPolicy,
 }
@@ -100,11 +103,11 @@ pub struct ThinkwisePortal {
     location: RecordedPortal,
     base: Url,
     http: HttpClient,
-    login: Login,
-    memory: Arc<Memory>,
-    caution: Caution,
+    authenticator: Authenticator,
+    metadata_cache: Arc<MetadataCache>,
+    circuit_breaker: CircuitBreaker,
     id_proof: IdProof,
-    marking: Marking,
+    marker_evidence: MarkerEvidence,
 }
 
 impl fmt::Debug for ThinkwisePortal {
@@ -118,8 +121,8 @@ impl ThinkwisePortal {
     ///
     /// # Errors
     /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let Settings { spec, limits, credentials, ca_pem, keep, egress } = settings;
+    pub fn new(settings: ThinkwiseSettings) -> Result<Self, PortalError> {
+        let ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl: keep, egress } = settings;
         let base = address::service_root(&spec)?;
         let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http, egress)?;
         let user = match &credentials {
@@ -132,70 +135,80 @@ impl ThinkwisePortal {
             scope: spec.application.clone(),
             user,
         };
-        let login = Login::new(&spec, credentials)?;
+        let login = Authenticator::new(&spec, credentials)?;
         Ok(Self {
             spec,
             location,
             base,
             http,
-            login,
-            memory: Arc::new(Memory::new(keep)),
-            caution: Caution::default(),
+            authenticator: login,
+            metadata_cache: Arc::new(MetadataCache::new(keep)),
+            circuit_breaker: CircuitBreaker::default(),
             id_proof: IdProof::default(),
-            marking: Marking::default(),
+            marker_evidence: MarkerEvidence::default(),
         })
     }
 
     /// Names the source of the credentials in messages, where that is not the Secret of the spec.
     #[must_use]
-    pub fn with_login_source(mut self, source: String) -> Self {
-        self.login.set_hint(source);
+    pub fn with_credentials_source(mut self, source: String) -> Self {
+        self.authenticator.set_credentials_source(source);
         self
     }
 
-    fn subject<'a>(&'a self, kind: &'static str, name: &'a str) -> Subject<'a> {
-        Subject { kind, name, application: &self.spec.application, login: self.login.hint() }
+    fn error_context<'a>(&'a self, kind: &'static str, name: &'a str) -> ErrorContext<'a> {
+        ErrorContext {
+            kind,
+            name,
+            application: &self.spec.application,
+            credentials_source: self.authenticator.credentials_source(),
+        }
     }
 
     /// Sends a call with a login. Any answer but 2xx is a failure.
-    async fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, Failure> {
-        self.send_with(call, &Cookies::default(), deadline).await
+    async fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, PortalError> {
+        self.send_with(call, &CookieJar::default(), deadline).await
     }
 
     /// The same with the cookies of a task, to which the answer may add some.
-    async fn send_with(&self, call: &Call<'_>, cookies: &Cookies, deadline: Instant) -> Result<Response, Failure> {
-        let ticket = self.login.ticket(&self.http, deadline).await?;
-        let mut response = self.http.send(call.request(&ticket.header, cookies), deadline).await?;
-        cookies.take(response.headers());
+    async fn send_with(
+        &self,
+        call: &Call<'_>,
+        cookies: &CookieJar,
+        deadline: Instant,
+    ) -> Result<Response, PortalError> {
+        let auth = self.authenticator.auth_header(&self.http, deadline).await?;
+        let mut response = self.http.send(call.request(&auth.header, cookies), deadline).await?;
+        cookies.store(response.headers());
         if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(generation) = ticket.generation
+            && let Some(generation) = auth.generation
         {
             // A call that is repeated: a 401 proves that the task was refused, and a bearer may be revoked, or
             // its key replaced, before its announced end.
             client::drain(response).await;
-            self.login.forget(generation).await;
-            let renewed = self.login.ticket(&self.http, deadline).await?;
+            self.authenticator.invalidate(generation).await;
+            let renewed = self.authenticator.auth_header(&self.http, deadline).await?;
             response = self.http.send(call.request(&renewed.header, cookies), deadline).await?;
-            cookies.take(response.headers());
+            cookies.store(response.headers());
         }
         if response.status().is_success() {
             return Ok(response);
         }
-        let failure = errors::of_status(response.status(), response.headers(), &call.subject, call.step);
+        let failure = errors::from_status(response.status(), response.headers(), &call.context, call.step);
         // A redirect comes with a page most often.
         let is_error = !response.status().is_redirection();
         let is_page = client::drain(response).await;
-        Err(client::of_page(failure, is_page && is_error))
+        Err(client::with_page_hint(failure, is_page && is_error))
     }
 
-    async fn found(&self) -> Result<Resolved, Failure> {
-        let known = self.known(self.http.deadline()).await?;
-        let interface = &known.interface;
-        Ok(Resolved {
-            names: interface.names(known.hidden.is_none()),
+    async fn resolved(&self) -> Result<PortalCapabilities, PortalError> {
+        let cached = self.interface(self.http.deadline()).await?;
+        let interface = &cached.interface;
+        Ok(PortalCapabilities {
+            names: interface.resolved_names(cached.list_denied.is_none()),
             description_max: interface.description_max,
-            list_hidden: known.hidden.clone(),
-            notes: interface.notes.clone(),
+            list_denied: cached.list_denied.clone(),
+            warnings: interface.warnings.clone(),
         })
     }
 
@@ -203,8 +216,8 @@ impl ThinkwisePortal {
     ///
     /// # Errors
     /// When `$metadata` cannot be had, or is not what it should be.
-    pub async fn read_catalog(&self) -> Result<Catalog, Failure> {
-        self.catalog(self.http.deadline()).await
+    pub async fn read_catalog(&self) -> Result<Catalog, PortalError> {
+        self.read_fresh_catalog(self.http.deadline()).await
     }
 }
 
@@ -213,39 +226,39 @@ impl Portal for ThinkwisePortal {
         &self.location
     }
 
-    fn resolve(&self) -> Answer<'_, Resolved> {
-        Box::pin(self.found())
+    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities> {
+        Box::pin(self.resolved())
     }
 
-    fn ailment(&self) -> Option<Failure> {
-        self.caution.ailment()
+    fn open_reason(&self) -> Option<PortalError> {
+        self.circuit_breaker.open_reason()
     }
 
-    fn ailment_for(&self, namespace: &str) -> Option<Failure> {
-        self.caution.ailment_for(namespace)
+    fn open_reason_for(&self, namespace: &str) -> Option<PortalError> {
+        self.circuit_breaker.open_reason_for(namespace)
     }
 
-    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> Answer<'a, IssuedToken> {
+    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> PortalFuture<'a, IssuedToken> {
         Box::pin(self.request_token(namespace, description))
     }
 
-    fn request<'a>(&'a self, description: &'a str) -> Answer<'a, IssuedToken> {
+    fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken> {
         self.request_for("", description)
     }
 
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> Answer<'a, ()> {
+    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()> {
         Box::pin(self.edit(token, description, self.http.deadline()))
     }
 
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> Answer<'a, ()> {
-        Box::pin(self.take_back(token))
+    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()> {
+        Box::pin(self.revoke_token(token))
     }
 
-    fn list<'a>(&'a self, rows: Rows<'a>) -> Answer<'a, Vec<PortalRow>> {
-        Box::pin(self.rows(rows))
+    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>> {
+        Box::pin(self.list_rows(rows))
     }
 
-    fn scan<'a>(&'a self, pages: &'a mut dyn Pages) -> Answer<'a, ()> {
-        Box::pin(self.all(pages))
+    fn scan<'a>(&'a self, sink: &'a mut dyn RowSink) -> PortalFuture<'a, ()> {
+        Box::pin(self.list_all(sink))
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers as exact texts: a float holds no id of more than 15 digits.
 
 /// Longer numbers are none that a key column holds.
-const MOST_DIGITS: usize = 256;
+const MAX_DIGITS: usize = 256;
 
 /// The one way to write this number: no exponent, no superfluous zero, no plus, no negative zero. `None` for
 /// anything but a finite decimal number of at most 256 digits.
@@ -16,7 +16,7 @@ pub(super) fn canonical(text: &str) -> Option<String> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
-    if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let point = i64::try_from(whole.len()).ok()? + i64::from(exponent);
@@ -32,7 +32,7 @@ pub(super) fn canonical(text: &str) -> Option<String> {
 
 /// The digits before and after the point, with the zeros that it takes.
 fn split(digits: &str, point: i64) -> Option<(String, String)> {
-    let zeros = |count: u64| usize::try_from(count).ok().filter(|count| *count <= MOST_DIGITS).map(|n| "0".repeat(n));
+    let zeros = |count: u64| usize::try_from(count).ok().filter(|count| *count <= MAX_DIGITS).map(|n| "0".repeat(n));
     let length = i64::try_from(digits.len()).ok()?;
     if digits.bytes().all(|byte| byte == b'0') {
         return Some((String::new(), String::new()));

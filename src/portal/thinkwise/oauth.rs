@@ -1,9 +1,9 @@
 //! OAuth 2.0 client credentials: the portal's way for machines (documented).
 
-use super::auth::Ticket;
-use super::bearer::{Bearer, Granted};
+use super::auth::AuthHeader;
+use super::bearer::{AccessToken, TokenResponse};
 use super::client::{self, HttpClient};
-use super::{Failure, Sent, address};
+use super::{Delivery, PortalError, address};
 use crate::api::{Reason, Thinkwise};
 use crate::http::{basic, retry_after};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -15,28 +15,28 @@ use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-const ANSWER_LIMIT: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 /// Fetches bearers, and keeps the one in use.
 pub(super) struct OAuth {
     client_id: String,
     client_secret: SecretString,
     scope: String,
     token_url: Option<Url>,
-    discovery: Url,
+    discovery_url: Url,
     /// The portal's own root.
     root: Url,
-    insecure: bool,
+    allow_http: bool,
     /// Held while a bearer is fetched, so that many calls cause one fetch.
     state: Mutex<State>,
 }
 
 /// Where bearers are had, and how the client says who it is there.
 #[derive(Clone)]
-struct Endpoint {
+struct OAuthEndpoint {
     url: Url,
     auth: ClientAuth,
     /// The portal says so, or it has worked. Else the other way is tried too.
-    is_certain: bool,
+    is_confirmed: bool,
 }
 
 /// How a client says who it is (RFC 6749, 2.3.1).
@@ -50,25 +50,25 @@ enum ClientAuth {
 
 #[derive(Default)]
 struct State {
-    endpoint: Option<Endpoint>,
-    bearer: Option<Bearer>,
+    endpoint: Option<OAuthEndpoint>,
+    access_token: Option<AccessToken>,
     generation: u64,
 }
 
 #[derive(Deserialize)]
-struct Discovered {
+struct OpenIdConfiguration {
     token_endpoint: String,
     /// RFC 8414. Some servers leave it out.
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct Denied {
+struct ErrorResponse {
     error: String,
 }
 
 impl OAuth {
-    pub(super) fn new(spec: &Thinkwise, client_id: String, client_secret: SecretString) -> Result<Self, Failure> {
+    pub(super) fn new(spec: &Thinkwise, client_id: String, client_secret: SecretString) -> Result<Self, PortalError> {
         let insecure = spec.allow_insecure_http;
         let settings = spec.auth.oauth2_client_credentials.as_ref();
         let token_url = settings.and_then(|settings| settings.token_url.as_deref());
@@ -78,79 +78,97 @@ impl OAuth {
         let mut discovery = root.clone();
         address::extend(&mut discovery, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
-        Ok(Self { client_id, client_secret, scope, token_url, discovery, root, insecure, state })
+        Ok(Self {
+            client_id,
+            client_secret,
+            scope,
+            token_url,
+            discovery_url: discovery,
+            root,
+            allow_http: insecure,
+            state,
+        })
     }
 
     /// The bearer in use, or a new one. Whatever fails here, the call itself was not sent.
-    pub(super) async fn ticket(&self, http: &HttpClient, hint: &str, deadline: Instant) -> Result<Ticket, Failure> {
+    pub(super) async fn auth_header(
+        &self,
+        http: &HttpClient,
+        credentials_source: &str,
+        deadline: Instant,
+    ) -> Result<AuthHeader, PortalError> {
         let waiting = timeout_at(deadline, self.state.lock()).await;
-        let mut state = waiting.map_err(|_| unsent(Reason::TimedOut, "no bearer was had in time"))?;
-        let fresh = state.bearer.as_ref().filter(|bearer| Instant::now() < bearer.until);
+        let mut state = waiting.map_err(|_| not_sent(Reason::TimedOut, "no bearer was had in time"))?;
+        let fresh = state.access_token.as_ref().filter(|bearer| Instant::now() < bearer.refresh_at);
         if let Some(bearer) = fresh {
-            return Ok(Ticket { header: bearer.header.clone(), generation: Some(state.generation) });
+            return Ok(AuthHeader { header: bearer.header.clone(), generation: Some(state.generation) });
         }
-        state.bearer = None;
-        let fetched = self.fetch(http, &mut state.endpoint, hint, deadline).await;
+        state.access_token = None;
+        let fetched = self.fetch_token(http, &mut state.endpoint, credentials_source, deadline).await;
         let bearer = match fetched {
             Ok(bearer) => bearer,
             Err(failure) => {
                 // The endpoint may have moved: it is looked up again.
                 state.endpoint = None;
-                return Err(Failure { sent: Sent::No, message: format!("cannot log in: {failure}"), ..failure });
+                return Err(PortalError {
+                    delivery: Delivery::NotSent,
+                    message: format!("cannot log in: {failure}"),
+                    ..failure
+                });
             }
         };
         state.generation += 1;
         let header = bearer.header.clone();
-        state.bearer = Some(bearer);
-        Ok(Ticket { header, generation: Some(state.generation) })
+        state.access_token = Some(bearer);
+        Ok(AuthHeader { header, generation: Some(state.generation) })
     }
 
     /// Drops the bearer of this generation.
-    pub(super) async fn forget(&self, generation: u64) {
+    pub(super) async fn invalidate(&self, generation: u64) {
         let mut state = self.state.lock().await;
         if state.generation == generation {
-            state.bearer = None;
+            state.access_token = None;
         }
     }
 
-    async fn fetch(
+    async fn fetch_token(
         &self,
         http: &HttpClient,
-        known: &mut Option<Endpoint>,
-        hint: &str,
+        known: &mut Option<OAuthEndpoint>,
+        credentials_source: &str,
         deadline: Instant,
-    ) -> Result<Bearer, Failure> {
+    ) -> Result<AccessToken, PortalError> {
         let mut endpoint = match (known.as_ref(), &self.token_url) {
             (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(url)) => Endpoint { url: url.clone(), auth: ClientAuth::Post, is_certain: false },
-            (None, None) => self.discover(http, deadline).await?,
+            (None, Some(url)) => OAuthEndpoint { url: url.clone(), auth: ClientAuth::Post, is_confirmed: false },
+            (None, None) => self.discover_endpoint(http, deadline).await?,
         };
-        let mut asked = Instant::now();
-        let mut response = http.send(self.request(&endpoint)?, deadline).await?;
+        let mut requested_at = Instant::now();
+        let mut response = http.send(self.token_request(&endpoint)?, deadline).await?;
         if !response.status().is_success() {
-            let refusal = denied(response, hint, deadline).await;
+            let refusal = token_endpoint_error(response, credentials_source, deadline).await;
             // A server that knows only the other way may say just that it does not know the client.
-            if endpoint.is_certain || !matches!(refusal.reason, Reason::Unauthorised) {
+            if endpoint.is_confirmed || !matches!(refusal.reason, Reason::Unauthorised) {
                 return Err(refusal);
             }
             endpoint.auth = endpoint.auth.other();
-            asked = Instant::now();
-            response = http.send(self.request(&endpoint)?, deadline).await?;
+            requested_at = Instant::now();
+            response = http.send(self.token_request(&endpoint)?, deadline).await?;
             if !response.status().is_success() {
                 client::drain(response).await;
                 return Err(refusal);
             }
         }
-        let body = client::body(response, ANSWER_LIMIT, deadline).await?;
-        let granted: Granted = serde_json::from_slice(&body)
-            .map_err(|_| unsent(Reason::AnswerMalformed, "the token endpoint's answer holds no access_token"))?;
-        let bearer = granted.bearer(asked)?;
-        *known = Some(Endpoint { is_certain: true, ..endpoint });
+        let body = client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
+        let token_response: TokenResponse = serde_json::from_slice(&body)
+            .map_err(|_| not_sent(Reason::AnswerMalformed, "the token endpoint's answer holds no access_token"))?;
+        let bearer = token_response.into_access_token(requested_at)?;
+        *known = Some(OAuthEndpoint { is_confirmed: true, ..endpoint });
         Ok(bearer)
     }
 
-    async fn discover(&self, http: &HttpClient, deadline: Instant) -> Result<Endpoint, Failure> {
-        let mut request = Request::new(Method::GET, self.discovery.clone());
+    async fn discover_endpoint(&self, http: &HttpClient, deadline: Instant) -> Result<OAuthEndpoint, PortalError> {
+        let mut request = Request::new(Method::GET, self.discovery_url.clone());
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = http.send(request, deadline).await?;
         if !response.status().is_success() {
@@ -158,40 +176,43 @@ impl OAuth {
                 "the portal has no OpenID configuration at .well-known (HTTP {}): give tokenURL",
                 response.status().as_u16()
             );
-            let failure = of_answer(&response, Reason::PortalFailed, message);
-            return Err(client::of_page(failure, client::drain(response).await));
+            let failure = response_error(&response, Reason::PortalFailed, message);
+            return Err(client::with_page_hint(failure, client::drain(response).await));
         }
-        let body = client::body(response, ANSWER_LIMIT, deadline).await?;
-        let found: Discovered = serde_json::from_slice(&body).map_err(|_| {
-            unsent(Reason::AnswerMalformed, "the portal's OpenID configuration names no token_endpoint: give tokenURL")
+        let body = client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
+        let found: OpenIdConfiguration = serde_json::from_slice(&body).map_err(|_| {
+            not_sent(
+                Reason::AnswerMalformed,
+                "the portal's OpenID configuration names no token_endpoint: give tokenURL",
+            )
         })?;
-        let url = self.endpoint(&found.token_endpoint)?;
+        let url = self.resolve_endpoint(&found.token_endpoint)?;
         let supported = found.token_endpoint_auth_methods_supported;
         let (auth, is_certain) = match supported.filter(|methods| !methods.is_empty()) {
             None => (ClientAuth::Post, false),
-            Some(methods) => (ClientAuth::of(&methods)?, true),
+            Some(methods) => (ClientAuth::select(&methods)?, true),
         };
-        Ok(Endpoint { url, auth, is_certain })
+        Ok(OAuthEndpoint { url, auth, is_confirmed: is_certain })
     }
 
     /// The token endpoint that the portal names. Behind a proxy a portal may not know its own name: what lies below it
     /// is asked under the name that we know.
-    fn endpoint(&self, named: &str) -> Result<Url, Failure> {
+    fn resolve_endpoint(&self, named: &str) -> Result<Url, PortalError> {
         let own = &self.root;
-        let url = self.discovery.join(named).map_err(|_| {
-            unsent(Reason::AnswerMalformed, "the portal's token_endpoint is not an address: give tokenURL")
+        let url = self.discovery_url.join(named).map_err(|_| {
+            not_sent(Reason::AnswerMalformed, "the portal's token_endpoint is not an address: give tokenURL")
         })?;
         // Where the portal has a host of its own, every path is below it: then only the scheme can be a proxy's doing.
         let is_own =
             !own.path().trim_matches('/').is_empty() || (own.host() == url.host() && own.scheme() != url.scheme());
         let has_login = !url.username().is_empty() || url.password().is_some();
         if url.origin() != own.origin() && is_own && !has_login && address::is_below(own, &url) {
-            return Ok(address::at_own_origin(own, &url));
+            return Ok(address::with_own_origin(own, &url));
         }
-        address::parse(url.as_str(), "the portal's token_endpoint", self.insecure)
+        address::parse(url.as_str(), "the portal's token_endpoint", self.allow_http)
     }
 
-    fn request(&self, endpoint: &Endpoint) -> Result<Request, Failure> {
+    fn token_request(&self, endpoint: &OAuthEndpoint) -> Result<Request, PortalError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if endpoint.auth == ClientAuth::Post {
@@ -213,11 +234,11 @@ impl OAuth {
     }
 
     /// Id and secret are encoded as in a form before they become a pair (RFC 6749, 2.3.1).
-    fn basic(&self) -> Result<HeaderValue, Failure> {
+    fn basic(&self) -> Result<HeaderValue, PortalError> {
         let encoded = |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         let secret = Zeroizing::new(encoded(self.client_secret.expose_secret()));
         basic(&encoded(&self.client_id), &secret)
-            .ok_or_else(|| unsent(Reason::Unauthorised, "the client's id or secret cannot be written into a header"))
+            .ok_or_else(|| not_sent(Reason::Unauthorised, "the client's id or secret cannot be written into a header"))
     }
 }
 
@@ -230,7 +251,7 @@ impl ClientAuth {
     }
 
     /// The way to take of those that a server knows.
-    fn of(methods: &[String]) -> Result<Self, Failure> {
+    fn select(methods: &[String]) -> Result<Self, PortalError> {
         let knows = |name: &str| methods.iter().any(|method| method == name);
         if knows("client_secret_post") {
             Ok(Self::Post)
@@ -239,33 +260,33 @@ impl ClientAuth {
         } else {
             let message = "the portal's token endpoint takes no client secret (token_endpoint_auth_methods_supported has \
                            neither client_secret_basic nor client_secret_post): give tokenURL of one that does";
-            Err(unsent(Reason::Unauthorised, message))
+            Err(not_sent(Reason::Unauthorised, message))
         }
     }
 }
 
 /// Documented: until then it is as good as unknown.
-const RESTART: &str =
+const RESTART_HINT: &str =
     ". Where the client application was added or changed lately, restart Indicium: it takes that up only then";
 
 /// Why the endpoint gave no bearer. Of its body only the error codes that OAuth defines are named.
-async fn denied(response: Response, hint: &str, deadline: Instant) -> Failure {
+async fn token_endpoint_error(response: Response, credentials_source: &str, deadline: Instant) -> PortalError {
     let status = response.status();
     if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let reason = if status == StatusCode::NOT_FOUND { Reason::NoAccess } else { Reason::PortalFailed };
         let message = format!("the token endpoint answered HTTP {}: check tokenURL", status.as_u16());
-        let failure = of_answer(&response, reason, message);
-        return client::of_page(failure, client::drain(response).await);
+        let failure = response_error(&response, reason, message);
+        return client::with_page_hint(failure, client::drain(response).await);
     }
-    let (body, is_page) = client::error_body(response, ANSWER_LIMIT, deadline).await;
-    let code = serde_json::from_slice::<Denied>(&body).ok().and_then(|denied| known_code(&denied.error));
+    let (body, is_page) = client::read_error_body(response, MAX_RESPONSE_BYTES, deadline).await;
+    let code = serde_json::from_slice::<ErrorResponse>(&body).ok().and_then(|denied| known_code(&denied.error));
     let said = code.map_or_else(String::new, |code| format!(", {code}"));
-    let restart = if code == Some("invalid_client") { RESTART } else { "" };
+    let restart = if code == Some("invalid_client") { RESTART_HINT } else { "" };
     let message = format!(
-        "the token endpoint does not accept the client (HTTP {}{said}): check {hint}{restart}",
+        "the token endpoint does not accept the client (HTTP {}{said}): check {credentials_source}{restart}",
         status.as_u16()
     );
-    client::of_page(unsent(Reason::Unauthorised, &message), is_page)
+    client::with_page_hint(not_sent(Reason::Unauthorised, &message), is_page)
 }
 
 fn known_code(code: &str) -> Option<&'static str> {
@@ -280,13 +301,13 @@ fn known_code(code: &str) -> Option<&'static str> {
     CODES.into_iter().find(|known| *known == code)
 }
 
-fn of_answer(response: &Response, otherwise: Reason, message: String) -> Failure {
+fn response_error(response: &Response, otherwise: Reason, message: String) -> PortalError {
     let retry_after = retry_after(response.headers());
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
     let reason = if limited { Reason::RateLimited } else { otherwise };
-    Failure { sent: Sent::No, reason, message, retry_after, made: None }
+    PortalError { delivery: Delivery::NotSent, reason, message, retry_after, unusable_token: None }
 }
 
-fn unsent(reason: Reason, message: &str) -> Failure {
-    Failure::new(Sent::No, reason, message)
+fn not_sent(reason: Reason, message: &str) -> PortalError {
+    PortalError::new(Delivery::NotSent, reason, message)
 }

@@ -1,33 +1,38 @@
 //! The portal's list as OData: queries and pages.
 
-use super::address::{below, encoded};
-use super::fields::{Scalar, pick};
-use super::identity::LONGEST_NAME;
+use super::address::{child, percent_encode};
+use super::fields::{Scalar, pick_fields};
+use super::identity::MAX_NAME_LENGTH;
 use super::ids;
 use super::interface::TokenTable;
 use super::json::Json;
-use super::literal::{Literal, quoted};
-use super::{Failure, PortalRow, Rows, Sent};
+use super::literal::{Literal, quote};
+use super::{Delivery, PortalError, Rows, TokenRow};
 use crate::api::Reason;
 use url::Url;
 
 /// Which rows are read: of the whole list, or by the caller's wish.
 #[derive(Clone, Copy)]
-pub(super) enum Wanted<'a> {
+pub(super) enum ListScope<'a> {
     All,
     Some(Rows<'a>),
 }
 
 /// What is done with each row; a failure ends the reading.
-pub(super) type Each<'a> = &'a mut (dyn FnMut(&[Scalar]) -> Result<(), Failure> + Send);
+pub(super) type OnRow<'a> = &'a mut (dyn FnMut(&[Scalar]) -> Result<(), PortalError> + Send);
 
 /// The columns of a token that everybody wants to know: id, username, description.
-pub(super) fn columns(table: &TokenTable) -> [&str; 3] {
+pub(super) fn token_columns(table: &TokenTable) -> [&str; 3] {
     [&table.id.name, &table.username, &table.description]
 }
 
 /// The address of the first page. Ordered by key, so that pages neither overlap nor leave gaps.
-pub(super) fn query(root: &Url, table: &TokenTable, columns: &[&str], wanted: Wanted<'_>) -> Result<Url, Failure> {
+pub(super) fn query_url(
+    root: &Url,
+    table: &TokenTable,
+    columns: &[&str],
+    scope: ListScope<'_>,
+) -> Result<Url, PortalError> {
     let mut select: Vec<&str> = Vec::new();
     for column in columns {
         if !select.contains(column) {
@@ -40,76 +45,76 @@ pub(super) fn query(root: &Url, table: &TokenTable, columns: &[&str], wanted: Wa
     }
     let mut query = format!("$select={}&$orderby={}", select.join(","), order.join(","));
     let mut filters: Vec<String> =
-        table.fixed.iter().map(|(column, value)| format!("{column} eq {}", value.in_address())).collect();
-    match wanted {
-        Wanted::All => {}
-        Wanted::Some(Rows::Probe) => query.push_str("&$top=1"),
-        Wanted::Some(Rows::WithId(id)) => {
-            filters.push(format!("{} eq {}", table.id.name, id_literal(table, id)?.in_address()));
+        table.fixed.iter().map(|(column, value)| format!("{column} eq {}", value.to_url_literal())).collect();
+    match scope {
+        ListScope::All => {}
+        ListScope::Some(Rows::Probe) => query.push_str("&$top=1"),
+        ListScope::Some(Rows::WithId(id)) => {
+            filters.push(format!("{} eq {}", table.id.name, id_literal(table, id)?.to_url_literal()));
         }
-        Wanted::Some(Rows::OfUser(username)) => {
-            filters.push(format!("{} eq {}", table.username, quoted(ids::without_padding(username))));
+        ListScope::Some(Rows::OfUser(username)) => {
+            filters.push(format!("{} eq {}", table.username, quote(ids::trim_padding(username))));
         }
-        Wanted::Some(Rows::Containing(text)) => {
-            filters.push(format!("contains({},{})", table.description, quoted(text)));
+        ListScope::Some(Rows::Containing(text)) => {
+            filters.push(format!("contains({},{})", table.description, quote(text)));
         }
     }
     if !filters.is_empty() {
         query.push_str("&$filter=");
-        query.push_str(&encoded(&filters.join(" and ")));
+        query.push_str(&percent_encode(&filters.join(" and ")));
     }
-    let mut url = below(root, &table.name)?;
+    let mut url = child(root, &table.name)?;
     url.set_query(Some(&query));
     Ok(url)
 }
 
 /// The address of the first rows of any table, with these columns, that have these values.
-pub(super) fn first_rows(
+pub(super) fn first_rows_url(
     root: &Url,
     table: &str,
     columns: &[&str],
     fixed: &[(String, Literal)],
-    most: usize,
-) -> Result<Url, Failure> {
+    limit: usize,
+) -> Result<Url, PortalError> {
     let columns = columns.join(",");
-    let mut query = format!("$select={columns}&$orderby={columns}&$top={most}");
+    let mut query = format!("$select={columns}&$orderby={columns}&$top={limit}");
     let filters: Vec<String> =
-        fixed.iter().map(|(column, value)| format!("{column} eq {}", value.in_address())).collect();
+        fixed.iter().map(|(column, value)| format!("{column} eq {}", value.to_url_literal())).collect();
     if !filters.is_empty() {
         query.push_str("&$filter=");
-        query.push_str(&encoded(&filters.join(" and ")));
+        query.push_str(&percent_encode(&filters.join(" and ")));
     }
-    let mut url = below(root, table)?;
+    let mut url = child(root, table)?;
     url.set_query(Some(&query));
     Ok(url)
 }
 
 /// A token's id as its column holds it.
-pub(super) fn id_literal(table: &TokenTable, id: &str) -> Result<Literal, Failure> {
-    let id = ids::id_of_text(table.id.kind, id).unwrap_or_else(|| id.to_owned());
+pub(super) fn id_literal(table: &TokenTable, id: &str) -> Result<Literal, PortalError> {
+    let id = ids::normalize_id(table.id.kind, id).unwrap_or_else(|| id.to_owned());
     Literal::parse(table.id.kind, &id).map_err(|error| {
         let message = format!("the token's id {error}, for the portal's column {} holds such", table.id.name);
-        Failure::new(Sent::No, Reason::RequestRefused, message)
+        PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
     })
 }
 
-fn malformed(message: &str) -> Failure {
-    Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message)
+fn malformed_list(message: &str) -> PortalError {
+    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
 }
 
 /// Reads a page, row by row, without keeping any; gives the link to the next one.
 ///
 /// Rows that were given before a failure are not to be believed.
-pub(super) fn read_page(body: &[u8], columns: &[&str], each: Each<'_>) -> Result<Option<String>, Failure> {
-    let is_no_page = || malformed("the portal's list is not an OData page of rows");
-    let members = Json::checked(body).and_then(Json::members).ok_or_else(is_no_page)?;
+pub(super) fn read_page(body: &[u8], columns: &[&str], on_row: OnRow<'_>) -> Result<Option<String>, PortalError> {
+    let is_no_page = || malformed_list("the portal's list is not an OData page of rows");
+    let members = Json::validated(body).and_then(Json::members).ok_or_else(is_no_page)?;
     let (mut has_rows, mut next) = (false, None);
     for member in members {
         let (name, value) = member.ok_or_else(is_no_page)?;
         match name.as_str() {
             "value" => {
                 for row in value.items().ok_or_else(is_no_page)? {
-                    each(&pick(row, columns).ok_or_else(is_no_page)?)?;
+                    on_row(&pick_fields(row, columns).ok_or_else(is_no_page)?)?;
                 }
                 has_rows = true;
             }
@@ -125,31 +130,31 @@ pub(super) fn read_page(body: &[u8], columns: &[&str], each: Each<'_>) -> Result
 ///
 /// Of a username only padding is taken: a colleague's may be any, and a token whose username the operator would not
 /// record must be found nevertheless, to revoke it.
-pub(super) fn portal_row(table: &TokenTable, row: &[Scalar]) -> Result<PortalRow, Failure> {
+pub(super) fn parse_row(table: &TokenTable, row: &[Scalar]) -> Result<TokenRow, PortalError> {
     let unusable = |column: &str| {
-        malformed(&format!("the portal's list has a row without a usable {column}: check spec.thinkwise.table"))
+        malformed_list(&format!("the portal's list has a row without a usable {column}: check spec.thinkwise.table"))
     };
     let [id, username, description] = row else { return Err(unusable(&table.id.name)) };
     // An id that does not fit its column's type hints at a type that was changed since: no task is called with it.
-    let id = ids::id(table.id.kind, id).or_else(|| id.as_str().map(str::to_owned));
-    let id = id.filter(|id| id.chars().nth(LONGEST_NAME).is_none());
+    let id = ids::parse_id(table.id.kind, id).or_else(|| id.as_str().map(str::to_owned));
+    let id = id.filter(|id| id.chars().nth(MAX_NAME_LENGTH).is_none());
     let id = id.ok_or_else(|| unusable(&table.id.name))?;
-    let username = username.as_str().map(ids::without_padding).filter(|username| !username.is_empty());
+    let username = username.as_str().map(ids::trim_padding).filter(|username| !username.is_empty());
     let username = username.ok_or_else(|| unusable(&table.username))?.to_owned();
-    if is_no_description(description) {
+    if is_invalid_description(description) {
         return Err(unusable(&table.description));
     }
     // Null, or left out, where there is none.
-    Ok(PortalRow { id, username, description: description.as_str().unwrap_or_default().to_owned() })
+    Ok(TokenRow { id, username, description: description.as_str().unwrap_or_default().to_owned() })
 }
 
 /// Whether a failed row may be passed over, for it is odd by itself: a colleague's, made by hand or by another program,
 /// that no token of the operator's can be. A description of another type is no single row's fault but the column's.
-pub(super) fn is_odd_row(row: &[Scalar]) -> bool {
-    matches!(row, [_, _, description] if !is_no_description(description))
+pub(super) fn is_skippable_row(row: &[Scalar]) -> bool {
+    matches!(row, [_, _, description] if !is_invalid_description(description))
 }
 
-fn is_no_description(value: &Scalar) -> bool {
+fn is_invalid_description(value: &Scalar) -> bool {
     matches!(value, Scalar::Other | Scalar::Number(_))
 }
 

@@ -1,21 +1,21 @@
 //! What was found, as an issuer would say it.
 
-use super::interface::{Argument, BoundTo, IdSource, Interface, Source, TaskCall, TokenTable};
+use super::interface::{Argument, ArgumentSource, BoundTo, IdSource, Interface, TaskCall, TokenTable};
 use super::literal::Literal;
-use super::metadata::WayForm;
+use super::metadata::InvocationForm;
 use crate::api::{
     BoundRow, EditTask, FixedKey, KeyColumn, KeySource, Outputs, Parameter, ParameterSource, RequestTask,
     ResolvedPortal, RevokeTask, Table, TableColumns, TaskForm, Tasks,
 };
 
 /// What `descriptionMaxLength` can be.
-const LENGTHS: std::ops::RangeInclusive<usize> = 40..=100_000;
+const DESCRIPTION_LENGTHS: std::ops::RangeInclusive<usize> = 40..=100_000;
 
 impl Interface {
     /// Names and form, for an issuer's status.
-    pub(super) fn names(&self, is_listed: bool) -> ResolvedPortal {
+    pub(super) fn resolved_names(&self, has_list: bool) -> ResolvedPortal {
         ResolvedPortal {
-            table: self.table.as_ref().filter(|_| is_listed).map(|table| table.name.clone()),
+            table: self.table.as_ref().filter(|_| has_list).map(|table| table.name.clone()),
             request: self.request.name.clone(),
             form: form(&self.request),
             edit_description: self.edit.name.clone(),
@@ -33,13 +33,13 @@ impl Interface {
                 username: Some(table.username.clone()),
                 description: Some(table.description.clone()),
             }),
-            description_max_length: self.length(),
+            description_max_length: self.description_max_length(),
         });
         (table, self.tasks())
     }
 
-    fn length(&self) -> Option<i32> {
-        self.description_max.filter(|most| LENGTHS.contains(most)).and_then(|most| i32::try_from(most).ok())
+    fn description_max_length(&self) -> Option<i32> {
+        self.description_max.filter(|most| DESCRIPTION_LENGTHS.contains(most)).and_then(|most| i32::try_from(most).ok())
     }
 
     fn tasks(&self) -> Tasks {
@@ -71,7 +71,7 @@ fn key(table: &TokenTable) -> Vec<KeyColumn> {
     let fixed = |(column, value): &(String, Literal)| KeyColumn {
         column: column.clone(),
         from: None,
-        value: Some(value.as_text()),
+        value: Some(value.to_text()),
     };
     let id = KeyColumn { column: table.id.name.clone(), from: Some(KeySource::TokenID), value: None };
     table.fixed.iter().map(fixed).chain([id]).collect()
@@ -79,16 +79,16 @@ fn key(table: &TokenTable) -> Vec<KeyColumn> {
 
 const fn form(task: &TaskCall) -> TaskForm {
     match (task.form, &task.row) {
-        (WayForm::Unbound, _) => TaskForm::Unbound,
-        (WayForm::Bound, _) => TaskForm::Bound,
-        (WayForm::Staged, None) => TaskForm::UnboundStaged,
-        (WayForm::Staged, Some(_)) => TaskForm::BoundStaged,
+        (InvocationForm::Unbound, _) => TaskForm::Unbound,
+        (InvocationForm::Bound, _) => TaskForm::Bound,
+        (InvocationForm::Staged, None) => TaskForm::UnboundStaged,
+        (InvocationForm::Staged, Some(_)) => TaskForm::BoundStaged,
     }
 }
 
 fn bound_to(task: &TaskCall) -> Option<BoundRow> {
     let Some(BoundTo::Fixed { table, key }) = &task.row else { return None };
-    let part = |(column, value): &(String, Literal)| FixedKey { column: column.clone(), value: value.as_text() };
+    let part = |(column, value): &(String, Literal)| FixedKey { column: column.clone(), value: value.to_text() };
     Some(BoundRow { table: table.clone(), key: key.iter().map(part).collect() })
 }
 
@@ -99,10 +99,10 @@ fn parameters(task: &TaskCall) -> Option<Vec<Parameter>> {
 
 fn parameter(argument: &Argument) -> Parameter {
     let (from, value) = match &argument.source {
-        Source::Description => (Some(ParameterSource::Description), None),
-        Source::TokenId => (Some(ParameterSource::TokenID), None),
-        Source::Username => (Some(ParameterSource::Username), None),
-        Source::Fixed(literal) => (None, Some(literal.as_text())),
+        ArgumentSource::Description => (Some(ParameterSource::Description), None),
+        ArgumentSource::TokenId => (Some(ParameterSource::TokenID), None),
+        ArgumentSource::Username => (Some(ParameterSource::Username), None),
+        ArgumentSource::Fixed(literal) => (None, Some(literal.to_text())),
     };
     Parameter { name: argument.name.clone(), from, value }
 }

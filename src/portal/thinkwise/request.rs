@@ -1,50 +1,50 @@
 //! Requests a token.
 
-use super::confirm::Unmarked;
-use super::forms::Course;
-use super::known::Known;
-use super::wire::{Gathered, Values};
-use super::{Failure, IssuedToken, Sent, ThinkwisePortal, TokenRef, caution, nameable};
+use super::confirm::UnmarkedRow;
+use super::forms::TaskSession;
+use super::known::CachedInterface;
+use super::wire::{OutputCollector, TaskValues};
+use super::{Delivery, IssuedToken, PortalError, ThinkwisePortal, TokenRef, caution, require_identity};
 use crate::api::Reason;
 use crate::portal::TokenMade;
 use tokio::time::Instant;
 
 impl ThinkwisePortal {
-    pub(super) async fn request_token(&self, namespace: &str, description: &str) -> Result<IssuedToken, Failure> {
+    pub(super) async fn request_token(&self, namespace: &str, description: &str) -> Result<IssuedToken, PortalError> {
         let deadline = self.http.deadline();
-        let known = self.known(deadline).await?;
-        self.caution.leave(namespace)?;
-        let asked = self.ask(&known, namespace, description, deadline).await.inspect_err(|failure| {
-            if failure.sent == Sent::Perhaps {
-                self.marking.set(None);
+        let cached = self.interface(deadline).await?;
+        self.circuit_breaker.try_acquire(namespace)?;
+        let result = self.invoke_request(&cached, namespace, description, deadline).await.inspect_err(|failure| {
+            if failure.delivery == Delivery::Unknown {
+                self.marker_evidence.set(None);
             }
         });
-        match asked? {
+        match result? {
             (token, None) => Ok(token),
-            (_, Some(unmarked)) => Err(self.dropped(&unmarked, description, deadline).await),
+            (_, Some(unmarked)) => Err(self.marker_dropped(&unmarked, description, deadline).await),
         }
     }
 
-    async fn ask(
+    async fn invoke_request(
         &self,
-        known: &Known,
+        cached: &CachedInterface,
         namespace: &str,
         description: &str,
         deadline: Instant,
-    ) -> Result<(IssuedToken, Option<Unmarked>), Failure> {
-        let course = Course::new(known, &known.interface.request, deadline);
-        let ran = self.run(&course, &Values { description: Some(description), token: None }).await?;
-        let status = ran.response.status();
-        let mut gathered = Gathered::new(&known.interface.outputs, known.interface.id_kind());
-        let end = self.finish(&course, ran, Some(&mut gathered)).await;
-        let (id, username) = gathered.which();
-        let (end, is_complete) = match (end, gathered.is_whole()) {
-            (Ok(()), _) => (gathered.token(status), true),
+    ) -> Result<(IssuedToken, Option<UnmarkedRow>), PortalError> {
+        let session = TaskSession::new(cached, &cached.interface.request, deadline);
+        let run = self.invoke(&session, &TaskValues { description: Some(description), token: None }).await?;
+        let status = run.response.status();
+        let mut outputs = OutputCollector::new(&cached.interface.outputs, cached.interface.id_kind());
+        let end = self.finish(&session, run, Some(&mut outputs)).await;
+        let (id, username) = outputs.identity();
+        let (end, is_complete) = match (end, outputs.is_complete()) {
+            (Ok(()), _) => (outputs.into_token(status), true),
             // A flow that stays unfinished is no reason to lose the secret.
             (Err(failure), true) => {
-                let task = &course.task.name;
+                let task = &session.task.name;
                 tracing::warn!(task, %failure, "the token is there, its process flow could not be finished");
-                (gathered.token(status), true)
+                (outputs.into_token(status), true)
             }
             // An answer that came whole and cannot be read is one too: a page, or one that is compressed.
             (Err(failure), false) => {
@@ -52,32 +52,32 @@ impl ThinkwisePortal {
                 (Err(failure), is_complete)
             }
         };
-        let is_listed = known.hidden.is_none();
+        let is_listed = cached.list_denied.is_none();
         let end = match end {
-            Ok(token) if is_listed => self.confirm(known, token, description, deadline).await,
-            Ok(token) => nameable(&known.interface, token).map(|token| (token, None)),
+            Ok(token) if is_listed => self.confirm_token(cached, token, description, deadline).await,
+            Ok(token) => require_identity(&cached.interface, token).map(|token| (token, None)),
             Err(failure) => Err(failure),
         };
         match &end {
-            Ok(_) => self.caution.well(namespace),
+            Ok(_) => self.circuit_breaker.record_success(namespace),
             Err(failure) if is_complete => {
-                self.doubt(failure);
-                self.caution.ailing(namespace, failure);
+                self.mark_stale_after(failure);
+                self.circuit_breaker.record_failure(namespace, failure);
             }
             Err(_) => {}
         }
         // Where there is a list, the mark in it tells more surely.
         end.map_err(|failure| {
-            let made = if is_listed { None } else { caution::made(&known.interface, id, username) };
-            Failure { made: made.map(Box::new), ..failure }
+            let made = if is_listed { None } else { caution::revocable_token(&cached.interface, id, username) };
+            PortalError { unusable_token: made.map(Box::new), ..failure }
         })
     }
 
     /// What is wrong with a token whose marker was dropped. It is to be revoked by its id, and is marked by an
     /// edit before that: should the revocation fail, the next audit still finds it.
-    async fn dropped(&self, unmarked: &Unmarked, description: &str, deadline: Instant) -> Failure {
-        self.marking.set(None);
-        let Unmarked { row, is_ours } = unmarked;
+    async fn marker_dropped(&self, unmarked: &UnmarkedRow, description: &str, deadline: Instant) -> PortalError {
+        self.marker_evidence.set(None);
+        let UnmarkedRow { row, is_ours } = unmarked;
         let mut made = None;
         let what = if *is_ours {
             let meant = TokenRef { id: &row.id, username: &row.username };
@@ -95,6 +95,6 @@ impl ThinkwisePortal {
              spec.thinkwise.tasks.request.parameters is written, put it before another parameter",
             row.username
         );
-        Failure { made, ..Failure::new(Sent::Perhaps, Reason::AnswerMalformed, message) }
+        PortalError { unusable_token: made, ..PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message) }
     }
 }

@@ -1,44 +1,45 @@
 use super::*;
-use crate::portal::thinkwise::metadata::Kind;
+use crate::portal::thinkwise::metadata::ValueKind;
 
-fn from(name: &str, kind: Kind, source: Source) -> Argument {
+fn from(name: &str, kind: ValueKind, source: ArgumentSource) -> Argument {
     Argument { name: name.to_owned(), kind, source }
 }
 
-fn fixed(name: &str, kind: Kind, value: &str) -> Argument {
-    from(name, kind, Source::Fixed(Literal::parse(kind, value).expect(value)))
+fn fixed(name: &str, kind: ValueKind, value: &str) -> Argument {
+    from(name, kind, ArgumentSource::Fixed(Literal::parse(kind, value).expect(value)))
 }
 
-fn text(arguments: &[Argument], values: &Values<'_>) -> String {
-    String::from_utf8(body(arguments, values).expect("a body")).expect("UTF-8")
+fn text(arguments: &[Argument], values: &TaskValues<'_>) -> String {
+    String::from_utf8(task_body(arguments, values).expect("a body")).expect("UTF-8")
 }
 
 fn outputs(id: IdSource) -> OutputNames {
     OutputNames { username: "username".into(), secret: "secret".into(), id }
 }
 
-fn issued(answers: &[&str], names: &OutputNames) -> Result<IssuedToken, Failure> {
-    issued_with(Kind::Other, answers, names)
+fn issued(answers: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
+    issued_with(ValueKind::Other, answers, names)
 }
 
-fn issued_with(kind: Kind, answers: &[&str], names: &OutputNames) -> Result<IssuedToken, Failure> {
-    let mut gathered = Gathered::new(names, kind);
+fn issued_with(kind: ValueKind, answers: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
+    let mut gathered = OutputCollector::new(names, kind);
     for answer in answers {
-        gathered.take(answer.as_bytes());
+        gathered.collect(answer.as_bytes());
     }
-    gathered.token(StatusCode::OK)
+    gathered.into_token(StatusCode::OK)
 }
 
 #[test]
 fn parameters_keep_their_order_and_their_types() {
     let arguments = [
-        fixed("z_confirm", Kind::Boolean, "true"),
-        from("token_id", Kind::Integer, Source::TokenId),
-        fixed("b", Kind::Text, "true"),
-        from("a_description", Kind::Text, Source::Description),
-        from("m_user", Kind::Text, Source::Username),
+        fixed("z_confirm", ValueKind::Boolean, "true"),
+        from("token_id", ValueKind::Integer, ArgumentSource::TokenId),
+        fixed("b", ValueKind::Text, "true"),
+        from("a_description", ValueKind::Text, ArgumentSource::Description),
+        from("m_user", ValueKind::Text, ArgumentSource::Username),
     ];
-    let values = Values { description: Some("say \"hi\""), token: Some(TokenRef { id: "17", username: "robot$x" }) };
+    let values =
+        TaskValues { description: Some("say \"hi\""), token: Some(TokenRef { id: "17", username: "robot$x" }) };
     assert_eq!(
         text(&arguments, &values),
         r#"{"z_confirm":true,"token_id":17,"b":"true","a_description":"say \"hi\"","m_user":"robot$x"}"#
@@ -47,20 +48,23 @@ fn parameters_keep_their_order_and_their_types() {
 
 #[test]
 fn an_id_is_written_as_metadata_types_it() {
-    for (kind, id, sent) in [(Kind::Integer, "17", "17"), (Kind::Text, "17", "\"17\""), (Kind::Text, "a1", "\"a1\"")] {
-        let values = Values { description: None, token: Some(TokenRef { id, username: "u" }) };
-        assert_eq!(text(&[from("i", kind, Source::TokenId)], &values), format!("{{\"i\":{sent}}}"));
+    for (kind, id, sent) in
+        [(ValueKind::Integer, "17", "17"), (ValueKind::Text, "17", "\"17\""), (ValueKind::Text, "a1", "\"a1\"")]
+    {
+        let values = TaskValues { description: None, token: Some(TokenRef { id, username: "u" }) };
+        assert_eq!(text(&[from("i", kind, ArgumentSource::TokenId)], &values), format!("{{\"i\":{sent}}}"));
     }
-    let values = Values { description: None, token: Some(TokenRef { id: "a1", username: "u" }) };
-    let failure = body(&[from("i", Kind::Integer, Source::TokenId)], &values).expect_err("no number");
-    assert_eq!(failure.sent, Sent::No);
+    let values = TaskValues { description: None, token: Some(TokenRef { id: "a1", username: "u" }) };
+    let failure = task_body(&[from("i", ValueKind::Integer, ArgumentSource::TokenId)], &values).expect_err("no number");
+    assert_eq!(failure.delivery, Delivery::NotSent);
 }
 
 #[test]
 fn what_a_task_does_not_have_is_not_sent() {
-    let values = Values { description: Some("d"), token: None };
-    let failure = body(&[from("i", Kind::Integer, Source::TokenId)], &values).expect_err("a new token has no id");
-    assert_eq!(failure.sent, Sent::No);
+    let values = TaskValues { description: Some("d"), token: None };
+    let failure = task_body(&[from("i", ValueKind::Integer, ArgumentSource::TokenId)], &values)
+        .expect_err("a new token has no id");
+    assert_eq!(failure.delivery, Delivery::NotSent);
 }
 
 #[test]
@@ -101,7 +105,7 @@ fn a_broken_answer_may_have_made_a_token_and_is_never_quoted() {
         r#"{"username":"u","secret":42}"#,
     ] {
         let failure = issued(&[answer], &outputs(IdSource::LookUp)).expect_err(answer);
-        assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
         assert!(!failure.message.contains("hush"), "{}", failure.message);
     }
 }
@@ -117,7 +121,7 @@ fn ids_and_usernames_that_cannot_be_recorded_are_refused_and_never_quoted() {
             (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::LookUp)),
         ] {
             let failure = issued(&[&answer], &names).expect_err(&answer);
-            assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
+            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
             assert!(!failure.message.contains("hush") && failure.message.contains("check tasks"), "{failure}");
         }
     }
@@ -130,7 +134,7 @@ fn a_secret_with_a_nul_or_a_line_break_is_refused_and_never_quoted() {
     for bad in ["hush\\u0000", "hush\\nx", "\\rhush"] {
         let answer = format!(r#"{{"username":"u","secret":"{bad}"}}"#);
         let failure = issued(&[&answer], &outputs(IdSource::LookUp)).expect_err(&answer);
-        assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{answer}");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
         assert!(!failure.message.contains("hush"), "{failure}");
     }
     let answer = r#"{"username":"u","secret":" a:b\té "}"#;
@@ -142,26 +146,29 @@ fn an_id_is_recorded_in_the_one_form_of_its_type() {
     let named = outputs(IdSource::Output("id".into()));
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
     for (kind, id, recorded) in [
-        (Kind::Guid, format!("{:?}", guid.to_uppercase()), Some(guid)),
-        (Kind::Decimal, "9007199254740993.0".into(), Some("9007199254740993")),
-        (Kind::Integer, r#""9007199254740993""#.into(), Some("9007199254740993")),
-        (Kind::Integer, "null".into(), None),
+        (ValueKind::Guid, format!("{:?}", guid.to_uppercase()), Some(guid)),
+        (ValueKind::Decimal, "9007199254740993.0".into(), Some("9007199254740993")),
+        (ValueKind::Integer, r#""9007199254740993""#.into(), Some("9007199254740993")),
+        (ValueKind::Integer, "null".into(), None),
     ] {
         let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
         assert_eq!(issued_with(kind, &[&answer], &named).expect(&answer).id.as_deref(), recorded);
     }
-    for (kind, id) in
-        [(Kind::Guid, "17"), (Kind::Integer, "17.5"), (Kind::Integer, r#""x""#), (Kind::Decimal, r#""1,5""#)]
-    {
+    for (kind, id) in [
+        (ValueKind::Guid, "17"),
+        (ValueKind::Integer, "17.5"),
+        (ValueKind::Integer, r#""x""#),
+        (ValueKind::Decimal, r#""1,5""#),
+    ] {
         let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
         let failure = issued_with(kind, &[&answer], &named).expect_err(&answer);
         assert!(failure.message.contains("is not of the type"), "{failure}");
     }
     // What a former version recorded is sent in that form too.
     for (kind, id, sent) in
-        [(Kind::Guid, &*guid.to_uppercase(), format!("{guid:?}")), (Kind::Decimal, "42.0", "42".into())]
+        [(ValueKind::Guid, &*guid.to_uppercase(), format!("{guid:?}")), (ValueKind::Decimal, "42.0", "42".into())]
     {
-        let values = Values { description: None, token: Some(TokenRef { id, username: "u" }) };
-        assert_eq!(text(&[from("i", kind, Source::TokenId)], &values), format!("{{\"i\":{sent}}}"));
+        let values = TaskValues { description: None, token: Some(TokenRef { id, username: "u" }) };
+        assert_eq!(text(&[from("i", kind, ArgumentSource::TokenId)], &values), format!("{{\"i\":{sent}}}"));
     }
 }

@@ -1,18 +1,18 @@
 //! `discover` and `check` as people use them.
 
-use super::fake::{CLIENT_SECRET, Fake, Form, Key, List, PASSWORD, Shape, TOKEN_SECRET, USER};
+use super::fake::{CLIENT_SECRET, MinimalPortal, PASSWORD, Shape, ShapeForm, ShapeKey, ShapeList, TOKEN_SECRET, USER};
 use serde_json::Value;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-struct Ended {
+struct CommandOutput {
     code: i32,
     out: String,
     err: String,
 }
 
-async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
+async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"));
     command.args(arguments).env_clear().envs(environment.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -23,7 +23,8 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> E
     drop(stdin);
     let output = child.wait_with_output().await.expect("ended");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let ended = Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+    let ended =
+        CommandOutput { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
     let all = format!("{}{}", ended.out, ended.err);
     for secret in [PASSWORD, CLIENT_SECRET, TOKEN_SECRET, "hush"] {
         assert!(!all.contains(secret), "{all}");
@@ -33,12 +34,12 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> E
 
 const LOGIN: [(&str, &str); 2] = [("PORTAL_USERNAME", USER), ("PORTAL_PASSWORD", PASSWORD)];
 
-async fn discover(fake: &Fake, more: &[&str]) -> Ended {
+async fn discover(fake: &MinimalPortal, more: &[&str]) -> CommandOutput {
     let arguments = [&["discover", "--url", &fake.url, "--allow-insecure-http"], more].concat();
     run(&arguments, &LOGIN, "").await
 }
 
-async fn check(issuer: &str) -> Ended {
+async fn check(issuer: &str) -> CommandOutput {
     run(&["check", "-f", "-"], &LOGIN, issuer).await
 }
 
@@ -47,17 +48,17 @@ fn parse(text: &str) -> Value {
 }
 
 /// Nothing but reading happened.
-fn is_untouched(fake: &Fake) {
+fn assert_unchanged(fake: &MinimalPortal) {
     let ledger = fake.ledger();
     assert!(ledger.paths.iter().all(|path| path.starts_with("GET ")), "{:?}", ledger.paths);
-    assert_eq!(ledger.made, 0);
+    assert_eq!(ledger.issued, 0);
 }
 
 #[tokio::test]
 async fn from_an_address_to_an_issuer_that_fits() {
-    for form in [Form::Unbound, Form::Bound, Form::Staged] {
-        for key in [Key::Integer, Key::Guid, Key::Text] {
-            let fake = Fake::of(Shape { form, key, ..Shape::default() }).await;
+    for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
+        for key in [ShapeKey::Integer, ShapeKey::Guid, ShapeKey::Text] {
+            let fake = MinimalPortal::with_shape(Shape { form, key, ..Shape::default() }).await;
             let found = discover(&fake, &[]).await;
             assert_eq!(found.code, 0, "{}", found.err);
             let issuer = parse(&found.out);
@@ -68,21 +69,21 @@ async fn from_an_address_to_an_issuer_that_fits() {
             assert_eq!(thinkwise["tasks"]["request"]["outputs"]["secret"], "secret");
             // The only row that our user sees is taken.
             let row = &thinkwise["tasks"]["request"]["boundTo"];
-            assert_eq!(row["key"][0]["value"].as_str(), (form != Form::Unbound).then_some("42"), "{row}");
+            assert_eq!(row["key"][0]["value"].as_str(), (form != ShapeForm::Unbound).then_some("42"), "{row}");
             for words in ["its name says token", "it gives a secret (secret)", "kubectl apply -f issuer.yaml"] {
                 assert!(found.err.contains(words), "{}", found.err);
             }
             let checked = check(&found.out).await;
             assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
             assert!(checked.out.contains("the issuer fits the portal"), "{}", checked.out);
-            is_untouched(&fake);
+            assert_unchanged(&fake);
         }
     }
 }
 
 #[tokio::test]
 async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
-    let fake = Fake::of(Shape::default()).await;
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     let second = r#"<Action Name="delete_token"><Parameter Name="token_id" Type="Edm.Int32"/></Action></Schema>"#;
     let document = super::fake::metadata(&Shape::default()).replace("</Schema>", second);
     fake.ledger().metadata = Some(document);
@@ -94,12 +95,12 @@ async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
     assert_eq!((&tasks["request"]["name"], &tasks["revoke"]), (&"request_token".into(), &Value::Null), "what is clear");
     let found = discover(&fake, &["--revoke", "revoke_token"]).await;
     assert_eq!((found.code, found.out.starts_with("apiVersion")), (0, true), "{}", found.err);
-    is_untouched(&fake);
+    assert_unchanged(&fake);
 }
 
 #[tokio::test]
 async fn a_row_among_several_is_asked_for() {
-    let fake = Fake::of(Shape { form: Form::Bound, ..Shape::default() }).await;
+    let fake = MinimalPortal::with_shape(Shape { form: ShapeForm::Bound, ..Shape::default() }).await;
     fake.ledger().customers = vec![41, 42];
     let found = discover(&fake, &[]).await;
     assert_eq!(found.code, 1);
@@ -115,12 +116,12 @@ async fn a_row_among_several_is_asked_for() {
         "{}",
         checked.out
     );
-    is_untouched(&fake);
+    assert_unchanged(&fake);
 }
 
 #[tokio::test]
 async fn each_problem_of_an_issuer_is_told_with_its_field() {
-    let fake = Fake::of(Shape::default()).await;
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     let good = discover(&fake, &[]).await.out;
     for (from, to, says) in [
         ("name: container_token", "name: container_tokens", "spec.thinkwise.table.name: "),
@@ -135,12 +136,12 @@ async fn each_problem_of_an_issuer_is_told_with_its_field() {
         assert!(checked.out.contains("PROBLEM ") && checked.out.contains(says), "{}", checked.out);
         assert!(checked.err.contains("1 problem"), "{}", checked.err);
     }
-    is_untouched(&fake);
+    assert_unchanged(&fake);
 }
 
 #[tokio::test]
-async fn who_gave_flags_is_told_of_flags() {
-    let fake = Fake::of(Shape::default()).await;
+async fn messages_name_the_flags_that_were_given() {
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("password.txt");
     let file = path.to_str().expect("UTF-8");
@@ -171,12 +172,12 @@ async fn who_gave_flags_is_told_of_flags() {
     let checked = run(&["check", "-f", "-"], &wrong, &issuer).await;
     let says = "check --username and the environment variable PORTAL_PASSWORD";
     assert!(checked.out.contains(says) && !checked.out.contains("Secret"), "{}", checked.out);
-    is_untouched(&fake);
+    assert_unchanged(&fake);
 }
 
 #[tokio::test]
 async fn a_hidden_list_is_told_with_what_it_means() {
-    let fake = Fake::of(Shape { list: List::Forbidden, ..Shape::default() }).await;
+    let fake = MinimalPortal::with_shape(Shape { list: ShapeList::Forbidden, ..Shape::default() }).await;
     let found = discover(&fake, &[]).await;
     assert_eq!(found.code, 0, "{}", found.err);
     for ended in [&found.err, &check(&found.out).await.out] {
@@ -186,7 +187,7 @@ async fn a_hidden_list_is_told_with_what_it_means() {
 
 #[tokio::test]
 async fn client_credentials_come_from_a_file_and_the_manifest_names_a_secret() {
-    let fake = Fake::of(Shape::default()).await;
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("secret");
     std::fs::write(&file, format!("{CLIENT_SECRET}\n")).expect("written");
@@ -208,7 +209,7 @@ async fn client_credentials_come_from_a_file_and_the_manifest_names_a_secret() {
 
 #[tokio::test]
 async fn bad_input_is_told_with_what_to_do() {
-    let fake = Fake::of(Shape::default()).await;
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
     let url = fake.url.clone();
     let with = |more: &[&str]| {
         [&["discover", "--url", &url], more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -234,5 +235,5 @@ async fn bad_input_is_told_with_what_to_do() {
         assert!(ended.code == 1 && ended.err.contains(says), "{arguments:?}: {}", ended.err);
         assert_eq!(ended.out, "", "{arguments:?}");
     }
-    is_untouched(&fake);
+    assert_unchanged(&fake);
 }

@@ -1,35 +1,35 @@
 //! The forms in which tasks are called, each found out by itself.
 
-use super::fake::{Flow, Form, Key, Shape, TOKEN_SECRET};
-use super::world::{all, of};
-use registry_token_operator::portal::{Portal as _, PortalRow, Rows, TokenRef};
+use super::fake::{Shape, ShapeFlow, ShapeForm, ShapeKey, TOKEN_SECRET};
+use super::world::{list_all, portal_with_shape};
+use registry_token_operator::portal::{Portal as _, Rows, TokenRef, TokenRow};
 use secrecy::ExposeSecret as _;
 
 fn shapes() -> Vec<Shape> {
     let mut shapes = vec![];
-    for form in [Form::Unbound, Form::Bound, Form::Staged] {
-        for flow in [Flow::None, Flow::Waits, Flow::WaitsThenTells] {
-            for key in [Key::Integer, Key::Guid, Key::Text] {
+    for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
+        for flow in [ShapeFlow::None, ShapeFlow::Waits, ShapeFlow::WaitsThenReturns] {
+            for key in [ShapeKey::Integer, ShapeKey::Guid, ShapeKey::Text] {
                 for bits in 0..8 {
                     let (composite, with_id, absolute) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
                     // What tells the customer of an unbound task is the spec; here nothing does.
-                    if !(composite && form == Form::Unbound) {
+                    if !(composite && form == ShapeForm::Unbound) {
                         shapes.push(Shape { form, flow, key, composite, with_id, absolute, ..Shape::default() });
                     }
                 }
             }
         }
     }
-    shapes.push(Shape { form: Form::Staged, silent_commit: true, ..Shape::default() });
+    shapes.push(Shape { form: ShapeForm::Staged, silent_commit: true, ..Shape::default() });
     shapes.push(Shape { by_username: true, ..Shape::default() });
-    shapes.push(Shape { flow: Flow::Waits, flow_commits: true, ..Shape::default() });
+    shapes.push(Shape { flow: ShapeFlow::Waits, flow_commits: true, ..Shape::default() });
     shapes
 }
 
 #[tokio::test]
 async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() {
     for shape in shapes() {
-        let (fake, portal) = of(shape.clone()).await;
+        let (fake, portal) = portal_with_shape(shape.clone()).await;
         let token = portal.request("it's [a/b]").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         assert_eq!(token.username, "robot$1", "{shape:?}");
         assert_eq!(token.secret.expose_secret(), format!("{TOKEN_SECRET}-1"), "{shape:?}");
@@ -39,20 +39,20 @@ async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() 
         assert!(token.id.is_none_or(|id| id == row.id), "{shape:?}");
         let meant = TokenRef { id: &row.id, username: &row.username };
         portal.edit_description(meant, "new").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
-        let edited = PortalRow { description: "new".into(), ..row.clone() };
+        let edited = TokenRow { description: "new".into(), ..row.clone() };
         assert_eq!(portal.list(Rows::WithId(&row.id)).await.expect("a list"), [edited], "{shape:?}");
         portal.revoke(meant).await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
-        assert_eq!(all(&portal).await.expect("a list"), [], "{shape:?}");
+        assert_eq!(list_all(&portal).await.expect("a list"), [], "{shape:?}");
         let ledger = fake.ledger();
-        let finished = if shape.flow == Flow::None { 0 } else { 3 };
-        assert_eq!((ledger.made, ledger.finished, ledger.flows.len()), (1, finished, 0), "{shape:?}");
+        let finished = if shape.flow == ShapeFlow::None { 0 } else { 3 };
+        assert_eq!((ledger.issued, ledger.finished, ledger.flows.len()), (1, finished, 0), "{shape:?}");
         assert_eq!(ledger.bodies.len(), 3, "{shape:?}");
     }
 }
 
 /// The requests that tasks took, without reading.
 async fn requests(shape: Shape) -> Vec<String> {
-    let (fake, portal) = of(shape.clone()).await;
+    let (fake, portal) = portal_with_shape(shape.clone()).await;
     portal.request("d").await.expect("a token");
     let id = shape.id(1);
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
@@ -69,7 +69,7 @@ async fn requests(shape: Shape) -> Vec<String> {
 #[tokio::test]
 async fn each_form_takes_exactly_the_requests_that_it_needs() {
     assert_eq!(requests(Shape::default()).await, ["POST request_token", "POST revoke_token"]);
-    let bound = Shape { form: Form::Bound, flow: Flow::Waits, ..Shape::default() };
+    let bound = Shape { form: ShapeForm::Bound, flow: ShapeFlow::Waits, ..Shape::default() };
     let expected = [
         "POST klant(42)/task_request_token",
         "GET flow(1)",
@@ -79,7 +79,7 @@ async fn each_form_takes_exactly_the_requests_that_it_needs() {
     ];
     assert_eq!(requests(bound).await, expected);
     let key = "container_token(klant_id=42,token_id=%27o%27%27x%2F%C3%A9%20%2B1%27)";
-    let staged = Shape { form: Form::Staged, composite: true, key: Key::Text, ..Shape::default() };
+    let staged = Shape { form: ShapeForm::Staged, composite: true, key: ShapeKey::Text, ..Shape::default() };
     let (one, two) = ("0f8fad5b-d9cb-469f-a165-000000000001", "0f8fad5b-d9cb-469f-a165-000000000002");
     let expected = [
         "POST klant(42)/task_request_token/stage".to_owned(),
@@ -94,13 +94,13 @@ async fn each_form_takes_exactly_the_requests_that_it_needs() {
 
 #[tokio::test]
 async fn the_part_of_a_key_that_nobody_tells_is_read_from_the_row() {
-    let (fake, portal) = of(Shape { form: Form::Bound, composite: true, ..Shape::default() }).await;
+    let (fake, portal) = portal_with_shape(Shape { form: ShapeForm::Bound, composite: true, ..Shape::default() }).await;
     portal.request("d").await.expect("a token");
     portal.edit_description(TokenRef { id: "1", username: "robot$1" }, "e").await.expect("edited");
     let last = fake.ledger().queries.last().cloned().expect("a query");
     assert_eq!(last, "$select=token_id,username,klant_id&$orderby=klant_id,token_id&$filter=token_id%20eq%201");
     // The row of an id that was given to another token since is not ours.
     let failure = portal.revoke(TokenRef { id: "1", username: "robot$2" }).await.expect_err("another token");
-    assert_eq!(failure.sent, registry_token_operator::portal::Sent::No, "{failure}");
-    assert_eq!((fake.seen("task_revoke_token"), fake.ledger().tokens.len()), (0, 1));
+    assert_eq!(failure.delivery, registry_token_operator::portal::Delivery::NotSent, "{failure}");
+    assert_eq!((fake.request_count("task_revoke_token"), fake.ledger().tokens.len()), (0, 1));
 }

@@ -1,9 +1,9 @@
 //! The client against every portal that the simulator can be, decoys and all.
 
-use crate::simulator::{FixedPart, Operation, Profile, Server, Simulator};
+use crate::simulator::{FakePortal, FixedPart, Operation, Profile, Server};
 use registry_token_operator::api::{Limits, Thinkwise};
-use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{EgressPolicy, Portal as _, PortalRow, Rows, TokenRef};
+use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{EgressPolicy, Portal as _, Rows, TokenRef, TokenRow};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::process::Output;
 use std::time::Duration;
 use tokio::process::Command;
 
-const KEEP: Duration = Duration::from_mins(10);
+const METADATA_TTL: Duration = Duration::from_mins(10);
 
 fn credentials(given: &Value) -> Credentials {
     let text = |key: &str| given[key].as_str().map(str::to_owned);
@@ -26,28 +26,35 @@ fn credentials(given: &Value) -> Credentials {
 }
 
 /// What nobody may be told: of the portal's logins, and of all tokens.
-pub fn secrets(profile: &Profile, simulator: &Simulator) -> Vec<String> {
+pub fn secrets(profile: &Profile, simulator: &FakePortal) -> Vec<String> {
     let given = profile.credentials(simulator);
     let own = ["password", "client_secret"].into_iter().filter_map(|key| given[key].as_str());
     own.map(str::to_owned).chain(simulator.ledger().secrets()).collect()
 }
 
-fn client(profile: &Profile, simulator: &Simulator, spec: Value) -> ThinkwisePortal {
+fn client(profile: &Profile, simulator: &FakePortal, spec: Value) -> ThinkwisePortal {
     client_with(profile, simulator, spec, Limits::default())
 }
 
 /// A client of the simulator in this profile.
-pub fn client_with(profile: &Profile, simulator: &Simulator, spec: Value, limits: Limits) -> ThinkwisePortal {
+pub fn client_with(profile: &Profile, simulator: &FakePortal, spec: Value, limits: Limits) -> ThinkwisePortal {
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let ca_pem = spec.tls.clone().and_then(|tls| tls.ca_bundle);
     let credentials = credentials(&profile.credentials(simulator));
-    ThinkwisePortal::new(Settings { spec, limits, credentials, ca_pem, keep: KEEP, egress: EgressPolicy::default() })
-        .expect("a portal")
+    ThinkwisePortal::new(ThinkwiseSettings {
+        spec,
+        limits,
+        credentials,
+        ca_pem,
+        metadata_ttl: METADATA_TTL,
+        egress: EgressPolicy::default(),
+    })
+    .expect("a portal")
 }
 
 /// Five tokens at once, each with its own description, all edited and all revoked.
-async fn live(simulator: &Simulator, portal: &ThinkwisePortal, name: &str) {
-    let is_listed = portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).list_hidden.is_none();
+async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal, name: &str) {
+    let is_listed = portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).list_denied.is_none();
     let mut tokens = vec![];
     for number in 0..5 {
         let marker = format!("[a/b{number}]");
@@ -62,7 +69,7 @@ async fn live(simulator: &Simulator, portal: &ThinkwisePortal, name: &str) {
     }
     if is_listed {
         let mut ids = BTreeSet::new();
-        portal.scan(&mut |row: PortalRow| ids.extend([row.id])).await.expect(name);
+        portal.scan(&mut |row: TokenRow| ids.extend([row.id])).await.expect(name);
         assert_eq!(ids, tokens.iter().map(|(id, _)| id.clone()).collect(), "{name}");
     }
     for (id, username) in &tokens {
@@ -87,9 +94,9 @@ async fn tokens_live_and_die_in_every_profile() {
     assert!(Profile::all().len() > 10);
     for profile in Profile::all() {
         for (what, spec) in [("minimal", Profile::minimal as fn(&_, &_) -> _), ("pinned", Profile::pinned)] {
-            let simulator = Simulator::start(profile.config()).await;
+            let simulator = FakePortal::start(profile.config()).await;
             let portal = client(profile, &simulator, spec(profile, &simulator));
-            live(&simulator, &portal, &format!("{}, {what}", profile.name)).await;
+            run_lifecycle(&simulator, &portal, &format!("{}, {what}", profile.name)).await;
         }
     }
 }
@@ -113,7 +120,7 @@ fn values(profile: &Profile) -> Vec<String> {
     all.into_iter().flat_map(|value| ["--value".to_owned(), value]).collect()
 }
 
-async fn discover(profile: &Profile, simulator: &Simulator, folder: &Path) -> Output {
+async fn discover(profile: &Profile, simulator: &FakePortal, folder: &Path) -> Output {
     let ca = folder.join("ca.crt");
     std::fs::write(&ca, simulator.ca_pem()).expect("written");
     let (url, values) = (simulator.portal_url(), values(profile));
@@ -125,7 +132,7 @@ async fn discover(profile: &Profile, simulator: &Simulator, folder: &Path) -> Ou
 #[tokio::test(flavor = "multi_thread")]
 async fn discover_finds_an_issuer_for_every_profile_that_checks_and_serves() {
     for profile in Profile::all() {
-        let simulator = Simulator::start(profile.config()).await;
+        let simulator = FakePortal::start(profile.config()).await;
         let (name, folder) = (profile.name, tempfile::tempdir().expect("a folder"));
         let found = discover(profile, &simulator, folder.path()).await;
         assert!(found.status.success(), "{name}: {}", String::from_utf8_lossy(&found.stderr));
@@ -150,6 +157,6 @@ async fn discover_finds_an_issuer_for_every_profile_that_checks_and_serves() {
         }
         let issuer: Value = serde_saphyr::from_slice(&found.stdout).expect("YAML");
         let portal = client(profile, &simulator, issuer["spec"]["thinkwise"].clone());
-        live(&simulator, &portal, &format!("{name}, discovered")).await;
+        run_lifecycle(&simulator, &portal, &format!("{name}, discovered")).await;
     }
 }

@@ -1,17 +1,17 @@
 //! What a body is called by its `Content-Type`: proxies and servers call it by wrong names, so that what it
 //! holds alone counts.
 
-use super::fake::{CLIENT_SECRET, Fake, Fault as Instead};
+use super::fake::{CLIENT_SECRET, MinimalPortal, RequestFault as Instead};
 use super::profiles::client_with;
-use super::world::{client_credentials, kind, portal, with_basic};
-use crate::simulator::{Fault, Operation, Profile, Simulator};
+use super::world::{client_credentials, delivery_and_reason, portal, with_basic};
+use crate::simulator::{FakePortal, Fault, Operation, Profile};
 use registry_token_operator::api::{Limits, Reason};
-use registry_token_operator::portal::{Portal as _, Rows, Sent};
+use registry_token_operator::portal::{Delivery, Portal as _, Rows};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
     let profile = Profile::named("unbound").expect("a profile");
-    let simulator = Simulator::start(profile.config()).await;
+    let simulator = FakePortal::start(profile.config()).await;
     let portal = client_with(profile, &simulator, profile.minimal(&simulator), Limits::default());
     for called in ["text/html", "application/octet-stream", "application/json; charset=iso-8859-1", "nonsense"] {
         for operation in [Operation::Metadata, Operation::List, Operation::Request] {
@@ -29,7 +29,7 @@ async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
     assert_eq!(failure.reason, Reason::AnswerMalformed, "{failure}");
     simulator.faults().once(Operation::Request, page);
     let failure = portal.request("d").await.expect_err("a page for people");
-    assert_eq!((failure.sent, failure.reason), (Sent::Perhaps, Reason::AnswerMalformed), "{failure}");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
     assert!(!failure.message.contains("hush"), "{failure}");
     assert_eq!(simulator.ledger().all().len(), made + 1);
 }
@@ -39,7 +39,7 @@ async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
     let page = |status| {
         Instead::Answer(status, vec![("Content-Type", "text/html".to_owned())], "<h1>hush</h1><p>Denied by the proxy")
     };
-    let is_said = |failure: &registry_token_operator::portal::Failure| {
+    let is_said = |failure: &registry_token_operator::portal::PortalError| {
         assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
     };
     let (fake, client) = with_basic().await;
@@ -64,14 +64,14 @@ async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
         ("token", 403, Reason::Unauthorised),
         ("token", 502, Reason::PortalFailed),
     ] {
-        let fake = Fake::start(None).await;
+        let fake = MinimalPortal::start(None).await;
         let client = portal(&fake.url, client_credentials(CLIENT_SECRET));
         // Both ways for the client to say who it is.
         for _ in 0..2 {
             fake.fail(at, page(status));
         }
         let failure = client.request("d").await.expect_err("no bearer");
-        assert_eq!(kind(&failure), (Sent::No, reason), "{failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, reason), "{failure}");
         is_said(&failure);
     }
 }

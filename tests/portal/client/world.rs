@@ -1,20 +1,20 @@
 //! Portals and clients to test with.
 
-use super::fake::{Fake, Fault, Form, PASSWORD, Shape, USER, metadata};
+use super::fake::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm, USER, metadata};
 use registry_token_operator::api::{Audit, Limits, Reason, Thinkwise};
-use registry_token_operator::portal::thinkwise::{Credentials, Settings, ThinkwisePortal};
-use registry_token_operator::portal::{EgressPolicy, Failure, Portal as _, PortalRow, Sent};
+use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Delivery, EgressPolicy, Portal as _, PortalError, TokenRow};
 use secrecy::SecretString;
 use serde_json::json;
 
 /// A spec that says what `$metadata` cannot, and nothing else.
-pub fn open(url: &str, shape: &Shape) -> Thinkwise {
+pub fn minimal_spec(url: &str, shape: &Shape) -> Thinkwise {
     let mut text = json!({
         "url": url,
         "allowInsecureHTTP": true,
         "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal-login"}}},
     });
-    if shape.form != Form::Unbound {
+    if shape.form != ShapeForm::Unbound {
         let row = json!({"table": "klant", "key": [{"column": "klant_id", "value": "42"}]});
         text["tasks"] = json!({"request": {"boundTo": row}});
     }
@@ -22,7 +22,7 @@ pub fn open(url: &str, shape: &Shape) -> Thinkwise {
 }
 
 /// A spec that says all, and what is not needed.
-pub fn spec(url: &str) -> Thinkwise {
+pub fn full_spec(url: &str) -> Thinkwise {
     let text = json!({
         "url": url,
         "allowInsecureHTTP": true,
@@ -63,7 +63,7 @@ pub fn client_credentials(secret: &str) -> Credentials {
     Credentials::ClientCredentials { client_id: "operator".to_owned(), client_secret: SecretString::from(secret) }
 }
 
-pub fn settings(url: &str, credentials: Credentials) -> Settings {
+pub fn settings(url: &str, credentials: Credentials) -> ThinkwiseSettings {
     let limits = Limits {
         connect_timeout: "1s".parse().expect("a duration"),
         first_byte_timeout: "2s".parse().expect("a duration"),
@@ -71,25 +71,32 @@ pub fn settings(url: &str, credentials: Credentials) -> Settings {
         ..Limits::default()
     };
     let keep = Audit::default().interval.0;
-    Settings { spec: spec(url), limits, credentials, ca_pem: None, keep, egress: EgressPolicy::default() }
+    ThinkwiseSettings {
+        spec: full_spec(url),
+        limits,
+        credentials,
+        ca_pem: None,
+        metadata_ttl: keep,
+        egress: EgressPolicy::default(),
+    }
 }
 
 pub fn portal(url: &str, credentials: Credentials) -> ThinkwisePortal {
     ThinkwisePortal::new(settings(url, credentials)).expect("a portal")
 }
 
-pub async fn with_basic() -> (Fake, ThinkwisePortal) {
-    let fake = Fake::start(None).await;
+pub async fn with_basic() -> (MinimalPortal, ThinkwisePortal) {
+    let fake = MinimalPortal::start(None).await;
     let portal = portal(&fake.url, basic(PASSWORD));
     (fake, portal)
 }
 
-pub fn kind(failure: &Failure) -> (Sent, Reason) {
-    (failure.sent, failure.reason)
+pub fn delivery_and_reason(failure: &PortalError) -> (Delivery, Reason) {
+    (failure.delivery, failure.reason)
 }
 
 /// What a portal answers that is only read: its `$metadata`, and a list without a token. Nothing for a task.
-pub fn reading(path: &str) -> Option<String> {
+pub fn read_response(path: &str) -> Option<String> {
     let last = path.rsplit('/').next()?.split('?').next()?;
     match last {
         "$metadata" => Some(metadata(&Shape::default())),
@@ -99,19 +106,19 @@ pub fn reading(path: &str) -> Option<String> {
 }
 
 /// A portal of this shape, and a client that found out all by itself.
-pub async fn of(shape: Shape) -> (Fake, ThinkwisePortal) {
-    let fake = Fake::of(shape.clone()).await;
-    let settings = Settings { spec: open(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
+pub async fn portal_with_shape(shape: Shape) -> (MinimalPortal, ThinkwisePortal) {
+    let fake = MinimalPortal::with_shape(shape.clone()).await;
+    let settings = ThinkwiseSettings { spec: minimal_spec(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
     (fake, ThinkwisePortal::new(settings).expect("a portal"))
 }
 
-pub async fn all(portal: &ThinkwisePortal) -> Result<Vec<PortalRow>, Failure> {
+pub async fn list_all(portal: &ThinkwisePortal) -> Result<Vec<TokenRow>, PortalError> {
     let mut rows = Vec::new();
-    portal.scan(&mut |row: PortalRow| rows.push(row)).await?;
+    portal.scan(&mut |row: TokenRow| rows.push(row)).await?;
     Ok(rows)
 }
 
-pub fn answer(status: u16, headers: &[(&'static str, &str)]) -> Fault {
+pub fn response_fault(status: u16, headers: &[(&'static str, &str)]) -> RequestFault {
     let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Fault::Answer(status, headers, "a body that holds hush-body")
+    RequestFault::Answer(status, headers, "a body that holds hush-body")
 }

@@ -4,7 +4,7 @@ mod list;
 mod spec;
 
 use super::config::Config;
-use super::run::Simulator;
+use super::run::FakePortal;
 use serde_json::{Value, json};
 
 /// A portal as it may be.
@@ -59,7 +59,7 @@ impl Profile {
     ///
     /// If the portal knows nobody.
     #[must_use]
-    pub fn credentials(&self, portal: &Simulator) -> Value {
+    pub fn credentials(&self, portal: &FakePortal) -> Value {
         let config = portal.config();
         let first = |logins: &[super::config::Login]| logins.first().cloned().expect("the portal knows somebody");
         match self.auth {
@@ -77,13 +77,13 @@ impl Profile {
     /// `spec.thinkwise` of an issuer that says only what `$metadata` cannot: where the portal is,
     /// how to log in, whom to trust, and values of keys and parameters.
     #[must_use]
-    pub fn minimal(&self, portal: &Simulator) -> Value {
+    pub fn minimal(&self, portal: &FakePortal) -> Value {
         spec::minimal(self.auth, portal)
     }
 
     /// `spec.thinkwise` of an issuer that says all: every name, form, parameter and output.
     #[must_use]
-    pub fn pinned(&self, portal: &Simulator) -> Value {
+    pub fn pinned(&self, portal: &FakePortal) -> Value {
         spec::pinned(self.auth, portal)
     }
 }

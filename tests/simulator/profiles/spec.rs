@@ -6,13 +6,13 @@ use crate::simulator::declared::{Declared, Meaning, Parameter};
 use crate::simulator::forms::Form;
 use crate::simulator::keys::FixedPart;
 use crate::simulator::requests::Operation;
-use crate::simulator::run::Simulator;
+use crate::simulator::run::FakePortal;
 use serde_json::{Map, Value, json};
 
 const TASKS: [(Operation, &str); 3] =
     [(Operation::Request, "request"), (Operation::Edit, "editDescription"), (Operation::Revoke, "revoke")];
 
-pub(super) fn minimal(auth: Auth, portal: &Simulator) -> Value {
+pub(super) fn minimal(auth: Auth, portal: &FakePortal) -> Value {
     let config = portal.config();
     let mut spec = place(auth, portal, false);
     if !config.key.fixed.is_empty() && !config.table_hidden {
@@ -40,7 +40,7 @@ pub(super) fn minimal(auth: Auth, portal: &Simulator) -> Value {
     spec
 }
 
-pub(super) fn pinned(auth: Auth, portal: &Simulator) -> Value {
+pub(super) fn pinned(auth: Auth, portal: &FakePortal) -> Value {
     let config = portal.config();
     let mut spec = place(auth, portal, true);
     if !config.table_hidden {
@@ -53,7 +53,7 @@ pub(super) fn pinned(auth: Auth, portal: &Simulator) -> Value {
 }
 
 /// Where it is, how to log in, and whom to trust.
-fn place(auth: Auth, portal: &Simulator, with_token_url: bool) -> Value {
+fn place(auth: Auth, portal: &FakePortal, with_token_url: bool) -> Value {
     let config = portal.config();
     let secret = json!({"secretRef": {"name": SECRET}});
     let mut spec = json!({"url": portal.portal_url(), "application": config.application});

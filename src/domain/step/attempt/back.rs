@@ -1,161 +1,185 @@
 //! The way back from an attempt: the reservation goes, and with it whatever was made.
 
-use super::{Attempting, MOMENT, Next, Stage, TRIES};
-use crate::domain::effect::{Answer, Named, Request, Rows, Write};
-use crate::domain::fault::Fault;
-use crate::domain::faults::{refused, unavailable};
+use super::{BASE_WAIT, MAX_TRIES, RequestTokenTransition, RequestingToken, Stage};
+use crate::domain::effect::{Named, Request, Response, Rows, SecretWrite};
+use crate::domain::fault::Problem;
+use crate::domain::faults::{api_server_unavailable, secret_rejected};
 use crate::domain::observed::Observed;
 use crate::domain::pull_secret::SecretMeta;
-use crate::domain::recorded::recorded;
-use crate::domain::step::{Flow, Outcome, failed};
+use crate::domain::recorded::status_view;
+use crate::domain::step::{Outcome, Transition, from_response};
 
 /// The way back: what is still to be done, in this order.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Back {
-    at: Retreat,
+pub(super) struct Rollback {
+    stage: RollbackStage,
     /// Seek what the portal may have made.
-    seek: bool,
+    query_rows: bool,
     /// What is to be revoked.
-    revoke: Vec<Named>,
+    to_revoke: Vec<Named>,
     tries: u8,
     /// Why the reservation could not be taken back, the last time that was tried.
-    refusal: Option<Fault>,
+    rejection: Option<Problem>,
     outcome: Outcome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retreat {
-    AskingForAudit,
-    Dropping,
-    Reading,
-    Seeking,
+enum RollbackStage {
+    RequestingAudit,
+    ClearingReservation,
+    ReadingSecret,
+    QueryingRows,
     /// Whether the object names what was committed after all.
-    Naming,
-    Waiting,
+    ReadingObject,
+    Backoff,
     Revoking,
 }
 
-impl Back {
-    const fn new(at: Retreat, outcome: Outcome) -> Self {
-        Self { at, seek: false, revoke: vec![], tries: TRIES, refusal: None, outcome }
+impl Rollback {
+    const fn new(at: RollbackStage, outcome: Outcome) -> Self {
+        Self { stage: at, query_rows: false, to_revoke: vec![], tries: MAX_TRIES, rejection: None, outcome }
     }
 }
 
-impl Attempting {
+impl RequestingToken {
     /// Nothing was made: the reservation alone goes.
-    pub(super) fn drop(self, outcome: Outcome) -> Next {
-        self.back(Back::new(Retreat::Dropping, outcome))
+    pub(super) fn clear_reservation(self, outcome: Outcome) -> RequestTokenTransition {
+        self.advance_rollback(Rollback::new(RollbackStage::ClearingReservation, outcome))
     }
 
     /// Something may have been made: the reservation goes first, so that no commit of this attempt
     /// can succeed any more; then it is sought. What the portal does later than that, an audit finds.
-    pub(super) fn seek(self, outcome: Outcome) -> Next {
-        self.back(Back { seek: true, ..Back::new(Retreat::AskingForAudit, outcome) })
+    pub(super) fn revoke_possible(self, outcome: Outcome) -> RequestTokenTransition {
+        self.advance_rollback(Rollback { query_rows: true, ..Rollback::new(RollbackStage::RequestingAudit, outcome) })
     }
 
     /// A token in hand that is not to be stored.
-    pub(super) fn undo(self, token: Named, outcome: Outcome) -> Next {
-        self.back(Back { revoke: vec![token], ..Back::new(Retreat::Dropping, outcome) })
+    pub(super) fn revoke_new(self, token: Named, outcome: Outcome) -> RequestTokenTransition {
+        self.advance_rollback(Rollback {
+            to_revoke: vec![token],
+            ..Rollback::new(RollbackStage::ClearingReservation, outcome)
+        })
     }
 
     /// Tokens that the Secret names no more. One that was committed, and adopted by another operator, may have been
     /// rotated away since: then the object names it.
-    pub(super) fn revoke(self, revoke: Vec<Named>, outcome: Outcome) -> Next {
-        self.back(Back { revoke, ..Back::new(Retreat::Naming, outcome) })
+    pub(super) fn revoke_unrecorded(self, revoke: Vec<Named>, outcome: Outcome) -> RequestTokenTransition {
+        self.advance_rollback(Rollback { to_revoke: revoke, ..Rollback::new(RollbackStage::ReadingObject, outcome) })
     }
 
-    fn back(self, back: Back) -> Next {
-        let request = match back.at {
-            Retreat::AskingForAudit => Request::WantAudit,
-            Retreat::Dropping => Request::Secret(Write::Drop),
+    fn advance_rollback(self, back: Rollback) -> RequestTokenTransition {
+        let request = match back.stage {
+            RollbackStage::RequestingAudit => Request::RequestAudit,
+            RollbackStage::ClearingReservation => Request::WriteSecret(SecretWrite::ClearReservation),
             // Seeking is asked for by the caller, which knows the mark.
-            Retreat::Reading | Retreat::Seeking => Request::ReadSecret,
-            Retreat::Naming => Request::ReadObject,
-            Retreat::Waiting => Request::Pause(MOMENT * 2),
-            Retreat::Revoking => match back.revoke.last() {
+            RollbackStage::ReadingSecret | RollbackStage::QueryingRows => Request::ReadSecret,
+            RollbackStage::ReadingObject => Request::ReadObject,
+            RollbackStage::Backoff => Request::Sleep(BASE_WAIT * 2),
+            RollbackStage::Revoking => match back.to_revoke.last() {
                 Some(token) => Request::Revoke(token.clone()),
-                None => return Flow::End(back.outcome),
+                None => return Transition::Done(back.outcome),
             },
         };
-        self.at(request, Stage::Back(back))
+        self.transition_to(request, Stage::RollingBack(back))
     }
 
-    pub(super) fn retreat(self, seen: &Observed, mut back: Back, answer: Answer) -> Next {
-        match (back.at, answer) {
-            (Retreat::AskingForAudit, _) => self.back(Back { at: Retreat::Dropping, ..back }),
-            (Retreat::Dropping, Answer::Secret(_)) => self.dropped(seen, back),
-            (Retreat::Dropping, other) => {
+    pub(super) fn rollback_response(
+        self,
+        observed: &Observed,
+        mut back: Rollback,
+        answer: Response,
+    ) -> RequestTokenTransition {
+        match (back.stage, answer) {
+            (RollbackStage::RequestingAudit, _) => {
+                self.advance_rollback(Rollback { stage: RollbackStage::ClearingReservation, ..back })
+            }
+            (RollbackStage::ClearingReservation, Response::Secret(_)) => self.reservation_cleared(observed, back),
+            (RollbackStage::ClearingReservation, other) => {
                 let refusal = match other {
-                    Answer::Refused(message) => Some(refused(&message)),
-                    Answer::Unclear(message) => Some(unavailable(&message)),
+                    Response::WriteRejected(message) => Some(secret_rejected(&message)),
+                    Response::OutcomeUnknown(message) => Some(api_server_unavailable(&message)),
                     _ => None,
                 };
-                self.back(Back { at: Retreat::Reading, refusal, ..back })
+                self.advance_rollback(Rollback { stage: RollbackStage::ReadingSecret, rejection: refusal, ..back })
             }
-            (Retreat::Reading, Answer::Secret(found)) => self.not_dropped(back, found.as_deref()),
-            (Retreat::Seeking, Answer::Rows(rows)) => {
-                back.revoke.extend(rows.into_iter().map(|row| row.token));
-                self.back(Back { at: Retreat::Revoking, ..back })
+            (RollbackStage::ReadingSecret, Response::Secret(found)) => {
+                self.reservation_not_cleared(back, found.as_deref())
             }
-            (Retreat::Naming, Answer::Object(Some(object))) => {
-                let named = recorded(&object).tokens();
-                back.revoke.retain(|token| !named.contains(token));
-                self.back(Back { at: Retreat::Revoking, ..back })
+            (RollbackStage::QueryingRows, Response::Rows(rows)) => {
+                back.to_revoke.extend(rows.into_iter().map(|row| row.token));
+                self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
+            }
+            (RollbackStage::ReadingObject, Response::Object(Some(object))) => {
+                let named = status_view(&object).tokens();
+                back.to_revoke.retain(|token| !named.contains(token));
+                self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
             }
             // It may have been left to its user: what is, an audit can tell.
-            (Retreat::Naming, Answer::Object(None)) => match seen.facts() {
-                Some(facts) if !facts.list_visible && seen.object.revoke => {
-                    self.back(Back { at: Retreat::Revoking, ..back })
+            (RollbackStage::ReadingObject, Response::Object(None)) => match observed.issuer_info() {
+                Some(facts) if !facts.list_visible && observed.object.revoke_on_deletion => {
+                    self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
                 }
                 _ => self.leave_to_audit(back),
             },
-            (Retreat::Naming, _) if back.tries > 0 => {
-                self.back(Back { at: Retreat::Waiting, tries: back.tries - 1, ..back })
+            (RollbackStage::ReadingObject, _) if back.tries > 0 => {
+                self.advance_rollback(Rollback { stage: RollbackStage::Backoff, tries: back.tries - 1, ..back })
             }
-            (Retreat::Waiting, _) => self.back(Back { at: Retreat::Naming, ..back }),
+            (RollbackStage::Backoff, _) => {
+                self.advance_rollback(Rollback { stage: RollbackStage::ReadingObject, ..back })
+            }
             // The audit that was asked for seeks it again.
-            (Retreat::Seeking, other) => Flow::End(failed(other)),
-            (Retreat::Revoking, Answer::Done) => {
-                back.revoke.pop();
-                self.back(back)
+            (RollbackStage::QueryingRows, other) => Transition::Done(from_response(other)),
+            (RollbackStage::Revoking, Response::Done) => {
+                back.to_revoke.pop();
+                self.advance_rollback(back)
             }
-            (Retreat::Revoking, _) if back.revoke.is_empty() => Flow::End(back.outcome),
-            (Retreat::Reading | Retreat::Naming | Retreat::Revoking, _) => self.leave_to_audit(back),
+            (RollbackStage::Revoking, _) if back.to_revoke.is_empty() => Transition::Done(back.outcome),
+            (RollbackStage::ReadingSecret | RollbackStage::ReadingObject | RollbackStage::Revoking, _) => {
+                self.leave_to_audit(back)
+            }
         }
     }
 
     /// The reservation could not be taken back, or nobody knows whether it was.
-    fn not_dropped(self, back: Back, found: Option<&SecretMeta>) -> Next {
+    fn reservation_not_cleared(self, back: Rollback, found: Option<&SecretMeta>) -> RequestTokenTransition {
         let stored = found.and_then(|meta| meta.stored.as_ref());
-        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
+        if stored.is_some_and(|stored| stored.attempt_id == self.attempt_id) {
             // Whoever made it has committed meanwhile.
-            return Flow::End(Outcome::LookAgain);
+            return Transition::Done(Outcome::RequeueSoon);
         }
         let reserved = found.and_then(|meta| meta.reservation.as_ref());
-        match (reserved.is_some_and(|held| held.attempt == self.attempt), back.tries) {
+        match (reserved.is_some_and(|reservation| reservation.attempt_id == self.attempt_id), back.tries) {
             // Somebody else took it back, or committed and has gone on since: then its token may be one
             // that retires. What it made is left to the audit that is asked for.
-            (false, _) if back.seek => Flow::End(back.outcome),
-            (false, _) => self.back(Back { at: Retreat::Naming, ..back }),
+            (false, _) if back.query_rows => Transition::Done(back.outcome),
+            (false, _) => self.advance_rollback(Rollback { stage: RollbackStage::ReadingObject, ..back }),
             // The next pass sees our reservation, and takes it out. Where that is not allowed, that is what
             // stands in the way now, whatever did before.
-            (true, 0) => Flow::End(back.refusal.map_or(back.outcome, Outcome::Failed)),
-            (true, tries) => self.back(Back { at: Retreat::Dropping, tries: tries - 1, ..back }),
+            (true, 0) => Transition::Done(back.rejection.map_or(back.outcome, Outcome::Failed)),
+            (true, tries) => {
+                self.advance_rollback(Rollback { stage: RollbackStage::ClearingReservation, tries: tries - 1, ..back })
+            }
         }
     }
 
-    fn dropped(self, seen: &Observed, back: Back) -> Next {
-        match seen.facts().filter(|facts| back.seek && facts.list_visible) {
+    fn reservation_cleared(self, observed: &Observed, back: Rollback) -> RequestTokenTransition {
+        match observed.issuer_info().filter(|facts| back.query_rows && facts.list_visible) {
             Some(facts) => {
-                let marker = seen.marker(facts, &self.attempt);
-                self.at(Request::Find(Rows::Marked(marker)), Stage::Back(Back { at: Retreat::Seeking, ..back }))
+                let marker = observed.marker(facts, &self.attempt_id);
+                self.transition_to(
+                    Request::QueryRows(Rows::WithMarker(marker)),
+                    Stage::RollingBack(Rollback { stage: RollbackStage::QueryingRows, ..back }),
+                )
             }
-            None => self.back(Back { at: Retreat::Revoking, ..back }),
+            None => self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back }),
         }
     }
 
     /// What was made bears its mark, so the audit that is asked for now revokes it.
-    fn leave_to_audit(self, back: Back) -> Next {
-        self.at(Request::WantAudit, Stage::Back(Back { at: Retreat::Revoking, revoke: vec![], ..back }))
+    fn leave_to_audit(self, back: Rollback) -> RequestTokenTransition {
+        self.transition_to(
+            Request::RequestAudit,
+            Stage::RollingBack(Rollback { stage: RollbackStage::Revoking, to_revoke: vec![], ..back }),
+        )
     }
 }

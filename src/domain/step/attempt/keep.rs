@@ -1,123 +1,151 @@
 //! A token in hand: stored in the Secret, and named in the status.
 
-use super::{Attempting, MOMENT, Next, Stage};
+use super::{BASE_WAIT, RequestTokenTransition, RequestingToken, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
-use crate::domain::effect::{Answer, Named, Request, Verdict, Write};
-use crate::domain::fault::Fault;
-use crate::domain::faults::{refused, unavailable};
+use crate::domain::effect::{Named, Request, Response, SecretWrite, Verdict};
+use crate::domain::fault::Problem;
+use crate::domain::faults::{api_server_unavailable, secret_rejected};
 use crate::domain::observed::Observed;
-use crate::domain::pull_secret::{Origin, Stored};
-use crate::domain::recorded::recorded;
-use crate::domain::status::Fact;
-use crate::domain::step::{Flow, Outcome, failed, note};
+use crate::domain::pull_secret::{Provenance, StoredToken};
+use crate::domain::recorded::status_view;
+use crate::domain::status::StatusEvent;
+use crate::domain::step::{Outcome, Transition, from_response, status_write};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-impl Attempting {
-    pub(super) fn commit(self, seen: &Observed, token: Named, tries: u8) -> Next {
-        let Some(facts) = seen.facts() else { return self.undo(token, Outcome::LookAgain) };
-        let portal = facts.home();
-        let after = recorded(&seen.object).current_id().cloned();
-        let seal = seen.seal(&facts.portal, &token);
-        let stored = Stored {
-            seal,
-            attempt: self.attempt.clone(),
+impl RequestingToken {
+    pub(super) fn commit(self, observed: &Observed, token: Named, tries: u8) -> RequestTokenTransition {
+        let Some(facts) = observed.issuer_info() else { return self.revoke_new(token, Outcome::RequeueSoon) };
+        let portal = facts.portal_hash();
+        let after = status_view(&observed.object).current_token_id().cloned();
+        let seal = observed.sign_stored(&facts.portal, &token);
+        let stored = StoredToken {
+            signature: seal,
+            attempt_id: self.attempt_id.clone(),
             id: token.id.clone(),
-            errand: self.errand.clone(),
-            origin: Origin { portal, asked: self.asked.as_second(), after },
+            request_cause: self.request_cause.clone(),
+            provenance: Provenance { portal, requested_at: self.requested_at.as_second(), previous_id: after },
         };
-        self.at(Request::Secret(Write::Commit(stored)), Stage::Committing { token, tries })
+        self.transition_to(Request::WriteSecret(SecretWrite::Commit(stored)), Stage::Committing { token, tries })
     }
 
-    pub(super) fn committed(self, seen: &Observed, token: Named, tries: u8, answer: Answer) -> Next {
+    pub(super) fn committed(
+        self,
+        observed: &Observed,
+        token: Named,
+        tries: u8,
+        answer: Response,
+    ) -> RequestTokenTransition {
         match answer {
-            Answer::Secret(Some(_)) => self.log_in(seen, token),
-            Answer::Refused(message) => {
-                self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: Some(refused(&message)) })
-            }
-            _ => self.at(Request::ReadSecret, Stage::Reading { token, tries, refusal: None }),
+            Response::Secret(Some(_)) => self.verify_stored_login(observed, token),
+            Response::WriteRejected(message) => self.transition_to(
+                Request::ReadSecret,
+                Stage::ReadingCommitted { token, tries, refusal: Some(secret_rejected(&message)) },
+            ),
+            _ => self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, refusal: None }),
         }
     }
 
     /// What became of a commit that was refused or not answered.
-    pub(super) fn read(
+    pub(super) fn commit_read(
         mut self,
-        seen: &Observed,
+        observed: &Observed,
         token: Named,
         tries: u8,
-        refusal: Option<Fault>,
-        answer: Answer,
-    ) -> Next {
+        refusal: Option<Problem>,
+        answer: Response,
+    ) -> RequestTokenTransition {
         let left = tries.saturating_sub(1);
-        let Answer::Secret(found) = answer else {
+        let Response::Secret(found) = answer else {
             if left > 0 {
-                return self.at(Request::Pause(MOMENT * 2), Stage::Waiting { token, tries: left, refusal });
+                return self.transition_to(
+                    Request::Sleep(BASE_WAIT * 2),
+                    Stage::CommitBackoff { token, tries: left, refusal },
+                );
             }
             // What the Secret says is found by the next pass: stored is adopted, reserved is given up.
-            return Flow::End(Outcome::LookAgain);
+            return Transition::Done(Outcome::RequeueSoon);
         };
         let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
         let reserved = found.as_ref().and_then(|meta| meta.reservation.as_ref());
-        let outcome = refusal.clone().map_or(Outcome::LookAgain, Outcome::Failed);
-        if stored.is_some_and(|stored| stored.attempt == self.attempt) {
+        let outcome = refusal.clone().map_or(Outcome::RequeueSoon, Outcome::Failed);
+        if stored.is_some_and(|stored| stored.attempt_id == self.attempt_id) {
             // Somebody may have changed the content since: it is read before it is called good.
-            self.unread = true;
-            self.log_in(seen, token)
-        } else if reserved.is_none_or(|held| held.attempt != self.attempt) {
+            self.unread_since_commit = true;
+            self.verify_stored_login(observed, token)
+        } else if reserved.is_none_or(|reservation| reservation.attempt_id != self.attempt_id) {
             // The Secret names this attempt no more, and never will.
-            self.revoke(vec![token], outcome)
+            self.revoke_unrecorded(vec![token], outcome)
         } else if refusal.is_some() {
-            self.undo(token, outcome)
+            self.revoke_new(token, outcome)
         } else if left == 0 {
             // Else the next token would be asked for at once, and given back like this one.
-            self.undo(token, Outcome::Failed(unavailable("the API server does not take the token for its Secret")))
+            self.revoke_new(
+                token,
+                Outcome::Failed(api_server_unavailable("the API server does not take the token for its Secret")),
+            )
         } else {
-            self.commit(seen, token, left)
+            self.commit(observed, token, left)
         }
     }
 
-    pub(super) fn record(self, seen: &Observed, token: Named, login: Verdict, tries: u8) -> Next {
-        let (Some(facts), Some(meta)) = (seen.facts(), &seen.secret) else { return Flow::End(Outcome::LookAgain) };
+    pub(super) fn record_status(
+        self,
+        observed: &Observed,
+        token: Named,
+        login: Verdict,
+        tries: u8,
+    ) -> RequestTokenTransition {
+        let (Some(facts), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
+            return Transition::Done(Outcome::RequeueSoon);
+        };
         let new = RecordedToken {
             id: token.id.clone(),
             username: token.username.clone(),
-            nonce: seen.marker(facts, &self.attempt).nonce().to_string(),
-            request_time: Time(self.asked),
+            nonce: observed.marker(facts, &self.attempt_id).nonce().to_string(),
+            request_time: Time(self.requested_at),
             expiration_time: None,
             mac: None,
         };
         let secret = RecordedSecret {
-            name: seen.object.secret_name.clone(),
+            name: observed.object.secret_name.clone(),
             uid: Some(meta.uid.clone()),
-            resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread),
+            resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread_since_commit),
             mac: None,
         };
-        let (portal, errand) = (facts.portal.clone(), self.errand.clone());
+        let (portal, errand) = (facts.portal.clone(), self.request_cause.clone());
         // What another operator has recorded since is proved, or it has nothing to do with this token.
-        let after = recorded(&seen.object).current_id().cloned();
-        let fact = Fact::TokenStored { token: new, portal, secret, errand, login: login.clone(), after };
-        match note(seen, fact) {
-            Some(request) => self.at(request, Stage::Recording { token, login, tries }),
-            None => Flow::End(Outcome::Stored),
+        let after = status_view(&observed.object).current_token_id().cloned();
+        let fact = StatusEvent::TokenStored {
+            token: new,
+            portal,
+            secret,
+            request_cause: errand,
+            login_result: login.clone(),
+            previous_id: after,
+        };
+        match status_write(observed, fact) {
+            Some(request) => self.transition_to(request, Stage::WritingStatus { token, login, tries }),
+            None => Transition::Done(Outcome::Stored),
         }
     }
 
     pub(super) fn status_written(
         self,
-        seen: &Observed,
+        observed: &Observed,
         token: Named,
         login: Verdict,
         tries: u8,
-        answer: Answer,
-    ) -> Next {
+        answer: Response,
+    ) -> RequestTokenTransition {
         match answer {
-            Answer::Object(Some(_)) => Flow::End(Outcome::Stored),
+            Response::Object(Some(_)) => Transition::Done(Outcome::Stored),
             // Somebody edited the object meanwhile. Another operator may have written other tokens.
-            Answer::Conflict => {
-                let former = recorded(&seen.object).tokens();
-                self.at(Request::ReadObject, Stage::ReadingObject { token, login, tries, former })
+            Response::Conflict => {
+                let former = status_view(&observed.object).tokens();
+                self.transition_to(Request::ReadObject, Stage::ReadingObject { token, login, tries, former })
             }
             // The token is stored: what status lacks is adopted by the next pass.
-            other => Flow::End(failed(other)),
+            other => Transition::Done(from_response(other)),
         }
     }
 }

@@ -1,55 +1,68 @@
 //! Before a token exists: what the Secret would refuse is tried, and the Secret is reserved.
 
-use super::{Attempting, Next, Stage};
-use crate::domain::effect::{Answer, Content, Named, Request, Write};
-use crate::domain::faults::{changed_by_admission, created_immutable, created_with_another_type, refused};
-use crate::domain::observed::{IssuerFacts, Observed};
-use crate::domain::pull_secret::{LONGEST_NAME, Origin, Reservation, SecretMeta, Stored};
-use crate::domain::step::{Flow, Outcome, failed};
+use super::{RequestTokenTransition, RequestingToken, Stage};
+use crate::domain::effect::{Named, Request, Response, SecretContent, SecretWrite};
+use crate::domain::faults::{
+    secret_changed_by_admission, secret_created_immutable, secret_created_with_other_type, secret_rejected,
+};
+use crate::domain::observed::{IssuerInfo, Observed};
+use crate::domain::pull_secret::{MAX_NAME_BYTES, Provenance, Reservation, SecretMeta, StoredToken};
+use crate::domain::step::{Outcome, Transition, from_response};
 
-impl Attempting {
+impl RequestingToken {
     /// A token that could not be stored is not asked for: quota, admission, permissions and name
     /// are proved first, by the creation or by a dry run of the commit.
-    pub(super) fn prove(self, seen: &Observed) -> Next {
-        if seen.secret.is_some() { self.at(Request::ReadContent, Stage::Looking) } else { self.reserve(seen) }
+    pub(super) fn check_secret(self, observed: &Observed) -> RequestTokenTransition {
+        if observed.secret.is_some() {
+            self.transition_to(Request::ReadContent, Stage::ReadingSecret)
+        } else {
+            self.reserve(observed)
+        }
     }
 
     /// A dry run of the commit, at the largest size that it may have.
-    pub(super) fn try_commit(self, seen: &Observed) -> Next {
-        let id = "0".repeat(LONGEST_NAME);
-        let portal = seen.facts().map(IssuerFacts::home).unwrap_or_default();
-        let origin = Origin { portal, asked: seen.now.as_second(), after: Some(id.clone()) };
-        let token = Named { id: id.clone(), username: "0".repeat(LONGEST_NAME) };
-        let seal = seen.facts().map(|facts| seen.seal(&facts.portal, &token)).unwrap_or_default();
-        let stored = Stored { attempt: self.attempt.clone(), id, errand: self.errand.clone(), origin, seal };
-        self.at(Request::TryCommit(Box::new(stored)), Stage::Trying)
+    pub(super) fn dry_run_commit(self, observed: &Observed) -> RequestTokenTransition {
+        let id = "0".repeat(MAX_NAME_BYTES);
+        let portal = observed.issuer_info().map(IssuerInfo::portal_hash).unwrap_or_default();
+        let origin = Provenance { portal, requested_at: observed.now.as_second(), previous_id: Some(id.clone()) };
+        let token = Named { id: id.clone(), username: "0".repeat(MAX_NAME_BYTES) };
+        let seal = observed.issuer_info().map(|facts| observed.sign_stored(&facts.portal, &token)).unwrap_or_default();
+        let stored = StoredToken {
+            attempt_id: self.attempt_id.clone(),
+            id,
+            request_cause: self.request_cause.clone(),
+            provenance: origin,
+            signature: seal,
+        };
+        self.transition_to(Request::DryRunCommit(Box::new(stored)), Stage::DryRunning)
     }
 
     fn is_reserved_in(&self, meta: &SecretMeta) -> bool {
-        meta.tied && meta.reservation.as_ref().is_some_and(|held| held.attempt == self.attempt)
+        meta.owned_and_labeled
+            && meta.reservation.as_ref().is_some_and(|reservation| reservation.attempt_id == self.attempt_id)
     }
 
-    pub(super) fn reserve(self, seen: &Observed) -> Next {
-        let reservation = Reservation { attempt: self.attempt.clone(), holder: seen.holder.clone() };
-        let create = seen.secret.is_none();
-        self.at(Request::Secret(Write::Reserve(reservation)), Stage::Reserving { create })
+    pub(super) fn reserve(self, observed: &Observed) -> RequestTokenTransition {
+        let reservation = Reservation { attempt_id: self.attempt_id.clone(), identity: observed.identity.clone() };
+        let create = observed.secret.is_none();
+        self.transition_to(Request::WriteSecret(SecretWrite::Reserve(reservation)), Stage::Reserving { create })
     }
 
-    pub(super) fn reserved(self, create: bool, answer: Answer) -> Next {
+    pub(super) fn reserved(self, create: bool, answer: Response) -> RequestTokenTransition {
         match answer {
             // What admission made of the Secret is known before a token exists.
-            Answer::Secret(Some(meta)) if create && !self.is_reserved_in(&meta) => {
-                self.drop(Outcome::Failed(changed_by_admission()))
+            Response::Secret(Some(meta)) if create && !self.is_reserved_in(&meta) => {
+                self.clear_reservation(Outcome::Failed(secret_changed_by_admission()))
             }
-            Answer::Secret(Some(_)) => self.at(Request::ReadIssuer, Stage::ReadingIssuer),
-            Answer::Content(Some(found)) if found.1 == Content::WrongType => {
-                self.drop(Outcome::Failed(created_with_another_type()))
+            Response::Secret(Some(_)) => self.transition_to(Request::ReadIssuer, Stage::ReadingIssuer),
+            Response::Content(Some(found)) if found.1 == SecretContent::WrongType => {
+                self.clear_reservation(Outcome::Failed(secret_created_with_other_type()))
             }
-            Answer::Content(Some(_)) => self.drop(Outcome::Failed(created_immutable())),
-            Answer::Refused(message) => Flow::End(Outcome::Failed(refused(&message))),
+            Response::Content(Some(_)) => self.clear_reservation(Outcome::Failed(secret_created_immutable())),
+            Response::WriteRejected(message) => Transition::Done(Outcome::Failed(secret_rejected(&message))),
             // There is a Secret of that name that our cache does not show.
-            Answer::Conflict if create => self.at(Request::ReadSecret, Stage::Occupied),
-            other => Flow::End(failed(other)),
+            Response::Conflict if create => self.transition_to(Request::ReadSecret, Stage::ReadingConflict),
+            other => Transition::Done(from_response(other)),
         }
     }
 }

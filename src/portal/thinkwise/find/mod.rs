@@ -8,7 +8,7 @@ mod pick;
 mod rank;
 mod words;
 
-pub(super) use nearest::nearest;
-pub(super) use pick::{Pick, id_column, id_field, id_output, is_confirmation, pick};
-pub use rank::{Candidate, Choice, choose, edits, requests, revocations, tables};
-pub(super) use words::{Meaning, is_clear};
+pub(super) use nearest::suggest;
+pub(super) use pick::{FieldMatch, is_confirmation, match_id_column, match_id_field, match_id_output, match_text};
+pub use rank::{Candidate, Selection, rank_edit_tasks, rank_request_tasks, rank_revoke_tasks, rank_tables, select};
+pub(super) use words::{Concept, is_strong_match};

@@ -24,9 +24,9 @@ fn catalog(more: &str, sets: &str) -> Catalog {
     Catalog::read(text.as_bytes()).expect("a catalog")
 }
 
-fn clear(candidates: &[Candidate]) -> &str {
-    match choose(candidates) {
-        Choice::Clear(one) => &one.name,
+fn best(candidates: &[Candidate]) -> &str {
+    match select(candidates) {
+        Selection::Best(one) => &one.name,
         other => panic!("{other:?} of {candidates:#?}"),
     }
 }
@@ -35,15 +35,15 @@ fn clear(candidates: &[Candidate]) -> &str {
 fn table_and_tasks_are_found_and_each_reason_is_told() {
     let catalog = catalog("", "");
     let table = catalog.table("container_token");
-    let found = tables(&catalog);
-    assert_eq!(clear(&found), "container_token");
+    let found = rank_tables(&catalog);
+    assert_eq!(best(&found), "container_token");
     assert!(found[0].reasons.iter().any(|reason| reason.contains("username (username)")), "{found:?}");
-    let requests = requests(&catalog);
-    assert_eq!(clear(&requests), "request_token");
+    let requests = rank_request_tasks(&catalog);
+    assert_eq!(best(&requests), "request_token");
     assert!(requests[0].reasons.iter().any(|reason| reason.contains("a secret (secret)")), "{requests:?}");
     for table in [table, None] {
-        assert_eq!(clear(&edits(&catalog, table)), "edit_token_description");
-        assert_eq!(clear(&revocations(&catalog, table)), "revoke_token");
+        assert_eq!(best(&rank_edit_tasks(&catalog, table)), "edit_token_description");
+        assert_eq!(best(&rank_revoke_tasks(&catalog, table)), "revoke_token");
     }
 }
 
@@ -51,8 +51,8 @@ fn table_and_tasks_are_found_and_each_reason_is_told() {
 fn two_that_are_alike_are_a_tie() {
     let second = r#"<Action Name="delete_token"><Parameter Name="container_token_id" Type="Edm.Int32"/></Action>"#;
     let catalog = catalog(second, "");
-    let revocations = revocations(&catalog, catalog.table("container_token"));
-    assert_eq!(choose(&revocations), Choice::Tie(vec!["delete_token", "revoke_token"]));
+    let revocations = rank_revoke_tasks(&catalog, catalog.table("container_token"));
+    assert_eq!(select(&revocations), Selection::Tie(vec!["delete_token", "revoke_token"]));
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn the_task_of_another_kind_of_token_is_not_taken_for_ours() {
         <EntityContainer Name="c"><EntitySet Name="container_token" EntityType="tcp.container_token"/></EntityContainer>
         </Schema></DataServices></Edmx>"#;
     let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
-    let found = revocations(&catalog, catalog.table("container_token"));
-    assert_eq!(choose(&found), Choice::None, "{found:?}");
+    let found = rank_revoke_tasks(&catalog, catalog.table("container_token"));
+    assert_eq!(select(&found), Selection::None, "{found:?}");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn nothing_is_made_of_tables_and_tasks_that_say_nothing() {
         <EntityContainer Name="c"><EntitySet Name="klant" EntityType="tcp.klant"/></EntityContainer>
         </Schema></DataServices></Edmx>"#;
     let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
-    assert_eq!(choose(&tables(&catalog)), Choice::None);
-    assert_eq!(choose(&requests(&catalog)), Choice::None);
-    assert_eq!(choose(&revocations(&catalog, None)), Choice::None);
+    assert_eq!(select(&rank_tables(&catalog)), Selection::None);
+    assert_eq!(select(&rank_request_tasks(&catalog)), Selection::None);
+    assert_eq!(select(&rank_revoke_tasks(&catalog, None)), Selection::None);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn fields_that_many_tasks_share_are_looked_through_once() {
     let actions: Vec<String> = (0..5_000).map(action).collect();
     let catalog = catalog(&format!("{wide}{}", actions.concat()), "");
     let begun = std::time::Instant::now();
-    assert_eq!(clear(&requests(&catalog)), "request_token");
+    assert_eq!(best(&rank_request_tasks(&catalog)), "request_token");
     // Each time anew it would be 25 million names, twice: most of a minute.
     assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }

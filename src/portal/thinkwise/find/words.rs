@@ -2,7 +2,7 @@
 
 /// What a name can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in super::super) enum Meaning {
+pub(in super::super) enum Concept {
     /// A token.
     Token,
     /// Of a container registry.
@@ -29,16 +29,16 @@ pub(in super::super) enum Meaning {
 
 /// How clearly a name says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Clarity {
+pub(super) enum MatchStrength {
     /// Not at all.
-    Silent,
+    None,
     /// It may mean that, or something else.
-    Vague,
+    Weak,
     /// It can hardly mean anything else.
-    Clear,
+    Strong,
 }
 
-impl Meaning {
+impl Concept {
     /// Beginnings of words that say this clearly, and those that may say it.
     const fn stems(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
@@ -77,27 +77,27 @@ impl Meaning {
 }
 
 /// How clearly a name says this.
-pub(super) fn clarity(name: &str, meaning: Meaning) -> Clarity {
-    let words = words(name);
-    let (clear, vague) = meaning.stems();
+pub(super) fn match_strength(name: &str, concept: Concept) -> MatchStrength {
+    let words = split_words(name);
+    let (clear, vague) = concept.stems();
     let joined = words.concat();
     let begins = |stem: &str| words.iter().any(|word| word.starts_with(stem));
     // In compounds as Dutch makes them a stem is somewhere inside.
     if clear.iter().any(|stem| begins(stem) || stem.len() >= 5 && joined.contains(stem)) {
-        return Clarity::Clear;
+        return MatchStrength::Strong;
     }
     // Short ones only as whole words: every name with "user" would begin with "us".
     let says = |stem: &str| words.iter().any(|word| word == stem || stem.len() >= 5 && word.starts_with(stem));
-    if vague.iter().any(|stem| says(stem)) { Clarity::Vague } else { Clarity::Silent }
+    if vague.iter().any(|stem| says(stem)) { MatchStrength::Weak } else { MatchStrength::None }
 }
 
 /// Whether a name can hardly mean anything else.
-pub(in super::super) fn is_clear(name: &str, meaning: Meaning) -> bool {
-    clarity(name, meaning) == Clarity::Clear
+pub(in super::super) fn is_strong_match(name: &str, concept: Concept) -> bool {
+    match_strength(name, concept) == MatchStrength::Strong
 }
 
 /// The words of a name, in lower case: parted by underscores, or by capitals.
-pub(super) fn words(name: &str) -> Vec<String> {
+pub(super) fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut small = false;
     for c in name.chars() {
@@ -119,48 +119,48 @@ mod tests {
 
     #[test]
     fn a_name_is_parted_at_underscores_and_capitals() {
-        assert_eq!(words("edit_token_description"), ["edit", "token", "description"]);
-        assert_eq!(words("ContainerTokenID"), ["container", "token", "id"]);
-        assert_eq!(words("__x"), ["x"]);
-        assert!(words("").is_empty());
+        assert_eq!(split_words("edit_token_description"), ["edit", "token", "description"]);
+        assert_eq!(split_words("ContainerTokenID"), ["container", "token", "id"]);
+        assert_eq!(split_words("__x"), ["x"]);
+        assert!(split_words("").is_empty());
     }
 
     #[test]
     fn english_and_dutch_names_say_the_same() {
         for (name, meaning) in [
-            ("request_token", Meaning::Request),
-            ("token_aanvragen", Meaning::Request),
-            ("tokenaanvraag", Meaning::Request),
-            ("revoke_token", Meaning::Revoke),
-            ("token_revocation", Meaning::Revoke),
-            ("token_intrekken", Meaning::Revoke),
-            ("verwijder_token", Meaning::Revoke),
-            ("tokenomschrijving_wijzigen", Meaning::Description),
-            ("tokenomschrijving_wijzigen", Meaning::Edit),
-            ("tokenomschrijving_wijzigen", Meaning::Token),
-            ("user_name", Meaning::Username),
-            ("gebruikersnaam", Meaning::Username),
-            ("geheim", Meaning::Secret),
-            ("bevestigd", Meaning::Confirm),
+            ("request_token", Concept::Request),
+            ("token_aanvragen", Concept::Request),
+            ("tokenaanvraag", Concept::Request),
+            ("revoke_token", Concept::Revoke),
+            ("token_revocation", Concept::Revoke),
+            ("token_intrekken", Concept::Revoke),
+            ("verwijder_token", Concept::Revoke),
+            ("tokenomschrijving_wijzigen", Concept::Description),
+            ("tokenomschrijving_wijzigen", Concept::Edit),
+            ("tokenomschrijving_wijzigen", Concept::Token),
+            ("user_name", Concept::Username),
+            ("gebruikersnaam", Concept::Username),
+            ("geheim", Concept::Secret),
+            ("bevestigd", Concept::Confirm),
         ] {
-            assert_eq!(clarity(name, meaning), Clarity::Clear, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, meaning), MatchStrength::Strong, "{name} {meaning:?}");
         }
         for (name, meaning) in [
-            ("naam", Meaning::Username),
-            ("name", Meaning::Description),
-            ("set_label", Meaning::Edit),
-            ("klant_id", Meaning::Id),
+            ("naam", Concept::Username),
+            ("name", Concept::Description),
+            ("set_label", Concept::Edit),
+            ("klant_id", Concept::Id),
         ] {
-            assert_eq!(clarity(name, meaning), Clarity::Vague, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, meaning), MatchStrength::Weak, "{name} {meaning:?}");
         }
         for (name, meaning) in [
-            ("customer", Meaning::Token),
-            ("credit", Meaning::Edit),
-            ("reset_password", Meaning::Edit),
-            ("idea", Meaning::Id),
-            ("description", Meaning::Username),
+            ("customer", Concept::Token),
+            ("credit", Concept::Edit),
+            ("reset_password", Concept::Edit),
+            ("idea", Concept::Id),
+            ("description", Concept::Username),
         ] {
-            assert_eq!(clarity(name, meaning), Clarity::Silent, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, meaning), MatchStrength::None, "{name} {meaning:?}");
         }
     }
 }

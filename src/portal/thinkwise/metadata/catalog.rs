@@ -1,7 +1,7 @@
 //! The document as tables and tasks.
 
 use super::builder::Builder;
-use super::malformed::Malformed;
+use super::malformed::MetadataError;
 use super::parse::parse;
 use super::staged;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ pub struct TableInfo {
     /// Its name.
     pub name: String,
     /// The columns of its key, in order.
-    pub key: Arc<[Field]>,
+    pub key: Arc<[FieldInfo]>,
     /// All of its columns, those of the key among them. Tables of one type share them.
-    pub columns: Arc<[Field]>,
+    pub columns: Arc<[FieldInfo]>,
 }
 
 /// A task.
@@ -33,25 +33,25 @@ pub struct TaskInfo {
     pub name: String,
     /// How it can be called, the surest first: by its own name, then staged where that is declared (each step of
     /// it is documented), then at a row in one request.
-    pub ways: Vec<Way>,
+    pub invocations: Vec<Invocation>,
 }
 
 /// A way to call a task.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct Invocation {
     /// Its form.
-    pub form: WayForm,
+    pub form: InvocationForm,
     /// The table whose row it is bound to, where it is bound and the document says to what.
     pub table: Option<Arc<str>>,
     /// What it takes.
-    pub inputs: Arc<[Field]>,
+    pub inputs: Arc<[FieldInfo]>,
     /// What it gives. Inputs may be among them: they are echoed (documented).
-    pub outputs: Arc<[Field]>,
+    pub outputs: Arc<[FieldInfo]>,
 }
 
 /// The form of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WayForm {
+pub enum InvocationForm {
     /// `POST <base>/<task>`
     Unbound,
     /// `POST <base>/<table>(<key>)/task_<task>/stage`, then fill, then commit.
@@ -62,11 +62,11 @@ pub enum WayForm {
 
 /// A column, a parameter or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct FieldInfo {
     /// Its name.
     pub name: String,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// It cannot be left out.
     pub required: bool,
     /// The longest text, in characters.
@@ -75,7 +75,7 @@ pub struct Field {
 
 /// What a field holds, as far as it decides how a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A whole number.
     Integer,
     /// Another number.
@@ -95,12 +95,12 @@ impl Catalog {
     ///
     /// # Errors
     /// When it is not CSDL in XML, deeper than any that is meant, or declares more than the operator keeps.
-    pub fn read(document: &[u8]) -> Result<Self, Malformed> {
+    pub fn read(document: &[u8]) -> Result<Self, MetadataError> {
         let csdl = parse(document)?;
         let mut builder = Builder::new(&csdl);
-        builder.tables()?;
-        builder.unbound()?;
-        staged::bound(&mut builder)?;
+        builder.add_tables()?;
+        builder.add_unbound_tasks()?;
+        staged::add_bound_tasks(&mut builder)?;
         Ok(builder.finish())
     }
 
@@ -113,7 +113,7 @@ impl Catalog {
     /// The task of this name, with or without `task_` before it.
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&TaskInfo> {
-        let bare = staged::bare(name);
+        let bare = staged::strip_task_prefix(name);
         let named = |wanted: &str| self.tasks.iter().find(|task| task.name == wanted);
         named(name).or_else(|| named(bare))
     }
@@ -122,7 +122,7 @@ impl Catalog {
 impl TableInfo {
     /// The column of this name.
     #[must_use]
-    pub fn column(&self, name: &str) -> Option<&Field> {
+    pub fn column(&self, name: &str) -> Option<&FieldInfo> {
         self.columns.iter().find(|column| column.name == name)
     }
 }

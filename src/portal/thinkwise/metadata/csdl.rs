@@ -23,7 +23,7 @@ pub(super) struct Structure {
     pub base: Option<String>,
     pub key: Vec<String>,
     pub properties: Vec<Property>,
-    pub navigation: Vec<Navigation>,
+    pub navigation: Vec<NavigationProperty>,
 }
 
 /// A property, or a parameter of an action.
@@ -31,7 +31,7 @@ pub(super) struct Structure {
 pub(super) struct Property {
     pub name: String,
     /// Its type; there are few of them, and many properties.
-    pub of: Arc<str>,
+    pub type_name: Arc<str>,
     /// `Nullable="false"` is written at it.
     pub required: bool,
     pub max_length: Option<usize>,
@@ -39,16 +39,16 @@ pub(super) struct Property {
 
 /// A way from one entity to others.
 #[derive(Debug)]
-pub(super) struct Navigation {
+pub(super) struct NavigationProperty {
     pub name: String,
-    pub of: String,
+    pub type_name: String,
 }
 
 /// A set of entities, which is a table.
 #[derive(Debug)]
 pub(super) struct EntitySet {
     pub name: Arc<str>,
-    pub of: String,
+    pub type_name: String,
 }
 
 /// An action.
@@ -70,7 +70,7 @@ pub(super) struct ActionImport {
 }
 
 /// Longer chains of base types are circles.
-const LONGEST_CHAIN: usize = 16;
+const MAX_CHAIN_LENGTH: usize = 16;
 
 impl Csdl {
     /// The name that a type is kept under: of one, not of a collection, and without an alias.
@@ -92,12 +92,12 @@ impl Csdl {
     }
 
     /// A structure with those that it is based on, itself first.
-    pub(super) fn chain(&self, reference: &str) -> Vec<&Structure> {
+    pub(super) fn base_chain(&self, reference: &str) -> Vec<&Structure> {
         let mut chain = Vec::new();
         let mut next = Some(self.qualified(reference));
         while let Some(structure) = next.and_then(|name| self.structures.get(&name)) {
             chain.push(structure);
-            if chain.len() == LONGEST_CHAIN {
+            if chain.len() == MAX_CHAIN_LENGTH {
                 break;
             }
             next = structure.base.as_deref().map(|base| self.qualified(base));
@@ -108,11 +108,11 @@ impl Csdl {
     /// The key of an entity type, its own or that of its base.
     pub(super) fn key(&self, reference: &str) -> &[String] {
         let own = |structure: &&Structure| !structure.key.is_empty();
-        self.chain(reference).into_iter().find(own).map_or(&[], |found| found.key.as_slice())
+        self.base_chain(reference).into_iter().find(own).map_or(&[], |found| found.key.as_slice())
     }
 
     /// The properties of a structure, those of its bases first.
     pub(super) fn properties(&self, reference: &str) -> Vec<&Property> {
-        self.chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
+        self.base_chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
     }
 }

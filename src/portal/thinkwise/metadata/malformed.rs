@@ -3,9 +3,9 @@
 /// The document is not what it should be. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the portal's $metadata {0}")]
-pub struct Malformed(pub(super) &'static str);
+pub struct MetadataError(pub(super) &'static str);
 
-impl Malformed {
+impl MetadataError {
     /// It declares more than the operator keeps.
     pub(super) const OVERSIZED: Self = Self(
         "declares more than the operator reads. Give the portal's user a role that shows the tables and tasks of the \

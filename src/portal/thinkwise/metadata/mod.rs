@@ -9,5 +9,5 @@ mod malformed;
 mod parse;
 mod staged;
 
-pub use catalog::{Catalog, Field, Kind, TableInfo, TaskInfo, Way, WayForm};
-pub use malformed::Malformed;
+pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
+pub use malformed::MetadataError;

@@ -33,7 +33,7 @@ fn types_keys_and_lengths_are_read_past_what_does_not_matter() {
     let seen: Vec<_> = properties.iter().map(|p| (p.name.as_str(), p.required, p.max_length)).collect();
     assert_eq!(seen, [("id", true, None), ("a&b", false, Some(50)), ("c", false, None)]);
     assert_eq!(found.underlying("self.number"), "Edm.Int32");
-    assert_eq!(found.chain("self.token")[0].navigation[0].name, "task_x");
+    assert_eq!(found.base_chain("self.token")[0].navigation[0].name, "task_x");
     assert_eq!(found.qualified("Collection(self.other)"), "tcp.model.other");
     assert_eq!((found.sets.len(), found.actions.len()), (1, 0));
 }
@@ -63,7 +63,7 @@ fn what_is_no_metadata_is_malformed() {
     let bomb = format!("<!DOCTYPE x [<!ENTITY a \"{}\">]>{}", "ha".repeat(10), document(""));
     let entity = document(r#"<EntityType Name="&a;"/>"#);
     let deep = document(&"<x>".repeat(100));
-    let many = document(&"<x/>".repeat(MOST_DECLARATIONS));
+    let many = document(&"<x/>".repeat(MAX_DECLARATIONS));
     let cut = document("<x>");
     for (text, says) in [
         ("", "not a description"),
@@ -87,7 +87,7 @@ fn what_is_no_metadata_is_malformed() {
 }
 
 fn is_oversized(schema: &str) -> bool {
-    parse(document(schema).as_bytes()).is_err_and(Malformed::is_oversized)
+    parse(document(schema).as_bytes()).is_err_and(MetadataError::is_oversized)
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn a_key_of_more_columns_than_any_database_has_is_oversized() {
     let of = |columns: usize| {
         format!(r#"<EntityType Name="t"><Key>{}</Key></EntityType>"#, r#"<PropertyRef Name="c"/>"#.repeat(columns))
     };
-    assert_eq!(read(&of(MOST_KEY_COLUMNS)).key("self.t").len(), MOST_KEY_COLUMNS);
-    assert!(is_oversized(&of(MOST_KEY_COLUMNS + 1)));
+    assert_eq!(read(&of(MAX_KEY_COLUMNS)).key("self.t").len(), MAX_KEY_COLUMNS);
+    assert!(is_oversized(&of(MAX_KEY_COLUMNS + 1)));
 }
 
 #[test]
@@ -104,17 +104,18 @@ fn of_navigations_only_those_to_tasks_are_kept() {
     let others = r#"<NavigationProperty Name="other" Type="self.t"/>"#.repeat(1_000);
     let task = r#"<NavigationProperty Name="task_x" Type="self.t"/>"#;
     let found = read(&format!(r#"<EntityType Name="t">{others}{task}</EntityType>"#));
-    assert_eq!(found.chain("self.t")[0].navigation.len(), 1);
+    assert_eq!(found.base_chain("self.t")[0].navigation.len(), 1);
 }
 
 #[test]
 fn names_are_bounded_each_and_with_their_namespaces_together() {
     let named = |name: &str| format!(r#"<ComplexType Name="{name}"/>"#);
-    let long = "x".repeat(LONGEST_NAME + 1);
+    let long = "x".repeat(MAX_ATTRIBUTE_BYTES + 1);
     assert!(!is_oversized(&named(&long[1..])) && is_oversized(&named(&long)));
-    let many: String = (0..MOST_NAMES / LONGEST_NAME).map(|number| named(&format!("t{number}"))).collect();
+    let many: String =
+        (0..MAX_NAME_BYTES_TOTAL / MAX_ATTRIBUTE_BYTES).map(|number| named(&format!("t{number}"))).collect();
     assert!(!is_oversized(&many));
     let schema =
         format!(r#"<Edmx><DataServices><Schema Namespace="{}">{many}</Schema></DataServices></Edmx>"#, &long[1..]);
-    assert!(parse(schema.as_bytes()).is_err_and(Malformed::is_oversized));
+    assert!(parse(schema.as_bytes()).is_err_and(MetadataError::is_oversized));
 }

@@ -4,81 +4,81 @@
 //! `$metadata` declares that is not public, so each way that OData has for it is understood: an action bound to the row, a
 //! navigation from the row, an entity set of what is staged (inferred).
 
-use super::builder::{Builder, Fields, local};
-use super::catalog::{Field, Way, WayForm};
+use super::builder::{Builder, Fields, local_name};
+use super::catalog::{FieldInfo, Invocation, InvocationForm};
 use super::csdl::{Action, Csdl, EntitySet};
-use super::malformed::Malformed;
+use super::malformed::MetadataError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// With this the name of a task begins where it is bound to a row.
-pub(super) const TASK: &str = "task_";
-const STAGED: &str = "staged_";
+pub(super) const TASK_PREFIX: &str = "task_";
+const STAGED_PREFIX: &str = "staged_";
 /// The steps of staging, which are no tasks (documented).
-const STEPS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
+const STAGING_ACTIONS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
 
 /// The tables of a document, by the types of their rows.
-pub(super) struct Tables<'a> {
+pub(super) struct TableIndex<'a> {
     csdl: &'a Csdl,
-    of_type: BTreeMap<String, Vec<&'a EntitySet>>,
+    by_row_type: BTreeMap<String, Vec<&'a EntitySet>>,
 }
 
-impl<'a> Tables<'a> {
+impl<'a> TableIndex<'a> {
     /// What is staged, and what a process flow waits for, is no table: it has the name of such, or can be committed.
-    pub(super) fn of(csdl: &'a Csdl) -> Self {
-        let commits = csdl.actions.iter().filter(|action| action.bound && local(&action.name) == "commit");
+    pub(super) fn new(csdl: &'a Csdl) -> Self {
+        let commits = csdl.actions.iter().filter(|action| action.bound && local_name(&action.name) == "commit");
         let rows = commits.filter_map(|action| action.parameters.first());
-        let committed: BTreeSet<String> = rows.map(|row| csdl.qualified(&row.of)).collect();
+        let committed: BTreeSet<String> = rows.map(|row| csdl.qualified(&row.type_name)).collect();
         let mut of_type: BTreeMap<String, Vec<&EntitySet>> = BTreeMap::new();
-        for set in csdl.sets.iter().filter(|set| !set.name.starts_with(STAGED)) {
-            let of = csdl.qualified(&set.of);
+        for set in csdl.sets.iter().filter(|set| !set.name.starts_with(STAGED_PREFIX)) {
+            let of = csdl.qualified(&set.type_name);
             if !committed.contains(&of) {
                 of_type.entry(of).or_default().push(set);
             }
         }
-        Self { csdl, of_type }
+        Self { csdl, by_row_type: of_type }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &'a EntitySet> {
-        self.of_type.values().flatten().copied()
+        self.by_row_type.values().flatten().copied()
     }
 
     /// The names of the tables with rows of this type.
     fn with_rows(&self, of: &str) -> Vec<Arc<str>> {
-        let sets = self.of_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default();
+        let sets = self.by_row_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default();
         sets.iter().map(|set| Arc::clone(&set.name)).collect()
     }
 }
 
 /// A task's name without `task_`.
-pub(super) fn bare(name: &str) -> &str {
-    name.strip_prefix(TASK).unwrap_or(name)
+pub(super) fn strip_task_prefix(name: &str) -> &str {
+    name.strip_prefix(TASK_PREFIX).unwrap_or(name)
 }
 
 /// What can be staged: the fields of `staged_<task>`, by the task.
-struct Staged<'a> {
+struct StagedSets<'a> {
     sets: HashMap<&'a str, &'a EntitySet>,
     /// By the type.
     parameters: HashMap<String, Fields>,
 }
 
-impl<'a> Staged<'a> {
-    fn of(csdl: &'a Csdl) -> Self {
+impl<'a> StagedSets<'a> {
+    fn new(csdl: &'a Csdl) -> Self {
         let mut sets = HashMap::new();
         for set in &csdl.sets {
-            if let Some(task) = set.name.strip_prefix(STAGED) {
+            if let Some(task) = set.name.strip_prefix(STAGED_PREFIX) {
                 sets.entry(task).or_insert(set);
             }
         }
         Self { sets, parameters: HashMap::new() }
     }
 
-    fn fields(&mut self, builder: &mut Builder<'_>, task: &str) -> Result<Option<Fields>, Malformed> {
-        self.sets.get(task).copied().map(|set| self.parameters(builder, &set.of)).transpose()
+    fn fields(&mut self, builder: &mut Builder<'_>, task: &str) -> Result<Option<Fields>, MetadataError> {
+        self.sets.get(task).copied().map(|set| self.parameters(builder, &set.type_name)).transpose()
     }
 
     /// What a staged task holds besides its own key: parameters and outputs alike.
-    fn parameters(&mut self, builder: &mut Builder<'_>, of: &str) -> Result<Fields, Malformed> {
+    fn parameters(&mut self, builder: &mut Builder<'_>, of: &str) -> Result<Fields, MetadataError> {
         let of = builder.csdl.qualified(of);
         if let Some(known) = self.parameters.get(&of) {
             return Ok(Arc::clone(known));
@@ -94,47 +94,55 @@ impl<'a> Staged<'a> {
 }
 
 /// Adds the tasks that are bound to a row of a table.
-pub(super) fn bound(builder: &mut Builder<'_>) -> Result<(), Malformed> {
+pub(super) fn add_bound_tasks(builder: &mut Builder<'_>) -> Result<(), MetadataError> {
     let csdl = builder.csdl;
-    let mut staged = Staged::of(csdl);
+    let mut staged = StagedSets::new(csdl);
     for action in csdl.actions.iter().filter(|action| action.bound) {
-        of_action(builder, &mut staged, action)?;
+        add_bound_action(builder, &mut staged, action)?;
     }
-    navigations(builder, &mut staged)?;
+    add_navigation_tasks(builder, &mut staged)?;
     // What can be staged, and nothing says from which table.
-    for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED)) {
-        let task = set.name.trim_start_matches(STAGED);
-        let known = builder.task(task).or_else(|| builder.task(bare(task))).map_or(&[][..], |known| &known.ways);
-        let (looked_at, is_known) = (known.len(), known.iter().any(|way| way.form == WayForm::Staged));
+    for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED_PREFIX)) {
+        let task = set.name.trim_start_matches(STAGED_PREFIX);
+        let known = builder
+            .task(task)
+            .or_else(|| builder.task(strip_task_prefix(task)))
+            .map_or(&[][..], |known| &known.invocations);
+        let (looked_at, is_known) = (known.len(), known.iter().any(|way| way.form == InvocationForm::Staged));
         builder.spend(looked_at)?;
         if !is_known {
-            let fields = staged.parameters(builder, &set.of)?;
-            let way = Way { form: WayForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
-            builder.add(task, way)?;
+            let fields = staged.parameters(builder, &set.type_name)?;
+            let way =
+                Invocation { form: InvocationForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
+            builder.add_invocation(task, way)?;
         }
     }
     Ok(())
 }
 
-fn of_action(builder: &mut Builder<'_>, staged: &mut Staged<'_>, action: &Action) -> Result<(), Malformed> {
-    let name = local(&action.name);
+fn add_bound_action(
+    builder: &mut Builder<'_>,
+    staged: &mut StagedSets<'_>,
+    action: &Action,
+) -> Result<(), MetadataError> {
+    let name = local_name(&action.name);
     let Some((row, parameters)) = action.parameters.split_first() else { return Ok(()) };
-    if STEPS.contains(&name) {
+    if STAGING_ACTIONS.contains(&name) {
         return Ok(());
     }
     let Some(mut inputs) = builder.inputs(parameters)? else { return Ok(()) };
-    let tables = builder.tables.with_rows(&row.of);
+    let tables = builder.tables.with_rows(&row.type_name);
     if tables.is_empty() {
         return Ok(());
     }
-    let task = bare(name);
-    let mut outputs = builder.returned(action)?;
+    let task = strip_task_prefix(name);
+    let mut outputs = builder.outputs(action)?;
     let fields = staged.fields(builder, task)?;
     if let Some(fields) = &fields {
         if inputs.is_empty() {
             inputs = Arc::clone(fields);
         }
-        outputs = with_missing(builder, &outputs, fields)?;
+        outputs = merge_fields(builder, &outputs, fields)?;
     }
     // A staged task begins with what its row gives it, and only what changes is sent (documented).
     let changes = match &fields {
@@ -145,41 +153,44 @@ fn of_action(builder: &mut Builder<'_>, staged: &mut Staged<'_>, action: &Action
         None => None,
     };
     for table in tables {
-        let way = |form, inputs: &Fields| Way {
+        let way = |form, inputs: &Fields| Invocation {
             form,
             table: Some(Arc::clone(&table)),
             inputs: Arc::clone(inputs),
             outputs: Arc::clone(&outputs),
         };
-        builder.add(task, way(WayForm::Bound, &inputs))?;
+        builder.add_invocation(task, way(InvocationForm::Bound, &inputs))?;
         if let Some(changes) = &changes {
-            builder.add(task, way(WayForm::Staged, changes))?;
+            builder.add_invocation(task, way(InvocationForm::Staged, changes))?;
         }
     }
     Ok(())
 }
 
-fn navigations(builder: &mut Builder<'_>, staged: &mut Staged<'_>) -> Result<(), Malformed> {
+fn add_navigation_tasks(builder: &mut Builder<'_>, staged: &mut StagedSets<'_>) -> Result<(), MetadataError> {
     let csdl = builder.csdl;
     let sets: Vec<&EntitySet> = builder.tables.all().collect();
     for set in sets {
-        for structure in csdl.chain(&set.of) {
+        for structure in csdl.base_chain(&set.type_name) {
             for way in &structure.navigation {
-                let fields = staged.parameters(builder, &way.of)?;
+                let fields = staged.parameters(builder, &way.type_name)?;
                 let (inputs, outputs, table) = (Arc::clone(&fields), fields, Some(Arc::clone(&set.name)));
-                builder.add(bare(&way.name), Way { form: WayForm::Staged, table, inputs, outputs })?;
+                builder.add_invocation(
+                    strip_task_prefix(&way.name),
+                    Invocation { form: InvocationForm::Staged, table, inputs, outputs },
+                )?;
             }
         }
     }
     Ok(())
 }
 
-fn optional(field: &Field) -> Field {
-    Field { required: false, ..field.clone() }
+fn optional(field: &FieldInfo) -> FieldInfo {
+    FieldInfo { required: false, ..field.clone() }
 }
 
 /// These fields, and of the others those that are not among them.
-fn with_missing(builder: &mut Builder<'_>, fields: &Fields, more: &Fields) -> Result<Fields, Malformed> {
+fn merge_fields(builder: &mut Builder<'_>, fields: &Fields, more: &Fields) -> Result<Fields, MetadataError> {
     if fields.is_empty() {
         return Ok(Arc::clone(more));
     }
@@ -211,10 +222,10 @@ mod tests {
         Catalog::read(text.as_bytes()).expect("a catalog")
     }
 
-    fn ways(catalog: &Catalog) -> Vec<(String, WayForm, Option<String>, usize, usize)> {
+    fn invocations(catalog: &Catalog) -> Vec<(String, InvocationForm, Option<String>, usize, usize)> {
         let of = |task: &crate::portal::thinkwise::metadata::TaskInfo| {
             let name = task.name.clone();
-            task.ways
+            task.invocations
                 .iter()
                 .map(move |way| {
                     (
@@ -235,24 +246,27 @@ mod tests {
         let action = r#"<Action Name="task_request_token" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/>
             <Parameter Name="description" Type="Edm.String" Nullable="false"/></Action>"#;
         let (name, table) = ("request_token".to_owned(), Some("klant_product".to_owned()));
-        let bound = (name.clone(), WayForm::Bound, table.clone(), 1, 0);
-        assert_eq!(ways(&catalog("", action, "")), std::slice::from_ref(&bound));
+        let bound = (name.clone(), InvocationForm::Bound, table.clone(), 1, 0);
+        assert_eq!(invocations(&catalog("", action, "")), std::slice::from_ref(&bound));
         let set = r#"<EntitySet Name="staged_request_token" EntityType="tcp.staged_request_token"/>"#;
         let both = catalog("", &format!("{action}{STAGED_TYPE}"), set);
-        let (bound, staged) = ((bound.0, bound.1, bound.2, 1, 2), (name, WayForm::Staged, table, 1, 2));
-        assert_eq!(ways(&both), [staged, bound], "staging is documented step by step");
+        let (bound, staged) = ((bound.0, bound.1, bound.2, 1, 2), (name, InvocationForm::Staged, table, 1, 2));
+        assert_eq!(invocations(&both), [staged, bound], "staging is documented step by step");
         assert_eq!(both.tables.len(), 1, "what is staged is no table");
-        assert!(!both.tasks[0].ways[0].inputs[0].required && both.tasks[0].ways[1].inputs[0].required);
+        assert!(!both.tasks[0].invocations[0].inputs[0].required && both.tasks[0].invocations[1].inputs[0].required);
     }
 
     #[test]
-    fn a_navigation_and_a_set_of_what_is_staged_tell_of_a_task_too() {
+    fn a_navigation_and_a_staged_set_declare_a_task_too() {
         let navigation = r#"<NavigationProperty Name="task_request_token" Type="tcp.staged_request_token"/>"#;
-        let found = ways(&catalog(navigation, STAGED_TYPE, ""));
-        assert_eq!(found, [("request_token".to_owned(), WayForm::Staged, Some("klant_product".to_owned()), 2, 2)]);
+        let found = invocations(&catalog(navigation, STAGED_TYPE, ""));
+        assert_eq!(
+            found,
+            [("request_token".to_owned(), InvocationForm::Staged, Some("klant_product".to_owned()), 2, 2)]
+        );
         let set = r#"<EntitySet Name="staged_request_token" EntityType="tcp.staged_request_token"/>"#;
-        let found = ways(&catalog("", STAGED_TYPE, set));
-        assert_eq!(found, [("request_token".to_owned(), WayForm::Staged, None, 2, 2)]);
+        let found = invocations(&catalog("", STAGED_TYPE, set));
+        assert_eq!(found, [("request_token".to_owned(), InvocationForm::Staged, None, 2, 2)]);
     }
 
     #[test]
@@ -267,7 +281,7 @@ mod tests {
     fn the_steps_of_staging_are_no_tasks() {
         let steps = r#"<Action Name="stage" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>
             <Action Name="commit" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>"#;
-        assert_eq!(ways(&catalog("", steps, "")), []);
+        assert_eq!(invocations(&catalog("", steps, "")), []);
     }
 
     #[test]

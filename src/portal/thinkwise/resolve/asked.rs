@@ -4,7 +4,7 @@ use crate::api::{BoundRow, Parameter, TaskForm, Thinkwise};
 
 /// Which task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum TaskKind {
     Request,
     Edit,
     Revoke,
@@ -12,15 +12,15 @@ pub(super) enum Owner {
 
 /// What the spec says of a task: all of it may be left out.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub owner: Owner,
+pub(super) struct TaskSpec<'a> {
+    pub kind: TaskKind,
     pub name: Option<&'a str>,
     pub form: TaskForm,
     pub bound_to: Option<&'a BoundRow>,
     pub parameters: Option<&'a [Parameter]>,
 }
 
-impl Owner {
+impl TaskKind {
     /// A field of the task in the issuer.
     pub(super) fn field(self, name: &str) -> String {
         let task = match self {
@@ -40,32 +40,32 @@ impl Owner {
     }
 }
 
-impl<'a> Asked<'a> {
-    const fn nothing(owner: Owner) -> Self {
-        Self { owner, name: None, form: TaskForm::Auto, bound_to: None, parameters: None }
+impl<'a> TaskSpec<'a> {
+    const fn unspecified(kind: TaskKind) -> Self {
+        Self { kind, name: None, form: TaskForm::Auto, bound_to: None, parameters: None }
     }
 
     pub(super) fn request(spec: &'a Thinkwise) -> Self {
         let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.request.as_ref()) else {
-            return Self::nothing(Owner::Request);
+            return Self::unspecified(TaskKind::Request);
         };
         let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
-        Self { owner: Owner::Request, name, form: task.form, bound_to: task.bound_to.as_ref(), parameters }
+        Self { kind: TaskKind::Request, name, form: task.form, bound_to: task.bound_to.as_ref(), parameters }
     }
 
     pub(super) fn edit(spec: &'a Thinkwise) -> Self {
         let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.edit_description.as_ref()) else {
-            return Self::nothing(Owner::Edit);
+            return Self::unspecified(TaskKind::Edit);
         };
         let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
-        Self { name, form: task.form, parameters, ..Self::nothing(Owner::Edit) }
+        Self { name, form: task.form, parameters, ..Self::unspecified(TaskKind::Edit) }
     }
 
     pub(super) fn revocation(spec: &'a Thinkwise) -> Self {
         let Some(task) = spec.tasks.as_ref().and_then(|tasks| tasks.revoke.as_ref()) else {
-            return Self::nothing(Owner::Revoke);
+            return Self::unspecified(TaskKind::Revoke);
         };
         let (name, parameters) = (task.name.as_deref(), task.parameters.as_deref());
-        Self { name, form: task.form, parameters, ..Self::nothing(Owner::Revoke) }
+        Self { name, form: task.form, parameters, ..Self::unspecified(TaskKind::Revoke) }
     }
 }

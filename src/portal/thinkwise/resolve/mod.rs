@@ -8,12 +8,12 @@ mod row;
 mod table;
 mod task;
 
-pub use problem::{Mismatch, Problem};
+pub use problem::{FieldMismatch, Mismatch};
 
-use self::asked::Asked;
-use self::table::Found;
+use self::asked::TaskSpec;
+use self::table::TableResolution;
 use super::interface::{Interface, TableNames, TokenTable};
-use super::metadata::{Catalog, Kind};
+use super::metadata::{Catalog, ValueKind};
 use crate::api::Thinkwise;
 
 /// Finds out how the portal is used.
@@ -30,11 +30,11 @@ pub fn resolve(spec: &Thinkwise, catalog: &Catalog) -> Result<Interface, Mismatc
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_with(spec: &Thinkwise, catalog: &Catalog, values: &[(String, String)]) -> Result<Interface, Mismatch> {
-    let mut resolver = Resolver { spec, catalog, values, problems: Vec::new(), notes: Vec::new() };
+    let mut resolver = Resolver { spec, catalog, values, mismatches: Vec::new(), warnings: Vec::new() };
     let found = resolver.interface();
     match found {
-        Some(interface) if resolver.problems.is_empty() => Ok(interface),
-        _ => Err(Mismatch(resolver.problems)),
+        Some(interface) if resolver.mismatches.is_empty() => Ok(interface),
+        _ => Err(Mismatch(resolver.mismatches)),
     }
 }
 
@@ -42,61 +42,61 @@ struct Resolver<'a> {
     spec: &'a Thinkwise,
     catalog: &'a Catalog,
     values: &'a [(String, String)],
-    problems: Vec<Problem>,
-    notes: Vec<String>,
+    mismatches: Vec<FieldMismatch>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
     /// Each part is looked at even if another one has a problem, so that an admin sees all of them at once.
     fn interface(&mut self) -> Option<Interface> {
         let table = match self.table() {
-            Found::Known(table, max_length) => Some((table, max_length)),
-            Found::Hidden => None,
+            TableResolution::Resolved(table, max_length) => Some((table, max_length)),
+            TableResolution::Absent => None,
             // What the tasks do with a table that is not known would only repeat the problem.
-            Found::Broken => return self.names_only(),
+            TableResolution::Invalid => return self.check_task_names(),
         };
         let (table, column_max) = table.unzip();
         let request = self.request(table.as_ref());
-        let edit = self.task(&Asked::edit(self.spec), table.as_ref());
-        let revoke = self.task(&Asked::revocation(self.spec), table.as_ref());
+        let edit = self.task(&TaskSpec::edit(self.spec), table.as_ref());
+        let revoke = self.task(&TaskSpec::revocation(self.spec), table.as_ref());
         let ((request, outputs, request_max), (edit, edit_max), (revoke, _)) = (request?, edit?, revoke?);
         let declared = [column_max.flatten(), request_max, edit_max].into_iter().flatten().min();
         let hidden = table.is_none();
-        let notes = std::mem::take(&mut self.notes);
-        let description_max = self.pinned_max().or(declared);
-        let tables = TableNames::of(self.catalog.tables.iter().map(|table| table.name.as_str()));
-        let interface = Interface { table, description_max, request, outputs, edit, revoke, tables, notes };
+        let notes = std::mem::take(&mut self.warnings);
+        let description_max = self.pinned_description_max().or(declared);
+        let tables = TableNames::from_names(self.catalog.tables.iter().map(|table| table.name.as_str()));
+        let interface = Interface { table, description_max, request, outputs, edit, revoke, tables, warnings: notes };
         if !hidden {
             return Some(interface);
         }
-        interface.without_list().map_err(|problem| self.problems.push(problem)).ok()
+        interface.without_list().map_err(|problem| self.mismatches.push(problem)).ok()
     }
 
     /// Checks the names of the tasks at least.
-    fn names_only(&mut self) -> Option<Interface> {
-        for asked in [Asked::request(self.spec), Asked::edit(self.spec), Asked::revocation(self.spec)] {
+    fn check_task_names(&mut self) -> Option<Interface> {
+        for asked in [TaskSpec::request(self.spec), TaskSpec::edit(self.spec), TaskSpec::revocation(self.spec)] {
             if asked.name.is_some() {
-                self.find(&asked, None);
+                self.find_task(&asked, None);
             }
         }
         None
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    fn given_value(&self, name: &str) -> Option<&'a str> {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn pinned_max(&self) -> Option<usize> {
+    fn pinned_description_max(&self) -> Option<usize> {
         self.spec.table.as_ref()?.description_max_length.and_then(|most| usize::try_from(most).ok())
     }
 
-    fn problem(&mut self, field: impl Into<String>, says: impl Into<String>) {
-        self.problems.push(Problem::new(field, says));
+    fn add_mismatch(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.mismatches.push(FieldMismatch::new(field, message));
     }
 }
 
 /// The id column of a table, for comparison with parameters.
-fn id_of(table: Option<&TokenTable>) -> Option<(&str, Kind)> {
+fn id_of(table: Option<&TokenTable>) -> Option<(&str, ValueKind)> {
     table.map(|table| (table.id.name.as_str(), table.id.kind))
 }
 

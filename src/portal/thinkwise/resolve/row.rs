@@ -1,22 +1,22 @@
 //! The row that a request is bound to.
 
 use super::Resolver;
-use super::problem::nearest as hint;
+use super::problem::did_you_mean as hint;
 use crate::api::{BoundRow, FixedKey};
-use crate::portal::thinkwise::find::nearest;
+use crate::portal::thinkwise::find::suggest;
 use crate::portal::thinkwise::interface::{BoundTo, Column};
 use crate::portal::thinkwise::literal::Literal;
-use crate::portal::thinkwise::metadata::{Field, TableInfo, Way};
+use crate::portal::thinkwise::metadata::{FieldInfo, Invocation, TableInfo};
 
 const TABLE: &str = "spec.thinkwise.tasks.request.boundTo.table";
 const KEY: &str = "spec.thinkwise.tasks.request.boundTo.key";
 
 impl Resolver<'_> {
     /// The row of the table that a task is bound to, where each part of its key has a value.
-    pub(super) fn row_of_values(&self, way: &Way) -> Option<BoundRow> {
-        let info = self.catalog.table(way.table.as_deref()?)?;
-        let part = |column: &Field| {
-            let value = self.value(&column.name)?.to_owned();
+    pub(super) fn row_from_values(&self, invocation: &Invocation) -> Option<BoundRow> {
+        let info = self.catalog.table(invocation.table.as_deref()?)?;
+        let part = |column: &FieldInfo| {
+            let value = self.given_value(&column.name)?.to_owned();
             Some(FixedKey { column: column.name.clone(), value })
         };
         let key: Option<Vec<FixedKey>> = info.key.iter().map(part).collect();
@@ -26,8 +26,8 @@ impl Resolver<'_> {
     pub(super) fn fixed_row(&mut self, row: &BoundRow) -> Option<BoundTo> {
         let catalog = self.catalog;
         let Some(info) = catalog.table(&row.table) else {
-            let near = hint(&nearest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
-            self.problem(
+            let near = hint(&suggest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
+            self.add_mismatch(
                 TABLE,
                 format!(
                     "$metadata shows our user no table {}{near}; or the user's role does not include it",
@@ -36,32 +36,35 @@ impl Resolver<'_> {
             );
             return None;
         };
-        let before = self.problems.len();
+        let before = self.mismatches.len();
         for given in &row.key {
             if !info.key.iter().any(|column| column.name == given.column) {
-                let near = hint(&nearest(&given.column, info.key.iter().map(|column| column.name.as_str())));
-                self.problem(KEY, format!("{} is no part of the key of {}{near}", given.column, info.name));
+                let near = hint(&suggest(&given.column, info.key.iter().map(|column| column.name.as_str())));
+                self.add_mismatch(KEY, format!("{} is no part of the key of {}{near}", given.column, info.name));
             }
         }
         let key = info.key.iter().filter_map(|column| {
             let column = Column { name: column.name.clone(), kind: column.kind };
-            self.part(info, row, column)
+            self.key_part(info, row, column)
         });
         let key: Vec<(String, Literal)> = key.collect();
-        (self.problems.len() == before).then(|| BoundTo::Fixed { table: info.name.clone(), key })
+        (self.mismatches.len() == before).then(|| BoundTo::Fixed { table: info.name.clone(), key })
     }
 
-    fn part(&mut self, info: &TableInfo, row: &BoundRow, column: Column) -> Option<(String, Literal)> {
+    fn key_part(&mut self, info: &TableInfo, row: &BoundRow, column: Column) -> Option<(String, Literal)> {
         let Some(given) = row.key.iter().find(|given| given.column == column.name) else {
-            self.problem(KEY, format!("the key of {} has the column {} too: give its value", info.name, column.name));
+            self.add_mismatch(
+                KEY,
+                format!("the key of {} has the column {} too: give its value", info.name, column.name),
+            );
             return None;
         };
-        if !self.is_key(&column, KEY) {
+        if !self.require_key_kind(&column, KEY) {
             return None;
         }
         let literal = Literal::parse(column.kind, &given.value);
         let literal =
-            literal.map_err(|error| self.problem(KEY, format!("the value of {} {error}", column.name))).ok()?;
+            literal.map_err(|error| self.add_mismatch(KEY, format!("the value of {} {error}", column.name))).ok()?;
         Some((column.name, literal))
     }
 }

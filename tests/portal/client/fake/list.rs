@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use url::Url;
 
-pub fn plain(status: u16, body: &Value) -> Reply {
+pub fn json_reply(status: u16, body: &Value) -> Reply {
     Reply { body: body.to_string(), ..Reply::empty(status) }.with("Content-Type", "application/json")
 }
 
 /// Whether a row is wanted. What the filter says must be written exactly as OData has it.
-fn is_wanted(shape: &Shape, filter: &str, number: i64, (username, description): &(String, String)) -> bool {
+fn matches_filter(shape: &Shape, filter: &str, number: i64, (username, description): &(String, String)) -> bool {
     filter.split(" and ").filter(|part| !part.is_empty()).all(|part| match part.split_once(" eq ") {
         Some(("klant_id", value)) => value == CUSTOMER.to_string(),
         Some(("token_id", value)) => value == shape.literal(number),
@@ -32,11 +32,11 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     let skip = number("$skip").unwrap_or(0);
     let size = number("$top").unwrap_or(ledger.page_size);
     let shape = ledger.shape.clone();
-    if ledger.is_endless {
-        return endless(&shape, skip);
+    if ledger.is_list_endless {
+        return endless_page(&shape, skip);
     }
-    let shown = ledger.tokens.iter().filter(|_| !ledger.is_late);
-    let wanted = shown.filter(|(number, token)| is_wanted(&shape, filter, **number, token));
+    let shown = ledger.tokens.iter().filter(|_| !ledger.is_list_delayed);
+    let wanted = shown.filter(|(number, token)| matches_filter(&shape, filter, **number, token));
     // One more than the page has, to see whether there is a next one.
     let some: Vec<(&i64, &(String, String))> = wanted.skip(skip).take(size + 1).collect();
     let rows = some.iter().take(size).map(|(number, (username, description))| {
@@ -56,17 +56,17 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
         let relative = format!("container_token?$skip={}", skip + size);
         page["@odata.nextLink"] = json!(if skip == 0 { relative } else { next.to_string() });
     }
-    plain(200, &page)
+    json_reply(200, &page)
 }
 
-fn endless(shape: &Shape, skip: usize) -> Reply {
+fn endless_page(shape: &Shape, skip: usize) -> Reply {
     const ROWS: usize = 1000;
     let rows = (0..ROWS).map(|index| {
         let number = i64::try_from(skip + index).expect("a number");
         json!({"token_id": shape.id(number), "username": format!("endless-{number}"), "description": "x".repeat(100)})
     });
     let next = format!("container_token?$skip={}", skip + ROWS);
-    plain(200, &json!({"value": rows.collect::<Vec<_>>(), "@odata.nextLink": next}))
+    json_reply(200, &json!({"value": rows.collect::<Vec<_>>(), "@odata.nextLink": next}))
 }
 
 /// The table of customers.
@@ -75,5 +75,5 @@ pub fn customers(url: &Url, ledger: &Ledger) -> Reply {
     let filter = query.get("$filter").map(String::as_str).unwrap_or_default();
     let wanted = |id: &&i64| filter.is_empty() || filter == format!("klant_id eq {id}");
     let rows: Vec<Value> = ledger.customers.iter().filter(wanted).map(|id| json!({"klant_id": id})).collect();
-    plain(200, &json!({"value": rows}))
+    json_reply(200, &json!({"value": rows}))
 }

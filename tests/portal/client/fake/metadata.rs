@@ -2,7 +2,7 @@
 
 #![allow(clippy::format_push_string, reason = "XML reads best as one text")]
 
-use super::shape::{Form, Key, List, Shape};
+use super::shape::{Shape, ShapeForm, ShapeKey, ShapeList};
 
 type Field = (&'static str, &'static str);
 
@@ -23,10 +23,10 @@ pub fn document(shape: &Shape) -> String {
     let (mut types, mut sets) = (String::new(), String::new());
     let mut set = |name: &str| sets += &format!(r#"<EntitySet Name="{name}" EntityType="tcp.{name}"/>"#);
     let id = match shape.key {
-        Key::Integer => ("token_id", "Int32!"),
-        Key::Guid => ("token_id", "Guid!"),
-        Key::Decimal => ("token_id", "Decimal!"),
-        Key::Text => ("token_id", "String!"),
+        ShapeKey::Integer => ("token_id", "Int32!"),
+        ShapeKey::Guid => ("token_id", "Guid!"),
+        ShapeKey::Decimal => ("token_id", "Decimal!"),
+        ShapeKey::Text => ("token_id", "String!"),
     };
     let columns =
         [("klant_id", "Int32!"), id, ("username", "String"), ("description", "String"), ("insert_user", "String")];
@@ -34,7 +34,7 @@ pub fn document(shape: &Shape) -> String {
         if shape.composite { (&["klant_id", "token_id"], &columns[..]) } else { (&["token_id"], &columns[1..]) };
     types += &entity("klant", &["klant_id"], &[("klant_id", "Int32!"), ("naam", "String")]);
     set("klant");
-    if shape.list != List::Absent {
+    if shape.list != ShapeList::Absent {
         types += &entity("container_token", key, columns);
         set("container_token");
     }
@@ -50,17 +50,17 @@ pub fn document(shape: &Shape) -> String {
     let mut imports = String::new();
     for (name, table, inputs) in tasks {
         // The row tells which token is meant.
-        let inputs = if shape.form != Form::Unbound && inputs[0] == token { &inputs[1..] } else { &inputs[..] };
+        let inputs = if shape.form != ShapeForm::Unbound && inputs[0] == token { &inputs[1..] } else { &inputs[..] };
         let returns = if name == "request_token" { r#"<ReturnType Type="tcp.made"/>"# } else { "" };
         let inputs = fields("Parameter", inputs);
-        if shape.form == Form::Unbound {
+        if shape.form == ShapeForm::Unbound {
             types += &format!(r#"<Action Name="{name}">{inputs}{returns}</Action>"#);
             imports += &format!(r#"<ActionImport Name="{name}" Action="tcp.{name}"/>"#);
             continue;
         }
         let row = format!(r#"<Parameter Name="row" Type="tcp.{table}"/>"#);
         types += &format!(r#"<Action Name="task_{name}" IsBound="true">{row}{inputs}{returns}</Action>"#);
-        if shape.form == Form::Staged {
+        if shape.form == ShapeForm::Staged {
             let staged = format!("staged_{name}");
             types += &entity(&staged, &["stage_id"], &[("stage_id", "Guid!"), ("description", "String")]);
             set(&staged);

@@ -9,9 +9,9 @@ mod metadata;
 mod portal;
 mod shape;
 
-pub use ledger::{Fault, Ledger};
+pub use ledger::{Ledger, RequestFault};
 pub use metadata::document as metadata;
-pub use shape::{Flow, Form, Key, List, Shape};
+pub use shape::{Shape, ShapeFlow, ShapeForm, ShapeKey, ShapeList};
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -29,24 +29,24 @@ pub const CLIENT_SECRET: &str = "staple-of-the-client";
 /// What every secret that the portal hands out holds.
 pub const TOKEN_SECRET: &str = "hush-token";
 
-pub struct Fake {
+pub struct MinimalPortal {
     pub url: String,
     ledger: Arc<Mutex<Ledger>>,
     task: AbortHandle,
 }
 
-impl Drop for Fake {
+impl Drop for MinimalPortal {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-struct Arrived {
+struct PortalRequest {
     method: String,
     url: Url,
     authorization: String,
     /// The body's length was said.
-    measured: bool,
+    has_length: bool,
     body: String,
 }
 
@@ -67,23 +67,23 @@ impl Reply {
     }
 }
 
-impl Fake {
+impl MinimalPortal {
     pub async fn start(tls: Option<TlsAcceptor>) -> Self {
-        Self::shaped(tls, Shape::default()).await
+        Self::start_operator_with(tls, Shape::default()).await
     }
 
-    pub async fn of(shape: Shape) -> Self {
-        Self::shaped(None, shape).await
+    pub async fn with_shape(shape: Shape) -> Self {
+        Self::start_operator_with(None, shape).await
     }
 
-    async fn shaped(tls: Option<TlsAcceptor>, shape: Shape) -> Self {
+    async fn start_operator_with(tls: Option<TlsAcceptor>, shape: Shape) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}/indicium", listener.local_addr().expect("an address"));
         let ledger = Arc::new(Mutex::new(Ledger {
             shape,
             page_size: 1000,
-            bearer_seconds: 3600,
+            access_token_lifetime: 3600,
             customers: vec![shape::CUSTOMER],
             ..Ledger::default()
         }));
@@ -95,20 +95,20 @@ impl Fake {
         self.ledger.lock().expect("a ledger")
     }
 
-    pub fn fail(&self, at: &'static str, fault: Fault) {
+    pub fn fail(&self, at: &'static str, fault: RequestFault) {
         self.ledger().faults.entry(at).or_default().push_back(fault);
     }
 
-    pub fn made(&self) -> usize {
-        self.ledger().made
+    pub fn issued(&self) -> usize {
+        self.ledger().issued
     }
 
-    pub fn bearers_made(&self) -> usize {
-        self.ledger().bearers_made
+    pub fn access_tokens_issued(&self) -> usize {
+        self.ledger().access_tokens_issued
     }
 
-    pub fn seen(&self, at: &str) -> usize {
-        self.ledger().seen.get(at).copied().unwrap_or(0)
+    pub fn request_count(&self, at: &str) -> usize {
+        self.ledger().request_counts.get(at).copied().unwrap_or(0)
     }
 }
 
@@ -131,28 +131,30 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, url: String, le
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, url: &str, ledger: &Mutex<Ledger>) {
     let mut stream = BufReader::new(stream);
-    while let Some(arrived) = read(&mut stream, url).await {
-        let (reply, body, wait) = answer(&arrived, url, &mut ledger.lock().expect("a ledger"));
+    while let Some(arrived) = read_request(&mut stream, url).await {
+        let (reply, body, wait) = respond(&arrived, url, &mut ledger.lock().expect("a ledger"));
         tokio::time::sleep(wait).await;
         let Some(reply) = reply else { return };
         let mut head = format!("HTTP/1.1 {} Answer\r\n", reply.status);
         match body {
             // By the letter of HTTP a 204 has no body, and so no length.
-            Body::Whole if reply.status == 204 => {}
-            Body::Whole => write!(head, "Content-Length: {}\r\n", reply.body.len()).expect("a header"),
-            Body::Cut(missing) => write!(head, "Content-Length: {}\r\n", reply.body.len() + missing).expect("a header"),
-            Body::Endless => head.push_str("Transfer-Encoding: chunked\r\n"),
+            ReplyBody::Whole if reply.status == 204 => {}
+            ReplyBody::Whole => write!(head, "Content-Length: {}\r\n", reply.body.len()).expect("a header"),
+            ReplyBody::Cut(missing) => {
+                write!(head, "Content-Length: {}\r\n", reply.body.len() + missing).expect("a header")
+            }
+            ReplyBody::Endless => head.push_str("Transfer-Encoding: chunked\r\n"),
         }
         for (name, value) in &reply.headers {
             write!(head, "{name}: {value}\r\n").expect("a header");
         }
-        let text = if body == Body::Endless { format!("{head}\r\n") } else { format!("{head}\r\n{}", reply.body) };
+        let text = if body == ReplyBody::Endless { format!("{head}\r\n") } else { format!("{head}\r\n{}", reply.body) };
         let mut sent = stream.get_mut().write_all(text.as_bytes()).await;
-        while body == Body::Endless && sent.is_ok() {
+        while body == ReplyBody::Endless && sent.is_ok() {
             let chunk = format!("4000\r\n{}\r\n", "hush".repeat(0x1000));
             sent = stream.get_mut().write_all(chunk.as_bytes()).await;
         }
-        if sent.is_err() || body != Body::Whole {
+        if sent.is_err() || body != ReplyBody::Whole {
             return;
         }
     }
@@ -160,14 +162,14 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, url: &str, ledger: &
 
 /// How much of a body comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
+enum ReplyBody {
     Whole,
     /// So many bytes are announced and do not come.
     Cut(usize),
     Endless,
 }
 
-async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>, url: &str) -> Option<Arrived> {
+async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>, url: &str) -> Option<PortalRequest> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -192,12 +194,18 @@ async fn read(stream: &mut BufReader<impl AsyncRead + Unpin>, url: &str) -> Opti
     let method = first.next()?.to_owned();
     let url = Url::parse(url).expect("a URL").join(first.next()?).expect("a path");
     let authorization = header("authorization").unwrap_or_default();
-    Some(Arrived { method, url, authorization, measured: length.is_some(), body: String::from_utf8(body).ok()? })
+    Some(PortalRequest {
+        method,
+        url,
+        authorization,
+        has_length: length.is_some(),
+        body: String::from_utf8(body).ok()?,
+    })
 }
 
 /// What a request is counted under: the last part of its path, without a key; what is done to a staged
 /// task and to a waiting flow by names of their own.
-fn place(arrived: &Arrived) -> String {
+fn endpoint_name(arrived: &PortalRequest) -> String {
     let parts: Vec<&str> =
         arrived.url.path().split('/').map(|part| part.split('(').next().unwrap_or_default()).collect();
     let (last, before) = (parts[parts.len() - 1], parts[parts.len() - 2]);
@@ -214,27 +222,29 @@ fn place(arrived: &Arrived) -> String {
 }
 
 /// The answer, how much of it comes, and how long it takes.
-fn answer(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> (Option<Reply>, Body, Duration) {
-    let at = place(arrived);
-    *ledger.seen.entry(at.clone()).or_default() += 1;
+fn respond(arrived: &PortalRequest, url: &str, ledger: &mut Ledger) -> (Option<Reply>, ReplyBody, Duration) {
+    let at = endpoint_name(arrived);
+    *ledger.request_counts.entry(at.clone()).or_default() += 1;
     ledger.paths.push(format!("{} {}", arrived.method, arrived.url.path().trim_start_matches("/indicium/iam/tcp/")));
     let fault = ledger.faults.get_mut(at.as_str()).and_then(VecDeque::pop_front);
     match fault {
-        Some(Fault::Drop) => return (None, Body::Whole, Duration::ZERO),
-        Some(Fault::Answer(status, headers, body)) => {
-            return (Some(Reply { status, headers, body: body.to_owned() }), Body::Whole, Duration::ZERO);
+        Some(RequestFault::Drop) => return (None, ReplyBody::Whole, Duration::ZERO),
+        Some(RequestFault::Answer(status, headers, body)) => {
+            return (Some(Reply { status, headers, body: body.to_owned() }), ReplyBody::Whole, Duration::ZERO);
         }
         _ => {}
     }
-    let reply = portal::act(arrived, url, ledger);
-    let whole = |reply| (Some(reply), Body::Whole, Duration::ZERO);
+    let reply = portal::handle(arrived, url, ledger);
+    let whole = |reply| (Some(reply), ReplyBody::Whole, Duration::ZERO);
     match fault {
-        Some(Fault::ActThenAnswer(status, body)) => whole(Reply { body: body.to_owned(), ..Reply::empty(status) }),
-        Some(Fault::ActThenDrop) => (None, Body::Whole, Duration::ZERO),
-        Some(Fault::ActThenCut) => (Some(reply), Body::Cut(10), Duration::ZERO),
-        Some(Fault::ActThenAnnounce(bytes)) => (Some(reply), Body::Cut(bytes), Duration::ZERO),
-        Some(Fault::ActThenEndless) => (Some(Reply::empty(200)), Body::Endless, Duration::ZERO),
-        Some(Fault::ActThenHang) => (Some(reply), Body::Whole, Duration::from_secs(30)),
+        Some(RequestFault::ActThenAnswer(status, body)) => {
+            whole(Reply { body: body.to_owned(), ..Reply::empty(status) })
+        }
+        Some(RequestFault::ActThenDrop) => (None, ReplyBody::Whole, Duration::ZERO),
+        Some(RequestFault::ActThenCut) => (Some(reply), ReplyBody::Cut(10), Duration::ZERO),
+        Some(RequestFault::ActThenAnnounce(bytes)) => (Some(reply), ReplyBody::Cut(bytes), Duration::ZERO),
+        Some(RequestFault::ActThenEndless) => (Some(Reply::empty(200)), ReplyBody::Endless, Duration::ZERO),
+        Some(RequestFault::ActThenHang) => (Some(reply), ReplyBody::Whole, Duration::from_secs(30)),
         _ => whole(reply),
     }
 }

@@ -1,10 +1,10 @@
 //! What a portal does when it is asked.
 
-use super::ledger::Staged;
-use super::list::{customers, list, plain};
+use super::ledger::StagedTask;
+use super::list::{customers, json_reply, list};
 use super::metadata;
-use super::shape::{CUSTOMER, Flow, Form, List};
-use super::{Arrived, CLIENT_SECRET, Ledger, PASSWORD, Reply, TOKEN_SECRET, USER};
+use super::shape::{CUSTOMER, ShapeFlow, ShapeForm, ShapeList};
+use super::{CLIENT_SECRET, Ledger, PASSWORD, PortalRequest, Reply, TOKEN_SECRET, USER};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -12,25 +12,26 @@ use std::collections::BTreeMap;
 
 type Fields = BTreeMap<String, Value>;
 
-pub fn act(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
+pub fn handle(arrived: &PortalRequest, url: &str, ledger: &mut Ledger) -> Reply {
     let path = arrived.url.path().trim_start_matches("/indicium/").to_owned();
     match (arrived.method.as_str(), path.as_str()) {
         ("GET", ".well-known/openid-configuration") => {
-            return plain(200, &json!({"token_endpoint": format!("{url}/connect/token")}));
+            return json_reply(200, &json!({"token_endpoint": format!("{url}/connect/token")}));
         }
-        ("POST", "connect/token") => return grant(&arrived.body, ledger),
+        ("POST", "connect/token") => return issue_access_token(&arrived.body, ledger),
         _ => {}
     }
     let basic = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
     let bearer = arrived.authorization.strip_prefix("Bearer ").unwrap_or_default();
-    if arrived.authorization != basic && !ledger.bearers.iter().any(|valid| valid == bearer) {
+    if arrived.authorization != basic && !ledger.access_tokens.iter().any(|valid| valid == bearer) {
         return Reply::empty(401);
     }
     // As IIS does.
-    if arrived.method == "POST" && !arrived.measured {
+    if arrived.method == "POST" && !arrived.has_length {
         return Reply::empty(411);
     }
-    let segments: Vec<(String, Option<String>)> = path.trim_start_matches("iam/tcp/").split('/').map(segment).collect();
+    let segments: Vec<(String, Option<String>)> =
+        path.trim_start_matches("iam/tcp/").split('/').map(parse_segment).collect();
     let names: Vec<&str> = segments.iter().map(|(name, _)| name.as_str()).collect();
     let key = segments[0].1.as_deref();
     match (arrived.method.as_str(), names.as_slice(), key) {
@@ -38,28 +39,31 @@ pub fn act(arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
             let document = ledger.metadata.clone().unwrap_or_else(|| metadata::document(&ledger.shape));
             Reply { body: document, ..Reply::empty(200) }.with("Content-Type", "application/xml")
         }
-        ("GET", ["container_token"], None) if ledger.shape.list == List::Visible => list(&arrived.url, ledger),
+        ("GET", ["container_token"], None) if ledger.shape.list == ShapeList::Visible => list(&arrived.url, ledger),
         ("GET", ["klant"], None) => customers(&arrived.url, ledger),
-        (method, ["flow", rest @ ..], Some(id)) => of_flow(method, rest, id, &arrived.body, ledger),
-        ("POST", [task], None) if ledger.shape.form == Form::Unbound => body_of(task, arrived, url, ledger),
-        ("POST", [table, task], Some(row)) if ledger.shape.form == Form::Bound => at_row(table, row, task, ledger)
-            .map_or_else(missing, |(task, token)| run(&task, token, &arrived.body, url, ledger)),
-        ("POST", [table, task, "stage"], Some(row)) if ledger.shape.form == Form::Staged => {
-            at_row(table, row, task, ledger).map_or_else(missing, |(task, token)| stage(&task, token, url, ledger))
+        (method, ["flow", rest @ ..], Some(id)) => handle_flow(method, rest, id, &arrived.body, ledger),
+        ("POST", [task], None) if ledger.shape.form == ShapeForm::Unbound => run_unbound(task, arrived, url, ledger),
+        ("POST", [table, task], Some(row)) if ledger.shape.form == ShapeForm::Bound => {
+            bound_task(table, row, task, ledger)
+                .map_or_else(not_found, |(task, token)| run(&task, token, &arrived.body, url, ledger))
+        }
+        ("POST", [table, task, "stage"], Some(row)) if ledger.shape.form == ShapeForm::Staged => {
+            bound_task(table, row, task, ledger)
+                .map_or_else(not_found, |(task, token)| stage(&task, token, url, ledger))
         }
         (method, [staged, rest @ ..], Some(id)) if staged.starts_with("staged_") => {
-            of_staged(method, rest, id, arrived, url, ledger)
+            handle_staged(method, rest, id, arrived, url, ledger)
         }
-        _ => missing(),
+        _ => not_found(),
     }
 }
 
-fn missing() -> Reply {
+fn not_found() -> Reply {
     Reply { body: "Application not found".to_owned(), ..Reply::empty(404) }
 }
 
 /// A part of a path: its name, and what stands in parentheses, decoded.
-fn segment(text: &str) -> (String, Option<String>) {
+fn parse_segment(text: &str) -> (String, Option<String>) {
     let decoded = |text: &str| {
         let pairs = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
         url::form_urlencoded::parse(pairs.as_bytes()).next().expect("a pair").1.into_owned()
@@ -70,20 +74,23 @@ fn segment(text: &str) -> (String, Option<String>) {
     }
 }
 
-fn grant(form: &str, ledger: &mut Ledger) -> Reply {
+fn issue_access_token(form: &str, ledger: &mut Ledger) -> Reply {
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let field = |name: &str| form.get(name).map(String::as_str);
     if field("grant_type") != Some("client_credentials") || field("client_secret") != Some(CLIENT_SECRET) {
-        return plain(400, &json!({"error": "invalid_client", "error_description": "do not echo me"}));
+        return json_reply(400, &json!({"error": "invalid_client", "error_description": "do not echo me"}));
     }
-    ledger.bearers_made += 1;
-    let bearer = format!("hush-bearer-{}", ledger.bearers_made);
-    ledger.bearers.push(bearer.clone());
-    plain(200, &json!({"access_token": bearer, "token_type": "Bearer", "expires_in": ledger.bearer_seconds}))
+    ledger.access_tokens_issued += 1;
+    let bearer = format!("hush-bearer-{}", ledger.access_tokens_issued);
+    ledger.access_tokens.push(bearer.clone());
+    json_reply(
+        200,
+        &json!({"access_token": bearer, "token_type": "Bearer", "expires_in": ledger.access_token_lifetime}),
+    )
 }
 
 /// The task that is bound to a row, and the number of the row's token.
-fn at_row(table: &str, row: &str, task: &str, ledger: &Ledger) -> Option<(String, Option<i64>)> {
+fn bound_task(table: &str, row: &str, task: &str, ledger: &Ledger) -> Option<(String, Option<i64>)> {
     let task = task.strip_prefix("task_")?;
     match (table, task) {
         ("klant", "request_token") if row == CUSTOMER.to_string() => Some((task.to_owned(), None)),
@@ -95,7 +102,7 @@ fn at_row(table: &str, row: &str, task: &str, ledger: &Ledger) -> Option<(String
     }
 }
 
-fn body_of(task: &str, arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
+fn run_unbound(task: &str, arrived: &PortalRequest, url: &str, ledger: &mut Ledger) -> Reply {
     let fields: Fields = serde_json::from_str(&arrived.body).expect("a JSON object");
     let token = if ledger.shape.by_username {
         let named = |(_, (username, _)): &(&i64, &(String, String))| fields.get("username") == Some(&json!(username));
@@ -108,7 +115,7 @@ fn body_of(task: &str, arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Rep
 
 fn stage(task: &str, token: Option<i64>, url: &str, ledger: &mut Ledger) -> Reply {
     let id = format!("0f8fad5b-d9cb-469f-a165-{:012x}", ledger.staged.len() + ledger.cancelled + 1);
-    let staged = Staged { task: task.to_owned(), token, ..Staged::default() };
+    let staged = StagedTask { task: task.to_owned(), token, ..StagedTask::default() };
     ledger.staged.insert(id.clone(), staged);
     created(&format!("staged_{task}({id})"), url, ledger)
 }
@@ -119,8 +126,15 @@ fn created(at: &str, url: &str, ledger: &Ledger) -> Reply {
     Reply::empty(201).with("Location", if ledger.shape.absolute { absolute } else { rooted })
 }
 
-fn of_staged(method: &str, rest: &[&str], id: &str, arrived: &Arrived, url: &str, ledger: &mut Ledger) -> Reply {
-    let Some(mut staged) = ledger.staged.get(id).cloned() else { return missing() };
+fn handle_staged(
+    method: &str,
+    rest: &[&str],
+    id: &str,
+    arrived: &PortalRequest,
+    url: &str,
+    ledger: &mut Ledger,
+) -> Reply {
+    let Some(mut staged) = ledger.staged.get(id).cloned() else { return not_found() };
     match (method, rest) {
         ("PATCH", []) if staged.outputs.is_none() => {
             ledger.bodies.push(arrived.body.clone());
@@ -143,17 +157,17 @@ fn of_staged(method: &str, rest: &[&str], id: &str, arrived: &Arrived, url: &str
             Reply::empty(204)
         }
         ("GET", []) => {
-            staged.outputs.filter(|_| ledger.shape.silent_commit).map_or_else(missing, |all| plain(200, &all))
+            staged.outputs.filter(|_| ledger.shape.silent_commit).map_or_else(not_found, |all| json_reply(200, &all))
         }
-        _ => missing(),
+        _ => not_found(),
     }
 }
 
-fn of_flow(method: &str, rest: &[&str], id: &str, body: &str, ledger: &mut Ledger) -> Reply {
-    let Some(outputs) = ledger.flows.get(id).cloned() else { return missing() };
-    let tells = ledger.shape.flow == Flow::WaitsThenTells;
+fn handle_flow(method: &str, rest: &[&str], id: &str, body: &str, ledger: &mut Ledger) -> Reply {
+    let Some(outputs) = ledger.flows.get(id).cloned() else { return not_found() };
+    let returns_outputs = ledger.shape.flow == ShapeFlow::WaitsThenReturns;
     match (method, rest) {
-        ("GET", []) => plain(200, if tells { &Value::Null } else { &outputs }),
+        ("GET", []) => json_reply(200, if returns_outputs { &Value::Null } else { &outputs }),
         ("POST", [step]) if *step == if ledger.shape.flow_commits { "commit" } else { "continue" } => {
             let sent: Value = serde_json::from_str(body).unwrap_or_default();
             if *step == "continue" && sent != json!({"status_code": 0}) {
@@ -161,14 +175,14 @@ fn of_flow(method: &str, rest: &[&str], id: &str, body: &str, ledger: &mut Ledge
             }
             ledger.flows.remove(id);
             ledger.finished += 1;
-            if tells { plain(200, &outputs) } else { Reply::empty(204) }
+            if returns_outputs { json_reply(200, &outputs) } else { Reply::empty(204) }
         }
         ("DELETE", []) => {
             ledger.flows.remove(id);
             ledger.cancelled += 1;
             Reply::empty(204)
         }
-        _ => missing(),
+        _ => not_found(),
     }
 }
 
@@ -178,7 +192,7 @@ fn run(task: &str, token: Option<i64>, body: &str, url: &str, ledger: &mut Ledge
     let fields: Fields = serde_json::from_str(body).expect("a JSON object");
     let description = fields.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     let outputs = match (task, token) {
-        ("request_token", _) => issue(&description, ledger),
+        ("request_token", _) => issue_token(&description, ledger),
         ("edit_token", Some(token)) => {
             ledger.tokens.get_mut(&token).expect("a token").1 = description;
             Value::Null
@@ -187,23 +201,23 @@ fn run(task: &str, token: Option<i64>, body: &str, url: &str, ledger: &mut Ledge
             ledger.tokens.remove(&token).expect("a token");
             json!({})
         }
-        _ => return missing(),
+        _ => return not_found(),
     };
     match ledger.shape.flow {
-        Flow::Ends => Reply::empty(204),
-        Flow::Waits | Flow::WaitsThenTells => {
+        ShapeFlow::Ends => Reply::empty(204),
+        ShapeFlow::Waits | ShapeFlow::WaitsThenReturns => {
             let id = format!("{}", ledger.flows.len() + ledger.finished + 1);
             ledger.flows.insert(id.clone(), outputs);
             created(&format!("flow({id})"), url, ledger)
         }
-        Flow::None if outputs.is_null() => Reply::empty(204),
-        Flow::None => plain(200, &outputs),
+        ShapeFlow::None if outputs.is_null() => Reply::empty(204),
+        ShapeFlow::None => json_reply(200, &outputs),
     }
 }
 
-fn issue(description: &str, ledger: &mut Ledger) -> Value {
-    ledger.made += 1;
-    let number = i64::try_from(ledger.made).expect("a number");
+fn issue_token(description: &str, ledger: &mut Ledger) -> Value {
+    ledger.issued += 1;
+    let number = i64::try_from(ledger.issued).expect("a number");
     let username = format!("robot${number}");
     ledger.tokens.insert(number, (username.clone(), description.to_owned()));
     let secret = format!("{TOKEN_SECRET}-{number}");

@@ -2,7 +2,7 @@
 
 /// The form of all three tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum ShapeForm {
     #[default]
     Unbound,
     /// In one request.
@@ -13,7 +13,7 @@ pub enum Form {
 
 /// Whether a task begins a process flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flow {
+pub enum ShapeFlow {
     #[default]
     None,
     /// 204 and no outputs.
@@ -21,12 +21,12 @@ pub enum Flow {
     /// 201, and the outputs are where it leads to.
     Waits,
     /// 201, and the outputs are in the answer to finishing it.
-    WaitsThenTells,
+    WaitsThenReturns,
 }
 
 /// What the ids of tokens are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Key {
+pub enum ShapeKey {
     #[default]
     Integer,
     Guid,
@@ -38,7 +38,7 @@ pub enum Key {
 
 /// Whether our user sees the table of tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum List {
+pub enum ShapeList {
     #[default]
     Visible,
     /// In `$metadata`, and not readable.
@@ -51,10 +51,10 @@ pub enum List {
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a trait of its own")]
 pub struct Shape {
-    pub form: Form,
-    pub flow: Flow,
-    pub key: Key,
-    pub list: List,
+    pub form: ShapeForm,
+    pub flow: ShapeFlow,
+    pub key: ShapeKey,
+    pub list: ShapeList,
     /// The key has a customer's id too.
     pub composite: bool,
     /// The request's answer holds the token's id.
@@ -72,10 +72,10 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         Self {
-            form: Form::default(),
-            flow: Flow::default(),
-            key: Key::default(),
-            list: List::default(),
+            form: ShapeForm::default(),
+            flow: ShapeFlow::default(),
+            key: ShapeKey::default(),
+            list: ShapeList::default(),
             composite: false,
             with_id: true,
             by_username: false,
@@ -92,17 +92,17 @@ impl Shape {
     /// A token's id in JSON.
     pub fn id(&self, number: i64) -> serde_json::Value {
         match self.key {
-            Key::Integer => number.into(),
-            Key::Decimal => (9_007_199_254_740_992 + number).into(),
-            Key::Guid => format!("0f8fad5b-d9cb-469f-a165-{number:012x}").into(),
-            Key::Text => format!("o'x/é +{number}").into(),
+            ShapeKey::Integer => number.into(),
+            ShapeKey::Decimal => (9_007_199_254_740_992 + number).into(),
+            ShapeKey::Guid => format!("0f8fad5b-d9cb-469f-a165-{number:012x}").into(),
+            ShapeKey::Text => format!("o'x/é +{number}").into(),
         }
     }
 
     /// A token's id in an address, decoded.
     pub fn literal(&self, number: i64) -> String {
         match self.id(number) {
-            serde_json::Value::String(text) if self.key == Key::Text => format!("'{}'", text.replace('\'', "''")),
+            serde_json::Value::String(text) if self.key == ShapeKey::Text => format!("'{}'", text.replace('\'', "''")),
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         }

@@ -4,44 +4,45 @@
 mod faults;
 
 use super::profiles::{client_with, secrets};
-use crate::simulator::{Operation, Profile, Record, Rule, Simulator};
+use crate::simulator::{FakePortal, Operation, Profile, Record, Rule};
 use registry_token_operator::api::{Limits, ShortDuration};
 use registry_token_operator::portal::thinkwise::ThinkwisePortal;
-use registry_token_operator::portal::{Failure, IssuedToken, Portal as _, PortalRow, Rows, Sent, TokenRef};
+use registry_token_operator::portal::{Delivery, IssuedToken, Portal as _, PortalError, Rows, TokenRef, TokenRow};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the client is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
+enum ClientCall {
     Request,
     Edit,
     Revoke,
     /// The whole list.
     Scan,
     /// A client that knows nothing yet requests a token.
-    First,
+    FirstRequest,
 }
 
-const CALLS: [Call; 5] = [Call::Request, Call::Edit, Call::Revoke, Call::Scan, Call::First];
+const CALLS: [ClientCall; 5] =
+    [ClientCall::Request, ClientCall::Edit, ClientCall::Revoke, ClientCall::Scan, ClientCall::FirstRequest];
 
 /// A step of a call: what its request is about, and of which task.
-type Step = (Operation, Option<Operation>);
+type CallStep = (Operation, Option<Operation>);
 
-struct Bench {
+struct MatrixFixture {
     profile: &'static Profile,
-    simulator: Simulator,
+    simulator: FakePortal,
     /// For what is to go well.
-    calm: ThinkwisePortal,
+    patient: ThinkwisePortal,
     /// For what is to go wrong.
-    hasty: ThinkwisePortal,
+    impatient: ThinkwisePortal,
     is_listed: bool,
     /// The token that is edited and revoked.
     token: (String, String),
 }
 
-fn hasty() -> Limits {
+fn short_timeouts() -> Limits {
     let short = |millis| ShortDuration(Duration::from_millis(millis));
     Limits {
         connect_timeout: short(400),
@@ -51,45 +52,54 @@ fn hasty() -> Limits {
     }
 }
 
-impl Bench {
-    async fn of(profile: &'static Profile) -> Self {
-        let simulator = Simulator::start(profile.config()).await;
+impl MatrixFixture {
+    async fn new(profile: &'static Profile) -> Self {
+        let simulator = FakePortal::start(profile.config()).await;
         let of = |limits| client_with(profile, &simulator, profile.minimal(&simulator), limits);
-        let (calm, hasty) = (of(Limits::default()), of(hasty()));
-        let is_listed = calm.resolve().await.expect("it fits").list_hidden.is_none();
+        let (calm, hasty) = (of(Limits::default()), of(short_timeouts()));
+        let is_listed = calm.resolve().await.expect("it fits").list_denied.is_none();
         while hasty.resolve().await.is_err() {}
-        let mut bench = Self { profile, simulator, calm, hasty, is_listed, token: (String::new(), String::new()) };
-        bench.renew().await;
+        let mut bench = Self {
+            profile,
+            simulator,
+            patient: calm,
+            impatient: hasty,
+            is_listed,
+            token: (String::new(), String::new()),
+        };
+        bench.issue_token().await;
         bench
     }
 
     /// Another token to edit and to revoke.
-    async fn renew(&mut self) {
+    async fn issue_token(&mut self) {
         let marker = format!("[a/b{}]", self.simulator.ledger().all().len());
-        let issued = self.calm.request(&marker).await.expect("a token");
+        let issued = self.patient.request(&marker).await.expect("a token");
         let id = match issued.id {
             Some(id) => id,
-            None => self.calm.list(Rows::Containing(&marker)).await.expect("a list")[0].id.clone(),
+            None => self.patient.list(Rows::Containing(&marker)).await.expect("a list")[0].id.clone(),
         };
         self.token = (id, issued.username);
     }
 
-    async fn call(&self, portal: &ThinkwisePortal, call: Call) -> Result<(), Failure> {
+    async fn call(&self, portal: &ThinkwisePortal, call: ClientCall) -> Result<(), PortalError> {
         let token = TokenRef { id: &self.token.0, username: &self.token.1 };
         match call {
-            Call::Request | Call::First => portal.request("It's ours").await.map(|issued| self.known(&issued)),
-            Call::Edit => portal.edit_description(token, "New").await,
-            Call::Revoke => portal.revoke(token).await,
-            Call::Scan => {
+            ClientCall::Request | ClientCall::FirstRequest => {
+                portal.request("It's ours").await.map(|issued| self.assert_known(&issued))
+            }
+            ClientCall::Edit => portal.edit_description(token, "New").await,
+            ClientCall::Revoke => portal.revoke(token).await,
+            ClientCall::Scan => {
                 let mut count = 0;
-                portal.scan(&mut |_: PortalRow| count += 1).await?;
+                portal.scan(&mut |_: TokenRow| count += 1).await?;
                 assert_eq!(count, self.simulator.ledger().live().len(), "a list that ends well is complete");
                 Ok(())
             }
         }
     }
 
-    fn known(&self, issued: &IssuedToken) {
+    fn assert_known(&self, issued: &IssuedToken) {
         let secret = issued.secret.expose_secret();
         let all = self.simulator.ledger().all();
         assert!(
@@ -99,28 +109,33 @@ impl Bench {
     }
 
     /// The requests that a call is made of.
-    async fn steps(&mut self, call: Call) -> Vec<Step> {
+    async fn steps(&mut self, call: ClientCall) -> Vec<CallStep> {
         let position = self.simulator.ledger().position();
-        self.once(None, call, false).await.expect("no fault");
-        let mut steps: Vec<Step> = vec![];
+        self.call_with_fault(None, call, false).await.expect("no fault");
+        let mut steps: Vec<CallStep> = vec![];
         for record in self.simulator.ledger().requests_since(position) {
             let step = (record.operation, record.task);
-            let is_ours = call != Call::First || !record.operation.is_task();
+            let is_ours = call != ClientCall::FirstRequest || !record.operation.is_task();
             if is_ours && !steps.contains(&step) {
                 steps.push(step);
             }
         }
-        if call == Call::Revoke {
-            self.renew().await;
+        if call == ClientCall::Revoke {
+            self.issue_token().await;
         }
         steps
     }
 
-    async fn once(&self, rule: Option<&Rule>, call: Call, is_hasty: bool) -> Result<(), Failure> {
-        let limits = if is_hasty { hasty() } else { Limits::default() };
-        let fresh = (call == Call::First)
+    async fn call_with_fault(
+        &self,
+        rule: Option<&Rule>,
+        call: ClientCall,
+        is_impatient: bool,
+    ) -> Result<(), PortalError> {
+        let limits = if is_impatient { short_timeouts() } else { Limits::default() };
+        let fresh = (call == ClientCall::FirstRequest)
             .then(|| client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), limits));
-        let portal = fresh.as_ref().unwrap_or(if is_hasty { &self.hasty } else { &self.calm });
+        let portal = fresh.as_ref().unwrap_or(if is_impatient { &self.impatient } else { &self.patient });
         if let Some(rule) = rule {
             self.simulator.faults().add(rule.clone());
         }
@@ -128,12 +143,12 @@ impl Bench {
     }
 
     /// One cell of the table.
-    async fn cell(&mut self, call: Call, step: Step, rule: &Rule) {
+    async fn run_case(&mut self, call: ClientCall, step: CallStep, rule: &Rule) {
         let what = format!("{}, {call:?}, {step:?}, {:?}", self.profile.name, rule.fault);
         let position = self.simulator.ledger().position();
         let mut tries = 0;
         let result = loop {
-            let result = self.once(Some(rule), call, true).await;
+            let result = self.call_with_fault(Some(rule), call, true).await;
             // On a slow machine it may not have come so far.
             if self.simulator.faults().in_force().is_empty() {
                 break result;
@@ -141,17 +156,17 @@ impl Bench {
             tries += 1;
             assert!(tries < 5, "{what}: the fault struck nothing");
             self.simulator.faults().clear();
-            if call == Call::Revoke {
-                self.renew().await;
+            if call == ClientCall::Revoke {
+                self.issue_token().await;
             }
         };
         self.simulator.faults().clear();
         if what.contains("Late") || what.contains("DelayBefore") {
-            tokio::time::sleep(Duration::from_millis(2 * faults::LATE)).await;
+            tokio::time::sleep(Duration::from_millis(2 * faults::LATE_MILLIS)).await;
         }
         let records = self.simulator.ledger().requests_since(position);
         if tries == 0 {
-            judge(&what, call, &records, &result);
+            check_result(&what, call, &records, &result);
         }
         if let Err(failure) = &result {
             let told = format!("{failure:?}");
@@ -161,23 +176,24 @@ impl Bench {
                 "{what}: {told}"
             );
         }
-        self.mend(call).await;
+        self.restore(call).await;
     }
 
     /// Nothing that one cell left behind befalls the next.
-    async fn mend(&mut self, call: Call) {
-        if self.hasty.ailment_for("").is_some() {
-            self.hasty = client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), hasty());
-            while self.hasty.resolve().await.is_err() {}
+    async fn restore(&mut self, call: ClientCall) {
+        if self.impatient.open_reason_for("").is_some() {
+            self.impatient =
+                client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), short_timeouts());
+            while self.impatient.resolve().await.is_err() {}
         }
         let lives = self.simulator.ledger().live().iter().any(|token| token.username == self.token.1);
-        if call == Call::Revoke && !lives {
-            self.renew().await;
+        if call == ClientCall::Revoke && !lives {
+            self.issue_token().await;
         }
     }
 }
 
-fn judge(what: &str, call: Call, records: &[Record], result: &Result<(), Failure>) {
+fn check_result(what: &str, call: ClientCall, records: &[Record], result: &Result<(), PortalError>) {
     let counts = |record: &&Record| {
         matches!(record.operation, Operation::Request | Operation::Edit | Operation::Revoke | Operation::Commit)
     };
@@ -186,24 +202,26 @@ fn judge(what: &str, call: Call, records: &[Record], result: &Result<(), Failure
     let sent = records.iter().filter(counts).filter(|record| record.status != Some(401)).count();
     assert!(sent <= 1, "{what}: sent {sent} times");
     match result {
-        Ok(()) => assert!(applied || call == Call::Scan, "{what}: it says that it is done"),
-        Err(failure) => assert!(failure.sent == Sent::Perhaps || !applied, "{what}: {:?}, {failure}", failure.sent),
+        Ok(()) => assert!(applied || call == ClientCall::Scan, "{what}: it says that it is done"),
+        Err(failure) => {
+            assert!(failure.delivery == Delivery::Unknown || !applied, "{what}: {:?}, {failure}", failure.delivery)
+        }
     }
 }
 
 /// All cells of one profile.
-async fn row(profile: &'static Profile) -> (usize, BTreeSet<String>) {
-    let mut bench = Bench::of(profile).await;
+async fn run_profile(profile: &'static Profile) -> (usize, BTreeSet<String>) {
+    let mut fixture = MatrixFixture::new(profile).await;
     let (mut cells, mut steps) = (0, BTreeSet::new());
     for call in CALLS {
-        if call == Call::Scan && !bench.is_listed {
+        if call == ClientCall::Scan && !fixture.is_listed {
             continue;
         }
-        for step in bench.steps(call).await {
+        for step in fixture.steps(call).await {
             steps.insert(format!("{call:?}/{:?}", step.0));
-            for fault in faults::of(step.0) {
+            for fault in faults::faults_for(step.0) {
                 let rule = Rule { operation: step.0, task: step.1, fault, times: Some(1) };
-                bench.cell(call, step, &rule).await;
+                fixture.run_case(call, step, &rule).await;
                 cells += 1;
             }
         }
@@ -214,7 +232,7 @@ async fn row(profile: &'static Profile) -> (usize, BTreeSet<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fault_at_any_step_in_any_profile_is_told_better_than_it_is() {
     let begun = std::time::Instant::now();
-    let rows: Vec<_> = Profile::all().iter().map(|profile| tokio::spawn(row(profile))).collect();
+    let rows: Vec<_> = Profile::all().iter().map(|profile| tokio::spawn(run_profile(profile))).collect();
     let (mut cells, mut steps) = (0, BTreeSet::new());
     for row in rows {
         let (more, of_profile) = row.await.expect("a row of the table");

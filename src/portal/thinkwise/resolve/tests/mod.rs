@@ -9,9 +9,9 @@ mod own_stage;
 mod rows;
 
 use super::*;
-use crate::portal::thinkwise::interface::{Argument, BoundTo, Column, IdSource, Source};
+use crate::portal::thinkwise::interface::{Argument, ArgumentSource, BoundTo, Column, IdSource};
 use crate::portal::thinkwise::literal::Literal;
-use crate::portal::thinkwise::metadata::WayForm;
+use crate::portal::thinkwise::metadata::InvocationForm;
 use serde_json::{Value, json};
 
 fn structure(kind: &str, name: &str, key: &[&str], fields: &[(&str, &str)]) -> String {
@@ -119,7 +119,7 @@ fn found(more: Value, catalog: &Catalog) -> Interface {
 /// The problems, each as `field: what it says`.
 fn problems(more: Value, catalog: &Catalog) -> Vec<String> {
     let mismatch = resolve(&spec(more), catalog).expect_err("it does not fit");
-    mismatch.0.iter().map(Problem::to_string).collect()
+    mismatch.0.iter().map(FieldMismatch::to_string).collect()
 }
 
 /// There is one problem: with this field, and with these words.
@@ -132,7 +132,7 @@ fn is_problem(more: Value, catalog: &Catalog, field: &str, words: &[&str]) {
     }
 }
 
-fn sent(arguments: &[Argument]) -> Vec<(&str, &Source)> {
+fn sent(arguments: &[Argument]) -> Vec<(&str, &ArgumentSource)> {
     arguments.iter().map(|argument| (argument.name.as_str(), &argument.source)).collect()
 }
 

@@ -6,17 +6,17 @@ use super::*;
 fn all_is_found_where_nothing_is_given() {
     let interface = found(json!({}), &english());
     let table = interface.table.as_ref().expect("a table");
-    assert_eq!(table.id, Column { name: "container_token_id".into(), kind: Kind::Integer });
+    assert_eq!(table.id, Column { name: "container_token_id".into(), kind: ValueKind::Integer });
     assert_eq!((table.username.as_str(), table.description.as_str()), ("username", "description"));
     assert_eq!(interface.description_max, Some(120));
-    assert_eq!((interface.request.name.as_str(), interface.request.form), ("request_token", WayForm::Unbound));
-    assert_eq!(sent(&interface.request.arguments), [("description", &Source::Description)]);
+    assert_eq!((interface.request.name.as_str(), interface.request.form), ("request_token", InvocationForm::Unbound));
+    assert_eq!(sent(&interface.request.arguments), [("description", &ArgumentSource::Description)]);
     let outputs = (interface.outputs.username.as_str(), interface.outputs.secret.as_str(), &interface.outputs.id);
     assert_eq!(outputs, ("username", "secret", &IdSource::LookUp));
-    let edit = [("container_token_id", &Source::TokenId), ("description", &Source::Description)];
+    let edit = [("container_token_id", &ArgumentSource::TokenId), ("description", &ArgumentSource::Description)];
     assert_eq!(sent(&interface.edit.arguments), edit);
-    assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &Source::TokenId)]);
-    assert!(interface.notes.is_empty());
+    assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &ArgumentSource::TokenId)]);
+    assert!(interface.warnings.is_empty());
 }
 
 #[test]
@@ -24,9 +24,9 @@ fn dutch_names_an_id_in_the_answer_and_a_confirmation_are_found() {
     let interface = found(json!({}), &dutch());
     assert_eq!(interface.outputs.id, IdSource::Output("klant_token_id".into()));
     assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("gebruikersnaam", "geheim"));
-    let yes = Source::Fixed(Literal::parse(Kind::Boolean, "true").expect("a flag"));
-    assert_eq!(sent(&interface.revoke.arguments), [("klant_token_id", &Source::TokenId), ("bevestigd", &yes)]);
-    assert_eq!(interface.table.expect("a table").id.kind, Kind::Guid);
+    let yes = ArgumentSource::Fixed(Literal::parse(ValueKind::Boolean, "true").expect("a flag"));
+    assert_eq!(sent(&interface.revoke.arguments), [("klant_token_id", &ArgumentSource::TokenId), ("bevestigd", &yes)]);
+    assert_eq!(interface.table.expect("a table").id.kind, ValueKind::Guid);
     assert_eq!(interface.description_max, Some(80));
 }
 
@@ -40,8 +40,8 @@ fn what_the_spec_pins_goes_before_what_would_be_found() {
     assert_eq!(interface.description_max, Some(60));
     assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("secret", "username"));
     assert_eq!(interface.revoke.name, "edit_token_description");
-    assert_eq!(sent(&interface.revoke.arguments), [("description", &Source::Username)]);
-    let note = &interface.notes[0];
+    assert_eq!(sent(&interface.revoke.arguments), [("description", &ArgumentSource::Username)]);
+    let note = &interface.warnings[0];
     assert!(note.contains("container_token_id") && note.contains("required"), "{note}");
 }
 
@@ -119,6 +119,9 @@ fn values_are_written_as_metadata_types_them_or_refused() {
     };
     is_problem(with("many"), &catalog, "tasks.request.parameters", &["klant_id must be a whole number"]);
     let interface = found(with("42"), &catalog);
-    let number = Source::Fixed(Literal::parse(Kind::Integer, "42").expect("a number"));
-    assert_eq!(sent(&interface.request.arguments), [("klant_id", &number), ("description", &Source::Description)]);
+    let number = ArgumentSource::Fixed(Literal::parse(ValueKind::Integer, "42").expect("a number"));
+    assert_eq!(
+        sent(&interface.request.arguments),
+        [("klant_id", &number), ("description", &ArgumentSource::Description)]
+    );
 }

@@ -26,12 +26,12 @@ fn a_task_that_is_staged_at_its_own_address_is_found() {
     for is_declared in [true, false] {
         let interface = found(json!({}), &staged(is_declared));
         for task in [&interface.request, &interface.edit, &interface.revoke] {
-            assert_eq!((task.form, &task.row), (WayForm::Staged, &None), "{is_declared}: {}", task.name);
+            assert_eq!((task.form, &task.row), (InvocationForm::Staged, &None), "{is_declared}: {}", task.name);
         }
-        assert_eq!(sent(&interface.request.arguments), [("description", &Source::Description)]);
-        assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &Source::TokenId)]);
+        assert_eq!(sent(&interface.request.arguments), [("description", &ArgumentSource::Description)]);
+        assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &ArgumentSource::TokenId)]);
         // Of what is staged the order is free, and the last one may be dropped.
-        let edit = [("description", &Source::Description), ("container_token_id", &Source::TokenId)];
+        let edit = [("description", &ArgumentSource::Description), ("container_token_id", &ArgumentSource::TokenId)];
         assert_eq!(sent(&interface.edit.arguments), edit, "{is_declared}");
         assert_eq!(interface.outputs.secret, "secret");
     }
@@ -50,26 +50,26 @@ fn the_form_is_pinned_as_it_was_found_and_the_order_as_it_is_written() {
         {"name": "description", "from": "Description"},
     ]);
     let edit = json!({"tasks": {"editDescription": {"form": "UnboundStaged", "parameters": parameters}}});
-    assert_eq!(sent(&found(edit, &catalog).edit.arguments)[1], ("description", &Source::Description));
+    assert_eq!(sent(&found(edit, &catalog).edit.arguments)[1], ("description", &ArgumentSource::Description));
     // Each task can be staged, whatever is declared, and run in one request.
     let form = |form: &str| json!({"tasks": {"revoke": {"form": form}}});
     let staged_anyway = found(form("UnboundStaged"), &english());
-    assert_eq!((staged_anyway.revoke.form, staged_anyway.revoke.row), (WayForm::Staged, None));
-    assert_eq!(found(form("Unbound"), &catalog).revoke.form, WayForm::Unbound);
-    assert_eq!(found(json!({}), &english()).request.form, WayForm::Unbound, "as it is declared");
+    assert_eq!((staged_anyway.revoke.form, staged_anyway.revoke.row), (InvocationForm::Staged, None));
+    assert_eq!(found(form("Unbound"), &catalog).revoke.form, InvocationForm::Unbound);
+    assert_eq!(found(json!({}), &english()).request.form, InvocationForm::Unbound, "as it is declared");
 }
 
 #[test]
 fn the_order_of_one_request_is_the_declared_one() {
     let edit = found(json!({}), &english()).edit;
-    assert_eq!(sent(&edit.arguments)[1], ("description", &Source::Description));
+    assert_eq!(sent(&edit.arguments)[1], ("description", &ArgumentSource::Description));
 }
 
 #[test]
 fn what_is_staged_is_no_table_and_a_table_is_known_by_its_name() {
     let tables = found(json!({}), &staged(true)).tables;
-    assert_eq!(tables, TableNames::of(["container_token"].into_iter()));
-    assert!(tables.has("Container_Token") && !tables.has("staged_request_token") && !tables.has(""));
+    assert_eq!(tables, TableNames::from_names(["container_token"].into_iter()));
+    assert!(tables.contains("Container_Token") && !tables.contains("staged_request_token") && !tables.contains(""));
 }
 
 #[test]

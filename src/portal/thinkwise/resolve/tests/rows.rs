@@ -18,11 +18,14 @@ fn a_key_may_have_parts_that_are_fixed_and_parts_that_are_read() {
     let key = json!([{"column": "container_token_id", "from": "TokenID"}, {"column": "klant_id", "value": "42"}]);
     let interface = found(json!({"table": {"key": key}}), &catalog);
     let table = interface.table.expect("a table");
-    let number = Literal::parse(Kind::Integer, "42").expect("a number");
+    let number = Literal::parse(ValueKind::Integer, "42").expect("a number");
     assert_eq!(table.fixed, [("klant_id".to_owned(), number.clone())]);
-    assert_eq!((table.key, table.others), (vec!["klant_id".to_owned(), "container_token_id".to_owned()], vec![]));
-    let fixed = Source::Fixed(number);
-    assert_eq!(sent(&interface.revoke.arguments), [("klant_id", &fixed), ("container_token_id", &Source::TokenId)]);
+    assert_eq!((table.key, table.row_columns), (vec!["klant_id".to_owned(), "container_token_id".to_owned()], vec![]));
+    let fixed = ArgumentSource::Fixed(number);
+    assert_eq!(
+        sent(&interface.revoke.arguments),
+        [("klant_id", &fixed), ("container_token_id", &ArgumentSource::TokenId)]
+    );
     let words = json!([{"column": "container_token_id", "from": "TokenID"}, {"column": "klant_id", "value": "many"}]);
     is_problem(json!({"table": {"key": words}}), &catalog, "table.key", &["klant_id must be a whole number"]);
 }
@@ -48,15 +51,15 @@ fn bound_tasks_are_found_and_need_their_row() {
     is_problem(json!({}), &catalog, "tasks.request.boundTo", &["klant_product", "write boundTo"]);
     let row = |key: Value| request(json!({"boundTo": {"table": "klant_product", "key": key}}));
     let interface = found(row(json!([{"column": "klant_id", "value": "42"}])), &catalog);
-    let number = Literal::parse(Kind::Integer, "42").expect("a number");
+    let number = Literal::parse(ValueKind::Integer, "42").expect("a number");
     let key = vec![("klant_id".to_owned(), number)];
     assert_eq!(interface.request.row, Some(BoundTo::Fixed { table: "klant_product".into(), key }));
-    assert_eq!(interface.request.form, WayForm::Staged, "as it is declared");
-    assert_eq!((interface.edit.form, &interface.edit.row), (WayForm::Bound, &Some(BoundTo::Token)));
-    assert_eq!(sent(&interface.edit.arguments), [("description", &Source::Description)]);
+    assert_eq!(interface.request.form, InvocationForm::Staged, "as it is declared");
+    assert_eq!((interface.edit.form, &interface.edit.row), (InvocationForm::Bound, &Some(BoundTo::Token)));
+    assert_eq!(sent(&interface.edit.arguments), [("description", &ArgumentSource::Description)]);
     assert_eq!(sent(&interface.revoke.arguments), []);
-    let others = interface.table.expect("a table").others;
-    assert_eq!(others, [Column { name: "klant_id".into(), kind: Kind::Integer }]);
+    let others = interface.table.expect("a table").row_columns;
+    assert_eq!(others, [Column { name: "klant_id".into(), kind: ValueKind::Integer }]);
     is_problem(
         row(json!([{"column": "klant", "value": "42"}, {"column": "klant_id", "value": "1"}])),
         &catalog,
@@ -81,8 +84,8 @@ fn a_pinned_form_is_taken_where_the_task_has_it() {
     let with =
         |form: &str| json!({"tasks": {"request": {"form": form, "boundTo": row.clone()}, "revoke": {"form": form}}});
     let staged = found(with("BoundStaged"), &catalog);
-    assert_eq!((staged.request.form, staged.revoke.form), (WayForm::Staged, WayForm::Staged));
-    assert_eq!(found(with("Bound"), &catalog).request.form, WayForm::Bound);
+    assert_eq!((staged.request.form, staged.revoke.form), (InvocationForm::Staged, InvocationForm::Staged));
+    assert_eq!(found(with("Bound"), &catalog).request.form, InvocationForm::Bound);
     is_problem(request(json!({"form": "Unbound"})), &catalog, "tasks.request.form", &["bound to klant_product"]);
     is_problem(json!({"tasks": {"revoke": {"form": "Bound"}}}), &english(), "tasks.revoke.name", &["unbound"]);
 }
@@ -101,7 +104,7 @@ fn without_a_list_a_token_must_be_nameable_by_what_the_answer_holds() {
     parts[3] = action("revoke_token", None, &[("username", "String!")], None);
     let interface = found(json!({}), &catalog(&parts, &[]));
     assert_eq!(interface.outputs.id, IdSource::Username);
-    assert_eq!(sent(&interface.revoke.arguments), [("username", &Source::Username)]);
+    assert_eq!(sent(&interface.revoke.arguments), [("username", &ArgumentSource::Username)]);
     // The spec asks for a table, so it has to be there.
     let pinned = json!({"table": {"name": "container_token"}});
     is_problem(pinned, &catalog(&parts, &[]), "table.name", &["leave out spec.thinkwise.table"]);
@@ -144,10 +147,10 @@ fn what_was_found_is_found_again_where_it_is_pinned() {
 #[test]
 fn values_that_are_given_by_name_fill_keys_rows_and_parameters() {
     let values = |value: &str| vec![("klant_id".to_owned(), value.to_owned())];
-    let number = Literal::parse(Kind::Integer, "42").expect("a number");
+    let number = Literal::parse(ValueKind::Integer, "42").expect("a number");
     let of_key = resolve_with(&spec(json!({})), &of_customer(), &values("42")).expect("it fits");
     assert_eq!(of_key.table.expect("a table").fixed, [("klant_id".to_owned(), number.clone())]);
-    assert_eq!(of_key.revoke.arguments[0].source, Source::Fixed(number.clone()));
+    assert_eq!(of_key.revoke.arguments[0].source, ArgumentSource::Fixed(number.clone()));
     let of_row = resolve_with(&spec(json!({})), &bound(), &values("42")).expect("it fits");
     let key = vec![("klant_id".to_owned(), number.clone())];
     assert_eq!(of_row.request.row, Some(BoundTo::Fixed { table: "klant_product".into(), key }));
@@ -155,7 +158,7 @@ fn values_that_are_given_by_name_fill_keys_rows_and_parameters() {
     parts[1] = action("request_token", None, &[("klant_id", "Int32!"), ("description", "String!")], Some("made"));
     let catalog = catalog(&[vec![token_table()], parts].concat(), &["container_token"]);
     let of_task = resolve_with(&spec(json!({})), &catalog, &values("42")).expect("it fits");
-    assert_eq!(of_task.request.arguments[0].source, Source::Fixed(number));
+    assert_eq!(of_task.request.arguments[0].source, ArgumentSource::Fixed(number));
     let mismatch = resolve_with(&spec(json!({})), &catalog, &values("many")).expect_err("no number");
     assert!(mismatch.to_string().contains("klant_id must be a whole number"), "{mismatch}");
 }
