@@ -1,53 +1,55 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-versions fuzz simulate torture bench check generate control-plane image clean
+.PHONY: help build demo test test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
-help: ## Lists the targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Builds the operator (release)
+build: ## Build the operator (release)
 	cargo build --release --locked --bin registry-token-operator
 
-demo: ## Shows the whole life of a token; KEEP=1 leaves it running, CONTEXT=name uses that cluster, PROFILE=name another portal, PROFILE=list names them
-	$(if $(CONTEXT),,@tests/control_plane/build.sh >/dev/null)
-	cargo build --locked --bin registry-token-operator --example portal-simulator --example demo
+demo: ## Show the lifecycle of a token; KEEP=1: keep it running; CONTEXT=name: use that cluster; PROFILE=name: use another portal (PROFILE=list lists them)
+	$(if $(CONTEXT),,@tests/support/control_plane/build.sh >/dev/null)
+	cargo build --locked --bin registry-token-operator --example fake-portal --example demo
 	cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(filter list,$(PROFILE)),--list-profiles,$(if $(PROFILE),--profile $(PROFILE)))
 
-test: ## Runs every suite; one line of counts at the end
-	@tests/control_plane/build.sh >/dev/null
+test: ## Run all tests; prints one line of counts at the end
+	@tests/support/control_plane/build.sh >/dev/null
 	@tests/run.sh
 
-test-versions: ## Runs a selection of the suite on another Kubernetes; KUBE_VERSION=v1.33.5 is built once and cached
-	$(if $(KUBE_VERSION),,$(error KUBE_VERSION=v1.33.5 names the version to test))
-	assets=$$(env -u KUBEBUILDER_ASSETS KUBE_VERSION=$(KUBE_VERSION) tests/control_plane/build.sh) && \
-		KUBEBUILDER_ASSETS=$$assets cargo test --locked --test suite -- first_steps:: life:: deletion:: poisoned::
+test-versions: ## Run selected integration tests on another Kubernetes version; KUBE_VERSION=v1.33.5 (built once and cached)
+	$(if $(KUBE_VERSION),,$(error Set KUBE_VERSION to the version to test, such as v1.33.5))
+	assets=$$(env -u KUBEBUILDER_ASSETS KUBE_VERSION=$(KUBE_VERSION) tests/support/control_plane/build.sh) && \
+		KUBEBUILDER_ASSETS=$$assets cargo test --locked --test integration -- quickstart:: lifecycle:: deletion:: invalid_objects::
 
-torture: ## Kills the operator 1,000 times while objects come and go, and counts the tokens; KILLS=n, SEED=n
-	@tests/control_plane/build.sh >/dev/null
+chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run
+	@tests/support/control_plane/build.sh >/dev/null
 	cargo build --release --locked --bin registry-token-operator
-	cargo bench --locked --profile dev --bench torture -- $(CURDIR)/target/release/registry-token-operator
+	cargo bench --locked --profile dev --bench chaos -- $(CURDIR)/target/release/registry-token-operator
 
-fuzz: ## Feeds every reader of strangers' words with chance; TIME=600 is so many seconds for each
+torture: chaos ## Alias of chaos
+
+fuzz: ## Fuzz all parsers of untrusted input; TIME=seconds per target (60)
 	BOLERO_RANDOM_TEST_TIME_MS=$(or $(TIME),60)000 cargo test --locked --lib fuzz:: -- --nocapture
 
-simulate: ## Runs a million random schedules of the core; EVENTS and AFTER bound what comes before; SCHEDULES, FIRST, and SEED for the trace of one
+simulate: ## Run the core on a million random schedules; SCHEDULES=count FIRST=seed; SEED=n prints one trace; EVENTS, AFTER: bounds of the exhaustive phase
 	cargo run --release --locked --example simulate
 
-bench: ## Measures the operator and prints a table
-	@tests/control_plane/build.sh >/dev/null
+bench: ## Run the benchmark and print a table
+	@tests/support/control_plane/build.sh >/dev/null
 	cargo bench --locked --bench operator
 
-check: ## Formatting and lints, as CI has them
+check: ## Check formatting and lints, as CI does
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-generate: ## Writes the CRDs into crds/
+generate: ## Generate the CRDs into crds/
 	cargo run --quiet --locked --bin registry-token-operator -- generate crds
 
-control-plane: ## Builds etcd, kube-apiserver, kube-controller-manager and kubectl, once
-	tests/control_plane/build.sh
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl (once, cached)
+	tests/support/control_plane/build.sh
 
-image: ## Builds the container image
+image: ## Build the container image
 	docker build --tag registry-token-operator:dev .
 
-clean: ## Removes what was built here (the control plane stays in its cache)
+clean: ## Remove build output (the control plane stays in its cache)
 	cargo clean

@@ -1,27 +1,17 @@
 //! Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
 
-pub mod access;
 pub mod api;
-pub mod check;
 pub mod cli;
 pub mod controller;
-pub mod discover;
 pub mod domain;
-pub mod drain;
 #[cfg(test)]
-mod fuzzing;
+mod fuzz_support;
+pub mod health;
 mod http;
-pub mod issuer_flags;
-mod kube_api;
-mod kube_proxy;
+pub mod kube_client;
 pub mod metrics;
 mod plain_text;
 pub mod portal;
-pub mod readiness;
 pub mod registry;
-pub mod report;
-pub mod run;
-pub mod server;
+mod sanitize;
 pub mod telemetry;
-mod text;
-pub mod watch_health;

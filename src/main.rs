@@ -1,7 +1,8 @@
 //! The operator's binary.
 
 use clap::Parser;
-use registry_token_operator::{cli::Cli, run};
+use registry_token_operator::cli::args::Cli;
+use registry_token_operator::cli::run;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Builder;

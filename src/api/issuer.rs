@@ -1,7 +1,7 @@
 //! Issuers: a portal, and how to speak to it.
 
 use super::limits::{Audit, Limits};
-use super::tasks::TaskForm;
+use super::thinkwise::tasks::TaskForm;
 use super::thinkwise::{Thinkwise, Tls};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};

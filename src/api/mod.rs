@@ -1,19 +1,29 @@
 //! The kinds, as the API server knows them. Their doc comments are the user's reference:
 //! `make generate` writes them into `crds/`, and `kubectl explain` shows them.
 
+mod annotations;
 mod crd;
 mod duration;
 mod issuer;
-mod keys;
-mod lifecycle;
+mod issuer_ref;
 mod limits;
-mod names;
 mod object_name;
+mod policies;
 mod reason;
 mod registry_token;
-mod tasks;
 mod thinkwise;
 
+pub use self::annotations::{
+    ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CONFIRMED_REVOKED_ANNOTATION,
+    CREDENTIALS_LABEL, FINALIZER, GROUP, LAST_APPLIED_KEYS_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION,
+    OWNER_LABEL, PROVENANCE_ANNOTATION, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION, REPLACE_ANNOTATION,
+    RESERVATION_ANNOTATION, ROTATE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
+};
+pub use self::issuer_ref::{IssuerKind, IssuerRef};
+pub use self::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
+pub use self::thinkwise::tasks::{
+    BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
+};
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
@@ -21,23 +31,12 @@ pub use issuer::{
     NamespacesFrom, OwnershipMarker, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer,
     TokenIssuerSpec,
 };
-pub use keys::{
-    ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CONFIRMED_REVOKED_ANNOTATION,
-    CREDENTIALS_LABEL, FINALIZER, GROUP, LAST_APPLIED_KEYS_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION,
-    OWNER_LABEL, PROVENANCE_ANNOTATION, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION, REPLACE_ANNOTATION,
-    RESERVATION_ANNOTATION, ROTATE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
-};
-pub use lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 pub use limits::{Audit, Limits};
-pub use names::{IssuerKind, IssuerRef};
 pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
 pub use reason::{ConditionType, Reason};
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate, UpstreamRevocation,
-};
-pub use tasks::{
-    BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
 pub use thinkwise::{
     Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, KeyColumn, KeySource, OAuth2ClientCredentials,

@@ -1,9 +1,9 @@
 //! `RegistryToken`: one token, one pull secret.
 
 use super::issuer::PortalType;
-use super::lifecycle::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
-use super::names::IssuerRef;
+use super::issuer_ref::IssuerRef;
 use super::object_name::ObjectName;
+use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};

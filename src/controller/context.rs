@@ -1,16 +1,16 @@
 //! What every pass needs.
 
 use super::OperatorConfig;
-use super::caches::ObjectCache;
+use super::cache_sync::ObjectCache;
 use super::clock::Clock;
 use super::events::EventRecorder;
-use super::issuer_kind::AnyIssuer;
-use super::issuer_policy::IssuerPolicy;
-use super::issuers::{ConnectedIssuer, IssuerCache, IssuerKey};
-use super::kept::CachedSecret;
+use super::in_flight::InFlight;
+use super::issuer::cache::{ConnectedIssuer, IssuerCache, IssuerKey};
+use super::issuer::object::AnyIssuer;
+use super::issuer::policy::IssuerPolicy;
 use super::mac_key::Keyring;
-use super::memory::ProcessState;
-use super::passes::InFlight;
+use super::secret_cache::CachedSecret;
+use super::token::process_state::ProcessState;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerState;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
@@ -189,7 +189,7 @@ impl Context {
         let uses = |issuer: &dyn AnyIssuer| {
             let own = issuer.key().namespace;
             let its = if own.is_empty() { &self.namespace } else { &own };
-            its == namespace && super::protect::needs_secret(issuer, name)
+            its == namespace && super::restore_finalizers::needs_secret(issuer, name)
         };
         if caches.cluster.state().iter().any(|issuer| uses(&**issuer)) {
             return Some(IssuerKind::ClusterTokenIssuer);

@@ -1,8 +1,8 @@
 //! Facts where `kubectl describe` shows them.
 
-use super::cluster::acquire_slot;
+use super::api_call::acquire_slot;
 use super::context::CONTROLLER_NAME;
-use crate::kube_api::ObjectClient;
+use crate::kube_client::objects::ObjectClient;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;

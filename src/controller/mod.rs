@@ -1,55 +1,36 @@
 //! The wiring: what is watched, what is cached of it, and which event starts which pass.
 
-mod audit;
-mod caches;
+mod api_call;
+mod cache_sync;
 mod clock;
-mod cluster;
 mod context;
-mod credentials_watch;
 mod decode;
 mod events;
-mod finalizers;
-mod hands;
-mod issuer;
-mod issuer_credentials;
-mod issuer_hold;
-mod issuer_kind;
-mod issuer_pass;
-mod issuer_policy;
-mod issuer_share;
-mod issuer_status;
-mod issuers;
-mod json;
-mod kept;
-mod listed;
+mod executor;
+mod finalizer;
+mod in_flight;
+mod invalid_objects;
+pub mod issuer;
+mod live_list;
+pub(crate) mod live_secret;
 mod mac_key;
-mod memory;
-mod partial;
-mod passes;
-mod protect;
-mod prune;
-mod reconcile;
-mod release;
-mod response_filter;
-mod roll_call;
-pub(crate) mod secrets;
-mod unreadable;
-mod usable;
+mod restore_finalizers;
+mod secret_cache;
+pub mod token;
 mod watch;
-mod watch_events;
-mod watch_failure;
-mod world;
 
+use self::cache_sync::{ObjectCache, ObjectCaches};
+use self::invalid_objects::skip_invalid;
+use self::issuer::cache::{IssuerEntry, IssuerKey};
+use self::issuer::object::AnyIssuer;
+use self::token::snapshot::SharedContext;
 use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
-use crate::kube_api::{ObjectClient, all_namespaces};
-use crate::readiness::Readiness;
-use crate::watch_health::WatchHealth;
-use caches::{ObjectCache, ObjectCaches};
+use crate::health::readiness::Readiness;
+use crate::health::watch_health::WatchHealth;
+use crate::kube_client::objects::{ObjectClient, all_namespaces};
 use context::{Context, IssuerObjectCaches, RequeueChannels};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
-use issuer_kind::AnyIssuer;
-use issuers::{IssuerEntry, IssuerKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt};
@@ -59,15 +40,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use unreadable::skip_invalid;
 use watch::Watch;
-use world::SharedContext;
 
+pub(crate) use self::api_call::safe_error_message;
+pub use self::issuer::policy::IssuerPolicy;
+pub use crate::kube_client::response_filter::filter_response;
 pub use clock::Clock;
-pub(crate) use cluster::safe_error_message;
 pub use context::CONTROLLER_NAME;
-pub use issuer_policy::IssuerPolicy;
-pub use response_filter::filter_response;
 
 /// A pod is given two minutes to end (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(105);
@@ -94,7 +73,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (requeue_token, token_requeues) = unbounded_channel();
     let (requeue_issuer, issuer_requeues) = unbounded_channel();
     let keyring = mac_key::Keyring::new(settings.mac_key_secret.clone());
-    cluster::set_shutdown_token(&stop);
+    self::api_call::set_shutdown_token(&stop);
     let ctx = Arc::new(Context::new(
         client.clone(),
         settings,
@@ -114,13 +93,16 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     };
 
     let report_ctx = Arc::clone(&ctx);
-    let token_events = watch_kind::<RegistryToken, _>(&client, Arc::clone(&token_health), prune::decode_token).events();
-    let last_known = unreadable::from_store(tokens.clone());
-    let token_events = skip_invalid(token_events, last_known, token_health, move |skipped| {
-        unreadable::report_token(&report_ctx, skipped)
-    });
     let token_events =
-        token_events.modify(|token| prune::prune_metadata(&mut token.metadata)).reflect(token_writer).touched_objects();
+        watch_kind::<RegistryToken, _>(&client, Arc::clone(&token_health), self::decode::prune::decode_token).events();
+    let last_known = self::invalid_objects::from_store(tokens.clone());
+    let token_events = skip_invalid(token_events, last_known, token_health, move |skipped| {
+        self::invalid_objects::report_token(&report_ctx, skipped);
+    });
+    let token_events = token_events
+        .modify(|token| self::decode::prune::prune_metadata(&mut token.metadata))
+        .reflect(token_writer)
+        .touched_objects();
     // One that never had our finalizer is noticed by its deletion event alone.
     let (token_store, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = token_events.inspect(move |event| {
@@ -134,27 +116,28 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let context = Arc::clone(&ctx);
     let token_events = token_events.inspect(move |event| {
         if let Ok(token) = event {
-            protect::restore_on_token(&context, token);
+            self::restore_finalizers::restore_on_token(&context, token);
         }
     });
     let secret_events = Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
-        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), kept::decode_meta)
+        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), self::secret_cache::decode_meta)
     };
     let report_ctx = Arc::clone(&ctx);
-    let secret_events = skip_invalid(secret_events.events(), kept::deleted_by_name, secret_health, move |skipped| {
-        unreadable::report_secret(&report_ctx, skipped);
-    });
+    let secret_events =
+        skip_invalid(secret_events.events(), self::secret_cache::deleted_by_name, secret_health, move |skipped| {
+            self::invalid_objects::report_secret(&report_ctx, skipped);
+        });
     let (cluster_requeues, namespaced_requeues) = split_by_kind(issuer_requeues);
     let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
-        .reconcile_on(kept::reflect_secrets(secret_events, secret_writer, tokens.clone()))
+        .reconcile_on(self::secret_cache::reflect_secrets(secret_events, secret_writer, tokens.clone()))
         .reconcile_on(receiver_stream(token_requeues))
         .reconcile_on(Arc::clone(&readiness).heartbeat("objects"))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
+        .run(self::token::reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
 
     let all = async {
@@ -175,8 +158,8 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
                 &stop
             ),
             mac_key::maintain(&ctx, &tokens, &stop),
-            credentials_watch::run(&ctx),
-            caches::start_when_synced(&ctx, caches, &readiness, &stop),
+            self::issuer::credentials_watch::run(&ctx),
+            self::cache_sync::start_when_synced(&ctx, caches, &readiness, &stop),
         );
     };
     tokio::select! {
@@ -227,16 +210,20 @@ async fn run_issuer_controller<I>(
     ctx: &SharedContext,
     stop: &CancellationToken,
 ) where
-    I: prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
+    I: self::decode::prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
 {
-    let api = move |client: Client, namespace: &str| api(client, namespace).with_parser(prune::live_issuer);
+    let api =
+        move |client: Client, namespace: &str| api(client, namespace).with_parser(self::decode::prune::live_issuer);
     let WatchedKind { store, writer, health } = watched;
-    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), prune::decode_issuer).events();
+    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), self::decode::prune::decode_issuer).events();
     let report_ctx = Arc::clone(ctx);
-    let events = skip_invalid(events, unreadable::from_store(store.clone()), health, move |skipped| {
-        unreadable::report_issuer(&report_ctx, skipped);
+    let events = skip_invalid(events, self::invalid_objects::from_store(store.clone()), health, move |skipped| {
+        self::invalid_objects::report_issuer(&report_ctx, skipped);
     });
-    let events = events.modify(|issuer| prune::prune_metadata(issuer.meta_mut())).reflect(writer).touched_objects();
+    let events = events
+        .modify(|issuer| self::decode::prune::prune_metadata(issuer.meta_mut()))
+        .reflect(writer)
+        .touched_objects();
     let issuer_store = store.clone();
     let context = Arc::clone(ctx);
     // An issuer that went without our finalizer is noticed by its deletion event alone.
@@ -251,7 +238,11 @@ async fn run_issuer_controller<I>(
     let context = Arc::clone(ctx);
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event {
-            protect::restore_on_issuer(&context, issuer, api(context.client.clone(), &issuer.key().namespace));
+            self::restore_finalizers::restore_on_issuer(
+                &context,
+                issuer,
+                api(context.client.clone(), &issuer.key().namespace),
+            );
         }
     });
     Controller::for_stream(events, store)
@@ -263,7 +254,7 @@ async fn run_issuer_controller<I>(
         .run(
             move |object: Arc<I>, ctx: SharedContext| {
                 let api = api(ctx.client.clone(), &object.key().namespace);
-                issuer_pass::reconcile(object, ctx, api)
+                self::issuer::reconcile::reconcile(object, ctx, api)
             },
             |_, never, _| match *never {},
             Arc::clone(ctx),

@@ -1,11 +1,11 @@
 //! What others may write into a Secret and into the portal's descriptions.
 
-use super::cause::RequestCause;
-use super::dockerconfig;
-use super::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
-use super::pull_secret::{Owner, RawMeta, SecretMeta};
+use super::model::dockerconfig;
+use super::model::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
+use super::model::pull_secret::{Owner, RawMeta, SecretMeta};
+use super::model::request_cause::RequestCause;
 use crate::api::{CAUSE_ANNOTATION, RESERVATION_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
-use crate::fuzzing::{Mutations, mutate, mutate_text};
+use crate::fuzz_support::{Mutations, mutate, mutate_text};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! What is known when a decision is made.
 
-use super::effect::Named;
-use super::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
-use super::object::Object;
-use super::pull_secret::{SecretMeta, StoredToken};
-use super::recorded::{StatusView, status_view};
-use super::request_backoff::RequestHistory;
-use super::token_mac::{MacSubject, TokenRole, TokenSignature};
-use super::vain::{Cooldown, Operation};
+use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
+use super::model::object::Object;
+use super::model::pull_secret::{SecretMeta, StoredToken};
+use super::model::status_view::{StatusView, status_view};
+use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
+use super::protocol::Named;
+use super::retry::cooldown::{Cooldown, Operation};
+use super::retry::request_backoff::RequestHistory;
 use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Bodies of answers, bounded in size and time.
 
-use super::memory::MemoryPermit;
-use crate::text::sanitize;
+use super::body_memory::MemoryPermit;
+use crate::sanitize::sanitize;
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::time::Duration;

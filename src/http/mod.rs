@@ -1,17 +1,17 @@
 //! HTTP as every client of ours speaks it: TLS by one provider, bounded in time and size, through the
 //! proxy that the environment names, and without any repetition.
 
+mod authorization;
 mod body;
-mod credentials;
+mod body_memory;
+mod connect_delay;
 mod egress;
-mod memory;
-mod patience;
 mod proxies;
 mod retry_after;
 mod tls;
 mod transport;
 
-use self::patience::{DelayedConnectLayer, allow_connect};
+use self::connect_delay::{DelayedConnectLayer, allow_connect};
 use self::proxies::Proxies;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
+pub(crate) use self::authorization::{authorization, basic};
 pub(crate) use self::body::{BYTE_ORDER_MARK, BodyError, drain, is_declared_html, is_html, read, read_large};
-pub(crate) use self::credentials::{authorization, basic};
+pub(crate) use self::body_memory::MemoryPermit;
 pub use self::egress::{EgressPolicy, EgressRules, HostPattern, parse_range};
-pub(crate) use self::memory::MemoryPermit;
 pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::tls::config as tls_config;
 pub(crate) use self::transport::{Error, TransportError, classify};

@@ -69,7 +69,7 @@ mod tests {
 #[cfg(test)]
 mod fuzz {
     use super::*;
-    use crate::fuzzing::{Mutations, choose, mutate};
+    use crate::fuzz_support::{Mutations, choose, mutate};
     use jiff::fmt::rfc2822::DateTimePrinter;
     use reqwest::header::HeaderValue;
 

@@ -1,7 +1,7 @@
 //! Why a request got no answer.
 
 use super::egress::AddressDenied;
-use crate::text::sanitize;
+use crate::sanitize::sanitize;
 use std::error::Error as StdError;
 use std::io;
 

@@ -1,16 +1,16 @@
 //! A vendor's portal: what it can do, and how its failures are told apart.
 
-mod failure;
-pub mod identity;
-pub mod limits;
+mod error;
+pub mod rate_limit;
 pub mod thinkwise;
+pub mod token_name;
 
 use crate::api::{RecordedPortal, ResolvedPortal};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+pub use self::error::{Delivery, PortalError, TokenMade};
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
-pub use failure::{Delivery, PortalError, TokenMade};
 
 /// A token as the portal hands it out. Its secret is shown this once.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! Asks a registry: the version check, and with the credentials what its answer asks for.
 
 use super::challenge::{self, Challenge};
-use super::clients::{ClientCache, ClientKey};
-use super::meaning::{host, timed_out, transport_failure, unexpected_response, unknown};
+use super::client_cache::{ClientCache, ClientKey};
+use super::response::{host, timed_out, transport_failure, unexpected_response, unknown};
 use super::{LoginChecker, RegistryLogin, Verdict};
 use crate::api::Reason;
 use crate::http::{self, BodyError, Client};
-use crate::text::sanitize;
+use crate::sanitize::sanitize;
 use futures::future::BoxFuture;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Method, Request, Response, StatusCode};

@@ -2,7 +2,7 @@
 
 use super::challenge::{Challenge, select};
 use super::check::version_check_url;
-use crate::fuzzing::{Mutations, choose, mutate, mutate_text};
+use crate::fuzz_support::{Mutations, choose, mutate, mutate_text};
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use url::Url;
 

@@ -4,10 +4,10 @@
 
 mod challenge;
 mod check;
-mod clients;
+mod client_cache;
 #[cfg(test)]
 mod fuzz;
-mod meaning;
+mod response;
 
 use crate::api::Reason;
 use futures::future::BoxFuture;

@@ -1,9 +1,9 @@
 //! Many objects, one portal, one operator, on a control plane of their own.
 
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
+use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::measure;
-use crate::operator::{self, Operator};
-use crate::simulator::{Config, FakePortal, Operation};
+use crate::operator_process::{self, Operator};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -45,7 +45,7 @@ impl Fleet {
     /// Starts all of it, and waits until the issuer is held and ready.
     pub async fn start(portal: PortalOptions) -> Self {
         let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
-        operator::install(&control_plane).await.expect("installed");
+        operator_process::install(&control_plane).await.expect("installed");
         let mut config = Config { latency: portal.latency, ..Config::default() };
         config.names.request.id = portal.id_in_response.then(|| "container_token_id".to_owned());
         let simulator = FakePortal::start(config).await;
@@ -205,8 +205,8 @@ fn is_for_issuer(event: &AuditEvent) -> bool {
 
 async fn start_operator(control_plane: &ControlPlane) -> Operator {
     let binary = Path::new(env!("CARGO_BIN_EXE_registry-token-operator"));
-    let kubeconfig = operator::kubeconfig(control_plane).await.expect("a kubeconfig");
-    let options = operator::Options { log: "warn", ..operator::Options::default() };
+    let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("a kubeconfig");
+    let options = operator_process::Options { log: "warn", ..operator_process::Options::default() };
     Operator::start(binary, &kubeconfig, &options).await.expect("the operator starts")
 }
 

@@ -9,12 +9,12 @@
     reason = "a benchmark that cannot go on stops, and its figures are small numbers"
 )]
 
-#[path = "../control_plane/mod.rs"]
+#[path = "../support/control_plane/mod.rs"]
 mod control_plane;
-#[path = "../operator/mod.rs"]
-mod operator;
-#[path = "../simulator/mod.rs"]
-mod simulator;
+#[path = "../support/fake_portal/mod.rs"]
+mod fake_portal;
+#[path = "../support/operator_process/mod.rs"]
+mod operator_process;
 
 mod fleet;
 mod measure;

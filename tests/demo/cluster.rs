@@ -1,7 +1,7 @@
 //! The cluster of the demo: one of its own, or one that is there.
 
 use crate::control_plane::{ControlPlane, Options};
-use crate::operator::{self, crds};
+use crate::operator_process::{self, crds};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,8 +28,9 @@ impl Cluster {
     /// Starts a control plane; the operator gets the permissions of `deploy/`.
     pub async fn own() -> Result<Self, String> {
         let control_plane = ControlPlane::start(Options::default()).await.map_err(|error| error.to_string())?;
-        operator::install(&control_plane).await.map_err(|error| error.to_string())?;
-        let operator_kubeconfig = operator::kubeconfig(&control_plane).await.map_err(|error| error.to_string())?;
+        operator_process::install(&control_plane).await.map_err(|error| error.to_string())?;
+        let operator_kubeconfig =
+            operator_process::kubeconfig(&control_plane).await.map_err(|error| error.to_string())?;
         Ok(Self {
             kubectl: control_plane.kubectl(),
             kubeconfig: control_plane.kubeconfig_path(),

@@ -1,26 +1,26 @@
 //! The whole life of a token, step by step, on real parts: `make demo`.
 
-#[path = "../control_plane/mod.rs"]
+#[path = "../support/control_plane/mod.rs"]
 mod control_plane;
-#[path = "../operator/mod.rs"]
-mod operator;
-#[path = "../pull/mod.rs"]
+#[path = "../support/fake_portal/mod.rs"]
+mod fake_portal;
+#[path = "../support/operator_process/mod.rs"]
+mod operator_process;
+#[path = "../support/oci_client/mod.rs"]
 mod pull;
-#[path = "../simulator/mod.rs"]
-mod simulator;
 
 mod cluster;
-mod later;
+mod demo_log;
+mod lifecycle;
 mod manifests;
 mod readme;
-mod show;
 
 use clap::Parser;
 use cluster::{Cluster, binary};
+use demo_log::DemoLog;
+use fake_portal::{FakePortal, Operation, Profile};
 use manifests::Manifests;
-use operator::{Operator, Options};
-use show::DemoLog;
-use simulator::{FakePortal, Operation, Profile};
+use operator_process::{Operator, Options};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -110,10 +110,10 @@ async fn run_steps(
     create_token(show, cluster, portal, manifests)?;
     pull_image(show, cluster, portal, true).await?;
     edit_description(show, cluster, portal).await?;
-    later::rotate(show, cluster, portal).await?;
-    later::repair(show, cluster, portal).await?;
+    lifecycle::rotate(show, cluster, portal).await?;
+    lifecycle::repair(show, cluster, portal).await?;
     if !portal.config().table_hidden {
-        later::revoke_upstream(show, cluster, portal).await?;
+        lifecycle::revoke_upstream(show, cluster, portal).await?;
     }
     if keeps {
         keep_running(cluster, portal).await;

@@ -1,7 +1,7 @@
 //! What the demo applies for its portal: the README's YAML, or that of a profile.
 
+use crate::fake_portal::{Config, FakePortal, Profile, SECRET};
 use crate::readme;
-use crate::simulator::{Config, FakePortal, Profile, SECRET};
 use serde_json::{Value, json};
 use std::fmt;
 

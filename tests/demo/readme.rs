@@ -1,6 +1,6 @@
 //! The README's own YAML, with the demo's addresses in place of the example's.
 
-use crate::simulator::FakePortal;
+use crate::fake_portal::FakePortal;
 use serde_json::{Value, json};
 
 /// The manifest that stands behind `<!-- demo: NAME -->` in the README.

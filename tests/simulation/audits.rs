@@ -1,14 +1,14 @@
 //! Performs an audit's requests.
 
+use super::execute::RequestOutcome;
 use super::mutant::Mutant;
 use super::operator::RunningAudit;
-use super::perform::RequestOutcome;
 use super::portal::{revoke_token, token_row, transient_problem, unauthorized};
-use super::sight::{audited_secret, audited_token};
+use super::projection::{audited_secret, audited_token};
 use super::world::{World, at, tag};
+use registry_token_operator::domain::audit::inventory::Inventory;
 use registry_token_operator::domain::audit::{self, AuditedSecret, AuditedToken, Claims};
-use registry_token_operator::domain::effect::Response;
-use registry_token_operator::domain::inventory::Inventory;
+use registry_token_operator::domain::protocol::Response;
 
 /// The issuer's objects, as they are.
 pub fn audited_tokens(world: &World) -> Vec<AuditedToken> {

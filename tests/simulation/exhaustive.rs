@@ -1,8 +1,8 @@
 //! Every schedule up to a bound, for one object and two operators.
 
-use crate::simulation::deed::UserAction;
+use crate::simulation::action::UserAction;
+use crate::simulation::config::{KeyConfig, SimulationConfig};
 use crate::simulation::model::Schedules;
-use crate::simulation::setting::{KeyConfig, SimulationConfig};
 use registry_token_operator::domain::observed::LoginMode;
 
 /// One object, two operators, one fault, one death, and caches that lag.

@@ -1,16 +1,16 @@
 //! The issuer: as operators see it, its audits, and its end.
 
 use super::audits::execute_audit;
+use super::execute::RequestOutcome;
+use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
 use super::operator::RunningAudit;
-use super::perform::RequestOutcome;
-use super::roll_call::RunningLoginAudit;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
+use registry_token_operator::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use registry_token_operator::domain::observed::{IssuerInfo, IssuerState};
-use registry_token_operator::domain::release::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use std::time::Duration;
 
 /// The issuer as every operator sees it.

@@ -6,9 +6,9 @@ mod exhaustive;
 #[path = "mod.rs"]
 mod simulation;
 
-use simulation::calm;
 use simulation::mutant::Mutant;
 use simulation::random::{run, run_without_mutant};
+use simulation::undisturbed;
 
 /// Random schedules in `cargo test`.
 const SCHEDULES: u64 = 20_000;
@@ -28,8 +28,9 @@ const UNDISTURBED_SCHEDULES: u64 = 2_000;
 
 #[test]
 fn each_token_has_its_reason_and_each_reason_its_token() {
-    let minted: usize =
-        (0..UNDISTURBED_SCHEDULES).map(|seed| calm::run(seed, None).unwrap_or_else(|what| panic!("{what}"))).sum();
+    let minted: usize = (0..UNDISTURBED_SCHEDULES)
+        .map(|seed| undisturbed::run(seed, None).unwrap_or_else(|what| panic!("{what}")))
+        .sum();
     println!("{UNDISTURBED_SCHEDULES} calm schedules, {minted} tokens");
 }
 
@@ -48,7 +49,7 @@ fn every_broken_operator_is_caught() {
 }
 
 fn is_caught(mutant: Mutant) -> bool {
-    if let Some(caught) = (0..UNDISTURBED_SCHEDULES / 10).find_map(|seed| calm::run(seed, Some(mutant)).err()) {
+    if let Some(caught) = (0..UNDISTURBED_SCHEDULES / 10).find_map(|seed| undisturbed::run(seed, Some(mutant)).err()) {
         println!("{mutant:?}: calm, {}", caught.chars().take(120).collect::<String>());
         return true;
     }

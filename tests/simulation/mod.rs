@@ -20,27 +20,27 @@
     reason = "several targets include this module, and each uses its own part"
 )]
 
-pub mod at_rest;
+pub mod action;
+pub mod actors;
 pub mod audits;
-pub mod calm;
-pub mod deed;
-mod forger;
-pub mod ghost;
+pub mod config;
+pub mod execute;
+mod interference;
+pub mod invariants;
+pub mod invariants_at_rest;
 pub mod issuer;
-pub mod journal;
-pub mod judge;
+pub mod login_audit;
 pub mod model;
 pub mod mutant;
 pub mod operator;
-pub mod people;
-pub mod perform;
+pub mod oracle;
 pub mod portal;
 pub mod progress;
+pub mod projection;
+pub mod quiesce;
 pub mod random;
-pub mod rest;
-pub mod roll_call;
 pub mod schedule;
 pub mod secrets;
-pub mod setting;
-pub mod sight;
+pub mod trace;
+pub mod undisturbed;
 pub mod world;

@@ -1,11 +1,11 @@
 //! The same world for a model checker, which goes through every schedule up to a bound.
 
-use super::deed::UserAction;
+use super::action::UserAction;
+use super::config::SimulationConfig;
+use super::execute::RequestOutcome;
 use super::mutant::Mutant;
-use super::perform::RequestOutcome;
 use super::progress::{Levels, line, telling};
 use super::schedule::{Event, State};
-use super::setting::SimulationConfig;
 use super::world::FIRST_VERSION;
 use stateright::{Checker, Model, Property};
 use std::collections::HashMap;

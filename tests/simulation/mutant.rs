@@ -1,14 +1,14 @@
 //! Operators that are broken on purpose: each skips one thing that the protocol asks for. A run that
 //! does not notice proves nothing.
 
-use super::deed::UserAction;
-use super::setting::SimulationConfig;
+use super::action::UserAction;
+use super::config::SimulationConfig;
 use super::world::{World, tag};
-use registry_token_operator::domain::effect::Named;
-use registry_token_operator::domain::marker::{Marker, Nonce};
-use registry_token_operator::domain::object::Object;
+use registry_token_operator::domain::model::marker::{Marker, Nonce};
+use registry_token_operator::domain::model::object::Object;
+use registry_token_operator::domain::model::token_mac::{MacSubject, TokenRole};
 use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::token_mac::{MacSubject, TokenRole};
+use registry_token_operator::domain::protocol::Named;
 
 /// What an operator does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,23 +1,23 @@
 //! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
 
+use super::config::SimulationConfig;
+use super::execute::RequestOutcome;
 use super::issuer::issuer_state;
+use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
-use super::perform::RequestOutcome;
-use super::roll_call::RunningLoginAudit;
-use super::setting::SimulationConfig;
-use super::sight::{project_object, project_object_as, project_secret};
+use super::projection::{project_object, project_object_as, project_secret};
 use super::world::{FakeObject, FakeSecret, MAX_RESPONSE_SECONDS, World, at};
+use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAudit};
 use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
-use registry_token_operator::domain::effect::{Named, Request};
-use registry_token_operator::domain::marker::AttemptId;
+use registry_token_operator::domain::decide::absence::MissingTokens;
+use registry_token_operator::domain::model::marker::AttemptId;
+use registry_token_operator::domain::model::status_view::{recorded_secret_uid, status_view};
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
-use registry_token_operator::domain::recorded::{recorded_secret_uid, status_view};
-use registry_token_operator::domain::request_backoff::{RequestHistories, RequestHistory};
-use registry_token_operator::domain::roll_call::{AuditEvidence, LoginAudit};
-use registry_token_operator::domain::sightings::ReservationAges;
-use registry_token_operator::domain::vain::Cooldowns;
-use registry_token_operator::domain::vanished::MissingTokens;
+use registry_token_operator::domain::protocol::{Named, Request};
+use registry_token_operator::domain::retry::cooldown::Cooldowns;
+use registry_token_operator::domain::retry::request_backoff::{RequestHistories, RequestHistory};
+use registry_token_operator::domain::retry::reservation_age::ReservationAges;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ impl Operator {
         secret: Option<&FakeSecret>,
         world: &World,
         mutant: Option<Mutant>,
-    ) -> Option<registry_token_operator::domain::pull_secret::SecretMeta> {
+    ) -> Option<registry_token_operator::domain::model::pull_secret::SecretMeta> {
         let held = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
         let now = monotonic_time(world);
         let mut observed = self.reservation_ages.age(uid, held.as_deref(), now);

@@ -1,16 +1,16 @@
 //! Performs what a pass asks of portal and registry.
 
-use super::judge;
+use super::execute::RequestOutcome;
+use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
-use super::perform::RequestOutcome;
 use super::world::{MAX_RESPONSE_SECONDS, PendingEffect, PortalEffect, RegistryState, World, tag};
 use registry_token_operator::api::Reason;
-use registry_token_operator::domain::effect::{Named, Response, Row, Rows, Verdict};
-use registry_token_operator::domain::fault::Problem;
-use registry_token_operator::domain::faults::transient;
-use registry_token_operator::domain::marker::Marker;
+use registry_token_operator::domain::model::marker::Marker;
+use registry_token_operator::domain::model::problem::Problem;
+use registry_token_operator::domain::model::problem::messages::transient;
 use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::protocol::{Named, Response, Row, Rows, Verdict};
 
 pub fn transient_problem() -> Problem {
     transient(Reason::TimedOut, "lost".to_owned())
@@ -43,7 +43,7 @@ pub fn request_token(
     }
     // What the portal refuses costs no token.
     if outcome != RequestOutcome::Rejected {
-        judge::check_request_rate(world, &operator.identity(), running);
+        invariants::check_request_rate(world, &operator.identity(), running);
     }
     operator.modified.insert(running.uid.clone(), world.clock);
     let nonce = Marker::find(&tag(), description).map(|marker| marker.nonce().clone());
@@ -160,7 +160,7 @@ pub fn revoke_token(world: &mut World, token: &Named, outcome: RequestOutcome, w
             return rejected();
         }
         if world.accepts_login(id) {
-            judge::check_revocation(world, id, wanted_then);
+            invariants::check_revocation(world, id, wanted_then);
             let clock = world.clock;
             if let Some(row) = world.rows.get_mut(&id) {
                 row.revoked = Some(clock);

@@ -1,9 +1,9 @@
 //! Random schedules, each from a seed that it can be run from again.
 
-use super::deed::UserAction;
+use super::action::UserAction;
+use super::config::{KeyConfig, SimulationConfig};
 use super::mutant::Mutant;
 use super::schedule::{Event, State};
-use super::setting::{KeyConfig, SimulationConfig};
 use registry_token_operator::domain::observed::LoginMode;
 
 /// A small generator of numbers; the same numbers for the same seed, on every machine.
@@ -115,8 +115,8 @@ fn simulate(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, traced: bo
 /// Work goes on more often than it is disturbed.
 fn choose(rng: &mut Rng, events: &[Event]) -> Option<Event> {
     let weight = |event: &Event| match event {
-        Event::StepPass { outcome: super::perform::RequestOutcome::Success, .. } => 24,
-        Event::StepAudit { outcome: super::perform::RequestOutcome::Success, .. } => 12,
+        Event::StepPass { outcome: super::execute::RequestOutcome::Success, .. } => 24,
+        Event::StepAudit { outcome: super::execute::RequestOutcome::Success, .. } => 12,
         Event::BeginPass { object: 0, secret: 0, .. } => 8,
         Event::StepPass { .. } | Event::StepAudit { .. } | Event::BeginPass { .. } => 2,
         Event::BeginAudit { .. } | Event::ReconcileIssuer { .. } | Event::CollectGarbage => 2,

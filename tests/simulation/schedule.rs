@@ -1,15 +1,15 @@
 //! What may happen next, and what then follows.
 
+use super::action::UserAction;
 use super::audits::audit_outcomes;
-use super::deed::UserAction;
-use super::journal;
+use super::config::SimulationConfig;
+use super::execute::{RequestOutcome, execute, outcomes};
 use super::mutant::Mutant;
 use super::operator::Operator;
-use super::perform::{RequestOutcome, execute, outcomes};
 use super::progress::Depth;
-use super::setting::SimulationConfig;
+use super::trace;
 use super::world::{MAX_RESPONSE_SECONDS, World, at};
-use registry_token_operator::domain::effect::Request;
+use registry_token_operator::domain::protocol::Request;
 
 /// Longer than the interval of a rotation.
 const ROTATION_SECONDS: i64 = 3 * 3600 + 100;
@@ -185,7 +185,7 @@ impl State {
     /// Lets it happen.
     pub fn apply(&mut self, event: Event) {
         if self.trace.is_some() {
-            let line = journal::event_line(self, event);
+            let line = trace::event_line(self, event);
             self.trace.get_or_insert_default().push(line);
         }
         match event {

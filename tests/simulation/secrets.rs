@@ -1,13 +1,13 @@
 //! Performs a pass's writes to the Secret.
 
-use super::judge;
+use super::execute::{RequestOutcome, lost_response};
+use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
-use super::perform::{RequestOutcome, lost_response};
-use super::sight::project_secret;
+use super::projection::project_secret;
 use super::world::{FakeSecret, World};
-use registry_token_operator::domain::effect::{Named, Response, SecretWrite};
-use registry_token_operator::domain::marker::Nonce;
+use registry_token_operator::domain::model::marker::Nonce;
+use registry_token_operator::domain::protocol::{Named, Response, SecretWrite};
 use std::time::Duration;
 
 #[allow(clippy::too_many_arguments, reason = "what a write to the Secret stands on")]
@@ -113,7 +113,7 @@ fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str,
         world.oracle.excused_requests += 1;
     }
     if let SecretWrite::Commit(stored) = write {
-        judge::record_commit(world, slot, (owner, stored.request_cause.cause));
+        invariants::record_commit(world, slot, (owner, stored.request_cause.cause));
     }
     // A Secret whose mark somebody took away leaves nothing to its user that is known to be theirs.
     let marked = world.slots[slot].secret.as_ref().and_then(|secret| secret.stored.as_ref()).map(|one| one.id.clone());

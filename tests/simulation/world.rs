@@ -1,12 +1,12 @@
 //! The world that the operators act on: an API server, a portal and the people who use both.
 
-use super::ghost::Oracle;
-use super::setting::SimulationConfig;
+use super::config::SimulationConfig;
+use super::oracle::Oracle;
 use jiff::Timestamp;
 use registry_token_operator::api::RegistryTokenStatus;
-use registry_token_operator::domain::effect::Named;
-use registry_token_operator::domain::marker::{IssuerTag, Marker, Nonce};
-use registry_token_operator::domain::pull_secret::{Reservation, StoredToken};
+use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
+use registry_token_operator::domain::model::pull_secret::{Reservation, StoredToken};
+use registry_token_operator::domain::protocol::Named;
 use std::collections::BTreeMap;
 
 /// Longest time that an answer may take, in seconds.

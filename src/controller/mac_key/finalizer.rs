@@ -3,13 +3,14 @@
 
 use super::{Keyring, MIN_RETRY_INTERVAL};
 use crate::api::RegistryToken;
-use crate::controller::cluster::{ApiError, call};
+use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::decode;
-use crate::controller::finalizers::{self, has_finalizer};
-use crate::controller::issuers::IssuerKey;
-use crate::controller::listed::list_pages;
-use crate::kube_api::{ObjectClient, all_namespaces};
+use crate::controller::finalizer;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer::cache::IssuerKey;
+use crate::controller::live_list::list_pages;
+use crate::kube_client::objects::{ObjectClient, all_namespaces};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -71,7 +72,7 @@ impl Keyring {
         // One that is being deleted takes no new finalizer.
         let found = found.filter(|one| !wanted || one.metadata.deletion_timestamp.is_none());
         if let Some(one) = found
-            && let Some(body) = finalizers::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
+            && let Some(body) = finalizer::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
         {
             let what = if wanted { "protect the MAC key" } else { "release the MAC key" };
             let params = PatchParams::default();

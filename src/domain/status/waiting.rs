@@ -1,7 +1,7 @@
 //! What an object waits for, as its status says it.
 
 use crate::api::{ConditionType, Reason, RegistryTokenStatus};
-use crate::domain::conditions;
+use crate::domain::model::conditions;
 
 /// Status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that the portal does not show;
 /// for events on a change.

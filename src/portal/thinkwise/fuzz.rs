@@ -1,17 +1,17 @@
 //! What a portal may answer.
 
-use super::address::resolve_link;
-use super::identity::TokenName;
-use super::interface::{IdSource, OutputNames};
-use super::messages::tsf_messages;
-use super::metadata::{Catalog, ValueKind};
-use super::resolve::resolve;
-use super::wire::OutputCollector;
+use super::client::messages::tsf_messages;
+use super::discovery::interface::{IdSource, OutputNames};
+use super::discovery::metadata::{Catalog, ValueKind};
+use super::discovery::resolve::resolve;
+use super::odata::address::resolve_link;
+use super::tasks::outputs::OutputCollector;
 use super::{Delivery, PortalError};
 use crate::api::{Reason, Thinkwise};
-use crate::fuzzing::{Mutations, choose, mutate, mutate_text};
-use crate::text::fuzz::assert_sanitized;
-use crate::text::strip_control;
+use crate::fuzz_support::{Mutations, choose, mutate, mutate_text};
+use crate::portal::token_name::TokenName;
+use crate::sanitize::fuzz::assert_sanitized;
+use crate::sanitize::strip_control;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use reqwest::StatusCode;

@@ -1,55 +1,26 @@
 //! The Thinkwise Community Portal: three tasks and a table of an application that Indicium serves over OData.
 
-mod address;
-mod auth;
-mod bearer;
-mod by_username;
-mod call;
-mod caution;
-mod change;
-mod client;
-mod confirm;
-mod cookies;
-mod errors;
-mod fields;
-pub mod find;
-mod flow;
-mod forms;
+mod circuit_breaker;
+pub mod client;
+pub mod discovery;
 #[cfg(test)]
 mod fuzz;
-mod id_proof;
-mod ids;
-pub mod interface;
-mod json;
-mod known;
-mod list_budget;
-mod literal;
-mod messages;
-pub mod metadata;
-mod number;
-mod oauth;
-mod odata;
-mod off_workers;
-mod pinned;
-mod request;
-pub mod resolve;
-mod rows;
-mod wire;
+pub mod odata;
+pub mod tasks;
 
-pub use self::literal::{KindMismatch, Literal};
+pub use self::odata::literal::{KindMismatch, Literal};
 
-use self::auth::Authenticator;
-use self::call::{Call, ErrorContext};
-use self::caution::{CircuitBreaker, require_identity};
-use self::client::HttpClient;
-use self::confirm::MarkerEvidence;
-use self::cookies::CookieJar;
-use self::id_proof::IdProof;
-use self::known::MetadataCache;
-use self::metadata::Catalog;
+use self::circuit_breaker::{CircuitBreaker, require_identity};
+use self::client::auth::Authenticator;
+use self::client::call::{Call, ErrorContext};
+use self::client::cookies::CookieJar;
+use self::client::http_client::HttpClient;
+use self::discovery::cache::MetadataCache;
+use self::discovery::metadata::Catalog;
+use self::tasks::confirm_token::MarkerEvidence;
+use self::tasks::id_proof::IdProof;
 use super::{
     Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink, Rows, TokenRef, TokenRow,
-    identity,
 };
 use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
 use crate::http::EgressPolicy;
@@ -123,7 +94,7 @@ impl ThinkwisePortal {
     /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
     pub fn new(settings: ThinkwiseSettings) -> Result<Self, PortalError> {
         let ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl: keep, egress } = settings;
-        let base = address::service_root(&spec)?;
+        let base = self::odata::address::service_root(&spec)?;
         let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http, egress)?;
         let user = match &credentials {
             Credentials::Basic { username, .. } => username.clone(),
@@ -185,7 +156,7 @@ impl ThinkwisePortal {
         {
             // A call that is repeated: a 401 proves that the task was refused, and a bearer may be revoked, or
             // its key replaced, before its announced end.
-            client::drain(response).await;
+            self::client::http_client::drain(response).await;
             self.authenticator.invalidate(generation).await;
             let renewed = self.authenticator.auth_header(&self.http, deadline).await?;
             response = self.http.send(call.request(&renewed.header, cookies), deadline).await?;
@@ -194,11 +165,12 @@ impl ThinkwisePortal {
         if response.status().is_success() {
             return Ok(response);
         }
-        let failure = errors::from_status(response.status(), response.headers(), &call.context, call.step);
+        let failure =
+            self::client::errors::from_status(response.status(), response.headers(), &call.context, call.step);
         // A redirect comes with a page most often.
         let is_error = !response.status().is_redirection();
-        let is_page = client::drain(response).await;
-        Err(client::with_page_hint(failure, is_page && is_error))
+        let is_page = self::client::http_client::drain(response).await;
+        Err(self::client::http_client::with_page_hint(failure, is_page && is_error))
     }
 
     async fn resolved(&self) -> Result<PortalCapabilities, PortalError> {

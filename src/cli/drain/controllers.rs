@@ -1,0 +1,80 @@
+//! The controllers in this process, from when no operator is there to do the work.
+
+use super::CONTROLLER_STOP_TIMEOUT;
+use crate::cli::args::DrainArgs;
+use crate::cli::run;
+use crate::cli::run::CliError;
+use crate::controller::{self, Clock, OperatorConfig};
+use crate::health::readiness::Readiness;
+use crate::kube_client::objects::ObjectClient;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::ListParams;
+use kube::{Client, Error};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct LocalControllers {
+    client: Client,
+    settings: OperatorConfig,
+    forced: bool,
+    running: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl LocalControllers {
+    pub(crate) fn new(client: Client, clock: Arc<Clock>, arguments: &DrainArgs) -> Result<Self, CliError> {
+        let settings = OperatorConfig {
+            namespace: arguments.namespace.to_string(),
+            identity: format!("drain-{}", run::random_suffix()?),
+            clock,
+            policy: arguments.issuer_policy.clone().policy(run::api_server_address()),
+            mac_key_secret: arguments.mac_key_secret.to_string(),
+        };
+        Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })
+    }
+
+    pub(crate) const fn are_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Starts them where nobody else does the work, or where they are asked for.
+    pub(crate) async fn start_unless_operator_available(&mut self) -> Result<(), Error> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let namespace = self.settings.namespace.clone();
+        if self.forced {
+            println!("running the controllers here");
+        } else if is_operator_available(&self.client, &namespace).await? {
+            return Ok(());
+        } else {
+            println!("no operator is available in namespace {namespace}: running the controllers here");
+        }
+        let readiness = Arc::new(Readiness::default());
+        let running = controller::run(self.client.clone(), self.settings.clone(), readiness, self.stop.clone());
+        self.running = Some(tokio::spawn(running));
+        Ok(())
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        if let Some(running) = self.running {
+            let _ = tokio::time::timeout(CONTROLLER_STOP_TIMEOUT, running).await;
+        }
+    }
+}
+
+/// Whether the operator's Deployment has a Pod that is available. What may not be read counts as no.
+pub(crate) async fn is_operator_available(client: &Client, namespace: &str) -> Result<bool, Error> {
+    let deployments: ObjectClient<Deployment> = ObjectClient::namespaced(client.clone(), namespace);
+    let ours = ListParams::default().labels("app.kubernetes.io/name=registry-token-operator");
+    let found = match deployments.list(&ours).await {
+        Ok(found) => found.items,
+        Err(Error::Api(status)) if matches!(status.code, 403 | 404) => vec![],
+        Err(error) => return Err(error),
+    };
+    let available =
+        found.iter().map(|one| one.status.as_ref().and_then(|status| status.available_replicas).unwrap_or_default());
+    Ok(available.sum::<i32>() > 0)
+}

@@ -1,0 +1,292 @@
+//! `drain`: removes everything that the operator manages, so that CRDs and namespaces can go after it. It acts through
+//! the API alone: it deletes the objects, and the controllers revoke or release their tokens. Where no operator runs,
+//! the controllers run in this process until all is gone; two at once are safe.
+
+mod controllers;
+mod issuers;
+mod remaining;
+
+use self::controllers::LocalControllers;
+use self::remaining::{ObjectKind, RemainingObject};
+use super::args::{DrainArgs, DrainPolicy};
+use super::run;
+use super::run::CliError;
+use crate::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
+use crate::controller::Clock;
+use crate::kube_client::objects::ObjectClient;
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Between two looks at what is left.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// At most so long nothing is printed.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// When so long nothing has gone, it is said what may be tried.
+const HINT_AFTER: Duration = Duration::from_secs(30);
+/// How long the controllers may take to stop.
+const CONTROLLER_STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// So many of the things that are left are named.
+const MAX_LISTED: usize = 20;
+
+/// Drains the cluster.
+///
+/// # Errors
+/// What is left when the time is over, or that the API server cannot be asked.
+pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
+    let asked = run::shutdown_signal()?;
+    run::install_crypto_provider()?;
+    tokio::pin!(asked);
+    let interrupted = "interrupted: run drain again to go on";
+    let clock = Arc::new(Clock::default());
+    let config = tokio::select! {
+        config = run::kube_config(arguments.context.as_deref()) => config?,
+        () = &mut asked => return Err(interrupted.into()),
+    };
+    let client = run::kube_client(config, Arc::clone(&clock))?;
+    let mut controllers = LocalControllers::new(client.clone(), clock, arguments)?;
+    let drained = tokio::select! {
+        drained = drain_until_empty(&client, arguments, &mut controllers) => drained,
+        () = &mut asked => Err(interrupted.into()),
+    };
+    controllers.stop().await;
+    drained
+}
+
+/// Deletes whatever is there, until nothing is. Objects that are created meanwhile are deleted too.
+async fn drain_until_empty(
+    client: &Client,
+    arguments: &DrainArgs,
+    controllers: &mut LocalControllers,
+) -> Result<(), CliError> {
+    let begun = Instant::now();
+    let deadline = begun + arguments.timeout.0;
+    let (mut said, mut said_at, mut moved_at) = (String::new(), begun, begun);
+    let mut all = vec![];
+    loop {
+        let before = all.len();
+        let problem = match timeout_at(deadline, run_once(client, arguments, controllers, &mut all)).await {
+            Ok(Ok(true)) => {
+                println!("nothing is left: RegistryTokens and issuers are gone, and their finalizers with them");
+                return Ok(());
+            }
+            Ok(done) => done.err().map(|error| error.to_string()),
+            Err(_) => Some("it did not answer in time".to_owned()),
+        };
+        let hint = if controllers.are_running() || all.is_empty() { "" } else { RUN_CONTROLLERS_HINT };
+        if Instant::now() >= deadline {
+            return Err(timeout_message(arguments, &all, problem.as_deref(), hint).into());
+        }
+        if all.len() != before {
+            moved_at = Instant::now();
+        }
+        let mut line = progress_line(&all, problem.as_deref());
+        if moved_at.elapsed() >= HINT_AFTER {
+            line.push_str(hint);
+        }
+        if line != said || said_at.elapsed() >= PROGRESS_INTERVAL {
+            println!("{line}");
+            (said, said_at) = (line, Instant::now());
+        }
+        tokio::time::sleep_until(deadline.min(Instant::now() + POLL_INTERVAL)).await;
+    }
+}
+
+/// Where an operator is said to be available and its Deployment tells no more.
+const RUN_CONTROLLERS_HINT: &str =
+    ". The operator's Deployment is available; if it does not do the work, run drain with --run-controllers";
+
+/// Looks at what is left, and deletes it. Whether nothing is left. The operator may go at any time.
+async fn run_once(
+    client: &Client,
+    arguments: &DrainArgs,
+    controllers: &mut LocalControllers,
+    all: &mut Vec<RemainingObject>,
+) -> Result<bool, kube::Error> {
+    *all = self::remaining::list_remaining(client).await?;
+    if all.is_empty() {
+        let (namespace, key) = (arguments.namespace.as_str(), arguments.mac_key_secret.as_str());
+        return match issuers::remove_mac_key_finalizer(client, namespace, key).await {
+            // Who may not do it leaves it to the operator.
+            Err(kube::Error::Api(status)) if status.code == 403 && !controllers.are_running() => {
+                println!("the Secret {namespace}/{key} cannot be read: the operator releases it");
+                Ok(true)
+            }
+            released => released,
+        };
+    }
+    controllers.start_unless_operator_available().await?;
+    delete_all(client, arguments, all).await.map(|()| false)
+}
+
+/// One round: policies first, then deletions. Gives the first problem, after all was tried.
+async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObject]) -> Result<(), kube::Error> {
+    let mut problem = Ok(());
+    for one in all {
+        let policy =
+            arguments.policy.filter(|policy| one.kind == ObjectKind::Token && one.deletion_policy() != *policy);
+        let done = match policy {
+            Some(policy) => set_policy(client, one, policy).await,
+            None => Ok(()),
+        };
+        let is_new = policy.is_some() || !one.is_deleting();
+        let done = if done.is_ok() && !one.is_deleting() { delete(client, one).await } else { done };
+        let is_orphaned = arguments.policy.unwrap_or_else(|| one.deletion_policy()) == DrainPolicy::Orphan;
+        if done.is_ok() && is_new && is_orphaned && !one.token_names().is_empty() {
+            println!("{one}: orphaned, so these may stay valid in the portal: {}", one.token_names());
+        }
+        problem = problem.and(done);
+    }
+    // Without tokens an issuer waits for nothing but its last audit, which a portal that is gone never answers.
+    let no_tokens = !all.iter().any(|one| one.kind == ObjectKind::Token);
+    if no_tokens && arguments.policy == Some(DrainPolicy::Orphan) {
+        for issuer in all.iter().filter(|one| one.is_deleting()) {
+            problem =
+                problem.and(issuers::remove_issuer_finalizers(client, arguments.namespace.as_str(), issuer).await);
+        }
+    }
+    problem
+}
+
+async fn set_policy(client: &Client, one: &RemainingObject, policy: DrainPolicy) -> Result<(), kube::Error> {
+    let tokens: ObjectClient<RegistryToken> = ObjectClient::namespaced(client.clone(), one.namespace());
+    let word = if policy == DrainPolicy::Orphan { "Orphan" } else { "Revoke" };
+    let patch = Patch::Merge(json!({"spec": {"deletionPolicy": word}}));
+    ignore_not_found(tokens.patch_metadata(one.name(), &PatchParams::default(), &patch).await.map(drop))
+}
+
+async fn delete(client: &Client, one: &RemainingObject) -> Result<(), kube::Error> {
+    let client = client.clone();
+    ignore_not_found(match one.kind {
+        ObjectKind::Token => {
+            ObjectClient::<RegistryToken>::namespaced(client, one.namespace()).delete(one.name()).await
+        }
+        ObjectKind::Issuer => ObjectClient::<TokenIssuer>::namespaced(client, one.namespace()).delete(one.name()).await,
+        ObjectKind::ClusterIssuer => ObjectClient::<ClusterTokenIssuer>::all(client).delete(one.name()).await,
+    })
+}
+
+fn ignore_not_found(done: Result<(), kube::Error>) -> Result<(), kube::Error> {
+    match done {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        done => done,
+    }
+}
+
+fn progress_line(all: &[RemainingObject], problem: Option<&str>) -> String {
+    let tokens = all.iter().filter(|one| one.kind == ObjectKind::Token).count();
+    let mut line = format!("left: {tokens} RegistryTokens, {} issuers", all.len() - tokens);
+    if let Some(one) = all.iter().find(|one| !one.waiting_reason().is_empty()) {
+        let _ = write!(line, "; {one}");
+    }
+    if let Some(problem) = problem {
+        let _ = write!(line, "; the API server: {problem}");
+    }
+    line
+}
+
+fn timeout_message(arguments: &DrainArgs, all: &[RemainingObject], problem: Option<&str>, hint: &str) -> String {
+    let mut text = format!("not drained within {}. {}{hint}\n", arguments.timeout, progress_line(all, problem));
+    for one in all.iter().take(MAX_LISTED) {
+        let _ = writeln!(text, "  {one}");
+    }
+    if all.len() > MAX_LISTED {
+        let _ = writeln!(text, "  and {} more", all.len() - MAX_LISTED);
+    }
+    text.push_str(match arguments.policy {
+        Some(DrainPolicy::Orphan) => "Remove the cause that each line names, and run drain again.",
+        _ => {
+            "Remove the cause that each line names, and run drain again. If the portal is gone for good, --policy=orphan releases what is left and revokes nothing."
+        }
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use serde_json::Value;
+
+    fn left(kind: ObjectKind, object: &Value) -> RemainingObject {
+        remaining::parse_page(kind, &json!({"items": [object]}).to_string()).expect("parsed").0.remove(0)
+    }
+
+    fn arguments(flags: &[&str]) -> DrainArgs {
+        let all = ["registry-token-operator", "drain"].iter().chain(flags);
+        let cli = crate::cli::args::Cli::try_parse_from(all).expect("parsed");
+        let crate::cli::args::Command::Drain(arguments) = cli.command else { panic!("another command") };
+        arguments
+    }
+
+    /// Of an API server that has a `RegistryToken` and never answers a request for what has this word in its path.
+    async fn drained_without(word: &'static str) -> String {
+        let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| async move {
+            let path = request.uri().path().to_owned();
+            if path.contains(word) {
+                std::future::pending::<()>().await;
+            }
+            let token = json!({"metadata": {"namespace": "team-a", "name": "pull"}});
+            let items = if path.ends_with("/registrytokens") { vec![token] } else { vec![] };
+            let body = json!({"metadata": {}, "items": items}).to_string().into_bytes();
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(body)))
+        });
+        let client = Client::new(service, "default");
+        let arguments = arguments(&["--timeout=5s"]);
+        let mut controllers = LocalControllers::new(client.clone(), Arc::default(), &arguments).expect("made");
+        let begun = Instant::now();
+        let failure = drain_until_empty(&client, &arguments, &mut controllers).await.expect_err("it is not drained");
+        assert_eq!(begun.elapsed().as_secs(), 5, "{failure}");
+        failure.to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_limit_holds_while_the_api_server_does_not_answer() {
+        let text = drained_without("registrytokens").await;
+        assert!(text.contains("did not answer in time"), "{text}");
+        let text = drained_without("deployments").await;
+        assert!(text.contains("did not answer in time") && text.contains("RegistryToken team-a/pull"), "{text}");
+    }
+
+    #[test]
+    fn orphaned_tokens_are_named() {
+        let status = json!({"token": {"id": "7", "username": "a"}, "retiring": [{"id": "8", "username": "b\u{1b}"}]});
+        let token = left(ObjectKind::Token, &json!({"metadata": {"name": "pull"}, "status": status}));
+        assert!(
+            token.token_names().starts_with("a (id 7), b") && token.token_names().ends_with("(id 8)"),
+            "{}",
+            token.token_names()
+        );
+        assert!(!token.token_names().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn remaining_objects_are_listed_with_their_waiting_reason() {
+        let token = json!({
+            "metadata": {"namespace": "team-a", "name": "pull", "deletionTimestamp": "2030-01-01T00:00:00Z"},
+            "status": {"conditions": [{"type": "Ready", "status": "False", "reason": "IssuerNotReady", "message": "the portal is down"}]},
+        });
+        let all: Vec<RemainingObject> = (0..25).map(|_| left(ObjectKind::Token, &token)).collect();
+        let arguments = arguments(&["--timeout=10m"]);
+        let text = timeout_message(&arguments, &all, None, RUN_CONTROLLERS_HINT);
+        assert!(text.starts_with("not drained within 10m. left: 25 RegistryTokens, 0 issuers"), "{text}");
+        assert!(text.contains("--run-controllers"), "{text}");
+        assert!(text.contains("RegistryToken team-a/pull: IssuerNotReady: the portal is down"), "{text}");
+        assert!(text.contains("and 5 more") && text.contains("--policy=orphan"), "{text}");
+    }
+
+    #[test]
+    fn an_object_that_no_typed_client_could_parse_is_drained_like_any_other() {
+        let deep = "{\"f:a\":".repeat(300) + "{}" + &"}".repeat(300);
+        let fields = format!(r#"[{{"time":"9999-12-31T23:59:59Z","fieldsV1":{deep}}}]"#);
+        let text = format!(r#"{{"items":[{{"metadata":{{"name":"odd","namespace":"a","managedFields":{fields}}}}}]}}"#);
+        let (all, next) = remaining::parse_page(ObjectKind::Token, &text).expect("parsed");
+        assert_eq!((all[0].name(), all[0].namespace(), next.as_deref()), ("odd", "a", None));
+        assert!(!all[0].is_deleting());
+        assert_eq!(all[0].deletion_policy(), DrainPolicy::Revoke, "the default of the CRD");
+    }
+}

@@ -1,0 +1,153 @@
+//! `discover`: from a portal's address to an issuer for it.
+//!
+//! The issuer goes to standard output, everything for people to standard error. Nothing is changed anywhere.
+
+use super::output::CertainNames;
+use crate::api::{
+    Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef,
+    RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
+};
+use crate::cli::args::DiscoverArgs;
+use crate::cli::credentials::with_flag_names;
+use crate::cli::run::CliError;
+use crate::portal::thinkwise::discovery::interface::Interface;
+use crate::portal::thinkwise::discovery::metadata::Catalog;
+use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};
+use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{self, EgressPolicy, Portal as _};
+
+/// Looks at a portal and prints an issuer for it.
+///
+/// # Errors
+/// When the portal cannot be read, or does not tell which table and tasks are meant.
+pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
+    let credentials = arguments.credentials.read()?.ok_or(
+        "who logs in is missing: give --username with --password-file, or --client-id with --client-secret-file",
+    )?;
+    let ca_pem = arguments.credentials.read_ca()?;
+    let values = arguments.values.iter().map(|text| parse_value(text)).collect::<Result<Vec<_>, CliError>>()?;
+    let mut spec = build_spec(arguments, &credentials, ca_pem.as_deref())?;
+    let keep = Audit::default().interval.0;
+    let settings = ThinkwiseSettings {
+        spec: spec.clone(),
+        limits: Limits::default(),
+        credentials,
+        ca_pem,
+        metadata_ttl: keep,
+        egress: EgressPolicy::default(),
+    };
+    let connect = |settings| {
+        let portal = ThinkwisePortal::new(settings).map_err(|failure| cli_error(&failure))?;
+        Ok::<_, CliError>(portal.with_credentials_source(arguments.credentials.source()))
+    };
+    let portal = connect(settings.clone())?;
+    let catalog = portal.read_catalog().await.map_err(|failure| cli_error(&failure))?;
+    let certain = super::output::print_candidates(&portal, &catalog, &spec);
+    let problems = match resolve_interface(&portal, &catalog, &certain, &mut spec, &values).await {
+        Ok(interface) => {
+            let (table, tasks) = interface.as_spec();
+            (spec.table, spec.tasks) = (table, Some(tasks));
+            // With what was found, as the operator will have it: the list is read, and only that.
+            let found = connect(ThinkwiseSettings { spec: spec.clone(), ..settings })?;
+            let resolved = found.resolve().await.map_err(|failure| cli_error(&failure))?;
+            super::output::print_resolved(&interface, &resolved);
+            vec![]
+        }
+        Err(Mismatch(problems)) => {
+            certain.apply_to(&mut spec);
+            problems
+        }
+    };
+    print!("{}", super::manifest::write_manifest(arguments, &spec, &problems)?);
+    if problems.is_empty() {
+        super::output::print_next_steps(arguments);
+        return Ok(());
+    }
+    super::output::print_problems(&problems);
+    Err("the issuer on standard output is not complete: see above what to set in it, or give --value, --table, --request, --edit-description, --revoke".into())
+}
+
+/// There is no spec yet: what went wrong is said with the flags that were given.
+fn cli_error(failure: &portal::PortalError) -> CliError {
+    with_flag_names(&failure.message).into()
+}
+
+/// What fits; a row for a request that is bound is looked for where none is given.
+async fn resolve_interface(
+    portal: &ThinkwisePortal,
+    catalog: &Catalog,
+    clear: &CertainNames,
+    spec: &mut Thinkwise,
+    values: &[(String, String)],
+) -> Result<Interface, Mismatch> {
+    let mismatch = match resolve_with(spec, catalog, values) {
+        Ok(interface) => return Ok(interface),
+        Err(mismatch) => mismatch,
+    };
+    if !mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo")) {
+        return Err(mismatch);
+    }
+    let Some(row) = super::bound_row::find_bound_row(portal, catalog, clear.request.as_deref(), values).await else {
+        return Err(mismatch);
+    };
+    let tasks = spec.tasks.get_or_insert_default();
+    tasks.request.get_or_insert_default().bound_to = Some(row);
+    resolve_with(spec, catalog, values)
+}
+
+/// Reads `klant_id=42`.
+fn parse_value(text: &str) -> Result<(String, String), CliError> {
+    let parts = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+    let parts = parts.filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    let (name, value) = parts.ok_or_else(|| format!("--value {text:?} is no value: write it like klant_id=42"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A spec of what the command line says.
+fn build_spec(
+    arguments: &DiscoverArgs,
+    credentials: &Credentials,
+    ca_pem: Option<&str>,
+) -> Result<Thinkwise, CliError> {
+    let request = RequestTask { name: arguments.request.clone(), ..RequestTask::default() };
+    let edit = EditTask { name: arguments.edit_description.clone(), ..EditTask::default() };
+    let revoke = RevokeTask { name: arguments.revoke.clone(), ..RevokeTask::default() };
+    let tasks = Tasks {
+        request: request.name.is_some().then_some(request),
+        edit_description: edit.name.is_some().then_some(edit),
+        revoke: revoke.name.is_some().then_some(revoke),
+    };
+    let url = arguments.url.trim_end_matches('/').to_owned();
+    if url.contains("/iam/") || url.ends_with("/iam") {
+        return Err("--url must not hold /iam: write the part before it, and the part after it as --application".into());
+    }
+    Ok(Thinkwise {
+        url,
+        application: arguments.application.clone(),
+        allow_insecure_http: arguments.allow_insecure_http,
+        auth: build_auth(arguments, credentials),
+        tls: ca_pem.map(|pem| Tls { ca_bundle: Some(pem.to_owned()), ..Tls::default() }),
+        table: arguments.table.clone().map(|name| Table { name: Some(name), ..Table::default() }),
+        tasks: (tasks != Tasks::default()).then_some(tasks),
+    })
+}
+
+fn build_auth(arguments: &DiscoverArgs, credentials: &Credentials) -> Auth {
+    let name = arguments.secret_name.clone();
+    match credentials {
+        Credentials::Basic { .. } => Auth {
+            r#type: AuthType::Basic,
+            basic: Some(Basic { secret_ref: BasicSecretRef::named(name) }),
+            oauth2_client_credentials: None,
+        },
+        Credentials::ClientCredentials { .. } => Auth {
+            r#type: AuthType::OAuth2ClientCredentials,
+            oauth2_client_credentials: Some(OAuth2ClientCredentials {
+                secret_ref: OAuth2SecretRef::named(name),
+                token_url: arguments.token_url.clone(),
+                scopes: arguments.scopes.clone(),
+            }),
+            basic: None,
+        },
+    }
+}

@@ -1,0 +1,151 @@
+//! What was seen and found, for people: on standard error.
+
+use crate::api::{CREDENTIALS_LABEL, Thinkwise};
+use crate::cli::args::{DiscoverArgs, IssuerKindArg};
+use crate::cli::report;
+use crate::portal::thinkwise::ThinkwisePortal;
+use crate::portal::thinkwise::discovery::heuristics::{
+    Candidate, Selection, rank_edit_tasks, rank_request_tasks, rank_revoke_tasks, rank_tables, select,
+};
+use crate::portal::thinkwise::discovery::interface::Interface;
+use crate::portal::thinkwise::discovery::metadata::Catalog;
+use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
+use crate::portal::{Portal as _, PortalCapabilities};
+
+/// So many candidates are shown of each.
+const MAX_CANDIDATES: usize = 3;
+
+/// The names that are clear, whatever else is not.
+pub(crate) struct CertainNames {
+    table: Option<String>,
+    pub(crate) request: Option<String>,
+    edit: Option<String>,
+    revoke: Option<String>,
+}
+
+impl CertainNames {
+    /// Writes them into a spec.
+    pub(crate) fn apply_to(&self, spec: &mut Thinkwise) {
+        if let Some(name) = &self.table {
+            spec.table.get_or_insert_default().name = Some(name.clone());
+        }
+        let tasks = spec.tasks.get_or_insert_default();
+        if let Some(name) = &self.request {
+            tasks.request.get_or_insert_default().name = Some(name.clone());
+        }
+        if let Some(name) = &self.edit {
+            tasks.edit_description.get_or_insert_default().name = Some(name.clone());
+        }
+        if let Some(name) = &self.revoke {
+            tasks.revoke.get_or_insert_default().name = Some(name.clone());
+        }
+    }
+}
+
+/// Shows the portal, and the candidates for table and tasks with what speaks for each.
+pub(crate) fn print_candidates(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> CertainNames {
+    let place = portal.location();
+    let (count, tasks) = (catalog.tables.len(), catalog.tasks.len());
+    eprintln!("{}, application {}, seen as {}: {count} tables, {tasks} tasks", place.url, place.scope, place.user);
+    let pinned = spec.tasks.clone().unwrap_or_default();
+    let found = rank_tables(catalog);
+    print_list("The table of tokens", &found);
+    let name = certain_name(spec.table.as_ref().and_then(|table| table.name.clone()), &found);
+    let table = name.as_deref().and_then(|name| catalog.table(name));
+    let (requests, edits, revocations) =
+        (rank_request_tasks(catalog), rank_edit_tasks(catalog, table), rank_revoke_tasks(catalog, table));
+    print_list("The task that requests a token", &requests);
+    print_list("The task that edits its description", &edits);
+    print_list("The task that revokes it", &revocations);
+    CertainNames {
+        table: name,
+        request: certain_name(pinned.request.and_then(|task| task.name), &requests),
+        edit: certain_name(pinned.edit_description.and_then(|task| task.name), &edits),
+        revoke: certain_name(pinned.revoke.and_then(|task| task.name), &revocations),
+    }
+}
+
+/// The name that was given, or else the one that is clearly meant.
+fn certain_name(given: Option<String>, candidates: &[Candidate]) -> Option<String> {
+    given.or_else(|| match select(candidates) {
+        Selection::Best(best) => Some(best.name.clone()),
+        _ => None,
+    })
+}
+
+fn print_list(title: &str, candidates: &[Candidate]) {
+    eprintln!("\n{title}");
+    if candidates.is_empty() {
+        eprintln!("  none");
+    }
+    for candidate in candidates.iter().take(MAX_CANDIDATES) {
+        eprintln!("  {:4}  {}: {}", candidate.score, candidate.name, candidate.reasons.join(", "));
+    }
+}
+
+/// What will be used.
+pub(crate) fn print_resolved(interface: &Interface, resolved: &PortalCapabilities) {
+    eprintln!("\nFound");
+    for line in report::lines(interface, resolved) {
+        eprintln!("  {line}");
+    }
+}
+
+pub(crate) fn print_problems(problems: &[FieldMismatch]) {
+    eprintln!("\nNot clear");
+    for problem in problems {
+        eprintln!("  {problem}");
+    }
+}
+
+/// What to do with the issuer.
+pub(crate) fn print_next_steps(arguments: &DiscoverArgs) {
+    let access = &arguments.credentials;
+    let (user, file, id_key, secret_key) = match (&access.username, &access.client_id) {
+        (Some(user), _) => (user.as_str(), &access.password_file, "username", "password"),
+        (None, id) => (id.as_deref().unwrap_or_default(), &access.client_secret_file, "client_id", "client_secret"),
+    };
+    let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| shell_quote(&path.display().to_string()));
+    let (namespace, secret) = (shell_quote(arguments.namespace.as_str()), shell_quote(arguments.secret_name.as_str()));
+    let place = match arguments.kind {
+        IssuerKindArg::ClusterTokenIssuer => "the operator's namespace",
+        IssuerKindArg::TokenIssuer => "the issuer's namespace",
+    };
+    eprintln!("\nNext: save the issuer as issuer.yaml, put the credentials into a Secret in {place}, check, apply");
+    eprintln!(
+        "  kubectl -n {namespace} create secret generic {secret} --from-literal={id_key}={} --from-file={secret_key}={file}",
+        shell_quote(user)
+    );
+    if arguments.kind == IssuerKindArg::TokenIssuer {
+        eprintln!("  kubectl -n {namespace} label secret {secret} {CREDENTIALS_LABEL}=true");
+    }
+    eprintln!("  registry-token-operator check -f issuer.yaml");
+    eprintln!("  kubectl apply -f issuer.yaml");
+}
+
+/// A word for a shell. Values of the portal's are shown in it, so nothing in them may do anything.
+pub(crate) fn shell_quote(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_a_shell_does_nothing() {
+        for (text, word) in [
+            ("klant_id=42", "klant_id=42"),
+            ("robot@example.com", "robot@example.com"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(rm -rf /)", "'$(rm -rf /)'"),
+            ("it's", r"'it'\''s'"),
+            ("a\nb", "'a?b'"),
+        ] {
+            assert_eq!(shell_quote(text), word);
+        }
+    }
+}

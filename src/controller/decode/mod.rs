@@ -1,0 +1,203 @@
+//! Objects from the API server's JSON, each on its own. What cannot be parsed names the object that it is of.
+
+pub(crate) mod json;
+pub(crate) mod partial_status;
+pub(crate) mod prune;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use kube::core::object::HasStatus;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// Longest reason for which an object cannot be parsed: it may repeat what its user wrote.
+const MAX_ERROR_BYTES: usize = 300;
+
+/// An object, or why there is none.
+pub type Decoded<K> = Result<K, Box<InvalidObject<K>>>;
+
+/// An object that cannot be parsed.
+#[derive(Clone, Debug)]
+pub struct InvalidObject<K> {
+    /// Which one it is, as far as that could be found out.
+    pub reference: ObjectReference,
+    /// What is wrong with it.
+    pub error: String,
+    /// The object all the same, where its status alone is wrong: with what can be read of that.
+    pub partial: Option<K>,
+}
+
+/// The fields of the metadata that are used. Of times only those that mean something, as text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MinimalMeta {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+    finalizers: Option<Vec<String>>,
+    creation_timestamp: Option<String>,
+    deletion_timestamp: Option<String>,
+}
+
+impl From<MinimalMeta> for ObjectMeta {
+    fn from(minimal: MinimalMeta) -> Self {
+        // That it is being deleted counts, whatever its clock says.
+        let time = |text: String| Time(text.parse().unwrap_or(Timestamp::UNIX_EPOCH));
+        Self {
+            name: minimal.name,
+            namespace: minimal.namespace,
+            uid: minimal.uid,
+            resource_version: minimal.resource_version,
+            generation: minimal.generation,
+            labels: minimal.labels,
+            annotations: minimal.annotations,
+            owner_references: minimal.owner_references,
+            finalizers: minimal.finalizers,
+            creation_timestamp: minimal.creation_timestamp.and_then(|text| text.parse().ok()).map(Time),
+            deletion_timestamp: minimal.deletion_timestamp.map(time),
+            ..Self::default()
+        }
+    }
+}
+
+/// An object with what is used of its metadata.
+pub fn object<K>(object: &[u8]) -> Decoded<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    assemble(object, json::field(object, "status"))
+}
+
+/// The same. Of one whose status cannot be parsed, or has more bytes than this, `partial` reads what it can.
+pub fn object_with_status<K>(
+    object: &[u8],
+    max_status_bytes: usize,
+    partial: fn(&[u8]) -> Option<K::Status>,
+) -> Decoded<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + HasStatus,
+{
+    let size = json::field(object, "status").map_or(0, <[u8]>::len);
+    let whole = if size > max_status_bytes {
+        Err(invalid_object(object, format!("status: it has {size} bytes, more than {max_status_bytes}")))
+    } else {
+        self::object(object)
+    };
+    whole.map_err(|mut invalid: Box<InvalidObject<K>>| {
+        invalid.partial = assemble::<K>(object, None).ok().and_then(|mut rest| {
+            *rest.status_mut() = Some(partial(object)?);
+            Some(rest)
+        });
+        invalid
+    })
+}
+
+fn assemble<K>(object: &[u8], status: Option<&[u8]>) -> Decoded<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let meta = metadata::<K>(object).map_err(|error| invalid_object(object, error.error))?;
+    let mut rest = br#"{"metadata":{},"spec":"#.to_vec();
+    rest.extend_from_slice(json::field(object, "spec").unwrap_or(b"null"));
+    if let Some(status) = status {
+        rest.extend_from_slice(br#","status":"#);
+        rest.extend_from_slice(status);
+    }
+    rest.push(b'}');
+    let mut parsed: K = parse(&rest).map_err(|why| invalid_object(object, why))?;
+    *parsed.meta_mut() = meta;
+    Ok(parsed)
+}
+
+/// The metadata of an object that would be a `K`.
+pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectMeta> {
+    let meta = json::field(object, "metadata").unwrap_or(b"null");
+    let minimal: MinimalMeta = parse(meta).map_err(|why| {
+        let reference = object_reference::<K>(object);
+        Box::new(InvalidObject { reference, error: format!("metadata: {why}"), partial: None })
+    })?;
+    Ok(minimal.into())
+}
+
+/// Parses what is nested no deeper than serde can follow; says which field cannot be parsed.
+pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let mut why = error.to_string();
+        // Where in a line that nobody sees.
+        if let Some(end) = why.rfind(" at line ") {
+            why.truncate(end);
+        }
+        why.truncate(why.floor_char_boundary(MAX_ERROR_BYTES));
+        why
+    })
+}
+
+/// An object that cannot be read, and why.
+pub fn invalid_object<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject<K>> {
+    Box::new(InvalidObject { reference: object_reference::<K>(object), error: why, partial: None })
+}
+
+fn object_reference<K: Resource<DynamicType = ()>>(object: &[u8]) -> ObjectReference {
+    let meta = json::field(object, "metadata").unwrap_or(b"null");
+    let text = |name| json::text(meta, name);
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        name: text("name"),
+        namespace: text("namespace"),
+        uid: text("uid"),
+        ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RegistryToken;
+    use k8s_openapi::api::core::v1::Secret;
+    use serde_json::json;
+
+    fn token(spec: &str, status: &str) -> Vec<u8> {
+        format!(
+            r#"{{"apiVersion":"registry-token.dev/v1alpha1","kind":"RegistryToken","metadata":{{"name":"pull",
+            "namespace":"team","uid":"u","resourceVersion":"7","generation":2,"creationTimestamp":"no time",
+            "deletionTimestamp":"9999-12-31T23:59:59Z","finalizers":["f"],"annotations":{{"a":"b"}}}},
+            "spec":{spec},"status":{status}}}"#
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn an_object_is_parsed_whatever_its_times_and_unknown_fields_are() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let spec = format!(r#"{{"description":"d","unknown":{deep}}}"#);
+        let token: RegistryToken = object(&token(&spec, r#"{"uid":"u"}"#)).expect("parsed");
+        assert_eq!((token.spec.description.as_str(), token.metadata.generation), ("d", Some(2)));
+        assert!(token.metadata.deletion_timestamp.is_some() && token.metadata.creation_timestamp.is_none());
+        assert_eq!(token.status.expect("a status").uid.as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn one_that_cannot_be_parsed_names_itself_and_its_field() {
+        let time = r#"{"token":{"id":"1","username":"u","nonce":"n","requestTime":"9999-12-31T23:59:59Z"}}"#;
+        let invalid = object::<RegistryToken>(&token(r#"{"description":"d"}"#, time)).expect_err("no time");
+        assert!(invalid.error.starts_with("status.token.requestTime: "), "{}", invalid.error);
+        assert_eq!(json!(invalid.reference)["name"], "pull");
+        assert_eq!(json!(invalid.reference)["kind"], "RegistryToken");
+        let long = format!(r#"{{"description":["{}"]}}"#, "é".repeat(1000));
+        let invalid = object::<RegistryToken>(&token(&long, "null")).expect_err("no text");
+        assert!(invalid.error.len() <= MAX_ERROR_BYTES && !invalid.error.contains(" at line "), "{}", invalid.error);
+        let invalid =
+            metadata::<Secret>(br#"{"metadata":{"name":"s","namespace":"n","labels":[]}}"#).expect_err("no map");
+        assert_eq!(invalid.reference.name.as_deref(), Some("s"));
+        assert!(metadata::<Secret>(b"no JSON").is_err() && object::<RegistryToken>(b"{}").is_err());
+    }
+}

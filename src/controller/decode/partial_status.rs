@@ -1,0 +1,124 @@
+//! What can be read of a status that cannot be parsed as a whole, as for a time in the year 9999, or that is longer than
+//! any that the operator writes. Whoever may write a status could else keep the object, and its issuer, from ever ending.
+//! Conditions are left out, so that the next pass writes the status anew.
+
+use super::json;
+use super::{InvalidObject, parse};
+use crate::api::{IssuerStatus, ObjectName, RegistryTokenStatus, ShortDuration};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longest field of such a status that is read, in bytes; and longest list of tokens.
+const MAX_FIELD_BYTES: usize = 16 * 1024;
+/// The keys that the operator writes into `handledAnnotations`.
+const HANDLED_KEYS: [&str; 4] = ["rotate", "replace", "issuerRotate", "issuerReplace"];
+/// Longest value that the operator writes into `handledAnnotations`, in bytes.
+const MAX_VALUE_BYTES: usize = 256;
+/// Most names of Secrets or config maps that are read. An issuer has one Secret and at most 17 config maps.
+const MAX_NAMES: usize = 64;
+/// How long a former token lives on, where the spec says nothing.
+const DEFAULT_OVERLAP: Duration = Duration::from_mins(15);
+
+/// The object as it is read past every cache, with what can be read of its status.
+pub fn ok_or_partial<K>(decoded: Result<K, Box<InvalidObject<K>>>) -> Option<K> {
+    match decoded {
+        Ok(object) => Some(object),
+        Err(invalid) => invalid.partial,
+    }
+}
+
+/// The tokens of an object, with all that proves them. None where a token cannot be read.
+pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
+    let status = json::field(object, "status").filter(|status| status.starts_with(b"{"))?;
+    let now = Timestamp::now();
+    let token = match non_null_field(status, "token") {
+        Some(token) => Some(with_valid_times(token, now, now)?),
+        None => None,
+    };
+    // Nothing is revoked early: an overlap that cannot be read begins now.
+    let due = now.checked_add(rotation_overlap(object)).unwrap_or(now);
+    let (mut retiring, mut left) = (vec![], MAX_FIELD_BYTES);
+    for former in json::items(non_null_field(status, "retiring").unwrap_or(b"[]"))? {
+        // More than that no operator has written.
+        if let Some(rest) = left.checked_sub(former.len()) {
+            left = rest;
+            retiring.push(with_valid_times(former, now, due)?);
+        }
+    }
+    // Forgotten, they would be acted on once more.
+    let handled = non_null_field(status, "handledAnnotations").unwrap_or(b"{}");
+    let handled =
+        HANDLED_KEYS.into_iter().filter_map(|key| Some((key.to_owned(), bounded_field::<String>(handled, key)?)));
+    Some(RegistryTokenStatus {
+        uid: bounded_field(status, "uid"),
+        portal: bounded_field(status, "portal"),
+        secret: bounded_field(status, "secret"),
+        token,
+        retiring,
+        handled_annotations: handled.filter(|(_, value)| value.len() <= MAX_VALUE_BYTES).collect(),
+        upstream_revocation: bounded_field(status, "upstreamRevocation"),
+        ..RegistryTokenStatus::default()
+    })
+}
+
+/// What an issuer protects, and where its tokens live.
+pub fn issuer_status(object: &[u8]) -> Option<IssuerStatus> {
+    let status = json::field(object, "status")?;
+    let names = |list: &str| {
+        let all = json::items(non_null_field(status, list).unwrap_or(b"[]")).unwrap_or_default().into_iter();
+        let names = all.filter_map(|name| serde_json::from_slice::<String>(name).ok());
+        names.filter(|name| name.parse::<ObjectName>().is_ok()).take(MAX_NAMES).collect()
+    };
+    Some(IssuerStatus {
+        portal: bounded_field(status, "portal"),
+        resolved: bounded_field(status, "resolved"),
+        tokens: bounded_field(status, "tokens"),
+        credentials_secrets: names("credentialsSecrets"),
+        ca_config_maps: names("caConfigMaps"),
+        // Not absent: then no patch would replace it.
+        last_audit_time: non_null_field(status, "lastAuditTime")
+            .map(|time| serde_json::from_slice(time).unwrap_or(Time(Timestamp::UNIX_EPOCH))),
+        ..IssuerStatus::default()
+    })
+}
+
+/// A field that is there.
+fn non_null_field<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    json::field(object, name).filter(|value| *value != b"null")
+}
+
+/// A field that can be read, and has no more than it may.
+fn bounded_field<T: DeserializeOwned>(object: &[u8], name: &str) -> Option<T> {
+    parse(non_null_field(object, name).filter(|value| value.len() <= MAX_FIELD_BYTES)?).ok()
+}
+
+fn rotation_overlap(object: &[u8]) -> Duration {
+    let rotation = json::field(object, "spec").and_then(|spec| json::field(spec, "rotation"));
+    let overlap: Option<ShortDuration> = rotation.and_then(|rotation| bounded_field(rotation, "overlap"));
+    overlap.map_or(DEFAULT_OVERLAP, |overlap| overlap.0)
+}
+
+/// A token with each time that cannot be read replaced: the request was now, and the end comes when it is due.
+fn with_valid_times<T: DeserializeOwned>(token: &[u8], now: Timestamp, due: Timestamp) -> Option<T> {
+    if token.len() > MAX_FIELD_BYTES {
+        return None;
+    }
+    let mut token: Value = serde_json::from_slice(token).ok()?;
+    for (key, value) in token.as_object_mut()? {
+        if key.ends_with("Time") && serde_json::from_value::<Option<Time>>(value.clone()).is_err() {
+            *value = match key.as_str() {
+                "requestTime" => Value::String(now.to_string()),
+                "revocationTime" => Value::String(due.to_string()),
+                _ => Value::Null,
+            };
+        }
+    }
+    serde_json::from_value(token).ok()
+}
+
+#[cfg(test)]
+#[path = "partial_status_tests.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+//! May an object use this issuer, now? Read past every cache, between the reservation and the request.
+
+use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
+use crate::controller::api_call::{ApiError, call};
+use crate::controller::context::Context;
+use crate::controller::decode::prune::live_issuer;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer::cache::{ConnectedIssuer, IssuerKey};
+use crate::controller::issuer::object::AnyIssuer;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::{issuer_not_found, transient};
+use crate::kube_client::objects::ObjectClient;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt;
+use kube::core::SelectorExt;
+use std::collections::BTreeMap;
+
+/// Why an attempt may not go on.
+pub enum IssuerDenied {
+    /// The issuer is another than the one that the attempt was begun with.
+    Changed,
+    /// With the fact to show.
+    Problem(Problem),
+    /// It could not be read.
+    ReadFailed(ApiError),
+}
+
+/// Reads the issuer past every cache: still there, not going, still serving this namespace, and
+/// held by our finalizer, so that it outlives the token.
+pub async fn authorize_issuer(
+    ctx: &Context,
+    key: &IssuerKey,
+    namespace: &str,
+    connected: &ConnectedIssuer,
+) -> Result<(), IssuerDenied> {
+    let read = match key.kind {
+        IssuerKind::ClusterTokenIssuer => {
+            let issuers: ObjectClient<ClusterTokenIssuer> =
+                ObjectClient::all(ctx.client.clone()).with_parser(live_issuer);
+            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
+        }
+        IssuerKind::TokenIssuer => {
+            let issuers = ObjectClient::<TokenIssuer>::namespaced(ctx.client.clone(), &key.namespace);
+            let issuers = issuers.with_parser(live_issuer);
+            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
+        }
+    };
+    let denied = |reason, message: &str| Err(IssuerDenied::Problem(transient(reason, message.to_owned())));
+    let object = match read {
+        Ok(Some(object)) => object,
+        Ok(None) => {
+            let issuer = format!("{} {}", key.kind, key.name);
+            return Err(IssuerDenied::Problem(issuer_not_found(&issuer)));
+        }
+        Err(error) => return Err(IssuerDenied::ReadFailed(error)),
+    };
+    if object.deleting() {
+        return denied(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object");
+    }
+    if !has_finalizer(object.finalizers()) {
+        let _ = ctx.requeue_issuer.send(key.clone());
+        return denied(Reason::IssuerNotReady, "the issuer is being prepared for its first token");
+    }
+    if object.uid() != connected.uid || object.generation() != connected.generation {
+        return Err(IssuerDenied::Changed);
+    }
+    require_allowed_namespace(ctx, object.allowed_namespaces(), namespace).await
+}
+
+fn boxed<I: AnyIssuer + 'static>(object: I) -> Box<dyn AnyIssuer> {
+    Box::new(object)
+}
+
+async fn require_allowed_namespace(
+    ctx: &Context,
+    rule: Option<&AllowedNamespaces>,
+    namespace: &str,
+) -> Result<(), IssuerDenied> {
+    let Some(rule) = rule.filter(|rule| rule.from == NamespacesFrom::Selector) else { return Ok(()) };
+    let namespaces: ObjectClient<Namespace> = ObjectClient::all(ctx.client.clone());
+    let found = call("read the namespace", namespaces.get(namespace)).await;
+    let labels: BTreeMap<String, String> = match found {
+        Ok(found) => found.labels().clone(),
+        Err(error) => return Err(IssuerDenied::ReadFailed(error)),
+    };
+    let selector = rule.selector.clone().unwrap_or_default();
+    match kube::core::Selector::try_from(selector) {
+        Ok(selector) if selector.matches(&labels) => Ok(()),
+        _ => Err(IssuerDenied::Problem(Problem {
+            reason: Reason::NamespaceNotAllowed,
+            terminal: true,
+            message: format!(
+                "the issuer does not serve the namespace {namespace}: label the namespace as the issuer's allowedNamespaces.selector asks, or use another issuer"
+            ),
+        })),
+    }
+}

@@ -1,0 +1,96 @@
+//! A token that was just requested: whether what the portal says of it can be recorded.
+
+use super::Executor;
+use crate::api::{Reason, RegistryToken};
+use crate::controller::issuer::cache::ConnectedIssuer;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::transient;
+use crate::domain::model::token::same_id;
+use crate::domain::model::token_mac::{MacKeys, MacSubject, TokenRole};
+use crate::domain::protocol::{Named, Response, Row};
+use crate::portal::IssuedToken;
+use crate::portal::token_name::TokenName;
+use kube::ResourceExt as _;
+
+impl Executor<'_> {
+    /// Keeps a token until its commit, unless another token of ours has its id already: then that id is not its own,
+    /// and an edit or a revocation by it would hit the other one.
+    pub(crate) fn accept_token(&mut self, issuer: &ConnectedIssuer, token: IssuedToken) -> Response {
+        let (id, username) = (token.id.clone(), token.username.clone());
+        let is_used = id
+            .as_deref()
+            .is_some_and(|id| self.is_id_in_use(issuer, &Named { id: id.to_owned(), username: username.clone() }));
+        if !is_used {
+            self.uncommitted = Some(token);
+            return Response::Token { id, username };
+        }
+        let fault = invalid_response(
+            "the id in the portal's answer to the request is that of another token: the output is not the token's id. \
+             Correct or remove spec.thinkwise.tasks.request.outputs.id of the issuer",
+        );
+        if issuer.info.list_visible {
+            return Response::InvalidToken(fault);
+        }
+        // No list tells the true id, and that of another token must not be revoked: what is left is the username.
+        Response::UnusableToken { token: Named { id: username.clone(), username }, problem: fault }
+    }
+
+    fn is_id_in_use(&self, issuer: &ConnectedIssuer, token: &Named) -> bool {
+        let portal = &issuer.info.portal;
+        let own = self.snapshot.uid();
+        let keys = self.ctx.keyring.keys();
+        self.ctx.tokens_of(&self.snapshot.issuer_key()).iter().any(|object| {
+            let is_own = object.uid().as_deref() == Some(own.as_str());
+            let is_here = |status: &crate::api::RegistryTokenStatus| {
+                let home = status.portal.as_ref();
+                home.is_some_and(|home| {
+                    (&home.kind, &home.url, &home.scope) == (&portal.kind, &portal.url, &portal.scope)
+                })
+            };
+            let has = |live: &Named| same_id(&live.id, &token.id) && !(is_own && live == token);
+            object.status.as_ref().is_some_and(is_here) && live_tokens(object, &keys).iter().any(has)
+        })
+    }
+
+    /// The rows, unless one of them is the token in hand under an id that cannot be recorded.
+    pub(crate) fn check_rows(&self, rows: Vec<Row>) -> Response {
+        let uncommitted = self.uncommitted.as_ref().map(|token| token.username.as_str());
+        let invalid_row = rows.iter().find_map(|row| {
+            let is_ours = uncommitted == Some(row.token.username.as_str());
+            TokenName::parse(&row.token.id).err().filter(|_| is_ours).map(|why| (row.token.clone(), why))
+        });
+        match invalid_row {
+            None => Response::Rows(rows),
+            Some((token, why)) => {
+                let fault = invalid_response(&format!(
+                    "the token's id in the portal's list {why}: check spec.thinkwise.table.key"
+                ));
+                Response::UnusableToken { token, problem: fault }
+            }
+        }
+    }
+}
+
+fn invalid_response(message: &str) -> Problem {
+    transient(Reason::AnswerMalformed, message.to_owned())
+}
+
+/// The tokens that an object's own status names with proof and that nobody is known to have revoked: the portal may
+/// give the id of one that is gone to another. A forged entry must not keep others from a token.
+fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<Named> {
+    let Some(status) = object.status.as_ref().filter(|status| status.uid == object.uid()) else { return vec![] };
+    let (Some(portal), Some(uid)) = (&status.portal, &status.uid) else { return vec![] };
+    let proved = |token: &Named, role, mac: Option<&String>| {
+        mac.is_some_and(|mac| keys.verify(MacSubject::of(uid, portal, token), role, mac))
+    };
+    let revocation = status.upstream_revocation.as_ref();
+    let current = status
+        .token
+        .as_ref()
+        .filter(|token| revocation.is_none_or(|revocation| !revocation.applies_to(&token.request_time)))
+        .map(|token| (Named::from(token), TokenRole::Current, token.mac.as_ref()));
+    let retiring = status.retiring.iter().filter(|token| !token.revoked_upstream);
+    let retiring = retiring.map(|token| (Named::from(token), TokenRole::Retiring, token.mac.as_ref()));
+    let named = current.into_iter().chain(retiring);
+    named.filter(|(token, role, mac)| proved(token, *role, *mac)).map(|(token, ..)| token).collect()
+}

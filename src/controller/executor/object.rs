@@ -1,0 +1,173 @@
+//! The object: read, its finalizer, its status; and its issuer as the attempt reads it.
+
+use super::authorize::{IssuerDenied, authorize_issuer};
+use super::{Executor, response_from_api_error};
+use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryTokenStatus};
+use crate::controller::api_call::{ApiError, call};
+use crate::domain::model::problem::messages::api_server_unavailable;
+use crate::domain::model::status_view::status_view;
+use crate::domain::model::unverified_tokens::unverified_problem;
+use crate::domain::protocol::Response;
+use crate::domain::status::{ready_condition, waiting_condition};
+use crate::metrics::STATUS_WRITE_FAILURES;
+use kube::ResourceExt;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// To wait because of `spec.suspend` is what its user wants.
+const SUSPENDED: &str = "Suspended";
+
+/// The reason of the event that tells of it.
+const STATUS_NOT_WRITTEN: &str = "StatusNotWritten";
+
+impl Executor<'_> {
+    /// The object past every cache.
+    pub(crate) async fn read_object(&mut self) -> Response {
+        let objects = self.snapshot.objects(self.ctx);
+        match call("read the RegistryToken", objects.get_opt(&self.snapshot.object.name_any())).await {
+            Ok(Some(object)) if object.uid() == self.snapshot.object.uid() => self.set_object(object),
+            Ok(_) => Response::Object(None),
+            Err(error) => response_from_api_error(error),
+        }
+    }
+
+    fn set_object(&mut self, mut object: RegistryToken) -> Response {
+        // Nobody reads them, and a pass may wait for long.
+        object.metadata.managed_fields = None;
+        self.snapshot.object = Arc::new(object);
+        Response::Object(Some(Box::new(self.snapshot.parse_object(self.ctx))))
+    }
+
+    /// The issuer past every cache.
+    pub(crate) async fn read_issuer(&mut self) -> Response {
+        let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
+        self.issuer_read_at = Instant::now();
+        match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
+            Ok(()) => Response::Done,
+            Err(IssuerDenied::Changed) => Response::IssuerChanged,
+            Err(IssuerDenied::Problem(fault)) => Response::IssuerDenied(fault),
+            Err(IssuerDenied::ReadFailed(error)) => Response::IssuerDenied(api_server_unavailable(&error.to_string())),
+        }
+    }
+
+    /// Puts our finalizer on the object or takes it off, guarded by the version that was read.
+    pub(crate) async fn set_finalizer(&mut self, wanted: bool) -> Response {
+        let mut finalizers = self.snapshot.object.finalizers().to_vec();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        if wanted {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let body = json!({"metadata": {
+            "uid": self.snapshot.object.uid(),
+            "resourceVersion": self.snapshot.object.resource_version(),
+            "finalizers": finalizers,
+        }});
+        let (name, objects) = (self.snapshot.object.name_any(), self.snapshot.objects(self.ctx));
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+        match call("write the finalizer", objects.patch(&name, &params, &patch)).await {
+            Ok(object) => {
+                if !wanted {
+                    self.on_finalized().await;
+                }
+                self.set_object(object)
+            }
+            Err(ApiError::NotFound(_)) if !wanted => {
+                self.on_finalized().await;
+                Response::Object(None)
+            }
+            Err(error) => response_from_api_error(error),
+        }
+    }
+
+    async fn on_finalized(&self) {
+        let left = status_view(&self.snapshot.parse_object(self.ctx)).unverified.tokens();
+        if let Some(fault) = unverified_problem(&left) {
+            self.ctx.events.emit(&self.snapshot.reference(), false, &fault.reason.to_string(), &fault.message).await;
+        }
+        tracing::info!(object = %self.snapshot.object_ref(), "released");
+        self.ctx.process_state.forget(&self.snapshot.uid());
+        let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
+    }
+
+    /// Writes the status whole, guarded by the version that was read. A changed `Ready` is told as
+    /// an event too.
+    pub(crate) async fn write_status(&mut self, status: RegistryTokenStatus) -> Response {
+        let former = self.snapshot.object.status.clone();
+        let mut object = RegistryToken::clone(&self.snapshot.object);
+        // The version guards the write; what else is in the metadata is not ours to repeat.
+        object.metadata = ObjectMeta {
+            name: object.metadata.name,
+            namespace: object.metadata.namespace,
+            uid: object.metadata.uid,
+            resource_version: object.metadata.resource_version,
+            ..ObjectMeta::default()
+        };
+        object.status = Some(status);
+        let (name, objects) = (object.name_any(), self.snapshot.objects(self.ctx));
+        match call("write the status", objects.replace_status(&name, &PostParams::default(), &object)).await {
+            Ok(object) => {
+                let answer = self.set_object(object);
+                self.emit_ready_event(former).await;
+                answer
+            }
+            Err(error) => {
+                self.report_status_error(&error).await;
+                response_from_api_error(error)
+            }
+        }
+    }
+
+    /// What a status cannot say is said in an event, and counted. That somebody else wrote first is
+    /// no failure.
+    async fn report_status_error(&self, error: &ApiError) {
+        match error {
+            ApiError::Rejected(..) => STATUS_WRITE_FAILURES.record_rejected(),
+            ApiError::Unavailable(..) => STATUS_WRITE_FAILURES.record_unavailable(),
+            _ => {
+                tracing::debug!(object = %self.snapshot.object_ref(), %error, "the status is not written");
+                return;
+            }
+        }
+        tracing::warn!(object = %self.snapshot.object_ref(), %error, "the status cannot be written");
+        let note = format!("{error}; tried again. Until then the conditions do not say what is true");
+        self.ctx.events.emit(&self.snapshot.reference(), false, STATUS_NOT_WRITTEN, &note).await;
+    }
+
+    async fn emit_ready_event(&self, former: Option<RegistryTokenStatus>) {
+        let (former, status) = (former.as_ref(), self.snapshot.object.status.as_ref());
+        let same = |was: Option<(&str, &str, &str)>, value: &str, reason: &str, message: &str| {
+            was.is_some_and(|(former, why, from)| {
+                // That a replacement waits too is news, whatever else the object waits for.
+                let waits = |text: &str| text.contains(REPLACE_ANNOTATION);
+                former == value
+                    && why == reason
+                    && issuer_reason(why, from) == issuer_reason(reason, message)
+                    && waits(from) == waits(message)
+            })
+        };
+        if let Some((value, reason, message)) = ready_condition(status)
+            .filter(|(value, reason, message)| !same(ready_condition(former), value, reason, message))
+        {
+            tracing::info!(object = %self.snapshot.object_ref(), ready = value, reason, detail = message, "status changed");
+            // Somebody suspended it on purpose: that it waits is no fault.
+            let good = value == "True" || self.snapshot.object.spec.suspend;
+            self.ctx.events.emit(&self.snapshot.reference(), good, reason, message).await;
+        }
+        // What an object whose token works waits for is no change of Ready, and must not be silent.
+        let Some((value, reason, message)) = waiting_condition(status) else { return };
+        let reported = same(waiting_condition(former), value, reason, message)
+            || ready_condition(status).is_some_and(|ready| ready.1 == reason);
+        if !reported {
+            tracing::info!(object = %self.snapshot.object_ref(), reason, detail = message, "blocked");
+            self.ctx.events.emit(&self.snapshot.reference(), reason == SUSPENDED, reason, message).await;
+        }
+    }
+}
+
+/// The issuer's own reason, as the message repeats it: another one is another event. What follows may differ each time.
+fn issuer_reason<'a>(reason: &str, message: &'a str) -> &'a str {
+    let repeats = reason == Reason::IssuerNotReady.to_string();
+    message.split_once(':').filter(|_| repeats).map_or("", |(cause, _)| cause)
+}

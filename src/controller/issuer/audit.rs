@@ -1,0 +1,289 @@
+//! Drives the audit of one issuer's portal, and notes what it found.
+
+use super::cache::{AuditResult, ConnectedIssuer, IssuerKey};
+use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
+use crate::controller::api_call::{ApiError, call, to_api_error};
+use crate::controller::context::Context;
+use crate::controller::decode;
+use crate::controller::executor::token_row;
+use crate::controller::live_list;
+use crate::controller::live_list::{list_pages, list_tokens};
+use crate::controller::token::snapshot::{Snapshot, raw_meta, secret_name};
+use crate::domain::audit::inventory::{Inventory, hash64};
+use crate::domain::audit::login_audit::AuditEvidence;
+use crate::domain::audit::{
+    AuditReport, AuditRequest, AuditResponse, AuditStep, AuditedSecret, AuditedToken, Claims, PortalAudit,
+};
+use crate::domain::decide::absence::MissingTokens;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::{api_server_unavailable, transient};
+use crate::domain::model::status_view::status_view;
+use crate::domain::model::token_mac::MacKeys;
+use crate::domain::observed::UpstreamState;
+use crate::domain::protocol::Named;
+use crate::kube_client::objects::{ObjectClient, in_namespace};
+use crate::portal::rate_limit::{Limiter, Permit, Priority};
+use crate::portal::{PortalError, RowSink, Rows, TokenRef, TokenRow};
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use kube::runtime::reflector::ObjectRef;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
+/// belated cache explains wrongly, no later one would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefilter {
+    /// It may.
+    Caches,
+    /// Every token with a mark is looked for past every cache.
+    None,
+}
+
+/// Audits the portal, and wakes the objects that what it found concerns.
+pub async fn run(
+    ctx: &Context,
+    key: &IssuerKey,
+    issuer: &ConnectedIssuer,
+    max_vanished_percent: usize,
+    prefilter: Prefilter,
+) -> Result<(), Problem> {
+    let found = drive(ctx, key, issuer, prefilter).await?;
+    let owners = cached_tokens(ctx, key);
+    let lag = issuer.info.response_deadline;
+    let vanished = MissingTokens::count(&found.inventory, &owners, lag, max_vanished_percent);
+    if found.revoked > 0 {
+        tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
+    }
+    let first = ctx.issuers.audit_result(key).is_none();
+    if let Some(left) = &found.failed {
+        tracing::warn!(
+            issuer = key.name,
+            left = left.count,
+            reason = %left.fault.reason,
+            detail = left.fault.message,
+            "tokens that belong to nobody could not be revoked"
+        );
+    }
+    let audited = AuditResult {
+        evidence: AuditEvidence::Inventory(found.inventory),
+        missing_tokens: vanished,
+        failed_revocations: found.failed,
+        is_first: first,
+    };
+    ctx.issuers.set_audit_result(key, audited, lag);
+    requeue_affected(ctx, key, issuer);
+    Ok(())
+}
+
+async fn drive(
+    ctx: &Context,
+    key: &IssuerKey,
+    issuer: &ConnectedIssuer,
+    prefilter: Prefilter,
+) -> Result<AuditReport, Problem> {
+    let (mut audit, mut next) = PortalAudit::begin();
+    loop {
+        match next {
+            AuditStep::Done(found) => return found,
+            AuditStep::Perform(request) => {
+                tracing::debug!(issuer = key.name, ?request, "audit");
+                let answer = execute(ctx, key, issuer, request, prefilter).await.unwrap_or_else(AuditResponse::Failed);
+                (audit, next) = audit.step(answer);
+            }
+        }
+    }
+}
+
+async fn execute(
+    ctx: &Context,
+    key: &IssuerKey,
+    issuer: &ConnectedIssuer,
+    request: AuditRequest,
+    prefilter: Prefilter,
+) -> Result<AuditResponse, Problem> {
+    let failed = |failure: PortalError| {
+        issuer.limiter.apply_retry_after(&failure);
+        transient(failure.reason, failure.message)
+    };
+    Ok(match request {
+        AuditRequest::ReadPortalList => {
+            let inventory = tokio::select! {
+                scanned = scan(ctx, issuer) => scanned.map_err(failed)?,
+                () = ctx.stop.cancelled() => return Err(shutting_down()),
+            };
+            let known = if prefilter == Prefilter::Caches { claims_from_caches(ctx, key) } else { Claims::default() };
+            AuditResponse::PortalList(inventory, known)
+        }
+        // Where the kind was missing from the start, what it will hold when its CRD is back is not known.
+        AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.tokens_listed() => {
+            return Err(api_server_unavailable("the RegistryTokens have not been listed yet: install their CRD"));
+        }
+        AuditRequest::ListObjects => AuditResponse::Objects(
+            list_tokens(ctx, key, |one| Some(audited_live_token(one, &ctx.keyring.keys())))
+                .await
+                .map_err(problem_from_api)?,
+        ),
+        AuditRequest::ListSecrets(names) => {
+            AuditResponse::Secrets(read_audited_secrets(ctx, key, &names).await.map_err(problem_from_api)?)
+        }
+        AuditRequest::ReadRow(token) => {
+            let _permit = acquire(ctx, issuer).await?;
+            let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
+            AuditResponse::Row(found.into_iter().map(token_row).find(|row| row.token == token))
+        }
+        AuditRequest::Revoke(token) => {
+            let _permit = acquire(ctx, issuer).await?;
+            let named = TokenRef { id: &token.id, username: &token.username };
+            issuer.portal.revoke(named).await.map_err(failed)?;
+            AuditResponse::Done
+        }
+    })
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn problem_from_api(error: ApiError) -> Problem {
+    api_server_unavailable(&error.to_string())
+}
+
+/// Waits for leave to call the portal, unless the operator is to end: an audit may take long.
+async fn acquire(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Permit, Problem> {
+    issuer.acquire(&ctx.stop, Priority::Low, "").await.ok_or_else(shutting_down)
+}
+
+fn shutting_down() -> Problem {
+    api_server_unavailable("the operator is asked to end")
+}
+
+async fn scan(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Inventory, PortalError> {
+    let permit = Some(issuer.limiter.acquire(Priority::Low, "").await);
+    let user = issuer.info.portal.user.clone();
+    let inventory = Inventory::new(ctx.clock.now(), user, issuer.info.tag.clone());
+    let mut reader = PageReader { limiter: &issuer.limiter, permit, started: false, inventory };
+    issuer.portal.scan(&mut reader).await?;
+    Ok(reader.inventory)
+}
+
+/// A list that is read page by page, each with a permit of its own: a long list holds up nobody whom a pod
+/// waits for.
+struct PageReader<'a> {
+    limiter: &'a Limiter,
+    permit: Option<Permit>,
+    started: bool,
+    inventory: Inventory,
+}
+
+impl RowSink for PageReader<'_> {
+    fn before_page(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if std::mem::replace(&mut self.started, true) {
+                self.permit = None;
+                self.permit = Some(self.limiter.acquire(Priority::Low, "").await);
+            }
+        })
+    }
+
+    fn push(&mut self, found: TokenRow) {
+        self.inventory.add(token_row(found));
+    }
+}
+
+/// What the caches know: enough to see that nothing is suspect.
+fn claims_from_caches(ctx: &Context, key: &IssuerKey) -> Claims {
+    let (owners, keys) = (cached_tokens(ctx, key), ctx.keyring.keys());
+    let holders: Vec<AuditedSecret> = ctx
+        .secrets
+        .state()
+        .iter()
+        .filter_map(|secret| secret.meta())
+        .map(|meta| audited_secret(&meta, &keys))
+        .collect();
+    Claims::collect(&holders, &owners)
+}
+
+fn cached_tokens(ctx: &Context, key: &IssuerKey) -> Vec<AuditedToken> {
+    let keys = ctx.keyring.keys();
+    ctx.tokens_of(key).iter().map(|token| audited_token(token, &keys)).collect()
+}
+
+fn audited_token(token: &RegistryToken, keys: &MacKeys) -> AuditedToken {
+    to_audited_token(&token.metadata, &secret_name(token), token.status.as_ref(), keys)
+}
+
+fn audited_live_token(one: live_list::PartialToken, keys: &MacKeys) -> AuditedToken {
+    let secret = one.secret_name.or_else(|| one.metadata.name.clone()).unwrap_or_default();
+    to_audited_token(&one.metadata, &secret, one.status.as_ref(), keys)
+}
+
+fn to_audited_token(
+    meta: &ObjectMeta,
+    secret: &str,
+    status: Option<&RegistryTokenStatus>,
+    keys: &MacKeys,
+) -> AuditedToken {
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    AuditedToken::parse((namespace, secret), meta.uid.as_deref().unwrap_or_default(), status, keys)
+}
+
+fn audited_secret(meta: &ObjectMeta, keys: &MacKeys) -> AuditedSecret {
+    let name = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.as_str());
+    let empty = BTreeMap::new();
+    // One that says nothing of its age is not older than the keys.
+    let created = meta.creation_timestamp.as_ref().map_or(jiff::Timestamp::MAX, |time| time.0);
+    AuditedSecret::parse(name, owners, raw_meta(meta, &empty), (keys, created))
+}
+
+/// Secrets by our label, and by name those that may have lost it.
+async fn read_audited_secrets(
+    ctx: &Context,
+    key: &IssuerKey,
+    names: &[(String, String)],
+) -> Result<Vec<AuditedSecret>, ApiError> {
+    let what = "list the pull secrets";
+    let request = in_namespace::<Secret>(&key.namespace).map_err(|error| to_api_error(what, &error))?;
+    let mut found = vec![];
+    // One whose metadata cannot be read is reported by the watch.
+    let keys = ctx.keyring.keys();
+    let each =
+        |secret: &[u8]| found.extend(decode::metadata::<Secret>(secret).ok().map(|meta| audited_secret(&meta, &keys)));
+    let page = |params: &ListParams| request.list_metadata(params);
+    list_pages(&ctx.client, what, ListParams::default().labels(OWNER_LABEL), page, each).await?;
+    let labelled: HashSet<(String, String)> =
+        found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
+    for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
+        let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), namespace);
+        let secret = call("read a pull secret", secrets.get_metadata_opt(name)).await?;
+        found.extend(secret.map(|secret| audited_secret(&secret.metadata, &keys)));
+    }
+    Ok(found)
+}
+
+/// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
+pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) {
+    let Some(audited) = ctx.issuers.audit_result(key) else { return };
+    let unconfirmed_reasons = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
+    for token in ctx.tokens_of(key) {
+        let status = token.status.as_ref().filter(|status| status.uid == token.uid());
+        let world = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
+        let Some(current) = status_view(&world.parse_object(ctx)).token else { continue };
+        let named = Named::from(&current);
+        let wanted = hash64(&issuer.info.published_description(&token.spec.description, &current.nonce));
+        let unconfirmed =
+            status.is_some_and(|status| status.conditions.iter().any(|one| unconfirmed_reasons.contains(&one.reason)));
+        let as_expected = match audited
+            .evidence
+            .upstream_state(&named, audited.missing_tokens.is_plausible_in(&token.namespace().unwrap_or_default()))
+        {
+            UpstreamState::Present(shown) => shown == wanted,
+            UpstreamState::LoginAccepted => true,
+            UpstreamState::Absent(_) | UpstreamState::Unknown => false,
+        };
+        if unconfirmed || !as_expected {
+            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
+        }
+    }
+}

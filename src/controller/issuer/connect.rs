@@ -1,0 +1,149 @@
+//! Issuers: their credentials, their portal, and whether it answers.
+
+use super::cache::{ConnectedIssuer, IssuerKey, RegistryEndpoint};
+use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
+use super::object::AnyIssuer;
+use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
+use crate::controller::context::Context;
+use crate::controller::executor::ISSUER_READ_TTL;
+use crate::controller::token::snapshot::requested;
+use crate::domain::model::dockerconfig::registries_hash;
+use crate::domain::model::marker::IssuerTag;
+use crate::domain::observed::{IssuerInfo, LoginMode};
+use crate::portal::rate_limit::{Limiter, Priority};
+use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{Portal, PortalCapabilities, PortalError, Rows};
+use ring::digest::SHA256;
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why an issuer cannot be worked with.
+pub type IssuerProblem = (Reason, String);
+
+/// Reads credentials and CAs, and finds out whether the portal fits and answers. A portal whose
+/// inputs are the same is kept: its connections, its bearer and what it found in `$metadata`.
+pub async fn connect(
+    ctx: &Context,
+    key: &IssuerKey,
+    object: &dyn AnyIssuer,
+    has_finalizer: bool,
+) -> Result<Arc<ConnectedIssuer>, IssuerProblem> {
+    let spec = object.spec();
+    ctx.policy.check(key.kind, spec)?;
+    let secret = read_credentials_secret(ctx, key, spec).await?;
+    let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
+    let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
+    let thinkwise = spec
+        .thinkwise
+        .clone()
+        .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
+    let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
+    let mut registries: Vec<RegistryEndpoint> = vec![];
+    for registry in &spec.registries {
+        let host = registry.stored_host();
+        // Two that differ in case only are one, and the first counts.
+        if registries.iter().any(|known| known.host == host) {
+            continue;
+        }
+        let ca_pem = load_ca(ctx, key, registry.tls.as_ref()).await?;
+        let egress = ctx.policy.egress(key.kind).clone();
+        registries.push(RegistryEndpoint { host, ca_pem, egress });
+    }
+    let config_hash = config_hash(object, &credentials, ca_pem.as_deref());
+    let limits = ctx.policy.limits(key.kind, &spec.limits);
+    let limiter = ctx.issuers.limiter(key, &limits);
+    let portal = if let Some(former) = ctx.issuers.client(key, &config_hash) {
+        former
+    } else {
+        let settings = ThinkwiseSettings {
+            spec: thinkwise,
+            limits: limits.clone(),
+            credentials,
+            ca_pem,
+            metadata_ttl: spec.audit.interval.0,
+            egress: ctx.policy.egress(key.kind).clone(),
+        };
+        let portal: Arc<dyn Portal> =
+            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| problem_from_portal(&failure))?);
+        ctx.issuers.retain_client(key, config_hash, &portal);
+        portal
+    };
+    let resolved = probe(&*portal, &limiter).await?;
+    let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
+    let info = IssuerInfo {
+        tag: IssuerTag::of(&object.uid()),
+        portal: portal.location().clone(),
+        registries_hash: registries_hash(&hosts),
+        config_hash,
+        max_description_chars: resolved.description_max,
+        response_deadline: response_deadline(&limits),
+        deleting: object.deleting(),
+        has_finalizer,
+        list_visible: resolved.list_denied.is_none(),
+        keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
+        login_check: login_mode(spec.login_check),
+        requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
+    };
+    let (uid, generation) = (object.uid(), object.generation());
+    let credentials_secret = credentials_name(spec);
+    Ok(Arc::new(ConnectedIssuer {
+        uid,
+        generation,
+        info,
+        hosts,
+        registries,
+        limits,
+        resolved,
+        credentials_secret,
+        credentials_deleting,
+        portal,
+        limiter,
+    }))
+}
+
+/// Does the portal answer? What it is like is kept by it; that it lists is asked each time.
+async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, IssuerProblem> {
+    let _permit = limiter.acquire(Priority::Low, "").await;
+    let failed = |failure: PortalError| {
+        limiter.apply_retry_after(&failure);
+        problem_from_portal(&failure)
+    };
+    let resolved = portal.resolve().await.map_err(failed)?;
+    if resolved.list_denied.is_none() {
+        portal.list(Rows::Probe).await.map_err(failed)?;
+    }
+    Ok(resolved)
+}
+
+const fn login_mode(check: LoginCheck) -> LoginMode {
+    match check {
+        LoginCheck::Required => LoginMode::Required,
+        LoginCheck::BestEffort => LoginMode::BestEffort,
+        LoginCheck::Disabled => LoginMode::Disabled,
+    }
+}
+
+/// Everything that a portal's client is made of, as a hash: it is made anew when one of it changes.
+fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option<&str>) -> [u8; 32] {
+    let mut digest = ring::digest::Context::new(&SHA256);
+    let (name, secret) = match credentials {
+        Credentials::Basic { username, password } => (username, password),
+        Credentials::ClientCredentials { client_id, client_secret } => (client_id, client_secret),
+    };
+    let generation = object.generation().to_string();
+    for part in [object.uid().as_str(), &generation, name, secret.expose_secret(), ca_pem.unwrap_or_default()] {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finish().as_ref().try_into().unwrap_or_default()
+}
+
+/// From reading the issuer to the last moment at which an answer may come.
+pub fn response_deadline(limits: &Limits) -> Duration {
+    ISSUER_READ_TTL + limits.request_timeout.0
+}
+
+fn problem_from_portal(failure: &PortalError) -> IssuerProblem {
+    (failure.reason, failure.message.clone())
+}

@@ -1,0 +1,58 @@
+//! Watches the Secrets with issuers' credentials, so that our finalizer is back within a second when somebody strips it.
+//!
+//! Two watches, however many issuers there are: of what is opted in, in all namespaces, and of the operator's own
+//! namespace, where cluster issuers keep theirs. A watch for each Secret would use up the streams that an API server
+//! allows on one connection, and with them the whole operator.
+
+use crate::controller::decode::{Decoded, metadata};
+use crate::controller::restore_finalizers::restore_on_credentials;
+use crate::controller::token::snapshot::SharedContext;
+use crate::controller::watch::Watch;
+use crate::health::watch_health::WatchHealth;
+use crate::kube_client::objects::{all_namespaces, in_namespace};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::Request;
+use kube::runtime::watcher::Event;
+use std::sync::Arc;
+
+/// Secrets that may be used by `TokenIssuer`s: the label [`crate::api::CREDENTIALS_LABEL`] with the value that opts in.
+const CREDENTIALS_SELECTOR: &str = "registry-token.dev/credentials=true";
+
+/// Watches until the operator stops.
+pub async fn run(ctx: &SharedContext) {
+    // Where the namespace is none, no cluster issuer can have credentials.
+    let own = in_namespace::<Secret>(&ctx.namespace).ok().filter(|_| !ctx.namespace.is_empty());
+    let opted_in = secret_watch(ctx, all_namespaces::<Secret>(), Some(CREDENTIALS_SELECTOR)).events();
+    let own = stream::iter(own.map(|request| secret_watch(ctx, request, None).events())).flatten();
+    let mut events = std::pin::pin!(stream::select(opted_in, own));
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = ctx.stop.cancelled() => return,
+        };
+        match event {
+            Some(Event::Apply(Ok(secret)) | Event::InitApply(Ok(secret))) => restore_on_credentials(ctx, &secret),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+fn secret_watch(ctx: &SharedContext, request: Request, label: Option<&'static str>) -> Watch<ObjectMeta> {
+    let decode: fn(&[u8]) -> Decoded<ObjectMeta> = metadata::<Secret>;
+    let health = Arc::new(WatchHealth::new("Secret with credentials"));
+    Watch { client: ctx.client.clone(), request, label, metadata_only: true, decode, health }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CREDENTIALS_SELECTOR;
+    use crate::api::CREDENTIALS_LABEL;
+
+    #[test]
+    fn the_selector_is_of_the_label_that_opts_in() {
+        assert_eq!(CREDENTIALS_SELECTOR, format!("{CREDENTIALS_LABEL}=true"));
+    }
+}

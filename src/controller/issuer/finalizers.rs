@@ -1,0 +1,254 @@
+//! What an issuer's objects need stays: the issuer, the Secret with its credentials and the config maps with its CAs
+//! carry our finalizer until the last token is revoked.
+
+use super::cache::IssuerKey;
+use super::credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
+use super::object::AnyIssuer;
+use super::shared_finalizers::{FinalizerRemoval, finalizer_removal};
+use crate::api::{IssuerKind, ObjectName, RegistryToken};
+use crate::controller::api_call::{ApiError, call};
+use crate::controller::context::Context;
+use crate::controller::finalizer;
+use crate::controller::finalizer::has_finalizer;
+use crate::kube_client::objects::ObjectClient;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Patch, PatchParams};
+use kube::core::PartialObjectMeta;
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The objects that name this issuer and are not yet gone.
+pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
+    let here = |token: &Arc<RegistryToken>| {
+        let protected = has_finalizer(token.finalizers());
+        protected || token.meta().deletion_timestamp.is_none()
+    };
+    ctx.tokens_of(key).into_iter().filter(here).collect()
+}
+
+/// What an issuer needs beside itself, where it is, and under which names.
+struct Dependencies {
+    secrets: ObjectClient<Secret>,
+    config_maps: ObjectClient<ConfigMap>,
+    /// What the spec names now.
+    current: ProtectedNames,
+    /// What may carry our finalizer for this issuer.
+    recorded: ProtectedNames,
+}
+
+/// Names of what carries our finalizer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProtectedNames {
+    /// Secrets with credentials.
+    pub secrets: Vec<String>,
+    /// Config maps with CAs.
+    pub config_maps: Vec<String>,
+}
+
+/// What an issuer does not need any more, and has not let go either.
+#[derive(Debug, Default)]
+pub struct StillProtected {
+    /// It stays noted: what is forgotten would carry our finalizer for good.
+    pub names: ProtectedNames,
+    /// It can be let go in a moment.
+    pub retry_soon: bool,
+}
+
+impl StillProtected {
+    /// Whether what is shared like this stays; the issuers that are to go on first are woken.
+    fn must_stay(&mut self, removal: FinalizerRemoval, ctx: &Context) -> bool {
+        match removal {
+            FinalizerRemoval::Allowed => return false,
+            // Once the caches are filled, each issuer with something to let go is woken.
+            FinalizerRemoval::InUse => {}
+            FinalizerRemoval::After(others) => {
+                self.retry_soon = true;
+                for key in others {
+                    let _ = ctx.requeue_issuer.send(key);
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Dependencies {
+    fn of(object: &dyn AnyIssuer, ctx: &Context) -> Self {
+        let key = object.key();
+        let namespace = namespace_of(ctx, &key);
+        let present = ProtectedNames {
+            secrets: credentials_name(object.spec()).into_iter().collect(),
+            config_maps: ca_config_maps(object.spec()),
+        };
+        let status = object.status();
+        // Others may write the status: what is no name is nothing of ours.
+        let names = |all: &Vec<String>| all.iter().filter(|name| name.parse::<ObjectName>().is_ok()).cloned().collect();
+        let noted = ProtectedNames {
+            secrets: status.map(|status| names(&status.credentials_secrets)).unwrap_or_default(),
+            config_maps: status.map(|status| names(&status.ca_config_maps)).unwrap_or_default(),
+        };
+        let secrets = ObjectClient::namespaced(ctx.client.clone(), namespace);
+        Self {
+            secrets,
+            config_maps: ObjectClient::namespaced(ctx.client.clone(), namespace),
+            current: present,
+            recorded: noted,
+        }
+    }
+
+    /// What is noted, and what the spec names.
+    fn all(&self) -> ProtectedNames {
+        let union = |noted: &[String], present: &[String]| {
+            let new = present.iter().filter(|name| !noted.contains(name));
+            noted.iter().chain(new).cloned().collect()
+        };
+        ProtectedNames {
+            secrets: union(&self.recorded.secrets, &self.current.secrets),
+            config_maps: union(&self.recorded.config_maps, &self.current.config_maps),
+        }
+    }
+
+    /// Takes our finalizer off these, unless another issuer needs them. Gives those that stay.
+    async fn remove_unless_shared(
+        &self,
+        which: &ProtectedNames,
+        key: &IssuerKey,
+        ctx: &Context,
+        finalized: &HashSet<String>,
+    ) -> Result<StillProtected, ApiError> {
+        let (others, mut kept) = (ctx.issuers_sharing_namespace(key), StillProtected::default());
+        let others = others.as_deref();
+        for name in &which.secrets {
+            let notes =
+                |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.credentials_secrets.contains(name));
+            let names = |other: &dyn AnyIssuer| credentials_name(other.spec()).as_ref() == Some(name);
+            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
+                kept.names.secrets.push(name.clone());
+            } else {
+                set_secret_finalizer(&self.secrets, name, None).await?;
+            }
+        }
+        for name in &which.config_maps {
+            let notes =
+                |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.ca_config_maps.contains(name));
+            let names = |other: &dyn AnyIssuer| ca_config_maps(other.spec()).contains(name);
+            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
+                kept.names.config_maps.push(name.clone());
+            } else {
+                set_finalizer(&self.config_maps, name, false, |_| true).await?;
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// Puts our finalizer on the issuer, on the Secret with its credentials and on the config maps with its CAs: all are
+/// needed to revoke what was requested with them. Gives the issuer as it is then.
+///
+/// The names are noted first, so that none is forgotten that bears our finalizer.
+pub async fn add_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<I, ApiError>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let (name, params) = (object.name_any(), PatchParams::default());
+    let mut object = object.clone();
+    let dependencies = Dependencies::of(&object, ctx);
+    let all = dependencies.all();
+    if all != dependencies.recorded {
+        let body = json!({
+            "metadata": {"uid": AnyIssuer::uid(&object), "resourceVersion": object.version()},
+            "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.config_maps},
+        });
+        object = call("note what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
+    }
+    for secret in &dependencies.current.secrets {
+        set_secret_finalizer(&dependencies.secrets, secret, Some(object.key().kind)).await?;
+    }
+    for map in &dependencies.current.config_maps {
+        set_finalizer(&dependencies.config_maps, map, true, |_| true).await?;
+    }
+    if let Some(body) = finalizer::finalizer_patch(AnyIssuer::finalizers(&object), object.version().as_deref(), true) {
+        object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
+    }
+    Ok(object)
+}
+
+/// Whether it notes what its spec does not name any more.
+pub fn has_previous(object: &dyn AnyIssuer) -> bool {
+    let (secret, maps) = (credentials_name(object.spec()), ca_config_maps(object.spec()));
+    object.status().is_some_and(|status| {
+        status.credentials_secrets.iter().any(|name| Some(name) != secret.as_ref())
+            || status.ca_config_maps.iter().any(|name| !maps.contains(name))
+    })
+}
+
+/// What the spec names works: former Secrets and config maps may go. Gives those that stay.
+pub async fn remove_from_previous<I: AnyIssuer>(object: &I, ctx: &Context) -> Result<StillProtected, ApiError> {
+    let dependencies = Dependencies::of(object, ctx);
+    let previous = |noted: &[String], present: &[String]| {
+        noted.iter().filter(|name| !present.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    let previous_names = ProtectedNames {
+        secrets: previous(&dependencies.recorded.secrets, &dependencies.current.secrets),
+        config_maps: previous(&dependencies.recorded.config_maps, &dependencies.current.config_maps),
+    };
+    if previous_names.secrets.is_empty() && previous_names.config_maps.is_empty() {
+        return Ok(StillProtected::default());
+    }
+    let released = ctx.finalized_issuers.lock().await;
+    dependencies.remove_unless_shared(&previous_names, &object.key(), ctx, &released).await
+}
+
+/// The last object has gone: credentials, CAs and issuer may go. One issuer at a time: two that need the same Secret
+/// would else leave it to each other.
+pub async fn remove_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<(), ApiError>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let mut released = ctx.finalized_issuers.lock().await;
+    released.retain(|uid| ctx.cache_has_issuer(uid));
+    let dependencies = Dependencies::of(object, ctx);
+    // What stays is let go by another issuer, which notes it.
+    dependencies.remove_unless_shared(&dependencies.all(), &object.key(), ctx, &released).await?;
+    if let Some(body) = finalizer::finalizer_patch(AnyIssuer::finalizers(object), object.version().as_deref(), false) {
+        call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
+            .await?;
+    }
+    released.insert(AnyIssuer::uid(object));
+    Ok(())
+}
+
+/// Puts our finalizer on a Secret for an issuer of this kind, or takes it off. One that is not opted in stays untouched.
+pub async fn set_secret_finalizer(
+    secrets: &ObjectClient<Secret>,
+    name: &str,
+    by: Option<IssuerKind>,
+) -> Result<(), ApiError> {
+    let Some(kind) = by else { return set_finalizer(secrets, name, false, |_| true).await };
+    set_finalizer(secrets, name, true, |secret| may_use_secret(kind, secret.meta().labels.as_ref())).await
+}
+
+async fn set_finalizer<K>(
+    objects: &ObjectClient<K>,
+    name: &str,
+    wanted: bool,
+    may_protect: impl Fn(&PartialObjectMeta<K>) -> bool,
+) -> Result<(), ApiError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let found = call("read what the issuer needs", objects.get_metadata_opt(name)).await?;
+    // One that is being deleted takes no new finalizer.
+    let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_protect(one)));
+    if let Some(one) = found
+        && let Some(body) = finalizer::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
+    {
+        let what = if wanted { "protect what the issuer needs" } else { "release what the issuer needed" };
+        call(what, objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
+    }
+    Ok(())
+}

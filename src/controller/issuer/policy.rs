@@ -1,0 +1,85 @@
+//! What the operator's admin allows issuers, by flags.
+
+use super::connect::IssuerProblem;
+use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
+use crate::portal::EgressPolicy;
+
+/// What the operator's admin allows issuers. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
+/// admins of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct IssuerPolicy {
+    /// Whether no `TokenIssuer` is served.
+    pub namespaced_disabled: bool,
+    /// Whether a `TokenIssuer` may set `allowInsecureHTTP`.
+    pub namespaced_insecure_http: bool,
+    /// The most that the limits of a `TokenIssuer` may ask for.
+    pub namespaced_ceiling: Option<Limits>,
+    /// Which addresses are connected to for a `TokenIssuer`.
+    pub namespaced_egress: EgressPolicy,
+    /// Which addresses are connected to for a `ClusterTokenIssuer`.
+    pub cluster_egress: EgressPolicy,
+}
+
+impl IssuerPolicy {
+    /// Which addresses are connected to for an issuer of this kind.
+    #[must_use]
+    pub const fn egress(&self, kind: IssuerKind) -> &EgressPolicy {
+        match kind {
+            IssuerKind::ClusterTokenIssuer => &self.cluster_egress,
+            IssuerKind::TokenIssuer => &self.namespaced_egress,
+        }
+    }
+
+    /// How hard an issuer of this kind may work its portal, where its spec says this.
+    #[must_use]
+    pub fn limits(&self, kind: IssuerKind, spec: &Limits) -> Limits {
+        match (kind, &self.namespaced_ceiling) {
+            (IssuerKind::TokenIssuer, Some(ceiling)) => spec.clamped_to(ceiling),
+            _ => spec.clone(),
+        }
+    }
+
+    /// Judges an issuer before anything of it is read or sent.
+    pub(crate) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), IssuerProblem> {
+        if kind == IssuerKind::ClusterTokenIssuer {
+            return Ok(());
+        }
+        if self.namespaced_disabled {
+            let message = "this operator does not serve TokenIssuers (--disable-namespaced-issuers): use a ClusterTokenIssuer, or ask an admin of the operator";
+            return Err((Reason::NamespacedIssuersDisabled, message.to_owned()));
+        }
+        let insecure = spec.thinkwise.as_ref().is_some_and(|thinkwise| thinkwise.allow_insecure_http);
+        if insecure && !self.namespaced_insecure_http {
+            let message = "spec.thinkwise.allowInsecureHTTP is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers";
+            return Err((Reason::InsecureHTTPNotAllowed, message.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_flag_concerns_namespaced_issuers_alone() {
+        let spec = |insecure: bool| -> IssuerSpec {
+            let thinkwise = json!({
+                "url": "https://portal.example.com", "allowInsecureHTTP": insecure,
+                "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
+            });
+            serde_json::from_value(json!({"type": "Thinkwise", "thinkwise": thinkwise})).expect("a spec")
+        };
+        let reason = |policy: &IssuerPolicy, kind, insecure| policy.check(kind, &spec(insecure)).err().map(|one| one.0);
+        let (strict, off) = (IssuerPolicy::default(), IssuerPolicy { namespaced_disabled: true, ..Default::default() });
+        let open = IssuerPolicy { namespaced_insecure_http: true, ..Default::default() };
+        for policy in [&strict, &off, &open] {
+            assert_eq!(reason(policy, IssuerKind::ClusterTokenIssuer, true), None);
+        }
+        assert_eq!(reason(&strict, IssuerKind::TokenIssuer, false), None);
+        assert_eq!(reason(&strict, IssuerKind::TokenIssuer, true), Some(Reason::InsecureHTTPNotAllowed));
+        assert_eq!(reason(&open, IssuerKind::TokenIssuer, true), None);
+        assert_eq!(reason(&off, IssuerKind::TokenIssuer, false), Some(Reason::NamespacedIssuersDisabled));
+    }
+}

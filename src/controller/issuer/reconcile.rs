@@ -1,0 +1,304 @@
+//! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
+
+use super::audit::{self, Prefilter};
+use super::cache::{AuditResult, ConnectedIssuer, IssuerEntry, IssuerKey};
+use super::connect::{IssuerProblem, connect};
+use super::deletion::{DeletionState, caches_not_synced, deletion_condition, evaluate};
+use super::finalizers::{StillProtected, add_finalizers, dependents, remove_finalizers, remove_from_previous};
+use super::login_audit;
+use super::object::AnyIssuer;
+use super::status::{Findings, write_status};
+use crate::api::{Reason, RegistryToken};
+use crate::controller::api_call::ApiError;
+use crate::controller::context::Context;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::restore_finalizers::was_in_use;
+use crate::controller::token::snapshot::{SharedContext, Snapshot};
+use crate::domain::model::problem::Problem;
+use crate::domain::model::status_view::status_view;
+use crate::domain::observed::IssuerInfo;
+use crate::domain::retry::backoff;
+use crate::kube_client::objects::ObjectClient;
+use jiff::Timestamp;
+use kube::Resource;
+use kube::runtime::controller;
+use kube::runtime::reflector::ObjectRef;
+use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A portal that works is looked at this often, and changed credentials are taken up.
+const RESYNC: Duration = Duration::from_mins(1);
+/// So long after the process is to end an issuer's pass is given up.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How soon an issuer is looked at again that has something to let go, and waits for another one.
+const SHARED_SECRET_POLL: Duration = Duration::from_secs(1);
+/// So many looks an issuer that is being deleted waits for the caches before it says so: they are filled soon, most often.
+const SILENT_ATTEMPTS: u32 = 3;
+/// An issuer that is going looks this often whether its last object has gone.
+const DELETION_POLL: Duration = Duration::from_secs(2);
+
+/// Looks at an issuer.
+pub async fn reconcile<I>(
+    object: Arc<I>,
+    ctx: SharedContext,
+    api: ObjectClient<I>,
+) -> Result<controller::Action, Infallible>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let Some(_running) = ctx.in_flight.begin() else { return Ok(controller::Action::await_change()) };
+    let result = tokio::select! {
+        ended = reconcile_issuer(&*object, &ctx, &api) => ended,
+        // All of it can be done again, and a portal may take long to answer.
+        () = shutdown_grace_over(&ctx) => return Ok(controller::Action::await_change()),
+    };
+    let wait = match result {
+        Ok(wait) => wait,
+        Err(ApiError::Conflict(_) | ApiError::NotFound(_)) => Duration::from_millis(300),
+        Err(error) => {
+            tracing::warn!(issuer = object.key().name, %error, "the issuer could not be looked at; it is tried again");
+            backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter())
+        }
+    };
+    Ok(controller::Action::requeue(wait))
+}
+
+/// Ends some time after the process is to end.
+async fn shutdown_grace_over(ctx: &Context) {
+    ctx.stop.cancelled().await;
+    tokio::time::sleep(SHUTDOWN_GRACE).await;
+}
+
+async fn reconcile_issuer<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<Duration, ApiError>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let (key, dependents) = (object.key(), dependents(ctx, &object.key()));
+    let protected = |object: &I| has_finalizer(AnyIssuer::finalizers(object));
+    let object = &if !object.deleting() && (protected(object) || was_in_use(object) || !dependents.is_empty()) {
+        add_finalizers(object, ctx, api).await?
+    } else {
+        object.clone()
+    };
+    let found = match portal_changed(ctx, object, &dependents) {
+        Some(fault) => Err(fault),
+        None => connect(ctx, &key, object, protected(object)).await,
+    };
+    publish(ctx, &key, &found);
+    // It went while the portal was asked: what was just noted must not outlive it.
+    if !ctx.issuer_may_exist(&key) {
+        crate::controller::issuer_missing(ctx, &key);
+        return Ok(RESYNC);
+    }
+    if object.deleting() {
+        return finalize(object, ctx, api, &found, &dependents).await;
+    }
+    let still_protected =
+        if found.is_ok() { remove_from_previous(object, ctx).await? } else { StillProtected::default() };
+    let failed = audit_if_due(ctx, &key, object, &found).await.err();
+    let findings = Findings {
+        connection: &found,
+        audit: failed.as_ref(),
+        dependents: &dependents,
+        still_protected: &still_protected.names,
+    };
+    write_status(object, ctx, api, findings).await?;
+    match found.ok().filter(|_| failed.is_none()) {
+        Some(issuer) => {
+            ctx.process_state.reset_failures(&object.uid());
+            let next = requeue_after(ctx, &key, object, &issuer);
+            Ok(if still_protected.retry_soon { next.min(SHARED_SECRET_POLL) } else { next })
+        }
+        None => Ok(backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter())),
+    }
+}
+
+/// Tokens do not move: an address that was changed while some live at the former one is not used.
+fn portal_changed(
+    ctx: &Context,
+    object: &dyn AnyIssuer,
+    dependents: &[Arc<RegistryToken>],
+) -> Option<(Reason, String)> {
+    let former = object.status()?.portal.clone()?;
+    let now = object.spec().thinkwise.as_ref()?;
+    if former.url == now.url && former.scope == now.application {
+        return None;
+    }
+    let lives = |token: &&Arc<RegistryToken>| {
+        let world = Snapshot { object: Arc::clone(token), secret: None, issuer: None };
+        let status = status_view(&world.parse_object(ctx));
+        let portal = status.portal.filter(|_| status.token.is_some());
+        portal.is_some_and(|portal| portal.url == former.url && portal.scope == former.scope)
+    };
+    let count = dependents.iter().filter(lives).count();
+    (count > 0).then(|| {
+        let message = format!(
+            "{count} tokens live at {} ({}), and the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
+            former.url, former.scope, now.url, now.application
+        );
+        (Reason::PortalChanged, message)
+    })
+}
+
+/// Audits the portal when its time has come.
+async fn audit_if_due(
+    ctx: &Context,
+    key: &IssuerKey,
+    object: &dyn AnyIssuer,
+    found: &Result<Arc<ConnectedIssuer>, IssuerProblem>,
+) -> Result<(), Problem> {
+    let Ok(issuer) = found else { return Ok(()) };
+    let due = || time_until_audit(ctx, key, object, issuer).is_zero();
+    // "Reconcile now", as on a RegistryToken.
+    let requested = ctx.process_state.has_resync_request(&object.uid(), object.annotations());
+    let (facts, most) = (&issuer.info, object.spec().audit.max_vanished_percent);
+    if !facts.can_be_audited() || !(requested || due()) {
+        return Ok(());
+    }
+    let most = usize::try_from(most).unwrap_or_default();
+    let audited = if facts.list_visible {
+        audit::run(ctx, key, issuer, most, Prefilter::Caches).await
+    } else {
+        login_audit::run(ctx, key, issuer, most).await
+    };
+    match &audited {
+        Ok(()) => ctx.process_state.ack_resync(&object.uid(), object.annotations()),
+        Err(fault) => {
+            tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the audit failed");
+        }
+    }
+    audited
+}
+
+/// An issuer that is being deleted: it goes, or says what it waits for. Returns how long until the next look.
+async fn finalize<I>(
+    object: &I,
+    ctx: &Context,
+    api: &ObjectClient<I>,
+    found: &Result<Arc<ConnectedIssuer>, IssuerProblem>,
+    dependents: &[Arc<RegistryToken>],
+) -> Result<Duration, ApiError>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let key = object.key();
+    // Only filled caches say whether another issuer uses the same credentials. Released before that, this one would
+    // leave its finalizer on them for good.
+    if ctx.synced_issuer_caches().is_none() {
+        let attempts = ctx.process_state.record_failure(&object.uid());
+        if attempts > SILENT_ATTEMPTS {
+            report_deletion(object, ctx, api, caches_not_synced(ctx), dependents).await?;
+        }
+        return Ok(backoff::delay(attempts, ctx.jitter()));
+    }
+    let state = evaluate(ctx, object, found).await?;
+    if matches!(state, DeletionState::Allowed) {
+        remove_finalizers(object, ctx, api).await?;
+        ctx.issuers.forget_audits(&key);
+        ctx.issuers.set(key.clone(), IssuerEntry::Missing);
+        // Its end may have been seen before that was noted.
+        if !ctx.issuer_may_exist(&key) {
+            crate::controller::issuer_missing(ctx, &key);
+        }
+        return Ok(RESYNC);
+    }
+    report_deletion(object, ctx, api, deletion_condition(object, &state, found.as_ref().err()), dependents).await?;
+    let blocked = matches!(state, DeletionState::AuditPending(_)) || found.is_err();
+    if !blocked {
+        ctx.process_state.reset_failures(&object.uid());
+    }
+    Ok(match state {
+        DeletionState::WaitFor(left) => left,
+        _ if blocked => backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter()),
+        _ => DELETION_POLL,
+    })
+}
+
+/// Writes what an issuer waits for that is being deleted.
+async fn report_deletion<I>(
+    object: &I,
+    ctx: &Context,
+    api: &ObjectClient<I>,
+    waits: IssuerProblem,
+    dependents: &[Arc<RegistryToken>],
+) -> Result<(), ApiError>
+where
+    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let still_protected = StillProtected::default();
+    write_status(
+        object,
+        ctx,
+        api,
+        Findings { connection: &Err(waits), audit: None, dependents, still_protected: &still_protected.names },
+    )
+    .await
+}
+
+/// How long until the portal is to be audited: never yet by this process, its time has come, or what
+/// an unanswered request made would show by now.
+fn time_until_audit(ctx: &Context, key: &IssuerKey, object: &dyn AnyIssuer, issuer: &ConnectedIssuer) -> Duration {
+    let now = ctx.clock.now();
+    let counts = |audited: &Arc<AuditResult>| audited.same_source(&issuer.info) && audited.evidence.is_complete();
+    let Some(audited) = ctx.issuers.audit_result(key).filter(counts) else { return Duration::ZERO };
+    let until = |since: Timestamp, wait: Duration| {
+        // What was noted while the clock ran ahead is due.
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or(wait);
+        wait.saturating_sub(age)
+    };
+    let regular = until(audited.evidence.started_at(), object.spec().audit.interval.0);
+    // What an unanswered request made shows in a list only.
+    let requested = ctx
+        .issuers
+        .audit_requested_at(key, now)
+        .filter(|_| issuer.info.list_visible)
+        .map(|wanted| until(wanted, issuer.info.response_deadline));
+    requested.map_or(regular, |wanted| regular.min(wanted))
+}
+
+fn requeue_after(ctx: &Context, key: &IssuerKey, object: &dyn AnyIssuer, issuer: &ConnectedIssuer) -> Duration {
+    if issuer.info.can_be_audited() {
+        RESYNC.min(time_until_audit(ctx, key, object, issuer) + Duration::from_millis(100))
+    } else {
+        RESYNC
+    }
+}
+
+/// Notes what was found, and wakes the objects that it may concern.
+fn publish(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, (Reason, String)>) {
+    let former = ctx.issuers.get(key);
+    let (entry, changed) = match (found, &former) {
+        (Ok(handle), Some(IssuerEntry::Ready(old))) => {
+            (IssuerEntry::Ready(Arc::clone(handle)), !same(&old.info, &handle.info))
+        }
+        (Ok(handle), _) => (IssuerEntry::Ready(Arc::clone(handle)), true),
+        (Err((reason, message)), Some(IssuerEntry::NotReady(old, said))) => {
+            // What a person is to mend may be another thing now; what a network says differs each time.
+            let message_matters = matches!(
+                reason,
+                Reason::CredentialsMissing
+                    | Reason::CredentialsInvalid
+                    | Reason::CredentialsNotLabeled
+                    | Reason::TrustMissing
+                    | Reason::MetadataMismatch
+            );
+            (IssuerEntry::NotReady(*reason, message.clone()), old != reason || (message_matters && said != message))
+        }
+        (Err((reason, message)), _) => (IssuerEntry::NotReady(*reason, message.clone()), true),
+    };
+    ctx.issuers.set(key.clone(), entry);
+    if changed {
+        // Looked for only now: whoever decided on the former entry is in the cache by then.
+        for user in dependents(ctx, key) {
+            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*user));
+        }
+    }
+}
+
+/// Whether objects would decide the same.
+fn same(old: &IssuerInfo, new: &IssuerInfo) -> bool {
+    old == new
+}

@@ -1,0 +1,286 @@
+//! The keys that prove what the operator notes of tokens: a Secret in its namespace, shared by all replicas.
+//!
+//! It is created before the first pass, and so before the first request for a token. The data key `current` signs; every
+//! other one is accepted beside it, during a rotation. It carries our finalizer while tokens live, and a note of its keys.
+
+mod finalizer;
+mod record;
+
+use self::record::KeyRecord;
+use super::api_call::{ApiError, call};
+use super::cache_sync::requeue_all;
+use super::context::{CONTROLLER_NAME, Context};
+use super::token::snapshot::{SharedContext, Snapshot};
+use crate::api::{FINALIZER, MAC_ANNOTATION, RegistryToken};
+use crate::domain::model::token_mac::{MIN_KEY_BYTES, MacKeys, key_id};
+use crate::health::readiness::Readiness;
+use crate::kube_client::objects::ObjectClient;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::core::Status;
+use kube::runtime::reflector::Store;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// The data key that signs.
+const CURRENT_KEY: &str = "current";
+/// How often the Secret is read.
+const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
+/// How often it is looked whether the Secret may go.
+const RELEASE_POLL: Duration = Duration::from_millis(250);
+/// How often the Secret is read, while it cannot be read or created at the start.
+const STARTUP_RETRY: Duration = Duration::from_secs(2);
+/// For a key that is not known it is read at once, and not more often than this; nor is a refused write repeated earlier.
+const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(10);
+
+type KeyData = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+/// The keys as they were last read.
+pub struct Keyring {
+    name: String,
+    keys: RwLock<MacKeys>,
+    state: tokio::sync::Mutex<KeyringState>,
+    /// Whether our finalizer is on the Secret, or cannot be.
+    has_finalizer: AtomicBool,
+    /// Whether the keys are in memory alone.
+    in_memory_only: AtomicBool,
+}
+
+#[derive(Default)]
+struct KeyringState {
+    /// Kept so that a Secret that is deleted while the operator runs is created with the same keys.
+    last: Option<LastRead>,
+    /// When our finalizer was refused.
+    last_rejected: Option<Instant>,
+}
+
+struct LastRead {
+    data: KeyData,
+    record: KeyRecord,
+    read: Instant,
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+enum MacKeyError {
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    #[error(
+        "the Secret {namespace}/{name} is no MAC key: it needs the data key {CURRENT_KEY}, and each of its data keys at least {MIN_KEY_BYTES} bytes. Restore it, or delete it to have a new one created (docs/runbooks.md)"
+    )]
+    Invalid { namespace: String, name: String },
+    #[error("the system random number generator is not available")]
+    Random,
+}
+
+impl Keyring {
+    /// Nothing has been read yet.
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            keys: RwLock::default(),
+            state: tokio::sync::Mutex::default(),
+            has_finalizer: AtomicBool::default(),
+            in_memory_only: AtomicBool::default(),
+        }
+    }
+
+    /// The keys; none before the Secret was read for the first time.
+    pub fn keys(&self) -> MacKeys {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the Secret, and creates it where there is none. Whether the keys have changed.
+    async fn load(&self, ctx: &Context) -> Result<bool, MacKeyError> {
+        let mut state = self.state.lock().await;
+        let found = match self.read(ctx).await? {
+            Some(found) => found,
+            None => self.create(ctx, state.last.as_ref()).await?,
+        };
+        let metadata = found.metadata;
+        let data = found.data.unwrap_or_default().into_iter();
+        let data: KeyData = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect();
+        let (created, recorded) =
+            (metadata.creation_timestamp.as_ref(), KeyRecord::read(metadata.annotations.as_ref()));
+        let created = created.map(|time| time.0).unwrap_or_default();
+        let ids = data.values().map(|key| key_id(key)).collect::<Option<_>>().ok_or_else(|| self.invalid(ctx))?;
+        let remembered = state.last.as_ref().map(|last| &last.record);
+        let record = KeyRecord::of(ids, remembered, recorded.as_ref(), created, ctx.clock.now());
+        let signing = data.get(CURRENT_KEY).ok_or_else(|| self.invalid(ctx))?;
+        let accepted = data.iter().filter(|(key, _)| *key != CURRENT_KEY).map(|(_, bytes)| bytes.as_slice());
+        let keys = MacKeys::new(signing, accepted, record.since).ok_or_else(|| self.invalid(ctx))?;
+        let changed = self.keys() != keys;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let is_new = recorded.as_ref() != Some(&record);
+        state.last = Some(LastRead { data, record: record.clone(), read: Instant::now() });
+        self.in_memory_only.store(metadata.uid.is_none(), Ordering::SeqCst);
+        if metadata.uid.is_some() {
+            let protected = metadata.finalizers.iter().flatten().any(|one| one == FINALIZER);
+            self.has_finalizer.store(protected, Ordering::SeqCst);
+            if is_new && let Err(error) = self.write_record(ctx, &metadata, &record).await {
+                tracing::warn!(secret = self.name, %error, "MAC key not annotated");
+            }
+            if ctx.caches_synced() && finalizer::is_needed(ctx) {
+                self.add_finalizer(ctx, &mut state.last_rejected).await;
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn read(&self, ctx: &Context) -> Result<Option<Secret>, ApiError> {
+        call("read the MAC key", super::live_secret::get(&ctx.client, &ctx.namespace, &self.name)).await
+    }
+
+    /// Creates the Secret, with the last keys or with a new one. Where the namespace is going or gone there can be none:
+    /// then the keys are used without, so that what is left of tokens can be revoked.
+    async fn create(&self, ctx: &Context, last: Option<&LastRead>) -> Result<Secret, MacKeyError> {
+        let (data, record) = if let Some(last) = last {
+            (last.data.clone(), last.record.clone())
+        } else {
+            let key = random_key(ctx).ok_or(MacKeyError::Random)?;
+            let ids = key_id(&key).into_iter().collect();
+            let record = KeyRecord::of(ids, None, None, Timestamp::MIN, ctx.clock.now());
+            (KeyData::from([(CURRENT_KEY.to_owned(), key)]), record)
+        };
+        let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), &ctx.namespace);
+        let secret = self.build_secret(&ctx.namespace, &data, &record);
+        let (params, what) = (post_params(), "create the MAC key");
+        let created = async {
+            match secrets.create(&params, &secret).await {
+                Err(kube::Error::Api(status)) if is_namespace_gone(&status) => Ok(None),
+                created => created.map(Some),
+            }
+        };
+        match call(what, created).await {
+            Ok(Some(created)) => {
+                tracing::info!(secret = self.name, "MAC key created");
+                Ok(created)
+            }
+            Ok(None) => {
+                tracing::warn!(
+                    secret = self.name,
+                    namespace = ctx.namespace,
+                    "the operator's namespace is being deleted or is gone: the MAC key is kept in memory alone, and tokens are proved again by their logins"
+                );
+                Ok(secret)
+            }
+            // Another replica was first.
+            Err(ApiError::AlreadyExists(_)) => Ok(self.read(ctx).await?.ok_or_else(|| self.invalid(ctx))?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn write_record(&self, ctx: &Context, metadata: &ObjectMeta, record: &KeyRecord) -> Result<(), ApiError> {
+        let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), &ctx.namespace);
+        let body = json!({
+            "metadata": {"resourceVersion": metadata.resource_version, "annotations": record.annotations()},
+        });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+        call("annotate the MAC key", secrets.patch_metadata(&self.name, &params, &patch)).await.map(drop)
+    }
+
+    fn build_secret(&self, namespace: &str, data: &KeyData, record: &KeyRecord) -> Secret {
+        let data = data.iter().map(|(key, bytes)| (key.clone(), ByteString(bytes.to_vec())));
+        Secret {
+            metadata: ObjectMeta {
+                name: Some(self.name.clone()),
+                namespace: Some(namespace.to_owned()),
+                annotations: Some(record.annotations()),
+                ..ObjectMeta::default()
+            },
+            type_: Some("Opaque".to_owned()),
+            data: Some(data.collect()),
+            ..Secret::default()
+        }
+    }
+
+    fn invalid(&self, ctx: &Context) -> MacKeyError {
+        MacKeyError::Invalid { namespace: ctx.namespace.clone(), name: self.name.clone() }
+    }
+}
+
+/// What a create is answered with in a namespace that is being deleted, or that is not there.
+fn is_namespace_gone(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 404 || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+fn post_params() -> PostParams {
+    PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() }
+}
+
+fn random_key(ctx: &Context) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(ctx.random()?.to_vec());
+    bytes.extend_from_slice(&ctx.random()?);
+    Some(bytes)
+}
+
+/// Waits until there are keys. No pass begins before.
+pub async fn wait_until_loaded(ctx: &Context, readiness: &Readiness) {
+    while let Err(error) = ctx.keyring.load(ctx).await {
+        readiness.set_mac_key_missing(true);
+        tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable");
+        sleep(STARTUP_RETRY).await;
+    }
+    // A key in memory is good for an end, and not for a start in a namespace that is not there.
+    readiness.set_mac_key_missing(ctx.keyring.in_memory_only.load(Ordering::SeqCst));
+}
+
+/// Takes up changed keys: every object is looked at, and signed with the one that signs now. Releases the Secret soon
+/// after the last object with a token has gone: the operator may be removed next.
+pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
+    let (mut read, mut needed) = (Instant::now(), None::<Instant>);
+    loop {
+        tokio::select! {
+            () = sleep(RELEASE_POLL) => {}
+            () = stop.cancelled() => return,
+        }
+        let may_release = needed.is_none_or(|at| at.elapsed() >= MIN_RETRY_INTERVAL);
+        if ctx.caches_synced() && may_release && ctx.keyring.is_unused(ctx) {
+            needed = (!ctx.keyring.remove_finalizer(ctx).await).then(Instant::now);
+        }
+        if !ctx.caches_synced() || read.elapsed() < RELOAD_INTERVAL {
+            continue;
+        }
+        read = Instant::now();
+        match ctx.keyring.load(ctx).await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!(secret = ctx.keyring.name, "MAC key changed");
+                requeue_all(ctx, tokens).await;
+            }
+            Err(error) => {
+                tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
+            }
+        }
+    }
+}
+
+/// Reads the keys again where an object was signed with one that is not known: another replica may have read them since.
+/// Protects them before a token is requested.
+pub async fn reload_if_unknown(ctx: &Context, snapshot: &Snapshot) {
+    ctx.keyring.add_finalizer_for(ctx, &snapshot.object).await;
+    let keys = ctx.keyring.keys();
+    let status = snapshot.object.status.as_ref();
+    let current = status.and_then(|status| status.token.as_ref()).and_then(|token| token.mac.as_ref());
+    let former = status.into_iter().flat_map(|status| &status.retiring).filter_map(|token| token.mac.as_ref());
+    let annotations = snapshot.secret.as_ref().and_then(|meta| meta.annotations.as_ref());
+    let stored = annotations.and_then(|annotations| annotations.get(MAC_ANNOTATION));
+    if !current.into_iter().chain(former).chain(stored).any(|mac| keys.is_signed_by_unknown_key(mac)) {
+        return;
+    }
+    let recently =
+        ctx.keyring.state.lock().await.last.as_ref().is_some_and(|last| last.read.elapsed() < MIN_RETRY_INTERVAL);
+    if !recently && let Err(error) = ctx.keyring.load(ctx).await {
+        tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
+    }
+}

@@ -1,0 +1,185 @@
+//! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
+//! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
+
+use super::decode::{self, Decoded, invalid_object};
+use super::invalid_objects::Presence;
+use super::token::snapshot::secret_name;
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryToken};
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use std::borrow::Cow;
+
+/// Longest metadata that is kept, in bytes. Ours has a tenth; a longer one is read anew by each pass.
+const MAX_META_BYTES: usize = 16 * 1024;
+
+/// What is known of a pull secret: never its data.
+#[derive(Clone, Debug)]
+pub struct CachedSecret {
+    namespace: Box<str>,
+    name: Box<str>,
+    meta: Box<[u8]>,
+}
+
+impl CachedSecret {
+    /// Keeps what decisions read.
+    fn from_meta(mut meta: ObjectMeta) -> Self {
+        meta.managed_fields = None;
+        // An audit asks for the age of marks that were left to a user alone.
+        if !meta.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ORPHANED_ANNOTATION)) {
+            meta.creation_timestamp = None;
+        }
+        if let Some(annotations) = meta.annotations.as_mut() {
+            annotations.retain(|key, _| key.starts_with(GROUP));
+        }
+        if let Some(labels) = meta.labels.as_mut() {
+            labels.retain(|key, _| key == OWNER_LABEL);
+        }
+        let packed = serde_json::to_vec(&meta).ok().filter(|packed| packed.len() <= MAX_META_BYTES).unwrap_or_default();
+        let name = |name: Option<String>| name.unwrap_or_default().into_boxed_str();
+        Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
+    }
+
+    /// Its metadata. What could not be kept is not known, and read from the API server.
+    pub fn meta(&self) -> Option<ObjectMeta> {
+        serde_json::from_slice(&self.meta).ok()
+    }
+}
+
+impl Lookup for CachedSecret {
+    type DynamicType = ();
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Secret".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "secrets".into()
+    }
+
+    fn name(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.name))
+    }
+
+    fn namespace(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.namespace))
+    }
+
+    fn resource_version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn uid(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// A Secret's metadata as the API server sends it; of its data nothing is asked for.
+pub fn decode_meta(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
+    let meta = decode::metadata::<Secret>(object);
+    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
+}
+
+/// A Secret whose metadata cannot be read leaves the cache, and is not known meanwhile.
+pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Secret>> {
+    let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
+    (observed == Presence::Deleted).then(|| meta.into_response_partial())
+}
+
+/// Keeps what is watched of Secrets; gives the objects whose Secret changed.
+pub fn reflect_secrets(
+    events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + Send + 'static,
+    mut writer: Writer<CachedSecret>,
+    tokens: Store<RegistryToken>,
+) -> impl Stream<Item = ObjectRef<RegistryToken>> + Send + 'static {
+    let owners = events.filter_map(move |event| {
+        let owners_of_event = event.ok().map(|event| {
+            let owners = match &event {
+                Event::Apply(secret) | Event::Delete(secret) | Event::InitApply(secret) => {
+                    tokens_owning(secret, &tokens)
+                }
+                Event::Init | Event::InitDone => vec![],
+            };
+            writer.apply_watcher_event(&to_cached(event));
+            futures::stream::iter(owners)
+        });
+        std::future::ready(owners_of_event)
+    });
+    owners.flatten()
+}
+
+fn to_cached(event: Event<PartialObjectMeta<Secret>>) -> Event<CachedSecret> {
+    match event {
+        Event::Apply(secret) => Event::Apply(CachedSecret::from_meta(secret.metadata)),
+        Event::Delete(secret) => Event::Delete(CachedSecret::from_meta(secret.metadata)),
+        Event::Init => Event::Init,
+        Event::InitApply(secret) => Event::InitApply(CachedSecret::from_meta(secret.metadata)),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// The objects that a Secret belongs to: by its controller, or where that was removed by its name.
+fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
+    let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+    let owner =
+        secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
+    if let Some(owner) = owner {
+        return vec![ObjectRef::new(&owner.name).within(&namespace)];
+    }
+    let name = secret.name_any();
+    let named =
+        |token: &RegistryToken| token.metadata.namespace.as_ref() == Some(&namespace) && secret_name(token) == name;
+    tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_metadata_that_decisions_read_is_cached() {
+        let meta: ObjectMeta = serde_json::from_value(json!({
+            "name": "pull", "namespace": "team", "uid": "u", "resourceVersion": "7",
+            "labels": {(OWNER_LABEL): "o", "app": "web"},
+            "annotations": {"registry-token.dev/token-id": "17", "note": "long"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "RegistryToken", "name": "pull", "uid": "o", "controller": true}],
+            "managedFields": [{"manager": "kubectl"}],
+        }))
+        .expect("metadata");
+        let mut large = meta.clone();
+        large
+            .annotations
+            .get_or_insert_default()
+            .insert("registry-token.dev/note".to_owned(), "x".repeat(MAX_META_BYTES));
+        let unknown = CachedSecret::from_meta(large);
+        assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "what is not kept is not known");
+        let kept = CachedSecret::from_meta(meta);
+        let reference = kept.to_object_ref(());
+        assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));
+        let back = serde_json::to_value(kept.meta().expect("kept")).expect("JSON");
+        assert_eq!(
+            back,
+            json!({
+                "name": "pull", "namespace": "team", "uid": "u", "resourceVersion": "7",
+                "labels": {(OWNER_LABEL): "o"}, "annotations": {"registry-token.dev/token-id": "17"},
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "RegistryToken", "name": "pull", "uid": "o", "controller": true},
+                ],
+            })
+        );
+    }
+}

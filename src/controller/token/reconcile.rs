@@ -1,0 +1,96 @@
+//! Drives one pass over an object: performs what the core asks for, until the core says when to look
+//! again.
+
+use super::snapshot::{SharedContext, Snapshot};
+use crate::api::RegistryToken;
+use crate::controller::context::Context;
+use crate::controller::executor::Executor;
+use crate::controller::mac_key;
+use crate::domain::model::marker::AttemptId;
+use crate::domain::pass::{Pass, PassResult, Step};
+use crate::domain::retry::backoff;
+use kube::ResourceExt;
+use kube::runtime::controller;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Until then the cache has the answer to our own write.
+const CACHE_WAIT: Duration = Duration::from_secs(6);
+/// How soon a pass looks again at a world that changed under it.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Brings an object to rest, or as near to it as can be now.
+pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result<controller::Action, Infallible> {
+    let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
+    let Some(_running) = running else { return Ok(controller::Action::await_change()) };
+    let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
+    let uid = snapshot.uid();
+    let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
+    if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
+        return Ok(controller::Action::requeue(CACHE_WAIT));
+    }
+    let Some(bytes) = ctx.random() else {
+        tracing::error!("the system gives no randomness: nothing is begun");
+        return Ok(controller::Action::requeue(CACHE_WAIT));
+    };
+    mac_key::reload_if_unknown(&ctx, &snapshot).await;
+    let mut executor = Executor::new(snapshot, &ctx);
+    let end = drive(&mut executor, &ctx, AttemptId::from_random(&bytes)).await;
+    let snapshot = executor.snapshot;
+    if snapshot.object.resource_version() != object.resource_version() {
+        let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
+        ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
+    }
+    let next = requeue_action(&ctx, &snapshot, end);
+    // It went meanwhile: what was just noted must not outlive it.
+    if ctx.tokens.get(&snapshot.object_ref()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
+        ctx.process_state.forget(&uid);
+    }
+    Ok(next)
+}
+
+/// Performs requests until the pass is over. None: the operator is to end.
+async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -> Option<PassResult> {
+    let (mut pass, mut next) = Pass::begin(executor.snapshot.observe(ctx, attempt));
+    loop {
+        match next {
+            Step::Done(end) => {
+                ctx.process_state.record_pass(pass.observed());
+                return Some(end);
+            }
+            Step::Perform(request) => {
+                tracing::debug!(object = %executor.snapshot.object_ref(), ?request, "asked for");
+                // On the heap: a pass that waits for room, of which there may be thousands, stays small.
+                let answer = Box::pin(executor.execute(request)).await?;
+                (pass, next) = pass.step(answer, ctx.clock.now());
+            }
+        }
+    }
+}
+
+/// When to look again.
+fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -> controller::Action {
+    let uid = snapshot.uid();
+    match end {
+        None => controller::Action::await_change(),
+        Some(PassResult::Idle) => {
+            ctx.process_state.reset_failures(&uid);
+            controller::Action::await_change()
+        }
+        // All is well until then.
+        Some(PassResult::IdleFor(left)) => {
+            ctx.process_state.reset_failures(&uid);
+            controller::Action::requeue(left)
+        }
+        Some(PassResult::RequeueAfter(left)) => controller::Action::requeue(left),
+        Some(PassResult::RequeueSoon) => {
+            let wait = RETRY_INTERVAL.mul_f64(1.0 + f64::from(ctx.process_state.record_failure(&uid).min(20)));
+            controller::Action::requeue(wait)
+        }
+        Some(PassResult::Failed(fault)) => {
+            tracing::warn!(object = %snapshot.object_ref(), reason = %fault.reason, detail = %fault.message, "hindered");
+            controller::Action::requeue(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
+        }
+    }
+}

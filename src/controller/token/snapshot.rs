@@ -1,0 +1,266 @@
+//! What one pass holds in its hands, in the API server's own form: the object and its Secret's
+//! metadata; and how the core sees both.
+
+use crate::api::{
+    CONFIRMED_REVOKED_ANNOTATION, DeletionPolicy, OWNER_LABEL, REPLACE_ANNOTATION, RESERVATION_ANNOTATION,
+    ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
+};
+use crate::controller::context::Context;
+use crate::controller::decode::prune::live_token;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer::cache::{ConnectedIssuer, IssuerKey};
+use crate::controller::secret_cache::CachedSecret;
+use crate::domain::model::marker::{AttemptId, hash};
+use crate::domain::model::object::{Object, Rotation};
+use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
+use crate::domain::model::status_view::{recorded_secret_uid, status_view};
+use crate::domain::observed::{Observed, Recheck, UpstreamState};
+use crate::domain::protocol::Named;
+use crate::domain::retry::request_backoff::RequestHistory;
+use crate::kube_client::objects::ObjectClient;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A pass's shared context.
+pub type SharedContext = Arc<Context>;
+
+/// What one pass holds in its hands.
+pub struct Snapshot {
+    /// The object: the cache's own, until it is read or written.
+    pub object: Arc<RegistryToken>,
+    /// Its Secret's metadata.
+    pub secret: Option<ObjectMeta>,
+    /// Its issuer, as it was when the pass began.
+    pub issuer: Option<Arc<ConnectedIssuer>>,
+}
+
+impl Snapshot {
+    /// As the caches have it.
+    pub fn from_caches(object: Arc<RegistryToken>, ctx: &Context) -> Self {
+        let mut snapshot = Self { object, secret: None, issuer: None };
+        let name = ObjectRef::<CachedSecret>::new(&snapshot.secret_name()).within(&snapshot.namespace());
+        snapshot.secret = ctx.secrets.get(&name).and_then(|secret| secret.meta());
+        snapshot.issuer = ctx.issuers.connected(&snapshot.issuer_key());
+        snapshot
+    }
+
+    /// What the core sees.
+    pub fn observe(&self, ctx: &Context, attempt: AttemptId) -> Observed {
+        let key = self.issuer_key();
+        let mut observed = Observed {
+            now: ctx.clock.now(),
+            object: self.parse_object(ctx),
+            secret: self.secret.as_ref().map(|meta| self.parse_secret(ctx, meta)),
+            issuer: ctx.issuer_state(&key, self.issuer.as_ref()),
+            identity: ctx.identity.clone(),
+            // There is no lease yet: another operator may be at work.
+            is_leader: false,
+            upstream: self.upstream_state(ctx, &key),
+            resync_requested: ctx.process_state.resync_requested(&self.uid(), self.object.annotations()),
+            attempt_id: attempt,
+            submitted_description: None,
+            cooldowns: vec![],
+            normalized_description: None,
+            revoked_tokens: ctx.process_state.revoked(&self.uid()),
+            recheck: Recheck::NotRequested,
+            edit_retry_after: None,
+            request_history: RequestHistory::default(),
+        };
+        observed.recheck = ctx.process_state.recheck(&self.uid(), observed.resync_requested);
+        observed.edit_retry_after = ctx.process_state.edit_retry(&observed);
+        observed.request_history = ctx.process_state.requests(&observed.object, observed.now);
+        observed.normalized_description = self.normalized_description(ctx, &observed);
+        observed.cooldowns = ctx.process_state.cooldowns(&observed);
+        observed
+    }
+
+    /// What the portal made of a description that it did not keep: what the first list after our edit shows.
+    /// A restart begins with what it finds.
+    fn normalized_description(&self, ctx: &Context, observed: &Observed) -> Option<u64> {
+        let UpstreamState::Present(shown) = observed.upstream else { return None };
+        let refused = status_view(&observed.object).description_rejected == Some(observed.object.generation);
+        refused.then(|| ctx.process_state.normalized_description(&self.uid(), observed.object.generation, shown))
+    }
+
+    /// What the last audit says of the current token, unless that was touched since.
+    fn upstream_state(&self, ctx: &Context, key: &IssuerKey) -> UpstreamState {
+        let status = status_view(&self.parse_object(ctx));
+        let (Some(token), Some(audited)) = (status.token.as_ref(), ctx.issuers.audit_result(key)) else {
+            return UpstreamState::Unknown;
+        };
+        // What a former audit went by says nothing once the list is shown, or hidden; nor what was seen before
+        // somebody, perhaps another operator, saw that the token was revoked.
+        let overtaken = status.upstream_revocation.is_some_and(|(time, _)| time >= audited.evidence.started_at());
+        if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.same_source(&issuer.info)) {
+            return UpstreamState::Unknown;
+        }
+        if ctx.process_state.modified_since(&self.uid(), audited.evidence.started_at(), ctx.clock.now()) {
+            return UpstreamState::Unknown;
+        }
+        let token = Named::from(token);
+        audited.evidence.upstream_state(&token, audited.missing_tokens.is_plausible_in(&self.namespace()))
+    }
+
+    /// The object as the core sees it.
+    pub fn parse_object(&self, ctx: &Context) -> Object {
+        let (meta, spec) = (self.object.meta(), &self.object.spec);
+        Object {
+            uid: self.uid(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            created: meta.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+            deleting: meta.deletion_timestamp.is_some(),
+            has_finalizer: has_finalizer(self.object.finalizers()),
+            description: spec.description.clone(),
+            secret_name: self.secret_name(),
+            issuer: spec.issuer_ref.to_string(),
+            rotation: spec
+                .rotation
+                .as_ref()
+                .map(|rotation| Rotation { interval: rotation.interval.0, overlap: rotation.overlap.0 }),
+            suspended: spec.suspend,
+            reissue_revoked: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
+            revoke_on_deletion: spec.deletion_policy == DeletionPolicy::Revoke,
+            requested_annotations: requested(self.object.annotations(), ["rotate", "replace"]),
+            confirmed_revoked: confirmed_revoked(self.object.annotations()),
+            status: self.object.status.clone(),
+            keys: ctx.keyring.keys(),
+        }
+    }
+
+    /// What a Secret's metadata says to this object.
+    pub fn parse_secret(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
+        let empty = BTreeMap::new();
+        let raw = raw_meta(meta, &empty);
+        let uid = self.uid();
+        let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
+        let keys = ctx.keyring.keys();
+        let created = self.object.meta().creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
+        let is_noted = raw.annotations.contains_key(STORED_ANNOTATION);
+        let secret = recorded.and_then(|status| recorded_secret_uid(status, &uid, created, &keys, is_noted));
+        let reservation = raw.annotations.get(RESERVATION_ANNOTATION).map(String::as_str);
+        let reservation_seen = ctx.process_state.reservation_age(&uid, reservation);
+        let labelled = raw.labels.get(OWNER_LABEL).filter(|label| raw.controller_uid.is_none() && **label != uid);
+        let label_of_another = labelled.is_some_and(|label| self.object_exists(ctx, label));
+        SecretMeta::parse(
+            raw,
+            Owner {
+                uid: &uid,
+                recorded_secret_uid: secret,
+                reservation_age: reservation_seen,
+                label_names_other_object: label_of_another,
+            },
+        )
+    }
+
+    /// Whether an object of this UID is in the namespace. The cache may be a moment behind; by then a Secret
+    /// has its controller still, or again.
+    fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
+        let namespace = self.namespace();
+        let is = |token: &RegistryToken| {
+            token.metadata.uid.as_deref() == Some(uid) && token.metadata.namespace.as_ref() == Some(&namespace)
+        };
+        ctx.tokens.find(is).is_some()
+    }
+
+    /// UID of the object.
+    pub fn uid(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> String {
+        self.object.namespace().unwrap_or_default()
+    }
+
+    /// Name of its Secret.
+    pub fn secret_name(&self) -> String {
+        secret_name(&self.object)
+    }
+
+    /// Its issuer.
+    pub fn issuer_key(&self) -> IssuerKey {
+        IssuerKey::of(&self.object.spec.issuer_ref, &self.namespace())
+    }
+
+    /// For logs.
+    pub fn object_ref(&self) -> ObjectRef<RegistryToken> {
+        ObjectRef::from_obj(&*self.object)
+    }
+
+    /// For events.
+    pub fn reference(&self) -> ObjectReference {
+        self.object.object_ref(&())
+    }
+
+    /// The objects of its namespace.
+    pub fn objects(&self, ctx: &Context) -> ObjectClient<RegistryToken> {
+        ObjectClient::namespaced(ctx.client.clone(), &self.namespace()).with_parser(live_token)
+    }
+
+    /// The Secrets of its namespace.
+    pub fn secrets(&self, ctx: &Context) -> ObjectClient<Secret> {
+        ObjectClient::namespaced(ctx.client.clone(), &self.namespace())
+    }
+}
+
+/// The parts of a Secret's metadata that matter; what is absent is empty.
+pub fn raw_meta<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> RawMeta<'a> {
+    let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    RawMeta {
+        uid: meta.uid.as_deref().unwrap_or_default(),
+        resource_version: meta.resource_version.as_deref().unwrap_or_default(),
+        controller_uid: controller.map(|owner| owner.uid.as_str()),
+        labels: meta.labels.as_ref().unwrap_or(empty),
+        annotations: meta.annotations.as_ref().unwrap_or(empty),
+    }
+}
+
+/// Name of an object's Secret: `spec.secret.name`, or the object's own.
+pub fn secret_name(object: &RegistryToken) -> String {
+    let named = object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
+    named.unwrap_or_else(|| object.name_any())
+}
+
+/// The tokens of which the object's user says that they are revoked.
+fn confirmed_revoked(annotations: &BTreeMap<String, String>) -> Vec<String> {
+    let named = annotations.get(CONFIRMED_REVOKED_ANNOTATION).into_iter().flat_map(|text| text.split(','));
+    named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What is asked for by annotation, under the keys of `status.handledAnnotations`.
+pub fn requested(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
+    [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
+        .into_iter()
+        .filter_map(|(annotation, key)| Some((key.to_owned(), bounded_value(annotations.get(annotation)?))))
+        .collect()
+}
+
+/// The longest value of an annotation that is kept and compared as it is, in bytes.
+const MAX_VALUE_BYTES: usize = 256;
+
+/// A longer value counts as its hash, here and wherever it is written: it is only compared.
+fn bounded_value(value: &str) -> String {
+    if value.len() <= MAX_VALUE_BYTES { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_of_an_annotation_counts_as_its_hash() {
+        let of = |value: String| {
+            let annotations = BTreeMap::from([(ROTATE_ANNOTATION.to_owned(), value)]);
+            requested(&annotations, ["rotate", "replace"]).remove("rotate").expect("asked for")
+        };
+        assert_eq!(of("x".repeat(MAX_VALUE_BYTES)), "x".repeat(MAX_VALUE_BYTES));
+        let (long, longer) = (of("x".repeat(140_000)), of("x".repeat(140_001)));
+        assert!(long.len() < 64 && long != longer, "{long}, {longer}");
+        assert_eq!(long, of("x".repeat(140_000)), "the same value asks once");
+    }
+}

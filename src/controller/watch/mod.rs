@@ -1,0 +1,303 @@
+//! Watches a kind. kube's own watcher takes an object that it cannot parse for a failure of the whole watch,
+//! needs streaming lists or never uses them, and keeps bookmarks to itself; this one parses each object on
+//! its own, lists page by page where the API server has no streaming lists, and notes how it is doing.
+
+pub(crate) mod error;
+pub(crate) mod parse;
+use self::error::{WatchEnd, WatchError, streaming_unsupported};
+use self::parse::{ListPage, WatchEvent, parse_event, parse_list, resource_version};
+use super::api_call::{read_body, truncate_message};
+use super::decode::Decoded;
+use crate::health::watch_health::{Phase, WatchHealth};
+use crate::kube_client::objects::Request;
+use futures::io::{AsyncBufRead, AsyncBufReadExt};
+use futures::{Stream, stream};
+use kube::api::{ListParams, WatchParams};
+use kube::runtime::watcher::Event;
+use kube::{Client, Error};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Objects in one page of a list.
+const PAGE_SIZE: u32 = 500;
+/// A list or the beginning of a watch is answered within this time, or tried again.
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
+/// A streaming list that sends nothing for so long is one that the API server did not understand.
+const INITIAL_LIST_TIMEOUT: Duration = Duration::from_secs(30);
+/// A watch in which not even a bookmark comes is begun again where it was: they come every minute, and the
+/// connection may be dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
+/// After a failed connection, doubled each time.
+const MIN_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// A kind that is not served, or forbidden, may be at any moment.
+const KIND_UNAVAILABLE_INTERVAL: Duration = Duration::from_secs(5);
+/// Events that wait to be taken.
+const EVENT_BUFFER: usize = 16;
+/// A line's room is given back where one was longer than this.
+const MAX_RETAINED_BUFFER: usize = 64 * 1024;
+
+/// What is watched, and how its objects are parsed.
+pub struct Watch<K> {
+    /// The API server.
+    pub client: Client,
+    /// Requests for all objects of the kind.
+    pub request: Request,
+    /// Only objects with this label.
+    pub label: Option<&'static str>,
+    /// Of each object only its metadata is sent.
+    pub metadata_only: bool,
+    /// Parses one object.
+    pub decode: fn(&[u8]) -> Decoded<K>,
+    /// Where it is noted how the watch is doing.
+    pub health: Arc<WatchHealth>,
+}
+
+impl<K: Send + 'static> Watch<K> {
+    /// The events. A failure is none of them: it is noted, and the watch begun again.
+    pub fn events(self) -> impl Stream<Item = Event<Decoded<K>>> + Send + 'static {
+        let (sender, receiver) = channel(EVENT_BUFFER);
+        let running = WatchLoop { watch: self, paged: false, version: None, received_any: false, sender };
+        tokio::spawn(running.run());
+        stream::unfold(receiver, |mut receiver: Receiver<_>| async { Some((receiver.recv().await?, receiver)) })
+    }
+
+    fn list_request(&self, next: Option<&str>) -> Result<axum::http::Request<Vec<u8>>, WatchError> {
+        let mut params = ListParams { label_selector: self.label.map(str::to_owned), ..ListParams::default() };
+        params = params.limit(PAGE_SIZE);
+        params.continue_token = next.map(str::to_owned);
+        let request = &self.request;
+        let built = if self.metadata_only { request.list_metadata(&params) } else { request.list(&params) };
+        built.map_err(|error| WatchError::Failed(Phase::Pending, error.to_string()))
+    }
+
+    fn watch_request(&self, since: Option<&str>) -> Result<axum::http::Request<Vec<u8>>, WatchError> {
+        let params = WatchParams {
+            label_selector: self.label.map(str::to_owned),
+            send_initial_events: since.is_none(),
+            ..WatchParams::default()
+        };
+        let (request, since) = (&self.request, since.unwrap_or("0"));
+        let built =
+            if self.metadata_only { request.watch_metadata(&params, since) } else { request.watch(&params, since) };
+        built.map_err(|error| WatchError::Failed(Phase::Pending, error.to_string()))
+    }
+}
+
+struct WatchLoop<K> {
+    watch: Watch<K>,
+    /// The API server has no streaming lists.
+    paged: bool,
+    /// Where to go on; none before everything that there is has been sent.
+    version: Option<String>,
+    /// Something came since the last request.
+    received_any: bool,
+    sender: Sender<Event<Decoded<K>>>,
+}
+
+impl<K: Send + 'static> WatchLoop<K> {
+    async fn run(mut self) {
+        let mut wait = MIN_BACKOFF;
+        loop {
+            self.received_any = false;
+            let resumed = self.version.is_some();
+            let (out, begun) = (self.sender.clone(), Instant::now());
+            let ended = tokio::select! {
+                ended = self.list_and_watch() => ended,
+                () = out.closed() => return,
+            };
+            if self.received_any {
+                wait = MIN_BACKOFF;
+            }
+            let (phase, detail) = match ended {
+                Err(WatchError::ReceiverClosed) => return,
+                // The API server ends each watch after some minutes.
+                Ok(WatchEnd::Expired) if self.received_any && begun.elapsed() > MIN_BACKOFF => continue,
+                Ok(WatchEnd::StreamingUnsupported) => continue,
+                Ok(WatchEnd::Expired) if resumed && self.version.is_none() => continue,
+                Ok(WatchEnd::Expired) => (Phase::Pending, "it ended the watch at once".to_owned()),
+                Err(WatchError::Failed(phase, detail)) => (phase, detail),
+            };
+            self.watch.health.record_failure(phase, &detail);
+            let pause = if phase == Phase::Pending { wait } else { KIND_UNAVAILABLE_INTERVAL };
+            // Many watches of many operators do not come back in one moment.
+            let spread = f64::from(std::process::id() % 100) / 400.0;
+            tokio::select! {
+                () = sleep(pause.mul_f64(1.0 + spread)) => {}
+                () = self.sender.closed() => return,
+            }
+            // However long a kind was not served, it is listed soon once it is.
+            wait = if phase == Phase::Pending { (wait * 2).min(MAX_BACKOFF) } else { MIN_BACKOFF };
+        }
+    }
+
+    /// Lists where that is to be done, and watches until the watch ends.
+    async fn list_and_watch(&mut self) -> Result<WatchEnd, WatchError> {
+        if self.version.is_none() && self.paged {
+            self.list_all().await?;
+        }
+        let initial = self.version.is_none();
+        let request = self.watch.watch_request(self.version.as_deref())?;
+        let lines = match timeout(RESPONSE_TIMEOUT, self.watch.client.request_stream(request)).await {
+            Ok(Ok(lines)) => lines,
+            Ok(Err(error)) if initial && streaming_unsupported(&error) => {
+                self.use_paged_lists("it refuses streaming lists");
+                return Ok(WatchEnd::StreamingUnsupported);
+            }
+            Ok(Err(error)) => return Err(self.record_failure(&error)),
+            Err(_) => return Err(WatchError::Failed(Phase::Pending, "no answer to a watch".to_owned())),
+        };
+        self.watch_lines(std::pin::pin!(lines), initial).await
+    }
+
+    /// From now on this watch lists page by page.
+    fn use_paged_lists(&mut self, why: &str) {
+        tracing::info!(
+            kind = self.watch.health.kind(),
+            "{why}, as Kubernetes without WatchList does: this kind is listed page by page"
+        );
+        self.paged = true;
+    }
+
+    async fn list_all(&mut self) -> Result<(), WatchError> {
+        self.watch.health.start_list();
+        self.send(Event::Init).await?;
+        let mut next = None;
+        loop {
+            let request = self.watch.list_request(next.as_deref())?;
+            let list = match timeout(RESPONSE_TIMEOUT, read_body(&self.watch.client, request)).await {
+                Ok(Ok(list)) => list,
+                Ok(Err(error)) => return Err(self.record_failure(&error)),
+                Err(_) => return Err(WatchError::Failed(Phase::Pending, "no answer to a list".to_owned())),
+            };
+            let Some(ListPage { items, version, continue_token: following }) = parse_list(&list) else {
+                return Err(WatchError::Failed(Phase::Pending, "the answer to a list is none".to_owned()));
+            };
+            self.record_activity();
+            for item in items {
+                self.send(Event::InitApply((self.watch.decode)(item))).await?;
+            }
+            match (following, version) {
+                (Some(token), _) => next = Some(token),
+                (None, Some(version)) => return self.finish_list(version).await,
+                (None, None) => {
+                    return Err(WatchError::Failed(Phase::Pending, "the answer to a list has no version".to_owned()));
+                }
+            }
+        }
+    }
+
+    async fn watch_lines(
+        &mut self,
+        mut lines: std::pin::Pin<&mut (impl AsyncBufRead + Send)>,
+        mut initial: bool,
+    ) -> Result<WatchEnd, WatchError> {
+        if initial {
+            self.watch.health.start_list();
+            self.send(Event::Init).await?;
+        }
+        let mut buffer = vec![];
+        loop {
+            buffer.clear();
+            buffer.shrink_to(MAX_RETAINED_BUFFER);
+            let limit = if initial { INITIAL_LIST_TIMEOUT } else { IDLE_TIMEOUT };
+            match timeout(limit, lines.read_until(b'\n', &mut buffer)).await {
+                Err(_) if initial => {
+                    self.use_paged_lists("it sends no end of a streaming list");
+                    return Ok(WatchEnd::StreamingUnsupported);
+                }
+                // The connection may be dead: the watch goes on where it was.
+                Err(_) => {
+                    self.received_any = true;
+                    return Ok(WatchEnd::Expired);
+                }
+                // It has ended, or broken off in the midst of a line.
+                Ok(Ok(_)) if buffer.last() != Some(&b'\n') => return Ok(WatchEnd::Expired),
+                Ok(Err(error)) => {
+                    return Err(WatchError::Failed(Phase::Pending, format!("the watch broke off: {error}")));
+                }
+                Ok(Ok(_)) => {}
+            }
+            if self.handle_line(&buffer, &mut initial).await? {
+                return Ok(WatchEnd::Expired);
+            }
+        }
+    }
+
+    /// Takes one line; whether the watch is to be begun again.
+    async fn handle_line(&mut self, text: &[u8], initial: &mut bool) -> Result<bool, WatchError> {
+        tracing::trace!(kind = self.watch.health.kind(), bytes = text.len(), "watch: a line");
+        match parse_event(text) {
+            WatchEvent::Applied(object) => {
+                self.record_activity();
+                let decoded = (self.watch.decode)(object);
+                if *initial {
+                    self.send(Event::InitApply(decoded)).await?;
+                } else {
+                    self.send(Event::Apply(decoded)).await?;
+                    self.set_version(resource_version(object));
+                }
+            }
+            WatchEvent::Deleted(object) => {
+                self.record_activity();
+                self.send(Event::Delete((self.watch.decode)(object))).await?;
+                if !*initial {
+                    self.set_version(resource_version(object));
+                }
+            }
+            WatchEvent::Bookmark { version: Some(version), end_of_initial: true } if *initial => {
+                self.record_activity();
+                *initial = false;
+                self.finish_list(version).await?;
+            }
+            WatchEvent::Bookmark { version, .. } => {
+                self.record_activity();
+                if !*initial {
+                    self.set_version(version);
+                }
+            }
+            WatchEvent::Error { code: 410, .. } => {
+                // What happened since is not known any more: everything is listed again, at once.
+                self.version = None;
+                return Ok(true);
+            }
+            WatchEvent::Error { code, message } => {
+                return Err(WatchError::Failed(Phase::Pending, format!("HTTP {code}: {}", truncate_message(&message))));
+            }
+            WatchEvent::Unknown => tracing::debug!(kind = self.watch.health.kind(), "watch: a line is no event"),
+        }
+        Ok(false)
+    }
+
+    async fn finish_list(&mut self, version: String) -> Result<(), WatchError> {
+        self.version = Some(version);
+        self.send(Event::InitDone).await?;
+        self.watch.health.set_listed();
+        Ok(())
+    }
+
+    fn set_version(&mut self, version: Option<String>) {
+        if version.is_some() {
+            self.version = version;
+        }
+    }
+
+    fn record_activity(&mut self) {
+        self.received_any = true;
+        self.watch.health.record_event();
+    }
+
+    async fn send(&self, event: Event<Decoded<K>>) -> Result<(), WatchError> {
+        self.sender.send(event).await.map_err(|_| WatchError::ReceiverClosed)
+    }
+
+    fn record_failure(&mut self, error: &Error) -> WatchError {
+        if matches!(error, Error::Api(status) if matches!(status.code, 404 | 410)) {
+            // The version is too old, or of a CRD that is gone: everything is listed again.
+            self.version = None;
+        }
+        WatchError::from_kube(self.watch.health.kind(), error)
+    }
+}

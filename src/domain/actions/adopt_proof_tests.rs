@@ -1,0 +1,132 @@
+//! What proves a stored token: the operator's MAC, or, where the key may have been lost, what only its owner can have.
+
+use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
+use super::*;
+use crate::domain::observed::LoginMode;
+use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
+
+/// Of an object that was there before the operator's key.
+fn key_lost(mut world: World) -> World {
+    world.observed.object.keys = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
+    world
+}
+
+fn synced() -> World {
+    unrecorded().listing(&[row("17", "prod"), row("12", "prod")])
+}
+
+#[test]
+fn a_signed_token_is_adopted_though_its_marker_is_removed_and_the_status_lost_or_forged() {
+    let mut world = synced();
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    assert_eq!(status_view(&world.observed.object).token.map(|token| token.id), Some("17".to_owned()));
+    let mut forged = synced();
+    forged.observed.object.status = at_rest().object.status;
+    let status = forged.observed.object.status.as_mut().expect("a status");
+    let token = status.token.as_mut().expect("a token");
+    (token.id, token.username) = ("12".into(), "tw-12".into());
+    assert_eq!(run(&mut forged), Outcome::Redecide);
+    let known = status_view(&forged.observed.object);
+    assert_eq!(
+        (known.token.map(|token| token.id), known.retiring, known.unverified.tokens()),
+        (Some("17".to_owned()), vec![], vec![])
+    );
+}
+
+#[test]
+fn a_signature_of_another_object_portal_or_username_proves_nothing() {
+    let forged = |change: fn(&mut World)| {
+        let mut world = synced();
+        change(&mut world);
+        cleared(world)
+    };
+    let refused = ["read secret", "find 17", "read object", "disown"];
+    assert_eq!(forged(|world| world.observed.object.uid = "another".into()), refused);
+    let portal = |world: &mut World| change_issuer(&mut world.observed, |facts| facts.portal.user = "x".into());
+    assert_eq!(forged(portal), refused);
+    let username = |world: &mut World| {
+        let stored = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+        stored.signature.username = "tw-12".into();
+    };
+    assert_eq!(forged(username), refused);
+    assert_eq!(cleared(unsigned(synced())), refused, "a seal of another token");
+}
+
+#[test]
+fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_name() {
+    let named = || {
+        let mut world = key_lost(synced());
+        world.observed.object.status = at_rest().object.status;
+        world.content = crate::domain::test_support::login_content("tw-17");
+        world
+    };
+    let mut world = named();
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    let asked =
+        ["read secret", "find 17", "read content", "find user tw-17", "log in", "read object", "read secret", "status"];
+    assert_eq!(world.labels, asked);
+    let status = status_view(&world.observed.object);
+    assert!(status.ready && status.token.is_some_and(|token| token.id == "17"), "pods can pull all the while");
+    let refused = |mut world: World| {
+        assert_eq!(run(&mut world), Outcome::Redecide);
+        (world.labels.last().map(String::as_str) == Some("disown"), status_view(&world.observed.object).token)
+    };
+    assert_eq!(refused(named().with_login_result(Verdict::Rejected("no".into()))), (true, None));
+    let mut shared = named();
+    shared.rows.push(Row { token: Named { id: "18".into(), username: "tw-17".into() }, description: "prod".into() });
+    assert_eq!(refused(shared), (true, None), "a name that others log in with proves no id");
+    let mut younger = named();
+    younger.observed.object.created = at(4001);
+    assert_eq!(refused(younger), (true, None), "it was never signed with a key that is lost");
+    let mut waiting = named().with_login_result(Verdict::Unknown("down".into()));
+    assert!(
+        matches!(run(&mut waiting), Outcome::ReportFor(RETRY_AFTER, fault) if fault.reason == Reason::TokenUnverified)
+    );
+}
+
+#[test]
+fn after_the_key_is_lost_an_id_that_no_list_shows_is_not_proved() {
+    let mut world = key_lost(hidden(LoginMode::Required));
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    let reported = CLEARED.iter().flat_map(|word| if *word == "disown" { vec!["status", word] } else { vec![*word] });
+    assert_eq!(world.labels, reported.collect::<Vec<_>>(), "the login proves the username alone");
+    let mut by_username = key_lost(hidden(LoginMode::Required));
+    let held = by_username.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+    held.id = "tw-17".into();
+    assert_eq!(run(&mut by_username), Outcome::Redecide);
+    assert_eq!(status_view(&by_username.observed.object).token.map(|token| token.id), Some("tw-17".to_owned()));
+}
+
+#[test]
+fn what_a_lost_key_may_have_signed_is_named_in_status_before_the_secret_forgets_it() {
+    let mut world = key_lost(synced());
+    change_issuer(&mut world.observed, |facts| facts.login_check = LoginMode::Disabled);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    assert_eq!(world.labels, ["read secret", "find 17", "read object", "status", "disown"]);
+    let status = status_view(&world.observed.object);
+    let open: Vec<_> =
+        status.unverified.unconfirmed(&world.observed.object).into_iter().map(|token| token.id).collect();
+    assert_eq!((open, status.retiring), (vec!["17".to_owned()], vec![]), "reported, and never revoked");
+    let mut younger = key_lost(synced());
+    change_issuer(&mut younger.observed, |facts| facts.login_check = LoginMode::Disabled);
+    younger.observed.object.created = at(4001);
+    assert_eq!(
+        cleared(younger),
+        ["read secret", "find 17", "read object", "disown"],
+        "it was never signed with that key"
+    );
+}
+
+#[test]
+fn where_the_list_is_hidden_content_that_anybody_could_have_written_is_not_believed() {
+    for mode in MODES {
+        assert_eq!(cleared(unsigned(hidden(mode))), CLEARED);
+    }
+}
+
+#[test]
+fn a_forged_id_that_no_list_shows_is_not_waited_for() {
+    let mut world = unsigned(unrecorded()).listing(&[]).with_login_result(Verdict::Accepted);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    assert_eq!(world.labels, ["read secret", "find 17", "read object", "disown"]);
+}

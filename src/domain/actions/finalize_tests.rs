@@ -1,0 +1,217 @@
+use super::*;
+use crate::api::Reason;
+use crate::domain::observed::{IssuerState, LoginMode};
+use crate::domain::protocol::Verdict;
+use crate::domain::test_support::{
+    World, apply, at, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, deleting, empty_secret,
+    first_attempt, marker, new_object, not_ready, problem, reservation, retiring, row, secret,
+};
+
+fn run(world: &mut World) -> Outcome {
+    let begun = begin(&world.observed);
+    world.run(begun, Finalizing::step)
+}
+
+/// Leaves and gives what was done.
+fn left(observed: Observed) -> Vec<String> {
+    finalized(World::of(deleting(observed)))
+}
+
+fn finalized(mut world: World) -> Vec<String> {
+    assert_eq!(run(&mut world), Outcome::Idle);
+    assert!(!world.observed.object.has_finalizer);
+    world.labels
+}
+
+fn orphaned(observed: Observed) -> Observed {
+    let mut observed = deleting(observed);
+    observed.object.revoke_on_deletion = false;
+    observed
+}
+
+fn closed() -> SecretMeta {
+    SecretMeta { closed: true, ..secret() }
+}
+
+#[test]
+fn an_object_ends_closed_revoked_and_only_then_finalized() {
+    assert_eq!(left(at_rest()), ["close", "find 17", "revoke 17", "release object"]);
+    let retiring = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(99_999)))));
+    let all = ["close", "find 17", "revoke 17", "find 12", "revoke 12", "release object"];
+    assert_eq!(left(retiring), all, "an overlap ends with its object");
+}
+
+#[test]
+fn a_secret_that_is_gone_closed_or_somebody_elses_is_not_closed() {
+    let then = ["find 17", "revoke 17", "release object"];
+    assert_eq!(left(at_rest_with(|observed| observed.secret = None)), then);
+    assert_eq!(left(at_rest_with(|observed| observed.secret = Some(closed()))), then);
+    assert_eq!(left(at_rest_with_secret(|held| held.ownership = Ownership::Foreign)), then);
+}
+
+#[test]
+fn the_tokens_of_an_unfinished_attempt_are_queried_after_its_reservation_is_cleared() {
+    let reserved = Observed {
+        secret: Some(SecretMeta { reservation: reservation(9, "another"), ..empty_secret() }),
+        ..new_object()
+    };
+    let made =
+        [row("12", &marker(&attempt_id(9)).append_to("prod")), row("13", &marker(&attempt_id(8)).append_to("prod"))];
+    let world = World::of(deleting(reserved.clone())).listing(&made);
+    let asked = finalized(world);
+    assert_eq!(asked, ["close", "audit", "find mark", "revoke 12", "release object"]);
+    let mut hidden = World::of(deleting(reserved.clone()));
+    change_issuer(&mut hidden.observed, |facts| facts.list_visible = false);
+    assert_eq!(finalized(hidden), ["close", "audit", "release object"]);
+    let mut failing = World::of(deleting(reserved))
+        .listing(&made)
+        .on("revoke 12", Response::PortalOutcomeUnknown(problem(Reason::TimedOut)));
+    assert!(matches!(run(&mut failing), Outcome::Failed(_)));
+    assert!(failing.observed.object.has_finalizer);
+}
+
+#[test]
+fn a_stored_token_that_status_does_not_name_is_named_before_it_is_revoked() {
+    let unnamed = || World::of(deleting(at_rest_with(|observed| observed.object.status = None)));
+    let world = unnamed().listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    let asked = finalized(world);
+    assert_eq!(asked, ["close", "find 17", "status", "find 17", "revoke 17", "release object"]);
+    let mut forged = unnamed().listing(&[row("17", "another's")]);
+    let held = forged.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+    held.signature.mac = crate::domain::test_support::mac("16", crate::domain::model::token_mac::TokenRole::Stored);
+    assert_eq!(finalized(forged), ["close", "find 17", "release object"], "what it does not prove stays");
+}
+
+#[test]
+fn nothing_is_revoked_before_the_secret_is_closed() {
+    for answer in
+        [Response::Conflict, Response::OutcomeUnknown("no answer".into()), Response::WriteRejected("webhook".into())]
+    {
+        let mut world = World::of(deleting(at_rest())).on("close", answer);
+        assert_ne!(run(&mut world), Outcome::Idle);
+        assert_eq!((world.labels, world.rows.len()), (vec!["close".to_owned()], 1));
+    }
+}
+
+#[test]
+fn while_a_token_lives_the_object_stays_and_what_is_revoked_is_noted() {
+    let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))));
+    let mut world = World::of(deleting(observed)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
+    let outcome = run(&mut world);
+    assert!(matches!(outcome, Outcome::Failed(fault) if fault.message.contains("tw-12")));
+    assert_eq!(world.labels.last().map(String::as_str), Some("revoke 12"), "the current one stays in status");
+    assert!(world.observed.object.has_finalizer);
+    let both = at_rest_with(|observed| {
+        apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
+        apply(observed, StatusEvent::TokenRetiring(retiring("13", at(0))));
+        observed.object.revoke_on_deletion = false;
+    });
+    let mut world = World::of(deleting(both)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
+    assert!(matches!(run(&mut world), Outcome::Failed(_)));
+    assert_eq!(world.labels.last().map(String::as_str), Some("status"));
+    assert_eq!(status_view(&world.observed.object).retiring.len(), 1);
+}
+
+#[test]
+fn a_current_token_that_is_not_listed_is_gone_when_the_registry_refuses_it() {
+    let world = |verdict| World::of(deleting(at_rest())).listing(&[]).with_login_result(verdict);
+    let asked = finalized(world(Verdict::Rejected("no".into())));
+    assert_eq!(asked, ["close", "find 17", "log in", "release object"]);
+    let mut alive = world(Verdict::Accepted);
+    assert!(matches!(run(&mut alive), Outcome::Failed(fault) if fault.reason == Reason::TokenNotListed));
+    assert!(alive.observed.object.has_finalizer);
+}
+
+#[test]
+fn an_orphan_loses_its_marker_and_its_owner_and_keeps_its_token() {
+    let unsettled = World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    let mut world = unsettled;
+    assert_eq!(run(&mut world), Outcome::Idle);
+    assert_eq!(world.labels, ["close", "find 17", "edit 17", "release", "release object"]);
+    assert_eq!(world.rows, [row("17", "prod")]);
+    let settled = World::of(orphaned(at_rest()));
+    assert_eq!(finalized(settled), ["close", "find 17", "release", "release object"]);
+}
+
+#[test]
+fn an_orphans_former_tokens_are_revoked() {
+    let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(99_999)))));
+    let asked = finalized(World::of(orphaned(observed)));
+    assert_eq!(asked, ["close", "find 12", "revoke 12", "find 17", "release", "release object"]);
+}
+
+#[test]
+fn an_orphan_is_not_finalized_with_its_marker_on() {
+    let marked = || World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    let mut world = marked().on("edit 17", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(run(&mut world), Outcome::Failed(_)));
+    assert!(world.observed.object.has_finalizer && !world.labels.contains(&"release".to_owned()));
+    let mut young = World::of(orphaned(at_rest_with(|observed| observed.now = at(40)))).listing(&[]);
+    let outcome = run(&mut young);
+    assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.reason == Reason::TokenNotListed));
+    let old = World::of(orphaned(at_rest())).listing(&[]);
+    assert_eq!(finalized(old), ["close", "find 17", "release", "release object"], "it is gone anyway");
+}
+
+#[test]
+fn where_the_list_is_hidden_no_audit_sees_an_orphans_marker() {
+    let mut world = World::of(orphaned(at_rest()));
+    change_issuer(&mut world.observed, |facts| facts.list_visible = false);
+    assert_eq!(finalized(world), ["close", "release, marked", "release object"], "nor one that sees it later");
+}
+
+#[test]
+fn without_its_issuer_an_orphan_is_finalized_as_it_is_and_its_markers_stay_known() {
+    for issuer in [IssuerState::Missing, not_ready()] {
+        let observed = Observed { issuer: issuer.clone(), ..orphaned(at_rest()) };
+        let mut world = World::of(observed);
+        assert_eq!(run(&mut world), Outcome::Idle);
+        assert_eq!(world.labels, ["release, marked", "release object"]);
+        let marks = vec![marker(&first_attempt()).nonce().clone()];
+        assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(marks))));
+        let gone = Observed { issuer, secret: None, ..orphaned(at_rest()) };
+        assert_eq!(finalized(World::of(gone)), ["release object"]);
+    }
+}
+
+#[test]
+fn at_another_portal_nothing_is_looked_for_edited_or_revoked() {
+    let mut observed =
+        orphaned(at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))))));
+    change_issuer(&mut observed, |facts| facts.portal.url = "https://copy-of-the-portal".into());
+    let world = World::of(observed);
+    assert_eq!(finalized(world), ["release, marked", "release object"]);
+}
+
+#[test]
+fn a_stored_token_that_status_does_not_name_stays_known_too() {
+    let other = at_rest_with_secret(|held| held.stored.as_mut().expect("a token").attempt_id = attempt_id(5));
+    let mut world = World::of(Observed { issuer: not_ready(), ..orphaned(other) });
+    assert_eq!(run(&mut world), Outcome::Idle);
+    let mut marks = vec![marker(&first_attempt()).nonce().clone(), marker(&attempt_id(5)).nonce().clone()];
+    marks.sort_unstable();
+    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(marks))));
+}
+
+#[test]
+fn an_object_that_has_nothing_needs_no_issuer_to_go() {
+    for issuer in [IssuerState::Missing, not_ready()] {
+        let observed = Observed { issuer, secret: Some(empty_secret()), ..deleting(new_object()) };
+        assert_eq!(finalized(World::of(observed)), ["close", "release object"]);
+    }
+}
+
+#[test]
+fn a_login_check_that_is_off_is_not_asked_for() {
+    let mut world = World::of(deleting(at_rest())).listing(&[]);
+    change_issuer(&mut world.observed, |facts| facts.login_check = LoginMode::Disabled);
+    assert_eq!(finalized(world), ["close", "find 17", "release object"]);
+}
+
+#[test]
+fn an_object_whose_finalizer_cannot_be_taken_off_stays() {
+    let mut world = World::of(deleting(at_rest())).on("release object", Response::Conflict);
+    assert_eq!(run(&mut world), Outcome::RequeueSoon);
+    let mut gone = World::of(deleting(at_rest())).on("release object", Response::Object(None));
+    assert_eq!(run(&mut gone), Outcome::Idle, "it went meanwhile");
+}

@@ -1,0 +1,270 @@
+//! A token in hand, and what becomes of it.
+
+use super::login_check::MAX_LOGINS;
+use super::*;
+use crate::api::Reason;
+use crate::domain::model::pull_secret::{SecretMeta, StoredToken};
+use crate::domain::observed::LoginMode;
+use crate::domain::protocol::Row;
+use crate::domain::test_support::{
+    World, apply, at_rest, attempt_id, change_issuer, new_object, problem, request_cause, reservation, secret,
+    stored_token, token, token_stored,
+};
+
+fn run(world: &mut World, cause: Cause) -> Outcome {
+    let begun = begin(&world.observed, request_cause(cause));
+    world.run(begun, RequestingToken::step)
+}
+
+fn reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Failed(fault) => Some(fault.reason),
+        _ => None,
+    }
+}
+
+fn last<const N: usize>(world: &World) -> [&str; N] {
+    let asked: Vec<&str> = world.labels.iter().map(String::as_str).collect();
+    asked[asked.len().saturating_sub(N)..].try_into().expect("so many")
+}
+
+fn ids(rows: &[Row]) -> Vec<&str> {
+    rows.iter().map(|row| row.token.id.as_str()).collect()
+}
+
+/// A commit that is not plainly answered.
+fn unclear_commits() -> [(Response, Option<Reason>); 3] {
+    [
+        (Response::Conflict, None),
+        (Response::OutcomeUnknown("no answer".into()), None),
+        (Response::WriteRejected("quota".into()), Some(Reason::SecretRefused)),
+    ]
+}
+
+/// What stands in the Secret when it is read after the commit.
+fn finding(world: World, meta: impl FnOnce(&mut World) -> Option<SecretMeta> + 'static) -> World {
+    world.meanwhile("read secret", |world| world.observed.secret = meta(world))
+}
+
+#[test]
+fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
+    let patient = [["log in", "pause"].repeat(usize::from(MAX_LOGINS)), vec!["log in", "drop", "revoke 18"]].concat();
+    for (verdict, mode, why, then) in [
+        (Verdict::Rejected("no".into()), LoginMode::Required, Reason::LoginRefused, patient.clone()),
+        (Verdict::Rejected("no".into()), LoginMode::BestEffort, Reason::LoginRefused, patient),
+        (
+            Verdict::Unknown("down".into()),
+            LoginMode::Required,
+            Reason::RegistryUnavailable,
+            vec!["log in", "drop", "revoke 18"],
+        ),
+    ] {
+        let mut observed = at_rest();
+        change_issuer(&mut observed, |facts| facts.login_check = mode);
+        let mut world = World::of(observed).with_login_result(verdict);
+        if mode == LoginMode::Required {
+            // It is asked before a token is requested, and lets the present one in.
+            world = world.on("log in", Response::Login(Verdict::Accepted));
+        }
+        assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(why));
+        let asked = world.labels.iter().skip_while(|word| *word != "token").skip(1);
+        assert_eq!(asked.collect::<Vec<_>>(), then);
+        assert_eq!(ids(&world.rows), ["17"]);
+        let held = world.observed.secret.expect("a Secret");
+        assert_eq!((held.stored, held.reservation), (secret().stored, None));
+    }
+}
+
+#[test]
+fn while_the_registry_cannot_be_asked_no_successor_is_requested() {
+    let mut world = World::of(at_rest()).with_login_result(Verdict::Unknown("down".into()));
+    let Outcome::Failed(told) = run(&mut world, Cause::Rotate) else { panic!("a failure") };
+    assert_eq!(told.reason, Reason::RegistryUnavailable);
+    assert!(told.message.contains("down") && told.message.contains("kept"), "{}", told.message);
+    assert_eq!(world.labels, ["read content", "log in"]);
+    assert_eq!((ids(&world.rows), world.observed.secret), (vec!["17"], Some(secret())));
+}
+
+#[test]
+fn an_old_token_whose_login_is_rejected_blocks_no_successor() {
+    let refused = Response::Login(Verdict::Rejected("expired".into()));
+    let mut world = World::of(at_rest()).on("log in", refused);
+    assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
+}
+
+#[test]
+fn with_best_effort_an_unknown_login_does_not_verify_the_token() {
+    let mut observed = at_rest();
+    change_issuer(&mut observed, |facts| facts.login_check = LoginMode::BestEffort);
+    let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
+    assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
+    let status = status_view(&world.observed.object);
+    assert_eq!((status.ready, status.login_verified), (true, false));
+}
+
+#[test]
+fn a_first_token_is_stored_whatever_the_registry_says() {
+    for verdict in [Verdict::Rejected("no".into()), Verdict::Unknown("down".into())] {
+        let mut world = World::of(new_object()).with_login_result(verdict);
+        assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+        assert_eq!(last(&world), ["commit 18", "log in", "status"]);
+        let status = status_view(&world.observed.object);
+        assert!(!status.ready && status.token.is_some(), "it is the only copy");
+    }
+    let mut mute = World::of(new_object()).on("log in", Response::IssuerChanged);
+    assert_eq!(run(&mut mute, Cause::First), Outcome::Stored);
+    assert!(!status_view(&mute.observed.object).ready);
+}
+
+#[test]
+fn a_commit_that_did_take_place_is_recorded_and_read_before_it_is_called_good() {
+    for (answer, _) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
+        let mut world = finding(world, |_| {
+            let stored =
+                StoredToken { request_cause: request_cause(Cause::First), ..stored_token("18", attempt_id(2)) };
+            Some(SecretMeta { stored: Some(stored), ..secret() })
+        });
+        assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+        assert_eq!(last(&world), ["commit 18", "read secret", "log in", "status"]);
+        let status = status_view(&world.observed.object);
+        assert_eq!((status.token.map(|token| token.id), status.secret_version), (Some("18".into()), None));
+        assert!(!status.ready, "somebody may have changed the content since");
+    }
+}
+
+#[test]
+fn a_commit_that_did_not_take_place_is_tried_again_while_it_is_reserved() {
+    for answer in [Response::Conflict, Response::OutcomeUnknown("no answer".into())] {
+        let mut world = World::of(new_object()).on("commit 18", answer);
+        assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+        assert_eq!(last(&world), ["commit 18", "read secret", "commit 18", "log in", "status"]);
+    }
+    let mut never = (0..MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("commit 18", Response::Conflict));
+    let outcome = run(&mut never, Cause::First);
+    assert!(
+        matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::ClusterUnavailable),
+        "said, and not begun anew at once: {outcome:?}"
+    );
+    assert_eq!(last(&never), ["commit 18", "read secret", "drop", "revoke 18"]);
+}
+
+#[test]
+fn a_commit_that_is_refused_is_not_tried_again() {
+    let mut world = World::of(new_object()).on("commit 18", Response::WriteRejected("quota".into()));
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::SecretRefused));
+    assert_eq!(last(&world), ["commit 18", "read secret", "drop", "revoke 18"]);
+    assert!(world.rows.is_empty());
+}
+
+#[test]
+fn a_token_that_nothing_names_any_more_is_revoked() {
+    for (answer, why) in unclear_commits() {
+        for others in [false, true] {
+            let world = World::of(new_object()).on("commit 18", answer.clone());
+            let mut world = finding(world, move |_| {
+                others.then(|| SecretMeta { stored: None, reservation: reservation(9, "another"), ..secret() })
+            });
+            let outcome = run(&mut world, Cause::First);
+            assert_eq!(reason(&outcome), why, "{outcome:?}");
+            let order = ["commit 18", "read secret", "read object", "revoke 18"];
+            assert_eq!(last(&world), order, "there is nothing of ours to drop");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_another_operator_adopted_and_rotated_meanwhile_keeps_its_overlap() {
+    for (answer, why) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
+        let world = finding(world, |_| Some(SecretMeta { stored: None, ..secret() }));
+        let mut world = world.meanwhile("read object", |world| {
+            apply(&mut world.observed, crate::domain::test_support::token_stored("18", Cause::First));
+            apply(&mut world.observed, crate::domain::test_support::token_stored("19", Cause::Rotate));
+        });
+        let outcome = run(&mut world, Cause::First);
+        assert_eq!(reason(&outcome), why, "{outcome:?}");
+        assert_eq!(last(&world), ["commit 18", "read secret", "read object"], "nothing is revoked");
+    }
+}
+
+#[test]
+fn while_the_object_cannot_be_read_a_committed_token_is_not_revoked_and_then_left_to_an_audit() {
+    let gone = |times: u8| {
+        let world = World::of(new_object()).on("commit 18", Response::Conflict);
+        let world = finding(world, |_| None);
+        (0..times).fold(world, |world, _| world.on("read object", Response::OutcomeUnknown("no answer".into())))
+    };
+    let mut later = gone(1);
+    assert_eq!(run(&mut later, Cause::First), Outcome::RequeueSoon);
+    assert_eq!(last(&later), ["read object", "pause", "read object", "revoke 18"]);
+    let mut never = gone(MAX_TRIES + 1);
+    assert_eq!(run(&mut never, Cause::First), Outcome::RequeueSoon);
+    assert_eq!(last(&never), ["read object", "audit"]);
+    for (visible, revoke, end) in [(true, true, "audit"), (false, true, "revoke 18"), (false, false, "audit")] {
+        let mut world = gone(0).on("read object", Response::Object(None));
+        change_issuer(&mut world.observed, |facts| facts.list_visible = visible);
+        world.observed.object.revoke_on_deletion = revoke;
+        assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
+        assert_eq!(last(&world), ["read object", end], "what was left to its user an audit can tell");
+    }
+}
+
+#[test]
+fn while_the_secret_cannot_be_read_nothing_is_revoked() {
+    for (answer, _) in unclear_commits() {
+        let world = World::of(new_object()).on("commit 18", answer);
+        let mut world = (0..MAX_TRIES)
+            .fold(world, |world, _| world.on("read secret", Response::OutcomeUnknown("no answer".into())));
+        assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
+        assert!(!world.labels.iter().any(|word| word.starts_with("revoke") || word == "drop"), "{:?}", world.labels);
+        assert_eq!(world.labels.iter().filter(|word| *word == "pause").count(), usize::from(MAX_TRIES) - 1);
+    }
+}
+
+#[test]
+fn an_edit_of_the_object_meanwhile_costs_one_more_read() {
+    let mut world = World::of(new_object()).on("status", Response::Conflict).meanwhile("read object", |world| {
+        world.observed.object.generation = 2;
+        world.observed.object.description = "edited".into();
+    });
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    assert_eq!(last(&world), ["status", "read object", "status"]);
+    assert_eq!(status_view(&world.observed.object).observed_generation, Some(2));
+    let mut busy = (0..=MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("status", Response::Conflict));
+    assert_eq!(run(&mut busy, Cause::First), Outcome::RequeueSoon, "the next pass adopts it");
+    assert_eq!(ids(&busy.rows), ["18"]);
+}
+
+#[test]
+fn what_another_operator_recorded_meanwhile_is_not_written_over() {
+    let mut world = World::of(new_object()).on("status", Response::Conflict).meanwhile("read object", |world| {
+        apply(&mut world.observed, token_stored("16", Cause::First));
+    });
+    assert_eq!(run(&mut world, Cause::First), Outcome::RequeueSoon);
+    assert_eq!(last(&world), ["status", "read object"]);
+    assert_eq!(status_view(&world.observed.object).token, Some(token("16")));
+}
+
+#[test]
+fn a_stored_token_is_kept_when_status_cannot_be_written() {
+    for answer in [
+        Response::WriteRejected("webhook".into()),
+        Response::OutcomeUnknown("no answer".into()),
+        Response::Object(None),
+    ] {
+        let mut world = World::of(new_object()).on("status", answer);
+        let outcome = run(&mut world, Cause::First);
+        assert_ne!(outcome, Outcome::Stored);
+        assert_eq!(last(&world), ["status"]);
+        assert_eq!(ids(&world.rows), ["18"]);
+    }
+}
+
+#[test]
+fn a_revocation_that_fails_is_left_to_an_audit() {
+    let world = World::of(at_rest()).with_login_result(Verdict::Rejected("no".into()));
+    let mut world = world.on("revoke 18", Response::NotSent(problem(Reason::Unreachable)));
+    assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(Reason::LoginRefused));
+    assert_eq!(last(&world), ["drop", "revoke 18", "audit"]);
+}

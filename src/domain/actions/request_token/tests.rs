@@ -1,0 +1,329 @@
+use super::*;
+use crate::api::Reason;
+use crate::domain::model::pull_secret::{Reservation, SecretMeta};
+use crate::domain::observed::LoginMode;
+use crate::domain::protocol::SecretWrite;
+use crate::domain::test_support::{
+    World, apply, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, marker, new_object, not_ready,
+    now, problem, request_cause, row,
+};
+
+/// Runs an attempt for this cause to its end.
+fn run(world: &mut World, cause: Cause) -> Outcome {
+    let begun = begin(&world.observed, request_cause(cause));
+    world.run(begun, RequestingToken::step)
+}
+
+fn first(mut world: World) -> (Vec<String>, Outcome) {
+    let outcome = run(&mut world, Cause::First);
+    (world.labels, outcome)
+}
+
+fn reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Failed(fault) => Some(fault.reason),
+        _ => None,
+    }
+}
+
+fn marked() -> String {
+    marker(&attempt_id(2)).append_to("prod")
+}
+
+const UP_TO_TOKEN: [&str; 3] = ["reserve", "read issuer", "token"];
+
+/// Whether this was done after a token was asked for, and nothing else.
+fn after_token(asked: &[String], then: &[&str]) {
+    assert_eq!(asked, [&UP_TO_TOKEN[..], then].concat());
+}
+
+#[test]
+fn a_first_token_is_reserved_asked_for_stored_checked_and_recorded_in_this_order() {
+    let mut world = World::of(new_object());
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    after_token(&world.labels, &["commit 18", "log in", "status"]);
+    let sent = |request: &Request| matches!(request, Request::RequestToken { description } if *description == marked());
+    assert!(world.requests.iter().any(sent), "{:?}", world.requests);
+    let status = status_view(&world.observed.object);
+    let (token, held) = (status.token.expect("a token"), world.observed.secret.expect("a Secret"));
+    assert_eq!((token.id.as_str(), token.username.as_str()), ("18", "tw-18"));
+    assert_eq!((token.nonce, token.request_time.0), (marker(&attempt_id(2)).nonce().to_string(), now()));
+    assert_eq!(status.secret_version, Some(held.resource_version));
+    assert_eq!(held.stored.map(|stored| (stored.attempt_id, stored.id)), Some((attempt_id(2), "18".into())));
+    assert!(status.ready && status.login_verified && held.reservation.is_none());
+}
+
+#[test]
+fn a_token_that_works_is_replaced_only_after_the_new_ones_login_was_accepted() {
+    for cause in [Cause::Rotation, Cause::Rotate, Cause::Replace] {
+        let mut world = World::of(at_rest());
+        assert_eq!(run(&mut world, cause), Outcome::Stored);
+        let order =
+            ["read content", "log in", "try", "reserve", "read issuer", "token", "log in", "commit 18", "status"];
+        assert_eq!(world.labels, order);
+        let status = status_view(&world.observed.object);
+        assert!(status.is_retiring("17") && status.ready && status.login_verified, "{cause}");
+    }
+}
+
+#[test]
+fn a_lost_token_is_said_to_be_lost_before_another_is_asked_for() {
+    let mut gone = World::of(at_rest_with(|observed| observed.secret = None));
+    assert_eq!(run(&mut gone, Cause::Lost), Outcome::Stored);
+    assert_eq!(gone.labels, ["status", "reserve", "read issuer", "token", "commit 18", "log in", "status"]);
+    let said =
+        gone.statuses().next().and_then(|status| crate::domain::status::ready_condition(Some(status))).expect("said");
+    assert_eq!((said.0, said.1), ("False", "SecretLost"));
+    let known = status_view(&gone.observed.object);
+    assert_eq!(known.retiring.first().map(|token| token.revocation_time.0), Some(now()), "it is revoked at once");
+    let mut emptied = World::of(at_rest_with_secret(|held| held.stored = None));
+    assert_eq!(run(&mut emptied, Cause::Lost), Outcome::Stored);
+    assert_eq!(emptied.labels[..4], ["status", "read content", "try", "reserve"]);
+}
+
+#[test]
+fn without_a_login_check_the_registry_is_not_asked() {
+    for (mut observed, cause) in [(new_object(), Cause::First), (at_rest(), Cause::Rotate)] {
+        change_issuer(&mut observed, |facts| facts.login_check = LoginMode::Disabled);
+        let mut world = World::of(observed);
+        assert_eq!(run(&mut world, cause), Outcome::Stored);
+        assert!(!world.labels.contains(&"log in".to_owned()) && status_view(&world.observed.object).ready);
+    }
+}
+
+#[test]
+fn a_secret_that_was_deleted_meanwhile_and_made_by_somebody_else_is_not_reserved() {
+    let mut world = World::of(at_rest_with_secret(|held| held.stored = None)).meanwhile("read content", |world| {
+        let held = world.observed.secret.as_mut().expect("a Secret");
+        (held.uid, held.ownership) = ("theirs".into(), Ownership::Foreign);
+    });
+    let outcome = run(&mut world, Cause::First);
+    assert_eq!(reason(&outcome), Some(Reason::SecretNotOurs), "{outcome:?}");
+    assert_eq!(world.labels, ["read content"], "nothing is written into it");
+}
+
+#[test]
+fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
+    let before = |world: World, why, asked: &[&str]| {
+        let mut world = world;
+        let outcome = run(&mut world, Cause::Rotate);
+        assert_eq!((reason(&outcome), world.labels), (Some(why), asked.iter().map(|&word| word.to_owned()).collect()));
+    };
+    let immutable = SecretContent::Immutable { username: None };
+    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeWrong), (immutable, Reason::SecretImmutable)] {
+        let mut world = World::of(at_rest());
+        world.content = content;
+        before(world, why, &["read content"]);
+    }
+    let quota = || Response::WriteRejected("quota".into());
+    before(World::of(at_rest()).on("try", quota()), Reason::SecretRefused, &["read content", "log in", "try"]);
+    before(
+        World::of(at_rest()).on("reserve", quota()),
+        Reason::SecretRefused,
+        &["read content", "log in", "try", "reserve"],
+    );
+    let (asked, outcome) = first(World::of(new_object()).on("reserve", quota()));
+    assert_eq!((reason(&outcome), asked), (Some(Reason::SecretRefused), vec!["reserve".to_owned()]));
+}
+
+#[test]
+fn without_a_reservation_nothing_is_asked_for() {
+    for (answer, outcome) in [
+        (Response::Conflict, Outcome::RequeueSoon),
+        (Response::OutcomeUnknown("no answer".into()), Outcome::Failed(api_server_unavailable("no answer"))),
+    ] {
+        let mut world = World::of(at_rest()).on("reserve", answer);
+        assert_eq!(run(&mut world, Cause::Rotate), outcome);
+        assert_eq!(world.labels.last().map(String::as_str), Some("reserve"));
+    }
+}
+
+#[test]
+fn a_token_that_another_operator_stored_meanwhile_is_not_replaced_once_more() {
+    let mut world = World::of(at_rest()).meanwhile("read content", |world| {
+        let held = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut());
+        held.expect("a token").id = "18".into();
+    });
+    assert_eq!(run(&mut world, Cause::Rotate), Outcome::RequeueSoon);
+    assert_eq!(world.labels, ["read content"]);
+}
+
+#[test]
+fn a_secret_that_the_cache_did_not_show_is_looked_at() {
+    let there = |ownership| {
+        World::of(new_object()).on("reserve", Response::Conflict).meanwhile("read secret", move |world| {
+            world.observed.secret = Some(crate::domain::test_support::secret());
+            world.observed.secret.as_mut().expect("a Secret").ownership = ownership;
+        })
+    };
+    let (asked, outcome) = first(there(Ownership::Foreign));
+    assert_eq!((reason(&outcome), asked.len()), (Some(Reason::SecretNotOurs), 2));
+    assert_eq!(first(there(Ownership::Ours)).1, Outcome::RequeueSoon);
+}
+
+#[test]
+fn an_issuer_that_may_not_be_used_costs_only_the_reservation() {
+    let withdrawn = problem(Reason::NamespaceNotAllowed);
+    for (answer, outcome) in [
+        (Response::IssuerDenied(withdrawn.clone()), Outcome::Failed(withdrawn)),
+        (Response::OutcomeUnknown("down".into()), Outcome::Failed(api_server_unavailable("down"))),
+        (Response::WriteRejected("forbidden".into()), Outcome::Failed(api_server_unavailable("forbidden"))),
+        (Response::IssuerChanged, Outcome::RequeueSoon),
+        (Response::Conflict, Outcome::RequeueSoon),
+    ] {
+        let (asked, ended) = first(World::of(new_object()).on("read issuer", answer));
+        assert_eq!((ended, asked), (outcome, ["reserve", "read issuer", "drop"].map(String::from).into()));
+    }
+    let gone = World::of(new_object()).meanwhile("read issuer", |world| world.observed.issuer = not_ready());
+    assert_eq!(first(gone), (["reserve", "read issuer", "drop"].map(String::from).into(), Outcome::RequeueSoon));
+}
+
+#[test]
+fn a_refusal_or_what_was_never_sent_costs_only_the_reservation() {
+    let why = problem(Reason::RequestRefused);
+    for answer in [Response::Rejected(why.clone()), Response::NotSent(why.clone())] {
+        let refused = matches!(answer, Response::Rejected(_));
+        let (asked, outcome) = first(World::of(new_object()).on("token", answer));
+        after_token(&asked, &["drop"]);
+        let Outcome::Failed(fault) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(fault.reason, why.reason);
+        assert_eq!(fault.message.contains("Change spec.description"), refused, "{}", fault.message);
+    }
+}
+
+#[test]
+fn a_request_that_would_go_out_too_late_waits_for_the_issuer_to_be_read_again() {
+    let (asked, outcome) = first(World::of(new_object()).on("token", Response::IssuerReadExpired));
+    after_token(&asked, &["read issuer", "token", "commit 18", "log in", "status"]);
+    assert_eq!(outcome, Outcome::Stored);
+}
+
+#[test]
+fn a_request_that_is_always_too_late_is_given_up() {
+    let world =
+        (0..=MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("token", Response::IssuerReadExpired));
+    let (asked, outcome) = first(world);
+    assert_eq!((asked.last().map(String::as_str), outcome), (Some("drop"), Outcome::RequeueSoon));
+    assert_eq!(asked.iter().filter(|word| *word == "token").count(), usize::from(MAX_TRIES) + 1);
+}
+
+#[test]
+fn an_id_that_the_response_lacks_is_looked_up_by_the_marker() {
+    let mut world = World::of(new_object());
+    world.returns_id = false;
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    after_token(&world.labels, &["find mark", "commit 18", "log in", "status"]);
+    let wanted = Request::QueryRows(Rows::WithMarker(marker(&attempt_id(2))));
+    assert!(world.requests.contains(&wanted));
+}
+
+#[test]
+fn a_list_that_lags_is_waited_for_and_not_for_ever() {
+    let none = || Response::Rows(vec![]);
+    let mut lagging =
+        World::of(new_object()).on("find mark", none()).on("find mark", Response::NotSent(problem(Reason::TimedOut)));
+    lagging.returns_id = false;
+    assert_eq!(run(&mut lagging, Cause::First), Outcome::Stored);
+    after_token(
+        &lagging.labels,
+        &["find mark", "pause", "find mark", "pause", "find mark", "commit 18", "log in", "status"],
+    );
+    let mut never = (0..=MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find mark", none()));
+    never.returns_id = false;
+    assert_eq!(reason(&run(&mut never, Cause::First)), Some(Reason::RequestUnanswered));
+    assert_eq!(never.labels[never.labels.len() - 5..], ["find mark", "audit", "drop", "find mark", "revoke 18"]);
+    assert!(never.rows.is_empty() && !never.labels.contains(&"commit 18".to_owned()));
+}
+
+#[test]
+fn a_row_of_another_name_is_not_the_token_that_was_answered() {
+    let another = row("99", &marked());
+    let mut world = World::of(new_object());
+    for _ in 0..=MAX_LOOKUPS {
+        world = world.on("find mark", Response::Rows(vec![another.clone()]));
+    }
+    world.returns_id = false;
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestUnanswered));
+    assert!(!world.labels.iter().any(|word| word.starts_with("commit")), "{:?}", world.labels);
+}
+
+#[test]
+fn a_token_that_cannot_be_named_is_not_kept() {
+    let mut observed = new_object();
+    change_issuer(&mut observed, |facts| facts.list_visible = false);
+    let mut world = World::of(observed);
+    world.returns_id = false;
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestUnanswered));
+    after_token(&world.labels, &["audit", "drop"]);
+}
+
+#[test]
+fn a_reservation_speaks_of_the_attempt_and_its_holder() {
+    let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::DescriptionSynced)));
+    run(&mut world, Cause::Rotate);
+    let wanted = Reservation { attempt_id: attempt_id(2), identity: crate::domain::test_support::IDENTITY.into() };
+    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Reserve(wanted))));
+}
+
+#[test]
+fn a_list_that_lags_by_seconds_costs_no_second_token() {
+    let none = || Response::Rows(vec![]);
+    let mut world = (0..MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find mark", none()));
+    world.returns_id = false;
+    let begun = world.observed.now;
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    let waited = Duration::try_from(world.observed.now.duration_since(begun)).expect("a time");
+    assert!((Duration::from_secs(21)..Duration::from_secs(26)).contains(&waited), "{waited:?}");
+    let mut short = World::of(new_object());
+    change_issuer(&mut short.observed, |facts| facts.response_deadline = Duration::from_secs(3));
+    for _ in 0..4 {
+        short = short.on("find mark", none());
+    }
+    short.returns_id = false;
+    assert_eq!(reason(&run(&mut short, Cause::First)), Some(Reason::RequestUnanswered), "no longer than an answer");
+}
+
+#[test]
+fn what_admission_made_of_a_new_secret_is_seen_before_a_token_exists() {
+    let reserved = || SecretMeta {
+        reservation: crate::domain::test_support::reservation(2, crate::domain::test_support::IDENTITY),
+        ..crate::domain::test_support::empty_secret()
+    };
+    let content = |content| Response::Content(Some(Box::new((reserved(), content))));
+    let created = |meta| Response::Secret(Some(Box::new(meta)));
+    for (answer, expected) in [
+        (content(SecretContent::Immutable { username: None }), Reason::SecretImmutable),
+        (content(SecretContent::WrongType), Reason::SecretTypeWrong),
+        (created(SecretMeta { owned_and_labeled: false, ..reserved() }), Reason::SecretRefused),
+        (created(SecretMeta { reservation: None, ..reserved() }), Reason::SecretRefused),
+    ] {
+        let mut world = World::of(new_object()).on("reserve", answer.clone());
+        assert_eq!(reason(&run(&mut world, Cause::First)), Some(expected), "{answer:?}");
+        assert_eq!(world.labels, ["reserve", "drop"], "no token is requested, and the reservation goes");
+    }
+    let mut world = World::of(new_object()).on("reserve", created(reserved()));
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+}
+
+#[test]
+fn the_dry_run_is_the_largest_commit_that_there_may_be() {
+    let mut world = World::of(at_rest());
+    let handles = [("rotate".to_owned(), "x".repeat(256))].into();
+    let begun = begin(&world.observed, RequestCause { cause: Cause::Rotate, handles });
+    world.run(begun, RequestingToken::step);
+    let (mut tried, mut committed) = (None, None);
+    for request in &world.requests {
+        match request {
+            Request::DryRunCommit(stored) => tried = Some((**stored).clone()),
+            Request::WriteSecret(SecretWrite::Commit(stored)) => committed = Some(stored.clone()),
+            _ => {}
+        }
+    }
+    let (tried, committed) = (tried.expect("tried"), committed.expect("committed"));
+    assert_eq!(
+        (tried.request_cause, tried.attempt_id),
+        (committed.request_cause, committed.attempt_id),
+        "just what is written later"
+    );
+    assert!(tried.id.len() == 256 && tried.provenance.to_string().len() >= committed.provenance.to_string().len());
+}

@@ -1,0 +1,172 @@
+use super::*;
+use crate::domain::test_support::{World, apply, at, at_rest, at_rest_with, change_issuer, now, problem};
+
+fn waiting_for(mode: LoginMode, verdict: Verdict) -> (Outcome, World) {
+    let mut observed = at_rest();
+    change_issuer(&mut observed, |facts| facts.login_check = mode);
+    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Unknown("not asked yet".into())));
+    let mut world = World::of(observed).with_login_result(verdict);
+    let outcome = world.run(begin(), VerifyingLogin::step);
+    (outcome, world)
+}
+
+/// The portal lacks the token, and the registry says this.
+fn confirming(observed: Observed, verdict: Verdict) -> (Outcome, World) {
+    let mut world = World::of(observed).listing(&[]).with_login_result(verdict);
+    let begun = confirm_revocation(&world.observed);
+    let outcome = world.run(begun, VerifyingLogin::step);
+    (outcome, world)
+}
+
+fn refused() -> Verdict {
+    Verdict::Rejected("no".into())
+}
+
+fn unknown() -> Verdict {
+    Verdict::Unknown("down".into())
+}
+
+fn reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Failed(fault) | Outcome::ReportFor(_, fault) => Some(fault.reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_token_whose_login_is_accepted_counts_as_verified() {
+    for mode in [LoginMode::Required, LoginMode::BestEffort] {
+        let (outcome, world) = waiting_for(mode, Verdict::Accepted);
+        assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
+        assert!(status_view(&world.observed.object).login_verified);
+    }
+}
+
+#[test]
+fn a_registry_that_refuses_or_is_down_is_named_and_asked_again() {
+    let (outcome, world) = waiting_for(LoginMode::Required, refused());
+    assert_eq!(reason(&outcome), Some(Reason::LoginRefused));
+    assert!(!status_view(&world.observed.object).ready);
+    let (outcome, world) = waiting_for(LoginMode::Required, unknown());
+    assert_eq!(reason(&outcome), Some(Reason::RegistryUnavailable));
+    assert!(status_view(&world.observed.object).ready, "it was let in before");
+}
+
+#[test]
+fn with_best_effort_a_registry_that_is_down_blocks_nothing() {
+    let (outcome, world) = waiting_for(LoginMode::BestEffort, unknown());
+    assert_eq!(outcome, Outcome::IdleFor(Duration::from_mins(5)));
+    assert!(status_view(&world.observed.object).ready);
+}
+
+#[test]
+fn a_secret_that_lost_its_login_is_looked_at_and_not_asked_about_for_ever() {
+    let (outcome, world) = waiting_for(LoginMode::Required, Verdict::NotChecked);
+    assert_eq!((outcome, world.labels.len()), (Outcome::RequeueSoon, 1));
+    assert!(status_view(&world.observed.object).ready, "nothing is concluded from it");
+}
+
+#[test]
+fn what_is_said_already_is_not_written_again() {
+    let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::LoginChecked(refused()))))
+        .with_login_result(refused());
+    assert_eq!(reason(&world.run(begin(), VerifyingLogin::step)), Some(Reason::LoginRefused));
+    assert_eq!(world.labels, ["log in"]);
+}
+
+#[test]
+fn a_token_that_neither_portal_nor_registry_knows_was_revoked_by_somebody() {
+    for verdict in [refused(), Verdict::NotChecked] {
+        let (outcome, world) = confirming(at_rest(), verdict);
+        assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
+        let status = status_view(&world.observed.object);
+        assert_eq!((status.ready, status.revoked_upstream), (false, true));
+        assert_eq!(status.upstream_revocation, Some((now(), false)));
+    }
+    let mut unchecked = at_rest();
+    change_issuer(&mut unchecked, |facts| facts.login_check = LoginMode::Disabled);
+    let (outcome, world) = confirming(unchecked, Verdict::Accepted);
+    assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["status".to_owned()]), "the list alone counts");
+}
+
+#[test]
+fn where_there_is_no_list_only_a_second_refusal_counts() {
+    let hidden = || {
+        let mut observed = at_rest();
+        change_issuer(&mut observed, |facts| facts.list_visible = false);
+        observed
+    };
+    let (outcome, world) = confirming(hidden(), refused());
+    assert_eq!((outcome, status_view(&world.observed.object).revoked_upstream), (Outcome::Redecide, true));
+    for verdict in [Verdict::Accepted, Verdict::NotChecked, unknown()] {
+        let (outcome, world) = confirming(hidden(), verdict);
+        assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned()]));
+        assert!(status_view(&world.observed.object).ready, "nothing is said of it");
+    }
+}
+
+#[test]
+fn of_a_secret_that_cannot_be_put_right_nothing_else_is_said_in_turns() {
+    let mut observed = at_rest();
+    observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
+        Operation::InspectSecret,
+        crate::domain::model::problem::messages::secret_immutable(),
+    )];
+    let (outcome, world) = confirming(observed, Verdict::Accepted);
+    assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned()]));
+}
+
+#[test]
+fn a_token_whose_login_is_still_accepted_is_not_replaced() {
+    let (outcome, world) = confirming(at_rest(), Verdict::Accepted);
+    assert_eq!(reason(&outcome), Some(Reason::TokenNotListed));
+    assert!(matches!(outcome, Outcome::ReportFor(wait, _) if wait >= Duration::from_mins(1)));
+    assert_eq!(world.labels, ["log in"]);
+}
+
+#[test]
+fn while_the_registry_cannot_be_asked_nothing_is_done() {
+    let (outcome, world) = confirming(at_rest(), unknown());
+    assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotListed), 1));
+    let mut mute = World::of(at_rest()).on("log in", Response::IssuerChanged);
+    let begun = confirm_revocation(&mute.observed);
+    assert_eq!(mute.run(begun, VerifyingLogin::step), Outcome::RequeueSoon);
+}
+
+#[test]
+fn a_colleagues_decision_is_overridden_once_and_not_twice_within_a_day() {
+    let again = |seconds: i64| {
+        let observed = at_rest_with(|observed| {
+            observed.now = at(-10);
+            apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
+            observed.now = at(-10 + seconds);
+        });
+        let (_, world) = confirming(observed, refused());
+        let (_, again) = status_view(&world.observed.object).upstream_revocation.expect("a revocation");
+        let message = world.statuses().next().and_then(|status| crate::domain::status::ready_condition(Some(status)));
+        (again, message.expect("a message").2.contains("registry-token.dev/replace"))
+    };
+    assert_eq!(again(24 * 3600 - 1), (true, true), "held, and it is said how to have a new one");
+    assert_eq!(again(24 * 3600), (false, false));
+    let held = at_rest_with(|observed| observed.object.reissue_revoked = false);
+    let (_, world) = confirming(held, refused());
+    let status = world.statuses().next().expect("a status");
+    assert!(crate::domain::status::ready_condition(Some(status)).expect("a message").2.contains("Hold"));
+    assert!(!status_view(&world.observed.object).upstream_revocation.expect("a revocation").1);
+}
+
+#[test]
+fn a_registry_that_is_down_and_not_waited_for_hides_no_end_of_an_overlap() {
+    let mut observed = at_rest();
+    change_issuer(&mut observed, |facts| facts.login_check = LoginMode::BestEffort);
+    apply(
+        &mut observed,
+        StatusEvent::TokenRetiring(crate::domain::test_support::retiring(
+            "12",
+            crate::domain::test_support::at(3600 + 90),
+        )),
+    );
+    let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
+    let begun = begin();
+    assert_eq!(world.run(begun, VerifyingLogin::step), Outcome::IdleFor(Duration::from_secs(90)));
+}

@@ -1,0 +1,303 @@
+use super::*;
+use crate::api::Reason;
+use crate::domain::test_support::{at, attempt_id, marker, problem, row, tag, token_ref};
+
+const UID: &str = crate::domain::test_support::UID;
+
+fn inventory(rows: &[Row]) -> Inventory {
+    let mut inventory = Inventory::new(at(1000), "k8s".into(), tag());
+    rows.iter().cloned().for_each(|row| inventory.add(row));
+    inventory
+}
+
+/// A row that was asked for by this attempt of the object.
+fn marked(id: &str, number: u8) -> Row {
+    row(id, &marker(&attempt_id(number)).append_to("prod"))
+}
+
+fn audited_token(tokens: &[&str]) -> AuditedToken {
+    AuditedToken {
+        uid: UID.into(),
+        namespace: "team-a".into(),
+        secret: "pull".into(),
+        tokens: tokens.iter().map(|id| token_ref(id)).collect(),
+        requested_at: Some(at(0)),
+        portal_user: Some("k8s".into()),
+    }
+}
+
+fn audited_secret(claims: &[&str]) -> AuditedSecret {
+    AuditedSecret {
+        namespace: "team-a".into(),
+        name: "pull".into(),
+        owner_uids: claims.iter().map(|&claim| claim.to_owned()).collect(),
+        reserved: None,
+        stored: None,
+        orphaned_markers: vec![],
+    }
+}
+
+fn reserving(number: u8) -> AuditedSecret {
+    AuditedSecret { reserved: Some(attempt_id(number)), ..audited_secret(&[UID]) }
+}
+
+fn storing(number: u8, id: &str) -> AuditedSecret {
+    AuditedSecret { stored: Some((attempt_id(number), id.into())), ..audited_secret(&[UID]) }
+}
+
+/// What is found when it is asked for.
+struct Fixture {
+    rows: Vec<Row>,
+    cached: Claims,
+    first: Vec<AuditedToken>,
+    holders: Vec<AuditedSecret>,
+    owners: Vec<AuditedToken>,
+    /// The rows as they are when they are read once more.
+    later: Vec<Row>,
+}
+
+impl Fixture {
+    fn of(rows: &[Row], holders: &[AuditedSecret], owners: &[AuditedToken]) -> Self {
+        let (holders, owners) = (holders.to_vec(), owners.to_vec());
+        Self {
+            rows: rows.to_vec(),
+            cached: Claims::default(),
+            first: owners.clone(),
+            holders,
+            owners,
+            later: rows.to_vec(),
+        }
+    }
+
+    /// Runs the audit, with this request failing, and gives what was asked for.
+    fn audit(&self, failing: Option<&str>) -> (Vec<String>, Result<usize, Problem>) {
+        let failing = failing.map(|word| (word, Reason::TimedOut));
+        let (asked, found) = self.audit_with(failing.as_slice());
+        (asked, found.map(|found| found.revoked))
+    }
+
+    /// The same, with these requests failing for these reasons.
+    fn audit_with(&self, failing: &[(&str, Reason)]) -> (Vec<String>, Result<AuditReport, Problem>) {
+        let (mut audit, mut next) = PortalAudit::begin();
+        let mut asked: Vec<String> = vec![];
+        loop {
+            let request = match next {
+                AuditStep::Perform(request) => request,
+                AuditStep::Done(found) => return (asked, found),
+            };
+            let (word, answer) = self.answer(&request, asked.iter().any(|word| word == "owners"));
+            let fails = failing.iter().find(|(failing, _)| *failing == word);
+            let answer = fails.map_or(answer, |(_, reason)| AuditResponse::Failed(problem(*reason)));
+            asked.push(word);
+            assert!(asked.len() < 100, "it goes on for ever");
+            (audit, next) = audit.step(answer);
+        }
+    }
+
+    fn answer(&self, request: &AuditRequest, again: bool) -> (String, AuditResponse) {
+        match request {
+            AuditRequest::ReadPortalList => {
+                ("scan".into(), AuditResponse::PortalList(inventory(&self.rows), self.cached.clone()))
+            }
+            AuditRequest::ListObjects => {
+                ("owners".into(), AuditResponse::Objects(if again { &self.owners } else { &self.first }.clone()))
+            }
+            AuditRequest::ListSecrets(names) => {
+                let expected: Vec<_> =
+                    self.first.iter().map(|one| (one.namespace.clone(), one.secret.clone())).collect();
+                assert_eq!(*names, expected, "Secrets that lost their label are read by name");
+                ("secrets".into(), AuditResponse::Secrets(self.holders.clone()))
+            }
+            AuditRequest::ReadRow(token) => {
+                let row = self.later.iter().find(|row| row.token.id == token.id).cloned();
+                (format!("row {}", token.id), AuditResponse::Row(row))
+            }
+            AuditRequest::Revoke(token) => (format!("revoke {}", token.id), AuditResponse::Done),
+        }
+    }
+
+    /// The tokens that it revokes.
+    fn revokes(&self) -> Vec<String> {
+        let (asked, found) = self.audit(None);
+        let revoked: Vec<_> = asked.iter().filter_map(|word| word.strip_prefix("revoke ")).map(str::to_owned).collect();
+        assert_eq!(found, Ok(revoked.len()));
+        revoked
+    }
+}
+
+#[test]
+fn where_caches_explain_everything_no_quorum_read_is_made() {
+    let cached = Claims::collect(&[storing(1, "17"), reserving(2)], &[audited_token(&["17", "12"])]);
+    let rows = [row("1", "a colleague's"), marked("17", 1), marked("18", 2), row("12", "prod")];
+    let truth = Fixture { cached, ..Fixture::of(&rows, &[], &[]) };
+    assert_eq!(truth.audit(None), (vec!["scan".to_owned()], Ok(0)));
+}
+
+#[test]
+fn secrets_are_read_before_objects_and_the_row_once_more_before_it_is_revoked() {
+    let truth = Fixture::of(&[row("1", "a colleague's"), marked("17", 1)], &[], &[audited_token(&[])]);
+    let order = ["scan", "owners", "secrets", "owners", "row 17", "revoke 17"].map(String::from);
+    assert_eq!(truth.audit(None), (order.into(), Ok(1)));
+}
+
+#[test]
+fn only_a_marked_token_without_a_claim_is_revoked() {
+    let rows = [marked("17", 1), marked("18", 2), marked("19", 3), marked("20", 4), row("21", "unmarked")];
+    let holders = [AuditedSecret { stored: storing(2, "18").stored, ..reserving(1) }];
+    assert_eq!(Fixture::of(&rows, &holders, &[audited_token(&["19"])]).revokes(), ["20"]);
+    assert!(Fixture::of(&[], &holders, &[]).revokes().is_empty());
+}
+
+#[test]
+fn a_token_that_moved_into_the_status_between_the_reads_is_explained() {
+    let mut truth = Fixture::of(&[marked("17", 1)], &[], &[audited_token(&["17"])]);
+    truth.first = vec![audited_token(&[])];
+    assert!(truth.revokes().is_empty(), "the later reading of the objects counts");
+    let mut gone = Fixture::of(&[marked("17", 1)], &[], &[audited_token(&[])]);
+    gone.first = vec![audited_token(&["17"])];
+    assert_eq!(gone.revokes(), ["17"]);
+}
+
+#[test]
+fn one_attempt_has_one_token() {
+    let rows = [marked("17", 1), marked("18", 1)];
+    assert_eq!(Fixture::of(&rows, &[storing(1, "17")], &[audited_token(&[])]).revokes(), ["18"]);
+    assert!(
+        Fixture::of(&rows, &[reserving(1)], &[audited_token(&[])]).revokes().is_empty(),
+        "while it runs, nobody knows which"
+    );
+}
+
+#[test]
+fn a_name_alone_or_an_id_alone_explains_nothing() {
+    let mut another = audited_token(&["17"]);
+    another.tokens[0].username = "another".into();
+    assert_eq!(Fixture::of(&[marked("17", 1)], &[], &[another]).revokes(), ["17"]);
+}
+
+#[test]
+fn a_running_attempt_is_no_orphan_though_its_secret_was_stripped() {
+    let rows = [marked("17", 1)];
+    for claims in [&[UID][..], &[], &["gone-uid", UID], &["gone-uid"]] {
+        let stripped = AuditedSecret { owner_uids: audited_secret(claims).owner_uids, ..reserving(1) };
+        assert!(Fixture::of(&rows, &[stripped], &[audited_token(&[])]).revokes().is_empty(), "{claims:?}");
+    }
+    let elsewhere = AuditedSecret { namespace: "team-b".into(), owner_uids: vec![], ..reserving(1) };
+    assert_eq!(
+        Fixture::of(&rows, std::slice::from_ref(&elsewhere), &[audited_token(&[])]).revokes(),
+        ["17"],
+        "another's Secret says nothing"
+    );
+    let claimed = AuditedSecret { owner_uids: vec![UID.into()], ..elsewhere };
+    assert!(Fixture::of(&rows, &[claimed], &[audited_token(&[])]).revokes().is_empty());
+}
+
+#[test]
+fn the_secret_of_an_object_that_is_gone_explains_nothing() {
+    for held in [reserving(1), storing(1, "17")] {
+        assert_eq!(Fixture::of(&[marked("17", 1)], &[held], &[]).revokes(), ["17"]);
+    }
+    let successor = AuditedToken { uid: "created-anew".into(), ..audited_token(&[]) };
+    assert_eq!(Fixture::of(&[marked("17", 1)], &[storing(1, "17")], &[successor]).revokes(), ["17"]);
+}
+
+#[test]
+fn a_marker_that_was_removed_meanwhile_protects_its_token() {
+    let orphaned = |later: &[Row]| {
+        let mut truth = Fixture::of(&[marked("17", 1)], &[], &[]);
+        truth.later = later.to_vec();
+        truth.audit(None)
+    };
+    let before = ["scan", "owners", "secrets", "owners", "row 17"].map(String::from);
+    for later in [
+        vec![row("17", "prod")],
+        vec![],
+        vec![Row { token: Named { username: "x".into(), ..token_ref("17") }, ..marked("17", 1) }],
+    ] {
+        assert_eq!(orphaned(&later), (before.clone().into(), Ok(0)), "{later:?}");
+    }
+}
+
+#[test]
+fn a_failure_concludes_nothing_and_revokes_no_more() {
+    let truth = Fixture::of(&[marked("17", 1), marked("18", 2)], &[], &[]);
+    for failing in ["scan", "owners", "secrets"] {
+        let (asked, found) = truth.audit(Some(failing));
+        assert_eq!(found, Err(problem(Reason::TimedOut)), "{failing}");
+        assert_eq!(asked.last().map(String::as_str), Some(failing));
+    }
+}
+
+#[test]
+fn one_that_cannot_be_revoked_blocks_neither_the_others_nor_the_report() {
+    let truth = Fixture::of(&[marked("17", 1), marked("18", 2), marked("19", 3), row("1", "prod")], &[], &[]);
+    for failing in ["row 18", "revoke 18"] {
+        let (asked, found) = truth.audit_with(&[(failing, Reason::RequestRefused)]);
+        let found = found.expect("it is concluded");
+        assert_eq!((found.revoked, found.inventory.len()), (2, 4), "{asked:?}");
+        assert_eq!(found.failed, Some(FailedRevocations { count: 1, fault: problem(Reason::RequestRefused) }));
+    }
+    let all =
+        [("revoke 17", Reason::PortalFailed), ("row 18", Reason::NoAccess), ("revoke 19", Reason::RequestRefused)];
+    let found = truth.audit_with(&all).1.expect("it is concluded");
+    assert_eq!((found.revoked, found.failed.expect("counted").count), (0, 3));
+    assert_eq!(truth.audit_with(&[]).1.expect("well").failed, None);
+}
+
+#[test]
+fn an_unavailable_portal_is_not_asked_about_each_orphan() {
+    let truth = Fixture::of(&[marked("17", 1), marked("18", 2), marked("19", 3)], &[], &[]);
+    for failing in ["row 18", "revoke 18"] {
+        for reason in [Reason::TimedOut, Reason::Unreachable, Reason::RateLimited, Reason::Unauthorised] {
+            let (asked, found) = truth.audit_with(&[(failing, reason)]);
+            assert_eq!(asked.last().map(String::as_str), Some(failing));
+            let found = found.expect("it is concluded");
+            assert_eq!(
+                (found.revoked, found.failed),
+                (1, Some(FailedRevocations { count: 2, fault: problem(reason) }))
+            );
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_another_question_revokes_nothing() {
+    let answers = || {
+        [
+            AuditResponse::Objects(vec![]),
+            AuditResponse::Secrets(vec![]),
+            AuditResponse::Row(Some(marked("17", 1))),
+            AuditResponse::Done,
+        ]
+    };
+    for answer in answers() {
+        assert!(matches!(PortalAudit::begin().0.step(answer).1, AuditStep::Done(Err(_))), "no list, nothing found");
+    }
+    let (audit, _) =
+        PortalAudit::begin().0.step(AuditResponse::PortalList(inventory(&[marked("17", 1)]), Claims::default()));
+    for answer in [AuditResponse::Secrets(vec![]), AuditResponse::Row(Some(marked("17", 1))), AuditResponse::Done] {
+        let AuditStep::Done(Ok(found)) = audit.clone().step(answer).1 else { panic!("it ends") };
+        assert_eq!(found.revoked, 0);
+    }
+}
+
+#[test]
+fn a_token_that_is_known_by_its_username_only_is_explained_by_that() {
+    let by_username = |mut owner: AuditedToken| {
+        owner.tokens.iter_mut().for_each(|token| token.id.clone_from(&token.username));
+        owner
+    };
+    let rows = [marked("17", 1), marked("18", 2), marked("19", 3)];
+    // One of them recorded, one stored and not recorded yet, one nobody's.
+    let truth = Fixture::of(&rows, &[storing(2, "tw-18")], &[by_username(audited_token(&["17"]))]);
+    assert_eq!(truth.revokes(), ["19"]);
+}
+
+#[test]
+fn a_token_with_an_orphaned_marker_is_not_revoked() {
+    let orphan = |marks: Vec<Nonce>| AuditedSecret { orphaned_markers: marks, ..audited_secret(&["gone"]) };
+    let mark = marker(&attempt_id(1));
+    let row = row("17", &mark.append_to("prod"));
+    assert!(Claims::collect(&[orphan(vec![mark.nonce().clone()])], &[]).accounts_for(&row, &mark));
+    assert!(!Claims::collect(&[orphan(vec![marker(&attempt_id(2)).nonce().clone()])], &[]).accounts_for(&row, &mark));
+}

@@ -1,0 +1,80 @@
+use super::*;
+use crate::domain::test_support::{RESPONSE_DEADLINE, at};
+
+/// Held by us, free since the beginning, and never audited; so many seconds later.
+fn unused(seconds: i64) -> DeletionInput {
+    DeletionInput {
+        in_use: false,
+        has_finalizer: true,
+        unused_since: at(0),
+        audited_at: None,
+        list: ListAccess::Visible,
+        response_deadline: RESPONSE_DEADLINE,
+        now: at(seconds),
+    }
+}
+
+#[test]
+fn an_issuer_in_use_stays_whatever_was_audited() {
+    assert_eq!(
+        decide_deletion(&DeletionInput { in_use: true, audited_at: Some(at(500)), ..unused(999) }),
+        DeletionDecision::InUse
+    );
+    assert_eq!(
+        decide_deletion(&DeletionInput { in_use: true, has_finalizer: false, ..unused(999) }),
+        DeletionDecision::InUse
+    );
+}
+
+#[test]
+fn an_issuer_without_our_finalizer_goes_at_once() {
+    assert_eq!(decide_deletion(&DeletionInput { has_finalizer: false, ..unused(0) }), DeletionDecision::Allowed);
+}
+
+#[test]
+fn a_last_audit_outlives_the_latest_answer() {
+    assert_eq!(decide_deletion(&unused(0)), DeletionDecision::Wait(RESPONSE_DEADLINE));
+    assert_eq!(decide_deletion(&unused(40)), DeletionDecision::Wait(Duration::from_mins(1)));
+    assert_eq!(decide_deletion(&unused(100)), DeletionDecision::Audit);
+    let audited = |begun| decide_deletion(&DeletionInput { audited_at: Some(at(begun)), ..unused(101) });
+    assert_eq!(audited(100), DeletionDecision::Allowed);
+    assert_eq!(audited(99), DeletionDecision::Audit, "begun before the latest answer could come");
+    assert_eq!(audited(-500), DeletionDecision::Audit, "nor does one count from before it was free");
+}
+
+#[test]
+fn a_clock_that_jumps_back_releases_nothing_early() {
+    assert_eq!(decide_deletion(&unused(-1000)), DeletionDecision::Wait(RESPONSE_DEADLINE));
+}
+
+#[test]
+fn an_audit_from_before_it_was_unused_does_not_count_however_short_the_response_deadline() {
+    for seconds in [-500, -1] {
+        let observed =
+            DeletionInput { audited_at: Some(at(seconds)), response_deadline: Duration::ZERO, ..unused(101) };
+        assert_eq!(decide_deletion(&observed), DeletionDecision::Audit, "{seconds}");
+    }
+}
+
+#[test]
+fn an_issuer_whose_portal_cannot_be_asked_waits_for_it() {
+    let unasked = |observed: DeletionInput| decide_deletion(&DeletionInput { list: ListAccess::Unknown, ..observed });
+    assert_eq!(unasked(unused(40)), DeletionDecision::Wait(Duration::from_mins(1)));
+    for seconds in [100, 999_999] {
+        assert_eq!(unasked(unused(seconds)), DeletionDecision::Blocked, "{seconds}");
+    }
+    let audited = |begun| unasked(DeletionInput { audited_at: Some(at(begun)), ..unused(999) });
+    assert_eq!((audited(-1), audited(99)), (DeletionDecision::Blocked, DeletionDecision::Blocked));
+    assert_eq!(audited(100), DeletionDecision::Allowed, "its last audit is done already");
+    assert_eq!(
+        unasked(DeletionInput { has_finalizer: false, ..unused(0) }),
+        DeletionDecision::Allowed,
+        "it made no token"
+    );
+}
+
+#[test]
+fn where_the_list_is_hidden_the_latest_answer_is_waited_for_and_no_audit() {
+    let hidden = |seconds| decide_deletion(&DeletionInput { list: ListAccess::Hidden, ..unused(seconds) });
+    assert_eq!((hidden(99), hidden(100)), (DeletionDecision::Wait(Duration::from_secs(1)), DeletionDecision::Allowed));
+}

@@ -1,0 +1,13 @@
+//! The nouns of the core: objects, tokens, pull secrets, conditions, problems.
+
+pub mod conditions;
+pub mod dockerconfig;
+pub mod marker;
+pub mod object;
+pub mod problem;
+pub mod pull_secret;
+pub mod request_cause;
+pub mod status_view;
+pub mod token;
+pub mod token_mac;
+pub mod unverified_tokens;

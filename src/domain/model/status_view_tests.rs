@@ -1,0 +1,138 @@
+use super::*;
+use crate::domain::model::request_cause::Cause;
+use crate::domain::protocol::Verdict;
+use crate::domain::status::StatusEvent;
+use crate::domain::test_support::{
+    apply, at, at_rest, at_rest_with, problem, retiring, rotation_every, token, token_ref, token_stored,
+};
+
+fn after(fact: StatusEvent) -> StatusView {
+    status_view(&at_rest_with(|observed| apply(observed, fact)).object)
+}
+
+#[test]
+fn an_object_at_rest_is_known_as_such() {
+    let status = status_view(&at_rest().object);
+    assert_eq!((status.token.clone(), status.retiring.len()), (Some(token("17")), 0));
+    assert!(
+        status.ready && status.login_verified && !status.has_problem && !status.suspended && !status.revoked_upstream
+    );
+    assert_eq!(
+        (status.observed_generation, status.description_synced, status.description_rejected),
+        (Some(1), Some(1), None)
+    );
+    assert_eq!(status.secret_version.as_deref(), Some("5"));
+}
+
+#[test]
+fn a_status_of_another_object_says_nothing() {
+    assert_eq!(
+        status_view(&at_rest_with(|observed| observed.object.uid = "restored".into()).object),
+        StatusView::default()
+    );
+    let nameless = at_rest_with(|observed| observed.object.status.as_mut().expect("a status").uid = None);
+    assert_eq!(status_view(&nameless.object), StatusView::default());
+}
+
+#[test]
+fn a_description_counts_for_its_generation_only() {
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditRefused, String::new()));
+    assert_eq!((known.description_synced, known.description_rejected), (None, Some(1)));
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+    assert_eq!(known.description_rejected, Some(1));
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+    assert_eq!((known.description_synced, known.description_rejected), (None, None));
+    let edited = at_rest_with(|observed| {
+        observed.object.generation = 2;
+        apply(observed, StatusEvent::LoginChecked(Verdict::Accepted));
+    });
+    let known = status_view(&edited.object);
+    assert_eq!((known.observed_generation, known.description_synced), (Some(2), Some(1)));
+}
+
+#[test]
+fn a_revocation_concerns_the_token_that_was_current_then() {
+    let revoked = StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: true };
+    let known = after(revoked.clone());
+    assert!(known.revoked_upstream && !known.ready);
+    assert_eq!(known.upstream_revocation.map(|(_, again)| again), Some(true));
+    let before = status_view(
+        &at_rest_with(|observed| {
+            observed.now = at(-5);
+            apply(observed, revoked);
+        })
+        .object,
+    );
+    assert!(!before.revoked_upstream && before.upstream_revocation.is_some(), "that was a former one");
+}
+
+#[test]
+fn every_token_is_named_the_current_one_first() {
+    let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))));
+    let status = status_view(&observed.object);
+    assert_eq!(status.tokens(), [token_ref("17"), token_ref("12")]);
+    assert!(status.is_retiring("12") && !status.is_retiring("17"));
+    assert_eq!(StatusView::default().tokens(), []);
+}
+
+#[test]
+fn problems_and_due_revocations_are_known() {
+    for stalled in [false, true] {
+        let fault = crate::domain::model::problem::Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) };
+        let known = after(StatusEvent::ProblemFound { problem: fault, pods_can_pull: true });
+        assert!(known.has_problem && known.ready);
+    }
+    let due = at_rest_with(|observed| {
+        observed.object.rotation = Some(rotation_every(1, 5));
+        apply(observed, token_stored("17", Cause::Lost));
+    });
+    assert!(status_view(&due.object).next_rotation.is_some());
+}
+
+#[test]
+fn the_uid_of_a_secret_counts_with_a_proof_of_this_object_only() {
+    let object = at_rest().object;
+    let status = object.status.clone().expect("a status");
+    let proved = |uid: &str, change: fn(&mut RegistryTokenStatus)| {
+        let mut status = status.clone();
+        change(&mut status);
+        verified_secret_uid(&status, uid, &object.keys).map(str::to_owned)
+    };
+    assert_eq!(proved(&object.uid, |_| {}).as_deref(), Some("uid-of-the-secret"));
+    assert_eq!(proved("another", |_| {}), None);
+    let forged =
+        |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
+    assert_eq!(proved(&object.uid, forged), None, "somebody wrote another UID there");
+    let bare = |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").mac = None;
+    assert_eq!(proved(&object.uid, bare), None);
+}
+
+#[test]
+fn a_forged_uid_of_a_secret_is_not_signed_by_the_next_write_of_the_status() {
+    let observed = at_rest_with(|observed| {
+        let status = observed.object.status.as_mut().expect("a status");
+        status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
+        apply(observed, StatusEvent::LoginChecked(Verdict::Accepted));
+    });
+    assert_eq!(
+        verified_secret_uid(
+            observed.object.status.as_ref().expect("a status"),
+            &observed.object.uid,
+            &observed.object.keys
+        ),
+        None
+    );
+}
+
+#[test]
+fn where_the_key_may_be_lost_our_note_in_the_secret_stands_in_for_the_proof_of_its_uid() {
+    let object = at_rest().object;
+    let status = object.status.as_ref().expect("a status");
+    let lost = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
+    let counts =
+        |created: i64, is_noted| recorded_secret_uid(status, &object.uid, at(created), &lost, is_noted).is_some();
+    assert!(counts(0, true));
+    assert!(!counts(0, false), "who may only write statuses could have named any Secret");
+    assert!(!counts(4001, true), "it was never signed with a key that is lost");
+    assert!(recorded_secret_uid(status, &object.uid, object.created, &object.keys, false).is_some());
+}

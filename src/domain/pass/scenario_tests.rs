@@ -1,0 +1,154 @@
+//! Whole courses of a pass: what is said, taken in, replaced and let go.
+
+use super::*;
+use crate::api::Reason;
+use crate::domain::audit::inventory::hash64;
+use crate::domain::model::request_cause::Cause;
+use crate::domain::model::status_view::status_view;
+use crate::domain::observed::UpstreamState;
+use crate::domain::protocol::{SecretContent, Verdict};
+use crate::domain::test_support::{
+    World, annotations, apply, at, at_rest, at_rest_with, change_issuer, deleting, first_attempt, marker, new_object,
+    not_ready, problem, row, token_stored,
+};
+
+fn done(mut world: World) -> (Vec<String>, PassResult) {
+    let end = world.pass();
+    (world.labels, end)
+}
+
+#[test]
+fn a_problem_is_reported_once_and_a_working_object_stays_ready() {
+    let observed = at_rest_with(|observed| observed.object.requested_annotations = annotations(&[("rotate", "1")]));
+    let mut world = World::of(observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(world.pass(), PassResult::RequeueAfter(_)), "the next request waits");
+    let status = status_view(&world.observed.object);
+    assert!(status.ready && status.has_problem);
+    let mut first = World::of(new_object()).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(first.pass(), PassResult::RequeueAfter(_)));
+    assert_eq!(first.statuses().count(), 1);
+    let mut again = World::of(first.observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    assert!(matches!(again.pass(), PassResult::RequeueAfter(_)));
+    assert_eq!((again.statuses().count(), again.labels.contains(&"token".to_owned())), (0, true));
+}
+
+#[test]
+fn a_problem_that_cannot_be_reported_ends_the_pass_all_the_same() {
+    for answer in
+        [Response::Conflict, Response::WriteRejected("webhook".into()), Response::OutcomeUnknown("no answer".into())]
+    {
+        let mut world = World::of(Observed { issuer: not_ready(), ..new_object() }).on("status", answer);
+        assert!(matches!(world.pass(), PassResult::Failed(fault) if fault.reason == Reason::IssuerNotReady));
+    }
+}
+
+#[test]
+fn an_audit_result_is_dropped_after_an_action() {
+    let mut world = World::of(at_rest_with(|observed| {
+        observed.upstream = UpstreamState::Present(hash64("mine now"));
+    }))
+    .listing(&[row("17", "mine now")]);
+    assert_eq!(world.pass(), PassResult::Idle, "{:?}", world.labels);
+    assert_eq!(world.labels, ["read object", "read secret", "find 17", "edit 17", "find 17"]);
+}
+
+#[test]
+fn a_token_left_by_a_crash_after_its_commit_is_adopted_verified_and_synced() {
+    let crashed = at_rest_with(|observed| observed.object.status = None);
+    let mut world = World::of(crashed).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    world.content = crate::domain::test_support::login_content("tw-17");
+    assert_eq!(world.pass(), PassResult::Idle);
+    let order = [
+        "read object",
+        "read secret",
+        "read secret",
+        "find 17",
+        "read object",
+        "read secret",
+        "status",
+        "read content",
+        "status",
+        "log in",
+        "status",
+        "find 17",
+        "edit 17",
+        "status",
+    ];
+    assert_eq!(world.labels, order);
+    assert!(status_view(&world.observed.object).ready);
+}
+
+#[test]
+fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_kept_revoked() {
+    let mut world = World::of(at_rest_with(|observed| observed.upstream = UpstreamState::Absent(at(3000))))
+        .listing(&[])
+        .on("log in", Response::Login(Verdict::Rejected("no".into())));
+    let end = world.pass();
+    assert_eq!(end, PassResult::Idle, "{:?}", world.labels);
+    let known = status_view(&world.observed.object);
+    assert!(known.ready && known.retiring.is_empty(), "its predecessor is known to be gone");
+    let mut later =
+        Observed { now: at(3600 + 7200), upstream: UpstreamState::Absent(at(3600 + 7000)), ..world.observed.clone() };
+    apply(&mut later, StatusEvent::TokensRevoked(vec![crate::domain::test_support::token_ref("17")]));
+    let mut again = World::of(later).listing(&[]).on("log in", Response::Login(Verdict::Rejected("no".into())));
+    let end = again.pass();
+    assert!(matches!(&end, PassResult::RequeueAfter(left) if *left == std::time::Duration::from_hours(24)), "{end:?}");
+    assert!(!again.labels.contains(&"token".to_owned()));
+    let status = again.observed.object.status.as_ref().expect("a status");
+    assert!(crate::domain::model::conditions::is_true(&status.conditions, crate::api::ConditionType::Stalled));
+}
+
+#[test]
+fn an_issuer_without_our_finalizer_is_requeued_and_nothing_else_is_done() {
+    let mut observed = new_object();
+    observed.object.has_finalizer = false;
+    change_issuer(&mut observed, |facts| facts.has_finalizer = false);
+    assert_eq!(done(World::of(observed)), (vec!["wake issuer".to_owned()], PassResult::Idle));
+}
+
+#[test]
+fn an_object_is_looked_at_as_a_whole_when_somebody_asks_for_it_and_once() {
+    let mut world = World::of(at_rest_with(|observed| observed.resync_requested = true));
+    assert_eq!(world.pass(), PassResult::Idle);
+    assert_eq!(world.labels, ["read object", "read secret", "read content"]);
+}
+
+#[test]
+fn a_spec_that_is_edited_while_nothing_works_is_not_forgotten() {
+    let mut observed = at_rest();
+    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
+    observed.object.generation = 2;
+    let mut outage = World::of(Observed { issuer: not_ready(), ..observed });
+    assert!(matches!(outage.pass(), PassResult::Failed(_)));
+    let mut over = World::of(Observed { issuer: at_rest().issuer, ..outage.observed });
+    over.content = SecretContent::Login {
+        username: "tw-17".into(),
+        registries_match: true,
+        checksum_valid: true,
+        template_applied: false,
+    };
+    assert_eq!(over.pass(), PassResult::Idle);
+    assert!(over.labels.contains(&"repair".to_owned()), "labels of the spec are put on: {:?}", over.labels);
+}
+
+#[test]
+fn an_object_that_goes_takes_its_tokens_with_it_in_one_pass() {
+    let mut world = World::of(deleting(at_rest_with(|observed| apply(observed, token_stored("17", Cause::First)))));
+    assert_eq!(world.pass(), PassResult::Idle);
+    assert_eq!(world.labels, ["read object", "read secret", "close", "find 17", "revoke 17", "release object"]);
+    assert!(world.rows.is_empty());
+}
+
+#[test]
+fn a_spec_that_was_edited_while_its_token_was_requested_is_synced_also_where_the_marker_stays() {
+    for visible in [true, false] {
+        let mut observed = new_object();
+        change_issuer(&mut observed, |facts| (facts.keep_marker, facts.list_visible) = (true, visible));
+        let mut world = World::of(observed).meanwhile("commit 18", |world| {
+            (world.observed.object.description, world.observed.object.generation) = ("edited".into(), 2);
+        });
+        assert_eq!(world.pass(), PassResult::Idle, "{:?}", world.labels);
+        assert!(world.rows[0].description.starts_with("edited ["), "{:?}", world.rows);
+        assert_eq!(status_view(&world.observed.object).description_synced, Some(2));
+    }
+}

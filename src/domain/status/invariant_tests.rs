@@ -1,0 +1,179 @@
+//! What holds of a status after whatever was said, and when the next rotation is.
+
+use super::*;
+use crate::domain::model::request_cause::Cause;
+use crate::domain::test_support::{
+    KEYS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,
+};
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::time::Duration;
+
+fn context(login: LoginMode) -> StatusContext<'static> {
+    StatusContext {
+        uid: UID,
+        generation: 1,
+        secret_name: "pull",
+        now: at(0),
+        login_check: login,
+        rotation: None,
+        suspended: false,
+        keys: &KEYS,
+        portal: None,
+    }
+}
+
+/// Everything that can be said of an object that has had a token.
+fn events() -> Vec<StatusEvent> {
+    let verdicts =
+        || [Verdict::Accepted, Verdict::Rejected("no".into()), Verdict::Unknown("down".into()), Verdict::NotChecked];
+    let mut all: Vec<StatusEvent> = verdicts().map(StatusEvent::LoginChecked).into();
+    for id in ["1", "2"] {
+        all.extend(verdicts().map(|verdict| token_stored_with(id, Cause::Rotate, verdict)));
+    }
+    for (stalled, working) in [(false, false), (false, true), (true, false), (true, true)] {
+        all.push(StatusEvent::ProblemFound {
+            problem: Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) },
+            pods_can_pull: working,
+        });
+    }
+    all.extend([
+        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::SecretLost("lost".into()),
+        StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false },
+        StatusEvent::DescriptionSynced,
+        StatusEvent::DescriptionNotSynced(Reason::EditNotKept, "no".into()),
+        StatusEvent::TokensRevoked(vec![token_ref("1")]),
+        StatusEvent::TokenRetiring(retiring("3", at(9))),
+    ]);
+    all
+}
+
+/// A status, and whether the registry has let the current token in.
+type StatusAndLogin = (RegistryTokenStatus, bool);
+
+fn apply_to((status, let_in): &StatusAndLogin, saying: &StatusContext<'_>, fact: &StatusEvent) -> StatusAndLogin {
+    let next = next_status(Some(status), saying, fact.clone());
+    let accepted = match fact {
+        StatusEvent::LoginChecked(verdict) | StatusEvent::TokenStored { login_result: verdict, .. } => {
+            *verdict == Verdict::Accepted
+        }
+        _ => false,
+    };
+    let same = status.token == next.token;
+    (next, accepted || same && *let_in)
+}
+
+/// Whatever can be said in four steps of an object that has a token.
+fn all_statuses(saying: &StatusContext<'_>) -> Vec<StatusAndLogin> {
+    let mut said: Vec<StatusAndLogin> = vec![];
+    let mut met = HashSet::new();
+    let mut level = vec![(RegistryTokenStatus::default(), false)];
+    for depth in 0..4 {
+        let facts: Vec<StatusEvent> =
+            events().into_iter().filter(|fact| depth > 0 || matches!(fact, StatusEvent::TokenStored { .. })).collect();
+        let steps = level.iter().flat_map(|before| facts.iter().map(|fact| apply_to(before, saying, fact)));
+        level = steps.filter(|after| met.insert(format!("{after:?}"))).collect();
+        said.extend(level.iter().cloned());
+    }
+    assert!(said.len() > 100, "only {} were met", said.len());
+    said
+}
+
+fn holds(status: &RegistryTokenStatus, kind: ConditionType) -> bool {
+    conditions::is_true(&status.conditions, kind)
+}
+
+#[test]
+fn where_a_login_is_required_nothing_is_ready_without_one() {
+    for (status, let_in) in all_statuses(&context(LoginMode::Required)) {
+        assert!(let_in || !holds(&status, ConditionType::Ready), "{status:?}");
+        assert!(let_in || !holds(&status, ConditionType::LoginVerified), "{status:?}");
+    }
+}
+
+#[test]
+fn reconciling_and_stalled_exclude_each_other() {
+    for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
+        for (status, _) in all_statuses(&context(mode)) {
+            let progress = [ConditionType::Reconciling, ConditionType::Stalled].map(|kind| holds(&status, kind));
+            assert_ne!(progress, [true, true], "{status:?}");
+            let ready = holds(&status, ConditionType::Ready);
+            assert!(ready || progress != [false, false], "not ready, and nobody says why: {status:?}");
+            let mut kinds: Vec<_> = status.conditions.iter().map(|one| &one.type_).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            assert_eq!(kinds.len(), status.conditions.len(), "each condition once");
+        }
+    }
+}
+
+#[test]
+fn no_token_is_named_twice() {
+    for (status, _) in all_statuses(&context(LoginMode::Required)) {
+        let mut names: Vec<_> = status.retiring.iter().map(|token| &token.username).collect();
+        names.extend(status.token.as_ref().map(|token| &token.username));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{status:?}");
+    }
+}
+
+/// When the token of this object, requested at the beginning, is replaced every hundred hours.
+fn rotates(uid: &str, nonce: &str) -> Timestamp {
+    let saying = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let StatusEvent::TokenStored { mut token, portal, secret, request_cause: errand, login_result: login, .. } =
+        token_stored_with("1", Cause::First, Verdict::Accepted)
+    else {
+        panic!()
+    };
+    token.nonce = nonce.to_owned();
+    let status = next_status(
+        None,
+        &saying,
+        StatusEvent::TokenStored {
+            token,
+            portal,
+            secret,
+            request_cause: errand,
+            login_result: login,
+            previous_id: None,
+        },
+    );
+    status.next_rotation_time.expect("a time").0
+}
+
+#[test]
+fn rotations_are_spread_over_a_tenth_of_the_interval_at_most() {
+    let hours = |number| Duration::from_hours(number);
+    let (early, late) = (at(0) + hours(90), at(0) + hours(100));
+    let times: Vec<_> = (0..1000).map(|number| rotates(&format!("uid-{number}"), "n")).collect();
+    assert!(times.iter().all(|time| *time > early && *time <= late));
+    for tenth in 0..10 {
+        let begin = early + hours(tenth);
+        let within = times.iter().filter(|time| **time > begin && **time <= begin + hours(1)).count();
+        assert!((50..200).contains(&within), "{within} of 1000 in hour {tenth} of ten");
+    }
+}
+
+#[test]
+fn the_rotation_time_is_deterministic() {
+    assert_eq!(rotates("uid", "nonce"), rotates("uid", "nonce"));
+    assert_ne!(rotates("uid", "nonce"), rotates("uid", "another"), "and at another for the next token");
+    let saying = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let status = next_status(None, &saying, token_stored_with("1", Cause::First, Verdict::Accepted));
+    let later = next_status(
+        Some(&status),
+        &StatusContext { now: at(99_999), ..saying.clone() },
+        StatusEvent::DescriptionSynced,
+    );
+    assert_eq!(later.next_rotation_time, status.next_rotation_time);
+    let never =
+        next_status(Some(&status), &StatusContext { rotation: None, ..saying.clone() }, StatusEvent::DescriptionSynced);
+    assert_eq!(never.next_rotation_time, None);
+    let sooner = StatusContext { rotation: Some(rotation_every(10, 15)), ..saying };
+    let sooner =
+        next_status(Some(&never), &sooner, StatusEvent::DescriptionSynced).next_rotation_time.expect("a time").0;
+    assert!(sooner <= at(36_000), "an edited interval counts from the request");
+}

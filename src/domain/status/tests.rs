@@ -1,0 +1,371 @@
+use super::*;
+use crate::domain::model::request_cause::Cause;
+use crate::domain::test_support::{
+    KEYS, REQUESTED, at, problem, recorded_secret, request_cause, retiring, rotation_every, token, token_ref,
+    token_stored, token_stored_with,
+};
+use jiff::Timestamp;
+
+fn context() -> StatusContext<'static> {
+    StatusContext {
+        uid: crate::domain::test_support::UID,
+        generation: 1,
+        secret_name: "pull",
+        now: at(0),
+        login_check: LoginMode::Required,
+        rotation: None,
+        suspended: false,
+        keys: &KEYS,
+        portal: None,
+    }
+}
+
+fn later(seconds: i64) -> StatusContext<'static> {
+    StatusContext { now: at(seconds), ..context() }
+}
+
+/// What is said after all this, one after the other.
+fn after(facts: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
+    on(&context(), facts)
+}
+
+fn on(saying: &StatusContext<'_>, facts: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
+    facts.into_iter().fold(RegistryTokenStatus::default(), |status, fact| next_status(Some(&status), saying, fact))
+}
+
+fn problem_found(stalled: bool, working: bool) -> StatusEvent {
+    StatusEvent::ProblemFound {
+        problem: Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) },
+        pods_can_pull: working,
+    }
+}
+
+/// Every condition in a word.
+fn condition_labels(status: &RegistryTokenStatus) -> Vec<String> {
+    status.conditions.iter().map(|one| format!("{}={}", one.type_, one.status)).collect()
+}
+
+fn revocation_times(status: &RegistryTokenStatus) -> Vec<(&str, Timestamp)> {
+    status.retiring.iter().map(|token| (token.id.as_str(), token.revocation_time.0)).collect()
+}
+
+#[test]
+fn a_token_whose_login_was_accepted_makes_the_object_ready() {
+    let status = after([token_stored("1", Cause::First)]);
+    assert_eq!(condition_labels(&status), ["DescriptionSynced=False", "LoginVerified=True", "Ready=True"]);
+    assert_eq!((status.token, status.retiring), (Some(token("1")), vec![]));
+    assert_eq!((status.uid.as_deref(), status.observed_generation), (Some(context().uid), Some(1)));
+}
+
+#[test]
+fn a_token_that_was_found_revoked_retires_as_such() {
+    let revoked = StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false };
+    let first = after([token_stored("1", Cause::First)]);
+    let found = next_status(Some(&first), &later(100), revoked);
+    let found_out = |former: &RegistryTokenStatus, cause| {
+        next_status(Some(former), &later(200), token_stored("2", cause))
+            .retiring
+            .iter()
+            .all(|token| token.revoked_upstream)
+    };
+    assert!(found_out(&found, Cause::RevokedUpstream));
+    assert!(found_out(&found, Cause::Replace), "held, and then asked for");
+    assert!(!found_out(&first, Cause::Replace));
+    let back = next_status(Some(&found), &later(150), StatusEvent::SecretInspected(recorded_secret()));
+    assert!(!found_out(&back, Cause::Rotate), "it was there again");
+}
+
+#[test]
+fn what_was_taken_for_a_second_revocation_leaves_the_first_one_its_day() {
+    let revoked = |again| StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again };
+    let second = after([token_stored("1", Cause::First)]);
+    let known = |status: &RegistryTokenStatus| status.upstream_revocation.clone();
+    let wrong = next_status(Some(&second), &later(100), revoked(true));
+    let back = next_status(Some(&wrong), &later(150), StatusEvent::SecretInspected(recorded_secret()));
+    assert_eq!(known(&back), Some(UpstreamRevocation { time: Time(at(REQUESTED)), again: false }));
+    let once = next_status(Some(&second), &later(100), revoked(false));
+    assert_eq!(known(&next_status(Some(&once), &later(150), StatusEvent::SecretInspected(recorded_secret()))), None);
+}
+
+#[test]
+fn a_replaced_token_lives_on_for_the_overlap_and_a_bad_one_does_not() {
+    let overlap = StatusContext { rotation: Some(rotation_every(10, 7)), ..later(100) };
+    let first = after([token_stored("1", Cause::First)]);
+    let due = |saying: &StatusContext<'_>, cause| {
+        next_status(Some(&first), saying, token_stored("2", cause)).retiring[0].clone()
+    };
+    for cause in [Cause::Rotation, Cause::Rotate] {
+        assert_eq!(due(&overlap, cause), retiring("1", at(100 + 7 * 60)), "{cause}");
+        assert_eq!(due(&later(100), cause), retiring("1", at(100 + 15 * 60)), "{cause}: a quarter of an hour");
+    }
+    for cause in [Cause::Replace, Cause::Lost, Cause::RevokedUpstream] {
+        assert_eq!(due(&overlap, cause), retiring("1", at(100)), "{cause}");
+    }
+}
+
+#[test]
+fn a_compromise_ends_the_overlap_of_an_earlier_token_too() {
+    let rotated = after([token_stored("1", Cause::First), token_stored("2", Cause::Rotate)]);
+    let replaced = next_status(Some(&rotated), &later(60), token_stored("3", Cause::Replace));
+    assert_eq!(revocation_times(&replaced), [("1", at(60)), ("2", at(60))]);
+    let again = next_status(Some(&rotated), &later(60), token_stored("3", Cause::Lost));
+    assert_eq!(revocation_times(&again), [("1", at(15 * 60)), ("2", at(60))]);
+}
+
+#[test]
+fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
+    let shared = |id: &str, cause| match token_stored(id, cause) {
+        StatusEvent::TokenStored { token, portal, secret, request_cause: errand, login_result: login, .. } => {
+            let token = RecordedToken { username: "robot".into(), ..token };
+            StatusEvent::TokenStored {
+                token,
+                portal,
+                secret,
+                request_cause: errand,
+                login_result: login,
+                previous_id: None,
+            }
+        }
+        other => other,
+    };
+    let twice = after([shared("1", Cause::First), shared("2", Cause::Rotate), shared("3", Cause::Replace)]);
+    assert_eq!(
+        revocation_times(&twice).iter().map(|due| due.0).collect::<Vec<_>>(),
+        ["1", "2"],
+        "both are still to be revoked"
+    );
+    let one = Named { id: "1".into(), username: "robot".into() };
+    let revoked = next_status(Some(&twice), &context(), StatusEvent::TokensRevoked(vec![one]));
+    assert_eq!(revocation_times(&revoked).iter().map(|due| due.0).collect::<Vec<_>>(), ["2"]);
+    let other = RetiringToken { username: "robot".into(), ..retiring("4", at(0)) };
+    assert_eq!(next_status(Some(&revoked), &context(), StatusEvent::TokenRetiring(other)).retiring.len(), 2);
+}
+
+#[test]
+fn a_token_never_retires_from_itself() {
+    let twice = after([token_stored("1", Cause::First), token_stored("1", Cause::Lost)]);
+    assert!(twice.retiring.is_empty());
+    let back = after([
+        token_stored("1", Cause::First),
+        StatusEvent::TokenRetiring(retiring("2", at(0))),
+        token_stored("2", Cause::Lost),
+    ]);
+    assert_eq!(revocation_times(&back), [("1", at(0))], "one that is current again does not retire");
+}
+
+#[test]
+fn what_is_revoked_is_known_by_id_and_name() {
+    let portal = crate::domain::test_support::portal();
+    let saying = StatusContext { portal: Some(&portal), ..context() };
+    let status = on(
+        &saying,
+        [StatusEvent::TokenRetiring(retiring("1", at(0))), StatusEvent::TokenRetiring(retiring("2", at(0)))],
+    );
+    let another = Named { username: "another".into(), ..token_ref("1") };
+    assert_eq!(next_status(Some(&status), &saying, StatusEvent::TokensRevoked(vec![another])), status);
+    assert_eq!(
+        revocation_times(&next_status(Some(&status), &saying, StatusEvent::TokensRevoked(vec![token_ref("1")]))),
+        [("2", at(0))]
+    );
+}
+
+#[test]
+fn a_status_of_another_object_is_void() {
+    let foreign = on(
+        &StatusContext { uid: "other", ..context() },
+        [token_stored("1", Cause::First), StatusEvent::DescriptionSynced],
+    );
+    let own = next_status(Some(&foreign), &context(), token_stored("2", Cause::First));
+    assert_eq!(own, after([token_stored("2", Cause::First)]), "nothing of it is taken over, least of all its tokens");
+}
+
+#[test]
+fn the_same_fact_said_later_changes_nothing() {
+    let whole_life = [
+        token_stored("1", Cause::First),
+        token_stored("2", Cause::Rotate),
+        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::LoginChecked(Verdict::Accepted),
+        StatusEvent::LoginChecked(Verdict::Rejected("no".into())),
+        StatusEvent::LoginChecked(Verdict::Unknown("down".into())),
+        StatusEvent::LoginChecked(Verdict::NotChecked),
+        problem_found(false, true),
+        problem_found(true, false),
+        StatusEvent::SecretLost("lost".into()),
+        StatusEvent::DescriptionSynced,
+        StatusEvent::DescriptionNotSynced(Reason::EditRefused, "no".into()),
+        StatusEvent::TokenRetiring(retiring("9", at(5))),
+        StatusEvent::TokensRevoked(vec![token_ref("9")]),
+    ];
+    for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
+        let saying =
+            StatusContext { login_check: mode, rotation: Some(rotation_every(720, 15)), suspended: true, ..context() };
+        let later = StatusContext { now: at(999_999), ..saying.clone() };
+        let mut status = RegistryTokenStatus::default();
+        for fact in whole_life.clone() {
+            status = next_status(Some(&status), &saying, fact.clone());
+            assert_eq!(next_status(Some(&status), &later, fact.clone()), status, "{fact:?} under {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn a_transition_time_changes_with_its_status_alone() {
+    let since = |status: &RegistryTokenStatus, kind| {
+        conditions::find(&status.conditions, kind).map(|one| one.last_transition_time.0)
+    };
+    let first = after([problem_found(false, false)]);
+    let other = next_status(Some(&first), &later(10), StatusEvent::SecretLost("another reason".into()));
+    assert_eq!(since(&other, ConditionType::Ready), Some(at(0)), "still false, though for another reason");
+    assert_ne!(first, other);
+    let ready = next_status(Some(&other), &later(20), token_stored("1", Cause::First));
+    assert_eq!(since(&ready, ConditionType::Ready), Some(at(20)));
+    let later = next_status(
+        Some(&ready),
+        &StatusContext { generation: 2, ..later(30) },
+        StatusEvent::SecretInspected(recorded_secret()),
+    );
+    assert_eq!(since(&later, ConditionType::Ready), Some(at(20)));
+    let condition = conditions::find(&later.conditions, ConditionType::Ready).expect("a condition");
+    assert_eq!(condition.observed_generation, Some(2));
+}
+
+#[test]
+fn a_working_token_stays_ready_whatever_the_problem() {
+    for stalled in [false, true] {
+        let status = after([token_stored("1", Cause::First), problem_found(stalled, true)]);
+        assert!(condition_labels(&status).contains(&"Ready=True".to_owned()));
+        let status = after([token_stored("1", Cause::First), problem_found(stalled, false)]);
+        assert!(condition_labels(&status).contains(&"Ready=False".to_owned()));
+    }
+}
+
+#[test]
+fn progress_stands_alone_and_goes_when_ready() {
+    let waiting = after([problem_found(false, false)]);
+    assert_eq!(condition_labels(&waiting), ["Ready=False", "Reconciling=True"]);
+    let stuck = next_status(Some(&waiting), &context(), problem_found(true, false));
+    assert_eq!(condition_labels(&stuck), ["Ready=False", "Stalled=True"]);
+    let ready = next_status(Some(&stuck), &context(), token_stored("1", Cause::First));
+    assert!(
+        !condition_labels(&ready).iter().any(|word| word.starts_with("Stalled") || word.starts_with("Reconciling"))
+    );
+}
+
+#[test]
+fn suspension_shows_while_it_lasts() {
+    let suspended = StatusContext { suspended: true, ..context() };
+    let status = next_status(None, &suspended, token_stored("1", Cause::First));
+    assert!(
+        condition_labels(&status).contains(&"Suspended=True".to_owned())
+            && condition_labels(&status).contains(&"Ready=True".to_owned())
+    );
+    let resumed = next_status(Some(&status), &context(), StatusEvent::DescriptionSynced);
+    assert!(!condition_labels(&resumed).contains(&"Suspended=True".to_owned()));
+}
+
+#[test]
+fn a_registry_that_is_down_takes_nothing_back_and_one_that_refuses_does() {
+    let first = token_stored("1", Cause::First);
+    let after_word = |verdict| condition_labels(&after([first.clone(), StatusEvent::LoginChecked(verdict)]));
+    let down = after_word(Verdict::Unknown("down".into()));
+    assert!(down.contains(&"Ready=True".to_owned()) && down.contains(&"LoginVerified=Unknown".to_owned()), "{down:?}");
+    let refused = after_word(Verdict::Rejected("no".into()));
+    assert!(refused.contains(&"Ready=False".to_owned()) && refused.contains(&"LoginVerified=False".to_owned()));
+}
+
+#[test]
+fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
+    let StatusEvent::TokenStored { token, portal, mut secret, request_cause: errand, login_result: login, .. } =
+        token_stored("1", Cause::First)
+    else {
+        panic!()
+    };
+    secret.resource_version = None;
+    let unread = after([StatusEvent::TokenStored {
+        token,
+        portal,
+        secret,
+        request_cause: errand,
+        login_result: login,
+        previous_id: None,
+    }]);
+    assert!(condition_labels(&unread).contains(&"Ready=False".to_owned()));
+    let read = next_status(Some(&unread), &context(), StatusEvent::SecretInspected(recorded_secret()));
+    assert!(condition_labels(&read).contains(&"Ready=True".to_owned()));
+}
+
+#[test]
+fn without_a_login_check_there_is_no_login_condition() {
+    let off = StatusContext { login_check: LoginMode::Disabled, ..context() };
+    let checked = after([token_stored("1", Cause::First)]);
+    let status = next_status(Some(&checked), &off, StatusEvent::SecretInspected(recorded_secret()));
+    assert_eq!(condition_labels(&status), ["DescriptionSynced=False", "Ready=True"]);
+}
+
+#[test]
+fn with_best_effort_an_unknown_login_blocks_nothing() {
+    let loose = StatusContext { login_check: LoginMode::BestEffort, ..context() };
+    let with = |verdict| condition_labels(&next_status(None, &loose, token_stored_with("1", Cause::First, verdict)));
+    assert!(with(Verdict::Unknown("down".into())).contains(&"Ready=True".to_owned()));
+    assert!(with(Verdict::Rejected("no".into())).contains(&"Ready=False".to_owned()), "but a no is a no");
+}
+
+#[test]
+fn what_a_token_handles_is_noted_with_it() {
+    let with = |id: &str, handles: &[(&str, &str)]| {
+        let StatusEvent::TokenStored { token, portal, secret, login_result: login, .. } =
+            token_stored(id, Cause::Rotate)
+        else {
+            panic!()
+        };
+        let errand =
+            RequestCause { handles: crate::domain::test_support::annotations(handles), ..request_cause(Cause::Rotate) };
+        StatusEvent::TokenStored {
+            token,
+            portal,
+            secret,
+            request_cause: errand,
+            login_result: login,
+            previous_id: None,
+        }
+    };
+    let status = after([with("1", &[("rotate", "1"), ("replace", "a")]), with("2", &[("rotate", "2")])]);
+    assert_eq!(
+        status.handled_annotations,
+        crate::domain::test_support::annotations(&[("replace", "a"), ("rotate", "2")])
+    );
+}
+
+#[test]
+fn a_revocation_by_somebody_else_is_remembered_beyond_the_next_token() {
+    let revoked = |again| StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again };
+    let first = after([token_stored("1", Cause::First)]);
+    let gone = next_status(Some(&first), &later(50), revoked(false));
+    assert_eq!(gone.upstream_revocation, Some(UpstreamRevocation { time: Time(at(50)), again: false }));
+    assert!(condition_labels(&gone).contains(&"Ready=False".to_owned()));
+    let mut new = token("2");
+    new.request_time = Time(at(60));
+    let StatusEvent::TokenStored { portal, secret, request_cause: errand, login_result: login, .. } =
+        token_stored("2", Cause::RevokedUpstream)
+    else {
+        panic!()
+    };
+    let replaced = next_status(
+        Some(&gone),
+        &later(61),
+        StatusEvent::TokenStored {
+            token: new,
+            portal,
+            secret,
+            request_cause: errand,
+            login_result: login,
+            previous_id: None,
+        },
+    );
+    assert_eq!(replaced.upstream_revocation, gone.upstream_revocation, "the next one is the second in a day");
+    let kept = next_status(Some(&replaced), &later(70), StatusEvent::SecretInspected(recorded_secret()));
+    assert_eq!(kept.upstream_revocation, gone.upstream_revocation);
+    let wrong = next_status(Some(&gone), &later(70), StatusEvent::SecretInspected(recorded_secret()));
+    assert_eq!(wrong.upstream_revocation, None, "it was there all the time");
+}

@@ -1,0 +1,68 @@
+//! The proofs in a status: what is proved when it is read stays proved when it is written.
+
+use super::StatusContext;
+use crate::api::{RecordedPortal, RegistryTokenStatus};
+use crate::domain::model::status_view::verified_secret_uid;
+use crate::domain::model::token_mac::{MacSubject, TokenRole};
+use crate::domain::protocol::Named;
+
+/// Which entries of a status are proved. Only those are signed; what others wrote stays as they wrote it.
+#[derive(Default)]
+pub(super) struct VerifiedEntries {
+    /// The current token.
+    pub current: bool,
+    /// Former ones, by id.
+    pub retiring: Vec<String>,
+    /// The Secret's UID.
+    pub secret: bool,
+}
+
+impl VerifiedEntries {
+    /// By the MACs that are there.
+    pub fn of(status: &RegistryTokenStatus, saying: &StatusContext<'_>) -> Self {
+        let secret = verified_secret_uid(status, saying.uid, saying.keys).is_some();
+        let Some(portal) = &status.portal else { return Self { secret, ..Self::default() } };
+        let valid = |token: &Named, role, mac: Option<&String>| {
+            mac.is_some_and(|mac| saying.keys.verify(MacSubject::of(saying.uid, portal, token), role, mac))
+        };
+        let current = status.token.as_ref();
+        let former = status.retiring.iter();
+        Self {
+            secret,
+            current: current.is_some_and(|token| valid(&Named::from(token), TokenRole::Current, token.mac.as_ref())),
+            retiring: former
+                .filter(|token| valid(&Named::from(*token), TokenRole::Retiring, token.mac.as_ref()))
+                .map(|token| token.id.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether a former token of this id is proved.
+    pub fn is_retiring(&self, id: &str) -> bool {
+        self.retiring.iter().any(|known| known == id)
+    }
+
+    /// Whether no token is proved.
+    pub const fn is_empty(&self) -> bool {
+        !self.current && self.retiring.is_empty()
+    }
+
+    /// Signs what is proved: with the key that signs now, and for the portal that the status names now.
+    pub fn sign(&self, status: &mut RegistryTokenStatus, saying: &StatusContext<'_>) {
+        if let Some(secret) = status.secret.as_mut().filter(|_| self.secret) {
+            secret.mac = secret.uid.as_ref().map(|uid| saying.keys.sign_secret(saying.uid, uid));
+        }
+        let Some(portal) = status.portal.clone() else { return };
+        let sign = |token: &Named, role| Some(sign_token(saying, &portal, token, role));
+        if let Some(token) = status.token.as_mut().filter(|_| self.current) {
+            token.mac = sign(&Named::from(&*token), TokenRole::Current);
+        }
+        for token in status.retiring.iter_mut().filter(|token| self.is_retiring(&token.id)) {
+            token.mac = sign(&Named::from(&*token), TokenRole::Retiring);
+        }
+    }
+}
+
+fn sign_token(saying: &StatusContext<'_>, portal: &RecordedPortal, token: &Named, role: TokenRole) -> String {
+    saying.keys.sign(MacSubject::of(saying.uid, portal, token), role)
+}

@@ -1,0 +1,295 @@
+//! What the core's tests start from: an object at rest, and a new one. A test changes one thing about
+//! it and says what follows.
+
+mod labels;
+mod world;
+
+pub use self::labels::label;
+pub use world::{World, login_content};
+
+use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
+use super::model::object::{Object, Rotation};
+use super::model::problem::Problem;
+use super::model::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, StoredToken};
+use super::model::request_cause::{Cause, RequestCause};
+use super::model::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
+use super::observed::{IssuerInfo, IssuerState, LoginMode, Observed, UpstreamState};
+use super::protocol::{Named, Row, Verdict};
+use super::retry::request_backoff::RequestHistory;
+use super::status::{StatusContext, StatusEvent, next_status};
+use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+pub const UID: &str = "uid-of-the-object";
+pub const IDENTITY: &str = "me";
+/// Longest time that an answer may take.
+pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(100);
+/// When the token at rest was requested; tests run an hour later, at [`now`].
+pub const REQUESTED: i64 = 0;
+
+/// A time, in seconds since the token at rest was requested.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_900_000_000 + seconds).expect("a time")
+}
+
+pub fn now() -> Timestamp {
+    at(3600)
+}
+
+pub fn attempt_id(number: u8) -> AttemptId {
+    AttemptId::from_random(&[number; 16])
+}
+
+/// The attempt that got the token at rest, and the one that a pass may make now.
+pub fn first_attempt() -> AttemptId {
+    attempt_id(1)
+}
+
+pub fn tag() -> IssuerTag {
+    IssuerTag::of("uid-of-the-issuer")
+}
+
+/// The mark of an attempt for the object.
+pub fn marker(attempt: &AttemptId) -> Marker {
+    Marker::new(tag(), Nonce::of(UID, attempt))
+}
+
+pub fn token_ref(id: &str) -> Named {
+    Named { id: id.to_owned(), username: format!("tw-{id}") }
+}
+
+pub fn row(id: &str, description: &str) -> Row {
+    Row { token: token_ref(id), description: description.to_owned() }
+}
+
+pub fn portal() -> RecordedPortal {
+    RecordedPortal {
+        kind: PortalType::Thinkwise,
+        url: "https://portal".into(),
+        scope: "tcp".into(),
+        user: "k8s".into(),
+    }
+}
+
+/// The operator's key, which is older than every object.
+pub static KEYS: LazyLock<MacKeys> = LazyLock::new(|| MacKeys::new(&[7; 32], [], at(-10_000)).expect("keys"));
+
+pub fn keys() -> MacKeys {
+    KEYS.clone()
+}
+
+/// The MAC of a token of the object in a role.
+pub fn mac(id: &str, role: TokenRole) -> String {
+    keys().sign(MacSubject::of(UID, &portal(), &token_ref(id)), role)
+}
+
+/// A token in the Secret, as the operator noted it.
+pub fn stored_token(id: &str, attempt: AttemptId) -> StoredToken {
+    let signature = TokenSignature { username: token_ref(id).username, mac: mac(id, TokenRole::Stored) };
+    StoredToken {
+        attempt_id: attempt,
+        id: id.into(),
+        request_cause: RequestCause::default(),
+        provenance: provenance(),
+        signature,
+    }
+}
+
+pub fn provenance() -> Provenance {
+    Provenance { portal: issuer_info().portal_hash(), requested_at: REQUESTED, previous_id: None }
+}
+
+pub fn issuer_info() -> IssuerInfo {
+    IssuerInfo {
+        tag: tag(),
+        portal: portal(),
+        registries_hash: "registries".into(),
+        config_hash: [0; 32],
+        max_description_chars: None,
+        response_deadline: RESPONSE_DEADLINE,
+        deleting: false,
+        has_finalizer: true,
+        list_visible: true,
+        keep_marker: false,
+        login_check: LoginMode::Required,
+        requested_annotations: BTreeMap::new(),
+    }
+}
+
+pub fn not_ready() -> IssuerState {
+    IssuerState::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into() }
+}
+
+pub fn secret() -> SecretMeta {
+    SecretMeta {
+        uid: "uid-of-the-secret".into(),
+        resource_version: "5".into(),
+        ownership: Ownership::Ours,
+        has_controller: true,
+        owned_and_labeled: true,
+        is_own: true,
+        reservation: None,
+        reservation_age: Duration::ZERO,
+        stored: Some(stored_token("17", first_attempt())),
+        closed: false,
+        registries_hash: Some("registries".into()),
+    }
+}
+
+/// As an attempt leaves it before there is a token.
+pub fn empty_secret() -> SecretMeta {
+    SecretMeta { stored: None, ..secret() }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "it is put where there may be none")]
+pub fn reservation(number: u8, holder: &str) -> Option<Reservation> {
+    Some(Reservation { attempt_id: attempt_id(number), identity: holder.to_owned() })
+}
+
+pub fn recorded_secret() -> RecordedSecret {
+    let secret = secret();
+    let mac = Some(keys().sign_secret(UID, &secret.uid));
+    RecordedSecret { name: "pull".into(), uid: Some(secret.uid), resource_version: Some(secret.resource_version), mac }
+}
+
+pub fn token(id: &str) -> RecordedToken {
+    let nonce = Nonce::of(UID, &first_attempt()).to_string();
+    RecordedToken {
+        id: id.into(),
+        username: format!("tw-{id}"),
+        nonce,
+        request_time: Time(at(REQUESTED)),
+        expiration_time: None,
+        mac: Some(mac(id, TokenRole::Current)),
+    }
+}
+
+pub fn retiring(id: &str, due: Timestamp) -> RetiringToken {
+    RetiringToken {
+        id: id.into(),
+        username: format!("tw-{id}"),
+        revocation_time: Time(due),
+        revoked_upstream: false,
+        mac: Some(mac(id, TokenRole::Retiring)),
+    }
+}
+
+pub fn request_cause(cause: Cause) -> RequestCause {
+    RequestCause { cause, handles: BTreeMap::new() }
+}
+
+/// A token is stored, and was let in.
+pub fn token_stored(id: &str, cause: Cause) -> StatusEvent {
+    token_stored_with(id, cause, Verdict::Accepted)
+}
+
+pub fn token_stored_with(id: &str, cause: Cause, login: Verdict) -> StatusEvent {
+    let (token, portal, secret) = (token(id), portal(), recorded_secret());
+    StatusEvent::TokenStored {
+        token,
+        portal,
+        secret,
+        request_cause: request_cause(cause),
+        login_result: login,
+        previous_id: None,
+    }
+}
+
+pub fn problem(reason: Reason) -> Problem {
+    Problem { reason, message: "something is in the way".into(), terminal: false }
+}
+
+pub fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub fn rotation_every(hours: u64, overlap_minutes: u64) -> Rotation {
+    Rotation { interval: Duration::from_hours(hours), overlap: Duration::from_mins(overlap_minutes) }
+}
+
+/// An object whose finalizer is on and that has nothing yet.
+pub fn new_object() -> Observed {
+    let object = Object {
+        uid: UID.into(),
+        resource_version: "1".into(),
+        created: at(-1000),
+        generation: 1,
+        deleting: false,
+        has_finalizer: true,
+        description: "prod".into(),
+        secret_name: "pull".into(),
+        issuer: "ClusterTokenIssuer default".into(),
+        rotation: None,
+        suspended: false,
+        reissue_revoked: true,
+        revoke_on_deletion: true,
+        requested_annotations: BTreeMap::new(),
+        confirmed_revoked: vec![],
+        status: None,
+        keys: keys(),
+    };
+    Observed {
+        now: now(),
+        object,
+        secret: None,
+        issuer: IssuerState::Ready(issuer_info()),
+        identity: IDENTITY.into(),
+        is_leader: false,
+        upstream: UpstreamState::Unknown,
+        resync_requested: false,
+        attempt_id: attempt_id(2),
+        submitted_description: None,
+        cooldowns: vec![],
+        normalized_description: None,
+        revoked_tokens: vec![],
+        recheck: crate::domain::observed::Recheck::NotRequested,
+        edit_retry_after: None,
+        request_history: RequestHistory::default(),
+    }
+}
+
+/// An object at rest: everything is as it should be.
+pub fn at_rest() -> Observed {
+    let mut observed = Observed { secret: Some(secret()), now: at(REQUESTED), ..new_object() };
+    apply(&mut observed, token_stored("17", Cause::First));
+    apply(&mut observed, StatusEvent::DescriptionSynced);
+    Observed { now: now(), ..observed }
+}
+
+/// At rest, but for this.
+pub fn at_rest_with(change: impl FnOnce(&mut Observed)) -> Observed {
+    let mut observed = at_rest();
+    change(&mut observed);
+    observed
+}
+
+/// At rest, but for this about its Secret.
+pub fn at_rest_with_secret(change: impl FnOnce(&mut SecretMeta)) -> Observed {
+    at_rest_with(|observed| change(observed.secret.as_mut().expect("a Secret")))
+}
+
+/// At rest, but for this about its issuer.
+pub fn at_rest_with_issuer(change: impl FnOnce(&mut IssuerInfo)) -> Observed {
+    at_rest_with(|observed| change_issuer(observed, change))
+}
+
+pub fn change_issuer(observed: &mut Observed, change: impl FnOnce(&mut IssuerInfo)) {
+    let mut facts = observed.issuer_info().cloned().unwrap_or_else(issuer_info);
+    change(&mut facts);
+    observed.issuer = IssuerState::Ready(facts);
+}
+
+/// Says it in the object's status.
+pub fn apply(observed: &mut Observed, fact: StatusEvent) {
+    observed.object.status = Some(next_status(observed.object.status.as_ref(), &StatusContext::of(observed), fact));
+}
+
+/// The object goes.
+pub fn deleting(mut observed: Observed) -> Observed {
+    observed.object.deleting = true;
+    observed
+}

@@ -1,0 +1,281 @@
+//! A world in which everything goes well, unless a test orders otherwise. Far less than the
+//! simulation's: one object, one Secret, a few rows, and nobody else.
+
+use super::empty_secret;
+use super::labels::label;
+use super::{Named, Observed, Row};
+use crate::api::RegistryTokenStatus;
+use crate::domain::actions::{Outcome, Transition};
+use crate::domain::model::pull_secret::SecretMeta;
+use crate::domain::pass::{Pass, PassResult, Step};
+use crate::domain::protocol::{Request, Response, Rows, SecretContent, SecretWrite, Verdict};
+use std::collections::VecDeque;
+
+/// More requests than any pass may need.
+const MAX_REQUESTS: usize = 400;
+
+enum Script {
+    /// This answer, and nothing is done.
+    Respond(Response),
+    /// This happens, and then all goes well.
+    Meanwhile(Box<dyn FnOnce(&mut World)>),
+}
+
+pub struct World {
+    /// What is.
+    pub observed: Observed,
+    /// The portal's list.
+    pub rows: Vec<Row>,
+    /// What the Secret's content amounts to.
+    pub content: SecretContent,
+    /// What the registry says.
+    pub login_result: Verdict,
+    /// The portal's answer to a request holds the id.
+    pub returns_id: bool,
+    /// What was asked for, in words.
+    pub labels: Vec<String>,
+    /// The same in full.
+    pub requests: Vec<Request>,
+    script: VecDeque<(&'static str, Script)>,
+}
+
+/// A login in a Secret that is as it should be.
+pub fn login_content(username: &str) -> SecretContent {
+    SecretContent::Login {
+        username: username.to_owned(),
+        registries_match: true,
+        checksum_valid: true,
+        template_applied: true,
+    }
+}
+
+impl World {
+    /// The portal lists the tokens that status names, as they should look.
+    pub fn of(observed: Observed) -> Self {
+        let status = crate::domain::model::status_view::status_view(&observed.object);
+        let description = observed.object.description.clone();
+        let rows = status.tokens().into_iter().map(|token| Row { token, description: description.clone() }).collect();
+        let content = status.token.map_or(SecretContent::Empty, |token| login_content(&token.username));
+        let (asked, requests, orders) = (vec![], vec![], VecDeque::new());
+        Self {
+            observed,
+            rows,
+            content,
+            login_result: Verdict::Accepted,
+            returns_id: true,
+            labels: asked,
+            requests,
+            script: orders,
+        }
+    }
+
+    /// The next request of this name is answered so, and not done. A test fails whose orders are not used.
+    pub fn on(mut self, word: &'static str, answer: Response) -> Self {
+        self.script.push_back((word, Script::Respond(answer)));
+        self
+    }
+
+    /// Before the next request of this name, this happens.
+    pub fn meanwhile(mut self, word: &'static str, event: impl FnOnce(&mut Self) + 'static) -> Self {
+        self.script.push_back((word, Script::Meanwhile(Box::new(event))));
+        self
+    }
+
+    pub fn listing(mut self, rows: &[Row]) -> Self {
+        self.rows = rows.to_vec();
+        self
+    }
+
+    pub fn with_login_result(mut self, verdict: Verdict) -> Self {
+        self.login_result = verdict;
+        self
+    }
+
+    /// Runs one action from its beginning to its end.
+    pub fn run<S>(&mut self, begun: Transition<S>, step: impl Fn(S, &Observed, Response) -> Transition<S>) -> Outcome {
+        let mut flow = begun;
+        for _ in 0..MAX_REQUESTS {
+            match flow {
+                Transition::Done(outcome) => {
+                    self.assert_script_used();
+                    return outcome;
+                }
+                Transition::Perform(request, state) => {
+                    let answer = self.perform(request);
+                    flow = step(state, &self.observed, answer);
+                }
+            }
+        }
+        panic!("it goes on for ever: {:?}", self.labels);
+    }
+
+    /// Runs a pass that begins with what is.
+    pub fn pass(&mut self) -> PassResult {
+        self.pass_from_cache(self.observed.clone())
+    }
+
+    /// Runs a pass that begins with what its caches hold.
+    pub fn pass_from_cache(&mut self, cached: Observed) -> PassResult {
+        let (mut pass, mut next) = Pass::begin(cached);
+        for _ in 0..MAX_REQUESTS {
+            match next {
+                Step::Done(end) => {
+                    self.assert_script_used();
+                    return end;
+                }
+                Step::Perform(request) => {
+                    let answer = self.perform(request);
+                    (pass, next) = pass.step(answer, self.observed.now);
+                }
+            }
+        }
+        panic!("it goes on for ever: {:?}", self.labels);
+    }
+
+    /// The statuses that were written.
+    pub fn statuses(&self) -> impl Iterator<Item = &RegistryTokenStatus> {
+        self.requests.iter().filter_map(|request| match request {
+            Request::WriteStatus(status) => Some(&**status),
+            _ => None,
+        })
+    }
+
+    fn assert_script_used(&self) {
+        let left: Vec<_> = self.script.iter().map(|(word, _)| word).collect();
+        assert!(left.is_empty(), "never asked for: {left:?}, but {:?}", self.labels);
+    }
+
+    /// Performs a request, as ordered or well.
+    pub fn respond(&mut self, request: Request) -> Response {
+        self.perform(request)
+    }
+
+    fn perform(&mut self, request: Request) -> Response {
+        let word = label(&request);
+        self.labels.push(word.clone());
+        self.requests.push(request.clone());
+        let ordered = self.script.iter().position(|(name, _)| *name == word);
+        match ordered.and_then(|index| self.script.remove(index)) {
+            Some((_, Script::Respond(answer))) => self.absorb(answer),
+            Some((_, Script::Meanwhile(event))) => {
+                event(self);
+                self.perform_normally(request)
+            }
+            None => self.perform_normally(request),
+        }
+    }
+
+    /// As a pass takes an answer in.
+    fn absorb(&mut self, answer: Response) -> Response {
+        match &answer {
+            Response::Object(Some(object)) => self.observed.object = (**object).clone(),
+            Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
+            Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
+            _ => {}
+        }
+        answer
+    }
+
+    fn perform_normally(&mut self, request: Request) -> Response {
+        match request {
+            Request::ReadObject => self.object(),
+            Request::ReadSecret => self.secret(),
+            Request::ReadContent => {
+                Response::Content(self.observed.secret.clone().map(|meta| Box::new((meta, self.content.clone()))))
+            }
+            Request::ReadLastWriter => Response::LastWriter(Some("kubectl-edit".to_owned())),
+            Request::SetFinalizer(on) => {
+                self.observed.object.has_finalizer = on;
+                self.object()
+            }
+            Request::WriteSecret(write) => self.write(write),
+            Request::WriteStatus(status) => {
+                self.observed.object.status = Some(*status);
+                self.object()
+            }
+            Request::RequestToken { description } => self.issue_token(description),
+            Request::QueryRows(Rows::WithId(id)) => self.find(|row| row.token.id == id),
+            Request::QueryRows(Rows::WithUsername(name)) => {
+                let mut found = self.rows.clone();
+                found.retain(|row| row.token.username == name);
+                for row in &mut found {
+                    row.token.id.clone_from(&name);
+                }
+                Response::Rows(found)
+            }
+            Request::QueryRows(Rows::WithMarker(mark)) => self.find(|row| mark.is_in(&row.description)),
+            Request::EditDescription { token, description } => {
+                self.rows
+                    .iter_mut()
+                    .filter(|row| row.token == token)
+                    .for_each(|row| row.description.clone_from(&description));
+                Response::Done
+            }
+            Request::Revoke(token) => {
+                let by_name = |row: &Row| token.is_identified_by_username() && row.token.username == token.username;
+                self.rows.retain(|row| row.token != token && !by_name(row));
+                Response::Done
+            }
+            Request::VerifyLogin => Response::Login(self.login_result.clone()),
+            Request::Sleep(time) => {
+                self.observed.now = self.observed.now.checked_add(time).expect("a time");
+                Response::Done
+            }
+            Request::AcquireSlot { .. }
+            | Request::ReadIssuer
+            | Request::DryRunCommit(_)
+            | Request::RequeueIssuer
+            | Request::RequestAudit => Response::Done,
+        }
+    }
+
+    fn object(&mut self) -> Response {
+        let version = self.observed.object.resource_version.parse::<u64>().expect("a version") + 1;
+        self.observed.object.resource_version = version.to_string();
+        Response::Object(Some(Box::new(self.observed.object.clone())))
+    }
+
+    fn secret(&self) -> Response {
+        Response::Secret(self.observed.secret.clone().map(Box::new))
+    }
+
+    fn find(&self, wanted: impl Fn(&Row) -> bool) -> Response {
+        Response::Rows(self.rows.iter().filter(|row| wanted(row)).cloned().collect())
+    }
+
+    fn issue_token(&mut self, description: String) -> Response {
+        let Named { id, username } = super::token_ref("18");
+        self.rows.push(Row { token: super::token_ref("18"), description });
+        Response::Token { id: self.returns_id.then_some(id), username }
+    }
+
+    fn write(&mut self, write: SecretWrite) -> Response {
+        let mut meta = match (self.observed.secret.clone(), &write) {
+            (Some(meta), _) => meta,
+            (None, SecretWrite::Reserve(_)) => SecretMeta { resource_version: "0".into(), ..empty_secret() },
+            (None, _) => return Response::Conflict,
+        };
+        match write {
+            SecretWrite::Reserve(reservation) => meta.reservation = Some(reservation),
+            SecretWrite::ClearReservation => meta.reservation = None,
+            SecretWrite::Close => (meta.reservation, meta.closed) = (None, true),
+            SecretWrite::ClearToken => meta.stored = None,
+            SecretWrite::Commit(stored) => {
+                self.content = login_content(&super::token_ref(&stored.id).username);
+                (meta.reservation, meta.stored) = (None, Some(stored));
+            }
+            SecretWrite::RestoreOwnership => meta.owned_and_labeled = true,
+            SecretWrite::Repair(seal) => {
+                if let Some(stored) = &mut meta.stored {
+                    stored.signature = seal;
+                }
+                meta.owned_and_labeled = true;
+                meta.registries_hash = self.observed.issuer_info().map(|facts| facts.registries_hash.clone());
+            }
+            SecretWrite::Orphan(_) => (meta.stored, meta.reservation, meta.owned_and_labeled) = (None, None, false),
+        }
+        meta.resource_version = (meta.resource_version.parse::<u64>().expect("a version") + 1).to_string();
+        self.observed.secret = Some(meta);
+        self.secret()
+    }
+}

@@ -1,0 +1,18 @@
+//! Finds out which table and tasks are meant, where the spec does not say so.
+//!
+//! Candidates get points, each with its reason in words. Only one that is far enough ahead of the others counts:
+//! asking the wrong task is worse than asking the admin.
+
+mod field_match;
+mod scoring;
+mod suggest;
+mod vocabulary;
+
+pub(in crate::portal::thinkwise) use self::field_match::{
+    FieldMatch, is_confirmation, match_id_column, match_id_field, match_id_output, match_text,
+};
+pub use self::scoring::{
+    Candidate, Selection, rank_edit_tasks, rank_request_tasks, rank_revoke_tasks, rank_tables, select,
+};
+pub(in crate::portal::thinkwise) use self::suggest::suggest;
+pub(in crate::portal::thinkwise) use self::vocabulary::{Concept, is_strong_match};

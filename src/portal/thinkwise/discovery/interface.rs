@@ -1,0 +1,218 @@
+//! All that a call needs to know of one portal: names, types, forms, parsed once.
+
+use super::metadata::{InvocationForm, ValueKind};
+use super::resolve::FieldMismatch;
+use crate::portal::thinkwise::odata::literal::Literal;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// How one portal is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interface {
+    /// The table that lists the tokens, unless our user sees none.
+    pub table: Option<TokenTable>,
+    /// The longest description, in characters; no limit where `None`.
+    pub description_max: Option<usize>,
+    /// *Request token*.
+    pub request: TaskCall,
+    /// Where its answer holds the token.
+    pub outputs: OutputNames,
+    /// *Edit token description*.
+    pub edit: TaskCall,
+    /// *Revoke token*.
+    pub revoke: TaskCall,
+    /// The tables that there are.
+    pub tables: TableNames,
+    /// What may be a mistake, for people.
+    pub warnings: Vec<String>,
+}
+
+/// The names of all tables, each as its hash: what has such a name is a row of data, and never deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableNames(Box<[u64]>);
+
+impl TableNames {
+    /// Of these.
+    pub fn from_names<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut hashes: Vec<u64> = names.map(hash).collect();
+        hashes.sort_unstable();
+        Self(hashes.into())
+    }
+
+    /// Whether a table may have this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.binary_search(&hash(name)).is_ok()
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    // The server may read names without regard to case.
+    let mut hasher = DefaultHasher::new();
+    name.to_ascii_lowercase().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The table that lists the tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenTable {
+    /// Its name.
+    pub name: String,
+    /// The column of the token's id.
+    pub id: Column,
+    /// The columns that have one value for all of our tokens.
+    pub fixed: Vec<(String, Literal)>,
+    /// Further columns of the key, whose values are read from a token's row.
+    pub row_columns: Vec<Column>,
+    /// The names of the key's columns, in its order.
+    pub key: Vec<String>,
+    /// The column of usernames.
+    pub username: String,
+    /// The column of descriptions.
+    pub description: String,
+}
+
+/// A column with the kind of its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: ValueKind,
+}
+
+/// How a task is called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskCall {
+    /// Its name, without `task_` before it.
+    pub name: String,
+    /// Its form.
+    pub form: InvocationForm,
+    /// The row that it is bound to, in the bound forms; what is staged may be bound to none.
+    pub row: Option<BoundTo>,
+    /// What is sent, in this order.
+    pub arguments: Vec<Argument>,
+}
+
+/// The row that a task is bound to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoundTo {
+    /// The same one at each call.
+    Fixed {
+        /// Its table.
+        table: String,
+        /// Its key.
+        key: Vec<(String, Literal)>,
+    },
+    /// The token's own.
+    Token,
+}
+
+/// What is sent to a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// The parameter's name.
+    pub name: String,
+    /// The kind of its values.
+    pub kind: ValueKind,
+    /// What it is filled with.
+    pub source: ArgumentSource,
+}
+
+/// What a parameter is filled with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgumentSource {
+    /// The token's description.
+    Description,
+    /// The token's id.
+    TokenId,
+    /// The token's username.
+    Username,
+    /// The same at each call.
+    Fixed(Literal),
+}
+
+/// Where the answer to a request holds the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputNames {
+    /// The username.
+    pub username: String,
+    /// The secret.
+    pub secret: String,
+    /// The id.
+    pub id: IdSource,
+}
+
+/// Where a new token's id comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdSource {
+    /// An output of this name.
+    Output(String),
+    /// The username is the id.
+    Username,
+    /// The list, where it is found by its marker.
+    LookUp,
+}
+
+impl TaskCall {
+    pub(crate) fn sends(&self, source: &ArgumentSource) -> bool {
+        self.arguments.iter().any(|argument| argument.source == *source)
+    }
+
+    /// Whether the token's id is part of the call.
+    pub(crate) fn needs_id(&self) -> bool {
+        self.sends(&ArgumentSource::TokenId) || self.is_of_token()
+    }
+
+    fn is_of_token(&self) -> bool {
+        self.row == Some(BoundTo::Token)
+    }
+}
+
+impl TokenTable {
+    /// Whether the username is the token's id.
+    #[must_use]
+    pub fn is_named_by_username(&self) -> bool {
+        self.id.name == self.username
+    }
+}
+
+impl Interface {
+    /// The kind of a token's id: that of the table's key column, or else of the parameter that takes the id.
+    #[must_use]
+    pub fn id_kind(&self) -> ValueKind {
+        let sent = [&self.revoke, &self.edit].into_iter().flat_map(|task| &task.arguments);
+        let parameter =
+            || sent.clone().find(|argument| argument.source == ArgumentSource::TokenId).map(|sent| sent.kind);
+        let column = self.table.as_ref().map(|table| table.id.kind);
+        column.or_else(parameter).unwrap_or(ValueKind::Other)
+    }
+
+    /// The same where nobody can read the list.
+    ///
+    /// # Errors
+    /// When a token could then be requested but not named again, to edit or to revoke it.
+    pub fn without_list(mut self) -> Result<Self, FieldMismatch> {
+        let by_username = self.table.as_ref().is_some_and(TokenTable::is_named_by_username);
+        let tasks = [&self.edit, &self.revoke];
+        let needs_id = tasks.iter().any(|task| task.needs_id()) && !by_username;
+        let reads_row = tasks.iter().any(|task| task.is_of_token());
+        if reads_row && self.table.as_ref().is_none_or(|table| !table.row_columns.is_empty()) {
+            return Err(FieldMismatch::new(
+                "spec.thinkwise.table",
+                "edit or revocation is bound to the token's row, and our user may not read that: give the user the right to see the table",
+            ));
+        }
+        match &self.outputs.id {
+            IdSource::Output(_) => {}
+            _ if needs_id => {
+                return Err(FieldMismatch::new(
+                    "spec.thinkwise.tasks.request.outputs.id",
+                    "the token's id is needed to revoke it, the list that shows it is not visible, and no output is known to hold it: \
+                     give the user the right to see the table, or name the output, or use parameters from: Username",
+                ));
+            }
+            _ => self.outputs.id = IdSource::Username,
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,188 @@
+//! Makes tables and tasks of a document, within a budget.
+//!
+//! A small document can stand for much: a thousand tables of one type, each with all columns of the type, or a
+//! task that is bound to each of them. So the fields of a type are made once and shared, and what is made at all is
+//! counted: more than [`MOST_ITEMS`] end in a failure that says so.
+
+use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
+use super::csdl::{Action, Csdl, Property};
+use super::error::MetadataError;
+use super::staged::TableIndex;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Tables, fields and ways to call a task, in all: some ten times what a large application has.
+pub(crate) const MAX_ITEMS: usize = 200_000;
+
+/// Fields that many share.
+pub(crate) type Fields = Arc<[FieldInfo]>;
+
+/// What is being made.
+pub(crate) struct Builder<'a> {
+    pub csdl: &'a Csdl,
+    pub tables: TableIndex<'a>,
+    catalog: Catalog,
+    /// Where in the catalog a task is.
+    tasks: HashMap<String, usize>,
+    /// The ways that are there already: task, form, and the table's name.
+    invocations: HashSet<(usize, InvocationForm, Option<Arc<str>>)>,
+    /// The fields of a type, by its qualified name.
+    fields_by_type: HashMap<String, Fields>,
+    remaining: usize,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(csdl: &'a Csdl) -> Self {
+        Self {
+            csdl,
+            tables: TableIndex::new(csdl),
+            catalog: Catalog::default(),
+            tasks: HashMap::new(),
+            invocations: HashSet::new(),
+            fields_by_type: HashMap::new(),
+            remaining: MAX_ITEMS,
+        }
+    }
+
+    /// Counts what is about to be made.
+    pub(crate) fn spend(&mut self, items: usize) -> Result<(), MetadataError> {
+        self.remaining = self.remaining.checked_sub(items).ok_or(MetadataError::OVERSIZED)?;
+        Ok(())
+    }
+
+    /// The fields of a structure that can be named, made once.
+    pub(crate) fn fields(&mut self, of: &str) -> Result<Fields, MetadataError> {
+        let of = self.csdl.qualified(of);
+        if let Some(known) = self.fields_by_type.get(&of) {
+            return Ok(Arc::clone(known));
+        }
+        let properties = self.csdl.properties(&of);
+        self.spend(properties.len())?;
+        let nameable = properties.into_iter().filter(|property| is_identifier(&property.name));
+        let fields: Fields = nameable.map(|property| field_info(self.csdl, property)).collect();
+        self.fields_by_type.insert(of, Arc::clone(&fields));
+        Ok(fields)
+    }
+
+    /// The parameters of an action; `None` where one of them cannot be named, and so not be sent.
+    pub(crate) fn inputs(&mut self, parameters: &[Property]) -> Result<Option<Fields>, MetadataError> {
+        self.spend(parameters.len())?;
+        let nameable = |parameter: &Property| is_identifier(&parameter.name).then(|| field_info(self.csdl, parameter));
+        Ok(parameters.iter().map(nameable).collect())
+    }
+
+    /// What an action returns.
+    pub(crate) fn outputs(&mut self, action: &Action) -> Result<Fields, MetadataError> {
+        match &action.returns {
+            Some(of) => self.fields(of),
+            None => Ok(Fields::default()),
+        }
+    }
+
+    /// Names become parts of addresses and of messages: what has a name that no OData service may have is not there.
+    pub(crate) fn add_tables(&mut self) -> Result<(), MetadataError> {
+        let sets: Vec<_> = self.tables.all().collect();
+        self.spend(sets.len())?;
+        let mut keys: HashMap<String, Option<Fields>> = HashMap::new();
+        for set in sets {
+            if !is_identifier(&set.name) {
+                continue;
+            }
+            let columns = self.fields(&set.type_name)?;
+            let of = self.csdl.qualified(&set.type_name);
+            let key = keys.entry(of).or_insert_with_key(|of| key(self.csdl, of, &columns));
+            if let Some(key) = key.clone() {
+                self.catalog.tables.push(TableInfo { name: set.name.to_string(), key, columns });
+            }
+        }
+        Ok(())
+    }
+
+    /// The tasks that are bound to nothing.
+    pub(crate) fn add_unbound_tasks(&mut self) -> Result<(), MetadataError> {
+        let csdl = self.csdl;
+        let mut imports: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for import in &csdl.imports {
+            imports.entry(csdl.qualified(&import.action)).or_default().push(&import.name);
+        }
+        for action in csdl.actions.iter().filter(|action| !action.bound) {
+            // Without an import it is not callable by the letter of OData; that it is listed is taken as an offer.
+            let own = [local_name(&action.name)];
+            let names = imports.get(&action.name).map_or(&own[..], Vec::as_slice);
+            let Some(inputs) = self.inputs(&action.parameters)? else { continue };
+            let outputs = self.outputs(action)?;
+            for name in names {
+                let (inputs, outputs) = (Arc::clone(&inputs), Arc::clone(&outputs));
+                self.add_invocation(name, Invocation { form: InvocationForm::Unbound, table: None, inputs, outputs })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a way to call a task, unless it is there already, or cannot be named.
+    pub(crate) fn add_invocation(&mut self, task: &str, invocation: Invocation) -> Result<(), MetadataError> {
+        self.spend(1)?;
+        if !is_identifier(task) {
+            return Ok(());
+        }
+        let at = if let Some(at) = self.tasks.get(task) {
+            *at
+        } else {
+            self.catalog.tasks.push(TaskInfo { name: task.to_owned(), invocations: Vec::with_capacity(1) });
+            let at = self.catalog.tasks.len() - 1;
+            self.tasks.insert(task.to_owned(), at);
+            at
+        };
+        if self.invocations.insert((at, invocation.form, invocation.table.clone()))
+            && let Some(task) = self.catalog.tasks.get_mut(at)
+        {
+            task.invocations.push(invocation);
+        }
+        Ok(())
+    }
+
+    /// The task of this name, as far as it is made.
+    pub(crate) fn task(&self, name: &str) -> Option<&TaskInfo> {
+        self.catalog.tasks.get(*self.tasks.get(name)?)
+    }
+
+    pub(crate) fn finish(mut self) -> Catalog {
+        for task in &mut self.catalog.tasks {
+            task.invocations.sort_by_key(|way| way.form);
+        }
+        self.catalog
+    }
+}
+
+/// The columns of a key; `None` where one of them cannot be named.
+fn key(csdl: &Csdl, of: &str, columns: &[FieldInfo]) -> Option<Fields> {
+    let parts = csdl.key(of);
+    if !parts.iter().all(|part| is_identifier(part)) {
+        return None;
+    }
+    Some(parts.iter().filter_map(|part| columns.iter().find(|column| column.name == *part).cloned()).collect())
+}
+
+/// A simple identifier of OData 4.0, in ASCII letters as the issuer's spec has them.
+fn is_identifier(name: &str) -> bool {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    begins && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// A name without its namespace.
+pub(crate) fn local_name(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, local)| local)
+}
+
+fn field_info(csdl: &Csdl, property: &Property) -> FieldInfo {
+    let kind = match csdl.underlying(&property.type_name).as_str() {
+        "Edm.Byte" | "Edm.SByte" | "Edm.Int16" | "Edm.Int32" | "Edm.Int64" => ValueKind::Integer,
+        "Edm.Decimal" | "Edm.Double" | "Edm.Single" => ValueKind::Decimal,
+        "Edm.Boolean" => ValueKind::Boolean,
+        "Edm.Guid" => ValueKind::Guid,
+        "Edm.String" => ValueKind::Text,
+        _ => ValueKind::Other,
+    };
+    let Property { name, required, max_length, .. } = property;
+    FieldInfo { name: name.clone(), kind, required: *required, max_length: *max_length }
+}

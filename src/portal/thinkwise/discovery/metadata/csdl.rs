@@ -1,0 +1,118 @@
+//! The parts of a CSDL document that matter here, as they are written in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A document.
+#[derive(Debug, Default)]
+pub(crate) struct Csdl {
+    /// Namespaces by their aliases.
+    pub aliases: BTreeMap<String, String>,
+    /// Entity and complex types by their qualified names.
+    pub structures: BTreeMap<String, Structure>,
+    /// Type definitions: what each stands for.
+    pub definitions: BTreeMap<String, String>,
+    pub sets: Vec<EntitySet>,
+    pub actions: Vec<Action>,
+    pub imports: Vec<ActionImport>,
+}
+
+/// An entity type or a complex type.
+#[derive(Debug, Default)]
+pub(crate) struct Structure {
+    pub base: Option<String>,
+    pub key: Vec<String>,
+    pub properties: Vec<Property>,
+    pub navigation: Vec<NavigationProperty>,
+}
+
+/// A property, or a parameter of an action.
+#[derive(Clone, Debug)]
+pub(crate) struct Property {
+    pub name: String,
+    /// Its type; there are few of them, and many properties.
+    pub type_name: Arc<str>,
+    /// `Nullable="false"` is written at it.
+    pub required: bool,
+    pub max_length: Option<usize>,
+}
+
+/// A way from one entity to others.
+#[derive(Debug)]
+pub(crate) struct NavigationProperty {
+    pub name: String,
+    pub type_name: String,
+}
+
+/// A set of entities, which is a table.
+#[derive(Debug)]
+pub(crate) struct EntitySet {
+    pub name: Arc<str>,
+    pub type_name: String,
+}
+
+/// An action.
+#[derive(Debug, Default)]
+pub(crate) struct Action {
+    /// With its namespace.
+    pub name: String,
+    /// Its first parameter is what it is bound to.
+    pub bound: bool,
+    pub parameters: Vec<Property>,
+    pub returns: Option<String>,
+}
+
+/// The name under which an unbound action is called.
+#[derive(Debug)]
+pub(crate) struct ActionImport {
+    pub name: String,
+    pub action: String,
+}
+
+/// Longer chains of base types are circles.
+const MAX_CHAIN_LENGTH: usize = 16;
+
+impl Csdl {
+    /// The name that a type is kept under: of one, not of a collection, and without an alias.
+    pub(crate) fn qualified(&self, reference: &str) -> String {
+        let one = reference.strip_prefix("Collection(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(reference);
+        match one.rsplit_once('.') {
+            Some((space, name)) => match self.aliases.get(space) {
+                Some(space) => format!("{space}.{name}"),
+                None => one.to_owned(),
+            },
+            None => one.to_owned(),
+        }
+    }
+
+    /// What a type definition stands for; everything else stands for itself.
+    pub(crate) fn underlying(&self, reference: &str) -> String {
+        let name = self.qualified(reference);
+        self.definitions.get(&name).cloned().unwrap_or(name)
+    }
+
+    /// A structure with those that it is based on, itself first.
+    pub(crate) fn base_chain(&self, reference: &str) -> Vec<&Structure> {
+        let mut chain = Vec::new();
+        let mut next = Some(self.qualified(reference));
+        while let Some(structure) = next.and_then(|name| self.structures.get(&name)) {
+            chain.push(structure);
+            if chain.len() == MAX_CHAIN_LENGTH {
+                break;
+            }
+            next = structure.base.as_deref().map(|base| self.qualified(base));
+        }
+        chain
+    }
+
+    /// The key of an entity type, its own or that of its base.
+    pub(crate) fn key(&self, reference: &str) -> &[String] {
+        let own = |structure: &&Structure| !structure.key.is_empty();
+        self.base_chain(reference).into_iter().find(own).map_or(&[], |found| found.key.as_slice())
+    }
+
+    /// The properties of a structure, those of its bases first.
+    pub(crate) fn properties(&self, reference: &str) -> Vec<&Property> {
+        self.base_chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
+    }
+}

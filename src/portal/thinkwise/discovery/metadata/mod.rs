@@ -1,0 +1,13 @@
+//! What the portal says of itself: tables and tasks that our user may see, with their types.
+//!
+//! `<base>/$metadata` is a CSDL document that lists what is visible to the caller (documented).
+
+mod builder;
+mod catalog;
+mod csdl;
+mod error;
+mod parse;
+mod staged;
+
+pub use self::error::MetadataError;
+pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};

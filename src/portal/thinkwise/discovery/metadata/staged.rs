@@ -1,0 +1,296 @@
+//! Tasks that are bound to a row.
+//!
+//! A task is called at `<table>(<key>)/task_<task>`, and staged as `staged_<task>` (documented). How
+//! `$metadata` declares that is not public, so each way that OData has for it is understood: an action bound to the row, a
+//! navigation from the row, an entity set of what is staged (inferred).
+
+use super::builder::{Builder, Fields, local_name};
+use super::catalog::{FieldInfo, Invocation, InvocationForm};
+use super::csdl::{Action, Csdl, EntitySet};
+use super::error::MetadataError;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// With this the name of a task begins where it is bound to a row.
+pub(crate) const TASK_PREFIX: &str = "task_";
+const STAGED_PREFIX: &str = "staged_";
+/// The steps of staging, which are no tasks (documented).
+const STAGING_ACTIONS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
+
+/// The tables of a document, by the types of their rows.
+pub(crate) struct TableIndex<'a> {
+    csdl: &'a Csdl,
+    by_row_type: BTreeMap<String, Vec<&'a EntitySet>>,
+}
+
+impl<'a> TableIndex<'a> {
+    /// What is staged, and what a process flow waits for, is no table: it has the name of such, or can be committed.
+    pub(crate) fn new(csdl: &'a Csdl) -> Self {
+        let commits = csdl.actions.iter().filter(|action| action.bound && local_name(&action.name) == "commit");
+        let rows = commits.filter_map(|action| action.parameters.first());
+        let committed: BTreeSet<String> = rows.map(|row| csdl.qualified(&row.type_name)).collect();
+        let mut of_type: BTreeMap<String, Vec<&EntitySet>> = BTreeMap::new();
+        for set in csdl.sets.iter().filter(|set| !set.name.starts_with(STAGED_PREFIX)) {
+            let of = csdl.qualified(&set.type_name);
+            if !committed.contains(&of) {
+                of_type.entry(of).or_default().push(set);
+            }
+        }
+        Self { csdl, by_row_type: of_type }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a EntitySet> {
+        self.by_row_type.values().flatten().copied()
+    }
+
+    /// The names of the tables with rows of this type.
+    fn with_rows(&self, of: &str) -> Vec<Arc<str>> {
+        let sets = self.by_row_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default();
+        sets.iter().map(|set| Arc::clone(&set.name)).collect()
+    }
+}
+
+/// A task's name without `task_`.
+pub(crate) fn strip_task_prefix(name: &str) -> &str {
+    name.strip_prefix(TASK_PREFIX).unwrap_or(name)
+}
+
+/// What can be staged: the fields of `staged_<task>`, by the task.
+struct StagedSets<'a> {
+    sets: HashMap<&'a str, &'a EntitySet>,
+    /// By the type.
+    parameters: HashMap<String, Fields>,
+}
+
+impl<'a> StagedSets<'a> {
+    fn new(csdl: &'a Csdl) -> Self {
+        let mut sets = HashMap::new();
+        for set in &csdl.sets {
+            if let Some(task) = set.name.strip_prefix(STAGED_PREFIX) {
+                sets.entry(task).or_insert(set);
+            }
+        }
+        Self { sets, parameters: HashMap::new() }
+    }
+
+    fn fields(&mut self, builder: &mut Builder<'_>, task: &str) -> Result<Option<Fields>, MetadataError> {
+        self.sets.get(task).copied().map(|set| self.parameters(builder, &set.type_name)).transpose()
+    }
+
+    /// What a staged task holds besides its own key: parameters and outputs alike.
+    fn parameters(&mut self, builder: &mut Builder<'_>, of: &str) -> Result<Fields, MetadataError> {
+        let of = builder.csdl.qualified(of);
+        if let Some(known) = self.parameters.get(&of) {
+            return Ok(Arc::clone(known));
+        }
+        let (key, fields) = (builder.csdl.key(&of), builder.fields(&of)?);
+        builder.spend(fields.len())?;
+        let key: BTreeSet<&str> = key.iter().map(String::as_str).collect();
+        let own = fields.iter().filter(|field| !key.contains(field.name.as_str()));
+        let fields: Fields = own.map(optional).collect();
+        self.parameters.insert(of, Arc::clone(&fields));
+        Ok(fields)
+    }
+}
+
+/// Adds the tasks that are bound to a row of a table.
+pub(crate) fn add_bound_tasks(builder: &mut Builder<'_>) -> Result<(), MetadataError> {
+    let csdl = builder.csdl;
+    let mut staged = StagedSets::new(csdl);
+    for action in csdl.actions.iter().filter(|action| action.bound) {
+        add_bound_action(builder, &mut staged, action)?;
+    }
+    add_navigation_tasks(builder, &mut staged)?;
+    // What can be staged, and nothing says from which table.
+    for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED_PREFIX)) {
+        let task = set.name.trim_start_matches(STAGED_PREFIX);
+        let known = builder
+            .task(task)
+            .or_else(|| builder.task(strip_task_prefix(task)))
+            .map_or(&[][..], |known| &known.invocations);
+        let (looked_at, is_known) = (known.len(), known.iter().any(|way| way.form == InvocationForm::Staged));
+        builder.spend(looked_at)?;
+        if !is_known {
+            let fields = staged.parameters(builder, &set.type_name)?;
+            let way =
+                Invocation { form: InvocationForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
+            builder.add_invocation(task, way)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_bound_action(
+    builder: &mut Builder<'_>,
+    staged: &mut StagedSets<'_>,
+    action: &Action,
+) -> Result<(), MetadataError> {
+    let name = local_name(&action.name);
+    let Some((row, parameters)) = action.parameters.split_first() else { return Ok(()) };
+    if STAGING_ACTIONS.contains(&name) {
+        return Ok(());
+    }
+    let Some(mut inputs) = builder.inputs(parameters)? else { return Ok(()) };
+    let tables = builder.tables.with_rows(&row.type_name);
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let task = strip_task_prefix(name);
+    let mut outputs = builder.outputs(action)?;
+    let fields = staged.fields(builder, task)?;
+    if let Some(fields) = &fields {
+        if inputs.is_empty() {
+            inputs = Arc::clone(fields);
+        }
+        outputs = merge_fields(builder, &outputs, fields)?;
+    }
+    // A staged task begins with what its row gives it, and only what changes is sent (documented).
+    let changes = match &fields {
+        Some(_) => {
+            builder.spend(inputs.len())?;
+            Some(inputs.iter().map(optional).collect::<Fields>())
+        }
+        None => None,
+    };
+    for table in tables {
+        let way = |form, inputs: &Fields| Invocation {
+            form,
+            table: Some(Arc::clone(&table)),
+            inputs: Arc::clone(inputs),
+            outputs: Arc::clone(&outputs),
+        };
+        builder.add_invocation(task, way(InvocationForm::Bound, &inputs))?;
+        if let Some(changes) = &changes {
+            builder.add_invocation(task, way(InvocationForm::Staged, changes))?;
+        }
+    }
+    Ok(())
+}
+
+fn add_navigation_tasks(builder: &mut Builder<'_>, staged: &mut StagedSets<'_>) -> Result<(), MetadataError> {
+    let csdl = builder.csdl;
+    let sets: Vec<&EntitySet> = builder.tables.all().collect();
+    for set in sets {
+        for structure in csdl.base_chain(&set.type_name) {
+            for way in &structure.navigation {
+                let fields = staged.parameters(builder, &way.type_name)?;
+                let (inputs, outputs, table) = (Arc::clone(&fields), fields, Some(Arc::clone(&set.name)));
+                builder.add_invocation(
+                    strip_task_prefix(&way.name),
+                    Invocation { form: InvocationForm::Staged, table, inputs, outputs },
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn optional(field: &FieldInfo) -> FieldInfo {
+    FieldInfo { required: false, ..field.clone() }
+}
+
+/// These fields, and of the others those that are not among them.
+fn merge_fields(builder: &mut Builder<'_>, fields: &Fields, more: &Fields) -> Result<Fields, MetadataError> {
+    if fields.is_empty() {
+        return Ok(Arc::clone(more));
+    }
+    builder.spend(fields.len() + more.len())?;
+    let known: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let missing = more.iter().filter(|field| !known.contains(field.name.as_str()));
+    Ok(fields.iter().chain(missing).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::portal::thinkwise::discovery::metadata::Catalog;
+
+    const TABLES: &str = r#"
+        <EntityType Name="klant_product"><Key><PropertyRef Name="klant_id"/></Key><Property Name="klant_id" Type="Edm.Int32" Nullable="false"/>"#;
+    const STAGED_TYPE: &str = r#"
+        <EntityType Name="staged_request_token"><Key><PropertyRef Name="stage_id"/></Key>
+          <Property Name="stage_id" Type="Edm.Guid" Nullable="false"/>
+          <Property Name="description" Type="Edm.String" Nullable="false"/><Property Name="secret" Type="Edm.String"/>
+        </EntityType>"#;
+
+    fn catalog(in_table: &str, schema: &str, sets: &str) -> Catalog {
+        let text = format!(
+            r#"<Edmx><DataServices><Schema Namespace="tcp">{TABLES}{in_table}</EntityType>{schema}
+               <EntityContainer Name="c"><EntitySet Name="klant_product" EntityType="tcp.klant_product"/>{sets}</EntityContainer>
+               </Schema></DataServices></Edmx>"#
+        );
+        Catalog::read(text.as_bytes()).expect("a catalog")
+    }
+
+    fn invocations(catalog: &Catalog) -> Vec<(String, InvocationForm, Option<String>, usize, usize)> {
+        let of = |task: &crate::portal::thinkwise::discovery::metadata::TaskInfo| {
+            let name = task.name.clone();
+            task.invocations
+                .iter()
+                .map(move |way| {
+                    (
+                        name.clone(),
+                        way.form,
+                        way.table.as_deref().map(str::to_owned),
+                        way.inputs.len(),
+                        way.outputs.len(),
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        catalog.tasks.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn an_action_of_a_row_is_called_at_once_and_staged_where_it_can_be() {
+        let action = r#"<Action Name="task_request_token" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/>
+            <Parameter Name="description" Type="Edm.String" Nullable="false"/></Action>"#;
+        let (name, table) = ("request_token".to_owned(), Some("klant_product".to_owned()));
+        let bound = (name.clone(), InvocationForm::Bound, table.clone(), 1, 0);
+        assert_eq!(invocations(&catalog("", action, "")), std::slice::from_ref(&bound));
+        let set = r#"<EntitySet Name="staged_request_token" EntityType="tcp.staged_request_token"/>"#;
+        let both = catalog("", &format!("{action}{STAGED_TYPE}"), set);
+        let (bound, staged) = ((bound.0, bound.1, bound.2, 1, 2), (name, InvocationForm::Staged, table, 1, 2));
+        assert_eq!(invocations(&both), [staged, bound], "staging is documented step by step");
+        assert_eq!(both.tables.len(), 1, "what is staged is no table");
+        assert!(!both.tasks[0].invocations[0].inputs[0].required && both.tasks[0].invocations[1].inputs[0].required);
+    }
+
+    #[test]
+    fn a_navigation_and_a_staged_set_declare_a_task_too() {
+        let navigation = r#"<NavigationProperty Name="task_request_token" Type="tcp.staged_request_token"/>"#;
+        let found = invocations(&catalog(navigation, STAGED_TYPE, ""));
+        assert_eq!(
+            found,
+            [("request_token".to_owned(), InvocationForm::Staged, Some("klant_product".to_owned()), 2, 2)]
+        );
+        let set = r#"<EntitySet Name="staged_request_token" EntityType="tcp.staged_request_token"/>"#;
+        let found = invocations(&catalog("", STAGED_TYPE, set));
+        assert_eq!(found, [("request_token".to_owned(), InvocationForm::Staged, None, 2, 2)]);
+    }
+
+    #[test]
+    fn what_can_be_committed_is_no_table() {
+        let waits = r#"<EntityType Name="show_secret"><Property Name="secret" Type="Edm.String"/></EntityType>
+            <Action Name="commit" IsBound="true"><Parameter Name="row" Type="tcp.show_secret"/></Action>"#;
+        let found = catalog("", waits, r#"<EntitySet Name="show_secret" EntityType="tcp.show_secret"/>"#);
+        assert_eq!((found.tables.len(), found.tasks.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_steps_of_staging_are_no_tasks() {
+        let steps = r#"<Action Name="stage" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>
+            <Action Name="commit" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>"#;
+        assert_eq!(invocations(&catalog("", steps, "")), []);
+    }
+
+    #[test]
+    fn a_name_is_found_with_and_without_its_prefix() {
+        let unbound = r#"<Action Name="task_odd"/><Action Name="plain"/>"#;
+        let catalog = catalog("", unbound, "");
+        for (name, found) in [("task_odd", "task_odd"), ("plain", "plain"), ("task_plain", "plain")] {
+            assert_eq!(catalog.task(name).expect(name).name, found);
+        }
+        assert!(catalog.task("odd").is_none());
+    }
+}

@@ -1,0 +1,227 @@
+//! The table that lists the tokens.
+
+use super::Resolver;
+use super::mismatch::{did_you_mean as hint, join_names};
+use crate::api::{KeyColumn, Table};
+use crate::portal::thinkwise::discovery::heuristics;
+use crate::portal::thinkwise::discovery::heuristics::{
+    Concept, FieldMatch, Selection, match_id_column, match_text, select, suggest,
+};
+use crate::portal::thinkwise::discovery::interface::{Column, TokenTable};
+use crate::portal::thinkwise::discovery::metadata::{FieldInfo, TableInfo, ValueKind};
+use crate::portal::thinkwise::odata::literal::Literal;
+
+const NAME: &str = "spec.thinkwise.table.name";
+const KEY: &str = "spec.thinkwise.table.key";
+
+pub(crate) enum TableResolution {
+    /// With the longest description that its column takes.
+    Resolved(TokenTable, Option<usize>),
+    /// Our user sees none, and the spec asks for none.
+    Absent,
+    /// There are problems.
+    Invalid,
+}
+
+impl Resolver<'_> {
+    pub(crate) fn table(&mut self) -> TableResolution {
+        let info = match self.table_info() {
+            Ok(Some(info)) => info,
+            Ok(None) => return TableResolution::Absent,
+            Err(()) => return TableResolution::Invalid,
+        };
+        let spec = self.spec.table.clone().unwrap_or_default();
+        let key = self.key(&info, &spec);
+        let columns = spec.columns.unwrap_or_default();
+        let username = self.resolve_column(&info, columns.username, "username", Concept::Username, None);
+        let taken = username.as_ref().map(|field| field.name.clone());
+        let description =
+            self.resolve_column(&info, columns.description, "description", Concept::Description, taken.as_deref());
+        let (Some((id, fixed)), Some(username), Some(description)) = (key, username, description) else {
+            return TableResolution::Invalid;
+        };
+        let mut names: Vec<String> = info.key.iter().map(|column| column.name.clone()).collect();
+        if names.is_empty() {
+            names = fixed.iter().map(|(name, _)| name).chain([&id.name]).cloned().collect();
+        }
+        let is_known = |name: &String| *name == id.name || fixed.iter().any(|(column, _)| column == name);
+        let others = info.key.iter().filter(|column| !is_known(&column.name));
+        let others: Vec<Column> = others.map(column).collect();
+        if others.iter().any(|other| !self.require_key_kind(other, KEY)) {
+            return TableResolution::Invalid;
+        }
+        let table = TokenTable {
+            name: info.name.clone(),
+            id,
+            fixed,
+            row_columns: others,
+            key: names,
+            username: username.name,
+            description: description.name,
+        };
+        TableResolution::Resolved(table, description.max_length)
+    }
+
+    /// `Ok(None)` where there is none, and none is asked for.
+    fn table_info(&mut self) -> Result<Option<TableInfo>, ()> {
+        let names = || self.catalog.tables.iter().map(|table| table.name.as_str());
+        if let Some(name) = self.spec.table.as_ref().and_then(|table| table.name.as_deref()) {
+            if let Some(table) = self.catalog.table(name) {
+                return Ok(Some(table.clone()));
+            }
+            let near = hint(&suggest(name, names()));
+            self.add_mismatch(NAME, format!(
+                "$metadata shows our user no table {name}{near}. Correct the name; or the user's role does not include it: then leave out spec.thinkwise.table"
+            ));
+            return Err(());
+        }
+        let candidates = heuristics::rank_tables(self.catalog);
+        match select(&candidates) {
+            Selection::Best(best) => Ok(self.catalog.table(&best.name).cloned()),
+            Selection::Tie(names) => {
+                self.add_mismatch(
+                    NAME,
+                    format!("the table of tokens may be {}: name the one that is meant", join_names(&names, " or ")),
+                );
+                Err(())
+            }
+            Selection::None if self.spec.table.is_none() => Ok(None),
+            Selection::None => {
+                let near = hint(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
+                self.add_mismatch(NAME, format!("no table of $metadata is clearly that of the tokens{near}: name it; or the user's role does not include it"));
+                Err(())
+            }
+        }
+    }
+
+    /// The id's column, and those with a fixed value.
+    fn key(&mut self, info: &TableInfo, spec: &Table) -> Option<(Column, Vec<(String, Literal)>)> {
+        match &spec.key {
+            Some(pinned) => self.pinned_key(info, pinned),
+            None => self.discovered_key(info),
+        }
+    }
+
+    fn discovered_key(&mut self, info: &TableInfo) -> Option<(Column, Vec<(String, Literal)>)> {
+        let mut fixed = vec![];
+        for field in info.key.iter() {
+            if let Some(value) = self.given_value(&field.name) {
+                fixed.push((field.name.clone(), self.literal(&column(field), value)?));
+            }
+        }
+        let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
+        let says = match match_id_column(info, &names) {
+            FieldMatch::One(found) => {
+                return Some(column(found)).filter(|id| self.require_key_kind(id, KEY)).map(|id| (id, fixed));
+            }
+            FieldMatch::Ambiguous(names) => {
+                format!("the token's id may be {}: name its column with from: TokenID", join_names(&names, " or "))
+            }
+            FieldMatch::Missing => {
+                format!("no key column of {} is clearly the token's id: name it with from: TokenID", info.name)
+            }
+        };
+        self.add_mismatch(KEY, says);
+        None
+    }
+
+    fn pinned_key(&mut self, info: &TableInfo, pinned: &[KeyColumn]) -> Option<(Column, Vec<(String, Literal)>)> {
+        let (mut id, mut fixed, mut is_complete) = (None, Vec::new(), true);
+        for part in pinned {
+            let Some(found) = self.find_column(info, &part.column, KEY) else {
+                is_complete = false;
+                continue;
+            };
+            let found = column(found);
+            match &part.value {
+                None => id = Some(found).filter(|id| self.require_key_kind(id, KEY)),
+                Some(value) => match self.literal(&found, value) {
+                    Some(literal) => fixed.push((found.name, literal)),
+                    None => is_complete = false,
+                },
+            }
+        }
+        id.filter(|_| is_complete).map(|id| (id, fixed))
+    }
+
+    fn literal(&mut self, column: &Column, value: &str) -> Option<Literal> {
+        if !self.require_key_kind(column, KEY) {
+            return None;
+        }
+        let literal = Literal::parse(column.kind, value);
+        literal.map_err(|error| self.add_mismatch(KEY, format!("the value of {} {error}", column.name))).ok()
+    }
+
+    /// Whether a column can stand in a key's address.
+    pub(crate) fn require_key_kind(&mut self, column: &Column, field: &str) -> bool {
+        let fits = !matches!(column.kind, ValueKind::Boolean | ValueKind::Other);
+        if !fits {
+            self.add_mismatch(
+                field,
+                format!(
+                    "the column {} is neither number, GUID nor text: the operator cannot write it as a key",
+                    column.name
+                ),
+            );
+        }
+        fits
+    }
+
+    pub(crate) fn find_column<'t>(&mut self, info: &'t TableInfo, name: &str, field: &str) -> Option<&'t FieldInfo> {
+        let found = info.column(name);
+        if found.is_none() {
+            let near = hint(&suggest(name, info.columns.iter().map(|column| column.name.as_str())));
+            self.add_mismatch(
+                field,
+                format!("the table {} has no column {name}{near}; or the user's role does not include it", info.name),
+            );
+        }
+        found
+    }
+
+    fn resolve_column(
+        &mut self,
+        info: &TableInfo,
+        pinned: Option<String>,
+        what: &str,
+        concept: Concept,
+        taken: Option<&str>,
+    ) -> Option<FieldInfo> {
+        let field = format!("spec.thinkwise.table.columns.{what}");
+        if let Some(name) = pinned {
+            return self.find_column(info, &name, &field).cloned();
+        }
+        let taken: Vec<&str> = taken.into_iter().collect();
+        match match_text(&*info.columns, concept, &taken) {
+            FieldMatch::One(found) => return Some(found.clone()),
+            FieldMatch::Ambiguous(names) => {
+                self.add_mismatch(
+                    field,
+                    format!(
+                        "the token's {what} may be {} of {}: name the one that is meant",
+                        join_names(&names, " or "),
+                        info.name
+                    ),
+                );
+            }
+            FieldMatch::Missing => {
+                let texts = info
+                    .columns
+                    .iter()
+                    .filter(|column| column.kind == ValueKind::Text && !taken.contains(&column.name.as_str()));
+                let texts: Vec<&str> = texts.map(|column| column.name.as_str()).take(8).collect();
+                let known = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+                let says = format!(
+                    "no column of {} is clearly the token's {what}: name it; its texts are {}",
+                    info.name, known
+                );
+                self.add_mismatch(field, says);
+            }
+        }
+        None
+    }
+}
+
+fn column(field: &FieldInfo) -> Column {
+    Column { name: field.name.clone(), kind: field.kind }
+}

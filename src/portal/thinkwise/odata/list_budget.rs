@@ -1,0 +1,141 @@
+//! What reading a list may cost: a portal that ignores `$filter`, or always gives a next link, ends in a failure and
+//! not in the operator's memory.
+
+use crate::api::Reason;
+use crate::portal::thinkwise::{Delivery, PortalError, TokenRow};
+use std::time::Duration;
+
+/// What is left of it. Each part ends the reading with a message of its own.
+#[derive(Debug)]
+pub(crate) struct ListBudget {
+    pages: usize,
+    rows: usize,
+    bytes: usize,
+    time: Duration,
+    what: &'static str,
+}
+
+/// A filtered query has a row or a few. At 1,000 rows a page (documented) this covers a portal that ignores
+/// the filter, too, while its list is short.
+const LOOKUP_PAGES: usize = 20;
+const LOOKUP_ROWS: usize = 50_000;
+const LOOKUP_BYTES: usize = 32 << 20;
+
+/// Twenty times the largest list that the operator is made for.
+const SCAN_ROWS: usize = 200_000;
+const SCAN_BYTES: usize = 128 << 20;
+/// As long as a page has at least 20 rows.
+const SCAN_PAGES: usize = 10_000;
+const SCAN_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// More rows than this, or larger ones in all, match no look-up that is meant. They are kept after their page, and with
+/// it its share of the common memory, is gone.
+const MAX_MATCHES: usize = 1_000;
+const MAX_MATCHED_BYTES: usize = 1 << 20;
+
+/// What is left of it for the rows that a look-up keeps.
+#[derive(Debug)]
+pub(crate) struct MatchBudget {
+    rows: usize,
+    bytes: usize,
+}
+
+impl MatchBudget {
+    pub(crate) const fn new() -> Self {
+        Self { rows: MAX_MATCHES, bytes: MAX_MATCHED_BYTES }
+    }
+
+    /// Takes a row that is about to be kept.
+    pub(crate) fn spend(&mut self, row: &TokenRow) -> Result<(), PortalError> {
+        let TokenRow { id, username, description } = row;
+        self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
+        let bytes = id.len() + username.len() + description.len();
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| Self::exceeded("larger rows"))?;
+        Ok(())
+    }
+
+    fn exceeded(what: &str) -> PortalError {
+        let message = format!("the portal's list has {what} for one token than the operator keeps");
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    }
+}
+
+impl ListBudget {
+    /// For a filtered query, whose pages may take so long in all.
+    pub(crate) const fn lookup(time: Duration) -> Self {
+        let what = "a filtered query: does it ignore $filter?";
+        Self { pages: LOOKUP_PAGES, rows: LOOKUP_ROWS, bytes: LOOKUP_BYTES, time, what }
+    }
+
+    /// For the whole list. Waiting for leave to send is not counted.
+    pub(crate) const fn scan() -> Self {
+        let what = "one list: does its next link ever end?";
+        Self { pages: SCAN_PAGES, rows: SCAN_ROWS, bytes: SCAN_BYTES, time: SCAN_TIMEOUT, what }
+    }
+
+    /// Takes a page that is about to be read.
+    pub(crate) fn spend_page(&mut self) -> Result<(), PortalError> {
+        self.pages = self.pages.checked_sub(1).ok_or_else(|| self.exceeded("pages"))?;
+        Ok(())
+    }
+
+    /// Takes a row.
+    pub(crate) fn spend_row(&mut self) -> Result<(), PortalError> {
+        self.rows = self.rows.checked_sub(1).ok_or_else(|| self.exceeded("rows"))?;
+        Ok(())
+    }
+
+    /// Takes what the last page had and took.
+    pub(crate) fn spend(&mut self, bytes: usize, time: Duration) -> Result<(), PortalError> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.exceeded("bytes"))?;
+        self.time = self.time.checked_sub(time).ok_or_else(|| self.exceeded("time"))?;
+        Ok(())
+    }
+
+    fn exceeded(&self, part: &str) -> PortalError {
+        let message = format!("the portal's answer takes more {part} than the operator allows for {}", self.what);
+        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_budget_ends_the_reading_and_says_which() {
+        let ends = |failure: PortalError, part: &str| {
+            assert_eq!(failure.reason, Reason::AnswerMalformed);
+            assert!(failure.message.contains(part), "{failure}");
+        };
+        let mut budget = ListBudget::lookup(Duration::from_secs(5));
+        for _ in 0..LOOKUP_PAGES {
+            budget.spend_page().expect("a page");
+        }
+        ends(budget.spend_page().expect_err("too many"), "more pages");
+        for _ in 0..LOOKUP_ROWS {
+            budget.spend_row().expect("a row");
+        }
+        ends(budget.spend_row().expect_err("too many"), "more rows");
+        budget.spend(LOOKUP_BYTES, Duration::from_secs(5)).expect("all of it");
+        ends(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
+        ends(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
+        assert!(ListBudget::scan().spend(LOOKUP_BYTES + 1, Duration::from_mins(1)).is_ok());
+    }
+
+    #[test]
+    fn the_rows_that_are_kept_are_bounded_in_number_and_size() {
+        let row =
+            |length: usize| TokenRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
+        let mut kept = MatchBudget::new();
+        for _ in 0..MAX_MATCHES {
+            kept.spend(&row(0)).expect("a row");
+        }
+        assert!(kept.spend(&row(0)).expect_err("too many").message.contains("more rows"));
+        let mut kept = MatchBudget::new();
+        kept.spend(&row(MAX_MATCHED_BYTES - 2)).expect("a large row");
+        let failure = kept.spend(&row(0)).expect_err("too large");
+        assert_eq!(failure.reason, Reason::AnswerMalformed);
+        assert!(failure.message.contains("larger rows"), "{failure}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Edits and revokes tokens.
+
+use super::invoke::TaskSession;
+use super::outputs::TaskValues;
+use super::process_flow::{COMPLETION_TIMEOUT, MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
+use crate::api::Reason;
+use crate::portal::thinkwise::discovery::cache::CachedInterface;
+use crate::portal::thinkwise::discovery::interface::TaskCall;
+use crate::portal::thinkwise::odata::ids;
+use crate::portal::thinkwise::{Delivery, PortalError, Rows, ThinkwisePortal, TokenRef};
+use tokio::time::{Instant, sleep};
+
+impl ThinkwisePortal {
+    async fn invoke_and_finish(
+        &self,
+        cached: &CachedInterface,
+        task: &TaskCall,
+        values: TaskValues<'_>,
+        deadline: Instant,
+    ) -> Result<(), PortalError> {
+        let session = TaskSession::new(cached, task, deadline);
+        let run = self.invoke(&session, &values).await?;
+        self.finish(&session, run, None).await
+    }
+
+    pub(crate) async fn edit(
+        &self,
+        token: TokenRef<'_>,
+        description: &str,
+        deadline: Instant,
+    ) -> Result<(), PortalError> {
+        let cached = self.interface(deadline).await?;
+        let task = &cached.interface.edit;
+        let id = self.lookup_id(&cached, task, token).await?;
+        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
+        let values = TaskValues { description: Some(description), token: Some(token) };
+        self.invoke_and_finish(&cached, task, values, deadline).await
+    }
+
+    pub(crate) async fn revoke_token(&self, token: TokenRef<'_>) -> Result<(), PortalError> {
+        let cached = self.interface(self.http.deadline()).await?;
+        let task = &cached.interface.revoke;
+        let id = self.lookup_id(&cached, task, token).await?;
+        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
+        let values = TaskValues { description: None, token: Some(token) };
+        self.invoke_and_finish(&cached, task, values, self.http.deadline()).await?;
+        self.wait_until_revoked(&cached, token).await
+    }
+
+    /// Waits until a list that can be read lacks a revoked token. A task whose result the portal does not await answers
+    /// before it has run, and what then fails is not told; a page of a proxy may say 200 too.
+    ///
+    /// # Errors
+    /// `Sent::Perhaps`: the revocation was accepted, and nothing proves it yet.
+    async fn wait_until_revoked(&self, cached: &CachedInterface, token: TokenRef<'_>) -> Result<(), PortalError> {
+        let Some(table) = cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()) else {
+            return Ok(());
+        };
+        let by_username = token.id == token.username && !table.is_named_by_username();
+        let query = if by_username { Rows::OfUser(token.username) } else { Rows::WithId(token.id) };
+        let end = Instant::now() + COMPLETION_TIMEOUT;
+        let mut pause = MIN_POLL_INTERVAL;
+        loop {
+            let rows = self
+                .query(table, query)
+                .await
+                .map_err(|failure| PortalError { delivery: Delivery::Unknown, ..failure })?;
+            if !rows.iter().any(|row| ids::same_username(&row.username, token.username)) {
+                return Ok(());
+            }
+            if Instant::now() + pause >= end {
+                let message = format!(
+                    "the portal accepted the revocation and still lists the token after {} s: it may not have run yet",
+                    COMPLETION_TIMEOUT.as_secs()
+                );
+                return Err(PortalError::new(Delivery::Unknown, Reason::PortalFailed, message));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_POLL_INTERVAL);
+        }
+    }
+}

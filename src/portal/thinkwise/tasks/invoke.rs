@@ -1,0 +1,190 @@
+//! Runs a task in the form that the portal has for it.
+//!
+//! Of each form only the request that creates or commits counts: before it nothing has happened, after it
+//! anything may have, unless it was refused.
+
+use super::outputs;
+use super::outputs::TaskValues;
+use super::process_flow::TaskRun;
+use crate::api::Reason;
+use crate::portal::thinkwise::client::call::Call;
+use crate::portal::thinkwise::client::cookies::CookieJar;
+use crate::portal::thinkwise::client::errors::TaskStep;
+use crate::portal::thinkwise::client::http_client;
+use crate::portal::thinkwise::discovery::cache::CachedInterface;
+use crate::portal::thinkwise::discovery::interface::{BoundTo, TaskCall};
+use crate::portal::thinkwise::discovery::metadata::InvocationForm;
+use crate::portal::thinkwise::odata::address;
+use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
+use reqwest::Response;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+/// Between two tries of a step that met a rate limit: where the portal names no time, and at least.
+const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
+/// So long the portal may take to give up what was staged: nothing depends on it.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One run of a task, from its first request to the last one of its process flow.
+pub(crate) struct TaskSession<'a> {
+    pub cached: &'a CachedInterface,
+    pub task: &'a TaskCall,
+    pub cookies: CookieJar,
+    /// The end of all its requests together.
+    pub deadline: Instant,
+}
+
+impl<'a> TaskSession<'a> {
+    pub(crate) fn new(cached: &'a CachedInterface, task: &'a TaskCall, deadline: Instant) -> Self {
+        Self { cached, task, cookies: CookieJar::default(), deadline }
+    }
+}
+
+impl ThinkwisePortal {
+    /// Runs a task. A failure says whether it may have taken effect.
+    pub(crate) async fn invoke(
+        &self,
+        session: &TaskSession<'_>,
+        values: &TaskValues<'_>,
+    ) -> Result<TaskRun, PortalError> {
+        let task = session.task;
+        let body = outputs::task_body(&task.arguments, values)?;
+        let url = self.task_url(session.cached, task, values, session.deadline).await?;
+        let run = match task.form {
+            InvocationForm::Unbound | InvocationForm::Bound => {
+                let call = Call::post(url.clone(), Some(body), self.error_context("task", &task.name));
+                let response = self.send_with(&call, &session.cookies, session.deadline).await;
+                response.map(|response| TaskRun { response, url, staged_url: None })
+            }
+            InvocationForm::Staged => self.invoke_staged(session, &url, body).await,
+        };
+        if let Err(failure) = &run {
+            self.mark_stale_after(failure);
+        }
+        run
+    }
+
+    /// `<base>/<task>`, or `<base>/<table>(<key>)/task_<task>` for a row's (documented).
+    async fn task_url(
+        &self,
+        cached: &CachedInterface,
+        task: &TaskCall,
+        values: &TaskValues<'_>,
+        deadline: Instant,
+    ) -> Result<Url, PortalError> {
+        let row = match &task.row {
+            None => return address::child(&self.base, &task.name),
+            Some(BoundTo::Fixed { table, key }) => address::row_url(&self.base, table, key)?,
+            Some(BoundTo::Token) => {
+                let (Some(table), Some(token)) = (&cached.interface.table, values.token) else {
+                    let message = format!("the task {} is bound to a token's row, and there is none", task.name);
+                    return Err(PortalError::new(Delivery::NotSent, Reason::RequestRefused, message));
+                };
+                let key = self.token_key(table, token, deadline).await?;
+                address::row_url(&self.base, &table.name, &key)?
+            }
+        };
+        address::child(&row, &format!("task_{}", task.name))
+    }
+
+    /// Stages a task, fills it and commits it: three requests (documented).
+    async fn invoke_staged(&self, session: &TaskSession<'_>, url: &Url, body: Vec<u8>) -> Result<TaskRun, PortalError> {
+        let subject = self.error_context("task", &session.task.name);
+        let staged = self.stage(session, url).await.map_err(as_not_sent)?;
+        if !session.task.arguments.is_empty() {
+            let fill = Call::patch(staged.clone(), body, subject).with_step(TaskStep::Fill);
+            match self.send_step(session, &fill).await {
+                Ok(filled) => {
+                    http_client::drain(filled).await;
+                }
+                Err(failure) => {
+                    self.cancel(session, &staged, Instant::now() + CANCEL_TIMEOUT).await;
+                    return Err(as_not_sent(failure));
+                }
+            }
+        }
+        let url = address::child(&staged, "commit")?;
+        match self.send_step(session, &Call::post(url.clone(), None, subject).with_step(TaskStep::Commit)).await {
+            Ok(response) => Ok(TaskRun { response, url, staged_url: Some(staged) }),
+            Err(failure) => {
+                // What may be at work is left alone.
+                if failure.delivery != Delivery::Unknown {
+                    self.cancel(session, &staged, Instant::now() + CANCEL_TIMEOUT).await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The address of what was staged.
+    async fn stage(&self, session: &TaskSession<'_>, url: &Url) -> Result<Url, PortalError> {
+        let (task, url) = (session.task, address::child(url, "stage")?);
+        let call = Call::post(url.clone(), None, self.error_context("task", &task.name));
+        let response = self.send_with(&call, &session.cookies, session.deadline).await?;
+        let staged = self.continue_at(&response, &url);
+        http_client::drain(response).await;
+        staged?.ok_or_else(|| {
+            let message =
+                format!("the portal staged the task {} and did not say where: its answer has no Location", task.name);
+            PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, message)
+        })
+    }
+
+    /// Sends a later step of a task. One that meets a rate limit (429, which proves that nothing was done) is
+    /// repeated at the same address: to begin with a new stage would meet the same limit again, for ever.
+    pub(crate) async fn send_step(&self, session: &TaskSession<'_>, call: &Call<'_>) -> Result<Response, PortalError> {
+        loop {
+            let failure = match self.send_with(call, &session.cookies, session.deadline).await {
+                Err(failure) if failure.delivery == Delivery::Rejected && failure.reason == Reason::RateLimited => {
+                    failure
+                }
+                other => return other,
+            };
+            let wait = failure.retry_after.unwrap_or(DEFAULT_RETRY_DELAY).max(MIN_RETRY_DELAY);
+            if Instant::now() + wait >= session.deadline {
+                let message = format!(
+                    "{}, for longer than limits.requestTimeout leaves to the task {}",
+                    failure.message, session.task.name
+                );
+                return Err(PortalError { message, ..failure });
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// Gives up what was staged, or a flow that waits, where the portal allows it (`DELETE`, documented for
+    /// flows). Nothing depends on it: what is left open ends with the session. An address that may be a row
+    /// of a table is left alone, for to delete that would be to delete data. What was staged gets a time of its own, for
+    /// the task's may be over; a flow, whose token may be in hand, does not.
+    pub(crate) async fn cancel(&self, session: &TaskSession<'_>, at: &Url, end: Instant) {
+        let tables = &session.cached.interface.tables;
+        if address::resource_name(&self.base, at).is_none_or(|name| tables.contains(name)) {
+            return;
+        }
+        let deadline = end.min(Instant::now() + CANCEL_TIMEOUT);
+        let call = Call::delete(at.clone(), self.error_context("task", &session.task.name));
+        match self.send_with(&call, &session.cookies, deadline).await {
+            Ok(response) => {
+                http_client::drain(response).await;
+            }
+            Err(failure) => tracing::debug!(task = session.task.name, %failure, "left open at the portal"),
+        }
+    }
+
+    /// Where an answer leads, absolute or relative; at the portal itself only.
+    pub(crate) fn continue_at(&self, response: &Response, requested: &Url) -> Result<Option<Url>, PortalError> {
+        let Some(value) = response.headers().get(reqwest::header::LOCATION) else { return Ok(None) };
+        let text = String::from_utf8_lossy(value.as_bytes());
+        address::resolve_link(&self.base, requested, &text, "Location").map(Some)
+    }
+}
+
+/// Before the commit nothing was done, however staging or filling failed.
+fn as_not_sent(failure: PortalError) -> PortalError {
+    match failure.delivery {
+        Delivery::Unknown => PortalError { delivery: Delivery::NotSent, ..failure },
+        _ => failure,
+    }
+}

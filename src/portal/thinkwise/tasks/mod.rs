@@ -1,0 +1,10 @@
+//! Running the three tasks: every form of invocation, and what their outputs say of a token.
+
+pub(crate) mod confirm_token;
+pub(crate) mod edit_revoke;
+pub(crate) mod id_proof;
+pub(crate) mod invoke;
+pub(crate) mod outputs;
+pub(crate) mod process_flow;
+pub(crate) mod request_token;
+pub(crate) mod username_id;

@@ -1,0 +1,126 @@
+//! How much memory reading the portal's list takes. A binary of its own, for it counts what is
+//! allocated in the whole process.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+#![allow(dead_code, unused_imports, reason = "of the fake portal only the list is used here")]
+
+#[path = "../support/minimal_portal/mod.rs"]
+mod minimal_portal;
+
+mod lists;
+mod metadata;
+
+use minimal_portal::{MinimalPortal, PASSWORD, Shape, USER};
+use peak_alloc::PeakAlloc;
+use registry_token_operator::api::Limits;
+use registry_token_operator::domain::audit::inventory::Inventory;
+use registry_token_operator::domain::audit::{AuditResponse, AuditStep, AuditedToken, Claims, PortalAudit};
+use registry_token_operator::domain::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
+use registry_token_operator::domain::protocol::{Named, Row};
+use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{EgressPolicy, Portal as _, TokenRow};
+use secrecy::SecretString;
+use serde_json::json;
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+fn portal(url: &str) -> ThinkwisePortal {
+    let spec = json!({
+        "url": url,
+        "allowInsecureHTTP": true,
+        "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal-login"}}},
+    });
+    let credentials = Credentials::Basic { username: USER.to_owned(), password: SecretString::from(PASSWORD) };
+    let spec = serde_json::from_value(spec).expect("a spec");
+    ThinkwisePortal::new(ThinkwiseSettings {
+        spec,
+        limits: Limits::default(),
+        credentials,
+        ca_pem: None,
+        metadata_ttl: Duration::from_mins(10),
+        egress: EgressPolicy::default(),
+    })
+    .expect("a portal")
+}
+
+/// One measures at a time.
+static SERIAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// What reading a list of so many tokens, 1,000 a page, takes beside what was there before.
+async fn memory_used(tokens: i64) -> usize {
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
+    fake.ledger().tokens = (1..=tokens).map(|id| (id, (format!("robot${id}"), "x".repeat(150)))).collect();
+    let portal = portal(&fake.url);
+    portal.resolve().await.expect("it fits");
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let mut count = 0;
+    portal.scan(&mut |_: TokenRow| count += 1).await.expect("a list");
+    let taken = ALLOCATOR.peak_usage() - before;
+    assert_eq!(count, tokens);
+    taken
+}
+
+#[tokio::test]
+async fn reading_ten_thousand_tokens_takes_what_a_page_takes() {
+    let _alone = SERIAL.lock().await;
+    let (page, list) = (memory_used(1_000).await, memory_used(10_000).await);
+    println!("a page of 1,000: {} KiB; a list of 10,000: {} KiB", page >> 10, list >> 10);
+    assert!(list < page * 3 / 2, "a page takes {page} bytes, ten of them {list}");
+}
+
+/// What an audit's end leaves of so many tokens, with the issuer's mark in each or in none.
+async fn memory_retained(tokens: i64, are_marked: bool) -> usize {
+    let tag = IssuerTag::of("issuer");
+    let fake = MinimalPortal::with_shape(Shape::default()).await;
+    let attempt = AttemptId::from_random(&[7; 16]);
+    let mut tokens_of_ours = vec![];
+    for id in 1..=tokens {
+        let marker = Marker::new(tag.clone(), Nonce::of(&id.to_string(), &attempt));
+        let text = "x".repeat(150);
+        let text = if are_marked { marker.append_to(&text) } else { text };
+        fake.ledger().tokens.insert(id, (format!("robot${id}"), text));
+        tokens_of_ours.push(Named { id: id.to_string(), username: format!("robot${id}") });
+    }
+    let portal = portal(&fake.url);
+    portal.resolve().await.expect("it fits");
+    let owner = AuditedToken { tokens: tokens_of_ours, ..audited_token() };
+    let known = Claims::collect(&[], &[owner]);
+    let before = ALLOCATOR.current_usage();
+    let mut inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), tag);
+    let mut each = |row: TokenRow| {
+        let token = Named { id: row.id, username: row.username };
+        inventory.add(Row { token, description: row.description });
+    };
+    portal.scan(&mut each).await.expect("a list");
+    let (audit, _) = PortalAudit::begin();
+    let (audit, next) = audit.step(AuditResponse::PortalList(inventory, known.clone()));
+    let AuditStep::Done(Ok(found)) = next else { panic!("nothing is suspect: {next:?}") };
+    drop(audit);
+    assert_eq!(found.inventory.len(), usize::try_from(tokens).expect("a count"));
+    ALLOCATOR.current_usage().saturating_sub(before)
+}
+
+fn audited_token() -> AuditedToken {
+    AuditedToken {
+        uid: "uid".to_owned(),
+        namespace: "team-a".to_owned(),
+        secret: "pull".to_owned(),
+        tokens: vec![],
+        requested_at: None,
+        portal_user: None,
+    }
+}
+
+#[tokio::test]
+async fn an_audit_leaves_ids_and_digests_and_no_rows() {
+    let _alone = SERIAL.lock().await;
+    let (plain, marked) = (memory_retained(10_000, false).await, memory_retained(10_000, true).await);
+    println!("left of 10,000 tokens: {} KiB; with marks: {} KiB", plain >> 10, marked >> 10);
+    // A row's description alone takes 150 bytes.
+    for bytes in [plain, marked] {
+        assert!(bytes < 10_000 * 150, "{bytes} bytes");
+    }
+}

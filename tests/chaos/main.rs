@@ -1,0 +1,56 @@
+//! `make chaos`: the release binary, killed a thousand times.
+//!
+//! `KILLS` says how often, `SEED` by which chance; the argument is the binary. Ends with 1 if a
+//! token leaked or was lost.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program for the terminal")]
+
+#[path = "../support/control_plane/mod.rs"]
+mod control_plane;
+#[path = "../support/fake_portal/mod.rs"]
+mod fake_portal;
+#[path = "../support/fixture.rs"]
+#[allow(dead_code, reason = "the suite uses the rest of it")]
+mod fixture;
+#[path = "../support/operator_process/mod.rs"]
+mod operator_process;
+#[path = "../support/oci_client/mod.rs"]
+mod pull;
+
+mod fault_schedule;
+mod report;
+mod rng;
+mod run;
+mod table;
+mod workload;
+
+use run::{Plan, run};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
+    let kills = number("KILLS", 1000);
+    let pair_kills = kills / 5;
+    let plan = Plan {
+        seed: number("SEED", now),
+        objects: 220,
+        kills: kills - pair_kills,
+        pair_kills,
+        freezes: 3,
+        outages: 3,
+        pause: 150,
+    };
+    // Cargo adds `--bench` to what it was given.
+    let given = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let binary = given.map_or_else(|| fixture::binary().to_owned(), PathBuf::from);
+    let outcome = run(&binary, plan).await;
+    println!("{outcome}");
+    if outcome.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,213 @@
+//! The phases of a run: kills, two at once, frozen, API server gone; then quiet, and the count.
+
+use crate::control_plane::{ControlPlane, Options};
+use crate::fake_portal::Config;
+use crate::fault_schedule::inject_faults;
+use crate::fixture::Team;
+use crate::operator_process::{self, Operator};
+use crate::report::ChaosReport;
+use crate::rng::Rng;
+use crate::workload::{Counters, Workload};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The longest time in which an answer may come, with a `requestTimeout` of 3 s: whoever sleeps
+/// for longer finds the world without it.
+const LONGEST_ANSWER: Duration = Duration::from_secs(13);
+/// How long the end may take: an audit each minute, and whatever waits for a late answer before it.
+const QUIESCE_LIMIT: Duration = Duration::from_mins(6);
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub objects: u64,
+    /// Kills of an operator that is alone.
+    pub kills: u64,
+    /// Kills of one of two.
+    pub pair_kills: u64,
+    /// Operators frozen for longer than every time-out while another one works.
+    pub freezes: u64,
+    /// Kills of API server and etcd.
+    pub outages: u64,
+    /// The longest pause between two acts of people, in milliseconds.
+    pub pause: u64,
+}
+
+/// What came of it.
+pub struct ChaosResult {
+    pub plan: Plan,
+    pub phases: Vec<(&'static str, u64, Duration)>,
+    pub counters: Counters,
+    pub minted: usize,
+    pub panics: usize,
+    /// Kills that met an operator whose caches were filled: it was at work.
+    pub at_work: u64,
+    pub report: ChaosReport,
+}
+
+/// Everything that a phase needs.
+struct ChaosRun<'a> {
+    binary: &'a Path,
+    team: &'a Team,
+    kubeconfig: PathBuf,
+    rng: Rng,
+    panics: usize,
+    at_work: u64,
+}
+
+impl ChaosRun<'_> {
+    /// A token of the `ServiceAccount` lives for an hour; each phase has a new one.
+    async fn renew_kubeconfig(&mut self) {
+        self.kubeconfig = operator_process::kubeconfig(self.team.control_plane).await.expect("a kubeconfig");
+    }
+
+    fn start(&self) -> Operator {
+        let options = operator_process::Options { log: "info", ..operator_process::Options::default() };
+        Operator::spawn(self.binary, &self.kubeconfig, &options).expect("starts")
+    }
+
+    fn kill(&mut self, operator: Operator) {
+        let log = operator.kill();
+        self.panics += log.matches("panicked at").count();
+        self.at_work += u64::from(log.contains("caches are filled"));
+    }
+
+    /// How long an operator lives: a moment, which may end before its caches are filled, or mostly so
+    /// long that it dies in the midst of its work, and now and then long enough to take out what its
+    /// predecessors left behind.
+    fn random_lifetime(&mut self) -> Duration {
+        match self.rng.below(100) {
+            0..2 => LONGEST_ANSWER + Duration::from_secs(3),
+            2..22 => self.rng.millis(30, 700),
+            22..90 => self.rng.millis(700, 1_600),
+            _ => self.rng.millis(1_600, 3_500),
+        }
+    }
+
+    async fn kill_repeatedly(&mut self, count: u64) {
+        for done in 1..=count {
+            let operator = self.start();
+            tokio::time::sleep(self.random_lifetime()).await;
+            self.kill(operator);
+            if done.is_multiple_of(50) {
+                eprintln!("chaos: {done} of {count} killed, {} tokens so far", self.team.portal.ledger().all().len());
+            }
+        }
+    }
+
+    /// Two operators, as in a rolling update that goes wrong; a killed one comes back.
+    async fn kill_one_of_two(&mut self, kills: u64) {
+        let mut both = [self.start(), self.start()];
+        for _ in 0..kills {
+            tokio::time::sleep(self.random_lifetime()).await;
+            let which = usize::try_from(self.rng.below(2)).unwrap_or_default();
+            let fresh = self.start();
+            let former = std::mem::replace(&mut both[which], fresh);
+            self.kill(former);
+        }
+        // Undisturbed for once, and long enough for each to think that the other is dead.
+        tokio::time::sleep(LONGEST_ANSWER).await;
+        for operator in both {
+            self.kill(operator);
+        }
+    }
+
+    /// An operator is frozen in the midst of its work, another one takes over, and the first wakes.
+    async fn freeze_repeatedly(&mut self, count: u64) {
+        for _ in 0..count {
+            let frozen = self.start();
+            tokio::time::sleep(self.rng.millis(300, 3_000)).await;
+            frozen.signal("STOP");
+            let successor = self.start();
+            tokio::time::sleep(LONGEST_ANSWER + Duration::from_secs(12)).await;
+            frozen.signal("CONT");
+            tokio::time::sleep(self.rng.millis(1_000, 4_000)).await;
+            self.kill(frozen);
+            self.kill(successor);
+        }
+    }
+
+    /// API server and etcd die under a working operator and come back with what was stored.
+    async fn restart_api_server(&mut self, count: u64) {
+        let operator = self.start();
+        for _ in 0..count {
+            tokio::time::sleep(self.rng.millis(500, 4_000)).await;
+            self.team.control_plane.restart().await.expect("the control plane comes back");
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.kill(operator);
+    }
+}
+
+/// Runs all phases on a control plane of their own.
+pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
+    println!("chaos: SEED={} repeats every draw of this run", plan.seed);
+    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
+    // It lives as long as the process does.
+    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    operator_process::install(control_plane).await.expect("installed");
+    let portal = Config { latency: Duration::from_millis(30), ..Config::default() };
+    let team = Team::bare(control_plane, "chaos", portal).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"audit": {"interval": "1m"}})).await;
+
+    let (mut chance, tally) = (Rng::from_seed(plan.seed), Counters::default());
+    let workload = Workload { team: &team, objects: plan.objects, pause: plan.pause, counters: &tally };
+    let (people, moods) = (chance.fork(), chance.fork());
+    let mut chaos_run =
+        ChaosRun { binary, team: &team, kubeconfig: PathBuf::new(), rng: chance.fork(), panics: 0, at_work: 0 };
+    let mut phases = tokio::select! {
+        () = workload.run(people) => vec![],
+        () = inject_faults(team.portal.faults(), moods) => vec![],
+        phases = run_phases(&mut chaos_run, plan) => phases,
+    };
+
+    team.portal.faults().clear();
+    // What the end brings forth itself is no sign of what went before.
+    let minted = team.portal.ledger().all().len();
+    let begun = Instant::now();
+    chaos_run.renew_kubeconfig().await;
+    let last = chaos_run.start();
+    workload.create_missing(&mut chance).await;
+    let report = ChaosReport::when_idle(&team, QUIESCE_LIMIT).await;
+    phases.push(("quiet", 0, begun.elapsed()));
+    let log = last.kill();
+    if !report.is_clean() {
+        eprintln!("{log}");
+        eprintln!("{}", report.details);
+        eprintln!("{}", tail(&control_plane.folder().join("kube-controller-manager.log")));
+    }
+    let panics = chaos_run.panics + log.matches("panicked at").count();
+    ChaosResult { plan, phases, minted, panics, at_work: chaos_run.at_work, report, counters: tally }
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let log = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+async fn run_phases(chaos_run: &mut ChaosRun<'_>, plan: Plan) -> Vec<(&'static str, u64, Duration)> {
+    let mut phases = vec![];
+    for (phase, kills) in [
+        ("one operator, killed", plan.kills),
+        ("two operators, killed", plan.pair_kills),
+        ("frozen", 0),
+        ("outages", 0),
+    ] {
+        eprintln!("chaos: {phase}");
+        let begun = Instant::now();
+        chaos_run.renew_kubeconfig().await;
+        match phase {
+            "frozen" => chaos_run.freeze_repeatedly(plan.freezes).await,
+            "outages" => chaos_run.restart_api_server(plan.outages).await,
+            "two operators, killed" => chaos_run.kill_one_of_two(kills).await,
+            _ => chaos_run.kill_repeatedly(kills).await,
+        }
+        phases.push((phase, kills, begun.elapsed()));
+    }
+    phases
+}

@@ -1,0 +1,130 @@
+//! How many connections one issuer's client makes, with the limiter before it as in the operator.
+
+use crate::fake_portal::{Config, FakePortal, Operation, Profile, Server};
+use crate::portal_client::fixtures::{basic, basic_as, list_all, read_response, settings};
+use crate::portal_client::minimal_portal::PASSWORD;
+use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response, self_signed_tls};
+use futures::future::join_all;
+use registry_token_operator::api::Limits;
+use registry_token_operator::portal::rate_limit::{Limiter, Priority};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Portal as _, Rows};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+const REQUESTS: usize = 1000;
+const CONCURRENCY: i32 = 4;
+
+/// Limits that let a portal be busy.
+fn busy_limits() -> Limits {
+    Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() }
+}
+
+/// A client that has found the simulator's names.
+async fn portal(simulator: &FakePortal, limits: &Limits) -> ThinkwisePortal {
+    let profile = Profile::named("unbound").expect("a profile");
+    let settings = ThinkwiseSettings {
+        spec: serde_json::from_value(profile.minimal(simulator)).expect("a spec"),
+        ca_pem: Some(simulator.ca_pem()),
+        limits: limits.clone(),
+        ..settings(&simulator.portal_url(), basic_as("k8s", "portal-password"))
+    };
+    let portal = ThinkwisePortal::new(settings).expect("a portal");
+    portal.resolve().await.expect("it fits");
+    portal
+}
+
+/// Reads what a portal of no tokens has to say.
+fn empty_portal_response(request: &RawRequest) -> String {
+    read_response(request.path()).expect("nothing else is asked for")
+}
+
+#[tokio::test]
+async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
+    for http2 in [false, true] {
+        let simulator = FakePortal::start(Config { http2, ..Config::default() }).await;
+        let limits = busy_limits();
+        let (gate, portal) = (Limiter::new(&limits), portal(&simulator, &limits).await);
+        let resolved = simulator.ledger().position();
+        join_all((0..REQUESTS).map(async |index| {
+            let (priority, namespace) = match index % 3 {
+                0 => (Priority::High, "a"),
+                1 => (Priority::Normal, "b"),
+                _ => (Priority::Low, ""),
+            };
+            let permit = gate.acquire(priority, namespace).await;
+            if index % 2 == 0 {
+                portal.request("one of many").await.map(drop).expect("a token");
+            } else {
+                portal.list(Rows::Probe).await.map(drop).expect("a list");
+            }
+            drop(permit);
+        }))
+        .await;
+        let ledger = simulator.ledger();
+        let requests = ledger.requests_since(resolved);
+        assert_eq!((requests.len(), ledger.count(Operation::Request)), (REQUESTS, REQUESTS / 2));
+        assert!(requests.iter().all(|request| request.server == Server::Portal));
+        let mut connections = BTreeMap::<u64, usize>::new();
+        for request in &ledger.requests_since(0) {
+            *connections.entry(request.connection).or_default() += 1;
+        }
+        let most = usize::try_from(CONCURRENCY).expect("a number");
+        assert!(connections.len() <= most, "{connections:?} over HTTP/2: {http2}");
+        assert!(ledger.max_concurrent_tasks() <= most);
+        println!("{connections:?}");
+        let busy: BTreeSet<_> = connections.values().collect();
+        assert!(busy.first() > Some(&&1), "none was made for one request: {connections:?}");
+    }
+}
+
+/// Counted where they are accepted: one that is opened and then not needed is one too.
+#[tokio::test]
+async fn no_unused_connection_is_opened() {
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let server = RawServer::responding(Some(acceptor), |seen| response(200, &[], &empty_portal_response(seen))).await;
+    let url = format!("https://{}/indicium", server.address);
+    let limits = busy_limits();
+    let settings = ThinkwiseSettings { ca_pem: Some(pem), limits: limits.clone(), ..settings(&url, basic(PASSWORD)) };
+    let (gate, portal) = (Limiter::new(&limits), ThinkwisePortal::new(settings).expect("a portal"));
+    portal.resolve().await.expect("it fits");
+    let before = server.requests().len();
+    join_all((0..REQUESTS).map(async |_| {
+        let _permit = gate.acquire(Priority::Low, "").await;
+        list_all(&portal).await.expect("a list");
+    }))
+    .await;
+    assert_eq!(server.requests().len() - before, REQUESTS);
+    assert!(server.connections() <= usize::try_from(CONCURRENCY).expect("a number"));
+}
+
+/// The connection in use comes back in the moment in which the next request looks for one.
+#[tokio::test]
+async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
+    let late = |seen: &RawRequest| {
+        let body = empty_portal_response(seen);
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        ConnectionAction::SendLater(Duration::from_millis(4), text)
+    };
+    let server = RawServer::responding(None, late).await;
+    let url = format!("http://{}/indicium", server.address);
+    let portal = Arc::new(ThinkwisePortal::new(settings(&url, basic(PASSWORD))).expect("a portal"));
+    portal.resolve().await.expect("it fits");
+    let before = server.requests().len();
+    let list = || {
+        let portal = Arc::clone(&portal);
+        tokio::spawn(async move { list_all(&portal).await.expect("a list") })
+    };
+    let first = list();
+    while server.requests().len() == before {
+        tokio::task::yield_now().await;
+    }
+    assert!(!first.is_finished(), "it is under way");
+    let second = list();
+    first.await.expect("no panic");
+    second.await.expect("no panic");
+    // Nor is one opened afterwards, for nobody.
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!((server.requests().len() - before, server.connections()), (2, 1));
+}

@@ -1,0 +1,77 @@
+//! What a body is called by its `Content-Type`: proxies and servers call it by wrong names, so that what it
+//! holds alone counts.
+
+use super::fixtures::{client_credentials, delivery_and_reason, portal, with_basic};
+use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, RequestFault as Instead};
+use super::profiles::client_with;
+use crate::fake_portal::{FakePortal, Fault, Operation, Profile};
+use registry_token_operator::api::{Limits, Reason};
+use registry_token_operator::portal::{Delivery, Portal as _, Rows};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
+    let profile = Profile::named("unbound").expect("a profile");
+    let simulator = FakePortal::start(profile.config()).await;
+    let portal = client_with(profile, &simulator, profile.minimal(&simulator), Limits::default());
+    for called in ["text/html", "application/octet-stream", "application/json; charset=iso-8859-1", "nonsense"] {
+        for operation in [Operation::Metadata, Operation::List, Operation::Request] {
+            simulator.faults().once(operation, Fault::ContentType(called.to_owned()));
+        }
+        portal.request("d").await.expect("a token");
+        portal.list(Rows::Probe).await.expect("a list");
+        simulator.faults().clear();
+    }
+    let made = simulator.ledger().all().len();
+    let page =
+        Fault::Body { content_type: "application/json".to_owned(), text: "<html>hush, log in</html>".to_owned() };
+    simulator.faults().once(Operation::List, page.clone());
+    let failure = portal.list(Rows::Probe).await.expect_err("a page for people");
+    assert_eq!(failure.reason, Reason::AnswerMalformed, "{failure}");
+    simulator.faults().once(Operation::Request, page);
+    let failure = portal.request("d").await.expect_err("a page for people");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert!(!failure.message.contains("hush"), "{failure}");
+    assert_eq!(simulator.ledger().all().len(), made + 1);
+}
+
+#[tokio::test]
+async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
+    let page = |status| {
+        Instead::Answer(status, vec![("Content-Type", "text/html".to_owned())], "<h1>hush</h1><p>Denied by the proxy")
+    };
+    let is_said = |failure: &registry_token_operator::portal::PortalError| {
+        assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
+    };
+    let (fake, client) = with_basic().await;
+    client.resolve().await.expect("it fits");
+    for (status, reason) in [
+        (403, Reason::NoAccess),
+        (404, Reason::NoAccess),
+        (407, Reason::Unreachable),
+        (502, Reason::PortalFailed),
+        (503, Reason::PortalFailed),
+    ] {
+        fake.fail("request_token", page(status));
+        let failure = client.request("d").await.expect_err("an error");
+        assert_eq!(failure.reason, reason, "{failure}");
+        is_said(&failure);
+    }
+    fake.fail("request_token", Instead::Answer(403, vec![], "no page"));
+    let failure = client.request("d").await.expect_err("an error");
+    assert!(!failure.message.contains("HTML"), "{failure}");
+    for (at, status, reason) in [
+        ("openid-configuration", 404, Reason::PortalFailed),
+        ("token", 403, Reason::Unauthorised),
+        ("token", 502, Reason::PortalFailed),
+    ] {
+        let fake = MinimalPortal::start(None).await;
+        let client = portal(&fake.url, client_credentials(CLIENT_SECRET));
+        // Both ways for the client to say who it is.
+        for _ in 0..2 {
+            fake.fail(at, page(status));
+        }
+        let failure = client.request("d").await.expect_err("no bearer");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, reason), "{failure}");
+        is_said(&failure);
+    }
+}

@@ -1,0 +1,128 @@
+//! Calls that fail: what the client says, and what the ledger says.
+
+use super::fixtures::{
+    basic, client_credentials, delivery_and_reason, portal, portal_with_shape, response_fault, with_basic,
+};
+use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenRef};
+use std::time::Duration;
+
+#[tokio::test]
+async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
+    let faults: Vec<(RequestFault, (Delivery, Reason), usize)> = vec![
+        (
+            response_fault(302, &[("Location", "https://login.example.com/?s=hush")]),
+            (Delivery::Unknown, Reason::AnswerMalformed),
+            0,
+        ),
+        (response_fault(400, &[]), (Delivery::Rejected, Reason::RequestRefused), 0),
+        (response_fault(403, &[]), (Delivery::Rejected, Reason::NoAccess), 0),
+        (response_fault(404, &[]), (Delivery::Rejected, Reason::NoAccess), 0),
+        (response_fault(429, &[("Retry-After", "7")]), (Delivery::Rejected, Reason::RateLimited), 0),
+        (response_fault(500, &[]), (Delivery::Unknown, Reason::PortalFailed), 0),
+        (response_fault(503, &[("Retry-After", "7")]), (Delivery::Unknown, Reason::RateLimited), 0),
+        (RequestFault::ActThenAnswer(500, ""), (Delivery::Unknown, Reason::PortalFailed), 1),
+        (RequestFault::ActThenAnswer(504, ""), (Delivery::Unknown, Reason::PortalFailed), 1),
+        (RequestFault::ActThenAnswer(200, "<html>hush"), (Delivery::Unknown, Reason::AnswerMalformed), 1),
+        (RequestFault::ActThenAnswer(200, r#"{"username":"u"}"#), (Delivery::Unknown, Reason::AnswerMalformed), 1),
+        (RequestFault::ActThenAnswer(204, ""), (Delivery::Unknown, Reason::AnswerMalformed), 1),
+        (RequestFault::Drop, (Delivery::Unknown, Reason::Unreachable), 0),
+        (RequestFault::ActThenDrop, (Delivery::Unknown, Reason::Unreachable), 1),
+        (RequestFault::ActThenCut, (Delivery::Unknown, Reason::Unreachable), 1),
+        (RequestFault::ActThenHang, (Delivery::Unknown, Reason::TimedOut), 1),
+    ];
+    for credentials in [basic(PASSWORD), client_credentials(CLIENT_SECRET)] {
+        let fake = MinimalPortal::start(None).await;
+        let mut client = portal(&fake.url, credentials.clone());
+        // A connection that is in use already, as pooled ones are where repetition threatens.
+        client.list(Rows::Probe).await.expect("a list");
+        let mut expected = 0;
+        for (number, (fault, means, made)) in faults.clone().into_iter().enumerate() {
+            fake.fail("request_token", fault);
+            let failure = client.request("d").await.expect_err("a fault");
+            assert_eq!(delivery_and_reason(&failure), means, "fault {number}: {failure}");
+            assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
+            let wish = (failure.reason == Reason::RateLimited).then(|| Duration::from_secs(7));
+            assert_eq!(failure.retry_after, wish);
+            expected += made;
+            assert_eq!((fake.issued(), fake.request_count("request_token")), (expected, number + 1), "fault {number}");
+            if client.open_reason().is_some() {
+                // It holds back after answers without a token.
+                client = portal(&fake.url, credentials.clone());
+                client.list(Rows::Probe).await.expect("a list");
+            }
+        }
+    }
+}
+#[tokio::test]
+async fn indiciums_own_words_are_told() {
+    let (fake, portal) = with_basic().await;
+    let message = r#"{"MessageType":"ApplicationDbMessage","RawMessage":"<msg id=\"too_many_tokens\"></msg>"}"#;
+    fake.fail("request_token", response_fault(400, &[("TSFMessages", &STANDARD.encode(message))]));
+    let failure = portal.request("d").await.expect_err("a refusal");
+    assert!(failure.message.contains("too_many_tokens"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
+    let huge: &'static str = Box::leak("x".repeat(2 << 20).into_boxed_str());
+    for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
+        let counts = match form {
+            ShapeForm::Unbound => "request_token",
+            ShapeForm::Bound => "task_request_token",
+            ShapeForm::Staged => "commit",
+        };
+        for fault in [
+            RequestFault::ActThenAnswer(200, huge),
+            RequestFault::ActThenAnnounce(100 << 20),
+            RequestFault::ActThenEndless,
+        ] {
+            let (fake, portal) = portal_with_shape(Shape { form, ..Shape::default() }).await;
+            fake.fail(counts, fault);
+            let failure = portal.request("d").await.expect_err("too much");
+            assert_eq!(
+                delivery_and_reason(&failure),
+                (Delivery::Unknown, Reason::AnswerMalformed),
+                "{form:?}: {failure}"
+            );
+            assert!(failure.message.contains("larger than"), "{failure}");
+            assert_eq!(fake.issued(), 1);
+        }
+    }
+    for place in ["$metadata", "container_token"] {
+        let (fake, portal) = portal_with_shape(Shape::default()).await;
+        fake.fail(place, RequestFault::ActThenEndless);
+        let failure = portal.request("d").await.expect_err("too much");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{place}: {failure}");
+        assert_eq!(fake.issued(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_or_revocation_needs_no_answer_that_can_be_read() {
+    let (fake, portal) = with_basic().await;
+    portal.request("d").await.expect("a token");
+    let meant = TokenRef { id: "1", username: "robot$1" };
+    for fault in [
+        RequestFault::ActThenAnswer(200, "<html>"),
+        RequestFault::ActThenAnswer(204, ""),
+        RequestFault::ActThenEndless,
+        RequestFault::ActThenCut,
+        RequestFault::ActThenAnnounce(100 << 20),
+    ] {
+        fake.fail("edit_token", fault);
+        portal.edit_description(meant, "e").await.expect("2xx is success");
+    }
+    assert_eq!(fake.request_count("edit_token"), 5);
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_was_sent() {
+    let failure = portal("http://127.0.0.1:1/indicium", basic(PASSWORD)).request("d").await.expect_err("refused");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::Unreachable));
+    let unknown = portal("http://portal.invalid/indicium", basic(PASSWORD)).request("d").await.expect_err("unknown");
+    assert_eq!(unknown.delivery, Delivery::NotSent, "{unknown}");
+}

@@ -1,0 +1,242 @@
+//! What the vendor says of its portal, and what other servers do: each habit of the simulator by itself.
+
+use super::profiles::client_with;
+use crate::fake_portal::{
+    ClientAuth, CommitAnswer, Config, FakePortal, Fault, Flow, Form, Forms, Habits, Location, Operation, Profile,
+};
+use registry_token_operator::api::{Limits, Reason};
+use registry_token_operator::portal::thinkwise::ThinkwisePortal;
+use registry_token_operator::portal::{Delivery, Portal as _, PortalError, Rows, TokenRef, TokenRow};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+const MARKED_DESCRIPTION: &str = "It's ours [a/b]";
+
+async fn portal_with_profile(profile: &str, config: Config) -> (FakePortal, ThinkwisePortal) {
+    let profile = Profile::named(profile).expect("a profile");
+    let simulator = FakePortal::start(config).await;
+    let portal = client_with(profile, &simulator, profile.minimal(&simulator), Limits::default());
+    (simulator, portal)
+}
+
+/// A portal with these habits, whose tasks have these forms.
+async fn portal_with_habits(habits: Habits, forms: Forms) -> (FakePortal, ThinkwisePortal) {
+    portal_with_profile("unbound", Config { forms, habits, ..Config::default() }).await
+}
+
+/// One token requested, edited and revoked.
+async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal) -> Result<(), PortalError> {
+    let issued = portal.request(MARKED_DESCRIPTION).await?;
+    assert!(simulator.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()));
+    let (id, username) = (issued.id.expect("an id"), issued.username);
+    let meant = TokenRef { id: &id, username: &username };
+    portal.edit_description(meant, "New").await?;
+    portal.revoke(meant).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_staged_in_one_of_several_instances_is_found_again_by_its_cookie() {
+    for forms in [
+        Forms::all(Form::BoundStaged),
+        Forms::all(Form::UnboundStaged).with_flows(),
+        Forms::all(Form::Bound).with_flows(),
+    ] {
+        let (simulator, portal) = portal_with_habits(Habits { affinity: true, ..Habits::default() }, forms).await;
+        run_lifecycle(&simulator, &portal).await.expect("all of it");
+        let ledger = simulator.ledger();
+        assert_eq!((ledger.all().len(), ledger.live().len(), ledger.staged(), ledger.open_flows()), (1, 0, 0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staged_task_under_a_tight_rate_limit_ends() {
+    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::BoundStaged).with_flows()).await;
+    portal.resolve().await.expect("it fits");
+    simulator.configure(|config| config.habits.one_request_each_ms = 400);
+    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    let ledger = simulator.ledger();
+    assert_eq!(
+        (ledger.all().len(), ledger.count(Operation::Stage), ledger.staged(), ledger.open_flows()),
+        (1, 1, 0, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_unbound_and_staged_is_found_and_a_405_names_the_form() {
+    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
+    run_lifecycle(&simulator, &portal).await.expect("found by itself");
+    assert_eq!(simulator.ledger().count(Operation::Commit), 3);
+    let profile = Profile::named("unbound-staged").expect("a profile");
+    let mut spec = profile.pinned(&simulator);
+    spec["tasks"]["request"]["form"] = json!("Unbound");
+    let wrong = client_with(profile, &simulator, spec, Limits::default());
+    let failure = wrong.request(MARKED_DESCRIPTION).await.expect_err("another form");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Rejected, Reason::MetadataMismatch), "{failure}");
+    assert!(failure.message.contains("form") && !failure.message.contains("description"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_description_was_dropped_is_said_and_can_be_revoked() {
+    for with_id in [false, true] {
+        let mut config =
+            Config { habits: Habits { drops_description: true, ..Habits::default() }, ..Config::default() };
+        config.names.request.id = with_id.then(|| "container_token_id".to_owned());
+        let (simulator, portal) = portal_with_profile("unbound", config).await;
+        let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("no marker");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+        assert!(failure.message.contains("the portal drops the description"), "{failure}");
+        let made = failure.unusable_token.expect("it is in hand");
+        assert_eq!(made.username, simulator.ledger().live()[0].username);
+        // Should its revocation fail, an audit finds it by the marker that it was given by an edit.
+        let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
+        assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&made.id]);
+        portal.revoke(TokenRef { id: &made.id, username: &made.username }).await.expect("revoked");
+        // One that keeps it is used at once.
+        simulator.configure(|config| config.habits.drops_description = false);
+        portal.request(MARKED_DESCRIPTION).await.expect("a token");
+        assert_eq!(simulator.ledger().live().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_that_was_seen_to_keep_the_marker_is_not_asked_again_for_each_token() {
+    let mut config = Config::default();
+    config.names.request.id = Some("container_token_id".to_owned());
+    let (simulator, portal) = portal_with_profile("unbound", config).await;
+    portal.resolve().await.expect("it fits");
+    let before = simulator.ledger().count(Operation::List);
+    for _ in 0..3 {
+        portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    }
+    assert_eq!(simulator.ledger().count(Operation::List), before + 1);
+    // After an answer that got lost it counts again.
+    simulator.faults().once(Operation::Request, Fault::StatusAfter(504));
+    portal.request(MARKED_DESCRIPTION).await.expect_err("lost");
+    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    assert_eq!(simulator.ledger().count(Operation::List), before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_not_the_last_parameter_of_what_is_staged() {
+    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
+    run_lifecycle(&simulator, &portal).await.expect("all of it");
+    let patches: Vec<String> = simulator
+        .ledger()
+        .requests_since(0)
+        .into_iter()
+        .filter(|record| record.operation == Operation::Patch && record.task == Some(Operation::Edit))
+        .filter_map(|record| record.body)
+        .collect();
+    assert_eq!(patches, [r#"{"description":"New","container_token_id":1}"#]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_answers_before_its_effect_is_waited_for() {
+    let forms = Forms { commit: CommitAnswer::Empty, ..Forms::all(Form::BoundStaged) };
+    let (simulator, portal) = portal_with_habits(Habits { late_effect_ms: 700, ..Habits::default() }, forms).await;
+    let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token, once there is one");
+    let (id, username) = (issued.id.expect("an id"), issued.username);
+    portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
+    assert!(simulator.ledger().live().is_empty(), "and not only accepted");
+    let mut rows = 0;
+    portal.scan(&mut |_: TokenRow| rows += 1).await.expect("a list");
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_never_happens_is_not_taken_for_done() {
+    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
+    let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    simulator.faults().once(Operation::Revoke, Fault::Redirect { status: 200, location: "/login".to_owned() });
+    let id = issued.id.expect("an id");
+    let failure = portal.revoke(TokenRef { id: &id, username: &issued.username }).await.expect_err("it lives");
+    assert_eq!(failure.delivery, Delivery::Unknown, "{failure}");
+    assert_eq!(simulator.ledger().live().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_that_does_not_know_its_own_name_is_asked_under_ours() {
+    let elsewhere = Some("http://indicium.internal:8080".to_owned());
+    for (profile, forms) in [
+        ("client-credentials", Forms { location: Location::Absolute, ..Forms::all(Form::BoundStaged).with_flows() }),
+        ("unbound", Forms { location: Location::Absolute, ..Forms::default().with_flows() }),
+    ] {
+        let base = Profile::named(profile).expect("a profile").config();
+        let habits = Habits { origin: elsewhere.clone(), ..Habits::default() };
+        let (simulator, portal) = portal_with_profile(profile, Config { habits, forms, page_size: 1, ..base }).await;
+        for _ in 0..3 {
+            portal.request(MARKED_DESCRIPTION).await.expect("a token");
+        }
+        let mut rows = 0;
+        portal.scan(&mut |_: TokenRow| rows += 1).await.expect("all pages");
+        assert_eq!((rows, simulator.ledger().open_flows()), (3, 0), "{profile}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_endpoint_gets_the_client_as_it_takes_it() {
+    for client_auth in [ClientAuth::Basic, ClientAuth::Post, ClientAuth::Either] {
+        for silent_client_auth in [false, true] {
+            let mut config = Profile::named("client-credentials").expect("a profile").config();
+            config.habits = Habits { client_auth, silent_client_auth, ..Habits::default() };
+            // Each sign that the encoding is for.
+            (config.clients[0].name, config.clients[0].secret) = ("a:b c+é".to_owned(), "s%3A:+ &=ü".to_owned());
+            let (simulator, portal) = portal_with_profile("client-credentials", config).await;
+            run_lifecycle(&simulator, &portal).await.unwrap_or_else(|failure| panic!("{client_auth:?}: {failure}"));
+            let tries = if silent_client_auth && client_auth == ClientAuth::Basic { 2 } else { 1 };
+            assert_eq!(simulator.ledger().count(Operation::TokenEndpoint), tries, "{client_auth:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_known_yet_may_wait_for_a_restart() {
+    let config = Profile::named("client-credentials").expect("a profile").config();
+    let (simulator, portal) = portal_with_profile("client-credentials", config).await;
+    simulator.configure(|config| config.clients.clear());
+    let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("unknown");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::NotSent, Reason::Unauthorised), "{failure}");
+    assert!(failure.message.contains("invalid_client") && failure.message.contains("restart Indicium"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_servers_write_about_and_before_their_answers_is_understood() {
+    for expires_in in [json!(3599.5), json!(-1), json!("3600"), json!("soon"), json!({"x": 1})] {
+        let mut config = Profile::named("client-credentials").expect("a profile").config();
+        config.habits = Habits { expires_in: Some(expires_in), byte_order_mark: true, ..Habits::default() };
+        let (simulator, portal) = portal_with_profile("client-credentials", config).await;
+        run_lifecycle(&simulator, &portal).await.expect("all of it");
+        assert_eq!(simulator.ledger().count(Operation::TokenEndpoint), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compressed_unasked_and_what_is_a_page_are_called_so() {
+    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
+    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    let page = |operation| {
+        let (content_type, text) =
+            ("application/json".to_owned(), "\u{feff} <!DOCTYPE html><html>hush</html>".to_owned());
+        simulator.faults().once(operation, Fault::Body { content_type, text });
+    };
+    page(Operation::List);
+    let failure = portal.list(Rows::Probe).await.expect_err("a page");
+    assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
+    page(Operation::Request);
+    let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("a page");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert!(failure.message.contains("HTML page") && portal.open_reason_for("").is_some(), "{failure}");
+    simulator.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
+    let failure = portal.list(Rows::Probe).await.expect_err("compressed");
+    assert!(failure.message.contains("Content-Encoding: gzip"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_ends_by_commit_where_continue_is_unknown() {
+    let habits = Habits { flow_commits: true, no_cancel: true, ..Habits::default() };
+    let mut forms = Forms::all(Form::Bound);
+    (forms.request.flow, forms.edit.flow, forms.revoke.flow) = (Flow::Waits, Flow::Waits, Flow::Waits);
+    let (simulator, portal) = portal_with_habits(habits, forms).await;
+    run_lifecycle(&simulator, &portal).await.expect("all of it");
+    assert_eq!(simulator.ledger().open_flows(), 0);
+}

@@ -1,0 +1,93 @@
+//! Answers that hold no token that could be used, though one was made.
+
+use super::fixtures::{delivery_and_reason, portal_with_shape, with_basic};
+use super::minimal_portal::{RequestFault, Shape, ShapeList};
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{Delivery, Portal as _, TokenMade, TokenRef};
+use std::time::Duration;
+
+const WITHOUT_SECRET: RequestFault = RequestFault::ActThenAnswer(200, r#"{"username":"robot$1"}"#);
+
+async fn advance(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_it_can_be_revoked() {
+    let made = |id: &str, username: &str| Some(TokenMade { id: id.into(), username: username.into() });
+    for (by_username, with_id, answer, expected) in [
+        (false, true, r#"{"token_id":1,"username":"robot$1"}"#, made("1", "robot$1")),
+        (false, true, r#"{"token_id":1,"secret":"hush"}"#, made("1", "")),
+        (false, true, r#"{"username":"robot$1"}"#, None),
+        (false, true, r#"{"username":"robot$1","secret":"hush"}"#, None),
+        (true, true, r#"{"username":"robot$1"}"#, made("robot$1", "robot$1")),
+        (true, false, r#"{"username":"robot$1","secret":""}"#, made("robot$1", "robot$1")),
+        (true, false, r#"{"secret":"hush"}"#, None),
+    ] {
+        let (fake, portal) =
+            portal_with_shape(Shape { by_username, with_id, list: ShapeList::Forbidden, ..Shape::default() }).await;
+        fake.fail("request_token", RequestFault::ActThenAnswer(200, answer));
+        let failure = portal.request("d").await.expect_err("of no use");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}: {failure}");
+        assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
+        assert_eq!(failure.unusable_token.as_deref(), expected.as_ref(), "{answer}");
+        assert_eq!(fake.issued(), 1);
+        if let Some(TokenMade { id, username }) = expected {
+            portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
+            assert!(fake.ledger().tokens.is_empty(), "{answer}");
+        }
+    }
+    // Without an id, and where nothing needs one, the username will do.
+    let shape = Shape { by_username: true, list: ShapeList::Forbidden, ..Shape::default() };
+    let (fake, portal) = portal_with_shape(shape).await;
+    fake.fail("request_token", RequestFault::ActThenAnswer(200, r#"{"username":"robot$1","secret":"s"}"#));
+    assert_eq!(portal.request("d").await.expect("a token").id.as_deref(), Some("robot$1"));
+}
+
+#[tokio::test]
+async fn where_a_list_shows_it_the_marker_tells_which_token_was_made() {
+    let (fake, portal) = with_basic().await;
+    fake.fail("request_token", WITHOUT_SECRET);
+    assert_eq!(portal.request("d").await.expect_err("no secret").unusable_token, None);
+}
+
+#[tokio::test]
+async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
+    let (fake, portal) = with_basic().await;
+    for _ in 0..3 {
+        fake.fail("request_token", WITHOUT_SECRET);
+    }
+    portal.request("d").await.expect_err("no secret");
+    for (round, wait) in [(1, 11), (2, 21)] {
+        for _ in 0..20 {
+            let failure = portal.request("d").await.expect_err("held back");
+            assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{failure}");
+            assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
+        }
+        assert_eq!(fake.issued(), round, "no further token");
+        assert!(portal.open_reason().expect("it is told").retry_after.is_some());
+        portal.resolve().await.expect("all else goes on");
+        portal.revoke(TokenRef { id: &round.to_string(), username: "robot$" }).await.expect("revoked");
+        advance(wait).await;
+        assert_eq!(portal.open_reason().expect("it is told still").retry_after, None);
+        portal.request("d").await.expect_err("no secret");
+    }
+    assert_eq!(fake.issued(), 3);
+    advance(41).await;
+    portal.request("d").await.expect("a token at last");
+    assert!(portal.open_reason().is_none());
+    portal.request("d").await.expect("and another at once");
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_holds_nothing_back() {
+    let (fake, portal) = with_basic().await;
+    for fault in [RequestFault::ActThenCut, RequestFault::ActThenDrop, RequestFault::ActThenAnswer(504, "")] {
+        fake.fail("request_token", fault);
+        portal.request("d").await.expect_err("lost");
+        assert!(portal.open_reason().is_none());
+    }
+    portal.request("d").await.expect("a token");
+}

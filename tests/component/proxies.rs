@@ -1,0 +1,367 @@
+//! Behind a proxy, which the environment names. That is read once a process, so each test runs itself
+//! again as a child with an environment of its own; proxy, portal and registry stay here and count.
+
+use crate::portal_client::fixtures::{basic, read_response, settings};
+use crate::portal_client::minimal_portal::{MinimalPortal, PASSWORD, RequestFault};
+use crate::raw_server::{ConnectionAction, ConnectionPhase, RawRequest, RawServer, response, self_signed_tls};
+use registry_token_operator::portal::Portal as _;
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{EgressPolicy, EgressRules};
+use registry_token_operator::registry::{LoginChecker as _, RegistryLogin, RegistryLoginChecker};
+use secrecy::SecretString;
+use std::env;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+
+/// What a child is told: whom to ask.
+const PORTAL: &str = "ASK_PORTAL";
+const REGISTRY: &str = "ASK_REGISTRY";
+const CA: &str = "ASK_CA";
+/// Set where the child may connect to public addresses alone.
+const RESTRICTED: &str = "ASK_RESTRICTED";
+/// What a child's last word begins with.
+const OUTPUT_PREFIX: &str = "said: ";
+
+/// In a child: asks as told, tells what came of it, and is done.
+async fn run_as_child() -> bool {
+    let ca_pem = env::var(CA).ok();
+    let egress = match env::var(RESTRICTED) {
+        Ok(_) => EgressPolicy::restricted(EgressRules::default()),
+        Err(_) => EgressPolicy::default(),
+    };
+    if let Ok(url) = env::var(PORTAL) {
+        let settings = ThinkwiseSettings { ca_pem, egress, ..settings(&url, basic(PASSWORD)) };
+        let answer = match ThinkwisePortal::new(settings) {
+            Ok(portal) => portal.request("d").await,
+            Err(failure) => Err(failure),
+        };
+        let said = answer.map_or_else(
+            |failure| format!("{:?}, {:?}: {failure}", failure.delivery, failure.reason),
+            |token| token.username,
+        );
+        println!("{OUTPUT_PREFIX}{said}");
+        return true;
+    }
+    let Ok(registry) = env::var(REGISTRY) else { return false };
+    let secret = SecretString::from("secret");
+    let login = RegistryLogin {
+        registry: &registry,
+        username: "u",
+        secret: &secret,
+        ca_pem: ca_pem.as_deref(),
+        plain_http: ca_pem.is_none(),
+        egress: &egress,
+    };
+    println!("{OUTPUT_PREFIX}{:?}", RegistryLoginChecker::with_timeout(Duration::from_secs(3)).check(login).await);
+    true
+}
+
+/// Runs this test as a child with this environment, and gives its last word.
+async fn child(test: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env::current_exe().expect("this program"));
+    command.args([&format!("proxies::{test}"), "--exact", "--nocapture"]).stdin(Stdio::null()).kill_on_drop(true);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    let output = command.envs(environment.iter().copied()).output().await.expect("a child");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = printed.lines().find_map(|line| line.split_once(OUTPUT_PREFIX));
+    assert!(said.is_some(), "{output:?}");
+    said.map(|(_, said)| said.to_owned()).unwrap_or_default()
+}
+
+/// A proxy that connects everybody with everything.
+async fn proxy() -> (RawServer, String) {
+    proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { ConnectionAction::Tunnel } else { ConnectionAction::Continue }
+    })
+    .await
+}
+
+async fn proxy_with_script(
+    script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
+) -> (RawServer, String) {
+    let proxy = RawServer::start(None, script).await;
+    let url = format!("http://{}", proxy.address);
+    (proxy, url)
+}
+
+/// A proxy that connects the first who asks, and treats the second so.
+async fn proxy_then(action: ConnectionAction) -> (RawServer, String) {
+    let asked = AtomicUsize::new(0);
+    proxy_with_script(move |at, _| match at {
+        ConnectionPhase::RequestReceived if asked.fetch_add(1, Ordering::SeqCst) == 0 => ConnectionAction::Tunnel,
+        ConnectionPhase::RequestReceived => action.clone(),
+        _ => ConnectionAction::Continue,
+    })
+    .await
+}
+
+/// A proxy that is gone after its first connection.
+async fn single_use_proxy(to: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (url, to) = (format!("http://{}", listener.local_addr().expect("an address")), to.to_owned());
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a client");
+        drop(listener);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.expect("a head"));
+        }
+        let mut server = TcpStream::connect(to).await.expect("a server");
+        client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.expect("said");
+        // Until one side has enough.
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    });
+    url
+}
+
+fn request_lines(proxy: &RawServer) -> Vec<String> {
+    proxy.requests().into_iter().map(|seen| seen.request_line).collect()
+}
+
+#[tokio::test]
+async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
+    if run_as_child().await {
+        return;
+    }
+    let ask = async |environment: &[(&str, &str)]| {
+        child("the_portal_is_asked_through_the_proxy_unless_it_is_excepted", environment).await
+    };
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
+    let told = [(PORTAL, fake.url.as_str()), (CA, &pem)];
+    let authority = fake.url.split('/').nth(2).expect("an authority");
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let (proxy, url) = proxy().await;
+        let made = fake.issued();
+        assert!(ask(&[&told[..], &[(name, &url)]].concat()).await.starts_with("robot$"));
+        assert_eq!(request_lines(&proxy), [format!("CONNECT {authority} HTTP/1.1")], "{name}");
+        assert_eq!(fake.issued(), made + 1);
+    }
+    let (proxy, url) = proxy().await;
+    let with_port = format!("[::1],{authority}");
+    for except in ["127.0.0.1", "example.com, 127.0.0.0/8", "*", &with_port] {
+        assert!(ask(&[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", except)]].concat()).await.starts_with("robot$"));
+    }
+    assert!(ask(&[&told[..], &[("HTTP_PROXY", &url)]].concat()).await.starts_with("robot$"));
+    assert_eq!(proxy.connections(), 0, "it is none of this proxy's business");
+}
+
+#[tokio::test]
+async fn a_proxy_that_gives_no_connection_means_that_nothing_was_sent() {
+    if run_as_child().await {
+        return;
+    }
+    let ask = async |url: &str, proxy: &str, pem: &str| {
+        let environment = [(PORTAL, url), (CA, pem), ("HTTPS_PROXY", proxy)];
+        child("a_proxy_that_gives_no_connection_means_that_nothing_was_sent", &environment).await
+    };
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
+    let address = fake.url.split('/').nth(2).expect("an address");
+    // What is read before the task comes by a connection of its own, so that the task needs another.
+    let read = || {
+        let close = vec![("Connection", "close".to_owned())];
+        fake.fail("container_token", RequestFault::Answer(200, close, r#"{"value":[]}"#));
+    };
+    let no = "No, Unreachable: the operator's proxy gives no connection to 127.0.0.1";
+    for status in [403, 407, 502, 503, 504] {
+        read();
+        let (proxy, url) = proxy_then(response(status, &[], "")).await;
+        let said = ask(&fake.url, &url, &pem).await;
+        assert!(said.starts_with(no) && said.contains("HTTPS_PROXY"), "{status}: {said}");
+        assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
+    }
+    read();
+    let (proxy, url) = proxy_then(ConnectionAction::SendAndClose(String::new())).await;
+    assert!(ask(&fake.url, &url, &pem).await.starts_with(no));
+    assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
+    read();
+    let said = ask(&fake.url, &single_use_proxy(address).await, &pem).await;
+    assert!(said.starts_with(no), "the proxy is down: {said}");
+    read();
+    let (_proxy, url) = proxy_then(ConnectionAction::Hang).await;
+    assert!(ask(&fake.url, &url, &pem).await.starts_with("No, TimedOut"));
+    read();
+    let impostor = RawServer::responding(Some(self_signed_tls(&[]).0), |_| response(200, &[], "")).await;
+    let (proxy, url) = proxy_then(ConnectionAction::TunnelTo(impostor.address.clone())).await;
+    let said = ask(&fake.url, &url, &pem).await;
+    assert!(said.starts_with("No, TlsUntrusted"), "whoever sits in between cannot pass for the portal: {said}");
+    assert_eq!((proxy.requests().len(), impostor.connections(), impostor.requests().len()), (1 + 1, 1, 0));
+    assert_eq!(fake.request_count("$metadata"), 9, "each of them came to its task");
+    // It is the same before anything was read.
+    assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
+    assert!(ask(&fake.url, &url, &self_signed_tls(&[]).1).await.starts_with("No, TlsUntrusted"));
+    assert_eq!((fake.issued(), fake.request_count("request_token")), (0, 0));
+}
+
+#[tokio::test]
+async fn what_breaks_behind_the_proxy_may_have_been_done() {
+    if run_as_child().await {
+        return;
+    }
+    let test = "what_breaks_behind_the_proxy_may_have_been_done";
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let fake = MinimalPortal::start(Some(acceptor)).await;
+    fake.fail("request_token", RequestFault::ActThenDrop);
+    let (tunnel, url) = proxy().await;
+    let said = child(test, &[(PORTAL, &fake.url), (CA, &pem), ("HTTPS_PROXY", &url)]).await;
+    assert!(said.starts_with("Perhaps, Unreachable"), "{said}");
+    assert_eq!((fake.issued(), tunnel.connections()), (1, 1));
+
+    // A proxy speaks for a portal without TLS: whether it asked it nobody knows.
+    for (status, means) in
+        [(502, "Perhaps, PortalFailed"), (504, "Perhaps, PortalFailed"), (407, "Refused, Unreachable")]
+    {
+        let (proxy, url) = proxy_with_script(move |at, seen| match (at, read_response(seen.path())) {
+            (ConnectionPhase::RequestReceived, Some(body)) => response(200, &[], &body),
+            (ConnectionPhase::RequestReceived, None) => response(status, &[], ""),
+            _ => ConnectionAction::Continue,
+        })
+        .await;
+        let said = child(test, &[(PORTAL, "http://portal.invalid/indicium"), ("HTTP_PROXY", &url)]).await;
+        assert!(said.starts_with(means), "{status}: {said}");
+        let (read, asked): (Vec<_>, Vec<_>) =
+            request_lines(&proxy).into_iter().partition(|line| line.starts_with("GET "));
+        assert_eq!(read.len(), 2, "$metadata, and the list");
+        assert_eq!(asked, ["POST http://portal.invalid/indicium/iam/tcp/request_token HTTP/1.1"], "asked once");
+    }
+}
+
+#[tokio::test]
+async fn the_registry_is_asked_through_the_proxy_too() {
+    if run_as_child().await {
+        return;
+    }
+    let test = "the_registry_is_asked_through_the_proxy_too";
+    let (acceptor, pem) = self_signed_tls(&[]);
+    let challenge = |seen: &RawRequest| match seen.header("authorization") {
+        "" => response(401, &["WWW-Authenticate: Basic realm=x"], ""),
+        _ => response(200, &[], "{}"),
+    };
+    let registry = RawServer::responding(Some(acceptor), challenge).await;
+    let told = [(REGISTRY, registry.address.as_str()), (CA, &pem)];
+    let (tunnel, url) = proxy().await;
+    assert_eq!(child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await, "Accepted");
+    assert_eq!(request_lines(&tunnel), [format!("CONNECT {} HTTP/1.1", registry.address)]);
+    assert_eq!(
+        child(test, &[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")]].concat()).await,
+        "Accepted"
+    );
+    assert_eq!(tunnel.connections(), 1);
+    let (_proxy, url) = proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
+    })
+    .await;
+    let said = child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await;
+    assert!(said.contains("Unknown") && said.contains("Unreachable") && said.contains("HTTPS_PROXY"), "{said}");
+}
+
+#[tokio::test]
+async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside() {
+    if run_as_child().await {
+        return;
+    }
+    let test = "a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside";
+    let (proxy, url) = proxy_with_script(|at, _| {
+        if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
+    })
+    .await;
+    let ask = async |portal: &str| {
+        child(test, &[(PORTAL, portal), (RESTRICTED, "yes"), ("HTTPS_PROXY", &url), ("HTTP_PROXY", &url)]).await
+    };
+    for inside in ["127.0.0.1:1", "localhost:1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+        for scheme in ["http", "https"] {
+            let said = ask(&format!("{scheme}://{inside}/indicium")).await;
+            assert!(said.starts_with("No, AddressNotAllowed"), "{scheme}, {inside}: {said}");
+        }
+    }
+    assert_eq!(proxy.connections(), 0);
+    // The proxy's own address is inside, and the admin's choice. A name that resolves nowhere here is its business.
+    for outside in ["93.184.215.14", "portal.invalid"] {
+        let said = ask(&format!("https://{outside}/indicium")).await;
+        assert!(said.starts_with("No, Unreachable: the operator's proxy"), "{outside}: {said}");
+    }
+    assert_eq!(request_lines(&proxy), ["CONNECT 93.184.215.14:443 HTTP/1.1", "CONNECT portal.invalid:443 HTTP/1.1"]);
+    let said = child(test, &[(PORTAL, "https://portal.invalid"), ("HTTPS_PROXY", "socks5://u:hush@127.0.0.1:1")]).await;
+    assert!(said.contains("HTTPS_PROXY") && !said.contains("hush"), "{said}");
+}
+
+#[tokio::test]
+async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
+    let api_server = RawServer::responding(None, |_| response(403, &[], "{}")).await;
+    let (to, login) = (api_server.address.clone(), "Proxy-Authorization: Basic dTpwQHNz");
+    let (own, own_url) = proxy_with_script(move |at, _| {
+        if at == ConnectionPhase::RequestReceived {
+            ConnectionAction::TunnelTo(to.clone())
+        } else {
+            ConnectionAction::Continue
+        }
+    })
+    .await;
+    let (environments, url) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let with_login = own_url.replace("http://", "http://u:p%40ss@");
+    let kubeconfig = format!(
+        "{{apiVersion: v1, kind: Config, current-context: other, contexts: [{{name: other, context: {{cluster: other, \
+         user: me}}}}, {{name: here, context: {{cluster: here, user: me}}}}], clusters: [{{name: other, cluster: \
+         {{server: 'http://other.invalid'}}}}, {{name: here, cluster: {{server: 'http://api.invalid:6443', proxy-url: \
+         '{with_login}'}}}}], users: [{{name: me, user: {{}}}}]}}"
+    );
+    let issuer = "{apiVersion: registry-token.dev/v1alpha1, kind: TokenIssuer, metadata: {name: a, namespace: b}, spec: \
+                  {type: Thinkwise, thinkwise: {url: 'https://portal.invalid', auth: {type: Basic, basic: {secretRef: \
+                  {name: portal}}}}}}";
+    std::fs::write(path("kubeconfig"), kubeconfig).expect("written");
+    std::fs::write(path("issuer.yaml"), issuer).expect("written");
+    let check = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"))
+        .args(["check", "--context", "here", "-f"])
+        .arg(path("issuer.yaml"))
+        .env("KUBECONFIG", path("kubeconfig"))
+        .env("HTTPS_PROXY", &url)
+        .env("NO_PROXY", "127.0.0.1,")
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), check).await.expect("in time").expect("it ran");
+    assert!(!output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("p%40ss"), "{output:?}");
+    let seen = own.requests();
+    assert_eq!(request_lines(&own), ["CONNECT api.invalid:6443 HTTP/1.1"], "{output:?}");
+    assert!(seen[0].headers.iter().any(|header| header.eq_ignore_ascii_case(login)), "{seen:?}");
+    assert_eq!(request_lines(&api_server), ["GET /api/v1/namespaces/b/secrets/portal HTTP/1.1"]);
+    assert_eq!(environments.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_api_server_is_asked_without_the_proxy() {
+    let api_server = RawServer::responding(None, |_| response(503, &[], "{}")).await;
+    let (proxy, url) = proxy().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    let text = format!(
+        "{{apiVersion: v1, kind: Config, current-context: here, contexts: [{{name: here, context: {{cluster: here, \
+         user: me}}}}], clusters: [{{name: here, cluster: {{server: 'http://{}'}}}}], users: [{{name: me, user: {{}}}}]}}",
+        api_server.address
+    );
+    std::fs::write(&kubeconfig, text).expect("written");
+    let mut operator = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"))
+        .args(["run", "--listen", "127.0.0.1:0"])
+        .env("KUBECONFIG", &kubeconfig)
+        .env("HTTPS_PROXY", &url)
+        .env("POD_NAMESPACE", "here")
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("an operator");
+    let asked = async {
+        while api_server.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), asked).await.expect("it asks");
+    operator.kill().await.expect("it ran");
+    assert_eq!(proxy.connections(), 0);
+}

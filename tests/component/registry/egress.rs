@@ -1,0 +1,58 @@
+//! A login check that may not connect everywhere: at the registry, and where it sends the credentials.
+
+use super::reason;
+use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response};
+use registry_token_operator::api::Reason;
+use registry_token_operator::portal::{EgressPolicy, EgressRules, parse_range};
+use registry_token_operator::registry::{LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict};
+use secrecy::SecretString;
+use std::time::Duration;
+
+async fn check(registries: &RegistryLoginChecker, registry: &str, egress: &EgressPolicy) -> Verdict {
+    let secret = SecretString::from("hush");
+    registries
+        .check(RegistryLogin { registry, username: "u", secret: &secret, ca_pem: None, plain_http: true, egress })
+        .await
+}
+
+/// May connect to 127.0.0.1, and to nothing else of this machine.
+fn only_the_first_address() -> EgressPolicy {
+    let allowed = vec![parse_range("127.0.0.1").expect("an address")];
+    EgressPolicy::restricted(EgressRules { allowed, ..EgressRules::default() })
+}
+
+fn says_which_flag(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Unknown { message, .. } if message.contains("--allow-portal-"))
+}
+
+#[tokio::test]
+async fn a_registry_inside_the_cluster_is_not_connected_to() {
+    let server = RawServer::responding(None, |_| response(200, &[], "{}")).await;
+    let port = server.address.rsplit(':').next().expect("a port");
+    let (registries, closed) =
+        (RegistryLoginChecker::with_timeout(Duration::from_secs(3)), EgressPolicy::restricted(EgressRules::default()));
+    for host in ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+        let verdict = check(&registries, &format!("{host}:{port}"), &closed).await;
+        assert_eq!(reason(&verdict), Some(Reason::AddressNotAllowed), "{host}: {verdict:?}");
+        assert!(says_which_flag(&verdict), "{host}: {verdict:?}");
+    }
+    assert_eq!(server.connections(), 0);
+    // The same checker, for somebody who may: no connection of one is used by the other.
+    assert_eq!(check(&registries, &server.address, EgressPolicy::OPEN).await, Verdict::Accepted);
+    assert_eq!(server.connections(), 1);
+    assert_eq!(reason(&check(&registries, &server.address, &closed).await), Some(Reason::AddressNotAllowed));
+    assert_eq!(check(&registries, &server.address, &only_the_first_address()).await, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn credentials_go_to_no_token_endpoint_inside_the_cluster() {
+    let inside = RawServer::start_on("127.0.0.2", None, |_, _| ConnectionAction::Continue).await;
+    let registries = RegistryLoginChecker::with_timeout(Duration::from_secs(3));
+    let realm = format!("http://{}/token", inside.address);
+    let names_it = move |_: &RawRequest| response(401, &[&format!("WWW-Authenticate: Bearer realm=\"{realm}\"")], "");
+    let server = RawServer::responding(None, names_it).await;
+    let verdict = check(&registries, &server.address, &only_the_first_address()).await;
+    assert_eq!(reason(&verdict), Some(Reason::AddressNotAllowed), "{verdict:?}");
+    assert!(says_which_flag(&verdict), "{verdict:?}");
+    assert_eq!((server.requests().len(), inside.connections()), (1, 0));
+}

@@ -1,0 +1,193 @@
+//! One cell of the matrix: an object of its own, with an issuer and a portal of its own.
+
+use crate::control_plane::{ControlPlane, wait_for};
+use crate::fake_portal::{Config, Fault, Operation};
+use crate::fixture::{Team, condition, ready, token};
+use crate::proxy::{FAKE_MESSAGE, Proxy};
+use crate::steps::ProtocolStep;
+use crate::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The object's name in each namespace.
+pub const NAME: &str = "pull";
+/// How long a cell may take from its mishap until its object is in order: the longest answer twice
+/// over, and what backs off in between.
+const LIMIT: Duration = Duration::from_secs(70);
+/// How soon an object says what stands in its way.
+const REPORT_LIMIT: Duration = Duration::from_mins(1);
+/// Many look at once.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One cell.
+pub struct FaultCase {
+    pub row: MatrixRow,
+    pub column: FaultColumn,
+    pub fault: PlannedFault,
+    pub team: Team,
+}
+
+/// How a cell ended.
+pub struct CaseResult {
+    pub namespace: String,
+    pub row: MatrixRow,
+    pub column: FaultColumn,
+    pub took: Duration,
+    pub minted: usize,
+    /// What the object said while the mishap stayed.
+    pub reported_reason: String,
+    pub failure: Option<String>,
+}
+
+/// Without kubectl, of which so many cells would start hundreds.
+async fn create<K>(api: Api<K>, object: Value)
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
+{
+    let object = serde_json::from_value(object).expect("an object");
+    api.create(&PostParams::default(), &object).await.expect("created");
+}
+
+fn credentials() -> Value {
+    json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s", "password": "portal-password"}})
+}
+
+impl FaultCase {
+    /// Sets the stage for it.
+    pub async fn new(
+        control_plane: &'static ControlPlane,
+        (row, column, trouble): (MatrixRow, FaultColumn, PlannedFault),
+    ) -> Self {
+        let team = Team::bare(control_plane, "cell", Config::default()).await;
+        create(team.secrets(), credentials()).await;
+        let spec = team.issuer_spec(json!({}));
+        create(team.issuers(), json!({"metadata": {"name": "portal"}, "spec": spec})).await;
+        Self { row, column, fault: trouble, team }
+    }
+
+    /// Lets the trouble come, and begins what it befalls.
+    pub async fn start(&self, proxy: &Proxy) {
+        let mut object = token(NAME, "a cell of the matrix");
+        object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1s"});
+        let faults = self.team.portal.faults();
+        if matches!(self.row.scenario, Scenario::Rotation | Scenario::Deletion) {
+            create(self.team.tokens(), object.clone()).await;
+            self.team.until_synced(NAME).await;
+        }
+        if self.row.scenario == Scenario::LostResponse {
+            faults.once(Operation::Request, Fault::StatusAfter(504));
+        }
+        match self.fault.clone() {
+            PlannedFault::ApiServer(steps, mishap) => {
+                proxy.inject(&self.team.namespace, steps, mishap, self.column.is_persistent());
+            }
+            PlannedFault::Portal(operation, fault) if self.column.is_persistent() => faults.always(operation, fault),
+            PlannedFault::Portal(operation, fault) => faults.once(operation, fault),
+        }
+        match self.row.scenario {
+            Scenario::FirstToken | Scenario::LostResponse => create(self.team.tokens(), object).await,
+            Scenario::Rotation => self.annotate("rotate").await,
+            Scenario::Deletion => {
+                drop(self.team.tokens().delete(NAME, &DeleteParams::default()).await.expect("deleted"));
+            }
+        }
+    }
+
+    pub async fn annotate(&self, what: &str) {
+        let key = format!("registry-token.dev/{what}");
+        self.team.patch(NAME, json!({"metadata": {"annotations": {key: "now"}}})).await;
+    }
+
+    /// The mishap has yet to come.
+    pub fn is_pending(&self, proxy: &Proxy) -> bool {
+        proxy.pending_namespaces().contains(&self.team.namespace) || !self.team.portal.faults().in_force().is_empty()
+    }
+
+    /// A mishap that stays is said, and then lifted; then all comes to be in order, for as long as that
+    /// may take.
+    pub async fn finish(&self, proxy: &Proxy) -> CaseResult {
+        let said = if self.column.is_persistent() { self.until_reported(proxy).await } else { Ok(String::new()) };
+        let begun = Instant::now();
+        let mut wrong = self.check(proxy).await;
+        while wrong.is_some() && begun.elapsed() < LIMIT {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            wrong = self.check(proxy).await;
+        }
+        let minted = self.team.portal.ledger().all().len();
+        let wrong = said.as_ref().err().cloned().or(wrong);
+        let (row, column, said) = (self.row, self.column, said.unwrap_or_default());
+        let namespace = self.team.namespace.clone();
+        CaseResult { namespace, row, column, took: begun.elapsed(), minted, reported_reason: said, failure: wrong }
+    }
+
+    /// Waits until the object says what stands in its way, with no token more than it may have.
+    async fn until_reported(&self, proxy: &Proxy) -> Result<String, String> {
+        let wanted = self.row.expected_reasons[usize::from(self.column == FaultColumn::Persistent(500))];
+        let said = wait_for("it to say why not", REPORT_LIMIT, async || {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let (live, said) = (self.team.portal.ledger().live().len(), self.reported_reason().await?);
+            if live <= 1 && said == wanted { Ok(said) } else { Err(format!("{said}, and {live} tokens live")) }
+        })
+        .await;
+        proxy.clear(&self.team.namespace);
+        self.team.portal.faults().clear();
+        said.map_err(|error| error.to_string())
+    }
+
+    /// The word for what stands in its way: in a condition, or where none can be written in an event.
+    async fn reported_reason(&self) -> Result<String, String> {
+        let words = match self.column {
+            FaultColumn::Persistent(status) if matches!(self.row.target, FaultTarget::Portal(_)) => status.to_string(),
+            _ => FAKE_MESSAGE.to_owned(),
+        };
+        if matches!(
+            self.row.target,
+            FaultTarget::ApiServer(ProtocolStep::WriteStatus | ProtocolStep::DescriptionSynced)
+        ) {
+            let events: Api<Event> = Api::namespaced(self.team.client.clone(), &self.team.namespace);
+            let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+            let told = |event: &&Event| event.message.as_ref().is_some_and(|message| message.contains(&words));
+            let found = all.iter().find(told).and_then(|event| event.reason.clone());
+            return found.map(|reason| format!("{reason} (event)")).ok_or_else(|| format!("{} events", all.len()));
+        }
+        let object = self.team.tokens().get(NAME).await.map_err(|error| error.to_string())?;
+        let conditions = object.status.as_ref().map(|status| json!(status.conditions)).unwrap_or_default();
+        let says = |kind: &str| {
+            let one = condition(&object, kind)?;
+            let speaks = one["message"].as_str().is_some_and(|message| message.contains(&words));
+            let found = if speaks { one["reason"].as_str().map(str::to_owned) } else { None };
+            // What works is ready, and says beside that what hinders.
+            found.filter(|_| kind != "Ready" || one["status"] != "True")
+        };
+        let found = ["Ready", "Reconciling", "Stalled", "DescriptionSynced"].into_iter().find_map(|kind| {
+            let reason = says(kind)?;
+            Some(if kind == "Ready" { reason } else { format!("{reason} ({kind})") })
+        });
+        found.ok_or_else(|| conditions.to_string())
+    }
+
+    /// What is not as it should be in the end.
+    async fn check(&self, proxy: &Proxy) -> Option<String> {
+        if self.is_pending(proxy) {
+            return Some("the mishap has not come".to_owned());
+        }
+        let Ok(object) = self.team.tokens().get_opt(NAME).await else { return Some("it cannot be read".to_owned()) };
+        let Some(object) = object else {
+            let live = self.team.portal.ledger().live().len();
+            return (self.row.scenario != Scenario::Deletion || live > 0)
+                .then(|| format!("it is gone, and {live} tokens live"));
+        };
+        // What the portal refused is tried again slowly, or when a person asks.
+        let (is, why, message) = ready(&object);
+        if why == "RequestRefused" {
+            self.annotate("reconcile").await;
+        }
+        if self.row.scenario == Scenario::Deletion {
+            return Some(format!("it is still there: Ready={is} {why}: {message}"));
+        }
+        self.check_final_state(&object).await
+    }
+}

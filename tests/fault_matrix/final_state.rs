@@ -1,0 +1,47 @@
+//! Whether a living object is as it should be in the end.
+
+use crate::case::{FaultCase, NAME};
+use crate::fake_portal::{Fault, Operation};
+use crate::fixture::{condition, ready};
+use crate::table::{PlannedFault, Scenario};
+use kube::ResourceExt;
+use registry_token_operator::api::{RESERVATION_ANNOTATION, RegistryToken, TOKEN_ID_ANNOTATION};
+use serde_json::Value;
+
+impl FaultCase {
+    /// What is not as it should be.
+    pub async fn check_final_state(&self, object: &RegistryToken) -> Option<String> {
+        let (is, why, message) = ready(object);
+        let synced = condition(object, "DescriptionSynced").unwrap_or_default();
+        let wanted = if self.rejection_is_final() { ("False", "EditRefused") } else { ("True", "Synced") };
+        if is != "True" || synced["status"] != wanted.0 || synced["reason"] != wanted.1 {
+            return Some(format!("Ready={is} {why}: {message}; DescriptionSynced is {synced}"));
+        }
+        let live = self.team.portal.ledger().live();
+        let [token] = live.as_slice() else { return Some(format!("{} tokens live", live.len())) };
+        let status = object.status.clone().unwrap_or_default();
+        if self.row.scenario == Scenario::Rotation
+            && status.handled_annotations.get("rotate").map(String::as_str) != Some("now")
+        {
+            return Some("the token has no successor yet".to_owned());
+        }
+        if status.token.as_ref().map(|token| &token.username) != Some(&token.username) || !status.retiring.is_empty() {
+            return Some(format!("status names {:?} and {:?}", status.token, status.retiring));
+        }
+        let Ok(secret) = self.team.secrets().get(NAME).await else { return Some("there is no Secret".to_owned()) };
+        let annotations = secret.annotations();
+        if annotations.contains_key(RESERVATION_ANNOTATION) || annotations.get(TOKEN_ID_ANNOTATION) != Some(&token.key)
+        {
+            return Some(format!("the Secret says {annotations:?}"));
+        }
+        let content = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
+        let content: Value = content.and_then(|bytes| serde_json::from_slice(&bytes.0).ok()).unwrap_or_default();
+        let holds = content["auths"][self.team.portal.registry_host()]["password"] == token.secret.as_str();
+        (!holds).then(|| "the Secret holds another login".to_owned())
+    }
+
+    /// The portal's refusal of a description stands until somebody writes another one.
+    const fn rejection_is_final(&self) -> bool {
+        matches!(self.fault, PlannedFault::Portal(Operation::Edit, Fault::Status(409 | 422)))
+    }
+}

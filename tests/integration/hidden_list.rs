@@ -1,0 +1,118 @@
+//! A portal that shows our user no list of tokens, and then does, as the issuer's condition advises.
+
+use crate::control_plane::eventually;
+use crate::fake_portal::{Fault, Operation, Profile};
+use crate::fixture::{LIMIT, Team, ready, stage};
+use serde_json::json;
+
+/// Waits until the issuer is ready for this reason, and has counted so many tokens.
+async fn until_issuer(team: &Team, reason: &str, tokens: Option<i64>) {
+    eventually(&format!("the issuer to say {reason}"), LIMIT, async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        let status = issuer.status.unwrap_or_default();
+        let held = status.conditions.iter().find(|one| one.type_ == "Ready" && one.status == "True");
+        let is = held.map(|one| one.reason.clone()).unwrap_or_default();
+        if is == reason && status.tokens == tokens { Ok(()) } else { Err(format!("{is}, {:?} tokens", status.tokens)) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_outlive_the_day_on_which_their_list_is_shown() {
+    let profile = Profile::named("list-hidden").expect("a profile");
+    let team = Team::bare(stage(), "hidden", profile.config()).await;
+    team.credentials("portal-password").await;
+    let found = json!({"table": null, "tasks": null});
+    team.issuer(json!({"thinkwise": found, "ownershipMarker": "Permanent"})).await;
+    let names: Vec<String> = (0..5).map(|number| format!("pull-{number}")).collect();
+    for name in &names {
+        team.token(name, "asked for in the dark").await;
+    }
+    for name in &names {
+        let token = team.until_synced(name).await.status.and_then(|status| status.token).expect("a token");
+        assert_eq!(token.id, token.username, "nothing tells another id");
+    }
+    until_issuer(&team, "ListHidden", None).await;
+
+    // Somebody follows the advice. A changed issuer is looked at at once.
+    team.portal.configure(|config| config.table_hidden = false);
+    team.issuer(json!({"thinkwise": found, "ownershipMarker": "Permanent", "audit": {"interval": "11m"}})).await;
+    until_issuer(&team, "PortalReady", Some(5)).await;
+    assert_eq!(team.portal.ledger().applied(Operation::Revoke), 0, "every mark is explained");
+    for name in &names {
+        team.until(name, "True", "TokenStored").await;
+        let content = team.dockerconfigjson(name).await;
+        team.pull(&content).await.expect("it pulls");
+    }
+
+    // What was recorded in the dark can be edited, replaced and revoked.
+    team.patch("pull-0", json!({"spec": {"description": "in the light"}})).await;
+    team.until_synced("pull-0").await;
+    let shown = team.portal.ledger().live();
+    let edited = |text: &Option<String>| text.as_ref().is_some_and(|text| text.starts_with("in the light ["));
+    assert_eq!(shown.iter().filter(|token| edited(&token.description)).count(), 1);
+    team.patch("pull-1", json!({"metadata": {"annotations": {"registry-token.dev/replace": "now"}}})).await;
+    eventually("one token to be replaced", LIMIT, async || {
+        let (all, live) = (team.portal.ledger().all().len(), team.portal.ledger().live().len());
+        if (all, live) == (6, 5) { Ok(()) } else { Err(format!("{all} made, {live} live")) }
+    })
+    .await;
+    for name in &names {
+        team.delete(name).await;
+    }
+    assert!(team.portal.ledger().live().is_empty(), "none is stranded");
+}
+
+#[tokio::test]
+async fn a_token_that_came_without_its_secret_is_revoked_though_no_list_shows_it() {
+    let profile = Profile::named("list-hidden").expect("a profile");
+    let team = Team::bare(stage(), "no-secret", profile.config()).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"thinkwise": {"table": null, "tasks": null}})).await;
+    team.portal.faults().once(Operation::Request, Fault::WithoutSecret);
+    team.token("pull", "asked twice").await;
+    team.until_synced("pull").await;
+    let ledger = team.portal.ledger();
+    assert_eq!((ledger.all().len(), ledger.live().len()), (2, 1), "the first one is revoked");
+}
+
+#[tokio::test]
+async fn answers_without_a_secret_make_few_tokens_however_many_objects_wait() {
+    let team = Team::new("few").await;
+    team.portal.faults().always(Operation::Request, Fault::WithoutSecret);
+    let names: Vec<String> = (0..30).map(|number| format!("pull-{number}")).collect();
+    for name in &names {
+        team.token(name, "waits").await;
+    }
+    eventually("the issuer to say what is wrong", LIMIT, async || {
+        let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
+        let conditions = issuer.status.unwrap_or_default().conditions;
+        let ready = conditions.into_iter().find(|one| one.type_ == "Ready").ok_or("no Ready")?;
+        let is_told = ready.message.contains("tasks.request.outputs");
+        if ready.reason == "AnswerMalformed" && is_told { Ok(()) } else { Err(format!("{ready:?}")) }
+    })
+    .await;
+    for name in &names {
+        eventually(&format!("{name} to say what it waits for"), LIMIT, async || {
+            let object = team.tokens().get(name).await.map_err(|error| error.to_string())?;
+            let (is, why, message) = ready(&object);
+            let known = ["AnswerMalformed", "RequestUnanswered"].contains(&why.as_str());
+            if is == "False" && known { Ok(()) } else { Err(format!("{is} {why}: {message}")) }
+        })
+        .await;
+    }
+    // As many as were under way at once (limits.concurrency), and one each time that it is tried again.
+    let made = team.portal.ledger().all().len();
+    assert!(made <= 8 + 3, "{made} tokens were made in vain");
+    team.portal.faults().clear();
+    // A changed issuer is tried at once.
+    team.issuer(json!({"audit": {"interval": "11m"}})).await;
+    for name in &names {
+        team.until(name, "True", "TokenStored").await;
+    }
+    eventually("what was made in vain to be revoked", LIMIT, async || {
+        let live = team.portal.ledger().live().len();
+        if live == names.len() { Ok(()) } else { Err(format!("{live} live")) }
+    })
+    .await;
+}

@@ -1,0 +1,189 @@
+//! The registry's word: a token counts as ready when it logs in, and a registry that is down or lags
+//! never costs one.
+
+use crate::fake_portal::{Challenge, Config, Fault, Operation, Server};
+use crate::fixture::{Team, condition, ready, token};
+use crate::helpers::{current, current_id};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn rotating(name: &str) -> Value {
+    let mut object = token(name, "logs in");
+    object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "0s"});
+    object
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
+    let team = Team::new("registry-down").await;
+    team.portal.registry_down().await;
+    team.token("pull", "waits for the registry").await;
+    let waits = team.until("pull", "False", "RegistryUnavailable").await;
+    let message = ready(&waits).2;
+    assert!(
+        ["cannot be asked", "asked again", "network policies"].iter().all(|words| message.contains(words)),
+        "{message}"
+    );
+    let verified = condition(&waits, "LoginVerified").expect("said");
+    assert_eq!((&verified["status"], &verified["reason"]), (&json!("Unknown"), &json!("RegistryUnavailable")));
+    assert!(condition(&waits, "Stalled").is_none(), "it is no mistake of anybody");
+    team.until_event("pull", "RegistryUnavailable").await;
+    team.portal.registry_up().await;
+    let settled = team.until_synced("pull").await;
+    assert_eq!(condition(&settled, "LoginVerified").expect("said")["status"], "True");
+    assert_eq!(current(&settled), current(&waits), "the same token");
+    assert_eq!(team.portal.ledger().all().len(), 1);
+    // One that was let in stays ready when the registry goes.
+    team.portal.registry_down().await;
+    team.annotate("pull", "reconcile", "1").await;
+    team.annotate_issuer("reconcile", "1").await;
+    team.assert_idle_for("pull", Duration::from_secs(3)).await;
+    assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
+}
+
+#[tokio::test]
+async fn a_registry_that_lags_behind_the_portal_is_waited_for() {
+    let team = Team::with("lag", Config { registry_lag: Duration::from_secs(3), ..Config::default() }).await;
+    team.apply(rotating("pull")).await;
+    let first = team.until_synced("pull").await;
+    assert_eq!(team.portal.ledger().all().len(), 1, "no second one was asked for");
+    team.annotate("pull", "rotate", "1").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+    assert_eq!(team.portal.ledger().all().len(), 2, "a rotation waits for the registry too");
+}
+
+#[tokio::test]
+async fn best_effort_is_ready_without_the_registry_and_asks_it_later() {
+    let team = Team::new("best-effort").await;
+    team.issuer(json!({"loginCheck": "BestEffort"})).await;
+    team.portal.registry_down().await;
+    team.token("pull", "ready at once").await;
+    let settled = team.until_synced("pull").await;
+    assert_eq!(condition(&settled, "LoginVerified").expect("said")["status"], "Unknown");
+    team.portal.registry_up().await;
+    team.annotate("pull", "reconcile", "now").await;
+    team.until_condition("pull", "LoginVerified", "True", "LoginAccepted").await;
+    assert_eq!(team.portal.ledger().all().len(), 1);
+}
+
+#[tokio::test]
+async fn disabled_asks_the_registry_nothing_at_all() {
+    let team = Team::new("disabled").await;
+    team.issuer(json!({"loginCheck": "Disabled"})).await;
+    team.apply(rotating("pull")).await;
+    let first = team.until_synced("pull").await;
+    assert!(condition(&first, "LoginVerified").is_none());
+    team.annotate("pull", "rotate", "1").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+    let asked = team.portal.ledger().requests_since(0);
+    assert!(!asked.iter().any(|request| request.server == Server::Registry));
+}
+
+#[tokio::test]
+async fn a_registry_that_asks_for_basic_credentials_serves_as_well() {
+    let team = Team::with("basic", Config { registry_challenge: Challenge::Basic, ..Config::default() }).await;
+    team.apply(rotating("pull")).await;
+    let first = team.until_synced("pull").await;
+    assert_eq!(condition(&first, "LoginVerified").expect("said")["status"], "True");
+    team.annotate("pull", "rotate", "1").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+}
+
+#[tokio::test]
+async fn a_rotation_keeps_the_old_token_while_the_registry_is_down() {
+    let team = Team::new("rotate-down").await;
+    team.apply(rotating("pull")).await;
+    let first = team.until_synced("pull").await;
+    let content = team.dockerconfigjson("pull").await;
+    team.portal.registry_down().await;
+    team.annotate("pull", "rotate", "1").await;
+    let message = team.until_condition("pull", "Reconciling", "True", "RegistryUnavailable").await;
+    assert!(message.contains("kept"), "{message}");
+    let object = team.tokens().get("pull").await.expect("there");
+    assert_eq!(ready(&object).0, "True", "pods can pull with the old one");
+    assert_eq!(current(&object), current(&first));
+    assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
+    assert!(team.portal.ledger().token(current_id(&first)).expect("there").is_live());
+    team.portal.registry_up().await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    // What was tried meanwhile is revoked.
+    team.until_live(&[current_id(&second)]).await;
+    let settled = team.until_synced("pull").await;
+    assert!(condition(&settled, "Reconciling").is_none());
+}
+
+#[tokio::test]
+async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() {
+    let team = Team::new("rotate-refused").await;
+    team.apply(rotating("pull")).await;
+    let first = team.until_synced("pull").await;
+    let content = team.dockerconfigjson("pull").await;
+    // Whatever is new is unknown there.
+    team.portal.configure(|config| config.registry_lag = Duration::from_hours(1));
+    team.annotate("pull", "rotate", "1").await;
+    let message = team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
+    assert!(message.contains("the old one kept"), "{message}");
+    let made = team.portal.ledger().all().len();
+    let object = team.tokens().get("pull").await.expect("there");
+    assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
+    assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
+    // Each try makes a token, so the next one is not made at once, whatever else is looked at.
+    team.patch("pull", json!({"metadata": {"labels": {"looked": "at"}}})).await;
+    team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
+    assert_eq!((made, team.portal.ledger().all().len(), team.portal.ledger().live().len()), (2, 2, 1));
+    team.portal.configure(|config| config.registry_lag = Duration::ZERO);
+    team.annotate("pull", "reconcile", "now").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when_it_wants() {
+    let team = Team::new("registry-fails").await;
+    team.portal.faults().always(Operation::Registry, Fault::RetryAfter { status: 503, seconds: 7 });
+    team.token("pull", "waits for the registry").await;
+    let waits = team.until("pull", "False", "RegistryFailed").await;
+    let message = ready(&waits).2;
+    assert!(message.contains("HTTP 503") && message.contains("after 7 s"), "{message}");
+    assert_eq!(condition(&waits, "LoginVerified").expect("said")["reason"], "RegistryFailed");
+    team.portal.faults().clear();
+    let settled = team.until_synced("pull").await;
+    assert_eq!(current(&settled), current(&waits), "the same token");
+}
+
+#[tokio::test]
+async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
+    let team = Team::new("reconcile-login").await;
+    // A list proves nothing for more than a minute and a half after a request.
+    team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
+    team.token("pull", "revoked by hand").await;
+    let first = team.until_synced("pull").await;
+    assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
+    team.annotate("pull", "reconcile", "now").await;
+    let second = team.until_replaced("pull", &current(&first)).await;
+    team.until_live(&[current_id(&second)]).await;
+    team.until_synced("pull").await;
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now() {
+    let team = Team::new("edit-again").await;
+    team.token("pull", "accepted").await;
+    team.until_synced("pull").await;
+    team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
+    team.patch("pull", json!({"spec": {"description": "not liked yet"}})).await;
+    let message = team.until_condition("pull", "DescriptionSynced", "False", "EditRefused").await;
+    assert!(message.contains("after ten minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
+    team.until_event("pull", "EditRefused").await;
+    let edits = team.portal.ledger().count(Operation::Edit);
+    team.assert_idle_for("pull", Duration::from_secs(2)).await;
+    team.portal.faults().clear();
+    team.annotate("pull", "reconcile", "now").await;
+    team.until_synced("pull").await;
+    assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
+    assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("not liked yet"));
+}

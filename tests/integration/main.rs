@@ -1,0 +1,73 @@
+//! The operator as it ships, on a real API server, with the portal's stand-in and a real registry
+//! protocol.
+
+#![allow(
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test stops where it cannot go on, and reads as the list of what it sees"
+)]
+
+#[path = "../support/control_plane/mod.rs"]
+mod control_plane;
+#[path = "../support/fake_portal/mod.rs"]
+mod fake_portal;
+#[path = "../support/operator_process/mod.rs"]
+mod operator_process;
+#[path = "../support/oci_client/mod.rs"]
+mod pull;
+
+mod admission;
+mod admission_cases;
+mod admission_issuer_cases;
+mod api_proxy;
+mod api_requests;
+mod bad_input;
+mod bad_input_later;
+mod bulk;
+mod crash;
+mod deletion;
+mod deletion_while_stopped;
+mod drain;
+mod egress;
+#[path = "../support/fixture.rs"]
+mod fixture;
+mod forged;
+mod generated_files;
+mod gitops;
+mod helpers;
+mod hidden_list;
+mod hidden_list_revocation;
+mod idle;
+mod invalid_objects;
+mod issuer_audits;
+mod issuer_conditions;
+mod issuer_credentials;
+mod issuer_deletion;
+mod issuers;
+mod kstatus;
+mod kstatus_flows;
+mod lifecycle;
+mod login;
+mod logs;
+mod mac_key;
+mod manifests;
+mod memory;
+mod migration;
+mod older_crd;
+mod paged_lists;
+mod quickstart;
+mod repair;
+mod request_backoff;
+mod request_budget;
+mod rotation;
+mod rotation_by_clock;
+mod runbooks;
+mod runbooks_restore;
+mod secret_leaks;
+mod secret_leaks_unparsable;
+mod startup_shutdown;
+mod suspend;
+mod unsynced_caches;
+mod upstream_changes;

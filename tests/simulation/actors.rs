@@ -1,0 +1,307 @@
+//! What people do meanwhile: users of the cluster, and colleagues in the portal.
+
+use super::action::{UserAction, former_secret, unconfirmed_revocations};
+use super::config::KeyConfig;
+use super::interference::{copy_stored, forge_current, forge_retiring, retire_current, wipe_status};
+use super::projection::project_object;
+use super::secrets::empty_secret;
+use super::world::{FakeObject, FakeSecret, RegistryState, World};
+use registry_token_operator::domain::model::marker::AttemptId;
+use registry_token_operator::domain::model::pull_secret::{Provenance, StoredToken};
+use registry_token_operator::domain::model::request_cause::RequestCause;
+use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::protocol::Named;
+use std::collections::BTreeMap;
+
+impl UserAction {
+    /// Does it, while so many passes are under way that it may ruin.
+    pub fn perform(self, world: &mut World, slot: usize, under_way: usize) {
+        // A new object ruins no attempt.
+        if self != Self::Create {
+            world.oracle.excused_requests += under_way;
+        }
+        if matches!(
+            self,
+            Self::DeleteSecret
+                | Self::EditSecret
+                | Self::StripStored
+                | Self::ForgeStored
+                | Self::CopyStored
+                | Self::ChangeSecretType
+        ) {
+            // Its token is as good as revoked.
+            world.oracle.revoked_by_users.extend(in_use(world, slot));
+        }
+        match self {
+            Self::CreateForeignSecret => create_foreign(world, slot),
+            Self::MakeSecretImmutable => world.change_secret(slot, |secret| secret.immutable = true),
+            Self::SetHold => edit(world, slot, |object| object.reissue = false),
+            Self::RotateAll => annotate_issuer(world, "issuerRotate"),
+            Self::ReplaceAll => annotate_issuer(world, "issuerReplace"),
+            Self::BreakIssuer => world.issuer.broken = true,
+            Self::RepairIssuer => world.issuer.broken = false,
+            Self::MoveIssuer => world.issuer.moved = true,
+            Self::MoveIssuerBack => world.issuer.moved = false,
+            Self::RegistryRejects => {
+                world.registry = RegistryState::Rejects;
+                record_misleading(world, |(_, refused)| *refused = true);
+            }
+            Self::RegistryGoesDown => world.registry = RegistryState::Down,
+            Self::RegistryComesUp => world.registry = RegistryState::Up,
+            Self::HideList => {
+                world.hidden = true;
+                record_misleading(world, |(hidden, _)| *hidden = true);
+            }
+            Self::ShowList => world.hidden = false,
+            Self::Create => create(world, slot),
+            Self::Delete => world.change_object(slot, |object| {
+                object.deleting = true;
+                object.generation += 1;
+            }),
+            Self::EditDescription => edit(world, slot, |object| object.description += "x"),
+            Self::Rotate => annotate(world, slot, "rotate"),
+            Self::Replace => annotate(world, slot, "replace"),
+            Self::Suspend => edit(world, slot, |object| object.suspended = true),
+            Self::Resume => edit(world, slot, |object| object.suspended = false),
+            Self::SetOrphan => edit(world, slot, |object| object.revoke = false),
+            Self::DeleteSecret => {
+                world.oracle.expected_requests += 1;
+                world.keep_history(slot);
+                world.slots[slot].secret = None;
+            }
+            Self::EditSecret => {
+                world.oracle.expected_requests += 1;
+                world.change_secret(slot, |secret| secret.tampered = true);
+            }
+            Self::StripLabel => world.change_secret(slot, |secret| secret.label = None),
+            Self::StripOwner => world.change_secret(slot, |secret| secret.controller = None),
+            Self::StripStored => {
+                world.oracle.expected_requests += 1;
+                world.change_secret(slot, |secret| (secret.stored, secret.tampered) = (None, true));
+            }
+            Self::ForgeStored => forge_stored(world, slot),
+            Self::RevokeUpstream => revoke_upstream(world, slot),
+            Self::EditUpstream => {
+                if let Some(row) = in_use(world, slot).and_then(|id| world.rows.get_mut(&id)) {
+                    row.description += " (mine)";
+                }
+            }
+            Self::RestoreCopy => restore_copy(world, slot),
+            Self::ConfirmRevoked => confirm_revoked(world, slot),
+            Self::RequestResync => world.change_object(slot, |object| object.resync_requests += 1),
+            Self::AllowAdoption => {
+                world.change_secret(slot, |secret| (secret.adoptable, secret.foreign) = (true, false));
+            }
+            Self::ChangeSecretType => change_type(world, slot),
+            Self::RestoreSecret => {
+                world.oracle.expected_requests += 1;
+                let Some(former) = former_secret(world, slot) else { return };
+                world.change_secret(slot, |secret| *secret = former);
+            }
+            Self::DeleteIssuer => world.issuer.deleting = true,
+            Self::ForgeCurrent => forge_current(world, slot),
+            Self::ForgeRetiring => forge_retiring(world, slot),
+            Self::RetireCurrent => retire_current(world, slot),
+            Self::WipeStatus => wipe_status(world, slot),
+            Self::CopyStored => copy_stored(world, slot),
+            Self::RotateKey => {
+                let keys = &mut world.config.keys;
+                *keys = KeyConfig { signing: keys.signing + 1, former: Some(keys.signing), ..*keys };
+            }
+            Self::LoseKey => {
+                // What cannot be proved again is replaced.
+                world.oracle.expected_requests += world.slots.len();
+                // An audit knows no former token without proof: what still shows its mark is revoked early.
+                world.oracle.overlaps.clear();
+                let keys = &mut world.config.keys;
+                *keys = KeyConfig { signing: keys.signing + 1, former: None, since: world.clock };
+            }
+            Self::RewriteObject => world.change_object(slot, |object| {
+                (object.finalizer, object.unprotected) = (false, true);
+                object.requested.clear();
+                object.requested_after.clear();
+                object.confirmed_revoked.clear();
+            }),
+            Self::RewriteSecret => world.change_secret(slot, |secret| (secret.label, secret.controller) = (None, None)),
+        }
+    }
+}
+
+fn in_use(world: &World, slot: usize) -> Option<u32> {
+    world.slots[slot].secret.as_ref().and_then(|secret| secret.content)
+}
+
+fn create(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    world.keep_history(slot);
+    let (uid, version) = (world.uid("o"), world.version());
+    world.slots[slot].object = Some(FakeObject {
+        uid,
+        version,
+        created: world.clock,
+        generation: 1,
+        deleting: false,
+        finalizer: false,
+        unprotected: false,
+        description: format!("for {slot}"),
+        requested: BTreeMap::new(),
+        requested_after: BTreeMap::new(),
+        revoke: true,
+        reissue: true,
+        suspended: false,
+        confirmed_revoked: vec![],
+        resync_requests: 0,
+        status: None,
+    });
+}
+
+/// The Secret made anew with another type: its login is lost, its metadata stay.
+fn change_type(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    let uid = world.uid("s");
+    world.change_secret(slot, |secret| {
+        (secret.uid, secret.content, secret.wrong_type) = (uid, None, true);
+    });
+}
+
+/// Somebody else's Secret of that name.
+fn create_foreign(world: &mut World, slot: usize) {
+    world.keep_history(slot);
+    let (uid, version) = (world.uid("s"), world.version());
+    world.slots[slot].secret = Some(FakeSecret { uid, version, foreign: true, ..empty_secret() });
+    world.record_content(slot);
+}
+
+/// The issuer's annotations are asked of each of its objects.
+fn annotate_issuer(world: &mut World, key: &str) {
+    world.oracle.expected_requests += world.slots.iter().filter(|slot| slot.object.is_some()).count();
+    let (value, last) = (world.version().to_string(), world.next_row);
+    world.issuer.requested.insert(key.to_owned(), value);
+    world.issuer.requested_after.insert(key.to_owned(), last);
+}
+
+/// An annotation changes no generation.
+pub fn confirm_revoked(world: &mut World, slot: usize) {
+    let gone = unconfirmed_revocations(world, slot);
+    world.change_object(slot, |object| object.confirmed_revoked.extend(gone));
+}
+
+/// A person reads which tokens an object names without proof, revokes what is its own, and says that they are gone.
+pub fn confirm_unproved(world: &mut World, slot: usize) -> bool {
+    let Some(object) = &world.slots[slot].object else { return false };
+    let observed = project_object(object, &world.config);
+    let known = status_view(&observed);
+    let mut open = known.unverified.unconfirmed(&observed);
+    let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).filter(|_| !object.deleting);
+    if !object.deleting {
+        // What pods still pull with is not revoked yet, and not called so: unless it is the current one, named twice.
+        let is_current = |id: &str| known.token.as_ref().is_some_and(|token| token.id == id);
+        let is_held = |id: &str| held.is_some_and(|held| held.to_string() == id);
+        open.retain(|token| {
+            let former = known.unverified.retiring.iter().any(|former| former.id == token.id);
+            former && (!is_held(&token.id) || is_current(&token.id))
+        });
+    }
+    let (uid, clock) = (object.uid.clone(), world.clock);
+    for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()).filter(|id| held != Some(*id)) {
+        let owner = world.oracle.markers.get(&id).and_then(|nonce| world.oracle.reserved.get(nonce));
+        if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid)) {
+            row.revoked = Some(clock);
+            world.oracle.revoked_by_users.insert(id);
+        }
+    }
+    let ids: Vec<String> = open.into_iter().map(|token| token.id).collect();
+    let any = !ids.is_empty();
+    if any {
+        world.change_object(slot, |object| object.confirmed_revoked.extend(ids));
+    }
+    any
+}
+
+/// Where portal and registry say alike that a token is gone, it counts as gone: each object asks for one anew.
+fn record_misleading(world: &mut World, how: impl FnOnce(&mut (bool, bool))) {
+    let before = world.oracle.misled;
+    how(&mut world.oracle.misled);
+    // Where the portal lists nothing, the registry's word is all there is.
+    world.oracle.misled.0 |= world.config.list_denied;
+    if before != (true, true) && world.oracle.misled == (true, true) {
+        world.oracle.expected_requests += world.slots.len();
+    }
+}
+
+fn edit(world: &mut World, slot: usize, change: impl FnOnce(&mut FakeObject)) {
+    world.change_object(slot, |object| {
+        change(object);
+        object.generation += 1;
+    });
+}
+
+/// An annotation changes no generation.
+fn annotate(world: &mut World, slot: usize, key: &str) {
+    world.oracle.expected_requests += 1;
+    let (value, last) = (world.versions.to_string(), world.next_row);
+    world.change_object(slot, |object| {
+        object.requested.insert(key.to_owned(), value);
+        object.requested_after.insert(key.to_owned(), last);
+    });
+}
+
+/// Somebody writes annotations that name a colleague's token.
+fn forge_stored(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    let Named { id, .. } = colleague_token(world);
+    world.change_secret(slot, |secret| {
+        let seal = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
+        secret.stored = Some(StoredToken {
+            attempt_id: AttemptId::from_random(&[9; 16]),
+            id,
+            request_cause: RequestCause::default(),
+            provenance: Provenance::default(),
+            signature: seal,
+        });
+        // The checksum covers what is noted, too.
+        secret.tampered = true;
+    });
+}
+
+/// A token that a colleague made by hand.
+pub fn colleague_token(world: &mut World) -> Named {
+    let clock = world.clock;
+    let token = world.mint(String::new());
+    world.oracle.minted -= 1;
+    if let Some(row) = world.rows.get_mut(&token.id.parse().unwrap_or_default()) {
+        row.foreign = true;
+        "a colleague's".clone_into(&mut row.description);
+        row.created = clock - 1000;
+    }
+    token
+}
+
+fn revoke_upstream(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    let clock = world.clock;
+    if let Some(row) = in_use(world, slot).and_then(|id| world.rows.get_mut(&id)) {
+        row.revoked = Some(clock);
+        let id = row.token.id.parse().unwrap_or_default();
+        world.oracle.revoked_by_users.insert(id);
+    }
+}
+
+/// The object as it was, with its status, under another UID.
+fn restore_copy(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    let Some(old) = world.slots[slot].old_objects.iter().flatten().rfind(|old| old.status.is_some()).cloned() else {
+        return;
+    };
+    world.keep_history(slot);
+    let (uid, version) = (world.uid("o"), world.version());
+    world.slots[slot].object = Some(FakeObject {
+        uid,
+        version,
+        created: world.clock,
+        deleting: false,
+        finalizer: false,
+        unprotected: false,
+        ..old
+    });
+}

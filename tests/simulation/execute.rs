@@ -1,0 +1,284 @@
+//! Performs a request on the world, with the outcome that the schedule chose, and judges what it did.
+
+use super::invariants;
+use super::issuer::HOME_URL;
+use super::mutant::Mutant;
+use super::operator::{Operator, RunningPass};
+use super::portal::{edit_description, query_rows, request_token, revoke_token, unauthorized, verify_login};
+use super::projection::{project_object, project_object_as};
+use super::schedule::DAY_SECONDS;
+use super::secrets::write_secret;
+use super::world::{FakeObject, FakeSecret, World, at};
+use registry_token_operator::api::RegistryTokenStatus;
+use registry_token_operator::domain::model::problem::messages::issuer_deleting;
+use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
+
+/// How a request turns out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RequestOutcome {
+    /// As it should.
+    Success,
+    /// It took effect, and the answer is lost.
+    LostAfter,
+    /// It had no effect, and the answer is lost.
+    LostBefore,
+    /// The answer is lost, and it takes effect later.
+    DelayedEffect,
+    /// It is refused.
+    Rejected,
+    /// The portal's list lags behind.
+    StaleList,
+    /// The portal's list shows next to nothing.
+    ShrunkList,
+}
+
+/// The outcomes that a request may have.
+pub fn outcomes(request: &Request) -> &'static [RequestOutcome] {
+    use RequestOutcome::{DelayedEffect, LostAfter, LostBefore, Rejected, StaleList, Success};
+    match request {
+        Request::ReadObject
+        | Request::ReadSecret
+        | Request::ReadContent
+        | Request::ReadIssuer
+        | Request::VerifyLogin => &[Success, LostBefore],
+        Request::WriteSecret(_) => &[Success, LostAfter, LostBefore, Rejected],
+        Request::DryRunCommit(_) => &[Success, Rejected],
+        Request::WriteStatus(_) | Request::SetFinalizer(_) | Request::Revoke(_) => {
+            &[Success, LostAfter, LostBefore, Rejected]
+        }
+        Request::EditDescription { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
+        Request::RequestToken { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
+        Request::QueryRows(_) => &[Success, StaleList, LostBefore],
+        Request::AcquireSlot { .. }
+        | Request::ReadLastWriter
+        | Request::Sleep(_)
+        | Request::RequeueIssuer
+        | Request::RequestAudit => &[Success],
+    }
+}
+
+pub fn lost_response() -> Response {
+    Response::OutcomeUnknown("lost".to_owned())
+}
+
+/// Performs a pass's request.
+pub fn execute(
+    world: &mut World,
+    operator: &mut Operator,
+    slot: usize,
+    running: &mut RunningPass,
+    outcome: RequestOutcome,
+    mutant: Option<Mutant>,
+) -> Response {
+    let request = running.request.clone();
+    let elsewhere = running.pass.observed().issuer_info().is_some_and(|facts| facts.portal.url != HOME_URL);
+    match request {
+        Request::RequestToken { .. } | Request::QueryRows(_) | Request::EditDescription { .. } | Request::Revoke(_)
+            if unauthorized(world, elsewhere).is_some() =>
+        {
+            unauthorized(world, elsewhere).map_or(Response::Done, Response::Rejected)
+        }
+        Request::AcquireSlot { .. } | Request::Sleep(_) | Request::RequeueIssuer => Response::Done,
+        Request::ReadLastWriter => Response::LastWriter(Some("somebody".to_owned())),
+        Request::RequestAudit => {
+            operator.audit_requested = true;
+            Response::Done
+        }
+        Request::ReadObject | Request::ReadSecret | Request::ReadContent | Request::ReadIssuer
+            if outcome != RequestOutcome::Success =>
+        {
+            lost_response()
+        }
+        Request::ReadObject => read_object(world, running, slot, mutant),
+        Request::ReadSecret => read_secret(world, operator, running, slot, mutant),
+        Request::ReadContent => read_content(world, operator, running, slot, mutant),
+        Request::ReadIssuer => {
+            running.issuer_read = world.clock;
+            match world.issuer.deleting {
+                true => Response::IssuerDenied(issuer_deleting()),
+                false if world.issuer.moved != elsewhere => Response::IssuerChanged,
+                false => Response::Done,
+            }
+        }
+        Request::SetFinalizer(wanted) => set_finalizer(world, running, slot, wanted, outcome, mutant),
+        Request::DryRunCommit(_) if outcome == RequestOutcome::Rejected => Response::WriteRejected("quota".to_owned()),
+        Request::DryRunCommit(_) => Response::Done,
+        Request::WriteSecret(write) => write_secret(world, operator, running, slot, &write, outcome, mutant),
+        Request::WriteStatus(status) => write_status(world, running, slot, *status, outcome, mutant),
+        Request::RequestToken { description } => match request_token(world, operator, running, &description, outcome) {
+            Response::PortalOutcomeUnknown(_) if mutant == Some(Mutant::RetriesAfterTimeout) => {
+                request_token(world, operator, running, &description, RequestOutcome::Success)
+            }
+            answer => answer,
+        },
+        Request::QueryRows(rows) => query_rows(world, &rows, outcome, mutant),
+        Request::EditDescription { token, description } => {
+            operator.modified.insert(running.uid.clone(), world.clock);
+            invariants::check_ownership(world, &running.uid, &token);
+            edit_description(world, &token, description, outcome)
+        }
+        Request::Revoke(token) => {
+            // Whoever decided before the policy was changed does what was wanted then.
+            let wanted_then = running.pass.observed().object.revoke_on_deletion;
+            invariants::check_ownership(world, &running.uid, &token);
+            let answer = revoke_token(world, &token, outcome, wanted_then);
+            if answer == Response::Done {
+                operator.revoked.entry(running.uid.clone()).or_default().push(token);
+            }
+            answer
+        }
+        Request::VerifyLogin => verify_login(world, running, slot, outcome),
+    }
+}
+
+fn read_object(world: &World, running: &RunningPass, slot: usize, mutant: Option<Mutant>) -> Response {
+    let object = if mutant == Some(Mutant::ReservesForDeletedObject) {
+        running.cached_object.as_ref()
+    } else {
+        world.slots[slot].object.as_ref()
+    };
+    let object = object.filter(|object| object.uid == running.uid);
+    object_response(object, world, mutant)
+}
+
+fn object_response(object: Option<&FakeObject>, world: &World, mutant: Option<Mutant>) -> Response {
+    Response::Object(object.map(|object| Box::new(project_object_as(object, &world.config, mutant))))
+}
+
+fn read_secret(
+    world: &World,
+    operator: &mut Operator,
+    running: &RunningPass,
+    slot: usize,
+    mutant: Option<Mutant>,
+) -> Response {
+    let cached = mutant == Some(Mutant::UsesCachedSecretForLoss);
+    let secret = if cached { running.cached_secret.as_ref() } else { world.slots[slot].secret.as_ref() };
+    let object = world.slots[slot].object.as_ref();
+    let meta = operator.secret_meta(&running.uid, object, secret, world, mutant);
+    Response::Secret(meta.map(Box::new))
+}
+
+fn read_content(
+    world: &World,
+    operator: &mut Operator,
+    running: &RunningPass,
+    slot: usize,
+    mutant: Option<Mutant>,
+) -> Response {
+    let (object, secret) = (world.slots[slot].object.as_ref(), world.slots[slot].secret.as_ref());
+    let content = match secret {
+        Some(FakeSecret { wrong_type: true, .. }) => SecretContent::WrongType,
+        Some(held @ FakeSecret { immutable: true, content, .. }) => {
+            let holds = content.filter(|_| held.is_intact(&running.uid)).map(|id| format!("tw-{id}"));
+            SecretContent::Immutable { username: holds }
+        }
+        Some(held @ FakeSecret { content: Some(id), .. }) => {
+            let (username, intact) = (format!("tw-{id}"), held.is_intact(&running.uid));
+            SecretContent::Login { username, registries_match: true, checksum_valid: intact, template_applied: true }
+        }
+        _ => SecretContent::Empty,
+    };
+    let meta = operator.secret_meta(&running.uid, object, secret, world, mutant);
+    Response::Content(meta.map(|meta| Box::new((meta, content))))
+}
+
+fn set_finalizer(
+    world: &mut World,
+    running: &RunningPass,
+    slot: usize,
+    wanted: bool,
+    outcome: RequestOutcome,
+    mutant: Option<Mutant>,
+) -> Response {
+    if outcome == RequestOutcome::Rejected {
+        return Response::WriteRejected("permission".to_owned());
+    }
+    if outcome == RequestOutcome::LostBefore {
+        return lost_response();
+    }
+    let version = running.pass.observed().object.resource_version.clone();
+    match world.slots[slot].object.as_ref().filter(|object| object.uid == running.uid) {
+        None if !wanted => return Response::Object(None),
+        None => return Response::Conflict,
+        Some(object) if object.version.to_string() != version => return Response::Conflict,
+        Some(_) => {}
+    }
+    world.oracle.writes.0 += 1;
+    mark_orphaned(world, running, slot, wanted);
+    world.change_object(slot, |object| {
+        object.finalizer = wanted;
+        object.unprotected &= !wanted;
+    });
+    if outcome == RequestOutcome::LostAfter {
+        return lost_response();
+    }
+    object_response(world.slots[slot].object.as_ref(), world, mutant)
+}
+
+/// What an object names that goes under `Orphan` is its user's.
+fn mark_orphaned(world: &mut World, running: &RunningPass, slot: usize, wanted: bool) {
+    let here = &world.slots[slot];
+    let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
+    let Some(known) = object.map(|object| status_view(&project_object(object, &world.config))) else { return };
+    // Of what it names without proof, the key being lost, nothing can say any more that its mark is its user's.
+    let own = |id: &u32| {
+        world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce)) == Some(&running.uid)
+    };
+    let unproved = known.unverified.tokens().into_iter().filter_map(|token| token.id.parse().ok()).filter(own);
+    let unproved: Vec<u32> = unproved.collect();
+    world.oracle.undecidable.extend(unproved);
+    let here = &world.slots[slot];
+    let Some(id) = known.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
+    // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
+    let away = running.pass.observed().issuer_info().is_none_or(|facts| facts.portal.url != HOME_URL);
+    if away && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {
+        world.oracle.undecidable.insert(id);
+    }
+    if let Some(row) = world.rows.get_mut(&id) {
+        row.orphaned = true;
+    }
+}
+
+fn write_status(
+    world: &mut World,
+    running: &RunningPass,
+    slot: usize,
+    mut status: RegistryTokenStatus,
+    outcome: RequestOutcome,
+    mutant: Option<Mutant>,
+) -> Response {
+    if outcome == RequestOutcome::Rejected {
+        return Response::WriteRejected("permission".to_owned());
+    }
+    if outcome == RequestOutcome::LostBefore {
+        return lost_response();
+    }
+    let version = running.pass.observed().object.resource_version.clone();
+    let guarded = mutant != Some(Mutant::WritesStatusUnguarded);
+    match world.slots[slot].object.as_ref().filter(|object| object.uid == running.uid) {
+        None => return Response::Conflict,
+        Some(object) if guarded && object.version.to_string() != version => return Response::Conflict,
+        Some(object) => {
+            if mutant == Some(Mutant::AcksUnhandledAnnotations)
+                && status.token != running.pass.observed().object.own_status().and_then(|own| own.token.clone())
+            {
+                status.handled_annotations.extend(object.requested.clone());
+            }
+        }
+    }
+    if mutant == Some(Mutant::NeverRevokesRetiring) {
+        let for_ever = at(world.clock + 1000 * DAY_SECONDS);
+        status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = for_ever);
+    }
+    invariants::check_readiness(world, slot, &status);
+    let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
+    world.oracle.named_in_status.extend(named.filter_map(|id| id.parse::<u32>().ok()));
+    world.oracle.writes.0 += 1;
+    world.change_object(slot, |object| object.status = Some(status));
+    if outcome == RequestOutcome::LostAfter {
+        return lost_response();
+    }
+    object_response(world.slots[slot].object.as_ref(), world, mutant)
+}

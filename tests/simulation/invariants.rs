@@ -1,0 +1,121 @@
+//! What must hold whenever something is done, judged by what really happened and not by what an
+//! operator wrote down about it.
+
+use super::operator::RunningPass;
+use super::oracle::Overlap;
+use super::projection::project_object;
+use super::world::{World, at};
+use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
+use registry_token_operator::domain::model::conditions::is_true;
+use registry_token_operator::domain::model::marker::Nonce;
+use registry_token_operator::domain::model::request_cause::Cause;
+use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::domain::protocol::Named;
+
+/// How long a former token lives on where the spec says nothing of rotation, in seconds.
+const DEFAULT_OVERLAP: i64 = 15 * 60;
+
+/// I2: a status that says ready anew speaks of a version of the Secret that held the token, and of
+/// a token that was let in, where that is asked.
+pub fn check_readiness(world: &mut World, slot: usize, status: &RegistryTokenStatus) {
+    let was = world.slots[slot].object.as_ref().and_then(|object| object.status.as_ref());
+    let id = |status: &RegistryTokenStatus| status.token.as_ref().map(|token| token.id.clone());
+    let newly = !was.is_some_and(|was| is_true(&was.conditions, Ready) && id(was) == id(status));
+    if !newly || !is_true(&status.conditions, Ready) {
+        return;
+    }
+    let Some(id) = status.token.as_ref().and_then(|token| token.id.parse::<u32>().ok()) else {
+        return world.report_violation("I2: ready without a token");
+    };
+    let spoken = status.secret.as_ref().and_then(|secret| secret.resource_version.as_ref()?.parse::<u64>().ok());
+    let held = spoken.and_then(|version| world.oracle.contents.get(&version).copied());
+    if held != Some((Some(id), false)) {
+        world.report_violation(format!("I2: ready with {id}, and the Secret of version {spoken:?} held {held:?}"));
+    }
+    if world.config.login == LoginMode::Required && !world.oracle.logged_in.contains(&id) {
+        world.report_violation(format!("I2: ready with {id}, which the registry never let in"));
+    }
+    if !world.accepts_login(id) && !world.oracle.revoked_by_users.contains(&id) {
+        world.report_violation(format!("I2: ready with {id}, which an operator has revoked"));
+    }
+}
+
+/// A commit begins the overlap of the token that it replaces, or ends those that are under way.
+pub fn record_commit(world: &mut World, slot: usize, (owner, cause): (&str, Cause)) {
+    let here = &world.slots[slot];
+    let former = here.secret.as_ref().filter(|secret| !secret.tampered).and_then(|secret| secret.content);
+    let object = here.object.as_ref().filter(|object| object.uid == owner);
+    let current = object.and_then(|object| status_view(&project_object(object, &world.config)).token);
+    let former = former.filter(|id| current.is_some_and(|token| token.id == id.to_string()));
+    if !cause.overlaps() {
+        world.oracle.overlaps.retain(|_, overlap| overlap.uid != owner);
+    } else if let Some(id) = former {
+        let lasts =
+            world.config.rotation().map_or(DEFAULT_OVERLAP, |rotation| rotation.overlap.as_secs().cast_signed());
+        world.oracle.overlaps.insert(id, Overlap { uid: owner.to_owned(), until: world.clock + lasts });
+    }
+}
+
+/// I8, and no harm: an operator revokes nothing that a living object's Secret holds, whether its
+/// status names it already or not, and nothing whose overlap is not over.
+pub fn check_revocation(world: &mut World, id: u32, wanted_then: bool) {
+    let orphaned = world.rows[&id].orphaned && !wanted_then && !world.oracle.undecidable.contains(&id);
+    if world.rows[&id].foreign || orphaned {
+        world.report_violation(format!("a token that is not ours to revoke was revoked: {id}"));
+    }
+    if let Some(what) = world.slots.iter().find_map(|slot| {
+        let object = slot.object.as_ref().filter(|object| !object.deleting)?;
+        let known = status_view(&project_object(object, &world.config));
+        let overlap = world.oracle.overlaps.get(&id).filter(|overlap| overlap.uid == object.uid);
+        let due = known.retiring.iter().find(|one| one.id == id.to_string());
+        if overlap.is_some_and(|overlap| world.clock < overlap.until)
+            || due.is_some_and(|one| one.revocation_time.0 > at(world.clock))
+        {
+            return Some(format!("I8: a retiring token was revoked before its overlap was over: {id}"));
+        }
+        let secret = slot.secret.as_ref().filter(|secret| secret.content == Some(id) && !secret.tampered)?;
+        let ours = secret.controller.as_ref().or(secret.label.as_ref()) == Some(&object.uid);
+        // Where somebody took the mark away, or wrote another, the token counts as lost.
+        let stored = secret.stored.as_ref().filter(|stored| stored.id == id.to_string())?;
+        let marked = world.oracle.markers.get(&id) == Some(&Nonce::of(&object.uid, &stored.attempt_id));
+        let held = ours && marked && due.is_none();
+        held.then(|| format!("I8: the token that the Secret of {} holds was revoked: {id}", object.uid))
+    }) {
+        world.report_violation(what);
+    }
+}
+
+/// I10: a pass of one object edits and revokes no token that was requested for another, nor a colleague's.
+pub fn check_ownership(world: &mut World, uid: &str, token: &Named) {
+    let id = token.id.parse().unwrap_or_default();
+    if world.rows.get(&id).is_none_or(|row| row.revoked.is_some()) {
+        return;
+    }
+    let owner = world.oracle.markers.get(&id).and_then(|nonce| world.oracle.reserved.get(nonce)).cloned();
+    if owner.as_deref() != Some(uid) {
+        world.report_violation(format!("I10: {uid} had the token {id} edited or revoked, which belongs to {owner:?}"));
+    }
+}
+
+/// Seconds between two requests of one process for one object, while none of its tokens was stored.
+const MIN_REQUEST_INTERVAL: i64 = 10;
+
+/// The brake: an object whose token was never stored gets no second one within ten seconds, whatever started the pass.
+/// A process that dies forgets, and what its user changes may end a wait.
+pub fn check_request_rate(world: &mut World, identity: &str, running: &RunningPass) {
+    let observed = running.pass.observed();
+    let object = &observed.object;
+    // As the pass knows it: of a change that came later the next pass learns.
+    let issuer = observed.issuer_info().map(|facts| &facts.requested_annotations);
+    let wish = format!("{} {:?} {issuer:?}", object.generation, object.requested_annotations);
+    let key = (identity.to_owned(), running.uid.clone());
+    let former = world.oracle.last_requests.insert(key, (world.clock, wish.clone()));
+    let Some((since, wished)) = former.filter(|_| status_view(object).token.is_none()) else { return };
+    let soon =
+        world.clock - since < MIN_REQUEST_INTERVAL && wished == wish && !running.pass.observed().resync_requested;
+    let stored = running.pass.observed().secret.as_ref().is_some_and(|secret| secret.stored.is_some());
+    if soon && !stored {
+        world.report_violation(format!("E16: a second token was requested {} s after the first", world.clock - since));
+    }
+}

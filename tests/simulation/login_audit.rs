@@ -1,0 +1,55 @@
+//! Performs a roll call: where the portal lists nothing, the registry is asked about each token.
+
+use super::execute::RequestOutcome;
+use super::portal::login_result;
+use super::projection::project_object;
+use super::world::{MAX_RESPONSE_SECONDS, RegistryState, World, at};
+use registry_token_operator::domain::audit::login_audit::LoginAudit;
+use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::protocol::{Named, Verdict};
+use std::time::Duration;
+
+/// A roll call under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningLoginAudit {
+    pub audit: LoginAudit,
+    /// Who is still to be asked about.
+    pub remaining: Vec<(usize, Named)>,
+}
+
+impl RunningLoginAudit {
+    /// Nobody has been asked yet.
+    pub fn begin(world: &World, former: Option<&LoginAudit>) -> Self {
+        let heard = LoginAudit::new(at(world.clock), former);
+        let lag = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
+        let known = world
+            .slots
+            .iter()
+            .map(|slot| slot.object.as_ref().map(|one| status_view(&project_object(one, &world.config))));
+        let left = known.enumerate().filter_map(|(slot, known)| Some((slot, heard.target(&known?, lag)?))).collect();
+        Self { audit: heard, remaining: left }
+    }
+
+    /// Asks about the next; says whether there was one.
+    pub fn probe_next(&mut self, world: &mut World, outcome: RequestOutcome) -> bool {
+        let Some((slot, token)) = self.remaining.pop().filter(|_| self.audit.should_continue()) else {
+            if self.remaining.is_empty() {
+                self.audit.mark_complete();
+            }
+            return false;
+        };
+        let here = &world.slots[slot];
+        let uid = here.object.as_ref().map(|object| object.uid.as_str());
+        let secret = here.secret.as_ref().filter(|secret| uid.is_some_and(|uid| secret.is_intact(uid)));
+        let held = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
+        let verdict = match held {
+            None => Verdict::NotChecked,
+            Some(_) if outcome != RequestOutcome::Success || world.registry == RegistryState::Down => {
+                Verdict::Unknown("down".into())
+            }
+            Some(id) => login_result(world, id),
+        };
+        self.audit.record(&token, &verdict);
+        true
+    }
+}
