@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
 FROM docker.io/library/rust:1.95-slim-bookworm AS build
 WORKDIR /build
-# The allocator is built by its own makefile.
+# jemalloc is built with its own makefile.
 RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -r /var/lib/apt/lists/*
-# The dependencies alone, in a layer that a change of the sources leaves cached. Targets that need
-# files under tests/ are cut from the manifest: the image needs the binary only.
+# Build the dependencies in their own layer, which stays cached when the sources change. Targets that need
+# files under tests/ are removed from the manifest: the image needs only the binary.
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
-# What jemalloc is built for on ARM: JEMALLOC_SYS_WITH_LG_PAGE=16.
+# Sets JEMALLOC_SYS_WITH_LG_PAGE=16 for jemalloc on ARM.
 COPY .cargo .cargo
 RUN sed -i '/^\[\[\(test\|example\|bench\)\]\]/,/^$/d' Cargo.toml \
     && sed -i '/^components/d' rust-toolchain.toml \

@@ -1,16 +1,16 @@
 -- Health of a RegistryToken for Argo CD: resource.customizations.health.registry-token.dev_RegistryToken.
--- Like kstatus, from the conditions alone; issuers and RegistryTokens may share it.
+-- Derived from the conditions only, like kstatus. The same script works for issuers.
 local function answer(status, message)
   return { status = status, message = message or "" }
 end
 
 if obj.metadata.deletionTimestamp ~= nil then
-  return answer("Progressing", "being deleted: tokens are revoked first")
+  return answer("Progressing", "Deletion in progress: tokens are revoked first")
 end
 
 local status = obj.status
 if status == nil or status.observedGeneration ~= obj.metadata.generation then
-  return answer("Progressing", "not looked at yet")
+  return answer("Progressing", "Not reconciled yet")
 end
 
 local conditions = {}
@@ -33,4 +33,4 @@ end
 if holds("Ready") then
   return answer("Healthy", conditions.Ready.message)
 end
-return answer("Progressing", conditions.Ready and conditions.Ready.message or "no condition yet")
+return answer("Progressing", conditions.Ready and conditions.Ready.message or "No condition set yet")

@@ -16,7 +16,7 @@ pub const OWNER_LABEL: &str = "registry-token.dev/owner";
 pub const CREDENTIALS_LABEL: &str = "registry-token.dev/credentials";
 
 /// The reservation: `<attempt>.<holder>`, while a request for a token may be under way.
-pub const RESERVATION_ANNOTATION: &str = "registry-token.dev/attempt";
+pub const RESERVATION_ANNOTATION: &str = "registry-token.dev/reservation";
 
 /// The attempt whose token the Secret holds.
 pub const STORED_ANNOTATION: &str = "registry-token.dev/stored";
@@ -33,11 +33,11 @@ pub const MAC_ANNOTATION: &str = "registry-token.dev/mac";
 
 /// Why the token that the Secret holds was asked for: JSON with the cause, and the annotations that
 /// it answers.
-pub const CAUSE_ANNOTATION: &str = "registry-token.dev/handles";
+pub const CAUSE_ANNOTATION: &str = "registry-token.dev/cause";
 
 /// Where the token that the Secret holds comes from, with dots between: a hash of its portal, when it was asked for in
 /// seconds since 1970, and the portal's id of the token that it followed.
-pub const PROVENANCE_ANNOTATION: &str = "registry-token.dev/origin";
+pub const PROVENANCE_ANNOTATION: &str = "registry-token.dev/provenance";
 
 /// Hash of the content and of what is noted of its token, to see whether somebody changed one of them.
 pub const CHECKSUM_ANNOTATION: &str = "registry-token.dev/checksum";
@@ -52,7 +52,7 @@ pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 
 /// On an object, set by its user: ids of its tokens, with commas between, that are revoked in the portal. Where
 /// the portal lists no tokens to our user, nothing else says so of a token that no Secret holds any more.
-pub const CONFIRMED_REVOKED_ANNOTATION: &str = "registry-token.dev/gone";
+pub const CONFIRMED_REVOKED_ANNOTATION: &str = "registry-token.dev/confirmed-revoked";
 
 /// On an object, set by its user: any new value has it looked at now, the whole Secret included; on an
 /// issuer, its portal is audited now.
@@ -75,4 +75,4 @@ pub const REGISTRIES_ANNOTATION: &str = "registry-token.dev/registries";
 
 /// Names of the labels and annotations that came from `spec.secret`, so that one that leaves
 /// the spec leaves the Secret, and one that others added stays.
-pub const LAST_APPLIED_KEYS_ANNOTATION: &str = "registry-token.dev/applied";
+pub const LAST_APPLIED_KEYS_ANNOTATION: &str = "registry-token.dev/last-applied-keys";

@@ -33,9 +33,9 @@ pub enum Reason {
     /// The portal answers as configured.
     PortalReady,
     /// The portal answers, and suddenly lists so few tokens that it is not believed.
-    ListShrunken,
+    TokenListShrunk,
     /// The portal answers, and does not list the tokens to our user.
-    ListHidden,
+    TokenListForbidden,
     /// The portal answers, and its list could not be read to the end, or what was found in it not be
     /// put in order.
     AuditFailed,
@@ -46,15 +46,15 @@ pub enum Reason {
     /// The portal shows the description of the spec.
     Synced,
     /// The description is edited next.
-    EditPending,
+    DescriptionPending,
     /// The portal refused the new description.
-    EditRefused,
+    DescriptionRejected,
     /// The portal accepted the description and shows another.
-    EditNotKept,
+    DescriptionAltered,
     /// The registry lets the token in.
     LoginAccepted,
     /// The registry does not let the token in.
-    LoginRefused,
+    LoginRejected,
     /// The registry cannot be asked.
     RegistryUnavailable,
     /// `spec.suspend` is set.
@@ -62,13 +62,13 @@ pub enum Reason {
     /// Somebody revoked the token in the portal.
     RevokedUpstream,
     /// The portal does not list a token that is to be revoked, which proves nothing yet.
-    TokenNotListed,
+    TokenNotFound,
     /// Status or Secret name a token without a valid proof that it is this object's: it is left alone.
     TokenUnverified,
     /// A request got no clear answer; what it may have made is sought and revoked first.
-    RequestUnanswered,
+    RequestOutcomeUnknown,
     /// The portal refused to hand out a token.
-    RequestRefused,
+    RequestRejected,
     /// The Secret lost the token; a new one is requested.
     SecretLost,
     /// The Secret is changed or deleted again and again; a new token is requested more and more rarely.
@@ -76,7 +76,7 @@ pub enum Reason {
     /// Tokens were requested for this object within a short time; the next request waits.
     RequestBackoff,
     /// The Secret stores the token, and what it holds has not been read yet.
-    SecretUnread,
+    SecretUnverified,
     /// The object names an issuer that is not there.
     IssuerNotFound,
     /// The issuer is there and not ready.
@@ -86,13 +86,13 @@ pub enum Reason {
     /// The issuer does not serve this namespace.
     NamespaceNotAllowed,
     /// A Secret of that name belongs to somebody else.
-    SecretNotOurs,
+    SecretNotOwned,
     /// The Secret has a type that cannot be changed.
-    SecretTypeWrong,
+    SecretTypeMismatch,
     /// The Secret was made immutable.
     SecretImmutable,
     /// The API server refuses the Secret: quota, admission or permissions.
-    SecretRefused,
+    SecretRejected,
     /// The description and the marker are longer than the portal allows.
     DescriptionTooLong,
     /// The issuer's portal is another than where the token lives.
@@ -104,11 +104,11 @@ pub enum Reason {
     /// The issuer's Secret is not labeled for use by a `TokenIssuer`.
     CredentialsNotLabeled,
     /// The issuer's CA is missing or is not a certificate.
-    TrustMissing,
+    CABundleInvalid,
     /// The portal does not accept the credentials.
-    Unauthorised,
+    Unauthorized,
     /// The portal shows this user no such application, table or task.
-    NoAccess,
+    AccessDenied,
     /// The portal's `$metadata` lacks a name that the spec pins, or does not tell which one is meant.
     MetadataMismatch,
     /// The portal cannot be reached.
@@ -126,15 +126,15 @@ pub enum Reason {
     /// The portal asks for fewer requests.
     RateLimited,
     /// The portal answered with an error of its own.
-    PortalFailed,
+    PortalError,
     /// The registry answered with an error of its own.
-    RegistryFailed,
+    RegistryError,
     /// The portal's answer is not what it should be.
-    AnswerMalformed,
+    InvalidResponse,
     /// What the API server holds is not what this version's kinds look like.
-    Unreadable,
+    InvalidObject,
     /// The API server could not be asked.
-    ClusterUnavailable,
+    APIServerUnavailable,
 }
 
 impl Reason {
@@ -146,11 +146,11 @@ impl Reason {
             Self::CredentialsMissing
                 | Self::CredentialsInvalid
                 | Self::CredentialsNotLabeled
-                | Self::TrustMissing
-                | Self::Unauthorised
-                | Self::NoAccess
+                | Self::CABundleInvalid
+                | Self::Unauthorized
+                | Self::AccessDenied
                 | Self::MetadataMismatch
-                | Self::Unreadable
+                | Self::InvalidObject
                 | Self::NamespacedIssuersDisabled
                 | Self::InsecureHTTPNotAllowed
                 | Self::AddressNotAllowed
@@ -161,7 +161,7 @@ impl Reason {
     /// Whether what failed with this would fail with everything else that the portal is asked, too.
     #[must_use]
     pub const fn affects_whole_portal(self) -> bool {
-        matches!(self, Self::Unauthorised | Self::Unreachable | Self::TlsUntrusted | Self::TimedOut | Self::RateLimited)
+        matches!(self, Self::Unauthorized | Self::Unreachable | Self::TlsUntrusted | Self::TimedOut | Self::RateLimited)
     }
 }
 
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_tells_what_to_do_about_every_reason() {
-        let readme = include_str!("../../README.md");
-        let named: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    fn docs_conditions_says_what_to_do_about_every_reason() {
+        let page = include_str!("../../docs/conditions.md");
+        let named: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
         assert!(reasons().len() > 35 && reasons().contains(&"TokenStored"));
         for reason in reasons() {
             let quoted = format!("`{reason}`");
             let told = named.iter().any(|line| line.split('|').nth(1).is_some_and(|cell| cell.contains(&quoted)));
-            assert!(told, "README.md's tables of reasons lack {reason}");
+            assert!(told, "docs/conditions.md lacks {reason}");
         }
     }
 }

@@ -43,10 +43,10 @@ pub struct RunArgs {
     #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
-    /// Name of this process in reservations; a random one unless given. No two processes that
+    /// Identity of this process in reservations; random unless set. No two processes that
     /// run at once may share it.
     #[arg(long, env = "POD_NAME")]
-    pub holder: Option<String>,
+    pub identity: Option<String>,
 
     /// Secret in that namespace with the key that proves which tokens are the operator's own; created if absent. All
     /// replicas share it.

@@ -58,7 +58,7 @@ async fn run_operator(run: RunArgs) -> Result<(), CliError> {
     let readiness = Arc::new(Readiness::default());
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
-    let identity = match run.holder {
+    let identity = match run.identity {
         Some(name) => format!("{name}-{}", random_suffix()?),
         None => random_suffix()?,
     };
@@ -145,7 +145,7 @@ where
 /// had sent may still be answered.
 pub(crate) fn random_suffix() -> Result<String, CliError> {
     let mut bytes = [0_u8; 5];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system gives no randomness")?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| "system RNG unavailable")?;
     Ok(format!("{:010x}", bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))))
 }
 

@@ -116,7 +116,7 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     }
     let message = format!("the issuer {}", remedy(skipped));
     if !skipped.partially_read {
-        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::Unreadable, message.clone()));
+        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
     }
     if skipped.report {
         emit_invalid(ctx, about, message);
@@ -150,7 +150,7 @@ fn emit_invalid(ctx: &SharedContext, about: &ObjectReference, message: String) {
     let [kind, namespace, name] = [&about.kind, &about.namespace, &about.name].map(Option::as_deref);
     tracing::warn!(kind, namespace, name, detail = message, "cannot be read");
     // Not awaited: the watch goes on.
-    tokio::spawn(async move { ctx.events.emit(&about, false, &Reason::Unreadable.to_string(), &message).await });
+    tokio::spawn(async move { ctx.events.emit(&about, false, &Reason::InvalidObject.to_string(), &message).await });
 }
 
 #[cfg(test)]

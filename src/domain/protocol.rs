@@ -233,7 +233,7 @@ pub enum SecretContent {
 /// Why a registry said nothing about a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegistryProblem {
-    /// `RegistryUnavailable`, or what the registry itself is to blame for, such as `RegistryFailed`.
+    /// `RegistryUnavailable`, or what the registry itself is to blame for, such as `RegistryError`.
     pub reason: Reason,
     /// For people.
     pub message: String,

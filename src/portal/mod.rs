@@ -65,7 +65,7 @@ pub struct PortalCapabilities {
     /// The longest description, in characters, the marker of a new token included; no limit where `None`.
     pub description_max: Option<usize>,
     /// Why our user cannot read the list of tokens, where he cannot: then [`Portal::list`] and
-    /// [`Portal::scan`] fail with `NoAccess`, there are no audits, and a token whose answer was lost is not found.
+    /// [`Portal::scan`] fail with `AccessDenied`, there are no audits, and a token whose answer was lost is not found.
     pub list_denied: Option<String>,
     /// What may be a mistake in the spec and works nevertheless, for people.
     pub warnings: Vec<String>,

@@ -49,11 +49,11 @@ impl RegistryLoginChecker {
         let connect = CONNECT_TIMEOUT.min(self.timeout.mul_f32(0.5));
         let key = ClientKey { ca_pem: login.ca_pem, plain_http: login.plain_http, egress: login.egress };
         let client = self.clients.get(&key, connect);
-        let client = client.map_err(|message| unknown(Reason::TrustMissing, message))?;
+        let client = client.map_err(|message| unknown(Reason::CABundleInvalid, message))?;
         let session = CheckSession { client, deadline: Instant::now() + self.timeout };
         let credentials = http::basic(login.username, login.secret.expose_secret()).ok_or_else(|| {
             unknown(
-                Reason::AnswerMalformed,
+                Reason::InvalidResponse,
                 "the portal gave a username with a colon, which no registry can be asked with",
             )
         })?;
@@ -62,7 +62,7 @@ impl RegistryLoginChecker {
             // It lets in everybody, or does not ask before it knows what for: then it may still refuse.
             StatusCode::OK => Challenge::Basic,
             StatusCode::UNAUTHORIZED => challenge::select(anonymous.headers(), login.plain_http)
-                .map_err(|problem| unknown(Reason::AnswerMalformed, format!("{} {problem}", host(&version_check))))?,
+                .map_err(|problem| unknown(Reason::InvalidResponse, format!("{} {problem}", host(&version_check))))?,
             _ => return Err(unexpected_response(&anonymous)),
         };
         session.drain(anonymous).await;
@@ -131,7 +131,7 @@ impl CheckSession {
     async fn fetch_token(&self, endpoint: Url, credentials: HeaderValue) -> Result<HeaderValue, Verdict> {
         let host = host(&endpoint);
         let answer = self.get_authorized(endpoint, credentials).await?;
-        let malformed = |what: &str| unknown(Reason::AnswerMalformed, format!("the token endpoint {host} {what}"));
+        let malformed = |what: &str| unknown(Reason::InvalidResponse, format!("the token endpoint {host} {what}"));
         let body = http::read(answer, MAX_RESPONSE_BYTES, self.deadline).await.map_err(|error| match error {
             BodyError::TooLarge => malformed("gave an answer that is too large"),
             BodyError::Encoded(how) => malformed(&format!("gave a compressed answer (Content-Encoding: {how})")),

@@ -20,10 +20,10 @@ pub(super) fn unexpected_response(answer: &Response) -> Verdict {
     let code = status.as_u16();
     let (reason, message) = match code {
         429 => (Reason::RateLimited, format!("{host} asks for fewer requests (HTTP 429)")),
-        500.. => (Reason::RegistryFailed, format!("{host} failed (HTTP {code})")),
-        300..400 => (Reason::AnswerMalformed, redirected(answer, &host)),
+        500.. => (Reason::RegistryError, format!("{host} failed (HTTP {code})")),
+        300..400 => (Reason::InvalidResponse, redirected(answer, &host)),
         _ => (
-            Reason::AnswerMalformed,
+            Reason::InvalidResponse,
             format!("{host} does not answer like a registry (HTTP {code}): check spec.registries"),
         ),
     };

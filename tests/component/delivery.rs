@@ -124,19 +124,19 @@ async fn a_broken_connection_means_unknown_and_exactly_one_arrival() {
         (
             ConnectionPhase::HeadersReceived,
             send_and_close("HTTP/1.1 413 Large\r\nContent-Length: 9\r\n\r\nha"),
-            (Delivery::Rejected, Reason::RequestRefused),
+            (Delivery::Rejected, Reason::RequestRejected),
             1,
         ),
         (
             ConnectionPhase::RequestReceived,
             send_and_close("HTTP/1.1 400 Bad\r\nContent-Length: 9\r\n\r\nha"),
-            (Delivery::Rejected, Reason::RequestRefused),
+            (Delivery::Rejected, Reason::RequestRejected),
             1,
         ),
         (
             ConnectionPhase::RequestReceived,
             send_and_close("HTTP/1.1 504 Late\r\nContent-Length: 9\r\n\r\nha"),
-            (Delivery::Unknown, Reason::PortalFailed),
+            (Delivery::Unknown, Reason::PortalError),
             1,
         ),
     ];

@@ -216,7 +216,7 @@ async fn what_breaks_behind_the_proxy_may_have_been_done() {
 
     // A proxy speaks for a portal without TLS: whether it asked it nobody knows.
     for (status, means) in
-        [(502, "Perhaps, PortalFailed"), (504, "Perhaps, PortalFailed"), (407, "Refused, Unreachable")]
+        [(502, "Perhaps, PortalError"), (504, "Perhaps, PortalError"), (407, "Refused, Unreachable")]
     {
         let (proxy, url) = proxy_with_script(move |at, seen| match (at, read_response(seen.path())) {
             (ConnectionPhase::RequestReceived, Some(body)) => response(200, &[], &body),

@@ -182,7 +182,7 @@ impl FaultCase {
         };
         // What the portal refused is tried again slowly, or when a person asks.
         let (is, why, message) = ready(&object);
-        if why == "RequestRefused" {
+        if why == "RequestRejected" {
             self.annotate("reconcile").await;
         }
         if self.row.scenario == Scenario::Deletion {

@@ -13,7 +13,7 @@ impl FaultCase {
     pub async fn check_final_state(&self, object: &RegistryToken) -> Option<String> {
         let (is, why, message) = ready(object);
         let synced = condition(object, "DescriptionSynced").unwrap_or_default();
-        let wanted = if self.rejection_is_final() { ("False", "EditRefused") } else { ("True", "Synced") };
+        let wanted = if self.rejection_is_final() { ("False", "DescriptionRejected") } else { ("True", "Synced") };
         if is != "True" || synced["status"] != wanted.0 || synced["reason"] != wanted.1 {
             return Some(format!("Ready={is} {why}: {message}; DescriptionSynced is {synced}"));
         }

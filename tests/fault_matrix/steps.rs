@@ -68,8 +68,8 @@ fn write(annotations: &Value) -> Option<ProtocolStep> {
     Some(match () {
         () if sets("stored") => ProtocolStep::Commit,
         () if sets("closed") => ProtocolStep::Close,
-        () if sets("attempt") => ProtocolStep::Reserve,
-        () if clears("attempt") && !clears("stored") => ProtocolStep::ClearReservation,
+        () if sets("reservation") => ProtocolStep::Reserve,
+        () if clears("reservation") && !clears("stored") => ProtocolStep::ClearReservation,
         () => return None,
     })
 }

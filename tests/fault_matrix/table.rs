@@ -40,8 +40,8 @@ const fn row(name: &'static str, course: Scenario, place: FaultTarget, says: [&'
     MatrixRow { name, scenario: course, target: place, expected_reasons: says }
 }
 
-const REJECTED: [&str; 2] = ["SecretRefused", "ClusterUnavailable"];
-const UNAVAILABLE: [&str; 2] = ["ClusterUnavailable"; 2];
+const REJECTED: [&str; 2] = ["SecretRejected", "APIServerUnavailable"];
+const UNAVAILABLE: [&str; 2] = ["APIServerUnavailable"; 2];
 const STATUS_NOT_WRITTEN: [&str; 2] = ["StatusNotWritten (event)"; 2];
 
 /// All of them.
@@ -54,27 +54,27 @@ pub const ROWS: [MatrixRow; 14] = [
         "dry run",
         Scenario::Rotation,
         FaultTarget::ApiServer(ProtocolStep::DryRun),
-        ["SecretRefused (Reconciling)", "ClusterUnavailable (Reconciling)"],
+        ["SecretRejected (Reconciling)", "APIServerUnavailable (Reconciling)"],
     ),
-    row("request", Scenario::FirstToken, FaultTarget::Portal(Operation::Request), ["NoAccess", "RequestUnanswered"]),
+    row("request", Scenario::FirstToken, FaultTarget::Portal(Operation::Request), ["AccessDenied", "RequestOutcomeUnknown"]),
     row("commit", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::Commit), REJECTED),
     row("drop", Scenario::LostResponse, FaultTarget::ApiServer(ProtocolStep::ClearReservation), REJECTED),
     row(
         "login check",
         Scenario::FirstToken,
         FaultTarget::Portal(Operation::Registry),
-        ["RegistryUnavailable", "RegistryFailed"],
+        ["RegistryUnavailable", "RegistryError"],
     ),
     row("status", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::WriteStatus), STATUS_NOT_WRITTEN),
     row(
         "settle",
         Scenario::FirstToken,
         FaultTarget::Portal(Operation::Edit),
-        ["NoAccess (Reconciling)", "PortalFailed (Reconciling)"],
+        ["AccessDenied (Reconciling)", "PortalError (Reconciling)"],
     ),
     row("settled", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::DescriptionSynced), STATUS_NOT_WRITTEN),
     row("close", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::Close), UNAVAILABLE),
-    row("revoke", Scenario::Deletion, FaultTarget::Portal(Operation::Revoke), ["NoAccess", "PortalFailed"]),
+    row("revoke", Scenario::Deletion, FaultTarget::Portal(Operation::Revoke), ["AccessDenied", "PortalError"]),
     row("finalizer off", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::RemoveFinalizer), UNAVAILABLE),
 ];
 

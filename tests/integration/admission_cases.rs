@@ -87,7 +87,7 @@ pub fn tokens() -> Vec<Case> {
         ),
         refused(
             "our annotation",
-            secret(json!({"annotations": {"registry-token.dev/attempt": "x"}})),
+            secret(json!({"annotations": {"registry-token.dev/reservation": "x"}})),
             "annotations must not use the prefix",
         ),
         accepted("a rotation", spec(json!({"rotation": {"interval": "720h"}}))),

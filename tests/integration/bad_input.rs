@@ -56,7 +56,7 @@ async fn another_cause_of_the_same_reason_is_another_event() {
     crate::control_plane::eventually("an event about the new cause", crate::fixture::LIMIT, async || {
         let all = events.list(&kube::api::ListParams::default()).await.map_err(|error| error.to_string())?;
         let notes: Vec<String> = all.items.into_iter().filter_map(|event| event.message).collect();
-        if notes.iter().any(|note| note.contains("(Unauthorised)")) { Ok(()) } else { Err(format!("{notes:?}")) }
+        if notes.iter().any(|note| note.contains("(Unauthorized)")) { Ok(()) } else { Err(format!("{notes:?}")) }
     })
     .await;
 }
@@ -153,7 +153,7 @@ async fn a_foreign_secret_of_that_name() {
             .expect("a Secret");
     let created = team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.token("pull", "waits").await;
-    until_reason(&team, "SecretNotOurs", "left alone").await;
+    until_reason(&team, "SecretNotOwned", "left alone").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0, "nothing is asked for that could not be stored");
     let now = team.secrets().get("pull").await.expect("there");
     assert_eq!(created.metadata.resource_version, now.metadata.resource_version, "never touched");
@@ -167,7 +167,7 @@ async fn a_description_that_the_portal_refuses() {
     // Else the length would be found in `$metadata`, and the portal never asked.
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 500}}})).await;
     team.token("pull", "long ".repeat(20).trim_end()).await;
-    until_reason(&team, "RequestRefused", "max").await;
+    until_reason(&team, "RequestRejected", "max").await;
     assert!(team.portal.ledger().live().is_empty());
     team.patch("pull", json!({"spec": {"description": "short"}})).await;
     until_recovered(&team).await;
@@ -202,7 +202,7 @@ async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
     crate::control_plane::eventually("the refusal in DescriptionSynced", crate::fixture::LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
         let synced = crate::fixture::condition(&object, "DescriptionSynced").unwrap_or_default();
-        let told = synced["reason"] == "EditRefused"
+        let told = synced["reason"] == "DescriptionRejected"
             && synced["message"].as_str().is_some_and(|text| text.contains("description_not_allowed"));
         if told && ready(&object).0 == "True" { Ok(()) } else { Err(synced.to_string()) }
     })
@@ -237,7 +237,7 @@ async fn a_quota_is_found_before_a_token_exists() {
     .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     team.token("pull", "waits").await;
-    until_reason(&team, "SecretRefused", "quota").await;
+    until_reason(&team, "SecretRejected", "quota").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
 }
 

@@ -24,7 +24,7 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
     let first = team.until_synced("first").await;
     let content = team.dockerconfigjson("shared").await;
     team.apply(with("second", json!({"secret": {"name": "shared"}}))).await;
-    let second = team.until("second", "False", "SecretNotOurs").await;
+    let second = team.until("second", "False", "SecretNotOwned").await;
     assert!(condition(&second, "Stalled").is_some());
     assert!(ready(&second).2.contains("another spec.secret.name"), "{}", ready(&second).2);
     team.assert_idle_for("first", Duration::from_secs(3)).await;
@@ -53,7 +53,7 @@ async fn the_second_of_two_objects_with_one_secret_name_goes_without_taking_the_
     team.apply(with("first", json!({"secret": {"name": "shared"}}))).await;
     let first = team.until_synced("first").await;
     team.apply(with("second", json!({"secret": {"name": "shared"}}))).await;
-    team.until("second", "False", "SecretNotOurs").await;
+    team.until("second", "False", "SecretNotOwned").await;
     team.delete("second").await;
     team.until_live(&[current_id(&first)]).await;
     team.assert_idle_for("first", Duration::from_secs(2)).await;
@@ -96,7 +96,7 @@ async fn a_quota_that_appears_after_ready_blocks_no_rotation_and_is_named_when_t
     team.until_live(&[current_id(&second)]).await;
     team.until_synced("pull").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
-    let lost = team.until("pull", "False", "SecretRefused").await;
+    let lost = team.until("pull", "False", "SecretRejected").await;
     assert!(ready(&lost).2.contains("quota"), "{}", ready(&lost).2);
     assert_eq!(team.portal.ledger().count(Operation::Request), 2, "nothing is asked for that could not be stored");
     team.apply(quota("5")).await;

@@ -54,7 +54,7 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
     let is_back = |object: &RegistryToken| current(object) == own || current(object).id == own.id;
     tenant.until_object("own", "its own token again", is_back).await;
     let message = tenant.until_condition("own", "Stalled", "True", "TokenUnverified").await;
-    assert!(message.contains(&format!("registry-token.dev/gone={}", colleagues.id)), "it says what to do: {message}");
+    assert!(message.contains(&format!("registry-token.dev/confirmed-revoked={}", colleagues.id)), "it says what to do: {message}");
     tenant.patch("own", json!({"spec": {"description": "mine, edited"}})).await;
     tenant.until_synced("own").await;
     let texts: Vec<_> = team.portal.ledger().live().into_iter().filter_map(|token| token.description).collect();
@@ -99,7 +99,7 @@ fn forged(object: &RegistryToken, secret: &Secret, username: &str, host: &str) -
         let annotations = secret.metadata.annotations.as_ref().expect("annotations");
         annotations[&format!("registry-token.dev/{key}")].clone()
     };
-    let portal = annotation("origin").split('.').next().unwrap_or_default().to_owned();
+    let portal = annotation("provenance").split('.').next().unwrap_or_default().to_owned();
     let origin = format!("{portal}.4000000000.{}", current(object).id);
     let mut digest = Context::new(&SHA256);
     let uid = object.metadata.uid.clone().expect("a UID");
@@ -111,7 +111,7 @@ fn forged(object: &RegistryToken, secret: &Secret, username: &str, host: &str) -
     json!({
         "metadata": {"annotations": {
             "registry-token.dev/token-id": username, "registry-token.dev/username": username,
-            "registry-token.dev/origin": origin,
+            "registry-token.dev/provenance": origin,
             "registry-token.dev/checksum": STANDARD.encode(&digest.finish().as_ref()[..12]),
         }},
         "data": {".dockerconfigjson": STANDARD.encode(content)},
@@ -169,7 +169,7 @@ async fn a_status_that_names_a_foreign_secret_does_not_make_it_the_objects_own()
     }))
     .await;
     team.token("pull", "wants it").await;
-    team.until("pull", "False", "SecretNotOurs").await;
+    team.until("pull", "False", "SecretNotOwned").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     let uid = team.tokens().get("pull").await.expect("an object").metadata.uid;
     team.patch_status("pull", json!({"uid": uid, "secret": {"name": "pull", "uid": before.metadata.uid}})).await;

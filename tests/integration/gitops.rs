@@ -199,14 +199,14 @@ async fn a_label_that_is_refused_holds_up_neither_an_edit_nor_a_replacement_and_
     let first = team.until_synced("pull").await;
     forbid_label(&team).await;
     team.patch("pull", json!({"spec": {"description": "after", "secret": {"labels": {"forbidden": "x"}}}})).await;
-    let message = team.until_condition("pull", "Reconciling", "True", "SecretRefused").await;
+    let message = team.until_condition("pull", "Reconciling", "True", "SecretRejected").await;
     assert!(message.contains("no such label here"), "{message}");
-    team.until_event("pull", "SecretRefused").await;
+    team.until_event("pull", "SecretRejected").await;
     team.until_synced("pull").await;
     team.annotate("pull", "replace", "compromised").await;
     let second = team.until_replaced("pull", &crate::helpers::current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
-    team.until_condition("pull", "Reconciling", "True", "SecretRefused").await;
+    team.until_condition("pull", "Reconciling", "True", "SecretRejected").await;
     assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("after"));
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     team.delete("pull").await;

@@ -32,7 +32,7 @@ async fn tokens_outlive_the_day_on_which_their_list_is_shown() {
         let token = team.until_synced(name).await.status.and_then(|status| status.token).expect("a token");
         assert_eq!(token.id, token.username, "nothing tells another id");
     }
-    until_issuer(&team, "ListHidden", None).await;
+    until_issuer(&team, "TokenListForbidden", None).await;
 
     // Somebody follows the advice. A changed issuer is looked at at once.
     team.portal.configure(|config| config.table_hidden = false);
@@ -89,14 +89,14 @@ async fn answers_without_a_secret_make_few_tokens_however_many_objects_wait() {
         let conditions = issuer.status.unwrap_or_default().conditions;
         let ready = conditions.into_iter().find(|one| one.type_ == "Ready").ok_or("no Ready")?;
         let is_told = ready.message.contains("tasks.request.outputs");
-        if ready.reason == "AnswerMalformed" && is_told { Ok(()) } else { Err(format!("{ready:?}")) }
+        if ready.reason == "InvalidResponse" && is_told { Ok(()) } else { Err(format!("{ready:?}")) }
     })
     .await;
     for name in &names {
         eventually(&format!("{name} to say what it waits for"), LIMIT, async || {
             let object = team.tokens().get(name).await.map_err(|error| error.to_string())?;
             let (is, why, message) = ready(&object);
-            let known = ["AnswerMalformed", "RequestUnanswered"].contains(&why.as_str());
+            let known = ["InvalidResponse", "RequestOutcomeUnknown"].contains(&why.as_str());
             if is == "False" && known { Ok(()) } else { Err(format!("{is} {why}: {message}")) }
         })
         .await;

@@ -71,10 +71,10 @@ async fn a_retiring_token_that_a_colleague_revoked_is_dropped_when_its_user_conf
     .await;
     team.colleague_revokes(&former);
     // Pods can pull, so `Ready` stays; what hinders is said beside it.
-    let message = team.until_condition("pull", "Stalled", "True", "RequestRefused").await;
-    assert!(message.contains(&format!("registry-token.dev/gone={former}")), "it says what to do: {message}");
+    let message = team.until_condition("pull", "Stalled", "True", "RequestRejected").await;
+    assert!(message.contains(&format!("registry-token.dev/confirmed-revoked={former}")), "it says what to do: {message}");
     assert_eq!(ready(&team.tokens().get("pull").await.expect("there")).0, "True");
-    team.annotate("pull", "gone", &former).await;
+    team.annotate("pull", "confirmed-revoked", &former).await;
     eventually("it to be let go", LIMIT, async || {
         let status = team.tokens().get("pull").await.map_err(|error| error.to_string())?.status.expect("a status");
         let stalled = status.conditions.iter().any(|one| one.type_ == "Stalled");

@@ -122,7 +122,7 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     // watch that takes a poisoned object for its own failure pauses up to half a minute, and no single one waits for that.
     assert!(took[2] < calm[2] + Duration::from_secs(1), "{took:?}, and before {calm:?}");
     assert!(took[4] < calm[4] + Duration::from_secs(5), "{took:?}, and before {calm:?}");
-    let told = team.until_event("far", "Unreadable").await.message.unwrap_or_default();
+    let told = team.until_event("far", "InvalidObject").await.message.unwrap_or_default();
     assert!(told.contains("status.nextRotationTime") && told.contains("writes it anew"), "{told}");
     let log = operator.log();
     let reports = log.lines().filter(|line| line.contains("cannot be read")).count();
@@ -216,7 +216,7 @@ async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_iss
     delete(ClusterTokenIssuer::url_path(&(), None), "shared").await;
     let operator = start_operator(control_plane).await;
     // One of them lives on: it is reported, and repaired.
-    team.until_event("token", "Unreadable").await;
+    team.until_event("token", "InvalidObject").await;
     team.until("token", "True", "TokenStored").await;
     assert_eq!(team.portal.ledger().all().len(), cases.len(), "nothing is requested anew");
     delete(tokens, "token").await;

@@ -41,13 +41,13 @@ fn cases(other_ca: &str) -> Vec<Case> {
     let map = json!({"thinkwise": {"tls": {"caBundle": null, "caConfigMapRef": {"name": "portal-ca"}}}});
     let bundle = json!({"thinkwise": {"tls": {"caBundle": other_ca}}});
     vec![
-        Case { denied: true, ..case("NoAccess", "the user's role") },
+        Case { denied: true, ..case("AccessDenied", "the user's role") },
         Case { changes: bundle, ..case("TlsUntrusted", "spec.thinkwise.tls") },
-        Case { changes: map, ..case("TrustMissing", "/portal-ca with the key \"ca.crt\" does not exist: create it") },
+        Case { changes: map, ..case("CABundleInvalid", "/portal-ca with the key \"ca.crt\" does not exist: create it") },
         failing("TimedOut", "did not answer within", Fault::HangBefore),
         failing("RateLimited", "fewer requests", Fault::RetryAfter { status: 429, seconds: 1 }),
-        failing("PortalFailed", "HTTP 500", Fault::Status(500)),
-        failing("AnswerMalformed", "an HTML page", Fault::Garbage),
+        failing("PortalError", "HTTP 500", Fault::Status(500)),
+        failing("InvalidResponse", "an HTML page", Fault::Garbage),
         failing("Unreachable", "broke off", Fault::DropBefore),
     ]
 }

@@ -73,7 +73,7 @@ async fn a_ca_that_is_binary_data_is_not_called_missing() {
     map.binary_data = Some([("ca.crt".to_owned(), ByteString(vec![0x30, 0x82, 0xff]))].into());
     maps.create(&PostParams::default(), &map).await.expect("created");
     team.issuer(json!({"thinkwise": {"tls": {"caBundle": null, "caConfigMapRef": {"name": "portal-ca"}}}})).await;
-    team.until_issuer("False", "TrustMissing", &["is binary data, such as DER or UTF-16"]).await;
+    team.until_issuer("False", "CABundleInvalid", &["is binary data, such as DER or UTF-16"]).await;
 }
 
 #[tokio::test]
@@ -104,10 +104,10 @@ async fn a_token_issuer_stays_below_the_operators_ceiling_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_quota_in_the_readme_counts_kinds_that_there_are() {
-    let readme = include_str!("../../README.md");
-    let manifest = readme.split("<!-- quota -->\n```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
-    let quota: serde_json::Value = serde_saphyr::from_str(manifest.expect("in the README")).expect("YAML");
+async fn the_quota_in_the_docs_counts_kinds_that_there_are() {
+    let page = include_str!("../../docs/configuration.md");
+    let manifest = page.split("<!-- quota -->\n```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let quota: serde_json::Value = serde_saphyr::from_str(manifest.expect("in docs/configuration.md")).expect("YAML");
     let team = Team::bare(stage(), "bounded", Config::default()).await;
     let documents = registry_token_operator::api::custom_resource_definitions().expect("generated");
     let kinds: Vec<String> =

@@ -116,7 +116,7 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
     // A changed spec has the portal looked at anew.
     let unnamed = json!({"table": null, "tasks": {"request": {"outputs": outputs}}});
     team.issuer(json!({"thinkwise": unnamed})).await;
-    let status = team.until_issuer("True", "ListHidden", &["no audits"]).await;
+    let status = team.until_issuer("True", "TokenListForbidden", &["no audits"]).await;
     assert_eq!(status.resolved.expect("resolved").table, None, "what is gone is taken out of the status too");
     let audit = control_plane.audit().expect("audit");
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -159,7 +159,7 @@ async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_
     team.until_finalizers(&["portal"]).await;
     team.other_credentials("portal-new", "wrong").await;
     team.refer_to("portal-new").await;
-    team.until_issuer("False", "Unauthorised", &["portal-new"]).await;
+    team.until_issuer("False", "Unauthorized", &["portal-new"]).await;
     team.until_finalizers(&["portal", "portal-new"]).await;
     // What works still is not collected meanwhile, and the way back is open.
     team.refer_to("portal").await;
@@ -173,7 +173,7 @@ async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_
     team.refer_to("portal-other").await;
     team.until_finalizers(&["portal-other"]).await;
     team.refer_to("portal-new").await;
-    team.until_issuer("False", "Unauthorised", &[]).await;
+    team.until_issuer("False", "Unauthorized", &[]).await;
     team.refer_to("portal-other").await;
     team.until_finalizers(&["portal-other"]).await;
     team.delete_issuer().await;

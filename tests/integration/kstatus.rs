@@ -162,7 +162,7 @@ async fn a_foreign_secret_is_failed_for_kstatus_and_kubectl_waits_for_what_is_re
     let foreign: Secret = serde_json::from_value(json!({"metadata": {"name": "pull"}})).expect("a Secret");
     team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.apply(token("pull", "waits")).await;
-    team.until("pull", "False", "SecretNotOurs").await;
+    team.until("pull", "False", "SecretNotOwned").await;
     let object = json!(team.tokens().get("pull").await.expect("there"));
     let (kstatus, _, health) = evaluate(&object);
     assert_eq!((kstatus.as_str(), health.as_str()), ("Failed", "Degraded"));

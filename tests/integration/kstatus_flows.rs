@@ -121,8 +121,8 @@ async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
     .expect("a Secret");
     team.secrets().create(&PostParams::default(), &opaque).await.expect("created");
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
-    team.until_condition("pull", "Stalled", "True", "SecretTypeWrong").await;
-    assert_eq!(now(&team).await, evaluation("Failed", "SecretTypeWrong", "Degraded"));
+    team.until_condition("pull", "Stalled", "True", "SecretTypeMismatch").await;
+    assert_eq!(now(&team).await, evaluation("Failed", "SecretTypeMismatch", "Degraded"));
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_synced("pull").await;
     // Immutable, it stalls and pods can pull: failed, for nothing can be done to it any more.
@@ -130,7 +130,7 @@ async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
     team.until_condition("pull", "Stalled", "True", "SecretImmutable").await;
     assert_eq!(now(&team).await, evaluation("Failed", "TokenStored", "Degraded"));
     team.delete("pull").await;
-    all_true(&seen, &[("InProgress", "Suspended", "Suspended"), ("Failed", "SecretTypeWrong", "Degraded")]);
+    all_true(&seen, &[("InProgress", "Suspended", "Suspended"), ("Failed", "SecretTypeMismatch", "Degraded")]);
 }
 
 #[tokio::test]

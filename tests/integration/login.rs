@@ -124,7 +124,7 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
     // Whatever is new is unknown there.
     team.portal.configure(|config| config.registry_lag = Duration::from_hours(1));
     team.annotate("pull", "rotate", "1").await;
-    let message = team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
+    let message = team.until_condition("pull", "Stalled", "True", "LoginRejected").await;
     assert!(message.contains("the old one kept"), "{message}");
     let made = team.portal.ledger().all().len();
     let object = team.tokens().get("pull").await.expect("there");
@@ -132,7 +132,7 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
     assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
     // Each try makes a token, so the next one is not made at once, whatever else is looked at.
     team.patch("pull", json!({"metadata": {"labels": {"looked": "at"}}})).await;
-    team.until_condition("pull", "Stalled", "True", "LoginRefused").await;
+    team.until_condition("pull", "Stalled", "True", "LoginRejected").await;
     assert_eq!((made, team.portal.ledger().all().len(), team.portal.ledger().live().len()), (2, 2, 1));
     team.portal.configure(|config| config.registry_lag = Duration::ZERO);
     team.annotate("pull", "reconcile", "now").await;
@@ -145,10 +145,10 @@ async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when
     let team = Team::new("registry-fails").await;
     team.portal.faults().always(Operation::Registry, Fault::RetryAfter { status: 503, seconds: 7 });
     team.token("pull", "waits for the registry").await;
-    let waits = team.until("pull", "False", "RegistryFailed").await;
+    let waits = team.until("pull", "False", "RegistryError").await;
     let message = ready(&waits).2;
     assert!(message.contains("HTTP 503") && message.contains("after 7 s"), "{message}");
-    assert_eq!(condition(&waits, "LoginVerified").expect("said")["reason"], "RegistryFailed");
+    assert_eq!(condition(&waits, "LoginVerified").expect("said")["reason"], "RegistryError");
     team.portal.faults().clear();
     let settled = team.until_synced("pull").await;
     assert_eq!(current(&settled), current(&waits), "the same token");
@@ -176,9 +176,9 @@ async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now()
     team.until_synced("pull").await;
     team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
     team.patch("pull", json!({"spec": {"description": "not liked yet"}})).await;
-    let message = team.until_condition("pull", "DescriptionSynced", "False", "EditRefused").await;
+    let message = team.until_condition("pull", "DescriptionSynced", "False", "DescriptionRejected").await;
     assert!(message.contains("after ten minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
-    team.until_event("pull", "EditRefused").await;
+    team.until_event("pull", "DescriptionRejected").await;
     let edits = team.portal.ledger().count(Operation::Edit);
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
     team.portal.faults().clear();

@@ -55,7 +55,7 @@ async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is
     team.until("pull", "False", "IssuerNotReady").await;
     team.credentials("portal-password").await;
     team.portal.faults().once(Operation::Request, Fault::Refuse("not today".to_owned()));
-    team.until("pull", "False", "RequestRefused").await;
+    team.until("pull", "False", "RequestRejected").await;
     team.patch("pull", json!({"spec": {"description": "logged again"}})).await;
     team.until_synced("pull").await;
 

@@ -75,13 +75,13 @@ async fn losing_the_key_loses_and_leaks_no_token() {
     let since = |object: &RegistryToken| condition(object, "Ready").map(|one| one["lastTransitionTime"].clone());
     assert_eq!(since(&after), since(&before), "pods could pull all the while");
     let message = team.until_condition("pull", "Stalled", "True", "TokenUnverified").await;
-    assert!(message.contains(&format!("registry-token.dev/gone={}", first.id)), "{message}");
+    assert!(message.contains(&format!("registry-token.dev/confirmed-revoked={}", first.id)), "{message}");
     assert_eq!(team.portal.ledger().count(Operation::Request), 2, "none is requested in its place");
     assert_eq!(team.portal.ledger().live().len(), 2, "the former one is reported, and not revoked");
 
     // As the runbook says.
     assert!(team.portal.ledger().revoke_as_colleague(first.id.parse().expect("a number")));
-    team.annotate("pull", "gone", &first.id).await;
+    team.annotate("pull", "confirmed-revoked", &first.id).await;
     team.until_object("pull", "no former token", |object| retiring(object) == 0).await;
     team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
     team.delete("pull").await;

@@ -236,5 +236,5 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
     assert!(team.pull(&content).await.is_ok());
     // Whoever takes the name again does not take the Secret.
     team.token("pull", "again").await;
-    team.until("pull", "False", "SecretNotOurs").await;
+    team.until("pull", "False", "SecretNotOwned").await;
 }

@@ -54,7 +54,7 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_blocks_no_other() {
     control_plane.apply(&crds()).await.expect("applied");
 
     for name in ["kept", "old"] {
-        let told = team.until_event(name, "Unreadable").await;
+        let told = team.until_event(name, "InvalidObject").await;
         assert_eq!(told.type_.as_deref(), Some("Warning"));
         let message = told.message.unwrap_or_default();
         assert!(message.contains("is not a duration") && message.contains("as the CRD asks"), "{message}");

@@ -39,7 +39,7 @@ async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_
         json!({"metadata": {"labels": {"registry-token.dev/owner": "somebody-else"}}}),
         json!({"metadata": {"ownerReferences": null}}),
         json!({"metadata": {"annotations": {"registry-token.dev/registries": null}}}),
-        json!({"metadata": {"annotations": {"registry-token.dev/applied": "l:x"}}}),
+        json!({"metadata": {"annotations": {"registry-token.dev/last-applied-keys": "l:x"}}}),
         json!({"metadata": {"labels": {"registry-token.dev/owner": null}, "ownerReferences": null}}),
     ];
     for change in changes {
@@ -128,7 +128,7 @@ async fn a_checksum_that_was_removed() {
 
 #[tokio::test]
 async fn all_our_annotations_removed() {
-    let all = ["stored", "token-id", "handles", "checksum", "applied", "registries"];
+    let all = ["stored", "token-id", "cause", "checksum", "last-applied-keys", "registries"];
     let gone: serde_json::Map<String, Value> =
         all.iter().map(|key| (format!("registry-token.dev/{key}"), Value::Null)).collect();
     replaced_after("stripped", json!({"metadata": {"annotations": gone}})).await;
@@ -187,7 +187,7 @@ async fn a_secret_recreated_with_another_type_stalls_and_is_not_deleted() {
     .expect("a Secret");
     team.secrets().create(&PostParams::default(), &opaque).await.expect("created");
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
-    stalls(&team, "SecretTypeWrong", "delete the Secret").await;
+    stalls(&team, "SecretTypeMismatch", "delete the Secret").await;
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!(ready(&object).0, "False", "no pod can pull with it");
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
@@ -206,7 +206,7 @@ async fn a_foreign_secret_is_handed_over_by_an_annotation_that_the_message_names
     .expect("a Secret");
     let created = team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.token("pull", "takes over").await;
-    let object = team.until("pull", "False", "SecretNotOurs").await;
+    let object = team.until("pull", "False", "SecretNotOwned").await;
     let message = ready(&object).2;
     assert!(message.contains("registry-token.dev/adopt=true"), "{message}");
     let now = team.secrets().get("pull").await.expect("there");

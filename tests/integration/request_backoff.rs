@@ -34,7 +34,7 @@ async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
     team.portal.faults().always(Operation::Request, Fault::StatusAfter(504));
     team.token("pull", "never answered").await;
     let begun = Instant::now();
-    team.until("pull", "False", "RequestUnanswered").await;
+    team.until("pull", "False", "RequestOutcomeUnknown").await;
     team.until_object("pull", "the time of the next request", |object| {
         ready(object).2.contains("The next one is made at 20")
     })

@@ -94,7 +94,7 @@ async fn a_secret_is_handed_over() {
     .expect("a Secret");
     let uid = team.secrets().create(&PostParams::default(), &foreign).await.expect("created").uid();
     team.token(OBJECT, "takes over").await;
-    team.until(OBJECT, "False", "SecretNotOurs").await;
+    team.until(OBJECT, "False", "SecretNotOwned").await;
     team.runbook("registry-token.dev/adopt").await;
     team.until_synced(OBJECT).await;
     assert_eq!(team.secret_uid(OBJECT).await, uid);

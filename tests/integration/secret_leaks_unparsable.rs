@@ -121,7 +121,7 @@ async fn run(
     eventually(&format!("{failed:?} to fail"), LIMIT, async || {
         let log = operator.log();
         let concerns = |line: &&str| failed.iter().any(|failed| line.contains(failed));
-        let says = |line: &str| line.contains("did not answer as it should") || line.contains("ClusterUnavailable");
+        let says = |line: &str| line.contains("did not answer as it should") || line.contains("APIServerUnavailable");
         let told = log.lines().filter(concerns).any(says);
         if told { Ok(()) } else { Err(log.lines().rev().take(5).collect::<Vec<_>>().join("\n")) }
     })

@@ -158,9 +158,9 @@ async fn an_edit_that_the_portal_does_not_keep_is_said_and_not_tried_for_ever() 
     team.token("pull", "lower case").await;
     team.until("pull", "True", "TokenStored").await;
     let not_kept = |object: &RegistryToken| {
-        condition(object, "DescriptionSynced").is_some_and(|one| one["reason"] == "EditNotKept")
+        condition(object, "DescriptionSynced").is_some_and(|one| one["reason"] == "DescriptionAltered")
     };
-    team.audit_until_object("pull", "EditNotKept", not_kept).await;
+    team.audit_until_object("pull", "DescriptionAltered", not_kept).await;
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!(ready(&object).0, "True", "pods can pull");
     let message = condition(&object, "DescriptionSynced").unwrap_or_default()["message"].to_string();
@@ -185,7 +185,7 @@ async fn a_token_that_the_portal_hides_and_the_registry_accepts_is_not_replaced(
     let first = team.until_synced("pull").await;
     team.portal.configure(|config| config.visible = Visible::Percent(0));
     let told =
-        |object: &RegistryToken| condition(object, "Reconciling").is_some_and(|one| one["reason"] == "TokenNotListed");
+        |object: &RegistryToken| condition(object, "Reconciling").is_some_and(|one| one["reason"] == "TokenNotFound");
     team.audit_until_object("pull", "it is said", told).await;
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
@@ -225,7 +225,7 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     tokio::time::sleep(Duration::from_secs(14)).await;
     team.portal.configure(|config| config.visible = Visible::Percent(0));
     team.annotate_issuer("reconcile", "shrunken").await;
-    until_issuer(&team, "ListShrunken", "maxVanishedPercent").await;
+    until_issuer(&team, "TokenListShrunk", "maxVanishedPercent").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     for object in &before {
         let now = team.tokens().get(object.metadata.name.as_deref().expect("a name")).await.expect("there");
@@ -239,7 +239,7 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     }
     team.portal.configure(|config| config.visible = Visible::All);
     team.annotate_issuer("reconcile", "revoked").await;
-    until_issuer(&team, "ListShrunken", "on purpose").await;
+    until_issuer(&team, "TokenListShrunk", "on purpose").await;
     team.issuer(json!({"audit": {"maxVanishedPercent": 100}})).await;
     team.annotate_issuer("reconcile", "believed").await;
     for object in &before {

@@ -151,13 +151,13 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         conditions.into_iter().any(|one| one.type_ == "Stalled" && one.reason == reason.to_string())
     };
     let waits = object.suspended || world.issuer.deleting;
-    if foreign && !waits && (known.ready || !says(Reason::SecretNotOurs)) {
+    if foreign && !waits && (known.ready || !says(Reason::SecretNotOwned)) {
         return Err(format!("{name} does not say that its Secret is not ours: {:?}", object.status));
     }
     if immutable && !wrong_type && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretImmutable) {
         return Err(format!("{name} does not say that its Secret is immutable: {:?}", object.status));
     }
-    if wrong_type && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretTypeWrong) {
+    if wrong_type && !foreign && !waits && !known.revoked_upstream && !says(Reason::SecretTypeMismatch) {
         return Err(format!("{name} does not say that its Secret is of another type: {:?}", object.status));
     }
     if waits || known.revoked_upstream || foreign || immutable || wrong_type {
@@ -167,7 +167,7 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     let never = world.config.list_denied
         && !known.login_verified
         && known.token.as_ref().is_some_and(|token| {
-            token.id.parse().is_ok_and(|id| !world.accepts_login(id)) && ready_has_reason(object, Reason::LoginRefused)
+            token.id.parse().is_ok_and(|id| !world.accepts_login(id)) && ready_has_reason(object, Reason::LoginRejected)
         });
     if never {
         return Ok(());

@@ -20,7 +20,7 @@ pub fn issuer_state(world: &World) -> IssuerState {
     }
     if world.issuer.broken {
         let message = "the portal turns the credentials away".to_owned();
-        return IssuerState::NotReady { reason: Reason::Unauthorised, message };
+        return IssuerState::NotReady { reason: Reason::Unauthorized, message };
     }
     IssuerState::Ready(issuer_info(world))
 }

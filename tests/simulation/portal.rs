@@ -18,7 +18,7 @@ pub fn transient_problem() -> Problem {
 
 /// A 4xx: nothing was done.
 pub fn rejected() -> Response {
-    Response::Rejected(transient(Reason::RequestRefused, "422".to_owned()))
+    Response::Rejected(transient(Reason::RequestRejected, "422".to_owned()))
 }
 
 pub fn token_row(row: &super::world::PortalToken) -> Row {
@@ -28,7 +28,7 @@ pub fn token_row(row: &super::world::PortalToken) -> Row {
 /// Who uses the wrong portal, or the wrong credentials, is turned away.
 pub fn unauthorized(world: &World, elsewhere: bool) -> Option<Problem> {
     let away = world.issuer.broken || elsewhere;
-    away.then(|| transient(Reason::Unauthorised, "the portal does not know us".to_owned()))
+    away.then(|| transient(Reason::Unauthorized, "the portal does not know us".to_owned()))
 }
 
 pub fn request_token(

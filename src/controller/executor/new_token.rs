@@ -72,7 +72,7 @@ impl Executor<'_> {
 }
 
 fn invalid_response(message: &str) -> Problem {
-    transient(Reason::AnswerMalformed, message.to_owned())
+    transient(Reason::InvalidResponse, message.to_owned())
 }
 
 /// The tokens that an object's own status names with proof and that nobody is known to have revoked: the portal may

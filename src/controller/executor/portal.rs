@@ -37,7 +37,7 @@ impl Executor<'_> {
             Err(failure) => match self.classify(&issuer, failure) {
                 // The answer came to its end, and what it holds cannot be recorded.
                 Response::PortalOutcomeUnknown(fault)
-                    if fault.reason == Reason::AnswerMalformed && issuer.portal.open_reason().is_some() =>
+                    if fault.reason == Reason::InvalidResponse && issuer.portal.open_reason().is_some() =>
                 {
                     Response::InvalidToken(fault)
                 }
@@ -119,17 +119,17 @@ impl Executor<'_> {
         }
         if matches!(
             failure.reason,
-            Reason::Unauthorised
-                | Reason::NoAccess
+            Reason::Unauthorized
+                | Reason::AccessDenied
                 | Reason::MetadataMismatch
                 | Reason::Unreachable
                 | Reason::TlsUntrusted
-                | Reason::AnswerMalformed
+                | Reason::InvalidResponse
         ) {
             let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
         }
         // A task in another form waits for somebody as well as a refusal does.
-        let waits = matches!(failure.reason, Reason::RequestRefused | Reason::MetadataMismatch);
+        let waits = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
         let stalled = failure.delivery == Delivery::Rejected && waits;
         let fault = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
         if let Some(made) = failure.unusable_token {

@@ -85,7 +85,7 @@ impl Executor<'_> {
 /// The registry's own reason, where that says more than that nobody could ask it.
 const fn registry_reason(reason: Reason) -> Reason {
     match reason {
-        Reason::Unreachable | Reason::TimedOut | Reason::AnswerMalformed => Reason::RegistryUnavailable,
+        Reason::Unreachable | Reason::TimedOut | Reason::InvalidResponse => Reason::RegistryUnavailable,
         own => own,
     }
 }

@@ -265,7 +265,7 @@ async fn read_audited_secrets(
 /// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
 pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) {
     let Some(audited) = ctx.issuers.audit_result(key) else { return };
-    let unconfirmed_reasons = [Reason::TokenNotListed, Reason::RevokedUpstream].map(|reason| reason.to_string());
+    let unconfirmed_reasons = [Reason::TokenNotFound, Reason::RevokedUpstream].map(|reason| reason.to_string());
     for token in ctx.tokens_of(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let world = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };

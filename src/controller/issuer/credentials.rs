@@ -115,10 +115,10 @@ pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Resul
             "the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist: create it with the CA's certificates"
         )
     };
-    Err((Reason::TrustMissing, message))
+    Err((Reason::CABundleInvalid, message))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn problem_from_api(error: ApiError) -> IssuerProblem {
-    (Reason::ClusterUnavailable, error.to_string())
+    (Reason::APIServerUnavailable, error.to_string())
 }

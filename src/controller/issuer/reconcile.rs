@@ -282,7 +282,7 @@ fn publish(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, 
                 Reason::CredentialsMissing
                     | Reason::CredentialsInvalid
                     | Reason::CredentialsNotLabeled
-                    | Reason::TrustMissing
+                    | Reason::CABundleInvalid
                     | Reason::MetadataMismatch
             );
             (IssuerEntry::NotReady(*reason, message.clone()), old != reason || (message_matters && said != message))

@@ -151,7 +151,7 @@ fn ready_condition(
 ) -> IssuerProblem {
     let audited = ctx.issuers.audit_result(&object.key());
     if let Some(why) = &handle.resolved.list_denied {
-        return (Reason::ListHidden, list_denied_message(why, handle, audited.as_deref()));
+        return (Reason::TokenListForbidden, list_denied_message(why, handle, audited.as_deref()));
     }
     if let Some(message) =
         audit_problem(findings.audit, audited.as_ref().and_then(|last| last.failed_revocations.as_ref()))
@@ -168,7 +168,7 @@ fn ready_condition(
             "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about those{whose}. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
             gone.missing, gone.expected
         );
-        return (Reason::ListShrunken, message);
+        return (Reason::TokenListShrunk, message);
     }
     if let Some(secret) = handle.credentials_secret.as_ref().filter(|_| handle.credentials_deleting) {
         let message = format!(

@@ -307,7 +307,7 @@ fn proof_unavailable(token: &Named, why: &str) -> Problem {
 
 fn not_listed() -> Problem {
     let message = "the Secret holds a token that the portal does not list, though the registry lets it in or cannot be asked: looked at again. If this stays, give the issuer credentials that see the token, or revoke it by hand";
-    transient(Reason::TokenNotListed, message.to_owned())
+    transient(Reason::TokenNotFound, message.to_owned())
 }
 
 fn nonce(observed: &Observed, attempt: &AttemptId) -> String {

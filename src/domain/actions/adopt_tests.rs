@@ -92,7 +92,7 @@ fn a_missing_row_proves_nothing_while_the_registry_accepts_the_login() {
     for verdict in [Verdict::Accepted, Verdict::Unknown("down".into())] {
         let mut world = unrecorded().listing(&[]).with_login_result(verdict);
         let Outcome::ReportFor(RETRY_AFTER, told) = run(&mut world) else { panic!("{:?}", world.labels) };
-        assert_eq!(told.reason, Reason::TokenNotListed);
+        assert_eq!(told.reason, Reason::TokenNotFound);
         assert_eq!(world.labels, ["read secret", "find 17", "log in"], "nothing is written");
     }
     let refused = ["read secret", "find 17", "log in", "read object", "disown"];

@@ -118,7 +118,7 @@ fn a_current_token_that_is_not_listed_is_gone_when_the_registry_refuses_it() {
     let asked = finalized(world(Verdict::Rejected("no".into())));
     assert_eq!(asked, ["close", "find 17", "log in", "release object"]);
     let mut alive = world(Verdict::Accepted);
-    assert!(matches!(run(&mut alive), Outcome::Failed(fault) if fault.reason == Reason::TokenNotListed));
+    assert!(matches!(run(&mut alive), Outcome::Failed(fault) if fault.reason == Reason::TokenNotFound));
     assert!(alive.observed.object.has_finalizer);
 }
 
@@ -143,12 +143,12 @@ fn an_orphans_former_tokens_are_revoked() {
 #[test]
 fn an_orphan_is_not_finalized_with_its_marker_on() {
     let marked = || World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
-    let mut world = marked().on("edit 17", Response::Rejected(problem(Reason::RequestRefused)));
+    let mut world = marked().on("edit 17", Response::Rejected(problem(Reason::RequestRejected)));
     assert!(matches!(run(&mut world), Outcome::Failed(_)));
     assert!(world.observed.object.has_finalizer && !world.labels.contains(&"release".to_owned()));
     let mut young = World::of(orphaned(at_rest_with(|observed| observed.now = at(40)))).listing(&[]);
     let outcome = run(&mut young);
-    assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.reason == Reason::TokenNotListed));
+    assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.reason == Reason::TokenNotFound));
     let old = World::of(orphaned(at_rest())).listing(&[]);
     assert_eq!(finalized(old), ["close", "find 17", "release", "release object"], "it is gone anyway");
 }

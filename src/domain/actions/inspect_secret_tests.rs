@@ -39,7 +39,7 @@ fn a_problem_is_cleared_when_the_secret_is_in_order() {
 fn a_token_that_was_cleared_meanwhile_is_not_called_good_for_its_data() {
     let observed = at_rest_with(|observed| {
         observed.secret.as_mut().expect("a Secret").stored = None;
-        apply(observed, StatusEvent::ProblemFound { problem: problem(Reason::SecretUnread), pods_can_pull: false });
+        apply(observed, StatusEvent::ProblemFound { problem: problem(Reason::SecretUnverified), pods_can_pull: false });
     });
     let mut world = World::of(observed);
     assert_eq!((run(&mut world), world.labels.clone()), (Outcome::Redecide, vec!["read content".to_owned()]));
@@ -106,7 +106,7 @@ fn a_token_that_another_operator_stored_meanwhile_is_not_cleared_by_the_object_r
 #[test]
 fn what_cannot_be_changed_in_place_is_said_and_not_deleted() {
     let immutable = SecretContent::Immutable { username: Some("tw-17".into()) };
-    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeWrong), (immutable, Reason::SecretImmutable)] {
+    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeMismatch), (immutable, Reason::SecretImmutable)] {
         let mut world = holding(World::of(at_rest()), content);
         let outcome = run(&mut world);
         assert!(matches!(outcome, Outcome::Failed(fault) if fault.reason == why && fault.terminal));

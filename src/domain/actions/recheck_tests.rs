@@ -66,7 +66,7 @@ fn a_young_token_that_the_list_alone_lacks_is_not_called_revoked() {
         "{end:?}"
     );
     let (reason, message) = login_condition(&world).expect("it says when it will be known");
-    assert!(reason == Reason::TokenNotListed.to_string() && message.contains("looked at again at 20"), "{message}");
+    assert!(reason == Reason::TokenNotFound.to_string() && message.contains("looked at again at 20"), "{message}");
     // Then the list counts.
     let mut later = world.observed.clone();
     (later.now, later.recheck, later.cooldowns) = (at(REQUESTED + 200), left, vec![]);

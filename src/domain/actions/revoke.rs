@@ -164,7 +164,7 @@ impl RevocationQueue {
     fn rejected(self, observed: &Observed, due: &Revocation, fault: Problem) -> RevocationStep {
         let asks = observed.issuer_info().is_some_and(IssuerInfo::checks_login)
             && status_view(&observed.object).login_verified;
-        if due.in_secret && asks && fault.reason == Reason::RequestRefused {
+        if due.in_secret && asks && fault.reason == Reason::RequestRejected {
             return self.transition_to(Request::VerifyLogin, Stage::VerifyingAfterRejection(fault));
         }
         self.unconfirmed(observed, due, fault)
@@ -177,9 +177,9 @@ impl RevocationQueue {
         due: &Revocation,
         Problem { reason, message, terminal: stalled }: Problem,
     ) -> RevocationStep {
-        let of_another_matter = matches!(reason, Reason::Unauthorised | Reason::RateLimited);
+        let of_another_matter = matches!(reason, Reason::Unauthorized | Reason::RateLimited);
         let told = observed.object.confirmed_revoked.contains(&due.token.id) && !of_another_matter;
-        if told || (due.revoked_upstream && reason == Reason::RequestRefused) {
+        if told || (due.revoked_upstream && reason == Reason::RequestRejected) {
             return self.current_revoked(observed);
         }
         let id = &due.token.id;
@@ -227,7 +227,7 @@ fn still_valid(token: &Named, verdict: &Verdict) -> Problem {
         _ => "the registry still lets it in: give the issuer credentials that see it, or revoke it by hand".to_owned(),
     };
     let message = format!("the portal does not list it, and {what}");
-    not_revoked(token, crate::domain::model::problem::messages::transient(Reason::TokenNotListed, message))
+    not_revoked(token, crate::domain::model::problem::messages::transient(Reason::TokenNotFound, message))
 }
 
 /// Revokes the retiring tokens that are due, and takes them out of the status.

@@ -72,7 +72,7 @@ fn a_token_that_is_not_listed_yet_is_waited_for() {
     let outcome = run(&mut world);
     let wait = RESPONSE_DEADLINE.saturating_sub(Duration::from_secs(40)) + MARGIN;
     assert!(matches!(&outcome, Outcome::ReportFor(left, fault) if *left == wait && fault.message.contains("tw-12")));
-    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotListed), vec!["12".to_owned()]));
+    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
     let mut old = replaced(100).listing(&[]);
     assert_eq!(run(&mut old), Outcome::Redecide);
     assert_eq!((old.labels.clone(), left(&old)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
@@ -101,7 +101,7 @@ fn a_list_of_another_user_proves_nothing() {
     let mut world = due(&[("12", 500)]).listing(&[]);
     change_issuer(&mut world.observed, |facts| facts.portal.user = "another".into());
     let outcome = run(&mut world);
-    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotListed), vec!["12".to_owned()]));
+    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
     assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.message.contains("credentials")));
     let mut observed = due(&[("12", 500)]);
     change_issuer(&mut observed.observed, |facts| facts.portal.user = "another".into());
@@ -134,15 +134,15 @@ fn found_revoked(world: &mut World) {
 
 #[test]
 fn where_the_list_is_hidden_a_rejection_counts_for_what_is_known_to_be_revoked() {
-    let refused = Reason::RequestRefused;
+    let refused = Reason::RequestRejected;
     let told =
         |name: &'static str| move |world: &mut World| world.observed.object.confirmed_revoked = vec![name.to_owned()];
     assert_eq!(denied(found_revoked, refused), (Outcome::Redecide, vec![]));
     assert_eq!(denied(told("12"), refused), (Outcome::Redecide, vec![]));
     let (outcome, kept) = denied(told("tw-12"), refused);
-    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.message.contains("registry-token.dev/gone=12")));
+    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.message.contains("registry-token.dev/confirmed-revoked=12")));
     assert_eq!(kept, ["12"]);
-    for other in [Reason::Unauthorised, Reason::RateLimited] {
+    for other in [Reason::Unauthorized, Reason::RateLimited] {
         for change in
             [found_revoked, |world: &mut World| world.observed.object.confirmed_revoked = vec!["12".to_owned()]]
         {
@@ -154,8 +154,8 @@ fn where_the_list_is_hidden_a_rejection_counts_for_what_is_known_to_be_revoked()
             );
         }
     }
-    assert_eq!(denied(found_revoked, Reason::NoAccess).1, ["12"]);
-    assert_eq!(denied(told("12"), Reason::NoAccess).1, [] as [&str; 0], "some portals say so of what is not there");
+    assert_eq!(denied(found_revoked, Reason::AccessDenied).1, ["12"]);
+    assert_eq!(denied(told("12"), Reason::AccessDenied).1, [] as [&str; 0], "some portals say so of what is not there");
     let visible = |world: &mut World| {
         found_revoked(world);
         change_issuer(&mut world.observed, |facts| facts.list_visible = true);
@@ -172,7 +172,7 @@ fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_
         let RevocationStep::Perform(Request::Revoke(_), state) = begin(&observed, vec![due]) else {
             panic!("it is revoked at once")
         };
-        match state.step(&observed, Response::Rejected(problem(Reason::RequestRefused))) {
+        match state.step(&observed, Response::Rejected(problem(Reason::RequestRejected))) {
             RevocationStep::Perform(request, state) => {
                 assert_eq!(request, Request::VerifyLogin);
                 state.step(&observed, Response::Login(verdict))
@@ -190,7 +190,7 @@ fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_
         let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(fault) if fault.message.contains("/gone="));
         assert!(matches!(&stuck, RevocationStep::Blocked(_, outcome) if hint(outcome) != alive), "{stuck:?}");
         assert!(
-            matches!(stuck, RevocationStep::Blocked(gone, outcome) if gone.is_empty() && reason(&outcome) == Some(Reason::RequestRefused))
+            matches!(stuck, RevocationStep::Blocked(gone, outcome) if gone.is_empty() && reason(&outcome) == Some(Reason::RequestRejected))
         );
     }
     assert!(matches!(turn(Verdict::Accepted, LoginMode::Disabled), RevocationStep::Blocked(..)));
@@ -199,7 +199,7 @@ fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_
 #[test]
 fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
     for (word, answer) in [
-        ("revoke 12", Response::Rejected(problem(Reason::RequestRefused))),
+        ("revoke 12", Response::Rejected(problem(Reason::RequestRejected))),
         ("revoke 12", Response::PortalOutcomeUnknown(problem(Reason::TimedOut))),
         ("find 12", Response::NotSent(problem(Reason::Unreachable))),
     ] {
@@ -238,7 +238,7 @@ fn a_token_in_the_secret_is_verified_at_the_registry_too() {
     for (verdict, what) in [(Verdict::Accepted, "revoke it by hand"), (Verdict::Unknown("down".into()), "down")] {
         let (turn, _) = in_secret(verdict, LoginMode::BestEffort);
         let RevocationStep::Blocked(gone, outcome) = turn else { panic!("{turn:?}") };
-        assert_eq!((gone, reason(&outcome)), (vec![], Some(Reason::TokenNotListed)));
+        assert_eq!((gone, reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
         assert!(matches!(outcome, Outcome::Failed(fault) if fault.message.contains(what)));
     }
     assert_eq!(

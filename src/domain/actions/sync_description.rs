@@ -90,12 +90,12 @@ impl SyncingDescription {
             // Edited before without lasting effect: now it is looked at what the portal makes of it.
             (Stage::Editing, Response::Done) if self.edited_before => self.find_row(Stage::Comparing),
             (Stage::Editing, Response::Done) => self.write_status(observed, StatusEvent::DescriptionSynced),
-            (Stage::Editing, Response::Rejected(fault)) if fault.reason == Reason::RequestRefused => {
+            (Stage::Editing, Response::Rejected(fault)) if fault.reason == Reason::RequestRejected => {
                 let message = format!(
                     "the portal refused the description: {}. Change spec.description. {RETRY_HINT}",
                     fault.message
                 );
-                self.write_status(observed, StatusEvent::DescriptionNotSynced(Reason::EditRefused, message))
+                self.write_status(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionRejected, message))
             }
             (Stage::Comparing, Response::Rows(rows)) => {
                 let shown = rows.into_iter().find(|row| row.token == self.token).map(|row| row.description);
@@ -112,12 +112,12 @@ impl SyncingDescription {
 
 fn not_listed() -> Problem {
     let message = "the portal does not list the token, so its description is not edited yet: somebody may have revoked it, which the next audit finds out";
-    transient(Reason::TokenNotListed, message.to_owned())
+    transient(Reason::TokenNotFound, message.to_owned())
 }
 
 fn description_altered() -> StatusEvent {
     let message = "the portal accepted spec.description and shows another text: it may trim or change what it stores. Write the text as the portal shows it";
-    StatusEvent::DescriptionNotSynced(Reason::EditNotKept, message.to_owned())
+    StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, message.to_owned())
 }
 
 #[cfg(test)]

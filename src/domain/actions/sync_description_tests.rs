@@ -83,14 +83,14 @@ fn only_the_row_of_that_id_and_that_name_is_edited() {
     let another = Row { token: Named { id: "17".into(), username: "another".into() }, description: "before".into() };
     for rows in [vec![], vec![another]] {
         let mut world = edited("").listing(&rows);
-        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::TokenNotListed));
+        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::TokenNotFound));
         assert_eq!(world.labels, ["find 17"]);
     }
 }
 
 #[test]
 fn a_refused_description_is_said_and_left_until_it_changes() {
-    let why = problem(Reason::RequestRefused);
+    let why = problem(Reason::RequestRejected);
     let mut world = edited("before").on("edit 17", Response::Rejected(why));
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "edit 17", "status"]);
@@ -139,7 +139,7 @@ fn a_description_that_the_portal_trims_is_edited_once_more_and_then_said_not_to_
     assert_eq!(world.labels, ["find 17", "edit 17", "find 17", "status"]);
     let status = world.statuses().next().expect("a status");
     let said = crate::domain::model::conditions::find(&status.conditions, crate::api::ConditionType::DescriptionSynced);
-    assert_eq!(said.map(|one| one.reason.as_str()), Some("EditNotKept"));
+    assert_eq!(said.map(|one| one.reason.as_str()), Some("DescriptionAltered"));
     assert!(status_view(&world.observed.object).ready);
     assert_eq!(decide(&world.observed), Action::Idle, "no loop, whatever the next audit shows");
     world.observed.object.generation = 3;

@@ -151,13 +151,13 @@ pub(crate) fn absence_unconfirmed(why: &RegistryProblem) -> Problem {
     let message = format!(
         "the portal does not list the token, and the registry cannot be asked ({why}): nothing is done before it answers"
     );
-    transient(Reason::TokenNotListed, message)
+    transient(Reason::TokenNotFound, message)
 }
 
 /// The portal hides a token that works: a role changed, or a filter. It is not replaced.
 pub(crate) fn hidden_from_list() -> Outcome {
     let message = "the portal does not list the token, but the registry lets it in: the portal user may see fewer tokens than before. Nothing is done about it";
-    Outcome::ReportFor(Duration::from_mins(10), transient(Reason::TokenNotListed, message.to_owned()))
+    Outcome::ReportFor(Duration::from_mins(10), transient(Reason::TokenNotFound, message.to_owned()))
 }
 
 fn record_revoked(observed: &Observed) -> VerifyLoginTransition {

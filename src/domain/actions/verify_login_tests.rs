@@ -45,7 +45,7 @@ fn a_token_whose_login_is_accepted_counts_as_verified() {
 #[test]
 fn a_registry_that_refuses_or_is_down_is_named_and_asked_again() {
     let (outcome, world) = waiting_for(LoginMode::Required, refused());
-    assert_eq!(reason(&outcome), Some(Reason::LoginRefused));
+    assert_eq!(reason(&outcome), Some(Reason::LoginRejected));
     assert!(!status_view(&world.observed.object).ready);
     let (outcome, world) = waiting_for(LoginMode::Required, unknown());
     assert_eq!(reason(&outcome), Some(Reason::RegistryUnavailable));
@@ -70,7 +70,7 @@ fn a_secret_that_lost_its_login_is_looked_at_and_not_asked_about_for_ever() {
 fn what_is_said_already_is_not_written_again() {
     let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::LoginChecked(refused()))))
         .with_login_result(refused());
-    assert_eq!(reason(&world.run(begin(), VerifyingLogin::step)), Some(Reason::LoginRefused));
+    assert_eq!(reason(&world.run(begin(), VerifyingLogin::step)), Some(Reason::LoginRejected));
     assert_eq!(world.labels, ["log in"]);
 }
 
@@ -119,7 +119,7 @@ fn of_a_secret_that_cannot_be_put_right_nothing_else_is_said_in_turns() {
 #[test]
 fn a_token_whose_login_is_still_accepted_is_not_replaced() {
     let (outcome, world) = confirming(at_rest(), Verdict::Accepted);
-    assert_eq!(reason(&outcome), Some(Reason::TokenNotListed));
+    assert_eq!(reason(&outcome), Some(Reason::TokenNotFound));
     assert!(matches!(outcome, Outcome::ReportFor(wait, _) if wait >= Duration::from_mins(1)));
     assert_eq!(world.labels, ["log in"]);
 }
@@ -127,7 +127,7 @@ fn a_token_whose_login_is_still_accepted_is_not_replaced() {
 #[test]
 fn while_the_registry_cannot_be_asked_nothing_is_done() {
     let (outcome, world) = confirming(at_rest(), unknown());
-    assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotListed), 1));
+    assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotFound), 1));
     let mut mute = World::of(at_rest()).on("log in", Response::IssuerChanged);
     let begun = confirm_revocation(&mute.observed);
     assert_eq!(mute.run(begun, VerifyingLogin::step), Outcome::RequeueSoon);

@@ -232,13 +232,13 @@ fn a_failure_concludes_nothing_and_revokes_no_more() {
 fn one_that_cannot_be_revoked_blocks_neither_the_others_nor_the_report() {
     let truth = Fixture::of(&[marked("17", 1), marked("18", 2), marked("19", 3), row("1", "prod")], &[], &[]);
     for failing in ["row 18", "revoke 18"] {
-        let (asked, found) = truth.audit_with(&[(failing, Reason::RequestRefused)]);
+        let (asked, found) = truth.audit_with(&[(failing, Reason::RequestRejected)]);
         let found = found.expect("it is concluded");
         assert_eq!((found.revoked, found.inventory.len()), (2, 4), "{asked:?}");
-        assert_eq!(found.failed, Some(FailedRevocations { count: 1, fault: problem(Reason::RequestRefused) }));
+        assert_eq!(found.failed, Some(FailedRevocations { count: 1, fault: problem(Reason::RequestRejected) }));
     }
     let all =
-        [("revoke 17", Reason::PortalFailed), ("row 18", Reason::NoAccess), ("revoke 19", Reason::RequestRefused)];
+        [("revoke 17", Reason::PortalError), ("row 18", Reason::AccessDenied), ("revoke 19", Reason::RequestRejected)];
     let found = truth.audit_with(&all).1.expect("it is concluded");
     assert_eq!((found.revoked, found.failed.expect("counted").count), (0, 3));
     assert_eq!(truth.audit_with(&[]).1.expect("well").failed, None);
@@ -248,7 +248,7 @@ fn one_that_cannot_be_revoked_blocks_neither_the_others_nor_the_report() {
 fn an_unavailable_portal_is_not_asked_about_each_orphan() {
     let truth = Fixture::of(&[marked("17", 1), marked("18", 2), marked("19", 3)], &[], &[]);
     for failing in ["row 18", "revoke 18"] {
-        for reason in [Reason::TimedOut, Reason::Unreachable, Reason::RateLimited, Reason::Unauthorised] {
+        for reason in [Reason::TimedOut, Reason::Unreachable, Reason::RateLimited, Reason::Unauthorized] {
             let (asked, found) = truth.audit_with(&[(failing, reason)]);
             assert_eq!(asked.last().map(String::as_str), Some(failing));
             let found = found.expect("it is concluded");

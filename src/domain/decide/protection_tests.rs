@@ -28,7 +28,7 @@ fn states() -> Vec<(&'static str, Observed)> {
             apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
         }),
         with("cooldown running", |observed| {
-            let refusal = crate::domain::model::problem::Problem { terminal: true, ..problem(Reason::RequestRefused) };
+            let refusal = crate::domain::model::problem::Problem { terminal: true, ..problem(Reason::RequestRejected) };
             observed.object.requested_annotations = annotations(&[("rotate", "1")]);
             observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
                 crate::domain::retry::cooldown::Operation::RequestToken,
@@ -118,13 +118,13 @@ fn a_finalizer_that_is_refused_stops_requests_alone_and_is_reported() {
     let mut observed = stripped(at_rest_with(|observed| {
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
         apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
-        apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+        apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
     }));
     observed.now = at(7200);
     let mut world = outdated(observed).on("hold object", Response::WriteRejected("policy".into()));
     let end = world.pass();
     let PassResult::Failed(said) = end else { panic!("{end:?}") };
-    assert_eq!(said.reason, Reason::ClusterUnavailable);
+    assert_eq!(said.reason, Reason::APIServerUnavailable);
     assert!(said.message.contains("registry-token.dev/replace is acted on after that"), "{}", said.message);
     for done in ["revoke 12", "edit 17"] {
         assert!(world.labels.contains(&done.to_owned()), "{done}: {:?}", world.labels);
@@ -143,7 +143,7 @@ fn busy() -> Observed {
     let mut observed = at_rest_with(|observed| {
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
         apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
-        apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+        apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
     });
     observed.now = at(7200);
     observed
@@ -162,7 +162,7 @@ fn rejected_labels_block_no_edit_no_revocation_and_no_replacement() {
     };
     let end = world.pass();
     let PassResult::Failed(said) = end else { panic!("{end:?}: {:?}", world.labels) };
-    assert!(said.reason == Reason::SecretRefused && said.message.contains("invalid label"), "{}", said.message);
+    assert!(said.reason == Reason::SecretRejected && said.message.contains("invalid label"), "{}", said.message);
     for done in ["revoke 12", "commit 18", "revoke 17", "edit 18"] {
         assert!(world.labels.contains(&done.to_owned()), "{done}: {:?}", world.labels);
     }
@@ -185,9 +185,9 @@ fn a_replacement_that_waits_says_so_and_blocks_nothing_else() {
     type Case = (&'static str, Option<Response>, fn(&mut Observed), Reason);
     let refuse = || Some(Response::WriteRejected("policy".into()));
     let cases: [Case; 5] = [
-        ("try", refuse(), |_| {}, Reason::SecretRefused),
-        ("reserve", refuse(), |_| {}, Reason::SecretRefused),
-        ("token", Some(Response::Rejected(problem(Reason::RequestRefused))), |_| {}, Reason::RequestRefused),
+        ("try", refuse(), |_| {}, Reason::SecretRejected),
+        ("reserve", refuse(), |_| {}, Reason::SecretRejected),
+        ("token", Some(Response::Rejected(problem(Reason::RequestRejected))), |_| {}, Reason::RequestRejected),
         ("log in", Some(Response::Login(Verdict::Unknown("down".into()))), |_| {}, Reason::RegistryUnavailable),
         ("", None, |observed| change_issuer(observed, |facts| facts.deleting = true), Reason::IssuerDeleting),
     ];

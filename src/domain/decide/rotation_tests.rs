@@ -222,13 +222,13 @@ fn a_successor_that_was_refused_holds_up_no_token_that_pods_wait_for() {
         observed
     };
     assert!(
-        matches!(decide(&refused(Reason::LoginRefused)), Action::ReportFor(..) | Action::IdleFor(_)),
+        matches!(decide(&refused(Reason::LoginRejected)), Action::ReportFor(..) | Action::IdleFor(_)),
         "the successor waits"
     );
-    let mut lost = refused(Reason::LoginRefused);
+    let mut lost = refused(Reason::LoginRejected);
     lost.secret.as_mut().expect("a Secret").stored = None;
     assert_eq!(decide(&lost), attempt(Cause::Lost, &[("rotate", "1")]));
-    let mut refused = refused(Reason::RequestRefused);
+    let mut refused = refused(Reason::RequestRejected);
     refused.secret = lost.secret;
     assert!(matches!(decide(&refused), Action::ReportFor(..)), "what the portal refuses it refuses for every cause");
 }

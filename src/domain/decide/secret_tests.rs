@@ -113,9 +113,9 @@ fn an_edited_description_is_synced_and_a_rejected_one_is_left() {
         apply(observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
     });
     assert_eq!(decide(&edited), Action::SyncDescription);
-    let not_kept = with(StatusEvent::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+    let not_kept = with(StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, String::new()));
     assert_eq!(decide(&not_kept), Action::Idle);
-    let mut rejected = with(StatusEvent::DescriptionNotSynced(Reason::EditRefused, String::new()));
+    let mut rejected = with(StatusEvent::DescriptionNotSynced(Reason::DescriptionRejected, String::new()));
     assert_eq!(decide(&rejected), Action::IdleFor(COOLDOWN), "a restart repeats none at once");
     rejected.edit_retry_after = Some(Duration::from_secs(9));
     assert_eq!(decide(&rejected), Action::IdleFor(Duration::from_secs(9)));
@@ -125,12 +125,12 @@ fn an_edited_description_is_synced_and_a_rejected_one_is_left() {
     apply(&mut rejected, StatusEvent::TimestampsClamped);
     assert_eq!(decide(&rejected), Action::Idle);
     assert_eq!(
-        decide(&with(StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()))),
+        decide(&with(StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()))),
         Action::SyncDescription
     );
     let suspended = at_rest_with(|observed| {
         observed.object.suspended = true;
-        apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+        apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
     });
     assert_eq!(decide(&suspended), Action::Idle, "a suspended object is not edited");
 }
@@ -183,7 +183,7 @@ fn an_edit_during_an_outage_is_said_to_wait_once_and_the_object_stays_ready() {
 fn what_the_portal_made_of_an_edit_is_left_and_what_a_colleague_made_of_that_is_not() {
     let shown = |kept: Option<&str>, shown: &str| {
         at_rest_with(|observed| {
-            apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+            apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, String::new()));
             (observed.normalized_description, observed.upstream) =
                 (kept.map(hash64), UpstreamState::Present(hash64(shown)));
         })

@@ -103,7 +103,7 @@ fn without_its_issuer_a_new_object_waits_and_says_why() {
     assert_eq!(reason(&decide(&missing)), Some((Reason::IssuerNotFound, true)));
     let action = decide(&Observed { issuer: not_ready(), ..new_object() });
     assert_eq!(reason(&action), Some((Reason::IssuerNotReady, true)), "a person writes another password");
-    assert!(format!("{action:?}").contains("Unauthorised"));
+    assert!(format!("{action:?}").contains("Unauthorized"));
     assert_eq!(
         decide(&Observed { issuer: IssuerState::Unknown, ..new_object() }),
         Action::Idle,
@@ -143,7 +143,7 @@ fn a_moved_portal_is_not_acted_on() {
 #[test]
 fn a_secret_of_somebody_else_is_left_alone() {
     let foreign = at_rest_with_secret(|held| held.ownership = Ownership::Foreign);
-    assert_eq!(reason(&decide(&foreign)), Some((Reason::SecretNotOurs, true)));
+    assert_eq!(reason(&decide(&foreign)), Some((Reason::SecretNotOwned, true)));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_problem_is_cleared_when_it_is_over() {
 #[test]
 fn a_description_is_edited_though_the_secret_is_missing_or_another_ones() {
     let edited = |observed: &mut Observed| observed.object.generation = 2;
-    let refused = Cooldown::new(Operation::RequestToken, problem(Reason::SecretRefused));
+    let refused = Cooldown::new(Operation::RequestToken, problem(Reason::SecretRejected));
     let missing = at_rest_with(|observed| {
         edited(observed);
         observed.secret = None;
@@ -243,7 +243,7 @@ fn a_description_is_edited_though_the_secret_is_missing_or_another_ones() {
     let suspended = Observed { object: Object { suspended: true, ..foreign.object.clone() }, ..foreign.clone() };
     assert!(matches!(decide(&suspended), Action::Report(_)));
     let in_vain = Observed {
-        cooldowns: vec![Cooldown::new(Operation::SyncDescription, problem(Reason::EditRefused))],
+        cooldowns: vec![Cooldown::new(Operation::SyncDescription, problem(Reason::DescriptionRejected))],
         ..foreign
     };
     assert!(matches!(decide(&in_vain), Action::Report(_)), "the wait is reported when that cannot be done");

@@ -102,7 +102,7 @@ mod tests {
             let said = ConditionUpdate {
                 kind: ConditionType::Ready,
                 value: ConditionStatus::False,
-                reason: Reason::PortalFailed,
+                reason: Reason::PortalError,
                 message,
             };
             let mut conditions = vec![];

@@ -64,10 +64,10 @@ pub fn status_view(object: &Object) -> StatusView {
     let generation_if =
         |wanted: bool| description.filter(|_| wanted).and_then(|condition| condition.observed_generation);
     let synced = description.is_some_and(|condition| condition.status == "True");
-    let refusals = [Reason::EditRefused, Reason::EditNotKept].map(|reason| reason.to_string());
+    let refusals = [Reason::DescriptionRejected, Reason::DescriptionAltered].map(|reason| reason.to_string());
     let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
     let rejected = description.is_some_and(|condition| {
-        condition.reason == Reason::EditRefused.to_string() && condition.observed_generation == Some(object.generation)
+        condition.reason == Reason::DescriptionRejected.to_string() && condition.observed_generation == Some(object.generation)
     });
     let revocation = status.upstream_revocation.as_ref();
     let requested = status.token.as_ref().map(|token| &token.request_time);

@@ -36,11 +36,11 @@ fn a_status_of_another_object_says_nothing() {
 
 #[test]
 fn a_description_counts_for_its_generation_only() {
-    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditRefused, String::new()));
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::DescriptionRejected, String::new()));
     assert_eq!((known.description_synced, known.description_rejected), (None, Some(1)));
-    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditNotKept, String::new()));
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, String::new()));
     assert_eq!(known.description_rejected, Some(1));
-    let known = after(StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+    let known = after(StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
     assert_eq!((known.description_synced, known.description_rejected), (None, None));
     let edited = at_rest_with(|observed| {
         observed.object.generation = 2;

@@ -27,7 +27,7 @@ fn an_unverified_retiring_token_is_reported_and_neither_revoked_nor_forgotten() 
     assert_eq!(world.labels, ["status"], "said once, and nothing is asked of the portal");
     let conditions = &world.observed.object.status.as_ref().expect("a status").conditions;
     let said = conditions.iter().find(|one| one.type_ == "Stalled").expect("it is said");
-    assert!(said.reason == "TokenUnverified" && said.message.contains("registry-token.dev/gone=12"), "{said:?}");
+    assert!(said.reason == "TokenUnverified" && said.message.contains("registry-token.dev/confirmed-revoked=12"), "{said:?}");
     assert!(status_view(&world.observed.object).ready, "pods can pull");
     let mut again = World::of(world.observed);
     assert!(matches!(again.pass(), PassResult::RequeueAfter(_)));
@@ -93,7 +93,7 @@ fn an_object_older_than_the_key_stays_until_its_user_confirms_the_revocation() {
 fn nothing_is_said_of_no_tokens() {
     assert!(unverified_problem(&[]).is_none());
     let fault = unverified_problem(&[token_ref("1"), token_ref("2")]).expect("a fault");
-    assert!(fault.message.contains("registry-token.dev/gone=1,2"), "{}", fault.message);
+    assert!(fault.message.contains("registry-token.dev/confirmed-revoked=1,2"), "{}", fault.message);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_object_whose_login_is_refused_too_is_written_once_and_not_at_each_look() {
     let _ = world.pass();
     let conditions = world.observed.object.status.clone().expect("a status").conditions;
     let ready = conditions.iter().find(|one| one.type_ == "Ready").expect("it is said");
-    assert!(ready.reason == "LoginRefused" && ready.message.contains("Besides"), "{ready:?}");
+    assert!(ready.reason == "LoginRejected" && ready.message.contains("Besides"), "{ready:?}");
     let mut again = World::of(world.observed).with_login_result(Verdict::Rejected("no".into()));
     let _ = again.pass();
     assert!(

@@ -20,14 +20,14 @@ fn done(mut world: World) -> (Vec<String>, PassResult) {
 #[test]
 fn a_problem_is_reported_once_and_a_working_object_stays_ready() {
     let observed = at_rest_with(|observed| observed.object.requested_annotations = annotations(&[("rotate", "1")]));
-    let mut world = World::of(observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    let mut world = World::of(observed).on("token", Response::Rejected(problem(Reason::RequestRejected)));
     assert!(matches!(world.pass(), PassResult::RequeueAfter(_)), "the next request waits");
     let status = status_view(&world.observed.object);
     assert!(status.ready && status.has_problem);
-    let mut first = World::of(new_object()).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    let mut first = World::of(new_object()).on("token", Response::Rejected(problem(Reason::RequestRejected)));
     assert!(matches!(first.pass(), PassResult::RequeueAfter(_)));
     assert_eq!(first.statuses().count(), 1);
-    let mut again = World::of(first.observed).on("token", Response::Rejected(problem(Reason::RequestRefused)));
+    let mut again = World::of(first.observed).on("token", Response::Rejected(problem(Reason::RequestRejected)));
     assert!(matches!(again.pass(), PassResult::RequeueAfter(_)));
     assert_eq!((again.statuses().count(), again.labels.contains(&"token".to_owned())), (0, true));
 }

@@ -92,7 +92,7 @@ fn many_states() -> Vec<Observed> {
         |observed| observed.object.status = None,
         |observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))),
         |observed| apply(observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into()))),
-        |observed| apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new())),
+        |observed| apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new())),
         |observed| {
             apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
         },

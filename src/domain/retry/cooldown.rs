@@ -83,8 +83,8 @@ pub const fn affects_one_action(fault: &Problem) -> bool {
     !fault.reason.affects_whole_portal()
         && !matches!(
             fault.reason,
-            Reason::ClusterUnavailable
-                | Reason::RequestUnanswered
+            Reason::APIServerUnavailable
+                | Reason::RequestOutcomeUnknown
                 | Reason::IssuerNotFound
                 | Reason::IssuerNotReady
                 | Reason::IssuerDeleting
@@ -98,7 +98,7 @@ pub const fn affects_one_action(fault: &Problem) -> bool {
 pub const fn is_permanent(fault: &Problem) -> bool {
     let looked_at_soon = matches!(
         fault.reason,
-        Reason::SecretNotOurs | Reason::IssuerNotFound | Reason::IssuerDeleting | Reason::NamespaceNotAllowed
+        Reason::SecretNotOwned | Reason::IssuerNotFound | Reason::IssuerDeleting | Reason::NamespaceNotAllowed
     );
     fault.terminal && !looked_at_soon
 }

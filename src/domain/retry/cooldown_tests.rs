@@ -12,7 +12,7 @@ use crate::domain::test_support::{
 };
 
 fn rejection() -> Problem {
-    Problem { terminal: true, ..problem(Reason::RequestRefused) }
+    Problem { terminal: true, ..problem(Reason::RequestRejected) }
 }
 
 /// Passes every half a minute for so long, as a driver begins them, each answered by `refuse` or well; gives
@@ -110,7 +110,7 @@ fn a_changed_fingerprint_ends_the_cooldown() {
 
 #[test]
 fn what_may_pass_is_tried_soon() {
-    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorised))] {
+    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))] {
         let (_, all) = run(new_object(), 10, rejects("token", answer), |_, _| {});
         assert_eq!(count(&all, "token"), 20);
     }
@@ -155,7 +155,7 @@ fn a_blocked_revocation_is_reported_and_blocks_neither_a_replacement_nor_an_edit
         let mut observed = at_rest_with(|observed| {
             observed.object.requested_annotations = annotations(&[("replace", "1")]);
             apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
-            apply(observed, StatusEvent::DescriptionNotSynced(Reason::EditPending, String::new()));
+            apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
         });
         observed.now = at(7200);
         let mut world = World::of(observed);

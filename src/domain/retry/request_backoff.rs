@@ -30,12 +30,12 @@ const MAX_UNSUSPICIOUS_REQUESTS: u32 = 2;
 const COUNT_AFTER_RESTART: u32 = 6;
 /// What a status says after a request that gave no token to keep.
 const NO_TOKEN_REASONS: [Reason; 6] = [
-    Reason::RequestUnanswered,
+    Reason::RequestOutcomeUnknown,
     Reason::RequestBackoff,
-    Reason::RequestRefused,
-    Reason::AnswerMalformed,
-    Reason::LoginRefused,
-    Reason::SecretRefused,
+    Reason::RequestRejected,
+    Reason::InvalidResponse,
+    Reason::LoginRejected,
+    Reason::SecretRejected,
 ];
 /// How often a change of the spec or of an annotation ends a wait. More edits than this wait like everything else.
 pub const MAX_SKIPS: u8 = 3;
@@ -130,7 +130,7 @@ impl RequestHistory {
     fn wait(&self) -> Duration {
         let wasted = self.count.saturating_sub(u32::from(self.stored_one));
         let Some(doublings) = wasted.checked_sub(1) else { return Duration::ZERO };
-        let rejected = matches!(&self.outcome, RequestOutcome::Failed(fault) if fault.reason == Reason::RequestRefused);
+        let rejected = matches!(&self.outcome, RequestOutcome::Failed(fault) if fault.reason == Reason::RequestRejected);
         let longest = if rejected { MAX_WAIT_AFTER_REJECTION } else { MAX_WAIT };
         INITIAL_WAIT.saturating_mul(1_u32.checked_shl(doublings.min(10)).unwrap_or(u32::MAX)).min(longest)
     }
@@ -245,7 +245,7 @@ pub fn request_delay(observed: &Observed, cause: Cause) -> Option<(Duration, Pro
     let successor = cause.replaces_working_token();
     let rejected = observed
         .cooldown(&Operation::RequestToken)
-        .filter(|vain| successor || vain.problem.reason != Reason::LoginRefused);
+        .filter(|vain| successor || vain.problem.reason != Reason::LoginRejected);
     let wait = must_wait(observed, cause).map(|wait| (wait.left, wait.problem));
     let rejected = rejected.map(|vain| (vain.remaining, vain.problem.clone()));
     match (rejected, wait) {

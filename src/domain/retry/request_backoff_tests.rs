@@ -53,7 +53,7 @@ fn requests_without_a_clear_answer_are_made_after_ten_seconds_doubling_up_to_an_
     let (world, requested) = run(new_object(), (12_000, 1), lost, |_, _| {});
     assert_eq!(gaps(&requested), [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600], "{requested:?}");
     let (_, reason, message) = ready_condition(world.observed.object.status.as_ref()).expect("said");
-    assert_eq!(reason, "RequestUnanswered");
+    assert_eq!(reason, "RequestOutcomeUnknown");
     let next = at(3600 + requested.last().expect("one") + 3600).to_string();
     assert!(message.contains(&next), "{message} does not say {next}");
 }
@@ -138,10 +138,10 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
     let observed = new_object();
     for _ in 0..20 {
         history.record_sent(&observed);
-        history.record_failed(&problem(Reason::RequestRefused));
+        history.record_failed(&problem(Reason::RequestRejected));
     }
     assert_eq!(history.wait(), MAX_WAIT_AFTER_REJECTION);
-    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorised))] {
+    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))] {
         let refuse = |word: &str| (word == "token").then(|| answer.clone());
         let (_, requested) = run(new_object(), (5, 1), refuse, |_, _| {});
         assert_eq!(requested.len(), 5, "{answer:?} is nothing that costs a token");
@@ -187,7 +187,7 @@ fn whatever_an_attempt_ends_with_after_its_request_the_next_one_waits() {
     let token = || Response::Token { id: Some("18".to_owned()), username: "tw-18".to_owned() };
     let useless = Response::UnusableToken {
         token: crate::domain::test_support::token_ref("18"),
-        problem: problem(Reason::AnswerMalformed),
+        problem: problem(Reason::InvalidResponse),
     };
     for (answer, then) in [
         (useless, None),
@@ -248,7 +248,7 @@ fn a_restart_does_not_end_the_wait_of_a_secret_that_is_overwritten() {
 
 #[test]
 fn a_restart_does_not_end_the_wait_after_a_request_that_gave_no_token_to_keep() {
-    for reason in [Reason::AnswerMalformed, Reason::SecretRefused, Reason::LoginRefused, Reason::RequestUnanswered] {
+    for reason in [Reason::InvalidResponse, Reason::SecretRejected, Reason::LoginRejected, Reason::RequestOutcomeUnknown] {
         for working in [false, true] {
             let observed = at_rest_with(|observed| {
                 apply(observed, StatusEvent::ProblemFound { problem: problem(reason), pods_can_pull: working });

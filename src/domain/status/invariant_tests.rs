@@ -42,7 +42,7 @@ fn events() -> Vec<StatusEvent> {
         StatusEvent::SecretLost("lost".into()),
         StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false },
         StatusEvent::DescriptionSynced,
-        StatusEvent::DescriptionNotSynced(Reason::EditNotKept, "no".into()),
+        StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, "no".into()),
         StatusEvent::TokensRevoked(vec![token_ref("1")]),
         StatusEvent::TokenRetiring(retiring("3", at(9))),
     ]);

@@ -140,7 +140,7 @@ fn apply(
                 status,
                 saying,
                 ConditionType::DescriptionSynced,
-                (ConditionStatus::False, Reason::EditPending),
+                (ConditionStatus::False, Reason::DescriptionPending),
                 EDIT_PENDING_MESSAGE,
             );
             set_login_verified(status, saying, &login);
@@ -280,14 +280,14 @@ fn derive_ready(status: &mut RegistryTokenStatus, saying: &StatusContext<'_>, wa
     let said = said.map(|condition| (condition.status.clone(), condition.message.clone()));
     let hinders = match said {
         _ if saying.login_check == LoginMode::Disabled => None,
-        Some((value, message)) if value == ConditionStatus::False.as_str() => Some((Reason::LoginRefused, message)),
+        Some((value, message)) if value == ConditionStatus::False.as_str() => Some((Reason::LoginRejected, message)),
         Some((value, _)) if value == ConditionStatus::True.as_str() => None,
         _ if saying.login_check == LoginMode::BestEffort || was_ready => None,
         Some((_, message)) => Some((registry_reason(&reason), message)),
         None => Some((Reason::RegistryUnavailable, registry_unavailable(&"not asked yet".into()).message)),
     };
     let unread = status.secret.as_ref().is_none_or(|secret| secret.resource_version.is_none());
-    let unread = unread.then(|| (Reason::SecretUnread, "the Secret stores the token and is read next".to_owned()));
+    let unread = unread.then(|| (Reason::SecretUnverified, "the Secret stores the token and is read next".to_owned()));
     if let Some((reason, message)) = unread.or(hinders) {
         set_problem(status, saying, &Problem { reason, message, terminal: false }, false);
         return;

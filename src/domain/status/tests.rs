@@ -193,7 +193,7 @@ fn the_same_fact_said_later_changes_nothing() {
         problem_found(true, false),
         StatusEvent::SecretLost("lost".into()),
         StatusEvent::DescriptionSynced,
-        StatusEvent::DescriptionNotSynced(Reason::EditRefused, "no".into()),
+        StatusEvent::DescriptionNotSynced(Reason::DescriptionRejected, "no".into()),
         StatusEvent::TokenRetiring(retiring("9", at(5))),
         StatusEvent::TokensRevoked(vec![token_ref("9")]),
     ];

@@ -8,7 +8,7 @@ use crate::domain::model::conditions;
 #[must_use]
 pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
-    let refused = [Reason::EditRefused.to_string(), Reason::EditNotKept.to_string()];
+    let refused = [Reason::DescriptionRejected.to_string(), Reason::DescriptionAltered.to_string()];
     let mut progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
     let condition = progress.find_map(|kind| conditions::find(conditions, kind));
     let description = conditions::find(conditions, ConditionType::DescriptionSynced);
@@ -18,6 +18,6 @@ pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, 
 
 /// Why a registry said nothing about the login, as `LoginVerified` has it.
 pub(super) fn registry_reason(text: &str) -> Reason {
-    let own = [Reason::RegistryFailed, Reason::RateLimited, Reason::TlsUntrusted, Reason::TrustMissing];
+    let own = [Reason::RegistryError, Reason::RateLimited, Reason::TlsUntrusted, Reason::CABundleInvalid];
     own.into_iter().find(|reason| reason.to_string() == text).unwrap_or(Reason::RegistryUnavailable)
 }

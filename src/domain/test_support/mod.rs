@@ -121,7 +121,7 @@ pub fn issuer_info() -> IssuerInfo {
 }
 
 pub fn not_ready() -> IssuerState {
-    IssuerState::NotReady { reason: Reason::Unauthorised, message: "check the Secret".into() }
+    IssuerState::NotReady { reason: Reason::Unauthorized, message: "check the Secret".into() }
 }
 
 pub fn secret() -> SecretMeta {

@@ -160,7 +160,7 @@ mod tests {
     use crate::api::Reason;
 
     fn unusable() -> PortalError {
-        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, "the answer lacks the secret")
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, "the answer lacks the secret")
     }
 
     #[tokio::test(start_paused = true)]

@@ -96,7 +96,7 @@ fn a_token_is_what_the_answer_says_and_nothing_else() {
             Err(failure) => {
                 assert_eq!(
                     (failure.delivery, failure.reason, expected),
-                    (Delivery::Unknown, Reason::AnswerMalformed, None)
+                    (Delivery::Unknown, Reason::InvalidResponse, None)
                 );
                 assert!(!failure.message.contains("hush"), "{failure}");
             }
@@ -127,7 +127,7 @@ fn a_next_page_never_leads_to_another_server() {
                 assert_eq!(Url::parse(next.as_str()), Ok(next), "what is asked is what was checked");
             }
             Err(PortalError { reason, message, .. }) => {
-                assert_eq!(reason, Reason::AnswerMalformed, "{link:?}");
+                assert_eq!(reason, Reason::InvalidResponse, "{link:?}");
                 assert_sanitized(&message);
             }
         }

@@ -91,7 +91,7 @@ impl ThinkwisePortal {
     /// Prepares a client; sends nothing.
     ///
     /// # Errors
-    /// When the addresses are not usable, or there is no certificate to trust (`TrustMissing`).
+    /// When the addresses are not usable, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: ThinkwiseSettings) -> Result<Self, PortalError> {
         let ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl: keep, egress } = settings;
         let base = self::odata::address::service_root(&spec)?;

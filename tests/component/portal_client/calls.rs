@@ -63,7 +63,7 @@ async fn a_list_that_leads_astray_or_in_circles_is_no_list() {
     for link in ["container_token?$skip=1", "http://elsewhere.example.com/x", "https://127.0.0.1/x"] {
         fake.ledger().next_link = Some(link.to_owned());
         let failure = list_all(&portal).await.expect_err(link);
-        assert_eq!(failure.reason, Reason::AnswerMalformed, "{link}");
+        assert_eq!(failure.reason, Reason::InvalidResponse, "{link}");
     }
     assert_eq!(fake.request_count("container_token"), 1 + 4);
 }
@@ -97,7 +97,7 @@ async fn rows_that_came_before_a_failure_are_no_list() {
     );
     let mut given = 0;
     let failure = portal.scan(&mut |_: TokenRow| given += 1).await.expect_err("a row whose description is no text");
-    assert_eq!((failure.reason, given), (Reason::AnswerMalformed, 1));
+    assert_eq!((failure.reason, given), (Reason::InvalidResponse, 1));
     assert!(failure.message.contains("description"), "{failure}");
 }
 
@@ -121,7 +121,7 @@ async fn odd_rows_of_a_scan_are_passed_over_unless_all_are_odd() {
     assert_eq!(rows.iter().map(|row| row.username.as_str()).collect::<Vec<_>>(), ["u"]);
     page(&odd);
     let failure = list_all(&portal).await.expect_err("no row is usable");
-    assert_eq!(failure.reason, Reason::AnswerMalformed);
+    assert_eq!(failure.reason, Reason::InvalidResponse);
     assert!(failure.message.contains("username"), "{failure}");
     page(&odd);
     assert!(portal.list(Rows::Probe).await.expect("it can be read").is_empty());

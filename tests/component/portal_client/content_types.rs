@@ -26,10 +26,10 @@ async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
         Fault::Body { content_type: "application/json".to_owned(), text: "<html>hush, log in</html>".to_owned() };
     simulator.faults().once(Operation::List, page.clone());
     let failure = portal.list(Rows::Probe).await.expect_err("a page for people");
-    assert_eq!(failure.reason, Reason::AnswerMalformed, "{failure}");
+    assert_eq!(failure.reason, Reason::InvalidResponse, "{failure}");
     simulator.faults().once(Operation::Request, page);
     let failure = portal.request("d").await.expect_err("a page for people");
-    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(!failure.message.contains("hush"), "{failure}");
     assert_eq!(simulator.ledger().all().len(), made + 1);
 }
@@ -45,11 +45,11 @@ async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
     let (fake, client) = with_basic().await;
     client.resolve().await.expect("it fits");
     for (status, reason) in [
-        (403, Reason::NoAccess),
-        (404, Reason::NoAccess),
+        (403, Reason::AccessDenied),
+        (404, Reason::AccessDenied),
         (407, Reason::Unreachable),
-        (502, Reason::PortalFailed),
-        (503, Reason::PortalFailed),
+        (502, Reason::PortalError),
+        (503, Reason::PortalError),
     ] {
         fake.fail("request_token", page(status));
         let failure = client.request("d").await.expect_err("an error");
@@ -60,9 +60,9 @@ async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
     let failure = client.request("d").await.expect_err("an error");
     assert!(!failure.message.contains("HTML"), "{failure}");
     for (at, status, reason) in [
-        ("openid-configuration", 404, Reason::PortalFailed),
-        ("token", 403, Reason::Unauthorised),
-        ("token", 502, Reason::PortalFailed),
+        ("openid-configuration", 404, Reason::PortalError),
+        ("token", 403, Reason::Unauthorized),
+        ("token", 502, Reason::PortalError),
     ] {
         let fake = MinimalPortal::start(None).await;
         let client = portal(&fake.url, client_credentials(CLIENT_SECRET));

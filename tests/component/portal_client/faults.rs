@@ -15,20 +15,20 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
     let faults: Vec<(RequestFault, (Delivery, Reason), usize)> = vec![
         (
             response_fault(302, &[("Location", "https://login.example.com/?s=hush")]),
-            (Delivery::Unknown, Reason::AnswerMalformed),
+            (Delivery::Unknown, Reason::InvalidResponse),
             0,
         ),
-        (response_fault(400, &[]), (Delivery::Rejected, Reason::RequestRefused), 0),
-        (response_fault(403, &[]), (Delivery::Rejected, Reason::NoAccess), 0),
-        (response_fault(404, &[]), (Delivery::Rejected, Reason::NoAccess), 0),
+        (response_fault(400, &[]), (Delivery::Rejected, Reason::RequestRejected), 0),
+        (response_fault(403, &[]), (Delivery::Rejected, Reason::AccessDenied), 0),
+        (response_fault(404, &[]), (Delivery::Rejected, Reason::AccessDenied), 0),
         (response_fault(429, &[("Retry-After", "7")]), (Delivery::Rejected, Reason::RateLimited), 0),
-        (response_fault(500, &[]), (Delivery::Unknown, Reason::PortalFailed), 0),
+        (response_fault(500, &[]), (Delivery::Unknown, Reason::PortalError), 0),
         (response_fault(503, &[("Retry-After", "7")]), (Delivery::Unknown, Reason::RateLimited), 0),
-        (RequestFault::ActThenAnswer(500, ""), (Delivery::Unknown, Reason::PortalFailed), 1),
-        (RequestFault::ActThenAnswer(504, ""), (Delivery::Unknown, Reason::PortalFailed), 1),
-        (RequestFault::ActThenAnswer(200, "<html>hush"), (Delivery::Unknown, Reason::AnswerMalformed), 1),
-        (RequestFault::ActThenAnswer(200, r#"{"username":"u"}"#), (Delivery::Unknown, Reason::AnswerMalformed), 1),
-        (RequestFault::ActThenAnswer(204, ""), (Delivery::Unknown, Reason::AnswerMalformed), 1),
+        (RequestFault::ActThenAnswer(500, ""), (Delivery::Unknown, Reason::PortalError), 1),
+        (RequestFault::ActThenAnswer(504, ""), (Delivery::Unknown, Reason::PortalError), 1),
+        (RequestFault::ActThenAnswer(200, "<html>hush"), (Delivery::Unknown, Reason::InvalidResponse), 1),
+        (RequestFault::ActThenAnswer(200, r#"{"username":"u"}"#), (Delivery::Unknown, Reason::InvalidResponse), 1),
+        (RequestFault::ActThenAnswer(204, ""), (Delivery::Unknown, Reason::InvalidResponse), 1),
         (RequestFault::Drop, (Delivery::Unknown, Reason::Unreachable), 0),
         (RequestFault::ActThenDrop, (Delivery::Unknown, Reason::Unreachable), 1),
         (RequestFault::ActThenCut, (Delivery::Unknown, Reason::Unreachable), 1),
@@ -85,7 +85,7 @@ async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
             let failure = portal.request("d").await.expect_err("too much");
             assert_eq!(
                 delivery_and_reason(&failure),
-                (Delivery::Unknown, Reason::AnswerMalformed),
+                (Delivery::Unknown, Reason::InvalidResponse),
                 "{form:?}: {failure}"
             );
             assert!(failure.message.contains("larger than"), "{failure}");
@@ -96,7 +96,7 @@ async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
         let (fake, portal) = portal_with_shape(Shape::default()).await;
         fake.fail(place, RequestFault::ActThenEndless);
         let failure = portal.request("d").await.expect_err("too much");
-        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{place}: {failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::InvalidResponse), "{place}: {failure}");
         assert_eq!(fake.issued(), 0);
     }
 }

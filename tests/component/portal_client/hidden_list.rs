@@ -32,7 +32,7 @@ async fn tokens_are_requested_edited_and_revoked_without_a_list() {
 
 #[tokio::test]
 async fn a_token_that_could_not_be_named_again_is_not_requested() {
-    for (list, reason) in [(ShapeList::Forbidden, Reason::NoAccess), (ShapeList::Absent, Reason::MetadataMismatch)] {
+    for (list, reason) in [(ShapeList::Forbidden, Reason::AccessDenied), (ShapeList::Absent, Reason::MetadataMismatch)] {
         let (fake, portal) = portal_with_shape(Shape { with_id: false, ..with_list(list) }).await;
         let failure = portal.request("d").await.expect_err("no id");
         assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, reason), "{failure}");
@@ -66,7 +66,7 @@ async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
         portal.list(Rows::Containing("x")).await.expect_err("hidden"),
         portal.list(Rows::Probe).await.expect_err("hidden"),
     ] {
-        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::NoAccess), "{failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AccessDenied), "{failure}");
         assert!(failure.message.contains("not visible"), "{failure}");
     }
     assert_eq!(fake.request_count("container_token"), 1, "asked once");

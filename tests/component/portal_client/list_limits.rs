@@ -20,7 +20,7 @@ async fn a_filtered_lookup_ends_after_a_few_pages() {
         let (fake, portal) = endless().await;
         let before = fake.request_count("container_token");
         let failure = portal.list(rows).await.expect_err("no end");
-        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("$filter"), "{failure}");
         assert!(fake.request_count("container_token") - before <= 20, "{rows:?}");
     }
@@ -31,7 +31,7 @@ async fn a_scan_ends_after_more_rows_than_any_list_has() {
     let (_fake, portal) = endless().await;
     let mut count = 0;
     let failure = portal.scan(&mut |_: TokenRow| count += 1).await.expect_err("no end");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("more rows"), "{failure}");
     assert!((100_000..=200_000).contains(&count), "{count} rows");
 }

@@ -18,12 +18,12 @@ async fn wrong_credentials_are_unauthorized_and_make_nothing() {
     let refused = portal(&fake.url, basic("wrong")).request("d").await.expect_err("a wrong password");
     assert_eq!(
         delivery_and_reason(&refused),
-        (Delivery::NotSent, Reason::Unauthorised),
+        (Delivery::NotSent, Reason::Unauthorized),
         "$metadata is refused already"
     );
     assert!(refused.message.contains("portal-login"), "{refused}");
     let unsent = portal(&fake.url, client_credentials("wrong")).request("d").await.expect_err("a wrong secret");
-    assert_eq!(delivery_and_reason(&unsent), (Delivery::NotSent, Reason::Unauthorised));
+    assert_eq!(delivery_and_reason(&unsent), (Delivery::NotSent, Reason::Unauthorized));
     assert!(unsent.message.contains("invalid_client") && !unsent.message.contains("echo"), "{unsent}");
     assert_eq!((fake.issued(), fake.request_count("request_token"), fake.request_count("$metadata")), (0, 0, 1));
 }
@@ -39,7 +39,7 @@ async fn a_bearer_that_is_refused_is_renewed_once() {
         fake.fail("request_token", response_fault(401, &[]));
     }
     let failure = portal.request("d").await.expect_err("a second 401");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::Rejected, Reason::Unauthorised));
+    assert_eq!(delivery_and_reason(&failure), (Delivery::Rejected, Reason::Unauthorized));
     assert_eq!((fake.issued(), fake.request_count("request_token"), fake.access_tokens_issued()), (1, 4, 3));
 }
 
@@ -83,11 +83,11 @@ async fn without_a_bearer_nothing_was_sent() {
     let fake = MinimalPortal::start(None).await;
     let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));
     for (fault, reason) in [
-        (response_fault(500, &[]), Reason::PortalFailed),
+        (response_fault(500, &[]), Reason::PortalError),
         (response_fault(429, &[("Retry-After", "7")]), Reason::RateLimited),
         (RequestFault::ActThenHang, Reason::TimedOut),
         (RequestFault::ActThenDrop, Reason::Unreachable),
-        (RequestFault::ActThenAnswer(200, "hush"), Reason::AnswerMalformed),
+        (RequestFault::ActThenAnswer(200, "hush"), Reason::InvalidResponse),
     ] {
         fake.fail("token", fault);
         let failure = portal.request("d").await.expect_err("no bearer");
@@ -132,7 +132,7 @@ async fn what_cannot_work_is_said_before_anything_is_sent() {
         ThinkwiseSettings { ca_pem: Some("no PEM".into()), ..settings("https://portal.invalid", basic(PASSWORD)) };
     assert_eq!(
         delivery_and_reason(&ThinkwisePortal::new(none).expect_err("no CA")),
-        (Delivery::NotSent, Reason::TrustMissing)
+        (Delivery::NotSent, Reason::CABundleInvalid)
     );
     let mut clear = settings("http://portal.invalid", basic(PASSWORD));
     clear.spec.allow_insecure_http = false;

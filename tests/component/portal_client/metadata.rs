@@ -59,14 +59,14 @@ async fn a_name_that_is_missing_stops_every_call_before_it_is_sent() {
 async fn metadata_that_is_none_is_told_and_nothing_is_sent() {
     let huge: &'static str = Box::leak("<x/>".repeat(5 << 20).into_boxed_str());
     for (fault, reason) in [
-        (RequestFault::ActThenAnswer(200, "<html><body>hush, log in</body></html>"), Reason::AnswerMalformed),
-        (RequestFault::ActThenAnswer(200, "{\"hush\": 1}"), Reason::AnswerMalformed),
-        (RequestFault::ActThenAnswer(200, ""), Reason::AnswerMalformed),
-        (RequestFault::ActThenAnswer(200, huge), Reason::AnswerMalformed),
+        (RequestFault::ActThenAnswer(200, "<html><body>hush, log in</body></html>"), Reason::InvalidResponse),
+        (RequestFault::ActThenAnswer(200, "{\"hush\": 1}"), Reason::InvalidResponse),
+        (RequestFault::ActThenAnswer(200, ""), Reason::InvalidResponse),
+        (RequestFault::ActThenAnswer(200, huge), Reason::InvalidResponse),
         (RequestFault::ActThenCut, Reason::Unreachable),
         (RequestFault::ActThenHang, Reason::TimedOut),
-        (response_fault(302, &[("Location", "https://login.example.com/?s=hush")]), Reason::AnswerMalformed),
-        (response_fault(404, &[]), Reason::NoAccess),
+        (response_fault(302, &[("Location", "https://login.example.com/?s=hush")]), Reason::InvalidResponse),
+        (response_fault(404, &[]), Reason::AccessDenied),
         (response_fault(503, &[("Retry-After", "7")]), Reason::RateLimited),
     ] {
         let (fake, portal) = portal_with_shape(Shape::default()).await;
@@ -187,7 +187,7 @@ async fn what_is_no_longer_there_is_told_after_metadata_was_read_again() {
     portal.request("d").await.expect("a token");
     fake.ledger().shape.form = ShapeForm::Bound;
     let refused = portal.request("d").await.expect_err("no such task");
-    assert_eq!(delivery_and_reason(&refused), (Delivery::Rejected, Reason::NoAccess));
+    assert_eq!(delivery_and_reason(&refused), (Delivery::Rejected, Reason::AccessDenied));
     pass_refresh_interval().await;
     let failure = portal.request("d").await.expect_err("bound now");
     assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::MetadataMismatch), "{failure}");

@@ -83,7 +83,7 @@ async fn a_token_whose_description_was_dropped_is_said_and_can_be_revoked() {
         config.names.request.id = with_id.then(|| "container_token_id".to_owned());
         let (simulator, portal) = portal_with_profile("unbound", config).await;
         let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("no marker");
-        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("the portal drops the description"), "{failure}");
         let made = failure.unusable_token.expect("it is in hand");
         assert_eq!(made.username, simulator.ledger().live()[0].username);
@@ -195,7 +195,7 @@ async fn a_client_that_is_not_known_yet_may_wait_for_a_restart() {
     let (simulator, portal) = portal_with_profile("client-credentials", config).await;
     simulator.configure(|config| config.clients.clear());
     let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("unknown");
-    assert_eq!((failure.delivery, failure.reason), (Delivery::NotSent, Reason::Unauthorised), "{failure}");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::NotSent, Reason::Unauthorized), "{failure}");
     assert!(failure.message.contains("invalid_client") && failure.message.contains("restart Indicium"), "{failure}");
 }
 
@@ -224,7 +224,7 @@ async fn what_is_compressed_unasked_and_what_is_a_page_are_called_so() {
     assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
     page(Operation::Request);
     let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("a page");
-    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("HTML page") && portal.open_reason_for("").is_some(), "{failure}");
     simulator.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
     let failure = portal.list(Rows::Probe).await.expect_err("compressed");

@@ -17,7 +17,7 @@ async fn a_flow_that_ends_without_outputs_may_have_made_a_token() {
     for form in FORMS {
         let (fake, portal) = portal_with_shape(with_flow(form, ShapeFlow::Ends)).await;
         let failure = portal.request("nodes [a/b]").await.expect_err("no outputs");
-        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         // Whoever called finds it by its marker, and takes it back.
         let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
         let [row] = &found[..] else { panic!("{found:?}") };
@@ -120,7 +120,7 @@ async fn a_flow_that_leads_elsewhere_is_not_followed_and_may_have_made_a_token()
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     fake.fail("request_token", response_fault(201, &[("Location", "https://elsewhere.example.com/flow(1)")]));
     let failure = portal.request("d").await.expect_err("elsewhere");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert_eq!((fake.request_count("flow"), fake.request_count("finish")), (0, 0));
 }
 

@@ -30,14 +30,14 @@ async fn whatever_happens_before_the_step_that_counts_nothing_was_done() {
             (RequestFault::Drop, (Delivery::NotSent, Reason::Unreachable)),
             (RequestFault::ActThenDrop, (Delivery::NotSent, Reason::Unreachable)),
             (RequestFault::ActThenHang, (Delivery::NotSent, Reason::TimedOut)),
-            (response_fault(500, &[]), (Delivery::NotSent, Reason::PortalFailed)),
-            (response_fault(504, &[]), (Delivery::NotSent, Reason::PortalFailed)),
+            (response_fault(500, &[]), (Delivery::NotSent, Reason::PortalError)),
+            (response_fault(504, &[]), (Delivery::NotSent, Reason::PortalError)),
             (response_fault(503, &[("Retry-After", "7")]), (Delivery::NotSent, Reason::RateLimited)),
-            (response_fault(400, &[]), (Delivery::Rejected, Reason::RequestRefused)),
-            (response_fault(404, &[]), (Delivery::Rejected, Reason::NoAccess)),
+            (response_fault(400, &[]), (Delivery::Rejected, Reason::RequestRejected)),
+            (response_fault(404, &[]), (Delivery::Rejected, Reason::AccessDenied)),
             (
                 response_fault(302, &[("Location", "https://login.example.com/?s=hush")]),
-                (Delivery::NotSent, Reason::AnswerMalformed),
+                (Delivery::NotSent, Reason::InvalidResponse),
             ),
         ] {
             let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
@@ -166,7 +166,7 @@ async fn what_is_staged_and_given_up_is_cancelled() {
     fake.fail("commit", response_fault(400, &[]));
     fake.fail("cancel", response_fault(405, &[]));
     let failure = portal.request("d").await.expect_err("refused");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::Rejected, Reason::RequestRefused), "{failure}");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::Rejected, Reason::RequestRejected), "{failure}");
 }
 
 #[tokio::test]
@@ -206,12 +206,12 @@ async fn a_staged_task_that_lies_elsewhere_is_not_followed() {
         let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
         fake.fail("stage", response_fault(201, &[("Location", place)]));
         let failure = portal.request("d").await.expect_err(place);
-        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{place}: {failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::InvalidResponse), "{place}: {failure}");
         assert_eq!((fake.issued(), fake.request_count("fill"), fake.request_count("commit")), (0, 0, 0));
     }
     let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
     fake.fail("stage", response_fault(201, &[]));
     let failure = portal.request("d").await.expect_err("no place");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{failure}");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("Location"), "{failure}");
 }

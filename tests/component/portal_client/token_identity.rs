@@ -107,7 +107,7 @@ async fn what_cannot_be_recorded_is_refused_after_the_token_was_made_and_told_wi
             let failure = portal.request("d").await.expect_err(&answer);
             assert_eq!(
                 delivery_and_reason(&failure),
-                (Delivery::Unknown, Reason::AnswerMalformed),
+                (Delivery::Unknown, Reason::InvalidResponse),
                 "{answer}: {failure}"
             );
             assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
@@ -152,7 +152,7 @@ async fn an_id_that_the_list_contradicts_is_refused_and_one_that_it_shows_is_pro
         fake.ledger().tokens.insert(2, ("colleague".to_owned(), "by hand".to_owned()));
         respond_with(&fake, &format!(r#"{{"username":"robot$1","secret":"hush","token_id":{id}}}"#));
         let failure = portal.request("d [a/b]").await.expect_err("another's id");
-        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("token_id is not the token's id"), "{failure}");
         assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
         assert_eq!(portal.request("d").await.expect_err("held back").delivery, Delivery::NotSent);
@@ -188,7 +188,7 @@ async fn a_delayed_list_is_waited_for_before_an_id_or_a_description_is_trusted()
         fake.ledger().is_list_delayed = false;
     });
     let failure = asked.expect_err("the customer's id");
-    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{failure}");
+    assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("token_id is not the token's id"), "{failure}");
 
     let (fake, portal) = portal_with_delayed_list(10).await;

@@ -30,7 +30,7 @@ async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_i
             portal_with_shape(Shape { by_username, with_id, list: ShapeList::Forbidden, ..Shape::default() }).await;
         fake.fail("request_token", RequestFault::ActThenAnswer(200, answer));
         let failure = portal.request("d").await.expect_err("of no use");
-        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}: {failure}");
+        assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{answer}: {failure}");
         assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
         assert_eq!(failure.unusable_token.as_deref(), expected.as_ref(), "{answer}");
         assert_eq!(fake.issued(), 1);
@@ -63,7 +63,7 @@ async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
     for (round, wait) in [(1, 11), (2, 21)] {
         for _ in 0..20 {
             let failure = portal.request("d").await.expect_err("held back");
-            assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AnswerMalformed), "{failure}");
+            assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::InvalidResponse), "{failure}");
             assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
         }
         assert_eq!(fake.issued(), round, "no further token");

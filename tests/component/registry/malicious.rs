@@ -57,7 +57,7 @@ async fn credentials_do_not_follow_to_another_host() {
         // From the first answer, and from the one to the credentials.
         let redirecting = RawServer::responding(None, move |_| response(status, &[&line], "")).await;
         let verdict = check(&redirecting, None).await;
-        assert_eq!(reason(&verdict), Some(Reason::AnswerMalformed), "{verdict:?}");
+        assert_eq!(reason(&verdict), Some(Reason::InvalidResponse), "{verdict:?}");
         let line = location.clone();
         let basic = move |seen: &RawRequest| match seen.header("authorization") {
             "" => response(401, &["WWW-Authenticate: Basic realm=x"], ""),
@@ -65,7 +65,7 @@ async fn credentials_do_not_follow_to_another_host() {
         };
         let redirecting = RawServer::responding(None, basic).await;
         let verdict = check(&redirecting, None).await;
-        assert_eq!(reason(&verdict), Some(Reason::AnswerMalformed), "{verdict:?}");
+        assert_eq!(reason(&verdict), Some(Reason::InvalidResponse), "{verdict:?}");
     }
     assert_eq!(other.connections(), 0);
 }
@@ -80,7 +80,7 @@ async fn a_redirect_on_the_same_host_is_followed_and_circles_end() {
     let server = RawServer::responding(None, moved).await;
     assert_eq!(check(&server, None).await, Verdict::Accepted);
     let circle = RawServer::responding(None, |_| response(307, &["Location: /v2/"], "")).await;
-    assert_eq!(reason(&check(&circle, None).await), Some(Reason::AnswerMalformed));
+    assert_eq!(reason(&check(&circle, None).await), Some(Reason::InvalidResponse));
     assert!(circle.requests().len() <= 4, "{} requests", circle.requests().len());
 }
 
@@ -92,10 +92,10 @@ async fn a_secure_registry_cannot_have_the_credentials_sent_in_the_clear() {
     let server =
         RawServer::responding(Some(acceptor.clone()), bearer_challenge(realm, |_| response(200, &[], "{}"))).await;
     let verdict = check(&server, Some(&pem)).await;
-    assert_eq!(reason(&verdict), Some(Reason::AnswerMalformed), "{verdict:?}");
+    assert_eq!(reason(&verdict), Some(Reason::InvalidResponse), "{verdict:?}");
     let downgrade = format!("Location: http://{}/v2/", other.address);
     let server = RawServer::responding(Some(acceptor), move |_| response(307, &[&downgrade], "")).await;
-    assert_eq!(reason(&check(&server, Some(&pem)).await), Some(Reason::AnswerMalformed));
+    assert_eq!(reason(&check(&server, Some(&pem)).await), Some(Reason::InvalidResponse));
     assert_eq!((other.connections(), authenticated_requests(&server)), (0, 0));
 }
 
@@ -144,7 +144,7 @@ async fn a_rejection_before_any_credentials_says_nothing_of_them() {
     for (status, headers) in challenges.map(|headers| (401, headers)).into_iter().chain([(403, &[][..]), (407, &[])]) {
         let server = RawServer::responding(None, move |_| response(status, headers, "")).await;
         let verdict = check(&server, None).await;
-        assert_eq!(reason(&verdict), Some(Reason::AnswerMalformed), "{headers:?} {verdict:?}");
+        assert_eq!(reason(&verdict), Some(Reason::InvalidResponse), "{headers:?} {verdict:?}");
         assert_eq!(authenticated_requests(&server), 0);
     }
 }
@@ -152,12 +152,12 @@ async fn a_rejection_before_any_credentials_says_nothing_of_them() {
 #[tokio::test]
 async fn answers_of_a_token_endpoint_that_are_none() {
     for (body, expected) in [
-        ("", Reason::AnswerMalformed),
-        ("<html>hush</html>", Reason::AnswerMalformed),
-        ("{}", Reason::AnswerMalformed),
-        (r#"{"token":""}"#, Reason::AnswerMalformed),
-        (r#"{"token":{"hush":1}}"#, Reason::AnswerMalformed),
-        (r#"{"token":"hush\r\nX-Evil: 1"}"#, Reason::AnswerMalformed),
+        ("", Reason::InvalidResponse),
+        ("<html>hush</html>", Reason::InvalidResponse),
+        ("{}", Reason::InvalidResponse),
+        (r#"{"token":""}"#, Reason::InvalidResponse),
+        (r#"{"token":{"hush":1}}"#, Reason::InvalidResponse),
+        (r#"{"token":"hush\r\nX-Evil: 1"}"#, Reason::InvalidResponse),
     ] {
         let endpoint = RawServer::responding(None, move |_| response(200, &[], body)).await;
         let realm = format!("http://{}/token", endpoint.address);
@@ -178,8 +178,8 @@ async fn bodies_and_heads_without_end_are_not_read_to_their_end() {
     let half =
         ConnectionAction::SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"token\":\"hush".to_owned());
     for (deed, expected) in [
-        (body, Reason::AnswerMalformed),
-        (announced, Reason::AnswerMalformed),
+        (body, Reason::InvalidResponse),
+        (announced, Reason::InvalidResponse),
         (head, Reason::Unreachable),
         (half, Reason::Unreachable),
         (ConnectionAction::Hang, Reason::TimedOut),

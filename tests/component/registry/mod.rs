@@ -140,18 +140,18 @@ async fn a_registry_that_is_not_there_says_nothing_of_the_login() {
         assert_eq!(reason(&untrusted), Some(Reason::TlsUntrusted), "{untrusted:?}");
     }
     let nobody = bench.registries.check(RegistryLogin { ca_pem: Some("no PEM"), ..bench.login() }).await;
-    assert_eq!(reason(&nobody), Some(Reason::TrustMissing));
+    assert_eq!(reason(&nobody), Some(Reason::CABundleInvalid));
 }
 
 #[tokio::test]
 async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
     let faults = [
-        (Fault::Status(500), Reason::RegistryFailed),
-        (Fault::Status(502), Reason::RegistryFailed),
-        (Fault::Status(404), Reason::AnswerMalformed),
-        (Fault::StatusAfter(504), Reason::RegistryFailed),
+        (Fault::Status(500), Reason::RegistryError),
+        (Fault::Status(502), Reason::RegistryError),
+        (Fault::Status(404), Reason::InvalidResponse),
+        (Fault::StatusAfter(504), Reason::RegistryError),
         (Fault::RetryAfter { status: 429, seconds: 7 }, Reason::RateLimited),
-        (Fault::RetryAfter { status: 503, seconds: 7 }, Reason::RegistryFailed),
+        (Fault::RetryAfter { status: 503, seconds: 7 }, Reason::RegistryError),
         (Fault::DropBefore, Reason::Unreachable),
         (Fault::HangBefore, Reason::TimedOut),
         (Fault::HangAfter, Reason::TimedOut),

@@ -71,6 +71,6 @@ async fn a_bad_block_is_named_by_its_number() {
     let Verdict::Unknown { reason, message, .. } = check(|_| {}, |pem| format!("{pem}{bad}")).await else {
         panic!("it is no CA");
     };
-    assert_eq!(reason, Reason::TrustMissing);
+    assert_eq!(reason, Reason::CABundleInvalid);
     assert!(message.contains("block 2 of the CA in spec.registries[].tls"), "{message}");
 }

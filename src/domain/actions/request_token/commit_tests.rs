@@ -37,7 +37,7 @@ fn unclear_commits() -> [(Response, Option<Reason>); 3] {
     [
         (Response::Conflict, None),
         (Response::OutcomeUnknown("no answer".into()), None),
-        (Response::WriteRejected("quota".into()), Some(Reason::SecretRefused)),
+        (Response::WriteRejected("quota".into()), Some(Reason::SecretRejected)),
     ]
 }
 
@@ -50,8 +50,8 @@ fn finding(world: World, meta: impl FnOnce(&mut World) -> Option<SecretMeta> + '
 fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
     let patient = [["log in", "pause"].repeat(usize::from(MAX_LOGINS)), vec!["log in", "drop", "revoke 18"]].concat();
     for (verdict, mode, why, then) in [
-        (Verdict::Rejected("no".into()), LoginMode::Required, Reason::LoginRefused, patient.clone()),
-        (Verdict::Rejected("no".into()), LoginMode::BestEffort, Reason::LoginRefused, patient),
+        (Verdict::Rejected("no".into()), LoginMode::Required, Reason::LoginRejected, patient.clone()),
+        (Verdict::Rejected("no".into()), LoginMode::BestEffort, Reason::LoginRejected, patient),
         (
             Verdict::Unknown("down".into()),
             LoginMode::Required,
@@ -143,7 +143,7 @@ fn a_commit_that_did_not_take_place_is_tried_again_while_it_is_reserved() {
     let mut never = (0..MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("commit 18", Response::Conflict));
     let outcome = run(&mut never, Cause::First);
     assert!(
-        matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::ClusterUnavailable),
+        matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::APIServerUnavailable),
         "said, and not begun anew at once: {outcome:?}"
     );
     assert_eq!(last(&never), ["commit 18", "read secret", "drop", "revoke 18"]);
@@ -152,7 +152,7 @@ fn a_commit_that_did_not_take_place_is_tried_again_while_it_is_reserved() {
 #[test]
 fn a_commit_that_is_refused_is_not_tried_again() {
     let mut world = World::of(new_object()).on("commit 18", Response::WriteRejected("quota".into()));
-    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::SecretRefused));
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::SecretRejected));
     assert_eq!(last(&world), ["commit 18", "read secret", "drop", "revoke 18"]);
     assert!(world.rows.is_empty());
 }
@@ -265,6 +265,6 @@ fn a_stored_token_is_kept_when_status_cannot_be_written() {
 fn a_revocation_that_fails_is_left_to_an_audit() {
     let world = World::of(at_rest()).with_login_result(Verdict::Rejected("no".into()));
     let mut world = world.on("revoke 18", Response::NotSent(problem(Reason::Unreachable)));
-    assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(Reason::LoginRefused));
+    assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(Reason::LoginRejected));
     assert_eq!(last(&world), ["drop", "revoke 18", "audit"]);
 }

@@ -20,7 +20,7 @@ fn login_check(observed: &Observed) -> LoginMode {
 
 /// A registry's reason that a portal may have too would be taken for the portal's here.
 const fn as_registry_reason(reason: Reason) -> Reason {
-    if matches!(reason, Reason::RegistryFailed) { reason } else { Reason::RegistryUnavailable }
+    if matches!(reason, Reason::RegistryError) { reason } else { Reason::RegistryUnavailable }
 }
 
 /// What was heard; no answer is no verdict.
@@ -89,7 +89,7 @@ impl RequestingToken {
                 return self.transition_to(Request::Sleep(wait), Stage::LoginBackoff { token, left: left - 1 });
             }
             Verdict::Rejected(why) => {
-                (Reason::LoginRefused, format!("the registry does not let the new token in ({why})"))
+                (Reason::LoginRejected, format!("the registry does not let the new token in ({why})"))
             }
             Verdict::Unknown(why) => (
                 as_registry_reason(why.reason),
@@ -97,7 +97,7 @@ impl RequestingToken {
             ),
         };
         // Each try makes a token: one that was refused to the end is not made again soon.
-        let stalled = reason == Reason::LoginRefused;
+        let stalled = reason == Reason::LoginRejected;
         let message =
             format!("{message}: it is revoked, and the old one kept{}", if stalled { "" } else { "; tried again" });
         self.revoke_new(token, Outcome::Failed(Problem { terminal: stalled, ..transient(reason, message) }))

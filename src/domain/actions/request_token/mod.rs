@@ -119,7 +119,7 @@ impl RequestingToken {
         self.stage == Stage::Requesting
             && match answer {
                 Response::NotSent(_) | Response::IssuerReadExpired | Response::IssuerChanged => false,
-                Response::Rejected(fault) => fault.reason == Reason::RequestRefused,
+                Response::Rejected(fault) => fault.reason == Reason::RequestRejected,
                 _ => true,
             }
     }
@@ -225,7 +225,7 @@ impl RequestingToken {
                 // A reservation is not held for ever.
                 None => self.clear_reservation(Outcome::RequeueSoon),
             },
-            Response::Rejected(fault) if fault.reason == Reason::RequestRefused => {
+            Response::Rejected(fault) if fault.reason == Reason::RequestRejected => {
                 let message = format!(
                     "the portal refused the request for a token: {}. Change spec.description, or what the issuer sends with it (spec.thinkwise.tasks.request)",
                     fault.message

@@ -45,7 +45,7 @@ fn after_an_unknown_outcome_the_reservation_is_cleared_and_then_the_token_revoke
     for answer in strange {
         let made = [row("17", "another's"), of_attempt(2, "18"), of_attempt(2, "19"), of_attempt(3, "20")];
         let mut world = World::of(new_object()).on("token", answer).listing(&made);
-        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::RequestUnanswered));
+        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::RequestOutcomeUnknown));
         let then = ["audit", "drop", "find mark", "revoke 19", "revoke 18"];
         assert_eq!(world.labels, [&UP_TO_TOKEN[..], &then].concat());
         assert_eq!(world.rows, [row("17", "another's"), of_attempt(3, "20")], "only what bears this mark");
@@ -118,8 +118,8 @@ fn while_the_reservation_stands_nothing_is_revoked() {
 #[test]
 fn a_reservation_that_cannot_be_cleared_is_the_reported_problem() {
     for (answer, reason) in [
-        (Response::WriteRejected("forbidden".into()), Reason::SecretRefused),
-        (Response::OutcomeUnknown("forbidden".into()), Reason::ClusterUnavailable),
+        (Response::WriteRejected("forbidden".into()), Reason::SecretRejected),
+        (Response::OutcomeUnknown("forbidden".into()), Reason::APIServerUnavailable),
     ] {
         let refusing = |world| (0..=MAX_TRIES).fold(world, |world: World, _| world.on("drop", answer.clone()));
         let mut ours = refusing(World::of(new_object()).on("token", lost_response()).listing(&[of_attempt(2, "12")]));
@@ -160,7 +160,7 @@ fn a_secret_that_cannot_be_read_leaves_it_to_the_audit() {
 #[test]
 fn a_revocation_that_fails_leaves_the_rest_to_the_audit() {
     let made = [of_attempt(9, "12"), of_attempt(9, "13")];
-    let mut world = left_behind().listing(&made).on("revoke 13", Response::Rejected(problem(Reason::RequestRefused)));
+    let mut world = left_behind().listing(&made).on("revoke 13", Response::Rejected(problem(Reason::RequestRejected)));
     assert_eq!(recovered(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["audit", "drop", "find mark", "revoke 13", "audit"]);
 }
@@ -169,9 +169,9 @@ fn a_revocation_that_fails_leaves_the_rest_to_the_audit() {
 fn a_token_of_no_use_is_revoked_by_what_is_known_of_it() {
     let mut observed = new_object();
     change_issuer(&mut observed, |facts| facts.list_visible = false);
-    let useless = Response::UnusableToken { token: row("18", "").token, problem: problem(Reason::AnswerMalformed) };
+    let useless = Response::UnusableToken { token: row("18", "").token, problem: problem(Reason::InvalidResponse) };
     let mut world = World::of(observed).on("token", useless).listing(&[row("17", "another's"), of_attempt(2, "18")]);
-    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::InvalidResponse));
     assert_eq!(world.labels, [&UP_TO_TOKEN[..], &["drop", "revoke 18"]].concat());
     assert_eq!(world.rows, [row("17", "another's")]);
 }
@@ -180,18 +180,18 @@ fn a_token_of_no_use_is_revoked_by_what_is_known_of_it() {
 fn a_token_that_cannot_be_recorded_is_found_by_its_marker_revoked_and_reported() {
     let made = [row("17", "another's"), of_attempt(2, "18")];
     let mut world =
-        World::of(new_object()).on("token", Response::InvalidToken(problem(Reason::AnswerMalformed))).listing(&made);
-    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+        World::of(new_object()).on("token", Response::InvalidToken(problem(Reason::InvalidResponse))).listing(&made);
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::InvalidResponse));
     assert_eq!(world.labels, [&UP_TO_TOKEN[..], &["audit", "drop", "find mark", "revoke 18"]].concat());
     assert_eq!(world.rows, [row("17", "another's")]);
 }
 
 #[test]
 fn a_token_that_the_list_shows_under_an_id_that_cannot_be_recorded_is_revoked() {
-    let odd = Response::UnusableToken { token: row("18", "").token, problem: problem(Reason::AnswerMalformed) };
+    let odd = Response::UnusableToken { token: row("18", "").token, problem: problem(Reason::InvalidResponse) };
     let mut world = World::of(new_object()).on("find mark", odd);
     world.returns_id = false;
-    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::AnswerMalformed));
+    assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::InvalidResponse));
     assert_eq!(world.labels, [&UP_TO_TOKEN[..], &["find mark", "drop", "revoke 18"]].concat());
     assert!(world.rows.is_empty(), "{:?}", world.rows);
 }

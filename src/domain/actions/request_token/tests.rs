@@ -98,7 +98,7 @@ fn a_secret_that_was_deleted_meanwhile_and_made_by_somebody_else_is_not_reserved
         (held.uid, held.ownership) = ("theirs".into(), Ownership::Foreign);
     });
     let outcome = run(&mut world, Cause::First);
-    assert_eq!(reason(&outcome), Some(Reason::SecretNotOurs), "{outcome:?}");
+    assert_eq!(reason(&outcome), Some(Reason::SecretNotOwned), "{outcome:?}");
     assert_eq!(world.labels, ["read content"], "nothing is written into it");
 }
 
@@ -110,20 +110,20 @@ fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
         assert_eq!((reason(&outcome), world.labels), (Some(why), asked.iter().map(|&word| word.to_owned()).collect()));
     };
     let immutable = SecretContent::Immutable { username: None };
-    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeWrong), (immutable, Reason::SecretImmutable)] {
+    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeMismatch), (immutable, Reason::SecretImmutable)] {
         let mut world = World::of(at_rest());
         world.content = content;
         before(world, why, &["read content"]);
     }
     let quota = || Response::WriteRejected("quota".into());
-    before(World::of(at_rest()).on("try", quota()), Reason::SecretRefused, &["read content", "log in", "try"]);
+    before(World::of(at_rest()).on("try", quota()), Reason::SecretRejected, &["read content", "log in", "try"]);
     before(
         World::of(at_rest()).on("reserve", quota()),
-        Reason::SecretRefused,
+        Reason::SecretRejected,
         &["read content", "log in", "try", "reserve"],
     );
     let (asked, outcome) = first(World::of(new_object()).on("reserve", quota()));
-    assert_eq!((reason(&outcome), asked), (Some(Reason::SecretRefused), vec!["reserve".to_owned()]));
+    assert_eq!((reason(&outcome), asked), (Some(Reason::SecretRejected), vec!["reserve".to_owned()]));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_secret_that_the_cache_did_not_show_is_looked_at() {
         })
     };
     let (asked, outcome) = first(there(Ownership::Foreign));
-    assert_eq!((reason(&outcome), asked.len()), (Some(Reason::SecretNotOurs), 2));
+    assert_eq!((reason(&outcome), asked.len()), (Some(Reason::SecretNotOwned), 2));
     assert_eq!(first(there(Ownership::Ours)).1, Outcome::RequeueSoon);
 }
 
@@ -180,7 +180,7 @@ fn an_issuer_that_may_not_be_used_costs_only_the_reservation() {
 
 #[test]
 fn a_refusal_or_what_was_never_sent_costs_only_the_reservation() {
-    let why = problem(Reason::RequestRefused);
+    let why = problem(Reason::RequestRejected);
     for answer in [Response::Rejected(why.clone()), Response::NotSent(why.clone())] {
         let refused = matches!(answer, Response::Rejected(_));
         let (asked, outcome) = first(World::of(new_object()).on("token", answer));
@@ -230,7 +230,7 @@ fn a_list_that_lags_is_waited_for_and_not_for_ever() {
     );
     let mut never = (0..=MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find mark", none()));
     never.returns_id = false;
-    assert_eq!(reason(&run(&mut never, Cause::First)), Some(Reason::RequestUnanswered));
+    assert_eq!(reason(&run(&mut never, Cause::First)), Some(Reason::RequestOutcomeUnknown));
     assert_eq!(never.labels[never.labels.len() - 5..], ["find mark", "audit", "drop", "find mark", "revoke 18"]);
     assert!(never.rows.is_empty() && !never.labels.contains(&"commit 18".to_owned()));
 }
@@ -243,7 +243,7 @@ fn a_row_of_another_name_is_not_the_token_that_was_answered() {
         world = world.on("find mark", Response::Rows(vec![another.clone()]));
     }
     world.returns_id = false;
-    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestUnanswered));
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
     assert!(!world.labels.iter().any(|word| word.starts_with("commit")), "{:?}", world.labels);
 }
 
@@ -253,7 +253,7 @@ fn a_token_that_cannot_be_named_is_not_kept() {
     change_issuer(&mut observed, |facts| facts.list_visible = false);
     let mut world = World::of(observed);
     world.returns_id = false;
-    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestUnanswered));
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
     after_token(&world.labels, &["audit", "drop"]);
 }
 
@@ -280,7 +280,7 @@ fn a_list_that_lags_by_seconds_costs_no_second_token() {
         short = short.on("find mark", none());
     }
     short.returns_id = false;
-    assert_eq!(reason(&run(&mut short, Cause::First)), Some(Reason::RequestUnanswered), "no longer than an answer");
+    assert_eq!(reason(&run(&mut short, Cause::First)), Some(Reason::RequestOutcomeUnknown), "no longer than an answer");
 }
 
 #[test]
@@ -293,9 +293,9 @@ fn what_admission_made_of_a_new_secret_is_seen_before_a_token_exists() {
     let created = |meta| Response::Secret(Some(Box::new(meta)));
     for (answer, expected) in [
         (content(SecretContent::Immutable { username: None }), Reason::SecretImmutable),
-        (content(SecretContent::WrongType), Reason::SecretTypeWrong),
-        (created(SecretMeta { owned_and_labeled: false, ..reserved() }), Reason::SecretRefused),
-        (created(SecretMeta { reservation: None, ..reserved() }), Reason::SecretRefused),
+        (content(SecretContent::WrongType), Reason::SecretTypeMismatch),
+        (created(SecretMeta { owned_and_labeled: false, ..reserved() }), Reason::SecretRejected),
+        (created(SecretMeta { reservation: None, ..reserved() }), Reason::SecretRejected),
     ] {
         let mut world = World::of(new_object()).on("reserve", answer.clone());
         assert_eq!(reason(&run(&mut world, Cause::First)), Some(expected), "{answer:?}");

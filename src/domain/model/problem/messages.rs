@@ -24,14 +24,14 @@ fn terminal(reason: Reason, message: &str) -> Problem {
 /// The API server could not be asked.
 #[must_use]
 pub fn api_server_unavailable(message: &str) -> Problem {
-    transient(Reason::ClusterUnavailable, format!("{message}; tried again"))
+    transient(Reason::APIServerUnavailable, format!("{message}; tried again"))
 }
 
 /// The API server refuses the Secret.
 #[must_use]
 pub fn secret_rejected(message: &str) -> Problem {
     transient(
-        Reason::SecretRefused,
+        Reason::SecretRejected,
         format!(
             "the API server refuses the Secret: {message}. Change the quota, policy or permission that it names, or spec.secret. Retried within half a minute"
         ),
@@ -42,7 +42,7 @@ pub fn secret_rejected(message: &str) -> Problem {
 #[must_use]
 pub fn finalizer_rejected(message: &str) -> Problem {
     transient(
-        Reason::ClusterUnavailable,
+        Reason::APIServerUnavailable,
         format!(
             "the API server rejects the finalizer {FINALIZER} on this object: {message}. Without it no token is requested, and deleting the object leaks the one that it has: change the policy or permission that it names. Retried within half a minute"
         ),
@@ -60,14 +60,14 @@ pub fn secret_not_owned(secret: &SecretMeta) -> Problem {
     let message = format!(
         "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name. {hand_over}"
     );
-    terminal(Reason::SecretNotOurs, &message)
+    terminal(Reason::SecretNotOwned, &message)
 }
 
 /// A request may be under way, or its answer got lost.
 #[must_use]
 pub fn outcome_unknown() -> Problem {
     transient(
-        Reason::RequestUnanswered,
+        Reason::RequestOutcomeUnknown,
         "an earlier request for a token got no clear answer: what it may have made is sought in the portal and revoked before the next request".to_owned(),
     )
 }
@@ -110,7 +110,7 @@ pub fn login_rejected(why: &str) -> Problem {
     let message = format!(
         "the registry does not let the token in ({why}); asked again. Where it never will, check the issuer's registries, or delete the Secret: it is made anew"
     );
-    transient(Reason::LoginRefused, message)
+    transient(Reason::LoginRejected, message)
 }
 
 /// The registry cannot be asked.
@@ -127,14 +127,14 @@ pub fn login_rejected_once(why: &str, at: Timestamp) -> Problem {
     let message = format!(
         "the registry rejects the login of a token that it accepted before ({why}). The login is tried again at {at}; if it is rejected then, the token counts as revoked in the portal"
     );
-    transient(Reason::LoginRefused, message)
+    transient(Reason::LoginRejected, message)
 }
 
 /// A type cannot be changed in place.
 #[must_use]
 pub fn secret_type_mismatch() -> Problem {
     terminal(
-        Reason::SecretTypeWrong,
+        Reason::SecretTypeMismatch,
         "the Secret is not of type kubernetes.io/dockerconfigjson, and a type cannot be changed: delete the Secret, and it is made anew",
     )
 }
@@ -170,7 +170,7 @@ pub fn secret_created_immutable() -> Problem {
 #[must_use]
 pub fn secret_created_with_other_type() -> Problem {
     terminal(
-        Reason::SecretTypeWrong,
+        Reason::SecretTypeMismatch,
         "an admission policy gives the Secret another type than kubernetes.io/dockerconfigjson when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
     )
 }
@@ -179,7 +179,7 @@ pub fn secret_created_with_other_type() -> Problem {
 #[must_use]
 pub fn secret_changed_by_admission() -> Problem {
     terminal(
-        Reason::SecretRefused,
+        Reason::SecretRejected,
         "an admission policy changes the label registry-token.dev/owner, the owner reference or the annotations of the Secret when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
     )
 }
@@ -252,7 +252,7 @@ pub fn prove_absence(
             facts.portal.user,
             user.map_or("", |user| user)
         );
-        return Err((Duration::from_mins(1), transient(Reason::TokenNotListed, message)));
+        return Err((Duration::from_mins(1), transient(Reason::TokenNotFound, message)));
     }
     let age = Duration::try_from(begun.duration_since(since)).unwrap_or_default();
     // Lists lag behind tasks; by less than an answer may take.
@@ -263,5 +263,5 @@ pub fn prove_absence(
     let at = since.checked_add(facts.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
     let message =
         format!("the portal does not list the token yet, which proves nothing so early: looked at again at {at}");
-    Err((left, transient(Reason::TokenNotListed, message)))
+    Err((left, transient(Reason::TokenNotFound, message)))
 }

@@ -39,7 +39,7 @@ impl TokenResponse {
     pub(crate) fn into_access_token(self, requested_at: Instant) -> Result<AccessToken, PortalError> {
         if self.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
             let message = "the token endpoint gave something other than a bearer";
-            return Err(PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, message));
+            return Err(PortalError::new(Delivery::NotSent, Reason::InvalidResponse, message));
         }
         let life = match &self.expires_in {
             Value::Number(seconds) => seconds.as_f64(),

@@ -76,7 +76,7 @@ impl Authenticator {
 fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, PortalError> {
     http::basic(username, password.expose_secret()).ok_or_else(|| {
         let message = "the portal's username holds a colon, which HTTP Basic cannot carry";
-        PortalError::new(Delivery::NotSent, Reason::Unauthorised, message)
+        PortalError::new(Delivery::NotSent, Reason::Unauthorized, message)
     })
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, P
     http::authorization(scheme, secret).ok_or_else(|| {
         PortalError::new(
             Delivery::NotSent,
-            Reason::AnswerMalformed,
+            Reason::InvalidResponse,
             "the bearer holds characters that no HTTP header can carry",
         )
     })

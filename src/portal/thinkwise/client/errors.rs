@@ -42,26 +42,26 @@ pub(crate) fn from_status(
     let said = tsf_messages(headers).map_or_else(String::new, |text| format!(": {text}"));
     let code = status.as_u16();
     let (sent, reason, message) = match code {
-        300..=399 => (Delivery::Unknown, Reason::AnswerMalformed, redirected(code, headers)),
+        300..=399 => (Delivery::Unknown, Reason::InvalidResponse, redirected(code, headers)),
         401 => (
             Delivery::Rejected,
-            Reason::Unauthorised,
+            Reason::Unauthorized,
             format!("the portal does not accept the credentials (HTTP 401): check {login}{said}"),
         ),
         403 => (
             Delivery::Rejected,
-            Reason::NoAccess,
+            Reason::AccessDenied,
             format!("the portal user may not use the {kind} {name} (HTTP 403){said}"),
         ),
         // The vendor: a commit may answer so although it has run.
         404 | 410 if step == TaskStep::Commit => (
             Delivery::Unknown,
-            Reason::PortalFailed,
+            Reason::PortalError,
             format!("the portal does not find the staged task {name} any more (HTTP {code}), which may have run{said}"),
         ),
         404 if step == TaskStep::Fill => (
             Delivery::Rejected,
-            Reason::NoAccess,
+            Reason::AccessDenied,
             format!(
                 "the portal lost the staged task {name} before it was filled (HTTP 404): where Indicium runs in several \
              instances, it needs sticky sessions or Redis{said}"
@@ -70,7 +70,7 @@ pub(crate) fn from_status(
         // Indicium says "Application not found" also when the user lacks access (documented).
         404 => (
             Delivery::Rejected,
-            Reason::NoAccess,
+            Reason::AccessDenied,
             format!(
                 "the portal shows this user no {kind} {name} in the application {application} (HTTP 404): \
              check the names of application, table and tasks; or the user's role does not include it{said}"
@@ -88,7 +88,7 @@ pub(crate) fn from_status(
         }
         _ if is_rejection(code) => (
             Delivery::Rejected,
-            Reason::RequestRefused,
+            Reason::RequestRejected,
             format!("the portal refused the {kind} {name} (HTTP {code}){said}"),
         ),
         503 if headers.contains_key(reqwest::header::RETRY_AFTER) => (
@@ -103,7 +103,7 @@ pub(crate) fn from_status(
         ),
         _ => (
             Delivery::Unknown,
-            Reason::PortalFailed,
+            Reason::PortalError,
             format!("the portal failed at the {kind} {name} (HTTP {code}){said}"),
         ),
     };
@@ -205,10 +205,10 @@ mod tests {
         };
         for code in [404, 410] {
             let failure = at(code, TaskStep::Commit);
-            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::PortalFailed), "{code}");
+            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::PortalError), "{code}");
         }
         let lost = at(404, TaskStep::Fill);
-        assert_eq!((lost.delivery, lost.reason), (Delivery::Rejected, Reason::NoAccess));
+        assert_eq!((lost.delivery, lost.reason), (Delivery::Rejected, Reason::AccessDenied));
         assert!(lost.message.contains("sticky sessions"), "{}", lost.message);
         assert_eq!(at(400, TaskStep::Commit).delivery, Delivery::Rejected);
     }
@@ -223,17 +223,17 @@ mod tests {
     #[test]
     fn only_4xx_is_a_rejection() {
         for (code, sent, reason) in [
-            (301, Delivery::Unknown, Reason::AnswerMalformed),
-            (400, Delivery::Rejected, Reason::RequestRefused),
-            (401, Delivery::Rejected, Reason::Unauthorised),
-            (403, Delivery::Rejected, Reason::NoAccess),
-            (404, Delivery::Rejected, Reason::NoAccess),
+            (301, Delivery::Unknown, Reason::InvalidResponse),
+            (400, Delivery::Rejected, Reason::RequestRejected),
+            (401, Delivery::Rejected, Reason::Unauthorized),
+            (403, Delivery::Rejected, Reason::AccessDenied),
+            (404, Delivery::Rejected, Reason::AccessDenied),
             (407, Delivery::Rejected, Reason::Unreachable),
-            (422, Delivery::Rejected, Reason::RequestRefused),
+            (422, Delivery::Rejected, Reason::RequestRejected),
             (429, Delivery::Rejected, Reason::RateLimited),
-            (500, Delivery::Unknown, Reason::PortalFailed),
-            (503, Delivery::Unknown, Reason::PortalFailed),
-            (504, Delivery::Unknown, Reason::PortalFailed),
+            (500, Delivery::Unknown, Reason::PortalError),
+            (503, Delivery::Unknown, Reason::PortalError),
+            (504, Delivery::Unknown, Reason::PortalError),
         ] {
             let failure = of(code, None);
             assert_eq!((failure.delivery, failure.reason), (sent, reason), "{code}");

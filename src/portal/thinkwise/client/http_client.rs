@@ -30,7 +30,7 @@ impl HttpClient {
         // A part of it, so that a connection that never came about is known as such and not as a missing answer.
         let connect_timeout = limits.connect_timeout.0.min(first_byte.mul_f32(0.9));
         let tls = http::tls_config(ca_pem).map_err(|error| {
-            PortalError::new(Delivery::NotSent, Reason::TrustMissing, error.message("spec.thinkwise.tls"))
+            PortalError::new(Delivery::NotSent, Reason::CABundleInvalid, error.message("spec.thinkwise.tls"))
         })?;
         // A redirect would carry credentials to where nobody sent them.
         let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, max_redirects: 0, egress })
@@ -80,7 +80,7 @@ fn timed_out(message: &str) -> PortalError {
 fn too_large(limit: usize) -> PortalError {
     PortalError::new(
         Delivery::Unknown,
-        Reason::AnswerMalformed,
+        Reason::InvalidResponse,
         format!("the portal's answer is larger than {limit} bytes"),
     )
 }
@@ -90,7 +90,7 @@ fn encoded_response(host: &str, how: &str) -> PortalError {
         "{host} sent a compressed answer (Content-Encoding: {how}), although the operator asks for none: \
          turn off compression for it, at the portal or at the proxy before it"
     );
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 /// The failure, whose answer may have been a page: then it may not be the portal's.
@@ -110,7 +110,7 @@ fn html_page(host: &str) -> PortalError {
         "{host} answered with an HTML page, as a login page or proxy sends: check spec.thinkwise.url and spec.thinkwise.application, \
          and what stands between the operator and the portal"
     );
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 /// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.

@@ -150,7 +150,7 @@ impl OAuth {
         if !response.status().is_success() {
             let refusal = token_endpoint_error(response, credentials_source, deadline).await;
             // A server that knows only the other way may say just that it does not know the client.
-            if endpoint.is_confirmed || !matches!(refusal.reason, Reason::Unauthorised) {
+            if endpoint.is_confirmed || !matches!(refusal.reason, Reason::Unauthorized) {
                 return Err(refusal);
             }
             endpoint.auth = endpoint.auth.other();
@@ -163,7 +163,7 @@ impl OAuth {
         }
         let body = http_client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
         let token_response: TokenResponse = serde_json::from_slice(&body)
-            .map_err(|_| not_sent(Reason::AnswerMalformed, "the token endpoint's answer holds no access_token"))?;
+            .map_err(|_| not_sent(Reason::InvalidResponse, "the token endpoint's answer holds no access_token"))?;
         let bearer = token_response.into_access_token(requested_at)?;
         *known = Some(OAuthEndpoint { is_confirmed: true, ..endpoint });
         Ok(bearer)
@@ -178,13 +178,13 @@ impl OAuth {
                 "the portal has no OpenID configuration at .well-known (HTTP {}): give tokenURL",
                 response.status().as_u16()
             );
-            let failure = response_error(&response, Reason::PortalFailed, message);
+            let failure = response_error(&response, Reason::PortalError, message);
             return Err(http_client::with_page_hint(failure, http_client::drain(response).await));
         }
         let body = http_client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
         let found: OpenIdConfiguration = serde_json::from_slice(&body).map_err(|_| {
             not_sent(
-                Reason::AnswerMalformed,
+                Reason::InvalidResponse,
                 "the portal's OpenID configuration names no token_endpoint: give tokenURL",
             )
         })?;
@@ -202,7 +202,7 @@ impl OAuth {
     fn resolve_endpoint(&self, named: &str) -> Result<Url, PortalError> {
         let own = &self.root;
         let url = self.discovery_url.join(named).map_err(|_| {
-            not_sent(Reason::AnswerMalformed, "the portal's token_endpoint is not an address: give tokenURL")
+            not_sent(Reason::InvalidResponse, "the portal's token_endpoint is not an address: give tokenURL")
         })?;
         // Where the portal has a host of its own, every path is below it: then only the scheme can be a proxy's doing.
         let is_own =
@@ -240,7 +240,7 @@ impl OAuth {
         let encoded = |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         let secret = Zeroizing::new(encoded(self.client_secret.expose_secret()));
         basic(&encoded(&self.client_id), &secret)
-            .ok_or_else(|| not_sent(Reason::Unauthorised, "the client's id or secret cannot be written into a header"))
+            .ok_or_else(|| not_sent(Reason::Unauthorized, "the client's id or secret cannot be written into a header"))
     }
 }
 
@@ -262,7 +262,7 @@ impl ClientAuth {
         } else {
             let message = "the portal's token endpoint takes no client secret (token_endpoint_auth_methods_supported has \
                            neither client_secret_basic nor client_secret_post): give tokenURL of one that does";
-            Err(not_sent(Reason::Unauthorised, message))
+            Err(not_sent(Reason::Unauthorized, message))
         }
     }
 }
@@ -275,7 +275,7 @@ const RESTART_HINT: &str =
 async fn token_endpoint_error(response: Response, credentials_source: &str, deadline: Instant) -> PortalError {
     let status = response.status();
     if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        let reason = if status == StatusCode::NOT_FOUND { Reason::NoAccess } else { Reason::PortalFailed };
+        let reason = if status == StatusCode::NOT_FOUND { Reason::AccessDenied } else { Reason::PortalError };
         let message = format!("the token endpoint answered HTTP {}: check tokenURL", status.as_u16());
         let failure = response_error(&response, reason, message);
         return http_client::with_page_hint(failure, http_client::drain(response).await);
@@ -288,7 +288,7 @@ async fn token_endpoint_error(response: Response, credentials_source: &str, dead
         "the token endpoint does not accept the client (HTTP {}{said}): check {credentials_source}{restart}",
         status.as_u16()
     );
-    http_client::with_page_hint(not_sent(Reason::Unauthorised, &message), is_page)
+    http_client::with_page_hint(not_sent(Reason::Unauthorized, &message), is_page)
 }
 
 fn known_code(code: &str) -> Option<&'static str> {

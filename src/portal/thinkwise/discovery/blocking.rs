@@ -26,6 +26,6 @@ pub(crate) async fn process_metadata<T: Send + 'static>(
         work()
     });
     done.await.unwrap_or_else(|_| {
-        Err(PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, "the portal's $metadata could not be read"))
+        Err(PortalError::new(Delivery::NotSent, Reason::InvalidResponse, "the portal's $metadata could not be read"))
     })
 }

@@ -93,7 +93,7 @@ impl MetadataCache {
     }
 
     fn record_malformed(&self, malformed: MetadataError) -> PortalError {
-        let failure = PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, malformed.to_string());
+        let failure = PortalError::new(Delivery::NotSent, Reason::InvalidResponse, malformed.to_string());
         if malformed.is_oversized() {
             self.state().oversized = Some((failure.clone(), Instant::now()));
         }
@@ -153,7 +153,7 @@ impl ThinkwisePortal {
     pub(crate) fn mark_stale_after(&self, failure: &PortalError) {
         if matches!(
             failure.reason,
-            Reason::NoAccess | Reason::MetadataMismatch | Reason::RequestRefused | Reason::AnswerMalformed
+            Reason::AccessDenied | Reason::MetadataMismatch | Reason::RequestRejected | Reason::InvalidResponse
         ) {
             self.metadata_cache.mark_stale();
         }
@@ -174,7 +174,7 @@ impl ThinkwisePortal {
         match self.probe_list(&interface, deadline).await {
             Ok(()) => Ok(CachedInterface { interface, list_denied: None }),
             // Listed, and yet not readable: as good as not there.
-            Err(failure) if failure.reason == Reason::NoAccess => match interface.without_list() {
+            Err(failure) if failure.reason == Reason::AccessDenied => match interface.without_list() {
                 Ok(interface) => Ok(CachedInterface { interface, list_denied: Some(failure.message) }),
                 Err(problem) => Err(PortalError { message: format!("{}. {problem}", failure.message), ..failure }),
             },

@@ -74,7 +74,7 @@ pub(crate) fn percent_encode(text: &str) -> String {
 /// lies below the service root, it is asked under the name that we know.
 pub(crate) fn resolve_link(root: &Url, current: &Url, link: &str, what: &str) -> Result<Url, PortalError> {
     let malformed = |says: &str| {
-        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, format!("the portal's {what} {says}"))
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, format!("the portal's {what} {says}"))
     };
     let mut next = current.join(link).map_err(|_| malformed("is not an address"))?;
     next.set_fragment(None);
@@ -209,7 +209,7 @@ mod tests {
             "https://[",
         ] {
             let failure = resolve_link(&root, &current, link, "link").expect_err(link);
-            assert_eq!(failure.reason, Reason::AnswerMalformed, "{link}");
+            assert_eq!(failure.reason, Reason::InvalidResponse, "{link}");
         }
     }
 }

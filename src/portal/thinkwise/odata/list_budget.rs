@@ -56,7 +56,7 @@ impl MatchBudget {
 
     fn exceeded(what: &str) -> PortalError {
         let message = format!("the portal's list has {what} for one token than the operator keeps");
-        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
     }
 }
 
@@ -94,7 +94,7 @@ impl ListBudget {
 
     fn exceeded(&self, part: &str) -> PortalError {
         let message = format!("the portal's answer takes more {part} than the operator allows for {}", self.what);
-        PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn each_part_of_a_budget_ends_the_reading_and_says_which() {
         let ends = |failure: PortalError, part: &str| {
-            assert_eq!(failure.reason, Reason::AnswerMalformed);
+            assert_eq!(failure.reason, Reason::InvalidResponse);
             assert!(failure.message.contains(part), "{failure}");
         };
         let mut budget = ListBudget::lookup(Duration::from_secs(5));
@@ -135,7 +135,7 @@ mod tests {
         let mut kept = MatchBudget::new();
         kept.spend(&row(MAX_MATCHED_BYTES - 2)).expect("a large row");
         let failure = kept.spend(&row(0)).expect_err("too large");
-        assert_eq!(failure.reason, Reason::AnswerMalformed);
+        assert_eq!(failure.reason, Reason::InvalidResponse);
         assert!(failure.message.contains("larger rows"), "{failure}");
     }
 }

@@ -94,12 +94,12 @@ pub(crate) fn id_literal(table: &TokenTable, id: &str) -> Result<Literal, Portal
     let id = ids::normalize_id(table.id.kind, id).unwrap_or_else(|| id.to_owned());
     Literal::parse(table.id.kind, &id).map_err(|error| {
         let message = format!("the token's id {error}, for the portal's column {} holds such", table.id.name);
-        PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
+        PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
     })
 }
 
 fn malformed_list(message: &str) -> PortalError {
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 /// Reads a page, row by row, without keeping any; gives the link to the next one.

@@ -128,6 +128,6 @@ fn what_is_no_list_is_malformed() {
         r#"{"value":[{"token_id":1,"username":"a","description":{}}]}"#,
         r#"{"value":[{"token_id":1,"username":"a"}"#,
     ] {
-        assert_eq!(rows(body).expect_err(body).reason, Reason::AnswerMalformed, "{body}");
+        assert_eq!(rows(body).expect_err(body).reason, Reason::InvalidResponse, "{body}");
     }
 }

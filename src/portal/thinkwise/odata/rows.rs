@@ -141,7 +141,7 @@ impl ThinkwisePortal {
         let why = cached.list_denied.as_deref().unwrap_or("$metadata shows our user no table of tokens");
         cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()).ok_or_else(|| {
             let message = format!("the list of tokens is not visible to our user: {why}");
-            let failure = PortalError::new(Delivery::NotSent, Reason::NoAccess, message);
+            let failure = PortalError::new(Delivery::NotSent, Reason::AccessDenied, message);
             self.mark_stale_after(&failure);
             failure
         })
@@ -227,7 +227,7 @@ impl ThinkwisePortal {
         found.ok_or_else(|| {
             let message =
                 format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
-            PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
+            PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
         })
     }
 }
@@ -247,7 +247,7 @@ fn matches_query(table: &TokenTable, rows: Rows<'_>, row: &TokenRow) -> bool {
 fn is_not_found(found: &Result<Vec<TokenRow>, PortalError>) -> bool {
     match found {
         Ok(rows) => rows.is_empty(),
-        Err(failure) => failure.delivery == Delivery::NotSent && failure.reason == Reason::RequestRefused,
+        Err(failure) => failure.delivery == Delivery::NotSent && failure.reason == Reason::RequestRejected,
     }
 }
 
@@ -298,5 +298,5 @@ fn key_part(name: &str, kind: ValueKind, value: &Scalar) -> Result<(String, Lite
 }
 
 fn malformed_list(message: &str) -> PortalError {
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }

@@ -73,7 +73,7 @@ impl ThinkwisePortal {
                     "the portal accepted the revocation and still lists the token after {} s: it may not have run yet",
                     COMPLETION_TIMEOUT.as_secs()
                 );
-                return Err(PortalError::new(Delivery::Unknown, Reason::PortalFailed, message));
+                return Err(PortalError::new(Delivery::Unknown, Reason::PortalError, message));
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_POLL_INTERVAL);

@@ -57,7 +57,7 @@ pub(crate) fn contradicted_id(output: &str) -> PortalError {
         "the portal's list contradicts the id in the answer to the request: {output} is not the token's id. \
          Correct or remove tasks.request.outputs.id (spec.thinkwise)"
     );
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl ThinkwisePortal {
             Some(BoundTo::Token) => {
                 let (Some(table), Some(token)) = (&cached.interface.table, values.token) else {
                     let message = format!("the task {} is bound to a token's row, and there is none", task.name);
-                    return Err(PortalError::new(Delivery::NotSent, Reason::RequestRefused, message));
+                    return Err(PortalError::new(Delivery::NotSent, Reason::RequestRejected, message));
                 };
                 let key = self.token_key(table, token, deadline).await?;
                 address::row_url(&self.base, &table.name, &key)?
@@ -128,7 +128,7 @@ impl ThinkwisePortal {
         staged?.ok_or_else(|| {
             let message =
                 format!("the portal staged the task {} and did not say where: its answer has no Location", task.name);
-            PortalError::new(Delivery::NotSent, Reason::AnswerMalformed, message)
+            PortalError::new(Delivery::NotSent, Reason::InvalidResponse, message)
         })
     }
 

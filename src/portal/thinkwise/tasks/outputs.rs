@@ -51,7 +51,7 @@ fn value(argument: &Argument, values: &TaskValues<'_>) -> Result<Literal, Portal
 }
 
 fn invalid_argument(message: &str) -> PortalError {
-    PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
+    PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
 }
 
 /// What the answers of one request have held so far: a process flow's outputs may come in parts.
@@ -168,7 +168,7 @@ fn unusable_output(what: &str, field: &str, why: &str) -> PortalError {
 }
 
 fn malformed_response(message: &str) -> PortalError {
-    PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message)
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn a_broken_answer_may_have_made_a_token_and_is_never_quoted() {
         r#"{"username":"u","secret":42}"#,
     ] {
         let failure = issued(&[answer], &outputs(IdSource::LookUp)).expect_err(answer);
-        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
         assert!(!failure.message.contains("hush"), "{}", failure.message);
     }
 }
@@ -121,7 +121,7 @@ fn ids_and_usernames_that_cannot_be_recorded_are_refused_and_never_quoted() {
             (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::LookUp)),
         ] {
             let failure = issued(&[&answer], &names).expect_err(&answer);
-            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
+            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
             assert!(!failure.message.contains("hush") && failure.message.contains("check tasks"), "{failure}");
         }
     }
@@ -134,7 +134,7 @@ fn a_secret_with_a_nul_or_a_line_break_is_refused_and_never_quoted() {
     for bad in ["hush\\u0000", "hush\\nx", "\\rhush"] {
         let answer = format!(r#"{{"username":"u","secret":"{bad}"}}"#);
         let failure = issued(&[&answer], &outputs(IdSource::LookUp)).expect_err(&answer);
-        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::AnswerMalformed), "{answer}");
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
         assert!(!failure.message.contains("hush"), "{failure}");
     }
     let answer = r#"{"username":"u","secret":" a:b\té "}"#;

@@ -133,7 +133,7 @@ impl ThinkwisePortal {
         self.cancel(session, &at, session.deadline).await;
         let message =
             format!("the task {} began a process flow that waits again after {MAX_STEPS} steps", session.task.name);
-        Err(PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message))
+        Err(PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message))
     }
 
     /// Lets a flow that waits go on; also gives what that was asked of.
@@ -146,7 +146,7 @@ impl ThinkwisePortal {
                 Err(failure) => failure,
             };
         let is_unknown = failure.delivery == Delivery::Rejected
-            && matches!(failure.reason, Reason::NoAccess | Reason::MetadataMismatch | Reason::RequestRefused);
+            && matches!(failure.reason, Reason::AccessDenied | Reason::MetadataMismatch | Reason::RequestRejected);
         if !is_unknown {
             return Err(failure);
         }

@@ -50,7 +50,7 @@ impl ThinkwisePortal {
             }
             // An answer that came whole and cannot be read is one too: a page, or one that is compressed.
             (Err(failure), false) => {
-                let is_complete = failure.reason == Reason::AnswerMalformed;
+                let is_complete = failure.reason == Reason::InvalidResponse;
                 (Err(failure), is_complete)
             }
         };
@@ -97,6 +97,6 @@ impl ThinkwisePortal {
              spec.thinkwise.tasks.request.parameters is written, put it before another parameter",
             row.username
         );
-        PortalError { unusable_token: made, ..PortalError::new(Delivery::Unknown, Reason::AnswerMalformed, message) }
+        PortalError { unusable_token: made, ..PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message) }
     }
 }

@@ -49,5 +49,5 @@ fn needs_lookup(table: &TokenTable, task: &TaskCall, token: TokenRef<'_>) -> boo
 }
 
 fn lookup_error(message: &str) -> PortalError {
-    PortalError::new(Delivery::NotSent, Reason::RequestRefused, message)
+    PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
 }
