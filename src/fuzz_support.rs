@@ -1,23 +1,23 @@
-//! What the fuzz targets share. A target lies beside the code that it feeds, in a module `fuzz`; it says
-//! what holds for every input, not just that nothing panics. Each runs for a second with the other
-//! tests, and as long as asked with `make fuzz`.
+//! Shared by the fuzz targets. A target is next to the code that it tests, in a module `fuzz`; it checks what holds for
+//! every input, not only that nothing panics. Each target runs for a second with the other tests, and for any time with
+//! `make fuzz`.
 
 use bolero::TypeGenerator;
 
-/// A few changes of a text. Texts made of chance alone end at the first letter of any format; those that
-/// began as a good one get far into it.
+/// A few mutations of a text. Random texts are rejected at the first character of any format; mutations of a valid text
+/// get much further.
 #[derive(Clone, Debug, TypeGenerator)]
 pub(crate) struct Mutations([Option<Mutation>; 6]);
 
 #[derive(Clone, Debug, TypeGenerator)]
 enum Mutation {
-    /// Another byte at this place.
+    /// Replaces the byte at this position.
     Replace(u16, u8),
-    /// So many bytes less.
+    /// Deletes this many bytes.
     Delete(u16, u8),
-    /// So many bytes a second time.
+    /// Duplicates this many bytes.
     Duplicate(u16, u8),
-    /// Something that means something in most formats.
+    /// Inserts one of [`TOKENS`], which are significant in most formats.
     Insert(u16, u8),
 }
 
@@ -48,7 +48,7 @@ const TOKENS: [&str; 24] = [
     "99999999999999999999",
 ];
 
-/// The text after these changes.
+/// Applies the mutations to a text.
 pub(crate) fn mutate(text: &str, changes: &Mutations) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for change in changes.0.iter().flatten() {
@@ -77,12 +77,12 @@ pub(crate) fn mutate(text: &str, changes: &Mutations) -> Vec<u8> {
     bytes
 }
 
-/// The same as text, with a mark in the place of what is none.
+/// Applies the mutations; invalid UTF-8 is replaced by a replacement character.
 pub(crate) fn mutate_text(text: &str, changes: &Mutations) -> String {
     String::from_utf8_lossy(&mutate(text, changes)).into_owned()
 }
 
-/// One of several, chosen by a number.
+/// Selects one of several texts by a number.
 pub(crate) fn choose<'a>(of: &[&'a str], which: u8) -> &'a str {
     of[usize::from(which) % of.len()]
 }

@@ -1,4 +1,4 @@
-//! Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
+//! Manages container registry tokens from a vendor portal as Kubernetes pull secrets.
 
 pub mod api;
 pub mod cli;

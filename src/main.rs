@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Builder;
 
-/// It gives back what a burst of passes took; what glibc keeps of ten thousand is twice their caches.
+/// It returns the memory of a burst of passes; glibc keeps twice the size of the caches after ten thousand passes.
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-// A build for pages of 4 KiB aborts on a machine with larger ones, so none is made by oversight.
+// A build for pages of 4 KiB aborts on a machine with larger ones, so this check prevents one.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "aarch64"))]
 const _: () = assert!(
     option_env!("AARCH64_UNKNOWN_LINUX_GNU_JEMALLOC_SYS_WITH_LG_PAGE").is_some()
@@ -20,7 +20,7 @@ const _: () = assert!(
     "set JEMALLOC_SYS_WITH_LG_PAGE=16, or build inside the repository, whose .cargo/config.toml does"
 );
 
-/// Work on other threads, such as a name that is being resolved, is waited for no longer when all else has ended.
+/// How long to wait on exit for work on other threads, such as a name resolution.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

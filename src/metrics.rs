@@ -1,13 +1,18 @@
-//! `/metrics`: what is counted, in Prometheus' text format.
+//! `/metrics`: counters in Prometheus' text format.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Statuses that could not be written, by why not: then an object's conditions are silent about it.
+/// Failed status writes by reason. The conditions of an object cannot report them.
 pub static STATUS_WRITE_FAILURES: StatusWriteFailures =
     StatusWriteFailures { rejected: AtomicU64::new(0), unavailable: AtomicU64::new(0) };
 
-/// Counts since the process began.
+/// Passes over objects, by the check that decided how they ended.
+pub static DECISIONS: Decisions = Decisions { counts: Mutex::new(BTreeMap::new()) };
+
+/// Counters since the process started.
 #[derive(Debug)]
 pub struct StatusWriteFailures {
     rejected: AtomicU64,
@@ -15,23 +20,49 @@ pub struct StatusWriteFailures {
 }
 
 impl StatusWriteFailures {
-    /// The API server refused it: permissions, admission or validation.
+    /// Counts a write that the API server rejected: permissions, admission or validation.
     pub fn record_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The API server gave no clear answer.
+    /// Counts a write without a clear response.
     pub fn record_unavailable(&self) {
         self.unavailable.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All of it as text.
+    /// The counters as text.
     #[must_use]
     pub fn text(&self) -> String {
         const NAME: &str = "registry_token_operator_status_write_failures_total";
         let mut text = format!("# HELP {NAME} Statuses that could not be written.\n# TYPE {NAME} counter\n");
-        for (reason, count) in [("refused", &self.rejected), ("unavailable", &self.unavailable)] {
+        for (reason, count) in [("rejected", &self.rejected), ("unavailable", &self.unavailable)] {
             let _ = writeln!(text, "{NAME}{{reason=\"{reason}\"}} {}", count.load(Ordering::Relaxed));
+        }
+        text
+    }
+}
+
+/// Counts of passes by check: one series for each check of the decision, so their number is bounded.
+#[derive(Debug)]
+pub struct Decisions {
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Decisions {
+    /// A pass ended with this check's decision.
+    pub fn record(&self, check: &'static str) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(check).or_default() += 1;
+    }
+
+    /// The family in Prometheus' text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        const NAME: &str = "registry_token_operator_decisions_total";
+        let mut text = format!(
+            "# HELP {NAME} Reconciliations of RegistryTokens by the check that made the last decision.\n# TYPE {NAME} counter\n"
+        );
+        for (check, count) in &*self.counts.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = writeln!(text, "{NAME}{{check=\"{check}\"}} {count}");
         }
         text
     }
@@ -48,7 +79,18 @@ mod tests {
         counts.record_rejected();
         counts.record_unavailable();
         let text = counts.text();
-        assert!(text.contains("failures_total{reason=\"refused\"} 2\n"), "{text}");
+        assert!(text.contains("failures_total{reason=\"rejected\"} 2\n"), "{text}");
         assert!(text.contains("failures_total{reason=\"unavailable\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn each_pass_is_counted_under_the_check_that_decided() {
+        let decisions = Decisions { counts: Mutex::default() };
+        decisions.record("idle");
+        decisions.record("idle");
+        decisions.record("wait_for_issuer");
+        let text = decisions.text();
+        assert!(text.contains("decisions_total{check=\"idle\"} 2\n"), "{text}");
+        assert!(text.contains("decisions_total{check=\"wait_for_issuer\"} 1\n"), "{text}");
     }
 }

@@ -1,29 +1,29 @@
-//! Text that people put into a Secret or a file: read, or an error that says what it is instead.
+//! Reads text that people put into a Secret or a file; an error says what it is instead.
 
-/// The bytes are not what a login or a manifest is made of.
+/// The bytes are not valid as a login or a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TextError {
     /// Nothing, or only line breaks.
-    #[error("is empty: write it")]
+    #[error("is empty: set it")]
     Empty,
-    /// As Windows tools write it; UTF-32 too.
+    /// UTF-16 or UTF-32, as Windows tools write it.
     #[error("is UTF-16 text, as Windows tools write it: save it as UTF-8")]
     Utf16,
-    /// UTF-8 with a mark before it, which would become part of the value.
+    /// UTF-8 with a byte-order mark, which would become part of the value.
     #[error("begins with a byte-order mark: save it as UTF-8 without one")]
     ByteOrderMark,
-    /// Another encoding, or no text at all.
+    /// Another encoding, or not text.
     #[error("is not UTF-8 text: save it as UTF-8")]
     NotUtf8,
-    /// More than one line, or characters that no login has.
-    #[error("has a line break or another control character in it: write one line")]
+    /// More than one line, or characters that no login contains.
+    #[error("has a line break or another control character: use a single line")]
     ControlCharacter,
 }
 
-/// The mark that some editors write before UTF-8.
+/// The byte-order mark that some editors write before UTF-8.
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Text of any number of lines, without a byte-order mark before it.
+/// Text of any number of lines, without its byte-order mark.
 pub(crate) fn document(bytes: &[u8]) -> Result<&str, TextError> {
     if is_utf16(bytes) {
         return Err(TextError::Utf16);
@@ -31,7 +31,7 @@ pub(crate) fn document(bytes: &[u8]) -> Result<&str, TextError> {
     std::str::from_utf8(bytes.strip_prefix(UTF8_BOM).unwrap_or(bytes)).map_err(|_| TextError::NotUtf8)
 }
 
-/// One line, such as a username or a password. Line breaks at its end do not count.
+/// One line, such as a username or a password. Line breaks at its end are ignored.
 pub(crate) fn line(bytes: &[u8]) -> Result<&str, TextError> {
     if bytes.starts_with(UTF8_BOM) {
         return Err(TextError::ByteOrderMark);
@@ -43,7 +43,7 @@ pub(crate) fn line(bytes: &[u8]) -> Result<&str, TextError> {
     if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
 }
 
-/// A mark of UTF-16 or UTF-32, or zeros in every second byte.
+/// Whether the bytes start with a byte-order mark of UTF-16 or UTF-32, or every second byte is zero.
 fn is_utf16(bytes: &[u8]) -> bool {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\0\0\xfe\xff") {
         return true;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_text_says_what_it_is() {
+    fn an_invalid_line_is_described() {
         for (bytes, what) in [
             (vec![], TextError::Empty),
             (b"\r\n".to_vec(), TextError::Empty),

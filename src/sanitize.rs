@@ -1,10 +1,10 @@
-//! Somebody else's words, made fit to be shown.
+//! Sanitizes untrusted text before it is shown.
 
-/// What a condition or an event shows of somebody else's text, in characters.
+/// The longest untrusted text in a condition or an event, in characters.
 pub(crate) const MAX_CHARS: usize = 256;
 
-/// One line without control characters or invisible ones that change how the rest is shown, at most
-/// [`LONGEST`] characters.
+/// One line without control characters and invisible characters that change how the rest is shown, with at most
+/// [`MAX_CHARS`] characters.
 pub(crate) fn sanitize(text: &str) -> String {
     let line = strip_control(text).split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_CHARS {
@@ -13,7 +13,7 @@ pub(crate) fn sanitize(text: &str) -> String {
     line.chars().take(MAX_CHARS - 1).chain(['…']).collect()
 }
 
-/// The same without line breaks, control characters and invisible ones; a blank for each of them.
+/// Replaces line breaks, control characters and invisible characters by spaces.
 pub(crate) fn strip_control(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()
 }
@@ -31,7 +31,7 @@ pub(crate) mod fuzz {
     use super::*;
     use crate::fuzz_support::{Mutations, mutate_text};
 
-    /// What holds of all that is shown.
+    /// Checks what holds for all sanitized text.
     pub(crate) fn assert_sanitized(text: &str) {
         assert!(text.chars().count() <= MAX_CHARS, "{} characters", text.chars().count());
         assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
@@ -44,7 +44,7 @@ pub(crate) mod fuzz {
             for text in [mutate_text(text, changes), text.repeat(100)] {
                 let sanitized = sanitize(&text);
                 assert_sanitized(&sanitized);
-                assert_eq!(sanitize(&sanitized), sanitized, "what is clean stays as it is");
+                assert_eq!(sanitize(&sanitized), sanitized, "sanitizing twice changes nothing");
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Logs.
+//! Configures logs.
 
 use clap::ValueEnum;
 use tracing::{Level, Metadata};
@@ -7,20 +7,20 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
-/// What is logged unless `RUST_LOG` is given.
+/// The log filter if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info";
 
-/// Libraries that have answers of the API server, the portal or the registry in hand. kube logs an answer that
-/// it cannot parse, whole: it may be a Secret.
+/// Libraries that handle responses of the API server, the portal or the registry. kube logs a whole response that it
+/// cannot parse, which may be a Secret.
 const SILENCED_CRATES: [&str; 11] = [
     "kube",
     "hyper",
@@ -35,8 +35,8 @@ const SILENCED_CRATES: [&str; 11] = [
     "quick_xml",
 ];
 
-/// Whether something may be logged at all: of ours everything; of libraries warnings, and of those that have
-/// answers in hand nothing.
+/// Whether a log line is allowed at all: everything of the operator; only warnings of libraries, and nothing of those
+/// that handle responses.
 fn is_metadata_allowed(about: &Metadata<'_>) -> bool {
     is_allowed(about.target(), *about.level())
 }
@@ -46,12 +46,11 @@ fn is_allowed(target: &str, level: Level) -> bool {
     if krate == env!("CARGO_CRATE_NAME") {
         return true;
     }
-    let is_silenced =
-        SILENCED_CRATES.iter().any(|carrier| krate == *carrier || krate.starts_with(&format!("{carrier}_")));
+    let is_silenced = SILENCED_CRATES.iter().any(|name| krate == *name || krate.starts_with(&format!("{name}_")));
     !is_silenced && level <= Level::WARN
 }
 
-/// Starts logging to standard error; `RUST_LOG` chooses what of what may be logged, `info` unless given.
+/// Starts logging to standard error; `RUST_LOG` selects among the allowed log lines, `info` by default.
 ///
 /// # Errors
 /// If logging was started before.

@@ -1,4 +1,4 @@
-//! The CRDs as they are committed under `crds/`.
+//! The CRDs as committed under `crds/`.
 
 use super::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use kube::CustomResourceExt;
@@ -12,10 +12,10 @@ pub struct CrdDocument {
     pub manifest: Value,
 }
 
-/// Every CRD of this version.
+/// Returns every CRD of this version.
 ///
 /// # Errors
-/// Only if a kind could not be serialised, which the drift test would show.
+/// Fails only if a kind cannot be serialized, which the drift test would detect.
 pub fn custom_resource_definitions() -> Result<Vec<CrdDocument>, serde_json::Error> {
     let kinds = [RegistryToken::crd(), ClusterTokenIssuer::crd(), TokenIssuer::crd()];
     kinds
@@ -29,11 +29,11 @@ pub fn custom_resource_definitions() -> Result<Vec<CrdDocument>, serde_json::Err
         .collect()
 }
 
-/// What the derive macros cannot say.
+/// Sets what the derive macros cannot express.
 fn set_status_default(manifest: &mut Value) {
     let Some(schema) = manifest.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/status") else {
         return;
     };
-    // Without it kstatus calls an object current that no operator has seen yet.
+    // Without this default, kstatus reports an object as current that no operator has observed yet.
     schema["default"] = json!({"observedGeneration": -1});
 }

@@ -1,4 +1,4 @@
-//! Durations as Kubernetes users write them.
+//! Durations in the format that Kubernetes users write.
 
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
@@ -9,17 +9,17 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A length of time written as `90s`, `1m30s`, `500ms` or `2h`: each unit once, and the longer one first.
+/// A length of time written as `90s`, `1m30s`, `500ms` or `2h`: each unit at most once, largest unit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShortDuration(pub Duration);
 
 /// The text is not a duration.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a duration; write it like 90s, 1m30s or 2h")]
+#[error("{0:?} is not a duration: write it like 90s, 1m30s or 2h")]
 pub struct ParseDurationError(String);
 
 impl ShortDuration {
-    /// So many whole seconds.
+    /// Creates a duration of whole seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -37,7 +37,7 @@ impl FromStr for ShortDuration {
 
 impl fmt::Display for ShortDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Go, and so CEL, reads no spaces and no long unit names.
+        // Go, and therefore CEL, accepts neither spaces nor long unit names.
         let printer = SpanPrinter::new().spacing(Spacing::None).designator(Designator::Compact);
         f.write_str(&printer.unsigned_duration_to_string(&self.0))
     }
@@ -70,7 +70,8 @@ impl JsonSchema for ShortDuration {
             "type": "string",
             "minLength": 1,
             "maxLength": 20,
-            // No more than is read here: an object that the API server takes must be one that we can read.
+            // Must not accept more than `FromStr` parses: the operator must be able to read every object that the API
+            // server accepts.
             "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         })
     }
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn a_printed_duration_is_parsed_to_the_same_value() {
         for text in ["5s", "1m30s", "500ms", "2h", "1h15m"] {
             let read: ShortDuration = text.parse().expect(text);
             assert_eq!(read.to_string(), text);
@@ -90,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn all_that_the_pattern_takes_is_read() {
+    fn everything_that_the_pattern_accepts_is_parsed() {
         for text in ["0s", "007m", "1h2m3s4ms", "2h500ms", "2562047h", "9999999999999999ms"] {
             assert!(text.parse::<ShortDuration>().is_ok(), "{text}");
         }
     }
 
     #[test]
-    fn nonsense_says_how_to_write_it() {
+    fn an_invalid_duration_is_rejected_with_the_format() {
         let error = "soon".parse::<ShortDuration>().expect_err("not a duration").to_string();
         assert!(error.contains("90s"), "{error}");
         assert!("-5s".parse::<ShortDuration>().is_err());

@@ -1,4 +1,4 @@
-//! How one object names another.
+//! References to issuers.
 
 use super::object_name::ObjectName;
 use kube::KubeSchema;
@@ -10,10 +10,10 @@ use std::fmt;
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub enum IssuerKind {
-    /// Cluster-scoped; its Secrets lie in the operator's namespace.
+    /// Cluster-scoped. Its Secrets are in the operator's namespace.
     #[default]
     ClusterTokenIssuer,
-    /// In the namespace of the objects that use it, and so are its Secrets.
+    /// Namespaced. It serves the objects of its own namespace, which also contains its Secrets.
     TokenIssuer,
 }
 
@@ -26,13 +26,13 @@ impl fmt::Display for IssuerKind {
     }
 }
 
-/// The issuer that requests the token.
+/// A reference to the issuer that requests the token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 pub struct IssuerRef {
-    /// `ClusterTokenIssuer` (the default) or `TokenIssuer`, which lies in the object's own namespace.
+    /// `ClusterTokenIssuer` (default) or `TokenIssuer`, which must be in the same namespace.
     #[serde(default)]
     pub kind: IssuerKind,
-    /// Name of the issuer; `default` unless given.
+    /// Name of the issuer. Defaults to `default`.
     #[serde(default = "default_issuer")]
     #[schemars(with = "ObjectName")]
     pub name: String,

@@ -1,38 +1,39 @@
-//! How hard and how often a portal is asked.
+//! Request limits of a portal, and audit settings.
 
 use super::duration::ShortDuration;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// How hard the portal may be worked, and how long it may take.
+/// Request rate, concurrency and timeouts of a portal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("duration(self.connectTimeout) <= duration(self.requestTimeout) && duration(self.firstByteTimeout) <= duration(self.requestTimeout)")
     .message("connectTimeout and firstByteTimeout are parts of a request: make requestTimeout at least as long"))]
 #[x_kube(validation = Rule::new("[self.connectTimeout, self.firstByteTimeout, self.requestTimeout].all(t, duration(t) >= duration('100ms') && duration(t) <= duration('10m'))")
-    .message("a time-out must be between 100ms and 10m"))]
+    .message("a timeout must be between 100ms and 10m"))]
 pub struct Limits {
-    /// Calls a second, at most; 5 unless given. A call is one request in most cases: a task in one step, a page
-    /// of the list. A staged task counts once and is up to five requests; a login, and a look at what the portal
-    /// is like, count with the call that needs them.
+    /// Maximum number of calls per second. Defaults to 5. Most calls are one request: a task in one step, or a page of
+    /// the list. A staged task counts once and takes up to five requests. A login and a read of the portal's metadata
+    /// count as part of the call that needs them.
     #[serde(default = "Limits::default_rate")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: i32,
 
-    /// Calls at a time, at most, and so requests at a time; 4 unless given.
+    /// Maximum number of concurrent calls, and thus of concurrent requests. Defaults to 4.
     #[serde(default = "Limits::default_concurrency")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: i32,
 
-    /// How long a connection may take to come about; 5s unless given.
+    /// Timeout for establishing a connection. Defaults to 5s.
     #[serde(default = "Limits::default_connect")]
     pub connect_timeout: ShortDuration,
 
-    /// How long an answer may take to begin; 60s unless given. A cold application takes several seconds.
+    /// Timeout until the first byte of a response. Defaults to 60s. An application that is not yet loaded takes several
+    /// seconds.
     #[serde(default = "Limits::default_first_byte")]
     pub first_byte_timeout: ShortDuration,
 
-    /// How long a request may take in all; 90s unless given.
+    /// Timeout of a complete request. Defaults to 90s.
     #[serde(default = "Limits::default_request")]
     pub request_timeout: ShortDuration,
 }
@@ -68,7 +69,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The most that the CRD lets a spec ask for.
+    /// The maximum values that the CRD allows.
     pub const MAX: Self = Self {
         requests_per_second: 10_000,
         concurrency: 256,
@@ -77,7 +78,7 @@ impl Limits {
         request_timeout: ShortDuration::from_secs(600),
     };
 
-    /// The same, where it stays below a ceiling, and the ceiling where it does not.
+    /// Returns these limits, each reduced to the ceiling where it exceeds it.
     #[must_use]
     pub fn clamped_to(&self, ceiling: &Self) -> Self {
         Self {
@@ -90,18 +91,18 @@ impl Limits {
     }
 }
 
-/// How often the portal's whole list is read, and what of it is believed.
+/// How often the portal's complete list is read, and when it is considered implausible.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("duration(self.interval) >= duration('1m') && duration(self.interval) <= duration('24h')")
     .message("audit.interval must be between 1m and 24h"))]
 pub struct Audit {
-    /// How often; 10m unless given.
+    /// Interval between audits. Defaults to 10m.
     #[serde(default = "Audit::default_interval")]
     pub interval: ShortDuration,
 
-    /// If more of our tokens than this are gone at once (and at least 5), the list is not believed: nothing
-    /// is requested anew, and the issuer says so. 10 unless given.
+    /// If more than this percentage of the operator's tokens (and at least 5) are missing at once, the list is
+    /// considered implausible: no token is replaced, and the issuer reports `TokenListShrunk`. Defaults to 10.
     #[serde(default = "Audit::default_vanished")]
     #[schemars(range(min = 0, max = 100))]
     pub max_vanished_percent: i32,

@@ -1,5 +1,5 @@
-//! The kinds, as the API server knows them. Their doc comments are the user's reference:
-//! `make generate` writes them into `crds/`, and `kubectl explain` shows them.
+//! The API kinds. Their doc comments are the user's reference: `make generate` writes them into `crds/`, and `kubectl
+//! explain` shows them.
 
 mod annotations;
 mod crd;

@@ -1,4 +1,4 @@
-//! Names of other objects, and keys in their data: parsed once, before they become part of a request.
+//! Names of other objects and keys in their data. They are parsed before they become part of a request.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest name of an object, and longest key of a Secret or ConfigMap, in characters.
+/// Maximum length of an object name, and of a key in a Secret or ConfigMap, in characters.
 const MAX_CHARS: usize = 253;
-/// Longest name of a namespace, in characters.
+/// Maximum length of a namespace name, in characters.
 const MAX_LABEL_CHARS: usize = 63;
-/// How much of a wrong name a message repeats, in characters.
+/// Maximum length of an invalid name quoted in a message, in characters.
 const MAX_QUOTED_CHARS: usize = 40;
 
 /// Name of a Kubernetes object: a DNS-1123 subdomain.
@@ -25,7 +25,7 @@ pub struct NamespaceName(String);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataKey(String);
 
-/// The text is not such a name.
+/// The text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{shown:?} is not {what}")]
 pub struct ParseNameError {
@@ -41,7 +41,7 @@ fn parse_error(text: &str, what: &'static str) -> ParseNameError {
     ParseNameError { shown, what }
 }
 
-/// Lowercase letters and digits, with dashes between them.
+/// Whether the text consists of lowercase letters and digits, with dashes between them.
 fn is_label(text: &str) -> bool {
     let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = text.as_bytes().first().is_some_and(inner) && text.as_bytes().last().is_some_and(inner);
@@ -94,7 +94,7 @@ impl FromStr for DataKey {
 macro_rules! string_newtype {
     ($name:ident) => {
         impl $name {
-            /// As it is written.
+            /// Returns the name as a string slice.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -132,13 +132,13 @@ string_newtype!(NamespaceName);
 string_newtype!(DataKey);
 
 impl DataKey {
-    /// One of our own, which is known to be a key.
+    /// Creates a key from a constant that is known to be valid.
     pub(super) fn from_static(text: &'static str) -> Self {
         Self(text.to_owned())
     }
 }
 
-/// A bounded text with a CEL rule: unlike a pattern, that has a message.
+/// A bounded string with a CEL rule, which, unlike a pattern, has a message.
 fn cel_schema(expression: &str, message: &str) -> Schema {
     json_schema!({
         "type": "string",
@@ -209,7 +209,7 @@ mod tests {
     ];
 
     #[test]
-    fn names_that_would_change_a_request_are_refused() {
+    fn names_that_would_change_a_request_are_rejected() {
         for text in HOSTILE {
             assert!(text.parse::<ObjectName>().is_err(), "{text:?}");
             assert!(text.parse::<NamespaceName>().is_err(), "{text:?}");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_repeats_a_part_of_the_text_and_says_what_to_write() {
+    fn an_error_quotes_part_of_the_text_and_states_the_format() {
         let error = "?".repeat(10_000).parse::<ObjectName>().expect_err("refused").to_string();
         assert!(error.len() < 300 && error.contains("lowercase letters"), "{error}");
         let error = serde_json::from_str::<ObjectName>(r#""../x""#).expect_err("refused").to_string();

@@ -1,21 +1,21 @@
-//! The words for facts. A condition, an event, a log line and a metric label use the same one.
+//! Condition types and reasons. Conditions, events, log lines and metric labels use the same reasons.
 
 use std::fmt;
 
-/// The types of our conditions.
+/// The condition types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConditionType {
-    /// Object: pods can pull. Issuer: the portal answers as configured.
+    /// `RegistryToken`: pods can pull. Issuer: the portal responds as configured.
     Ready,
-    /// The registry lets the token in.
+    /// The registries accept the login of the token.
     LoginVerified,
     /// The portal shows `spec.description`.
     DescriptionSynced,
-    /// Only while true: the operator is at work towards the spec.
+    /// Present only while true: the operator is working toward the spec.
     Reconciling,
-    /// Only while true: nothing goes on until somebody changes something.
+    /// Present only while true: manual action is required.
     Stalled,
-    /// Only while true: `spec.suspend` forbids anything new.
+    /// Present only while true: `spec.suspend` is set, so that no token is requested and no description edited.
     Suspended,
 }
 
@@ -25,120 +25,120 @@ impl fmt::Display for ConditionType {
     }
 }
 
-/// Why a condition is what it is.
+/// Why a condition has its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// The Secret holds the current token.
+    /// The Secret stores the current token.
     TokenStored,
-    /// The portal answers as configured.
+    /// The portal responds as configured.
     PortalReady,
-    /// The portal answers, and suddenly lists so few tokens that it is not believed.
+    /// The portal responds, but its list suddenly lacks so many tokens that it is considered implausible.
     TokenListShrunk,
-    /// The portal answers, and does not list the tokens to our user.
+    /// The portal responds, but the portal user may not list the tokens.
     TokenListForbidden,
-    /// The portal answers, and its list could not be read to the end, or what was found in it not be
-    /// put in order.
+    /// The portal responds, but its list could not be read completely, or orphaned tokens could not be revoked.
     AuditFailed,
-    /// The portal answers, and the Secret with its credentials is being deleted.
+    /// The portal responds, but the Secret with its credentials is being deleted.
     CredentialsDeleting,
-    /// The portal answers, and its limits are too low for all the rotations.
+    /// The portal responds, but the rate limit is too low for the configured rotations.
     RotationTooFrequent,
     /// The portal shows the description of the spec.
     Synced,
-    /// The description is edited next.
+    /// The edit of the description is pending.
     DescriptionPending,
-    /// The portal refused the new description.
+    /// The portal rejected the new description.
     DescriptionRejected,
-    /// The portal accepted the description and shows another.
+    /// The portal accepted the description but shows a different text.
     DescriptionAltered,
-    /// The registry lets the token in.
+    /// The registries accept the login of the token.
     LoginAccepted,
-    /// The registry does not let the token in.
+    /// A registry rejects the login of the token.
     LoginRejected,
-    /// The registry cannot be asked.
+    /// A registry cannot be reached.
     RegistryUnavailable,
     /// `spec.suspend` is set.
     Suspended,
-    /// Somebody revoked the token in the portal.
+    /// The token was revoked in the portal by another user.
     RevokedUpstream,
-    /// The portal does not list a token that is to be revoked, which proves nothing yet.
+    /// The token is missing from the portal's list; this is not yet conclusive.
     TokenNotFound,
-    /// Status or Secret name a token without a valid proof that it is this object's: it is left alone.
+    /// Status or Secret name a token without a valid proof that it belongs to this object. The token is left alone.
     TokenUnverified,
-    /// A request got no clear answer; what it may have made is sought and revoked first.
+    /// The outcome of a token request is unknown. Any token it created is found and revoked before a new one is
+    /// requested.
     RequestOutcomeUnknown,
-    /// The portal refused to hand out a token.
+    /// The portal rejected the token request.
     RequestRejected,
-    /// The Secret lost the token; a new one is requested.
+    /// The Secret no longer contains the token; a new one is requested.
     SecretLost,
-    /// The Secret is changed or deleted again and again; a new token is requested more and more rarely.
+    /// The Secret is repeatedly changed or deleted; new tokens are requested at increasing intervals.
     SecretOverwritten,
-    /// Tokens were requested for this object within a short time; the next request waits.
+    /// Several tokens were requested for this object within a short time; the next request is delayed.
     RequestBackoff,
-    /// The Secret stores the token, and what it holds has not been read yet.
+    /// The token is stored, but the content of the Secret has not been read yet.
     SecretUnverified,
-    /// The object names an issuer that is not there.
+    /// The issuer does not exist.
     IssuerNotFound,
-    /// The issuer is there and not ready.
+    /// The issuer exists but is not ready.
     IssuerNotReady,
     /// The issuer is being deleted.
     IssuerDeleting,
-    /// The issuer does not serve this namespace.
+    /// The issuer does not allow this namespace.
     NamespaceNotAllowed,
-    /// A Secret of that name belongs to somebody else.
+    /// The Secret exists and is not managed by this object.
     SecretNotOwned,
-    /// The Secret has a type that cannot be changed.
+    /// The Secret has another type, which cannot be changed.
     SecretTypeMismatch,
-    /// The Secret was made immutable.
+    /// The Secret is immutable.
     SecretImmutable,
-    /// The API server refuses the Secret: quota, admission or permissions.
+    /// The API server rejects the Secret: quota, admission or permissions.
     SecretRejected,
-    /// The description and the marker are longer than the portal allows.
+    /// The description and the marker together are longer than the portal allows.
     DescriptionTooLong,
-    /// The issuer's portal is another than where the token lives.
+    /// The issuer refers to another portal than the one that contains the token.
     PortalChanged,
-    /// The issuer's Secret or a key of it is missing.
+    /// The credentials Secret, or a key of it, is missing.
     CredentialsMissing,
-    /// A value in the issuer's Secret is not one line of UTF-8 text.
+    /// A value in the credentials Secret is not one line of UTF-8 text.
     CredentialsInvalid,
-    /// The issuer's Secret is not labeled for use by a `TokenIssuer`.
+    /// The credentials Secret is not labeled for use by a `TokenIssuer`.
     CredentialsNotLabeled,
-    /// The issuer's CA is missing or is not a certificate.
+    /// The CA bundle is missing or is not a valid certificate.
     CABundleInvalid,
-    /// The portal does not accept the credentials.
+    /// The portal rejects the credentials.
     Unauthorized,
-    /// The portal shows this user no such application, table or task.
+    /// The portal user has no access to the application, table or task.
     AccessDenied,
-    /// The portal's `$metadata` lacks a name that the spec pins, or does not tell which one is meant.
+    /// The portal's `$metadata` lacks a name that the spec sets, or is ambiguous.
     MetadataMismatch,
     /// The portal cannot be reached.
     Unreachable,
-    /// The operator does not connect to such an address for this issuer.
+    /// The operator does not connect to this address for this issuer.
     AddressNotAllowed,
-    /// The operator speaks no http for a namespaced issuer.
+    /// The operator does not allow http for namespaced issuers.
     InsecureHTTPNotAllowed,
-    /// The operator serves no namespaced issuers.
+    /// Namespaced issuers are disabled in this operator.
     NamespacedIssuersDisabled,
     /// The portal's certificate is not trusted.
     TlsUntrusted,
-    /// The portal did not answer in time.
+    /// The portal did not respond in time.
     TimedOut,
-    /// The portal asks for fewer requests.
+    /// The portal rate-limits requests.
     RateLimited,
-    /// The portal answered with an error of its own.
+    /// The portal responded with an error.
     PortalError,
-    /// The registry answered with an error of its own.
+    /// The registry responded with an error.
     RegistryError,
-    /// The portal's answer is not what it should be.
+    /// The portal's response is invalid.
     InvalidResponse,
-    /// What the API server holds is not what this version's kinds look like.
+    /// The stored object does not match the schema of this version.
     InvalidObject,
-    /// The API server could not be asked.
+    /// The API server is unavailable.
     APIServerUnavailable,
 }
 
 impl Reason {
-    /// Whether an issuer with this waits for a person: trying again alone does not help.
+    /// Whether an issuer with this reason requires manual action: retrying alone does not help.
     #[must_use]
     pub const fn requires_user_action(self) -> bool {
         matches!(
@@ -158,7 +158,7 @@ impl Reason {
         )
     }
 
-    /// Whether what failed with this would fail with everything else that the portal is asked, too.
+    /// Whether every other request to the portal would fail for the same reason.
     #[must_use]
     pub const fn affects_whole_portal(self) -> bool {
         matches!(self, Self::Unauthorized | Self::Unreachable | Self::TlsUntrusted | Self::TimedOut | Self::RateLimited)
@@ -173,7 +173,7 @@ impl fmt::Display for Reason {
 
 #[cfg(test)]
 mod tests {
-    /// The variants, from this file itself: a new one must not be forgotten in a list here.
+    /// The variants, read from this file, so that no test list can miss a new one.
     fn reasons() -> Vec<&'static str> {
         let text = include_str!("reason.rs");
         let body = text.split_once("pub enum Reason {").and_then(|(_, rest)| rest.split_once("\n}")).expect("there").0;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn docs_conditions_says_what_to_do_about_every_reason() {
+    fn docs_conditions_lists_every_reason() {
         let page = include_str!("../../docs/conditions.md");
         let named: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
         assert!(reasons().len() > 35 && reasons().contains(&"TokenStored"));

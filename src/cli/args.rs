@@ -8,128 +8,128 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Keeps container-registry tokens of a vendor's portal as Kubernetes pull secrets.
+/// Manages container registry tokens from a vendor portal as Kubernetes pull secrets.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the binary can do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator.
     Run(RunArgs),
-    /// Look at a portal, find the table and tasks of its tokens, and print an issuer for it. Changes nothing.
+    /// Read a portal's `$metadata`, explain which table and tasks match, and print an issuer manifest. Changes nothing.
     Discover(Box<DiscoverArgs>),
-    /// Check an issuer against its portal. Changes nothing; ends with 1 if something does not fit.
+    /// Check an issuer manifest against its portal. Changes nothing; exits with status 1 and names each mismatching
+    /// field.
     Check(CheckArgs),
-    /// Delete all registry tokens and issuers, wait until their tokens are revoked or released, and say what is left.
-    /// Exits with status 1 if anything is.
+    /// Delete all registry tokens and issuers, wait until their tokens are revoked or released, and list what remains.
+    /// Exits with status 1 if anything remains.
     Drain(DrainArgs),
-    /// Write the CRDs into a folder.
+    /// Write the CRD manifests to a folder.
     Generate {
-        /// The folder.
+        /// Output folder.
         folder: PathBuf,
     },
 }
 
-/// How to run.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Namespace in which the cluster issuers' Secrets lie.
+    /// Namespace of the Secrets that cluster issuers refer to.
     #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
-    /// Identity of this process in reservations; random unless set. No two processes that
-    /// run at once may share it.
+    /// Unique identity of this instance, recorded in reservations [default: random]. Two processes must not share it
+    /// while both run.
     #[arg(long, env = "POD_NAME")]
     pub identity: Option<String>,
 
-    /// Secret in that namespace with the key that proves which tokens are the operator's own; created if absent. All
-    /// replicas share it.
+    /// Secret in that namespace with the MAC key, which proves that the operator recorded a token; created if absent.
+    /// All replicas share it.
     #[arg(long, env = "MAC_KEY_SECRET", default_value = "registry-token-operator-mac")]
     pub mac_key_secret: ObjectName,
 
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,
 
-    /// Where `/livez`, `/readyz` and `/metrics` are served; by default on IPv6 and IPv4, or on IPv4 alone where
-    /// there is no IPv6.
+    /// Address of `/livez`, `/readyz` and `/metrics`. The default listens on IPv6 and IPv4, or on IPv4 only if the node
+    /// has no IPv6.
     #[arg(long, env = "LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
 
-    /// What issuers may do.
+    /// Issuer policy.
     #[command(flatten)]
     pub issuer_policy: IssuerPolicyArgs,
 }
 
-/// Where the operator lives unless told otherwise.
 const DEFAULT_NAMESPACE: &str = "registry-token-operator";
 
-/// Which portal to look at, and what is known of it already.
+/// Arguments of `discover`.
 #[derive(Debug, Args)]
 pub struct DiscoverArgs {
-    /// Indicium's root, such as <https://portal.example.com/indicium>, without /iam.
+    /// Root URL of Indicium, such as <https://portal.example.com/indicium>, without /iam.
     #[arg(long)]
     pub url: String,
 
-    /// The application's id or alias, as in `<url>/iam/<application>`.
+    /// Id or alias of the application, as in `<url>/iam/<application>`.
     #[arg(long, default_value = "tcp")]
     pub application: String,
 
-    /// How to log in.
+    /// Portal credentials.
     #[command(flatten)]
     pub credentials: CredentialArgs,
 
-    /// Where a bearer is had, for client credentials; from the portal's `.well-known` unless given.
+    /// OAuth 2.0 token endpoint [default: discovered from .well-known/openid-configuration].
     #[arg(long)]
     pub token_url: Option<String>,
 
-    /// Scopes to ask for with client credentials.
+    /// OAuth 2.0 scopes to request, for client credentials.
     #[arg(long, value_delimiter = ',')]
     pub scopes: Vec<String>,
 
-    /// Lets the URL be http.
+    /// Allow an http URL.
     #[arg(long)]
     pub allow_insecure_http: bool,
 
-    /// The table of tokens, where several may be it.
+    /// Token table, if discovery is ambiguous.
     #[arg(long)]
     pub table: Option<String>,
 
-    /// The task that requests a token, where several may be it.
+    /// Task that requests a token, if discovery is ambiguous.
     #[arg(long)]
     pub request: Option<String>,
 
-    /// The task that edits a description, where several may be it.
+    /// Task that edits a description, if discovery is ambiguous.
     #[arg(long)]
     pub edit_description: Option<String>,
 
-    /// The task that revokes a token, where several may be it.
+    /// Task that revokes a token, if discovery is ambiguous.
     #[arg(long)]
     pub revoke: Option<String>,
 
-    /// The value of a key column or parameter that is the same for all of our tokens, such as `klant_id=42`.
+    /// Value of a key column or parameter that is the same for all tokens of this user, such as `klant_id=42`.
     #[arg(long = "value", value_name = "NAME=VALUE")]
     pub values: Vec<String>,
 
-    /// The kind of issuer to print.
+    /// Kind of issuer to print.
     #[arg(long, value_enum, default_value = "cluster-token-issuer")]
     pub kind: IssuerKindArg,
 
-    /// Its name.
+    /// Name of the issuer.
     #[arg(long, default_value = "default")]
     pub name: ObjectName,
 
-    /// Namespace of the issuer's Secret, and of a `TokenIssuer` itself.
+    /// Namespace of the credentials Secret, and of the issuer if it is a `TokenIssuer`.
     #[arg(long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
-    /// Name of the Secret with the portal's credentials.
+    /// Name of the Secret with the portal credentials.
     #[arg(long, default_value = "portal")]
     pub secret_name: ObjectName,
 }
@@ -143,10 +143,10 @@ pub enum IssuerKindArg {
     TokenIssuer,
 }
 
-/// How to remove everything that the operator manages.
+/// Arguments of `drain`.
 #[derive(Debug, Args)]
 pub struct DrainArgs {
-    /// What happens to the tokens, whatever `spec.deletionPolicy` says [default: as each object says].
+    /// What to do with the tokens, instead of `spec.deletionPolicy` [default: the policy of each object].
     #[arg(long, value_enum)]
     pub policy: Option<DrainPolicy>,
 
@@ -154,15 +154,15 @@ pub struct DrainArgs {
     #[arg(long, default_value = "10m")]
     pub timeout: ShortDuration,
 
-    /// The operator's namespace, in which the Secrets of `ClusterTokenIssuers` are.
+    /// The operator's namespace, which contains the Secrets of cluster issuers.
     #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
-    /// Secret in that namespace with the key that proves which tokens are the operator's own, as for `run`.
+    /// Secret in that namespace with the MAC key, as for `run`.
     #[arg(long, env = "MAC_KEY_SECRET", default_value = "registry-token-operator-mac")]
     pub mac_key_secret: ObjectName,
 
-    /// The kubeconfig's context [default: the current one, or the Pod's `ServiceAccount`].
+    /// Context of the kubeconfig [default: the current context, or the Pod's `ServiceAccount`].
     #[arg(long)]
     pub context: Option<String>,
 
@@ -170,36 +170,36 @@ pub struct DrainArgs {
     #[arg(long)]
     pub run_controllers: bool,
 
-    /// What issuers may do, as for `run`: for controllers in this process.
+    /// Issuer policy of the controllers in this process, as for `run`.
     #[command(flatten)]
     pub issuer_policy: IssuerPolicyArgs,
 }
 
-/// What happens to tokens.
+/// What `drain` does with tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DrainPolicy {
-    /// They are revoked in the portal.
+    /// Revoke them in the portal.
     Revoke,
-    /// They stay valid, and the pull secrets stay with their users.
+    /// Keep them valid, and leave the pull secrets to their users.
     Orphan,
 }
 
-/// What to check.
+/// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A manifest with the issuer; `-` reads standard input.
+    /// Manifest with the issuer; `-` reads standard input.
     #[arg(short, long)]
     pub file: PathBuf,
 
-    /// How to log in; from the Secret that the issuer names in the cluster of the kubeconfig unless given.
+    /// Portal credentials; by default those in the Secret that the issuer names, read from the kubeconfig's cluster.
     #[command(flatten)]
     pub credentials: CredentialArgs,
 
-    /// Namespace in which a cluster issuer's Secret lies.
+    /// Namespace of a cluster issuer's Secret.
     #[arg(long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
 
-    /// The kubeconfig's context; its current one unless given.
+    /// Context of the kubeconfig [default: the current context].
     #[arg(long)]
     pub context: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! Logging in to a portal from the command line. A secret is never an argument, which everybody on the
-//! machine could read: it comes from a file or from the environment.
+//! Portal credentials on the command line. A secret is never an argument, because every user of the machine can read
+//! arguments: it comes from a file or from the environment.
 
 use super::run::CliError;
 use crate::plain_text;
@@ -9,35 +9,35 @@ use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// How to log in to a portal.
+/// Portal credentials.
 #[derive(Debug, Args)]
 pub struct CredentialArgs {
     /// User for HTTP Basic.
     #[arg(long, env = "PORTAL_USERNAME", conflicts_with = "client_id")]
     pub username: Option<String>,
 
-    /// File with the user's password; the environment variable `PORTAL_PASSWORD` unless given.
+    /// File with the user's password [default: the environment variable `PORTAL_PASSWORD`].
     #[arg(long, requires = "username")]
     pub password_file: Option<PathBuf>,
 
-    /// Id of a client with `OAuth2` client credentials.
+    /// Client id for `OAuth2` client credentials.
     #[arg(long, env = "PORTAL_CLIENT_ID")]
     pub client_id: Option<String>,
 
-    /// File with the client's secret; the environment variable `PORTAL_CLIENT_SECRET` unless given.
+    /// File with the client secret [default: the environment variable `PORTAL_CLIENT_SECRET`].
     #[arg(long, requires = "client_id")]
     pub client_secret_file: Option<PathBuf>,
 
-    /// File with the CA's certificates in PEM; the system's roots unless given.
+    /// File with CA certificates in PEM [default: the system's roots].
     #[arg(long)]
     pub ca_file: Option<PathBuf>,
 }
 
 impl CredentialArgs {
-    /// The credentials, where a user or a client is named.
+    /// The credentials, if a user or a client is named.
     ///
     /// # Errors
-    /// When there is no secret to them; the text says where it is expected.
+    /// If the secret is missing; the error says where it is expected.
     pub fn read(&self) -> Result<Option<Credentials>, CliError> {
         if let Some(username) = self.username.clone() {
             let password = read_secret(self.password_file.as_deref(), "--password-file", "PORTAL_PASSWORD")?;
@@ -49,10 +49,10 @@ impl CredentialArgs {
         Ok(Some(Credentials::ClientCredentials { client_id, client_secret }))
     }
 
-    /// The CA's certificates, where a file is given.
+    /// The CA certificates, if a file is given.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn read_ca(&self) -> Result<Option<String>, CliError> {
         let Some(path) = &self.ca_file else { return Ok(None) };
         let bytes = std::fs::read(path).map_err(|error| format!("--ca-file {}: {error}", path.display()))?;
@@ -66,7 +66,7 @@ impl CredentialArgs {
         self.username.is_some() || self.client_id.is_some()
     }
 
-    /// Where the credentials come from, for messages.
+    /// The source of the credentials, for messages.
     #[must_use]
     pub fn source(&self) -> String {
         let (id, file, flag, variable) = if self.username.is_some() {
@@ -81,7 +81,7 @@ impl CredentialArgs {
     }
 }
 
-/// A message that names fields of an issuer's spec, for somebody who gave flags instead.
+/// Replaces the spec fields that a message names by the corresponding flags.
 #[must_use]
 pub fn with_flag_names(message: &str) -> String {
     let fields = [
@@ -91,7 +91,7 @@ pub fn with_flag_names(message: &str) -> String {
         ("spec.thinkwise.application", "--application"),
         ("spec.thinkwise.tls", "--ca-file"),
         ("spec.thinkwise.table", "--table"),
-        ("would travel in the clear", "would travel in the clear; give --allow-insecure-http if that is meant"),
+        ("would be sent unencrypted", "would be sent unencrypted; pass --allow-insecure-http to allow it"),
     ];
     fields.into_iter().fold(message.to_owned(), |text, (field, flag)| text.replace(field, flag))
 }
@@ -102,7 +102,7 @@ fn read_secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<Secret
         (format!("{flag} {}", path.display()), bytes)
     } else {
         let value = std::env::var_os(variable)
-            .ok_or_else(|| format!("the secret is missing: give {flag}, or the environment variable {variable}"))?;
+            .ok_or_else(|| format!("the secret is missing: set {flag} or the environment variable {variable}"))?;
         (format!("the environment variable {variable}"), value.into_encoded_bytes())
     };
     let bytes = Zeroizing::new(bytes);
@@ -118,14 +118,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret.txt");
         std::fs::write(&path, bytes).expect("written");
-        let access = CredentialArgs {
+        let arguments = CredentialArgs {
             username: Some("k8s".to_owned()),
             password_file: Some(path.clone()),
             client_id: None,
             client_secret_file: None,
             ca_file: Some(path),
         };
-        (folder, access)
+        (folder, arguments)
     }
 
     #[test]
@@ -137,12 +137,12 @@ mod tests {
             (b"hush\nhush", "secret.txt has a line break"),
             (b"\n", "secret.txt is empty"),
         ] {
-            let (_folder, access) = credential_args(bytes);
-            let error = access.read().expect_err(says).to_string();
+            let (_folder, arguments) = credential_args(bytes);
+            let error = arguments.read().expect_err(says).to_string();
             assert!(error.contains("--password-file") && error.contains(says), "{error}");
             assert!(!error.contains("missing") && !error.contains("hush"), "{error}");
         }
-        let (_folder, access) = credential_args(b"\xff\xfe-\0-\0");
-        assert!(access.read_ca().expect_err("no PEM").to_string().contains("secret.txt is UTF-16 text"));
+        let (_folder, arguments) = credential_args(b"\xff\xfe-\0-\0");
+        assert!(arguments.read_ca().expect_err("no PEM").to_string().contains("secret.txt is UTF-16 text"));
     }
 }

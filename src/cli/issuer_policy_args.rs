@@ -1,4 +1,4 @@
-//! The flags that say what issuers may do.
+//! The issuer policy flags.
 
 use crate::api::{Limits, ParseDurationError, ShortDuration};
 use crate::controller::IssuerPolicy;
@@ -7,15 +7,15 @@ use clap::Args;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// What issuers may do.
+/// The issuer policy flags.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "What issuers may do")]
+#[command(next_help_heading = "Issuer policy")]
 pub struct IssuerPolicyArgs {
     /// Do not serve `TokenIssuer`s: only admins of the cluster choose portals
     #[arg(long)]
     pub disable_namespaced_issuers: bool,
 
-    /// Let a `TokenIssuer` set allowInsecureHTTP
+    /// Allow a `TokenIssuer` to set allowInsecureHTTP
     #[arg(long)]
     pub allow_insecure_http_for_namespaced_issuers: bool,
 
@@ -23,19 +23,20 @@ pub struct IssuerPolicyArgs {
     #[arg(long)]
     pub restrict_cluster_issuers: bool,
 
-    /// A range of addresses that restricted issuers may connect to though it is not public, such as 10.20.0.0/16; can be repeated
+    /// Non-public address range that restricted issuers may connect to, such as 10.20.0.0/16; can be repeated
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_range)]
     pub allow_portal_cidr: Vec<IpNet>,
 
-    /// A host that restricted issuers may connect to whatever its address is, or *.domain; can be repeated
+    /// Host, or *.domain, that restricted issuers may connect to regardless of its address; can be repeated
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub allow_portal_host: Vec<HostPattern>,
 
-    /// A range that restricted issuers may not connect to though it is public or allowed, such as Services with public addresses; can be repeated
+    /// Address range that restricted issuers may not connect to, even if it is public or allowed, such as Services with
+    /// public addresses; can be repeated
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_range)]
     pub deny_portal_cidr: Vec<IpNet>,
 
-    /// Upper limit of limits.requestsPerSecond of a `TokenIssuer`: a higher value is lowered to this
+    /// Upper limit of limits.requestsPerSecond of a `TokenIssuer`; higher values are lowered to it
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
     pub token_issuer_max_requests_per_second: Option<i32>,
 
@@ -48,7 +49,7 @@ pub struct IssuerPolicyArgs {
     pub token_issuer_max_request_timeout: Option<ShortDuration>,
 }
 
-/// A timeout that an issuer's spec may have, too.
+/// Parses a timeout within the bounds of an issuer's spec.
 fn parse_timeout(text: &str) -> Result<ShortDuration, String> {
     let timeout: ShortDuration = text.parse().map_err(|error: ParseDurationError| error.to_string())?;
     let fits = (ShortDuration::from_secs(1)..=Limits::MAX.request_timeout).contains(&timeout);
@@ -56,7 +57,7 @@ fn parse_timeout(text: &str) -> Result<ShortDuration, String> {
 }
 
 impl IssuerPolicyArgs {
-    /// The same for the controllers; no restricted issuer may connect to the API server.
+    /// The policy for the controllers. No restricted issuer may connect to the API server.
     #[must_use]
     pub fn policy(self, api_server: Option<IpAddr>) -> IssuerPolicy {
         let mut denied = self.deny_portal_cidr;

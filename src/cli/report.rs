@@ -1,4 +1,4 @@
-//! How a portal is used, in lines for people.
+//! Describes how a portal is used, as lines for people.
 
 use crate::portal::PortalCapabilities;
 use crate::portal::thinkwise::discovery::interface::{
@@ -6,7 +6,7 @@ use crate::portal::thinkwise::discovery::interface::{
 };
 use crate::portal::thinkwise::discovery::metadata::InvocationForm;
 
-/// Table and tasks, one a line, and what to know of them.
+/// Table and tasks, one per line, with warnings.
 #[must_use]
 pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String> {
     let mut lines = vec![];
@@ -16,10 +16,10 @@ pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String
     let outputs = &interface.outputs;
     let id = match &outputs.id {
         IdSource::Output(name) => format!(", id {name} ({})", id_certainty(interface, resolved, name)),
-        IdSource::Username => ", which is the id too".to_owned(),
+        IdSource::Username => ", which is also the id".to_owned(),
         IdSource::LookUp => ", id looked up in the table".to_owned(),
     };
-    let answer = format!("; answers secret {}, username {}{id}", outputs.secret, outputs.username);
+    let answer = format!("; outputs secret {}, username {}{id}", outputs.secret, outputs.username);
     lines.push(format!("request          {}{answer}", task_line(&interface.request)));
     lines.push(format!("editDescription  {}", task_line(&interface.edit)));
     lines.push(format!("revoke           {}", task_line(&interface.revoke)));
@@ -29,7 +29,7 @@ pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String
         Some(why) => {
             lines.push(format!("list             cannot be read: {why}"));
             lines.push(
-                "                 So there are no audits: a token whose answer was lost is not found; one that is gone, by its login only"
+                "                 There are no audits: a token whose response was lost is not found; a revoked one is only found by its login"
                     .to_owned(),
             );
         }
@@ -37,16 +37,16 @@ pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String
     lines
 }
 
-/// How sure it is that an output holds the token's id.
+/// How certain it is that an output contains the token's id.
 fn id_certainty(interface: &Interface, resolved: &PortalCapabilities, output: &str) -> &'static str {
     match &interface.table {
         Some(table) if resolved.list_denied.is_none() && table.id.name == output => {
-            "sure: it has the name of the key column"
+            "certain: it has the name of the key column"
         }
         Some(_) if resolved.list_denied.is_none() => {
-            "not sure: its name is not that of the key column; the first two tokens are compared with the list"
+            "uncertain: its name is not that of the key column; the first two tokens are compared with the list"
         }
-        _ => "not sure: our user sees no list to compare it with",
+        _ => "uncertain: the portal user sees no list to compare it with",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Does what the command line says.
+//! Runs the subcommands.
 
 use super::args::{Cli, Command, RunArgs};
 use super::drain;
@@ -24,17 +24,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapResponseLayer;
 
-/// A failure that ends the process; its text says what to do.
+/// An error that ends the process; its text says what to do.
 pub type CliError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Does what the command line says.
+/// Runs the given subcommand.
 ///
 /// # Errors
-/// What could not be done, for standard error.
+/// An error to print to standard error.
 pub async fn main(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Generate { folder } => generate(&folder),
-        // Boxed, like drain: both hold the controllers.
+        // Boxed, as for `drain`: both contain the controllers.
         Command::Run(run) => Box::pin(run_operator(run)).await,
         Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
@@ -63,7 +63,7 @@ async fn run_operator(run: RunArgs) -> Result<(), CliError> {
         None => random_suffix()?,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, namespace = %run.namespace, "starting");
-    // It serves until the last pass has ended: whoever asks meanwhile is told that we are stopping.
+    // Health is served until the last pass has ended, so that probes see the state `stopping`.
     let health_stop = CancellationToken::new();
     let health = tokio::spawn(health::run(run.listen, Arc::clone(&readiness), health_stop.clone().cancelled_owned()));
     let settings = OperatorConfig {
@@ -77,32 +77,32 @@ async fn run_operator(run: RunArgs) -> Result<(), CliError> {
         () = controller::run(client, settings, readiness, stop) => {}
         ended = health => {
             ended??;
-            return Err("health is served no more, and nobody asked for that".into());
+            return Err("health server stopped unexpectedly".into());
         }
     }
     health_stop.cancel();
-    tracing::info!("ended");
+    tracing::info!("stopped");
     Ok(())
 }
 
-/// The API server's address inside the cluster: no issuer has a reason to connect to it.
+/// The API server's address inside the cluster. Issuers have no reason to connect to it.
 pub(crate) fn api_server_address() -> Option<IpAddr> {
     std::env::var("KUBERNETES_SERVICE_HOST").ok()?.trim_matches(['[', ']']).parse().ok()
 }
 
-/// kube asks for the process's TLS provider: there is this one only.
+/// kube requires a process-wide TLS provider; ring is the only one.
 pub(crate) fn install_crypto_provider() -> Result<(), CliError> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
+        return Err("another TLS provider is already installed".into());
     }
     Ok(())
 }
 
-/// The configuration that kube finds, for the kubeconfig's current context or another one. The API server is
-/// reached through the proxy that the kubeconfig names, and never through the environment's.
+/// The configuration that kube infers, for the current or the given context of the kubeconfig. The API server is
+/// reached through the proxy that the kubeconfig names, never through the environment's.
 ///
 /// # Errors
-/// When there is none, or it cannot be read.
+/// If there is no configuration, or it cannot be read.
 pub(crate) async fn kube_config(context: Option<&str>) -> Result<Config, CliError> {
     let mut config = match context {
         None => Config::infer().await?,
@@ -115,8 +115,8 @@ pub(crate) async fn kube_config(context: Option<&str>) -> Result<Config, CliErro
     Ok(config)
 }
 
-/// Never retries by itself: a write whose answer was lost is read, not repeated. Every answer's
-/// `Date` sets the clock.
+/// The client never retries by itself: after a write with an unknown outcome, the object is read instead. The `Date`
+/// header of every response sets the clock.
 pub(crate) fn kube_client(mut config: Config, clock: Arc<Clock>) -> Result<Client, CliError> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
@@ -141,16 +141,16 @@ where
     })
 }
 
-/// A process that begins anew, in the same pod too, is another holder: what the former one
-/// had sent may still be answered.
+/// Distinguishes a restarted process, also in the same Pod, from its predecessor, whose requests may still be in
+/// flight.
 pub(crate) fn random_suffix() -> Result<String, CliError> {
     let mut bytes = [0_u8; 5];
     SystemRandom::new().fill(&mut bytes).map_err(|_| "system RNG unavailable")?;
     Ok(format!("{:010x}", bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))))
 }
 
-/// Ends when the process is asked to end. From the call on a signal does not kill it, nor is one ignored where it is the
-/// first process of a container.
+/// Completes on SIGTERM or SIGINT. After this call these signals no longer kill the process, and none is ignored when
+/// it is the first process of a container.
 pub(crate) fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -168,7 +168,7 @@ fn cancel_on_signal(
 ) {
     tokio::spawn(async move {
         shutdown.await;
-        tracing::info!("asked to end: what is under way is finished first");
+        tracing::info!("shutdown requested, draining");
         readiness.set_stopping();
         stop.cancel();
     });

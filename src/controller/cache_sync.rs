@@ -1,5 +1,5 @@
-//! The cache of a kind, and whether it is known what is in it: a kind that the API server does not serve, or
-//! does not allow us to list, concerns no other one.
+//! The cache of a kind, and whether it is synced. A kind that the API server does not serve, or that the operator may
+//! not list, does not affect the others.
 
 use super::context::IssuerObjectCaches;
 use super::issuer::cache::IssuerKey;
@@ -19,9 +19,9 @@ use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
-/// How many passes are started at once when the caches are filled.
+/// How many passes are started at once after the caches are synced.
 const STARTUP_BATCH: usize = 200;
-/// Between two such starts: 10,000 objects take a second.
+/// Interval between two batches: 10,000 objects take a second.
 const STARTUP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The cache of a kind.
@@ -38,12 +38,12 @@ impl<K> ObjectCache<K>
 where
     K: Lookup<DynamicType = ()> + Clone + 'static,
 {
-    /// What this store has, once its watch has listed the kind.
+    /// The content of this store is complete once the watch has listed the kind.
     pub fn new(store: Store<K>, health: &WatchHealth) -> Self {
         Self { store, phase: health.phase() }
     }
 
-    /// Ends when it is known what there is, or that it cannot be known for now.
+    /// Completes when the cache is synced, or when the kind cannot be listed for now.
     pub async fn wait_for_sync(&self) {
         let mut phase = self.phase.clone();
         let denied = phase.wait_for(|phase| matches!(phase, Phase::Missing | Phase::Forbidden));
@@ -53,35 +53,31 @@ where
         }
     }
 
-    /// Whether it is known what there is.
+    /// Whether the cache is complete.
     pub fn has_synced(&self) -> bool {
         let filled = self.store.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok());
         filled || *self.phase.borrow() == Phase::Missing
     }
 
-    /// Whether there is such an object; none where that is not known.
+    /// Whether the object exists; `None` if that is unknown.
     pub fn contains(&self, object: &ObjectRef<K>) -> Option<bool> {
         if self.store.get(object).is_some() { Some(true) } else { self.has_synced().then_some(false) }
     }
 
-    /// All of them.
+    /// All objects in the cache.
     pub fn state(&self) -> Vec<Arc<K>> {
         self.store.state()
     }
 }
 
-/// All caches.
 pub struct ObjectCaches {
-    /// The objects.
     pub tokens: ObjectCache<RegistryToken>,
-    /// Pull secrets.
     pub secrets: Store<CachedSecret>,
-    /// Both kinds of issuer.
     pub issuers: IssuerObjectCaches,
 }
 
-/// Decisions wait until every cache is filled; then what no cache holds is known to be missing. A kind that is
-/// not served, or forbidden, keeps nobody waiting but who needs it.
+/// No decision is made before all caches are synced; from then on, what is not in a cache does not exist. A kind that
+/// is not served or forbidden only blocks the objects that need it.
 pub async fn start_when_synced(
     ctx: &SharedContext,
     caches: ObjectCaches,
@@ -101,18 +97,18 @@ pub async fn start_when_synced(
     let waiting = issuers_with_pending_removal(&issuers);
     ctx.set_issuer_caches(issuers);
     readiness.set_caches_synced();
-    // Else they would look again a minute later.
+    // Otherwise they would wait another minute.
     for issuer in waiting {
         let _ = ctx.requeue_issuer.send(issuer);
     }
-    tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches are filled");
+    tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches synced");
     tokio::select! {
         () = requeue_all(ctx, &ctx.tokens) => {}
         () = stop.cancelled() => {}
     }
 }
 
-/// The issuers that have something to let go: only filled caches say who else needs that.
+/// The issuers with finalizers to remove: only with synced caches is it known who else needs the protected objects.
 fn issuers_with_pending_removal(issuers: &IssuerObjectCaches) -> Vec<IssuerKey> {
     let waits = |issuer: &dyn AnyIssuer| (issuer.deleting() || has_previous(issuer)).then(|| issuer.key());
     let cluster = issuers.cluster.state().into_iter().filter_map(|issuer| waits(&*issuer));
@@ -120,7 +116,7 @@ fn issuers_with_pending_removal(issuers: &IssuerObjectCaches) -> Vec<IssuerKey> 
     cluster.chain(namespaced).collect()
 }
 
-/// Starts a pass of every object, some at a time: a queue of all of them would keep its room for good.
+/// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.
 pub async fn requeue_all(ctx: &SharedContext, tokens: &Store<RegistryToken>) {
     for some in tokens.state().chunks(STARTUP_BATCH) {
         for token in some {
@@ -146,7 +142,7 @@ mod tests {
         assert!(cache.wait_for_sync().now_or_never().is_none());
         assert_eq!(cache.contains(&name), None, "nothing is known yet");
         health.record_failure(Phase::Forbidden, "forbidden");
-        assert!(cache.wait_for_sync().now_or_never().is_some(), "nobody else waits for it");
+        assert!(cache.wait_for_sync().now_or_never().is_some(), "it does not block the others");
         assert_eq!(cache.contains(&name), None);
         health.record_failure(Phase::Missing, "no such kind");
         assert_eq!(cache.contains(&name), Some(false));

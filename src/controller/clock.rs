@@ -1,6 +1,5 @@
-//! The time by which decisions are made: the API server's, carried on by a clock that only runs
-//! forward. A node whose own clock is wrong revokes nothing early, and neither does one answer with a
-//! wrong date.
+//! The clock on which decisions are based: the API server's time, advanced by a monotonic clock. Neither a node with a
+//! wrong clock nor a single response with a wrong date revokes a token early.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
@@ -8,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A `Date` header counts whole seconds, and an answer takes its time: less than this is no news.
+/// A `Date` header has a resolution of one second, and a response takes time: smaller differences are ignored.
 const TOLERANCE: SignedDuration = SignedDuration::from_millis(2500);
-/// Another time is believed when so many answers in a row agree on it,
+/// A different time is accepted when this many consecutive responses agree on it,
 const MIN_SAMPLES: u32 = 3;
-/// over so long: one server of several that is wrong is contradicted by then.
+/// over this period: by then, other servers have contradicted a single wrong one.
 const MIN_SPAN: Duration = Duration::from_secs(2);
 
 /// The API server's time.
@@ -20,9 +19,9 @@ pub struct Clock(Mutex<ClockState>);
 
 struct ClockState {
     accepted: Reading,
-    /// The API server has answered once: before that the node's own time counts.
+    /// Whether the API server has responded: before that, the node's own time is used.
     has_server_time: bool,
-    /// Another time that answers speak of, since when, and how many have done so.
+    /// A different time that responses report, with its first reading and their number.
     candidate: Option<(Reading, u32)>,
 }
 
@@ -33,7 +32,7 @@ struct Reading {
 }
 
 impl Default for Clock {
-    /// The node's own time, until the API server has answered once.
+    /// Starts with the node's time, which is used until the API server responds.
     fn default() -> Self {
         let accepted = Reading::starting_now(Timestamp::now());
         Self(Mutex::new(ClockState { accepted, has_server_time: false, candidate: None }))
@@ -41,12 +40,12 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).accepted.now()
     }
 
-    /// Takes in the `Date` of an answer.
+    /// Records the `Date` header of a response.
     pub fn observe_date(&self, date: &str) {
         let Ok(server) = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date) else { return };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(server);
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_api_servers_time_counts_however_wrong_the_nodes_is() {
+    async fn the_api_servers_time_replaces_a_wrong_node_time() {
         let clock = Clock::default();
         clock.observe_date(NOW);
         let then = time("2100-01-01T00:00:00Z");
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_more_or_less_moves_nothing_and_nonsense_neither() {
+    async fn small_differences_and_invalid_dates_are_ignored() {
         let clock = Clock::default();
         clock.observe_date(NOW);
         let before = clock.now();
@@ -131,7 +130,7 @@ mod tests {
         assert_eq!(clock.now(), time("2100-01-01T00:00:00Z"));
         tokio::time::advance(Duration::from_mins(1)).await;
         clock.observe_date("Fri, 01 Jan 2110 00:00:00 GMT");
-        assert_eq!(clock.now(), time("2100-01-01T00:01:00Z"), "a date that stands still is no clock");
+        assert_eq!(clock.now(), time("2100-01-01T00:01:00Z"), "a date that does not advance is not a clock");
     }
 
     #[tokio::test(start_paused = true)]

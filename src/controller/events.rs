@@ -1,4 +1,4 @@
-//! Facts where `kubectl describe` shows them.
+//! Events, as shown by `kubectl describe`.
 
 use super::api_call::acquire_slot;
 use super::context::CONTROLLER_NAME;
@@ -11,39 +11,38 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Client, Error};
 use std::time::Duration;
 
-/// A name that an event may have has 253 characters; a dot and a time in nanoseconds, 16 digits, are added to the
-/// object's.
+/// An event's name has at most 253 characters: the object's name, a dot and a time in nanoseconds, which has 16 digits.
 const MAX_OBJECT_NAME: usize = 253 - 17;
-/// The API server takes 1,024 bytes of a note.
+/// The API server accepts notes of up to 1,024 bytes.
 const MAX_NOTE_BYTES: usize = 900;
-/// How long an event may take: it is said elsewhere too.
+/// Timeout for an event, which only repeats what status or log say.
 const EMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tells of facts.
+/// Emits events.
 pub struct EventRecorder {
     client: Client,
     identity: String,
 }
 
 impl EventRecorder {
-    /// In the name of this process.
+    /// `identity` becomes the reporting instance.
     #[must_use]
     pub const fn new(client: Client, identity: String) -> Self {
         Self { client, identity }
     }
 
-    /// Tells of a fact. A namespace that is going refuses events: then the status alone speaks.
+    /// Emits an event. A namespace that is being deleted rejects events; then only the status shows the fact.
     pub async fn emit(&self, about: &ObjectReference, normal: bool, reason: &str, note: &str) {
-        let Some(_turn) = acquire_slot().await else { return };
+        let Some(_slot) = acquire_slot().await else { return };
         match tokio::time::timeout(EMIT_TIMEOUT, self.create(about, normal, reason, note)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, reason, "the event is refused"),
-            Err(_) => tracing::debug!(reason, "the event got no answer"),
+            Ok(Err(error)) => tracing::debug!(%error, reason, "event rejected"),
+            Err(_) => tracing::debug!(reason, "event timed out"),
         }
     }
 
-    /// Each fact is an event of its own. kube's recorder would count a second one with the same reason as a repetition
-    /// of the first, whose note says something else.
+    /// Every event is a separate object. kube's recorder would count a second one with the same reason as a repetition
+    /// of the first, although its note differs.
     async fn create(&self, about: &ObjectReference, normal: bool, reason: &str, note: &str) -> Result<(), Error> {
         let name = about.name.as_deref().unwrap_or(CONTROLLER_NAME);
         let (now, namespace) = (Timestamp::now(), about.namespace.as_deref().unwrap_or("default"));
@@ -67,7 +66,7 @@ impl EventRecorder {
     }
 }
 
-/// Names are ASCII. What is left of one ends neither in a dot nor in a dash.
+/// Names are ASCII. The truncated name ends neither in a dot nor in a dash.
 fn event_name(name: &str, now: Timestamp) -> String {
     let kept: String = name.chars().take(MAX_OBJECT_NAME).collect();
     format!("{}.{:x}", kept.trim_end_matches(['.', '-']), now.as_nanosecond())

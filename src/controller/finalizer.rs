@@ -1,14 +1,13 @@
-//! Our finalizer among the finalizers of an object.
+//! Our finalizer on objects.
 
 use crate::api::FINALIZER;
 use serde_json::{Value, json};
 
-/// Whether our finalizer is there.
 pub fn has_finalizer(finalizers: &[String]) -> bool {
     finalizers.iter().any(|finalizer| finalizer == FINALIZER)
 }
 
-/// A guarded patch that adds or removes our finalizer; nothing where it is as wanted.
+/// A guarded patch that adds or removes our finalizer; `None` if nothing has to change.
 pub fn finalizer_patch(present: &[String], version: Option<&str>, wanted: bool) -> Option<Value> {
     if has_finalizer(present) == wanted {
         return None;

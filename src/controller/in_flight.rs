@@ -1,37 +1,36 @@
-//! The passes that are under way: the process ends when there are none, whatever else waits.
+//! Counts the passes in flight: on shutdown the process exits when there are none, whatever else is waiting.
 
 use tokio::sync::watch::Sender;
 use tokio_util::sync::CancellationToken;
 
-/// Counts them.
 #[derive(Debug)]
 pub struct InFlight {
     running: Sender<usize>,
     stop: CancellationToken,
 }
 
-/// A pass that is under way, until it is dropped.
+/// A pass in flight, until it is dropped.
 #[derive(Debug)]
 pub struct InFlightGuard<'a>(&'a Sender<usize>);
 
 impl InFlight {
-    /// None begins once `stop` is cancelled.
+    /// No pass starts after `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
         Self { running: Sender::new(0), stop }
     }
 
-    /// Begins a pass; none where the process is to end.
+    /// Starts a pass; `None` on shutdown.
     pub fn begin(&self) -> Option<InFlightGuard<'_>> {
-        // Counted first: who sees none afterwards knows that none begins any more.
+        // Counted before the check: if `drained` sees zero after the stop, no pass starts any more.
         self.running.send_modify(|running| *running += 1);
         let running = InFlightGuard(&self.running);
         (!self.stop.is_cancelled()).then_some(running)
     }
 
-    /// Ends when the process is to end and no pass is under way.
+    /// Completes on shutdown, when no pass is in flight.
     pub async fn drained(&self) {
         self.stop.cancelled().await;
-        // It fails only where the sender is gone, which is here.
+        // It only fails if the sender is dropped, which `self` owns.
         let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
     }
 }
@@ -48,7 +47,7 @@ mod tests {
     use futures::FutureExt;
 
     #[tokio::test]
-    async fn it_is_drained_when_the_last_pass_has_ended_and_none_begins_after_the_stop() {
+    async fn it_drains_when_the_last_pass_ends_and_no_pass_starts_after_the_stop() {
         let stop = CancellationToken::new();
         let passes = InFlight::new(stop.clone());
         let first = passes.begin().expect("begins");

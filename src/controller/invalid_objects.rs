@@ -1,5 +1,5 @@
-//! Objects that this version cannot read, such as one stored under an older CRD: told of and passed
-//! over, so that all others are served.
+//! Handles objects that this version cannot parse, for example because they were stored under an older CRD: they are
+//! reported and skipped, so that all others are served.
 
 use super::decode::{Decoded, InvalidObject};
 use super::issuer::cache::{IssuerEntry, IssuerKey};
@@ -13,23 +13,21 @@ use kube::runtime::watcher::{self, Event};
 use std::future::ready;
 use std::sync::Arc;
 
-/// An object that cannot be read.
+/// An object that cannot be parsed.
 pub struct SkippedObject<'a> {
-    /// Which one.
     pub object: &'a ObjectReference,
-    /// What is wrong with it.
+    /// The parse error.
     pub error: &'a str,
-    /// What became of it.
     pub presence: Presence,
-    /// It has not been reported lately.
+    /// Whether it should be reported: it has not been reported recently.
     pub report: bool,
-    /// Its status alone cannot be read, and it is served without.
+    /// Only its status cannot be parsed, and the rest is served.
     pub partially_read: bool,
 }
 
-/// The events of objects that can be read, their status apart; `passed_over` hears of each that cannot. What `former` has of
-/// one that could be read once stays until it is deleted: its tokens are still known by it, and whatever
-/// is done about it reads it anew first.
+/// Yields the events of objects that can be parsed, possibly with a partial status, and calls `on_invalid` for every
+/// other one. If an object could be parsed before, `last_known` keeps it in the cache until it is deleted: its tokens
+/// remain known, and every action on it starts with a live read.
 pub fn skip_invalid<K: Lookup<DynamicType = ()>>(
     events: impl Stream<Item = Event<Decoded<K>>>,
     last_known: impl Fn(&ObjectReference, Presence) -> Option<K>,
@@ -62,7 +60,7 @@ pub fn skip_invalid<K: Lookup<DynamicType = ()>>(
         ready(match event {
             Event::Init => Some(Ok(Event::Init)),
             Event::InitDone => Some(Ok(Event::InitDone)),
-            // What a list does not name leaves the cache.
+            // Objects that a list does not contain are removed from the cache.
             Event::InitApply(one) => read(one, Presence::Present).map(|object| Ok(Event::InitApply(object))),
             Event::Apply(one) => read(one, Presence::Present).map(|object| Ok(Event::Apply(object))),
             Event::Delete(one) => read(one, Presence::Deleted).map(|object| Ok(Event::Delete(object))),
@@ -70,7 +68,7 @@ pub fn skip_invalid<K: Lookup<DynamicType = ()>>(
     })
 }
 
-/// What the cache has of an object.
+/// Returns the cached version of an object.
 pub fn from_store<K>(store: Store<K>) -> impl Fn(&ObjectReference, Presence) -> Option<K>
 where
     K: Lookup<DynamicType = ()> + Clone + 'static,
@@ -85,23 +83,21 @@ where
     }
 }
 
-/// What became of an object that cannot be read.
+/// Whether an object that cannot be parsed still exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is there.
     Present,
-    /// It was deleted.
     Deleted,
 }
 
-/// Tells of a RegistryToken that cannot be read.
+/// Reports a RegistryToken that cannot be parsed.
 pub fn report_token(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {
         emit_invalid(ctx, skipped.object, format!("this RegistryToken {}", remedy(skipped)));
     }
 }
 
-/// The same of an issuer; its objects wait for it and say so.
+/// Reports an issuer that cannot be parsed; the condition of its objects names the reason.
 pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     let about = skipped.object;
     let cluster = about.kind.as_deref() == Some("ClusterTokenIssuer");
@@ -123,12 +119,11 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     }
 }
 
-/// The same of a Secret.
+/// Reports a Secret whose metadata cannot be parsed.
 pub fn report_secret(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {
         let why = skipped.error;
-        let message =
-            format!("the metadata of this Secret cannot be read: {why}. Changes of it are not noticed at once");
+        let message = format!("the metadata of this Secret is invalid: {why}. Changes to it are noticed with a delay");
         emit_invalid(ctx, skipped.object, message);
     }
 }
@@ -137,19 +132,19 @@ fn remedy(skipped: &SkippedObject<'_>) -> String {
     let why = skipped.error;
     if skipped.partially_read {
         return format!(
-            "has a status that cannot be read: {why}. The operator uses what can be read of it, and writes it anew. Nobody else is to write a status: check who may"
+            "has an invalid status: {why}. The operator uses the valid part and writes the status again. Only the operator may write it: check who else has the permission"
         );
     }
     format!(
-        "was stored under another CRD, and this version cannot read it: {why}. Nothing is done for it, and its tokens stay. Write that field as the CRD asks: `kubectl explain` describes it"
+        "was stored under another CRD, and this version cannot parse it: {why}. It is not reconciled, and its tokens stay. Set the field to a value that the CRD accepts; see `kubectl explain`"
     )
 }
 
 fn emit_invalid(ctx: &SharedContext, about: &ObjectReference, message: String) {
     let (ctx, about) = (Arc::clone(ctx), about.clone());
     let [kind, namespace, name] = [&about.kind, &about.namespace, &about.name].map(Option::as_deref);
-    tracing::warn!(kind, namespace, name, detail = message, "cannot be read");
-    // Not awaited: the watch goes on.
+    tracing::warn!(kind, namespace, name, detail = message, "invalid object");
+    // Not awaited, so that the watch continues.
     tokio::spawn(async move { ctx.events.emit(&about, false, &Reason::InvalidObject.to_string(), &message).await });
 }
 
@@ -183,21 +178,21 @@ mod tests {
             Event::InitApply(object("good", "2h30m")),
             Event::InitApply(object("bad", "30m2h")),
             Event::InitDone,
-            // One that could be read once, and cannot any more.
+            // It could be parsed before.
             Event::Apply(object("good", "30m2h")),
             Event::Apply(object("good", "30m2h")),
-            // A list names it still.
+            // A list still contains it.
             Event::Init,
             Event::InitApply(object("good", "30m2h")),
             Event::InitDone,
             Event::Delete(object("good", "30m2h")),
             Event::Delete(object("bad", "30m2h")),
         ];
-        let told = Mutex::new(vec![]);
+        let reported = Mutex::new(vec![]);
         let note = |skipped: &SkippedObject<'_>| {
             assert!(skipped.error.contains("30m2h"), "{}", skipped.error);
             let name = skipped.object.name.clone().unwrap_or_default();
-            told.lock().expect("held").push((name, skipped.presence, skipped.report));
+            reported.lock().expect("lock").push((name, skipped.presence, skipped.report));
         };
         let health = Arc::new(WatchHealth::new("RegistryToken"));
         let read =
@@ -208,19 +203,19 @@ mod tests {
                 Event::Init => "init".to_owned(),
                 Event::InitDone => format!("done {}", store.len()),
                 Event::InitApply(one) | Event::Apply(one) => format!("there {}", one.name_any()),
-                Event::Delete(one) => format!("gone {}, {}", one.name_any(), store.len()),
+                Event::Delete(one) => format!("deleted {}, {}", one.name_any(), store.len()),
             });
         }
         let again = ["there good", "there good", "init", "there good", "done 1"];
-        assert_eq!(observed, [&["init", "there good", "done 1"], &again[..], &["gone good, 0"]].concat());
-        let told = told.lock().expect("held");
-        let told: Vec<(&str, Presence, bool)> =
-            told.iter().map(|(name, observed, new)| (name.as_str(), *observed, *new)).collect();
+        assert_eq!(observed, [&["init", "there good", "done 1"], &again[..], &["deleted good, 0"]].concat());
+        let reported = reported.lock().expect("lock");
+        let reported: Vec<(&str, Presence, bool)> =
+            reported.iter().map(|(name, observed, new)| (name.as_str(), *observed, *new)).collect();
         let good = |report| ("good", Presence::Present, report);
-        let gone = |name| (name, Presence::Deleted, false);
+        let deleted = |name| (name, Presence::Deleted, false);
         assert_eq!(
-            told,
-            [("bad", Presence::Present, true), good(true), good(false), good(false), gone("good"), gone("bad")],
+            reported,
+            [("bad", Presence::Present, true), good(true), good(false), good(false), deleted("good"), deleted("bad")],
             "reported once, and not again for each event"
         );
         assert!(watch_metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
@@ -235,16 +230,19 @@ mod tests {
         let decoded = || prune::decode_token(spoilt.to_string().as_bytes());
         let (store, writer) = reflector::store();
         let events = [Event::Init, Event::InitApply(decoded()), Event::InitDone, Event::Apply(decoded())];
-        let told = Mutex::new(vec![]);
+        let reported = Mutex::new(vec![]);
         let note = |skipped: &SkippedObject<'_>| {
-            assert!(remedy(skipped).contains("status.nextRotationTime") && remedy(skipped).contains("writes it anew"));
-            told.lock().expect("held").push((skipped.partially_read, skipped.report));
+            assert!(
+                remedy(skipped).contains("status.nextRotationTime")
+                    && remedy(skipped).contains("writes the status again")
+            );
+            reported.lock().expect("lock").push((skipped.partially_read, skipped.report));
         };
         let health = Arc::new(WatchHealth::new("RegistryToken"));
         let read = skip_invalid(stream::iter(events), from_store(store.clone()), health, note).reflect(writer);
         assert_eq!(read.count().await, 4);
         let found = store.state().first().map(|object| (object.spec.description.clone(), object.status.is_some()));
         assert_eq!(found, Some(("new".to_owned(), true)));
-        assert_eq!(*told.lock().expect("held"), [(true, true), (true, false)], "reported once");
+        assert_eq!(*reported.lock().expect("lock"), [(true, true), (true, false)], "reported once");
     }
 }

@@ -1,6 +1,5 @@
-//! Objects as they are listed past every cache: who they are, which issuer and Secret they name, and
-//! what status records. Nothing else of a spec is parsed, and each object on its own, so that one which this
-//! version cannot read neither stops the list nor hides its token.
+//! Lists objects live with a lenient parser: metadata, issuer, Secret name and status. Nothing else in the spec is
+//! parsed, and each object is parsed on its own, so that an invalid object neither fails the list nor hides its token.
 
 use super::api_call::{ApiError, call, read_body, to_api_error};
 use super::context::Context;
@@ -16,10 +15,10 @@ use kube::api::ListParams;
 use kube::{Client, Error};
 use serde::Deserialize;
 
-/// Objects in one answer of the API server.
+/// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
 
-/// What is parsed of a spec.
+/// The parsed part of a spec.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct PartialSpec {
@@ -27,22 +26,21 @@ struct PartialSpec {
     secret: Option<PartialSecretSpec>,
 }
 
-/// What is parsed of `spec.secret`.
+/// The parsed part of `spec.secret`.
 #[derive(Clone, Debug, Deserialize)]
 struct PartialSecretSpec {
     name: Option<String>,
 }
 
-/// An object that was listed.
+/// A listed object.
 #[derive(Clone, Debug)]
 pub struct PartialToken {
-    /// Its metadata.
     pub metadata: ObjectMeta,
-    /// The issuer that it names.
+    /// The issuer that the spec names.
     pub issuer_ref: IssuerRef,
-    /// The Secret that it names; its own name unless given.
+    /// The Secret that the spec names; `None` for the object's own name.
     pub secret_name: Option<String>,
-    /// What its status records; of one that cannot be parsed what can be read of it.
+    /// The status, or the valid part of one that cannot be parsed.
     pub status: Option<RegistryTokenStatus>,
 }
 
@@ -50,7 +48,7 @@ impl PartialToken {
     fn parse(object: &[u8]) -> Option<Self> {
         let metadata = decode::metadata::<RegistryToken>(object);
         let metadata = metadata.inspect_err(|invalid| {
-            tracing::warn!(name = invalid.reference.name, detail = invalid.error, "a listed object is skipped");
+            tracing::warn!(name = invalid.reference.name, detail = invalid.error, "invalid object in a list skipped");
         });
         let spec: PartialSpec =
             json::field(object, "spec").and_then(|spec| decode::parse(spec).ok()).unwrap_or_default();
@@ -66,7 +64,7 @@ impl PartialToken {
     }
 }
 
-/// What is taken of each object that names this issuer, past every cache.
+/// Lists the objects of this issuer live, and returns what `take` makes of each.
 pub async fn list_tokens<T>(
     ctx: &Context,
     key: &IssuerKey,
@@ -82,14 +80,14 @@ pub async fn list_tokens<T>(
     };
     let page = |params: &ListParams| request.list(params);
     match list_pages(&ctx.client, what, ListParams::default(), page, each).await {
-        // The kind was deleted, which ends when the last object has gone; nor does the cache know one.
+        // The kind was deleted, which completes after its last object is deleted; the cache contains none either.
         Err(ApiError::NotFound(_)) if ctx.tokens_of(key).is_empty() => Ok(vec![]),
         Err(error) => Err(error),
         Ok(()) => Ok(found),
     }
 }
 
-/// Reads a list page by page, and gives each of it.
+/// Reads a list page by page and passes each item to `each`.
 pub async fn list_pages(
     client: &Client,
     what: &'static str,
@@ -102,7 +100,7 @@ pub async fn list_pages(
         let list = async { read_body(client, request(&params).map_err(Error::BuildRequest)?).await };
         let list = call(what, list).await?;
         let Some(page) = parse_list(&list) else {
-            return Err(ApiError::Unavailable(what, "the answer is no list".to_owned()));
+            return Err(ApiError::Unavailable(what, "the response is not a list".to_owned()));
         };
         page.items.into_iter().for_each(&mut each);
         match page.continue_token {
@@ -127,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_listed_whatever_else_it_holds() {
+    fn an_object_with_an_invalid_spec_is_listed() {
         let one = listed(&json!(null));
         assert_eq!((one.issuer_ref.name.as_str(), one.namespace(), one.secret_name.as_deref()), ("i", "team", None));
         assert_eq!(one.metadata.finalizers.as_deref(), Some(&["f".to_owned()][..]));
     }
 
     #[test]
-    fn the_tokens_of_a_status_that_cannot_be_parsed_are_its_objects_all_the_same() {
+    fn tokens_of_an_invalid_status_still_belong_to_their_object() {
         let far = "9999-12-31T23:59:59Z";
         let status = listed(&json!({
             "uid": "u", "nextRotationTime": far,

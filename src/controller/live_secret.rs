@@ -1,5 +1,5 @@
-//! Reads whole Secrets. They are parsed here: kube's own parser logs an answer that it cannot parse, and serde's
-//! errors repeat the value that they do not expect.
+//! Reads whole Secrets. They are parsed here, because kube's own parser logs a response that it cannot parse, and
+//! serde's errors repeat unexpected values.
 
 use super::api_call::read_body;
 use super::decode;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use zeroize::Zeroize;
 
-/// A Secret past every cache; none where there is no such one.
+/// Reads a Secret live; `None` if it does not exist.
 pub async fn get(client: &Client, namespace: &str, name: &str) -> kube::Result<Option<Secret>> {
     let mut body = match read_body(client, get_request::<Secret>(namespace, name)?).await {
         Ok(body) => body,
@@ -22,11 +22,11 @@ pub async fn get(client: &Client, namespace: &str, name: &str) -> kube::Result<O
     };
     let secret = parse(&body);
     body.zeroize();
-    secret.map(Some).ok_or_else(|| Error::ReadEvents(io::Error::other("the answer is no Secret")))
+    secret.map(Some).ok_or_else(|| Error::ReadEvents(io::Error::other("the response is not a Secret")))
 }
 
 fn parse(body: &[u8]) -> Option<Secret> {
-    // Something that has no metadata is another thing.
+    // An object without metadata is not a Secret.
     json::field(body, "metadata")?;
     Some(Secret {
         metadata: decode::metadata::<Secret>(body).ok()?,
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_parsed_and_what_is_none_is_not() {
+    fn a_secret_is_parsed_and_other_json_is_rejected() {
         let body =
             br#"{"kind":"Secret","metadata":{"name":"a","resourceVersion":"4"},"type":"Opaque","data":{"k":"dg=="}}"#;
         let secret = parse(body).expect("a Secret");

@@ -1,4 +1,4 @@
-//! The wiring: what is watched, what is cached of it, and which event starts which pass.
+//! The controllers: what is watched and cached, and which event starts which pass.
 
 mod api_call;
 mod cache_sync;
@@ -48,25 +48,25 @@ pub use crate::kube_client::response_filter::filter_response;
 pub use clock::Clock;
 pub use context::CONTROLLER_NAME;
 
-/// A pod is given two minutes to end (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
+/// A pod has two minutes to stop (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(105);
 
-/// What the operator is told from outside.
+/// Configuration of the operator.
 #[derive(Clone)]
 pub struct OperatorConfig {
-    /// Where the cluster issuers' Secrets lie.
+    /// The operator's namespace, which contains the Secrets of cluster issuers.
     pub namespace: String,
-    /// This process, in reservations.
+    /// The identity of this instance, recorded in reservations.
     pub identity: String,
-    /// The API server's time, fed by the client's answers.
+    /// The API server's time, taken from its responses.
     pub clock: Arc<Clock>,
-    /// What the operator's admin allows issuers.
+    /// What the operator's admin allows issuers to do.
     pub policy: IssuerPolicy,
-    /// Name of the Secret with the keys that prove what is noted of tokens.
+    /// Name of the Secret with the MAC keys.
     pub mac_key_secret: String,
 }
 
-/// Runs until `stop` is cancelled, and then until the passes that are under way have ended.
+/// Runs until `stop` is cancelled and the passes in flight have ended.
 pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readiness>, stop: CancellationToken) {
     let (tokens, token_writer) = reflector::store();
     let (secrets, secret_writer) = reflector::store();
@@ -103,7 +103,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         .modify(|token| self::decode::prune::prune_metadata(&mut token.metadata))
         .reflect(token_writer)
         .touched_objects();
-    // One that never had our finalizer is noticed by its deletion event alone.
+    // An object that never had our finalizer is only noticed by its deletion event.
     let (token_store, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = token_events.inspect(move |event| {
         if let Ok(token) = event
@@ -164,19 +164,19 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     };
     tokio::select! {
         () = all => {}
-        // A controller whose cache is not filled waits for that, and does not heed the stop.
+        // A controller whose cache is not synced waits for it and ignores the stop.
         () = ctx.in_flight.drained() => {}
-        () = shutdown_timeout(&stop) => tracing::warn!("passes are still under way, and are given up: a restart takes up their work"),
+        () = shutdown_timeout(&stop) => tracing::warn!("shutdown timeout: passes in flight are cancelled, and a restart continues their work"),
     }
 }
 
-/// Ends when the process is to be gone.
+/// Completes when the process has to exit.
 async fn shutdown_timeout(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// A kind of issuer, and where what is watched of it goes.
+/// A kind of issuer with its store and the writer of its watch.
 struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<I>,
     writer: reflector::store::Writer<I>,
@@ -226,7 +226,7 @@ async fn run_issuer_controller<I>(
         .touched_objects();
     let issuer_store = store.clone();
     let context = Arc::clone(ctx);
-    // An issuer that went without our finalizer is noticed by its deletion event alone.
+    // An issuer that was deleted without our finalizer is only noticed by its deletion event.
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event
             && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
@@ -263,8 +263,8 @@ async fn run_issuer_controller<I>(
         .await;
 }
 
-/// Forgets an issuer that is not there any more, and lets its objects say so: what no filled cache holds is
-/// missing.
+/// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
+/// does not exist.
 fn issuer_missing(ctx: &Context, key: &IssuerKey) {
     ctx.issuers.forget(key);
     requeue_dependents(ctx, key);
@@ -285,7 +285,7 @@ fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl St
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
 }
 
-/// One channel for both kinds of issuer, as two streams.
+/// Splits one channel for both kinds of issuer into two streams.
 fn split_by_kind(
     mut requeues: UnboundedReceiver<IssuerKey>,
 ) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {

@@ -1,6 +1,6 @@
-//! Protection that waits for no pass, since a pass may be waiting for a portal that hangs. As soon as a watch shows that
-//! our finalizer was stripped from an object that has a token, from an issuer in use or from the Secret with its
-//! credentials, it is put back. The passes do the same, and report what is refused.
+//! Restores removed finalizers without waiting for a pass, because a pass may be waiting for a portal that does not
+//! respond. When a watch shows that our finalizer was removed from an object with a token, from an issuer in use or
+//! from the Secret with its credentials, it is added again. Passes do the same and report rejections.
 
 use super::api_call::{ApiError, call};
 use super::finalizer;
@@ -23,7 +23,7 @@ fn lacks_finalizer(finalizers: &[String]) -> bool {
     !has_finalizer(finalizers)
 }
 
-/// Protects an object whose status names a token of its own.
+/// Restores the finalizer of an object whose own status names a token.
 pub fn restore_on_token(ctx: &SharedContext, token: &RegistryToken) {
     let status = token.status.as_ref().filter(|status| status.uid == token.uid());
     let has_token = status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
@@ -35,7 +35,7 @@ pub fn restore_on_token(ctx: &SharedContext, token: &RegistryToken) {
     };
     let namespace = token.namespace().unwrap_or_default();
     let (name, objects) = (token.name_any(), ObjectClient::<RegistryToken>::namespaced(ctx.client.clone(), &namespace));
-    // Not awaited: the watch goes on.
+    // Not awaited, so that the watch continues.
     tokio::spawn(async move {
         let patch = Patch::Merge(&body);
         let written =
@@ -44,7 +44,7 @@ pub fn restore_on_token(ctx: &SharedContext, token: &RegistryToken) {
     });
 }
 
-/// Protects an issuer that was in use before.
+/// Restores the finalizer of an issuer that was in use before.
 pub fn restore_on_issuer<I>(ctx: &SharedContext, issuer: &I, api: ObjectClient<I>)
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
@@ -60,12 +60,12 @@ where
     });
 }
 
-/// Whether it carried our finalizer before: the name of its Secret is noted first.
+/// Whether the issuer had our finalizer before: the name of its Secret is recorded first.
 pub fn was_in_use(issuer: &dyn AnyIssuer) -> bool {
     issuer.status().is_some_and(|status| !status.credentials_secrets.is_empty())
 }
 
-/// Protects a Secret with the credentials of an issuer in use.
+/// Restores the finalizer of a Secret with the credentials of an issuer in use.
 pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
     let finalizers = secret.finalizers.as_deref().unwrap_or_default();
     if secret.deletion_timestamp.is_some() || !lacks_finalizer(finalizers) {
@@ -80,7 +80,8 @@ pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
     });
 }
 
-/// Whether this issuer needs the Secret of this name now: not a former one, and not while it is released.
+/// Whether this issuer needs the Secret of this name now: it is not a previous one, and the issuer is not being
+/// deleted.
 pub fn needs_secret(issuer: &dyn AnyIssuer, name: &str) -> bool {
     !issuer.deleting() && was_in_use(issuer) && credentials_name(issuer.spec()).as_deref() == Some(name)
 }

@@ -1,5 +1,5 @@
-//! Pull secrets as the cache keeps them. Metadata in the API's own types takes some 2 KiB a Secret,
-//! most of it the nodes of small maps; as JSON a third of that, and it is read once a pass.
+//! The cache of pull secrets. Metadata in the API's own types take about 2 KiB per Secret, mostly for the nodes of
+//! small maps. JSON takes a third of that, and is parsed once per pass.
 
 use super::decode::{self, Decoded, invalid_object};
 use super::invalid_objects::Presence;
@@ -15,10 +15,11 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use std::borrow::Cow;
 
-/// Longest metadata that is kept, in bytes. Ours has a tenth; a longer one is read anew by each pass.
+/// Longest metadata that are cached, in bytes. Those that the operator writes have a tenth of that; longer ones are
+/// read live by each pass.
 const MAX_META_BYTES: usize = 16 * 1024;
 
-/// What is known of a pull secret: never its data.
+/// A pull secret in the cache, without its data.
 #[derive(Clone, Debug)]
 pub struct CachedSecret {
     namespace: Box<str>,
@@ -27,10 +28,10 @@ pub struct CachedSecret {
 }
 
 impl CachedSecret {
-    /// Keeps what decisions read.
+    /// Keeps only what decisions read.
     fn from_meta(mut meta: ObjectMeta) -> Self {
         meta.managed_fields = None;
-        // An audit asks for the age of marks that were left to a user alone.
+        // An audit needs the age of markers that were left to a user.
         if !meta.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ORPHANED_ANNOTATION)) {
             meta.creation_timestamp = None;
         }
@@ -45,7 +46,7 @@ impl CachedSecret {
         Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
     }
 
-    /// Its metadata. What could not be kept is not known, and read from the API server.
+    /// The metadata; `None` if they were too long to cache, and have to be read live.
     pub fn meta(&self) -> Option<ObjectMeta> {
         serde_json::from_slice(&self.meta).ok()
     }
@@ -87,19 +88,19 @@ impl Lookup for CachedSecret {
     }
 }
 
-/// A Secret's metadata as the API server sends it; of its data nothing is asked for.
+/// Decodes a Secret's metadata; its data are not requested.
 pub fn decode_meta(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
     let meta = decode::metadata::<Secret>(object);
     meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
 }
 
-/// A Secret whose metadata cannot be read leaves the cache, and is not known meanwhile.
+/// A Secret whose metadata cannot be parsed is removed from the cache and unknown until it can be parsed.
 pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Secret>> {
     let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
     (observed == Presence::Deleted).then(|| meta.into_response_partial())
 }
 
-/// Keeps what is watched of Secrets; gives the objects whose Secret changed.
+/// Caches the watched Secrets, and yields the objects whose Secret changed.
 pub fn reflect_secrets(
     events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + Send + 'static,
     mut writer: Writer<CachedSecret>,
@@ -131,7 +132,7 @@ fn to_cached(event: Event<PartialObjectMeta<Secret>>) -> Event<CachedSecret> {
     }
 }
 
-/// The objects that a Secret belongs to: by its controller, or where that was removed by its name.
+/// The objects to which a Secret belongs: by its controller reference, or by its name if the reference was removed.
 fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
     let namespace = secret.metadata.namespace.clone().unwrap_or_default();
     let owner =
@@ -166,7 +167,7 @@ mod tests {
             .get_or_insert_default()
             .insert("registry-token.dev/note".to_owned(), "x".repeat(MAX_META_BYTES));
         let unknown = CachedSecret::from_meta(large);
-        assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "what is not kept is not known");
+        assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "longer metadata are not cached");
         let kept = CachedSecret::from_meta(meta);
         let reference = kept.to_object_ref(());
         assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));

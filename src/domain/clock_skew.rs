@@ -1,15 +1,14 @@
-//! Times in a status that are later than it is now: the clock that they were taken from ran ahead. They
-//! count as now, and are written so: else nothing that waits for them would come for as long as the
-//! clock had jumped.
+//! Timestamps in a status that lie in the future: they were taken from a clock that was ahead. They are set to the
+//! current time; otherwise everything that waits for them would be delayed by as much as the clock was ahead.
 
 use super::model::object::Object;
 use crate::api::RegistryTokenStatus;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// So far two operators' clocks may lie apart.
+/// Maximum difference between the clocks of two operators.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(1);
-/// So much later is what was later.
+/// Minimum gap that is kept between two timestamps whose order matters.
 const MIN_GAP: SignedDuration = SignedDuration::from_secs(1);
 
 fn skew_ahead(time: Timestamp, now: Timestamp) -> Option<SignedDuration> {
@@ -17,7 +16,7 @@ fn skew_ahead(time: Timestamp, now: Timestamp) -> Option<SignedDuration> {
     (by > MAX_SKEW).then_some(by)
 }
 
-/// Whether the object's own status speaks of the future.
+/// Whether the object's own status contains timestamps in the future.
 #[must_use]
 pub fn has_future_timestamps(object: &Object, now: Timestamp) -> bool {
     let Some(status) = object.own_status() else { return false };
@@ -26,13 +25,15 @@ pub fn has_future_timestamps(object: &Object, now: Timestamp) -> bool {
     requested.into_iter().chain(revoked).any(|time| skew_ahead(time, now).is_some())
 }
 
-/// Sets such times to now. The end of an overlap, which lies in the future by right, moves with the
-/// request that began it.
+/// Sets future timestamps to the current time. The end of an overlap, which is legitimately in the future, moves by the
+/// same amount as the request that started it.
 pub fn clamp_timestamps(status: &mut RegistryTokenStatus, now: Timestamp) {
     let requested = status.token.as_ref().map(|token| token.request_time.0);
-    let later =
-        status.upstream_revocation.as_ref().is_some_and(|one| requested.is_some_and(|asked| one.time.0 > asked));
-    let by = requested.and_then(|asked| skew_ahead(asked, now));
+    let revoked_after_request = status
+        .upstream_revocation
+        .as_ref()
+        .is_some_and(|one| requested.is_some_and(|request_time| one.time.0 > request_time));
+    let by = requested.and_then(|request_time| skew_ahead(request_time, now));
     if let (Some(token), Some(by)) = (&mut status.token, by) {
         token.request_time = Time(now);
         for retiring in &mut status.retiring {
@@ -44,7 +45,8 @@ pub fn clamp_timestamps(status: &mut RegistryTokenStatus, now: Timestamp) {
     }
     let requested = status.token.as_ref().map(|token| token.request_time.0);
     if let Some(revocation) = status.upstream_revocation.as_mut().filter(|one| skew_ahead(one.time.0, now).is_some()) {
-        let after = requested.filter(|_| later).and_then(|asked| asked.checked_add(MIN_GAP).ok());
+        let after =
+            requested.filter(|_| revoked_after_request).and_then(|request_time| request_time.checked_add(MIN_GAP).ok());
         revocation.time = Time(after.map_or(now, |after| after.max(now)));
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::request_cause::Cause;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::pass::PassResult;
 use crate::domain::status::StatusEvent;
@@ -20,7 +20,7 @@ fn rotated_ahead() -> Observed {
     observed.now = at(TEN_YEARS);
     let mut world = World::of(observed);
     assert!(matches!(world.pass(), PassResult::IdleFor(_)), "{:?}", world.labels);
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     assert_eq!((status.token.expect("a token").id.as_str(), status.retiring.len()), ("18", 1));
     world.observed
 }
@@ -31,9 +31,9 @@ fn a_clock_that_jumped_and_came_back_delays_nothing_for_years() {
     observed.now = at(7200);
     let mut world = World::of(observed);
     let end = world.pass();
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     assert_eq!(status.token.as_ref().expect("a token").request_time.0, at(7200));
-    assert_eq!(status.retiring[0].revocation_time.0, at(7200 + 900), "the overlap begins anew");
+    assert_eq!(status.retiring[0].revocation_time.0, at(7200 + 900), "the overlap starts again");
     assert!(status.next_rotation.expect("a time") <= at(7200 + 24 * 3600));
     assert_eq!(end, PassResult::IdleFor(Duration::from_mins(15)), "{:?}", world.labels);
     let writes = world.statuses().count();
@@ -44,7 +44,7 @@ fn a_clock_that_jumped_and_came_back_delays_nothing_for_years() {
     );
     world.observed.now = at(7200 + 900);
     world.pass();
-    assert_eq!(status_view(&world.observed.object).retiring, []);
+    assert_eq!(StatusView::of(&world.observed.object).retiring, []);
     world.observed.now = at(7200 + 900 + 25 * 3600);
     assert_eq!(
         decide(&world.observed),
@@ -53,7 +53,7 @@ fn a_clock_that_jumped_and_came_back_delays_nothing_for_years() {
 }
 
 #[test]
-fn a_deletion_waits_for_a_list_no_longer_than_an_answer_takes() {
+fn a_deletion_waits_for_a_list_no_longer_than_the_response_deadline() {
     let mut observed = deleting(rotated_ahead());
     observed.now = at(7200);
     let mut world =
@@ -69,7 +69,7 @@ fn a_deletion_waits_for_a_list_no_longer_than_an_answer_takes() {
 }
 
 #[test]
-fn a_minute_more_or_less_between_two_operators_is_nothing() {
+fn a_skew_of_one_minute_between_two_operators_is_ignored() {
     let mut observed = at_rest();
     observed.now = at(-59);
     assert_eq!(decide(&observed), Action::Idle);
@@ -78,15 +78,15 @@ fn a_minute_more_or_less_between_two_operators_is_nothing() {
 }
 
 #[test]
-fn what_was_revoked_by_somebody_stays_so_and_other_ends_of_overlaps_stay_where_they_are() {
+fn revocations_in_the_portal_and_other_ends_of_overlaps_are_kept() {
     let mut observed = at_rest();
     observed.now = at(TEN_YEARS);
-    let fault = problem(crate::api::Reason::RevokedUpstream);
-    apply(&mut observed, StatusEvent::RevokedUpstream { problem: fault, again: false });
-    assert!(status_view(&observed.object).revoked_upstream);
+    let problem = problem(crate::api::Reason::RevokedUpstream);
+    apply(&mut observed, StatusEvent::RevokedUpstream { problem, again: false });
+    assert!(StatusView::of(&observed.object).revoked_upstream);
     observed.now = at(3600);
     apply(&mut observed, StatusEvent::TimestampsClamped);
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     assert_eq!((status.revoked_upstream, status.upstream_revocation), (true, Some((at(3600), false))));
     let mut both = crate::domain::test_support::at_rest().object.status.expect("a status");
     both.token = Some(crate::api::RecordedToken { request_time: Time(at(TEN_YEARS)), ..token("17") });

@@ -1,4 +1,4 @@
-//! What others may write into a Secret and into the portal's descriptions.
+//! Values that others may write into a Secret or a portal's description.
 
 use super::model::dockerconfig;
 use super::model::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
@@ -53,11 +53,11 @@ fn annotations_that_are_read_print_as_they_were() {
     const ATTEMPT: &str = "abcdefghijklmnopqrst";
     bolero::check!().with_type::<(Mutations, Mutations, Mutations, String)>().for_each(|(one, two, three, id)| {
         let reservation = mutate_text(&format!("{ATTEMPT}.pod-0.x"), one);
-        let errand = mutate_text(r#"{"cause":"Rotate","handles":{"rotate":"1"}}"#, two);
+        let request_cause = mutate_text(r#"{"cause":"Rotate","handles":{"rotate":"1"}}"#, two);
         let stored = mutate_text(ATTEMPT, three);
         let annotations = BTreeMap::from([
             (RESERVATION_ANNOTATION.to_owned(), reservation.clone()),
-            (CAUSE_ANNOTATION.to_owned(), errand),
+            (CAUSE_ANNOTATION.to_owned(), request_cause),
             (STORED_ANNOTATION.to_owned(), stored.clone()),
             (TOKEN_ID_ANNOTATION.to_owned(), id.clone()),
         ]);
@@ -66,7 +66,7 @@ fn annotations_that_are_read_print_as_they_were() {
         let Some(read) = read.stored else { return };
         assert!(read.attempt_id.to_string() == stored && read.id == *id, "{stored:?}");
         let again = serde_json::to_string(&read.request_cause).expect("JSON");
-        assert_eq!(serde_json::from_str::<RequestCause>(&again).expect("an errand"), read.request_cause);
+        assert_eq!(serde_json::from_str::<RequestCause>(&again).expect("a cause"), read.request_cause);
     });
 }
 

@@ -1,57 +1,57 @@
-//! Whether an issuer that is being deleted may go.
+//! Decides whether an issuer that is being deleted can be removed.
 
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What is to be done with an issuer that is being deleted.
+/// The decision for an issuer that is being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionDecision {
-    /// Objects still need it.
+    /// Objects still use it.
     InUse,
-    /// A request that was sent for it may still be answered.
+    /// The response to a request of this issuer may still arrive.
     Wait(Duration),
-    /// A last audit is needed, begun now.
+    /// A final audit must start now.
     Audit,
-    /// A last audit is needed, and the portal cannot be asked.
+    /// A final audit is needed, but the portal is unavailable.
     Blocked,
-    /// It may go.
+    /// The issuer can be removed.
     Allowed,
 }
 
 /// Whether the portal's list can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListAccess {
-    /// It can.
+    /// The list can be read.
     Visible,
-    /// The portal answers, and does not list its tokens to our user: an audit finds nothing, now or ever.
+    /// The portal responds, but the portal user cannot list tokens: an audit never finds anything.
     Hidden,
-    /// The portal cannot be asked now.
+    /// The portal is unavailable.
     Unknown,
 }
 
-/// What the decision stands on.
+/// Input of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeletionInput {
-    /// An object with our finalizer names it. Looked for past every cache after its deletion
-    /// timestamp, as an attempt reads the issuer after its object has the finalizer: one side sees
-    /// the other.
+    /// An object with the operator's finalizer refers to the issuer. It is read live after the issuer's deletion
+    /// timestamp was set, and a token request reads the issuer after its object got the finalizer: so at least one of
+    /// the two sees the other.
     pub in_use: bool,
-    /// It carries our finalizer; without it no token was requested with it.
+    /// The issuer has the operator's finalizer. Without it, no token was requested.
     pub has_finalizer: bool,
-    /// Since when nobody uses it.
+    /// Time since which no object uses the issuer.
     pub unused_since: Timestamp,
-    /// When the last audit of its portal was begun that left nothing to be done.
+    /// When the last audit started that left nothing to do.
     pub audited_at: Option<Timestamp>,
     /// Whether the portal can be audited.
     pub list: ListAccess,
-    /// Longest time that an answer may take, from the moment at which the issuer was read.
+    /// The longest time in which a response may still arrive, counted from the read of the issuer.
     pub response_deadline: Duration,
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Whether it may go: once nobody uses it, and an audit that outlives the latest answer is done. Where
-/// the portal does not list its tokens, the latest answer alone is waited for.
+/// Decides whether the issuer can be removed: once no object uses it, and an audit has completed that started after the
+/// response deadline. If the portal user cannot list tokens, only the response deadline is awaited.
 #[must_use]
 pub fn decide_deletion(input: &DeletionInput) -> DeletionDecision {
     if input.in_use {
@@ -60,7 +60,7 @@ pub fn decide_deletion(input: &DeletionInput) -> DeletionDecision {
     if !input.has_finalizer {
         return DeletionDecision::Allowed;
     }
-    // None: that was while it was in use still.
+    // None: the issuer was still in use at that time.
     let age = |then: Timestamp| Duration::try_from(then.duration_since(input.unused_since)).ok();
     if input.audited_at.and_then(age).is_some_and(|age| age >= input.response_deadline) {
         return DeletionDecision::Allowed;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::test_support::{RESPONSE_DEADLINE, at};
 
-/// Held by us, free since the beginning, and never audited; so many seconds later.
+/// With the operator's finalizer, unused since the start, and never audited; after this many seconds.
 fn unused(seconds: i64) -> DeletionInput {
     DeletionInput {
         in_use: false,
@@ -27,19 +27,19 @@ fn an_issuer_in_use_stays_whatever_was_audited() {
 }
 
 #[test]
-fn an_issuer_without_our_finalizer_goes_at_once() {
+fn an_issuer_without_the_finalizer_is_removed_at_once() {
     assert_eq!(decide_deletion(&DeletionInput { has_finalizer: false, ..unused(0) }), DeletionDecision::Allowed);
 }
 
 #[test]
-fn a_last_audit_outlives_the_latest_answer() {
+fn the_final_audit_starts_after_the_response_deadline() {
     assert_eq!(decide_deletion(&unused(0)), DeletionDecision::Wait(RESPONSE_DEADLINE));
     assert_eq!(decide_deletion(&unused(40)), DeletionDecision::Wait(Duration::from_mins(1)));
     assert_eq!(decide_deletion(&unused(100)), DeletionDecision::Audit);
     let audited = |begun| decide_deletion(&DeletionInput { audited_at: Some(at(begun)), ..unused(101) });
     assert_eq!(audited(100), DeletionDecision::Allowed);
-    assert_eq!(audited(99), DeletionDecision::Audit, "begun before the latest answer could come");
-    assert_eq!(audited(-500), DeletionDecision::Audit, "nor does one count from before it was free");
+    assert_eq!(audited(99), DeletionDecision::Audit, "started before the response deadline");
+    assert_eq!(audited(-500), DeletionDecision::Audit, "an audit from before it was unused does not count");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_audit_from_before_it_was_unused_does_not_count_however_short_the_response_
 }
 
 #[test]
-fn an_issuer_whose_portal_cannot_be_asked_waits_for_it() {
+fn an_issuer_whose_portal_is_unavailable_waits_for_it() {
     let unasked = |observed: DeletionInput| decide_deletion(&DeletionInput { list: ListAccess::Unknown, ..observed });
     assert_eq!(unasked(unused(40)), DeletionDecision::Wait(Duration::from_mins(1)));
     for seconds in [100, 999_999] {
@@ -65,16 +65,16 @@ fn an_issuer_whose_portal_cannot_be_asked_waits_for_it() {
     }
     let audited = |begun| unasked(DeletionInput { audited_at: Some(at(begun)), ..unused(999) });
     assert_eq!((audited(-1), audited(99)), (DeletionDecision::Blocked, DeletionDecision::Blocked));
-    assert_eq!(audited(100), DeletionDecision::Allowed, "its last audit is done already");
+    assert_eq!(audited(100), DeletionDecision::Allowed, "its final audit has already completed");
     assert_eq!(
         unasked(DeletionInput { has_finalizer: false, ..unused(0) }),
         DeletionDecision::Allowed,
-        "it made no token"
+        "it requested no token"
     );
 }
 
 #[test]
-fn where_the_list_is_hidden_the_latest_answer_is_waited_for_and_no_audit() {
+fn with_a_hidden_list_only_the_response_deadline_is_awaited() {
     let hidden = |seconds| decide_deletion(&DeletionInput { list: ListAccess::Hidden, ..unused(seconds) });
     assert_eq!((hidden(99), hidden(100)), (DeletionDecision::Wait(Duration::from_secs(1)), DeletionDecision::Allowed));
 }

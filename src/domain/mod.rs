@@ -1,5 +1,5 @@
-//! The decision core: values in, values out. No Kubernetes client, no HTTP, no runtime and no
-//! clock is known here; time comes in as a value.
+//! The decision core: values in, values out. It has no Kubernetes client, no HTTP, no runtime and no clock; the time is
+//! passed in.
 
 pub mod actions;
 pub mod audit;

@@ -1,9 +1,9 @@
-//! What is known when a decision is made.
+//! The observation: everything that is known when a decision is made.
 
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
 use super::model::object::Object;
 use super::model::pull_secret::{SecretMeta, StoredToken};
-use super::model::status_view::{StatusView, status_view};
+use super::model::status_view::StatusView;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
 use super::protocol::Named;
 use super::retry::cooldown::{Cooldown, Operation};
@@ -13,69 +13,72 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Everything that a decision stands on.
+/// The observation on which a decision is based.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
-    /// The API server's time, as near as we know it.
+    /// The API server's time, as closely as it is known.
     pub now: Timestamp,
     /// The object.
     pub object: Object,
-    /// Its Secret's metadata, if there is one with our label.
+    /// The metadata of its Secret, if one with the owner label exists.
     pub secret: Option<SecretMeta>,
     /// Its issuer.
     pub issuer: IssuerState,
-    /// This operator process.
+    /// Identity of this operator instance.
     pub identity: String,
-    /// This process has the lease: no other is at work, as far as it knows.
+    /// This instance holds the Lease: as far as it knows, no other instance is active.
     pub is_leader: bool,
-    /// What the last audit says of the current token.
+    /// The state of the current token at the last audit.
     pub upstream: UpstreamState,
-    /// Asked for by annotation: look at everything, once.
+    /// Requested by annotation: check everything once.
     pub resync_requested: bool,
-    /// Asked for by annotation: look at the portal's row and try the login.
+    /// Requested by annotation: check the portal's row and the login.
     pub recheck: Recheck,
-    /// How long until an edit that the portal rejected is tried again; none where none was, or nobody has counted yet.
+    /// Time until an edit that the portal rejected is retried. `None` if no edit was rejected, or its time has not been
+    /// recorded yet.
     pub edit_retry_after: Option<Duration>,
-    /// A number for the one attempt that this pass may make.
+    /// Id for the one attempt that this pass may make.
     pub attempt_id: AttemptId,
-    /// What the portal shows of the token that this pass has asked for and stored: with the mark, and of the object
-    /// as it was then.
+    /// The description with which this pass requested a token that is now stored: with the marker, and from the spec at
+    /// that time.
     pub submitted_description: Option<String>,
-    /// What was tried in vain, and is not to be tried again yet.
+    /// Operations that failed and must not be retried yet.
     pub cooldowns: Vec<Cooldown>,
-    /// Tokens that this process has revoked, with the portal's clear answer: they are gone, whatever status still names.
+    /// Tokens that this process has revoked with a clear response of the portal, even if status still names them.
     pub revoked_tokens: Vec<Named>,
-    /// The digest of what the portal made of a description that it did not keep as it was sent.
+    /// Hash of the description that the portal shows instead of the one that was sent.
     pub normalized_description: Option<u64>,
-    /// Its recent token requests, by which the next one may have to wait.
+    /// Recent token requests, which may delay the next one.
     pub request_history: RequestHistory,
 }
 
 impl Observed {
-    /// What the issuer asks, where it can be worked with.
+    /// Returns the issuer's information if it is ready.
     #[must_use]
     pub const fn issuer_info(&self) -> Option<&IssuerInfo> {
         match &self.issuer {
-            IssuerState::Ready(facts) => Some(facts),
+            IssuerState::Ready(issuer) => Some(issuer),
             _ => None,
         }
     }
 
-    /// Whether what a cache shows may be rested on. A Secret that lost its label is not shown: of an
-    /// object that may have one, its absence proves nothing.
+    /// Whether the cache is sufficient for a decision. A Secret that lost its label is missing from the cache: if the
+    /// object may have a Secret, its absence proves nothing.
     #[must_use]
     pub fn cache_suffices(&self) -> bool {
         let shown = self.secret.is_some() || !self.object.has_finalizer;
         match &self.issuer {
             IssuerState::Unknown => true,
             IssuerState::Ready(_) => shown,
-            // Of an object that works it would be said that it does not; and a label that was stripped is put back.
-            IssuerState::Missing | IssuerState::NotReady { .. } => shown || status_view(&self.object).token.is_none(),
+            // A working object would be reported as not ready; and a removed label must be restored.
+            IssuerState::Missing | IssuerState::NotReady { .. } => {
+                shown || StatusView::of(&self.object).token.is_none()
+            }
         }
     }
 
-    /// The token that a Secret of this object stores, if the operator's MAC proves that it stored it. It lives where status
-    /// says, or where the issuer is now.
+    /// Returns the token that a Secret of this object stores, if the operator's MAC proves it, at the portal in status
+    /// or at the issuer's current one.
     #[must_use]
     pub fn verify_stored(&self, stored: &StoredToken) -> Option<Named> {
         let recorded = self.object.own_status().and_then(|status| status.portal.as_ref());
@@ -84,143 +87,144 @@ impl Observed {
             let subject = MacSubject::of(&self.object.uid, portal, &token);
             self.object.keys.verify(subject, TokenRole::Stored, &stored.signature.mac)
         };
-        let proved = recorded.into_iter().chain(self.issuer_info().map(|facts| &facts.portal)).any(valid);
+        let proved = recorded.into_iter().chain(self.issuer_info().map(|issuer| &issuer.portal)).any(valid);
         proved.then_some(token)
     }
 
-    /// The proof to note beside a token that the Secret stores.
+    /// Returns the proof to record beside a token that the Secret stores.
     #[must_use]
     pub fn sign_stored(&self, portal: &RecordedPortal, token: &Named) -> TokenSignature {
         let subject = MacSubject::of(&self.object.uid, portal, token);
         TokenSignature { username: token.username.clone(), mac: self.object.keys.sign(subject, TokenRole::Stored) }
     }
 
-    /// Whether the proof in the Secret is the one that the key that signs now makes for the current token.
+    /// Whether the proof in the Secret is the one that the current signing key creates for the current token.
     #[must_use]
     pub fn is_signature_current(&self, secret: &SecretMeta, status: &StatusView) -> bool {
         let (Some(portal), Some(token)) = (&status.portal, &status.token) else { return false };
         secret.stored.as_ref().is_some_and(|stored| stored.signature == self.sign_stored(portal, &Named::from(token)))
     }
 
-    /// Whether this was tried in vain, and what is known of it.
+    /// Returns the cooldown of an operation, if there is one.
     #[must_use]
-    pub fn cooldown(&self, deed: &Operation) -> Option<&Cooldown> {
-        self.cooldowns.iter().find(|vain| vain.operation == *deed)
+    pub fn cooldown(&self, operation: &Operation) -> Option<&Cooldown> {
+        self.cooldowns.iter().find(|cooldown| cooldown.operation == *operation)
     }
 
-    /// The mark of an attempt for this object.
+    /// Returns the marker of an attempt for this object.
     #[must_use]
-    pub fn marker(&self, facts: &IssuerInfo, attempt: &AttemptId) -> Marker {
-        Marker::new(facts.tag.clone(), Nonce::of(&self.object.uid, attempt))
+    pub fn marker(&self, issuer: &IssuerInfo, attempt: &AttemptId) -> Marker {
+        Marker::new(issuer.tag.clone(), Nonce::of(&self.object.uid, attempt))
     }
 }
 
-/// Whether somebody asked for a look at portal and registry.
+/// Whether a check of portal and registry was requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Recheck {
-    /// Nobody did, or it is done.
+    /// Not requested, or already done.
     #[default]
     NotRequested,
-    /// Somebody did.
+    /// Requested.
     Requested,
-    /// The registry rejects the login since then, and where there is no list only a second time counts.
+    /// The registry has rejected the login since this time. Without a list, only a second rejection counts.
     RejectedSince(Timestamp),
 }
 
-/// What the last audit says of an object's current token.
+/// The state of an object's current token at the last audit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UpstreamState {
-    /// Nothing: there was none since the token was last touched, or the list is not believed.
+    /// Unknown: there was no audit since the token was last modified, or the list is implausible.
     #[default]
     Unknown,
-    /// The portal's complete list, begun then, lacks it; or there is no list, and a registry, asked after that, refused it.
+    /// The portal's complete list, whose read started at this time, lacks the token. Without a list: a registry
+    /// rejected its login after this time.
     Absent(Timestamp),
-    /// The portal lists it with a description of this digest.
+    /// The portal lists the token, with a description of this hash.
     Present(u64),
-    /// The portal lists nothing to our user, and the registries let it in.
+    /// The portal user cannot list tokens, and the registries accept the login.
     LoginAccepted,
 }
 
-/// The issuer, as far as it is known.
+/// The state of the issuer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IssuerState {
-    /// Nothing is known yet: the operator has just begun.
+    /// Not known yet: the operator has just started.
     Unknown,
-    /// It is certain that there is none.
+    /// The issuer does not exist.
     Missing,
-    /// It is there, and cannot be worked with now.
+    /// The issuer exists, but is not ready.
     NotReady {
-        /// Its own reason.
+        /// Reason of the issuer's `Ready` condition.
         reason: Reason,
-        /// Its own message.
+        /// Message of the issuer's `Ready` condition.
         message: String,
     },
-    /// It can be worked with.
+    /// The issuer is ready.
     Ready(IssuerInfo),
 }
 
-/// How much the registry's word counts.
+/// Whether logins are verified at the registries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LoginMode {
-    /// No token counts as ready that has not logged in.
+    /// A token becomes ready only after it has logged in.
     #[default]
     Required,
-    /// A registry that cannot be asked holds nothing up.
+    /// An unreachable registry does not block.
     BestEffort,
-    /// It is not asked.
+    /// Logins are not verified.
     Disabled,
 }
 
-/// What an issuer asks of its objects.
+/// The configuration and state of a ready issuer.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct IssuerInfo {
-    /// Its part of every mark.
+    /// The issuer's part of every marker.
     pub tag: IssuerTag,
-    /// Where it is, and as whom we speak to it.
+    /// Location of the portal, and the portal user.
     pub portal: RecordedPortal,
-    /// Hash of its registries.
+    /// Hash of the registries.
     pub registries_hash: String,
-    /// A hash of its spec and credentials: a refusal of the portal stands on both.
+    /// Hash of the spec and the credentials. A rejection by the portal depends on both.
     pub config_hash: [u8; 32],
-    /// Longest description, marker included.
+    /// Maximum length of a description, including the marker.
     pub max_description_chars: Option<usize>,
-    /// Longest time that an answer may take, from the moment at which the issuer was read.
+    /// The longest time in which a response may still arrive, counted from the read of the issuer.
     pub response_deadline: Duration,
-    /// It is being deleted.
+    /// The issuer is being deleted.
     pub deleting: bool,
-    /// Our finalizer is on it: it outlives the tokens that it is asked for.
+    /// The issuer has the operator's finalizer, so it is not removed before its tokens.
     pub has_finalizer: bool,
-    /// Our user sees the portal's list.
+    /// The portal user can list tokens.
     pub list_visible: bool,
-    /// The mark stays in the description.
+    /// The marker stays in the description.
     pub keep_marker: bool,
-    /// How much the registry's word counts.
+    /// Whether logins are verified at the registries.
     pub login_check: LoginMode,
-    /// What is asked of all its tokens by annotation: keys as in `status.handledAnnotations`.
+    /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.
     pub requested_annotations: BTreeMap<String, String>,
 }
 
 impl IssuerInfo {
-    /// Whether logins are tried at the registry.
+    /// Whether logins are verified at the registries.
     #[must_use]
     pub fn checks_login(&self) -> bool {
         self.login_check != LoginMode::Disabled
     }
 
-    /// Whether anybody can say which tokens are gone: the portal's list, or a registry.
+    /// Whether missing tokens can be detected, from the portal's list or at a registry.
     #[must_use]
     pub fn can_be_audited(&self) -> bool {
         self.list_visible || self.checks_login()
     }
 
-    /// A hash of where the portal is: what tells one from another.
+    /// Hash of the portal's location, which distinguishes portals.
     #[must_use]
     pub fn portal_hash(&self) -> String {
         hash(&[&self.portal.url, &self.portal.scope], 12)
     }
 
-    /// What the portal is to show of a token with this nonce.
+    /// Returns the description that the portal should show for a token with this nonce.
     #[must_use]
     pub fn published_description(&self, description: &str, nonce: &str) -> String {
         match Nonce::parse(nonce).filter(|_| self.keep_marker) {

@@ -1,8 +1,8 @@
-//! What the core asks of the outside, and what it is told.
+//! The requests of the core to its executor, and their responses.
 //!
-//! Nothing in the core does anything. Whoever drives it performs one request and brings the
-//! answer, so that "the process dies after the n-th request" can be enumerated. A token's secret
-//! is never seen here: the driver keeps it between [`Request::Token`] and the commit.
+//! The core performs nothing itself. A driver performs one request and passes on the response, so that "the process
+//! dies after the n-th request" can be enumerated. The core never sees a token's password: the driver keeps it between
+//! [`Request::RequestToken`] and the commit.
 
 use super::model::marker::{Marker, Nonce};
 use super::model::object::Object;
@@ -12,13 +12,13 @@ use super::model::token_mac::TokenSignature;
 use crate::api::{Reason, RecordedToken, RegistryTokenStatus, RetiringToken};
 use std::time::Duration;
 
-/// A token in the portal. An id alone may have been given to another token since. Two are equal as
-/// [`super::model::token`] has it.
+/// A token in the portal. An id alone is not sufficient, since the portal may reuse it. Equality is defined in
+/// [`super::model::token`].
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The portal's id of it.
+    /// Portal id of the token.
     pub id: String,
-    /// The name that it logs in with.
+    /// Username of the token.
     pub username: String,
 }
 
@@ -35,14 +35,14 @@ impl From<&RetiringToken> for Named {
 }
 
 impl Named {
-    /// Whether its username was taken for its id: it was asked for while nobody could read the list, and
-    /// the portal's answer told no id.
+    /// Whether the username is used as the id: the list could not be read when the token was requested, and the
+    /// portal's response contained no id.
     #[must_use]
     pub fn is_identified_by_username(&self) -> bool {
         self.id == self.username
     }
 
-    /// The rows among which its own is.
+    /// Returns the query that includes the token's row.
     #[must_use]
     pub fn row_query(&self) -> Rows {
         if self.is_identified_by_username() {
@@ -56,188 +56,191 @@ impl Named {
 /// A row of the portal's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// Which token.
+    /// The token.
     pub token: Named,
-    /// What colleagues see.
+    /// The description that colleagues see.
     pub description: String,
 }
 
-/// Which rows are wanted.
+/// A query for rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rows {
-    /// The one with this id.
+    /// The row with this id.
     WithId(String),
-    /// That of a token that is known by its username only, which the row then has as its id too.
+    /// The row of a token that is known by its username only. The row then has the username as its id too.
     WithUsername(String),
-    /// Those that bear this mark.
+    /// The rows with this marker.
     WithMarker(Marker),
 }
 
 /// A write to the Secret, guarded by the version that was read last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretWrite {
-    /// Reserve; where there is no Secret it is created, with nothing else in it.
+    /// Reserve an attempt. Creates an empty Secret if none exists.
     Reserve(Reservation),
-    /// Take the reservation back.
+    /// Clear the reservation.
     ClearReservation,
-    /// Close it for further attempts, and take the reservation back.
+    /// Close the Secret for further attempts, and clear the reservation.
     Close,
-    /// The token in it is no longer the object's. The data stay: pods may still use them.
+    /// The stored token no longer belongs to the object. The data are kept, since pods may still use them.
     ClearToken,
-    /// Store the token in hand, and take the reservation back.
+    /// Store the uncommitted token, and clear the reservation.
     Commit(StoredToken),
-    /// Put labels, annotations, owner and registries right, and note this proof; the login stays.
+    /// Repair labels, annotations, owner and registries, and record this proof. The login is kept.
     Repair(TokenSignature),
-    /// Put our label and owner reference back and change nothing else: this needs neither the issuer nor the content.
+    /// Restore the owner label and the owner reference and change nothing else. This needs neither the issuer nor the
+    /// content.
     RestoreOwnership,
-    /// Leave it to its user: without owner and without our annotations. What may still bear these marks
-    /// in the portal stays noted in it: an audit would take it for nobody's.
+    /// Release the Secret to its user: remove the owner reference and the operator's annotations. These markers may
+    /// remain in the portal and are recorded in the Secret; otherwise an audit would consider the tokens orphaned.
     Orphan(Vec<Nonce>),
 }
 
-/// One thing that the core asks for.
+/// A request of the core.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// Leave to prepare a request for a token; holds nothing while it waits.
+    /// Acquire a preparation slot for a token request. Nothing is kept while it waits.
     AcquireSlot {
-        /// A pod waits for it; else it is the successor of a token that works.
+        /// A pod waits for the token. Otherwise it is the successor of a working token.
         urgent: bool,
     },
-    /// Read the object past every cache.
+    /// Read the object live.
     ReadObject,
-    /// Read the Secret's metadata past every cache.
+    /// Read the Secret's metadata live.
     ReadSecret,
-    /// Read the whole Secret past every cache.
+    /// Read the complete Secret live.
     ReadContent,
-    /// Look up which field manager last wrote the Secret.
+    /// Look up the field manager that last wrote the Secret.
     ReadLastWriter,
-    /// Read the issuer past every cache: may it be used, by this namespace?
+    /// Read the issuer live, and check that this namespace may use it.
     ReadIssuer,
-    /// Put our finalizer on the object, or take it off.
+    /// Add the finalizer to the object, or remove it.
     SetFinalizer(bool),
-    /// Try what the largest possible commit would be refused for, without writing.
+    /// Check, without writing, whether the API server would reject a commit of maximum size.
     DryRunCommit(Box<StoredToken>),
-    /// Write to the Secret.
+    /// Write the Secret.
     WriteSecret(SecretWrite),
     /// Write the status, guarded by the object's version.
     WriteStatus(Box<RegistryTokenStatus>),
-    /// Ask the portal for a token: sent once.
+    /// Request a token from the portal. Sent once.
     RequestToken {
-        /// With the mark.
+        /// The description with the marker.
         description: String,
     },
-    /// Read rows of the portal's list.
+    /// Query rows of the portal's list.
     QueryRows(Rows),
-    /// Set the description of a token.
+    /// Edit the description of a token.
     EditDescription {
-        /// Which one.
+        /// The token.
         token: Named,
-        /// The new one.
+        /// The new description.
         description: String,
     },
     /// Revoke a token.
     Revoke(Named),
-    /// Log in at the registries: with the token in hand, or else with what the Secret holds.
+    /// Log in at the registries, with the uncommitted token or else with the content of the Secret.
     VerifyLogin,
-    /// Let time pass.
+    /// Wait.
     Sleep(Duration),
-    /// Have the issuer looked at.
+    /// Requeue the issuer.
     RequeueIssuer,
-    /// Have the whole portal audited when no late answer can come any more.
+    /// Request an audit of the portal, once no response can be outstanding.
     RequestAudit,
 }
 
-/// What came of a request.
+/// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// The commit would succeed without the labels and annotations of the spec, which are refused with this message.
+    /// The commit would succeed without the labels and annotations of the spec, which the API server rejects with this
+    /// message.
     DoneWithoutTemplate(String),
-    /// The Secret as it was written without the labels and annotations of the spec, which are refused with this message.
+    /// The Secret was written without the labels and annotations of the spec, which the API server rejects with this
+    /// message.
     SecretWithoutTemplate(Box<SecretMeta>, String),
-    /// The object as it was read or written; none where there is none, or another of that name.
+    /// The object as read or written; `None` if it does not exist or was replaced by another of the same name.
     Object(Option<Box<Object>>),
-    /// The Secret as it was read or written.
+    /// The Secret as read or written.
     Secret(Option<Box<SecretMeta>>),
-    /// The whole Secret as it was read.
+    /// The complete Secret as read.
     Content(Option<Box<(SecretMeta, SecretContent)>>),
-    /// The field manager that last wrote the Secret; none where that is not known.
+    /// The field manager that last wrote the Secret; `None` if unknown.
     LastWriter(Option<String>),
     /// Rows of the portal's list.
     Rows(Vec<Row>),
-    /// A token, whose secret the driver keeps.
+    /// A token, whose password the driver keeps.
     Token {
-        /// Its id, where the answer held one.
+        /// Portal id, if the response contained one.
         id: Option<String>,
-        /// The name that it logs in with.
+        /// Username of the token.
         username: String,
     },
-    /// A token that is of no use: its secret is not known, or it could not be named later. No list shows it.
+    /// A token that cannot be used: its password is unknown, or it could not be identified later. No list shows it.
     UnusableToken {
-        /// Which one.
+        /// The token.
         token: Named,
-        /// What it lacks.
+        /// What is missing.
         problem: Problem,
     },
-    /// The portal's answer holds a token that cannot be recorded. The list shows it by its mark.
+    /// The response contains a token that cannot be recorded. The list shows it by its marker.
     InvalidToken(Problem),
-    /// What the registry says of a login.
+    /// The result of a login.
     Login(Verdict),
-    /// The API server: somebody else wrote first, or the thing is not or already there.
+    /// The API server reports a conflict: another writer was first, or the object does not exist or already exists.
     Conflict,
-    /// The API server refuses: quota, admission, validation or permissions.
+    /// The API server rejects the write: quota, admission, validation or permissions.
     WriteRejected(String),
-    /// The API server gave no clear answer.
+    /// The API server gave no clear response.
     OutcomeUnknown(String),
-    /// The issuer may not be used.
+    /// The issuer must not be used.
     IssuerDenied(Problem),
-    /// The issuer is another than the one that the attempt was begun with.
+    /// The issuer has changed since the attempt started.
     IssuerChanged,
-    /// The issuer was read too long ago for a request to be sent now.
+    /// The issuer was read too long ago to send the request now.
     IssuerReadExpired,
-    /// The portal: it is proved that nothing was sent.
+    /// It is certain that nothing was sent to the portal.
     NotSent(Problem),
-    /// The portal refused with an answer: nothing was done.
+    /// The portal rejected the request: nothing was done.
     Rejected(Problem),
-    /// The portal may have acted, or may not.
+    /// The portal may or may not have performed the request.
     PortalOutcomeUnknown(Problem),
 }
 
-/// What the content of a Secret amounts to.
+/// The content of a Secret, classified.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretContent {
-    /// It cannot be changed in place: its type is another.
+    /// The Secret has another type, which cannot be changed.
     WrongType,
-    /// It cannot be changed in place: it was made immutable.
+    /// The Secret is immutable.
     Immutable {
-        /// The name of the login in it, if that is what the operator wrote.
+        /// The username in its login, if the operator wrote it.
         username: Option<String>,
     },
-    /// One login.
+    /// The Secret contains one login.
     Login {
-        /// The name in it.
+        /// The username.
         username: String,
-        /// It is for exactly the issuer's registries.
+        /// The login is for exactly the issuer's registries.
         registries_match: bool,
-        /// It, and what is noted of its token, is what the operator wrote, as far as a checksum says that is salted
-        /// with the object's UID.
+        /// A checksum, salted with the object's UID, shows that the content and the annotations about its token are
+        /// what the operator wrote.
         checksum_valid: bool,
-        /// Labels and annotations are as the spec wants them.
+        /// Labels and annotations match the spec.
         template_applied: bool,
     },
-    /// Nothing that could log in.
+    /// The Secret contains no usable login.
     Empty,
 }
 
-/// Why a registry said nothing about a login.
+/// Why a registry gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegistryProblem {
-    /// `RegistryUnavailable`, or what the registry itself is to blame for, such as `RegistryError`.
+    /// `RegistryUnavailable`, or a reason of the registry itself, such as `RegistryError`.
     pub reason: Reason,
-    /// For people.
+    /// Human-readable message.
     pub message: String,
-    /// How long the registry asks to wait.
+    /// The delay that the registry requested.
     pub retry_after: Option<Duration>,
 }
 
@@ -253,15 +256,15 @@ impl std::fmt::Display for RegistryProblem {
     }
 }
 
-/// What a registry says of a login.
+/// The result of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It lets the token in.
+    /// The registry accepts the login.
     Accepted,
-    /// It does not; with its words.
+    /// The registry rejects the login, with this message.
     Rejected(String),
-    /// It cannot be asked; with the cause. Says nothing of the token.
+    /// The registry gave no result, for this reason. That shows nothing about the token.
     Unknown(RegistryProblem),
-    /// The check is not wanted, or the secret is not known.
+    /// The check is disabled, or the password is unknown.
     NotChecked,
 }

@@ -1,5 +1,5 @@
-//! The connections of the health port. Anybody in the cluster may open some: few of them are kept, each for a
-//! short time and with a small buffer, and a new one is always served.
+//! Connections of the health port. Any client in the cluster may open them: the number is limited, each has a short
+//! timeout and a small buffer, and a new one is always served.
 
 use axum::Router;
 use futures::future::select_all;
@@ -15,23 +15,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-/// The buffer of a connection, in bytes: the least that hyper takes.
+/// Buffer of a connection, in bytes: the minimum of hyper.
 const BUFFER_BYTES: usize = 8 << 10;
-/// How long answers that are under way may take at the end.
+/// How long responses in progress may take on shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
-/// How long nothing is accepted after that failed, as for want of file descriptors.
+/// Pause after a failed accept, for example because no file descriptor is left.
 const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// Between two log lines about connections that had to go.
+/// Interval between log lines about closed connections.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What connections may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
-    /// How long the head of a request may take.
+    /// Timeout for the head of a request.
     header_timeout: Duration,
-    /// How long a request and its answer may take. A connection serves one request.
+    /// Timeout for a request and its response. A connection serves one request.
     request_timeout: Duration,
-    /// How many connections there may be at a time.
+    /// Maximum number of open connections.
     max_connections: usize,
 }
 
@@ -41,7 +40,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Listens on this address; on all of IPv4 where that is all of IPv6 and there is no IPv6.
+/// Listens on this address. If it is the unspecified IPv6 address and there is no IPv6, listens on all IPv4 addresses.
 ///
 /// # Errors
 /// If the address cannot be bound.
@@ -59,7 +58,7 @@ async fn listen_with(
     let ipv4 = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     match bind(address).await {
         Ok(listener) => {
-            // It takes IPv4 too, but where net.ipv6.bindv6only is set: then that gets a listener of its own.
+            // The listener accepts IPv4 too, unless net.ipv6.bindv6only is set: then IPv4 gets its own listener.
             let other = bind(ipv4(listener.local_addr()?.port())).await.ok();
             Ok([Some(listener), other].into_iter().flatten().collect())
         }
@@ -68,7 +67,7 @@ async fn listen_with(
     }
 }
 
-/// Serves until `stop` ends, and then what is under way for a moment.
+/// Serves until `stop` completes, and then finishes responses in progress for a moment.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
     routes: Router,
@@ -83,7 +82,7 @@ pub(crate) async fn serve(
             accepted = accept(&listeners) => match accepted {
                 Ok(stream) => open.add(stream, &routes),
                 Err(error) => {
-                    tracing::warn!(%error, "the health port accepts no connection");
+                    tracing::warn!(%error, "health port: accept failed");
                     sleep(ACCEPT_RETRY_INTERVAL).await;
                 }
             },
@@ -98,11 +97,9 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     accepted.map(|(stream, _)| stream)
 }
 
-/// The connections that are open.
 struct OpenConnections {
     limits: ConnectionLimits,
     tasks: JoinSet<()>,
-    /// The oldest first.
     oldest_first: VecDeque<AbortHandle>,
     last_logged: Option<Instant>,
 }
@@ -112,8 +109,8 @@ impl OpenConnections {
         Self { limits, tasks: JoinSet::new(), oldest_first: VecDeque::new(), last_logged: None }
     }
 
-    /// Serves one more. The oldest one goes for it where there are too many: an honest request is answered in
-    /// a moment, so that one most likely waits for a request that never ends.
+    /// Serves one more connection, and closes the oldest if there are too many: a well-behaved request is answered
+    /// immediately, so the oldest one is most likely waiting for a request that never completes.
     fn add(&mut self, stream: TcpStream, routes: &Router) {
         self.oldest_first.retain(|task| !task.is_finished());
         while self.oldest_first.len() >= self.limits.max_connections
@@ -124,7 +121,7 @@ impl OpenConnections {
                 self.last_logged = Some(Instant::now());
                 tracing::warn!(
                     most = self.limits.max_connections,
-                    "the health port has too many connections: the oldest are closed"
+                    "health port: too many connections, closing the oldest"
                 );
             }
         }
@@ -136,7 +133,7 @@ impl OpenConnections {
             .keep_alive(false);
         let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
         let total = self.limits.request_timeout;
-        // What breaks off or comes too late is closed, and concerns nobody else.
+        // A broken or slow connection is closed without affecting others.
         let task = self.tasks.spawn(async move { drop(timeout(total, connection).await) });
         self.oldest_first.push_back(task);
     }
@@ -148,7 +145,7 @@ mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// A server, and where it is.
+    /// Starts a server and returns its address.
     async fn started(limits: ConnectionLimits) -> SocketAddr {
         let listeners = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listeners[0].local_addr().expect("an address");
@@ -160,17 +157,17 @@ mod tests {
     async fn livez(address: SocketAddr) -> String {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer, and its end");
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.expect("an answer, and its end");
+        response
     }
 
-    /// A request that never ends.
+    /// Sends a request that never ends.
     async fn half_open(address: SocketAddr, size: usize) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
-        let begun = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(size));
-        // It may be closed already.
-        let _ = stream.write_all(begun.as_bytes()).await;
+        let started = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(size));
+        // The server may have closed it already.
+        let _ = stream.write_all(started.as_bytes()).await;
         stream
     }
 
@@ -179,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn half_open_requests_take_few_connections_and_keep_nobody_waiting() {
+    async fn half_open_requests_are_limited_and_do_not_block_others() {
         let address = started(ConnectionLimits {
             header_timeout: Duration::from_mins(1),
             request_timeout: Duration::from_mins(2),
@@ -193,8 +190,8 @@ mod tests {
                 assert!(livez(address).await.starts_with("HTTP/1.1 200"));
             }
         }
-        let answer = timeout(Duration::from_secs(20), livez(address)).await.expect("in time");
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+        let response = timeout(Duration::from_secs(20), livez(address)).await.expect("in time");
+        assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("ok"), "{response}");
         let (older, newer) = streams.split_at_mut(600 - 32);
         for stream in older {
             assert!(is_closed(stream, Duration::from_secs(20)).await);
@@ -211,12 +208,12 @@ mod tests {
         let limits = ConnectionLimits { header_timeout: Duration::from_millis(300), ..ConnectionLimits::default() };
         let address = started(limits).await;
         let mut silent = TcpStream::connect(address).await.expect("a connection");
-        let mut begun = half_open(address, 10).await;
+        let mut half_sent = half_open(address, 10).await;
         let mut long = half_open(address, 64 << 10).await;
-        for stream in [&mut silent, &mut begun, &mut long] {
+        for stream in [&mut silent, &mut half_sent, &mut long] {
             assert!(is_closed(stream, Duration::from_secs(5)).await);
         }
-        // A body that never ends, and an answer that nobody reads.
+        // A body that never ends.
         let address =
             started(ConnectionLimits { request_timeout: Duration::from_millis(300), ..ConnectionLimits::default() })
                 .await;
@@ -229,7 +226,7 @@ mod tests {
     async fn without_ipv6_all_of_ipv4_is_listened_on() {
         let wanted: SocketAddr = "[::]:0".parse().expect("an address");
         let without = async |address: SocketAddr| match address {
-            // What Linux says of a machine without IPv6: EAFNOSUPPORT.
+            // The error of Linux without IPv6: EAFNOSUPPORT.
             SocketAddr::V6(_) => Err(io::Error::from_raw_os_error(97)),
             SocketAddr::V4(_) => TcpListener::bind(address).await,
         };

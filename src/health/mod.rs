@@ -1,11 +1,11 @@
-//! `/livez`, `/readyz` and `/metrics`.
+//! Serves `/livez`, `/readyz` and `/metrics`.
 
 mod connections;
 pub mod readiness;
 pub mod watch_health;
 
 use self::readiness::Readiness;
-use crate::metrics::STATUS_WRITE_FAILURES;
+use crate::metrics::{DECISIONS, STATUS_WRITE_FAILURES};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Serves until `stop` ends.
+/// Serves until `stop` completes.
 ///
 /// # Errors
 /// If the address cannot be bound.
@@ -30,7 +30,7 @@ pub async fn run(
         .with_state(readiness);
     let listeners = connections::listen(listen).await?;
     for listener in &listeners {
-        tracing::info!(address = %listener.local_addr()?, "health is served");
+        tracing::info!(address = %listener.local_addr()?, "health server listening");
     }
     connections::serve(listeners, routes, connections::ConnectionLimits::default(), stop).await;
     Ok(())
@@ -45,7 +45,7 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String)
 }
 
 async fn metrics(State(readiness): State<Arc<Readiness>>) -> String {
-    STATUS_WRITE_FAILURES.text() + &readiness.metrics()
+    STATUS_WRITE_FAILURES.text() + &DECISIONS.text() + &readiness.metrics()
 }
 
 fn health_response(problems: &[String]) -> (StatusCode, String) {
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!((live.0, ready.0), (StatusCode::OK, StatusCode::OK));
         tokio::time::advance(Duration::from_mins(10)).await;
         let (code, text) = livez(State(Arc::clone(&readiness))).await;
-        assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the loop over objects is stuck\n"));
+        assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the loop over objects is hung\n"));
         readiness.set_stopping();
         let (code, text) = readyz(State(readiness)).await;
         assert_eq!((code, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));

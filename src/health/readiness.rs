@@ -1,4 +1,4 @@
-//! Whether the operator is alive, and ready to work; the one truth behind `/livez` and `/readyz`.
+//! Whether the operator is alive and ready: the state behind `/livez` and `/readyz`.
 
 use super::watch_health::{WatchHealth, watch_metrics};
 use futures::Stream;
@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often a loop that turns says so.
+/// How often a running loop records a heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
-/// A loop that has said nothing for so long is stuck. After a failed watch it pauses for up to a minute.
+/// A loop without a heartbeat for this long is hung. After a failed watch it pauses for up to a minute.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// The gates that must open, and the loops that must turn.
+/// The conditions for readiness, and the heartbeats of the loops.
 #[derive(Debug, Default)]
 pub struct Readiness {
     caches_synced: AtomicBool,
@@ -25,22 +25,22 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Every cache holds what the API server has.
+    /// Records that all caches are synced.
     pub fn set_caches_synced(&self) {
         self.caches_synced.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the MAC key cannot be read or created.
+    /// Records whether the MAC key cannot be read or created.
     pub fn set_mac_key_missing(&self, missing: bool) {
         self.mac_key_missing.store(missing, Ordering::Relaxed);
     }
 
-    /// The operator was asked to end.
+    /// Records that shutdown has started.
     pub fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Where it is noted how the watch of a kind is doing.
+    /// Registers a watch; its health is recorded in the returned value.
     pub fn register_watch(&self, kind: &'static str) -> Arc<WatchHealth> {
         let health = Arc::new(WatchHealth::new(kind));
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&health));
@@ -51,15 +51,15 @@ impl Readiness {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How the watches are doing, in Prometheus' text format.
+    /// The health of the watches, in Prometheus' text format.
     #[must_use]
     pub fn metrics(&self) -> String {
         let watches = self.watches();
         watch_metrics(watches.iter().map(|watch| &**watch))
     }
 
-    /// What hinders it from being ready; nothing when it is. A kind that cannot be listed is named, and does
-    /// not keep the others from being served.
+    /// Why the operator is not ready; empty if it is. A kind that cannot be listed is named, but does not prevent the
+    /// others from being served.
     #[must_use]
     pub fn not_ready_reasons(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
@@ -67,7 +67,7 @@ impl Readiness {
         }
         if self.mac_key_missing.load(Ordering::Relaxed) {
             return vec![
-                "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; the log says why".to_owned(),
+                "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; see the log".to_owned(),
             ];
         }
         let waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending_reason()).collect();
@@ -77,7 +77,7 @@ impl Readiness {
         waiting
     }
 
-    /// A stream that yields nothing and, whenever the loop that it is part of turns, notes that.
+    /// A stream that yields nothing and records a heartbeat whenever the loop that polls it runs.
     pub fn heartbeat<T>(self: Arc<Self>, which: &'static str) -> impl Stream<Item = T> + Send + 'static
     where
         T: Send + 'static,
@@ -95,8 +95,7 @@ impl Readiness {
         self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).insert(which, Instant::now());
     }
 
-    /// The loops that are stuck. None while the operator ends: it takes in no events any more, and
-    /// finishes what is under way.
+    /// The hung loops; empty on shutdown, when the loops take no more events and finish what is in flight.
     #[must_use]
     pub fn hung_loops(&self) -> Vec<String> {
         if self.stopping.load(Ordering::Relaxed) {
@@ -104,10 +103,10 @@ impl Readiness {
         }
         let beats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
         let loops = beats.iter().filter(|(_, last)| last.elapsed() > HEARTBEAT_TIMEOUT).map(|(which, _)| which);
-        let loops = loops.map(|which| format!("the loop over {which} is stuck"));
+        let loops = loops.map(|which| format!("the loop over {which} is hung"));
         let watches = self.watches();
         let watches = watches.iter().filter(|watch| watch.is_hung());
-        loops.chain(watches.map(|watch| format!("the watch of {} is stuck", watch.kind()))).collect()
+        loops.chain(watches.map(|watch| format!("the watch of {} is hung", watch.kind()))).collect()
     }
 }
 
@@ -120,24 +119,24 @@ mod tests {
     async fn a_running_loop_is_alive_and_a_hung_one_is_named() {
         let readiness = Arc::new(Readiness::default());
         let mut turning = Box::pin(Arc::clone(&readiness).heartbeat::<()>("turning"));
-        let _stuck = Arc::clone(&readiness).heartbeat::<()>("stuck");
+        let _hung = Arc::clone(&readiness).heartbeat::<()>("hung");
         for _ in 0..19 {
             assert!(readiness.hung_loops().is_empty());
             tokio::time::advance(HEARTBEAT_INTERVAL).await;
             assert!(turning.next().now_or_never().is_none(), "it yields nothing");
         }
-        assert_eq!(readiness.hung_loops(), ["the loop over stuck is stuck"]);
+        assert_eq!(readiness.hung_loops(), ["the loop over hung is hung"]);
         let watch = readiness.register_watch("Secret");
         tokio::time::advance(HEARTBEAT_TIMEOUT * 4).await;
-        assert!(readiness.hung_loops().contains(&"the watch of Secret is stuck".to_owned()));
+        assert!(readiness.hung_loops().contains(&"the watch of Secret is hung".to_owned()));
         watch.record_event();
-        assert!(!readiness.hung_loops().contains(&"the watch of Secret is stuck".to_owned()));
+        assert!(!readiness.hung_loops().contains(&"the watch of Secret is hung".to_owned()));
         readiness.set_stopping();
-        assert!(readiness.hung_loops().is_empty(), "whoever ends takes in no events");
+        assert!(readiness.hung_loops().is_empty(), "the loops take no events during shutdown");
     }
 
     #[test]
-    fn what_is_waited_for_is_reported() {
+    fn not_ready_reasons_are_reported() {
         let readiness = Readiness::default();
         assert!(readiness.not_ready_reasons()[0].starts_with("waiting for caches"));
         readiness.set_caches_synced();

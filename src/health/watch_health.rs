@@ -1,4 +1,4 @@
-//! How a watch is doing: what it waits for, when it last heard of the API server, and which objects it skips.
+//! The health of a watch: what it waits for, when it last received an event, and which objects it skips.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A failure that lasts is logged this often.
+/// How often a persistent failure is logged.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
-/// A watch that has neither heard nor tried anything for so long is stuck: each request ends within five minutes.
+/// A watch that has neither received nor sent anything for this long is hung: each request ends within five minutes.
 const ACTIVITY_TIMEOUT: Duration = Duration::from_mins(10);
-/// An object that cannot be parsed is reported no more often than this.
+/// How often an object that cannot be parsed is reported at most.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// So many reports are remembered at most.
+/// Maximum number of reports that are remembered.
 const MAX_REPORTS: usize = 10_000;
 
 /// Whether a kind has been listed.
@@ -23,16 +23,16 @@ pub enum Phase {
     Pending,
     /// The API server does not serve it: its CRD is not installed.
     Missing,
-    /// The API server does not allow us to list it.
+    /// The operator may not list it.
     Forbidden,
-    /// Everything that there was has been received.
+    /// The initial list is complete.
     Listed,
 }
 
 /// Namespace and name.
 type NamespacedName = (String, String);
 
-/// How the watch of one kind is doing.
+/// The health of the watch of one kind.
 #[derive(Debug)]
 pub struct WatchHealth {
     kind: &'static str,
@@ -51,7 +51,7 @@ struct WatchState {
 }
 
 impl WatchHealth {
-    /// Of a watch that begins now.
+    /// The health of a watch that starts now.
     #[must_use]
     pub fn new(kind: &'static str) -> Self {
         let state = WatchState {
@@ -75,32 +75,32 @@ impl WatchHealth {
         self.kind
     }
 
-    /// Whether the kind has been listed, as it is now and as it changes.
+    /// A receiver for the phase, with its current value.
     pub fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
 
-    /// Everything that there was has been received.
+    /// Records that the initial list is complete.
     pub fn set_listed(&self) {
         self.phase.send_replace(Phase::Listed);
     }
 
-    /// A list begins: what it does not name is gone.
+    /// Records the start of a list: objects that it does not contain are deleted.
     pub fn start_list(&self) {
         self.state().invalid.clear();
     }
 
-    /// An event or a bookmark came. A failure that was logged is over.
+    /// Records an event or a bookmark, which ends a logged failure.
     pub fn record_event(&self) {
         let mut state = self.state();
         state.last_activity = Instant::now();
         state.last_event = Some(SystemTime::now());
         if state.problem.take().is_some() {
-            tracing::info!(kind = self.kind, "watch: the API server answers again");
+            tracing::info!(kind = self.kind, "watch: the API server responds again");
         }
     }
 
-    /// The watch failed, and is tried again. Logged once for each reason, and then every minute.
+    /// Records a failure; the watch is retried. A failure is logged once per reason, and then every minute.
     pub fn record_failure(&self, phase: Phase, detail: &str) {
         let mut state = self.state();
         state.last_activity = Instant::now();
@@ -113,14 +113,14 @@ impl WatchHealth {
             changes
         });
         let due =
-            state.problem.as_ref().is_none_or(|(known, logged)| known != detail || logged.elapsed() >= LOG_INTERVAL);
+            state.problem.as_ref().is_none_or(|(reason, logged)| reason != detail || logged.elapsed() >= LOG_INTERVAL);
         if due {
             state.problem = Some((detail.to_owned(), Instant::now()));
             tracing::warn!(kind = self.kind, detail, "watch: waiting for the API server");
         }
     }
 
-    /// Counts an object that cannot be parsed; whether that is to be reported.
+    /// Counts an object that cannot be parsed; returns whether it should be reported.
     pub fn mark_invalid(&self, namespace: &str, name: &str) -> bool {
         let mut state = self.state();
         let key = (namespace.to_owned(), name.to_owned());
@@ -135,7 +135,7 @@ impl WatchHealth {
         true
     }
 
-    /// An object can be parsed again, or is gone.
+    /// Records that an object can be parsed again or was deleted.
     pub fn mark_valid(&self, namespace: &str, name: &str) {
         let mut state = self.state();
         if !state.invalid.is_empty() {
@@ -143,7 +143,7 @@ impl WatchHealth {
         }
     }
 
-    /// What the first list waits for; nothing once it has come.
+    /// What the initial list waits for; `None` once it is complete.
     #[must_use]
     pub fn pending_reason(&self) -> Option<String> {
         if *self.phase.borrow() == Phase::Listed {
@@ -154,14 +154,14 @@ impl WatchHealth {
         Some(format!("waiting for caches: {}: {why}", self.kind))
     }
 
-    /// Whether it has neither heard nor tried anything for so long that it must hang.
+    /// Whether the watch has neither received nor sent anything for so long that it must hang.
     #[must_use]
     pub fn is_hung(&self) -> bool {
         self.state().last_activity.elapsed() > ACTIVITY_TIMEOUT
     }
 }
 
-/// What is to be known of all watches, in Prometheus' text format.
+/// Metrics of all watches, in Prometheus' text format.
 #[must_use]
 pub fn watch_metrics<'a>(watches: impl Iterator<Item = &'a WatchHealth> + Clone) -> String {
     let mut text = String::new();
@@ -216,13 +216,13 @@ mod tests {
         tokio::time::advance(ACTIVITY_TIMEOUT * 2).await;
         assert!(watch.is_hung());
         watch.record_failure(Phase::Pending, "no answer");
-        assert!(!watch.is_hung(), "it tries");
+        assert!(!watch.is_hung(), "it is retrying");
         watch.set_listed();
         watch.record_failure(Phase::Missing, "no CRD");
         assert_eq!((*phase.borrow(), watch.pending_reason()), (Phase::Listed, None), "the cache keeps what it has");
         let text = watch_metrics(std::iter::once(&watch));
         assert!(text.contains("watch_failures_total{kind=\"RegistryToken\"} 3\n"), "{text}");
-        assert!(!text.contains("timestamp_seconds{"), "nothing was heard yet: {text}");
+        assert!(!text.contains("timestamp_seconds{"), "no event was received yet: {text}");
         watch.record_event();
         assert!(watch_metrics(std::iter::once(&watch)).contains("timestamp_seconds{kind=\"RegistryToken\"} "));
     }

@@ -1,8 +1,8 @@
-//! Opens a connection only when none comes back.
+//! Opens a connection only if no idle one becomes available.
 //!
-//! A connection is fit for the next request a moment after its answer was read to the end. Whoever asks
-//! within that moment finds none, and the pool opens another, which goes on being opened even if the
-//! former comes back first: a busy portal would see more connections than requests at a time.
+//! A connection becomes available for the next request a moment after its response was read completely. A request
+//! that is sent within that moment finds none, and the pool opens another, which it continues to open even if the
+//! earlier connection becomes available first: a busy portal would see more connections than concurrent requests.
 
 use futures::future::BoxFuture;
 use std::error::Error;
@@ -11,26 +11,26 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tower::{Layer, Service};
 
-/// Long enough for a connection to come back on a busy machine, and short beside the handshakes that
-/// a new one takes.
+/// Long enough for a connection to become available on a busy machine, and short compared to the handshakes of a new
+/// one.
 const CONNECT_DELAY: Duration = Duration::from_millis(20);
 
 tokio::task_local! {
-    /// Set while a request is driven by its caller. An opening that has lost against a connection that
-    /// came back is driven on by a task of its own, where it is not set.
+    /// Set while a request is polled by its caller. If another connection becomes available first, the pool continues
+    /// to open the new one in a separate task, where it is not set.
     static CONNECT_ALLOWED: ();
 }
 
-/// Drives a request; only within this are connections opened.
+/// Runs a request; connections are opened only within this scope.
 pub(super) async fn allow_connect<T>(request: impl Future<Output = T>) -> T {
     CONNECT_ALLOWED.scope((), request).await
 }
 
-/// Waits a moment before it opens a connection, and gives up when it is not wanted any more.
+/// Delays opening a connection, and cancels it when it is no longer needed.
 #[derive(Clone, Copy)]
 pub(super) struct DelayedConnectLayer;
 
-/// The connector behind it.
+/// The connector with a delay.
 #[derive(Clone)]
 pub(super) struct DelayedConnect<S>(S);
 
@@ -58,13 +58,13 @@ where
     }
 
     fn call(&mut self, destination: R) -> Self::Future {
-        // The one that is ready is used, and a copy of it kept.
-        let kept = self.0.clone();
-        let mut connector = std::mem::replace(&mut self.0, kept);
+        // The ready connector is used, and replaced by a clone.
+        let next = self.0.clone();
+        let mut connector = std::mem::replace(&mut self.0, next);
         Box::pin(async move {
             sleep(CONNECT_DELAY).await;
             if CONNECT_ALLOWED.try_with(|()| ()).is_err() {
-                return Err("another connection came back first".into());
+                return Err("another connection became available first".into());
             }
             connector.call(destination).await
         })
@@ -79,7 +79,7 @@ mod tests {
     use tokio::time::Instant;
     use tower::service_fn;
 
-    /// A connector that counts, and the opening of a connection by it.
+    /// A connector that counts, and a connection that it opens.
     fn opening(count: &Arc<AtomicUsize>) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + 'static {
         let count = Arc::clone(count);
         let connector = service_fn(move |()| {
@@ -91,9 +91,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_allowed_connection_is_opened_after_the_delay() {
-        let (count, begun) = (Arc::default(), Instant::now());
+        let (count, started) = (Arc::default(), Instant::now());
         allow_connect(opening(&count)).await.expect("a connection");
-        assert_eq!((count.load(Ordering::SeqCst), begun.elapsed() >= CONNECT_DELAY), (1, true));
+        assert_eq!((count.load(Ordering::SeqCst), started.elapsed() >= CONNECT_DELAY), (1, true));
     }
 
     #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ mod tests {
         let count = Arc::default();
         let mut opening = Box::pin(opening(&count));
         allow_connect(async { assert!(futures::poll!(opening.as_mut()).is_pending()) }).await;
-        // As the pool does it when another connection came back first.
+        // The pool does this when another connection becomes available first.
         tokio::spawn(opening).await.expect("no panic").expect_err("no connection");
         assert_eq!(count.load(Ordering::SeqCst), 0);
     }

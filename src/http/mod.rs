@@ -1,5 +1,5 @@
-//! HTTP as every client of ours speaks it: TLS by one provider, bounded in time and size, through the
-//! proxy that the environment names, and without any repetition.
+//! The HTTP client of all components: one TLS provider, limits on time and size, the proxy of the environment, and no
+//! retries.
 
 mod authorization;
 mod body;
@@ -29,40 +29,40 @@ pub(crate) use self::retry_after::retry_after;
 pub(crate) use self::tls::config as tls_config;
 pub(crate) use self::transport::{Error, TransportError, classify};
 
-/// Servers close idle connections, often after two minutes. A request that meets the closing has no
-/// clear answer, so we let go long before.
+/// Servers close idle connections, often after two minutes. A request that is sent at that moment has no clear
+/// result, so idle connections are closed long before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection that silently died is noticed while it is still in use.
+/// Detects a dead connection while it is still in use.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A client that keeps connections for later requests, and opens no more of them than requests go at a time.
+/// A client that reuses connections, and opens no more of them than there are concurrent requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     direct: reqwest::Client,
-    /// For what goes through a proxy, where there is one. It resolves and connects to the proxy alone, which
-    /// the admin chose.
+    /// For requests through a proxy, if there is one. It resolves and connects to the proxy only, which the admin
+    /// chose.
     through_proxy: Option<reqwest::Client>,
     proxies: Arc<Proxies>,
     egress: EgressPolicy,
     connect_timeout: Duration,
 }
 
-/// What a client is made of.
+/// The options of a client.
 pub(crate) struct ClientOptions {
     /// Which servers to trust.
     pub(crate) tls: ClientConfig,
-    /// How long a connection may take to come about, the look-up of its name included.
+    /// The time limit for opening a connection, including the name lookup.
     pub(crate) connect_timeout: Duration,
-    /// Whether http is spoken too.
+    /// Whether plain HTTP is allowed.
     pub(crate) plain_http: bool,
-    /// How many redirects are followed, each to the same origin. Others are an answer like any other.
+    /// How many redirects are followed, each to the same origin. Others are returned like any response.
     pub(crate) max_redirects: usize,
-    /// Which addresses may be connected to.
+    /// Which addresses are allowed.
     pub(crate) egress: EgressPolicy,
 }
 
 impl Client {
-    /// What all clients have in common. The proxy is the environment's, read now.
+    /// Creates a client. The proxy is read from the environment now.
     pub(crate) fn new(options: ClientOptions) -> Result<Self, Error> {
         let proxies = Arc::new(Proxies::from_environment().map_err(Error::Setup)?);
         let direct = builder(&options).no_proxy();
@@ -71,8 +71,8 @@ impl Client {
             None => direct,
         };
         let through_proxy = if proxies.is_configured() {
-            let chosen = Arc::clone(&proxies);
-            let proxy = Proxy::custom(move |url: &Url| chosen.for_url(url).ok().flatten().cloned());
+            let proxy_rules = Arc::clone(&proxies);
+            let proxy = Proxy::custom(move |url: &Url| proxy_rules.for_url(url).ok().flatten().cloned());
             Some(builder(&options).proxy(proxy).build()?)
         } else {
             None
@@ -81,7 +81,7 @@ impl Client {
         Ok(Self { direct: direct.build()?, through_proxy, proxies, egress, connect_timeout })
     }
 
-    /// Sends a request once, and waits for the head of its answer.
+    /// Sends a request once, and waits for the headers of its response.
     pub(crate) async fn execute(&self, request: Request) -> Result<Response, Error> {
         let url = request.url();
         self.egress.check_literal(url)?;
@@ -97,12 +97,12 @@ impl Client {
 }
 
 fn builder(options: &ClientOptions) -> ClientBuilder {
-    let most = options.max_redirects;
-    // To the same origin: neither the address nor the proxy is another one than was judged.
+    let max = options.max_redirects;
+    // To the same origin only: then neither the address nor the proxy differs from the checked one.
     let redirects = Policy::custom(move |attempt| {
         let from = attempt.previous().last().map(Url::origin);
-        let stays = from == Some(attempt.url().origin()) && attempt.previous().len() <= most;
-        if stays { attempt.follow() } else { attempt.stop() }
+        let is_same_origin = from == Some(attempt.url().origin()) && attempt.previous().len() <= max;
+        if is_same_origin { attempt.follow() } else { attempt.stop() }
     });
     reqwest::Client::builder()
         .tls_backend_preconfigured(options.tls.clone())
@@ -111,8 +111,9 @@ fn builder(options: &ClientOptions) -> ClientBuilder {
         .redirect(redirects)
         .referer(false)
         .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
-        // By default some requests that HTTP/2 rejected are sent again. One POST is one POST. What is
-        // left is below: a request whose pooled connection closed before a byte of it was written goes to a new one.
+        // By default some requests that HTTP/2 rejected are sent again. A POST must be sent only once. One case
+        // remains below this layer: a request whose pooled connection closed before any byte was written is sent on a
+        // new one.
         .retry(retry::never())
         .connector_layer(DelayedConnectLayer)
         .connect_timeout(options.connect_timeout)

@@ -1,13 +1,13 @@
-//! The proxy that the environment names, as Go and with it most of a cluster reads it: `HTTPS_PROXY`,
-//! `HTTP_PROXY`, `NO_PROXY`; and `ALL_PROXY`, as curl does.
+//! The proxy settings of the environment, interpreted as in Go, and thus as in most of a cluster: `HTTPS_PROXY`,
+//! `HTTP_PROXY`, `NO_PROXY`; and `ALL_PROXY`, as in curl.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// The proxies in use. Its `Debug` shows no password of theirs.
+/// The proxies in use. `Debug` shows no password.
 pub(super) struct Proxies {
-    /// Or why an `ALL_PROXY` that only plain HTTP would need cannot be used.
+    /// An error if an invalid `ALL_PROXY` would be needed for plain HTTP only.
     http: ProxySetting,
     https: Option<Url>,
     no_proxy: NoProxy,
@@ -15,7 +15,7 @@ pub(super) struct Proxies {
 
 type ProxySetting = Result<Option<Url>, String>;
 
-/// What is reached without a proxy.
+/// The destinations that are reached without a proxy.
 #[derive(Debug, Default)]
 struct NoProxy {
     everything: bool,
@@ -23,7 +23,7 @@ struct NoProxy {
     hosts: Vec<NoProxyEntry>,
 }
 
-/// A host, of which a port may be given.
+/// A host, optionally with a port.
 #[derive(Debug)]
 struct NoProxyEntry {
     host: NoProxyHost,
@@ -33,7 +33,7 @@ struct NoProxyEntry {
 #[derive(Debug)]
 enum NoProxyHost {
     Address(IpAddr),
-    /// A name and all below it, or only what is below it.
+    /// A name and all names below it, or only the names below it.
     Name {
         name: String,
         below_only: bool,
@@ -50,7 +50,7 @@ impl Proxies {
     /// Reads the environment.
     ///
     /// # Errors
-    /// When a proxy cannot be used; the text names the variable, and not its value, which may hold a password.
+    /// If a proxy is invalid; the message names the variable, but not its value, which may contain a password.
     pub(super) fn from_environment() -> Result<Self, String> {
         Self::read(|name| std::env::var(name).ok())
     }
@@ -61,24 +61,24 @@ impl Proxies {
             both.map(|text| text.trim().to_owned()).find(|text| !text.is_empty())
         };
         let proxy = |name: &'static str| set(name).map(|text| proxy_url(name, &text)).transpose();
-        // A CGI script gets the header `Proxy` of whoever calls it as HTTP_PROXY.
+        // In a CGI script, HTTP_PROXY is the header `Proxy` of the client's request.
         let http = if variable("REQUEST_METHOD").is_some() { None } else { proxy("HTTP_PROXY")? };
-        let except = set("NO_PROXY").map(|text| NoProxy::parse(&text)).unwrap_or_default();
-        // It counts, and fails, only for a scheme without a variable of its own.
+        let no_proxy = set("NO_PROXY").map(|text| NoProxy::parse(&text)).unwrap_or_default();
+        // It is used, and can fail, only for a scheme without a variable of its own.
         let all = || proxy("ALL_PROXY");
         let https = proxy("HTTPS_PROXY")?.map_or_else(all, |own| Ok(Some(own)))?;
-        Ok(Self { http: http.map_or_else(all, |own| Ok(Some(own))), https, no_proxy: except })
+        Ok(Self { http: http.map_or_else(all, |own| Ok(Some(own))), https, no_proxy })
     }
 
-    /// Whether there is a proxy at all.
+    /// Whether any proxy is configured.
     pub(super) fn is_configured(&self) -> bool {
         !matches!(self.http, Ok(None)) || self.https.is_some()
     }
 
-    /// The proxy for this address.
+    /// The proxy for this URL.
     ///
     /// # Errors
-    /// When it cannot be used, as in [`Proxies::from_environment`].
+    /// If it is invalid, as in [`Proxies::from_environment`].
     pub(super) fn for_url(&self, url: &Url) -> Result<Option<&Url>, String> {
         if self.no_proxy.matches(url) {
             return Ok(None);
@@ -91,22 +91,24 @@ impl Proxies {
 fn proxy_url(name: &str, text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| format!("{name} is not an address of an HTTP proxy: write it like http://proxy.example.com:3128"))
+    url.ok_or_else(|| {
+        format!("{name} is not the URL of an HTTP proxy: set it to a URL such as http://proxy.example.com:3128")
+    })
 }
 
 impl NoProxy {
     fn parse(text: &str) -> Self {
-        let mut all = Self::default();
+        let mut no_proxy = Self::default();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             if entry == "*" {
-                all.everything = true;
+                no_proxy.everything = true;
             } else if let Ok(range) = entry.parse() {
-                all.ranges.push(range);
+                no_proxy.ranges.push(range);
             } else {
-                all.hosts.extend(NoProxyEntry::parse(entry));
+                no_proxy.hosts.extend(NoProxyEntry::parse(entry));
             }
         }
-        all
+        no_proxy
     }
 
     fn matches(&self, url: &Url) -> bool {
@@ -124,8 +126,7 @@ impl NoProxy {
 }
 
 impl NoProxyEntry {
-    /// `name`, `.name`, `*.name`, `address`, `[address]`, each with `:port` or without. What is none of them
-    /// excepts nothing.
+    /// `name`, `.name`, `*.name`, `address`, `[address]`, each with or without `:port`. Any other entry is ignored.
     fn parse(entry: &str) -> Option<Self> {
         if let Ok(address) = entry.parse::<IpAddr>() {
             return Some(Self { host: NoProxyHost::Address(address.to_canonical()), port: None });
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reached_without_the_proxy_is_read_as_go_reads_it() {
+    fn no_proxy_is_interpreted_as_in_go() {
         for (no_proxy, without, through) in [
             ("*", &["https://a.example", "http://1.2.3.4"][..], &[][..]),
             ("x, * ,y", &["https://a.example"], &[]),
@@ -232,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_is_the_environments() {
+    fn the_proxy_is_read_from_the_environment() {
         let read = |set: &'static [(&str, &str)]| {
             Proxies::read(move |name| {
-                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+                set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
             })
         };
         let of = |proxies: &Proxies, address: &str| proxies.for_url(&url(address)).expect("usable").map(Url::to_string);
@@ -251,15 +252,15 @@ mod tests {
         let all = read(&[("all_proxy", "all.example"), ("HTTP_PROXY", "http.example"), ("REQUEST_METHOD", "GET")]);
         assert_eq!(of(&all.expect("proxies"), "http://a.example").as_deref(), Some("http://all.example/"));
         assert!(!read(&[("NO_PROXY", "x")]).expect("none").is_configured());
-        for odd in ["socks5://p.example:1080", "http://", "ftp://p.example", "http://hush@:1"] {
-            let set = move |name: &str| (name == "HTTPS_PROXY").then(|| odd.to_owned());
-            let error = Proxies::read(set).expect_err(odd);
+        for invalid in ["socks5://p.example:1080", "http://", "ftp://p.example", "http://hush@:1"] {
+            let set = move |name: &str| (name == "HTTPS_PROXY").then(|| invalid.to_owned());
+            let error = Proxies::read(set).expect_err(invalid);
             assert!(error.contains("HTTPS_PROXY") && !error.contains("hush"), "{error}");
         }
     }
 
     #[test]
-    fn an_all_proxy_that_cannot_be_used_fails_only_what_needs_it() {
+    fn an_invalid_all_proxy_fails_only_the_requests_that_need_it() {
         let read = |own: &'static [&str]| {
             Proxies::read(move |name| match name {
                 "ALL_PROXY" => Some("socks5://hush.example:1080".to_owned()),

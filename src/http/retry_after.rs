@@ -1,19 +1,19 @@
-//! How long a server asks to wait.
+//! Parses `Retry-After`.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
-/// No server means a longer wait than this.
+/// The longest wait that is plausible.
 const MAX_WAIT: Duration = Duration::from_hours(24);
 
-/// Reads `Retry-After`: seconds, or an HTTP date.
+/// Parses `Retry-After`: seconds, or an HTTP date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        // Against the server's own clock, where it shows it: ours may be wrong.
+        // Relative to the server's clock, if it sends a date: the local clock may be wrong.
         Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
     };
     Some(wait.min(MAX_WAIT))
@@ -24,7 +24,7 @@ fn until(then: Timestamp, now: Option<Timestamp>) -> Duration {
     Duration::try_from(left).unwrap_or(Duration::ZERO)
 }
 
-/// The form that HTTP prescribes is that of mail, with `GMT`.
+/// HTTP dates have the format of mail dates, with `GMT`.
 fn date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()
 }
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_counts_from_the_servers_own() {
+    fn a_date_is_relative_to_the_servers_date() {
         let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_mins(1)));
         assert_eq!(read("Sun, 06 Nov 1994 08:40:00 GMT", now), Some(Duration::ZERO));
@@ -92,7 +92,7 @@ mod fuzz {
     }
 
     #[test]
-    fn both_forms_are_read_back() {
+    fn both_formats_are_parsed() {
         bolero::check!().with_type::<(u32, u32)>().for_each(|(now, wait)| {
             let (now, wait) = (i64::from(*now), u64::from(*wait));
             let date = |seconds: i64| {

@@ -1,18 +1,18 @@
-//! Why a request got no answer.
+//! Classifies requests without a response.
 
 use super::egress::AddressDenied;
 use crate::sanitize::sanitize;
 use std::error::Error as StdError;
 use std::io;
 
-/// A request that got no answer.
+/// A request without a response.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The client cannot be used; with what to change.
+    /// The client's configuration is invalid; with what to change.
     Setup(String),
-    /// Its address may not be connected to. Nothing was sent.
+    /// Its address is not allowed. Nothing was sent.
     EgressDenied(AddressDenied),
-    /// It failed on its way.
+    /// The request failed.
     Transport(reqwest::Error),
 }
 
@@ -28,29 +28,29 @@ impl From<reqwest::Error> for Error {
     }
 }
 
-/// What kept a request from being answered.
+/// Why a request has no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportError {
-    /// It could not even be begun.
+    /// It could not be started.
     Unsendable,
-    /// Its address may not be connected to. Nothing was sent.
+    /// Its address is not allowed. Nothing was sent.
     EgressDenied,
     /// The server's certificate is not trusted. Nothing was sent.
     CertificateUntrusted,
-    /// There was no connection in time. Nothing was sent.
+    /// The connection timed out. Nothing was sent.
     ConnectTimeout,
-    /// There was no connection. Nothing was sent.
+    /// The connection failed. Nothing was sent.
     ConnectFailed,
-    /// The proxy gave no connection. Nothing was sent but the wish for one.
+    /// The proxy did not connect. Only the request for the connection was sent.
     Proxy,
-    /// There was a connection and no answer in time.
+    /// The connection was established, but there was no response in time.
     ResponseTimeout,
-    /// The connection broke before the answer was complete.
+    /// The connection broke before the response was complete.
     Interrupted,
 }
 
-/// What a failed request means, and its cause for people: one short line, without the address, which
-/// may hold a filter and so a description.
+/// Classifies a failed request, with its cause in one short line for messages. The cause does not contain the URL,
+/// whose filter may contain a description.
 pub(crate) fn classify(error: impl Into<Error>) -> (TransportError, String) {
     match error.into() {
         Error::Setup(cause) => (TransportError::Unsendable, cause),
@@ -68,7 +68,7 @@ fn classify_transport(error: reqwest::Error) -> (TransportError, String) {
     let kind = if error.is_builder() {
         TransportError::Unsendable
     } else if error.is_connect() {
-        // Before there is a connection nothing can have been sent.
+        // Without a connection, nothing can have been sent.
         if is_untrusted(&error) {
             TransportError::CertificateUntrusted
         } else if error.is_timeout() {
@@ -86,7 +86,7 @@ fn classify_transport(error: reqwest::Error) -> (TransportError, String) {
     (kind, cause)
 }
 
-/// An error of ours among the causes.
+/// Finds an error of this type among the causes.
 fn find_source<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     error.downcast_ref().or_else(|| find_source(error.source()?))
 }
@@ -99,8 +99,8 @@ fn root_cause(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Looks for rustls's verdict. An `io::Error` gives the source of what it wraps and leaves out the
-/// wrapped error itself, so those are opened by hand.
+/// Looks for rustls's certificate error. The `source` of an `io::Error` is the source of the wrapped error and skips
+/// the wrapped error itself, so that one is checked explicitly.
 fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
     if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
         return true;
@@ -109,7 +109,7 @@ fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
     wrapped.is_some_and(|inner| is_untrusted(inner)) || error.source().is_some_and(is_untrusted)
 }
 
-/// The error of a tunnel has no public type: it is known by its words, which only choose ours.
+/// The error of a tunnel has no public type: it is recognized by its text, which only selects the message.
 fn is_proxy_error(error: &(dyn StdError + 'static)) -> bool {
     error.to_string().starts_with("tunnel error") || error.source().is_some_and(is_proxy_error)
 }

@@ -1,5 +1,8 @@
-//! The client of the API server: kubeconfig, proxy, and a filter that keeps answers out of library logs.
+//! The API server client: kubeconfig, proxy, and a filter that keeps responses out of library logs.
 
 pub(crate) mod objects;
 pub(crate) mod proxy;
 pub(crate) mod response_filter;
+
+/// Why no client can be built: a kubeconfig or proxy setting that cannot be used.
+pub(crate) type ClientError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,5 +1,5 @@
-//! The only place that puts names into the paths of API requests. Each name is parsed first: with `?` for a name, a
-//! read of one Secret would be a list of all of them, and `../` would lead to another namespace.
+//! The only place that puts names into the paths of API requests. Each name is validated first: with the name `?`, a
+//! read of one Secret would become a list of all Secrets, and `../` would lead to another namespace.
 
 use crate::api::{NamespaceName, ObjectName, ParseNameError};
 use axum::http::HeaderValue;
@@ -12,18 +12,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// Metadata only, in YAML.
+/// Metadata only, as YAML.
 const METADATA_AS_YAML: &str = "application/yaml;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
-/// Objects of one kind, in a namespace or in the cluster. Like [`kube::Api`], and refuses what is not a name.
+/// Objects of one kind, in a namespace or in the cluster. Like [`kube::Api`], but rejects invalid names.
 pub(crate) struct ObjectClient<K> {
-    /// An error instead where the namespace is none: then nothing is ever sent.
+    /// An error if the namespace is invalid: then no request is ever sent.
     api: Result<Api<K>, ParseNameError>,
-    /// Parses an answer; serde does unless given.
+    /// Parses responses; `None` for serde.
     parse: Option<ResponseParser<K>>,
 }
 
-/// Parses an answer of the API server; None where that is not possible.
+/// Parses a response of the API server; returns `None` if that is not possible.
 type ResponseParser<K> = fn(&[u8]) -> Option<K>;
 
 /// Requests for all objects of a kind, in all namespaces.
@@ -31,7 +31,7 @@ pub(crate) fn all_namespaces<K: Resource<DynamicType = ()>>() -> Request {
     Request::new(K::url_path(&(), None))
 }
 
-/// Requests for all objects of a kind, in this namespace or, where it is empty, in all of them.
+/// Requests for all objects of a kind in this namespace or, if it is empty, in all namespaces.
 pub(crate) fn in_namespace<K: Resource<DynamicType = ()>>(namespace: &str) -> Result<Request, Error> {
     if namespace.is_empty() {
         return Ok(all_namespaces::<K>());
@@ -40,7 +40,7 @@ pub(crate) fn in_namespace<K: Resource<DynamicType = ()>>(namespace: &str) -> Re
     Ok(Request::new(K::url_path(&(), Some(namespace.as_str()))))
 }
 
-/// A request that reads an object of a namespace, for an answer that is parsed elsewhere.
+/// A request that reads a namespaced object, for a response that is parsed elsewhere.
 pub(crate) fn get_request<K>(namespace: &str, name: &str) -> Result<axum::http::Request<Vec<u8>>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -56,7 +56,7 @@ fn invalid_name(error: &ParseNameError) -> Error {
 }
 
 impl<K: Resource> ObjectClient<K> {
-    /// Cluster-scoped objects, or those of all namespaces.
+    /// Cluster-scoped objects, or the objects of all namespaces.
     pub(crate) fn all(client: Client) -> Self
     where
         K::DynamicType: Default,
@@ -64,7 +64,7 @@ impl<K: Resource> ObjectClient<K> {
         Self { api: Ok(Api::all(client)), parse: None }
     }
 
-    /// Those of a namespace.
+    /// The objects of a namespace.
     pub(crate) fn namespaced(client: Client, namespace: &str) -> Self
     where
         K: Resource<Scope = NamespaceResourceScope>,
@@ -76,7 +76,7 @@ impl<K: Resource> ObjectClient<K> {
 }
 
 impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
-    /// Reads the metadata of an object as YAML, managed fields included, without parsing any of it. From answers in JSON
+    /// Reads the metadata of an object as YAML, including managed fields, without parsing them. In JSON responses
     /// managed fields are removed before anything reads them.
     pub(crate) async fn get_metadata_text(&self, name: &str) -> Result<String, Error> {
         let (api, name) = self.checked_name(name)?;
@@ -86,12 +86,12 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         api.clone().into_client().request_text(request).await
     }
 
-    /// Reads some objects. An answer that cannot be parsed is an error of all.
+    /// Reads a list. An object that cannot be parsed fails the whole list.
     pub(crate) async fn list(&self, params: &ListParams) -> Result<ObjectList<K>, Error> {
         self.api()?.list(params).await
     }
 
-    /// Deletes an object. The answer is not parsed.
+    /// Deletes an object. The response is not parsed.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), Error> {
         let (api, name) = self.checked_name(name)?;
         let request = request::Request::new(api.resource_url());
@@ -105,7 +105,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         self.api.as_ref().map_err(invalid_name)
     }
 
-    /// The same objects, their answers parsed by this: others may write what serde refuses.
+    /// Parses responses with this function: other users may write values that serde rejects.
     pub(crate) fn with_parser(self, parse: ResponseParser<K>) -> Self {
         Self { parse: Some(parse), ..self }
     }
@@ -120,7 +120,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         Ok((self.api()?, name.parse().map_err(|error| invalid_name(&error))?))
     }
 
-    /// Reads an object.
     pub(crate) async fn get(&self, name: &str) -> Result<K, Error> {
         let (api, name) = self.checked_name(name)?;
         let request = Request::new(api.resource_url()).get(name.as_str(), &GetParams::default());
@@ -141,7 +140,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         api.get_metadata_opt(name.as_str()).await
     }
 
-    /// Creates an object.
     pub(crate) async fn create(&self, params: &PostParams, object: &K) -> Result<K, Error>
     where
         K: Serialize,
@@ -149,7 +147,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         self.api()?.create(params, object).await
     }
 
-    /// Patches an object.
     pub(crate) async fn patch<P: Serialize + Debug + Sync>(
         &self,
         name: &str,
@@ -161,7 +158,7 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         self.send(request.map_err(Error::BuildRequest)?).await
     }
 
-    /// Patches an object, and is answered with its metadata.
+    /// Patches an object and returns its metadata.
     pub(crate) async fn patch_metadata<P: Serialize + Debug + Sync>(
         &self,
         name: &str,
@@ -172,7 +169,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         api.patch_metadata(name.as_str(), params, patch).await
     }
 
-    /// Patches the status of an object.
     pub(crate) async fn patch_status<P: Serialize + Debug + Sync>(
         &self,
         name: &str,
@@ -184,7 +180,6 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         self.send(request.map_err(Error::BuildRequest)?).await
     }
 
-    /// Replaces the status of an object.
     pub(crate) async fn replace_status(&self, name: &str, params: &PostParams, object: &K) -> Result<K, Error>
     where
         K: Serialize,
@@ -205,7 +200,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A client that counts the requests it is given.
+    /// A client that counts its requests.
     fn counting() -> (Client, Arc<AtomicUsize>) {
         let sent = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&sent);
@@ -245,7 +240,7 @@ mod tests {
         assert_eq!(sent.load(Ordering::SeqCst), 1);
     }
 
-    /// Elsewhere `kube::Api` is only a list or watch of everything, which has no name in it.
+    /// In other files `kube::Api` may only list or watch all objects, which needs no name.
     #[test]
     fn no_other_file_builds_the_path_of_an_object() {
         let mut pending = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -256,7 +251,7 @@ mod tests {
                     .extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
                 continue;
             }
-            if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("src/kube_api.rs") {
+            if path.extension().is_none_or(|ending| ending != "rs") || path.ends_with("src/kube_client/objects.rs") {
                 continue;
             }
             seen += 1;
@@ -264,7 +259,7 @@ mod tests {
             for (number, line) in text.lines().enumerate() {
                 let builds = ["Api::namespaced", "Api::default_namespaced", "Api::<", "url_path("];
                 let built = builds.iter().any(|word| line.contains(word) && !line.contains(">::all("));
-                assert!(!built, "{}:{}: use super::Objects: {line}", path.display(), number + 1);
+                assert!(!built, "{}:{}: use ObjectClient: {line}", path.display(), number + 1);
             }
         }
         assert!(seen > 100, "{seen}");

@@ -1,7 +1,7 @@
-//! The proxy to the API server that a kubeconfig names (`proxy-url`). The environment's proxy is for portals and
-//! registries alone.
+//! The proxy to the API server that a kubeconfig names (`proxy-url`). The environment's proxy is only used for portals
+//! and registries.
 
-use crate::cli::run::CliError;
+use super::ClientError;
 use axum::http::{HeaderValue, Response, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,11 +18,11 @@ use tower::util::MapResponseLayer;
 use tower::{BoxError, Service, ServiceBuilder};
 use url::Url;
 
-/// Has a configuration use the proxy of its kubeconfig's context, and no other.
+/// Configures the proxy of the kubeconfig's context, and no other.
 ///
 /// # Errors
-/// When the kubeconfig's `proxy-url` is not an address.
-pub(crate) fn configure_proxy(config: &mut Config, context: Option<&str>) -> Result<(), CliError> {
+/// If the kubeconfig's `proxy-url` is not an address.
+pub(crate) fn configure_proxy(config: &mut Config, context: Option<&str>) -> Result<(), ClientError> {
     let kubeconfig = Kubeconfig::read().ok();
     let named = kubeconfig.and_then(|kubeconfig| context_proxy_url(kubeconfig, context));
     config.proxy_url = named.map(|text| text.parse().map_err(|_| invalid_proxy_url())).transpose()?;
@@ -36,19 +36,19 @@ fn context_proxy_url(kubeconfig: Kubeconfig, context: Option<&str>) -> Option<St
     cluster.proxy_url.filter(|text| !text.is_empty())
 }
 
-fn invalid_proxy_url() -> CliError {
+fn invalid_proxy_url() -> ClientError {
     "proxy-url in the kubeconfig must be an http, https or socks5 address, such as http://proxy.example.com:3128".into()
 }
 
-/// A client that reaches the API server through this proxy, and shows each answer to `listen`.
+/// A client that reaches the API server through this proxy.
 ///
 /// # Errors
-/// When the proxy or the configuration cannot be used.
+/// If the proxy or the configuration cannot be used.
 pub(crate) fn client_via_proxy<L>(
     proxy: &Uri,
     config: &Config,
     response_layer: MapResponseLayer<L>,
-) -> Result<Client, CliError>
+) -> Result<Client, ClientError>
 where
     L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
 {
@@ -58,7 +58,7 @@ where
     let login = proxy_credentials(proxy)?;
     match proxy.scheme_str() {
         Some("http") => build_client(http_tunnel(proxy, direct, login)?, config, response_layer),
-        // Its certificate is verified by the CA of the cluster, as client libraries of Kubernetes do.
+        // The proxy's certificate is verified with the CA of the cluster, as Kubernetes client libraries do.
         Some("https") => build_client(
             http_tunnel(proxy, config.rustls_https_connector_with_connector(direct)?, login)?,
             config,
@@ -76,8 +76,8 @@ where
     }
 }
 
-/// User and password of a proxy's address, decoded.
-fn proxy_credentials(proxy: &Uri) -> Result<Option<(String, String)>, CliError> {
+/// User and password in a proxy address, decoded.
+fn proxy_credentials(proxy: &Uri) -> Result<Option<(String, String)>, ClientError> {
     let url = Url::parse(&proxy.to_string()).map_err(|_| invalid_proxy_url())?;
     if url.username().is_empty() {
         return Ok(None);
@@ -89,14 +89,14 @@ fn proxy_credentials(proxy: &Uri) -> Result<Option<(String, String)>, CliError> 
     Ok(Some((decode(url.username()), decode(url.password().unwrap_or_default()))))
 }
 
-fn http_tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) -> Result<Tunnel<C>, CliError> {
+fn http_tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) -> Result<Tunnel<C>, ClientError> {
     let tunnel = Tunnel::new(proxy.clone(), connector);
     let Some((user, password)) = login else { return Ok(tunnel) };
     let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     Ok(tunnel.with_auth(HeaderValue::from_str(&text).map_err(|_| invalid_proxy_url())?))
 }
 
-fn build_client<C, L>(connector: C, config: &Config, response_layer: MapResponseLayer<L>) -> Result<Client, CliError>
+fn build_client<C, L>(connector: C, config: &Config, response_layer: MapResponseLayer<L>) -> Result<Client, ClientError>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Connection + Read + Write + Send + Unpin + 'static,

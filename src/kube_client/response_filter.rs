@@ -1,8 +1,7 @@
-//! Cleans what the API server answers before anything parses it. Some of an object's bytes are written by
-//! its users, are read by nobody here, and can be refused by a parser that the API server's own is not:
-//! `managedFields` may be nested hundreds of levels deep, or have a time in the year 9999. They become `null`,
-//! and so does each value that is nested too deep for a recursive parser. No object can then fail a list or a
-//! watch that holds others too.
+//! Filters the API server's responses before anything parses them. Some bytes of an object are written by its users and
+//! never read here, but may be rejected by a parser other than the API server's: `managedFields` may be nested hundreds
+//! of levels deep, or contain a time in the year 9999. They become `null`, and so does each value that is nested too
+//! deep for a recursive parser. Therefore no object can fail a list or a watch that contains others.
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
@@ -10,10 +9,10 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response};
 use futures::StreamExt;
 
-/// Values are nested no deeper than this when they are parsed; `serde_json` takes 127 levels.
+/// Maximum depth of values that are parsed; `serde_json` supports 127 levels.
 const MAX_DEPTH: usize = 96;
 
-/// Cleans the body of an answer on its way, where it is JSON.
+/// Filters the body of a JSON response as it arrives.
 pub fn filter_response<B>(response: Response<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
@@ -35,7 +34,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     named.starts_with("application/json")
 }
 
-/// An object or array that is open.
+/// An open object or array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Container {
     Array,
@@ -44,7 +43,7 @@ enum Container {
     Metadata,
 }
 
-/// What the next value belongs to.
+/// The field to which the next value belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum PendingField {
     #[default]
@@ -55,28 +54,28 @@ enum PendingField {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum FilterState {
-    /// Between strings.
+    /// Outside of strings.
     #[default]
     Outside,
-    /// In a string, with a backslash before the next byte or not.
+    /// In a string; `escaped` if the previous byte is a backslash.
     InString { escaped: bool },
-    /// In a value that is left out.
+    /// In a value that is removed.
     Skipping { depth: usize, text: bool, escaped: bool },
 }
 
-/// Takes a stream of JSON values in pieces of any size. It keeps nothing back.
+/// Filters a stream of JSON values in chunks of any size, without buffering.
 #[derive(Debug, Default)]
 struct ResponseFilter {
     containers: Vec<Container>,
     state: FilterState,
-    /// The next string is a key.
+    /// Whether the next string is a key.
     expects_key: bool,
     in_key: bool,
     key: Vec<u8>,
     field: PendingField,
 }
 
-/// Longer keys are none of those that matter.
+/// Longer keys do not matter.
 const MAX_KEY_BYTES: usize = "managedFields".len();
 
 impl ResponseFilter {
@@ -172,7 +171,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// The same whatever the pieces are in which it comes.
+    /// Filters a text, and checks that the result does not depend on the chunks.
     fn filtered(text: &str) -> String {
         let whole = String::from_utf8(ResponseFilter::default().push(text.as_bytes())).expect("text");
         for size in [1, 2, 3, 7, 1000] {
@@ -203,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_go_with_the_managed_fields_that_hold_them() {
+    fn invalid_utf8_in_managed_fields_is_removed_with_them() {
         let json = b"{\"metadata\":{\"managedFields\":[{\"fieldsV1\":{\"f:\xff\":{}}}],\"name\":\"a\"}}";
         assert_eq!(ResponseFilter::default().push(json), br#"{"metadata":{"managedFields":null,"name":"a"}}"#);
     }
 
     #[test]
-    fn whatever_the_depth_is_it_can_be_parsed() {
+    fn json_of_any_depth_can_be_parsed() {
         for levels in [1, MAX_DEPTH - 3, MAX_DEPTH, 127, 128, 300, 100_000] {
             let json = format!(
                 r#"{{"spec":{{"deep":{},"after":"x"}},"list":[{}]}}"#,

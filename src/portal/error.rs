@@ -1,16 +1,16 @@
-//! How a call to a portal fails, told apart by what the portal may have done.
+//! Errors of portal calls, classified by whether the portal may have acted.
 
 use crate::api::Reason;
 use std::time::Duration;
 
-/// Whether a call that failed may have taken effect.
+/// Whether a failed call may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It is proved that nothing reached the portal.
     NotSent,
-    /// The portal answered with a status that proves that nothing was done: most of 4xx, but not all.
+    /// The portal responded with a status that proves that nothing was done: most 4xx statuses, but not all.
     Rejected,
-    /// Anything else: 5xx, a time-out, a broken answer. The portal may have acted.
+    /// Anything else: 5xx, a timeout, a broken response. The portal may have acted.
     Unknown,
 }
 
@@ -18,30 +18,30 @@ pub enum Delivery {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct PortalError {
-    /// Whether it may have taken effect.
+    /// Whether the call may have taken effect.
     pub delivery: Delivery,
-    /// The word for it.
+    /// The condition reason.
     pub reason: Reason,
-    /// For people: what happened and what to do. Never holds a body or a secret.
+    /// Human-readable: what happened and what to do. Never contains a response body or a secret.
     pub message: String,
-    /// How long the portal asks to wait.
+    /// How long to wait before the next call, if the portal said so.
     pub retry_after: Option<Duration>,
-    /// The token that a request made in vain, where only this tells which one it is.
+    /// The unusable token that the request created, where only this error identifies it.
     pub unusable_token: Option<Box<TokenMade>>,
 }
 
-/// A token that was made and cannot be used: its answer lacks the secret, or a name that is needed later.
-/// What it takes to revoke it is there.
+/// A token that was created and cannot be used: its response lacks the secret, or a name that is needed later. It
+/// contains what is needed to revoke the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenMade {
-    /// The portal's id, or the username where that stands for it.
+    /// The portal's id, or the username where no id is known.
     pub id: String,
-    /// The name that it logs in with; empty where that is not known, and not needed either.
+    /// The username; empty where it is unknown and not needed.
     pub username: String,
 }
 
 impl PortalError {
-    /// A failure without a wish of the portal's how long to wait.
+    /// An error without a retry delay.
     pub fn new(delivery: Delivery, reason: Reason, message: impl Into<String>) -> Self {
         Self { delivery, reason, message: message.into(), retry_after: None, unusable_token: None }
     }

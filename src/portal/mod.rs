@@ -1,4 +1,4 @@
-//! A vendor's portal: what it can do, and how its failures are told apart.
+//! The interface to a vendor's portal, and the classification of its errors.
 
 mod error;
 pub mod rate_limit;
@@ -12,23 +12,23 @@ use secrecy::SecretString;
 pub use self::error::{Delivery, PortalError, TokenMade};
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 
-/// A token as the portal hands it out. Its secret is shown this once.
+/// A token as the portal issues it. The portal shows its secret only once.
 #[derive(Debug)]
 pub struct IssuedToken {
-    /// The portal's id, where the answer holds it; else it is looked up by the marker.
+    /// The portal's id, if the response contains it; otherwise it is looked up by the marker.
     pub id: Option<String>,
-    /// The name to log in with.
+    /// The username to log in with.
     pub username: String,
-    /// The secret to log in with.
+    /// The password to log in with.
     pub secret: SecretString,
 }
 
-/// Which token is meant. An id alone may have been given to another token since.
+/// Identifies a token. The id alone is not enough: the portal may have reused it for another token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenRef<'a> {
     /// The portal's id.
     pub id: &'a str,
-    /// The name that it logs in with.
+    /// The token's username.
     pub username: &'a str,
 }
 
@@ -37,46 +37,46 @@ pub struct TokenRef<'a> {
 pub struct TokenRow {
     /// The portal's id.
     pub id: String,
-    /// The name that it logs in with.
+    /// The token's username.
     pub username: String,
-    /// What colleagues see; empty where the portal shows none.
+    /// The description that other portal users see; empty if the portal shows none.
     pub description: String,
 }
 
-/// Which rows of the portal's list are wanted.
+/// Selects rows of the portal's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows<'a> {
-    /// The token with this id. Where there is none, the one of this username, which is given with that as
-    /// its id: the id of a token that was asked for while nobody could read the list is its username.
+    /// The token with this id. If there is none, the token with this username, returned with the username as its id:
+    /// a token that was requested while the list could not be read is recorded with its username as id.
     WithId(&'a str),
-    /// The token of this username, which is given as its id too: nothing else is known of it.
+    /// The token with this username, which is returned as its id too: nothing else is known of it.
     OfUser(&'a str),
-    /// Those whose description holds this text.
+    /// The tokens whose description contains this text.
     Containing(&'a str),
-    /// One row, to see whether the list can be read at all.
+    /// One row, to test whether the list can be read at all.
     Probe,
 }
 
-/// How a portal is used: what the spec pins, and what was found out for the rest.
+/// How to use a portal: the names set in the spec, and those that were discovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalCapabilities {
-    /// The names and the form, for the issuer's status.
+    /// The names and the invocation form, for the issuer's status.
     pub names: ResolvedPortal,
-    /// The longest description, in characters, the marker of a new token included; no limit where `None`.
+    /// The maximum length of a description in characters, including the marker of a new token; `None` means no limit.
     pub description_max: Option<usize>,
-    /// Why our user cannot read the list of tokens, where he cannot: then [`Portal::list`] and
-    /// [`Portal::scan`] fail with `AccessDenied`, there are no audits, and a token whose answer was lost is not found.
+    /// Why the portal user cannot read the list of tokens, if so. Then [`Portal::list`] and [`Portal::scan`] fail
+    /// with `AccessDenied`, there are no audits, and a token whose response was lost cannot be found.
     pub list_denied: Option<String>,
-    /// What may be a mistake in the spec and works nevertheless, for people.
+    /// Possible mistakes in the spec that do not prevent its use; human-readable.
     pub warnings: Vec<String>,
 }
 
-/// Takes a list while it is read. A closure that takes rows waits for nothing before a page.
+/// Receives rows while a list is read. A closure that receives rows never delays a page.
 pub trait RowSink: Send {
-    /// Waits for leave to read one more page, which is one request.
+    /// Waits for a permit to read one more page, which is one request.
     fn before_page(&mut self) -> BoxFuture<'_, ()>;
 
-    /// Takes a row.
+    /// Receives a row.
     fn push(&mut self, row: TokenRow);
 }
 
@@ -93,28 +93,29 @@ impl<F: FnMut(TokenRow) + Send> RowSink for F {
 /// The result of a call.
 pub type PortalFuture<'a, T> = BoxFuture<'a, Result<T, PortalError>>;
 
-/// A portal that hands out registry tokens.
+/// A portal that issues registry tokens.
 ///
-/// No implementation repeats a call by itself: the portal has no idempotency key, and a
-/// request that is sent twice may make two tokens.
+/// No implementation retries a call by itself: the portal has no idempotency key, so a request that is sent twice may
+/// create two tokens.
 pub trait Portal: Send + Sync {
-    /// Where this portal is, and as whom we speak to it.
+    /// The portal's address and the user that the operator logs in as.
     fn location(&self) -> &RecordedPortal;
 
-    /// Finds out how the portal is used, and that its list can be read; changes nothing. What was found is kept,
-    /// and looked up again after a failure that hints at a change.
+    /// Discovers how to use the portal and whether its list can be read; changes nothing. The result is cached, and
+    /// refreshed after a failure that suggests a change.
     ///
-    /// Fails with `MetadataMismatch` where the portal does not have what the spec asks for, or does not tell
-    /// which table or task is meant. Every other call begins with it, and fails with it unsent.
+    /// Fails with `MetadataMismatch` if the portal lacks something that the spec requires, or if it is ambiguous
+    /// which table or task is meant. Every other call resolves first; if that fails, it returns this error and sends
+    /// nothing.
     fn resolve(&self) -> PortalFuture<'_, PortalCapabilities>;
 
-    /// Why no token is asked for at present, though all else can be: a request would make another one that
-    /// nobody can use. With `retry_after` requests fail unsent for so long. Sends nothing.
+    /// Why no token is requested at present, although all other calls work: a request would create another unusable
+    /// token. While `retry_after` is set, requests fail unsent for that long. Sends nothing.
     fn open_reason(&self) -> Option<PortalError> {
         None
     }
 
-    /// The same for one namespace: what its requests provoked keeps no other waiting.
+    /// The same for one namespace: failures that its requests cause do not delay other namespaces.
     fn open_reason_for(&self, namespace: &str) -> Option<PortalError> {
         let _ = namespace;
         self.open_reason()
@@ -126,20 +127,20 @@ pub trait Portal: Send + Sync {
         self.request(description)
     }
 
-    /// Asks for a token with this description: one request that creates. A failure tells which token it made,
-    /// where that is known and no list shows it.
+    /// Requests a token with this description: one request that creates. An error identifies the token that was
+    /// created, where it is known and no list shows it.
     fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken>;
 
-    /// Sets the description of a token. Repeatable.
+    /// Sets the description of a token. Idempotent.
     fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()>;
 
-    /// Revokes a token. Repeatable: that it is gone already shows in the list.
+    /// Revokes a token. Idempotent; the list shows whether it is already revoked.
     fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()>;
 
-    /// Reads some rows of the portal's list.
+    /// Reads the selected rows of the portal's list.
     fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>>;
 
-    /// Reads the whole list and gives each row, holding one page at most. Rows that were given before a
-    /// failure are no list: only a reading that ends well is complete.
+    /// Reads the whole list and passes on each row, with at most one page in memory. If reading fails, the rows
+    /// received so far are not a list: only a successful read is complete.
     fn scan<'a>(&'a self, sink: &'a mut dyn RowSink) -> PortalFuture<'a, ()>;
 }

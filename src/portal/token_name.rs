@@ -1,41 +1,42 @@
-//! Ids and usernames that the operator may record: bounded, and without what breaks a login or a log line.
+//! Ids and usernames that the operator may record: bounded, and free of characters that break a login or a log line.
 
 use std::fmt;
 
 /// The longest id or username, in characters.
 pub const MAX_NAME_LENGTH: usize = 256;
 
-/// Why a text is neither id nor username. Never quotes it.
+/// Why a text is not a valid id or username. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTokenName {
-    /// There is nothing in it.
+    /// It is empty.
     #[error("is empty")]
     Empty,
-    /// It has more than [`LONGEST_NAME`] characters.
+    /// It has more than [`MAX_NAME_LENGTH`] characters.
     #[error("is longer than 256 characters")]
     TooLong,
-    /// It has a control character.
-    #[error("has a control character")]
+    /// It contains a control character.
+    #[error("contains a control character")]
     ControlCharacter,
-    /// It has a colon, which ends the username in HTTP Basic and in a pull secret.
-    #[error("has a colon")]
+    /// It contains a colon, which ends the username in HTTP Basic and in a pull secret.
+    #[error("contains a colon")]
     Colon,
-    /// It begins or ends with a blank.
-    #[error("begins or ends with a blank")]
+    /// It begins or ends with whitespace.
+    #[error("begins or ends with whitespace")]
     SurroundingWhitespace,
 }
 
-/// An id or a username of a token: 1 to 256 characters, no colon, no control character, no blank at an end.
+/// An id or a username of a token: 1 to 256 characters, no colon, no control character, no leading or trailing
+/// whitespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenName(String);
 
 impl TokenName {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub fn parse(text: &str) -> Result<Self, InvalidTokenName> {
-        let is_blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
+        let is_whitespace = |c: Option<char>| c.is_some_and(char::is_whitespace);
         if text.is_empty() {
             Err(InvalidTokenName::Empty)
         } else if text.chars().nth(MAX_NAME_LENGTH).is_some() {
@@ -44,7 +45,7 @@ impl TokenName {
             Err(InvalidTokenName::ControlCharacter)
         } else if text.contains(':') {
             Err(InvalidTokenName::Colon)
-        } else if is_blank(text.chars().next()) || is_blank(text.chars().next_back()) {
+        } else if is_whitespace(text.chars().next()) || is_whitespace(text.chars().next_back()) {
             Err(InvalidTokenName::SurroundingWhitespace)
         } else {
             Ok(Self(text.to_owned()))
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_tokens_are_bounded_and_plain() {
+    fn token_names_are_bounded_and_free_of_unsafe_characters() {
         let longest = "é".repeat(MAX_NAME_LENGTH);
         for name in ["17", "tw$1", "robot$tw+\"'é 1", "0f8fad5b-d9cb-469f-a165-70867728950e", &longest] {
             assert_eq!(TokenName::parse(name).map(String::from).as_deref(), Ok(name));

@@ -1,4 +1,4 @@
-//! Asks a registry: the version check, and with the credentials what its answer asks for.
+//! Checks a login at a registry: calls the version check, and authenticates as its response requires.
 
 use super::challenge::{self, Challenge};
 use super::client_cache::{ClientCache, ClientKey};
@@ -17,14 +17,14 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
-/// How long a connection may take to come about.
+/// The time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a check may take in all.
+/// The total time limit of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest bearers, with the rights to many repositories, are some 20 KB.
+/// The largest access tokens, with permissions for many repositories, have about 20 KB.
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
 
-/// Tries logins at real registries. Cheap to keep: its connections are reused.
+/// Checks logins at real registries. Cheap to keep: its connections are reused.
 pub struct RegistryLoginChecker {
     clients: ClientCache,
     timeout: Duration,
@@ -37,7 +37,7 @@ impl Default for RegistryLoginChecker {
 }
 
 impl RegistryLoginChecker {
-    /// Whose checks take at most so long; 30 seconds are the default.
+    /// Creates a checker with this time limit per check; the default is 30 seconds.
     #[must_use]
     pub fn with_timeout(timeout: Duration) -> Self {
         Self { clients: ClientCache::default(), timeout }
@@ -45,24 +45,25 @@ impl RegistryLoginChecker {
 
     async fn try_login(&self, login: RegistryLogin<'_>) -> Result<Verdict, Verdict> {
         let version_check = version_check_url(login.registry, login.plain_http)?;
-        // A part of it, so that a connection that never came about is known as such.
-        let connect = CONNECT_TIMEOUT.min(self.timeout.mul_f32(0.5));
+        // Shorter than the check's time limit, so that a connection that was never established is recognized as such.
+        let connect_timeout = CONNECT_TIMEOUT.min(self.timeout.mul_f32(0.5));
         let key = ClientKey { ca_pem: login.ca_pem, plain_http: login.plain_http, egress: login.egress };
-        let client = self.clients.get(&key, connect);
+        let client = self.clients.get(&key, connect_timeout);
         let client = client.map_err(|message| unknown(Reason::CABundleInvalid, message))?;
         let session = CheckSession { client, deadline: Instant::now() + self.timeout };
         let credentials = http::basic(login.username, login.secret.expose_secret()).ok_or_else(|| {
             unknown(
                 Reason::InvalidResponse,
-                "the portal gave a username with a colon, which no registry can be asked with",
+                "the portal issued a username with a colon, which HTTP Basic does not allow",
             )
         })?;
         let anonymous = session.get(version_check.clone(), None).await?;
         let challenge = match anonymous.status() {
-            // It lets in everybody, or does not ask before it knows what for: then it may still refuse.
+            // It allows anonymous access, or authenticates only specific requests: then it may still reject the
+            // credentials.
             StatusCode::OK => Challenge::Basic,
             StatusCode::UNAUTHORIZED => challenge::select(anonymous.headers(), login.plain_http)
-                .map_err(|problem| unknown(Reason::InvalidResponse, format!("{} {problem}", host(&version_check))))?,
+                .map_err(|error| unknown(Reason::InvalidResponse, format!("{} {error}", host(&version_check))))?,
             _ => return Err(unexpected_response(&anonymous)),
         };
         session.drain(anonymous).await;
@@ -70,8 +71,8 @@ impl RegistryLoginChecker {
             Challenge::Basic => credentials,
             Challenge::Bearer(endpoint) => session.fetch_token(endpoint, credentials).await?,
         };
-        let answer = session.get_authorized(version_check, header).await?;
-        session.drain(answer).await;
+        let response = session.get_authorized(version_check, header).await?;
+        session.drain(response).await;
         Ok(Verdict::Accepted)
     }
 }
@@ -82,13 +83,13 @@ impl LoginChecker for RegistryLoginChecker {
     }
 }
 
-/// One check under way.
+/// A check in progress.
 struct CheckSession {
     client: Client,
     deadline: Instant,
 }
 
-/// The token endpoint's answer: either name will do (documented). No `Debug`: it holds the bearer.
+/// The token endpoint's response: either field is valid (documented). No `Debug`: it contains the access token.
 #[derive(Deserialize)]
 struct BearerTokenResponse {
     token: Option<Zeroizing<String>>,
@@ -104,59 +105,63 @@ impl CheckSession {
             request.headers_mut().insert(AUTHORIZATION, authorization);
         }
         match timeout_at(self.deadline, self.client.execute(request)).await {
-            Ok(answer) => answer.map_err(|error| transport_failure(error, &host)),
+            Ok(response) => response.map_err(|error| transport_failure(error, &host)),
             Err(_) => Err(timed_out(&host)),
         }
     }
 
-    /// Asks with credentials: the answer is 200, or a verdict.
+    /// Sends a request with credentials: the result is a response with status 200, or a verdict.
     async fn get_authorized(&self, url: Url, credentials: HeaderValue) -> Result<Response, Verdict> {
-        let answer = self.get(url, Some(credentials)).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(answer),
+        let response = self.get(url, Some(credentials)).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                let message = format!("{} does not accept the login (HTTP {})", host(answer.url()), status.as_u16());
-                self.drain(answer).await;
+                let message = format!("{} rejected the login (HTTP {})", host(response.url()), status.as_u16());
+                self.drain(response).await;
                 Err(Verdict::Rejected { message })
             }
-            _ => Err(unexpected_response(&answer)),
+            _ => Err(unexpected_response(&response)),
         }
     }
 
-    async fn drain(&self, answer: Response) {
-        // Too late for it: then its connection is not used again.
-        let _ = timeout_at(self.deadline, http::drain(answer)).await;
+    async fn drain(&self, response: Response) {
+        // On timeout, the connection is not reused.
+        let _ = timeout_at(self.deadline, http::drain(response)).await;
     }
 
     async fn fetch_token(&self, endpoint: Url, credentials: HeaderValue) -> Result<HeaderValue, Verdict> {
         let host = host(&endpoint);
-        let answer = self.get_authorized(endpoint, credentials).await?;
-        let malformed = |what: &str| unknown(Reason::InvalidResponse, format!("the token endpoint {host} {what}"));
-        let body = http::read(answer, MAX_RESPONSE_BYTES, self.deadline).await.map_err(|error| match error {
-            BodyError::TooLarge => malformed("gave an answer that is too large"),
-            BodyError::Encoded(how) => malformed(&format!("gave a compressed answer (Content-Encoding: {how})")),
+        let response = self.get_authorized(endpoint, credentials).await?;
+        let invalid = |what: &str| unknown(Reason::InvalidResponse, format!("the token endpoint {host} {what}"));
+        let body = http::read(response, MAX_RESPONSE_BYTES, self.deadline).await.map_err(|error| match error {
+            BodyError::TooLarge => invalid("sent a response that is too large"),
+            BodyError::Encoded(encoding) => {
+                invalid(&format!("sent a compressed response (Content-Encoding: {encoding})"))
+            }
             BodyError::TimedOut => timed_out(&host),
             BodyError::Interrupted(error) => transport_failure(error, &host),
         })?;
-        // Not the error: its text quotes the answer.
-        let granted: Option<BearerTokenResponse> = serde_json::from_slice(&body).ok();
-        let bearer = granted.and_then(|granted| granted.token.or(granted.access_token)).filter(|text| !text.is_empty());
-        let bearer = bearer.ok_or_else(|| malformed("gave an answer without a token"))?;
-        http::authorization("Bearer", &bearer).ok_or_else(|| malformed("gave a token that no header can carry"))
+        // The error is discarded: its text quotes the response.
+        let token_response: Option<BearerTokenResponse> = serde_json::from_slice(&body).ok();
+        let token = token_response
+            .and_then(|token_response| token_response.token.or(token_response.access_token))
+            .filter(|text| !text.is_empty());
+        let token = token.ok_or_else(|| invalid("sent a response without a token"))?;
+        http::authorization("Bearer", &token)
+            .ok_or_else(|| invalid("sent a token with characters that are not allowed in an HTTP header"))
     }
 }
 
-/// Where the version check is. Only the host counts: a path says where images lie.
+/// The URL of the version check. Only the host is used: a path is the location of images.
 pub(super) fn version_check_url(registry: &str, plain_http: bool) -> Result<Url, Verdict> {
     let authority = registry.split('/').next().unwrap_or_default();
     let scheme = if plain_http { "http" } else { "https" };
-    let odd = authority.is_empty()
+    let is_invalid = authority.is_empty()
         || authority.ends_with(':')
         || authority.contains(['@', '?', '#', '\\', ' ', '\t', '\n', '\r']);
-    let url = Url::parse(&format!("{scheme}://{authority}/v2/")).ok().filter(|_| !odd);
+    let url = Url::parse(&format!("{scheme}://{authority}/v2/")).ok().filter(|_| !is_invalid);
     url.ok_or_else(|| {
-        let message =
-            format!("{:?} is not a registry: write host[:port][/path] in spec.registries", sanitize(registry));
+        let message = format!("{:?} is not a registry: set host[:port][/path] in spec.registries", sanitize(registry));
         unknown(Reason::Unreachable, message)
     })
 }
@@ -166,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_registry_only_the_host_is_asked() {
+    fn only_the_host_of_a_registry_is_called() {
         for (registry, url) in [
             ("registry.example.com", "https://registry.example.com/v2/"),
             ("registry.example.com:5000/team/images", "https://registry.example.com:5000/v2/"),
@@ -178,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_registry_is_not_asked() {
-        for odd in [
+    fn an_invalid_registry_is_not_called() {
+        for registry in [
             "",
             "/path",
             "https://registry.example.com",
@@ -190,8 +195,8 @@ mod tests {
             "[",
             "a\\b",
         ] {
-            let verdict = version_check_url(odd, false).expect_err(odd);
-            assert!(matches!(verdict, Verdict::Unknown { reason: Reason::Unreachable, .. }), "{odd}: {verdict:?}");
+            let verdict = version_check_url(registry, false).expect_err(registry);
+            assert!(matches!(verdict, Verdict::Unknown { reason: Reason::Unreachable, .. }), "{registry}: {verdict:?}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! HTTP clients, one for each set of certificates to trust: reading those costs more than a login.
+//! Caches HTTP clients, one for each set of trusted certificates: parsing those costs more than a login.
 
 use crate::http::{self, Client, ClientOptions, EgressPolicy};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// So many are kept; an issuer has few registries, and a cluster few issuers.
+/// The number of cached clients; an issuer has few registries, and a cluster few issuers.
 const CAPACITY: usize = 16;
-/// A registry behind a path or a balancer may redirect once or twice.
+/// A registry behind a path or a load balancer may redirect once or twice.
 const REDIRECTS: usize = 3;
 
-/// What a client is made for. One that may connect to more is never taken for one that may not.
+/// The parameters of a client. A client with more allowed addresses is never used for one with fewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientKey<'a> {
     pub(super) ca_pem: Option<&'a str>,
@@ -18,7 +18,7 @@ pub(super) struct ClientKey<'a> {
     pub(super) egress: &'a EgressPolicy,
 }
 
-/// A client, and what it was made for.
+/// A client and its parameters.
 struct CachedClient {
     ca_pem: Option<String>,
     plain_http: bool,
@@ -26,7 +26,7 @@ struct CachedClient {
     client: Client,
 }
 
-/// The clients in use, the latest used last.
+/// The cached clients, the most recently used last.
 #[derive(Default)]
 pub(super) struct ClientCache(Mutex<VecDeque<CachedClient>>);
 
@@ -34,12 +34,12 @@ impl ClientCache {
     /// The client that trusts these certificates and may connect to these addresses.
     ///
     /// # Errors
-    /// With a message when there is nobody to trust.
+    /// A message, if no certificate can be trusted.
     pub(super) fn get(&self, key: &ClientKey<'_>, connect_timeout: Duration) -> Result<Client, String> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.iter().position(|kept| kept.matches(key)).and_then(|at| all.remove(at));
-        let entry = match known {
-            Some(known) => known,
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = clients.iter().position(|client| client.matches(key)).and_then(|at| clients.remove(at));
+        let entry = match cached {
+            Some(cached) => cached,
             None => CachedClient {
                 ca_pem: key.ca_pem.map(str::to_owned),
                 plain_http: key.plain_http,
@@ -48,9 +48,9 @@ impl ClientCache {
             },
         };
         let client = entry.client.clone();
-        all.push_back(entry);
-        if all.len() > CAPACITY {
-            all.pop_front();
+        clients.push_back(entry);
+        if clients.len() > CAPACITY {
+            clients.pop_front();
         }
         Ok(client)
     }
@@ -58,8 +58,9 @@ impl ClientCache {
 
 impl CachedClient {
     fn matches(&self, key: &ClientKey<'_>) -> bool {
-        let own = ClientKey { ca_pem: self.ca_pem.as_deref(), plain_http: self.plain_http, egress: &self.egress };
-        own == *key
+        let cached_key =
+            ClientKey { ca_pem: self.ca_pem.as_deref(), plain_http: self.plain_http, egress: &self.egress };
+        cached_key == *key
     }
 }
 
@@ -82,12 +83,12 @@ mod tests {
     }
 
     fn pem(index: usize) -> String {
-        let made = rcgen::generate_simple_self_signed([format!("r{index}.example")]).expect("a certificate");
-        made.cert.pem()
+        let certificate = rcgen::generate_simple_self_signed([format!("r{index}.example")]).expect("a certificate");
+        certificate.cert.pem()
     }
 
     #[test]
-    fn a_few_are_kept_and_the_latest_used_among_them() {
+    fn the_most_recently_used_clients_are_cached() {
         let (clients, open) = (ClientCache::default(), EgressPolicy::default());
         let pems: Vec<String> = (0..CAPACITY + 3).map(pem).collect();
         for pem in &pems {
@@ -95,14 +96,14 @@ mod tests {
                 of(&clients, used, &open).expect("a client");
             }
         }
-        let all = clients.0.lock().expect("clients");
-        let has = |pem: &String| all.iter().any(|kept| kept.ca_pem.as_ref() == Some(pem));
-        assert_eq!(all.len(), CAPACITY);
-        assert!(has(&pems[0]) && has(&pems[CAPACITY + 2]) && !has(&pems[1]));
+        let cached = clients.0.lock().expect("clients");
+        let is_cached = |pem: &String| cached.iter().any(|client| client.ca_pem.as_ref() == Some(pem));
+        assert_eq!(cached.len(), CAPACITY);
+        assert!(is_cached(&pems[0]) && is_cached(&pems[CAPACITY + 2]) && !is_cached(&pems[1]));
     }
 
     #[test]
-    fn a_client_that_may_connect_to_more_is_another_one() {
+    fn a_client_with_another_egress_policy_is_not_shared() {
         let (clients, pem) = (ClientCache::default(), pem(0));
         for egress in [EgressPolicy::default(), EgressPolicy::restricted(EgressRules::default())] {
             for _ in 0..2 {
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_unusable_ca_is_an_error() {
-        let error = of(&ClientCache::default(), "no PEM", &EgressPolicy::default()).expect_err("nobody");
+        let error = of(&ClientCache::default(), "no PEM", &EgressPolicy::default()).expect_err("no certificate");
         assert!(error.contains("spec.registries[].tls"), "{error}");
     }
 }

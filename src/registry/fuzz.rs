@@ -1,4 +1,4 @@
-//! What a registry may say, and what may stand in its place in a spec.
+//! Fuzz targets for registry responses, and for registries in a spec.
 
 use super::challenge::{Challenge, select};
 use super::check::version_check_url;
@@ -21,7 +21,7 @@ fn headers(values: &[Vec<u8>]) -> HeaderMap {
 }
 
 #[test]
-fn credentials_go_only_where_they_may() {
+fn credentials_are_sent_only_to_allowed_urls() {
     bolero::check!().with_type::<(Vec<(u8, Mutations)>, bool)>().for_each(|(texts, plain_http)| {
         let values: Vec<_> =
             texts.iter().take(3).map(|(seed, changes)| mutate(choose(&CHALLENGES, *seed), changes)).collect();
@@ -29,13 +29,13 @@ fn credentials_go_only_where_they_may() {
             assert!(url.scheme() == "https" || (*plain_http && url.scheme() == "http"), "{url}");
             assert!(url.has_host() && url.username().is_empty() && url.password().is_none(), "{url}");
             assert_eq!(url.fragment(), None);
-            assert_eq!(Url::parse(url.as_str()), Ok(url.clone()), "what is sent is what was checked");
+            assert_eq!(Url::parse(url.as_str()), Ok(url.clone()), "the requested URL is the checked one");
         }
     });
 }
 
 #[test]
-fn what_a_registry_quotes_is_read_back() {
+fn a_quoted_service_is_parsed_back() {
     bolero::check!().with_type::<(Vec<u8>, u8, bool)>().for_each(|(service, other, first)| {
         let visible = |byte: &u8| char::from(b' ' + byte % 95);
         let service: String = service.iter().map(visible).collect();
@@ -52,7 +52,7 @@ fn what_a_registry_quotes_is_read_back() {
 }
 
 #[test]
-fn only_the_version_check_of_the_named_host_is_asked() {
+fn only_the_version_check_of_the_registrys_host_is_called() {
     const REGISTRIES: [&str; 4] =
         ["registry.example.com", "registry.example.com:5000/team/images", "https://a.example/v2", "[::1]:5000"];
     bolero::check!().with_type::<(u8, Mutations, bool)>().for_each(|(seed, changes, plain_http)| {

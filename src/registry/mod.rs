@@ -1,6 +1,6 @@
-//! The login check: does a registry let this username in with this secret? Asked as `docker login`
-//! asks: the version check of the OCI distribution specification and, where the registry wants a
-//! bearer, the token flow of the distribution project (both documented).
+//! The login check: does a registry accept this username and secret? It works like `docker login`: the version check
+//! of the OCI distribution specification and, if the registry requires a bearer token, the token flow of the
+//! distribution project (both documented).
 
 mod challenge;
 mod check;
@@ -17,48 +17,48 @@ use std::time::Duration;
 pub use self::check::RegistryLoginChecker;
 pub use crate::http::EgressPolicy;
 
-/// A login to try. Its `Debug` shows no secret.
+/// A login to check. `Debug` shows no secret.
 #[derive(Clone, Copy, Debug)]
 pub struct RegistryLogin<'a> {
-    /// `host[:port][/path]`, as in the issuer's spec. The path says where images lie and is not asked for.
+    /// `host[:port][/path]`, as in the issuer's spec. The path is the location of images and is not used.
     pub registry: &'a str,
     /// The name to log in with.
     pub username: &'a str,
-    /// The secret to log in with.
+    /// The password to log in with.
     pub secret: &'a SecretString,
-    /// The certificates to trust, and no others; the system's roots unless given.
+    /// The CA certificates to trust, and no others; the system's roots if `None`.
     pub ca_pem: Option<&'a str>,
-    /// Asks over http: credentials travel in the clear.
+    /// Uses plain HTTP: credentials are sent unencrypted.
     pub plain_http: bool,
-    /// Which addresses may be connected to, for the registry and for the token endpoint that it names.
+    /// The allowed addresses, for the registry and for its token endpoint.
     pub egress: &'a EgressPolicy,
 }
 
-/// What a registry says of a login.
+/// The result of a login check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It lets them in. So does a registry that lets in everybody.
+    /// The registry accepted the login. A registry that allows anonymous access does so too.
     Accepted,
-    /// It was given the credentials and does not let them in (HTTP 401 or 403). A registry may lag
-    /// behind its portal by seconds.
+    /// The registry received the credentials and rejected them (HTTP 401 or 403). A registry may lag behind its
+    /// portal by seconds.
     Rejected {
-        /// For people: who refused.
+        /// Human-readable: which host rejected the login.
         message: String,
     },
-    /// It could not be asked, or did not answer what a registry answers: this says nothing about the
+    /// The registry could not be reached, or did not respond like a registry: the result says nothing about the
     /// login.
     Unknown {
-        /// The word for it.
+        /// The condition reason.
         reason: Reason,
-        /// For people: what happened and what to do. Never holds a body or a secret.
+        /// Human-readable: what happened and what to do. Never contains a response body or a secret.
         message: String,
-        /// How long the registry asks to wait.
+        /// How long to wait before the next check, if the registry said so.
         retry_after: Option<Duration>,
     },
 }
 
-/// Tries logins. A trait, so that whoever decides by the verdict can be tested without a registry.
+/// Checks logins. A trait, so that code that depends on the result can be tested without a registry.
 pub trait LoginChecker: Send + Sync {
-    /// Tries one login. Ends within bounded time; repeatable, and changes nothing at the registry.
+    /// Checks one login. Completes within a limited time; idempotent, and changes nothing at the registry.
     fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, Verdict>;
 }

@@ -1,11 +1,11 @@
-//! What a list without an end takes.
+//! Memory for reading an endless list.
 
 use super::minimal_portal::{MinimalPortal, Shape};
 use super::{ALLOCATOR, SERIAL, portal};
 use registry_token_operator::portal::{Portal as _, Rows, TokenRow};
 
 #[tokio::test]
-async fn a_list_without_an_end_takes_what_a_few_pages_take() {
+async fn an_endless_list_takes_the_memory_of_a_few_pages() {
     let _alone = SERIAL.lock().await;
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     let portal = portal(&fake.url);
@@ -18,6 +18,6 @@ async fn a_list_without_an_end_takes_what_a_few_pages_take() {
     }
     portal.scan(&mut |_: TokenRow| ()).await.expect_err("no end");
     let taken = ALLOCATOR.peak_usage().saturating_sub(before);
-    println!("lists without an end: {} KiB", taken >> 10);
+    println!("endless lists: {} KiB", taken >> 10);
     assert!(taken < 8 << 20, "{taken} bytes");
 }

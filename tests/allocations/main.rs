@@ -1,7 +1,6 @@
-//! How much memory reading the portal's list takes. A binary of its own, for it counts what is
-//! allocated in the whole process.
+//! Memory for reading the portal's list. A separate binary, because it counts the allocations of the whole process.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
 #![allow(dead_code, unused_imports, reason = "of the fake portal only the list is used here")]
 
 #[path = "../support/minimal_portal/mod.rs"]
@@ -45,10 +44,10 @@ fn portal(url: &str) -> ThinkwisePortal {
     .expect("a portal")
 }
 
-/// One measures at a time.
+/// Only one test measures at a time.
 static SERIAL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// What reading a list of so many tokens, 1,000 a page, takes beside what was there before.
+/// The peak memory for reading a list of this many tokens, 1,000 a page, in addition to what was allocated before.
 async fn memory_used(tokens: i64) -> usize {
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     fake.ledger().tokens = (1..=tokens).map(|id| (id, (format!("robot${id}"), "x".repeat(150)))).collect();
@@ -64,14 +63,14 @@ async fn memory_used(tokens: i64) -> usize {
 }
 
 #[tokio::test]
-async fn reading_ten_thousand_tokens_takes_what_a_page_takes() {
+async fn reading_ten_thousand_tokens_takes_the_memory_of_one_page() {
     let _alone = SERIAL.lock().await;
     let (page, list) = (memory_used(1_000).await, memory_used(10_000).await);
     println!("a page of 1,000: {} KiB; a list of 10,000: {} KiB", page >> 10, list >> 10);
     assert!(list < page * 3 / 2, "a page takes {page} bytes, ten of them {list}");
 }
 
-/// What an audit's end leaves of so many tokens, with the issuer's mark in each or in none.
+/// The memory that remains after an audit of this many tokens, with the issuer's marker in each or in none.
 async fn memory_retained(tokens: i64, are_marked: bool) -> usize {
     let tag = IssuerTag::of("issuer");
     let fake = MinimalPortal::with_shape(Shape::default()).await;
@@ -115,11 +114,11 @@ fn audited_token() -> AuditedToken {
 }
 
 #[tokio::test]
-async fn an_audit_leaves_ids_and_digests_and_no_rows() {
+async fn an_audit_keeps_ids_and_hashes_but_no_rows() {
     let _alone = SERIAL.lock().await;
     let (plain, marked) = (memory_retained(10_000, false).await, memory_retained(10_000, true).await);
-    println!("left of 10,000 tokens: {} KiB; with marks: {} KiB", plain >> 10, marked >> 10);
-    // A row's description alone takes 150 bytes.
+    println!("kept for 10,000 tokens: {} KiB; with markers: {} KiB", plain >> 10, marked >> 10);
+    // A row's description alone has 150 bytes.
     for bytes in [plain, marked] {
         assert!(bytes < 10_000 * 150, "{bytes} bytes");
     }

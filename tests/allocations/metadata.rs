@@ -1,4 +1,4 @@
-//! What reading `$metadata` takes, however much a small document stands for.
+//! Memory for reading `$metadata`, however much a small document expands to.
 
 use super::{ALLOCATOR, SERIAL};
 use registry_token_operator::portal::thinkwise::discovery::metadata::Catalog;
@@ -31,13 +31,13 @@ fn sets(count: usize) -> String {
     repeated(count, |number| format!(r#"<EntitySet Name="t{number}" EntityType="s.t"/>"#))
 }
 
-/// What reading a document takes beside it, and what came of it.
+/// The additional memory for reading a document, and the result.
 fn memory_used(what: &str, document: &str) -> (usize, Result<Catalog, String>) {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
     let read = Catalog::read(document.as_bytes()).map_err(|malformed| malformed.to_string());
     let taken = ALLOCATOR.peak_usage().saturating_sub(before);
-    println!("{what}: {} KiB of XML, {} KiB taken", document.len() >> 10, taken >> 10);
+    println!("{what}: {} KiB of XML, {} KiB allocated", document.len() >> 10, taken >> 10);
     (taken, read)
 }
 
@@ -64,7 +64,7 @@ async fn many_bound_actions_take_a_small_multiple_of_their_document() {
 }
 
 #[tokio::test]
-async fn what_a_document_stands_for_is_bounded_and_said() {
+async fn the_expanded_size_of_a_document_is_limited_and_reported() {
     let _alone = SERIAL.lock().await;
     let row = r#"IsBound="true"><Parameter Name="r" Type="s.t"/>"#;
     let wide = entity("t", &columns(2000));
@@ -99,9 +99,9 @@ async fn what_a_document_stands_for_is_bounded_and_said() {
     }
 }
 
-/// Counts of what a document declares; chance chooses them.
+/// The size of each part of the document is random.
 #[test]
-fn no_document_takes_more_than_a_bound_of_memory() {
+fn no_document_takes_more_than_a_maximum_of_memory() {
     let _alone = SERIAL.blocking_lock();
     bolero::check!().with_type::<[u8; 6]>().for_each(|counts| {
         let [fields, tasks, subtypes, actions, listed, staging] = counts.map(|count| usize::from(count) * 4);

@@ -1,4 +1,4 @@
-//! Many objects, one portal, one operator, on a control plane of their own.
+//! Many objects, one portal, one operator, on a separate control plane.
 
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
 use crate::fake_portal::{Config, FakePortal, Operation};
@@ -16,22 +16,22 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How many create objects at once.
+/// How many tasks create objects concurrently.
 const WRITERS: usize = 16;
-/// Longest wait for a fleet.
+/// The longest wait for a fleet.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// What the portal is like.
+/// The portal's behavior.
 pub struct PortalOptions {
-    /// What a task takes.
+    /// How long a task takes.
     pub latency: Duration,
-    /// Requests at a time.
+    /// Concurrent requests.
     pub concurrency: usize,
-    /// Whether the answer to a request holds the token's id.
+    /// Whether the response to a request contains the token's id.
     pub id_in_response: bool,
 }
 
-/// Everything that a part needs.
+/// The environment of a benchmark.
 pub struct Fleet {
     control_plane: ControlPlane,
     operator: Option<Operator>,
@@ -42,21 +42,21 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts all of it, and waits until the issuer is held and ready.
+    /// Starts everything, and waits until the issuer is ready and has its finalizer.
     pub async fn start(portal: PortalOptions) -> Self {
         let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
         operator_process::install(&control_plane).await.expect("installed");
         let mut config = Config { latency: portal.latency, ..Config::default() };
         config.names.request.id = portal.id_in_response.then(|| "container_token_id".to_owned());
-        let simulator = FakePortal::start(config).await;
+        let fake = FakePortal::start(config).await;
         let namespace = control_plane.namespace("bench").await.expect("a namespace");
         let operator = start_operator(&control_plane).await;
         let client = control_plane.client().await.expect("a client");
-        let manifests = manifests(&simulator, &namespace, &portal);
+        let manifests = manifests(&fake, &namespace, &portal);
         control_plane.apply(&manifests).await.expect("applied");
         tokio::time::sleep(Duration::from_secs(3)).await;
         let begun = control_plane.audit().expect("audit").position().await.expect("a position");
-        Self { control_plane, operator: Some(operator), portal: simulator, client, namespace, begun }
+        Self { control_plane, operator: Some(operator), portal: fake, client, namespace, begun }
     }
 
     fn tokens(&self) -> Api<RegistryToken> {
@@ -74,7 +74,7 @@ impl Fleet {
         self.tokens().create(&PostParams::default(), &token).await.expect("created");
     }
 
-    /// Creates objects, many at once.
+    /// Creates objects, many concurrently.
     pub async fn create_range(&self, from: usize, to: usize) {
         stream::iter(from..to).for_each_concurrent(WRITERS, |index| self.create(index)).await;
     }
@@ -91,7 +91,7 @@ impl Fleet {
         let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
         let mut events = watcher(secrets, watcher::Config::default().labels(OWNER_LABEL)).applied_objects().boxed();
         let mut filled = HashSet::new();
-        let (begun, mut told) = (Instant::now(), Instant::now());
+        let (begun, mut reported_at) = (Instant::now(), Instant::now());
         while filled.len() < objects {
             let left = LIMIT.saturating_sub(begun.elapsed());
             let event = tokio::time::timeout(left, events.try_next()).await.expect("every Secret is filled in time");
@@ -99,14 +99,14 @@ impl Fleet {
             if secret.annotations().contains_key(STORED_ANNOTATION) {
                 filled.insert(secret.name_any());
             }
-            if told.elapsed() > Duration::from_secs(2) {
-                told = Instant::now();
+            if reported_at.elapsed() > Duration::from_secs(2) {
+                reported_at = Instant::now();
                 eprintln!("bench: {} of {objects} Secrets after {:.0} s", filled.len(), begun.elapsed().as_secs_f32());
             }
         }
     }
 
-    /// Until every description is what its spec says.
+    /// Waits until every description matches its spec.
     pub async fn wait_synced(&self, objects: usize) {
         let begun = Instant::now();
         loop {
@@ -116,16 +116,16 @@ impl Fleet {
             if settled >= objects {
                 break;
             }
-            assert!(begun.elapsed() < LIMIT, "waited for {objects} settled descriptions, {settled} came");
-            eprintln!("bench: {settled} of {objects} settled after {:.0} s", begun.elapsed().as_secs_f32());
+            assert!(begun.elapsed() < LIMIT, "waited for {objects} synced descriptions, got {settled}");
+            eprintln!("bench: {settled} of {objects} synced after {:.0} s", begun.elapsed().as_secs_f32());
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
-        // The last status and its event follow the last edit.
+        // The last status write and its event follow the last edit.
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
 
-    /// Requests of the operator to the API server, by verb and resource: lists, watches and the
-    /// handful that the one issuer takes for itself apart.
+    /// Requests of the operator to the API server, by verb and resource, without lists, watches and the few requests
+    /// for the issuer.
     pub async fn requests(&self) -> BTreeMap<String, usize> {
         let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
         let mut counted = BTreeMap::new();
@@ -136,18 +136,18 @@ impl Fleet {
         counted
     }
 
-    /// Asks for a new token of every object, by an annotation of their issuer.
+    /// Requests a new token for every object, by an annotation of their issuer.
     pub async fn rotate_all(&self) {
         let issuers: Api<TokenIssuer> = Api::namespaced(self.client.clone(), &self.namespace);
         let patch = Patch::Merge(json!({"metadata": {"annotations": {(ROTATE_ANNOTATION): "wave"}}}));
         issuers.patch("portal", &PatchParams::default(), &patch).await.expect("annotated");
     }
 
-    /// Until so many tokens have been asked for.
+    /// Waits until this many tokens have been requested.
     pub async fn wait_requested(&self, tokens: usize) {
         let begun = Instant::now();
         while self.tokens_requested() < tokens {
-            assert!(begun.elapsed() < LIMIT, "waited for {tokens} tokens, {} came", self.tokens_requested());
+            assert!(begun.elapsed() < LIMIT, "waited for {tokens} tokens, got {}", self.tokens_requested());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -169,7 +169,7 @@ impl Fleet {
         }
     }
 
-    /// Tokens asked for since the start.
+    /// Tokens requested since the start.
     pub fn tokens_requested(&self) -> usize {
         self.portal.ledger().count(Operation::Request)
     }
@@ -179,7 +179,7 @@ impl Fleet {
         measure::resident(self.operator.as_ref().expect("runs").pid())
     }
 
-    /// Ends the operator and starts it again: time until ready, and writes in 20 s.
+    /// Restarts the operator: the time until it is ready, and the writes in 20 s.
     pub async fn restart(&mut self) -> (Duration, usize) {
         let former = self.operator.take().expect("runs");
         former.terminate().await;
@@ -193,12 +193,12 @@ impl Fleet {
     }
 }
 
-/// The operator's own requests, lists and watches apart.
+/// Whether the request is from the operator and is not a list or watch.
 fn is_by_operator(event: &AuditEvent) -> bool {
     event.user_agent.starts_with("registry-token-operator/") && !["list", "watch"].contains(&event.verb.as_str())
 }
 
-/// What is read and written once for the issuer, however many objects there are.
+/// Whether the request is made once for the issuer, however many objects there are.
 fn is_for_issuer(event: &AuditEvent) -> bool {
     event.name == "portal" && !(event.verb == "get" && event.resource == "tokenissuers")
 }

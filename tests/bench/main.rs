@@ -1,12 +1,12 @@
-//! `make bench`: the release binary on a real control plane, with a portal that takes 50 ms.
+//! `make bench`: the release binary on a real control plane, with a portal whose tasks take 50 ms.
 //!
-//! API server, etcd, portal, operator and this program share the machine; its size is printed.
+//! The API server, etcd, the portal, the operator and this program share the machine; its size is printed.
 
 #![allow(
     clippy::expect_used,
     clippy::cast_precision_loss,
     clippy::print_stdout,
-    reason = "a benchmark that cannot go on stops, and its figures are small numbers"
+    reason = "a benchmark stops at the first failure, and its figures are small numbers"
 )]
 
 #[path = "../support/control_plane/mod.rs"]
@@ -22,15 +22,15 @@ mod measure;
 use fleet::{Fleet, PortalOptions};
 use std::time::{Duration, Instant};
 
-/// What a task takes at the portal.
+/// How long a task takes at the portal.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// A line of the table.
+/// A row of the table.
 struct Figure {
     what: String,
     measured: String,
     target: String,
-    /// Nothing where there is no target.
+    /// `None` if there is no target.
     met: Option<bool>,
 }
 
@@ -63,14 +63,14 @@ async fn main() {
     print(&figures);
 }
 
-/// (1) and (3): 1,000 objects at once, four requests at a time.
+/// (1) and (3): 1,000 objects at once, four concurrent requests.
 async fn all_at_once(id_in_response: bool) -> Vec<Figure> {
     const OBJECTS: usize = 1000;
     let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response }).await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let limit = LATENCY.as_secs_f64() * OBJECTS as f64 / 4.0;
     let ratio = elapsed.as_secs_f64() / limit;
-    let how = if id_in_response { "id in the answer" } else { "id looked up by its mark, one read more a token" };
+    let how = if id_in_response { "id in the response" } else { "id looked up by its marker, one more read per token" };
     let mut figures = vec![figure(
         &format!("1. 1,000 objects, 4 requests at a time, {how}: time / the portal's limit of {limit:.1} s"),
         format!("{ratio:.2} ({:.1} s)", elapsed.as_secs_f64()),
@@ -87,25 +87,25 @@ async fn all_at_once(id_in_response: bool) -> Vec<Figure> {
         let by_verb: Vec<String> =
             requests.iter().map(|(what, count)| format!("{what} {:.2}", *count as f64 / OBJECTS as f64)).collect();
         figures.push(figure(
-            &format!("3. requests to the API server an object ({})", by_verb.join(", ")),
+            &format!("3. requests to the API server per object ({})", by_verb.join(", ")),
             format!("{:.2} + {:.2} events", counted(false), counted(true)),
-            "<= 6, events apart",
+            "<= 6, without events",
             Some(counted(false) <= 6.0),
         ));
     }
     figures
 }
 
-/// (2): fifty requests at a time.
+/// (2): fifty concurrent requests.
 async fn fifty_at_a_time() -> Figure {
     const OBJECTS: usize = 1000;
     let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 50, id_in_response: true }).await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let rate = OBJECTS as f64 / elapsed.as_secs_f64();
-    figure("2. the same, 50 requests at a time: objects a second", format!("{rate:.0}"), "> 72", Some(rate > 72.0))
+    figure("2. the same, 50 requests at a time: objects per second", format!("{rate:.0}"), "> 72", Some(rate > 72.0))
 }
 
-/// (4): one object every 200 ms, so that each comes while the caches still lag behind the last.
+/// (4): one object every 200 ms, so that each is created while the caches still lag behind the previous one.
 async fn one_by_one() -> Figure {
     const OBJECTS: usize = 100;
     let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true }).await;
@@ -116,7 +116,7 @@ async fn one_by_one() -> Figure {
     fleet.wait_synced(OBJECTS).await;
     let asked = fleet.tokens_requested();
     figure(
-        "4. tokens asked for, for 100 objects that come one every 200 ms",
+        "4. tokens requested for 100 objects, created one every 200 ms",
         asked.to_string(),
         "100",
         Some(asked == OBJECTS),
@@ -146,8 +146,8 @@ async fn memory() -> Vec<Figure> {
     figures
 }
 
-/// (6): a first token in the midst of a rotation of 1,000 objects, beside one at rest. Login checks,
-/// revocations and the API server's work are in it, on a machine that everything shares.
+/// (6): a first token during a rotation of 1,000 objects, compared with one at rest. It includes login checks,
+/// revocations and the API server's work, on a shared machine.
 async fn rotation_wave() -> Vec<Figure> {
     const OBJECTS: usize = 1000;
     const SAMPLES: usize = 5;
@@ -168,19 +168,19 @@ async fn rotation_wave() -> Vec<Figure> {
         amid.push(fleet.first_token(OBJECTS + SAMPLES + index).await);
     }
     let asked = fleet.tokens_requested() - before;
-    assert!(asked < OBJECTS, "the wave was over before the last sample: {asked} tokens");
+    assert!(asked < OBJECTS, "the rotation was over before the last sample: {asked} tokens");
     fleet.wait_requested(before + OBJECTS + 2 * SAMPLES).await;
     let rate = (OBJECTS + 2 * SAMPLES) as f64 / begun.elapsed().as_secs_f64();
     let (calm, amid) = (median(calm), median(amid));
     let delay = amid.saturating_sub(calm);
     vec![
         figure(
-            "6. a first token at rest, and in the midst of a rotation of 1,000: what the wave adds (median of 5)",
+            "6. a first token at rest, and during a rotation of 1,000: what the rotation adds (median of 5)",
             format!("{} ms, {} ms: {} ms", calm.as_millis(), amid.as_millis(), delay.as_millis()),
             "<= 50 ms, one request",
             Some(delay <= LATENCY),
         ),
-        figure("6. rotations a second, 4 requests at a time", format!("{rate:.0}"), "-", None),
+        figure("6. rotations per second, 4 requests at a time", format!("{rate:.0}"), "-", None),
     ]
 }
 
@@ -197,10 +197,10 @@ fn resident(fleet: &Fleet, when: &str, target: Option<f64>) -> Figure {
 }
 
 fn print(figures: &[Figure]) {
-    println!("\nmachine: {}; everything shares it\n", measure::machine());
+    println!("\nmachine: {}, shared by all components\n", measure::machine());
     println!("| figure | measured | target | |\n|---|---|---|---|");
     for Figure { what, measured, target, met } in figures {
-        let verdict = met.map_or("", |met| if met { "met" } else { "**missed**" });
-        println!("| {what} | {measured} | {target} | {verdict} |");
+        let rating = met.map_or("", |met| if met { "met" } else { "**missed**" });
+        println!("| {what} | {measured} | {target} | {rating} |");
     }
 }

@@ -1,4 +1,4 @@
-//! What the machine says of itself and of a process.
+//! Measurements of the machine and of a process.
 
 /// Resident memory of a process in MiB.
 pub fn resident(pid: u32) -> f64 {

@@ -1,4 +1,4 @@
-//! The portal's moods: each moment another fault befalls another of its tasks.
+//! Injects random faults into the portal's tasks.
 
 use crate::fake_portal::{Fault, Faults, Operation};
 use crate::rng::Rng;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 /// The longest pause between two faults, in milliseconds.
 const PAUSE: u64 = 400;
-/// A fault that nothing met yet is enough trouble to come.
+/// The maximum number of faults that wait for a request.
 const MAX_PENDING: usize = 8;
 
-/// Orders faults until it is dropped.
-pub async fn inject_faults(faults: Faults, mut chance: Rng) {
+/// Injects faults until it is dropped.
+pub async fn inject_faults(faults: Faults, mut rng: Rng) {
     loop {
-        tokio::time::sleep(chance.millis(20, PAUSE)).await;
+        tokio::time::sleep(rng.millis(20, PAUSE)).await;
         if faults.in_force().len() < MAX_PENDING {
-            let (operation, fault) = draw_fault(&mut chance);
+            let (operation, fault) = draw_fault(&mut rng);
             faults.once(operation, fault);
         }
     }
 }
 
-fn draw_fault(chance: &mut Rng) -> (Operation, Fault) {
+fn draw_fault(rng: &mut Rng) -> (Operation, Fault) {
     use Operation::{Edit, List, Request, Revoke};
-    // No longer than the operator takes a late answer to be possible.
-    let late = chance.below(8_000);
-    match chance.below(14) {
+    // Shorter than the operator's response deadline.
+    let late = rng.below(8_000);
+    match rng.below(14) {
         0 => (Request, Fault::StatusAfter(504)),
         1 => (Request, Fault::DropAfter),
         2 => (Request, Fault::HangAfter),

@@ -1,7 +1,7 @@
-//! `make chaos`: the release binary, killed a thousand times.
+//! `make chaos`: kills the release binary a thousand times.
 //!
-//! `KILLS` says how often, `SEED` by which chance; the argument is the binary. Ends with 1 if a
-//! token leaked or was lost.
+//! `KILLS` is the number of kills, `SEED` the seed of the random choices; the argument is the binary. Exits with status
+//! 1 if a token leaked or was lost.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -10,7 +10,7 @@ mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
 #[path = "../support/fixture.rs"]
-#[allow(dead_code, reason = "the suite uses the rest of it")]
+#[allow(dead_code, reason = "the integration tests use the rest of it")]
 mod fixture;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
         outages: 3,
         pause: 150,
     };
-    // Cargo adds `--bench` to what it was given.
+    // Cargo adds `--bench` to the arguments.
     let given = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let binary = given.map_or_else(|| fixture::binary().to_owned(), PathBuf::from);
     let outcome = run(&binary, plan).await;

@@ -1,4 +1,4 @@
-//! What is true at the end: the portal's live tokens are those that objects and their Secrets name.
+//! The state at the end: the portal's live tokens are those that objects and their Secrets name.
 
 use crate::fake_portal::Token;
 use crate::fixture::{Team, condition, ready};
@@ -10,29 +10,29 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How a world is found.
+/// The state of the cluster and the portal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChaosReport {
     pub objects: usize,
-    /// Tokens that live in the portal.
+    /// Live tokens in the portal.
     pub live: usize,
     /// Live tokens that no object names.
     pub leaked: BTreeSet<String>,
-    /// Tokens that an object names and the portal has not.
+    /// Tokens that an object names and the portal does not have.
     pub lost: BTreeSet<String>,
-    /// What else is not as it should be.
+    /// Everything else that is wrong.
     pub mismatches: Vec<String>,
-    /// The metadata of the Secrets of what is wrong.
+    /// The metadata of the Secrets of objects that are wrong.
     pub details: String,
 }
 
 impl ChaosReport {
-    /// Nothing leaked, nothing lost, all else in order.
+    /// Nothing leaked, nothing lost, and everything else in order.
     pub fn is_clean(&self) -> bool {
         self.leaked.is_empty() && self.lost.is_empty() && self.mismatches.is_empty()
     }
 
-    /// Looks until all is in order and was so a while ago too, or the time is up.
+    /// Repeats until two consecutive reports are clean and equal, or the time is up.
     pub async fn when_idle(team: &Team, limit: Duration) -> Self {
         let begun = Instant::now();
         let mut former = Self::take(team).await;
@@ -66,30 +66,30 @@ impl ChaosReport {
             if let Some(why) = mismatch(object, secret, token) {
                 found.mismatches.push(format!("{}: {why}", object.name_any()));
                 let meta = secret.map(|secret| &secret.metadata);
-                let told = json!(meta.map(|meta| (
+                let secret_meta = json!(meta.map(|meta| (
                     &meta.labels,
                     &meta.annotations,
                     &meta.owner_references,
                     &meta.resource_version
                 )));
-                found.details.extend([object.name_any(), ": ".to_owned(), told.to_string(), "\n".to_owned()]);
+                found.details.extend([object.name_any(), ": ".to_owned(), secret_meta.to_string(), "\n".to_owned()]);
             }
         }
         let strays = secrets.items.iter().map(ResourceExt::name_any);
         let known: BTreeSet<String> = objects.items.iter().map(ResourceExt::name_any).collect();
         found
             .mismatches
-            .extend(strays.filter(|name| !known.contains(name)).map(|name| format!("Secret {name}: nobody's")));
+            .extend(strays.filter(|name| !known.contains(name)).map(|name| format!("Secret {name}: has no object")));
         found.leaked = live.keys().filter(|username| !named.contains(*username)).cloned().collect();
         if found.live != found.objects {
-            found.mismatches.push(format!("{} tokens live, for {} objects", found.live, found.objects));
+            found.mismatches.push(format!("{} live tokens, for {} objects", found.live, found.objects));
         }
         found.lost = named.into_iter().filter(|username| !live.contains_key(username)).collect();
         found
     }
 }
 
-/// What is wrong with one object, if anything is.
+/// What is wrong with one object, if anything.
 fn mismatch(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Token>) -> Option<String> {
     let generation = json!(object.metadata.generation);
     let synced = condition(object, "DescriptionSynced").unwrap_or(Value::Null);
@@ -100,13 +100,13 @@ fn mismatch(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Toke
     if synced["status"] != "True" || synced["observedGeneration"] != generation {
         return Some(format!("DescriptionSynced is {synced}"));
     }
-    let Some(token) = token else { return Some("its token does not live".to_owned()) };
+    let Some(token) = token else { return Some("its token is not live".to_owned()) };
     if token.description.as_deref() != Some(object.spec.description.as_str()) {
         return Some(format!("the portal shows {:?}", token.description));
     }
     let Some(secret) = secret else { return Some("has no Secret".to_owned()) };
     if secret.annotations().contains_key(RESERVATION_ANNOTATION) {
-        return Some("its Secret holds a reservation".to_owned());
+        return Some("its Secret has a reservation".to_owned());
     }
     if secret.annotations().get(TOKEN_ID_ANNOTATION) != Some(&token.key) {
         return Some("its Secret names another token".to_owned());
@@ -116,5 +116,5 @@ fn mismatch(object: &RegistryToken, secret: Option<&Secret>, token: Option<&Toke
     let logins = content["auths"].as_object().map(|auths| auths.values().collect::<Vec<_>>()).unwrap_or_default();
     let fits =
         |login: &&Value| login["username"] == token.username.as_str() && login["password"] == token.secret.as_str();
-    (logins.is_empty() || !logins.iter().all(fits)).then(|| "its Secret holds another login".to_owned())
+    (logins.is_empty() || !logins.iter().all(fits)).then(|| "its Secret has another login".to_owned())
 }

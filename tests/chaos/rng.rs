@@ -1,13 +1,13 @@
-//! Numbers by chance that a seed repeats.
+//! A seeded random number generator.
 
 use std::time::Duration;
 
-/// A stream of numbers (`SplitMix64`).
+/// A stream of random numbers (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// The stream of a seed.
+    /// The stream of this seed.
     pub const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
@@ -20,7 +20,7 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// Another stream, so that what one user draws moves nothing of the other's.
+    /// An independent stream, so that draws by one user do not change those of another.
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
@@ -30,7 +30,7 @@ impl Rng {
         self.next() % end.max(1)
     }
 
-    /// A time between these, in milliseconds.
+    /// A random duration in this range, in milliseconds.
     pub fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from))
     }

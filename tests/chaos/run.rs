@@ -1,4 +1,5 @@
-//! The phases of a run: kills, two at once, frozen, API server gone; then quiet, and the count.
+//! The phases of a run: kills, two operators at once, frozen operators, API server outages; then it quiesces, and
+//! tokens are counted.
 
 use crate::control_plane::{ControlPlane, Options};
 use crate::fake_portal::Config;
@@ -12,42 +13,42 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The longest time in which an answer may come, with a `requestTimeout` of 3 s: whoever sleeps
-/// for longer finds the world without it.
+/// The longest time in which a response may arrive, with a `requestTimeout` of 3 s: an operator that is frozen for
+/// longer finds it gone.
 const LONGEST_ANSWER: Duration = Duration::from_secs(13);
-/// How long the end may take: an audit each minute, and whatever waits for a late answer before it.
+/// How long quiescing may take: an audit each minute, and before it the wait for late responses.
 const QUIESCE_LIMIT: Duration = Duration::from_mins(6);
 
-/// How much of everything.
+/// The extent of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub seed: u64,
     pub objects: u64,
-    /// Kills of an operator that is alone.
+    /// Kills of a single operator.
     pub kills: u64,
-    /// Kills of one of two.
+    /// Kills of one of two operators.
     pub pair_kills: u64,
-    /// Operators frozen for longer than every time-out while another one works.
+    /// Operators that are frozen for longer than every timeout while another one works.
     pub freezes: u64,
-    /// Kills of API server and etcd.
+    /// Kills of the API server and etcd.
     pub outages: u64,
-    /// The longest pause between two acts of people, in milliseconds.
+    /// The longest pause between two operations of the workload, in milliseconds.
     pub pause: u64,
 }
 
-/// What came of it.
+/// The result of a run.
 pub struct ChaosResult {
     pub plan: Plan,
     pub phases: Vec<(&'static str, u64, Duration)>,
     pub counters: Counters,
     pub minted: usize,
     pub panics: usize,
-    /// Kills that met an operator whose caches were filled: it was at work.
+    /// Kills of an operator whose caches were synced: it was working.
     pub at_work: u64,
     pub report: ChaosReport,
 }
 
-/// Everything that a phase needs.
+/// The state that the phases share.
 struct ChaosRun<'a> {
     binary: &'a Path,
     team: &'a Team,
@@ -58,7 +59,7 @@ struct ChaosRun<'a> {
 }
 
 impl ChaosRun<'_> {
-    /// A token of the `ServiceAccount` lives for an hour; each phase has a new one.
+    /// A token of the `ServiceAccount` is valid for an hour; each phase gets a new one.
     async fn renew_kubeconfig(&mut self) {
         self.kubeconfig = operator_process::kubeconfig(self.team.control_plane).await.expect("a kubeconfig");
     }
@@ -71,12 +72,11 @@ impl ChaosRun<'_> {
     fn kill(&mut self, operator: Operator) {
         let log = operator.kill();
         self.panics += log.matches("panicked at").count();
-        self.at_work += u64::from(log.contains("caches are filled"));
+        self.at_work += u64::from(log.contains("caches synced"));
     }
 
-    /// How long an operator lives: a moment, which may end before its caches are filled, or mostly so
-    /// long that it dies in the midst of its work, and now and then long enough to take out what its
-    /// predecessors left behind.
+    /// How long an operator runs: sometimes too briefly for its caches to sync, mostly so long that it is killed while
+    /// it works, and now and then long enough to clean up what its predecessors left behind.
     fn random_lifetime(&mut self) -> Duration {
         match self.rng.below(100) {
             0..2 => LONGEST_ANSWER + Duration::from_secs(3),
@@ -97,7 +97,7 @@ impl ChaosRun<'_> {
         }
     }
 
-    /// Two operators, as in a rolling update that goes wrong; a killed one comes back.
+    /// Two operators, as in a rolling update that goes wrong; a killed one is restarted.
     async fn kill_one_of_two(&mut self, kills: u64) {
         let mut both = [self.start(), self.start()];
         for _ in 0..kills {
@@ -107,14 +107,14 @@ impl ChaosRun<'_> {
             let former = std::mem::replace(&mut both[which], fresh);
             self.kill(former);
         }
-        // Undisturbed for once, and long enough for each to think that the other is dead.
+        // Undisturbed for once, and long enough for each to consider the other dead.
         tokio::time::sleep(LONGEST_ANSWER).await;
         for operator in both {
             self.kill(operator);
         }
     }
 
-    /// An operator is frozen in the midst of its work, another one takes over, and the first wakes.
+    /// An operator is frozen while it works, another one takes over, and the first resumes.
     async fn freeze_repeatedly(&mut self, count: u64) {
         for _ in 0..count {
             let frozen = self.start();
@@ -129,7 +129,7 @@ impl ChaosRun<'_> {
         }
     }
 
-    /// API server and etcd die under a working operator and come back with what was stored.
+    /// The API server and etcd are killed under a working operator and come back with the stored data.
     async fn restart_api_server(&mut self, count: u64) {
         let operator = self.start();
         for _ in 0..count {
@@ -141,11 +141,11 @@ impl ChaosRun<'_> {
     }
 }
 
-/// Runs all phases on a control plane of their own.
+/// Runs all phases on a separate control plane.
 pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
-    println!("chaos: SEED={} repeats every draw of this run", plan.seed);
+    println!("chaos: SEED={} repeats every random choice of this run", plan.seed);
     let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
-    // It lives as long as the process does.
+    // It exists as long as the process.
     let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
     operator_process::install(control_plane).await.expect("installed");
     let portal = Config { latency: Duration::from_millis(30), ..Config::default() };
@@ -153,24 +153,24 @@ pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
     team.credentials("portal-password").await;
     team.issuer(json!({"audit": {"interval": "1m"}})).await;
 
-    let (mut chance, tally) = (Rng::from_seed(plan.seed), Counters::default());
-    let workload = Workload { team: &team, objects: plan.objects, pause: plan.pause, counters: &tally };
-    let (people, moods) = (chance.fork(), chance.fork());
+    let (mut rng, counters) = (Rng::from_seed(plan.seed), Counters::default());
+    let workload = Workload { team: &team, objects: plan.objects, pause: plan.pause, counters: &counters };
+    let (workload_rng, fault_rng) = (rng.fork(), rng.fork());
     let mut chaos_run =
-        ChaosRun { binary, team: &team, kubeconfig: PathBuf::new(), rng: chance.fork(), panics: 0, at_work: 0 };
+        ChaosRun { binary, team: &team, kubeconfig: PathBuf::new(), rng: rng.fork(), panics: 0, at_work: 0 };
     let mut phases = tokio::select! {
-        () = workload.run(people) => vec![],
-        () = inject_faults(team.portal.faults(), moods) => vec![],
+        () = workload.run(workload_rng) => vec![],
+        () = inject_faults(team.portal.faults(), fault_rng) => vec![],
         phases = run_phases(&mut chaos_run, plan) => phases,
     };
 
     team.portal.faults().clear();
-    // What the end brings forth itself is no sign of what went before.
+    // Tokens that the final phase requests do not count.
     let minted = team.portal.ledger().all().len();
     let begun = Instant::now();
     chaos_run.renew_kubeconfig().await;
     let last = chaos_run.start();
-    workload.create_missing(&mut chance).await;
+    workload.create_missing(&mut rng).await;
     let report = ChaosReport::when_idle(&team, QUIESCE_LIMIT).await;
     phases.push(("quiet", 0, begun.elapsed()));
     let log = last.kill();
@@ -180,7 +180,7 @@ pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
         eprintln!("{}", tail(&control_plane.folder().join("kube-controller-manager.log")));
     }
     let panics = chaos_run.panics + log.matches("panicked at").count();
-    ChaosResult { plan, phases, minted, panics, at_work: chaos_run.at_work, report, counters: tally }
+    ChaosResult { plan, phases, minted, panics, at_work: chaos_run.at_work, report, counters }
 }
 
 /// The last lines of a log.

@@ -1,13 +1,13 @@
 //! The short run of `make chaos`, for every `make test`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
 
 #[path = "../support/control_plane/mod.rs"]
 mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
 #[path = "../support/fixture.rs"]
-#[allow(dead_code, reason = "the suite uses the rest of it")]
+#[allow(dead_code, reason = "the integration tests use the rest of it")]
 mod fixture;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
@@ -29,5 +29,5 @@ async fn sixty_kills_leak_no_token_and_lose_none() {
     let outcome = run(fixture::binary(), plan).await;
     println!("{outcome}");
     assert!(outcome.is_clean(), "{:?}", outcome.report);
-    assert!(outcome.minted > 40, "every object had a token: {} were made", outcome.minted);
+    assert!(outcome.minted > 40, "every object had a token: {} were created", outcome.minted);
 }

@@ -1,11 +1,11 @@
-//! What is printed.
+//! The printed result.
 
 use crate::run::ChaosResult;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
 impl ChaosResult {
-    /// Whether the run shows what it should.
+    /// Whether the run succeeded.
     pub fn is_clean(&self) -> bool {
         self.report.is_clean() && self.panics == 0 && self.at_work * 2 >= self.plan.kills + self.plan.pair_kills
     }
@@ -13,7 +13,7 @@ impl ChaosResult {
 
 impl fmt::Display for ChaosResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (plan, tally, verdict) = (&self.plan, &self.counters, &self.report);
+        let (plan, counters, report) = (&self.plan, &self.counters, &self.report);
         writeln!(f, "{:<44} {:>7} {:>8}", "phase", "kills", "seconds")?;
         for (phase, kills, took) in &self.phases {
             writeln!(f, "{phase:<44} {kills:>7} {:>8.0}", took.as_secs_f32())?;
@@ -23,28 +23,28 @@ impl fmt::Display for ChaosResult {
         for (what, value) in [
             ("seed", plan.seed.to_string()),
             ("operators killed", (plan.kills + plan.pair_kills).to_string()),
-            ("of these at work, their caches filled", self.at_work.to_string()),
+            ("of these with synced caches", self.at_work.to_string()),
             ("operators frozen", plan.freezes.to_string()),
             ("API server and etcd killed", plan.outages.to_string()),
-            ("objects created", count(&tally.created)),
-            ("edits", count(&tally.edited)),
-            ("rotations and replacements asked for", count(&tally.rotated)),
-            ("objects deleted", count(&tally.deleted)),
-            ("Secrets deleted", count(&tally.secrets_deleted)),
-            ("objects at the end", verdict.objects.to_string()),
-            ("tokens minted before the end", self.minted.to_string()),
-            ("tokens live", verdict.live.to_string()),
-            ("tokens leaked", verdict.leaked.len().to_string()),
-            ("tokens lost", verdict.lost.len().to_string()),
-            ("objects not as they should be", verdict.mismatches.len().to_string()),
+            ("objects created", count(&counters.created)),
+            ("edits", count(&counters.edited)),
+            ("rotations and replacements requested", count(&counters.rotated)),
+            ("objects deleted", count(&counters.deleted)),
+            ("Secrets deleted", count(&counters.secrets_deleted)),
+            ("objects at the end", report.objects.to_string()),
+            ("tokens created before the end", self.minted.to_string()),
+            ("live tokens", report.live.to_string()),
+            ("leaked tokens", report.leaked.len().to_string()),
+            ("lost tokens", report.lost.len().to_string()),
+            ("objects with errors", report.mismatches.len().to_string()),
             ("panics", self.panics.to_string()),
-            ("seconds in all", format!("{took:.0}")),
+            ("total seconds", format!("{took:.0}")),
         ] {
             writeln!(f, "{what:<44} {value:>16}")?;
         }
-        for (what, names) in [("leaked", &verdict.leaked), ("lost", &verdict.lost)] {
+        for (what, names) in [("leaked", &report.leaked), ("lost", &report.lost)] {
             names.iter().try_for_each(|name| writeln!(f, "{what}: {name}"))?;
         }
-        verdict.mismatches.iter().try_for_each(|why| writeln!(f, "wrong: {why}"))
+        report.mismatches.iter().try_for_each(|why| writeln!(f, "wrong: {why}"))
     }
 }

@@ -1,4 +1,4 @@
-//! What people do meanwhile: they create, edit, rotate and delete.
+//! The operations of users meanwhile: they create, edit, rotate and delete.
 
 use crate::fixture::Team;
 use crate::rng::Rng;
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a person waits for the API server, which may be down.
+/// How long a user waits for the API server, which may be down.
 const API_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often what was done.
+/// How often each operation succeeded.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub created: AtomicU64,
@@ -22,40 +22,40 @@ pub struct Counters {
     pub secrets_deleted: AtomicU64,
 }
 
-/// Many people at one namespace.
+/// Many users in one namespace.
 pub struct Workload<'a> {
     pub team: &'a Team,
-    /// As many objects as there may be.
+    /// The maximum number of objects.
     pub objects: u64,
-    /// The longest pause between two acts, in milliseconds.
+    /// The longest pause between two operations, in milliseconds.
     pub pause: u64,
     pub counters: &'a Counters,
 }
 
 impl Workload<'_> {
-    /// Acts until it is dropped: first so that there is every object, then by chance.
-    pub async fn run(&self, mut chance: Rng) {
+    /// Runs operations until it is dropped: first those that create every object, then random ones.
+    pub async fn run(&self, mut rng: Rng) {
         let mut next = 0..self.objects;
         loop {
-            tokio::time::sleep(chance.millis(5, self.pause)).await;
-            let name = format!("pull-{}", next.next().unwrap_or_else(|| chance.below(self.objects)));
-            // What the API server does not take is not repeated: people do something else.
-            let _ = timeout(API_TIMEOUT, self.random_operation(&name, &mut chance)).await;
+            tokio::time::sleep(rng.millis(5, self.pause)).await;
+            let name = format!("pull-{}", next.next().unwrap_or_else(|| rng.below(self.objects)));
+            // What the API server does not accept is not repeated: the workload continues with something else.
+            let _ = timeout(API_TIMEOUT, self.random_operation(&name, &mut rng)).await;
         }
     }
 
-    /// Creates what is still missing, when the trouble is over.
-    pub async fn create_missing(&self, chance: &mut Rng) {
+    /// Creates the missing objects after the chaos.
+    pub async fn create_missing(&self, rng: &mut Rng) {
         for index in 0..self.objects {
             let name = format!("pull-{index}");
             if matches!(self.team.tokens().get_opt(&name).await, Ok(None)) {
-                self.create(&name, chance).await;
+                self.create(&name, rng).await;
             }
         }
     }
 
-    async fn random_operation(&self, name: &str, chance: &mut Rng) {
-        let (text, what) = (format!("edited {}", chance.below(1_000_000)), chance.below(100));
+    async fn random_operation(&self, name: &str, rng: &mut Rng) {
+        let (text, what) = (format!("edited {}", rng.below(1_000_000)), rng.below(100));
         let annotate = |key: &str, value: &str| json!({"metadata": {"annotations": {key: value}}});
         let found = match what {
             0..40 => self.patch(name, json!({"spec": {"description": text}}), &self.counters.edited).await,
@@ -73,17 +73,17 @@ impl Workload<'_> {
             _ => self.delete(name).await,
         };
         if !found {
-            self.create(name, chance).await;
+            self.create(name, rng).await;
         }
     }
 
-    async fn create(&self, name: &str, chance: &mut Rng) {
-        // A short overlap, so that nothing has to retire for long at the end.
+    async fn create(&self, name: &str, rng: &mut Rng) {
+        // A short overlap, so that no token has to retire for long at the end.
         let rotation = json!({"interval": "24h", "overlap": "2s"});
         let object: RegistryToken = serde_json::from_value(json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "metadata": {"name": name},
             "spec": {
-                "description": format!("of {name}, {}", chance.below(1_000_000)),
+                "description": format!("of {name}, {}", rng.below(1_000_000)),
                 "issuerRef": {"kind": "TokenIssuer", "name": "portal"},
                 "rotation": rotation,
             },
@@ -94,7 +94,7 @@ impl Workload<'_> {
         }
     }
 
-    /// False: there is no such object.
+    /// False if there is no such object.
     async fn patch(&self, name: &str, change: Value, counter: &AtomicU64) -> bool {
         let done = self.team.tokens().patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
         if done.is_ok() {

@@ -1,4 +1,4 @@
-//! How many connections one issuer's client makes, with the limiter before it as in the operator.
+//! How many connections one issuer's client opens, with the rate limiter in front of it as in the operator.
 
 use crate::fake_portal::{Config, FakePortal, Operation, Profile, Server};
 use crate::portal_client::fixtures::{basic, basic_as, list_all, read_response, settings};
@@ -16,37 +16,37 @@ use std::time::Duration;
 const REQUESTS: usize = 1000;
 const CONCURRENCY: i32 = 4;
 
-/// Limits that let a portal be busy.
+/// Limits that allow many concurrent requests.
 fn busy_limits() -> Limits {
     Limits { concurrency: CONCURRENCY, requests_per_second: 10_000, ..Limits::default() }
 }
 
-/// A client that has found the simulator's names.
-async fn portal(simulator: &FakePortal, limits: &Limits) -> ThinkwisePortal {
+/// A client that has discovered the fake portal's names.
+async fn portal(fake: &FakePortal, limits: &Limits) -> ThinkwisePortal {
     let profile = Profile::named("unbound").expect("a profile");
     let settings = ThinkwiseSettings {
-        spec: serde_json::from_value(profile.minimal(simulator)).expect("a spec"),
-        ca_pem: Some(simulator.ca_pem()),
+        spec: serde_json::from_value(profile.minimal(fake)).expect("a spec"),
+        ca_pem: Some(fake.ca_pem()),
         limits: limits.clone(),
-        ..settings(&simulator.portal_url(), basic_as("k8s", "portal-password"))
+        ..settings(&fake.portal_url(), basic_as("k8s", "portal-password"))
     };
     let portal = ThinkwisePortal::new(settings).expect("a portal");
     portal.resolve().await.expect("it fits");
     portal
 }
 
-/// Reads what a portal of no tokens has to say.
+/// The read responses of a portal without tokens.
 fn empty_portal_response(request: &RawRequest) -> String {
-    read_response(request.path()).expect("nothing else is asked for")
+    read_response(request.path()).expect("nothing else is requested")
 }
 
 #[tokio::test]
-async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
+async fn a_thousand_requests_need_no_more_connections_than_concurrent_requests() {
     for http2 in [false, true] {
-        let simulator = FakePortal::start(Config { http2, ..Config::default() }).await;
+        let fake = FakePortal::start(Config { http2, ..Config::default() }).await;
         let limits = busy_limits();
-        let (gate, portal) = (Limiter::new(&limits), portal(&simulator, &limits).await);
-        let resolved = simulator.ledger().position();
+        let (gate, portal) = (Limiter::new(&limits), portal(&fake, &limits).await);
+        let resolved = fake.ledger().position();
         join_all((0..REQUESTS).map(async |index| {
             let (priority, namespace) = match index % 3 {
                 0 => (Priority::High, "a"),
@@ -62,7 +62,7 @@ async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
             drop(permit);
         }))
         .await;
-        let ledger = simulator.ledger();
+        let ledger = fake.ledger();
         let requests = ledger.requests_since(resolved);
         assert_eq!((requests.len(), ledger.count(Operation::Request)), (REQUESTS, REQUESTS / 2));
         assert!(requests.iter().all(|request| request.server == Server::Portal));
@@ -79,7 +79,7 @@ async fn a_thousand_requests_need_no_more_connections_than_go_at_a_time() {
     }
 }
 
-/// Counted where they are accepted: one that is opened and then not needed is one too.
+/// Counted where they are accepted, which includes connections that are opened and then not needed.
 #[tokio::test]
 async fn no_unused_connection_is_opened() {
     let (acceptor, pem) = self_signed_tls(&[]);
@@ -99,9 +99,9 @@ async fn no_unused_connection_is_opened() {
     assert!(server.connections() <= usize::try_from(CONCURRENCY).expect("a number"));
 }
 
-/// The connection in use comes back in the moment in which the next request looks for one.
+/// The connection becomes idle just when the next request needs one.
 #[tokio::test]
-async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
+async fn a_request_waits_briefly_for_a_connection_to_become_idle() {
     let late = |seen: &RawRequest| {
         let body = empty_portal_response(seen);
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -120,11 +120,11 @@ async fn a_request_waits_a_moment_for_a_connection_that_comes_back() {
     while server.requests().len() == before {
         tokio::task::yield_now().await;
     }
-    assert!(!first.is_finished(), "it is under way");
+    assert!(!first.is_finished(), "it is in flight");
     let second = list();
     first.await.expect("no panic");
     second.await.expect("no panic");
-    // Nor is one opened afterwards, for nobody.
+    // Nor is an unused one opened afterwards.
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!((server.requests().len() - before, server.connections()), (2, 1));
 }

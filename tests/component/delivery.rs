@@ -1,6 +1,5 @@
-//! What the client says of a request whose connection broke, by the moment in which it broke, held
-//! against what really arrived: no layer repeats a task by itself, and nothing that may have been
-//! sent counts as unsent.
+//! What the client reports about a request whose connection broke at different moments, compared with what really
+//! arrived: no layer repeats a task on its own, and nothing that may have been sent counts as not sent.
 
 use crate::portal_client::fixtures::{basic, delivery_and_reason, minimal_spec, settings};
 use crate::portal_client::minimal_portal::{PASSWORD, Shape, ShapeList, metadata};
@@ -15,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 const TOKEN: &str = r#"{"username":"u","secret":"s","token_id":1}"#;
 
-/// A client that does not wait long, and trusts this CA or speaks http.
+/// A client with short timeouts, which trusts this CA or uses plain HTTP.
 fn portal(address: &str, ca_pem: Option<String>) -> ThinkwisePortal {
     let scheme = if ca_pem.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}/indicium");
@@ -26,8 +25,8 @@ fn portal(address: &str, ca_pem: Option<String>) -> ThinkwisePortal {
     ThinkwisePortal::new(settings).expect("a portal")
 }
 
-/// A server that tells what it is, and then closes the connection, so that the first task has a new
-/// one; of what comes afterwards the script decides.
+/// A server that returns its `$metadata` and then closes the connection, so that the first task uses a new one; from
+/// then on it follows the script.
 async fn server_with_metadata(
     tls: Option<TlsAcceptor>,
     script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
@@ -56,7 +55,7 @@ async fn server_with_metadata(
     .await
 }
 
-/// `$metadata`. It shows no list, so a new token is not looked up: the tasks are all that is counted.
+/// Reads of `$metadata`. It contains no list, so a new token is not looked up: only the tasks are counted.
 const METADATA_REQUESTS: usize = 1;
 
 fn metadata_for(path: &str) -> Option<String> {
@@ -67,7 +66,7 @@ fn without_list() -> Shape {
     Shape { list: ShapeList::Absent, ..Shape::default() }
 }
 
-/// A client that knows what it needs to know of this server.
+/// A client that has resolved the interface of this server.
 async fn resolved_portal(server: &RawServer, ca_pem: Option<String>) -> ThinkwisePortal {
     let portal = portal(&server.address, ca_pem);
     portal.resolve().await.expect("it fits");
@@ -75,7 +74,7 @@ async fn resolved_portal(server: &RawServer, ca_pem: Option<String>) -> Thinkwis
     portal
 }
 
-/// The requests that arrived and the connections that were opened since it is known.
+/// The requests that arrived and the connections that were opened since it was resolved.
 fn counts_since_resolve(server: &RawServer) -> (usize, usize) {
     (server.requests().len() - METADATA_REQUESTS, server.connections() - 1)
 }
@@ -89,7 +88,7 @@ fn send_and_close(text: &str) -> ConnectionAction {
 }
 
 #[tokio::test]
-async fn no_request_asks_for_a_compressed_answer() {
+async fn no_request_accepts_a_compressed_response() {
     let server = server_with_metadata(None, |at, _| {
         if at == ConnectionPhase::RequestReceived { response(200, &[], TOKEN) } else { ConnectionAction::Continue }
     })
@@ -109,7 +108,7 @@ async fn a_broken_connection_means_unknown_and_exactly_one_arrival() {
     let broken = (Delivery::Unknown, Reason::Unreachable);
     let late = (Delivery::Unknown, Reason::TimedOut);
     let cases = [
-        // Not one byte was read, but the client cannot know.
+        // The server read nothing, but the client cannot know that.
         (ConnectionPhase::Connected, close(), broken, 0),
         (ConnectionPhase::Connected, ConnectionAction::Hang, late, 0),
         (ConnectionPhase::HeadersReceived, close(), broken, 1),
@@ -120,7 +119,7 @@ async fn a_broken_connection_means_unknown_and_exactly_one_arrival() {
         (ConnectionPhase::RequestReceived, send_and_close("SSH-2.0-OpenSSH_9.9\r\n"), broken, 1),
         (ConnectionPhase::RequestReceived, send_and_close(&half_body), broken, 1),
         (ConnectionPhase::RequestReceived, ConnectionAction::Send(half_body), late, 1),
-        // A refusal is one however it ends, and whenever it comes.
+        // A rejection counts however it ends, and whenever it arrives.
         (
             ConnectionPhase::HeadersReceived,
             send_and_close("HTTP/1.1 413 Large\r\nContent-Length: 9\r\n\r\nha"),
@@ -140,24 +139,24 @@ async fn a_broken_connection_means_unknown_and_exactly_one_arrival() {
             1,
         ),
     ];
-    for (point, deed, means, arrivals) in cases {
+    for (point, action, means, arrivals) in cases {
         for secure in [false, true] {
             let (acceptor, pem) = self_signed_tls(&[]);
-            let ordered = deed.clone();
+            let ordered = action.clone();
             let script = move |at, _: &_| if at == point { ordered.clone() } else { ConnectionAction::Continue };
             let server = server_with_metadata(secure.then_some(acceptor), script).await;
             let portal = resolved_portal(&server, secure.then_some(pem)).await;
             let failure = portal.request("d").await.expect_err("a fault");
-            assert_eq!(delivery_and_reason(&failure), means, "{point:?} {deed:?} over TLS: {secure}: {failure}");
-            // Whoever repeats does it at once, or with a delay below this.
+            assert_eq!(delivery_and_reason(&failure), means, "{point:?} {action:?} over TLS: {secure}: {failure}");
+            // A layer that repeats requests does so at once, or after a shorter delay.
             tokio::time::sleep(Duration::from_millis(80)).await;
-            assert_eq!(counts_since_resolve(&server), (arrivals, 1), "{point:?} {deed:?}");
+            assert_eq!(counts_since_resolve(&server), (arrivals, 1), "{point:?} {action:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_before_tls_is_there_carried_nothing() {
+async fn a_connection_that_breaks_before_tls_delivered_nothing() {
     let (acceptor, pem) = self_signed_tls(&[]);
     let server = server_with_metadata(Some(acceptor), |at, _| {
         if at == ConnectionPhase::Accepted { close() } else { ConnectionAction::Continue }
@@ -169,9 +168,9 @@ async fn a_connection_that_breaks_before_tls_is_there_carried_nothing() {
     assert_eq!(counts_since_resolve(&server), (0, 1));
 }
 
-/// Repetition threatens most on a connection that has served before.
+/// A repeated request is most likely on a connection that was used before.
 #[tokio::test]
-async fn a_kept_connection_that_breaks_carried_its_request_once() {
+async fn a_reused_connection_that_breaks_delivered_its_request_once() {
     for point in [ConnectionPhase::HeadersReceived, ConnectionPhase::RequestReceived] {
         let count = AtomicUsize::new(0);
         let script = move |at, _: &_| match (at, count.load(Ordering::SeqCst)) {
@@ -192,15 +191,15 @@ async fn a_kept_connection_that_breaks_carried_its_request_once() {
     }
 }
 
-/// The server's farewell and the next request cross each other: the request goes over a new connection
-/// if not a byte of it was written, and else fails; it never arrives twice.
+/// The server closes the connection while the next request is being sent: the request uses a new connection if none of
+/// its bytes were written, and otherwise fails; it never arrives twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_closed_just_before_its_reuse_delivers_at_most_once() {
     for delay in (0..300).step_by(2) {
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TOKEN}", TOKEN.len());
-        let deed = ConnectionAction::SendAndCloseAfter(text, Duration::from_micros(delay));
+        let action = ConnectionAction::SendAndCloseAfter(text, Duration::from_micros(delay));
         let server = server_with_metadata(None, move |at, _| {
-            if at == ConnectionPhase::RequestReceived { deed.clone() } else { ConnectionAction::Continue }
+            if at == ConnectionPhase::RequestReceived { action.clone() } else { ConnectionAction::Continue }
         })
         .await;
         let portal = resolved_portal(&server, None).await;
@@ -217,12 +216,12 @@ async fn an_idle_connection_closed_just_before_its_reuse_delivers_at_most_once()
         assert_eq!(
             counts_since_resolve(&server).0,
             delivered,
-            "whoever failed did not arrive, whoever arrived did not fail"
+            "requests that failed did not arrive, requests that arrived did not fail"
         );
     }
 }
 
-/// The same of a server that speaks HTTP/2. Its script counts from the first task on.
+/// The same for an HTTP/2 server. Its script counts from the first task.
 async fn http2_server_with_metadata(
     script: impl Fn(usize) -> http2::StreamAction + Clone + Send + 'static,
 ) -> (Http2Server, ThinkwisePortal) {
@@ -240,14 +239,14 @@ async fn http2_server_with_metadata(
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), left).await.expect("the client leaves after the goodbye");
+    tokio::time::timeout(Duration::from_secs(10), left).await.expect("the client disconnects after GOAWAY");
     assert_eq!((server.requests(), server.connections()), (METADATA_REQUESTS, 1));
     (server, portal)
 }
 
 #[tokio::test]
 async fn a_stream_that_http2_refuses_is_not_repeated() {
-    for (deed, means) in [
+    for (action, means) in [
         (http2::StreamAction::Reset(REFUSED_STREAM), (Delivery::Unknown, Reason::Unreachable)),
         (http2::StreamAction::Reset(INTERNAL_ERROR), (Delivery::Unknown, Reason::Unreachable)),
         (http2::StreamAction::GoAway(0, NO_ERROR), (Delivery::Unknown, Reason::Unreachable)),
@@ -255,25 +254,25 @@ async fn a_stream_that_http2_refuses_is_not_repeated() {
         (http2::StreamAction::GoAway(1, NO_ERROR), (Delivery::Unknown, Reason::Unreachable)),
         (http2::StreamAction::Close, (Delivery::Unknown, Reason::Unreachable)),
     ] {
-        // On a new connection, and on one that has served before.
+        // On a new connection, and on one that was used before.
         for served in [0, 1] {
-            let script = move |number| if number == served { deed } else { http2::StreamAction::Answer(TOKEN) };
+            let script = move |number| if number == served { action } else { http2::StreamAction::Answer(TOKEN) };
             let (server, portal) = http2_server_with_metadata(script).await;
             for _ in 0..served {
                 portal.request("d").await.expect("a token");
             }
             let failure = portal.request("d").await.expect_err("a fault");
-            assert_eq!(delivery_and_reason(&failure), means, "{deed:?}: {failure}");
+            assert_eq!(delivery_and_reason(&failure), means, "{action:?}: {failure}");
             tokio::time::sleep(Duration::from_millis(80)).await;
             let since = (server.requests() - METADATA_REQUESTS, server.connections() - 1);
-            assert_eq!(since, (served + 1, 1), "{deed:?}");
+            assert_eq!(since, (served + 1, 1), "{action:?}");
             portal.request("d").await.expect("the next one is served");
         }
     }
 }
 
 #[tokio::test]
-async fn after_a_goodbye_of_http2_the_next_request_arrives_at_most_once() {
+async fn after_an_http2_goaway_the_next_request_arrives_at_most_once() {
     for _ in 0..30 {
         let (server, portal) = http2_server_with_metadata(|_| http2::StreamAction::AnswerAndGoAway(TOKEN)).await;
         for call in 0..3 {

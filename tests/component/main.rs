@@ -1,7 +1,7 @@
-//! The parts that the suite stands on, each by itself: the client of the portal, the login
-//! check at the registry, the stand-in of both, the control plane.
+//! Tests of single components: the client of the portal, the login check at the registry, the fake portal and registry,
+//! the control plane.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
 
 #[path = "connections.rs"]
 mod connections;
@@ -13,6 +13,8 @@ mod control_plane_tests;
 mod delivery;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
+#[path = "../support/fake_portal/self_test.rs"]
+mod fake_portal_tests;
 #[path = "portal_client/mod.rs"]
 mod portal_client;
 #[path = "portal_egress.rs"]
@@ -23,5 +25,3 @@ mod proxies;
 mod raw_server;
 #[path = "registry/mod.rs"]
 mod registry;
-#[path = "../support/fake_portal/self_test.rs"]
-mod simulator_tests;

@@ -1,4 +1,4 @@
-//! A portal's client that may not connect everywhere.
+//! A portal client with restricted egress.
 
 use crate::portal_client::fixtures::{basic, client_credentials, settings};
 use crate::portal_client::minimal_portal::{MinimalPortal, PASSWORD};
@@ -21,7 +21,7 @@ async fn expect_egress_denied(settings: ThinkwiseSettings) -> PortalError {
 }
 
 #[tokio::test]
-async fn a_portal_inside_the_cluster_is_asked_only_where_an_admin_allows_it() {
+async fn a_portal_inside_the_cluster_is_used_only_if_an_admin_allows_it() {
     let fake = MinimalPortal::start(None).await;
     let named = fake.url.replace("127.0.0.1", "localhost");
     let of = |url: &str, egress| ThinkwiseSettings { egress, ..settings(url, basic(PASSWORD)) };
@@ -56,5 +56,5 @@ async fn the_client_secret_goes_to_no_token_endpoint_inside_the_cluster() {
         let failure = expect_egress_denied(settings).await;
         assert!(failure.message.contains("127.0.0.2"), "{failure}");
     }
-    assert_eq!((portal.requests().len(), inside.connections()), (1, 0), "only where the endpoint is, is asked for");
+    assert_eq!((portal.requests().len(), inside.connections()), (1, 0), "only the endpoint's address is requested");
 }

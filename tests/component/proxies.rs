@@ -1,5 +1,5 @@
-//! Behind a proxy, which the environment names. That is read once a process, so each test runs itself
-//! again as a child with an environment of its own; proxy, portal and registry stay here and count.
+//! Connections through a proxy from the environment. The environment is read once per process, so each test runs itself
+//! again as a child process with its own environment; the proxy, portal and registry stay in this process and count.
 
 use crate::portal_client::fixtures::{basic, read_response, settings};
 use crate::portal_client::minimal_portal::{MinimalPortal, PASSWORD, RequestFault};
@@ -17,16 +17,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
-/// What a child is told: whom to ask.
+/// Tells a child which portal to use.
 const PORTAL: &str = "ASK_PORTAL";
 const REGISTRY: &str = "ASK_REGISTRY";
 const CA: &str = "ASK_CA";
-/// Set where the child may connect to public addresses alone.
+/// Set if the child may connect to public addresses only.
 const RESTRICTED: &str = "ASK_RESTRICTED";
-/// What a child's last word begins with.
+/// Prefix of a child's result line.
 const OUTPUT_PREFIX: &str = "said: ";
 
-/// In a child: asks as told, tells what came of it, and is done.
+/// In a child: performs the call, prints the result, and returns true.
 async fn run_as_child() -> bool {
     let ca_pem = env::var(CA).ok();
     let egress = match env::var(RESTRICTED) {
@@ -60,7 +60,7 @@ async fn run_as_child() -> bool {
     true
 }
 
-/// Runs this test as a child with this environment, and gives its last word.
+/// Runs this test as a child with this environment, and returns its result.
 async fn child(test: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args([&format!("proxies::{test}"), "--exact", "--nocapture"]).stdin(Stdio::null()).kill_on_drop(true);
@@ -74,7 +74,7 @@ async fn child(test: &str, environment: &[(&str, &str)]) -> String {
     said.map(|(_, said)| said.to_owned()).unwrap_or_default()
 }
 
-/// A proxy that connects everybody with everything.
+/// A proxy that connects every client to every server.
 async fn proxy() -> (RawServer, String) {
     proxy_with_script(|at, _| {
         if at == ConnectionPhase::RequestReceived { ConnectionAction::Tunnel } else { ConnectionAction::Continue }
@@ -90,7 +90,7 @@ async fn proxy_with_script(
     (proxy, url)
 }
 
-/// A proxy that connects the first who asks, and treats the second so.
+/// A proxy that connects the first client, and treats the second like this.
 async fn proxy_then(action: ConnectionAction) -> (RawServer, String) {
     let asked = AtomicUsize::new(0);
     proxy_with_script(move |at, _| match at {
@@ -101,7 +101,7 @@ async fn proxy_then(action: ConnectionAction) -> (RawServer, String) {
     .await
 }
 
-/// A proxy that is gone after its first connection.
+/// A proxy that stops after its first connection.
 async fn single_use_proxy(to: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (url, to) = (format!("http://{}", listener.local_addr().expect("an address")), to.to_owned());
@@ -114,7 +114,7 @@ async fn single_use_proxy(to: &str) -> String {
         }
         let mut server = TcpStream::connect(to).await.expect("a server");
         client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.expect("said");
-        // Until one side has enough.
+        // Until one side closes.
         let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
     });
     url
@@ -125,98 +125,102 @@ fn request_lines(proxy: &RawServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_portal_is_asked_through_the_proxy_unless_it_is_excepted() {
+async fn portal_requests_use_the_proxy_unless_excluded_by_no_proxy() {
     if run_as_child().await {
         return;
     }
     let ask = async |environment: &[(&str, &str)]| {
-        child("the_portal_is_asked_through_the_proxy_unless_it_is_excepted", environment).await
+        child("portal_requests_use_the_proxy_unless_excluded_by_no_proxy", environment).await
     };
     let (acceptor, pem) = self_signed_tls(&[]);
     let fake = MinimalPortal::start(Some(acceptor)).await;
-    let told = [(PORTAL, fake.url.as_str()), (CA, &pem)];
+    let environment = [(PORTAL, fake.url.as_str()), (CA, &pem)];
     let authority = fake.url.split('/').nth(2).expect("an authority");
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         let (proxy, url) = proxy().await;
         let made = fake.issued();
-        assert!(ask(&[&told[..], &[(name, &url)]].concat()).await.starts_with("robot$"));
+        assert!(ask(&[&environment[..], &[(name, &url)]].concat()).await.starts_with("robot$"));
         assert_eq!(request_lines(&proxy), [format!("CONNECT {authority} HTTP/1.1")], "{name}");
         assert_eq!(fake.issued(), made + 1);
     }
     let (proxy, url) = proxy().await;
     let with_port = format!("[::1],{authority}");
     for except in ["127.0.0.1", "example.com, 127.0.0.0/8", "*", &with_port] {
-        assert!(ask(&[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", except)]].concat()).await.starts_with("robot$"));
+        assert!(
+            ask(&[&environment[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", except)]].concat())
+                .await
+                .starts_with("robot$")
+        );
     }
-    assert!(ask(&[&told[..], &[("HTTP_PROXY", &url)]].concat()).await.starts_with("robot$"));
-    assert_eq!(proxy.connections(), 0, "it is none of this proxy's business");
+    assert!(ask(&[&environment[..], &[("HTTP_PROXY", &url)]].concat()).await.starts_with("robot$"));
+    assert_eq!(proxy.connections(), 0, "the proxy gets no request");
 }
 
 #[tokio::test]
-async fn a_proxy_that_gives_no_connection_means_that_nothing_was_sent() {
+async fn a_proxy_that_does_not_connect_means_not_sent() {
     if run_as_child().await {
         return;
     }
     let ask = async |url: &str, proxy: &str, pem: &str| {
         let environment = [(PORTAL, url), (CA, pem), ("HTTPS_PROXY", proxy)];
-        child("a_proxy_that_gives_no_connection_means_that_nothing_was_sent", &environment).await
+        child("a_proxy_that_does_not_connect_means_not_sent", &environment).await
     };
     let (acceptor, pem) = self_signed_tls(&[]);
     let fake = MinimalPortal::start(Some(acceptor)).await;
     let address = fake.url.split('/').nth(2).expect("an address");
-    // What is read before the task comes by a connection of its own, so that the task needs another.
+    // The reads before the task use a connection of their own, so that the task needs another one.
     let read = || {
         let close = vec![("Connection", "close".to_owned())];
         fake.fail("container_token", RequestFault::Answer(200, close, r#"{"value":[]}"#));
     };
-    let no = "No, Unreachable: the operator's proxy gives no connection to 127.0.0.1";
+    let no = "NotSent, Unreachable: the operator's proxy did not connect to 127.0.0.1";
     for status in [403, 407, 502, 503, 504] {
         read();
         let (proxy, url) = proxy_then(response(status, &[], "")).await;
         let said = ask(&fake.url, &url, &pem).await;
         assert!(said.starts_with(no) && said.contains("HTTPS_PROXY"), "{status}: {said}");
-        assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
+        assert_eq!(proxy.requests().len(), 1 + 1, "requested once for the task");
     }
     read();
     let (proxy, url) = proxy_then(ConnectionAction::SendAndClose(String::new())).await;
     assert!(ask(&fake.url, &url, &pem).await.starts_with(no));
-    assert_eq!(proxy.requests().len(), 1 + 1, "asked once for the task");
+    assert_eq!(proxy.requests().len(), 1 + 1, "requested once for the task");
     read();
     let said = ask(&fake.url, &single_use_proxy(address).await, &pem).await;
     assert!(said.starts_with(no), "the proxy is down: {said}");
     read();
     let (_proxy, url) = proxy_then(ConnectionAction::Hang).await;
-    assert!(ask(&fake.url, &url, &pem).await.starts_with("No, TimedOut"));
+    assert!(ask(&fake.url, &url, &pem).await.starts_with("NotSent, TimedOut"));
     read();
     let impostor = RawServer::responding(Some(self_signed_tls(&[]).0), |_| response(200, &[], "")).await;
     let (proxy, url) = proxy_then(ConnectionAction::TunnelTo(impostor.address.clone())).await;
     let said = ask(&fake.url, &url, &pem).await;
-    assert!(said.starts_with("No, TlsUntrusted"), "whoever sits in between cannot pass for the portal: {said}");
+    assert!(said.starts_with("NotSent, TlsUntrusted"), "a man in the middle cannot impersonate the portal: {said}");
     assert_eq!((proxy.requests().len(), impostor.connections(), impostor.requests().len()), (1 + 1, 1, 0));
-    assert_eq!(fake.request_count("$metadata"), 9, "each of them came to its task");
-    // It is the same before anything was read.
+    assert_eq!(fake.request_count("$metadata"), 9, "each of them reached its task");
+    // The same before anything was read.
     assert!(ask(&fake.url, "http://127.0.0.1:1", &pem).await.starts_with(no), "the proxy is down");
-    assert!(ask(&fake.url, &url, &self_signed_tls(&[]).1).await.starts_with("No, TlsUntrusted"));
+    assert!(ask(&fake.url, &url, &self_signed_tls(&[]).1).await.starts_with("NotSent, TlsUntrusted"));
     assert_eq!((fake.issued(), fake.request_count("request_token")), (0, 0));
 }
 
 #[tokio::test]
-async fn what_breaks_behind_the_proxy_may_have_been_done() {
+async fn a_failure_behind_the_proxy_has_an_unknown_outcome() {
     if run_as_child().await {
         return;
     }
-    let test = "what_breaks_behind_the_proxy_may_have_been_done";
+    let test = "a_failure_behind_the_proxy_has_an_unknown_outcome";
     let (acceptor, pem) = self_signed_tls(&[]);
     let fake = MinimalPortal::start(Some(acceptor)).await;
     fake.fail("request_token", RequestFault::ActThenDrop);
     let (tunnel, url) = proxy().await;
     let said = child(test, &[(PORTAL, &fake.url), (CA, &pem), ("HTTPS_PROXY", &url)]).await;
-    assert!(said.starts_with("Perhaps, Unreachable"), "{said}");
+    assert!(said.starts_with("Unknown, Unreachable"), "{said}");
     assert_eq!((fake.issued(), tunnel.connections()), (1, 1));
 
-    // A proxy speaks for a portal without TLS: whether it asked it nobody knows.
+    // For a portal without TLS the proxy sends the response: whether the portal got the request is unknown.
     for (status, means) in
-        [(502, "Perhaps, PortalError"), (504, "Perhaps, PortalError"), (407, "Refused, Unreachable")]
+        [(502, "Unknown, PortalError"), (504, "Unknown, PortalError"), (407, "Rejected, Unreachable")]
     {
         let (proxy, url) = proxy_with_script(move |at, seen| match (at, read_response(seen.path())) {
             (ConnectionPhase::RequestReceived, Some(body)) => response(200, &[], &body),
@@ -234,23 +238,23 @@ async fn what_breaks_behind_the_proxy_may_have_been_done() {
 }
 
 #[tokio::test]
-async fn the_registry_is_asked_through_the_proxy_too() {
+async fn registry_requests_use_the_proxy_too() {
     if run_as_child().await {
         return;
     }
-    let test = "the_registry_is_asked_through_the_proxy_too";
+    let test = "registry_requests_use_the_proxy_too";
     let (acceptor, pem) = self_signed_tls(&[]);
     let challenge = |seen: &RawRequest| match seen.header("authorization") {
         "" => response(401, &["WWW-Authenticate: Basic realm=x"], ""),
         _ => response(200, &[], "{}"),
     };
     let registry = RawServer::responding(Some(acceptor), challenge).await;
-    let told = [(REGISTRY, registry.address.as_str()), (CA, &pem)];
+    let environment = [(REGISTRY, registry.address.as_str()), (CA, &pem)];
     let (tunnel, url) = proxy().await;
-    assert_eq!(child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await, "Accepted");
+    assert_eq!(child(test, &[&environment[..], &[("HTTPS_PROXY", &url)]].concat()).await, "Accepted");
     assert_eq!(request_lines(&tunnel), [format!("CONNECT {} HTTP/1.1", registry.address)]);
     assert_eq!(
-        child(test, &[&told[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")]].concat()).await,
+        child(test, &[&environment[..], &[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")]].concat()).await,
         "Accepted"
     );
     assert_eq!(tunnel.connections(), 1);
@@ -258,16 +262,16 @@ async fn the_registry_is_asked_through_the_proxy_too() {
         if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
     })
     .await;
-    let said = child(test, &[&told[..], &[("HTTPS_PROXY", &url)]].concat()).await;
+    let said = child(test, &[&environment[..], &[("HTTPS_PROXY", &url)]].concat()).await;
     assert!(said.contains("Unknown") && said.contains("Unreachable") && said.contains("HTTPS_PROXY"), "{said}");
 }
 
 #[tokio::test]
-async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside() {
+async fn a_restricted_client_uses_the_admins_proxy_but_not_for_internal_addresses() {
     if run_as_child().await {
         return;
     }
-    let test = "a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_is_inside";
+    let test = "a_restricted_client_uses_the_admins_proxy_but_not_for_internal_addresses";
     let (proxy, url) = proxy_with_script(|at, _| {
         if at == ConnectionPhase::RequestReceived { response(403, &[], "") } else { ConnectionAction::Continue }
     })
@@ -278,14 +282,14 @@ async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_
     for inside in ["127.0.0.1:1", "localhost:1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
         for scheme in ["http", "https"] {
             let said = ask(&format!("{scheme}://{inside}/indicium")).await;
-            assert!(said.starts_with("No, AddressNotAllowed"), "{scheme}, {inside}: {said}");
+            assert!(said.starts_with("NotSent, AddressNotAllowed"), "{scheme}, {inside}: {said}");
         }
     }
     assert_eq!(proxy.connections(), 0);
-    // The proxy's own address is inside, and the admin's choice. A name that resolves nowhere here is its business.
+    // The proxy's own address is internal, and the admin's choice. The proxy resolves names that do not resolve here.
     for outside in ["93.184.215.14", "portal.invalid"] {
         let said = ask(&format!("https://{outside}/indicium")).await;
-        assert!(said.starts_with("No, Unreachable: the operator's proxy"), "{outside}: {said}");
+        assert!(said.starts_with("NotSent, Unreachable: the operator's proxy"), "{outside}: {said}");
     }
     assert_eq!(request_lines(&proxy), ["CONNECT 93.184.215.14:443 HTTP/1.1", "CONNECT portal.invalid:443 HTTP/1.1"]);
     let said = child(test, &[(PORTAL, "https://portal.invalid"), ("HTTPS_PROXY", "socks5://u:hush@127.0.0.1:1")]).await;
@@ -293,7 +297,7 @@ async fn a_restricted_client_uses_the_admins_proxy_and_does_not_ask_it_for_what_
 }
 
 #[tokio::test]
-async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
+async fn check_connects_to_the_api_server_only_through_the_kubeconfigs_proxy() {
     let api_server = RawServer::responding(None, |_| response(403, &[], "{}")).await;
     let (to, login) = (api_server.address.clone(), "Proxy-Authorization: Basic dTpwQHNz");
     let (own, own_url) = proxy_with_script(move |at, _| {
@@ -336,7 +340,7 @@ async fn check_reaches_the_api_server_through_the_kubeconfigs_proxy_alone() {
 }
 
 #[tokio::test]
-async fn the_api_server_is_asked_without_the_proxy() {
+async fn api_server_requests_do_not_use_the_proxy() {
     let api_server = RawServer::responding(None, |_| response(503, &[], "{}")).await;
     let (proxy, url) = proxy().await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The cluster of the demo: one of its own, or one that is there.
+//! The cluster of the demo: a separate control plane, or an existing cluster.
 
 use crate::control_plane::{ControlPlane, Options};
 use crate::operator_process::{self, crds};
@@ -6,22 +6,22 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A cluster with CRDs and the operator's namespace in it.
+/// A cluster with the CRDs and the operator's namespace.
 pub struct Cluster {
     kubectl: PathBuf,
-    /// For the user.
+    /// The user's kubeconfig.
     pub kubeconfig: PathBuf,
-    /// For the operator.
+    /// The operator's kubeconfig.
     pub operator_kubeconfig: PathBuf,
     own: Option<ControlPlane>,
-    /// The namespaces that this demo made in a cluster that was there.
+    /// The namespaces that this demo created in an existing cluster.
     made: Vec<&'static str>,
     _folder: tempfile::TempDir,
 }
 
-/// Where the issuer's Secret lies.
+/// The namespace of the issuer's Secret.
 const OPERATOR: &str = "registry-token-operator";
-/// Where the token is.
+/// The namespace of the token.
 const TEAM: &str = "team-a";
 
 impl Cluster {
@@ -41,12 +41,12 @@ impl Cluster {
         })
     }
 
-    /// Uses the cluster of a context of the user's kubeconfig; the operator runs here, as that user.
+    /// Uses the cluster of a context of the user's kubeconfig; the operator runs on this machine, as that user.
     pub fn of_context(context: &str) -> Result<Self, String> {
         let view = ["config", "view", "--minify", "--flatten", "--context", context];
         let output = Command::new("kubectl").args(view).output().map_err(|error| format!("kubectl: {error}"))?;
         if !output.status.success() {
-            return Err(format!("kubectl knows no context {context}: {}", String::from_utf8_lossy(&output.stderr)));
+            return Err(format!("kubectl has no context {context}: {}", String::from_utf8_lossy(&output.stderr)));
         }
         let folder = folder()?;
         let kubeconfig = folder.path().join("kubeconfig");
@@ -74,7 +74,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// What the demo would change, and delete in the end, must not be somebody's already.
+    /// Objects that the demo would change, and delete at the end, must not exist yet.
     fn refuse_to_take_over(&self) -> Result<(), String> {
         let taken =
             [vec!["clustertokenissuer", "default"], vec!["secret", "portal", "-n", OPERATOR], vec!["namespace", TEAM]];
@@ -82,7 +82,7 @@ impl Cluster {
             if self.has(&what)? {
                 let name = what.join(" ");
                 return Err(format!(
-                    "this cluster has a {name} already, and the demo makes and deletes one of that name: delete it, or use another cluster"
+                    "this cluster already has a {name}, and the demo creates and deletes one of that name: delete it, or use another cluster"
                 ));
             }
         }
@@ -93,19 +93,19 @@ impl Cluster {
         let found = self.run(&[&["get", "--ignore-not-found", "--output=name"], what].concat(), None);
         match found {
             Ok(name) => Ok(!name.trim().is_empty()),
-            // No CRDs yet.
+            // The CRDs are not installed yet.
             Err(error) if error.contains("doesn't have a resource type") => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Deletes all that the demo made in a cluster that was there. The operator must still run: it takes
-    /// its finalizers off. A cluster of the demo's own just ends.
+    /// Deletes everything that the demo created in an existing cluster. The operator must still run, to remove its
+    /// finalizers. A separate control plane just stops.
     pub fn clean_up(&self) -> Result<(), String> {
         if self.own.is_some() {
             return Ok(());
         }
-        // An issuer goes when no answer can come any more.
+        // An issuer is deleted once no response can arrive any more.
         let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
         let _ = self.run(&["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits], None);
         let mut steps = vec![
@@ -125,7 +125,7 @@ impl Cluster {
         if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
     }
 
-    /// What a shell needs to run kubectl against this cluster.
+    /// The commands with which a shell can run kubectl against this cluster.
     pub fn exports(&self) -> String {
         let config = format!("  export KUBECONFIG={}", self.kubeconfig.display());
         match self.kubectl.parent().filter(|_| self.own.is_some()) {
@@ -139,7 +139,7 @@ impl Cluster {
         self.run(&["apply", "--server-side", "-f", "-"], Some(manifest))
     }
 
-    /// Runs kubectl; its output, or what it said when it failed.
+    /// Runs kubectl; returns its output, or its error message.
     pub fn run(&self, args: &[&str], stdin: Option<&str>) -> Result<String, String> {
         let mut child = Command::new(&self.kubectl)
             .env("KUBECONFIG", &self.kubeconfig)
@@ -150,7 +150,7 @@ impl Cluster {
             .spawn()
             .map_err(|error| format!("kubectl: {error}"))?;
         if let Some(mut input) = child.stdin.take() {
-            // kubectl may end without reading; its status tells why.
+            // kubectl may exit without reading; its exit status shows why.
             let _ = input.write_all(stdin.unwrap_or_default().as_bytes());
         }
         let output = child.wait_with_output().map_err(|error| format!("kubectl: {error}"))?;
@@ -163,10 +163,10 @@ fn folder() -> Result<tempfile::TempDir, String> {
     tempfile::tempdir().map_err(|error| error.to_string())
 }
 
-/// The operator's binary, which cargo puts beside the folder of this example.
+/// The operator's binary, which cargo builds next to the folder of this example.
 pub fn binary() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    let folder = here.parent().and_then(Path::parent).ok_or("this program lies in no folder")?;
+    let folder = here.parent().and_then(Path::parent).ok_or("this program is in no folder")?;
     let binary = folder.join("registry-token-operator");
     if binary.exists() { Ok(binary) } else { Err(format!("{} is not built: run `make demo`", binary.display())) }
 }

@@ -1,4 +1,4 @@
-//! The later life of a token: rotated, its Secret deleted, revoked by a colleague.
+//! A token after its creation: rotated, its Secret deleted, revoked by a colleague.
 
 use crate::cluster::Cluster;
 use crate::demo_log::DemoLog;
@@ -15,7 +15,7 @@ fn live(portal: &FakePortal) -> Vec<i64> {
     portal.ledger().live().iter().map(|token| token.id).collect()
 }
 
-/// Whether the object is ready with another token than these, and no other lives.
+/// Whether the object is ready with a token other than these, and no other is live.
 fn replaced(cluster: &Cluster, portal: &FakePortal, former: &[i64]) -> bool {
     let ready = ["get", "rtok", "thinkwise-pull", "-n", "team-a", "-o", READY];
     let is = cluster.run(&ready, None).is_ok_and(|status| status == "True");
@@ -29,7 +29,7 @@ async fn pulls(portal: &FakePortal, content: &[u8]) -> bool {
     pull::pull(content, &portal.registry_host(), &portal.ca_pem()).await.is_ok()
 }
 
-/// Asked for now, with an overlap.
+/// Rotated by annotation, with an overlap.
 pub async fn rotate(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("6. The token is rotated, with an overlap of 10 s");
     let (former, old) = (live(portal), content(cluster)?);
@@ -37,7 +37,7 @@ pub async fn rotate(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) 
     kubectl(cluster, "patch", &["--type=merge", "-p", patch])?;
     kubectl(cluster, "annotate", &["registry-token.dev/rotate=now"])?;
     let both = until(|| live(portal).len() == 2 && content(cluster).is_ok_and(|new| new != old)).await;
-    show.check(both, "a new token is in the Secret beside the old one in the portal");
+    show.check(both, "the Secret has a new token, and the old one is still live in the portal");
     list(portal);
     let new = content(cluster)?;
     let pulled = pulls(portal, &old).await && pulls(portal, &new).await;
@@ -45,7 +45,7 @@ pub async fn rotate(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) 
     let alone = until(|| replaced(cluster, portal, &former)).await;
     show.check(alone, "the old one is revoked after the overlap");
     let refused = !pulls(portal, &old).await && pulls(portal, &new).await;
-    show.check(refused, "the old one is refused, and the new one pulls");
+    show.check(refused, "the old one is rejected, and the new one pulls");
     Ok(())
 }
 
@@ -55,7 +55,7 @@ pub async fn repair(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) 
     let former = live(portal);
     DemoLog::kubectl(cluster, &["delete", "secret", "thinkwise-pull", "-n", "team-a"])?;
     let back = until(|| replaced(cluster, portal, &former)).await;
-    show.check(back, "it is back with a new token, and the lost one is revoked");
+    show.check(back, "it is created again with a new token, and the lost one is revoked");
     show.check(pulls(portal, &content(cluster)?).await, "it pulls");
     list(portal);
     Ok(())
@@ -64,14 +64,14 @@ pub async fn repair(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) 
 /// A colleague revokes it in the portal.
 pub async fn revoke_upstream(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     show.step("8. A colleague revokes the token in the portal");
-    println!("this portal answers fast, so that its list is believed sooner:");
+    println!("this portal responds fast, so absence can be proved sooner with shorter timeouts:");
     let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
     DemoLog::kubectl(cluster, &["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits])?;
     let (former, asked) = (live(portal), portal.ledger().count(Operation::Request));
     for id in &former {
         portal.ledger().revoke_as_colleague(*id);
     }
-    println!("$ kubectl annotate clustertokenissuer default registry-token.dev/reconcile=...   (again and again)");
+    println!("$ kubectl annotate clustertokenissuer default registry-token.dev/reconcile=...   (repeatedly)");
     let mut found = false;
     for round in 0..45 {
         let asks = format!("registry-token.dev/reconcile={round}");
@@ -82,10 +82,13 @@ pub async fn revoke_upstream(show: &mut DemoLog, cluster: &Cluster, portal: &Fak
             break;
         }
     }
-    show.check(found, "the audit finds it gone, and a new one is in the Secret");
-    show.check(portal.ledger().count(Operation::Request) == asked + 1, "one was asked for");
+    show.check(found, "the audit detects the revocation, and the Secret has a new token");
+    show.check(portal.ledger().count(Operation::Request) == asked + 1, "one was requested");
     let events = ["get", "events", "-n", "team-a", "--field-selector", "reason=RevokedUpstream"];
-    let told = DemoLog::kubectl(cluster, &events)?;
-    show.check(told.contains("Warning") && told.contains("Hold"), "a warning says so, and how to hold instead");
+    let output = DemoLog::kubectl(cluster, &events)?;
+    show.check(
+        output.contains("Warning") && output.contains("Hold"),
+        "a warning event reports it, and how to use Hold instead",
+    );
     Ok(())
 }

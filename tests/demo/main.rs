@@ -1,4 +1,4 @@
-//! The whole life of a token, step by step, on real parts: `make demo`.
+//! The life cycle of a token, step by step, on real components: `make demo`.
 
 #[path = "../support/control_plane/mod.rs"]
 mod control_plane;
@@ -24,19 +24,19 @@ use operator_process::{Operator, Options};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Shows the whole life of a token.
+/// Shows the life cycle of a token.
 #[derive(Parser)]
 struct Arguments {
-    /// Leaves everything running until Ctrl-C, before the token is deleted.
+    /// Keep everything running until Ctrl-C, before the token is deleted.
     #[arg(long)]
     keep: bool,
-    /// Uses the cluster of this context of your kubeconfig.
+    /// Use the cluster of this context of your kubeconfig.
     #[arg(long)]
     context: Option<String>,
-    /// The portal is one of this profile, and the issuer says no more than it has to.
+    /// Use a portal of this profile, and an issuer with only what is necessary.
     #[arg(long)]
     profile: Option<String>,
-    /// Prints the profiles, and ends.
+    /// Print the profiles and exit.
     #[arg(long)]
     list_profiles: bool,
 }
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    // Whoever speaks TLS finds this provider: with a cluster that is there nobody has set one yet.
+    // Needed by everything that uses TLS: with an existing cluster no provider is set yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut show = DemoLog::new();
     match run(arguments, &mut show).await {
@@ -65,7 +65,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
-    // Before a cluster is started for nothing.
+    // Before a cluster is started needlessly.
     let manifests = Manifests::of(arguments.profile.as_deref())?;
     show.step("1. A cluster, a portal with a registry behind it, and the operator");
     let cluster = match &arguments.context {
@@ -78,7 +78,7 @@ async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
     let operator = match Operator::start(&binary, &cluster.operator_kubeconfig, &options).await {
         Ok(operator) => operator,
         Err(error) => {
-            // Nothing bears a finalizer yet.
+            // No object has a finalizer yet.
             cluster.clean_up()?;
             return Err(error.to_string());
         }
@@ -86,7 +86,7 @@ async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
     println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
 
     println!("{manifests}");
-    // Whatever becomes of it, nothing is left behind: a Ctrl-C too ends here.
+    // Whatever happens, everything is cleaned up: Ctrl-C ends the steps here, too.
     let shown = tokio::select! {
         biased;
         shown = run_steps(show, &cluster, &portal, &manifests, arguments.keep) => shown,
@@ -94,7 +94,7 @@ async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
     };
     let cleaned = cluster.clean_up();
     if arguments.context.is_some() {
-        show.check(cleaned.is_ok(), "all that the demo made is deleted, but for the CRDs");
+        show.check(cleaned.is_ok(), "everything that the demo created is deleted, except the CRDs");
     }
     drop(operator);
     shown.and(cleaned)
@@ -133,7 +133,7 @@ fn create_token(
     for manifest in [manifests.portal_secret(portal)?, manifests.issuer(portal)?, readme::manifest("token")?] {
         print!("{}", cluster.apply(&manifest.to_string())?);
     }
-    show.step("3. It becomes Ready");
+    show.step("3. The RegistryToken becomes ready");
     let wait = ["wait", "--for=condition=Ready", "rtok/thinkwise-pull", "-n", "team-a", "--timeout=60s"];
     let ready = DemoLog::kubectl(cluster, &wait);
     show.check(ready.is_ok(), "the RegistryToken is Ready");
@@ -147,20 +147,20 @@ fn create_token(
     show.check(secret.contains("kubernetes.io/dockerconfigjson"), "the Secret is a pull secret");
     list(portal);
     let live = portal.ledger().live();
-    // As this portal stores it: some tidy what they are given.
+    // As this portal stores it: some normalize descriptions.
     let wanted = Some(portal.config().stored("prod-eu, team-a"));
     let described = live.iter().any(|token| token.description == wanted);
-    show.check(live.len() == 1 && described, "the portal lists one token, with the description and no mark");
+    show.check(live.len() == 1 && described, "the portal lists one token, with the description and without a marker");
     Ok(())
 }
 
-/// What an independent OCI client makes of the pull secret, and of nothing else.
+/// Pulls with an independent OCI client that gets only the pull secret.
 async fn pull_image(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal, wanted: bool) -> Result<(), String> {
-    show.step("4. An OCI client pulls with nothing but that Secret");
+    show.step("4. An OCI client pulls with only that Secret");
     let content = content(cluster)?;
     let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
     println!("pull {}/{}: {pulled:?}", portal.registry_host(), pull::IMAGE);
-    show.check(pulled.is_ok() == wanted, "the image is pulled with nothing but the Secret");
+    show.check(pulled.is_ok() == wanted, "the image is pulled with only the Secret");
     Ok(())
 }
 
@@ -184,7 +184,7 @@ async fn edit_description(show: &mut DemoLog, cluster: &Cluster, portal: &FakePo
     };
     show.check(until(edited).await, "the portal shows the new description of the same token");
     list(portal);
-    show.check(portal.ledger().count(Operation::Request) == 1, "one token was asked for in all");
+    show.check(portal.ledger().count(Operation::Request) == 1, "one token was requested in total");
     Ok(())
 }
 
@@ -193,23 +193,22 @@ async fn delete_token(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal
     show.step("9. The object is deleted");
     DemoLog::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
     let ledger = portal.ledger();
-    show.check(ledger.live().is_empty(), "the token is gone from the portal");
+    show.check(ledger.live().is_empty(), "the token is revoked in the portal");
     let unfinished = ledger.open_flows() + ledger.staged();
     show.check(unfinished == 0, "no staged task and no process flow is left unfinished");
     show.check(ledger.applied(Operation::Other) == 0, "no other task of the portal was run");
     list(portal);
     let pulled = pull::pull(&content, &portal.registry_host(), &portal.ca_pem()).await;
     println!("pull {}/{}: {pulled:?}", portal.registry_host(), pull::IMAGE);
-    show.check(pulled.is_err(), "the pull is refused");
+    show.check(pulled.is_err(), "the pull is rejected");
     let secret = ["get", "secret", "-n", "team-a", "thinkwise-pull", "--ignore-not-found"];
-    println!("waiting for the garbage collector, which learns of new kinds every 30 s");
+    println!("waiting for the garbage collector, which discovers new kinds every 30 s");
     let collected = until(|| cluster.run(&secret, None).is_ok_and(|text| text.is_empty())).await;
     show.check(collected, "the Secret is garbage collected");
     Ok(())
 }
 
-/// Looks for a minute and a half: a garbage collector that has just begun learns of new kinds only
-/// every 30 s.
+/// Polls for a minute and a half: a garbage collector that has just started discovers new kinds only every 30 s.
 async fn until(seen: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(90) {

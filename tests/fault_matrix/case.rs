@@ -1,4 +1,4 @@
-//! One cell of the matrix: an object of its own, with an issuer and a portal of its own.
+//! One case of the matrix: an object with its own issuer and portal.
 
 use crate::control_plane::{ControlPlane, wait_for};
 use crate::fake_portal::{Config, Fault, Operation};
@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 
 /// The object's name in each namespace.
 pub const NAME: &str = "pull";
-/// How long a cell may take from its mishap until its object is in order: the longest answer twice
-/// over, and what backs off in between.
+/// How long a case may take from its fault until its object is in order: twice the response deadline, and the backoffs
+/// in between.
 const LIMIT: Duration = Duration::from_secs(70);
-/// How soon an object says what stands in its way.
+/// How soon an object reports the problem.
 const REPORT_LIMIT: Duration = Duration::from_mins(1);
-/// Many look at once.
+/// Many cases poll at once.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One cell.
+/// One case.
 pub struct FaultCase {
     pub row: MatrixRow,
     pub column: FaultColumn,
@@ -30,19 +30,19 @@ pub struct FaultCase {
     pub team: Team,
 }
 
-/// How a cell ended.
+/// The result of a case.
 pub struct CaseResult {
     pub namespace: String,
     pub row: MatrixRow,
     pub column: FaultColumn,
     pub took: Duration,
     pub minted: usize,
-    /// What the object said while the mishap stayed.
+    /// What the object reported while the fault persisted.
     pub reported_reason: String,
     pub failure: Option<String>,
 }
 
-/// Without kubectl, of which so many cells would start hundreds.
+/// Without kubectl, because so many cases would start hundreds of processes.
 async fn create<K>(api: Api<K>, object: Value)
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
@@ -56,21 +56,21 @@ fn credentials() -> Value {
 }
 
 impl FaultCase {
-    /// Sets the stage for it.
+    /// Creates the namespace, portal and issuer of a case.
     pub async fn new(
         control_plane: &'static ControlPlane,
-        (row, column, trouble): (MatrixRow, FaultColumn, PlannedFault),
+        (row, column, fault): (MatrixRow, FaultColumn, PlannedFault),
     ) -> Self {
-        let team = Team::bare(control_plane, "cell", Config::default()).await;
+        let team = Team::bare(control_plane, "case", Config::default()).await;
         create(team.secrets(), credentials()).await;
         let spec = team.issuer_spec(json!({}));
         create(team.issuers(), json!({"metadata": {"name": "portal"}, "spec": spec})).await;
-        Self { row, column, fault: trouble, team }
+        Self { row, column, fault, team }
     }
 
-    /// Lets the trouble come, and begins what it befalls.
+    /// Injects the fault, and starts the scenario.
     pub async fn start(&self, proxy: &Proxy) {
-        let mut object = token(NAME, "a cell of the matrix");
+        let mut object = token(NAME, "a case of the matrix");
         object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1s"});
         let faults = self.team.portal.faults();
         if matches!(self.row.scenario, Scenario::Rotation | Scenario::Deletion) {
@@ -81,8 +81,8 @@ impl FaultCase {
             faults.once(Operation::Request, Fault::StatusAfter(504));
         }
         match self.fault.clone() {
-            PlannedFault::ApiServer(steps, mishap) => {
-                proxy.inject(&self.team.namespace, steps, mishap, self.column.is_persistent());
+            PlannedFault::ApiServer(steps, fault) => {
+                proxy.inject(&self.team.namespace, steps, fault, self.column.is_persistent());
             }
             PlannedFault::Portal(operation, fault) if self.column.is_persistent() => faults.always(operation, fault),
             PlannedFault::Portal(operation, fault) => faults.once(operation, fault),
@@ -101,13 +101,12 @@ impl FaultCase {
         self.team.patch(NAME, json!({"metadata": {"annotations": {key: "now"}}})).await;
     }
 
-    /// The mishap has yet to come.
+    /// Whether the fault was not injected yet.
     pub fn is_pending(&self, proxy: &Proxy) -> bool {
         proxy.pending_namespaces().contains(&self.team.namespace) || !self.team.portal.faults().in_force().is_empty()
     }
 
-    /// A mishap that stays is said, and then lifted; then all comes to be in order, for as long as that
-    /// may take.
+    /// A persistent fault is reported, and then removed; then everything gets in order within the time limit.
     pub async fn finish(&self, proxy: &Proxy) -> CaseResult {
         let said = if self.column.is_persistent() { self.until_reported(proxy).await } else { Ok(String::new()) };
         let begun = Instant::now();
@@ -123,13 +122,13 @@ impl FaultCase {
         CaseResult { namespace, row, column, took: begun.elapsed(), minted, reported_reason: said, failure: wrong }
     }
 
-    /// Waits until the object says what stands in its way, with no token more than it may have.
+    /// Waits until the object reports the problem, and checks that it has no token too many.
     async fn until_reported(&self, proxy: &Proxy) -> Result<String, String> {
         let wanted = self.row.expected_reasons[usize::from(self.column == FaultColumn::Persistent(500))];
-        let said = wait_for("it to say why not", REPORT_LIMIT, async || {
+        let said = wait_for("it to report the problem", REPORT_LIMIT, async || {
             tokio::time::sleep(POLL_INTERVAL).await;
             let (live, said) = (self.team.portal.ledger().live().len(), self.reported_reason().await?);
-            if live <= 1 && said == wanted { Ok(said) } else { Err(format!("{said}, and {live} tokens live")) }
+            if live <= 1 && said == wanted { Ok(said) } else { Err(format!("{said}, and {live} live tokens")) }
         })
         .await;
         proxy.clear(&self.team.namespace);
@@ -137,7 +136,7 @@ impl FaultCase {
         said.map_err(|error| error.to_string())
     }
 
-    /// The word for what stands in its way: in a condition, or where none can be written in an event.
+    /// The reported reason: in a condition, or in an event if the status cannot be written.
     async fn reported_reason(&self) -> Result<String, String> {
         let words = match self.column {
             FaultColumn::Persistent(status) if matches!(self.row.target, FaultTarget::Portal(_)) => status.to_string(),
@@ -149,8 +148,8 @@ impl FaultCase {
         ) {
             let events: Api<Event> = Api::namespaced(self.team.client.clone(), &self.team.namespace);
             let all = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
-            let told = |event: &&Event| event.message.as_ref().is_some_and(|message| message.contains(&words));
-            let found = all.iter().find(told).and_then(|event| event.reason.clone());
+            let mentions = |event: &&Event| event.message.as_ref().is_some_and(|message| message.contains(&words));
+            let found = all.iter().find(mentions).and_then(|event| event.reason.clone());
             return found.map(|reason| format!("{reason} (event)")).ok_or_else(|| format!("{} events", all.len()));
         }
         let object = self.team.tokens().get(NAME).await.map_err(|error| error.to_string())?;
@@ -159,7 +158,7 @@ impl FaultCase {
             let one = condition(&object, kind)?;
             let speaks = one["message"].as_str().is_some_and(|message| message.contains(&words));
             let found = if speaks { one["reason"].as_str().map(str::to_owned) } else { None };
-            // What works is ready, and says beside that what hinders.
+            // A working object stays ready, and reports the problem in another condition.
             found.filter(|_| kind != "Ready" || one["status"] != "True")
         };
         let found = ["Ready", "Reconciling", "Stalled", "DescriptionSynced"].into_iter().find_map(|kind| {
@@ -169,24 +168,24 @@ impl FaultCase {
         found.ok_or_else(|| conditions.to_string())
     }
 
-    /// What is not as it should be in the end.
+    /// What is wrong with the final state, if anything.
     async fn check(&self, proxy: &Proxy) -> Option<String> {
         if self.is_pending(proxy) {
-            return Some("the mishap has not come".to_owned());
+            return Some("the fault was not injected".to_owned());
         }
         let Ok(object) = self.team.tokens().get_opt(NAME).await else { return Some("it cannot be read".to_owned()) };
         let Some(object) = object else {
             let live = self.team.portal.ledger().live().len();
             return (self.row.scenario != Scenario::Deletion || live > 0)
-                .then(|| format!("it is gone, and {live} tokens live"));
+                .then(|| format!("it is deleted, and {live} tokens are live"));
         };
-        // What the portal refused is tried again slowly, or when a person asks.
+        // What the portal rejected is retried slowly, or when a user requests it.
         let (is, why, message) = ready(&object);
         if why == "RequestRejected" {
             self.annotate("reconcile").await;
         }
         if self.row.scenario == Scenario::Deletion {
-            return Some(format!("it is still there: Ready={is} {why}: {message}"));
+            return Some(format!("it still exists: Ready={is} {why}: {message}"));
         }
         self.check_final_state(&object).await
     }

@@ -1,5 +1,5 @@
-//! The API server's clock jumps by ten years, ahead and back, and comes to its senses: nothing is put off for
-//! as long, nothing is asked for again and again, and pods pull all the time.
+//! The API server's clock jumps ten years ahead and back, and is then corrected: nothing is delayed that long, nothing
+//! is requested repeatedly, and pods can pull all the time.
 
 use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::fake_portal::{Config, Operation};
@@ -13,12 +13,12 @@ use std::time::Duration;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DECADE: SignedDuration = SignedDuration::from_hours(24 * 3653);
-/// So much later an answer may come than it is dated.
+/// By how much the arrival of a response may differ from its date.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
 
 async fn team(control_plane: &'static ControlPlane, name: &str) -> (Team, i64) {
     let team = Team::on(control_plane, name, Config::default(), json!({})).await;
-    let mut object = token("pull", "in its time");
+    let mut object = token("pull", "on schedule");
     object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1h"});
     team.apply(object).await;
     let first = id(&team.until_synced("pull").await);
@@ -43,7 +43,7 @@ fn is_near(time: Timestamp, wanted: SignedDuration) -> bool {
     (time.duration_since(Timestamp::now()) - wanted).abs() < TOLERANCE
 }
 
-/// Has the operator look, again and again, so that it hears what time it is, until this is so.
+/// Requests reconciles, so that the operator sees the current date, until this is true.
 async fn reconcile_until(team: &Team, what: &str, wanted: impl Fn(&RegistryToken) -> bool) -> RegistryToken {
     let mut round = 0;
     eventually(what, LIMIT, async || {
@@ -58,7 +58,7 @@ async fn reconcile_until(team: &Team, what: &str, wanted: impl Fn(&RegistryToken
     .await
 }
 
-/// Longer than another time takes to be believed.
+/// Longer than it takes until another time is accepted.
 async fn reconcile_for_a_while(team: &Team) -> RegistryToken {
     let until = std::time::Instant::now() + Duration::from_secs(8);
     reconcile_until(team, "some time to pass", |_| std::time::Instant::now() > until).await
@@ -73,14 +73,14 @@ async fn both_pull(team: &Team, old: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_jumps_by_ten_years_rotates_once_and_puts_nothing_off() {
+async fn a_clock_that_jumps_by_ten_years_rotates_once_and_delays_nothing() {
     let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
     let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
     operator_process::install(control_plane).await.expect("installed");
     let (proxy, kubeconfig) = Proxy::start(control_plane).await.expect("a proxy");
     let operator = Operator::start(binary(), &kubeconfig, &operator_process::Options::default()).await.expect("starts");
 
-    // Ahead: ten years later a token of a day is to be replaced, once.
+    // Ahead: ten years later a token with an interval of a day is to be replaced, once.
     let (ahead, first) = team(control_plane, "ahead").await;
     let old = ahead.dockerconfigjson("pull").await;
     proxy.shift_clock(DECADE);
@@ -89,27 +89,27 @@ async fn a_clock_that_jumps_by_ten_years_rotates_once_and_puts_nothing_off() {
     assert!(is_near(request_time(&then), DECADE), "by the API server's time: {}", request_time(&then));
     assert_eq!(requests(&ahead), 2, "once for all that was missed");
     both_pull(&ahead, &old).await;
-    // And back: what was noted meanwhile counts as now, and the overlap is what it was.
+    // And back: recorded times in the future count as now, and the overlap is as configured.
     proxy.shift_clock(SignedDuration::ZERO);
     let now =
-        reconcile_until(&ahead, "times of now", |object| is_near(request_time(object), SignedDuration::ZERO)).await;
+        reconcile_until(&ahead, "current times", |object| is_near(request_time(object), SignedDuration::ZERO)).await;
     let status = now.status.clone().expect("a status");
     assert!(is_near(status.retiring[0].revocation_time.0, HOUR), "{:?}", status.retiring);
     let next = status.next_rotation_time.expect("a rotation").0;
-    assert!(next < Timestamp::now() + HOUR * 24 + TOLERANCE, "put off to {next}");
+    assert!(next < Timestamp::now() + HOUR * 24 + TOLERANCE, "delayed to {next}");
     let after = reconcile_for_a_while(&ahead).await;
-    assert_eq!((requests(&ahead), id(&after)), (2, id(&then)), "nothing is asked for again");
-    assert_eq!(ahead.portal.ledger().count(Operation::Revoke), 0, "nor is the overlap cut short");
+    assert_eq!((requests(&ahead), id(&after)), (2, id(&then)), "nothing is requested again");
+    assert_eq!(ahead.portal.ledger().count(Operation::Revoke), 0, "nor is the overlap shortened");
     both_pull(&ahead, &old).await;
 
-    // Back: nothing is due, and nothing waits for the time that was.
+    // Back: nothing is due, and nothing waits for the previous time.
     let (behind, first) = team(control_plane, "behind").await;
     let old = behind.dockerconfigjson("pull").await;
     proxy.shift_clock(-DECADE);
-    reconcile_until(&behind, "times of then", |object| is_near(request_time(object), -DECADE)).await;
+    reconcile_until(&behind, "times of that moment", |object| is_near(request_time(object), -DECADE)).await;
     let then = reconcile_for_a_while(&behind).await;
-    assert_eq!((requests(&behind), id(&then)), (1, first), "nothing is asked for");
-    // And forth: a token of ten years is rotated, once, with its overlap.
+    assert_eq!((requests(&behind), id(&then)), (1, first), "nothing is requested");
+    // And forward: a token that is ten years old is rotated, once, with its overlap.
     proxy.shift_clock(SignedDuration::ZERO);
     reconcile_until(&behind, "the token to be rotated", |object| id(object) != first).await;
     let after = reconcile_for_a_while(&behind).await;

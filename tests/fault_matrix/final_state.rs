@@ -1,4 +1,4 @@
-//! Whether a living object is as it should be in the end.
+//! Whether an existing object is in order at the end.
 
 use crate::case::{FaultCase, NAME};
 use crate::fake_portal::{Fault, Operation};
@@ -9,7 +9,7 @@ use registry_token_operator::api::{RESERVATION_ANNOTATION, RegistryToken, TOKEN_
 use serde_json::Value;
 
 impl FaultCase {
-    /// What is not as it should be.
+    /// What is wrong, if anything.
     pub async fn check_final_state(&self, object: &RegistryToken) -> Option<String> {
         let (is, why, message) = ready(object);
         let synced = condition(object, "DescriptionSynced").unwrap_or_default();
@@ -37,10 +37,10 @@ impl FaultCase {
         let content = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
         let content: Value = content.and_then(|bytes| serde_json::from_slice(&bytes.0).ok()).unwrap_or_default();
         let holds = content["auths"][self.team.portal.registry_host()]["password"] == token.secret.as_str();
-        (!holds).then(|| "the Secret holds another login".to_owned())
+        (!holds).then(|| "the Secret has another login".to_owned())
     }
 
-    /// The portal's refusal of a description stands until somebody writes another one.
+    /// The portal's rejection of a description stands until a user writes another one.
     const fn rejection_is_final(&self) -> bool {
         matches!(self.fault, PlannedFault::Portal(Operation::Edit, Fault::Status(409 | 422)))
     }

@@ -1,4 +1,4 @@
-//! The permission to write an object's status, taken away and given back.
+//! The permission to write an object's status is removed and restored.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Operation;
@@ -13,7 +13,7 @@ use serde_json::json;
 const ROLE: &str = "registry-token-operator";
 const ACCOUNT: &str = "system:serviceaccount:registry-token-operator:registry-token-operator";
 
-/// Grants this, and waits until that counts.
+/// Applies this role, and waits until it is in effect.
 async fn grant(team: &Team, wanted: ClusterRole) {
     let roles: Api<ClusterRole> = Api::all(team.client.clone());
     let mut role = roles.get(ROLE).await.expect("a role");
@@ -26,7 +26,7 @@ async fn grant(team: &Team, wanted: ClusterRole) {
         "namespace": team.namespace,
     }}}))
     .expect("a review");
-    eventually("the role to count", LIMIT, async || {
+    eventually("the role to take effect", LIMIT, async || {
         let answer = reviews.create(&PostParams::default(), &review).await.map_err(|error| error.to_string())?;
         let allowed = answer.status.is_some_and(|status| status.allowed);
         if allowed == may { Ok(()) } else { Err(format!("allowed: {allowed}")) }
@@ -38,7 +38,7 @@ fn allows_status(rule: &k8s_openapi::api::rbac::v1::PolicyRule) -> bool {
     rule.resources.as_ref().is_some_and(|resources| resources.iter().any(|one| one == "registrytokens/status"))
 }
 
-/// How many statuses were refused.
+/// How many status writes were rejected.
 async fn rejected_status_writes(operator: &Operator) -> u64 {
     let text = operator.metrics().await;
     let line = text
@@ -47,7 +47,7 @@ async fn rejected_status_writes(operator: &Operator) -> u64 {
     line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("not counted: {text}"))
 }
 
-/// Nothing leaks meanwhile, event and metric say what no status can, and it heals.
+/// Meanwhile nothing leaks, an event and a metric report what the status cannot, and the object recovers.
 pub async fn status_writes(team: Team, operator: &Operator) {
     team.token("works", "there before").await;
     team.token("goes", "deleted meanwhile").await;
@@ -61,26 +61,26 @@ pub async fn status_writes(team: Team, operator: &Operator) {
 
     let before = rejected_status_writes(operator).await;
     team.token("pull", "created meanwhile").await;
-    let told = team.until_event("pull", "StatusNotWritten").await;
-    let note = told.message.expect("a note");
-    assert!(note.contains("registrytokens/status") && note.contains("conditions do not say"), "{note}");
-    // What goes needs no status.
+    let event = team.until_event("pull", "StatusNotWritten").await;
+    let note = event.message.expect("a note");
+    assert!(note.contains("registrytokens/status") && note.contains("conditions are outdated"), "{note}");
+    // A deletion needs no status.
     team.delete("goes").await;
-    eventually("it to be tried again", LIMIT, async || match rejected_status_writes(operator).await - before {
+    eventually("it to be retried", LIMIT, async || match rejected_status_writes(operator).await - before {
         count @ 0..4 => Err(format!("{count} times")),
         _ => Ok(()),
     })
     .await;
     let ledger = team.portal.ledger();
-    assert_eq!(ledger.count(Operation::Request), 3, "a token is asked for once");
-    let mut held = vec![];
+    assert_eq!(ledger.count(Operation::Request), 3, "a token is requested once");
+    let mut stored = vec![];
     for name in ["works", "pull"] {
-        held.push(String::from_utf8(team.dockerconfigjson(name).await).expect("text"));
+        stored.push(String::from_utf8(team.dockerconfigjson(name).await).expect("text"));
     }
     let live = ledger.live();
     assert!(
         live.len() == 2
-            && live.iter().all(|token| held.iter().any(|text| text.contains(&json!(token.secret).to_string()))),
+            && live.iter().all(|token| stored.iter().any(|text| text.contains(&json!(token.secret).to_string()))),
         "{live:?}"
     );
 
@@ -88,5 +88,5 @@ pub async fn status_writes(team: Team, operator: &Operator) {
     let object = team.until_synced("pull").await;
     let username = object.status.and_then(|status| status.token).map(|token| token.username);
     assert!(ledger.live().iter().any(|token| Some(&token.username) == username.as_ref()), "{username:?}");
-    assert_eq!((ledger.all().len(), ledger.live().len()), (3, 2), "the token that there was is taken up");
+    assert_eq!((ledger.all().len(), ledger.live().len()), (3, 2), "the stored token is adopted");
 }

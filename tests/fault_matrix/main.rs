@@ -1,11 +1,11 @@
-//! Each step of the protocol meets each mishap, on a real API server: no token leaks, and the
-//! object comes to be ready, or says why not for as long as that lasts.
+//! Every protocol step with every fault, on a real API server: no token leaks, and the object becomes ready, or reports
+//! the reason as long as it is not.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test stops where it cannot go on, and prints its table"
+    reason = "a test stops at the first failure, and prints its table"
 )]
 
 #[path = "../support/control_plane/mod.rs"]
@@ -13,7 +13,7 @@ mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
 #[path = "../support/fixture.rs"]
-#[allow(dead_code, reason = "the suite uses the rest of it")]
+#[allow(dead_code, reason = "the integration tests use the rest of it")]
 mod fixture;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;

@@ -1,5 +1,5 @@
-//! The matrix: every step, every mishap. Nobody is killed in the first half; in the second one kill
-//! meets a step of each cell.
+//! The matrix: every step, every fault. The operator is not killed in the first half; in the second half one kill hits
+//! a step of each case.
 
 use crate::case::{CaseResult, FaultCase};
 use crate::control_plane::{ControlPlane, Options, eventually};
@@ -37,27 +37,27 @@ async fn every_fault_at_every_step_leaks_nothing_and_the_object_becomes_ready_or
     let mut former = start(&kubeconfig);
     former.until_ready().await.expect("ready");
     let cases = create_cases(control_plane, |column| !column.kills_operator()).await;
-    let mut results = join_all(cases.iter().map(async |cell| {
-        cell.start(&proxy).await;
-        cell.finish(&proxy).await
+    let mut results = join_all(cases.iter().map(async |case| {
+        case.start(&proxy).await;
+        case.finish(&proxy).await
     }))
     .await;
 
     let killed_cases = create_cases(control_plane, FaultColumn::kills_operator).await;
-    join_all(killed_cases.iter().map(|cell| cell.start(&proxy))).await;
-    eventually("every request that its sender does not survive", INJECTION_LIMIT, async || {
-        let waiting = killed_cases.iter().filter(|cell| cell.is_pending(&proxy)).map(|cell| cell.row.name);
+    join_all(killed_cases.iter().map(|case| case.start(&proxy))).await;
+    eventually("every request whose sender is killed", INJECTION_LIMIT, async || {
+        let waiting = killed_cases.iter().filter(|case| case.is_pending(&proxy)).map(|case| case.row.name);
         let waiting: Vec<&str> = waiting.collect();
         if waiting.is_empty() { Ok(()) } else { Err(format!("{waiting:?} wait")) }
     })
     .await;
     let metrics = former.metrics().await;
     let log = former.kill();
-    for cell in &killed_cases {
-        cell.team.portal.faults().clear();
+    for case in &killed_cases {
+        case.team.portal.faults().clear();
     }
     let last = start(&kubeconfig);
-    results.extend(join_all(killed_cases.iter().map(|cell| cell.finish(&proxy))).await);
+    results.extend(join_all(killed_cases.iter().map(|case| case.finish(&proxy))).await);
     let log = log + &last.kill();
 
     print(&results);
@@ -66,7 +66,7 @@ async fn every_fault_at_every_step_leaks_nothing_and_the_object_becomes_ready_or
         println!("{} x {}:", end.row.name, end.column.name());
         lines.iter().skip(lines.len().saturating_sub(40)).for_each(|line| println!("  {line}"));
     }
-    println!("{} cells in {:.0} s", results.len(), begun.elapsed().as_secs_f32());
+    println!("{} cases in {:.0} s", results.len(), begun.elapsed().as_secs_f32());
     let wrong: Vec<String> = results
         .iter()
         .filter_map(|end| end.failure.as_ref().map(|why| format!("{} x {}: {why}", end.row.name, end.column.name())))
@@ -74,21 +74,21 @@ async fn every_fault_at_every_step_leaks_nothing_and_the_object_becomes_ready_or
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(!log.contains("panicked at"), "the operator panicked");
     let counted = |reason: &str| !metrics.contains(&format!("{{reason=\"{reason}\"}} 0"));
-    assert!(metrics.contains("status_write_failures") && counted("refused") && counted("unavailable"), "{metrics}");
+    assert!(metrics.contains("status_write_failures") && counted("rejected") && counted("unavailable"), "{metrics}");
     let most = results.iter().map(|end| end.minted).max();
-    assert_eq!(most, Some(2), "a mishap costs one token at most, and some do");
+    assert_eq!(most, Some(2), "a fault costs at most one token, and some do");
 }
 
-/// A row each step; in each field the seconds until all was in order, and the tokens that it took. Of
-/// what stays, below, what the object said of it.
+/// A row per step; in each field the seconds until all was in order, and the number of tokens. Below, for persistent
+/// faults, the reported reasons.
 fn print(results: &[CaseResult]) {
-    print!("{:<14}", "step");
+    print!("{:<20}", "step");
     for column in COLUMNS {
         print!("{:>14}", column.name());
     }
     println!();
     for row in ROWS {
-        print!("{:<14}", row.name);
+        print!("{:<20}", row.name);
         for column in COLUMNS {
             let end = results.iter().find(|end| end.row == row && end.column == column);
             let field = end.map_or_else(

@@ -1,5 +1,5 @@
-//! A proxy between operator and API server that can spoil one request, or all of a kind for a while, and
-//! tell another time.
+//! A proxy between operator and API server that can fail one request, or all of a kind for a while, and report another
+//! time.
 
 use crate::control_plane::{ControlPlane, Error, Result};
 use crate::steps::ProtocolStep;
@@ -16,35 +16,34 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What goes wrong with one request.
+/// The fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiFault {
-    /// It does not arrive, and its sender dies.
+    /// It is not delivered, and its sender is killed.
     KilledBefore,
-    /// It is carried out, and its sender dies.
+    /// It is executed, and its sender is killed.
     KilledAfter,
-    /// Not carried out, and answered with this status.
+    /// Not executed, and answered with this status.
     Status(u16),
-    /// Not carried out, for a quota is used up.
+    /// Not executed, because a quota is exceeded.
     Quota,
-    /// Carried out, and answered with this status.
+    /// Executed, and answered with this status.
     StatusAfter(u16),
-    /// Carried out, and never answered.
+    /// Executed, and never answered.
     NoResponse,
 }
 
-/// A mishap that is to come.
+/// A fault to be injected.
 struct PendingFault {
     namespace: String,
     steps: Vec<ProtocolStep>,
     fault: ApiFault,
-    /// It comes again and again.
+    /// It is injected repeatedly.
     persistent: bool,
-    /// It came.
+    /// It was injected.
     injected: bool,
 }
 
-/// The proxy.
 #[derive(Clone)]
 pub struct Proxy(Arc<Inner>);
 
@@ -52,12 +51,12 @@ struct Inner {
     upstream: String,
     http: reqwest::Client,
     pending: Mutex<Vec<PendingFault>>,
-    /// By how much the answers' dates are wrong.
+    /// By how much the dates of responses are wrong.
     shift: Mutex<SignedDuration>,
 }
 
 impl Proxy {
-    /// Starts one, and writes a kubeconfig that leads through it.
+    /// Starts a proxy, and writes a kubeconfig that connects through it.
     pub async fn start(control_plane: &ControlPlane) -> Result<(Self, PathBuf)> {
         let path = crate::operator_process::kubeconfig(control_plane).await?;
         let text = std::fs::read_to_string(&path).map_err(|error| Error::new(error.to_string()))?;
@@ -84,7 +83,7 @@ impl Proxy {
         Ok((proxy, path))
     }
 
-    /// Has one of these requests in this namespace go wrong; or all of them, until it is lifted.
+    /// Makes one of these requests in this namespace fail; or all of them, until the fault is removed.
     pub fn inject(&self, namespace: &str, steps: Vec<ProtocolStep>, fault: ApiFault, persistent: bool) {
         self.pending_faults().push(PendingFault {
             namespace: namespace.to_owned(),
@@ -95,24 +94,24 @@ impl Proxy {
         });
     }
 
-    /// Nothing goes wrong in this namespace any more.
+    /// Removes the faults of this namespace.
     pub fn clear(&self, namespace: &str) {
         self.pending_faults().retain(|one| one.namespace != namespace);
     }
 
-    /// From now on the answers' dates are wrong by so much.
+    /// From now on the dates of responses are wrong by this much.
     pub fn shift_clock(&self, by: SignedDuration) {
         *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
-    /// The date of an answer, as it is told.
+    /// The date of a response, shifted.
     fn shifted_date(&self, date: &HeaderValue) -> Option<HeaderValue> {
         let shift = *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner);
         let date = DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok()?.checked_add(shift).ok()?;
         HeaderValue::from_str(&DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()?).ok()
     }
 
-    /// Namespaces whose mishap has not come yet.
+    /// Namespaces whose fault was not injected yet.
     pub fn pending_namespaces(&self) -> Vec<String> {
         self.pending_faults().iter().filter(|one| !one.injected).map(|one| one.namespace.clone()).collect()
     }
@@ -121,7 +120,7 @@ impl Proxy {
         self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The mishap that befalls this request.
+    /// The fault to inject into this request.
     fn take_fault(&self, namespace: &str, step: ProtocolStep) -> Option<ApiFault> {
         let mut armed = self.pending_faults();
         let one = armed
@@ -145,11 +144,11 @@ impl Proxy {
                 *response.status_mut() = answer.status();
                 for (name, value) in answer.headers() {
                     if ![header::TRANSFER_ENCODING, header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
-                        let told = (name == header::DATE).then(|| self.shifted_date(value)).flatten();
-                        response.headers_mut().append(name, told.unwrap_or_else(|| value.clone()));
+                        let shifted = (name == header::DATE).then(|| self.shifted_date(value)).flatten();
+                        response.headers_mut().append(name, shifted.unwrap_or_else(|| value.clone()));
                     }
                 }
-                // A watch has no end: what comes is passed on as it comes.
+                // A watch has no end: its data is forwarded as it arrives.
                 *response.body_mut() = Body::from_stream(stream::unfold(answer, |mut answer| async {
                     answer.chunk().await.transpose().map(|piece| (piece, answer))
                 }));
@@ -182,10 +181,10 @@ async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
     }
 }
 
-/// What the proxy says instead of the API server.
-pub const FAKE_MESSAGE: &str = "made up by the proxy";
+/// The message of the proxy's responses in place of the API server's.
+pub const FAKE_MESSAGE: &str = "injected by the proxy";
 
-/// An answer as the API server words it.
+/// A response in the API server's format.
 fn status_response(status: u16, message: &str) -> Response {
     let reason = match status {
         403 => "Forbidden",
@@ -204,5 +203,5 @@ fn status_response(status: u16, message: &str) -> Response {
     response
 }
 
-/// Longest wait for mishaps to come.
+/// The longest wait for faults to be injected.
 pub const INJECTION_LIMIT: Duration = Duration::from_secs(18);

@@ -1,4 +1,4 @@
-//! What the API server itself refuses: by a quota (403), an admission policy (422), and permissions (403).
+//! What the API server itself rejects: by a quota (403), an admission policy (422), and permissions (403).
 
 use crate::control_plane::{eventually, shared};
 use crate::fake_portal::{Config, Operation};
@@ -18,9 +18,9 @@ async fn team(name: &str) -> Team {
     team
 }
 
-/// Waits until the object says that it is refused, in these words.
+/// Waits until the object reports the rejection, in these words.
 async fn until_rejected(team: &Team, word: &str) {
-    eventually("the object to say what is refused", LIMIT, async || {
+    eventually("the object to report what is rejected", LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
         let (is, why, message) = ready(&object);
         if is == "False" && message.contains(word) { Ok(()) } else { Err(format!("Ready={is} {why}: {message}")) }
@@ -29,7 +29,7 @@ async fn until_rejected(team: &Team, word: &str) {
 }
 
 #[tokio::test]
-async fn what_quota_policy_and_permissions_refuse_is_said_and_costs_no_token_that_stays() {
+async fn rejections_by_quota_policy_and_permissions_are_reported_and_leave_no_token() {
     let control_plane = shared();
     operator_process::install(control_plane).await.expect("installed");
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("a kubeconfig");
@@ -46,7 +46,7 @@ async fn exceeded_quota() {
         "spec": {"hard": {"count/secrets": "1"}},
     }))
     .await;
-    eventually("the quota to count", LIMIT, async || {
+    eventually("the quota to take effect", LIMIT, async || {
         let quota = quotas.get("full").await.map_err(|error| error.to_string())?;
         let used = quota.status.and_then(|status| status.used).unwrap_or_default();
         if used.get("count/secrets").is_some_and(|count| count.0 == "1") { Ok(()) } else { Err(format!("{used:?}")) }
@@ -54,7 +54,7 @@ async fn exceeded_quota() {
     .await;
     team.token("pull", "over quota").await;
     until_rejected(&team, "quota").await;
-    assert_eq!(team.portal.ledger().count(Operation::Request), 0, "nothing is asked for that could not be stored");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 0, "no token is requested that could not be stored");
     quotas.delete("full", &DeleteParams::default()).await.expect("deleted");
     team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1);
@@ -83,7 +83,7 @@ async fn admission_policy() {
     for manifest in &manifests {
         team.control_plane.apply(&manifest.to_string()).await.expect("applied");
     }
-    // A policy comes into force a moment after it was written.
+    // A policy takes effect shortly after it was created.
     let probe: Secret = serde_json::from_value(json!({
         "metadata": {"name": "probe", "annotations": {"registry-token.dev/stored": "x"}},
     }))
@@ -102,7 +102,7 @@ async fn admission_policy() {
         if live == 0 { Ok(()) } else { Err(format!("{live} live")) }
     })
     .await;
-    // The next attempts are tried before they are made.
+    // Further attempts are dry-run before a token is requested.
     let attempts = team.portal.ledger().count(Operation::Request);
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert_eq!((attempts, team.portal.ledger().count(Operation::Request)), (1, 1), "one token, and it is revoked");

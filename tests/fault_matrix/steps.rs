@@ -1,35 +1,35 @@
-//! Which step of the protocol a request to the API server is.
+//! The protocol step of a request to the API server.
 
 use axum::http::Method;
 use serde_json::Value;
 
-/// A step of the protocol that is a request to the API server.
+/// A protocol step that is a request to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolStep {
-    /// The finalizer is put on the object.
+    /// Adds the finalizer to the object.
     AddFinalizer,
-    /// The Secret is created, or a reservation written into it.
+    /// Creates the Secret, or writes a reservation into it.
     Reserve,
-    /// The issuer is read once more.
+    /// Reads the issuer once more.
     ReadIssuer,
-    /// What the commit would be refused for is tried.
+    /// Dry-runs the commit.
     DryRun,
-    /// The token is stored.
+    /// Stores the token.
     Commit,
-    /// The token is recorded.
+    /// Records the token in the status.
     WriteStatus,
-    /// What the settling came to is recorded.
+    /// Records the result of the description sync.
     DescriptionSynced,
-    /// The reservation of an attempt that failed is taken back.
+    /// Clears the reservation of a failed attempt.
     ClearReservation,
-    /// The Secret is closed for attempts, since the object goes.
+    /// Closes the Secret for attempts, because the object is being deleted.
     Close,
-    /// The finalizer is taken off the object.
+    /// Removes the finalizer from the object.
     RemoveFinalizer,
 }
 
 impl ProtocolStep {
-    /// The namespace that a request is about, and the step that it is, if it is one.
+    /// The namespace and the step of a request, if it is a step.
     pub fn of(method: &Method, path: &str, query: &str, body: &[u8]) -> Option<(String, Self)> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let at = parts.iter().position(|part| *part == "namespaces")?;
@@ -61,7 +61,7 @@ fn step(method: &Method, rest: &[&str], query: &str, body: &Value) -> Option<Pro
     })
 }
 
-/// What a write to the Secret is, by the annotations that it sets and clears.
+/// The step of a write to the Secret, by the annotations that it sets and clears.
 fn write(annotations: &Value) -> Option<ProtocolStep> {
     let sets = |name: &str| annotations[format!("registry-token.dev/{name}")].is_string();
     let clears = |name: &str| annotations.get(format!("registry-token.dev/{name}")).is_some_and(Value::is_null);

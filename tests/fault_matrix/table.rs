@@ -1,33 +1,33 @@
-//! The matrix's rows and columns, and what goes wrong where they meet.
+//! The matrix's rows and columns, and the faults of its cases.
 
 use crate::fake_portal::{Fault, Operation};
 use crate::proxy::ApiFault;
 use crate::steps::ProtocolStep;
 
-/// A step of the protocol.
+/// A protocol step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatrixRow {
     pub name: &'static str,
     pub scenario: Scenario,
     pub target: FaultTarget,
-    /// What stands in the way, in a word, while 403 stays, and 500.
+    /// The reported reason while 403 persists, and while 500 does.
     pub expected_reasons: [&'static str; 2],
 }
 
-/// What the object goes through when the mishap comes.
+/// The scenario in which the fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// It comes to its first token.
+    /// It gets its first token.
     FirstToken,
-    /// The same, and the answer to its first request gets lost.
+    /// The same, and the response to its first request is lost.
     LostResponse,
-    /// Its token is replaced by a successor.
+    /// Its token is rotated.
     Rotation,
     /// It is deleted.
     Deletion,
 }
 
-/// Where the step is done.
+/// Where the step is performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultTarget {
     /// At the API server.
@@ -44,21 +44,25 @@ const REJECTED: [&str; 2] = ["SecretRejected", "APIServerUnavailable"];
 const UNAVAILABLE: [&str; 2] = ["APIServerUnavailable"; 2];
 const STATUS_NOT_WRITTEN: [&str; 2] = ["StatusNotWritten (event)"; 2];
 
-/// All of them.
 pub const ROWS: [MatrixRow; 14] = [
     row("finalizer", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::AddFinalizer), UNAVAILABLE),
     row("reserve", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::Reserve), REJECTED),
     row("read issuer", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::ReadIssuer), UNAVAILABLE),
-    // A dry run is made where there is a Secret already: for the successor of a token.
+    // A dry run happens only if the Secret exists already: for a rotation.
     row(
         "dry run",
         Scenario::Rotation,
         FaultTarget::ApiServer(ProtocolStep::DryRun),
         ["SecretRejected (Reconciling)", "APIServerUnavailable (Reconciling)"],
     ),
-    row("request", Scenario::FirstToken, FaultTarget::Portal(Operation::Request), ["AccessDenied", "RequestOutcomeUnknown"]),
+    row(
+        "request",
+        Scenario::FirstToken,
+        FaultTarget::Portal(Operation::Request),
+        ["AccessDenied", "RequestOutcomeUnknown"],
+    ),
     row("commit", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::Commit), REJECTED),
-    row("drop", Scenario::LostResponse, FaultTarget::ApiServer(ProtocolStep::ClearReservation), REJECTED),
+    row("clear reservation", Scenario::LostResponse, FaultTarget::ApiServer(ProtocolStep::ClearReservation), REJECTED),
     row(
         "login check",
         Scenario::FirstToken,
@@ -67,33 +71,37 @@ pub const ROWS: [MatrixRow; 14] = [
     ),
     row("status", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::WriteStatus), STATUS_NOT_WRITTEN),
     row(
-        "settle",
+        "edit",
         Scenario::FirstToken,
         FaultTarget::Portal(Operation::Edit),
         ["AccessDenied (Reconciling)", "PortalError (Reconciling)"],
     ),
-    row("settled", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::DescriptionSynced), STATUS_NOT_WRITTEN),
+    row(
+        "description synced",
+        Scenario::FirstToken,
+        FaultTarget::ApiServer(ProtocolStep::DescriptionSynced),
+        STATUS_NOT_WRITTEN,
+    ),
     row("close", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::Close), UNAVAILABLE),
     row("revoke", Scenario::Deletion, FaultTarget::Portal(Operation::Revoke), ["AccessDenied", "PortalError"]),
     row("finalizer off", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::RemoveFinalizer), UNAVAILABLE),
 ];
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultColumn {
     KilledBefore,
     KilledAfter,
-    /// Nothing is done, and this is answered.
+    /// Not performed, and answered with this status.
     Status(u16),
-    /// It is done, and 504 is answered.
+    /// Performed, and answered with 504.
     StatusAfter,
     Timeout,
     Quota,
-    /// As `Status`, until it is lifted.
+    /// As `Status`, until it is removed.
     Persistent(u16),
 }
 
-/// All of them.
 pub const COLUMNS: [FaultColumn; 12] = [
     FaultColumn::KilledBefore,
     FaultColumn::KilledAfter,
@@ -116,13 +124,13 @@ impl FaultColumn {
             Self::KilledAfter => "killed after".to_owned(),
             Self::Status(status) => status.to_string(),
             Self::StatusAfter => "504 after".to_owned(),
-            Self::Timeout => "time-out".to_owned(),
+            Self::Timeout => "timeout".to_owned(),
             Self::Quota => "quota".to_owned(),
             Self::Persistent(status) => format!("{status} stays"),
         }
     }
 
-    /// Whether the operator dies of it.
+    /// Whether it kills the operator.
     pub const fn kills_operator(self) -> bool {
         matches!(self, Self::KilledBefore | Self::KilledAfter)
     }
@@ -132,14 +140,14 @@ impl FaultColumn {
     }
 }
 
-/// What goes wrong with a request.
+/// The fault of a request.
 #[derive(Clone, Debug)]
 pub enum PlannedFault {
     ApiServer(Vec<ProtocolStep>, ApiFault),
     Portal(Operation, Fault),
 }
 
-/// One field of the matrix. None where the mishap cannot be: a quota is for what is made.
+/// The fault of one case of the matrix. `None` if it is impossible: a quota applies to creations only.
 pub fn planned_fault(row: MatrixRow, column: FaultColumn) -> Option<PlannedFault> {
     Some(match row.target {
         FaultTarget::ApiServer(step) => PlannedFault::ApiServer(steps(step, column), api_fault(step, column)?),
@@ -147,7 +155,7 @@ pub fn planned_fault(row: MatrixRow, column: FaultColumn) -> Option<PlannedFault
     })
 }
 
-/// What admission refuses for good it refuses in a dry run too.
+/// What admission rejects permanently it rejects in a dry run too.
 fn steps(step: ProtocolStep, column: FaultColumn) -> Vec<ProtocolStep> {
     if step == ProtocolStep::Commit && column.is_persistent() { vec![step, ProtocolStep::DryRun] } else { vec![step] }
 }
@@ -171,7 +179,7 @@ fn portal_fault(operation: Operation, column: FaultColumn) -> Option<Fault> {
         FaultColumn::Status(429) => Fault::RetryAfter { status: 429, seconds: 1 },
         FaultColumn::Status(status) | FaultColumn::Persistent(status) => Fault::Status(status),
         FaultColumn::StatusAfter => Fault::StatusAfter(504),
-        // A portal's own, which is a rule of its application.
+        // The portal's own quota is a rule of its application.
         FaultColumn::Quota if operation == Operation::Request => Fault::Refuse("too_many_tokens".to_owned()),
         FaultColumn::Quota => return None,
     })

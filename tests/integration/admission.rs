@@ -1,4 +1,4 @@
-//! What the API server itself accepts and refuses, with a message that says what to write instead.
+//! Which objects the API server itself accepts and rejects. The message of a rejection says what to write instead.
 
 use crate::admission_cases::{Case, Change, tokens};
 use crate::admission_issuer_cases::{good_issuer, issuers};
@@ -19,9 +19,9 @@ async fn api(client: &Client, kind: &str, namespace: &str) -> Api<DynamicObject>
     }
 }
 
-/// Refused with a message that holds the case's words, or accepted where it has none.
+/// Expects a rejection whose message contains the text of the case, or acceptance if the case has none.
 fn check_answer(case: &Case, answer: Result<DynamicObject, kube::Error>) {
-    match (answer, case.refusal) {
+    match (answer, case.rejection) {
         (Ok(_), None) => {}
         (Err(kube::Error::Api(status)), Some(words)) => {
             assert!(status.message.contains(words), "{}: {:?} does not say {words:?}", case.what, status.message);
@@ -35,7 +35,7 @@ async fn try_case(client: &Client, kind: &str, namespace: &str, good: &Value, ca
     let mut object = good.clone();
     object["kind"] = json!(kind);
     object["apiVersion"] = json!("registry-token.dev/v1alpha1");
-    // Nobody acts on it: it is created dry, or in a namespace of its own where it names no issuer.
+    // No controller acts on it: it is a dry run, or in a namespace of its own if it names no issuer.
     match &case.change {
         Change::Create(change) => {
             merge(&mut object, change.clone());
@@ -51,7 +51,7 @@ async fn try_case(client: &Client, kind: &str, namespace: &str, good: &Value, ca
 }
 
 #[tokio::test]
-async fn every_rule_of_a_registry_token_accepts_and_refuses() {
+async fn every_rule_of_a_registry_token_accepts_and_rejects() {
     let control_plane = stage();
     let client = control_plane.client().await.expect("a client");
     let namespace = control_plane.namespace("rules").await.expect("a namespace");
@@ -70,7 +70,7 @@ async fn every_rule_of_a_registry_token_accepts_and_refuses() {
 }
 
 #[tokio::test]
-async fn every_rule_of_an_issuer_accepts_and_refuses() {
+async fn every_rule_of_an_issuer_accepts_and_rejects() {
     let control_plane = stage();
     let client = control_plane.client().await.expect("a client");
     let namespace = control_plane.namespace("rules").await.expect("a namespace");
@@ -82,9 +82,9 @@ async fn every_rule_of_an_issuer_accepts_and_refuses() {
     }
 }
 
-/// A rule without a case would be a rule that nobody has seen bite.
+/// Each rule needs a case: a rule that no test triggers is untested.
 #[test]
-fn every_message_of_every_rule_is_seen_in_a_case() {
+fn every_message_of_every_rule_has_a_case() {
     let mut messages = BTreeSet::new();
     for document in custom_resource_definitions().expect("generated") {
         collect(&document.manifest, &mut messages);
@@ -92,7 +92,7 @@ fn every_message_of_every_rule_is_seen_in_a_case() {
     assert!(messages.len() > 25, "{}", messages.len());
     let cases: Vec<Case> = tokens().into_iter().chain(issuers("ClusterTokenIssuer")).collect();
     for message in messages {
-        let seen = cases.iter().filter_map(|case| case.refusal).any(|words| message.contains(words));
+        let seen = cases.iter().filter_map(|case| case.rejection).any(|words| message.contains(words));
         assert!(seen, "no case shows: {message}");
     }
 }

@@ -1,77 +1,76 @@
-//! The rules of the CRDs, each accepted and refused; here those of a `RegistryToken`.
+//! Cases for the validation rules of the `RegistryToken` CRD: each rule accepts and rejects.
 
 use serde_json::{Value, json};
 
-/// What is tried.
+/// The request that is sent.
 pub enum Change {
-    /// A new object, with this merged into a good one.
+    /// Creates a new object: the valid one with this merged into it.
     Create(Value),
-    /// A merge patch of the good object that is there.
+    /// Merge-patches the existing valid object.
     Update(Value),
 }
 
-/// One try.
 pub struct Case {
     pub what: &'static str,
     pub change: Change,
-    /// Words of the message; nothing where it is accepted.
-    pub refusal: Option<&'static str>,
+    /// Part of the expected message; `None` if the request is accepted.
+    pub rejection: Option<&'static str>,
 }
 
 pub fn accepted(what: &'static str, change: Value) -> Case {
-    Case { what, change: Change::Create(change), refusal: None }
+    Case { what, change: Change::Create(change), rejection: None }
 }
 
-pub fn refused(what: &'static str, change: Value, words: &'static str) -> Case {
-    Case { what, change: Change::Create(change), refusal: Some(words) }
+pub fn rejected(what: &'static str, change: Value, words: &'static str) -> Case {
+    Case { what, change: Change::Create(change), rejection: Some(words) }
 }
 
-fn update(what: &'static str, change: Value, refusal: Option<&'static str>) -> Case {
-    Case { what, change: Change::Update(change), refusal }
+fn update(what: &'static str, change: Value, rejection: Option<&'static str>) -> Case {
+    Case { what, change: Change::Update(change), rejection }
 }
 
 pub fn spec(change: Value) -> Value {
     json!({"metadata": {"name": "tried"}, "spec": change})
 }
 
-/// Of a `RegistryToken`.
+/// Cases of a `RegistryToken`.
 pub fn tokens() -> Vec<Case> {
     let described = |text: &str| spec(json!({"description": text}));
     let secret = |change: Value| spec(json!({"secret": change}));
     vec![
         accepted("a description of 200 characters", described(&"é".repeat(200))),
-        refused("a description of 201", described(&"é".repeat(201)), "Too long"),
-        refused("an empty description", described(""), "at least 1"),
-        refused("white space at the end", described("prod "), "must not begin or end with white space"),
-        refused("two lines", described("a\nb"), "must be one line without control characters"),
-        refused("a tab", described("a\tb"), "must be one line without control characters"),
-        refused("a C1 control", described("a\u{85}b"), "must be one line without control characters"),
-        refused("the last C1 control", described("a\u{9f}b"), "must be one line without control characters"),
-        refused("a delete", described("a\u{7f}b"), "must be one line without control characters"),
-        refused("a line separator", described("a\u{2028}b"), "must be one line without control characters"),
-        refused("a right-to-left override", described("a\u{202e}b"), "must not hold invisible characters"),
-        refused("an isolate", described("a\u{2066}b"), "must not hold invisible characters"),
-        refused("an Arabic letter mark", described("a\u{61c}b"), "must not hold invisible characters"),
-        refused("a zero-width space", described("a\u{200b}b"), "must not hold invisible characters"),
-        refused("a zero-width joiner", described("a\u{200d}b"), "must not hold invisible characters"),
-        refused("a word joiner", described("a\u{2060}b"), "must not hold invisible characters"),
-        refused("a byte-order mark", described("a\u{feff}b"), "must not hold invisible characters"),
-        refused("a soft hyphen", described("a\u{ad}b"), "must not hold invisible characters"),
-        refused("a Hangul filler", described("a\u{3164}b"), "must not hold invisible characters"),
-        refused("a tag character", described("a\u{e0041}b"), "must not hold invisible characters"),
+        rejected("a description of 201", described(&"é".repeat(201)), "Too long"),
+        rejected("an empty description", described(""), "at least 1"),
+        rejected("trailing white space", described("prod "), "must not begin or end with white space"),
+        rejected("two lines", described("a\nb"), "must be one line without control characters"),
+        rejected("a tab", described("a\tb"), "must be one line without control characters"),
+        rejected("a C1 control", described("a\u{85}b"), "must be one line without control characters"),
+        rejected("the last C1 control", described("a\u{9f}b"), "must be one line without control characters"),
+        rejected("a delete", described("a\u{7f}b"), "must be one line without control characters"),
+        rejected("a line separator", described("a\u{2028}b"), "must be one line without control characters"),
+        rejected("a right-to-left override", described("a\u{202e}b"), "must not contain invisible characters"),
+        rejected("an isolate", described("a\u{2066}b"), "must not contain invisible characters"),
+        rejected("an Arabic letter mark", described("a\u{61c}b"), "must not contain invisible characters"),
+        rejected("a zero-width space", described("a\u{200b}b"), "must not contain invisible characters"),
+        rejected("a zero-width joiner", described("a\u{200d}b"), "must not contain invisible characters"),
+        rejected("a word joiner", described("a\u{2060}b"), "must not contain invisible characters"),
+        rejected("a byte-order mark", described("a\u{feff}b"), "must not contain invisible characters"),
+        rejected("a soft hyphen", described("a\u{ad}b"), "must not contain invisible characters"),
+        rejected("a Hangul filler", described("a\u{3164}b"), "must not contain invisible characters"),
+        rejected("a tag character", described("a\u{e0041}b"), "must not contain invisible characters"),
         accepted("letters of any script", described("Zürich, 東京, القاهرة, e\u{301}")),
         accepted("brackets that are no marker", described("[A/B] prod [a b/c] [/] [x]")),
-        refused("a marker at the end", described("prod [abc/def2]"), "must not hold [x/y]"),
-        refused("a marker in the middle", described("prod [abcdefgh/abcdefghijkl] x"), "must not hold [x/y]"),
-        refused("a marker at the start", described("[a/b] prod"), "must not hold [x/y]"),
+        rejected("a marker at the end", described("prod [abc/def2]"), "must not contain [x/y]"),
+        rejected("a marker in the middle", described("prod [abcdefgh/abcdefghijkl] x"), "must not contain [x/y]"),
+        rejected("a marker at the start", described("[a/b] prod"), "must not contain [x/y]"),
         accepted("a namespaced issuer", spec(json!({"issuerRef": {"kind": "TokenIssuer", "name": "mine"}}))),
-        refused("another kind of issuer", spec(json!({"issuerRef": {"kind": "Issuer"}})), "Unsupported value"),
+        rejected("another kind of issuer", spec(json!({"issuerRef": {"kind": "Issuer"}})), "Unsupported value"),
         update(
             "another issuer",
             json!({"spec": {"issuerRef": {"name": "other"}}}),
             Some("issuerRef cannot be changed"),
         ),
-        update("the issuer taken away is the default again", json!({"spec": {"issuerRef": null}}), None),
+        update("removing the issuer restores the default", json!({"spec": {"issuerRef": null}}), None),
         update("another description", json!({"spec": {"description": "other"}}), None),
         update(
             "another secret name",
@@ -80,47 +79,47 @@ pub fn tokens() -> Vec<Case> {
         ),
         update("the same name in words", json!({"spec": {"secret": {"name": "good"}}}), None),
         accepted("labels and annotations", secret(json!({"labels": {"a": "b"}, "annotations": {"c/d": "e"}}))),
-        refused(
+        rejected(
             "our label",
             secret(json!({"labels": {"registry-token.dev/owner": "x"}})),
             "labels must not use the prefix",
         ),
-        refused(
+        rejected(
             "our annotation",
             secret(json!({"annotations": {"registry-token.dev/reservation": "x"}})),
             "annotations must not use the prefix",
         ),
         accepted("a rotation", spec(json!({"rotation": {"interval": "720h"}}))),
-        refused("a rotation every minute", spec(json!({"rotation": {"interval": "1m"}})), "interval must be between"),
-        refused(
+        rejected("a rotation every minute", spec(json!({"rotation": {"interval": "1m"}})), "interval must be between"),
+        rejected(
             "a rotation in two years",
             spec(json!({"rotation": {"interval": "17520h"}})),
             "interval must be between",
         ),
-        refused(
-            "an overlap as long as the interval",
+        rejected(
+            "an overlap equal to the interval",
             spec(json!({"rotation": {"interval": "1h", "overlap": "60m"}})),
             "overlap must be shorter than interval",
         ),
         accepted("a rotation in hours, minutes and seconds", spec(json!({"rotation": {"interval": "2h30m10s"}}))),
-        refused(
-            "a rotation with its units turned round",
+        rejected(
+            "a rotation with units in the wrong order",
             spec(json!({"rotation": {"interval": "30m2h"}})),
             "should match",
         ),
-        refused("a unit twice", spec(json!({"rotation": {"interval": "1h1h"}})), "should match"),
-        refused(
+        rejected("a unit twice", spec(json!({"rotation": {"interval": "1h1h"}})), "should match"),
+        rejected(
             "an overlap in milliseconds",
             spec(json!({"rotation": {"interval": "1h", "overlap": "1ms"}})),
             "should match",
         ),
-        refused("no length of time", spec(json!({"rotation": {"interval": ""}})), "at least 1"),
+        rejected("not a duration", spec(json!({"rotation": {"interval": ""}})), "at least 1"),
         accepted("the other policies", spec(json!({"upstreamRevocationPolicy": "Hold", "deletionPolicy": "Orphan"}))),
-        refused("an unknown policy", spec(json!({"deletionPolicy": "Retain"})), "Unsupported value"),
-        refused("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), NAME),
-        refused("a path for a Secret's name", secret(json!({"name": "../../x"})), NAME),
-        refused("no name of an issuer", spec(json!({"issuerRef": {"name": "?"}})), NAME),
-        refused("a path for an issuer's name", spec(json!({"issuerRef": {"name": "../x"}})), NAME),
+        rejected("an unknown policy", spec(json!({"deletionPolicy": "Retain"})), "Unsupported value"),
+        rejected("a name that no Secret can have", secret(json!({"name": "Not_A_Name"})), NAME),
+        rejected("a path for a Secret's name", secret(json!({"name": "../../x"})), NAME),
+        rejected("not a name of an issuer", spec(json!({"issuerRef": {"name": "?"}})), NAME),
+        rejected("a path for an issuer's name", spec(json!({"issuerRef": {"name": "../x"}})), NAME),
         accepted("an issuer with dots", spec(json!({"issuerRef": {"name": "a.b-c.0"}}))),
     ]
     .into_iter()
@@ -128,12 +127,12 @@ pub fn tokens() -> Vec<Case> {
     .collect()
 }
 
-/// Part of the message about a name of an object.
+/// Part of the message about the name of an object.
 pub const NAME: &str = "the name of a Kubernetes object has";
 /// Part of the message about a key of a Secret or ConfigMap.
 pub const KEY: &str = "a key has letters, digits";
 
-/// Labels and annotations of a Secret: whatever the API server would refuse there is refused here.
+/// Labels and annotations of a Secret: what the API server would reject on the Secret is rejected on the RegistryToken.
 fn secret_metadata() -> Vec<Case> {
     let labels = |labels: Value| spec(json!({"secret": {"labels": labels}}));
     let annotations = |annotations: Value| spec(json!({"secret": {"annotations": annotations}}));
@@ -142,36 +141,36 @@ fn secret_metadata() -> Vec<Case> {
     let key = |key: &str| json!({ key: "x" });
     vec![
         accepted("16 labels", labels(many(16))),
-        refused("17 labels", labels(many(17)), "at most 16"),
+        rejected("17 labels", labels(many(17)), "at most 16"),
         accepted("an empty label", labels(json!({"a": ""}))),
         accepted("a label of 63", labels(json!({"a": long}))),
-        refused("a label of 64", labels(json!({"a": "a".repeat(64)})), "Too long"),
-        refused("a blank in a label", labels(json!({"a": "not valid"})), "a label's value has at most"),
-        refused("a label with a slash", labels(json!({"a": "b/c"})), "a label's value has at most"),
-        refused("a label that ends in a dash", labels(json!({"a": "b-"})), "a label's value has at most"),
-        refused("a label of two lines", labels(json!({"a": "b\n"})), "a label's value has at most"),
-        refused("a letter outside of ASCII", labels(json!({"a": "é"})), "a label's value has at most"),
+        rejected("a label of 64", labels(json!({"a": "a".repeat(64)})), "Too long"),
+        rejected("a space in a label", labels(json!({"a": "not valid"})), "a label's value has at most"),
+        rejected("a label with a slash", labels(json!({"a": "b/c"})), "a label's value has at most"),
+        rejected("a label that ends in a dash", labels(json!({"a": "b-"})), "a label's value has at most"),
+        rejected("a label with two lines", labels(json!({"a": "b\n"})), "a label's value has at most"),
+        rejected("a letter outside of ASCII", labels(json!({"a": "é"})), "a label's value has at most"),
         accepted("the longest key", labels(key(&format!("{prefix}/{long}")))),
-        refused("a longer prefix", labels(key(&format!("{prefix}d/{long}"))), "a label's key is a name"),
-        refused("a longer name", labels(key(&format!("a/{long}b"))), "a label's key is a name"),
-        refused("an empty key", labels(key("")), "a label's key is a name"),
-        refused("a blank in a key", labels(key("a b")), "a label's key is a name"),
-        refused("two slashes", labels(key("a/b/c")), "a label's key is a name"),
-        refused("no name after the slash", labels(key("a/")), "a label's key is a name"),
-        refused("no prefix before the slash", labels(key("/a")), "a label's key is a name"),
-        refused("a prefix in upper case", labels(key("A.b/c")), "a label's key is a name"),
+        rejected("a longer prefix", labels(key(&format!("{prefix}d/{long}"))), "a label's key is a name"),
+        rejected("a longer name", labels(key(&format!("a/{long}b"))), "a label's key is a name"),
+        rejected("an empty key", labels(key("")), "a label's key is a name"),
+        rejected("a space in a key", labels(key("a b")), "a label's key is a name"),
+        rejected("two slashes", labels(key("a/b/c")), "a label's key is a name"),
+        rejected("no name after the slash", labels(key("a/")), "a label's key is a name"),
+        rejected("no prefix before the slash", labels(key("/a")), "a label's key is a name"),
+        rejected("a prefix in upper case", labels(key("A.b/c")), "a label's key is a name"),
         accepted("an annotation's prefix in upper case", annotations(key("A.b/c"))),
-        refused("a blank in an annotation's key", annotations(key("a b")), "an annotation's key is a name"),
-        refused("an annotation's key with two slashes", annotations(key("a/b/c")), "an annotation's key is a name"),
-        refused("an annotation's key of 64", annotations(key(&format!("{long}a"))), "an annotation's key is a name"),
+        rejected("a space in an annotation's key", annotations(key("a b")), "an annotation's key is a name"),
+        rejected("an annotation's key with two slashes", annotations(key("a/b/c")), "an annotation's key is a name"),
+        rejected("an annotation's key of 64", annotations(key(&format!("{long}a"))), "an annotation's key is a name"),
         accepted("16 annotations", annotations(many(16))),
-        refused("17 annotations", annotations(many(17)), "at most 16"),
+        rejected("17 annotations", annotations(many(17)), "at most 16"),
         accepted("annotations of 4 KiB", annotations(json!({"a": "x".repeat(4000), "b": "y".repeat(94)}))),
-        refused(
+        rejected(
             "more than 4 KiB",
             annotations(json!({"a": "x".repeat(4000), "b": "y".repeat(95)})),
             "4096 bytes in total",
         ),
-        refused("4 KiB of letters with two bytes", annotations(json!({"a": "é".repeat(2048)})), "4096 bytes in total"),
+        rejected("4 KiB of letters with two bytes", annotations(json!({"a": "é".repeat(2048)})), "4096 bytes in total"),
     ]
 }

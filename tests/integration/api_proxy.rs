@@ -1,4 +1,4 @@
-//! A proxy between operator and API server that can spoil what is answered.
+//! A proxy between the operator and the API server that can corrupt responses.
 
 use crate::control_plane::ControlPlane;
 use axum::Router;
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What becomes of an answer.
+/// What the proxy does to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseFault {
-    /// It is passed on.
+    /// Forwards it unchanged.
     PassThrough,
-    /// Whole objects are sent where metadata alone is asked for.
+    /// Returns the full object where only its metadata was requested.
     FullObject,
-    /// Whole objects are sent, and their last bytes are missing.
+    /// Returns the full object without its last bytes.
     Truncated,
-    /// Whole objects are sent, and their data is text that holds the data.
+    /// Returns the full object with a string as its `data`, which contains the data.
     Mistyped,
-    /// The whole object comes with an error status.
+    /// Returns the full object with an error status.
     AsError,
 }
 
@@ -35,7 +35,7 @@ struct Proxy {
     choose: Arc<Choose>,
 }
 
-/// Starts one; gives a kubeconfig that leads through it.
+/// Starts a proxy; returns a kubeconfig that connects through it.
 pub async fn start(
     control_plane: &ControlPlane,
     choose: impl Fn(&Method, &Uri) -> ResponseFault + Send + Sync + 'static,
@@ -80,7 +80,7 @@ async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
     *response.status_mut() = answer.status();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if matches!(spoil, ResponseFault::PassThrough | ResponseFault::FullObject) {
-        // A watch has no end: what comes is passed on as it comes.
+        // A watch has no end: its data is forwarded as it arrives.
         *response.body_mut() = Body::from_stream(stream::unfold(answer, |mut answer| async {
             answer.chunk().await.transpose().map(|piece| (piece, answer))
         }));

@@ -1,4 +1,4 @@
-//! What is asked of the API server, as its audit log shows it.
+//! Which requests the operator sends to the API server, according to its audit log.
 
 use crate::control_plane::AuditEvent;
 use crate::fake_portal::{Config, Operation};
@@ -11,7 +11,7 @@ fn ours(event: &AuditEvent) -> bool {
 }
 
 #[tokio::test]
-async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_no_other() {
+async fn secrets_are_watched_by_label_and_an_edit_of_one_object_reads_no_other() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "reads", Config::default(), json!({})).await;
     for name in ["edited", "other"] {
@@ -31,7 +31,7 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
         events.clone().filter(|event| event.resource == "secrets" && ["list", "watch"].contains(&event.verb.as_str()));
     assert!(!many.is_empty(), "the caches were filled");
     for event in many.iter() {
-        // Secrets with credentials: those that are opted in, and all of the operator's own namespace.
+        // Credentials Secrets: the ones with the opt-in label, and all Secrets of the operator's own namespace.
         let own = event.request_uri.contains("/namespaces/registry-token-operator/secrets");
         let by_label = ["owner", "credentials%3Dtrue"]
             .iter()
@@ -51,10 +51,10 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
     assert!(lists.is_empty(), "nothing is listed for one edit: {lists:?}");
     let written = events.clone().writes().without(&["events"]);
     assert!(written.iter().all(|event| event.name == "edited"), "nothing else is written: {written:?}");
-    assert!(written.len() <= 2, "that it was read, and that the portal shows it: {written:?}");
+    assert!(written.len() <= 2, "the read annotation and the synced description: {written:?}");
     let read = events.clone().filter(|event| event.verb == "get" && event.name == "edited");
     assert!(read.len() <= 4, "object and Secret, once before each of the two: {read:?}");
-    // Nor is the portal asked about another.
+    // Nor does the portal receive a request about another token.
     let asked = team.portal.ledger().requests_since(calls);
     let count = |operation| asked.iter().filter(|request| request.operation == operation).count();
     assert_eq!((count(Operation::Edit), count(Operation::Request), count(Operation::Revoke)), (1, 0, 0), "{asked:?}");
@@ -62,7 +62,7 @@ async fn secrets_are_watched_by_our_label_and_an_edit_of_one_object_asks_about_n
     let (looks, lists): (Vec<_>, Vec<_>) =
         rows.filter_map(|request| request.query.as_deref()).partition(|query| query.contains("$filter="));
     assert!(looks.len() <= 1, "the row that is edited: {looks:?}");
-    // Whether it lists at all is asked once a minute, by one row.
+    // Once a minute the operator reads one row to check whether the portal lists tokens at all.
     assert!(lists.iter().all(|query| query.contains("$top=1")), "{lists:?}");
     drop(operator);
 }

@@ -1,5 +1,5 @@
-//! What goes wrong ends in a typed reason on `Ready`, a message that says what to do, an event,
-//! and mends itself when the cause goes. Nothing is asked of the portal meanwhile that could leak.
+//! Each failure leads to a typed reason on `Ready`, a message that says what to do, and an event, and recovers on its
+//! own when the cause is removed. Meanwhile the portal receives no request that could leak a token.
 
 use crate::fake_portal::{Config, Fault, Operation};
 use crate::fixture::{Team, ready, stage, token};
@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
-/// The object says why, with this advice, in status and in a warning.
+/// The object reports this reason and advice in its status and in a warning event.
 async fn until_reason(team: &Team, reason: &str, advice: &str) {
     let object = team.until("pull", "False", reason).await;
     let (_, _, message) = ready(&object);
@@ -18,13 +18,13 @@ async fn until_reason(team: &Team, reason: &str, advice: &str) {
     assert!(event.message.unwrap_or_default().contains(advice));
 }
 
-/// The object's own message comes to say this.
+/// Waits until the object's own message contains this text.
 async fn until_message(team: &Team, advice: &str) {
     team.until_object("pull", &format!("its message to say {advice:?}"), |object| ready(object).2.contains(advice))
         .await;
 }
 
-/// In the end there is one token, asked for once, and it pulls.
+/// In the end there is one token, which was requested once, and an image can be pulled with it.
 async fn until_recovered(team: &Team) {
     team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
@@ -36,8 +36,12 @@ async fn until_recovered(team: &Team) {
 async fn an_unknown_issuer() {
     let team = Team::bare(stage(), "no-issuer", Config::default()).await;
     team.token("pull", "waits").await;
-    until_reason(&team, "IssuerNotFound", "TokenIssuer portal, which spec.issuerRef names, does not exist: create it")
-        .await;
+    until_reason(
+        &team,
+        "IssuerNotFound",
+        "TokenIssuer portal, referenced by spec.issuerRef, does not exist: create it",
+    )
+    .await;
     team.until_condition("pull", "Stalled", "True", "IssuerNotFound").await;
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
@@ -112,7 +116,7 @@ async fn a_wrong_password() {
     team.credentials("mistyped").await;
     team.issuer(json!({})).await;
     team.token("pull", "waits").await;
-    until_reason(&team, "IssuerNotReady", "does not accept the credentials (HTTP 401): check").await;
+    until_reason(&team, "IssuerNotReady", "rejected the credentials (HTTP 401): check").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 0);
     team.credentials("portal-password").await;
     until_recovered(&team).await;
@@ -131,16 +135,16 @@ async fn a_portal_that_is_down() {
 }
 
 #[tokio::test]
-async fn a_portal_that_goes_down_after_ready_costs_working_objects_nothing() {
+async fn a_portal_that_goes_down_after_ready_affects_no_working_object() {
     let team = Team::new("outage").await;
     team.token("pull", "works").await;
     let before = team.until_synced("pull").await;
     team.portal.down().await;
-    // A second object makes the issuer notice.
+    // A second object makes the issuer detect it.
     team.apply(token("second", "waits")).await;
     team.until("second", "False", "IssuerNotReady").await;
     let after = team.tokens().get("pull").await.expect("there");
-    assert_eq!(before.metadata.resource_version, after.metadata.resource_version, "not one write");
+    assert_eq!(before.metadata.resource_version, after.metadata.resource_version, "no write");
     team.portal.up().await;
     team.until_synced("second").await;
 }
@@ -153,8 +157,8 @@ async fn a_foreign_secret_of_that_name() {
             .expect("a Secret");
     let created = team.secrets().create(&PostParams::default(), &foreign).await.expect("created");
     team.token("pull", "waits").await;
-    until_reason(&team, "SecretNotOwned", "left alone").await;
-    assert_eq!(team.portal.ledger().count(Operation::Request), 0, "nothing is asked for that could not be stored");
+    until_reason(&team, "SecretNotOwned", "is not managed by this RegistryToken").await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 0, "no token is requested that could not be stored");
     let now = team.secrets().get("pull").await.expect("there");
     assert_eq!(created.metadata.resource_version, now.metadata.resource_version, "never touched");
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
@@ -162,9 +166,9 @@ async fn a_foreign_secret_of_that_name() {
 }
 
 #[tokio::test]
-async fn a_description_that_the_portal_refuses() {
+async fn a_description_that_the_portal_rejects() {
     let team = Team::with("refused", Config { description_max_length: Some(60), ..Config::default() }).await;
-    // Else the length would be found in `$metadata`, and the portal never asked.
+    // Otherwise the length would be found in `$metadata`, and the portal would not receive the request.
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 500}}})).await;
     team.token("pull", "long ".repeat(20).trim_end()).await;
     until_reason(&team, "RequestRejected", "max").await;
@@ -185,7 +189,7 @@ async fn a_description_too_long_for_the_issuers_limit_says_how_short_it_must_be(
 }
 
 #[tokio::test]
-async fn a_description_too_long_for_the_portal_is_told_before_it_is_asked() {
+async fn a_description_too_long_for_the_portal_is_reported_before_a_request() {
     let team = Team::with("found-long", Config { description_max_length: Some(60), ..Config::default() }).await;
     team.token("pull", &"x".repeat(60)).await;
     until_reason(&team, "DescriptionTooLong", "shorten it to").await;
@@ -193,7 +197,7 @@ async fn a_description_too_long_for_the_portal_is_told_before_it_is_asked() {
 }
 
 #[tokio::test]
-async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
+async fn an_edit_that_the_portal_rejects_leaves_pods_pulling() {
     let team = Team::new("edit-refused").await;
     team.token("pull", "accepted").await;
     team.until_synced("pull").await;
@@ -202,9 +206,9 @@ async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
     crate::control_plane::eventually("the refusal in DescriptionSynced", crate::fixture::LIMIT, async || {
         let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
         let synced = crate::fixture::condition(&object, "DescriptionSynced").unwrap_or_default();
-        let told = synced["reason"] == "DescriptionRejected"
+        let reported = synced["reason"] == "DescriptionRejected"
             && synced["message"].as_str().is_some_and(|text| text.contains("description_not_allowed"));
-        if told && ready(&object).0 == "True" { Ok(()) } else { Err(synced.to_string()) }
+        if reported && ready(&object).0 == "True" { Ok(()) } else { Err(synced.to_string()) }
     })
     .await;
     team.portal.faults().clear();
@@ -217,7 +221,7 @@ async fn an_edit_that_the_portal_refuses_leaves_pods_pulling() {
 async fn an_object_deleted_before_its_token_came() {
     let team = Team::with("deleted-early", Config { latency: Duration::from_millis(1500), ..Config::default() }).await;
     team.token("pull", "never needed").await;
-    crate::control_plane::eventually("the request to be under way", crate::fixture::LIMIT, async || {
+    crate::control_plane::eventually("the request to be in flight", crate::fixture::LIMIT, async || {
         let asked = team.portal.ledger().count(Operation::Request);
         if asked == 1 { Ok(()) } else { Err(format!("{asked} requests")) }
     })
@@ -242,7 +246,7 @@ async fn a_quota_is_found_before_a_token_exists() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_leaks_nothing() {
+async fn a_lost_response_leaks_nothing() {
     for fault in [Fault::StatusAfter(504), Fault::DropAfter, Fault::HangAfter, Fault::WithoutSecret, Fault::Garbage] {
         let team = Team::new("lost-answer").await;
         team.portal.faults().once(Operation::Request, fault.clone());

@@ -1,4 +1,4 @@
-//! What goes wrong after the birth of a token, by somebody's mistake.
+//! User errors after a token was created.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Operation};
@@ -18,7 +18,7 @@ fn with(name: &str, spec: Value) -> Value {
 }
 
 #[tokio::test]
-async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_takes_over_when_it_goes() {
+async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_takes_over_when_it_is_deleted() {
     let team = Team::new("one-secret").await;
     team.apply(with("first", json!({"secret": {"name": "shared"}}))).await;
     let first = team.until_synced("first").await;
@@ -29,7 +29,7 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
     assert!(ready(&second).2.contains("another spec.secret.name"), "{}", ready(&second).2);
     team.assert_idle_for("first", Duration::from_secs(3)).await;
     assert_eq!(team.dockerconfigjson("shared").await, content);
-    // Nor is it the second's when somebody takes the owner reference off: the first puts it on again.
+    // Removing the owner reference does not give it to the second either: the first one restores it.
     team.patch_secret("shared", json!({"metadata": {"ownerReferences": null}})).await;
     eventually("the Secret to be the first's again", LIMIT, async || {
         let secret = team.secrets().get("shared").await.map_err(|error| error.to_string())?;
@@ -39,7 +39,7 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
     .await;
     team.assert_idle_for("second", Duration::from_secs(3)).await;
     assert_eq!(team.dockerconfigjson("shared").await, content);
-    assert_eq!(team.portal.ledger().count(Operation::Request), 1, "nothing is asked for that could not be stored");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 1, "no token is requested that could not be stored");
     team.delete("first").await;
     let second = team.until_synced("second").await;
     team.until_live(&[current_id(&second)]).await;
@@ -48,7 +48,7 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
 }
 
 #[tokio::test]
-async fn the_second_of_two_objects_with_one_secret_name_goes_without_taking_the_firsts_along() {
+async fn deleting_the_second_of_two_objects_with_one_secret_name_keeps_the_firsts_secret() {
     let team = Team::new("second-goes").await;
     team.apply(with("first", json!({"secret": {"name": "shared"}}))).await;
     let first = team.until_synced("first").await;
@@ -61,7 +61,7 @@ async fn the_second_of_two_objects_with_one_secret_name_goes_without_taking_the_
 }
 
 #[tokio::test]
-async fn a_rotation_of_an_immutable_secret_asks_for_no_token() {
+async fn a_rotation_of_an_immutable_secret_requests_no_token() {
     let team = Team::new("immutable-rotation").await;
     team.token("pull", "immutable").await;
     let before = team.until_synced("pull").await;
@@ -75,7 +75,7 @@ async fn a_rotation_of_an_immutable_secret_asks_for_no_token() {
     assert!(condition(&object, "Stalled").is_some());
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
     team.delete("pull").await;
-    assert!(team.portal.ledger().live().is_empty(), "it can be revoked all the same");
+    assert!(team.portal.ledger().live().is_empty(), "it can be revoked anyway");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_quota_that_appears_after_ready_blocks_no_rotation_and_is_named_when_t
             "spec": {"hard": {"count/secrets": hard}},
         })
     };
-    // The portal's credentials are the other one.
+    // The namespace's other Secret contains the portal's credentials.
     team.apply(quota("1")).await;
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
@@ -98,7 +98,7 @@ async fn a_quota_that_appears_after_ready_blocks_no_rotation_and_is_named_when_t
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let lost = team.until("pull", "False", "SecretRejected").await;
     assert!(ready(&lost).2.contains("quota"), "{}", ready(&lost).2);
-    assert_eq!(team.portal.ledger().count(Operation::Request), 2, "nothing is asked for that could not be stored");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 2, "no token is requested that could not be stored");
     team.apply(quota("5")).await;
     let third = team.until_replaced("pull", &current(&second)).await;
     team.until_synced("pull").await;
@@ -106,10 +106,10 @@ async fn a_quota_that_appears_after_ready_blocks_no_rotation_and_is_named_when_t
 }
 
 #[tokio::test]
-async fn names_of_the_greatest_length_are_served() {
+async fn names_of_the_maximum_length_work() {
     let team = Team::bare(stage(), "longest", Config::default()).await;
     team.credentials("portal-password").await;
-    // Names of objects, of the issuer and of the Secret.
+    // Names of the object, the issuer and the Secret.
     let (name, issuer, secret) = ("a".repeat(253), "b".repeat(253), "c".repeat(253));
     team.apply(json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer", "metadata": {"name": issuer},
@@ -128,8 +128,8 @@ async fn names_of_the_greatest_length_are_served() {
 }
 
 #[tokio::test]
-async fn rotations_that_the_issuers_limits_cannot_serve_are_said_on_the_issuer() {
-    // Four requests each an hour, against half of one a second.
+async fn rotations_that_exceed_the_issuers_limits_are_reported_on_the_issuer() {
+    // Each needs four requests an hour; the limit allows half of one request a second.
     const OBJECTS: usize = 455;
     let team = Team::bare(stage(), "too-frequent", Config::default()).await;
     team.credentials("portal-password").await;

@@ -9,9 +9,10 @@ use registry_token_operator::api::RegistryToken;
 use serde_json::json;
 use std::time::Duration;
 
-/// An issuer is held by our finalizer at its first use; nobody who comes meanwhile is forgotten.
+/// The operator adds its finalizer to an issuer at its first use; objects that are created meanwhile are all
+/// reconciled.
 #[tokio::test]
-async fn objects_that_come_while_their_issuer_is_taken_into_use_are_all_served_once() {
+async fn objects_created_during_the_first_use_of_their_issuer_each_get_one_token() {
     const OBJECTS: usize = 60;
     let team = Team::bare(stage(), "burst", Config { latency: Duration::from_millis(20), ..Config::default() }).await;
     team.credentials("portal-password").await;
@@ -19,7 +20,7 @@ async fn objects_that_come_while_their_issuer_is_taken_into_use_are_all_served_o
     let created = (0..OBJECTS).map(|index| {
         let (team, name) = (&team, format!("pull-{index}"));
         async move {
-            // Spread over the moments in which the issuer is looked at, noted and written.
+            // Spread over the time in which the issuer is read, gets its finalizer and its status.
             tokio::time::sleep(Duration::from_millis(u64::try_from(index).unwrap_or_default() * 5)).await;
             let object: RegistryToken = serde_json::from_value(token(&name, "one of many")).expect("an object");
             team.tokens().create(&PostParams::default(), &object).await.expect("created");
@@ -33,6 +34,6 @@ async fn objects_that_come_while_their_issuer_is_taken_into_use_are_all_served_o
         if all.items.len() == OBJECTS && names.is_empty() { Ok(()) } else { Err(format!("{names:?} wait")) }
     })
     .await;
-    assert_eq!(team.portal.ledger().count(Operation::Request), OBJECTS, "one token an object");
+    assert_eq!(team.portal.ledger().count(Operation::Request), OBJECTS, "one token per object");
     assert_eq!(team.portal.ledger().live().len(), OBJECTS);
 }

@@ -1,5 +1,5 @@
-//! How objects end: everything is revoked or left to its user, in whatever order the parts go, and
-//! nothing is stuck without saying what to do.
+//! Deletion of objects: each token is revoked or left to its user, in whatever order the parts are deleted, and a
+//! deletion that is blocked says what to do.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Operation};
@@ -23,7 +23,7 @@ async fn begin_deletion(team: &Team, name: &str) {
 }
 
 #[tokio::test]
-async fn orphan_leaves_token_and_secret_to_their_user_without_our_markers() {
+async fn orphan_leaves_token_and_secret_to_their_user_without_markers() {
     let team = Team::new("orphan").await;
     team.apply(with("pull", json!({"deletionPolicy": "Orphan"}))).await;
     let object = team.until_synced("pull").await;
@@ -32,13 +32,13 @@ async fn orphan_leaves_token_and_secret_to_their_user_without_our_markers() {
     assert_eq!((live.len(), live[0].id), (1, current_id(&object)));
     assert_eq!(live[0].description.as_deref(), Some("ends"));
     let secret = team.secrets().get("pull").await.expect("it stays");
-    assert!(secret.owner_references().is_empty(), "nothing collects it");
+    assert!(secret.owner_references().is_empty(), "the garbage collector keeps it");
     let ours = |keys: &std::collections::BTreeMap<String, String>| {
         keys.keys().any(|key| key.starts_with("registry-token.dev/"))
     };
     assert!(!ours(secret.labels()) && !ours(secret.annotations()), "{:?}", secret.metadata);
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
-    team.annotate_issuer("reconcile", "an audit takes it for nobody's only if it is marked").await;
+    team.annotate_issuer("reconcile", "an audit finds an orphaned token only by its marker").await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
 }
@@ -56,7 +56,7 @@ async fn orphan_removes_a_permanent_marker() {
 }
 
 #[tokio::test]
-async fn retiring_tokens_end_with_the_object_and_orphan_leaves_the_current_one_alone() {
+async fn retiring_tokens_are_revoked_with_the_object_and_orphan_keeps_the_current_one() {
     for (policy, left) in [("Revoke", 0), ("Orphan", 1)] {
         let team = Team::new("retiring").await;
         let rotation = json!({"interval": "24h", "overlap": "1h"});
@@ -73,7 +73,7 @@ async fn retiring_tokens_end_with_the_object_and_orphan_leaves_the_current_one_a
 }
 
 #[tokio::test]
-async fn a_portal_that_is_down_is_waited_for_visibly_and_orphan_is_the_way_out() {
+async fn deletion_reports_that_it_waits_for_the_portal_and_orphan_unblocks_it() {
     let team = Team::new("ends-later").await;
     team.token("pull", "revoked later").await;
     team.token("lost", "left behind").await;
@@ -88,7 +88,7 @@ async fn a_portal_that_is_down_is_waited_for_visibly_and_orphan_is_the_way_out()
         };
         team.until_object(name, "it says what it waits for", says).await;
     }
-    // It would wait for ever, had the portal gone for good.
+    // If the portal never came back, the object would wait forever.
     team.patch("lost", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     until_gone(&team.tokens(), "lost").await;
     assert_eq!(team.portal.ledger().live().len(), 2);
@@ -106,7 +106,7 @@ async fn an_issuer_and_its_secret_that_are_deleted_first_stay_until_the_last_tok
     team.until_synced("pull").await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
-    team.token("late", "comes too late").await;
+    team.token("late", "created too late").await;
     let late = team.until("late", "False", "IssuerDeleting").await;
     assert!(ready(&late).2.contains("create it again"), "{}", ready(&late).2);
     team.until("pull", "True", "TokenStored").await;
@@ -120,7 +120,7 @@ async fn an_issuer_and_its_secret_that_are_deleted_first_stay_until_the_last_tok
 }
 
 #[tokio::test]
-async fn an_issuer_that_was_taken_away_by_force_is_asked_for_before_the_token_is_revoked() {
+async fn an_issuer_removed_by_force_is_requested_before_the_token_is_revoked() {
     let team = Team::new("forced").await;
     team.token("pull", "needs its issuer").await;
     team.until_synced("pull").await;
@@ -139,7 +139,7 @@ async fn an_issuer_that_was_taken_away_by_force_is_asked_for_before_the_token_is
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_deleted_while_the_portal_is_down_ends_clean_when_it_is_back() {
+async fn a_namespace_deleted_while_the_portal_is_down_is_cleaned_up_when_it_is_back() {
     let team = Team::new("namespace-down").await;
     let rotation = json!({"interval": "24h", "overlap": "1h"});
     team.apply(with("pull", json!({"rotation": rotation}))).await;
@@ -157,7 +157,7 @@ async fn a_namespace_that_is_deleted_while_the_portal_is_down_ends_clean_when_it
 }
 
 #[tokio::test]
-async fn an_issuer_without_objects_goes_at_once() {
+async fn an_issuer_without_objects_is_deleted_at_once() {
     let team = Team::new("unused").await;
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     until_gone(&team.issuers(), "portal").await;
@@ -169,33 +169,33 @@ async fn a_changed_secret_ref_moves_the_finalizer() {
     let team = Team::new("secret-ref").await;
     team.token("pull", "credentials move").await;
     team.until_synced("pull").await;
-    let held = async |name: &str, wanted: bool| {
-        eventually(&format!("{name} held: {wanted}"), LIMIT, async || {
+    let assert_finalizer = async |name: &str, wanted: bool| {
+        eventually(&format!("{name} has the finalizer: {wanted}"), LIMIT, async || {
             let secret: Secret = team.secrets().get(name).await.map_err(|error| error.to_string())?;
             if secret.finalizers().is_empty() == wanted { Err(format!("{:?}", secret.finalizers())) } else { Ok(()) }
         })
         .await;
     };
-    held("portal", true).await;
+    assert_finalizer("portal", true).await;
     team.apply(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     }))
     .await;
     team.issuer(json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": "portal-2"}}}}})).await;
-    held("portal-2", true).await;
-    held("portal", false).await;
+    assert_finalizer("portal-2", true).await;
+    assert_finalizer("portal", false).await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
     until_gone(&team.secrets(), "portal").await;
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
     until_gone(&team.issuers(), "portal").await;
-    held("portal-2", false).await;
+    assert_finalizer("portal-2", false).await;
 }
 
 #[tokio::test]
-async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_back_and_so_are_all_with_the_crd() {
+async fn tokens_deleted_while_the_operator_is_stopped_are_revoked_when_it_is_back_and_so_are_all_with_the_crd() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "stopped", Config::default(), json!({})).await;
     for name in ["pull", "stays", "goes-with-its-kind"] {
@@ -206,7 +206,7 @@ async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_bac
     }
     operator.terminate().await;
     begin_deletion(&team, "pull").await;
-    assert!(team.tokens().get_opt("pull").await.expect("asked").is_some(), "the finalizer holds it");
+    assert!(team.tokens().get_opt("pull").await.expect("asked").is_some(), "it has the finalizer");
     let operator = start_operator(control_plane).await;
     until_gone(&team.tokens(), "pull").await;
     assert_eq!(team.portal.ledger().live().len(), 2);
@@ -215,7 +215,7 @@ async fn what_is_deleted_while_the_operator_is_stopped_is_revoked_when_it_is_bac
     let name = "registrytokens.registry-token.dev";
     crds.delete(name, &DeleteParams::default()).await.expect("deleted");
     until_gone(&crds, name).await;
-    assert!(team.portal.ledger().live().is_empty(), "nothing lives on without an object");
+    assert!(team.portal.ledger().live().is_empty(), "no live token without an object");
     control_plane.apply_crds(&operator_process::crds()).await.expect("installed again");
     team.token("again", "after the CRD came back").await;
     team.until_synced("again").await;

@@ -1,5 +1,5 @@
-//! What goes while no operator is there: once it is back everything is revoked and nothing is stuck, in
-//! whatever order the parts were deleted, up to the kinds themselves.
+//! Deletions while no operator runs: once it is back, all tokens are revoked and nothing is stuck, in whatever order
+//! the parts were deleted, including the CRDs.
 
 use crate::control_plane::ControlPlane;
 use crate::fake_portal::{Config, Operation};
@@ -23,7 +23,7 @@ where
     api.delete(name, &DeleteParams::default()).await.expect("deleted");
 }
 
-/// A team whose object has a retiring token beside the current one.
+/// A team whose object has a retiring token in addition to the current one.
 async fn rotated(control_plane: &'static ControlPlane, name: &str, spec: Value) -> Team {
     let team = Team::on(control_plane, name, Config::default(), json!({})).await;
     let mut object = token("pull", "ends");
@@ -38,7 +38,7 @@ async fn rotated(control_plane: &'static ControlPlane, name: &str, spec: Value) 
 }
 
 #[tokio::test]
-async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator_is_back() {
+async fn deletions_in_any_order_are_cleaned_up_when_the_operator_is_back() {
     let (control_plane, operator) = own_control_plane().await;
     let namespace = rotated(control_plane, "namespace", json!({})).await;
     let parts = rotated(control_plane, "parts", json!({})).await;
@@ -50,12 +50,12 @@ async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator
 
     let namespaces: Api<Namespace> = Api::all(namespace.client.clone());
     delete(&namespaces, &namespace.namespace).await;
-    // The portal's credentials first, then the issuer, then the object, and what it made.
+    // The credentials first, then the issuer, then the object and its Secret.
     delete(&parts.secrets(), "portal").await;
     delete(&parts.issuers(), "portal").await;
     delete(&parts.tokens(), "pull").await;
     delete(&parts.secrets(), "pull").await;
-    // Other credentials, the former ones deleted, then the rest.
+    // Other credentials are configured and the previous ones deleted, then the rest.
     moved
         .apply(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal-2", "labels": {"registry-token.dev/credentials": "true"}},
@@ -80,17 +80,17 @@ async fn whatever_was_deleted_and_in_whatever_order_ends_clean_when_the_operator
     until_gone_within(LIMIT * 2, &orphan.issuers(), "portal").await;
     for team in [&namespace, &parts, &moved] {
         assert!(team.portal.ledger().live().is_empty(), "{}: the retiring one too", team.namespace);
-        assert_eq!(team.portal.ledger().count(Operation::Request), 2, "nothing is asked for by then");
+        assert_eq!(team.portal.ledger().count(Operation::Request), 2, "nothing is requested by then");
     }
-    assert_eq!(orphan.portal.ledger().live().len(), 1, "it is its user's");
+    assert_eq!(orphan.portal.ledger().live().len(), 1, "it belongs to its user");
     assert!(orphan.pull(&orphan.dockerconfigjson("pull").await).await.is_ok());
     let after = stays.tokens().get("pull").await.expect("there");
-    assert_eq!(after.resource_version(), before.resource_version(), "whoever stays is not written");
+    assert_eq!(after.resource_version(), before.resource_version(), "remaining objects are not written");
     assert_eq!(stays.portal.ledger().count(Operation::Revoke), 0);
 }
 
 #[tokio::test]
-async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_with_them_and_can_come_back() {
+async fn crds_deleted_while_the_operator_is_stopped_revoke_every_token_and_can_be_installed_again() {
     let (control_plane, operator) = own_control_plane().await;
     let teams = [rotated(control_plane, "one", json!({})).await, rotated(control_plane, "two", json!({})).await];
     let client = teams[0].client.clone();
@@ -114,25 +114,25 @@ async fn kinds_that_are_deleted_while_the_operator_is_stopped_take_every_token_w
     for kind in KINDS {
         delete(&kinds, kind).await;
     }
-    assert_eq!(teams[0].portal.ledger().live().len(), 3, "nobody has revoked anything");
+    assert_eq!(teams[0].portal.ledger().live().len(), 3, "nothing is revoked yet");
     let operator = start_operator(control_plane).await;
     for kind in KINDS {
         until_gone_within(LIMIT * 2, &kinds, kind).await;
     }
     for team in &teams {
-        assert!(team.portal.ledger().live().is_empty(), "nothing lives on without an object");
-        assert!(team.secrets().get("portal").await.expect("the user's").finalizers().is_empty(), "nor is it held");
+        assert!(team.portal.ledger().live().is_empty(), "no live token without an object");
+        assert!(team.secrets().get("portal").await.expect("the user's").finalizers().is_empty(), "nor a finalizer");
     }
     control_plane.apply_crds(&operator_process::crds()).await.expect("installed again");
     let again = Team::on(control_plane, "again", Config::default(), json!({})).await;
-    again.token("pull", "after the kinds came back").await;
+    again.token("pull", "after the CRDs were installed again").await;
     let settled = again.until_synced("pull").await;
     again.until_live(&[current_id(&settled)]).await;
     drop(operator);
 }
 
 #[tokio::test]
-async fn a_namespace_that_waits_for_its_portal_says_so_and_outlives_a_restart() {
+async fn a_namespace_that_waits_for_its_portal_reports_it_also_after_a_restart() {
     let (control_plane, operator) = own_control_plane().await;
     let team = rotated(control_plane, "waits", json!({})).await;
     team.portal.down().await;
@@ -143,7 +143,7 @@ async fn a_namespace_that_waits_for_its_portal_says_so_and_outlives_a_restart() 
     let _operator = start_operator(control_plane).await;
     let waits = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&waits).2.contains("deletionPolicy: Orphan"), "it names the way out: {}", ready(&waits).2);
-    assert_eq!(team.portal.ledger().live().len(), 2, "no token is lost sight of");
+    assert_eq!(team.portal.ledger().live().len(), 2, "no token is lost");
     team.portal.up().await;
     until_gone_within(LIMIT * 2, &namespaces, &team.namespace).await;
     assert!(team.portal.ledger().live().is_empty());

@@ -1,5 +1,5 @@
-//! `drain` ends the operator's work, in order and out of order: tokens are revoked or left to their users, and nothing
-//! keeps a finalizer that nobody is left to take off.
+//! `drain` before and after the operator was removed: tokens are revoked or left to their users, and no object keeps a
+//! finalizer that no controller would remove.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::Config;
@@ -19,11 +19,11 @@ use tokio::process::Command;
 const KINDS: [&str; 3] =
     ["registrytokens.registry-token.dev", "clustertokenissuers.registry-token.dev", "tokenissuers.registry-token.dev"];
 
-/// The operator's namespace, and the Secret with its MAC key.
+/// The operator's namespace, which contains the Secret with its MAC key.
 const NAMESPACE: &str = "registry-token-operator";
 const KEY: &str = "registry-token-operator-mac";
 
-/// As an admin with a kubeconfig would run it.
+/// Runs the command as an admin with a kubeconfig would.
 fn command(control_plane: &ControlPlane, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.arg("drain").args(operator_process::Options::default().flags).args(arguments);
@@ -37,7 +37,7 @@ async fn drain(control_plane: &ControlPlane, arguments: &[&str]) -> (bool, Strin
     (status.success(), text)
 }
 
-/// A team whose portal's CA is in a ConfigMap, with a token.
+/// A team with a token, whose portal's CA is in a ConfigMap.
 async fn synced_team(control_plane: &'static ControlPlane, name: &str) -> Team {
     let team = Team::bare(control_plane, name, Config::default()).await;
     team.credentials("portal-password").await;
@@ -60,26 +60,26 @@ fn config_maps(team: &Team) -> Api<ConfigMap> {
     Api::namespaced(team.client.clone(), &team.namespace)
 }
 
-async fn nothing_is_left(team: &Team) {
-    assert!(team.tokens().get_opt("pull").await.expect("asked").is_none(), "the RegistryToken is gone");
-    assert!(team.issuers().get_opt("portal").await.expect("asked").is_none(), "the issuer is gone");
+async fn assert_nothing_left(team: &Team) {
+    assert!(team.tokens().get_opt("pull").await.expect("asked").is_none(), "the RegistryToken is deleted");
+    assert!(team.issuers().get_opt("portal").await.expect("asked").is_none(), "the issuer is deleted");
     let credentials = team.secrets().get("portal").await.expect("there");
     assert!(credentials.finalizers().is_empty(), "the credentials are released");
     assert!(config_maps(team).get("portal-ca").await.expect("there").finalizers().is_empty(), "the CA is released");
 }
 
 #[tokio::test]
-async fn a_drained_cluster_has_no_tokens_and_no_finalizers_and_its_kinds_can_go() {
+async fn a_drained_cluster_has_no_tokens_and_no_finalizers_and_its_crds_can_be_deleted() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "in-order").await;
     let map = config_maps(&team).get("portal-ca").await.expect("there");
     assert_eq!(map.finalizers(), ["registry-token.dev/revoke"], "revocation needs it");
-    // Beside an operator that runs: two at once are safe.
+    // While the operator runs: both at once are safe.
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
     assert!(done, "{text}");
     assert!(text.contains("nothing is left"), "{text}");
     assert!(team.portal.ledger().live().is_empty(), "every token is revoked");
-    nothing_is_left(&team).await;
+    assert_nothing_left(&team).await;
     operator.terminate().await;
     let kinds: Api<CustomResourceDefinition> = Api::all(team.client.clone());
     for kind in KINDS {
@@ -89,15 +89,15 @@ async fn a_drained_cluster_has_no_tokens_and_no_finalizers_and_its_kinds_can_go(
         until_gone(&kinds, kind).await;
     }
     let (done, text) = drain(control_plane, &["--timeout=10s"]).await;
-    assert!(done && text.contains("nothing is left"), "again, without the kinds: {text}");
+    assert!(done && text.contains("nothing is left"), "again, without the CRDs: {text}");
 }
 
 #[tokio::test]
-async fn after_a_removal_out_of_order_drain_is_the_way_out() {
+async fn drain_cleans_up_after_a_removal_out_of_order() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "out-of-order").await;
     operator.terminate().await;
-    // As `kubectl delete -k deploy` does: the operator is gone, its kinds and the namespace are to go.
+    // As after `kubectl delete -k deploy`: the operator is deleted, its CRDs and its namespace are being deleted.
     let kinds: Api<CustomResourceDefinition> = Api::all(team.client.clone());
     for kind in KINDS {
         kinds.delete(kind, &DeleteParams::default()).await.expect("deleted");
@@ -124,26 +124,26 @@ async fn after_a_removal_out_of_order_drain_is_the_way_out() {
 }
 
 #[tokio::test]
-async fn without_its_portal_drain_says_what_is_left_and_orphan_releases_it() {
+async fn without_a_portal_drain_reports_what_is_left_and_orphan_releases_it() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "portal-gone").await;
     team.portal.down().await;
     operator.terminate().await;
     let (done, text) = drain(control_plane, &["--timeout=5s"]).await;
-    assert!(!done, "it is not done: {text}");
+    assert!(!done, "it is not finished: {text}");
     assert!(text.contains(&format!("RegistryToken {}/pull", team.namespace)), "{text}");
     assert!(text.contains("--policy=orphan"), "{text}");
     assert!(!text.contains("portal-password"), "{text}");
     let (done, text) = drain(control_plane, &["--policy=orphan", "--timeout=2m"]).await;
     assert!(done, "{text}");
-    assert!(text.contains("without a last audit"), "{text}");
-    nothing_is_left(&team).await;
+    assert!(text.contains("without a final audit"), "{text}");
+    assert_nothing_left(&team).await;
     let secret = team.secrets().get("pull").await.expect("the pull secret stays with its user");
     assert!(secret.owner_references().is_empty());
     assert_eq!(team.portal.ledger().live().len(), 1, "nothing is revoked");
 }
 
-/// Deletes what `kubectl delete -k deploy` does: the kinds, and the operator's namespace.
+/// Deletes what `kubectl delete -k deploy` deletes: the CRDs and the operator's namespace.
 async fn delete_out_of_order(team: &Team) {
     let kinds: Api<CustomResourceDefinition> = Api::all(team.client.clone());
     for kind in KINDS {
@@ -153,7 +153,7 @@ async fn delete_out_of_order(team: &Team) {
     namespaces.delete(NAMESPACE, &DeleteParams::default()).await.expect("deleted");
 }
 
-async fn until_all_is_gone(team: &Team) {
+async fn until_everything_is_deleted(team: &Team) {
     let kinds: Api<CustomResourceDefinition> = Api::all(team.client.clone());
     for kind in KINDS {
         until_gone(&kinds, kind).await;
@@ -179,11 +179,11 @@ async fn the_mac_key_outlives_the_operators_namespace_until_the_last_token_is_re
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
     assert!(done, "{text}");
     assert!(team.portal.ledger().live().is_empty(), "every token is revoked");
-    until_all_is_gone(&team).await;
+    until_everything_is_deleted(&team).await;
 }
 
 #[tokio::test]
-async fn orphaned_tokens_are_listed_and_the_operators_namespace_goes() {
+async fn orphaned_tokens_are_listed_and_the_operators_namespace_is_deleted() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "key-orphan").await;
     team.portal.down().await;
@@ -194,7 +194,7 @@ async fn orphaned_tokens_are_listed_and_the_operators_namespace_goes() {
     let live = team.portal.ledger().live();
     assert_eq!(live.len(), 1, "nothing is revoked");
     assert!(text.contains("may stay valid") && text.contains(&format!("(id {})", live[0].id)), "{text}");
-    until_all_is_gone(&team).await;
+    until_everything_is_deleted(&team).await;
 }
 
 #[tokio::test]
@@ -209,11 +209,11 @@ async fn without_its_namespace_and_its_mac_key_drain_proves_the_tokens_again_and
     let (done, text) = drain(control_plane, &["--timeout=3m"]).await;
     assert!(done, "{text}");
     assert!(team.portal.ledger().live().is_empty(), "every token is revoked");
-    until_all_is_gone(&team).await;
+    until_everything_is_deleted(&team).await;
 }
 
 #[tokio::test]
-async fn asked_to_end_drain_ends_as_the_first_process_of_a_container_would() {
+async fn drain_stops_on_sigterm_even_as_the_first_process_of_a_container() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "drain-ends").await;
     team.portal.down().await;
@@ -230,7 +230,7 @@ async fn asked_to_end_drain_ends_as_the_first_process_of_a_container_would() {
     assert!(status.code() == Some(1) && text.contains("run drain again"), "not by the signal: {status} {text}");
 }
 
-/// A Deployment that is said to be available. No controller is there to say otherwise.
+/// A Deployment whose status says that it is available. No controller runs that would change the status.
 async fn deployed(team: &Team) -> Api<Deployment> {
     let labels = json!({"app.kubernetes.io/name": "registry-token-operator"});
     let deployment = json!({
@@ -252,7 +252,7 @@ async fn deployed(team: &Team) -> Api<Deployment> {
 }
 
 #[tokio::test]
-async fn a_deployment_that_does_no_work_is_named_and_drain_takes_over_once_it_is_gone() {
+async fn an_idle_deployment_is_named_and_drain_takes_over_once_it_is_deleted() {
     let (control_plane, operator) = own_control_plane().await;
     let team = synced_team(control_plane, "deployed").await;
     operator.terminate().await;
@@ -267,5 +267,5 @@ async fn a_deployment_that_does_no_work_is_named_and_drain_takes_over_once_it_is
     let ((done, text), ()) = tokio::join!(drain(control_plane, &["--timeout=3m"]), removed);
     assert!(done && text.contains("running the controllers here"), "{text}");
     assert!(team.portal.ledger().live().is_empty());
-    nothing_is_left(&team).await;
+    assert_nothing_left(&team).await;
 }

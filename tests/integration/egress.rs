@@ -1,4 +1,5 @@
-//! What a tenant's issuer makes the operator connect to: nothing inside the cluster, unless an admin allows it.
+//! Which addresses a tenant's issuer can make the operator connect to: none inside the cluster, unless an admin allows
+//! it.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::Config;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 
-/// Something inside the cluster that counts who connects to it.
+/// A server inside the cluster that counts its connections.
 async fn cluster_internal_server(host: &str) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((host, 0)).await.expect("a port");
     let (port, count) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
@@ -95,12 +96,12 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     assert!(message.contains("--allow-insecure-http-for-namespaced-issuers"), "{message}");
     let object = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&object).2.contains("--allow-portal-cidr"), "{:?}", ready(&object));
-    // What admins of the cluster write is theirs to decide.
+    // Cluster issuers are written by admins, so they may connect anywhere.
     let cluster = cluster_issuer(&team, json!({})).await;
     until_cluster_issuer_reason(&team, &cluster, "PortalReady").await;
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 
-    // Now the portal is allowed, and a registry beside it is not.
+    // Now the portal is allowed, and a registry at another address is not.
     let flags = ["--allow-portal-cidr=127.0.0.1", "--restrict-cluster-issuers"];
     let operator = restart(control_plane, operator, &flags).await;
     let (registry_port, registry_connections) = cluster_internal_server("127.0.0.2").await;
@@ -110,10 +111,10 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     let refers = json!({"kind": "TokenIssuer", "name": "registry"});
     team.apply(json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "metadata": {"name": "other"},
-        "spec": {"description": "of a registry inside", "issuerRef": refers},
+        "spec": {"description": "registry inside the cluster", "issuerRef": refers},
     }))
     .await;
-    eventually("the registry's address to be refused", LIMIT, async || {
+    eventually("the registry's address to be rejected", LIMIT, async || {
         let object = team.tokens().get("other").await.map_err(|error| error.to_string())?;
         let (_, reason, message) = ready(&object);
         if message.contains("--allow-portal-cidr=127.0.0.2/32") { Ok(()) } else { Err(format!("{reason}: {message}")) }
@@ -130,11 +131,14 @@ async fn a_tenants_issuer_reaches_nothing_inside_the_cluster_unless_a_flag_allow
     team.delete("other").await;
     team.delete("pull").await;
 
-    // And with the kind turned off, nothing is asked for it at all.
+    // With the kind disabled, the operator sends no request for it at all.
     let _operator =
         restart(control_plane, operator, &["--disable-namespaced-issuers", "--allow-portal-cidr=127.0.0.0/8"]).await;
     let message = until_issuer_reason(&team, "portal", "NamespacedIssuersDisabled").await;
     assert!(message.contains("--disable-namespaced-issuers"), "{message}");
     until_cluster_issuer_reason(&team, &cluster, "Unreachable").await;
-    assert!(registry_connections.load(Ordering::SeqCst) > 0, "without --restrict-cluster-issuers it is connected to");
+    assert!(
+        registry_connections.load(Ordering::SeqCst) > 0,
+        "without --restrict-cluster-issuers the operator connects"
+    );
 }

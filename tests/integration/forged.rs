@@ -1,4 +1,4 @@
-//! Whoever may write a status or a Secret's annotations in one namespace writes there what is not true.
+//! A user who may write statuses or Secret annotations in one namespace forges them.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, FakePortal, Profile};
@@ -10,7 +10,7 @@ use registry_token_operator::api::RegistryToken;
 use ring::digest::{Context, SHA256};
 use serde_json::json;
 
-/// A namespace whose issuer is at the portal of another team.
+/// A namespace whose issuer uses another team's portal.
 async fn tenant_beside(team: &Team, name: &str) -> Team {
     let tenant = Team::bare(team.control_plane, name, Config::default()).await;
     tenant.credentials("portal-password").await;
@@ -28,7 +28,7 @@ fn live(portal: &FakePortal) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked() {
+async fn foreign_tokens_in_a_status_are_neither_edited_nor_revoked() {
     let team = Team::new("named-by-others").await;
     team.token("pull", "theirs").await;
     let theirs = current(&team.until_synced("pull").await);
@@ -38,7 +38,7 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
     let settled = tenant.until_synced("own").await;
     let own = current(&settled);
 
-    // With the MACs that can be read: another object's for the same role, and its own for another token.
+    // With MACs that the user can read: another object's for the same role, and its own for another token.
     tenant
         .patch_status(
             "own",
@@ -54,7 +54,10 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
     let is_back = |object: &RegistryToken| current(object) == own || current(object).id == own.id;
     tenant.until_object("own", "its own token again", is_back).await;
     let message = tenant.until_condition("own", "Stalled", "True", "TokenUnverified").await;
-    assert!(message.contains(&format!("registry-token.dev/confirmed-revoked={}", colleagues.id)), "it says what to do: {message}");
+    assert!(
+        message.contains(&format!("registry-token.dev/confirmed-revoked={}", colleagues.id)),
+        "it says what to do: {message}"
+    );
     tenant.patch("own", json!({"spec": {"description": "mine, edited"}})).await;
     tenant.until_synced("own").await;
     let texts: Vec<_> = team.portal.ledger().live().into_iter().filter_map(|token| token.description).collect();
@@ -68,7 +71,7 @@ async fn a_status_that_names_tokens_of_others_has_none_of_them_edited_or_revoked
 }
 
 #[tokio::test]
-async fn a_current_token_that_somebody_moved_among_the_former_ones_is_not_revoked() {
+async fn a_current_token_forged_as_retiring_is_not_revoked() {
     let team = Team::new("moved-role").await;
     team.token("pull", "stays").await;
     let token = current(&team.until_synced("pull").await);
@@ -86,12 +89,12 @@ async fn a_current_token_that_somebody_moved_among_the_former_ones_is_not_revoke
         let status = object.status.as_ref().expect("a status");
         status.token.as_ref().is_some_and(|back| back.id == token.id) && status.retiring.is_empty()
     };
-    team.until_object("pull", "its token as it was", is_back).await;
+    team.until_object("pull", "its previous token", is_back).await;
     team.until_synced("pull").await;
     assert_eq!((team.portal.ledger().all().len(), live(&team.portal).len()), (1, 1));
 }
 
-/// Annotations and content as the operator would write them for this token, but for the MAC.
+/// Annotations and content as the operator would write them for this token, except for the MAC.
 fn forged(object: &RegistryToken, secret: &Secret, username: &str, host: &str) -> serde_json::Value {
     let auth = STANDARD.encode(format!("{username}:guessed"));
     let content = json!({"auths": {host: {"username": username, "password": "guessed", "auth": auth}}}).to_string();
@@ -125,7 +128,7 @@ async fn where_the_list_is_hidden_a_secret_that_names_a_colleagues_token_has_it_
     team.credentials("portal-password").await;
     team.issuer(json!({"thinkwise": {"table": null, "tasks": null}})).await;
     let colleagues = team.portal.ledger().add_as_colleague(Some("made by hand"));
-    team.token("pull", "in the dark").await;
+    team.token("pull", "while the list is hidden").await;
     let first = team.until_synced("pull").await;
     let secret = team.secrets().get("pull").await.expect("a Secret");
     let host = team.portal.registry_host();
@@ -134,7 +137,7 @@ async fn where_the_list_is_hidden_a_secret_that_names_a_colleagues_token_has_it_
     assert_ne!(current(&second).username, colleagues.username);
     team.until_synced("pull").await;
     let names = || team.portal.ledger().live().into_iter().map(|token| token.username).collect::<Vec<_>>();
-    eventually("the former token to be revoked, and no other", LIMIT, async || {
+    eventually("the previous token to be revoked, and no other", LIMIT, async || {
         let live = names();
         if live == [colleagues.username.clone(), current(&second).username] { Ok(()) } else { Err(format!("{live:?}")) }
     })
@@ -146,7 +149,7 @@ async fn where_the_list_is_hidden_a_secret_that_names_a_colleagues_token_has_it_
 }
 
 #[tokio::test]
-async fn a_status_that_somebody_emptied_is_written_again_and_no_token_requested() {
+async fn an_emptied_status_is_written_again_and_no_token_is_requested() {
     let team = Team::new("emptied").await;
     team.token("pull", "stays").await;
     let token = current(&team.until_synced("pull").await);
@@ -174,7 +177,7 @@ async fn a_status_that_names_a_foreign_secret_does_not_make_it_the_objects_own()
     let uid = team.tokens().get("pull").await.expect("an object").metadata.uid;
     team.patch_status("pull", json!({"uid": uid, "secret": {"name": "pull", "uid": before.metadata.uid}})).await;
     team.annotate("pull", "reconcile", "now").await;
-    // Time to do it in.
+    // Time for the operator to act on it.
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let after = team.secrets().get("pull").await.expect("a Secret");
     assert_eq!((after.data, after.metadata.resource_version), (before.data, before.metadata.resource_version));

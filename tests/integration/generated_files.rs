@@ -1,4 +1,4 @@
-//! Generated files are what the code would generate now.
+//! The committed generated files match what the code generates.
 
 use crate::fixture::binary;
 use std::path::Path;

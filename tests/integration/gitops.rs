@@ -1,5 +1,5 @@
-//! Metadata rewritten by GitOps, as `kubectl replace` does: what protects a token comes back at once, whatever else the
-//! object waits for, so that a deletion leaks nothing.
+//! GitOps tools overwrite metadata, as `kubectl replace` does. What protects a token is restored at once, even while
+//! the object waits for something else, so that a deletion leaks nothing.
 
 use crate::control_plane::eventually;
 use crate::fixture::{LIMIT, Team, until_gone};
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-/// Far more than the second that it may take on a machine that does nothing else, and far less than the minute after
-/// which an issuer is looked at anyway.
+/// Far more than the second that it takes on an idle machine, and far less than the minute after which an issuer is
+/// reconciled anyway.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Takes the finalizers off and waits until ours is back.
+/// Removes the finalizers and waits until the operator's is back.
 async fn strip_and_wait<K>(api: &Api<K>, name: &str)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
@@ -41,7 +41,7 @@ async fn deleted_and_revoked(team: &Team) {
 }
 
 #[tokio::test]
-async fn a_stripped_finalizer_comes_back_though_the_object_is_suspended_and_its_portal_is_down() {
+async fn a_removed_finalizer_is_restored_although_the_object_is_suspended_and_its_portal_is_down() {
     let team = Team::new("stripped").await;
     team.token("pull", "protected").await;
     team.until_synced("pull").await;
@@ -50,7 +50,7 @@ async fn a_stripped_finalizer_comes_back_though_the_object_is_suspended_and_its_
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     strip_and_wait(&team.tokens(), "pull").await;
     team.portal.down().await;
-    team.annotate_issuer("reconcile", "so that it is seen").await;
+    team.annotate_issuer("reconcile", "so that the change is seen").await;
     strip_and_wait(&team.tokens(), "pull").await;
     team.patch_secret("pull", json!({"immutable": true})).await;
     strip_and_wait(&team.tokens(), "pull").await;
@@ -58,7 +58,7 @@ async fn a_stripped_finalizer_comes_back_though_the_object_is_suspended_and_its_
 }
 
 #[tokio::test]
-async fn a_stripped_finalizer_comes_back_though_the_issuer_is_gone() {
+async fn a_removed_finalizer_is_restored_although_the_issuer_is_deleted() {
     let team = Team::new("no-issuer").await;
     team.token("pull", "protected").await;
     team.until_synced("pull").await;
@@ -72,12 +72,12 @@ async fn a_stripped_finalizer_comes_back_though_the_issuer_is_gone() {
 }
 
 #[tokio::test]
-async fn stripped_label_and_owner_come_back_while_the_portal_is_down() {
+async fn removed_label_and_owner_are_restored_while_the_portal_is_down() {
     let team = Team::new("undressed-down").await;
     team.token("pull", "protected").await;
     team.until_synced("pull").await;
     team.portal.down().await;
-    team.annotate_issuer("reconcile", "so that it is seen").await;
+    team.annotate_issuer("reconcile", "so that the change is seen").await;
     let changes = [
         json!({"labels": {"registry-token.dev/owner": null}}),
         json!({"ownerReferences": null}),
@@ -99,18 +99,18 @@ async fn stripped_label_and_owner_come_back_while_the_portal_is_down() {
 }
 
 #[tokio::test]
-async fn stripped_finalizers_of_issuer_and_credentials_come_back_at_once_while_the_portal_hangs() {
+async fn removed_finalizers_of_issuer_and_credentials_are_restored_at_once_while_the_portal_hangs() {
     let team = Team::new("issuer-stripped").await;
     team.token("pull", "protected").await;
     team.until_synced("pull").await;
     strip_and_wait(&team.issuers(), "portal").await;
     strip_and_wait(&team.secrets(), "portal").await;
     team.portal.down().await;
-    team.annotate_issuer("reconcile", "so that it is seen").await;
+    team.annotate_issuer("reconcile", "so that the change is seen").await;
     strip_and_wait(&team.issuers(), "portal").await;
     strip_and_wait(&team.secrets(), "portal").await;
     deleted_and_revoked(&team).await;
-    // What is not needed any more is let go.
+    // What is no longer needed is removed.
     for _ in 0..2 {
         let _ = team.issuers().delete("portal", &DeleteParams::default()).await;
     }
@@ -119,7 +119,7 @@ async fn stripped_finalizers_of_issuer_and_credentials_come_back_at_once_while_t
     until_gone(&team.secrets(), "portal").await;
 }
 
-/// With a portal whose answers may take so long that an absence is proved only after more than a minute.
+/// A team whose portal may respond so slowly that absence is proved only after more than a minute.
 async fn slow_team(name: &str) -> Team {
     let team = Team::new(name).await;
     team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
@@ -136,12 +136,12 @@ async fn deletion_completes(name: &str, how: DeleteParams) {
 }
 
 #[tokio::test]
-async fn a_foreground_deletion_ends_as_fast_as_any() {
+async fn a_foreground_deletion_completes_as_fast_as_any() {
     deletion_completes("foreground", DeleteParams::foreground()).await;
 }
 
 #[tokio::test]
-async fn an_orphaning_deletion_ends_as_fast_as_any_and_its_secret_serves_the_next_object() {
+async fn an_orphaning_deletion_completes_as_fast_as_any_and_the_next_object_can_use_its_secret() {
     let team = slow_team("orphaning").await;
     team.token("pull", "ends").await;
     team.until_synced("pull").await;
@@ -157,7 +157,7 @@ async fn an_orphaning_deletion_ends_as_fast_as_any_and_its_secret_serves_the_nex
     assert!(team.portal.ledger().live().is_empty());
 }
 
-/// A policy by which the API server refuses a Secret with this label.
+/// A policy that makes the API server reject a Secret with this label.
 async fn forbid_label(team: &Team) {
     let name = format!("no-label-{}", team.namespace);
     let group = "admissionregistration.k8s.io/v1";
@@ -193,7 +193,7 @@ async fn forbid_label(team: &Team) {
 }
 
 #[tokio::test]
-async fn a_label_that_is_refused_holds_up_neither_an_edit_nor_a_replacement_and_is_said() {
+async fn a_rejected_label_blocks_neither_an_edit_nor_a_replacement_and_is_reported() {
     let team = Team::new("refused-label").await;
     team.token("pull", "before").await;
     let first = team.until_synced("pull").await;
@@ -214,7 +214,7 @@ async fn a_label_that_is_refused_holds_up_neither_an_edit_nor_a_replacement_and_
 }
 
 #[tokio::test]
-async fn a_replacement_that_a_suspended_object_owes_is_said() {
+async fn a_pending_replacement_of_a_suspended_object_is_reported() {
     let team = Team::new("suspended-replace").await;
     team.token("pull", "pauses").await;
     let first = team.until_synced("pull").await;

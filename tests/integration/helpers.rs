@@ -1,4 +1,4 @@
-//! What tests of a token's later life do and look for.
+//! Helpers for tests of a token after its creation.
 
 use crate::control_plane::eventually;
 use crate::fixture::{LIMIT, Team, condition};
@@ -9,17 +9,16 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The current token of an object.
 pub fn current(object: &RegistryToken) -> RecordedToken {
     object.status.as_ref().and_then(|status| status.token.clone()).expect("a token")
 }
 
-/// The same, as the portal numbers it.
+/// The id of the current token at the portal.
 pub fn current_id(object: &RegistryToken) -> i64 {
     current(object).id.parse().expect("a number")
 }
 
-/// How many tokens retire.
+/// The number of retiring tokens.
 pub fn retiring(object: &RegistryToken) -> usize {
     object.status.as_ref().map_or(0, |status| status.retiring.len())
 }
@@ -31,26 +30,26 @@ pub fn unique_value() -> String {
 }
 
 impl Team {
-    /// Annotates an object as a person with kubectl would.
+    /// Annotates an object as `kubectl annotate` would.
     pub async fn annotate(&self, name: &str, key: &str, value: &str) {
         let key = format!("registry-token.dev/{key}");
         self.patch(name, json!({"metadata": {"annotations": {key: value}}})).await;
     }
 
-    /// The same for the team's issuer.
+    /// Annotates the team's issuer.
     pub async fn annotate_issuer(&self, key: &str, value: &str) {
         let key = format!("registry-token.dev/{key}");
         let change = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
         self.issuers().patch("portal", &PatchParams::default(), &change).await.expect("annotated");
     }
 
-    /// Merges a change into the status of an object, as somebody who mends it by hand would.
+    /// Merge-patches the status of an object, as a user would by hand.
     pub async fn patch_status(&self, name: &str, change: Value) {
         let change = Patch::Merge(json!({"status": change}));
         self.tokens().patch_status(name, &PatchParams::default(), &change).await.expect("patched");
     }
 
-    /// Waits until the object is as wanted.
+    /// Waits until the object satisfies a condition.
     #[track_caller]
     pub fn until_object(
         &self,
@@ -79,7 +78,7 @@ impl Team {
         condition(&object, kind).unwrap_or_default()["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until the object has another current token than this one, and returns it.
+    /// Waits until the object has a current token other than this one, and returns it.
     pub async fn until_replaced(&self, name: &str, former: &RecordedToken) -> RegistryToken {
         let other = |object: &RegistryToken| {
             object.status.as_ref().and_then(|status| status.token.as_ref()).is_some_and(|token| token.id != former.id)
@@ -96,18 +95,16 @@ impl Team {
         .await;
     }
 
-    /// UID of a Secret.
     pub async fn secret_uid(&self, name: &str) -> Option<String> {
         self.secrets().get(name).await.expect("a Secret").uid()
     }
 
-    /// Merges a change into a Secret.
     pub async fn patch_secret(&self, name: &str, change: Value) {
         self.secrets().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.expect("patched");
     }
 
-    /// Has the portal audited, again and again, until this is so: a list proves an absence only when it
-    /// was begun long enough after the request.
+    /// Requests audits of the portal until this is true. More than one may be needed: a list proves absence only if it
+    /// was begun long enough after the token request.
     pub async fn audit_until(&self, what: &str, mut seen: impl AsyncFnMut() -> Result<(), String>) {
         let mut next = std::time::Instant::now();
         eventually(what, LIMIT, async || {
@@ -120,7 +117,7 @@ impl Team {
         .await;
     }
 
-    /// The same, until an object is as wanted.
+    /// Requests audits until an object satisfies a condition.
     pub async fn audit_until_object(&self, name: &str, what: &str, wanted: impl Fn(&RegistryToken) -> bool) {
         self.audit_until(&format!("{name}: {what}"), async || {
             let object = self.tokens().get(name).await.map_err(|error| error.to_string())?;
@@ -129,9 +126,9 @@ impl Team {
         .await;
     }
 
-    /// Waits until no former token of an object retires any more, as its status says.
+    /// Waits until the status of an object contains no retiring token.
     pub async fn until_retired(&self, name: &str) {
-        eventually(&format!("the former tokens of {name} to be gone from its status"), LIMIT, async || {
+        eventually(&format!("{name} to have no retiring token in its status"), LIMIT, async || {
             let object = self.tokens().get(name).await.map_err(|error| error.to_string())?;
             let retiring = object.status.map(|status| status.retiring).unwrap_or_default();
             if retiring.is_empty() { Ok(()) } else { Err(format!("{retiring:?}")) }
@@ -139,7 +136,7 @@ impl Team {
         .await;
     }
 
-    /// That for so long no task is run at the portal and the object is not written.
+    /// Checks that for this long no task runs at the portal and the object is not written.
     pub async fn assert_idle_for(&self, name: &str, how_long: Duration) {
         let before = self.tokens().get(name).await.expect("there").resource_version();
         let position = self.portal.ledger().position();

@@ -1,12 +1,11 @@
-//! At rest nothing is written, and a restart asks little.
+//! At rest nothing is written, and a restart sends few requests.
 
 use crate::fake_portal::{Config, FakePortal};
 use crate::fixture::{Team, own_control_plane, start_operator};
 use crate::operator_process::Operator;
 use std::time::Duration;
 
-/// How long nothing may happen: longer than from one audit to the next. The issuer's reads of the
-/// portal may.
+/// How long nothing may be written: longer than from one audit to the next. The issuer may read from the portal.
 const IDLE_PERIOD: Duration = Duration::from_secs(70);
 
 #[tokio::test]
@@ -20,7 +19,7 @@ async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
     for index in 0..5 {
         team.until_synced(&format!("pull-{index}")).await;
     }
-    // The issuer counts its tokens at an audit: after one that saw them all there is no more to say.
+    // The issuer counts its tokens at an audit: after one that saw all of them the status does not change.
     team.audit_until("the issuer to count five tokens", async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         let tokens = issuer.status.and_then(|status| status.tokens);

@@ -1,5 +1,5 @@
-//! Objects that the API server accepts and a parser may refuse: they delay no other one, nor a restart, nor the
-//! end of an issuer.
+//! Objects that the API server accepts and that a parser may reject delay no other object, no restart and no deletion
+//! of an issuer.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::Config;
@@ -11,7 +11,7 @@ use registry_token_operator::api::{ClusterTokenIssuer, RegistryToken, TokenIssue
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// No answer of the API server is parsed here.
+/// Sends a merge patch without parsing the response.
 async fn patch<K: Resource<DynamicType = ()>>(
     client: &Client,
     namespace: Option<&str>,
@@ -23,7 +23,7 @@ async fn patch<K: Resource<DynamicType = ()>>(
     client.request_text(request).await.expect("patched")
 }
 
-/// Managed fields nested far deeper than any parser goes, of a time that few take for one.
+/// Writes managed fields that are nested deeper than parsers allow, with a timestamp that few parsers accept.
 async fn write_unparsable_fields<K: Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>, name: &str) {
     let deep = (0..300).fold(json!({}), |inner, _| json!({"f:a": inner}));
     let managed = json!([{
@@ -34,10 +34,10 @@ async fn write_unparsable_fields<K: Resource<DynamicType = ()>>(client: &Client,
     assert!(answer.matches("f:a\":").count() >= 300 && answer.contains("9999-12-31"), "{answer}");
 }
 
-/// A time that the API server takes for one, and few parsers do.
+/// A timestamp that the API server accepts and few parsers do.
 const FAR_FUTURE: &str = "9999-12-31T23:59:59Z";
 
-/// Merges this into the status of an object.
+/// Merge-patches the status of an object.
 async fn patch_status<K: Resource<DynamicType = ()>>(
     client: &Client,
     namespace: Option<&str>,
@@ -63,7 +63,7 @@ async fn served(team: &Team, name: &str) -> Vec<Duration> {
     took
 }
 
-/// A cluster issuer of this team's portal.
+/// A cluster issuer for this team's portal.
 async fn cluster_issuer(control_plane: &ControlPlane, team: &Team, name: &str) {
     let namespace = "registry-token-operator";
     let secret = json!({
@@ -80,7 +80,7 @@ async fn cluster_issuer(control_plane: &ControlPlane, team: &Team, name: &str) {
 }
 
 #[tokio::test]
-async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_end_of_an_issuer() {
+async fn invalid_objects_delay_no_other_object_no_restart_and_no_deletion_of_an_issuer() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "poisoned", Config::default(), json!({})).await;
     cluster_issuer(control_plane, &team, "shared").await;
@@ -90,7 +90,7 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     team.apply(shared).await;
     team.until_synced("pull").await;
     team.until_synced("via").await;
-    let mut far = token("far", "its status has a time that is none");
+    let mut far = token("far", "its status has an invalid time");
     far["spec"]["suspend"] = json!(true);
     team.apply(far).await;
     team.until("far", "False", "Suspended").await;
@@ -99,15 +99,15 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     let other = Team::on(control_plane, "served", Config::default(), json!({})).await;
     let invalid_writes = async || {
         for round in 0..100 {
-            let noted = || json!({"metadata": {"annotations": {"note": round.to_string()}}});
-            patch::<RegistryToken>(client, namespace, "pull", noted()).await;
-            patch::<RegistryToken>(client, namespace, "far", noted()).await;
-            patch::<Secret>(client, namespace, "pull", noted()).await;
-            patch::<TokenIssuer>(client, namespace, "portal", noted()).await;
-            patch::<ClusterTokenIssuer>(client, None, "shared", noted()).await;
+            let note = || json!({"metadata": {"annotations": {"note": round.to_string()}}});
+            patch::<RegistryToken>(client, namespace, "pull", note()).await;
+            patch::<RegistryToken>(client, namespace, "far", note()).await;
+            patch::<Secret>(client, namespace, "pull", note()).await;
+            patch::<TokenIssuer>(client, namespace, "portal", note()).await;
+            patch::<ClusterTokenIssuer>(client, None, "shared", note()).await;
         }
     };
-    // The same work while nothing is poisoned: what this machine takes for it.
+    // The same work without invalid objects: the time that it takes on this machine.
     let ((), calm) = tokio::join!(invalid_writes(), served(&other, "calm"));
     write_unparsable_fields::<RegistryToken>(client, namespace, "pull").await;
     write_unparsable_fields::<Secret>(client, namespace, "pull").await;
@@ -117,15 +117,16 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     patch_status::<RegistryToken>(client, namespace, "far", json!({"nextRotationTime": FAR_FUTURE})).await;
 
     let ((), took) = tokio::join!(invalid_writes(), served(&other, "pull"));
-    // The second that one may wait is measured against the same work before: on a machine with two processors, which run
-    // other tests too, each object takes longer than a second anyway. The typical one tells what the poison costs; a
-    // watch that takes a poisoned object for its own failure pauses up to half a minute, and no single one waits for that.
+    // The allowed second is added to the time of the same work before: on a machine with two processors that runs other
+    // tests too, each object takes longer than a second anyway. The median shows the cost of the invalid objects. A
+    // watch that treats an invalid object as its own failure pauses for up to half a minute, and no single object may
+    // wait that long.
     assert!(took[2] < calm[2] + Duration::from_secs(1), "{took:?}, and before {calm:?}");
     assert!(took[4] < calm[4] + Duration::from_secs(5), "{took:?}, and before {calm:?}");
-    let told = team.until_event("far", "InvalidObject").await.message.unwrap_or_default();
-    assert!(told.contains("status.nextRotationTime") && told.contains("writes it anew"), "{told}");
+    let message = team.until_event("far", "InvalidObject").await.message.unwrap_or_default();
+    assert!(message.contains("status.nextRotationTime") && message.contains("writes the status again"), "{message}");
     let log = operator.log();
-    let reports = log.lines().filter(|line| line.contains("cannot be read")).count();
+    let reports = log.lines().filter(|line| line.contains("\"invalid object\"")).count();
     assert!((1..=3).contains(&reports), "{reports} reports");
     team.until("far", "False", "Suspended").await;
     eventually("the status to be repaired", LIMIT, async || {
@@ -138,9 +139,9 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
     assert!(metrics.contains("watch_last_event_timestamp_seconds{kind=\"Secret\"} "), "{metrics}");
     assert!(metrics.contains("watch_failures_total{kind=\"RegistryToken\"} 0\n"), "{metrics}");
 
-    // The poisoned ones are served as any other.
+    // The invalid ones are reconciled like any other.
     patch::<RegistryToken>(client, namespace, "pull", json!({"spec": {"description": "edited"}})).await;
-    eventually("the description of a poisoned object to be edited", LIMIT, async || {
+    eventually("the description of the invalid object to be edited", LIMIT, async || {
         let live = team.portal.ledger().live();
         let edited = live.iter().any(|token| token.description.as_deref() == Some("edited"));
         if edited { Ok(()) } else { Err(format!("{live:?}")) }
@@ -169,7 +170,7 @@ async fn objects_that_a_parser_refuses_delay_no_other_one_nor_a_restart_nor_the_
 }
 
 #[tokio::test]
-async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_issuer_after_them() {
+async fn objects_with_an_invalid_status_are_deleted_with_their_tokens_and_then_their_issuer() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "spoilt", Config::default(), json!({})).await;
     cluster_issuer(control_plane, &team, "shared").await;
@@ -185,14 +186,14 @@ async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_iss
         ("large", json!({"handledAnnotations": {"note": "x".repeat(70_000)}})),
     ];
     for (name, _) in &cases {
-        let mut object = token(name, "its status is spoilt");
+        let mut object = token(name, "its status is invalid");
         object["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "shared"});
         team.apply(object).await;
     }
     for (name, _) in &cases {
         team.until_synced(name).await;
     }
-    // Were it at work, it would repair them before they are deleted.
+    // A running operator would repair them before they are deleted.
     operator.terminate().await;
     let (client, namespace) = (&team.client, Some(team.namespace.as_str()));
     for (name, status) in &cases {
@@ -215,10 +216,10 @@ async fn objects_whose_status_cannot_be_read_end_with_their_tokens_and_their_iss
     }
     delete(ClusterTokenIssuer::url_path(&(), None), "shared").await;
     let operator = start_operator(control_plane).await;
-    // One of them lives on: it is reported, and repaired.
+    // One of them remains: it is reported, and repaired.
     team.until_event("token", "InvalidObject").await;
     team.until("token", "True", "TokenStored").await;
-    assert_eq!(team.portal.ledger().all().len(), cases.len(), "nothing is requested anew");
+    assert_eq!(team.portal.ledger().all().len(), cases.len(), "nothing is requested again");
     delete(tokens, "token").await;
     for (name, _) in &cases {
         until_gone(&team.tokens(), name).await;

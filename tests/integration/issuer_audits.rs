@@ -1,5 +1,5 @@
-//! Audits that fail: what can be concluded is concluded, what cannot is said, and the portal is left alone for
-//! as long as it asks.
+//! Failing audits: conclusions that are still possible are drawn, the others are reported as impossible, and the portal
+//! gets no requests for as long as its `Retry-After` says.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Fault, Operation};
@@ -10,50 +10,50 @@ use registry_token_operator::domain::model::marker::{AttemptId, IssuerTag, Marke
 use serde_json::json;
 use std::time::Duration;
 
-/// A description with the mark of an object of this issuer that is gone.
-async fn left_behind(team: &Team) -> String {
+/// A description with the marker of a deleted object of this issuer.
+async fn orphan_description(team: &Team) -> String {
     let issuer = team.issuers().get("portal").await.expect("there").uid().expect("a UID");
-    let nonce = Nonce::of("an object that is gone", &AttemptId::from_random(&[7; 16]));
+    let nonce = Nonce::of("a deleted object", &AttemptId::from_random(&[7; 16]));
     Marker::new(IssuerTag::of(&issuer), nonce).append_to("left behind")
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_revoked_is_told_of_and_hides_no_revocation_by_a_colleague() {
+async fn a_token_that_cannot_be_revoked_is_reported_and_hides_no_revocation_by_a_colleague() {
     let team = Team::new("stubborn").await;
     team.token("pull", "revoked by a colleague").await;
     let first = team.until_synced("pull").await;
-    let orphan = team.portal.ledger().add_as_colleague(Some(&left_behind(&team).await)).id;
+    let orphan = team.portal.ledger().add_as_colleague(Some(&orphan_description(&team).await)).id;
     team.portal.faults().always(Operation::Revoke, Fault::Refuse("token_in_use".to_owned()));
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
     let replaced = |object: &registry_token_operator::api::RegistryToken| {
         ready(object).0 == "True" && current(object).id != current(&first).id
     };
     team.audit_until_object("pull", "a new token", replaced).await;
-    team.until_issuer("True", "AuditFailed", &["1 tokens that belong to nobody", "by hand"]).await;
+    team.until_issuer("True", "AuditFailed", &["1 orphaned tokens", "revoke them in the portal"]).await;
     assert!(team.portal.ledger().live().iter().any(|token| token.id == orphan));
 
     team.portal.faults().clear();
-    team.annotate_issuer("reconcile", "it is let go").await;
+    team.annotate_issuer("reconcile", "it is dropped").await;
     team.until_issuer("True", "PortalReady", &[]).await;
     assert!(!team.portal.ledger().live().iter().any(|token| token.id == orphan));
     assert_eq!(team.portal.ledger().live().len(), 1);
 }
 
 #[tokio::test]
-async fn an_audit_that_does_not_succeed_is_told_on_the_issuer_as_long_as_that_lasts() {
+async fn a_failing_audit_is_reported_on_the_issuer_as_long_as_it_fails() {
     let team = Team::new("unaudited").await;
     team.until_issuer("True", "PortalReady", &[]).await;
-    // One row can be read, and the list does not come to an end.
+    // One row can be read, and the complete list cannot.
     let elsewhere = "https://elsewhere.example.com/next".to_owned();
     team.portal.faults().always(Operation::List, Fault::NextLink(elsewhere));
     team.annotate_issuer("reconcile", "now").await;
-    team.until_issuer("True", "AuditFailed", &["could not be audited", "tried again"]).await;
+    team.until_issuer("True", "AuditFailed", &["audit of its list failed", "is retried"]).await;
     team.portal.faults().clear();
     team.until_issuer("True", "PortalReady", &[]).await;
 }
 
-/// That nothing reaches the portal in the time that it asked for, from the refusal on.
-async fn is_left_alone(team: &Team, since: usize) {
+/// Checks that the portal receives no request during its `Retry-After`, starting with the rejection.
+async fn gets_no_requests(team: &Team, since: usize) {
     eventually("a refusal", LIMIT, async || {
         let asked = team.portal.ledger().requests_since(since);
         if asked.iter().any(|request| request.status == Some(429)) { Ok(()) } else { Err(format!("{asked:?}")) }
@@ -65,34 +65,34 @@ async fn is_left_alone(team: &Team, since: usize) {
     let begun = asked[refused].at;
     for request in &asked[refused + 1..] {
         let after = Duration::try_from(request.at.duration_since(begun)).expect("later");
-        assert!(after >= Duration::from_millis(4900), "{after:?} after it asked for five seconds: {request:?}");
+        assert!(after >= Duration::from_millis(4900), "{after:?} after Retry-After: 5: {request:?}");
     }
 }
 
 #[tokio::test]
-async fn a_portal_that_asks_for_time_is_left_alone_whatever_it_was_asked() {
+async fn a_rate_limited_portal_gets_no_requests_after_any_operation() {
     let team = Team::new("left-alone").await;
     team.until_issuer("True", "PortalReady", &[]).await;
     let refusal = Fault::RetryAfter { status: 429, seconds: 5 };
 
-    // The first request of the list is the look whether it can be read, the second is the audit's.
+    // The first request for the list is the probe whether it can be read; the second is the audit's.
     let position = team.portal.ledger().position();
     team.portal.faults().once(Operation::List, Fault::DelayAfter(1));
     team.portal.faults().once(Operation::List, refusal.clone());
     team.annotate_issuer("reconcile", "audit").await;
-    is_left_alone(&team, position).await;
+    gets_no_requests(&team, position).await;
     team.until_issuer("True", "PortalReady", &[]).await;
 
     let position = team.portal.ledger().position();
     team.portal.faults().once(Operation::Request, refusal);
-    team.token("pull", "asked for later").await;
-    is_left_alone(&team, position).await;
+    team.token("pull", "requested later").await;
+    gets_no_requests(&team, position).await;
     team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().all().len(), 1);
 }
 
 #[tokio::test]
-async fn a_portal_that_refuses_to_be_probed_is_not_asked_again_what_it_looks_like() {
+async fn a_portal_that_rejects_probes_is_not_probed_repeatedly() {
     let team = Team::bare(stage(), "probed", Config::default()).await;
     team.portal.faults().always(Operation::List, Fault::RetryAfter { status: 429, seconds: 1 });
     team.credentials("portal-password").await;
@@ -110,7 +110,7 @@ async fn a_portal_that_refuses_to_be_probed_is_not_asked_again_what_it_looks_lik
 }
 
 #[tokio::test]
-async fn a_long_list_holds_up_no_pod_that_waits_for_a_token() {
+async fn a_long_list_delays_no_token_request() {
     const ROWS: usize = 60;
     let config = Config { page_size: 1, ..Config::default() };
     let team = Team::bare(stage(), "long-list", config).await;
@@ -119,7 +119,7 @@ async fn a_long_list_holds_up_no_pod_that_waits_for_a_token() {
     }
     team.credentials("portal-password").await;
     team.issuer(json!({"limits": {"concurrency": 1}})).await;
-    team.token("first", "takes the issuer into use").await;
+    team.token("first", "first use of the issuer").await;
     team.until_synced("first").await;
 
     let position = team.portal.ledger().position();

@@ -1,4 +1,4 @@
-//! What an issuer says of its portal, and when it looks again.
+//! What an issuer's conditions say about its portal, and when the issuer is reconciled again.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Fault, Login, Operation, Profile};
@@ -10,19 +10,19 @@ use tokio::process::Command;
 
 /// Waits until the issuer's `Ready` has this reason; returns its status and message.
 async fn until(team: &Team, reason: &str) -> (String, String) {
-    eventually(&format!("the issuer in {} to say {reason}", team.namespace), LIMIT, async || {
+    eventually(&format!("the issuer in {} to report {reason}", team.namespace), LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         let conditions = issuer.status.unwrap_or_default().conditions;
-        let ready = conditions.into_iter().find(|one| one.type_ == "Ready").ok_or("it says nothing yet")?;
+        let ready = conditions.into_iter().find(|one| one.type_ == "Ready").ok_or("no condition yet")?;
         if ready.reason == reason { Ok((ready.status, ready.message)) } else { Err(format!("{ready:?}")) }
     })
     .await
 }
 
-/// A portal with this mishap, and an issuer with these changes.
+/// A portal with this fault, and an issuer with these changes.
 struct Case {
     reason: &'static str,
-    /// Part of the message: what to do, or what it comes from.
+    /// Part of the message: what to do, or the cause.
     says: &'static str,
     fault: Option<Fault>,
     denied: bool,
@@ -43,12 +43,15 @@ fn cases(other_ca: &str) -> Vec<Case> {
     vec![
         Case { denied: true, ..case("AccessDenied", "the user's role") },
         Case { changes: bundle, ..case("TlsUntrusted", "spec.thinkwise.tls") },
-        Case { changes: map, ..case("CABundleInvalid", "/portal-ca with the key \"ca.crt\" does not exist: create it") },
-        failing("TimedOut", "did not answer within", Fault::HangBefore),
-        failing("RateLimited", "fewer requests", Fault::RetryAfter { status: 429, seconds: 1 }),
+        Case {
+            changes: map,
+            ..case("CABundleInvalid", "/portal-ca with the key \"ca.crt\" does not exist: create it")
+        },
+        failing("TimedOut", "did not respond within", Fault::HangBefore),
+        failing("RateLimited", "rate limited by the portal", Fault::RetryAfter { status: 429, seconds: 1 }),
         failing("PortalError", "HTTP 500", Fault::Status(500)),
         failing("InvalidResponse", "an HTML page", Fault::Garbage),
-        failing("Unreachable", "broke off", Fault::DropBefore),
+        failing("Unreachable", "closed the connection", Fault::DropBefore),
     ]
 }
 
@@ -76,7 +79,7 @@ async fn check_case(case: Case, number: usize) {
 }
 
 #[tokio::test]
-async fn an_issuer_says_what_is_wrong_with_its_portal_and_recovers() {
+async fn an_issuer_reports_portal_problems_and_recovers() {
     let other_ca = crate::fake_portal::FakePortal::start(Config::default()).await.ca_pem();
     join_all(cases(&other_ca).into_iter().enumerate().map(|(number, case)| check_case(case, number))).await;
 }
@@ -91,14 +94,14 @@ async fn a_password_that_the_portal_rejects_is_reread_at_once() {
     let begun = std::time::Instant::now();
     team.token("after", "with the new password").await;
     team.until("after", "True", "TokenStored").await;
-    // Sooner than the issuer is looked at anyhow.
+    // Sooner than the issuer's periodic resync.
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     assert_eq!(team.portal.ledger().all().len(), 2);
     until(&team, "PortalReady").await;
 }
 
 #[tokio::test]
-async fn another_login_is_taken_up_within_a_minute_though_the_former_still_works() {
+async fn new_credentials_are_used_within_a_minute_although_the_previous_ones_still_work() {
     let config = Config::default();
     let basic = vec![Login::new("k8s", "portal-password"), Login::new("successor", "portal-password")];
     let team = Team::with("successor", Config { basic, ..config }).await;
@@ -110,7 +113,7 @@ async fn another_login_is_taken_up_within_a_minute_though_the_former_still_works
     }))
     .await;
     let is_successor = |by: &Option<String>| by.as_deref() == Some("successor");
-    eventually("the portal to be asked as the new user", Duration::from_secs(90), async || {
+    eventually("the portal to get a request from the new user", Duration::from_secs(90), async || {
         let seen =
             team.portal.ledger().requests_since(0).into_iter().filter(|one| is_successor(&one.principal)).count();
         if seen > 0 { Ok(()) } else { Err("not yet".to_owned()) }
@@ -121,7 +124,7 @@ async fn another_login_is_taken_up_within_a_minute_though_the_former_still_works
 }
 
 #[tokio::test]
-async fn check_takes_credentials_and_ca_from_where_an_issuer_of_either_kind_says_they_are() {
+async fn check_reads_credentials_and_ca_from_the_references_of_either_issuer_kind() {
     for kind in ["TokenIssuer", "ClusterTokenIssuer"] {
         let team = Team::bare(stage(), "check-ca", Config::default()).await;
         let folder = tempfile::tempdir().expect("a folder");
@@ -158,7 +161,7 @@ async fn check_takes_credentials_and_ca_from_where_an_issuer_of_either_kind_says
         }))
         .await;
         let (fits, said) = run().await;
-        assert!(fits && said.contains("the issuer fits the portal"), "{said}");
+        assert!(fits && said.contains("the issuer matches the portal"), "{said}");
         assert!(said.contains(kind), "{said}");
     }
 }

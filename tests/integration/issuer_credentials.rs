@@ -1,4 +1,5 @@
-//! Which Secret an issuer may use, what is said of values that cannot be read, and what a tenant may ask of a portal.
+//! Which Secret an issuer may use, the messages about values that cannot be read, and the limits of what a tenant may
+//! request from a portal.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Config;
@@ -29,14 +30,14 @@ async fn a_token_issuer_uses_no_secret_that_is_not_opted_in() {
     team.until_condition("pull", "Stalled", "True", "IssuerNotReady").await;
     let now = team.secrets().get("portal").await.expect("there");
     assert_eq!(created.resource_version(), now.resource_version(), "no finalizer either");
-    assert!(team.portal.ledger().requests_since(0).is_empty(), "nothing of it was sent anywhere");
+    assert!(team.portal.ledger().requests_since(0).is_empty(), "none of it was sent anywhere");
     let opted_in = Patch::Merge(json!({"metadata": {"labels": {LABEL: "true"}}}));
     team.secrets().patch("portal", &PatchParams::default(), &opted_in).await.expect("labeled");
     team.until_synced("pull").await;
     team.until_issuer("True", "PortalReady", &[]).await;
 }
 
-/// A Secret with this password, in bytes; the issuer's condition says this of it.
+/// Expects this text in the issuer's condition for a Secret with this password, given in bytes.
 async fn expect_message(number: usize, password: &[u8], words: &str) {
     let team = Team::bare(stage(), &format!("value-{number}"), Config::default()).await;
     let mut secret: Secret = serde_json::from_value(json!({
@@ -53,7 +54,7 @@ async fn expect_message(number: usize, password: &[u8], words: &str) {
 }
 
 #[tokio::test]
-async fn a_value_that_cannot_be_read_is_not_called_missing() {
+async fn an_unreadable_value_is_not_reported_as_missing() {
     let utf16: Vec<u8> = "\u{feff}portal-password\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let cases: [(&[u8], &str); 4] = [
         (&utf16, "is UTF-16 text"),
@@ -65,7 +66,7 @@ async fn a_value_that_cannot_be_read_is_not_called_missing() {
 }
 
 #[tokio::test]
-async fn a_ca_that_is_binary_data_is_not_called_missing() {
+async fn a_binary_ca_is_not_reported_as_missing() {
     let team = Team::bare(stage(), "binary-ca", Config::default()).await;
     team.credentials("portal-password").await;
     let maps: Api<ConfigMap> = Api::namespaced(team.client.clone(), &team.namespace);
@@ -77,12 +78,12 @@ async fn a_ca_that_is_binary_data_is_not_called_missing() {
 }
 
 #[tokio::test]
-async fn a_token_issuer_stays_below_the_operators_ceiling_and_says_so() {
+async fn a_token_issuer_stays_below_the_operators_ceiling_and_reports_it() {
     let mut options = operator_process::Options::default();
     options.flags.extend(["--token-issuer-max-requests-per-second=2", "--token-issuer-max-concurrency=1"]);
     let (control_plane, _operator) = own_control_plane_with(options).await;
     let team = Team::on(control_plane, "ceiling", Config::default(), json!({})).await;
-    let words = ["above the operator's ceiling", "2 requests a second, concurrency 1"];
+    let words = ["exceeds the operator's ceiling", "2 requests per second, concurrency 1"];
     team.until_issuer("True", "PortalReady", &words).await;
     let begun = std::time::Instant::now();
     for name in ["one", "two", "three", "four"] {
@@ -91,10 +92,11 @@ async fn a_token_issuer_stays_below_the_operators_ceiling_and_says_so() {
     for name in ["one", "two", "three", "four"] {
         team.until(name, "True", "TokenStored").await;
     }
-    // Each takes at least a request and an edit: at 1000 a second, as the spec asks, all are done in no time.
+    // Each takes at least a request and an edit: at the 1000 a second of the spec they would be done almost
+    // immediately.
     assert!(begun.elapsed().as_secs_f64() > 2.0, "{:?}", begun.elapsed());
     team.issuer(json!({"limits": {"requestsPerSecond": 2, "concurrency": 1}})).await;
-    eventually("the issuer to say nothing of a ceiling", LIMIT, async || {
+    eventually("the issuer not to report a ceiling", LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         let conditions = issuer.status.unwrap_or_default().conditions;
         let said = conditions.into_iter().find(|one| one.type_ == "Ready").map(|one| one.message).unwrap_or_default();
@@ -104,7 +106,7 @@ async fn a_token_issuer_stays_below_the_operators_ceiling_and_says_so() {
 }
 
 #[tokio::test]
-async fn the_quota_in_the_docs_counts_kinds_that_there_are() {
+async fn the_quota_in_the_docs_counts_existing_kinds() {
     let page = include_str!("../../docs/configuration.md");
     let manifest = page.split("<!-- quota -->\n```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
     let quota: serde_json::Value = serde_saphyr::from_str(manifest.expect("in docs/configuration.md")).expect("YAML");
@@ -121,7 +123,7 @@ async fn the_quota_in_the_docs_counts_kinds_that_there_are() {
 }
 
 #[tokio::test]
-async fn the_ca_bundles_of_an_issuer_have_a_bound_in_total() {
+async fn the_ca_bundles_of_an_issuer_have_a_maximum_total_size() {
     let team = Team::bare(stage(), "ca-bound", Config::default()).await;
     let pem = |size: usize| format!("-----BEGIN CERTIFICATE-----\n{}", "x".repeat(size));
     let registries = |count: usize, size: usize| {

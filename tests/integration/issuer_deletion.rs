@@ -1,5 +1,5 @@
-//! How an issuer ends: not before a last audit has shown that no token was left behind; and what it waits for
-//! is said. The Secrets with its credentials are let go with it, each of them.
+//! Deletion of an issuer: it completes only after a final audit has shown that no token was left behind, and the status
+//! says what it waits for. The finalizer is then removed from each of its credentials Secrets.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Fault, Operation};
@@ -12,7 +12,7 @@ use serde_json::json;
 use std::time::Duration;
 
 impl Team {
-    /// Waits until the issuer's `Ready` has this status and reason, and a message with these words.
+    /// Waits until the issuer's `Ready` has this status and reason, and a message that contains these texts.
     pub async fn until_issuer(&self, status: &str, reason: &str, words: &[&str]) -> IssuerStatus {
         eventually(&format!("the issuer to be Ready={status}, {reason}"), LIMIT * 2, async || {
             let issuer = self.issuers().get("portal").await.map_err(|error| error.to_string())?;
@@ -28,8 +28,8 @@ impl Team {
         .await
     }
 
-    async fn until_issuer_gone(&self) {
-        eventually("the issuer to be gone", LIMIT * 2, async || match self.issuers().get_opt("portal").await {
+    async fn until_issuer_deleted(&self) {
+        eventually("the issuer to be deleted", LIMIT * 2, async || match self.issuers().get_opt("portal").await {
             Ok(None) => Ok(()),
             Ok(Some(issuer)) => Err(json!(issuer.status).to_string()),
             Err(error) => Err(error.to_string()),
@@ -37,13 +37,14 @@ impl Team {
         .await;
     }
 
-    /// The Secrets that carry a finalizer are these.
+    /// Waits until exactly these Secrets carry a finalizer.
     async fn until_finalizers(&self, wanted: &[&str]) {
-        eventually(&format!("{wanted:?} to be held"), LIMIT, async || {
+        eventually(&format!("{wanted:?} to have finalizers"), LIMIT, async || {
             let all = self.secrets().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
-            let held = all.items.iter().filter(|secret| !secret.finalizers().is_empty()).map(Secret::name_any);
-            let held: Vec<String> = held.collect();
-            if held == wanted { Ok(()) } else { Err(format!("{held:?}")) }
+            let with_finalizer =
+                all.items.iter().filter(|secret| !secret.finalizers().is_empty()).map(Secret::name_any);
+            let with_finalizer: Vec<String> = with_finalizer.collect();
+            if with_finalizer == wanted { Ok(()) } else { Err(format!("{with_finalizer:?}")) }
         })
         .await;
     }
@@ -68,14 +69,14 @@ impl Team {
 #[tokio::test]
 async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_last_audit_is_done() {
     let team = Team::new("lost-answer").await;
-    team.token("first", "takes the issuer into use").await;
+    team.token("first", "first use of the issuer").await;
     team.until_synced("first").await;
     team.delete("first").await;
-    // The portal makes a token, and goes before it has answered: with a list that fails instead, an audit that
-    // comes first would have the object wait for an issuer that is not ready.
+    // The portal creates a token and goes down before it has responded. If only the list failed, an audit that comes
+    // first would make the object wait for an issuer that is not ready.
     team.portal.faults().always(Operation::Request, Fault::HangAfter);
-    team.token("pull", "its answer gets lost").await;
-    eventually("a token that nobody knows", LIMIT, async || {
+    team.token("pull", "its response is lost").await;
+    eventually("a token that no object records", LIMIT, async || {
         let live = team.portal.ledger().live().len();
         if live == 1 { Ok(()) } else { Err(format!("{live} live")) }
     })
@@ -85,22 +86,23 @@ async fn an_issuer_whose_portal_went_down_after_a_lost_answer_stays_until_its_la
     team.delete_issuer().await;
     team.delete("pull").await;
 
-    let advice = ["last audit", "portal is gone for good", "registry-token.dev/revoke", "(portal)", "runbooks"];
+    let advice =
+        ["final audit", "portal is permanently unavailable", "registry-token.dev/revoke", "(portal)", "runbooks"];
     team.until_issuer("False", "Unreachable", &advice).await;
-    // Longer than any answer may take.
+    // Longer than the response deadline.
     tokio::time::sleep(Duration::from_secs(20)).await;
     team.until_issuer("False", "Unreachable", &advice).await;
     assert_eq!(team.portal.ledger().live().len(), 1);
     team.until_finalizers(&["portal"]).await;
 
     team.portal.up().await;
-    team.until_issuer_gone().await;
-    assert!(team.portal.ledger().live().is_empty(), "found by its mark, and revoked");
+    team.until_issuer_deleted().await;
+    assert!(team.portal.ledger().live().is_empty(), "found by its marker, and revoked");
     team.until_finalizers(&[]).await;
 }
 
 #[tokio::test]
-async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go() {
+async fn a_hidden_list_is_reported_once_and_blocks_no_deletion_of_an_issuer() {
     let (control_plane, operator) = own_control_plane().await;
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
@@ -108,16 +110,16 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
     team.credentials("portal-password").await;
     let outputs = json!({"username": "username", "secret": "secret", "id": "container_token_id"});
     team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
-    team.token("pull", "while it lists").await;
+    team.token("pull", "while the list is shown").await;
     team.until_synced("pull").await;
     team.until_issuer("True", "PortalReady", &[]).await;
 
     team.portal.configure(|config| config.table_hidden = true);
-    // A changed spec has the portal looked at anew.
+    // After a change of the spec the portal is probed again.
     let unnamed = json!({"table": null, "tasks": {"request": {"outputs": outputs}}});
     team.issuer(json!({"thinkwise": unnamed})).await;
     let status = team.until_issuer("True", "TokenListForbidden", &["no audits"]).await;
-    assert_eq!(status.resolved.expect("resolved").table, None, "what is gone is taken out of the status too");
+    assert_eq!(status.resolved.expect("resolved").table, None, "the resolved problem is removed from the status too");
     let audit = control_plane.audit().expect("audit");
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (position, probes) = (audit.position().await.expect("a position"), team.portal.ledger().position());
@@ -133,26 +135,26 @@ async fn a_list_that_is_hidden_is_said_once_and_holds_up_no_issuer_that_is_to_go
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
     team.delete_issuer().await;
-    team.until_issuer("False", "IssuerDeleting", &["nobody uses it any more", "no late answer can come"]).await;
-    team.until_issuer_gone().await;
+    team.until_issuer("False", "IssuerDeleting", &["final audit", "in-flight requests"]).await;
+    team.until_issuer_deleted().await;
     team.until_finalizers(&[]).await;
     drop(operator);
 }
 
 #[tokio::test]
-async fn an_issuer_in_use_that_is_deleted_says_that_it_waits_for_its_objects() {
+async fn a_deleted_issuer_in_use_reports_that_it_waits_for_its_objects() {
     let team = Team::new("in-use").await;
     team.token("pull", "needs its issuer").await;
     team.until_synced("pull").await;
     team.delete_issuer().await;
-    team.until_issuer("False", "IssuerDeleting", &["RegistryTokens still need it", "Delete them"]).await;
+    team.until_issuer("False", "IssuerDeleting", &["RegistryTokens still need this issuer", "Delete them"]).await;
     team.until("pull", "True", "TokenStored").await;
     team.delete("pull").await;
-    team.until_issuer_gone().await;
+    team.until_issuer_deleted().await;
 }
 
 #[tokio::test]
-async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_are_not_forgotten() {
+async fn invalid_credentials_keep_the_finalizer_on_the_previous_ones_and_are_recorded() {
     let team = Team::new("detour").await;
     team.token("pull", "credentials move").await;
     team.until_synced("pull").await;
@@ -161,13 +163,13 @@ async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_
     team.refer_to("portal-new").await;
     team.until_issuer("False", "Unauthorized", &["portal-new"]).await;
     team.until_finalizers(&["portal", "portal-new"]).await;
-    // What works still is not collected meanwhile, and the way back is open.
+    // The finalizer stays on the credentials that still work, so the change can be undone.
     team.refer_to("portal").await;
     let status = team.until_issuer("True", "PortalReady", &[]).await;
     assert_eq!(status.credentials_secrets, ["portal"]);
     team.until_finalizers(&["portal"]).await;
 
-    // Once more, to the end: without objects too, the Secret that is held is the one that is referred to.
+    // Once more, until it is deleted: without objects too, the finalizer is on the Secret that the spec names.
     team.delete("pull").await;
     team.other_credentials("portal-other", "portal-password").await;
     team.refer_to("portal-other").await;
@@ -177,12 +179,12 @@ async fn credentials_that_do_not_work_keep_the_finalizer_on_the_former_ones_and_
     team.refer_to("portal-other").await;
     team.until_finalizers(&["portal-other"]).await;
     team.delete_issuer().await;
-    team.until_issuer_gone().await;
+    team.until_issuer_deleted().await;
     team.until_finalizers(&[]).await;
 }
 
 #[tokio::test]
-async fn two_issuers_that_share_their_credentials_and_move_away_together_remove_their_finalizers() {
+async fn two_issuers_that_share_credentials_and_change_them_together_remove_their_finalizers() {
     let team = Team::new("move-together").await;
     team.other_credentials("portal-2", "portal-password").await;
     let issuer = |name: &str, secret: &str| {
@@ -204,11 +206,11 @@ async fn two_issuers_that_share_their_credentials_and_move_away_together_remove_
         team.apply(token).await;
         team.until_synced(name).await;
     }
-    // Which pass sees what the other one has noted is chance.
+    // Which reconcile sees what the other one recorded is random.
     for secret in ["portal-2", "portal", "portal-2", "portal", "portal-2"] {
         both(secret).await;
         team.until_finalizers(&[secret]).await;
-        eventually("both to note nothing else", LIMIT, async || {
+        eventually("both to record nothing else", LIMIT, async || {
             let all = team.issuers().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let noted = all.items.into_iter().filter_map(|one| one.status).map(|status| status.credentials_secrets);
             let noted: Vec<_> = noted.collect();
@@ -219,16 +221,16 @@ async fn two_issuers_that_share_their_credentials_and_move_away_together_remove_
 }
 
 #[tokio::test]
-async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_issuer_says_what_to_do() {
+async fn credentials_that_are_deleted_alone_stay_while_needed_and_the_issuer_says_what_to_do() {
     let team = Team::new("credentials-first").await;
     team.token("pull", "revoked with them").await;
     let before = team.until_synced("pull").await;
     team.secrets().delete("portal", &DeleteParams::default()).await.expect("deleted");
-    // It is looked at once a minute, and when its spec changes.
+    // The issuer is reconciled once a minute, and when its spec changes.
     team.issuer(json!({"audit": {"interval": "11m"}})).await;
     let advice = ["portal", "is being deleted", "create another Secret", "spec.thinkwise.auth", "delete this issuer"];
     team.until_issuer("True", "CredentialsDeleting", &advice).await;
-    // Nothing is stuck by it: what is asked for is done.
+    // This blocks nothing: the requested replacement happens.
     team.annotate("pull", "replace", "1").await;
     team.until_replaced("pull", &before.status.and_then(|status| status.token).expect("a token")).await;
     team.token("late", "requested with them").await;
@@ -236,21 +238,21 @@ async fn credentials_that_are_deleted_alone_stay_while_they_are_needed_and_the_i
     team.delete("late").await;
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
-    // And it goes as the message says, one way
+    // The Secret is deleted after either step that the message names: using another Secret,
     team.other_credentials("portal-other", "portal-password").await;
     team.refer_to("portal-other").await;
     team.until_issuer("True", "PortalReady", &[]).await;
     team.until_finalizers(&["portal-other"]).await;
-    assert!(team.secrets().get_opt("portal").await.expect("asked").is_none(), "gone at last");
-    // or the other.
+    assert!(team.secrets().get_opt("portal").await.expect("asked").is_none(), "deleted in the end");
+    // or deleting the issuer.
     team.secrets().delete("portal-other", &DeleteParams::default()).await.expect("deleted");
     team.delete_issuer().await;
-    team.until_issuer_gone().await;
+    team.until_issuer_deleted().await;
     assert!(team.secrets().get_opt("portal-other").await.expect("asked").is_none());
 }
 
 #[tokio::test]
-async fn credentials_that_were_taken_away_by_force_are_asked_for_before_a_token_is_revoked() {
+async fn credentials_removed_by_force_are_requested_before_a_token_is_revoked() {
     let team = Team::new("credentials-forced").await;
     team.token("pull", "revoked with others").await;
     team.until_synced("pull").await;
@@ -265,7 +267,7 @@ async fn credentials_that_were_taken_away_by_force_are_asked_for_before_a_token_
     assert!(message.contains("create it") && message.contains("deletionPolicy: Orphan"), "{message}");
     assert_eq!(team.portal.ledger().live().len(), 1);
     team.credentials("portal-password").await;
-    eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
+    eventually("pull to be deleted", LIMIT, async || match team.tokens().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
     })

@@ -1,4 +1,4 @@
-//! Issuers: for the whole cluster, for some namespaces, and gone before their objects.
+//! Issuers for the whole cluster, for selected namespaces, and deleted before their objects.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Config;
@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// A cluster issuer of the team's portal; its Secret lies in the operator's namespace.
+/// A cluster issuer for the team's portal; its Secret is in the operator's namespace.
 pub async fn cluster_issuer(team: &Team, changes: Value) -> String {
     let name = team.namespace.clone();
     let secret = json!({
@@ -29,7 +29,7 @@ pub async fn cluster_issuer(team: &Team, changes: Value) -> String {
 async fn token_of(team: &Team, issuer: &str) {
     team.apply(json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "metadata": {"name": "pull"},
-        "spec": {"description": "of the cluster", "issuerRef": {"name": issuer}},
+        "spec": {"description": "cluster-wide", "issuerRef": {"name": issuer}},
     }))
     .await;
 }
@@ -47,13 +47,13 @@ async fn a_cluster_issuer_serves_a_namespace_that_holds_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_namespace_without_the_label_is_told_which_to_add() {
+async fn a_namespace_without_the_label_gets_a_message_with_the_missing_label() {
     let team = Team::bare(stage(), "selected", Config::default()).await;
     let selector = json!({"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"may-pull": "yes"}}}});
     let issuer = cluster_issuer(&team, selector).await;
     token_of(&team, &issuer).await;
     team.until("pull", "False", "NamespaceNotAllowed").await;
-    assert!(team.portal.ledger().all().is_empty(), "nothing is asked for");
+    assert!(team.portal.ledger().all().is_empty(), "nothing is requested");
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     let label = Patch::Merge(json!({"metadata": {"labels": {"may-pull": "yes"}}}));
     namespaces.patch(&team.namespace, &PatchParams::default(), &label).await.expect("labelled");
@@ -61,18 +61,18 @@ async fn a_namespace_without_the_label_is_told_which_to_add() {
 }
 
 #[tokio::test]
-async fn a_deleted_namespace_revokes_its_tokens_whatever_goes_first() {
+async fn a_deleted_namespace_revokes_its_tokens_in_any_order_of_deletion() {
     let team = Team::new("namespace").await;
-    team.token("pull", "goes with its namespace").await;
+    team.token("pull", "deleted with its namespace").await;
     team.until_synced("pull").await;
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     namespaces.delete(&team.namespace, &DeleteParams::default()).await.expect("deleted");
-    eventually("the namespace to be gone", LIMIT, async || match namespaces.get_opt(&team.namespace).await {
+    eventually("the namespace to be deleted", LIMIT, async || match namespaces.get_opt(&team.namespace).await {
         Ok(None) => Ok(()),
         other => Err(format!("{:?}", other.map(|found| found.and_then(|found| found.status)))),
     })
     .await;
-    assert!(team.portal.ledger().live().is_empty(), "issuer and credentials lived until the token was revoked");
+    assert!(team.portal.ledger().live().is_empty(), "issuer and credentials existed until the token was revoked");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn further_registries_reach_the_secret_with_the_same_token() {
         let content: Value =
             serde_json::from_slice(&team.dockerconfigjson("pull").await).map_err(|error| error.to_string())?;
         let hosts: Vec<_> = content["auths"].as_object().into_iter().flatten().map(|(host, _)| host.clone()).collect();
-        // As image names have them, however the spec writes them.
+        // As in image names, however the spec writes them.
         let own = team.portal.registry_host();
         let as_expected =
             hosts.len() == 2 && hosts.contains(&own) && hosts.iter().any(|host| host == "mirror.example.com/thinkwise");

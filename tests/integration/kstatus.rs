@@ -1,5 +1,5 @@
-//! What kstatus (`kubectl wait`, Flux) and Argo CD make of an object at every moment of its life: each
-//! version of it that the API server has ever shown is judged.
+//! How kstatus (`kubectl wait`, Flux) and Argo CD evaluate an object: checked for each version of it that the API
+//! server has ever shown.
 
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{LIMIT, Team, stage, token};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// As kstatus has it for a custom resource.
+/// The status that kstatus computes for a custom resource.
 fn kstatus(object: &Value) -> &'static str {
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return "Terminating";
@@ -33,7 +33,7 @@ fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == kind)
 }
 
-/// What `deploy/argocd/health.lua` says.
+/// The health that `deploy/argocd/health.lua` computes.
 fn health(object: &Value) -> (String, String) {
     let lua = Lua::new();
     let options = mlua::serde::ser::Options::new().serialize_none_to_null(false).serialize_unit_to_null(false);
@@ -58,7 +58,7 @@ pub fn collect(team: &Team, name: &str) -> Arc<Mutex<Vec<Value>>> {
     seen
 }
 
-/// What must be true of each version; returns its kstatus, its reason and its health.
+/// Checks what must be true of each version; returns its kstatus, its reason and its health.
 pub fn evaluate(object: &Value) -> (String, String, String) {
     let text = object.to_string();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
@@ -66,9 +66,9 @@ pub fn evaluate(object: &Value) -> (String, String, String) {
     for one in &conditions {
         let kind = one["type"].as_str().expect("a type");
         assert!(one["observedGeneration"].as_i64().is_some_and(|observed| observed <= generation), "{kind}: {text}");
-        assert!(!one["message"].as_str().unwrap_or_default().is_empty(), "{kind} says nothing: {text}");
+        assert!(!one["message"].as_str().unwrap_or_default().is_empty(), "{kind} has no message: {text}");
         if ["Reconciling", "Stalled", "Suspended"].contains(&kind) {
-            assert_eq!(one["status"], "True", "{kind} stands only while it is true: {text}");
+            assert_eq!(one["status"], "True", "{kind} exists only while it is true: {text}");
         }
     }
     let is = |kind: &str, status: &str| condition(object, kind).is_some_and(|one| one["status"] == status);
@@ -82,13 +82,13 @@ pub fn evaluate(object: &Value) -> (String, String, String) {
         _ => health == "Healthy" || (suspended && health == "Suspended"),
     };
     assert!(fits, "kstatus {kstatus}, Argo CD {health}: {text}");
-    assert!(!message.is_empty() || health == "Healthy", "{health} without a word: {text}");
+    assert!(!message.is_empty() || health == "Healthy", "{health} without a message: {text}");
     if kstatus == "Current" {
         assert!(is("Ready", "True"), "current and not ready: {text}");
         assert!(!object["status"]["token"].is_null(), "current without a token: {text}");
     }
     if object["status"]["observedGeneration"] == generation && is("Ready", "False") {
-        assert!(is("Reconciling", "True") || is("Stalled", "True"), "hindered, and nobody says by what: {text}");
+        assert!(is("Reconciling", "True") || is("Stalled", "True"), "not ready, and no condition says why: {text}");
     }
     let reason = condition(object, "Ready").map_or("", |one| one["reason"].as_str().unwrap_or_default());
     (kstatus.to_owned(), reason.to_owned(), health)
@@ -135,7 +135,7 @@ async fn every_version_of_an_object_is_reported_correctly_to_kstatus_and_argo_cd
     team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until("pull", "False", "IssuerNotReady").await;
     team.portal.up().await;
-    crate::control_plane::eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
+    crate::control_plane::eventually("pull to be deleted", LIMIT, async || match team.tokens().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -172,9 +172,9 @@ async fn a_foreign_secret_is_failed_for_kstatus_and_kubectl_waits_for_what_is_re
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }
 
-/// A generation that was not looked at yet is in progress, whatever was said of the one before.
+/// A generation that was not reconciled yet is in progress, whatever the status says about the previous one.
 #[test]
-fn what_was_said_of_a_former_generation_counts_for_nothing() {
+fn the_status_of_a_previous_generation_is_ignored() {
     let ready = json!([{"type": "Ready", "status": "True", "message": "pods can pull", "observedGeneration": 1}]);
     let object = json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "conditions": ready}});
     assert_eq!((kstatus(&object), health(&object).0.as_str()), ("InProgress", "Progressing"));

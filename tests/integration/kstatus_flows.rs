@@ -1,5 +1,5 @@
-//! What kstatus and Argo CD make of an object while colleagues revoke its token, its issuer moves, its
-//! Secret cannot be mended or it is suspended: again each version that the API server has shown is judged.
+//! How kstatus and Argo CD evaluate an object while colleagues revoke its token, its issuer changes portals, its Secret
+//! cannot be repaired, or it is suspended: again checked for each version that the API server has shown.
 
 use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::fixture::{Team, condition, elsewhere, ready, token, until_gone};
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 type Versions = Arc<Mutex<Vec<Value>>>;
 
-/// Every version is told truly, and these were among them: kstatus, the reason of `Ready`, health.
+/// Every version is evaluated correctly, and these were among them: kstatus, the reason of `Ready`, health.
 fn all_true(seen: &Versions, wanted: &[(&str, &str, &str)]) {
     let versions = seen.lock().expect("unpoisoned").clone();
     let all: BTreeSet<(String, String, String)> = versions.iter().map(evaluate).collect();
@@ -25,7 +25,7 @@ fn all_true(seen: &Versions, wanted: &[(&str, &str, &str)]) {
     }
 }
 
-/// What is seen of the object now.
+/// The evaluation of the object now.
 async fn now(team: &Team) -> (String, String, String) {
     evaluate(&json!(team.tokens().get("pull").await.expect("there")))
 }
@@ -35,7 +35,7 @@ fn evaluation(kstatus: &str, reason: &str, health: &str) -> (String, String, Str
 }
 
 #[tokio::test]
-async fn a_token_that_colleagues_revoke_is_in_progress_while_it_is_replaced_and_failed_while_it_is_held() {
+async fn a_revoked_token_is_in_progress_while_it_is_replaced_and_failed_while_it_is_held() {
     let team = Team::new("kstatus-upstream").await;
     let seen = collect(&team, "pull");
     team.token("pull", "revoked").await;
@@ -71,7 +71,7 @@ async fn a_token_that_colleagues_revoke_is_in_progress_while_it_is_replaced_and_
 }
 
 #[tokio::test]
-async fn while_its_issuer_names_another_portal_a_working_object_stays_current_and_an_edited_one_waits_for_a_person() {
+async fn while_its_issuer_names_another_portal_a_working_object_stays_current_and_an_edited_one_stalls() {
     let team = Team::new("kstatus-moved").await;
     let seen = collect(&team, "pull");
     team.token("pull", "stays").await;
@@ -80,7 +80,7 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &["set it back"]).await;
     assert_eq!(now(&team).await, evaluation("Current", "TokenStored", "Healthy"));
-    // What is edited now is not done now, and kubectl wait for a new generation would be told a lie.
+    // An edit made now is not applied now, so `kubectl wait` must not report the new generation as ready.
     team.patch("pull", json!({"spec": {"description": "stays, edited"}})).await;
     team.until_condition("pull", "Stalled", "True", "IssuerNotReady").await;
     assert_eq!(now(&team).await, evaluation("Failed", "TokenStored", "Degraded"));
@@ -88,7 +88,7 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     let settled = team.until_object("pull", "at rest", |object| condition(object, "Stalled").is_none()).await;
     assert_eq!(ready(&settled).0, "True");
     team.until_synced("pull").await;
-    // Its deletion waits likewise.
+    // Its deletion waits, too.
     team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &[]).await;
     team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
@@ -99,17 +99,17 @@ async fn while_its_issuer_names_another_portal_a_working_object_stays_current_an
     until_gone(&team.tokens(), "pull").await;
     all_true(&seen, &[("Current", "TokenStored", "Healthy"), ("Terminating", "IssuerNotReady", "Progressing")]);
     assert!(team.portal.ledger().live().is_empty());
-    assert_eq!(other.ledger().count(Operation::Any), 0, "the other portal is not asked for anything");
+    assert_eq!(other.ledger().count(Operation::Any), 0, "the other portal gets no request");
 }
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
     let team = Team::new("kstatus-secret").await;
     let seen = collect(&team, "pull");
-    team.token("pull", "mended").await;
+    team.token("pull", "repaired").await;
     team.until_synced("pull").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
-    // Made anew with another type, in one moment.
+    // Recreated with another type while the object is suspended.
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
@@ -125,7 +125,8 @@ async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
     assert_eq!(now(&team).await, evaluation("Failed", "SecretTypeMismatch", "Degraded"));
     team.secrets().delete("pull", &DeleteParams::default()).await.expect("deleted");
     team.until_synced("pull").await;
-    // Immutable, it stalls and pods can pull: failed, for nothing can be done to it any more.
+    // With an immutable Secret it stalls, although pods can pull: failed, because the operator cannot change the Secret
+    // any more.
     team.patch_secret("pull", json!({"immutable": true})).await;
     team.until_condition("pull", "Stalled", "True", "SecretImmutable").await;
     assert_eq!(now(&team).await, evaluation("Failed", "TokenStored", "Degraded"));
@@ -134,7 +135,7 @@ async fn a_secret_that_cannot_be_repaired_is_failed_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn suspended_it_is_current_where_it_works_and_in_progress_where_it_waits_for_its_token() {
+async fn a_suspended_object_is_current_if_it_works_and_in_progress_if_it_waits_for_its_token() {
     let team = Team::new("kstatus-suspended").await;
     let seen = collect(&team, "pull");
     let mut object = token("pull", "waits");
@@ -147,12 +148,12 @@ async fn suspended_it_is_current_where_it_works_and_in_progress_where_it_waits_f
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     assert_eq!(now(&team).await, evaluation("Current", "TokenStored", "Suspended"));
-    // Edited while nothing is begun, it says so too.
+    // Edited while suspended, it reports that too.
     team.patch("pull", json!({"spec": {"description": "waits, edited"}})).await;
     let taken_note = |object: &RegistryToken| {
         object.status.as_ref().and_then(|status| status.observed_generation) == object.metadata.generation
     };
-    team.until_object("pull", "taken note of", taken_note).await;
+    team.until_object("pull", "observed", taken_note).await;
     assert_eq!(now(&team).await.2, "Suspended");
     team.delete("pull").await;
     all_true(&seen, &[("InProgress", "Suspended", "Suspended"), ("Current", "TokenStored", "Healthy")]);

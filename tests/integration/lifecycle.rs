@@ -1,4 +1,4 @@
-//! The life of a token: asked for, pulled with, renamed, revoked.
+//! The life cycle of a token: requested, used for a pull, edited, revoked.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Names, Operation};
@@ -17,8 +17,12 @@ async fn an_object_becomes_a_pull_secret_that_pulls() {
     let ledger = team.portal.ledger();
     let live = ledger.live();
     assert_eq!(live.len(), 1, "one token");
-    assert_eq!(ledger.count(Operation::Request), 1, "asked for once");
-    assert_eq!(live[0].description.as_deref(), Some("prod-eu, team-a"), "the mark is gone once the token is stored");
+    assert_eq!(ledger.count(Operation::Request), 1, "requested once");
+    assert_eq!(
+        live[0].description.as_deref(),
+        Some("prod-eu, team-a"),
+        "the marker is removed once the token is stored"
+    );
 
     let status = object.status.clone().expect("a status");
     let token = status.token.expect("a token");
@@ -47,7 +51,7 @@ async fn an_edited_description_edits_the_same_token_once() {
 
     team.patch("pull", json!({"spec": {"description": "after"}})).await;
     let after = team.until_synced("pull").await;
-    // A second edit would come by now.
+    // A second edit would have happened by now.
     team.assert_idle_for("pull", Duration::from_secs(4)).await;
 
     assert_eq!(ledger.count(Operation::Edit), edits + 1, "one edit");
@@ -60,7 +64,7 @@ async fn an_edited_description_edits_the_same_token_once() {
 }
 
 #[tokio::test]
-async fn a_deleted_object_revokes_its_token_and_its_secret_goes() {
+async fn a_deleted_object_revokes_its_token_and_its_secret_is_deleted() {
     let team = Team::new("delete").await;
     team.token("pull", "to go").await;
     team.until_synced("pull").await;
@@ -68,18 +72,18 @@ async fn a_deleted_object_revokes_its_token_and_its_secret_goes() {
 
     team.delete("pull").await;
 
-    assert!(team.portal.ledger().live().is_empty(), "revoked before the object went");
+    assert!(team.portal.ledger().live().is_empty(), "revoked before the object was deleted");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 1);
     eventually("the Secret to be garbage collected", LIMIT, async || match team.secrets().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{:?}", other.map(|secret| secret.map(|secret| secret.name_any())))),
     })
     .await;
-    assert!(team.pull(&content).await.is_err(), "the pull is refused");
+    assert!(team.pull(&content).await.is_err(), "the pull is rejected");
 }
 
 #[tokio::test]
-async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_call() {
+async fn labels_and_annotations_are_added_to_the_secret_and_removed_without_a_portal_call() {
     let team = Team::new("labels").await;
     team.token("pull", "labelled").await;
     team.until_synced("pull").await;
@@ -94,12 +98,12 @@ async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_c
         .await;
     };
     team.patch("pull", json!({"spec": {"secret": {"labels": {"team": "a"}, "annotations": {"note": "b"}}}})).await;
-    secret_when("label and annotation to come", &|secret| {
+    secret_when("label and annotation to be added", &|secret| {
         secret.labels().get("team").is_some_and(|value| value == "a") && secret.annotations().contains_key("note")
     })
     .await;
     team.patch("pull", json!({"spec": {"secret": null}})).await;
-    secret_when("label and annotation to go", &|secret| {
+    secret_when("label and annotation to be removed", &|secret| {
         !secret.labels().contains_key("team") && !secret.annotations().contains_key("note")
     })
     .await;
@@ -111,7 +115,7 @@ async fn labels_and_annotations_reach_the_secret_and_leave_it_without_a_portal_c
 }
 
 #[tokio::test]
-async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked() {
+async fn a_deleted_secret_is_created_again_with_a_new_token_and_the_old_one_is_revoked() {
     let team = Team::new("lost").await;
     team.token("pull", "lost").await;
     let first = team.until_synced("pull").await;
@@ -138,7 +142,7 @@ async fn a_deleted_secret_comes_back_with_a_new_token_and_the_old_one_is_revoked
 }
 
 #[tokio::test]
-async fn a_portal_with_other_names_and_client_credentials_serves_as_well() {
+async fn a_portal_with_other_names_and_client_credentials_works() {
     let team =
         Team::bare(crate::fixture::stage(), "dutch", Config { names: Names::dutch(), ..Config::default() }).await;
     team.apply(json!({

@@ -1,5 +1,5 @@
-//! The registry's word: a token counts as ready when it logs in, and a registry that is down or lags
-//! never costs one.
+//! The login check: a token is ready once the registry accepts its login. A registry that is down or lags never costs a
+//! token.
 
 use crate::fake_portal::{Challenge, Config, Fault, Operation, Server};
 use crate::fixture::{Team, condition, ready, token};
@@ -21,19 +21,19 @@ async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
     let waits = team.until("pull", "False", "RegistryUnavailable").await;
     let message = ready(&waits).2;
     assert!(
-        ["cannot be asked", "asked again", "network policies"].iter().all(|words| message.contains(words)),
+        ["could not be verified", "retrying", "network policies"].iter().all(|words| message.contains(words)),
         "{message}"
     );
     let verified = condition(&waits, "LoginVerified").expect("said");
     assert_eq!((&verified["status"], &verified["reason"]), (&json!("Unknown"), &json!("RegistryUnavailable")));
-    assert!(condition(&waits, "Stalled").is_none(), "it is no mistake of anybody");
+    assert!(condition(&waits, "Stalled").is_none(), "it is not a user error");
     team.until_event("pull", "RegistryUnavailable").await;
     team.portal.registry_up().await;
     let settled = team.until_synced("pull").await;
     assert_eq!(condition(&settled, "LoginVerified").expect("said")["status"], "True");
     assert_eq!(current(&settled), current(&waits), "the same token");
     assert_eq!(team.portal.ledger().all().len(), 1);
-    // One that was let in stays ready when the registry goes.
+    // A token whose login was accepted stays ready when the registry goes down.
     team.portal.registry_down().await;
     team.annotate("pull", "reconcile", "1").await;
     team.annotate_issuer("reconcile", "1").await;
@@ -42,11 +42,11 @@ async fn a_registry_that_is_down_delays_ready_and_costs_no_token() {
 }
 
 #[tokio::test]
-async fn a_registry_that_lags_behind_the_portal_is_waited_for() {
+async fn the_login_check_waits_for_a_registry_that_lags_behind_the_portal() {
     let team = Team::with("lag", Config { registry_lag: Duration::from_secs(3), ..Config::default() }).await;
     team.apply(rotating("pull")).await;
     let first = team.until_synced("pull").await;
-    assert_eq!(team.portal.ledger().all().len(), 1, "no second one was asked for");
+    assert_eq!(team.portal.ledger().all().len(), 1, "no second one was requested");
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
@@ -54,7 +54,7 @@ async fn a_registry_that_lags_behind_the_portal_is_waited_for() {
 }
 
 #[tokio::test]
-async fn best_effort_is_ready_without_the_registry_and_asks_it_later() {
+async fn best_effort_is_ready_without_the_registry_and_checks_it_later() {
     let team = Team::new("best-effort").await;
     team.issuer(json!({"loginCheck": "BestEffort"})).await;
     team.portal.registry_down().await;
@@ -68,7 +68,7 @@ async fn best_effort_is_ready_without_the_registry_and_asks_it_later() {
 }
 
 #[tokio::test]
-async fn disabled_asks_the_registry_nothing_at_all() {
+async fn disabled_sends_no_request_to_the_registry() {
     let team = Team::new("disabled").await;
     team.issuer(json!({"loginCheck": "Disabled"})).await;
     team.apply(rotating("pull")).await;
@@ -82,7 +82,7 @@ async fn disabled_asks_the_registry_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn a_registry_that_asks_for_basic_credentials_serves_as_well() {
+async fn a_registry_that_requires_basic_credentials_works() {
     let team = Team::with("basic", Config { registry_challenge: Challenge::Basic, ..Config::default() }).await;
     team.apply(rotating("pull")).await;
     let first = team.until_synced("pull").await;
@@ -109,19 +109,19 @@ async fn a_rotation_keeps_the_old_token_while_the_registry_is_down() {
     assert!(team.portal.ledger().token(current_id(&first)).expect("there").is_live());
     team.portal.registry_up().await;
     let second = team.until_replaced("pull", &current(&first)).await;
-    // What was tried meanwhile is revoked.
+    // The token of the failed rotation is revoked.
     team.until_live(&[current_id(&second)]).await;
     let settled = team.until_synced("pull").await;
     assert!(condition(&settled, "Reconciling").is_none());
 }
 
 #[tokio::test]
-async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() {
+async fn a_rotation_keeps_the_old_token_when_the_registry_rejects_the_new_one() {
     let team = Team::new("rotate-refused").await;
     team.apply(rotating("pull")).await;
     let first = team.until_synced("pull").await;
     let content = team.dockerconfigjson("pull").await;
-    // Whatever is new is unknown there.
+    // The registry does not know new tokens.
     team.portal.configure(|config| config.registry_lag = Duration::from_hours(1));
     team.annotate("pull", "rotate", "1").await;
     let message = team.until_condition("pull", "Stalled", "True", "LoginRejected").await;
@@ -130,7 +130,7 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
     assert_eq!(team.dockerconfigjson("pull").await, content, "the Secret is untouched");
-    // Each try makes a token, so the next one is not made at once, whatever else is looked at.
+    // Each retry creates a token, so the next one waits for its backoff, even if the object is reconciled meanwhile.
     team.patch("pull", json!({"metadata": {"labels": {"looked": "at"}}})).await;
     team.until_condition("pull", "Stalled", "True", "LoginRejected").await;
     assert_eq!((made, team.portal.ledger().all().len(), team.portal.ledger().live().len()), (2, 2, 1));
@@ -141,7 +141,7 @@ async fn a_rotation_keeps_the_old_token_when_the_registry_refuses_the_new_one() 
 }
 
 #[tokio::test]
-async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when_it_wants() {
+async fn a_registry_error_has_its_own_reason_and_is_retried_after_retry_after() {
     let team = Team::new("registry-fails").await;
     team.portal.faults().always(Operation::Registry, Fault::RetryAfter { status: 503, seconds: 7 });
     team.token("pull", "waits for the registry").await;
@@ -155,7 +155,7 @@ async fn a_registry_that_fails_is_named_with_its_own_reason_and_asked_again_when
 }
 
 #[tokio::test]
-async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
+async fn reconcile_verifies_the_login_and_detects_that_a_new_token_was_revoked() {
     let team = Team::new("reconcile-login").await;
     // A list proves nothing for more than a minute and a half after a request.
     team.issuer(json!({"limits": {"requestTimeout": "90s", "firstByteTimeout": "60s"}})).await;
@@ -170,14 +170,14 @@ async fn reconcile_tries_the_login_and_finds_a_young_token_that_was_revoked() {
 }
 
 #[tokio::test]
-async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now() {
+async fn a_rejected_edit_reports_when_it_is_retried_and_reconcile_retries_it_now() {
     let team = Team::new("edit-again").await;
     team.token("pull", "accepted").await;
     team.until_synced("pull").await;
     team.portal.faults().always(Operation::Edit, Fault::Refuse("description_not_allowed".to_owned()));
-    team.patch("pull", json!({"spec": {"description": "not liked yet"}})).await;
+    team.patch("pull", json!({"spec": {"description": "rejected at first"}})).await;
     let message = team.until_condition("pull", "DescriptionSynced", "False", "DescriptionRejected").await;
-    assert!(message.contains("after ten minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
+    assert!(message.contains("after 10 minutes") && message.contains("registry-token.dev/reconcile"), "{message}");
     team.until_event("pull", "DescriptionRejected").await;
     let edits = team.portal.ledger().count(Operation::Edit);
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
@@ -185,5 +185,5 @@ async fn a_rejected_edit_says_when_it_is_tried_again_and_reconcile_does_it_now()
     team.annotate("pull", "reconcile", "now").await;
     team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
-    assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("not liked yet"));
+    assert_eq!(team.portal.ledger().live()[0].description.as_deref(), Some("rejected at first"));
 }

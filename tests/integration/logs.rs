@@ -1,4 +1,4 @@
-//! Each line of the log can be read by machines, or by people where they ask for it.
+//! Each line of the log is machine-readable, or readable text if that is configured.
 
 use crate::fake_portal::{Config, Fault, Operation};
 use crate::fixture::{Team, binary, own_control_plane};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A JSON object in which no key stands twice: what a log store makes of one that does differs.
+/// A JSON object without duplicate keys: log stores differ in what they do with duplicates.
 struct Line(BTreeMap<String, Value>);
 
 impl<'de> Deserialize<'de> for Line {
@@ -30,7 +30,7 @@ impl<'de> Visitor<'de> for Keys {
         let mut seen = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
             if seen.contains_key(&key) {
-                return Err(A::Error::custom(format!("{key} stands twice")));
+                return Err(A::Error::custom(format!("{key} occurs twice")));
             }
             seen.insert(key, value);
         }
@@ -39,13 +39,13 @@ impl<'de> Visitor<'de> for Keys {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_seen() {
+fn a_duplicate_key_is_detected() {
     assert!(serde_json::from_str::<Line>(r#"{"message":"a","detail":"b"}"#).is_ok());
     assert!(serde_json::from_str::<Line>(r#"{"message":"a","message":"b"}"#).is_err());
 }
 
 #[tokio::test]
-async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is_asked_for() {
+async fn every_line_is_one_json_object_without_duplicate_keys_or_text_if_configured() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::bare(control_plane, "logs", Config::default()).await;
     team.token("pull", "logged").await;
@@ -70,8 +70,8 @@ async fn every_line_is_one_json_object_without_a_key_twice_or_text_where_that_is
     for (message, detail) in
         [("status changed", "create it"), ("issuer", "credentials"), ("status changed", "not today")]
     {
-        let told = seen.iter().any(|(what, why)| what == message && why.contains(detail));
-        assert!(told, "{message}, {detail}: {seen:?}");
+        let was_logged = seen.iter().any(|(what, why)| what == message && why.contains(detail));
+        assert!(was_logged, "{message}, {detail}: {seen:?}");
     }
 
     let kubeconfig = kubeconfig(control_plane).await.expect("kubeconfig");

@@ -1,4 +1,4 @@
-//! The key that proves which tokens are the operator's own: lost, and rotated.
+//! The key that proves which tokens are the operator's own: losing and rotating it.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, Operation};
@@ -36,13 +36,13 @@ fn key_id(token: &RecordedToken) -> String {
     token.mac.as_ref().and_then(|mac| mac.split('.').nth(1)).expect("a MAC").to_owned()
 }
 
-/// Waits until status and Secret are signed with another key than this one.
+/// Waits until status and Secret are signed with a key other than this one.
 async fn until_signed_by_another_key(team: &Team, name: &str, former: &str) -> RegistryToken {
-    let anew = |object: &RegistryToken| {
+    let signed_again = |object: &RegistryToken| {
         let token = object.status.as_ref().and_then(|status| status.token.as_ref());
         token.and_then(|token| token.mac.as_ref()).is_some_and(|mac| mac.split('.').nth(1) != Some(former))
     };
-    let object = team.until_object(name, "a MAC under the new key", anew).await;
+    let object = team.until_object(name, "a MAC under the new key", signed_again).await;
     eventually("the Secret to have one too", LIMIT, async || {
         let secret = team.secrets().get(name).await.map_err(|error| error.to_string())?;
         let mac = secret.metadata.annotations.and_then(|mut all| all.remove("registry-token.dev/mac"));
@@ -73,26 +73,26 @@ async fn losing_the_key_loses_and_leaks_no_token() {
     let after = until_signed_by_another_key(&team, "pull", &key_id(&token)).await;
     assert_eq!((current(&after).id, current(&after).username), (token.id.clone(), token.username.clone()));
     let since = |object: &RegistryToken| condition(object, "Ready").map(|one| one["lastTransitionTime"].clone());
-    assert_eq!(since(&after), since(&before), "pods could pull all the while");
+    assert_eq!(since(&after), since(&before), "pods could pull all the time");
     let message = team.until_condition("pull", "Stalled", "True", "TokenUnverified").await;
     assert!(message.contains(&format!("registry-token.dev/confirmed-revoked={}", first.id)), "{message}");
     assert_eq!(team.portal.ledger().count(Operation::Request), 2, "none is requested in its place");
-    assert_eq!(team.portal.ledger().live().len(), 2, "the former one is reported, and not revoked");
+    assert_eq!(team.portal.ledger().live().len(), 2, "the previous one is reported, and not revoked");
 
     // As the runbook says.
     assert!(team.portal.ledger().revoke_as_colleague(first.id.parse().expect("a number")));
     team.annotate("pull", "confirmed-revoked", &first.id).await;
-    team.until_object("pull", "no former token", |object| retiring(object) == 0).await;
+    team.until_object("pull", "no previous token", |object| retiring(object) == 0).await;
     team.pull(&team.dockerconfigjson("pull").await).await.expect("it pulls");
     team.delete("pull").await;
     assert!(team.portal.ledger().live().is_empty());
 }
 
 #[tokio::test]
-async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not_needed() {
+async fn during_a_rotation_both_keys_are_accepted_and_then_the_previous_one_is_not_needed() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-rotated", Config::default(), json!({})).await;
-    team.token("pull", "is signed anew").await;
+    team.token("pull", "is signed again").await;
     let before = current(&team.until_synced("pull").await);
     let key = keys(control_plane).await.get(KEY).await.expect("created before the first request");
     let former = key.data.and_then(|mut data| data.remove("current")).expect("a key").0;
@@ -103,7 +103,7 @@ async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not
     assert_eq!(current(&after).id, before.id);
 
     let _operator = restarted(control_plane, operator, Some(json!({"data": {"previous": null}}))).await;
-    team.patch("pull", json!({"spec": {"description": "proved by the new key alone"}})).await;
+    team.patch("pull", json!({"spec": {"description": "proved by the new key only"}})).await;
     let settled = team.until_synced("pull").await;
     assert_eq!(current(&settled), current(&after));
     assert!(condition(&settled, "Stalled").is_none());
@@ -112,7 +112,7 @@ async fn during_a_rotation_both_keys_are_accepted_and_then_the_former_one_is_not
     assert!(team.portal.ledger().live().is_empty());
 }
 
-/// A key of which every byte is this one, in place of the one that signed.
+/// A key that consists of this byte only, in place of the one that signed.
 fn overwritten(byte: u8) -> Value {
     json!({"data": {"current": STANDARD.encode([byte; 32])}})
 }
@@ -143,12 +143,12 @@ async fn a_key_that_is_overwritten_in_place_counts_as_lost() {
     until_signed_by_another_key(&team, "leaves", &key_id(&first)).await;
     assert_eq!(second.id, first.id, "proved again");
 
-    // What was proved again is revoked with its object.
+    // A token that was proved again is revoked with its object.
     team.tokens().delete("leaves", &DeleteParams::default()).await.expect("deleted");
     until_gone(&team.tokens(), "leaves").await;
     team.token("leaves", "again").await;
     team.until_synced("leaves").await;
-    // While it is stopped, and an object is deleted meanwhile.
+    // While the operator is stopped and an object is deleted.
     let requests = team.portal.ledger().count(Operation::Request);
     let operator = restarted_without(control_plane, operator, &team, "leaves").await;
     let third = current(&until_signed_by_another_key(&team, "pull", &key_id(&second)).await);
@@ -171,7 +171,7 @@ async fn restarted_without(control_plane: &ControlPlane, operator: Operator, tea
 }
 
 #[tokio::test]
-async fn the_key_carries_the_finalizer_while_a_token_lives_and_no_longer() {
+async fn the_key_has_the_finalizer_only_while_a_token_is_live() {
     let (control_plane, _operator) = own_control_plane().await;
     let team = Team::on(control_plane, "key-held", Config::default(), json!({})).await;
     let keys = keys(control_plane).await;
@@ -187,7 +187,7 @@ async fn the_key_carries_the_finalizer_while_a_token_lives_and_no_longer() {
     })
     .await;
 
-    // One that is being deleted serves until the last token has gone.
+    // A key that is being deleted is used until the last token is revoked.
     team.token("pull", "needs the key again").await;
     team.until_synced("pull").await;
     keys.delete(KEY, &DeleteParams::default()).await.expect("deleted");

@@ -1,12 +1,11 @@
-//! The operator as it ships, on a real API server, with the portal's stand-in and a real registry
-//! protocol.
+//! The operator as released, on a real API server, with the fake portal and a real registry protocol.
 
 #![allow(
     clippy::expect_used,
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::too_many_lines,
-    reason = "a test stops where it cannot go on, and reads as the list of what it sees"
+    reason = "a test stops at the first failure, and lists its steps in order"
 )]
 
 #[path = "../support/control_plane/mod.rs"]

@@ -1,4 +1,4 @@
-//! `deploy/` as it is shipped.
+//! The manifests in `deploy/`.
 
 use crate::fixture::stage;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn jemalloc_is_used_where_it_is_proven_and_is_built_for_the_largest_pages_of_arm
 }
 
 #[tokio::test]
-async fn all_of_it_is_applied_and_every_field_is_known() {
+async fn all_manifests_are_applied_and_every_field_is_known() {
     let strictly = ["apply", "--server-side", "--validate=strict", "--output=name", "--filename=-"];
     let names = stage().kubectl_ok(&strictly, Some(&manifests().await)).await.expect("applied");
     for kind in
@@ -38,13 +38,13 @@ async fn all_of_it_is_applied_and_every_field_is_known() {
     {
         assert!(names.lines().any(|name| name.starts_with(kind)), "{kind}: {names}");
     }
-    // A field that no API knows would be refused.
+    // An unknown field would be rejected.
     let misspelt = manifests().await.replace("terminationGracePeriodSeconds", "terminationGracePeriodSecond");
     assert!(stage().kubectl_ok(&strictly, Some(&misspelt)).await.is_err());
 }
 
 #[tokio::test]
-async fn the_folder_of_crds_is_applied_by_itself() {
+async fn the_folder_of_crds_can_be_applied_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").display().to_string();
     let dry = ["apply", "--server-side", "--dry-run=server", "--output=name", "--filename", &folder];
     let names = stage().kubectl_ok(&dry, None).await.expect("applied");
@@ -52,7 +52,7 @@ async fn the_folder_of_crds_is_applied_by_itself() {
 }
 
 #[tokio::test]
-async fn its_pod_is_admitted_where_pod_security_is_restricted() {
+async fn the_pod_is_admitted_under_restricted_pod_security() {
     let control_plane = stage();
     let namespace = control_plane.namespace("restricted").await.expect("a namespace");
     let label = ["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"];
@@ -61,17 +61,14 @@ async fn its_pod_is_admitted_where_pod_security_is_restricted() {
     let documents: Vec<Value> = all.split("\n---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect();
     let deployment = documents.iter().find(|one| one["kind"] == "Deployment").expect("a Deployment");
     let own = documents.iter().find(|one| one["kind"] == "Namespace").expect("a Namespace");
-    assert_eq!(
-        own["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted",
-        "it asks for that itself"
-    );
+    assert_eq!(own["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "it sets that itself");
 
     let mut spec = deployment["spec"]["template"]["spec"].clone();
-    // The ServiceAccount of that name is in the operator's namespace alone.
+    // The operator's ServiceAccount exists only in the operator's namespace.
     spec["serviceAccountName"] = json!("default");
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "namespace": namespace}, "spec": spec});
     let dry = ["create", "--dry-run=server", "--validate=strict", "--filename=-"];
-    control_plane.kubectl_ok(&dry, Some(&pod.to_string())).await.expect("let in");
+    control_plane.kubectl_ok(&dry, Some(&pod.to_string())).await.expect("admitted");
     let mut loose = pod;
     loose["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
     let refused = control_plane.kubectl_ok(&dry, Some(&loose.to_string())).await.expect_err("refused").to_string();

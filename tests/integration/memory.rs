@@ -1,4 +1,4 @@
-//! What of the secrets is in the memory of an operator at rest.
+//! Which secrets are in the memory of an operator at rest.
 
 use crate::fake_portal::Config;
 use crate::fixture::{Team, own_control_plane};
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 /// Objects of each kind.
 const EACH: usize = 10;
-/// More copies of the tokens' secrets than this would be kept, not left over.
+/// More copies of the tokens' secrets than this would mean that the operator keeps them.
 const MOST: usize = 8;
-/// What is read of a mapping at a time.
+/// How much of a mapping is read at a time.
 const PIECE: usize = 4 << 20;
 
-/// Counts copies of each needle in what a process can read of its own memory.
+/// Counts copies of each needle in the memory that a process can read of itself.
 fn count(pid: u32, needles: &BTreeMap<String, Vec<Vec<u8>>>) -> BTreeMap<String, usize> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("its mappings");
     let memory = File::open(format!("/proc/{pid}/mem")).expect("its memory");
@@ -29,7 +29,7 @@ fn count(pid: u32, needles: &BTreeMap<String, Vec<Vec<u8>>>) -> BTreeMap<String,
         let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
         let ends = range.split_once('-').map(|(from, to)| (u64::from_str_radix(from, 16), u64::from_str_radix(to, 16)));
         let Some((Ok(from), Ok(to))) = ends else { continue };
-        // What is not writable is the program itself.
+        // Mappings that are not writable are the program itself.
         if !rights.starts_with("rw") {
             continue;
         }
@@ -38,7 +38,7 @@ fn count(pid: u32, needles: &BTreeMap<String, Vec<Vec<u8>>>) -> BTreeMap<String,
             let piece = usize::try_from(to - at).unwrap_or(usize::MAX).min(PIECE + longest);
             let Ok(read) = memory.read_at(&mut buffer[..piece], at) else { break };
             for (kind, needles) in needles {
-                // A copy that begins behind the piece is counted with the next one.
+                // A copy that begins after the piece is counted with the next one.
                 let starts = |start: &usize| *start < PIECE;
                 let copies = needles.iter().map(|needle| positions(&buffer[..read], needle).filter(starts).count());
                 *found.entry(kind.clone()).or_default() += copies.sum::<usize>();
@@ -64,7 +64,7 @@ fn positions<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize
     })
 }
 
-/// As it is, and as the core of its Base64 (a third of which is the same whatever stands before).
+/// The text itself, and the middle of its Base64 form (a third of which does not depend on what precedes it).
 fn shapes(secret: &str) -> Vec<Vec<u8>> {
     let mut all = vec![secret.as_bytes().to_vec()];
     for offset in 0..3 {
@@ -75,7 +75,7 @@ fn shapes(secret: &str) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn an_operator_at_rest_keeps_next_to_no_copy_of_a_tokens_secret() {
+async fn an_operator_at_rest_keeps_almost_no_copy_of_a_tokens_password() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "memory", Config::default(), json!({})).await;
     let names = |kind: &str| (0..EACH).map(|index| format!("{kind}-{index}")).collect::<Vec<_>>();
@@ -107,13 +107,13 @@ async fn an_operator_at_rest_keeps_next_to_no_copy_of_a_tokens_secret() {
     needles.insert("the portal's password".to_owned(), shapes("portal-password"));
     needles
         .insert("the portal's password, as sent".to_owned(), vec![STANDARD.encode("k8s:portal-password").into_bytes()]);
-    // A name that has to be there: else nothing was read.
+    // A name that must be present: otherwise nothing was read.
     needles.insert("names of objects".to_owned(), vec![b"kept-0".to_vec()]);
     let found = count(operator.pid(), &needles);
     println!("copies in the memory of an operator at rest: {found:#?}");
-    assert!(found["names of objects"] > 0, "the search finds what is there");
-    // Buffers of HTTP and TLS are freed unwiped, so that a copy may outlive its use until its place
-    // is used again; none is kept a token.
+    assert!(found["names of objects"] > 0, "the search works");
+    // Buffers of HTTP and TLS are freed without being wiped, so a copy may remain until its memory is reused; the
+    // operator itself keeps none.
     let copies = found["secrets of revoked tokens"] + found["secrets of live tokens"];
     assert!(copies <= MOST, "{copies} copies of {} secrets", team.portal.ledger().all().len());
 }

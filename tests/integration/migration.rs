@@ -1,5 +1,5 @@
-//! Restores and moves: a copy asks for a token of its own and leaves the original's alone; tokens do not
-//! move to another portal. `docs/runbooks.md` says what to do, and this is what it stands on.
+//! Restores and migrations: a copy requests a token of its own and does not touch the original's; tokens do not move to
+//! another portal. `docs/runbooks.md` describes the procedures, which depend on this behavior.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, FakePortal, Operation, Profile};
@@ -11,7 +11,7 @@ use registry_token_operator::api::RegistryToken;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A second namespace that the team's portal serves too.
+/// A second namespace that uses the team's portal.
 async fn second(team: &Team, changes: Value) -> String {
     let namespace = team.control_plane.namespace("copy").await.expect("a namespace");
     let secret = json!({
@@ -31,8 +31,8 @@ async fn restore_status(tokens: &Api<RegistryToken>, name: &str, status: &Value)
     tokens.patch_status(name, &PatchParams::default(), &body).await.expect("restored");
 }
 
-/// As a backup tool restores: the Secret without owners, with labels and annotations; the object with its
-/// finalizer; with its status too, where it is told to.
+/// Restores as a backup tool does: the Secret without owner references but with labels and annotations, the object with
+/// its finalizer, and with its status if the tool is configured to.
 async fn restore_beside(team: &Team, namespace: &str, original: &RegistryToken, copies: &Api<RegistryToken>) {
     let secret = team.secrets().get("pull").await.expect("a Secret");
     let restored = json!({
@@ -62,7 +62,7 @@ async fn until_own(tokens: &Api<RegistryToken>, name: &str, former: &RegistryTok
 }
 
 #[tokio::test]
-async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_left_alone() {
+async fn a_copy_of_an_existing_object_gets_its_own_token_and_keeps_the_originals() {
     let team = Team::new("original").await;
     team.token("pull", "the original").await;
     let original = team.until_synced("pull").await;
@@ -94,7 +94,7 @@ async fn a_copy_beside_its_original_has_a_token_of_its_own_and_the_originals_is_
 }
 
 #[tokio::test]
-async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too() {
+async fn with_a_hidden_list_a_copy_of_an_existing_object_keeps_the_originals_too() {
     let profile = Profile::named("list-hidden").expect("a profile");
     let team = Team::bare(stage(), "original-hidden", profile.config()).await;
     team.credentials("portal-password").await;
@@ -113,18 +113,18 @@ async fn where_the_list_is_hidden_a_copy_beside_its_original_leaves_it_alone_too
     assert!(team.pull(&content).await.is_ok());
 }
 
-/// The object's finalizer is taken off by force, and it is made again with the old status.
-async fn forced_out_and_restored(team: &Team) -> (RegistryToken, RegistryToken) {
+/// The object's finalizer is removed by force, and the object is created again with the old status.
+async fn removed_by_force_and_restored(team: &Team) -> (RegistryToken, RegistryToken) {
     team.token("pull", "restored").await;
     let original = team.until_synced("pull").await;
-    // Such a deletion asks nothing of the operator.
+    // Such a deletion sends no request to the operator.
     let orphans =
         DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() };
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
     team.patch("pull", json!({"metadata": {"finalizers": null}})).await;
     team.tokens().delete("pull", &orphans).await.expect("deleted");
-    eventually("the original to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
+    eventually("the original to be deleted", LIMIT, async || match team.tokens().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{:?}", other.map(|found| found.map(|object| object.meta().clone())))),
     })
@@ -139,15 +139,15 @@ async fn forced_out_and_restored(team: &Team) -> (RegistryToken, RegistryToken) 
 }
 
 #[tokio::test]
-async fn restored_in_place_it_has_a_new_token_and_users_decide_about_the_old_one() {
+async fn an_object_restored_in_place_gets_a_new_token_and_users_decide_about_the_old_one() {
     let team = Team::new("in-place").await;
-    let (original, copy) = forced_out_and_restored(&team).await;
+    let (original, copy) = removed_by_force_and_restored(&team).await;
     team.until_synced("pull").await;
     team.annotate_issuer("reconcile", "audited").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut both = vec![current_id(&original), current_id(&copy)];
     both.sort_unstable();
-    // It may be in use elsewhere: without a mark nobody can know.
+    // It may be in use elsewhere: without a marker the operator cannot know.
     team.until_live(&both).await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
@@ -156,7 +156,7 @@ async fn restored_in_place_it_has_a_new_token_and_users_decide_about_the_old_one
 async fn with_a_permanent_marker_the_next_audit_revokes_what_a_forced_deletion_left_behind() {
     let team = Team::new("in-place-marked").await;
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
-    let (_, copy) = forced_out_and_restored(&team).await;
+    let (_, copy) = removed_by_force_and_restored(&team).await;
     team.audit_until("the old token to be revoked", async || {
         let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
         if live == [current_id(&copy)] { Ok(()) } else { Err(format!("{live:?}")) }
@@ -166,7 +166,7 @@ async fn with_a_permanent_marker_the_next_audit_revokes_what_a_forced_deletion_l
 }
 
 #[tokio::test]
-async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_tokens() {
+async fn an_issuer_that_names_another_portal_reports_it_and_does_not_touch_live_tokens() {
     let team = Team::new("moved").await;
     team.token("pull", "stays").await;
     let before = team.until_synced("pull").await;
@@ -182,15 +182,15 @@ async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_to
     let now = team.tokens().get("pull").await.expect("there");
     assert_eq!((ready(&now).0.as_str(), current(&now)), ("True", current(&before)));
     assert!(!team.portal.ledger().requests_since(calls).iter().any(|request| request.operation.is_task()));
-    assert_eq!(other.ledger().count(Operation::Request), 0, "nothing is asked for there");
-    // What goes meanwhile is not revoked in the wrong place.
+    assert_eq!(other.ledger().count(Operation::Request), 0, "nothing is requested there");
+    // The token of an object that is deleted meanwhile is not revoked at the wrong portal.
     team.tokens().delete("pull", &DeleteParams::default()).await.expect("deleted");
     let going = team.until("pull", "False", "IssuerNotReady").await;
     assert!(ready(&going).2.contains("PortalChanged"), "{}", ready(&going).2);
     assert_eq!(other.ledger().count(Operation::Revoke), 0);
     team.issuer(json!({})).await;
     team.until_synced("second").await;
-    eventually("pull to be gone", LIMIT, async || match team.tokens().get_opt("pull").await {
+    eventually("pull to be deleted", LIMIT, async || match team.tokens().get_opt("pull").await {
         Ok(None) => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -199,7 +199,7 @@ async fn an_issuer_that_names_another_portal_says_so_and_does_nothing_to_live_to
 }
 
 #[tokio::test]
-async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_back() {
+async fn an_orphan_deleted_while_the_portal_was_down_stays_live_when_it_is_back() {
     let team = Team::new("orphan-away").await;
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     team.token("pull", "left").await;
@@ -211,7 +211,7 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
         let conditions = issuer.status.map(|status| status.conditions).unwrap_or_default();
         conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "False")
     };
-    eventually("the issuer to be away", LIMIT, async || {
+    eventually("the issuer to be deleted", LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         if away(issuer) { Ok(()) } else { Err("it is ready".to_owned()) }
     })
@@ -219,7 +219,7 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
     team.patch("pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     team.delete("pull").await;
     team.credentials("portal-password").await;
-    // Another token, left behind by force, shows that audits are made and believed.
+    // Another token, left behind by a forced deletion, shows that audits run and that their results are used.
     team.issuer(json!({"ownershipMarker": "Permanent", "audit": {"interval": "1m"}})).await;
     team.token("other", "forced out").await;
     team.until_synced("other").await;
@@ -227,14 +227,14 @@ async fn an_orphan_that_went_while_the_portal_was_away_stays_alive_when_it_is_ba
     team.until_condition("other", "Suspended", "True", "Suspended").await;
     team.patch("other", json!({"metadata": {"finalizers": null}})).await;
     team.tokens().delete("other", &DeleteParams::default()).await.expect("deleted");
-    team.audit_until("only the orphan to live", async || {
+    team.audit_until("only the orphan to be live", async || {
         let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
         if live == [current_id(&left)] { Ok(()) } else { Err(format!("{live:?}")) }
     })
     .await;
     assert_eq!(team.dockerconfigjson("pull").await, content);
     assert!(team.pull(&content).await.is_ok());
-    // Whoever takes the name again does not take the Secret.
+    // An object that takes the name again does not take over the Secret.
     team.token("pull", "again").await;
     team.until("pull", "False", "SecretNotOwned").await;
 }

@@ -1,5 +1,5 @@
-//! An object that was stored under an older CRD, and that this version cannot read, stops nobody, and
-//! loses nothing.
+//! An object that was stored under an older CRD and that this version cannot read blocks no other object and loses
+//! nothing.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Config;
@@ -8,7 +8,7 @@ use crate::operator_process::crds;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-/// The CRDs as if a former version had taken durations in any order.
+/// The CRDs, changed as if a previous version had accepted durations in any order.
 fn lenient() -> String {
     let all = crds();
     let mut changed = all.clone();
@@ -20,11 +20,11 @@ fn lenient() -> String {
 }
 
 #[tokio::test]
-async fn an_object_that_cannot_be_read_keeps_its_token_and_blocks_no_other() {
+async fn an_invalid_object_keeps_its_token_and_blocks_no_other() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::bare(control_plane, "unreadable", Config::default()).await;
     team.credentials("portal-password").await;
-    // Under Permanent an audit suspects each token whose owner no cache knows.
+    // Under `Permanent` an audit suspects each token whose owner is in no cache.
     team.issuer(json!({"ownershipMarker": "Permanent"})).await;
     team.token("kept", "kept").await;
     let before = team.until_synced("kept").await;
@@ -54,31 +54,31 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_blocks_no_other() {
     control_plane.apply(&crds()).await.expect("applied");
 
     for name in ["kept", "old"] {
-        let told = team.until_event(name, "InvalidObject").await;
-        assert_eq!(told.type_.as_deref(), Some("Warning"));
-        let message = told.message.unwrap_or_default();
-        assert!(message.contains("is not a duration") && message.contains("as the CRD asks"), "{message}");
+        let event = team.until_event(name, "InvalidObject").await;
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+        let message = event.message.unwrap_or_default();
+        assert!(message.contains("is not a duration") && message.contains("that the CRD accepts"), "{message}");
     }
-    // A process that never saw a version of it that could be read is ready, and serves others.
+    // A process that never saw a readable version of it becomes ready and serves other objects.
     operator.terminate().await;
     let operator = start_operator(control_plane).await;
-    team.token("pull", "of somebody else").await;
+    team.token("pull", "another user's").await;
     team.until_synced("pull").await;
     let mut waits = token("waits", "for an issuer that cannot be read");
     waits["spec"]["issuerRef"]["name"] = json!("old");
     team.apply(waits).await;
     let waits = team.until("waits", "False", "IssuerNotReady").await;
-    assert!(ready(&waits).2.contains("as the CRD asks"), "{:?}", ready(&waits));
+    assert!(ready(&waits).2.contains("that the CRD accepts"), "{:?}", ready(&waits));
 
-    // An audit finds a token with a mark whose owner is in no cache, and looks for it past them.
-    team.audit_until("an audit that looks for owners past every cache", async || {
+    // An audit finds a token with a marker whose owner is in no cache, and looks for the owner with a live read.
+    team.audit_until("an audit that looks for owners with a live read", async || {
         let log = operator.log();
         let looked = log.lines().any(|line| line.contains("\"audit\"") && line.contains("Owners"));
         if looked { Ok(()) } else { Err("no such line in the log".to_owned()) }
     })
     .await;
-    let mended = Patch::Merge(json!({"spec": {"rotation": {"interval": "2h30m"}}}));
-    team.tokens().patch("kept", &PatchParams::default(), &mended).await.expect("mended");
+    let corrected = Patch::Merge(json!({"spec": {"rotation": {"interval": "2h30m"}}}));
+    team.tokens().patch("kept", &PatchParams::default(), &corrected).await.expect("corrected");
     let after = team.until_synced("kept").await;
     let named = |object: &registry_token_operator::api::RegistryToken| {
         object.status.clone().and_then(|status| status.token).map(|token| token.id)
@@ -86,9 +86,9 @@ async fn an_object_that_cannot_be_read_keeps_its_token_and_blocks_no_other() {
     assert_eq!(named(&before), named(&after), "the same token");
     assert_eq!(team.dockerconfigjson("kept").await, content);
     assert!(team.pull(&content).await.is_ok(), "it was not revoked");
-    assert_eq!(team.portal.ledger().live().len(), 2, "one of each object");
+    assert_eq!(team.portal.ledger().live().len(), 2, "one per object");
 
-    // That issuer goes, for nothing was requested with it; the objects of the other one are found.
+    // This issuer can be deleted, because no token was requested with it; the objects of the other one are found.
     team.tokens().delete("waits", &DeleteParams::default()).await.expect("deleted");
     team.control_plane.kubectl_ok(&["delete", "tokenissuer", "old", "-n", &team.namespace], None).await.expect("goes");
 }

@@ -1,4 +1,4 @@
-//! An API server without streaming lists, as Kubernetes 1.31 and older and 1.33 are.
+//! An API server without streaming lists, like Kubernetes 1.33 and 1.31 and older.
 
 use crate::control_plane::{ControlPlane, Options};
 use crate::fake_portal::Config;
@@ -25,7 +25,7 @@ async fn without_streaming_lists_each_kind_is_listed_page_by_page_and_watched() 
     }
     assert!(!log.contains("\"WARN\""), "{log}");
 
-    // What is there already comes with the list.
+    // Existing objects come with the list.
     let before = team.tokens().get("pull").await.expect("there").metadata.resource_version;
     let operator = start_operator(control_plane).await;
     team.token("second", "after a restart").await;

@@ -1,4 +1,4 @@
-//! From nothing to a working issuer: what `discover` prints applies as it is, and `check` logs in as the
+//! From nothing to a working issuer: the output of `discover` can be applied unchanged, and `check` logs in as the
 //! operator would.
 
 use crate::fake_portal::{Config, Names};
@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn what_discover_prints_is_applied_and_serves() {
+async fn the_output_of_discover_can_be_applied_and_works() {
     let config = Config { names: Names::dutch(), description_max_length: Some(120), ..Config::default() };
     let team = Team::bare(stage(), "first-steps", config).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -36,17 +36,21 @@ async fn what_discover_prints_is_applied_and_serves() {
     assert!(found.status.success(), "{}", text(&found.stderr));
     std::fs::write(&file, &found.stdout).expect("written");
 
-    // The Secret is not there yet.
+    // The Secret does not exist yet.
     let checked = run(&team, &["check", "-f", &file], &[]).await;
     let said = text(&checked.stderr);
     assert!(!checked.status.success() && said.contains("/portal does not exist: create it"), "{said}");
     team.credentials("portal-password").await;
     let checked = run(&team, &["check", "-f", &file], &[]).await;
     let said = text(&checked.stdout);
-    assert!(checked.status.success() && said.contains("the issuer fits the portal"), "{said}{}", text(&checked.stderr));
+    assert!(
+        checked.status.success() && said.contains("the issuer matches the portal"),
+        "{said}{}",
+        text(&checked.stderr)
+    );
 
     team.control_plane.apply(&text(&found.stdout)).await.expect("applied as it is");
-    // Tokens are checked at the vendor's registry unless another is named: here it is the stand-in's.
+    // Logins are checked at the vendor's registry unless the spec names another: here the fake one.
     let registry = json!({"host": team.portal.registry_host(), "tls": {"caBundle": team.portal.ca_pem()}});
     let change = Patch::Merge(json!({"spec": {"registries": [registry]}}));
     team.issuers().patch("portal", &PatchParams::default(), &change).await.expect("patched");
@@ -61,7 +65,7 @@ async fn what_discover_prints_is_applied_and_serves() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_says_where_the_portal_is_and_no_more_serves_too() {
+async fn an_issuer_with_only_the_portals_address_works() {
     let team = Team::bare(stage(), "no-more", Config::default()).await;
     team.credentials("portal-password").await;
     team.issuer(json!({"thinkwise": {"table": Value::Null, "tasks": Value::Null}})).await;

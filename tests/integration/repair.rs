@@ -1,5 +1,5 @@
-//! What others do to a pull secret is mended: what is not secret in place, a lost or changed secret by
-//! one new token. What cannot be mended is said, and nothing is deleted.
+//! Changes of a pull secret by others are repaired: metadata in place, lost or changed content with one new token. What
+//! cannot be repaired is reported, and nothing is deleted.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Operation;
@@ -13,12 +13,12 @@ use std::time::Duration;
 
 async fn synced_team(name: &str) -> Team {
     let team = Team::new(name).await;
-    team.token("pull", "mended").await;
+    team.token("pull", "repaired").await;
     team.until_synced("pull").await;
     team
 }
 
-/// Waits until the Secret is as it was before, but for its version.
+/// Waits until the Secret is as it was before, except for its `resourceVersion`.
 async fn until_as_before(team: &Team, before: &Secret) {
     eventually("the Secret to be as it was", LIMIT, async || {
         let now = team.secrets().get("pull").await.map_err(|error| error.to_string())?;
@@ -30,13 +30,13 @@ async fn until_as_before(team: &Team, before: &Secret) {
 }
 
 #[tokio::test]
-async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_new_token() {
+async fn a_removed_label_owner_or_annotation_is_restored_without_a_new_token() {
     let team = synced_team("undressed").await;
     let before = team.secrets().get("pull").await.expect("a Secret");
     let calls = team.portal.ledger().position();
     let changes = [
         json!({"metadata": {"labels": {"registry-token.dev/owner": null}}}),
-        json!({"metadata": {"labels": {"registry-token.dev/owner": "somebody-else"}}}),
+        json!({"metadata": {"labels": {"registry-token.dev/owner": "another-object"}}}),
         json!({"metadata": {"ownerReferences": null}}),
         json!({"metadata": {"annotations": {"registry-token.dev/registries": null}}}),
         json!({"metadata": {"annotations": {"registry-token.dev/last-applied-keys": "l:x"}}}),
@@ -48,12 +48,12 @@ async fn a_label_an_owner_or_an_annotation_that_is_removed_comes_back_without_a_
     }
     team.until("pull", "True", "TokenStored").await;
     let asked = team.portal.ledger().requests_since(calls);
-    assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
+    assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal gets no request for any of it");
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
 }
 
 #[tokio::test]
-async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_add_is_left() {
+async fn secret_metadata_of_the_spec_is_restored_and_additions_by_others_stay() {
     let team = Team::new("redressed").await;
     let mut object = token("pull", "labelled");
     object["spec"]["secret"] = json!({"labels": {"team": "a", "tier": "x"}, "annotations": {"note": "ours"}});
@@ -74,7 +74,7 @@ async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_
     team.patch_secret("pull", json!({"metadata": {"labels": {"theirs": "kept"}, "annotations": {"theirs": "kept"}}}))
         .await;
     team.patch_secret("pull", json!({"metadata": {"labels": {"team": "b"}}})).await;
-    eventually("the label to be put back beside theirs", LIMIT, async || {
+    eventually("the label to be restored in addition to theirs", LIMIT, async || {
         let now = team.secrets().get("pull").await.map_err(|error| error.to_string())?;
         let label = |key: &str| now.labels().get(key).cloned();
         let theirs = now.annotations().get("theirs").is_some_and(|value| value == "kept");
@@ -86,13 +86,13 @@ async fn what_the_spec_asks_of_the_secrets_metadata_is_put_back_and_what_others_
     team.until("pull", "True", "TokenStored").await;
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
     let asked = team.portal.ledger().requests_since(calls);
-    assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal is not asked for any of it");
+    assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal gets no request for any of it");
     let after = team.tokens().get("pull").await.expect("there");
     assert_eq!(current(&after), current(&settled));
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
 
-/// The token is replaced once, the old one revoked at once, the Secret kept.
+/// The token is replaced once, the old one is revoked at once, and the Secret is kept.
 async fn replaced_after(name: &str, change: Value) {
     let team = synced_team(name).await;
     let (before, uid) = (team.until_synced("pull").await, team.secret_uid("pull").await);
@@ -138,7 +138,7 @@ async fn all_our_annotations_removed() {
 async fn an_annotation_that_names_another_token_is_not_trusted() {
     let team = Team::new("forged").await;
     let colleagues = team.portal.ledger().add_as_colleague(Some("not ours"));
-    team.token("pull", "mended").await;
+    team.token("pull", "repaired").await;
     let before = team.until_synced("pull").await;
     let forged = json!({"metadata": {"annotations": {"registry-token.dev/token-id": colleagues.key}}});
     team.patch_secret("pull", forged).await;
@@ -149,7 +149,7 @@ async fn an_annotation_that_names_another_token_is_not_trusted() {
     assert_eq!(theirs.description.as_deref(), Some("not ours"), "a colleague's token is neither edited nor revoked");
 }
 
-/// Stalled, with this advice; the Secret and the token stay.
+/// The object stalls with this advice; the Secret and the token stay.
 async fn stalls(team: &Team, reason: &str, advice: &str) {
     let message = team.until_condition("pull", "Stalled", "True", reason).await;
     assert!(message.contains(advice), "{message:?} does not say {advice:?}");
@@ -159,7 +159,7 @@ async fn stalls(team: &Team, reason: &str, advice: &str) {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_made_immutable_stalls_when_it_has_to_change_and_recovers_once_it_is_deleted() {
+async fn an_immutable_secret_stalls_when_it_has_to_change_and_recovers_once_it_is_deleted() {
     let team = synced_team("immutable").await;
     team.patch_secret("pull", json!({"immutable": true})).await;
     stalls(&team, "SecretImmutable", "delete it").await;
@@ -197,7 +197,7 @@ async fn a_secret_recreated_with_another_type_stalls_and_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_foreign_secret_is_handed_over_by_an_annotation_that_the_message_names() {
+async fn a_foreign_secret_is_adopted_by_an_annotation_that_the_message_names() {
     let team = Team::new("adoption").await;
     let foreign: Secret = serde_json::from_value(json!({
         "metadata": {"name": "pull", "labels": {"team": "a"}, "annotations": {"note": "kept"}},
@@ -215,9 +215,9 @@ async fn a_foreign_secret_is_handed_over_by_an_annotation_that_the_message_names
     team.until_synced("pull").await;
     let adopted = team.secrets().get("pull").await.expect("there");
     assert_eq!(adopted.uid(), created.uid(), "the same Secret");
-    assert_eq!(adopted.labels().get("team").map(String::as_str), Some("a"), "what others put there stays");
+    assert_eq!(adopted.labels().get("team").map(String::as_str), Some("a"), "additions by others stay");
     assert_eq!(adopted.annotations().get("note").map(String::as_str), Some("kept"));
-    assert!(!adopted.annotations().contains_key("registry-token.dev/adopt"), "asked for once");
+    assert!(!adopted.annotations().contains_key("registry-token.dev/adopt"), "requested once");
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }

@@ -1,4 +1,4 @@
-//! Every loop that costs a token is braked: the second request for an object waits ten seconds, each further one
+//! Each loop that requests tokens has a backoff: the second request for an object waits ten seconds, each further one
 //! twice as long, and a condition says until when.
 
 use crate::control_plane::eventually;
@@ -14,7 +14,7 @@ fn requests(team: &Team) -> usize {
 }
 
 #[tokio::test]
-async fn a_huge_value_of_an_annotation_costs_one_token_and_is_kept_as_a_hash() {
+async fn a_huge_annotation_value_costs_one_token_and_is_stored_as_a_hash() {
     let team = Team::new("huge-annotation").await;
     team.token("pull", "rotated").await;
     let before = team.until_synced("pull").await;
@@ -25,21 +25,21 @@ async fn a_huge_value_of_an_annotation_costs_one_token_and_is_kept_as_a_hash() {
     let handled = &after.status.expect("a status").handled_annotations["rotate"];
     assert!(handled.starts_with("hash:") && handled.len() < 100, "{handled}");
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
-    assert_eq!(requests(&team), 2, "the same value asks once");
+    assert_eq!(requests(&team), 2, "the same value requests once");
 }
 
 #[tokio::test]
-async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
+async fn unanswered_requests_back_off_whatever_requeues_the_object() {
     let team = Team::new("gateway-timeouts").await;
     team.portal.faults().always(Operation::Request, Fault::StatusAfter(504));
     team.token("pull", "never answered").await;
     let begun = Instant::now();
     team.until("pull", "False", "RequestOutcomeUnknown").await;
     team.until_object("pull", "the time of the next request", |object| {
-        ready(object).2.contains("The next one is made at 20")
+        ready(object).2.contains("The next request is sent at 20")
     })
     .await;
-    // Labels, edits by others and closer looks wake the object; they are no reasons for a token.
+    // Labels, edits by others and forced resyncs requeue the object; they cause no token request.
     while begun.elapsed() < Duration::from_secs(7) {
         let label = json!({"metadata": {"labels": {"team": unique_value()}}});
         team.patch("pull", label).await;
@@ -48,9 +48,11 @@ async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
     if begun.elapsed() < Duration::from_secs(10) {
         assert_eq!(requests(&team), 1);
     }
-    eventually("what the lost answers made to be revoked", LIMIT, async || match team.portal.ledger().live().len() {
-        0 => Ok(()),
-        live => Err(format!("{live} live")),
+    eventually("the tokens of the lost responses to be revoked", LIMIT, async || {
+        match team.portal.ledger().live().len() {
+            0 => Ok(()),
+            live => Err(format!("{live} live")),
+        }
     })
     .await;
     team.portal.faults().clear();
@@ -59,7 +61,7 @@ async fn requests_that_are_never_answered_wait_whatever_wakes_the_object() {
 }
 
 #[tokio::test]
-async fn a_list_that_shows_a_new_token_seconds_late_costs_no_second_one() {
+async fn a_list_that_shows_a_new_token_seconds_late_costs_no_second_token() {
     let team = Team::with("late-list", Config { list_lag: Duration::from_secs(3), ..Config::default() }).await;
     team.issuer(json!({"limits": {"requestTimeout": "60s", "firstByteTimeout": "30s"}})).await;
     team.token("pull", "shown late").await;
@@ -86,10 +88,10 @@ async fn a_writer_that_overwrites_the_secret_again_and_again_is_named_and_costs_
     })
     .await;
     team.until_condition("pull", "Stalled", "True", "SecretOverwritten").await;
-    // A token at rest, the repair of its loss, and at most one more for every doubling of ten seconds.
+    // The first token, its replacement after the loss, and at most one more for each doubling of ten seconds.
     let most = if begun.elapsed() < Duration::from_secs(10) { 2 } else { 5 };
     assert!(requests(&team) <= most, "{} requests in {:?}", requests(&team), begun.elapsed());
-    // It mends itself once that writer stops.
+    // It recovers once the other writer stops.
     team.until_synced("pull").await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
 }
@@ -121,7 +123,7 @@ async fn an_admission_policy_that_makes_the_secret_immutable_costs_no_token() {
     for manifest in [policy, binding] {
         team.control_plane.apply(&manifest.to_string()).await.expect("applied");
     }
-    // A policy takes effect a moment after it was created.
+    // A policy takes effect shortly after it was created.
     eventually("new Secrets to be immutable", LIMIT, async || {
         let probe = json!({"metadata": {"generateName": "probe-"}, "stringData": {"a": "b"}});
         let probe = serde_json::from_value(probe).map_err(|error| error.to_string())?;

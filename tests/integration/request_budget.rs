@@ -1,4 +1,4 @@
-//! What one object costs: at most six requests to the API server, one for a token and one edit.
+//! The cost of one object: at most six requests to the API server, one token request and one edit.
 
 use crate::control_plane::AuditEvent;
 use crate::fake_portal::{Config, Operation};
@@ -6,10 +6,10 @@ use crate::fixture::{Team, own_control_plane};
 use serde_json::json;
 use std::time::Duration;
 
-/// Objects, each of which costs the same.
+/// The number of objects, each of which costs the same.
 const OBJECTS: usize = 10;
 
-/// The operator's requests about the objects: events, watches and what the issuer takes for itself apart.
+/// The operator's requests about the objects, without events, watches and requests for the issuer.
 fn about_objects(event: &AuditEvent) -> bool {
     event.user_agent.starts_with("registry-token-operator/")
         && !["list", "watch"].contains(&event.verb.as_str())
@@ -26,8 +26,8 @@ async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edi
     team.credentials("portal-password").await;
     let outputs = json!({"username": "username", "secret": "secret", "id": "container_token_id"});
     team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
-    // The first object has the issuer taken into use, which is done once.
-    team.token("first", "takes the issuer into use").await;
+    // The first use of an issuer writes its finalizer, which is done once.
+    team.token("first", "first use of the issuer").await;
     team.until_synced("first").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
 
@@ -39,27 +39,27 @@ async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edi
     for index in 0..OBJECTS {
         team.until_synced(&format!("pull-{index}")).await;
     }
-    // What follows the last write would come by now.
+    // Requests after the last write would have arrived by now.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let events = audit.since(position).await.expect("read").filter(about_objects);
     for index in 0..OBJECTS {
         let name = format!("pull-{index}");
         let own: Vec<String> = events
             .iter()
-            // A Secret is created without a name in the path; its reads and writes have one.
+            // The request that creates a Secret has no name in its path; reads and writes have one.
             .filter(|event| event.name == name)
             .map(|event| format!("{} {}/{}", event.verb, event.resource, event.subresource))
             .collect();
-        assert!(own.len() <= 6, "{name} took {own:?}");
+        assert!(own.len() <= 6, "{name} needed {own:?}");
     }
     let all: Vec<String> = events.iter().map(|event| format!("{} {}", event.verb, event.resource)).collect();
     assert!(events.len() <= 6 * OBJECTS, "{} requests for {OBJECTS} objects: {all:?}", events.len());
-    assert!(events.len() >= 5 * OBJECTS, "the count sees what there is: {all:?}");
+    assert!(events.len() >= 5 * OBJECTS, "the count includes all requests: {all:?}");
 
     let asked = team.portal.ledger().requests_since(calls);
     let count = |operation| asked.iter().filter(|request| request.operation == operation).count();
-    assert_eq!(count(Operation::Request), OBJECTS, "one request for a token an object");
-    assert_eq!(count(Operation::Edit), OBJECTS, "one edit of the description an object");
+    assert_eq!(count(Operation::Request), OBJECTS, "one token request per object");
+    assert_eq!(count(Operation::Edit), OBJECTS, "one edit of the description per object");
     assert_eq!(count(Operation::Revoke), 0);
     assert_eq!(count(Operation::List), 0, "no list is read for it");
 }

@@ -1,5 +1,5 @@
-//! Rotation: a new token beside the old one, which ends after the overlap. By annotation here; what the
-//! clock asks for is tested with virtual time in the core.
+//! Rotation: a new token in addition to the old one, which is revoked after the overlap. Here by annotation; rotation
+//! by time is tested with virtual time in the core.
 
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{Team, own_control_plane, start_operator, token};
@@ -7,7 +7,7 @@ use crate::helpers::{current, current_id, retiring, unique_value};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// With an overlap that a test can wait for.
+/// An object with an overlap that is short enough for a test.
 fn rotating(name: &str, overlap: &str) -> Value {
     let mut object = token(name, "rotates");
     object["spec"]["rotation"] = json!({"interval": "24h", "overlap": overlap});
@@ -36,7 +36,7 @@ async fn rotate_now_keeps_both_tokens_for_the_overlap_and_then_revokes_the_old_o
     let ledger = team.portal.ledger();
     let ended = ledger.token(current_id(&before)).and_then(|token| token.revoked).expect("revoked");
     assert!(ended >= former.revocation_time.0, "not before its time");
-    assert!(team.pull(&old).await.is_err(), "the old one is refused");
+    assert!(team.pull(&old).await.is_err(), "the old one is rejected");
     assert!(team.pull(&new).await.is_ok());
     team.until_object("pull", "nothing retires", |object| retiring(object) == 0).await;
     let settled = team.until_synced("pull").await;
@@ -50,14 +50,14 @@ async fn rotate_now_keeps_both_tokens_for_the_overlap_and_then_revokes_the_old_o
 }
 
 #[tokio::test]
-async fn replace_now_revokes_the_compromised_token_at_once_also_during_an_overlap() {
+async fn replace_now_revokes_the_compromised_token_at_once_even_during_an_overlap() {
     let team = Team::new("replace").await;
     team.apply(rotating("pull", "1h")).await;
     let first = team.until_synced("pull").await;
     let leaked = team.dockerconfigjson("pull").await;
     team.annotate("pull", "rotate", "a").await;
     let second = team.until_replaced("pull", &current(&first)).await;
-    // A further rotation waits for the overlap; a compromised token does not.
+    // A further rotation waits for the overlap; the replacement of a compromised token does not.
     team.annotate("pull", "rotate", "b").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(team.portal.ledger().live().len(), 2, "never more than two at rest");
@@ -69,7 +69,7 @@ async fn replace_now_revokes_the_compromised_token_at_once_also_during_an_overla
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     let settled = team.until_object("pull", "nothing retires", |object| retiring(object) == 0).await;
     let handled = settled.status.expect("a status").handled_annotations;
-    // One new token answers all that was asked for by then.
+    // One new token satisfies everything that was requested by then.
     assert_eq!(json!(handled), json!({"rotate": "b", "replace": "stolen"}));
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
     team.until_synced("pull").await;
@@ -77,7 +77,7 @@ async fn replace_now_revokes_the_compromised_token_at_once_also_during_an_overla
 }
 
 #[tokio::test]
-async fn a_value_that_was_there_at_creation_counts_as_handled() {
+async fn a_value_set_at_creation_counts_as_handled() {
     let team = Team::new("handled").await;
     let mut object = token("pull", "restored from Git");
     object["metadata"]["annotations"] = json!({"registry-token.dev/rotate": "7", "registry-token.dev/replace": "8"});
@@ -90,14 +90,14 @@ async fn a_value_that_was_there_at_creation_counts_as_handled() {
 }
 
 #[tokio::test]
-async fn an_annotation_that_goes_and_comes_back_with_the_same_value_asks_for_nothing() {
+async fn an_annotation_removed_and_restored_with_the_same_value_requests_nothing() {
     let team = Team::new("once").await;
     team.apply(rotating("pull", "0s")).await;
     let first = team.until_synced("pull").await;
     team.annotate("pull", "rotate", "x").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_live(&[current_id(&second)]).await;
-    // A status that meets an edit is written later.
+    // A status write that conflicts with an edit is repeated later.
     team.until_retired("pull").await;
     team.until_synced("pull").await;
     team.patch("pull", json!({"metadata": {"annotations": {"registry-token.dev/rotate": null}}})).await;
@@ -108,7 +108,7 @@ async fn an_annotation_that_goes_and_comes_back_with_the_same_value_asks_for_not
 }
 
 #[tokio::test]
-async fn a_rotation_asked_for_while_the_portal_is_down_is_made_up_for_once() {
+async fn a_rotation_requested_while_the_portal_is_down_happens_once_afterwards() {
     let team = Team::new("down-rotate").await;
     team.apply(rotating("pull", "0s")).await;
     let first = team.until_synced("pull").await;
@@ -149,7 +149,7 @@ async fn an_issuers_annotation_rotates_and_replaces_all_its_tokens_and_no_new_on
     }
     last.sort_unstable();
     team.until_live(&last).await;
-    // Whoever comes later is not concerned.
+    // An object that is created later does not rotate.
     team.apply(rotating("d", "1h")).await;
     let late = team.until_synced("d").await;
     team.assert_idle_for("d", Duration::from_secs(2)).await;
@@ -159,7 +159,7 @@ async fn an_issuers_annotation_rotates_and_replaces_all_its_tokens_and_no_new_on
 }
 
 #[tokio::test]
-async fn a_value_is_acted_on_once_also_over_a_restart_and_an_overlap_outlives_one() {
+async fn a_value_takes_effect_once_across_restarts_and_an_overlap_survives_one() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "restart", Config::default(), json!({})).await;
     team.apply(rotating("pull", "10s")).await;
@@ -169,7 +169,7 @@ async fn a_value_is_acted_on_once_also_over_a_restart_and_an_overlap_outlives_on
     team.annotate("pull", "rotate", "1").await;
     let second = team.until_replaced("pull", &current(&first)).await;
     operator.terminate().await;
-    // Asked for while nobody is there.
+    // Requested while no operator runs.
     team.annotate("later", "rotate", &unique_value()).await;
     let _operator = start_operator(control_plane).await;
     let later = team.until_replaced("later", &current(&other)).await;
@@ -183,11 +183,11 @@ async fn a_value_is_acted_on_once_also_over_a_restart_and_an_overlap_outlives_on
 }
 
 #[tokio::test]
-async fn what_is_asked_of_an_issuer_is_done_once_for_each_of_its_tokens_also_over_restarts() {
+async fn a_request_on_an_issuer_takes_effect_once_for_each_of_its_tokens_across_restarts() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::bare(control_plane, "issuer-restart", Config::default()).await;
     team.credentials("portal-password").await;
-    // There when the issuer was made: it asks nothing of whoever comes later.
+    // The annotation exists when the issuer is created: it requests nothing for objects that are created later.
     team.apply(json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
         "metadata": {"name": "portal", "annotations": {"registry-token.dev/replace": "from Git"}},
@@ -204,7 +204,7 @@ async fn what_is_asked_of_an_issuer_is_done_once_for_each_of_its_tokens_also_ove
     }
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
     operator.terminate().await;
-    // Asked for while nobody is there; one value is written over by the next.
+    // Requested while no operator runs; the first value is overwritten by the next.
     team.annotate_issuer("rotate", "spring").await;
     team.annotate_issuer("rotate", "summer").await;
     let operator = start_operator(control_plane).await;
@@ -215,7 +215,7 @@ async fn what_is_asked_of_an_issuer_is_done_once_for_each_of_its_tokens_also_ove
     for name in names {
         team.until_synced(name).await;
     }
-    // The next process is asked the same, and by one value more.
+    // The next process sees the same requests and one more.
     operator.terminate().await;
     team.annotate_issuer("replace", "stolen").await;
     let operator = start_operator(control_plane).await;
@@ -233,6 +233,6 @@ async fn what_is_asked_of_an_issuer_is_done_once_for_each_of_its_tokens_also_ove
     operator.terminate().await;
     let _operator = start_operator(control_plane).await;
     team.assert_idle_for("a", Duration::from_secs(5)).await;
-    assert_eq!(team.portal.ledger().count(Operation::Request), 9, "each value once for each token");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 9, "each value takes effect once for each token");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 6);
 }

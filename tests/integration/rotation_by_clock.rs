@@ -1,5 +1,5 @@
-//! Rotation that nobody asks for but the clock: what was missed, what comes due, and times that a clock
-//! which jumped has left in a status.
+//! Rotation by time: missed rotations, rotations that become due, and timestamps that a clock jump has left in a
+//! status.
 
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{Team, merge, own_control_plane, start_operator, token};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Ten years, as a clock may jump.
+/// Ten years: how far a clock may jump.
 const DECADE: SignedDuration = SignedDuration::from_hours(24 * 3653);
 
 fn rotating(name: &str, interval: &str, overlap: &str) -> Value {
@@ -21,13 +21,13 @@ fn rotating(name: &str, interval: &str, overlap: &str) -> Value {
     object
 }
 
-/// When the token was asked for, and when it is replaced.
+/// When the token was requested, and when it is to be replaced.
 fn times(object: &RegistryToken) -> (Timestamp, Timestamp) {
     let next = object.status.as_ref().and_then(|status| status.next_rotation_time.clone());
     (current(object).request_time.0, next.expect("the next rotation").0)
 }
 
-/// Makes the token older, as if so much time had passed.
+/// Makes the token older by this much.
 async fn age(team: &Team, name: &str, by: SignedDuration) -> RegistryToken {
     let object = team.tokens().get(name).await.expect("there");
     let (requested, next) = times(&object);
@@ -37,7 +37,7 @@ async fn age(team: &Team, name: &str, by: SignedDuration) -> RegistryToken {
 }
 
 #[tokio::test]
-async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_once() {
+async fn rotations_missed_while_the_operator_was_down_happen_once() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "missed", Config::default(), json!({})).await;
     for name in ["missed", "young"] {
@@ -48,7 +48,7 @@ async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_
     let (old, uid) = (team.dockerconfigjson("missed").await, team.secret_uid("missed").await);
     let others = team.tokens().get("young").await.expect("there");
     operator.terminate().await;
-    // Ten rotations did not take place.
+    // Ten rotations were missed.
     age(&team, "missed", DAY * 10).await;
     let started = Timestamp::now();
     let _operator = start_operator(control_plane).await;
@@ -75,7 +75,7 @@ async fn rotations_that_were_missed_while_the_operator_was_down_are_made_up_for_
     assert_eq!(team.portal.ledger().count(Operation::Request), 3, "once, whatever was missed");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 1);
     let young = team.tokens().get("young").await.expect("there");
-    assert_eq!(young.resource_version(), others.resource_version(), "nobody else rotates, or is written");
+    assert_eq!(young.resource_version(), others.resource_version(), "no other object rotates or is written");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_token_is_rotated_when_its_time_comes_and_not_before() {
     let rotated = team.until_replaced("pull", &current(&before)).await;
     team.until_live(&[current_id(&rotated)]).await;
     let made = team.portal.ledger().token(current_id(&rotated)).expect("there").requested;
-    // The API server's time has whole seconds.
+    // The API server's timestamps have whole seconds.
     let (_, due) = times(&aged);
     assert!(made >= due - SignedDuration::from_secs(2), "due at {due}, rotated at {made}");
     team.until_synced("pull").await;
@@ -101,7 +101,7 @@ async fn a_token_is_rotated_when_its_time_comes_and_not_before() {
 }
 
 #[tokio::test]
-async fn an_interval_that_is_set_later_counts_from_the_tokens_birth() {
+async fn an_interval_that_is_set_later_counts_from_the_tokens_request() {
     let team = Team::new("later-interval").await;
     team.token("pull", "old").await;
     let before = team.until_synced("pull").await;
@@ -119,7 +119,7 @@ async fn an_interval_that_is_set_later_counts_from_the_tokens_birth() {
 }
 
 #[tokio::test]
-async fn objects_that_came_together_do_not_rotate_together() {
+async fn objects_created_together_do_not_rotate_together() {
     let team = Team::new("spread").await;
     let names: Vec<String> = (0..8).map(|number| format!("pull-{number}")).collect();
     for name in &names {
@@ -138,7 +138,7 @@ async fn objects_that_came_together_do_not_rotate_together() {
 }
 
 #[tokio::test]
-async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
+async fn timestamps_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let team = Team::new("ahead").await;
     team.apply(rotating("pull", "24h", "1h")).await;
     let first = team.until_synced("pull").await;
@@ -156,16 +156,16 @@ async fn times_of_a_clock_that_ran_ten_years_ahead_count_as_now() {
     let near = |time: Timestamp, wanted: SignedDuration| {
         (time.duration_since(Timestamp::now()) - wanted).abs() < SignedDuration::from_mins(2)
     };
-    let mended = |object: &RegistryToken| near(current(object).request_time.0, SignedDuration::ZERO);
-    let object = team.until_object("pull", "times of now", mended).await;
+    let corrected = |object: &RegistryToken| near(current(object).request_time.0, SignedDuration::ZERO);
+    let object = team.until_object("pull", "current times", corrected).await;
     let status = object.status.clone().expect("a status");
     assert!(near(status.retiring[0].revocation_time.0, HOUR), "the overlap is what it was: {:?}", status.retiring);
-    assert!(times(&object).1 <= Timestamp::now() + DAY, "nor is a rotation put off by ten years");
+    assert!(times(&object).1 <= Timestamp::now() + DAY, "nor is a rotation delayed by ten years");
     team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0, "nothing is revoked early");
     assert_eq!(current(&object).id, current(&second).id);
 
-    // Ten years back everything is due, once.
+    // Moved back ten years everything is due, once.
     let back = json!({
         "token": {"requestTime": requested - DECADE}, "nextRotationTime": next - DECADE,
         "retiring": [{"id": retires.id, "username": retires.username, "mac": retires.mac, "revocationTime": retires.revocation_time.0 - DECADE}],

@@ -1,4 +1,4 @@
-//! What `docs/runbooks.md` says, done as it says it: the commands are read from there.
+//! The procedures of `docs/runbooks.md`: the tests read the commands from there and run them.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, FakePortal, Operation};
@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 const RUNBOOKS: &str = include_str!("../../docs/runbooks.md");
 
-/// The one command there that has these words.
+/// The only command of the runbooks that contains these words.
 fn command(words: &str) -> &'static str {
     let written = RUNBOOKS.split(['\n', '`']).filter(|text| text.starts_with("kubectl "));
     let mut found: Vec<&str> = written.filter(|text| text.contains(words)).collect();
@@ -23,7 +23,7 @@ fn command(words: &str) -> &'static str {
     found.remove(0)
 }
 
-/// Runs it in a shell, with the names of the runbooks replaced by these.
+/// Runs the command in a shell, with the names of the runbooks replaced by these.
 async fn run(control_plane: &ControlPlane, words: &str, names: &[(&str, &str)]) -> String {
     let mut command = command(words).to_owned();
     for (written, meant) in names {
@@ -40,7 +40,7 @@ async fn run(control_plane: &ControlPlane, words: &str, names: &[(&str, &str)]) 
 }
 
 impl Team {
-    /// A command of the runbooks about the object `thinkwise-pull` in `team-a`.
+    /// Runs a command of the runbooks for the object `thinkwise-pull` in `team-a`.
     pub async fn runbook(&self, words: &str) -> String {
         run(self.control_plane, words, &[("team-a", &self.namespace), ("NAME", "portal")]).await
     }
@@ -49,7 +49,7 @@ impl Team {
 const OBJECT: &str = "thinkwise-pull";
 
 #[tokio::test]
-async fn a_token_may_be_known_to_others() {
+async fn a_token_may_be_compromised() {
     let team = Team::new("runbook-replace").await;
     team.token(OBJECT, "known to others").await;
     let before = team.until_synced(OBJECT).await;
@@ -62,7 +62,7 @@ async fn a_token_may_be_known_to_others() {
 }
 
 #[tokio::test]
-async fn a_portal_is_gone_for_good() {
+async fn a_portal_does_not_come_back() {
     let team = Team::new("runbook-gone").await;
     team.token(OBJECT, "left behind").await;
     team.until_synced(OBJECT).await;
@@ -75,17 +75,17 @@ async fn a_portal_is_gone_for_good() {
     assert_eq!(team.dockerconfigjson(OBJECT).await, content, "its Secret is left to its user");
     // The issuer, too.
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");
-    team.until_issuer("False", "Unreachable", &["last audit", "runbooks"]).await;
+    team.until_issuer("False", "Unreachable", &["final audit", "runbooks"]).await;
     team.runbook("kubectl patch tokenissuer").await;
     team.runbook("kubectl patch secret").await;
     until_gone(&team.issuers(), "portal").await;
     let secret = team.secrets().get("portal").await.expect("it was not deleted");
-    assert!(secret.finalizers().is_empty(), "nothing holds it");
+    assert!(secret.finalizers().is_empty(), "nothing keeps it");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
 }
 
 #[tokio::test]
-async fn a_secret_is_handed_over() {
+async fn a_secret_is_adopted() {
     let team = Team::new("runbook-adopt").await;
     let foreign: Secret = serde_json::from_value(json!({
         "metadata": {"name": OBJECT}, "type": "kubernetes.io/dockerconfigjson",
@@ -111,7 +111,7 @@ async fn colleagues_revoked_a_token_and_the_portal_is_audited_now() {
     team.apply(object).await;
     let first = team.until_synced(OBJECT).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&first)));
-    // Not before the list proves anything; a second has a value.
+    // No list proves anything yet; a second audit needs another value.
     eventually("the object to be held", LIMIT, async || {
         run(team.control_plane, "annotate clustertokenissuer", &[("NAME", &issuer)]).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -126,7 +126,7 @@ async fn colleagues_revoked_a_token_and_the_portal_is_audited_now() {
 #[tokio::test]
 async fn the_portal_gets_another_address() {
     let team = Team::new("runbook-moved").await;
-    team.token(OBJECT, "lives at the old address").await;
+    team.token(OBJECT, "at the old address").await;
     let before = team.until_synced(OBJECT).await;
     let old = team.dockerconfigjson(OBJECT).await;
     let other = FakePortal::start(Config::default()).await;
@@ -135,20 +135,20 @@ async fn the_portal_gets_another_address() {
         merge(&mut spec, changes);
         spec
     };
-    // Somebody changes the address in place, and an object is asked to rotate.
+    // The portal's address is changed in place, and an object gets a rotation request.
     team.issuer(elsewhere(&other)).await;
     team.until_issuer("False", "PortalChanged", &["set it back", "create another issuer"]).await;
     assert!(team.pull(&old).await.is_ok(), "pods go on pulling");
-    // 1.
+    // Step 1.
     team.issuer(json!({})).await;
     team.until_issuer("True", "PortalReady", &[]).await;
-    // 2.
+    // Step 2.
     team.apply(json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer", "metadata": {"name": "portal-new"},
         "spec": at_the_new(json!({})),
     }))
     .await;
-    let mut second = token("thinkwise-pull-new", "lives at the new address");
+    let mut second = token("thinkwise-pull-new", "at the new address");
     merge(&mut second["spec"], json!({"issuerRef": {"name": "portal-new"}, "secret": {"name": "pull-new"}}));
     team.apply(second).await;
     team.until_synced("thinkwise-pull-new").await;
@@ -157,7 +157,7 @@ async fn the_portal_gets_another_address() {
     assert!(pulled.is_ok(), "pods can use the new Secret: {pulled:?}");
     assert!(team.pull(&old).await.is_ok(), "and the old one");
     assert_eq!(current(&team.until_synced(OBJECT).await), current(&before));
-    // 3.
+    // Step 3.
     team.delete(OBJECT).await;
     assert!(team.portal.ledger().live().is_empty(), "revoked at the old address");
     team.issuers().delete("portal", &DeleteParams::default()).await.expect("deleted");

@@ -1,4 +1,4 @@
-//! The runbooks of restores: in place, and into a second cluster beside the first.
+//! The runbooks for restores: in place, and into a second cluster in addition to the first.
 
 use crate::control_plane::ControlPlane;
 use crate::fake_portal::{Config, FakePortal, Operation};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const OBJECT: &str = "thinkwise-pull";
 
-/// What a backup has of a namespace: no status, no owners, and what a cluster gives nothing of.
+/// What a backup contains of a namespace: no status, no owner references, and nothing that the cluster assigns.
 async fn backup(team: &Team) -> Vec<Value> {
     let get = ["get", "secrets,tokenissuers,registrytokens", "-n", &team.namespace, "-o", "json"];
     let text = team.control_plane.kubectl_ok(&get, None).await.expect("backed up");
@@ -26,7 +26,7 @@ async fn backup(team: &Team) -> Vec<Value> {
     items
 }
 
-/// In the order of the runbook: credentials, issuers, then objects and their Secrets, these first.
+/// In the order of the runbook: credentials, issuers, then Secrets and their objects.
 async fn restore(control_plane: &ControlPlane, items: &[Value]) {
     let rank = |item: &Value| match (item["kind"].as_str(), item["metadata"]["name"].as_str()) {
         (Some("Secret"), Some("portal")) => 0,
@@ -41,7 +41,7 @@ async fn restore(control_plane: &ControlPlane, items: &[Value]) {
     }
 }
 
-/// Both operators audit their portal, and believe what they see.
+/// Both operators audit their portal successfully.
 async fn audited(teams: &[&Team]) {
     for round in 0..3 {
         for team in teams {
@@ -55,7 +55,7 @@ async fn audited(teams: &[&Team]) {
 async fn the_same_manifests_in_a_second_cluster() {
     let (first_cluster, _first_operator) = own_control_plane().await;
     let (second_cluster, _second_operator) = own_control_plane().await;
-    // Under a mark that stays each audit sees whose every token is.
+    // With a permanent marker each audit sees which cluster owns each token.
     let team = Team::on(first_cluster, "clusters", Config::default(), json!({"ownershipMarker": "Permanent"})).await;
     team.token(OBJECT, "cluster one").await;
     let original = team.until_synced(OBJECT).await;
@@ -71,7 +71,7 @@ async fn the_same_manifests_in_a_second_cluster() {
     second_cluster.apply(&name.to_string()).await.expect("a namespace of the same name");
     restore(second_cluster, &items).await;
     let client = second_cluster.client().await.expect("a client");
-    // The same portal, seen from the other cluster; this one is asked nothing.
+    // The same portal, used by the other cluster; this fake portal gets no requests.
     let portal = FakePortal::start(Config::default()).await;
     let there = Team { control_plane: second_cluster, namespace: team.namespace.clone(), portal, client };
     let restored = there.secret_uid(OBJECT).await;
@@ -92,7 +92,7 @@ async fn the_same_manifests_in_a_second_cluster() {
     there.delete(OBJECT).await;
     team.until_live(&[current_id(&original)]).await;
     audited(&[&team, &there]).await;
-    assert!(team.pull(&content).await.is_ok(), "the end of the one is not the end of the other");
+    assert!(team.pull(&content).await.is_ok(), "deleting one does not delete the other");
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 1);
 }
@@ -108,7 +108,7 @@ async fn a_cluster_is_restored_from_a_backup_in_place() {
     let original = team.until_synced(OBJECT).await;
     team.until_synced("other").await;
     let items = backup(&team).await;
-    // The cluster is lost: nobody revokes anything.
+    // The cluster is lost: no token is revoked.
     operator.terminate().await;
     for kind in ["registrytokens", "tokenissuers", "secrets"] {
         for item in items.iter().filter(|item| kind.starts_with(&item["kind"].as_str().unwrap_or("-").to_lowercase())) {
@@ -129,18 +129,18 @@ async fn a_cluster_is_restored_from_a_backup_in_place() {
     }
     assert_eq!(team.portal.ledger().live().len(), 2);
 
-    // 1.
+    // Step 1.
     restore(control_plane, &items).await;
     let restored = team.secret_uid(OBJECT).await;
     let _operator = start_operator(control_plane).await;
-    // 2.
+    // Step 2.
     let copy = team.until_synced(OBJECT).await;
     team.until_synced("other").await;
     assert_ne!(current(&copy).id, current(&original).id);
     assert_eq!(team.secret_uid(OBJECT).await, restored, "the restored Secret is written, and keeps its UID");
-    assert_eq!(team.portal.ledger().live().len(), 4, "those from before live on");
+    assert_eq!(team.portal.ledger().live().len(), 4, "the previous ones stay live");
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
-    // 3.
+    // Step 3.
     let keep = team.runbook("custom-columns").await;
     let mut revoked = 0;
     for one in team.portal.ledger().live() {

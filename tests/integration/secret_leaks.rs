@@ -1,6 +1,6 @@
-//! A token's secret is in its Secret and nowhere else, and so are the portal's password, client secret
-//! and bearer: every log, event and object of a full run is searched for them, in every shape in which
-//! they could have slipped through.
+//! A token's password is stored only in its Secret; the portal's password, client secret and bearer token are stored
+//! only in theirs. Every log, event and object of a full run is searched for them in every encoding in which they could
+//! have leaked.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, Fault, Login, Operation};
@@ -15,8 +15,8 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The shapes of a secret: raw, escaped as JSON and as JSON in JSON, percent-encoded, and what
-/// base64 makes of it at each of the three offsets at which it can lie in a longer text.
+/// The encodings of a secret: raw, escaped as JSON and as JSON in JSON, percent-encoded, and in Base64 at each of the
+/// three offsets that it can have in a longer text.
 fn shapes(secret: &str) -> Vec<String> {
     let escape = |text: &str| json!(text).to_string().trim_matches('"').to_owned();
     let once = escape(secret);
@@ -28,7 +28,7 @@ fn shapes(secret: &str) -> Vec<String> {
     for offset in 0..3 {
         let padded = [vec![b'x'; offset], secret.as_bytes().to_vec()].concat();
         let encoded = STANDARD_NO_PAD.encode(&padded);
-        // The first characters mix with what stands before, the last ones with what follows.
+        // The first characters depend on the preceding bytes, the last ones on the following bytes.
         let first = [0, 2, 3][offset];
         let last = encoded.len() - usize::from(padded.len() % 3 != 0);
         all.push(encoded[first..last].to_owned());
@@ -75,12 +75,12 @@ pub async fn every_object(team: &Team) -> Vec<(String, String)> {
     all
 }
 
-/// The names of the objects that hold a secret.
+/// The names of the objects that contain a secret.
 pub fn objects_containing<'a>(objects: &'a [(String, String)], secret: &str) -> Vec<&'a str> {
     objects.iter().filter(|(_, text)| object_contains(text, secret)).map(|(name, _)| name.as_str()).collect()
 }
 
-/// In the object as it is listed, or in the decoded values of a Secret's data.
+/// Whether the listed object contains the secret, or the decoded values of a Secret's data.
 fn object_contains(text: &str, secret: &str) -> bool {
     let decoded = serde_json::from_str::<Value>(text).ok().and_then(|object| {
         let data = object["data"].as_object()?.values().filter_map(Value::as_str);
@@ -90,7 +90,7 @@ fn object_contains(text: &str, secret: &str) -> bool {
     contains_secret(text, secret) || decoded.is_some_and(|decoded| contains_secret(&decoded, secret))
 }
 
-/// Every log of the control plane, the audit log among them.
+/// Every log of the control plane, including the audit log.
 fn logs(control_plane: &ControlPlane) -> BTreeMap<String, String> {
     let files = std::fs::read_dir(control_plane.folder()).expect("listed").map(|file| file.expect("a file").path());
     let logs = files.filter(|path| path.extension().is_some_and(|end| end == "log"));
@@ -104,7 +104,7 @@ fn logs(control_plane: &ControlPlane) -> BTreeMap<String, String> {
 const CLIENT_SECRET: &str = "client-hush+/%-7c1d";
 
 /// A second issuer of the same portal, which logs in with client credentials, and a token of it.
-async fn by_client_credentials(team: &Team) {
+async fn use_client_credentials(team: &Team) {
     team.apply(json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client-login", "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"client_id": "operator", "client_secret": CLIENT_SECRET},
@@ -122,7 +122,7 @@ async fn by_client_credentials(team: &Team) {
     team.until_synced("client").await;
 }
 
-/// A token's whole life: asked for, edited, rotated, its Secret deleted, its answer lost, revoked.
+/// A token's whole life cycle: requested, edited, rotated, its Secret deleted, a response lost, revoked.
 async fn a_full_run(team: &Team) {
     team.token("pull", "searched for").await;
     team.token("gone", "deleted meanwhile").await;
@@ -138,12 +138,12 @@ async fn a_full_run(team: &Team) {
     team.until_replaced("pull", &former).await;
     team.until_synced("pull").await;
     team.portal.faults().once(Operation::Request, Fault::DropAfter);
-    team.token("lost", "its answer gets lost").await;
+    team.token("lost", "its response is lost").await;
     team.until_synced("lost").await;
-    by_client_credentials(team).await;
+    use_client_credentials(team).await;
     team.delete("gone").await;
     eventually(
-        "the deleted object's Secret to be garbage collected, and all old tokens to be gone",
+        "the deleted object's Secret to be garbage collected, and all old tokens to be revoked",
         LIMIT,
         async || {
             let secret = team.secrets().get_opt("gone").await.map_err(|error| error.to_string())?;
@@ -154,7 +154,7 @@ async fn a_full_run(team: &Team) {
     .await;
 }
 
-/// The object whose Secret has to hold each live token's secret, by that secret.
+/// The object whose Secret has to contain each live token's secret, by that secret.
 async fn expected_holders(team: &Team) -> BTreeMap<String, String> {
     let objects = team.tokens().list(&ListParams::default()).await.expect("listed").items;
     let holder = |username: &str| {
@@ -166,8 +166,8 @@ async fn expected_holders(team: &Team) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_secret_is_in_its_secret_alone() {
-    // Every crate at its most talkative: a secret must not slip out there either.
+async fn secrets_are_stored_only_in_their_secret() {
+    // Every crate at its most verbose: no secret may be logged there either.
     let talkative = Options { log: "trace", ..Options::default() };
     let (control_plane, operator) = own_control_plane_with(talkative).await;
     let config = Config { clients: vec![Login::new("operator", CLIENT_SECRET)], ..Config::default() };
@@ -183,34 +183,37 @@ async fn a_secret_is_in_its_secret_alone() {
         assert!(logs.get(name).is_some_and(|text| !text.is_empty()), "{name}: {:?}", logs.keys());
     }
     logs.insert("operator".to_owned(), operator.log());
-    assert!(logs["operator"].contains("asked for") && logs["operator"].contains("TRACE"), "the trace log was on");
+    assert!(
+        logs["operator"].contains("executing request") && logs["operator"].contains("TRACE"),
+        "the trace log was on"
+    );
 
     let (kept, secrets) = (expected_holders(&team).await, team.portal.ledger().secrets());
     assert_eq!(
         (kept.len(), secrets.len()),
         (3, 7),
-        "first, rotated and repaired; gone; lost and its successor; by a client"
+        "first, rotated and repaired; deleted; lost and its successor; by a client"
     );
-    let mut sought: Vec<(String, Vec<String>)> = vec![
+    let mut searched: Vec<(String, Vec<String>)> = vec![
         ("portal-password".to_owned(), vec![format!("Secret/{}/portal", team.namespace)]),
         (CLIENT_SECRET.to_owned(), vec![format!("Secret/{}/client-login", team.namespace)]),
     ];
-    sought.extend(secrets.iter().map(|secret| (secret.clone(), kept.get(secret).cloned().into_iter().collect())));
+    searched.extend(secrets.iter().map(|secret| (secret.clone(), kept.get(secret).cloned().into_iter().collect())));
     let bearers = team.portal.bearers();
     assert!(!bearers.is_empty(), "a client logged in");
-    sought.extend(bearers.into_iter().map(|bearer| (bearer, vec![])));
-    for (secret, expected) in &sought {
+    searched.extend(bearers.into_iter().map(|bearer| (bearer, vec![])));
+    for (secret, expected) in &searched {
         assert_eq!(objects_containing(&objects, secret), *expected);
         for (name, log) in &logs {
             assert!(!contains_secret(log, secret), "{secret} is in {name}");
         }
     }
 
-    planted_ones_are_found(&team, &secrets[0]).await;
+    assert_planted_secrets_are_found(&team, &secrets[0]).await;
 }
 
-/// The search would have seen a secret that slipped into an object or an event.
-async fn planted_ones_are_found(team: &Team, secret: &str) {
+/// The search finds a secret that was planted in an object or an event.
+async fn assert_planted_secrets_are_found(team: &Team, secret: &str) {
     team.apply(json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "planted"}, "data": {"note": format!("it is {secret}")},
     }))

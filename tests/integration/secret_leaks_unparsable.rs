@@ -1,5 +1,5 @@
-//! An answer that cannot be parsed shows no secret either: it is logged by no library, and by us without what it
-//! holds.
+//! A response that cannot be parsed leaks no secret either: no library logs it, and the operator logs it without its
+//! content.
 
 use crate::api_proxy::{self, ResponseFault};
 use crate::control_plane::eventually;
@@ -12,25 +12,25 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 
 const MAC_KEY: &str = "/registry-token-operator-mac";
-/// Each answer that holds a whole Secret and is not what was asked for.
+/// Responses that contain a whole Secret instead of what was requested.
 const RESPONSE_FAULTS: [ResponseFault; 3] = [ResponseFault::Truncated, ResponseFault::Mistyped, ResponseFault::AsError];
 
-/// The reads of a Secret with credentials: of its metadata, where that can be parsed alone, and of all of it.
+/// The reads of a Secret with credentials: its metadata, where that can be parsed alone, and the whole Secret.
 const CREDENTIALS: [&str; 2] = ["read what the issuer needs", "read the issuer's Secret"];
 
-/// What is spoiled: every answer that holds one Secret. Lists and watches bring whole Secrets, though metadata is
-/// asked for.
+/// Which responses are corrupted: each that contains one Secret. Lists and watches return whole Secrets although
+/// metadata was requested.
 fn fault_for(path: &str, how: ResponseFault) -> ResponseFault {
     match path.split("/secrets").nth(1) {
         Some("") => ResponseFault::FullObject,
-        // Without the MAC key no operator becomes ready: a case of its own.
+        // Without the MAC key no operator becomes ready: it has a case of its own.
         Some(MAC_KEY) | None => ResponseFault::PassThrough,
         Some(_) => how,
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
+async fn an_unparsable_response_leaks_no_secret() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "unparsable", Config::default(), json!({})).await;
     team.token("pull", "searched for").await;
@@ -54,7 +54,7 @@ async fn an_answer_that_cannot_be_parsed_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn an_answer_with_the_mac_key_that_cannot_be_parsed_shows_none_of_it() {
+async fn an_unparsable_response_with_the_mac_key_leaks_none_of_it() {
     let (control_plane, operator) = own_control_plane().await;
     operator.terminate().await;
     let client = control_plane.client().await.expect("a client");
@@ -68,7 +68,7 @@ async fn an_answer_with_the_mac_key_that_cannot_be_parsed_shows_none_of_it() {
         let kubeconfig = api_proxy::start(control_plane, spoiled).await;
         let talkative = Options { log: "trace", ..Options::default() };
         let operator = Operator::spawn(binary(), &kubeconfig, &talkative).expect("starts");
-        eventually("the MAC key to be missed", LIMIT, async || {
+        eventually("the MAC key to be missing", LIMIT, async || {
             if operator.log().contains("MAC key unavailable") { Ok(()) } else { Err("not yet".to_owned()) }
         })
         .await;
@@ -104,7 +104,7 @@ async fn credentials_that_check_cannot_parse_are_not_printed() {
     }
 }
 
-/// Runs an operator until it has logged that this failed; its log.
+/// Runs an operator until it has logged this failure; returns its log.
 async fn run(
     team: &Team,
     spoiled: impl Fn(&axum::http::Method, &axum::http::Uri) -> ResponseFault + Send + Sync + 'static,
@@ -113,7 +113,7 @@ async fn run(
     let kubeconfig = api_proxy::start(team.control_plane, spoiled).await;
     let talkative = Options { log: "trace", ..Options::default() };
     let operator = Operator::start(binary(), &kubeconfig, &talkative).await.expect("starts");
-    // Somebody changes the Secret, so that it is read.
+    // The Secret is changed, so that the operator reads it.
     team.patch_secret("pull", json!({"metadata": {"annotations": {"note": failed[0]}, "labels": {"note": null}}}))
         .await;
     let now = format!("{}-{:?}", failed[0], std::time::Instant::now());
@@ -121,9 +121,11 @@ async fn run(
     eventually(&format!("{failed:?} to fail"), LIMIT, async || {
         let log = operator.log();
         let concerns = |line: &&str| failed.iter().any(|failed| line.contains(failed));
-        let says = |line: &str| line.contains("did not answer as it should") || line.contains("APIServerUnavailable");
-        let told = log.lines().filter(concerns).any(says);
-        if told { Ok(()) } else { Err(log.lines().rev().take(5).collect::<Vec<_>>().join("\n")) }
+        let says = |line: &str| {
+            line.contains("no valid response from the API server") || line.contains("APIServerUnavailable")
+        };
+        let reported = log.lines().filter(concerns).any(says);
+        if reported { Ok(()) } else { Err(log.lines().rev().take(5).collect::<Vec<_>>().join("\n")) }
     })
     .await;
     operator.terminate().await

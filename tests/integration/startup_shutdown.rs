@@ -1,4 +1,5 @@
-//! What is missing at the start concerns nobody else, and asked to end the operator ends, whatever it waits for.
+//! What is missing at startup affects only what depends on it, and the operator shuts down on request, whatever it
+//! waits for.
 
 use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::fake_portal::Config;
@@ -42,7 +43,7 @@ async fn ends(operator: Operator, within: Duration) {
 }
 
 #[tokio::test]
-async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log() {
+async fn a_missing_crd_affects_only_its_kind_and_is_named_in_the_log() {
     let control_plane = empty_control_plane().await;
     for file in ["registrytokens.yaml", "clustertokenissuers.yaml"] {
         control_plane.apply_crds(&crd(file)).await.expect("applied");
@@ -60,7 +61,7 @@ async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log()
     for object in [secret, issuer] {
         control_plane.apply(&object.to_string()).await.expect("applied");
     }
-    let mut pull = token("pull", "of a kind that is there");
+    let mut pull = token("pull", "of an installed kind");
     pull["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "default"});
     team.apply(pull).await;
     team.until_synced("pull").await;
@@ -78,13 +79,13 @@ async fn a_crd_that_is_missing_concerns_its_kind_alone_and_is_named_in_the_log()
     operator.until_ready().await.expect("ready");
     team.credentials("portal-password").await;
     team.issuer(json!({})).await;
-    team.token("second", "of the kind that came later").await;
+    team.token("second", "of the kind that was installed later").await;
     team.until_synced("second").await;
     ends(operator, Duration::from_secs(20)).await;
 }
 
 #[tokio::test]
-async fn asked_to_end_without_any_crd_it_ends() {
+async fn it_stops_on_request_without_any_crd() {
     let control_plane = empty_control_plane().await;
     let operator = spawn(control_plane).await;
     until_logged(&operator, &["\"RegistryToken\"", "install its CRD"]).await;
@@ -97,7 +98,7 @@ fn freeze(control_plane: &ControlPlane, signal: &str) {
 }
 
 #[tokio::test]
-async fn asked_to_end_while_the_api_server_does_not_answer_it_ends() {
+async fn it_stops_on_request_while_the_api_server_does_not_respond() {
     let (control_plane, working) = own_control_plane().await;
     let team = Team::on(control_plane, "frozen", Config::default(), json!({})).await;
     team.token("pull", "settled").await;
@@ -106,7 +107,7 @@ async fn asked_to_end_while_the_api_server_does_not_answer_it_ends() {
     freeze(control_plane, "-STOP");
     let starting = Operator::spawn(binary(), &kubeconfig, &operator_process::Options::default()).expect("spawned");
     until_logged(&starting, &["\"starting\""]).await;
-    // Whatever it begins now gets no answer.
+    // Requests from now on get no response.
     tokio::time::sleep(Duration::from_secs(2)).await;
     tokio::join!(ends(starting, Duration::from_secs(25)), ends(working, Duration::from_secs(25)));
     freeze(control_plane, "-CONT");

@@ -1,4 +1,4 @@
-//! `spec.suspend`: nothing new is begun, and all that ends goes on. And "reconcile now".
+//! `spec.suspend` starts nothing new, and cleanup continues. Also the `reconcile` annotation.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::Operation;
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_suspended_object_asks_for_nothing_until_it_is_resumed() {
+async fn a_suspended_object_requests_nothing_until_it_is_resumed() {
     let team = Team::new("suspended").await;
     let mut object = token("pull", "waits");
     object["spec"]["suspend"] = json!(true);
@@ -17,7 +17,7 @@ async fn a_suspended_object_asks_for_nothing_until_it_is_resumed() {
     let waits = team.until("pull", "False", "Suspended").await;
     assert!(ready(&waits).2.contains("set it to false"), "{}", ready(&waits).2);
     assert_eq!(condition(&waits, "Suspended").expect("said")["status"], "True");
-    assert_eq!(team.until_event("pull", "Suspended").await.type_.as_deref(), Some("Normal"), "it is no fault");
+    assert_eq!(team.until_event("pull", "Suspended").await.type_.as_deref(), Some("Normal"), "it is not a problem");
     team.assert_idle_for("pull", Duration::from_secs(3)).await;
     assert!(team.secrets().get_opt("pull").await.expect("asked").is_none());
     team.delete("pull").await;
@@ -27,7 +27,7 @@ async fn a_suspended_object_asks_for_nothing_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn suspended_after_ready_it_stays_ready_and_ends_what_was_begun() {
+async fn an_object_suspended_after_ready_stays_ready_and_cleanup_continues() {
     let team = Team::new("paused").await;
     let mut object = token("pull", "pauses");
     object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "10s"});
@@ -38,17 +38,17 @@ async fn suspended_after_ready_it_stays_ready_and_ends_what_was_begun() {
     team.until_synced("pull").await;
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
-    // Cleanup goes on.
+    // Cleanup continues.
     team.until_live(&[current_id(&second)]).await;
     team.until_object("pull", "nothing retires", |object| retiring(object) == 0).await;
-    // Nothing new is begun: no edit, no rotation.
+    // Nothing new is started: no edit, no rotation.
     team.patch("pull", json!({"spec": {"description": "pauses, renamed"}})).await;
     team.annotate("pull", "rotate", "2").await;
     let seen = |object: &registry_token_operator::api::RegistryToken| {
         object.status.as_ref().and_then(|status| status.observed_generation) == object.metadata.generation
     };
     let now = team.until_object("pull", "the change is seen", seen).await;
-    assert_eq!(ready(&now).0, "True", "pods can pull, and that is said");
+    assert_eq!(ready(&now).0, "True", "pods can pull, and the status says so");
     team.assert_idle_for("pull", Duration::from_secs(4)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 2);
 
@@ -61,7 +61,7 @@ async fn suspended_after_ready_it_stays_ready_and_ends_what_was_begun() {
 }
 
 #[tokio::test]
-async fn a_suspended_object_says_when_its_secret_is_lost_and_revokes_when_it_goes() {
+async fn a_suspended_object_reports_a_lost_secret_and_revokes_its_token_on_deletion() {
     let team = Team::new("paused-lost").await;
     team.token("pull", "pauses").await;
     let before = team.until_synced("pull").await;
@@ -102,6 +102,6 @@ async fn reconcile_now_reads_the_whole_secret_once_and_writes_nothing() {
     team.assert_idle_for("pull", Duration::from_secs(3)).await;
     let events = ours().await.expect("read");
     assert_eq!(events.clone().without(&["events"]).writes().len(), 0, "{:?}", events.writes());
-    // By its metadata before the decision, whole, and for the login.
+    // Its metadata before the decision, the whole Secret, and the Secret for the login.
     assert!(ours().await.expect("read").filter(read).len() <= 3);
 }

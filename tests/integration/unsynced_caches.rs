@@ -1,4 +1,5 @@
-//! An issuer that is deleted while the caches are not filled: nothing is released before they say who else needs what.
+//! An issuer that is deleted before the caches are synced: no finalizer is removed before the caches show what else
+//! uses the Secret.
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::Config;
@@ -9,7 +10,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Whether the operator may list and watch Secrets: without that its caches are never filled.
+/// Sets whether the operator may list and watch Secrets: without this permission its caches never sync.
 async fn allow_secret_list(control_plane: &ControlPlane, allowed: bool) {
     let verbs = if allowed { "[get, list, watch, create, patch]" } else { "[get, create, patch]" };
     let manifests = include_str!("../../deploy/rbac.yaml");
@@ -19,7 +20,7 @@ async fn allow_secret_list(control_plane: &ControlPlane, allowed: bool) {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_deleted_before_the_caches_are_synced_leaves_no_finalizer_on_its_credentials() {
+async fn an_issuer_deleted_before_the_caches_are_synced_leaves_no_finalizer_on_its_credentials() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(
         control_plane,
@@ -36,24 +37,24 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_synced_leaves_no_finali
     allow_secret_list(control_plane, false).await;
     let kubeconfig = control_plane.folder().join("operator.kubeconfig");
     let mut operator = Operator::spawn(binary(), &kubeconfig, &operator_process::Options::default()).expect("spawned");
-    // Longer than any answer may take: then nothing else holds the issuer.
+    // Longer than the response deadline: after it only the caches block the deletion.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
         let issuer = team.issuers().get_opt("portal").await.expect("asked");
-        assert!(issuer.is_some(), "it stays: nobody knows who else needs its credentials");
+        assert!(issuer.is_some(), "it stays: what else needs its credentials is not known");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    eventually("the issuer to say what it waits for", LIMIT, async || {
+    eventually("the issuer to report what it waits for", LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         let conditions = issuer.status.unwrap_or_default().conditions;
         let said = conditions.into_iter().find(|one| one.type_ == "Ready").map(|one| one.message).unwrap_or_default();
-        let waits = said.contains("waits until the operator has listed") && said.contains("/readyz");
+        let waits = said.contains("the operator has not listed all") && said.contains("/readyz");
         if waits { Ok(()) } else { Err(said) }
     })
     .await;
     allow_secret_list(control_plane, true).await;
     operator.until_ready().await.expect("ready");
-    eventually("issuer and credentials to be released", LIMIT * 2, async || {
+    eventually("issuer and credentials to lose their finalizers", LIMIT * 2, async || {
         let issuer = team.issuers().get_opt("portal").await.map_err(|error| error.to_string())?;
         let secret = team.secrets().get("portal").await.map_err(|error| error.to_string())?;
         if issuer.is_none() && secret.finalizers().is_empty() {
@@ -66,7 +67,7 @@ async fn an_issuer_that_is_deleted_before_the_caches_are_synced_leaves_no_finali
 }
 
 #[tokio::test]
-async fn former_credentials_lose_the_finalizer_though_they_changed_before_the_caches_were_synced() {
+async fn previous_credentials_lose_the_finalizer_although_they_changed_before_the_caches_were_synced() {
     let (control_plane, operator) = own_control_plane().await;
     let team = Team::on(control_plane, "unfilled-former", Config::default(), json!({})).await;
     team.token("pull", "stays").await;
@@ -89,19 +90,19 @@ async fn former_credentials_lose_the_finalizer_though_they_changed_before_the_ca
         if status.observed_generation == issuer.metadata.generation { Ok(()) } else { Err(json!(status).to_string()) }
     })
     .await;
-    // Nobody knows yet who else needs the former ones.
+    // The operator does not know yet what else uses the previous credentials.
     assert_eq!(finalizers("portal").await.expect("read"), 1);
     allow_secret_list(control_plane, true).await;
     operator.until_ready().await.expect("ready");
-    eventually("the former credentials to be let go", LIMIT, async || {
-        let held = (finalizers("portal").await, finalizers("portal-2").await);
-        if matches!(held, (Ok(0), Ok(1))) { Ok(()) } else { Err(format!("{held:?}")) }
+    eventually("the previous credentials to lose their finalizer", LIMIT, async || {
+        let finalizer_counts = (finalizers("portal").await, finalizers("portal-2").await);
+        if matches!(finalizer_counts, (Ok(0), Ok(1))) { Ok(()) } else { Err(format!("{finalizer_counts:?}")) }
     })
     .await;
 }
 
 #[tokio::test]
-async fn two_issuers_that_share_their_credentials_and_end_together_leave_no_finalizer_on_them() {
+async fn two_issuers_that_share_credentials_and_are_deleted_together_leave_no_finalizer_on_them() {
     let team = Team::new("shared-credentials").await;
     let mut second = json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer", "metadata": {"name": "second"},
@@ -120,7 +121,7 @@ async fn two_issuers_that_share_their_credentials_and_end_together_leave_no_fina
     for name in ["portal", "second"] {
         team.issuers().delete(name, &DeleteParams::default()).await.expect("deleted");
     }
-    eventually("issuers and credentials to be released", LIMIT * 2, async || {
+    eventually("issuers and credentials to lose their finalizers", LIMIT * 2, async || {
         let issuers =
             team.issuers().list(&kube::api::ListParams::default()).await.map_err(|error| error.to_string())?;
         let secret = team.secrets().get("portal").await.map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! What colleagues do in the portal: a revoked token is replaced or held, a changed description set
-//! back. A list that shrinks at once is not believed.
+//! Changes by colleagues in the portal: a revoked token is replaced or left revoked, a changed description is restored.
+//! A list that shrinks suddenly is not used as proof.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, Operation, Visible};
@@ -20,7 +20,7 @@ fn replaced(before: &RegistryToken) -> impl Fn(&RegistryToken) -> bool {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_a_day_it_is_held() {
+async fn a_revoked_token_is_replaced_once_with_a_warning_and_held_the_second_time_in_a_day() {
     let team = Team::new("reissue").await;
     team.token("pull", "overridden once").await;
     let first = team.until_synced("pull").await;
@@ -31,7 +31,7 @@ async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_
     let event = team.until_event("pull", "RevokedUpstream").await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     let message = event.message.unwrap_or_default();
-    assert!(message.contains("overrides that decision") && message.contains("Hold"), "{message}");
+    assert!(message.contains("overrides the revocation") && message.contains("Hold"), "{message}");
     assert_eq!(team.secret_uid("pull").await, uid, "updated in place");
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0, "there was nothing left to revoke");
@@ -53,8 +53,7 @@ async fn a_revoked_token_is_replaced_once_with_a_warning_and_the_second_time_in_
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
 }
 
-/// As if the last revocation that was found had been found so much earlier, and the token been asked for
-/// before or after it as it was.
+/// Moves the last detected revocation back by this much, and the token's request time too, so that their order is kept.
 async fn age(team: &Team, by: SignedDuration) {
     let object = team.tokens().get("pull").await.expect("there");
     let revocation = object.status.as_ref().and_then(|status| status.upstream_revocation.clone()).expect("revoked");
@@ -74,14 +73,14 @@ async fn a_token_that_is_held_for_a_day_is_replaced_after_it_and_so_is_one_revok
     team.audit_until_object("pull", "a new token", replaced(&first)).await;
     let second = team.until_synced("pull").await;
 
-    // A day later it is as the first time.
+    // A day later it is replaced as the first time.
     age(&team, SignedDuration::from_hours(25)).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&second)));
     team.audit_until_object("pull", "a new token", replaced(&second)).await;
     let third = team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 3);
 
-    // An hour later it is held, until the day is over.
+    // An hour later it is held until the day has passed.
     age(&team, SignedDuration::from_hours(1)).await;
     assert!(team.portal.ledger().revoke_as_colleague(current_id(&third)));
     let held = |object: &RegistryToken| has_reason(object, "RevokedUpstream") && condition(object, "Stalled").is_some();
@@ -100,7 +99,7 @@ async fn a_token_that_is_held_for_a_day_is_replaced_after_it_and_so_is_one_revok
 }
 
 #[tokio::test]
-async fn under_hold_a_revoked_token_stays_revoked_until_a_new_one_is_asked_for() {
+async fn under_hold_a_revoked_token_stays_revoked_until_a_new_one_is_requested() {
     let team = Team::new("hold").await;
     team.token("pull", "held").await;
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Hold"}})).await;
@@ -112,7 +111,7 @@ async fn under_hold_a_revoked_token_stays_revoked_until_a_new_one_is_asked_for()
     team.annotate_issuer("reconcile", "once more").await;
     team.assert_idle_for("pull", Duration::from_secs(5)).await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
-    // Whoever changes the policy wants a new one.
+    // Changing the policy requests a new token.
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Reissue"}})).await;
     team.until_replaced("pull", &current(&first)).await;
     team.until_synced("pull").await;
@@ -120,7 +119,7 @@ async fn under_hold_a_revoked_token_stays_revoked_until_a_new_one_is_asked_for()
 }
 
 #[tokio::test]
-async fn a_held_object_that_is_deleted_goes() {
+async fn a_held_object_can_be_deleted() {
     let team = Team::new("held-goes").await;
     team.token("pull", "held").await;
     team.patch("pull", json!({"spec": {"upstreamRevocationPolicy": "Hold"}})).await;
@@ -132,13 +131,13 @@ async fn a_held_object_that_is_deleted_goes() {
 }
 
 #[tokio::test]
-async fn a_changed_description_is_set_back_with_one_edit() {
+async fn a_changed_description_is_restored_with_one_edit() {
     let team = Team::new("set-back").await;
     team.token("pull", "as in the spec").await;
     let object = team.until_synced("pull").await;
     let edits = team.portal.ledger().count(Operation::Edit);
-    assert!(team.portal.ledger().edit_as_colleague(current_id(&object), "renamed by hand"));
-    team.audit_until("the description to be set back", async || {
+    assert!(team.portal.ledger().edit_as_colleague(current_id(&object), "edited by hand"));
+    team.audit_until("the description to be restored", async || {
         let live = team.portal.ledger().live();
         let shown = live[0].description.clone().unwrap_or_default();
         if shown == "as in the spec" { Ok(()) } else { Err(shown) }
@@ -148,11 +147,11 @@ async fn a_changed_description_is_set_back_with_one_edit() {
     team.annotate_issuer("reconcile", "once more").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits + 1);
-    assert_eq!(team.portal.ledger().count(Operation::Request), 1, "a description never asks for a token");
+    assert_eq!(team.portal.ledger().count(Operation::Request), 1, "a description never requests a token");
 }
 
 #[tokio::test]
-async fn an_edit_that_the_portal_does_not_keep_is_said_and_not_tried_for_ever() {
+async fn an_edit_that_the_portal_alters_is_reported_and_not_retried_forever() {
     let config = Config { tidy_descriptions: true, ..Config::default() };
     let team = Team::with("not-kept", config).await;
     team.token("pull", "lower case").await;
@@ -172,7 +171,7 @@ async fn an_edit_that_the_portal_does_not_keep_is_said_and_not_tried_for_ever() 
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
     assert_eq!(team.portal.ledger().count(Operation::Edit), edits, "no loop");
-    // What the portal shows is taken over as the message says.
+    // Using the description that the portal shows resolves it, as the message says.
     team.patch("pull", json!({"spec": {"description": "Lower case"}})).await;
     team.until_synced("pull").await;
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
@@ -184,15 +183,15 @@ async fn a_token_that_the_portal_hides_and_the_registry_accepts_is_not_replaced(
     team.token("pull", "hidden").await;
     let first = team.until_synced("pull").await;
     team.portal.configure(|config| config.visible = Visible::Percent(0));
-    let told =
+    let reported =
         |object: &RegistryToken| condition(object, "Reconciling").is_some_and(|one| one["reason"] == "TokenNotFound");
-    team.audit_until_object("pull", "it is said", told).await;
+    team.audit_until_object("pull", "it is reported", reported).await;
     let object = team.tokens().get("pull").await.expect("there");
     assert_eq!((ready(&object).0.as_str(), current(&object)), ("True", current(&first)));
     let message = condition(&object, "Reconciling").unwrap_or_default()["message"].to_string();
     assert!(message.contains("may see fewer tokens than before"), "{message}");
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
-    // Seen again, all is as it was.
+    // Once the token is listed again, nothing has changed.
     team.portal.configure(|config| config.visible = Visible::All);
     team.audit_until_object("pull", "nothing hinders", |object| condition(object, "Reconciling").is_none()).await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
@@ -200,18 +199,18 @@ async fn a_token_that_the_portal_hides_and_the_registry_accepts_is_not_replaced(
 }
 
 async fn until_issuer(team: &Team, reason: &str, advice: &str) {
-    eventually(&format!("the issuer to say {reason}"), LIMIT, async || {
+    eventually(&format!("the issuer to report {reason}"), LIMIT, async || {
         let issuer = team.issuers().get("portal").await.map_err(|error| error.to_string())?;
         let conditions = issuer.status.map(|status| status.conditions).unwrap_or_default();
         let ready = conditions.into_iter().find(|one| one.type_ == "Ready").ok_or("no condition")?;
-        let told = ready.reason == reason && ready.message.contains(advice);
-        if told { Ok(()) } else { Err(format!("{} {}", ready.reason, ready.message)) }
+        let reported = ready.reason == reason && ready.message.contains(advice);
+        if reported { Ok(()) } else { Err(format!("{} {}", ready.reason, ready.message)) }
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_true() {
+async fn a_list_that_shrinks_suddenly_reissues_nothing_until_an_admin_confirms_it() {
     let team = Team::new("shrunken").await;
     let names: Vec<String> = (0..7).map(|index| format!("pull-{index}")).collect();
     for name in &names {
@@ -221,7 +220,7 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     for name in &names {
         before.push(team.until_synced(name).await);
     }
-    // A role that sees nothing any more, later than a list may lag.
+    // A role that shows no rows any more, after the list's maximum lag.
     tokio::time::sleep(Duration::from_secs(14)).await;
     team.portal.configure(|config| config.visible = Visible::Percent(0));
     team.annotate_issuer("reconcile", "shrunken").await;
@@ -229,11 +228,11 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     tokio::time::sleep(Duration::from_secs(2)).await;
     for object in &before {
         let now = team.tokens().get(object.metadata.name.as_deref().expect("a name")).await.expect("there");
-        assert_eq!(now.metadata.resource_version, object.metadata.resource_version, "not one write");
+        assert_eq!(now.metadata.resource_version, object.metadata.resource_version, "no write");
     }
     assert_eq!(team.portal.ledger().count(Operation::Request), 7);
 
-    // They were revoked indeed, and somebody says so.
+    // They were in fact revoked, and an admin confirms it.
     for object in &before {
         team.portal.ledger().revoke_as_colleague(current_id(object));
     }
@@ -241,7 +240,7 @@ async fn a_list_that_shrinks_at_once_reissues_nothing_until_it_is_said_to_be_tru
     team.annotate_issuer("reconcile", "revoked").await;
     until_issuer(&team, "TokenListShrunk", "on purpose").await;
     team.issuer(json!({"audit": {"maxVanishedPercent": 100}})).await;
-    team.annotate_issuer("reconcile", "believed").await;
+    team.annotate_issuer("reconcile", "confirmed").await;
     for object in &before {
         team.until_replaced(object.metadata.name.as_deref().expect("a name"), &current(object)).await;
     }

@@ -2,7 +2,7 @@
 
 use super::projection::project_object;
 use super::world::{FakeSecret, RegistryState, Slot, World};
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::observed::LoginMode;
 
 /// Something that a person does.
@@ -218,7 +218,7 @@ fn is_recorded(here: &Slot) -> bool {
 /// The tokens that an object names and the portal has revoked, of which it does not say so yet.
 pub fn unconfirmed_revocations(world: &World, slot: usize) -> Vec<String> {
     let Some(object) = &world.slots[slot].object else { return vec![] };
-    let known = status_view(&project_object(object, &world.config));
+    let known = StatusView::of(&project_object(object, &world.config));
     let revoked = |id: &str| id.parse().is_ok_and(|id| !world.accepts_login(id));
     let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.id);
     named.filter(|id| !object.confirmed_revoked.contains(id)).collect()

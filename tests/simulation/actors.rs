@@ -9,7 +9,7 @@ use super::world::{FakeObject, FakeSecret, RegistryState, World};
 use registry_token_operator::domain::model::marker::AttemptId;
 use registry_token_operator::domain::model::pull_secret::{Provenance, StoredToken};
 use registry_token_operator::domain::model::request_cause::RequestCause;
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::Named;
 use std::collections::BTreeMap;
 
@@ -190,7 +190,7 @@ pub fn confirm_revoked(world: &mut World, slot: usize) {
 pub fn confirm_unproved(world: &mut World, slot: usize) -> bool {
     let Some(object) = &world.slots[slot].object else { return false };
     let observed = project_object(object, &world.config);
-    let known = status_view(&observed);
+    let known = StatusView::of(&observed);
     let mut open = known.unverified.unconfirmed(&observed);
     let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).filter(|_| !object.deleting);
     if !object.deleting {

@@ -11,7 +11,7 @@ use super::secrets::write_secret;
 use super::world::{FakeObject, FakeSecret, World, at};
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::model::problem::messages::issuer_deleting;
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
 
 /// How a request turns out.
@@ -221,7 +221,7 @@ fn set_finalizer(
 fn mark_orphaned(world: &mut World, running: &RunningPass, slot: usize, wanted: bool) {
     let here = &world.slots[slot];
     let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
-    let Some(known) = object.map(|object| status_view(&project_object(object, &world.config))) else { return };
+    let Some(known) = object.map(|object| StatusView::of(&project_object(object, &world.config))) else { return };
     // Of what it names without proof, the key being lost, nothing can say any more that its mark is its user's.
     let own = |id: &u32| {
         world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce)) == Some(&running.uid)
@@ -274,7 +274,11 @@ fn write_status(
     }
     invariants::check_readiness(world, slot, &status);
     let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
-    world.oracle.named_in_status.extend(named.filter_map(|id| id.parse::<u32>().ok()));
+    // A status that another user forged for a different object's token does not name that token.
+    let oracle = &world.oracle;
+    let own = |id: &u32| oracle.markers.get(id).and_then(|nonce| oracle.reserved.get(nonce)) == Some(&running.uid);
+    let named: Vec<u32> = named.filter_map(|id| id.parse().ok()).filter(own).collect();
+    world.oracle.named_in_status.extend(named);
     world.oracle.writes.0 += 1;
     world.change_object(slot, |object| object.status = Some(status));
     if outcome == RequestOutcome::LostAfter {

@@ -2,14 +2,14 @@
 //! operator wrote down about it.
 
 use super::operator::RunningPass;
-use super::oracle::Overlap;
+use super::oracle::{LastRequest, Overlap};
 use super::projection::project_object;
 use super::world::{World, at};
 use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
 use registry_token_operator::domain::model::conditions::is_true;
 use registry_token_operator::domain::model::marker::Nonce;
 use registry_token_operator::domain::model::request_cause::Cause;
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::protocol::Named;
 
@@ -46,7 +46,7 @@ pub fn record_commit(world: &mut World, slot: usize, (owner, cause): (&str, Caus
     let here = &world.slots[slot];
     let former = here.secret.as_ref().filter(|secret| !secret.tampered).and_then(|secret| secret.content);
     let object = here.object.as_ref().filter(|object| object.uid == owner);
-    let current = object.and_then(|object| status_view(&project_object(object, &world.config)).token);
+    let current = object.and_then(|object| StatusView::of(&project_object(object, &world.config)).token);
     let former = former.filter(|id| current.is_some_and(|token| token.id == id.to_string()));
     if !cause.overlaps() {
         world.oracle.overlaps.retain(|_, overlap| overlap.uid != owner);
@@ -66,7 +66,7 @@ pub fn check_revocation(world: &mut World, id: u32, wanted_then: bool) {
     }
     if let Some(what) = world.slots.iter().find_map(|slot| {
         let object = slot.object.as_ref().filter(|object| !object.deleting)?;
-        let known = status_view(&project_object(object, &world.config));
+        let known = StatusView::of(&project_object(object, &world.config));
         let overlap = world.oracle.overlaps.get(&id).filter(|overlap| overlap.uid == object.uid);
         let due = known.retiring.iter().find(|one| one.id == id.to_string());
         if overlap.is_some_and(|overlap| world.clock < overlap.until)
@@ -79,7 +79,9 @@ pub fn check_revocation(world: &mut World, id: u32, wanted_then: bool) {
         // Where somebody took the mark away, or wrote another, the token counts as lost.
         let stored = secret.stored.as_ref().filter(|stored| stored.id == id.to_string())?;
         let marked = world.oracle.markers.get(&id) == Some(&Nonce::of(&object.uid, &stored.attempt_id));
-        let held = ours && marked && due.is_none();
+        // What somebody removed from it is lost, also when it is put back, until a status names it again.
+        let lost = world.oracle.revoked_by_users.contains(&id) && known.current_token_id() != Some(&stored.id);
+        let held = ours && marked && due.is_none() && !lost;
         held.then(|| format!("I8: the token that the Secret of {} holds was revoked: {id}", object.uid))
     }) {
         world.report_violation(what);
@@ -101,8 +103,12 @@ pub fn check_ownership(world: &mut World, uid: &str, token: &Named) {
 /// Seconds between two requests of one process for one object, while none of its tokens was stored.
 const MIN_REQUEST_INTERVAL: i64 = 10;
 
+/// Seconds after which an earlier request no longer counts.
+const FORGET_AFTER: i64 = 30 * 60;
+
 /// The brake: an object whose token was never stored gets no second one within ten seconds, whatever started the pass.
-/// A process that dies forgets, and what its user changes may end a wait.
+/// A process that dies forgets, and what its user changes may end a wait. The loss of a first stored token is repaired at
+/// once, though no status may name that one any more.
 pub fn check_request_rate(world: &mut World, identity: &str, running: &RunningPass) {
     let observed = running.pass.observed();
     let object = &observed.object;
@@ -110,12 +116,22 @@ pub fn check_request_rate(world: &mut World, identity: &str, running: &RunningPa
     let issuer = observed.issuer_info().map(|facts| &facts.requested_annotations);
     let wish = format!("{} {:?} {issuer:?}", object.generation, object.requested_annotations);
     let key = (identity.to_owned(), running.uid.clone());
-    let former = world.oracle.last_requests.insert(key, (world.clock, wish.clone()));
-    let Some((since, wished)) = former.filter(|_| status_view(object).token.is_none()) else { return };
-    let soon =
-        world.clock - since < MIN_REQUEST_INTERVAL && wished == wish && !running.pass.observed().resync_requested;
+    let former = world.oracle.last_requests.remove(&key);
+    let first = former.as_ref().is_none_or(|former| world.clock - former.time >= FORGET_AFTER);
+    let request = LastRequest { time: world.clock, wish: wish.clone(), first, stored: false };
+    world.oracle.last_requests.insert(key, request);
+    let Some(former) = former.filter(|_| StatusView::of(object).token.is_none()) else { return };
+    let age = world.clock - former.time;
+    let soon = age < MIN_REQUEST_INTERVAL && former.wish == wish && !running.pass.observed().resync_requested;
     let stored = running.pass.observed().secret.as_ref().is_some_and(|secret| secret.stored.is_some());
-    if soon && !stored {
-        world.report_violation(format!("E16: a second token was requested {} s after the first", world.clock - since));
+    if soon && !stored && !(former.first && former.stored) {
+        world.report_violation(format!("E16: a second token was requested {age} s after the first"));
+    }
+}
+
+/// The token that this process requested last for this object is stored.
+pub fn record_stored(world: &mut World, identity: &str, uid: &str) {
+    if let Some(request) = world.oracle.last_requests.get_mut(&(identity.to_owned(), uid.to_owned())) {
+        request.stored = true;
     }
 }

@@ -6,7 +6,7 @@ use super::schedule::State;
 use super::world::{FakeObject, FakeSecret, Slot, World, at, tag};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::model::marker::{Marker, Nonce};
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::{StatusView, verified_secret_uid};
 use registry_token_operator::domain::observed::LoginMode;
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn tokens(world: &World) -> Result<(), String> {
         let objects = world.slots.iter().filter_map(|slot| slot.object.as_ref());
         objects
             .filter(|object| {
-                status_view(&project_object(object, &world.config)).tokens().iter().any(|token| token.id == id)
+                StatusView::of(&project_object(object, &world.config)).tokens().iter().any(|token| token.id == id)
             })
             .count()
     };
@@ -60,7 +60,7 @@ fn is_named_unproved(world: &World, id: &str) -> bool {
     let owner = owner.and_then(|nonce| world.oracle.reserved.get(nonce));
     let objects = world.slots.iter().filter_map(|slot| slot.object.as_ref());
     objects.filter(|object| Some(&object.uid) == owner).any(|object| {
-        status_view(&project_object(object, &world.config)).unverified.tokens().iter().any(|token| token.id == id)
+        StatusView::of(&project_object(object, &world.config)).unverified.tokens().iter().any(|token| token.id == id)
     })
 }
 
@@ -74,7 +74,7 @@ fn is_undecidable(world: &World, id: u32) -> bool {
 /// not asked, or turns everybody away.
 fn revocation_is_visible(world: &World) -> bool {
     let verified = |slot: &Slot| {
-        let known = status_view(&project_object(slot.object.as_ref()?, &world.config));
+        let known = StatusView::of(&project_object(slot.object.as_ref()?, &world.config));
         let held = slot.secret.as_ref().filter(|secret| !secret.tampered)?.content?;
         known.token.filter(|token| known.login_verified && token.id == held.to_string()).map(|_| held)
     };
@@ -106,7 +106,7 @@ fn token_count(world: &World) -> Result<(), String> {
 fn object(world: &World, slot: usize) -> Result<(), String> {
     let here = &world.slots[slot];
     let Some(object) = &here.object else { return Ok(()) };
-    let known = status_view(&project_object(object, &world.config));
+    let known = StatusView::of(&project_object(object, &world.config));
     let name = &object.uid;
     if object.deleting {
         return Err(format!("{name} is deleted and stays"));
@@ -117,6 +117,7 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     let stripped =
         |secret: &FakeSecret| secret.label.as_ref() != Some(name) || secret.controller.as_ref() != Some(name);
     let own = here.secret.as_ref().filter(|secret| !secret.foreign && known.secret_uid.as_ref() == Some(&secret.uid));
+    let own = own.filter(|secret| !is_unprovable(world, object, secret));
     if own.filter(|secret| secret.controller.as_ref().is_none_or(|uid| uid == name)).is_some_and(stripped) {
         return Err(format!("{name} has a Secret without our label or owner reference: {own:?}"));
     }
@@ -178,6 +179,16 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
     description(world, object, &known)
 }
 
+/// Nothing proves any more that this Secret is the object's: label and owner reference are removed, the key that signed its
+/// UID is lost, and so is the note in it that could stand in for that. Then it is reported as not owned.
+fn is_unprovable(world: &World, object: &FakeObject, secret: &FakeSecret) -> bool {
+    let keys = world.config.keys;
+    let is_noted = secret.stored.as_ref().is_some_and(|stored| !stored.signature.mac.is_empty());
+    let is_bare = secret.label.is_none() && secret.controller.is_none() && !is_noted;
+    let is_proved = |status| verified_secret_uid(status, &object.uid, &keys.mac_keys()).is_some();
+    object.created <= keys.since && is_bare && !object.status.as_ref().is_some_and(is_proved)
+}
+
 fn ready_has_reason(object: &FakeObject, reason: Reason) -> bool {
     let conditions = object.status.iter().flat_map(|status| &status.conditions);
     conditions.into_iter().any(|one| one.type_ == "Ready" && one.reason == reason.to_string())
@@ -190,15 +201,23 @@ fn description(
     known: &registry_token_operator::domain::model::status_view::StatusView,
 ) -> Result<(), String> {
     let Some(token) = &known.token else { return Ok(()) };
-    let nonce = Nonce::parse(&token.nonce).filter(|_| world.config.keep_marker);
-    let wanted = nonce
-        .map_or_else(|| object.description.clone(), |nonce| Marker::new(tag(), nonce).append_to(&object.description));
+    let described = |nonce: Option<Nonce>| {
+        let nonce = nonce.filter(|_| world.config.keep_marker);
+        nonce.map_or_else(
+            || object.description.clone(),
+            |nonce| Marker::new(tag(), nonce).append_to(&object.description),
+        )
+    };
+    let wanted = described(Nonce::parse(&token.nonce));
+    // No MAC covers the nonce in a status. Whatever another user wrote there: the marker that the token was requested with
+    // is right.
+    let marked = described(token.id.parse().ok().and_then(|id: u32| world.oracle.markers.get(&id).cloned()));
     let shown = world.rows.values().find(|row| row.token.id == token.id).map(|row| &row.description);
     // What the portal refuses stands until somebody writes another description, and is said.
     let refused = world.oracle.edit_rejected && known.description_rejected == Some(object.generation);
     // Nobody sees what an edit has done that came late.
     let refused = refused || (world.config.list_denied && world.oracle.edited_late);
-    if shown != Some(&wanted) && !refused {
+    if shown != Some(&wanted) && shown != Some(&marked) && !refused {
         return Err(format!("I3: {} wants {wanted:?}, and the portal shows {shown:?}", object.uid));
     }
     let mut asked = object.requested.iter().chain(&world.issuer.requested);

@@ -5,7 +5,7 @@ use super::portal::login_result;
 use super::projection::project_object;
 use super::world::{MAX_RESPONSE_SECONDS, RegistryState, World, at};
 use registry_token_operator::domain::audit::login_audit::LoginAudit;
-use registry_token_operator::domain::model::status_view::status_view;
+use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Named, Verdict};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl RunningLoginAudit {
         let known = world
             .slots
             .iter()
-            .map(|slot| slot.object.as_ref().map(|one| status_view(&project_object(one, &world.config))));
+            .map(|slot| slot.object.as_ref().map(|one| StatusView::of(&project_object(one, &world.config))));
         let left = known.enumerate().filter_map(|(slot, known)| Some((slot, heard.target(&known?, lag)?))).collect();
         Self { audit: heard, remaining: left }
     }

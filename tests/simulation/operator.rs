@@ -11,7 +11,7 @@ use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAu
 use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
 use registry_token_operator::domain::decide::absence::MissingTokens;
 use registry_token_operator::domain::model::marker::AttemptId;
-use registry_token_operator::domain::model::status_view::{recorded_secret_uid, status_view};
+use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
 use registry_token_operator::domain::protocol::{Named, Request};
@@ -148,8 +148,8 @@ impl Operator {
             object.and_then(|object| object.status.as_ref()).filter(|status| status.uid.as_deref() == Some(uid));
         let keys = world.config.keys.mac_keys();
         let created = object.map(|object| at(object.created)).unwrap_or_default();
-        let is_noted = secret.is_some_and(|secret| secret.stored.is_some());
-        let recorded = status.and_then(|status| recorded_secret_uid(status, uid, created, &keys, is_noted));
+        let note_mac = secret.and_then(|secret| secret.stored.as_ref()).map(|stored| stored.signature.mac.as_str());
+        let recorded = status.and_then(|status| recorded_secret_uid(status, uid, created, &keys, note_mac));
         secret.map(|secret| project_secret(secret, uid, recorded, observed))
     }
 
@@ -211,7 +211,7 @@ impl Operator {
     }
 
     fn upstream_state(&self, object: &FakeObject, world: &World) -> UpstreamState {
-        let known = status_view(&project_object(object, &world.config));
+        let known = StatusView::of(&project_object(object, &world.config));
         let (Some(token), Some(audited)) = (known.token, &self.last_audit) else { return UpstreamState::Unknown };
         let begun = audited.evidence.started_at();
         let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= begun);

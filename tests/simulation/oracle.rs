@@ -10,6 +10,18 @@ pub struct Overlap {
     pub until: i64,
 }
 
+/// A request for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRequest {
+    pub time: i64,
+    /// What the user wanted then.
+    pub wish: String,
+    /// There was no other one shortly before.
+    pub first: bool,
+    /// Its token was stored.
+    pub stored: bool,
+}
+
 /// What is counted to judge a run, and seen by nobody in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Oracle {
@@ -33,7 +45,7 @@ pub struct Oracle {
     /// Tokens of which nobody can know whether they are to be revoked: nothing in the cluster speaks of them
     /// any more, or they were looked for in a list that was hidden.
     pub undecidable: BTreeSet<u32>,
-    /// Tokens that some status named.
+    /// Tokens that the status of the object that requested them named.
     pub named_in_status: BTreeSet<u32>,
     /// Tokens that the portal would not revoke once, where it lists nothing.
     pub revocation_rejected: BTreeSet<u32>,
@@ -44,7 +56,7 @@ pub struct Oracle {
     /// The portal refused a description, which stands until somebody writes another one.
     pub edit_rejected: bool,
     /// When each process last requested a token for an object, and what its user wanted then.
-    pub last_requests: BTreeMap<(String, String), (i64, String)>,
+    pub last_requests: BTreeMap<(String, String), LastRequest>,
     pub violation: Option<String>,
 }
 

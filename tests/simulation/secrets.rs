@@ -72,6 +72,9 @@ pub fn write_secret(
     world.oracle.writes.0 += 1;
     let (owner, hand) = (running.uid.clone(), running.uncommitted.clone());
     apply_write(world, slot, write, &owner, hand.as_ref());
+    if matches!(write, SecretWrite::Commit(_)) {
+        invariants::record_stored(world, &operator.identity(), &owner);
+    }
     if outcome == RequestOutcome::LostAfter {
         return lost_response();
     }

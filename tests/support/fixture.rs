@@ -1,5 +1,5 @@
-//! What tests stand on: one control plane and one operator for all that disturb nobody, and for
-//! each test a namespace with a portal of its own.
+//! The environment of tests: one control plane and one operator shared by all tests that do not disturb others, and a
+//! namespace with its own portal for each test.
 
 use crate::control_plane::{ControlPlane, Options, eventually, shared};
 use crate::fake_portal::{Config, FakePortal};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Longest time that anything here may take; a slow machine runs many of these at once.
+/// The maximum duration of any wait; a slow machine runs many of these at once.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
 /// The operator's binary.
@@ -21,7 +21,7 @@ pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_registry-token-operator"))
 }
 
-/// The control plane that tests share, with an operator at work on it.
+/// The control plane that tests share, with a running operator.
 pub fn stage() -> &'static ControlPlane {
     static OPERATOR: OnceLock<Operator> = OnceLock::new();
     let control_plane = shared();
@@ -31,13 +31,12 @@ pub fn stage() -> &'static ControlPlane {
     control_plane
 }
 
-/// A control plane of one's own, with an audit log, and an operator on it. It lives as long as the test
-/// binary does.
+/// A separate control plane with an audit log, and an operator on it. It exists as long as the test binary runs.
 pub async fn own_control_plane() -> (&'static ControlPlane, Operator) {
     own_control_plane_with(operator_process::Options::default()).await
 }
 
-/// The same, with an operator that runs like this.
+/// The same, with these options for the operator.
 pub async fn own_control_plane_with(options: operator_process::Options) -> (&'static ControlPlane, Operator) {
     let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
     let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
@@ -55,7 +54,7 @@ pub async fn start_operator(control_plane: &ControlPlane) -> Operator {
     start_operator_with(control_plane, &operator_process::Options::default()).await
 }
 
-/// The same, with an operator that runs like this.
+/// The same, with these options for the operator.
 pub async fn start_operator_with(control_plane: &ControlPlane, options: &operator_process::Options) -> Operator {
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("kubeconfig");
     Operator::start(binary(), &kubeconfig, options).await.expect("the operator starts")
@@ -63,10 +62,10 @@ pub async fn start_operator_with(control_plane: &ControlPlane, options: &operato
 
 fn run_on_thread<T: Send + 'static, F: Future<Output = T>>(make: impl FnOnce() -> F + Send + 'static) -> T {
     let run = move || tokio::runtime::Runtime::new().expect("runtime").block_on(make());
-    std::thread::spawn(run).join().expect("the stage is set")
+    std::thread::spawn(run).join().expect("the control plane is ready")
 }
 
-/// A namespace with a portal and an issuer of its own.
+/// A namespace with its own portal and issuer.
 pub struct Team {
     pub control_plane: &'static ControlPlane,
     pub namespace: String,
@@ -75,17 +74,17 @@ pub struct Team {
 }
 
 impl Team {
-    /// On the shared stage.
+    /// On the shared control plane.
     pub async fn new(name: &str) -> Self {
         Self::with(name, Config::default()).await
     }
 
-    /// With a portal that behaves like this.
+    /// With this configuration of the portal.
     pub async fn with(name: &str, config: Config) -> Self {
         Self::on(stage(), name, config, json!({})).await
     }
 
-    /// On a stage of one's own, and with changes merged into the issuer's spec.
+    /// On a separate control plane, and with changes merged into the issuer's spec.
     pub async fn on(control_plane: &'static ControlPlane, name: &str, config: Config, changes: Value) -> Self {
         let team = Self::bare(control_plane, name, config).await;
         team.credentials("portal-password").await;
@@ -113,7 +112,7 @@ impl Team {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// The Secret with the portal's credentials.
+    /// Applies the credentials Secret.
     pub async fn credentials(&self, password: &str) {
         self.apply(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}},
@@ -122,7 +121,7 @@ impl Team {
         .await;
     }
 
-    /// The issuer, with changes merged into its spec.
+    /// Applies the issuer, with changes merged into its spec.
     pub async fn issuer(&self, changes: Value) {
         self.apply(json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer", "metadata": {"name": "portal"},
@@ -137,12 +136,12 @@ impl Team {
         spec
     }
 
-    /// A token of the team's issuer.
+    /// Applies a `RegistryToken` of the team's issuer.
     pub async fn token(&self, name: &str, description: &str) {
         self.apply(token(name, description)).await;
     }
 
-    /// Server-side apply, as a person with kubectl would.
+    /// Server-side apply, as a user with kubectl would.
     pub async fn apply(&self, mut object: Value) {
         object["metadata"]["namespace"] = json!(self.namespace);
         self.control_plane.apply(&object.to_string()).await.expect("applied");
@@ -159,7 +158,7 @@ impl Team {
         .await
     }
 
-    /// Waits until the token is stored and the portal shows the description alone.
+    /// Waits until the token is stored and the portal shows the description without a marker.
     pub async fn until_synced(&self, name: &str) -> RegistryToken {
         self.until(name, "True", "TokenStored").await;
         eventually(&format!("the description of {name} to be synced"), LIMIT, async || {
@@ -174,7 +173,7 @@ impl Team {
         .await
     }
 
-    /// Deletes an object and waits until it is gone.
+    /// Deletes an object and waits until it no longer exists.
     pub async fn delete(&self, name: &str) {
         self.tokens().delete(name, &DeleteParams::default()).await.expect("deleted");
         until_gone(&self.tokens(), name).await;
@@ -186,12 +185,12 @@ impl Team {
         secret.data.and_then(|mut data| data.remove(".dockerconfigjson")).expect("its content").0
     }
 
-    /// Pulls with nothing but the pull secret of this name.
+    /// Pulls with only the pull secret of this name.
     pub async fn pull(&self, content: &[u8]) -> Result<usize, String> {
         crate::pull::pull(content, &self.portal.registry_host(), &self.portal.ca_pem()).await
     }
 
-    /// Merges a change into an object.
+    /// Merge-patches an object.
     pub async fn patch(&self, name: &str, change: Value) {
         self.tokens().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.expect("patched");
     }
@@ -222,7 +221,7 @@ pub fn token(name: &str, description: &str) -> Value {
     })
 }
 
-/// The spec of an issuer for this portal, with HTTP Basic and short time-outs.
+/// The spec of an issuer for this portal, with HTTP Basic and short timeouts.
 pub fn issuer_spec(portal: &FakePortal) -> Value {
     json!({
         "type": "Thinkwise",
@@ -255,7 +254,7 @@ pub fn issuer_spec(portal: &FakePortal) -> Value {
     })
 }
 
-/// JSON merge: objects are merged, `null` removes, all else replaces.
+/// JSON merge patch: objects are merged, `null` removes, anything else replaces.
 pub fn merge(target: &mut Value, change: Value) {
     match (target, change) {
         (Value::Object(target), Value::Object(change)) => {
@@ -271,12 +270,12 @@ pub fn merge(target: &mut Value, change: Value) {
     }
 }
 
-/// What changes in an issuer that names the portal of this simulator.
+/// The changes that make an issuer name another fake portal.
 pub fn elsewhere(other: &FakePortal) -> Value {
     json!({"thinkwise": {"url": other.portal_url(), "tls": {"caBundle": other.ca_pem()}}})
 }
 
-/// Waits until there is nothing of this name.
+/// Waits until no object of this name exists.
 pub async fn until_gone<K>(api: &Api<K>, name: &str)
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
@@ -284,12 +283,12 @@ where
     until_gone_within(LIMIT, api, name).await;
 }
 
-/// The same, for as long.
+/// The same, within this time.
 pub async fn until_gone_within<K>(limit: Duration, api: &Api<K>, name: &str)
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    eventually(&format!("{name} to be gone"), limit, async || match api.get_opt(name).await {
+    eventually(&format!("{name} to be deleted"), limit, async || match api.get_opt(name).await {
         Ok(None) => Ok(()),
         Ok(Some(object)) => Err(format!("{object:?}")),
         Err(error) => Err(error.to_string()),

@@ -1,5 +1,5 @@
 //! The Thinkwise Community Portal: an application served by Indicium over OData.
-//! No public text gives the names of its table and tasks: what the spec leaves out is found in `$metadata`.
+//! The names of its table and tasks are not publicly documented: those that the spec omits are found in `$metadata`.
 
 pub(crate) mod tasks;
 use self::tasks::Tasks;
@@ -7,44 +7,45 @@ use super::object_name::{DataKey, ObjectName};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// The Thinkwise Community Portal.
+/// Configuration of the Thinkwise Community Portal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!self.url.startsWith('http://') || (has(self.allowInsecureHTTP) && self.allowInsecureHTTP)")
-    .message("url is http: credentials and tokens would travel in the clear. Write https, or set allowInsecureHTTP: true"))]
+    .message("url is http: credentials and tokens would be sent unencrypted. Use https, or set allowInsecureHTTP: true"))]
 #[x_kube(validation = Rule::new("!has(self.auth.oauth2ClientCredentials) || !has(self.auth.oauth2ClientCredentials.tokenURL) || !self.auth.oauth2ClientCredentials.tokenURL.startsWith('http://') || (has(self.allowInsecureHTTP) && self.allowInsecureHTTP)")
-    .message("tokenURL is http: the client secret would travel in the clear. Write https, or set allowInsecureHTTP: true"))]
+    .message("tokenURL is http: the client secret would be sent unencrypted. Use https, or set allowInsecureHTTP: true"))]
 pub struct Thinkwise {
-    /// Indicium's root, such as `https://portal.example.com/indicium`: without `/iam`, user, query or a slash at the end.
+    /// Root URL of Indicium, such as `https://portal.example.com/indicium`, without `/iam`, user, query or trailing
+    /// slash.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''").message("url must be Indicium's root, such as https://portal.example.com/indicium"))]
     #[x_kube(validation = Rule::new("!self.endsWith('/')").message("url must not end with a slash"))]
     #[x_kube(validation = Rule::new("!self.contains('?') && !self.contains('#')").message("url must not have a query or a fragment"))]
-    #[x_kube(validation = Rule::new("!self.contains('@')").message("url must not hold a user or password: they belong in the Secret that auth names"))]
-    #[x_kube(validation = Rule::new("!self.matches('/iam(/|$)')").message("url must not hold /iam: write the part before it, and the part after it as application"))]
+    #[x_kube(validation = Rule::new("!self.contains('@')").message("url must not contain a user or password: they belong in the Secret that auth refers to"))]
+    #[x_kube(validation = Rule::new("!self.matches('/iam(/|$)')").message("url must not contain /iam: write the part before it as url, and the part after it as application"))]
     pub url: String,
 
-    /// The application's id or alias, as in `<url>/iam/<application>`; `tcp` unless given.
+    /// Id or alias of the application, as in `<url>/iam/<application>`. Defaults to `tcp`.
     #[serde(default = "default_application")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub application: String,
 
-    /// Lets `url` be http. False unless given.
+    /// Allows `url` to use http. Defaults to false.
     #[serde(default, rename = "allowInsecureHTTP")]
     pub allow_insecure_http: bool,
 
-    /// How to log in.
+    /// How the operator authenticates.
     pub auth: Auth,
 
-    /// Whom to trust; the system's roots unless given.
+    /// TLS trust. Defaults to the system's root certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 
-    /// The table that lists the tokens; found in `$metadata` unless given.
+    /// Table that lists the tokens. Discovered in `$metadata` if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Table>,
 
-    /// The three tasks; found in `$metadata` unless given.
+    /// The three tasks. Discovered in `$metadata` if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Tasks>,
 }
@@ -53,24 +54,24 @@ fn default_application() -> String {
     "tcp".to_owned()
 }
 
-/// How to log in; exactly the member that `type` names is set.
+/// How the operator authenticates. Only the field that matches `type` must be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("(self.type == 'OAuth2ClientCredentials') == has(self.oauth2ClientCredentials)").message("give oauth2ClientCredentials with type: OAuth2ClientCredentials, and only with it"))]
-#[x_kube(validation = Rule::new("(self.type == 'Basic') == has(self.basic)").message("give basic with type: Basic, and only with it"))]
+#[x_kube(validation = Rule::new("(self.type == 'OAuth2ClientCredentials') == has(self.oauth2ClientCredentials)").message("set oauth2ClientCredentials if and only if type is OAuth2ClientCredentials"))]
+#[x_kube(validation = Rule::new("(self.type == 'Basic') == has(self.basic)").message("set basic if and only if type is Basic"))]
 pub struct Auth {
     /// `OAuth2ClientCredentials` or `Basic`.
     pub r#type: AuthType,
 
-    /// OAuth 2.0 client credentials of a service account: the way for machines.
+    /// OAuth 2.0 client credentials of a service account. Recommended.
     #[serde(default, rename = "oauth2ClientCredentials", skip_serializing_if = "Option::is_none")]
     pub oauth2_client_credentials: Option<OAuth2ClientCredentials>,
 
-    /// Username and password. Users with a second factor cannot use it.
+    /// Username and password. Not possible for users with a second factor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
 }
 
-/// A way to log in.
+/// An authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum AuthType {
     /// OAuth 2.0 client credentials.
@@ -83,16 +84,16 @@ pub enum AuthType {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuth2ClientCredentials {
-    /// The Secret with client id and secret.
+    /// Secret with the client id and client secret.
     pub secret_ref: OAuth2SecretRef,
 
-    /// Where a bearer is had; read from `<url>/.well-known/openid-configuration` unless given.
+    /// OAuth 2.0 token endpoint. Defaults to the one in `<url>/.well-known/openid-configuration`.
     #[serde(default, rename = "tokenURL", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https']").message("tokenURL must be a URL such as https://portal.example.com/connect/token"))]
     pub token_url: Option<String>,
 
-    /// Scopes to ask for; none unless given.
+    /// Scopes to request. Defaults to none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 256)))]
     pub scopes: Vec<String>,
@@ -101,18 +102,18 @@ pub struct OAuth2ClientCredentials {
 /// A Secret with client id and client secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct OAuth2SecretRef {
-    /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
+    /// Name of the Secret. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
     pub name: ObjectName,
-    /// Key of the client id; `client_id` unless given.
+    /// Key of the client id. Defaults to `client_id`.
     #[serde(default = "default_client_id_key", rename = "clientIDKey")]
     pub client_id_key: DataKey,
-    /// Key of the client secret; `client_secret` unless given.
+    /// Key of the client secret. Defaults to `client_secret`.
     #[serde(default = "default_client_secret_key", rename = "clientSecretKey")]
     pub client_secret_key: DataKey,
 }
 
 impl OAuth2SecretRef {
-    /// A Secret of this name, with the usual keys.
+    /// Refers to a Secret of this name with the default keys.
     #[must_use]
     pub fn named(name: ObjectName) -> Self {
         Self { name, client_id_key: default_client_id_key(), client_secret_key: default_client_secret_key() }
@@ -131,7 +132,7 @@ fn default_client_secret_key() -> DataKey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Basic {
-    /// The Secret with both.
+    /// Secret with the username and password.
     pub secret_ref: BasicSecretRef,
 }
 
@@ -139,18 +140,18 @@ pub struct Basic {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BasicSecretRef {
-    /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
+    /// Name of the Secret. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
     pub name: ObjectName,
-    /// Key of the username; `username` unless given.
+    /// Key of the username. Defaults to `username`.
     #[serde(default = "default_username_key")]
     pub username_key: DataKey,
-    /// Key of the password; `password` unless given.
+    /// Key of the password. Defaults to `password`.
     #[serde(default = "default_password_key")]
     pub password_key: DataKey,
 }
 
 impl BasicSecretRef {
-    /// A Secret of this name, with the usual keys.
+    /// Refers to a Secret of this name with the default keys.
     #[must_use]
     pub fn named(name: ObjectName) -> Self {
         Self { name, username_key: default_username_key(), password_key: default_password_key() }
@@ -165,15 +166,15 @@ fn default_password_key() -> DataKey {
     DataKey::from_static("password")
 }
 
-/// Whom to trust.
+/// TLS trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.caConfigMapRef) && has(self.caBundle))").message("give caConfigMapRef or caBundle, not both"))]
+#[x_kube(validation = Rule::new("!(has(self.caConfigMapRef) && has(self.caBundle))").message("set caConfigMapRef or caBundle, not both"))]
 pub struct Tls {
-    /// A ConfigMap with the CA's certificates in PEM, beside the issuer's Secret.
+    /// ConfigMap with CA certificates in PEM format, in the same namespace as the issuer's Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_config_map_ref: Option<ConfigMapKeyRef>,
-    /// The CA's certificates in PEM.
+    /// CA certificates in PEM format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65_536))]
     #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message("caBundle must be PEM: it begins with -----BEGIN CERTIFICATE-----"))]
@@ -183,9 +184,9 @@ pub struct Tls {
 /// A key of a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct ConfigMapKeyRef {
-    /// Its name; in the operator's namespace, or for a `TokenIssuer` in its own.
+    /// Name of the ConfigMap. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
     pub name: ObjectName,
-    /// The key; `ca.crt` unless given.
+    /// Key of the CA certificates. Defaults to `ca.crt`.
     #[serde(default = "default_ca_key")]
     pub key: DataKey,
 }
@@ -198,58 +199,59 @@ fn default_ca_key() -> DataKey {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
-    /// Its name; Thinkwise tables are singular and in lower case. Found in `$metadata` unless given.
+    /// Name of the table. Thinkwise tables are singular and in lower case. Discovered in `$metadata` if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: Option<String>,
-    /// The columns of its key: the token's id, and those that have one value for all of our tokens. A column
-    /// that is not named here is read from the token's row. Found in `$metadata` unless given.
+    /// Key columns of the table: the token id, and columns that have the same value for all tokens of the operator. A
+    /// key column that is not listed here is read from the token's row. Discovered in `$metadata` if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8))]
-    #[x_kube(validation = Rule::new("self.filter(k, has(k.from)).size() == 1").message("exactly one column of the key has from: TokenID; give each other one its value"))]
-    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(l, l.column == k.column))").message("the key names a column twice: write each once"))]
+    #[x_kube(validation = Rule::new("self.filter(k, has(k.from)).size() == 1").message("exactly one key column must have from: TokenID; set value for each other one"))]
+    #[x_kube(validation = Rule::new("self.all(k, self.exists_one(l, l.column == k.column))").message("the key contains a column twice: list each once"))]
     pub key: Option<Vec<KeyColumn>>,
-    /// The columns with username and description.
+    /// Columns of the username and the description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<TableColumns>,
-    /// How long a description may be, with the marker of some 25 characters that a new token carries
-    /// until it is stored. `MaxLength` in `$metadata` unless given; no limit where that has none.
+    /// Maximum length of a description, including the marker of about 25 characters that a new token carries until it
+    /// is stored. Defaults to `MaxLength` in `$metadata`, or no limit if that is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 40, max = 100_000))]
     pub description_max_length: Option<i32>,
 }
 
-/// A column of the table's key.
+/// A key column of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("has(self.from) != has(self.value)").message("a column of the key has from: TokenID or a fixed value, not both"))]
+#[x_kube(validation = Rule::new("has(self.from) != has(self.value)").message("set from: TokenID or value for a key column, not both"))]
 pub struct KeyColumn {
-    /// Its name.
+    /// Name of the column.
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub column: String,
-    /// What it holds: `TokenID`.
+    /// Source of the value: `TokenID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<KeySource>,
-    /// Its value for all of our tokens, such as a customer's id; written as `$metadata` types the column.
+    /// Value of the column for all tokens of the operator, such as a customer id. Written in the format of the column's
+    /// type in `$metadata`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub value: Option<String>,
 }
 
-/// What a key column holds.
+/// Source of a key column's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum KeySource {
     /// The token's id.
     TokenID,
 }
 
-/// The columns of the table that matter; found in `$metadata` unless given.
+/// The columns that the operator reads. Discovered in `$metadata` if omitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct TableColumns {
-    /// The token's username.
+    /// Column of the token's username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub username: Option<String>,
-    /// The token's description.
+    /// Column of the token's description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub description: Option<String>,

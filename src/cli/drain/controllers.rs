@@ -1,4 +1,4 @@
-//! The controllers in this process, from when no operator is there to do the work.
+//! Runs the controllers in this process if no operator is available.
 
 use super::CONTROLLER_STOP_TIMEOUT;
 use crate::cli::args::DrainArgs;
@@ -38,7 +38,7 @@ impl LocalControllers {
         self.running.is_some()
     }
 
-    /// Starts them where nobody else does the work, or where they are asked for.
+    /// Starts the controllers if no operator is available, or if `--run-controllers` is set.
     pub(crate) async fn start_unless_operator_available(&mut self) -> Result<(), Error> {
         if self.running.is_some() {
             return Ok(());
@@ -65,7 +65,7 @@ impl LocalControllers {
     }
 }
 
-/// Whether the operator's Deployment has a Pod that is available. What may not be read counts as no.
+/// Whether the operator's Deployment has an available Pod. If the Deployment may not be read, the answer is no.
 pub(crate) async fn is_operator_available(client: &Client, namespace: &str) -> Result<bool, Error> {
     let deployments: ObjectClient<Deployment> = ObjectClient::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels("app.kubernetes.io/name=registry-token-operator");

@@ -1,4 +1,4 @@
-//! Takes the finalizer off an issuer that nothing uses any more, off what it protected, and at last off the MAC key.
+//! Removes the finalizer from an unused issuer, from the objects that it protected, and finally from the MAC key.
 
 use super::remaining::{ObjectKind, RemainingObject};
 use crate::api::{ClusterTokenIssuer, FINALIZER, TokenIssuer};
@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
 
-/// Releases an issuer without its last audit: credentials and CA first, so that none keeps the finalizer.
+/// Finalizes an issuer without a final audit. The Secrets and `ConfigMaps` come first, so that none keeps the
+/// finalizer.
 pub(crate) async fn remove_issuer_finalizers(
     client: &Client,
     operator: &str,
@@ -26,7 +27,7 @@ pub(crate) async fn remove_issuer_finalizers(
         remove_finalizer(&ObjectClient::<ConfigMap>::namespaced(client.clone(), namespace), name).await?;
     }
     let client = client.clone();
-    println!("{issuer}: released without a last audit of its portal");
+    println!("{issuer}: finalizers removed without a final audit of its portal");
     match issuer.kind {
         ObjectKind::ClusterIssuer => {
             remove_finalizer(&ObjectClient::<ClusterTokenIssuer>::all(client), issuer.name()).await?
@@ -40,13 +41,13 @@ pub(crate) async fn remove_issuer_finalizers(
     Ok(())
 }
 
-/// Releases the MAC key, which no token needs any more. Whether it is released; where it was written meanwhile, and the
-/// finalizer may be on it, it is not.
+/// Removes the finalizer from the MAC key, which no token needs any more. Returns whether it is removed; false if the
+/// Secret was written in the meantime and may have the finalizer again.
 pub(crate) async fn remove_mac_key_finalizer(client: &Client, namespace: &str, name: &str) -> Result<bool, Error> {
     remove_finalizer(&ObjectClient::<Secret>::namespaced(client.clone(), namespace), name).await
 }
 
-/// Whether the finalizer is off.
+/// Returns whether the finalizer is removed.
 async fn remove_finalizer<K>(objects: &ObjectClient<K>, name: &str) -> Result<bool, Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
@@ -54,7 +55,7 @@ where
     let Some(found) = objects.get_metadata_opt(name).await? else { return Ok(true) };
     let Some(body) = finalizer_removal_patch(&found) else { return Ok(true) };
     match objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body)).await {
-        // It went, or was written meanwhile: the next round looks again.
+        // The object was deleted or written in the meantime: the next round reads it again.
         Err(Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(status.code == 404),
         done => done.map(|_| true),
     }

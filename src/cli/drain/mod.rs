@@ -1,6 +1,7 @@
-//! `drain`: removes everything that the operator manages, so that CRDs and namespaces can go after it. It acts through
-//! the API alone: it deletes the objects, and the controllers revoke or release their tokens. Where no operator runs,
-//! the controllers run in this process until all is gone; two at once are safe.
+//! `drain`: removes everything that the operator manages, so that CRDs and namespaces can be deleted afterwards. It
+//! only uses the Kubernetes API: it deletes the objects, and the controllers revoke or release their tokens. If no
+//! operator runs, the controllers run in this process until everything is deleted; running two operators at once is
+//! safe.
 
 mod controllers;
 mod issuers;
@@ -22,85 +23,85 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// Between two looks at what is left.
+/// Interval between two reads of what remains.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// At most so long nothing is printed.
+/// Longest time without output.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
-/// When so long nothing has gone, it is said what may be tried.
+/// Without progress for this long, a hint is printed.
 const HINT_AFTER: Duration = Duration::from_secs(30);
 /// How long the controllers may take to stop.
 const CONTROLLER_STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// So many of the things that are left are named.
+/// Maximum number of remaining objects that are listed.
 const MAX_LISTED: usize = 20;
 
 /// Drains the cluster.
 ///
 /// # Errors
-/// What is left when the time is over, or that the API server cannot be asked.
+/// If objects remain when the timeout expires, or if the API server cannot be reached.
 pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
-    let asked = run::shutdown_signal()?;
+    let shutdown = run::shutdown_signal()?;
     run::install_crypto_provider()?;
-    tokio::pin!(asked);
-    let interrupted = "interrupted: run drain again to go on";
+    tokio::pin!(shutdown);
+    let interrupted = "interrupted: run drain again to continue";
     let clock = Arc::new(Clock::default());
     let config = tokio::select! {
         config = run::kube_config(arguments.context.as_deref()) => config?,
-        () = &mut asked => return Err(interrupted.into()),
+        () = &mut shutdown => return Err(interrupted.into()),
     };
     let client = run::kube_client(config, Arc::clone(&clock))?;
     let mut controllers = LocalControllers::new(client.clone(), clock, arguments)?;
     let drained = tokio::select! {
         drained = drain_until_empty(&client, arguments, &mut controllers) => drained,
-        () = &mut asked => Err(interrupted.into()),
+        () = &mut shutdown => Err(interrupted.into()),
     };
     controllers.stop().await;
     drained
 }
 
-/// Deletes whatever is there, until nothing is. Objects that are created meanwhile are deleted too.
+/// Deletes all objects until none remains, including those that are created in the meantime.
 async fn drain_until_empty(
     client: &Client,
     arguments: &DrainArgs,
     controllers: &mut LocalControllers,
 ) -> Result<(), CliError> {
-    let begun = Instant::now();
-    let deadline = begun + arguments.timeout.0;
-    let (mut said, mut said_at, mut moved_at) = (String::new(), begun, begun);
+    let started = Instant::now();
+    let deadline = started + arguments.timeout.0;
+    let (mut last_line, mut printed_at, mut progress_at) = (String::new(), started, started);
     let mut all = vec![];
     loop {
         let before = all.len();
         let problem = match timeout_at(deadline, run_once(client, arguments, controllers, &mut all)).await {
             Ok(Ok(true)) => {
-                println!("nothing is left: RegistryTokens and issuers are gone, and their finalizers with them");
+                println!("nothing is left: all RegistryTokens, issuers and their finalizers are deleted");
                 return Ok(());
             }
             Ok(done) => done.err().map(|error| error.to_string()),
-            Err(_) => Some("it did not answer in time".to_owned()),
+            Err(_) => Some("no response in time".to_owned()),
         };
         let hint = if controllers.are_running() || all.is_empty() { "" } else { RUN_CONTROLLERS_HINT };
         if Instant::now() >= deadline {
             return Err(timeout_message(arguments, &all, problem.as_deref(), hint).into());
         }
         if all.len() != before {
-            moved_at = Instant::now();
+            progress_at = Instant::now();
         }
         let mut line = progress_line(&all, problem.as_deref());
-        if moved_at.elapsed() >= HINT_AFTER {
+        if progress_at.elapsed() >= HINT_AFTER {
             line.push_str(hint);
         }
-        if line != said || said_at.elapsed() >= PROGRESS_INTERVAL {
+        if line != last_line || printed_at.elapsed() >= PROGRESS_INTERVAL {
             println!("{line}");
-            (said, said_at) = (line, Instant::now());
+            (last_line, printed_at) = (line, Instant::now());
         }
         tokio::time::sleep_until(deadline.min(Instant::now() + POLL_INTERVAL)).await;
     }
 }
 
-/// Where an operator is said to be available and its Deployment tells no more.
+/// Shown if the operator's Deployment is available, which does not prove that it makes progress.
 const RUN_CONTROLLERS_HINT: &str =
-    ". The operator's Deployment is available; if it does not do the work, run drain with --run-controllers";
+    ". The operator's Deployment is available; if there is no progress, run drain with --run-controllers";
 
-/// Looks at what is left, and deletes it. Whether nothing is left. The operator may go at any time.
+/// Reads what remains and deletes it. Returns whether nothing remains. The operator may stop at any time.
 async fn run_once(
     client: &Client,
     arguments: &DrainArgs,
@@ -111,9 +112,9 @@ async fn run_once(
     if all.is_empty() {
         let (namespace, key) = (arguments.namespace.as_str(), arguments.mac_key_secret.as_str());
         return match issuers::remove_mac_key_finalizer(client, namespace, key).await {
-            // Who may not do it leaves it to the operator.
+            // Without this permission the finalizer is left to the operator.
             Err(kube::Error::Api(status)) if status.code == 403 && !controllers.are_running() => {
-                println!("the Secret {namespace}/{key} cannot be read: the operator releases it");
+                println!("Secret {namespace}/{key} cannot be read: the operator removes its finalizer");
                 Ok(true)
             }
             released => released,
@@ -123,7 +124,7 @@ async fn run_once(
     delete_all(client, arguments, all).await.map(|()| false)
 }
 
-/// One round: policies first, then deletions. Gives the first problem, after all was tried.
+/// One round: sets deletion policies, then deletes. Tries every object and returns the first error.
 async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObject]) -> Result<(), kube::Error> {
     let mut problem = Ok(());
     for one in all {
@@ -137,11 +138,11 @@ async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObje
         let done = if done.is_ok() && !one.is_deleting() { delete(client, one).await } else { done };
         let is_orphaned = arguments.policy.unwrap_or_else(|| one.deletion_policy()) == DrainPolicy::Orphan;
         if done.is_ok() && is_new && is_orphaned && !one.token_names().is_empty() {
-            println!("{one}: orphaned, so these may stay valid in the portal: {}", one.token_names());
+            println!("{one}: orphaned; these tokens may stay valid in the portal: {}", one.token_names());
         }
         problem = problem.and(done);
     }
-    // Without tokens an issuer waits for nothing but its last audit, which a portal that is gone never answers.
+    // Without tokens an issuer only waits for its final audit, which a decommissioned portal never answers.
     let no_tokens = !all.iter().any(|one| one.kind == ObjectKind::Token);
     if no_tokens && arguments.policy == Some(DrainPolicy::Orphan) {
         for issuer in all.iter().filter(|one| one.is_deleting()) {
@@ -184,7 +185,7 @@ fn progress_line(all: &[RemainingObject], problem: Option<&str>) -> String {
         let _ = write!(line, "; {one}");
     }
     if let Some(problem) = problem {
-        let _ = write!(line, "; the API server: {problem}");
+        let _ = write!(line, "; API server: {problem}");
     }
     line
 }
@@ -198,9 +199,9 @@ fn timeout_message(arguments: &DrainArgs, all: &[RemainingObject], problem: Opti
         let _ = writeln!(text, "  and {} more", all.len() - MAX_LISTED);
     }
     text.push_str(match arguments.policy {
-        Some(DrainPolicy::Orphan) => "Remove the cause that each line names, and run drain again.",
+        Some(DrainPolicy::Orphan) => "Fix the cause on each line and run drain again.",
         _ => {
-            "Remove the cause that each line names, and run drain again. If the portal is gone for good, --policy=orphan releases what is left and revokes nothing."
+            "Fix the cause on each line and run drain again. If the portal is permanently unavailable, --policy=orphan releases the remaining objects without revoking their tokens."
         }
     });
     text
@@ -223,7 +224,7 @@ mod tests {
         arguments
     }
 
-    /// Of an API server that has a `RegistryToken` and never answers a request for what has this word in its path.
+    /// Runs against an API server that has a `RegistryToken` and never answers requests with this word in their path.
     async fn drained_without(word: &'static str) -> String {
         let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| async move {
             let path = request.uri().path().to_owned();
@@ -238,18 +239,18 @@ mod tests {
         let client = Client::new(service, "default");
         let arguments = arguments(&["--timeout=5s"]);
         let mut controllers = LocalControllers::new(client.clone(), Arc::default(), &arguments).expect("made");
-        let begun = Instant::now();
+        let started = Instant::now();
         let failure = drain_until_empty(&client, &arguments, &mut controllers).await.expect_err("it is not drained");
-        assert_eq!(begun.elapsed().as_secs(), 5, "{failure}");
+        assert_eq!(started.elapsed().as_secs(), 5, "{failure}");
         failure.to_string()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_time_limit_holds_while_the_api_server_does_not_answer() {
         let text = drained_without("registrytokens").await;
-        assert!(text.contains("did not answer in time"), "{text}");
+        assert!(text.contains("no response in time"), "{text}");
         let text = drained_without("deployments").await;
-        assert!(text.contains("did not answer in time") && text.contains("RegistryToken team-a/pull"), "{text}");
+        assert!(text.contains("no response in time") && text.contains("RegistryToken team-a/pull"), "{text}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is still there, in types of just the fields that are used: no odd object keeps the others from being listed.
+//! Lists the objects that remain. The types contain only the fields that are used, so that no unusual object prevents
+//! others from being listed.
 
 use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
 use crate::cli::args::DrainPolicy;
@@ -9,10 +10,9 @@ use kube::{Client, Error};
 use serde::Deserialize;
 use std::fmt;
 
-/// Objects in one page of a list.
+/// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
 
-/// What kind of object it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
     Token,
@@ -95,7 +95,7 @@ struct RawCondition {
     message: String,
 }
 
-/// One object that is still there.
+/// An object that remains.
 #[derive(Clone, Debug)]
 pub(crate) struct RemainingObject {
     pub(crate) kind: ObjectKind,
@@ -123,22 +123,22 @@ impl RemainingObject {
         }
     }
 
-    /// The Secrets and config maps that carry the finalizer for this issuer.
+    /// The Secrets and `ConfigMaps` that have the finalizer for this issuer.
     pub(crate) fn protected_names(&self) -> (&[String], &[String]) {
         (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
     }
 
-    /// Its tokens by name, which stay valid where they are orphaned.
+    /// The names of its tokens, which stay valid if they are orphaned.
     pub(crate) fn token_names(&self) -> String {
         let all = self.object.status.token.iter().chain(&self.object.status.retiring);
         let names = all.map(|token| format!("{} (id {})", sanitize(&token.username), sanitize(&token.id)));
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// What its condition says while it is not done.
+    /// The reason and message of its `Ready` condition, unless that is `True`.
     pub(crate) fn waiting_reason(&self) -> String {
-        let said = self.object.status.conditions.iter().find(|one| one.kind == "Ready" && one.status != "True");
-        said.map(|one| format!("{}: {}", one.reason, sanitize(&one.message))).unwrap_or_default()
+        let condition = self.object.status.conditions.iter().find(|one| one.kind == "Ready" && one.status != "True");
+        condition.map(|one| format!("{}: {}", one.reason, sanitize(&one.message))).unwrap_or_default()
     }
 }
 
@@ -157,11 +157,11 @@ impl fmt::Display for RemainingObject {
         if !why.is_empty() {
             write!(f, ": {why}")?;
         }
-        if others.is_empty() { Ok(()) } else { write!(f, "; finalizers of others: {}", others.join(", ")) }
+        if others.is_empty() { Ok(()) } else { write!(f, "; other finalizers: {}", others.join(", ")) }
     }
 }
 
-/// Parses one page; gives the token for the next.
+/// Parses one page; returns the continue token of the next one.
 pub(crate) fn parse_page(
     kind: ObjectKind,
     text: &str,
@@ -171,7 +171,7 @@ pub(crate) fn parse_page(
     Ok((all, list.metadata.next.filter(|next| !next.is_empty())))
 }
 
-/// Everything of our kinds. A kind whose CRD is gone has nothing left.
+/// All objects of the operator's kinds. A kind whose CRD is deleted has none.
 pub(crate) async fn list_remaining(client: &Client) -> Result<Vec<RemainingObject>, Error> {
     let kinds = [
         (ObjectKind::Token, all_namespaces::<RegistryToken>()),

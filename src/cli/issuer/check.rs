@@ -1,4 +1,4 @@
-//! `check`: whether an issuer fits its portal. Nothing is changed anywhere.
+//! `check`: compares an issuer with its portal. Changes nothing.
 
 use super::issuer_file::IssuerFile;
 use crate::api::Thinkwise;
@@ -11,14 +11,13 @@ use crate::portal::thinkwise::discovery::resolve::resolve;
 use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{EgressPolicy, Portal as _, PortalCapabilities};
 
-/// Checks an issuer; what was found goes to standard output.
+/// Checks an issuer; the result is printed to standard output.
 ///
 /// # Errors
-/// When something does not fit; each problem was printed with the field to set.
+/// If something does not match; each problem is printed with the field to set.
 pub async fn run(arguments: &CheckArgs) -> Result<(), CliError> {
     let file = super::issuer_file::read(&arguments.file)?;
-    let mut problems: Vec<String> =
-        file.unknown_fields.iter().map(|field| format!("{field}: there is no such field")).collect();
+    let mut problems: Vec<String> = file.unknown_fields.iter().map(|field| format!("{field}: unknown field")).collect();
     let settings = portal_settings(arguments, &file).await?;
     let spec = settings.spec.clone();
     println!("{} {}: {}, application {}", file.kind, file.name, spec.url, spec.application);
@@ -39,22 +38,22 @@ pub async fn run(arguments: &CheckArgs) -> Result<(), CliError> {
                 println!("  {line}");
             }
         }
-        None => println!("  not everything was found"),
+        None => println!("  incomplete: see the problems below"),
     }
     for problem in &problems {
         println!("PROBLEM {}", with_ca_flag(problem));
     }
     match problems.len() {
         0 => {
-            println!("the issuer fits the portal");
+            println!("the issuer matches the portal");
             Ok(())
         }
-        1 => Err("the issuer does not fit the portal: 1 problem".into()),
-        many => Err(format!("the issuer does not fit the portal: {many} problems").into()),
+        1 => Err("the issuer does not match the portal: 1 problem".into()),
+        many => Err(format!("the issuer does not match the portal: {many} problems").into()),
     }
 }
 
-/// Compares spec and `$metadata`, then reads a row of the list, and the row that a request is bound to.
+/// Compares the spec with `$metadata`, then reads a row of the list and the row to which a request is bound.
 async fn probe(
     portal: &ThinkwisePortal,
     spec: &Thinkwise,
@@ -85,20 +84,20 @@ async fn probe(
     Some((interface, resolved))
 }
 
-/// Whether our user sees the row that the request is bound to.
+/// Whether the portal user sees the row to which the request is bound.
 async fn check_bound_row(portal: &ThinkwisePortal, catalog: &Catalog, interface: &Interface) -> Option<String> {
     let Some(BoundTo::Fixed { table, key }) = &interface.request.row else { return None };
     let field = "spec.thinkwise.tasks.request.boundTo";
     match portal.read_keys(catalog.table(table)?, key, 1).await {
-        Ok(rows) if rows.is_empty() => Some(format!("{field}: {table} shows our user no row with that key")),
+        Ok(rows) if rows.is_empty() => Some(format!("{field}: {table} shows the portal user no row with that key")),
         Ok(_) => None,
         Err(failure) => Some(format!("{field}: {failure}")),
     }
 }
 
-/// Credentials and CA from the command line, or else from where the issuer says they are.
+/// Credentials and CA from the command line, or else from where the issuer refers to.
 async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<ThinkwiseSettings, CliError> {
-    let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise needs it")?;
+    let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise requires it")?;
     let given = arguments.credentials.read()?;
     let ca_given = arguments.credentials.read_ca()?;
     let tls = thinkwise.tls.clone().unwrap_or_default();
@@ -119,7 +118,7 @@ async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<Thi
     let credentials = match (given, &cluster) {
         (Some(given), _) => require_same_auth(given, &thinkwise)?,
         (None, Some(cluster)) => cluster.credentials(&thinkwise.auth).await?,
-        (None, None) => return Err("there are no credentials to log in with".into()),
+        (None, None) => return Err("no credentials are given".into()),
     };
     let ca_pem = match (ca_given, tls.ca_config_map_ref, &cluster) {
         (Some(pem), _, _) => Some(pem),
@@ -137,14 +136,14 @@ async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<Thi
     })
 }
 
-/// Those of the command line must be what the issuer logs in with, else something else is checked.
+/// The credentials must be of the issuer's auth type; otherwise something else would be checked.
 fn require_same_auth(given: Credentials, spec: &Thinkwise) -> Result<Credentials, CliError> {
     match (&given, &spec.auth.basic) {
         (Credentials::Basic { .. }, None) => {
-            Err("the issuer logs in with OAuth2ClientCredentials: give --client-id in place of --username".into())
+            Err("the issuer logs in with OAuth2ClientCredentials: use --client-id instead of --username".into())
         }
         (Credentials::ClientCredentials { .. }, Some(_)) => {
-            Err("the issuer logs in with Basic: give --username in place of --client-id".into())
+            Err("the issuer logs in with Basic: use --username instead of --client-id".into())
         }
         _ => Ok(given),
     }

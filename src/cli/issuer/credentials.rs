@@ -1,4 +1,4 @@
-//! Credentials and CA from where the issuer says they are.
+//! Credentials and CA from where the issuer refers to.
 
 use crate::api::{Auth, CREDENTIALS_LABEL, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
 use crate::cli::run;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(crate) struct ClusterSource {
     client: kube::Client,
     namespace: NamespaceName,
-    /// A Secret must be labeled for its use, as for a `TokenIssuer`.
+    /// A Secret must have the opt-in label, as for a `TokenIssuer`.
     requires_label: bool,
 }
 
@@ -39,7 +39,7 @@ impl ClusterSource {
             return Ok(Credentials::Basic { username, password });
         }
         let keys = auth.oauth2_client_credentials.as_ref().map(|oauth| &oauth.secret_ref);
-        let keys = keys.ok_or("spec.thinkwise.auth names no Secret: give basic or oauth2ClientCredentials")?;
+        let keys = keys.ok_or("spec.thinkwise.auth names no Secret: set basic or oauth2ClientCredentials")?;
         let data = self.secret(&keys.name).await?;
         let client_id = self.value(&data, &keys.name, &keys.client_id_key)?;
         let client_secret = SecretString::from(self.value(&data, &keys.name, &keys.client_secret_key)?);
@@ -73,7 +73,7 @@ impl ClusterSource {
         let labeled = found.metadata.labels.as_ref().and_then(|labels| labels.get(CREDENTIALS_LABEL));
         if self.requires_label && labeled.is_none_or(|value| value != "true") {
             return Err(format!(
-                "the Secret {namespace}/{name} is not opted in to be used by a TokenIssuer: run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+                "the Secret {namespace}/{name} lacks the opt-in label for TokenIssuers: run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
             )
             .into());
         }

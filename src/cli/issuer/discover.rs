@@ -1,6 +1,6 @@
-//! `discover`: from a portal's address to an issuer for it.
+//! `discover`: prints an issuer for a portal's address.
 //!
-//! The issuer goes to standard output, everything for people to standard error. Nothing is changed anywhere.
+//! The issuer is printed to standard output, explanations to standard error. Changes nothing.
 
 use super::output::CertainNames;
 use crate::api::{
@@ -16,13 +16,13 @@ use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};
 use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{self, EgressPolicy, Portal as _};
 
-/// Looks at a portal and prints an issuer for it.
+/// Reads a portal and prints an issuer for it.
 ///
 /// # Errors
-/// When the portal cannot be read, or does not tell which table and tasks are meant.
+/// If the portal cannot be read, or if its table and tasks are ambiguous.
 pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
     let credentials = arguments.credentials.read()?.ok_or(
-        "who logs in is missing: give --username with --password-file, or --client-id with --client-secret-file",
+        "credentials are missing: set --username with --password-file, or --client-id with --client-secret-file",
     )?;
     let ca_pem = arguments.credentials.read_ca()?;
     let values = arguments.values.iter().map(|text| parse_value(text)).collect::<Result<Vec<_>, CliError>>()?;
@@ -47,7 +47,7 @@ pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
         Ok(interface) => {
             let (table, tasks) = interface.as_spec();
             (spec.table, spec.tasks) = (table, Some(tasks));
-            // With what was found, as the operator will have it: the list is read, and only that.
+            // Connects with the resolved spec, as the operator will: only the list is read.
             let found = connect(ThinkwiseSettings { spec: spec.clone(), ..settings })?;
             let resolved = found.resolve().await.map_err(|failure| cli_error(&failure))?;
             super::output::print_resolved(&interface, &resolved);
@@ -64,19 +64,19 @@ pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
         return Ok(());
     }
     super::output::print_problems(&problems);
-    Err("the issuer on standard output is not complete: see above what to set in it, or give --value, --table, --request, --edit-description, --revoke".into())
+    Err("the issuer on standard output is incomplete: set the fields listed above, or use --value, --table, --request, --edit-description, --revoke".into())
 }
 
-/// There is no spec yet: what went wrong is said with the flags that were given.
+/// There is no spec yet, so the message names the flags.
 fn cli_error(failure: &portal::PortalError) -> CliError {
     with_flag_names(&failure.message).into()
 }
 
-/// What fits; a row for a request that is bound is looked for where none is given.
+/// Resolves the interface. If a bound request has no row, the row is looked up in the portal.
 async fn resolve_interface(
     portal: &ThinkwisePortal,
     catalog: &Catalog,
-    clear: &CertainNames,
+    certain: &CertainNames,
     spec: &mut Thinkwise,
     values: &[(String, String)],
 ) -> Result<Interface, Mismatch> {
@@ -87,7 +87,7 @@ async fn resolve_interface(
     if !mismatch.0.iter().any(|problem| problem.field.ends_with("request.boundTo")) {
         return Err(mismatch);
     }
-    let Some(row) = super::bound_row::find_bound_row(portal, catalog, clear.request.as_deref(), values).await else {
+    let Some(row) = super::bound_row::find_bound_row(portal, catalog, certain.request.as_deref(), values).await else {
         return Err(mismatch);
     };
     let tasks = spec.tasks.get_or_insert_default();
@@ -95,15 +95,16 @@ async fn resolve_interface(
     resolve_with(spec, catalog, values)
 }
 
-/// Reads `klant_id=42`.
+/// Parses `klant_id=42`.
 fn parse_value(text: &str) -> Result<(String, String), CliError> {
     let parts = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
     let parts = parts.filter(|(name, value)| !name.is_empty() && !value.is_empty());
-    let (name, value) = parts.ok_or_else(|| format!("--value {text:?} is no value: write it like klant_id=42"))?;
+    let (name, value) =
+        parts.ok_or_else(|| format!("--value {text:?} is invalid: use NAME=VALUE, such as klant_id=42"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A spec of what the command line says.
+/// Builds a spec from the command line.
 fn build_spec(
     arguments: &DiscoverArgs,
     credentials: &Credentials,
@@ -119,7 +120,9 @@ fn build_spec(
     };
     let url = arguments.url.trim_end_matches('/').to_owned();
     if url.contains("/iam/") || url.ends_with("/iam") {
-        return Err("--url must not hold /iam: write the part before it, and the part after it as --application".into());
+        return Err(
+            "--url must not contain /iam: use the part before it, and the part after it as --application".into()
+        );
     }
     Ok(Thinkwise {
         url,

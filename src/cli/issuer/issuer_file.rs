@@ -1,4 +1,4 @@
-//! An issuer in a file, as the API server would read it.
+//! Reads an issuer from a file, as the API server would.
 
 use crate::api::{AllowedNamespaces, GROUP, IssuerSpec, NamespaceName, ObjectName};
 use crate::cli::run::CliError;
@@ -12,15 +12,14 @@ use std::path::Path;
 /// Larger than any manifest.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// An issuer.
 #[derive(Debug)]
 pub(crate) struct IssuerFile {
     pub kind: String,
     pub name: ObjectName,
-    /// Of a `TokenIssuer`.
+    /// Only of a `TokenIssuer`.
     pub namespace: Option<NamespaceName>,
     pub spec: IssuerSpec,
-    /// Fields that an issuer does not have.
+    /// Fields that do not exist in the issuer's schema.
     pub unknown_fields: Vec<String>,
     /// Other issuers in the same file.
     pub other_issuers: Vec<String>,
@@ -36,15 +35,17 @@ pub(crate) fn read(path: &Path) -> Result<IssuerFile, CliError> {
     };
     read.map_err(|error| format!("{shown}: {error}"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(
-            format!("{shown} is larger than {} MiB: give a file with the issuer alone", MAX_FILE_BYTES >> 20).into()
-        );
+        return Err(format!(
+            "{shown} is larger than {} MiB: use a file that contains only the issuer",
+            MAX_FILE_BYTES >> 20
+        )
+        .into());
     }
     let text = plain_text::document(&bytes).map_err(|problem| format!("{shown} {problem}"))?;
     parse(text).map_err(|error| format!("{shown}: {error}").into())
 }
 
-/// The documents, and in the place of a list what it holds: `kubectl get -o yaml` writes lists.
+/// The documents, with each list replaced by its items: `kubectl get -o yaml` prints lists.
 fn flatten_lists(documents: Vec<Value>) -> Vec<Value> {
     let mut found = vec![];
     for mut document in documents {
@@ -73,7 +74,7 @@ fn parse(text: &str) -> Result<IssuerFile, CliError> {
         let kinds: Vec<String> =
             documents.iter().take(3).map(describe).filter(|kind| !kind.trim().is_empty()).collect();
         let instead = if kinds.is_empty() { String::new() } else { format!(", only {}", kinds.join(", ")) };
-        format!("there is no ClusterTokenIssuer or TokenIssuer of registry-token.dev in it{instead}")
+        format!("it contains no ClusterTokenIssuer or TokenIssuer of registry-token.dev{instead}")
     })?;
     let others = issuers.map(describe).collect();
     let kind = document["kind"].as_str().unwrap_or_default().to_owned();
@@ -95,7 +96,7 @@ fn parse(text: &str) -> Result<IssuerFile, CliError> {
     Ok(IssuerFile { kind, name, namespace, spec, unknown_fields: unknown, other_issuers: others })
 }
 
-/// Reads a part; a failure names the field.
+/// Parses a part; an error names the field.
 fn parse_field<T: DeserializeOwned>(at: &str, value: &Value) -> Result<T, CliError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
@@ -104,7 +105,7 @@ fn parse_field<T: DeserializeOwned>(at: &str, value: &Value) -> Result<T, CliErr
     })
 }
 
-/// Fields that were given and not understood.
+/// Collects fields that are given but unknown.
 fn unknown_fields(at: &str, given: &Value, known: &Value, unknown: &mut Vec<String>) {
     match (given, known) {
         (Value::Object(given), Value::Object(known)) => {

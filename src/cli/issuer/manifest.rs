@@ -1,4 +1,4 @@
-//! The issuer as a manifest.
+//! Writes the issuer as a manifest.
 
 use crate::api::{PortalType, Thinkwise};
 use crate::cli::args::{DiscoverArgs, IssuerKindArg};
@@ -29,7 +29,7 @@ struct ManifestSpec<'a> {
     thinkwise: &'a Thinkwise,
 }
 
-/// The manifest. What is still to be set stands above it, as comments.
+/// The manifest, preceded by comments that name the fields still to be set.
 pub(crate) fn write_manifest(
     arguments: &DiscoverArgs,
     spec: &Thinkwise,

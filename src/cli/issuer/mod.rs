@@ -1,4 +1,4 @@
-//! `check` and `discover`: what an issuer manifest says, compared with what its portal serves.
+//! `check` and `discover`: compare an issuer manifest with its portal.
 
 pub(crate) mod bound_row;
 pub mod check;

@@ -1,4 +1,4 @@
-//! What was seen and found, for people: on standard error.
+//! Explanations for people, printed to standard error.
 
 use crate::api::{CREDENTIALS_LABEL, Thinkwise};
 use crate::cli::args::{DiscoverArgs, IssuerKindArg};
@@ -12,10 +12,10 @@ use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
 use crate::portal::{Portal as _, PortalCapabilities};
 
-/// So many candidates are shown of each.
+/// Maximum number of candidates that are shown for each item.
 const MAX_CANDIDATES: usize = 3;
 
-/// The names that are clear, whatever else is not.
+/// The names that are unambiguous.
 pub(crate) struct CertainNames {
     table: Option<String>,
     pub(crate) request: Option<String>,
@@ -24,7 +24,6 @@ pub(crate) struct CertainNames {
 }
 
 impl CertainNames {
-    /// Writes them into a spec.
     pub(crate) fn apply_to(&self, spec: &mut Thinkwise) {
         if let Some(name) = &self.table {
             spec.table.get_or_insert_default().name = Some(name.clone());
@@ -42,11 +41,11 @@ impl CertainNames {
     }
 }
 
-/// Shows the portal, and the candidates for table and tasks with what speaks for each.
+/// Prints the portal and the candidates for table and tasks, with the reasons for each.
 pub(crate) fn print_candidates(portal: &ThinkwisePortal, catalog: &Catalog, spec: &Thinkwise) -> CertainNames {
     let place = portal.location();
     let (count, tasks) = (catalog.tables.len(), catalog.tasks.len());
-    eprintln!("{}, application {}, seen as {}: {count} tables, {tasks} tasks", place.url, place.scope, place.user);
+    eprintln!("{}, application {}, user {}: {count} tables, {tasks} tasks", place.url, place.scope, place.user);
     let pinned = spec.tasks.clone().unwrap_or_default();
     let found = rank_tables(catalog);
     print_list("The table of tokens", &found);
@@ -65,7 +64,7 @@ pub(crate) fn print_candidates(portal: &ThinkwisePortal, catalog: &Catalog, spec
     }
 }
 
-/// The name that was given, or else the one that is clearly meant.
+/// The given name, or else the best candidate if it is unambiguous.
 fn certain_name(given: Option<String>, candidates: &[Candidate]) -> Option<String> {
     given.or_else(|| match select(candidates) {
         Selection::Best(best) => Some(best.name.clone()),
@@ -83,7 +82,6 @@ fn print_list(title: &str, candidates: &[Candidate]) {
     }
 }
 
-/// What will be used.
 pub(crate) fn print_resolved(interface: &Interface, resolved: &PortalCapabilities) {
     eprintln!("\nFound");
     for line in report::lines(interface, resolved) {
@@ -98,12 +96,13 @@ pub(crate) fn print_problems(problems: &[FieldMismatch]) {
     }
 }
 
-/// What to do with the issuer.
 pub(crate) fn print_next_steps(arguments: &DiscoverArgs) {
-    let access = &arguments.credentials;
-    let (user, file, id_key, secret_key) = match (&access.username, &access.client_id) {
-        (Some(user), _) => (user.as_str(), &access.password_file, "username", "password"),
-        (None, id) => (id.as_deref().unwrap_or_default(), &access.client_secret_file, "client_id", "client_secret"),
+    let credentials = &arguments.credentials;
+    let (user, file, id_key, secret_key) = match (&credentials.username, &credentials.client_id) {
+        (Some(user), _) => (user.as_str(), &credentials.password_file, "username", "password"),
+        (None, id) => {
+            (id.as_deref().unwrap_or_default(), &credentials.client_secret_file, "client_id", "client_secret")
+        }
     };
     let file = file.as_ref().map_or_else(|| "FILE".to_owned(), |path| shell_quote(&path.display().to_string()));
     let (namespace, secret) = (shell_quote(arguments.namespace.as_str()), shell_quote(arguments.secret_name.as_str()));
@@ -123,7 +122,7 @@ pub(crate) fn print_next_steps(arguments: &DiscoverArgs) {
     eprintln!("  kubectl apply -f issuer.yaml");
 }
 
-/// A word for a shell. Values of the portal's are shown in it, so nothing in them may do anything.
+/// Quotes a word for a shell. It may contain values from the portal, so nothing in it may be interpreted.
 pub(crate) fn shell_quote(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
@@ -135,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_for_a_shell_does_nothing() {
+    fn a_quoted_word_is_not_interpreted_by_a_shell() {
         for (text, word) in [
             ("klant_id=42", "klant_id=42"),
             ("robot@example.com", "robot@example.com"),

@@ -1,8 +1,8 @@
-//! Takes JSON apart without recursion and without parsing what is not asked for: the API server accepts
-//! values that are nested deeper than a recursive parser can follow.
+//! Splits JSON without recursion and parses only what is requested: the API server accepts values that are nested
+//! deeper than a recursive parser can follow.
 
-/// The fields of an object, in order, as key and value; the values are not parsed. None where this is not
-/// an object. Keys are as they are written, so one with an escape matches no name.
+/// The fields of an object, in order, as pairs of key and unparsed value. `None` if this is not an object. Keys are not
+/// unescaped, so a key with an escape matches no name.
 pub fn fields(json: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut at = expect(json, skip_whitespace(json, 0), b'{')?;
     let mut found = vec![];
@@ -23,13 +23,13 @@ pub fn fields(json: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     }
 }
 
-/// The value of one field of an object. Of several with this name the last one, as parsers take it.
+/// The value of one field of an object. If the name occurs more than once, the last value is returned, as parsers do.
 pub fn field<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let all = fields(json)?;
     all.into_iter().rev().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
 }
 
-/// The items of an array, not parsed. None where this is not an array.
+/// The unparsed items of an array. `None` if this is not an array.
 pub fn items(json: &[u8]) -> Option<Vec<&[u8]>> {
     let mut at = expect(json, skip_whitespace(json, 0), b'[')?;
     let mut found = vec![];
@@ -47,7 +47,7 @@ pub fn items(json: &[u8]) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// A string field of an object, where it is one.
+/// The value of a string field of an object. `None` if the field is absent or not a string.
 pub fn text(json: &[u8], name: &str) -> Option<String> {
     serde_json::from_slice(field(json, name)?).ok()
 }
@@ -63,7 +63,7 @@ fn skip_whitespace(json: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where the string that begins here has ended.
+/// The index after the end of the string that starts here.
 fn end_of_string(json: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -75,7 +75,8 @@ fn end_of_string(json: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the value that begins here has ended. Brackets are counted; whether they match is the parser's matter.
+/// The index after the end of the value that starts here. Brackets are counted; whether they match is left to the
+/// parser.
 fn end_of_value(json: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
@@ -105,7 +106,7 @@ fn end_of_value(json: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Where a number, `true`, `false` or `null` has ended.
+/// The index after the end of a number, `true`, `false` or `null`.
 fn end_of_literal(json: &[u8], mut at: usize) -> usize {
     while json.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
         at += 1;
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_and_items_are_found_with_whatever_they_hold() {
+    fn fields_and_items_are_found_for_all_kinds_of_values() {
         let json = br#" {"a": "x\"}", "b":[1,{"c":-1.5e+3}], "a":null,"d":{}} "#;
         assert_eq!(fields(json).expect("an object").len(), 4);
         assert_eq!(field(json, "a"), Some(&b"null"[..]), "the last one counts");
@@ -137,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn values_of_any_depth_are_passed_over() {
+    fn values_of_any_depth_are_skipped() {
         let deep = format!("{}{}", "[{\"a\":".repeat(100_000), "}]".repeat(100_000)).replace(":}", ":1}");
         let json = format!(r#"{{"deep":{deep},"name":"after"}}"#);
         assert_eq!(text(json.as_bytes(), "name").as_deref(), Some("after"));
     }
 
     #[test]
-    fn what_is_no_whole_object_gives_nothing() {
+    fn incomplete_json_is_rejected() {
         for json in [
             "",
             "{",

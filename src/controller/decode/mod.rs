@@ -1,4 +1,4 @@
-//! Objects from the API server's JSON, each on its own. What cannot be parsed names the object that it is of.
+//! Decodes objects from the API server's JSON, each on its own. An error names the object that cannot be parsed.
 
 pub(crate) mod json;
 pub(crate) mod partial_status;
@@ -12,24 +12,24 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// Longest reason for which an object cannot be parsed: it may repeat what its user wrote.
+/// Longest parse error, in bytes: it may repeat what a user wrote.
 const MAX_ERROR_BYTES: usize = 300;
 
-/// An object, or why there is none.
+/// An object, or the error that prevents parsing it.
 pub type Decoded<K> = Result<K, Box<InvalidObject<K>>>;
 
 /// An object that cannot be parsed.
 #[derive(Clone, Debug)]
 pub struct InvalidObject<K> {
-    /// Which one it is, as far as that could be found out.
+    /// The object, as far as it could be identified.
     pub reference: ObjectReference,
-    /// What is wrong with it.
+    /// The parse error.
     pub error: String,
-    /// The object all the same, where its status alone is wrong: with what can be read of that.
+    /// The object with a partial status, if only its status is invalid.
     pub partial: Option<K>,
 }
 
-/// The fields of the metadata that are used. Of times only those that mean something, as text.
+/// The metadata fields that are used. Only the times that matter are kept, as text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct MinimalMeta {
@@ -48,7 +48,7 @@ struct MinimalMeta {
 
 impl From<MinimalMeta> for ObjectMeta {
     fn from(minimal: MinimalMeta) -> Self {
-        // That it is being deleted counts, whatever its clock says.
+        // An object is being deleted whatever its deletion timestamp contains.
         let time = |text: String| Time(text.parse().unwrap_or(Timestamp::UNIX_EPOCH));
         Self {
             name: minimal.name,
@@ -67,7 +67,7 @@ impl From<MinimalMeta> for ObjectMeta {
     }
 }
 
-/// An object with what is used of its metadata.
+/// Decodes an object with the used part of its metadata.
 pub fn object<K>(object: &[u8]) -> Decoded<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
@@ -75,7 +75,7 @@ where
     assemble(object, json::field(object, "status"))
 }
 
-/// The same. Of one whose status cannot be parsed, or has more bytes than this, `partial` reads what it can.
+/// Decodes an object. If its status cannot be parsed, or has more than `max_status_bytes`, `partial` reads what it can.
 pub fn object_with_status<K>(
     object: &[u8],
     max_status_bytes: usize,
@@ -116,7 +116,7 @@ where
     Ok(parsed)
 }
 
-/// The metadata of an object that would be a `K`.
+/// Decodes the metadata of an object of kind `K`.
 pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectMeta> {
     let meta = json::field(object, "metadata").unwrap_or(b"null");
     let minimal: MinimalMeta = parse(meta).map_err(|why| {
@@ -126,12 +126,12 @@ pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectM
     Ok(minimal.into())
 }
 
-/// Parses what is nested no deeper than serde can follow; says which field cannot be parsed.
+/// Parses what is nested no deeper than serde can follow; an error names the field.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let mut why = error.to_string();
-        // Where in a line that nobody sees.
+        // Removes the position, which refers to a line that is not shown.
         if let Some(end) = why.rfind(" at line ") {
             why.truncate(end);
         }
@@ -140,7 +140,6 @@ pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     })
 }
 
-/// An object that cannot be read, and why.
 pub fn invalid_object<K: Resource<DynamicType = ()>>(object: &[u8], why: String) -> Box<InvalidObject<K>> {
     Box::new(InvalidObject { reference: object_reference::<K>(object), error: why, partial: None })
 }
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_parsed_whatever_its_times_and_unknown_fields_are() {
+    fn an_object_with_invalid_times_and_unknown_fields_is_parsed() {
         let deep = "[".repeat(500) + &"]".repeat(500);
         let spec = format!(r#"{{"description":"d","unknown":{deep}}}"#);
         let token: RegistryToken = object(&token(&spec, r#"{"uid":"u"}"#)).expect("parsed");
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_parsed_names_itself_and_its_field() {
+    fn an_invalid_object_is_named_with_its_field() {
         let time = r#"{"token":{"id":"1","username":"u","nonce":"n","requestTime":"9999-12-31T23:59:59Z"}}"#;
         let invalid = object::<RegistryToken>(&token(r#"{"description":"d"}"#, time)).expect_err("no time");
         assert!(invalid.error.starts_with("status.token.requestTime: "), "{}", invalid.error);

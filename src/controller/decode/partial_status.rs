@@ -1,6 +1,6 @@
-//! What can be read of a status that cannot be parsed as a whole, as for a time in the year 9999, or that is longer than
-//! any that the operator writes. Whoever may write a status could else keep the object, and its issuer, from ever ending.
-//! Conditions are left out, so that the next pass writes the status anew.
+//! Reads a status that cannot be parsed as a whole, for example because of a time in the year 9999, or that is longer
+//! than any that the operator writes. Otherwise, any user who may write a status could block the deletion of the object
+//! and its issuer forever. Conditions are left out, so that the next pass writes the status again.
 
 use super::json;
 use super::{InvalidObject, parse};
@@ -11,18 +11,19 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longest field of such a status that is read, in bytes; and longest list of tokens.
+/// Longest field of such a status that is read, and longest list of tokens, in bytes.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
 /// The keys that the operator writes into `handledAnnotations`.
 const HANDLED_KEYS: [&str; 4] = ["rotate", "replace", "issuerRotate", "issuerReplace"];
 /// Longest value that the operator writes into `handledAnnotations`, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
-/// Most names of Secrets or config maps that are read. An issuer has one Secret and at most 17 config maps.
+/// Maximum number of names of Secrets or `ConfigMaps` that are read. An issuer has one Secret and at most 17
+/// `ConfigMaps`.
 const MAX_NAMES: usize = 64;
-/// How long a former token lives on, where the spec says nothing.
+/// How long a previous token stays valid if the spec does not say.
 const DEFAULT_OVERLAP: Duration = Duration::from_mins(15);
 
-/// The object as it is read past every cache, with what can be read of its status.
+/// The object, with a partial status if necessary.
 pub fn ok_or_partial<K>(decoded: Result<K, Box<InvalidObject<K>>>) -> Option<K> {
     match decoded {
         Ok(object) => Some(object),
@@ -30,7 +31,7 @@ pub fn ok_or_partial<K>(decoded: Result<K, Box<InvalidObject<K>>>) -> Option<K> 
     }
 }
 
-/// The tokens of an object, with all that proves them. None where a token cannot be read.
+/// The tokens of an object, with everything that proves them. `None` if a token cannot be read.
 pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
     let status = json::field(object, "status").filter(|status| status.starts_with(b"{"))?;
     let now = Timestamp::now();
@@ -38,17 +39,17 @@ pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
         Some(token) => Some(with_valid_times(token, now, now)?),
         None => None,
     };
-    // Nothing is revoked early: an overlap that cannot be read begins now.
+    // No token is revoked early: an overlap with an invalid time starts now.
     let due = now.checked_add(rotation_overlap(object)).unwrap_or(now);
     let (mut retiring, mut left) = (vec![], MAX_FIELD_BYTES);
     for former in json::items(non_null_field(status, "retiring").unwrap_or(b"[]"))? {
-        // More than that no operator has written.
+        // The operator never writes more than that.
         if let Some(rest) = left.checked_sub(former.len()) {
             left = rest;
             retiring.push(with_valid_times(former, now, due)?);
         }
     }
-    // Forgotten, they would be acted on once more.
+    // Without these values the annotations would trigger their actions again.
     let handled = non_null_field(status, "handledAnnotations").unwrap_or(b"{}");
     let handled =
         HANDLED_KEYS.into_iter().filter_map(|key| Some((key.to_owned(), bounded_field::<String>(handled, key)?)));
@@ -64,7 +65,7 @@ pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
     })
 }
 
-/// What an issuer protects, and where its tokens live.
+/// What an issuer protects, and the portal of its tokens.
 pub fn issuer_status(object: &[u8]) -> Option<IssuerStatus> {
     let status = json::field(object, "status")?;
     let names = |list: &str| {
@@ -78,19 +79,18 @@ pub fn issuer_status(object: &[u8]) -> Option<IssuerStatus> {
         tokens: bounded_field(status, "tokens"),
         credentials_secrets: names("credentialsSecrets"),
         ca_config_maps: names("caConfigMaps"),
-        // Not absent: then no patch would replace it.
+        // Not `None`: otherwise no patch would replace it.
         last_audit_time: non_null_field(status, "lastAuditTime")
             .map(|time| serde_json::from_slice(time).unwrap_or(Time(Timestamp::UNIX_EPOCH))),
         ..IssuerStatus::default()
     })
 }
 
-/// A field that is there.
 fn non_null_field<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     json::field(object, name).filter(|value| *value != b"null")
 }
 
-/// A field that can be read, and has no more than it may.
+/// A field that can be parsed and is not longer than [`MAX_FIELD_BYTES`].
 fn bounded_field<T: DeserializeOwned>(object: &[u8], name: &str) -> Option<T> {
     parse(non_null_field(object, name).filter(|value| value.len() <= MAX_FIELD_BYTES)?).ok()
 }
@@ -101,7 +101,7 @@ fn rotation_overlap(object: &[u8]) -> Duration {
     overlap.map_or(DEFAULT_OVERLAP, |overlap| overlap.0)
 }
 
-/// A token with each time that cannot be read replaced: the request was now, and the end comes when it is due.
+/// A token with every invalid time replaced: the request time by `now`, and the revocation time by `due`.
 fn with_valid_times<T: DeserializeOwned>(token: &[u8], now: Timestamp, due: Timestamp) -> Option<T> {
     if token.len() > MAX_FIELD_BYTES {
         return None;

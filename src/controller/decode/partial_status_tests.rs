@@ -33,12 +33,12 @@ fn object(status: &Value) -> String {
     .to_string()
 }
 
-/// What is read of an object with this status, and what is said of it.
+/// Returns the object decoded with this status, and the error.
 fn read(status: &Value) -> (RegistryToken, String) {
     let text = object(status);
     let invalid = decode_token(text.as_bytes()).expect_err("not whole");
     let partial = invalid.partial.expect("the rest");
-    let live = live_token(text.as_bytes()).expect("past every cache too");
+    let live = live_token(text.as_bytes()).expect("a live read too");
     assert_eq!(live.metadata, partial.metadata);
     (partial, invalid.error)
 }
@@ -48,7 +48,7 @@ fn is_about(time: &Time, wanted: Timestamp) -> bool {
 }
 
 #[test]
-fn whichever_time_of_a_status_cannot_be_read_all_that_proves_its_tokens_is_kept() {
+fn an_invalid_time_in_a_status_keeps_everything_that_proves_its_tokens() {
     assert!(decode_token(object(&status()).as_bytes()).is_ok());
     for pointer in [
         "/conditions/0/lastTransitionTime",
@@ -73,18 +73,14 @@ fn whichever_time_of_a_status_cannot_be_read_all_that_proves_its_tokens_is_kept(
         assert_eq!(found.retiring.first().and_then(|former| former.mac.as_deref()), Some("m2"), "{pointer}");
         assert_eq!(found.portal.map(|portal| portal.user).as_deref(), Some("k8s"), "{pointer}");
         assert_eq!(found.secret.and_then(|secret| secret.uid).as_deref(), Some("s"), "{pointer}");
-        assert_eq!(
-            found.handled_annotations.get("rotate").map(String::as_str),
-            Some("1"),
-            "nothing is asked for twice"
-        );
-        assert!(found.conditions.is_empty(), "so that the status is written anew");
+        assert_eq!(found.handled_annotations.get("rotate").map(String::as_str), Some("1"), "no action is repeated");
+        assert!(found.conditions.is_empty(), "so that the status is written again");
         assert_eq!((object.metadata.finalizers, object.spec.description.as_str()), (Some(vec!["f".to_owned()]), "d"));
     }
 }
 
 #[test]
-fn a_time_that_cannot_be_read_revokes_nothing_early() {
+fn an_invalid_time_revokes_nothing_early() {
     let mut status = status();
     status["token"]["requestTime"] = json!(UNSUPPORTED_TIME);
     status["retiring"][0]["revocationTime"] = json!(UNSUPPORTED_TIME);
@@ -96,7 +92,7 @@ fn a_time_that_cannot_be_read_revokes_nothing_early() {
 }
 
 #[test]
-fn a_status_that_is_too_long_is_read_without_what_makes_it_so() {
+fn a_status_that_is_too_long_is_read_without_its_long_values() {
     let spoil: [fn(&mut Value, String); 4] = [
         |status, long| status["handledAnnotations"]["note"] = json!(long),
         |status, long| status["conditions"][0]["message"] = json!(long),
@@ -126,7 +122,7 @@ fn an_invalid_token_makes_the_object_invalid_and_is_not_dropped() {
 }
 
 #[test]
-fn an_issuer_whose_status_cannot_be_read_still_knows_what_it_protects() {
+fn an_issuer_with_an_invalid_status_still_knows_what_it_protects() {
     let object = |status: Value| {
         let auth = json!({"type": "Basic", "basic": {"secretRef": {"name": "portal"}}});
         json!({

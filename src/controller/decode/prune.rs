@@ -1,5 +1,5 @@
-//! What is not read is not cached, and what is cached of one object has a bound: users may write 256 KiB of
-//! annotations into each.
+//! Only fields that are read are cached, and the cached part of each object has a size limit: users may write 256 KiB
+//! of annotations into each.
 
 use super::{Decoded, InvalidObject, invalid_object};
 use super::{json, partial_status};
@@ -17,15 +17,15 @@ use kube::core::object::HasStatus;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// Longest spec of a `RegistryToken` with its finalizers, in bytes. What the CRD accepts is a fifth of that.
+/// Longest spec and finalizers of a `RegistryToken`, in bytes: five times what the CRD accepts.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
-/// The same of an issuer. Of its CA bundles the CRD accepts half of that.
+/// Longest spec and finalizers of an issuer, in bytes: twice the CA bundles that the CRD accepts.
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Longest status, in bytes.
 const MAX_STATUS_BYTES: usize = 32 * 1024;
-/// Longest value that is compared as it is, in bytes; a longer one counts as its hash.
+/// Longest value that is compared literally, in bytes; a longer one is compared by its hash.
 const MAX_VALUE_BYTES: usize = 256;
-/// Longest list of revoked tokens that is cached, in bytes.
+/// Longest list of confirmed revocations that is cached, in bytes.
 const MAX_LIST_BYTES: usize = 4096;
 
 /// A `RegistryToken`, unless it is larger than any that the CRD accepts.
@@ -40,7 +40,7 @@ pub fn decode_issuer<I: IssuerResource>(object: &[u8]) -> Decoded<I> {
     parse_issuer(object)
 }
 
-/// Either kind of issuer, as it is parsed.
+/// Either kind of issuer, with what is needed to parse it.
 pub trait IssuerResource:
     AnyIssuer + Resource<DynamicType = ()> + HasStatus<Status = IssuerStatus> + DeserializeOwned
 {
@@ -51,12 +51,12 @@ impl<I> IssuerResource for I where
 {
 }
 
-/// A `RegistryToken` as it is read past every cache: its size does not matter.
+/// Decodes a `RegistryToken` from a live read, whatever its size.
 pub fn live_token(object: &[u8]) -> Option<RegistryToken> {
     partial_status::ok_or_partial(parse_token(object))
 }
 
-/// The same of an issuer.
+/// Decodes an issuer from a live read, whatever its size.
 pub fn live_issuer<I: IssuerResource>(object: &[u8]) -> Option<I> {
     partial_status::ok_or_partial(parse_issuer(object))
 }
@@ -69,7 +69,7 @@ fn parse_issuer<I: IssuerResource>(object: &[u8]) -> Decoded<I> {
     decode::object_with_status(object, MAX_STATUS_BYTES, partial_status::issuer_status)
 }
 
-/// Refuses what would take more room in the cache than this.
+/// Rejects objects that would take more space in the cache than this.
 fn check_size<K: Resource<DynamicType = ()>>(object: &[u8], max: usize) -> Result<(), Box<InvalidObject<K>>> {
     let finalizers = json::field(object, "metadata").and_then(|meta| json::field(meta, "finalizers"));
     let size: usize = json::field(object, "spec").into_iter().chain(finalizers).map(<[u8]>::len).sum();
@@ -80,10 +80,10 @@ fn check_size<K: Resource<DynamicType = ()>>(object: &[u8], max: usize) -> Resul
     Err(invalid_object(object, why))
 }
 
-/// Leaves of the metadata what decisions read.
+/// Keeps only the metadata that decisions read.
 pub fn prune_metadata(meta: &mut ObjectMeta) {
     meta.labels = None;
-    // Those of Secrets count, and not those of our own kinds.
+    // Owner references matter only on Secrets.
     meta.owner_references = None;
     meta.annotations = meta.annotations.take().map(|all| prune_annotations(&all)).filter(|kept| !kept.is_empty());
 }
@@ -99,14 +99,14 @@ fn prune_annotations(all: &BTreeMap<String, String>) -> BTreeMap<String, String>
     kept
 }
 
-/// The value of the annotation that asks for a look, as it is compared.
+/// The value of the annotation that requests a resync, in the form in which it is compared.
 pub fn resync_annotation(annotations: &BTreeMap<String, String>) -> Option<String> {
     let value = annotations.get(RECONCILE_ANNOTATION)?;
     let long = value.len() > MAX_VALUE_BYTES;
     Some(if long { format!("hash:{}", hash(&[value], 52)) } else { value.clone() })
 }
 
-/// As many names of a list as are cached.
+/// The names at the start of a list that fit into [`MAX_LIST_BYTES`].
 fn truncate_list(names: &str) -> &str {
     if names.len() <= MAX_LIST_BYTES {
         return names;
@@ -122,7 +122,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn cached_annotations_are_bounded_and_request_the_same() {
+    fn cached_annotations_are_bounded_and_trigger_the_same_actions() {
         let long = "x".repeat(100_000);
         let names = "tw-17,".repeat(10_000);
         let all = BTreeMap::from([
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(keys, [CONFIRMED_REVOKED_ANNOTATION, RECONCILE_ANNOTATION, ROTATE_ANNOTATION]);
         assert!(kept.values().map(String::len).sum::<usize>() < 5_000);
         assert!(kept[CONFIRMED_REVOKED_ANNOTATION].split(',').all(|name| name == "tw-17"), "no name is cut");
-        // The cache and a live read compare as the same, and another value does not.
+        // The cached and the live value are equal, and another value differs.
         assert_eq!(resync_annotation(&kept), resync_annotation(&all));
         let other = BTreeMap::from([(RECONCILE_ANNOTATION.to_owned(), long + "y")]);
         assert_ne!(resync_annotation(&other), resync_annotation(&all));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cached_of_finalizers_and_owners_has_a_bound() {
+    fn cached_finalizers_and_owners_are_bounded() {
         let object = |count: usize| {
             let finalizers: Vec<String> = (0..count).map(|number| format!("example.com/{number}")).collect();
             let meta = json!({"name": "pull", "namespace": "team", "finalizers": finalizers, "ownerReferences": [

@@ -1,4 +1,4 @@
-//! May an object use this issuer, now? Read past every cache, between the reservation and the request.
+//! Authorizes an object to use its issuer, with a live read between the reservation and the request.
 
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
 use crate::controller::api_call::{ApiError, call};
@@ -15,18 +15,18 @@ use kube::ResourceExt;
 use kube::core::SelectorExt;
 use std::collections::BTreeMap;
 
-/// Why an attempt may not go on.
+/// Why an attempt may not continue.
 pub enum IssuerDenied {
-    /// The issuer is another than the one that the attempt was begun with.
+    /// The issuer is not the one with which the attempt was started.
     Changed,
-    /// With the fact to show.
+    /// The object may not use the issuer.
     Problem(Problem),
     /// It could not be read.
     ReadFailed(ApiError),
 }
 
-/// Reads the issuer past every cache: still there, not going, still serving this namespace, and
-/// held by our finalizer, so that it outlives the token.
+/// Reads the issuer live and checks that it exists, is not being deleted, serves this namespace, and has our finalizer,
+/// so that it outlives the token.
 pub async fn authorize_issuer(
     ctx: &Context,
     key: &IssuerKey,
@@ -59,7 +59,7 @@ pub async fn authorize_issuer(
     }
     if !has_finalizer(object.finalizers()) {
         let _ = ctx.requeue_issuer.send(key.clone());
-        return denied(Reason::IssuerNotReady, "the issuer is being prepared for its first token");
+        return denied(Reason::IssuerNotReady, "the issuer does not have its finalizer yet");
     }
     if object.uid() != connected.uid || object.generation() != connected.generation {
         return Err(IssuerDenied::Changed);
@@ -90,7 +90,7 @@ async fn require_allowed_namespace(
             reason: Reason::NamespaceNotAllowed,
             terminal: true,
             message: format!(
-                "the issuer does not serve the namespace {namespace}: label the namespace as the issuer's allowedNamespaces.selector asks, or use another issuer"
+                "the issuer does not serve the namespace {namespace}: label the namespace to match the issuer's allowedNamespaces.selector, or use another issuer"
             ),
         })),
     }

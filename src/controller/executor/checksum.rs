@@ -1,19 +1,19 @@
-//! The checksum of a pull secret: whether content and note are what the operator wrote.
+//! The checksum of a pull secret, which shows whether content and annotations are what the operator wrote.
 
 use crate::api::{CHECKSUM_ANNOTATION, PROVENANCE_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use ring::digest::{Context, SHA256};
 
-/// What is noted of the token: its attempt, its id, and where it comes from.
+/// The covered annotations: attempt id, token id and provenance.
 pub const COVERED_ANNOTATIONS: [&str; 3] = [STORED_ANNOTATION, TOKEN_ID_ANNOTATION, PROVENANCE_ANNOTATION];
 
-/// The same, as it stands in a Secret.
+/// The values of these annotations in a Secret.
 pub type CoveredValues<'a> = [Option<&'a str>; 3];
 
-/// A hash of the content and of what is noted of the token in it, salted by the object's UID: it shows that somebody
-/// changed one of them, and nothing of what the content is. Where the portal lists nothing, that id is what the token
-/// is later revoked by.
+/// Hashes the content and the covered annotations, salted with the object's UID. The hash shows that one of them was
+/// changed, and reveals nothing about the content. The token id is covered because it is what a token is revoked by if
+/// the portal does not list tokens.
 pub fn checksum(uid: &str, covered: CoveredValues<'_>, content: &[u8]) -> String {
     let mut digest = Context::new(&SHA256);
     for text in [Some(uid)].into_iter().chain(covered) {
@@ -24,13 +24,13 @@ pub fn checksum(uid: &str, covered: CoveredValues<'_>, content: &[u8]) -> String
     STANDARD.encode(&digest.finish().as_ref()[..12])
 }
 
-/// Reads what is noted.
+/// Reads the covered annotations.
 pub fn covered(meta: &ObjectMeta) -> CoveredValues<'_> {
     let text = |key| meta.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(String::as_str);
     COVERED_ANNOTATIONS.map(text)
 }
 
-/// Whether content and note are what the operator wrote for this object, as far as the checksum says.
+/// Whether content and annotations are what the operator wrote for this object, according to the checksum.
 pub fn verify(uid: &str, meta: &ObjectMeta, content: &[u8]) -> bool {
     let written = meta.annotations.as_ref().and_then(|annotations| annotations.get(CHECKSUM_ANNOTATION));
     written == Some(&checksum(uid, covered(meta), content))

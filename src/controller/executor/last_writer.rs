@@ -1,5 +1,5 @@
-//! Who last wrote the pull secret, by its managed fields. They are read only where the Secret is overwritten again and
-//! again: a watch or a usual read never parses them.
+//! Finds the last writer of the pull secret in its managed fields. They are read only if the Secret is overwritten
+//! repeatedly: watches and other reads never parse them.
 
 use super::Executor;
 use crate::controller::api_call::call;
@@ -8,7 +8,8 @@ use crate::domain::protocol::Response;
 use serde_json::Value;
 
 impl Executor<'_> {
-    /// The field manager that last wrote the Secret's content, beside ourselves. Not knowing it is no failure.
+    /// The field manager that last wrote the Secret's content, other than the operator. Failing to find it is not an
+    /// error.
     pub(crate) async fn find_last_writer(&self) -> Response {
         let secrets = self.snapshot.secrets(self.ctx);
         let found = call("read who wrote the Secret", secrets.get_metadata_text(&self.snapshot.secret_name())).await;
@@ -16,7 +17,7 @@ impl Executor<'_> {
     }
 }
 
-/// The latest manager of the content, or of our annotations where nobody else wrote the content.
+/// The latest manager of the content, or else of the metadata.
 fn last_writer(text: &str) -> Option<String> {
     let object: Value = serde_saphyr::from_str(text).ok()?;
     let entries = object["metadata"]["managedFields"].as_array()?;

@@ -1,5 +1,5 @@
-//! Performs what the core asks for, and brings the answers. All reads and writes that a pass makes
-//! are below this folder.
+//! The executor performs the requests of the core and returns the responses. All reads and writes of a pass are in this
+//! folder.
 
 pub(crate) mod authorize;
 mod checksum;
@@ -23,24 +23,22 @@ use crate::portal::IssuedToken;
 use crate::portal::rate_limit::{Permit, Priority};
 use std::time::Instant;
 
-/// What performs a pass's requests.
+/// Performs the requests of a pass.
 pub struct Executor<'a> {
-    /// What the pass holds.
     pub snapshot: Snapshot,
     ctx: &'a Context,
-    /// Leave to prepare a request.
+    /// Allows the pass to prepare a token request.
     preparation_slot: Option<Permit>,
-    /// How urgent the request for a token is.
+    /// Priority of the token request.
     priority: Priority,
-    /// A token between the portal's answer and its commit: the only place that holds its secret.
+    /// A token between the portal's response and its commit. Its password is stored nowhere else.
     uncommitted: Option<IssuedToken>,
     issuer_read_at: Instant,
-    /// The API server refuses the labels or annotations of the spec: a token is stored without applying them.
+    /// The API server rejected the labels or annotations of the spec: the token is stored without them.
     without_template: bool,
 }
 
 impl<'a> Executor<'a> {
-    /// Of a pass over this.
     pub fn new(snapshot: Snapshot, ctx: &'a Context) -> Self {
         Self {
             snapshot,
@@ -53,7 +51,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Performs one request. No answer: the operator is to end, and nothing is under way.
+    /// Performs one request. `None` on shutdown, if no token is uncommitted.
     pub async fn execute(&mut self, request: Request) -> Option<Response> {
         with_waits_during_shutdown(self.uncommitted.is_some(), self.dispatch(request)).await
     }
@@ -90,14 +88,14 @@ impl<'a> Executor<'a> {
         })
     }
 
-    /// Waits for leave to prepare a request; ends when others have been answered, each of which is
-    /// bounded by its time-outs.
+    /// Waits for a preparation slot. The wait ends when earlier requests have been answered, each of which has
+    /// timeouts.
     async fn acquire_preparation_slot(&mut self, urgent: bool) -> Option<Response> {
         self.priority = if urgent { Priority::High } else { Priority::Normal };
         if let Some(issuer) = &self.snapshot.issuer {
             let namespace = self.snapshot.namespace();
             tokio::select! {
-                room = issuer.limiter.acquire_preparation(self.priority, &namespace) => self.preparation_slot = Some(room),
+                slot = issuer.limiter.acquire_preparation(self.priority, &namespace) => self.preparation_slot = Some(slot),
                 () = self.ctx.stop.cancelled() => return None,
             }
             if let Some(failure) =
@@ -110,8 +108,8 @@ impl<'a> Executor<'a> {
         Some(Response::Done)
     }
 
-    /// Waits for leave to call the portal. None: the operator is to end, and what waits here can as
-    /// well be begun anew by whoever comes next; a token that may not be stored yet is not left for it.
+    /// Waits for a permit to call the portal. `None` on shutdown: a call that `can_wait` is repeated after the restart.
+    /// An uncommitted token cannot wait.
     async fn acquire_permit(&self, issuer: &ConnectedIssuer, priority: Priority, can_wait: bool) -> Option<Permit> {
         let namespace = self.snapshot.namespace();
         if can_wait {
@@ -122,7 +120,7 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// What a failed call to the API server means to the core.
+/// Maps an API error to the response that the core expects.
 fn response_from_api_error(error: ApiError) -> Response {
     match error {
         ApiError::Conflict(_) | ApiError::AlreadyExists(_) | ApiError::NotFound(_) => Response::Conflict,

@@ -1,4 +1,4 @@
-//! A token that was just requested: whether what the portal says of it can be recorded.
+//! Decides whether the response to a token request can be recorded.
 
 use super::Executor;
 use crate::api::{Reason, RegistryToken};
@@ -13,8 +13,8 @@ use crate::portal::token_name::TokenName;
 use kube::ResourceExt as _;
 
 impl Executor<'_> {
-    /// Keeps a token until its commit, unless another token of ours has its id already: then that id is not its own,
-    /// and an edit or a revocation by it would hit the other one.
+    /// Keeps a token until its commit, unless another token already has its id: such an id is wrong, and an edit or a
+    /// revocation by it would affect the other token.
     pub(crate) fn accept_token(&mut self, issuer: &ConnectedIssuer, token: IssuedToken) -> Response {
         let (id, username) = (token.id.clone(), token.username.clone());
         let is_used = id
@@ -24,15 +24,16 @@ impl Executor<'_> {
             self.uncommitted = Some(token);
             return Response::Token { id, username };
         }
-        let fault = invalid_response(
-            "the id in the portal's answer to the request is that of another token: the output is not the token's id. \
+        let problem = invalid_response(
+            "the id in the portal's response to the request belongs to another token: the output is not the token's id. \
              Correct or remove spec.thinkwise.tasks.request.outputs.id of the issuer",
         );
         if issuer.info.list_visible {
-            return Response::InvalidToken(fault);
+            return Response::InvalidToken(problem);
         }
-        // No list tells the true id, and that of another token must not be revoked: what is left is the username.
-        Response::UnusableToken { token: Named { id: username.clone(), username }, problem: fault }
+        // No list shows the correct id, and the token with the reported id must not be revoked: only the username is
+        // left.
+        Response::UnusableToken { token: Named { id: username.clone(), username }, problem }
     }
 
     fn is_id_in_use(&self, issuer: &ConnectedIssuer, token: &Named) -> bool {
@@ -52,7 +53,7 @@ impl Executor<'_> {
         })
     }
 
-    /// The rows, unless one of them is the token in hand under an id that cannot be recorded.
+    /// Returns the rows, unless one of them is the uncommitted token with an id that cannot be recorded.
     pub(crate) fn check_rows(&self, rows: Vec<Row>) -> Response {
         let uncommitted = self.uncommitted.as_ref().map(|token| token.username.as_str());
         let invalid_row = rows.iter().find_map(|row| {
@@ -62,10 +63,10 @@ impl Executor<'_> {
         match invalid_row {
             None => Response::Rows(rows),
             Some((token, why)) => {
-                let fault = invalid_response(&format!(
+                let problem = invalid_response(&format!(
                     "the token's id in the portal's list {why}: check spec.thinkwise.table.key"
                 ));
-                Response::UnusableToken { token, problem: fault }
+                Response::UnusableToken { token, problem }
             }
         }
     }
@@ -75,8 +76,8 @@ fn invalid_response(message: &str) -> Problem {
     transient(Reason::InvalidResponse, message.to_owned())
 }
 
-/// The tokens that an object's own status names with proof and that nobody is known to have revoked: the portal may
-/// give the id of one that is gone to another. A forged entry must not keep others from a token.
+/// The tokens in the object's own status with a valid MAC that are not known to be revoked: the portal may reuse the id
+/// of a deleted token. A forged entry must not block other objects from getting a token.
 fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<Named> {
     let Some(status) = object.status.as_ref().filter(|status| status.uid == object.uid()) else { return vec![] };
     let (Some(portal), Some(uid)) = (&status.portal, &status.uid) else { return vec![] };

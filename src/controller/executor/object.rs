@@ -1,11 +1,11 @@
-//! The object: read, its finalizer, its status; and its issuer as the attempt reads it.
+//! Reads and writes the object, its finalizer and its status, and reads its issuer during an attempt.
 
 use super::authorize::{IssuerDenied, authorize_issuer};
 use super::{Executor, response_from_api_error};
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call};
 use crate::domain::model::problem::messages::api_server_unavailable;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
 use crate::domain::protocol::Response;
 use crate::domain::status::{ready_condition, waiting_condition};
@@ -16,14 +16,14 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// To wait because of `spec.suspend` is what its user wants.
+/// Waiting because of `spec.suspend` is intended by the user.
 const SUSPENDED: &str = "Suspended";
 
-/// The reason of the event that tells of it.
+/// The reason of the event for a failed status write.
 const STATUS_NOT_WRITTEN: &str = "StatusNotWritten";
 
 impl Executor<'_> {
-    /// The object past every cache.
+    /// Reads the object live.
     pub(crate) async fn read_object(&mut self) -> Response {
         let objects = self.snapshot.objects(self.ctx);
         match call("read the RegistryToken", objects.get_opt(&self.snapshot.object.name_any())).await {
@@ -34,25 +34,25 @@ impl Executor<'_> {
     }
 
     fn set_object(&mut self, mut object: RegistryToken) -> Response {
-        // Nobody reads them, and a pass may wait for long.
+        // They are not used, and a pass may wait for a long time.
         object.metadata.managed_fields = None;
         self.snapshot.object = Arc::new(object);
         Response::Object(Some(Box::new(self.snapshot.parse_object(self.ctx))))
     }
 
-    /// The issuer past every cache.
+    /// Reads the issuer live.
     pub(crate) async fn read_issuer(&mut self) -> Response {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
         self.issuer_read_at = Instant::now();
         match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
             Ok(()) => Response::Done,
             Err(IssuerDenied::Changed) => Response::IssuerChanged,
-            Err(IssuerDenied::Problem(fault)) => Response::IssuerDenied(fault),
+            Err(IssuerDenied::Problem(problem)) => Response::IssuerDenied(problem),
             Err(IssuerDenied::ReadFailed(error)) => Response::IssuerDenied(api_server_unavailable(&error.to_string())),
         }
     }
 
-    /// Puts our finalizer on the object or takes it off, guarded by the version that was read.
+    /// Adds or removes our finalizer, guarded by the version that was read.
     pub(crate) async fn set_finalizer(&mut self, wanted: bool) -> Response {
         let mut finalizers = self.snapshot.object.finalizers().to_vec();
         finalizers.retain(|finalizer| finalizer != FINALIZER);
@@ -82,21 +82,24 @@ impl Executor<'_> {
     }
 
     async fn on_finalized(&self) {
-        let left = status_view(&self.snapshot.parse_object(self.ctx)).unverified.tokens();
-        if let Some(fault) = unverified_problem(&left) {
-            self.ctx.events.emit(&self.snapshot.reference(), false, &fault.reason.to_string(), &fault.message).await;
+        let left = StatusView::of(&self.snapshot.parse_object(self.ctx)).unverified.tokens();
+        if let Some(problem) = unverified_problem(&left) {
+            self.ctx
+                .events
+                .emit(&self.snapshot.reference(), false, &problem.reason.to_string(), &problem.message)
+                .await;
         }
-        tracing::info!(object = %self.snapshot.object_ref(), "released");
+        tracing::info!(object = %self.snapshot.object_ref(), "finalizer removed");
         self.ctx.process_state.forget(&self.snapshot.uid());
         let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
     }
 
-    /// Writes the status whole, guarded by the version that was read. A changed `Ready` is told as
-    /// an event too.
+    /// Writes the whole status, guarded by the version that was read. A changed `Ready` condition is also emitted as an
+    /// event.
     pub(crate) async fn write_status(&mut self, status: RegistryTokenStatus) -> Response {
-        let former = self.snapshot.object.status.clone();
+        let previous = self.snapshot.object.status.clone();
         let mut object = RegistryToken::clone(&self.snapshot.object);
-        // The version guards the write; what else is in the metadata is not ours to repeat.
+        // The version guards the write; the other metadata are not needed.
         object.metadata = ObjectMeta {
             name: object.metadata.name,
             namespace: object.metadata.namespace,
@@ -108,9 +111,9 @@ impl Executor<'_> {
         let (name, objects) = (object.name_any(), self.snapshot.objects(self.ctx));
         match call("write the status", objects.replace_status(&name, &PostParams::default(), &object)).await {
             Ok(object) => {
-                let answer = self.set_object(object);
-                self.emit_ready_event(former).await;
-                answer
+                let response = self.set_object(object);
+                self.emit_ready_event(previous).await;
+                response
             }
             Err(error) => {
                 self.report_status_error(&error).await;
@@ -119,45 +122,44 @@ impl Executor<'_> {
         }
     }
 
-    /// What a status cannot say is said in an event, and counted. That somebody else wrote first is
-    /// no failure.
+    /// Reports a status that cannot be written as an event and counts it. A conflict is not a failure.
     async fn report_status_error(&self, error: &ApiError) {
         match error {
             ApiError::Rejected(..) => STATUS_WRITE_FAILURES.record_rejected(),
             ApiError::Unavailable(..) => STATUS_WRITE_FAILURES.record_unavailable(),
             _ => {
-                tracing::debug!(object = %self.snapshot.object_ref(), %error, "the status is not written");
+                tracing::debug!(object = %self.snapshot.object_ref(), %error, "status not written");
                 return;
             }
         }
-        tracing::warn!(object = %self.snapshot.object_ref(), %error, "the status cannot be written");
-        let note = format!("{error}; tried again. Until then the conditions do not say what is true");
+        tracing::warn!(object = %self.snapshot.object_ref(), %error, "status write failed");
+        let note = format!("{error}. The write is retried; until it succeeds, the conditions are outdated");
         self.ctx.events.emit(&self.snapshot.reference(), false, STATUS_NOT_WRITTEN, &note).await;
     }
 
-    async fn emit_ready_event(&self, former: Option<RegistryTokenStatus>) {
-        let (former, status) = (former.as_ref(), self.snapshot.object.status.as_ref());
+    async fn emit_ready_event(&self, previous: Option<RegistryTokenStatus>) {
+        let (previous, status) = (previous.as_ref(), self.snapshot.object.status.as_ref());
         let same = |was: Option<(&str, &str, &str)>, value: &str, reason: &str, message: &str| {
-            was.is_some_and(|(former, why, from)| {
-                // That a replacement waits too is news, whatever else the object waits for.
+            was.is_some_and(|(previous, why, from)| {
+                // A replacement that also waits is reported, whatever else the object waits for.
                 let waits = |text: &str| text.contains(REPLACE_ANNOTATION);
-                former == value
+                previous == value
                     && why == reason
                     && issuer_reason(why, from) == issuer_reason(reason, message)
                     && waits(from) == waits(message)
             })
         };
         if let Some((value, reason, message)) = ready_condition(status)
-            .filter(|(value, reason, message)| !same(ready_condition(former), value, reason, message))
+            .filter(|(value, reason, message)| !same(ready_condition(previous), value, reason, message))
         {
             tracing::info!(object = %self.snapshot.object_ref(), ready = value, reason, detail = message, "status changed");
-            // Somebody suspended it on purpose: that it waits is no fault.
+            // The user suspended the object, so waiting is not a problem.
             let good = value == "True" || self.snapshot.object.spec.suspend;
             self.ctx.events.emit(&self.snapshot.reference(), good, reason, message).await;
         }
-        // What an object whose token works waits for is no change of Ready, and must not be silent.
+        // The reason why an object with a valid token waits does not change `Ready`, and has to be reported too.
         let Some((value, reason, message)) = waiting_condition(status) else { return };
-        let reported = same(waiting_condition(former), value, reason, message)
+        let reported = same(waiting_condition(previous), value, reason, message)
             || ready_condition(status).is_some_and(|ready| ready.1 == reason);
         if !reported {
             tracing::info!(object = %self.snapshot.object_ref(), reason, detail = message, "blocked");
@@ -166,7 +168,8 @@ impl Executor<'_> {
     }
 }
 
-/// The issuer's own reason, as the message repeats it: another one is another event. What follows may differ each time.
+/// The issuer's own reason, which starts the message: if it changes, a new event is emitted. The rest may differ each
+/// time.
 fn issuer_reason<'a>(reason: &str, message: &'a str) -> &'a str {
     let repeats = reason == Reason::IssuerNotReady.to_string();
     message.split_once(':').filter(|_| repeats).map_or("", |(cause, _)| cause)

@@ -1,4 +1,4 @@
-//! The portal: one call a request, within the issuer's limits.
+//! Portal requests: one call per request, within the issuer's limits.
 
 use super::Executor;
 use crate::api::Reason;
@@ -10,7 +10,7 @@ use crate::portal::{self, Delivery, PortalError, TokenRef, TokenRow};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A request is sent within this time of reading the issuer, or the issuer is read again.
+/// A request is sent within this time after reading the issuer; otherwise the issuer is read again.
 pub const ISSUER_READ_TTL: Duration = Duration::from_secs(10);
 
 impl Executor<'_> {
@@ -18,41 +18,40 @@ impl Executor<'_> {
         self.snapshot.issuer.clone().ok_or(Response::IssuerChanged)
     }
 
-    /// Sends one request for a token; its secret stays here.
+    /// Sends one token request. The password stays in the executor.
     pub(crate) async fn request_token(&mut self, description: &str) -> Response {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
-            Err(answer) => return answer,
+            Err(response) => return response,
         };
         let permit = issuer.limiter.acquire(self.priority, &self.snapshot.namespace()).await;
         if self.issuer_read_at.elapsed() > ISSUER_READ_TTL {
             return Response::IssuerReadExpired;
         }
-        let answer = issuer.portal.request_for(&self.snapshot.namespace(), description).await;
+        let response = issuer.portal.request_for(&self.snapshot.namespace(), description).await;
         drop(permit);
         self.preparation_slot = None;
         self.mark_modified();
-        match answer {
+        match response {
             Ok(token) => self.accept_token(&issuer, token),
             Err(failure) => match self.classify(&issuer, failure) {
-                // The answer came to its end, and what it holds cannot be recorded.
-                Response::PortalOutcomeUnknown(fault)
-                    if fault.reason == Reason::InvalidResponse && issuer.portal.open_reason().is_some() =>
+                // The response was complete, but its content cannot be recorded.
+                Response::PortalOutcomeUnknown(problem)
+                    if problem.reason == Reason::InvalidResponse && issuer.portal.open_reason().is_some() =>
                 {
-                    Response::InvalidToken(fault)
+                    Response::InvalidToken(problem)
                 }
                 other => other,
             },
         }
     }
 
-    /// Rows of the portal's list.
     pub(crate) async fn query_rows(&mut self, rows: &Rows) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
-            Err(answer) => return Some(answer),
+            Err(response) => return Some(response),
         };
-        // Whoever looks its new token up has a pod waiting.
+        // A pod waits for a new token whose id is looked up.
         let priority = if self.uncommitted.is_some() { self.priority } else { Priority::Low };
         let permit = self.acquire_permit(&issuer, priority, self.uncommitted.is_none()).await?;
         let found = match rows {
@@ -61,7 +60,7 @@ impl Executor<'_> {
             Rows::WithMarker(marker) => {
                 let text = marker.to_string();
                 let found = issuer.portal.list(portal::Rows::Containing(&text)).await;
-                // A portal may compare without regard to case, or to what a mark means.
+                // A portal may ignore case, or interpret characters of the marker.
                 found.map(|rows| rows.into_iter().filter(|row| marker.is_in(&row.description)).collect())
             }
         };
@@ -72,27 +71,25 @@ impl Executor<'_> {
         })
     }
 
-    /// Sets a description.
     pub(crate) async fn edit(&mut self, token: &Named, description: &str) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
-            Err(answer) => return Some(answer),
+            Err(response) => return Some(response),
         };
         let _permit = self.acquire_permit(&issuer, Priority::Low, true).await?;
         let token = TokenRef { id: &token.id, username: &token.username };
-        let answer = issuer.portal.edit_description(token, description).await;
+        let response = issuer.portal.edit_description(token, description).await;
         self.mark_modified();
-        Some(match answer {
+        Some(match response {
             Ok(()) => Response::Done,
             Err(failure) => self.classify(&issuer, failure),
         })
     }
 
-    /// Revokes a token.
     pub(crate) async fn revoke(&mut self, token: &Named) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
-            Err(answer) => return Some(answer),
+            Err(response) => return Some(response),
         };
         let _permit = self.acquire_permit(&issuer, Priority::Low, self.uncommitted.is_none()).await?;
         Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
@@ -105,15 +102,14 @@ impl Executor<'_> {
         })
     }
 
-    /// What an audit saw before is no longer true of this object's token.
+    /// Invalidates what earlier audits saw of this object's token.
     fn mark_modified(&self) {
         self.ctx.process_state.mark_modified(&self.snapshot.uid(), self.ctx.clock.now());
     }
 
-    /// What a failure of the portal means; the issuer is looked at again where the failure is not
-    /// the object's own.
+    /// Maps a portal error to a response. The issuer is reconciled if the error may concern it.
     fn classify(&self, issuer: &ConnectedIssuer, failure: PortalError) -> Response {
-        // Another failure may be that of this object's request alone, whatever it asks for.
+        // Other errors may only concern this object's request, whatever delay they ask for.
         if failure.reason == Reason::RateLimited {
             issuer.limiter.apply_retry_after(&failure);
         }
@@ -128,23 +124,23 @@ impl Executor<'_> {
         ) {
             let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
         }
-        // A task in another form waits for somebody as well as a refusal does.
+        // A mismatch in a task needs manual action, as a rejection does.
         let waits = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
         let stalled = failure.delivery == Delivery::Rejected && waits;
-        let fault = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
+        let problem = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
         if let Some(made) = failure.unusable_token {
             let token = Named { id: made.id, username: made.username };
-            return Response::UnusableToken { token, problem: fault };
+            return Response::UnusableToken { token, problem };
         }
         match failure.delivery {
-            Delivery::NotSent => Response::NotSent(fault),
-            Delivery::Rejected => Response::Rejected(fault),
-            Delivery::Unknown => Response::PortalOutcomeUnknown(fault),
+            Delivery::NotSent => Response::NotSent(problem),
+            Delivery::Rejected => Response::Rejected(problem),
+            Delivery::Unknown => Response::PortalOutcomeUnknown(problem),
         }
     }
 }
 
-/// A row as the core sees it.
+/// A row in the core's form.
 pub fn token_row(row: TokenRow) -> Row {
     Row { token: Named { id: row.id, username: row.username }, description: row.description }
 }

@@ -1,4 +1,4 @@
-//! The registry: may the token log in?
+//! Registry requests: verifies the login of a token.
 
 use super::{Executor, checksum};
 use crate::api::{Reason, TOKEN_ID_ANNOTATION};
@@ -9,16 +9,16 @@ use crate::domain::protocol::{Named, RegistryProblem, Response, Verdict};
 use crate::registry::{self, RegistryLogin};
 use secrecy::SecretString;
 
-/// A login in a Secret.
+/// The login in a Secret.
 struct StoredCredentials {
-    /// The id of its token, as it is noted.
+    /// The token id in the Secret's annotation.
     id: Option<String>,
     username: String,
     password: SecretString,
 }
 
 impl Executor<'_> {
-    /// Logs in with the token in hand, or else with what the Secret holds.
+    /// Verifies the login of the uncommitted token, or else of the one in the Secret.
     pub(crate) async fn verify_login(&self) -> Response {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
         if !issuer.info.checks_login() {
@@ -27,24 +27,26 @@ impl Executor<'_> {
         Response::Login(match &self.uncommitted {
             Some(token) => self.check_all_registries(&issuer, &token.username, &token.secret).await,
             None => match self.stored_credentials().await {
-                Ok(held) => self.check_all_registries(&issuer, &held.username, &held.password).await,
-                Err(verdict) => verdict,
+                Ok(stored) => self.check_all_registries(&issuer, &stored.username, &stored.password).await,
+                Err(login_result) => login_result,
             },
         })
     }
 
-    /// Whether the registries let this token in, which the Secret is to hold.
+    /// Verifies the login of this token at the registries, if the Secret contains it.
     pub async fn verify_stored_login(&self, token: &Named) -> Verdict {
         match (&self.snapshot.issuer, self.stored_credentials().await) {
-            (Some(issuer), Ok(held)) if held.id.as_ref() == Some(&token.id) && held.username == token.username => {
-                self.check_all_registries(issuer, &held.username, &held.password).await
+            (Some(issuer), Ok(stored))
+                if stored.id.as_ref() == Some(&token.id) && stored.username == token.username =>
+            {
+                self.check_all_registries(issuer, &stored.username, &stored.password).await
             }
-            (_, Err(verdict)) => verdict,
+            (_, Err(login_result)) => login_result,
             _ => Verdict::NotChecked,
         }
     }
 
-    /// The login that the Secret holds, as the operator wrote it: what somebody else put there says nothing of our
+    /// The login in the Secret, if the operator wrote it: content that another user wrote proves nothing about our
     /// token.
     async fn stored_credentials(&self) -> Result<StoredCredentials, Verdict> {
         let found = self.get_secret().await.map_err(|error| Verdict::Unknown(error.to_string().into()))?;
@@ -58,9 +60,9 @@ impl Executor<'_> {
         Ok(StoredCredentials { id, username: login.username, password: SecretString::from(login.password.as_str()) })
     }
 
-    /// At every registry of the issuer: one that refuses decides.
+    /// Checks all registries of the issuer; a single rejection decides.
     async fn check_all_registries(&self, issuer: &ConnectedIssuer, username: &str, secret: &SecretString) -> Verdict {
-        let mut verdict = Verdict::Accepted;
+        let mut login_result = Verdict::Accepted;
         for registry in &issuer.registries {
             let ca_pem = registry.ca_pem.as_deref();
             let (registry, egress) = (registry.host.as_str(), &registry.egress);
@@ -70,19 +72,20 @@ impl Executor<'_> {
                 registry::Verdict::Rejected { message } => return Verdict::Rejected(message),
                 registry::Verdict::Unknown { reason, message, retry_after } => {
                     let problem = RegistryProblem { reason: registry_reason(reason), message, retry_after };
-                    // The one that asks for the longest wait is the one that holds the object up.
-                    let known = if let Verdict::Unknown(known) = &verdict { Some(known.retry_after) } else { None };
-                    if known.is_none_or(|known| known < problem.retry_after) {
-                        verdict = Verdict::Unknown(problem);
+                    // The object has to wait for the registry with the longest delay.
+                    let longest_wait =
+                        if let Verdict::Unknown(other) = &login_result { Some(other.retry_after) } else { None };
+                    if longest_wait.is_none_or(|wait| wait < problem.retry_after) {
+                        login_result = Verdict::Unknown(problem);
                     }
                 }
             }
         }
-        verdict
+        login_result
     }
 }
 
-/// The registry's own reason, where that says more than that nobody could ask it.
+/// Keeps the registry's own reason, unless it only says that the registry is unavailable.
 const fn registry_reason(reason: Reason) -> Reason {
     match reason {
         Reason::Unreachable | Reason::TimedOut | Reason::InvalidResponse => Reason::RegistryUnavailable,

@@ -1,5 +1,5 @@
-//! The pull secret: read, and written. Each write is guarded by the version that was read: the
-//! Secret is the lock of the requesting protocol.
+//! Reads and writes the pull secret. Every write is guarded by the version that was read: the Secret is the lock of the
+//! request protocol.
 
 use super::secret_patch;
 use super::secret_patch::SecretPatch;
@@ -32,7 +32,7 @@ impl Executor<'_> {
         self.snapshot.secret.as_ref().map(|meta| Box::new(self.snapshot.parse_secret(self.ctx, meta)))
     }
 
-    /// The Secret's metadata past every cache.
+    /// Reads the Secret's metadata live.
     pub(crate) async fn read_secret(&mut self) -> Response {
         let secrets = self.snapshot.secrets(self.ctx);
         match call("read the Secret", secrets.get_metadata_opt(&self.snapshot.secret_name())).await {
@@ -41,9 +41,10 @@ impl Executor<'_> {
         }
     }
 
-    /// The whole Secret past every cache. Its data stay here.
+    /// Reads the whole Secret live. Its data stay in the executor.
     pub(crate) async fn read_content(&mut self) -> Response {
-        // From now on a login is meant with what is read: no attempt reads the content while it has a token in hand.
+        // From now on a login check refers to the content that is read here: no attempt reads it while a token is
+        // uncommitted.
         self.uncommitted = None;
         let found = match self.get_secret().await {
             Ok(found) => found,
@@ -88,7 +89,6 @@ impl Executor<'_> {
         }
     }
 
-    /// Performs a write of the protocol.
     pub(crate) async fn write_secret(&mut self, write: &SecretWrite) -> Response {
         let written = match (write, self.snapshot.secret.clone()) {
             (SecretWrite::Reserve(reservation), None) => return self.create_or_drop_template(reservation).await,
@@ -101,11 +101,11 @@ impl Executor<'_> {
             }
             (SecretWrite::Close, Some(meta)) => self.patch(&self.patch_builder().close(&meta), false).await,
             (SecretWrite::ClearToken, Some(meta)) => self.patch(&SecretPatch::clear_token(&meta), false).await,
-            (SecretWrite::Orphan(marks), Some(meta)) => {
-                self.patch(&self.patch_builder().orphan(&meta, marks, &self.ctx.keyring.keys()), false).await
+            (SecretWrite::Orphan(markers), Some(meta)) => {
+                self.patch(&self.patch_builder().orphan(&meta, markers, &self.ctx.keyring.keys()), false).await
             }
             (SecretWrite::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
-            (SecretWrite::Repair(seal), Some(meta)) => return self.repair(&meta, seal).await,
+            (SecretWrite::Repair(signature), Some(meta)) => return self.repair(&meta, signature).await,
             (SecretWrite::RestoreOwnership, Some(meta)) => {
                 self.patch(&self.patch_builder().restore_ownership(&meta), false).await
             }
@@ -113,17 +113,17 @@ impl Executor<'_> {
         self.write_result(written)
     }
 
-    /// Creates the Secret: without the labels and annotations of the spec where these are refused.
+    /// Creates the Secret; if the labels and annotations of the spec are rejected, without them.
     async fn create_or_drop_template(&mut self, reservation: &Reservation) -> Response {
         let created = match self.create_secret(reservation).await {
-            Err(refusal @ ApiError::Rejected(..)) if self.has_template() => {
+            Err(rejection @ ApiError::Rejected(..)) if self.has_template() => {
                 self.without_template = true;
                 if let Ok(secret) = self.create_secret(reservation).await {
-                    let answer = self.create_result(Ok(secret));
-                    return response_without_template(answer, &refusal);
+                    let response = self.create_result(Ok(secret));
+                    return response_without_template(response, &rejection);
                 }
                 self.without_template = false;
-                Err(refusal)
+                Err(rejection)
             }
             created => created,
         };
@@ -142,7 +142,7 @@ impl Executor<'_> {
         has_any && !self.without_template
     }
 
-    /// A Secret as it was created: admission may have made something else of it.
+    /// Classifies a Secret as it was created: admission may have changed it.
     fn create_result(&mut self, created: Result<Secret, ApiError>) -> Response {
         let secret = match created {
             Ok(secret) => secret,
@@ -167,7 +167,7 @@ impl Executor<'_> {
         }
     }
 
-    /// The answer is asked for without the data: a secret travels one way only.
+    /// Only metadata are requested in the response, so that no password is sent back.
     async fn patch(&self, body: &Value, dry_run: bool) -> Result<ObjectMeta, ApiError> {
         let params = PatchParams { dry_run, field_manager: Some(CONTROLLER_NAME.to_owned()), ..PatchParams::default() };
         let (name, secrets) = (self.snapshot.secret_name(), self.snapshot.secrets(self.ctx));
@@ -176,10 +176,11 @@ impl Executor<'_> {
         Ok(written.metadata)
     }
 
-    /// What a commit would be refused for, before a token exists: with the longest names and secret that it may have.
+    /// Finds out, before a token exists, whether its commit would be rejected: with names and password of maximum
+    /// length.
     ///
-    /// Labels and annotations that are refused hold up no token: where the same commit succeeds without them, it is made
-    /// without them.
+    /// Rejected labels and annotations do not block a token: if the commit succeeds without them, it is made without
+    /// them.
     pub(crate) async fn dry_run_commit(&mut self, stored: &StoredToken) -> Response {
         let (Some(issuer), Some(meta)) = (&self.snapshot.issuer, self.snapshot.secret.clone()) else {
             return Response::Conflict;
@@ -187,29 +188,29 @@ impl Executor<'_> {
         let (username, secret) = ("0".repeat(MAX_NAME_BYTES), "0".repeat(MAX_SECRET_BYTES));
         let Ok(content) = dockerconfig::encode(&issuer.hosts, &username, &secret) else { return Response::Conflict };
         self.without_template = false;
-        let refusal = match self.patch(&self.patch_builder().commit(&meta, stored, &content), true).await {
+        let rejection = match self.patch(&self.patch_builder().commit(&meta, stored, &content), true).await {
             Ok(_) => return Response::Done,
             Err(error @ ApiError::Rejected(..)) => error,
             Err(error) => return response_from_api_error(error),
         };
         self.without_template = true;
         if self.patch(&self.patch_builder().commit(&meta, stored, &content), true).await.is_ok() {
-            return Response::DoneWithoutTemplate(refusal.to_string());
+            return Response::DoneWithoutTemplate(rejection.to_string());
         }
         self.without_template = false;
-        response_from_api_error(refusal)
+        response_from_api_error(rejection)
     }
 
     async fn commit(&mut self, stored: &StoredToken, meta: &ObjectMeta) -> Response {
         let (Some(issuer), Some(token)) = (&self.snapshot.issuer, &self.uncommitted) else { return Response::Conflict };
         let Ok(content) = dockerconfig::encode(&issuer.hosts, &token.username, token.secret.expose_secret()) else {
-            return Response::OutcomeUnknown("the token cannot be written as JSON".to_owned());
+            return Response::OutcomeUnknown("the token cannot be encoded as JSON".to_owned());
         };
         self.patch_and_wipe(self.patch_builder().commit(meta, stored, &content)).await
     }
 
-    /// The same login, written anew.
-    async fn repair(&mut self, meta: &ObjectMeta, seal: &TokenSignature) -> Response {
+    /// Writes the same login again.
+    async fn repair(&mut self, meta: &ObjectMeta, signature: &TokenSignature) -> Response {
         let found = match self.get_secret().await {
             Ok(Some(found)) => found,
             Ok(None) => return Response::Conflict,
@@ -223,21 +224,21 @@ impl Executor<'_> {
         }
         let content = dockerconfig::encode(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Response::Conflict };
-        let refusal = match self.patch_and_wipe(self.patch_builder().repair(meta, seal, &content)).await {
-            Response::WriteRejected(refusal) if self.has_template() => refusal,
-            answer => return answer,
+        let rejection = match self.patch_and_wipe(self.patch_builder().repair(meta, signature, &content)).await {
+            Response::WriteRejected(rejection) if self.has_template() => rejection,
+            response => return response,
         };
-        // Labels and annotations that are refused keep no registry and no repaired login from the pods.
+        // Rejected labels and annotations do not keep new registries or a repaired login from the pods.
         self.without_template = true;
-        let answer = self.patch_and_wipe(self.patch_builder().repair(meta, seal, &content)).await;
+        let response = self.patch_and_wipe(self.patch_builder().repair(meta, signature, &content)).await;
         self.without_template = false;
-        match answer {
-            Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, refusal),
-            _ => Response::WriteRejected(refusal),
+        match response {
+            Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, rejection),
+            _ => Response::WriteRejected(rejection),
         }
     }
 
-    /// Writes content, and wipes it here.
+    /// Writes content and wipes it from memory.
     async fn patch_and_wipe(&mut self, body: Value) -> Response {
         let written = self.patch(&body, false).await;
         secret_patch::wipe(body);
@@ -245,10 +246,10 @@ impl Executor<'_> {
     }
 }
 
-/// A Secret that was written without its template.
-fn response_without_template(answer: Response, refusal: &ApiError) -> Response {
-    match answer {
-        Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, refusal.to_string()),
+/// Reports that a Secret was written without its template.
+fn response_without_template(response: Response, rejection: &ApiError) -> Response {
+    match response {
+        Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, rejection.to_string()),
         other => other,
     }
 }

@@ -1,5 +1,5 @@
-//! What is written into a pull secret: labels, annotations, owner and content. Each patch names the
-//! version that it stands on.
+//! Builds patches of a pull secret: labels, annotations, owner and content. Each patch is guarded by the version that
+//! it is based on.
 
 use super::checksum::{COVERED_ANNOTATIONS, CoveredValues, checksum, covered};
 use crate::api::{
@@ -21,21 +21,20 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroize;
 
-/// The operator's proof beside what is noted.
-const SEAL_ANNOTATIONS: [&str; 2] = [USERNAME_ANNOTATION, MAC_ANNOTATION];
+/// The annotations with the operator's signature of the token.
+const SIGNATURE_ANNOTATIONS: [&str; 2] = [USERNAME_ANNOTATION, MAC_ANNOTATION];
 
-/// How an object's Secret is to look.
+/// The desired state of an object's Secret.
 #[derive(Clone, Copy)]
 pub struct SecretPatch<'a> {
-    /// The object.
     pub object: &'a RegistryToken,
-    /// Hash of the registries.
+    /// Hash of the issuer's registries.
     pub registries: &'a str,
-    /// Labels and annotations of the spec are left as they are in the Secret.
+    /// Whether the Secret's labels and annotations of the spec are left unchanged.
     pub without_template: bool,
 }
 
-/// A patch's parts.
+/// The parts of a patch.
 #[derive(Default)]
 struct PatchBody {
     labels: Map<String, Value>,
@@ -50,8 +49,8 @@ impl PatchBody {
         self
     }
 
-    fn seal(self, seal: &TokenSignature) -> Self {
-        self.set(USERNAME_ANNOTATION, &seal.username).set(MAC_ANNOTATION, &seal.mac)
+    fn set_signature(self, signature: &TokenSignature) -> Self {
+        self.set(USERNAME_ANNOTATION, &signature.username).set(MAC_ANNOTATION, &signature.mac)
     }
 
     fn clear(mut self, keys: &[&str]) -> Self {
@@ -59,7 +58,7 @@ impl PatchBody {
         self
     }
 
-    /// As a merge patch, guarded by UID and version.
+    /// The merge patch, guarded by UID and version.
     fn finish(self, meta: &ObjectMeta) -> Value {
         let mut body = json!({"metadata": {
             "uid": meta.uid, "resourceVersion": meta.resource_version,
@@ -69,14 +68,14 @@ impl PatchBody {
             body["metadata"]["ownerReferences"] = owners;
         }
         if let Some(content) = self.content {
-            // Moved, not copied: the driver wipes what it has sent.
+            // Moved, not copied: the executor wipes it after sending.
             body["data"] = Value::Object(Map::from_iter([(DATA_KEY.to_owned(), Value::String(content))]));
         }
         body
     }
 }
 
-/// Wipes the content of a patch that was sent.
+/// Wipes the content of a patch after it was sent.
 pub fn wipe(mut body: Value) {
     if let Some(Value::String(content)) = body.get_mut("data").and_then(|data| data.get_mut(DATA_KEY)) {
         content.zeroize();
@@ -92,7 +91,7 @@ impl SecretPatch<'_> {
         self.object.spec.secret.clone().unwrap_or_default()
     }
 
-    /// A Secret with a reservation and nothing else in it.
+    /// A Secret that contains only a reservation.
     pub fn new_secret(&self, reservation: &Reservation) -> Secret {
         let template = if self.without_template { SecretTemplate::default() } else { self.template() };
         let mut annotations = template.annotations;
@@ -116,27 +115,27 @@ impl SecretPatch<'_> {
         }
     }
 
-    /// A reservation in a Secret that is there. What is stored stays: pods may still use it.
+    /// Adds a reservation to an existing Secret. Its content is kept, because pods may still use it.
     pub fn reserve(&self, meta: &ObjectMeta, reservation: &Reservation) -> Value {
-        // Closed by a former owner: this one is not being deleted.
+        // A previous owner may have closed it; this owner is not being deleted.
         let body = PatchBody::default().clear(&[CLOSED_ANNOTATION]);
         let mut body = body.set(RESERVATION_ANNOTATION, &reservation.to_string());
-        // By this label an audit finds the reservation.
+        // An audit finds the reservation by this label.
         body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
         body.finish(meta)
     }
 
-    /// The reservation taken back.
+    /// Clears the reservation.
     pub fn clear_reservation(meta: &ObjectMeta) -> Value {
         PatchBody::default().clear(&[RESERVATION_ANNOTATION]).finish(meta)
     }
 
-    /// Closed for attempts, and the reservation taken back.
+    /// Closes the Secret for attempts and clears the reservation.
     pub fn close(&self, meta: &ObjectMeta) -> Value {
         PatchBody::default().clear(&[RESERVATION_ANNOTATION]).set(CLOSED_ANNOTATION, &self.uid()).finish(meta)
     }
 
-    /// Our label and owner reference put back.
+    /// Restores our label and owner reference.
     pub fn restore_ownership(&self, meta: &ObjectMeta) -> Value {
         let mut body = PatchBody::default();
         body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
@@ -144,17 +143,17 @@ impl SecretPatch<'_> {
         body.finish(meta)
     }
 
-    /// The token in it is no longer the object's.
+    /// Removes the record of the token, which is no longer the object's.
     pub fn clear_token(meta: &ObjectMeta) -> Value {
         PatchBody::default()
             .clear(&COVERED_ANNOTATIONS)
-            .clear(&SEAL_ANNOTATIONS)
+            .clear(&SIGNATURE_ANNOTATIONS)
             .clear(&[CAUSE_ANNOTATION])
             .finish(meta)
     }
 
-    /// Left to its user: without our owner reference, label and annotations. Where the portal may still
-    /// show a mark, it is noted, and the label stays by which an audit finds the note.
+    /// Leaves the Secret to its user: removes our owner reference, label and annotations. If the portal may still show
+    /// a marker, the marker is recorded, and the label, by which an audit finds the record, is kept.
     pub fn orphan(&self, meta: &ObjectMeta, markers: &[Nonce], keys: &MacKeys) -> Value {
         let ours = [
             RESERVATION_ANNOTATION,
@@ -165,16 +164,16 @@ impl SecretPatch<'_> {
             REGISTRIES_ANNOTATION,
             ADOPT_ANNOTATION,
         ];
-        let mut body = PatchBody::default().clear(&COVERED_ANNOTATIONS).clear(&SEAL_ANNOTATIONS).clear(&ours);
-        let former = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
-        let former = former.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
+        let mut body = PatchBody::default().clear(&COVERED_ANNOTATIONS).clear(&SIGNATURE_ANNOTATIONS).clear(&ours);
+        let previous = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
+        let previous = previous.into_iter().flat_map(|text| text.split(',')).map(str::to_owned);
         let namespace = self.object.namespace().unwrap_or_default();
-        let sign = |mark: &Nonce| format!("{mark}:{}", keys.sign_marker(&namespace, &mark.to_string()));
-        let marks: BTreeSet<String> = former.chain(markers.iter().map(sign)).collect();
-        if marks.is_empty() {
+        let sign = |marker: &Nonce| format!("{marker}:{}", keys.sign_marker(&namespace, &marker.to_string()));
+        let signed_markers: BTreeSet<String> = previous.chain(markers.iter().map(sign)).collect();
+        if signed_markers.is_empty() {
             body.labels.insert(OWNER_LABEL.to_owned(), Value::Null);
         } else {
-            body = body.set(ORPHANED_ANNOTATION, &marks.into_iter().collect::<Vec<_>>().join(","));
+            body = body.set(ORPHANED_ANNOTATION, &signed_markers.into_iter().collect::<Vec<_>>().join(","));
             body.labels.insert(OWNER_LABEL.to_owned(), json!(self.uid()));
         }
         let uid = self.object.uid();
@@ -183,7 +182,7 @@ impl SecretPatch<'_> {
         body.finish(meta)
     }
 
-    /// A token stored, and the reservation taken back.
+    /// Stores a token and clears the reservation.
     pub fn commit(&self, meta: &ObjectMeta, stored: &StoredToken, content: &[u8]) -> Value {
         let covered = [stored.attempt_id.to_string(), stored.id.clone(), stored.provenance.to_string()];
         let cause = serde_json::to_string(&stored.request_cause).unwrap_or_default();
@@ -192,13 +191,13 @@ impl SecretPatch<'_> {
             .iter()
             .zip(&covered)
             .fold(body, |body, (key, text)| body.set(key, text))
-            .seal(&stored.signature);
+            .set_signature(&stored.signature);
         self.set_content(body, meta, covered.each_ref().map(|text| Some(text.as_str())), content).finish(meta)
     }
 
-    /// Everything but the token put right.
-    pub fn repair(&self, meta: &ObjectMeta, seal: &TokenSignature, content: &[u8]) -> Value {
-        self.set_content(PatchBody::default().seal(seal), meta, covered(meta), content).finish(meta)
+    /// Repairs everything except the token.
+    pub fn repair(&self, meta: &ObjectMeta, signature: &TokenSignature, content: &[u8]) -> Value {
+        self.set_content(PatchBody::default().set_signature(signature), meta, covered(meta), content).finish(meta)
     }
 
     fn set_content(&self, body: PatchBody, meta: &ObjectMeta, covered: CoveredValues<'_>, content: &[u8]) -> PatchBody {
@@ -209,19 +208,19 @@ impl SecretPatch<'_> {
         body
     }
 
-    /// Whether labels and annotations are as the spec wants them.
+    /// Whether the Secret has the labels and annotations of the spec.
     pub fn matches_template(&self, meta: &ObjectMeta) -> bool {
         let has = |map: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
             wanted.iter().all(|(key, value)| map.and_then(|map| map.get(key)) == Some(value))
         };
         let template = self.template();
-        let noted = meta.annotations.as_ref().and_then(|map| map.get(LAST_APPLIED_KEYS_ANNOTATION));
+        let recorded = meta.annotations.as_ref().and_then(|map| map.get(LAST_APPLIED_KEYS_ANNOTATION));
         has(meta.labels.as_ref(), &template.labels)
             && has(meta.annotations.as_ref(), &template.annotations)
-            && noted == Some(&self.last_applied_keys())
+            && recorded == Some(&self.last_applied_keys())
     }
 
-    /// What came from the spec: `l:` labels, `a:` annotations.
+    /// The keys that came from the spec: `l:` for labels, `a:` for annotations.
     fn template_keys(&self) -> BTreeSet<String> {
         let template = self.template();
         let labels = template.labels.keys().map(|key| format!("l:{key}"));
@@ -243,16 +242,16 @@ impl SecretPatch<'_> {
     }
 
     fn apply_template(&self, meta: &ObjectMeta, body: &mut PatchBody) {
-        let noted = meta
+        let recorded = meta
             .annotations
             .as_ref()
             .and_then(|map| map.get(LAST_APPLIED_KEYS_ANNOTATION))
             .cloned()
             .unwrap_or_default();
         let wanted = self.template_keys();
-        for former in noted.split(',').filter(|name| !wanted.contains(*name)) {
-            // What left the spec leaves the Secret.
-            match former.split_once(':') {
+        for previous in recorded.split(',').filter(|name| !wanted.contains(*name)) {
+            // Keys that were removed from the spec are removed from the Secret.
+            match previous.split_once(':') {
                 Some(("l", key)) => drop(body.labels.insert(key.to_owned(), Value::Null)),
                 Some(("a", key)) => drop(body.annotations.insert(key.to_owned(), Value::Null)),
                 _ => {}
@@ -264,7 +263,7 @@ impl SecretPatch<'_> {
         body.annotations.insert(LAST_APPLIED_KEYS_ANNOTATION.to_owned(), json!(self.last_applied_keys()));
     }
 
-    /// Our controller reference, and whatever other owners there are.
+    /// Our controller reference, in addition to other owners.
     fn owner_references(&self, meta: &ObjectMeta) -> Value {
         let uid = self.object.uid();
         let others = meta.owner_references.iter().flatten().filter(|owner| Some(&owner.uid) != uid.as_ref()).cloned();

@@ -1,4 +1,4 @@
-//! Drives the audit of one issuer's portal, and notes what it found.
+//! Audits one issuer's portal and stores the result.
 
 use super::cache::{AuditResult, ConnectedIssuer, IssuerKey};
 use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
@@ -17,7 +17,7 @@ use crate::domain::audit::{
 use crate::domain::decide::absence::MissingTokens;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, transient};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::UpstreamState;
 use crate::domain::protocol::Named;
@@ -33,17 +33,16 @@ use kube::runtime::reflector::ObjectRef;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// Whether what the caches know may clear a token of suspicion. Not in an issuer's last audit: what a
-/// belated cache explains wrongly, no later one would find.
+/// Whether the caches may clear a token of suspicion. In an issuer's final audit they may not: a token that a stale
+/// cache wrongly accounts for would never be found by a later audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefilter {
-    /// It may.
     Caches,
-    /// Every token with a mark is looked for past every cache.
+    /// Every token with a marker is checked with live reads.
     None,
 }
 
-/// Audits the portal, and wakes the objects that what it found concerns.
+/// Audits the portal and requeues the affected objects.
 pub async fn run(
     ctx: &Context,
     key: &IssuerKey,
@@ -54,25 +53,25 @@ pub async fn run(
     let found = drive(ctx, key, issuer, prefilter).await?;
     let owners = cached_tokens(ctx, key);
     let lag = issuer.info.response_deadline;
-    let vanished = MissingTokens::count(&found.inventory, &owners, lag, max_vanished_percent);
+    let missing_tokens = MissingTokens::count(&found.inventory, &owners, lag, max_vanished_percent);
     if found.revoked > 0 {
-        tracing::info!(issuer = key.name, revoked = found.revoked, "tokens that belonged to nobody are revoked");
+        tracing::info!(issuer = key.name, revoked = found.revoked, "orphaned tokens revoked");
     }
-    let first = ctx.issuers.audit_result(key).is_none();
+    let is_first = ctx.issuers.audit_result(key).is_none();
     if let Some(left) = &found.failed {
         tracing::warn!(
             issuer = key.name,
             left = left.count,
             reason = %left.fault.reason,
             detail = left.fault.message,
-            "tokens that belong to nobody could not be revoked"
+            "orphaned tokens not revoked"
         );
     }
     let audited = AuditResult {
         evidence: AuditEvidence::Inventory(found.inventory),
-        missing_tokens: vanished,
+        missing_tokens,
         failed_revocations: found.failed,
-        is_first: first,
+        is_first,
     };
     ctx.issuers.set_audit_result(key, audited, lag);
     requeue_affected(ctx, key, issuer);
@@ -118,7 +117,7 @@ async fn execute(
             let known = if prefilter == Prefilter::Caches { claims_from_caches(ctx, key) } else { Claims::default() };
             AuditResponse::PortalList(inventory, known)
         }
-        // Where the kind was missing from the start, what it will hold when its CRD is back is not known.
+        // If the kind was missing from the start, the objects that return with its CRD are unknown.
         AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.tokens_listed() => {
             return Err(api_server_unavailable("the RegistryTokens have not been listed yet: install their CRD"));
         }
@@ -149,13 +148,13 @@ fn problem_from_api(error: ApiError) -> Problem {
     api_server_unavailable(&error.to_string())
 }
 
-/// Waits for leave to call the portal, unless the operator is to end: an audit may take long.
+/// Waits for a permit to call the portal, except on shutdown: an audit may take a long time.
 async fn acquire(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Permit, Problem> {
     issuer.acquire(&ctx.stop, Priority::Low, "").await.ok_or_else(shutting_down)
 }
 
 fn shutting_down() -> Problem {
-    api_server_unavailable("the operator is asked to end")
+    api_server_unavailable("the operator is shutting down")
 }
 
 async fn scan(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Inventory, PortalError> {
@@ -167,8 +166,7 @@ async fn scan(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Inventory, Port
     Ok(reader.inventory)
 }
 
-/// A list that is read page by page, each with a permit of its own: a long list holds up nobody whom a pod
-/// waits for.
+/// Reads a list page by page, each with its own permit: a long list does not delay requests that pods wait for.
 struct PageReader<'a> {
     limiter: &'a Limiter,
     permit: Option<Permit>,
@@ -191,17 +189,17 @@ impl RowSink for PageReader<'_> {
     }
 }
 
-/// What the caches know: enough to see that nothing is suspect.
+/// Claims from the caches: sufficient to see that no token is suspect.
 fn claims_from_caches(ctx: &Context, key: &IssuerKey) -> Claims {
     let (owners, keys) = (cached_tokens(ctx, key), ctx.keyring.keys());
-    let holders: Vec<AuditedSecret> = ctx
+    let secrets: Vec<AuditedSecret> = ctx
         .secrets
         .state()
         .iter()
         .filter_map(|secret| secret.meta())
         .map(|meta| audited_secret(&meta, &keys))
         .collect();
-    Claims::collect(&holders, &owners)
+    Claims::collect(&secrets, &owners)
 }
 
 fn cached_tokens(ctx: &Context, key: &IssuerKey) -> Vec<AuditedToken> {
@@ -232,12 +230,12 @@ fn audited_secret(meta: &ObjectMeta, keys: &MacKeys) -> AuditedSecret {
     let name = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
     let owners = meta.owner_references.iter().flatten().map(|owner| owner.uid.as_str());
     let empty = BTreeMap::new();
-    // One that says nothing of its age is not older than the keys.
+    // A Secret without a creation time is not older than the keys.
     let created = meta.creation_timestamp.as_ref().map_or(jiff::Timestamp::MAX, |time| time.0);
     AuditedSecret::parse(name, owners, raw_meta(meta, &empty), (keys, created))
 }
 
-/// Secrets by our label, and by name those that may have lost it.
+/// Secrets with the owner label, and the named ones that may have lost it.
 async fn read_audited_secrets(
     ctx: &Context,
     key: &IssuerKey,
@@ -246,14 +244,14 @@ async fn read_audited_secrets(
     let what = "list the pull secrets";
     let request = in_namespace::<Secret>(&key.namespace).map_err(|error| to_api_error(what, &error))?;
     let mut found = vec![];
-    // One whose metadata cannot be read is reported by the watch.
+    // Secrets with invalid metadata are reported by the watch.
     let keys = ctx.keyring.keys();
     let each =
         |secret: &[u8]| found.extend(decode::metadata::<Secret>(secret).ok().map(|meta| audited_secret(&meta, &keys)));
     let page = |params: &ListParams| request.list_metadata(params);
     list_pages(&ctx.client, what, ListParams::default().labels(OWNER_LABEL), page, each).await?;
     let labelled: HashSet<(String, String)> =
-        found.iter().map(|holder| (holder.namespace.clone(), holder.name.clone())).collect();
+        found.iter().map(|secret| (secret.namespace.clone(), secret.name.clone())).collect();
     for (namespace, name) in names.iter().filter(|name| !labelled.contains(*name)) {
         let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), namespace);
         let secret = call("read a pull secret", secrets.get_metadata_opt(name)).await?;
@@ -262,14 +260,14 @@ async fn read_audited_secrets(
     Ok(found)
 }
 
-/// Starts a pass of each object whose token is gone, is there again, or is described otherwise than it wants.
+/// Requeues each object whose token is missing, was found again, or has another description than the spec.
 pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) {
     let Some(audited) = ctx.issuers.audit_result(key) else { return };
     let unconfirmed_reasons = [Reason::TokenNotFound, Reason::RevokedUpstream].map(|reason| reason.to_string());
     for token in ctx.tokens_of(key) {
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
-        let world = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
-        let Some(current) = status_view(&world.parse_object(ctx)).token else { continue };
+        let snapshot = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
+        let Some(current) = StatusView::of(&snapshot.parse_object(ctx)).token else { continue };
         let named = Named::from(&current);
         let wanted = hash64(&issuer.info.published_description(&token.spec.description, &current.nonce));
         let unconfirmed =

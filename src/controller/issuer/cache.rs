@@ -1,4 +1,4 @@
-//! What this process knows of the issuers.
+//! The issuers that this process knows.
 
 use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
 use crate::domain::audit::FailedRevocations;
@@ -12,14 +12,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
-/// Which issuer is meant.
+/// Identifies an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerKey {
     /// Cluster-scoped or namespaced.
     pub kind: IssuerKind,
     /// Its namespace; empty for a cluster issuer.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -35,44 +34,41 @@ impl IssuerKey {
     }
 }
 
-/// A registry that a token is tried at.
+/// A registry where a token's login is verified.
 pub struct RegistryEndpoint {
     /// `host[:port][/path]`.
     pub host: String,
-    /// The certificates to trust there; the system's roots unless given.
+    /// CA certificates; `None` for the system's roots.
     pub ca_pem: Option<String>,
-    /// Which addresses may be connected to for it.
+    /// The addresses that may be connected to.
     pub egress: EgressPolicy,
 }
 
-/// An issuer that can be worked with.
+/// An issuer whose portal responds.
 pub struct ConnectedIssuer {
-    /// UID of the issuer.
     pub uid: String,
-    /// The generation that this was made from.
+    /// The generation from which this was built.
     pub generation: i64,
-    /// What it asks of its objects.
+    /// The information that decisions use.
     pub info: IssuerInfo,
-    /// Its registries.
+    /// The hosts of its registries.
     pub hosts: Vec<String>,
-    /// The same, with whom to trust there.
+    /// Its registries, with CA certificates.
     pub registries: Vec<RegistryEndpoint>,
-    /// How hard the portal may be worked, within the operator's own bounds.
+    /// The limits of requests to the portal, within the operator's ceiling.
     pub limits: Limits,
-    /// What the portal is like.
+    /// What the portal supports.
     pub resolved: PortalCapabilities,
     /// Name of the Secret with its credentials.
     pub credentials_secret: Option<String>,
-    /// That Secret is being deleted, and stays as long as the issuer needs it.
+    /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.
     pub credentials_deleting: bool,
-    /// Its portal.
     pub portal: Arc<dyn Portal>,
-    /// Its limiter.
     pub limiter: Arc<Limiter>,
 }
 
 impl ConnectedIssuer {
-    /// Waits for leave to call the portal; none when the operator is to end before it comes.
+    /// Waits for a permit to call the portal; `None` if shutdown starts first.
     pub async fn acquire(&self, stop: &CancellationToken, priority: Priority, namespace: &str) -> Option<Permit> {
         tokio::select! {
             permit = self.limiter.acquire(priority, namespace) => Some(permit),
@@ -81,38 +77,36 @@ impl ConnectedIssuer {
     }
 }
 
-/// What is known of one issuer.
+/// The state of one issuer.
 #[derive(Clone)]
 pub enum IssuerEntry {
-    /// It can be worked with.
     Ready(Arc<ConnectedIssuer>),
-    /// It cannot.
     NotReady(Reason, String),
     /// It does not exist.
     Missing,
 }
 
-/// The last audit of an issuer's portal.
+/// The result of the last audit of an issuer's portal.
 pub struct AuditResult {
-    /// What it goes by.
+    /// The source of the result.
     pub evidence: AuditEvidence,
-    /// How many tokens are gone that it had to list, and whether that is believed.
+    /// How many tokens are missing that the list must contain, and whether that is plausible.
     pub missing_tokens: MissingTokens,
-    /// Tokens that it was to revoke, and could not.
+    /// Orphaned tokens that could not be revoked.
     pub failed_revocations: Option<FailedRevocations>,
-    /// It was the first one of this process: a restart is no news.
+    /// The first audit of this process, which does not change the token count in status: a restart is not a change.
     pub is_first: bool,
 }
 
 impl AuditResult {
-    /// Whether it goes by what an audit goes by now: the list may be shown since, or hidden.
+    /// Whether the audit used the source that an audit would use now: the list may have become visible or hidden since.
     #[must_use]
-    pub const fn same_source(&self, facts: &IssuerInfo) -> bool {
-        self.evidence.is_inventory() == facts.list_visible
+    pub const fn same_source(&self, info: &IssuerInfo) -> bool {
+        self.evidence.is_inventory() == info.list_visible
     }
 }
 
-/// What is to be audited, and what was.
+/// Requested and completed audits of an issuer.
 #[derive(Default)]
 struct AuditState {
     last: Option<Arc<AuditResult>>,
@@ -120,14 +114,14 @@ struct AuditState {
     unused_since: Option<Timestamp>,
 }
 
-/// What outlives a change of the spec or the credentials, and a time in which the issuer is not ready.
+/// What is kept when the spec or the credentials change, and while the issuer is not ready.
 struct Retained {
     limiter: Arc<Limiter>,
-    /// The portal's client, and a hash of what it was made of.
+    /// The portal's client, and the hash of its configuration.
     client: Option<([u8; 32], Arc<dyn Portal>)>,
 }
 
-/// All of them.
+/// All known issuers.
 #[derive(Default)]
 pub struct IssuerCache {
     entries: RwLock<HashMap<IssuerKey, IssuerEntry>>,
@@ -144,7 +138,7 @@ impl IssuerCache {
         self.retained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The limiter of an issuer: what is under way still counts, whatever the issuer has become since.
+    /// The limiter of an issuer. It is kept across changes of the issuer, because requests in flight still count.
     pub fn limiter(&self, key: &IssuerKey, limits: &Limits) -> Arc<Limiter> {
         let mut all = self.retained();
         let retained = all
@@ -154,22 +148,22 @@ impl IssuerCache {
         Arc::clone(&retained.limiter)
     }
 
-    /// The client of an issuer's portal that was made of these inputs, however its last call ended: its
-    /// connections, its bearer and what it found in `$metadata` stay.
+    /// The portal client with this configuration, even if its last call failed: it keeps its connections, its access
+    /// token and what it found in `$metadata`.
     pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<dyn Portal>> {
         let all = self.retained();
         let (made_of, client) = all.get(key)?.client.as_ref()?;
         (made_of == config_hash).then(|| Arc::clone(client))
     }
 
-    /// Keeps a client beside the limiter, in the place of the former one.
+    /// Stores a client next to the limiter, in place of the previous one.
     pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<dyn Portal>) {
-        if let Some(lasting) = self.retained().get_mut(key) {
-            lasting.client = Some((config_hash, Arc::clone(client)));
+        if let Some(retained) = self.retained().get_mut(key) {
+            retained.client = Some((config_hash, Arc::clone(client)));
         }
     }
 
-    /// The issuer is gone: of what is known of it nothing is kept.
+    /// Forgets everything about a deleted issuer.
     pub fn forget(&self, key: &IssuerKey) {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.retained().remove(key);
@@ -181,26 +175,27 @@ impl IssuerCache {
         self.audits().get(key)?.last.clone()
     }
 
-    /// Notes an audit. What was wanted before it was begun, and could be seen by it, is done.
+    /// Stores the result of an audit. Requests for an audit are done if the audit started late enough to see their
+    /// cause.
     pub fn set_audit_result(&self, key: &IssuerKey, result: AuditResult, lag: std::time::Duration) {
         let mut all = self.audits();
         let audits = all.entry(key.clone()).or_default();
-        let begun = result.evidence.started_at();
+        let started_at = result.evidence.started_at();
         let observed = |wanted: &Timestamp| {
-            result.evidence.is_inventory() && wanted.checked_add(lag).is_ok_and(|due| due <= begun)
+            result.evidence.is_inventory() && wanted.checked_add(lag).is_ok_and(|due| due <= started_at)
         };
         audits.requested = audits.requested.filter(|wanted| !observed(wanted));
         audits.last = Some(Arc::new(result));
     }
 
-    /// Something may come of a request that was sent before this time.
+    /// Requests an audit: a token request that was sent before this time may have created a token.
     pub fn request_audit(&self, key: &IssuerKey, now: Timestamp) {
         let mut all = self.audits();
         let audits = all.entry(key.clone()).or_default();
         audits.requested = audits.requested.max(Some(now));
     }
 
-    /// Since when an audit is wanted. What was noted while the clock ran ahead counts as now.
+    /// Since when an audit is requested. A time in the future, from before the clock was corrected, counts as now.
     pub fn audit_requested_at(&self, key: &IssuerKey, now: Timestamp) -> Option<Timestamp> {
         let mut all = self.audits();
         let audits = all.get_mut(key)?;
@@ -208,44 +203,43 @@ impl IssuerCache {
         audits.requested
     }
 
-    /// Since when nobody has used this issuer, which is being deleted.
+    /// Since when this issuer, which is being deleted, is unused.
     pub fn unused_since(&self, key: &IssuerKey, now: Timestamp) -> Timestamp {
         *self.audits().entry(key.clone()).or_default().unused_since.get_or_insert(now)
     }
 
-    /// The issuer is gone, or in use again.
+    /// Forgets the audits of an issuer that is deleted or in use again.
     pub fn forget_audits(&self, key: &IssuerKey) {
         self.audits().remove(key);
     }
 
-    /// Notes what is known now.
     pub fn set(&self, key: IssuerKey, entry: IssuerEntry) {
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(key, entry);
     }
 
-    /// What is known; nothing before the issuer was looked at for the first time.
+    /// The state; `None` before the issuer's first reconcile.
     #[must_use]
     pub fn get(&self, key: &IssuerKey) -> Option<IssuerEntry> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// The issuer, if it can be worked with.
+    /// The issuer, if it is ready.
     #[must_use]
     pub fn connected(&self, key: &IssuerKey) -> Option<Arc<ConnectedIssuer>> {
         match self.get(key) {
-            Some(IssuerEntry::Ready(handle)) => Some(handle),
+            Some(IssuerEntry::Ready(issuer)) => Some(issuer),
             _ => None,
         }
     }
 
-    /// As decisions see it.
+    /// The state for decisions.
     #[must_use]
     pub fn state(&self, key: &IssuerKey) -> IssuerState {
         match self.get(key) {
             None => IssuerState::Unknown,
             Some(IssuerEntry::Missing) => IssuerState::Missing,
             Some(IssuerEntry::NotReady(reason, message)) => IssuerState::NotReady { reason, message },
-            Some(IssuerEntry::Ready(handle)) => IssuerState::Ready(handle.info.clone()),
+            Some(IssuerEntry::Ready(issuer)) => IssuerState::Ready(issuer.info.clone()),
         }
     }
 }

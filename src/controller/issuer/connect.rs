@@ -1,4 +1,4 @@
-//! Issuers: their credentials, their portal, and whether it answers.
+//! Connects an issuer: reads its credentials and checks that its portal responds.
 
 use super::cache::{ConnectedIssuer, IssuerKey, RegistryEndpoint};
 use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
@@ -18,11 +18,11 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why an issuer cannot be worked with.
+/// Why an issuer is not ready.
 pub type IssuerProblem = (Reason, String);
 
-/// Reads credentials and CAs, and finds out whether the portal fits and answers. A portal whose
-/// inputs are the same is kept: its connections, its bearer and what it found in `$metadata`.
+/// Reads credentials and CAs, and checks that the portal matches the spec and responds. The client of a portal is kept
+/// while its configuration is unchanged, with its connections, its access token and what it found in `$metadata`.
 pub async fn connect(
     ctx: &Context,
     key: &IssuerKey,
@@ -34,16 +34,15 @@ pub async fn connect(
     let secret = read_credentials_secret(ctx, key, spec).await?;
     let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
     let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
-    let thinkwise = spec
-        .thinkwise
-        .clone()
-        .ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise needs it".to_owned()))?;
+    let thinkwise = spec.thinkwise.clone().ok_or_else(|| {
+        (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise requires it".to_owned())
+    })?;
     let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
     let mut registries: Vec<RegistryEndpoint> = vec![];
     for registry in &spec.registries {
         let host = registry.stored_host();
-        // Two that differ in case only are one, and the first counts.
-        if registries.iter().any(|known| known.host == host) {
+        // Hosts that differ only in case are the same, and the first one counts.
+        if registries.iter().any(|other| other.host == host) {
             continue;
         }
         let ca_pem = load_ca(ctx, key, registry.tls.as_ref()).await?;
@@ -53,8 +52,8 @@ pub async fn connect(
     let config_hash = config_hash(object, &credentials, ca_pem.as_deref());
     let limits = ctx.policy.limits(key.kind, &spec.limits);
     let limiter = ctx.issuers.limiter(key, &limits);
-    let portal = if let Some(former) = ctx.issuers.client(key, &config_hash) {
-        former
+    let portal = if let Some(existing) = ctx.issuers.client(key, &config_hash) {
+        existing
     } else {
         let settings = ThinkwiseSettings {
             spec: thinkwise,
@@ -102,7 +101,7 @@ pub async fn connect(
     }))
 }
 
-/// Does the portal answer? What it is like is kept by it; that it lists is asked each time.
+/// Checks that the portal responds. The portal caches its capabilities; the list is read every time.
 async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, IssuerProblem> {
     let _permit = limiter.acquire(Priority::Low, "").await;
     let failed = |failure: PortalError| {
@@ -124,7 +123,7 @@ const fn login_mode(check: LoginCheck) -> LoginMode {
     }
 }
 
-/// Everything that a portal's client is made of, as a hash: it is made anew when one of it changes.
+/// Hashes everything that a portal's client is built from: a new client is created when any of it changes.
 fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option<&str>) -> [u8; 32] {
     let mut digest = ring::digest::Context::new(&SHA256);
     let (name, secret) = match credentials {
@@ -139,7 +138,7 @@ fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option
     digest.finish().as_ref().try_into().unwrap_or_default()
 }
 
-/// From reading the issuer to the last moment at which an answer may come.
+/// The time from reading the issuer until no response can arrive any more.
 pub fn response_deadline(limits: &Limits) -> Duration {
     ISSUER_READ_TTL + limits.request_timeout.0
 }

@@ -1,4 +1,4 @@
-//! What an issuer names beside itself: the Secret with its credentials, and each `ConfigMap` with a CA.
+//! The objects that an issuer refers to: the Secret with its credentials, and each ConfigMap with a CA.
 
 use super::cache::IssuerKey;
 use super::connect::IssuerProblem;
@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The namespace of an issuer's Secret and `ConfigMaps`: its own, or the operator's.
+/// The namespace of an issuer's Secret and `ConfigMaps`: its own, or the operator's for a cluster issuer.
 pub fn namespace_of<'a>(ctx: &'a Context, key: &'a IssuerKey) -> &'a str {
     if key.namespace.is_empty() { &ctx.namespace } else { &key.namespace }
 }
@@ -25,7 +25,7 @@ pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
     basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
 }
 
-/// Names of the config maps with the CAs of portal and registries, each once.
+/// Names of the `ConfigMaps` with the CAs of portal and registries, without duplicates.
 pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
     let portal = spec.thinkwise.as_ref().and_then(|thinkwise| thinkwise.tls.as_ref());
     let all = portal.into_iter().chain(spec.registries.iter().filter_map(|registry| registry.tls.as_ref()));
@@ -33,8 +33,8 @@ pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Whether a Secret may be used by an issuer of this kind. Who may create a `TokenIssuer` need not be allowed to read
-/// the Secrets of the namespace, and could have one sent to a server of their own.
+/// Whether an issuer of this kind may use a Secret. A user who may create a `TokenIssuer` is not necessarily allowed to
+/// read the Secrets of the namespace, and could otherwise have any Secret sent to a server of their own.
 pub fn may_use_secret(kind: IssuerKind, labels: Option<&BTreeMap<String, String>>) -> bool {
     let labeled = || labels.and_then(|labels| labels.get(CREDENTIALS_LABEL)).is_some_and(|value| value == "true");
     kind == IssuerKind::ClusterTokenIssuer || labeled()
@@ -60,7 +60,7 @@ pub async fn read_credentials_secret(
         return Ok(secret);
     }
     let message = format!(
-        "the Secret {namespace}/{name} is not opted in to be used by a TokenIssuer, so it is not used: if it holds the portal's credentials, run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
+        "the Secret {namespace}/{name} lacks the opt-in label for TokenIssuers, so it is not used: if it contains the portal's credentials, run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
     );
     Err((Reason::CredentialsNotLabeled, message))
 }
@@ -84,7 +84,7 @@ pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> 
     Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
 }
 
-/// That a value cannot be read is another fact than that it is missing.
+/// Distinguishes an invalid value from a missing one.
 fn invalid_value(namespace: &str, name: &str, key: &DataKey, problem: TextError) -> IssuerProblem {
     if problem == TextError::Empty {
         let message = format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it");
@@ -93,7 +93,7 @@ fn invalid_value(namespace: &str, name: &str, key: &DataKey, problem: TextError)
     (Reason::CredentialsInvalid, format!("the key \"{key}\" of the Secret {namespace}/{name} {problem}"))
 }
 
-/// The certificates to trust, where any are given.
+/// The CA certificates, if any are given.
 pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, IssuerProblem> {
     let Some(tls) = tls.cloned() else { return Ok(None) };
     let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
@@ -104,7 +104,7 @@ pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Resul
     if let Some(text) = found.data.and_then(|mut data| data.remove(key.as_str())) {
         return Ok(Some(text));
     }
-    // kubectl puts there what is not UTF-8.
+    // kubectl stores data that are not UTF-8 there.
     let binary = found.binary_data.is_some_and(|data| data.contains_key(key.as_str()));
     let message = if binary {
         format!(

@@ -1,8 +1,8 @@
-//! Watches the Secrets with issuers' credentials, so that our finalizer is back within a second when somebody strips it.
+//! Watches the Secrets with issuers' credentials, so that a removed finalizer is restored within a second.
 //!
-//! Two watches, however many issuers there are: of what is opted in, in all namespaces, and of the operator's own
-//! namespace, where cluster issuers keep theirs. A watch for each Secret would use up the streams that an API server
-//! allows on one connection, and with them the whole operator.
+//! There are two watches, whatever the number of issuers: of the opted-in Secrets in all namespaces, and of the
+//! operator's own namespace, which contains the Secrets of cluster issuers. A watch per Secret would use up the streams
+//! that an API server allows per connection, and block the whole operator.
 
 use crate::controller::decode::{Decoded, metadata};
 use crate::controller::restore_finalizers::restore_on_credentials;
@@ -17,12 +17,12 @@ use kube::core::Request;
 use kube::runtime::watcher::Event;
 use std::sync::Arc;
 
-/// Secrets that may be used by `TokenIssuer`s: the label [`crate::api::CREDENTIALS_LABEL`] with the value that opts in.
+/// Secrets that a `TokenIssuer` may use: the label [`crate::api::CREDENTIALS_LABEL`] with the value `true`.
 const CREDENTIALS_SELECTOR: &str = "registry-token.dev/credentials=true";
 
 /// Watches until the operator stops.
 pub async fn run(ctx: &SharedContext) {
-    // Where the namespace is none, no cluster issuer can have credentials.
+    // Without a namespace, cluster issuers cannot have credentials.
     let own = in_namespace::<Secret>(&ctx.namespace).ok().filter(|_| !ctx.namespace.is_empty());
     let opted_in = secret_watch(ctx, all_namespaces::<Secret>(), Some(CREDENTIALS_SELECTOR)).events();
     let own = stream::iter(own.map(|request| secret_watch(ctx, request, None).events())).flatten();
@@ -52,7 +52,7 @@ mod tests {
     use crate::api::CREDENTIALS_LABEL;
 
     #[test]
-    fn the_selector_is_of_the_label_that_opts_in() {
+    fn the_selector_matches_the_opt_in_label() {
         assert_eq!(CREDENTIALS_SELECTOR, format!("{CREDENTIALS_LABEL}=true"));
     }
 }

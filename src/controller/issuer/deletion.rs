@@ -1,5 +1,5 @@
-//! An issuer that is being deleted, and whom nobody uses any more: a last audit when no late answer
-//! can come, and then issuer and credentials may go.
+//! Decides whether the deletion of an issuer can finish: it has to be unused, and a final audit has to succeed after no
+//! late response can arrive any more. Then the finalizers of issuer and credentials are removed.
 
 use super::audit::{self, Prefilter};
 use super::cache::{ConnectedIssuer, IssuerKey};
@@ -14,20 +14,20 @@ use crate::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What becomes of an issuer that is being deleted.
+/// The state of an issuer that is being deleted.
 pub enum DeletionState {
-    /// It may go.
+    /// Its finalizers may be removed.
     Allowed,
     /// Objects still need it.
     InUse,
-    /// Not before so much time has passed.
+    /// A final audit may start after this time.
     WaitFor(Duration),
-    /// Its last audit has not succeeded.
+    /// Its final audit has not succeeded.
     AuditPending(IssuerProblem),
 }
 
-/// Whether an issuer may go. Its users are looked for past every cache, after its own deletion
-/// timestamp; an attempt reads the issuer after its object has the finalizer: one side sees the other.
+/// Decides whether an issuer's finalizers may be removed. Its dependents are listed live after its deletion timestamp
+/// was set, and an attempt reads the issuer after its object got the finalizer: so at least one side sees the other.
 pub async fn evaluate(
     ctx: &Context,
     object: &dyn AnyIssuer,
@@ -43,7 +43,7 @@ pub async fn evaluate(
         in_use,
         has_finalizer: has_finalizer(object.finalizers()),
         unused_since: ctx.issuers.unused_since(&key, now),
-        // One that left something behind is not the last one.
+        // An audit that left orphaned tokens is not the final one.
         audited_at: ctx
             .issuers
             .audit_result(&key)
@@ -54,7 +54,7 @@ pub async fn evaluate(
             Ok(_) => ListAccess::Hidden,
             Err(_) => ListAccess::Unknown,
         },
-        // As the spec has it, whether the portal can be asked or not.
+        // Taken from the spec, because the portal may be unreachable.
         response_deadline: response_deadline(&object.spec().limits),
         now,
     };
@@ -63,52 +63,56 @@ pub async fn evaluate(
         (DeletionDecision::InUse, _) => DeletionState::InUse,
         (DeletionDecision::Wait(left), _) => DeletionState::WaitFor(left),
         (DeletionDecision::Audit | DeletionDecision::Blocked, Ok(issuer)) => final_audit(ctx, &key, issuer).await,
-        // The credentials or the portal are gone. It stays until they are back.
-        (DeletionDecision::Audit | DeletionDecision::Blocked, Err(fault)) => DeletionState::AuditPending(fault.clone()),
+        // Credentials or portal are missing. The issuer stays until they are restored.
+        (DeletionDecision::Audit | DeletionDecision::Blocked, Err(problem)) => {
+            DeletionState::AuditPending(problem.clone())
+        }
     })
 }
 
 async fn final_audit(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) -> DeletionState {
-    let fault = match audit::run(ctx, key, issuer, 0, Prefilter::None).await {
-        Ok(()) => ctx.issuers.audit_result(key).and_then(|last| last.failed_revocations.clone()).map(|left| left.fault),
-        Err(fault) => Some(fault),
+    let problem = match audit::run(ctx, key, issuer, 0, Prefilter::None).await {
+        Ok(()) => {
+            ctx.issuers.audit_result(key).and_then(|last| last.failed_revocations.clone()).map(|failed| failed.fault)
+        }
+        Err(problem) => Some(problem),
     };
-    let Some(fault) = fault else { return DeletionState::Allowed };
-    tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the last audit failed");
-    DeletionState::AuditPending((fault.reason, fault.message))
+    let Some(problem) = problem else { return DeletionState::Allowed };
+    tracing::warn!(issuer = key.name, reason = %problem.reason, detail = problem.message, "final audit failed");
+    DeletionState::AuditPending((problem.reason, problem.message))
 }
 
-/// What one waits for while it is not known which issuers there are.
+/// The condition of an issuer that is being deleted before the caches of issuers are synced.
 pub fn caches_not_synced(ctx: &Context) -> IssuerProblem {
     let kinds = ctx.unsynced_kinds().join(" and ");
     let message = format!(
-        "it is being deleted, and waits until the operator has listed all {kinds}, for only then is it known who else needs its credentials: /readyz and the operator's log say what is in the way, such as a permission. Grant what deploy/rbac.yaml has, and install the CRDs"
+        "Deletion pending: the operator has not listed all {kinds} yet, and only then knows which other issuers need the credentials. See /readyz and the operator's log for the cause, such as a missing permission. Apply deploy/rbac.yaml and the CRDs."
     );
     (Reason::IssuerDeleting, message)
 }
 
-/// What an issuer that is being deleted waits for, and what to do where that does not come.
+/// The condition of an issuer that is being deleted: what it waits for, and what to do if it stays blocked.
 pub fn deletion_condition(
     object: &dyn AnyIssuer,
     state: &DeletionState,
     ready: Option<&IssuerProblem>,
 ) -> IssuerProblem {
     let message = match state {
-        DeletionState::Allowed => "it is being deleted, and goes".to_owned(),
-        // Not how many: that would be a write for each that goes.
-        DeletionState::InUse => "it is being deleted, and RegistryTokens still need it to revoke their tokens: it goes when the last one has gone. Delete them".to_owned(),
-        DeletionState::WaitFor(_) => "it is being deleted, and nobody uses it any more: it goes after a last audit of the portal, as soon as no late answer can come".to_owned(),
-        DeletionState::AuditPending((reason, fault)) => {
+        DeletionState::Allowed => "Deletion in progress: the finalizers are being removed.".to_owned(),
+        // Without a number: otherwise the status would be written for each deleted object.
+        DeletionState::InUse => "Deletion pending: RegistryTokens still need this issuer to revoke their tokens. Delete them; the issuer is deleted after the last one.".to_owned(),
+        DeletionState::WaitFor(_) => "Deletion pending: a final audit runs once all in-flight requests have timed out.".to_owned(),
+        DeletionState::AuditPending((reason, problem)) => {
             let secrets = &object.status().map(|status| status.credentials_secrets.join(", ")).unwrap_or_default();
             let maps = &object.status().map(|status| status.ca_config_maps.join(", ")).unwrap_or_default();
             let message = format!(
-                "it is being deleted, and waits for a last audit of its portal, for a token whose answer got lost may live there: {fault}. If the portal is gone for good, take the finalizer {FINALIZER} off this issuer, off the Secret with its credentials ({secrets}) and off the ConfigMaps with its CAs ({maps}); see \"A portal is gone for good\" in docs/runbooks.md"
+                "Deletion pending: the final audit of the portal has not succeeded, and a token whose response was lost may still exist there: {problem}. If the portal is permanently unavailable, remove the finalizer {FINALIZER} from this issuer, from the Secret with its credentials ({secrets}) and from the ConfigMaps with its CAs ({maps}); see \"A portal is gone for good\" in docs/runbooks.md."
             );
             return (*reason, message);
         }
     };
     match ready {
-        Some((reason, fault)) => (*reason, format!("{message}; now: {fault}")),
+        Some((reason, problem)) => (*reason, format!("{message} Current problem: {problem}")),
         None => (Reason::IssuerDeleting, message),
     }
 }

@@ -1,5 +1,5 @@
-//! What an issuer's objects need stays: the issuer, the Secret with its credentials and the config maps with its CAs
-//! carry our finalizer until the last token is revoked.
+//! Keeps what an issuer's objects need: the issuer, the Secret with its credentials and the `ConfigMaps` with its CAs
+//! have our finalizer until the last token is revoked.
 
 use super::cache::IssuerKey;
 use super::credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// The objects that name this issuer and are not yet gone.
+/// The objects that name this issuer, except those whose deletion needs it no more.
 pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     let here = |token: &Arc<RegistryToken>| {
         let protected = has_finalizer(token.finalizers());
@@ -30,40 +30,38 @@ pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
     ctx.tokens_of(key).into_iter().filter(here).collect()
 }
 
-/// What an issuer needs beside itself, where it is, and under which names.
+/// What an issuer refers to, and the clients of its namespace.
 struct Dependencies {
     secrets: ObjectClient<Secret>,
     config_maps: ObjectClient<ConfigMap>,
-    /// What the spec names now.
+    /// The names in the spec.
     current: ProtectedNames,
-    /// What may carry our finalizer for this issuer.
+    /// The names in the status, which may have our finalizer for this issuer.
     recorded: ProtectedNames,
 }
 
-/// Names of what carries our finalizer.
+/// Names of objects that have our finalizer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProtectedNames {
-    /// Secrets with credentials.
     pub secrets: Vec<String>,
-    /// Config maps with CAs.
     pub config_maps: Vec<String>,
 }
 
-/// What an issuer does not need any more, and has not let go either.
+/// What an issuer does not need any more, but cannot release yet.
 #[derive(Debug, Default)]
 pub struct StillProtected {
-    /// It stays noted: what is forgotten would carry our finalizer for good.
+    /// These names stay recorded: otherwise the objects would keep our finalizer forever.
     pub names: ProtectedNames,
-    /// It can be let go in a moment.
+    /// Whether they can be released soon.
     pub retry_soon: bool,
 }
 
 impl StillProtected {
-    /// Whether what is shared like this stays; the issuers that are to go on first are woken.
+    /// Whether a shared object keeps the finalizer. Requeues the issuers that have to release it first.
     fn must_stay(&mut self, removal: FinalizerRemoval, ctx: &Context) -> bool {
         match removal {
             FinalizerRemoval::Allowed => return false,
-            // Once the caches are filled, each issuer with something to let go is woken.
+            // Once the caches are synced, every issuer with finalizers to remove is requeued.
             FinalizerRemoval::InUse => {}
             FinalizerRemoval::After(others) => {
                 self.retry_soon = true;
@@ -80,31 +78,26 @@ impl Dependencies {
     fn of(object: &dyn AnyIssuer, ctx: &Context) -> Self {
         let key = object.key();
         let namespace = namespace_of(ctx, &key);
-        let present = ProtectedNames {
+        let current = ProtectedNames {
             secrets: credentials_name(object.spec()).into_iter().collect(),
             config_maps: ca_config_maps(object.spec()),
         };
         let status = object.status();
-        // Others may write the status: what is no name is nothing of ours.
+        // Other users may write the status: invalid names are ignored.
         let names = |all: &Vec<String>| all.iter().filter(|name| name.parse::<ObjectName>().is_ok()).cloned().collect();
-        let noted = ProtectedNames {
+        let recorded = ProtectedNames {
             secrets: status.map(|status| names(&status.credentials_secrets)).unwrap_or_default(),
             config_maps: status.map(|status| names(&status.ca_config_maps)).unwrap_or_default(),
         };
         let secrets = ObjectClient::namespaced(ctx.client.clone(), namespace);
-        Self {
-            secrets,
-            config_maps: ObjectClient::namespaced(ctx.client.clone(), namespace),
-            current: present,
-            recorded: noted,
-        }
+        Self { secrets, config_maps: ObjectClient::namespaced(ctx.client.clone(), namespace), current, recorded }
     }
 
-    /// What is noted, and what the spec names.
+    /// The recorded names and those in the spec.
     fn all(&self) -> ProtectedNames {
-        let union = |noted: &[String], present: &[String]| {
-            let new = present.iter().filter(|name| !noted.contains(name));
-            noted.iter().chain(new).cloned().collect()
+        let union = |recorded: &[String], current: &[String]| {
+            let new = current.iter().filter(|name| !recorded.contains(name));
+            recorded.iter().chain(new).cloned().collect()
         };
         ProtectedNames {
             secrets: union(&self.recorded.secrets, &self.current.secrets),
@@ -112,7 +105,7 @@ impl Dependencies {
         }
     }
 
-    /// Takes our finalizer off these, unless another issuer needs them. Gives those that stay.
+    /// Removes our finalizer from these objects, unless another issuer needs them. Returns those that keep it.
     async fn remove_unless_shared(
         &self,
         which: &ProtectedNames,
@@ -123,20 +116,20 @@ impl Dependencies {
         let (others, mut kept) = (ctx.issuers_sharing_namespace(key), StillProtected::default());
         let others = others.as_deref();
         for name in &which.secrets {
-            let notes =
+            let records =
                 |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.credentials_secrets.contains(name));
             let names = |other: &dyn AnyIssuer| credentials_name(other.spec()).as_ref() == Some(name);
-            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
+            if kept.must_stay(finalizer_removal(key, others, finalized, records, names), ctx) {
                 kept.names.secrets.push(name.clone());
             } else {
                 set_secret_finalizer(&self.secrets, name, None).await?;
             }
         }
         for name in &which.config_maps {
-            let notes =
+            let records =
                 |other: &dyn AnyIssuer| other.status().is_some_and(|status| status.ca_config_maps.contains(name));
             let names = |other: &dyn AnyIssuer| ca_config_maps(other.spec()).contains(name);
-            if kept.must_stay(finalizer_removal(key, others, finalized, notes, names), ctx) {
+            if kept.must_stay(finalizer_removal(key, others, finalized, records, names), ctx) {
                 kept.names.config_maps.push(name.clone());
             } else {
                 set_finalizer(&self.config_maps, name, false, |_| true).await?;
@@ -146,10 +139,10 @@ impl Dependencies {
     }
 }
 
-/// Puts our finalizer on the issuer, on the Secret with its credentials and on the config maps with its CAs: all are
-/// needed to revoke what was requested with them. Gives the issuer as it is then.
+/// Adds our finalizer to the issuer, to the Secret with its credentials and to the `ConfigMaps` with its CAs: all of
+/// them are needed to revoke the issuer's tokens. Returns the updated issuer.
 ///
-/// The names are noted first, so that none is forgotten that bears our finalizer.
+/// The names are recorded first, so that no object with our finalizer is forgotten.
 pub async fn add_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<I, ApiError>
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
@@ -163,7 +156,7 @@ where
             "metadata": {"uid": AnyIssuer::uid(&object), "resourceVersion": object.version()},
             "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.config_maps},
         });
-        object = call("note what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
+        object = call("record what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
     }
     for secret in &dependencies.current.secrets {
         set_secret_finalizer(&dependencies.secrets, secret, Some(object.key().kind)).await?;
@@ -172,12 +165,12 @@ where
         set_finalizer(&dependencies.config_maps, map, true, |_| true).await?;
     }
     if let Some(body) = finalizer::finalizer_patch(AnyIssuer::finalizers(&object), object.version().as_deref(), true) {
-        object = call("hold the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
+        object = call("add the finalizer to the issuer", api.patch(&name, &params, &Patch::Merge(&body))).await?;
     }
     Ok(object)
 }
 
-/// Whether it notes what its spec does not name any more.
+/// Whether the status records names that the spec no longer contains.
 pub fn has_previous(object: &dyn AnyIssuer) -> bool {
     let (secret, maps) = (credentials_name(object.spec()), ca_config_maps(object.spec()));
     object.status().is_some_and(|status| {
@@ -186,11 +179,12 @@ pub fn has_previous(object: &dyn AnyIssuer) -> bool {
     })
 }
 
-/// What the spec names works: former Secrets and config maps may go. Gives those that stay.
+/// Removes the finalizer from previous Secrets and `ConfigMaps`, because those of the spec work. Returns those that
+/// keep it.
 pub async fn remove_from_previous<I: AnyIssuer>(object: &I, ctx: &Context) -> Result<StillProtected, ApiError> {
     let dependencies = Dependencies::of(object, ctx);
-    let previous = |noted: &[String], present: &[String]| {
-        noted.iter().filter(|name| !present.contains(name)).cloned().collect::<Vec<_>>()
+    let previous = |recorded: &[String], current: &[String]| {
+        recorded.iter().filter(|name| !current.contains(name)).cloned().collect::<Vec<_>>()
     };
     let previous_names = ProtectedNames {
         secrets: previous(&dependencies.recorded.secrets, &dependencies.current.secrets),
@@ -199,30 +193,34 @@ pub async fn remove_from_previous<I: AnyIssuer>(object: &I, ctx: &Context) -> Re
     if previous_names.secrets.is_empty() && previous_names.config_maps.is_empty() {
         return Ok(StillProtected::default());
     }
-    let released = ctx.finalized_issuers.lock().await;
-    dependencies.remove_unless_shared(&previous_names, &object.key(), ctx, &released).await
+    let finalized = ctx.finalized_issuers.lock().await;
+    dependencies.remove_unless_shared(&previous_names, &object.key(), ctx, &finalized).await
 }
 
-/// The last object has gone: credentials, CAs and issuer may go. One issuer at a time: two that need the same Secret
-/// would else leave it to each other.
+/// Removes the finalizers of credentials, CAs and issuer after the last object was deleted. One issuer at a time:
+/// otherwise two issuers that share a Secret could each leave it to the other.
 pub async fn remove_finalizers<I>(object: &I, ctx: &Context, api: &ObjectClient<I>) -> Result<(), ApiError>
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let mut released = ctx.finalized_issuers.lock().await;
-    released.retain(|uid| ctx.cache_has_issuer(uid));
+    let mut finalized = ctx.finalized_issuers.lock().await;
+    finalized.retain(|uid| ctx.cache_has_issuer(uid));
     let dependencies = Dependencies::of(object, ctx);
-    // What stays is let go by another issuer, which notes it.
-    dependencies.remove_unless_shared(&dependencies.all(), &object.key(), ctx, &released).await?;
+    // What remains is released by another issuer that records it.
+    dependencies.remove_unless_shared(&dependencies.all(), &object.key(), ctx, &finalized).await?;
     if let Some(body) = finalizer::finalizer_patch(AnyIssuer::finalizers(object), object.version().as_deref(), false) {
-        call("release the issuer", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)))
-            .await?;
+        call(
+            "remove the finalizer from the issuer",
+            api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&body)),
+        )
+        .await?;
     }
-    released.insert(AnyIssuer::uid(object));
+    finalized.insert(AnyIssuer::uid(object));
     Ok(())
 }
 
-/// Puts our finalizer on a Secret for an issuer of this kind, or takes it off. One that is not opted in stays untouched.
+/// Adds our finalizer to a Secret for an issuer of this kind, or removes it. A Secret that is not opted in is not
+/// changed.
 pub async fn set_secret_finalizer(
     secrets: &ObjectClient<Secret>,
     name: &str,
@@ -242,12 +240,16 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let found = call("read what the issuer needs", objects.get_metadata_opt(name)).await?;
-    // One that is being deleted takes no new finalizer.
+    // An object that is being deleted accepts no new finalizer.
     let found = found.filter(|one| !wanted || (one.meta().deletion_timestamp.is_none() && may_protect(one)));
     if let Some(one) = found
         && let Some(body) = finalizer::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
     {
-        let what = if wanted { "protect what the issuer needs" } else { "release what the issuer needed" };
+        let what = if wanted {
+            "add the finalizer to what the issuer needs"
+        } else {
+            "remove the finalizer from what the issuer needed"
+        };
         call(what, objects.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&body))).await?;
     }
     Ok(())

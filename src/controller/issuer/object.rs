@@ -1,4 +1,4 @@
-//! What both kinds of issuer have in common.
+//! The common interface of both kinds of issuer.
 
 use super::cache::IssuerKey;
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerSpec, IssuerStatus, TokenIssuer};
@@ -6,29 +6,23 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 
-/// An issuer, whichever kind it is.
+/// An issuer of either kind.
 pub trait AnyIssuer: Send + Sync {
-    /// Which one it is.
+    /// Its kind, namespace and name.
     fn key(&self) -> IssuerKey;
-    /// Its spec.
     fn spec(&self) -> &IssuerSpec;
-    /// Its status.
     fn status(&self) -> Option<&IssuerStatus>;
-    /// Which namespaces it serves; a namespaced one serves its own alone.
+    /// The namespaces that it serves; `None` for a namespaced issuer, which only serves its own.
     fn allowed_namespaces(&self) -> Option<&AllowedNamespaces>;
-    /// Its UID.
     fn uid(&self) -> String;
-    /// Its generation.
     fn generation(&self) -> i64;
-    /// Its version.
+    /// Its resource version.
     fn version(&self) -> Option<String>;
-    /// It is being deleted.
+    /// Whether it is being deleted.
     fn deleting(&self) -> bool;
-    /// Its finalizers.
     fn finalizers(&self) -> &[String];
-    /// Its annotations.
     fn annotations(&self) -> &BTreeMap<String, String>;
-    /// For events.
+    /// A reference for events.
     fn reference(&self) -> ObjectReference;
 }
 

@@ -1,27 +1,27 @@
-//! What the operator's admin allows issuers, by flags.
+//! The issuer policy: what the operator's admin allows issuers to do, set by flags.
 
 use super::connect::IssuerProblem;
 use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
 use crate::portal::EgressPolicy;
 
-/// What the operator's admin allows issuers. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
+/// What the operator's admin allows issuers to do. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
 /// admins of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct IssuerPolicy {
-    /// Whether no `TokenIssuer` is served.
+    /// Whether `TokenIssuer` objects are ignored.
     pub namespaced_disabled: bool,
     /// Whether a `TokenIssuer` may set `allowInsecureHTTP`.
     pub namespaced_insecure_http: bool,
-    /// The most that the limits of a `TokenIssuer` may ask for.
+    /// The upper limits of a `TokenIssuer`.
     pub namespaced_ceiling: Option<Limits>,
-    /// Which addresses are connected to for a `TokenIssuer`.
+    /// The addresses that the operator may connect to for a `TokenIssuer`.
     pub namespaced_egress: EgressPolicy,
-    /// Which addresses are connected to for a `ClusterTokenIssuer`.
+    /// The addresses that the operator may connect to for a `ClusterTokenIssuer`.
     pub cluster_egress: EgressPolicy,
 }
 
 impl IssuerPolicy {
-    /// Which addresses are connected to for an issuer of this kind.
+    /// The addresses that the operator may connect to for an issuer of this kind.
     #[must_use]
     pub const fn egress(&self, kind: IssuerKind) -> &EgressPolicy {
         match kind {
@@ -30,7 +30,7 @@ impl IssuerPolicy {
         }
     }
 
-    /// How hard an issuer of this kind may work its portal, where its spec says this.
+    /// The effective limits of an issuer of this kind with these limits in its spec.
     #[must_use]
     pub fn limits(&self, kind: IssuerKind, spec: &Limits) -> Limits {
         match (kind, &self.namespaced_ceiling) {
@@ -39,7 +39,7 @@ impl IssuerPolicy {
         }
     }
 
-    /// Judges an issuer before anything of it is read or sent.
+    /// Checks an issuer before anything that it names is read or sent.
     pub(crate) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), IssuerProblem> {
         if kind == IssuerKind::ClusterTokenIssuer {
             return Ok(());
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_flag_concerns_namespaced_issuers_alone() {
+    fn policy_flags_only_affect_namespaced_issuers() {
         let spec = |insecure: bool| -> IssuerSpec {
             let thinkwise = json!({
                 "url": "https://portal.example.com", "allowInsecureHTTP": insecure,

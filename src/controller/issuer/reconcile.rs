@@ -1,4 +1,4 @@
-//! One pass of an issuer: hold what its objects need, look at the portal, say what was found.
+//! Reconciles an issuer: adds finalizers, connects to the portal, audits it, and writes the status.
 
 use super::audit::{self, Prefilter};
 use super::cache::{AuditResult, ConnectedIssuer, IssuerEntry, IssuerKey};
@@ -15,8 +15,7 @@ use crate::controller::finalizer::has_finalizer;
 use crate::controller::restore_finalizers::was_in_use;
 use crate::controller::token::snapshot::{SharedContext, Snapshot};
 use crate::domain::model::problem::Problem;
-use crate::domain::model::status_view::status_view;
-use crate::domain::observed::IssuerInfo;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::retry::backoff;
 use crate::kube_client::objects::ObjectClient;
 use jiff::Timestamp;
@@ -29,18 +28,18 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A portal that works is looked at this often, and changed credentials are taken up.
+/// Interval between reconciles of a ready issuer, which also pick up changed credentials.
 const RESYNC: Duration = Duration::from_mins(1);
-/// So long after the process is to end an issuer's pass is given up.
+/// On shutdown, an issuer's pass is cancelled after this time.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How soon an issuer is looked at again that has something to let go, and waits for another one.
+/// Interval between reconciles of an issuer that waits for another one to release a shared object.
 const SHARED_SECRET_POLL: Duration = Duration::from_secs(1);
-/// So many looks an issuer that is being deleted waits for the caches before it says so: they are filled soon, most often.
+/// How many reconciles an issuer that is being deleted waits for the caches before its status says so: usually they are
+/// synced soon.
 const SILENT_ATTEMPTS: u32 = 3;
-/// An issuer that is going looks this often whether its last object has gone.
+/// Interval at which an issuer that is being deleted checks whether its last object is deleted.
 const DELETION_POLL: Duration = Duration::from_secs(2);
 
-/// Looks at an issuer.
 pub async fn reconcile<I>(
     object: Arc<I>,
     ctx: SharedContext,
@@ -52,21 +51,21 @@ where
     let Some(_running) = ctx.in_flight.begin() else { return Ok(controller::Action::await_change()) };
     let result = tokio::select! {
         ended = reconcile_issuer(&*object, &ctx, &api) => ended,
-        // All of it can be done again, and a portal may take long to answer.
+        // Everything can be repeated, and a portal may take long to respond.
         () = shutdown_grace_over(&ctx) => return Ok(controller::Action::await_change()),
     };
     let wait = match result {
         Ok(wait) => wait,
         Err(ApiError::Conflict(_) | ApiError::NotFound(_)) => Duration::from_millis(300),
         Err(error) => {
-            tracing::warn!(issuer = object.key().name, %error, "the issuer could not be looked at; it is tried again");
+            tracing::warn!(issuer = object.key().name, %error, "issuer reconcile failed, retrying");
             backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter())
         }
     };
     Ok(controller::Action::requeue(wait))
 }
 
-/// Ends some time after the process is to end.
+/// Completes some time after shutdown starts.
 async fn shutdown_grace_over(ctx: &Context) {
     ctx.stop.cancelled().await;
     tokio::time::sleep(SHUTDOWN_GRACE).await;
@@ -84,11 +83,11 @@ where
         object.clone()
     };
     let found = match portal_changed(ctx, object, &dependents) {
-        Some(fault) => Err(fault),
+        Some(problem) => Err(problem),
         None => connect(ctx, &key, object, protected(object)).await,
     };
     publish(ctx, &key, &found);
-    // It went while the portal was asked: what was just noted must not outlive it.
+    // The issuer was deleted during the request: its state must not outlive it.
     if !ctx.issuer_may_exist(&key) {
         crate::controller::issuer_missing(ctx, &key);
         return Ok(RESYNC);
@@ -116,34 +115,34 @@ where
     }
 }
 
-/// Tokens do not move: an address that was changed while some live at the former one is not used.
+/// Tokens do not move between portals: a changed address is not used while tokens exist at the previous one.
 fn portal_changed(
     ctx: &Context,
     object: &dyn AnyIssuer,
     dependents: &[Arc<RegistryToken>],
 ) -> Option<(Reason, String)> {
-    let former = object.status()?.portal.clone()?;
+    let previous = object.status()?.portal.clone()?;
     let now = object.spec().thinkwise.as_ref()?;
-    if former.url == now.url && former.scope == now.application {
+    if previous.url == now.url && previous.scope == now.application {
         return None;
     }
     let lives = |token: &&Arc<RegistryToken>| {
-        let world = Snapshot { object: Arc::clone(token), secret: None, issuer: None };
-        let status = status_view(&world.parse_object(ctx));
+        let snapshot = Snapshot { object: Arc::clone(token), secret: None, issuer: None };
+        let status = StatusView::of(&snapshot.parse_object(ctx));
         let portal = status.portal.filter(|_| status.token.is_some());
-        portal.is_some_and(|portal| portal.url == former.url && portal.scope == former.scope)
+        portal.is_some_and(|portal| portal.url == previous.url && portal.scope == previous.scope)
     };
     let count = dependents.iter().filter(lives).count();
     (count > 0).then(|| {
         let message = format!(
-            "{count} tokens live at {} ({}), and the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
-            former.url, former.scope, now.url, now.application
+            "{count} tokens exist at {} ({}), but the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
+            previous.url, previous.scope, now.url, now.application
         );
         (Reason::PortalChanged, message)
     })
 }
 
-/// Audits the portal when its time has come.
+/// Audits the portal if an audit is due.
 async fn audit_if_due(
     ctx: &Context,
     key: &IssuerKey,
@@ -152,28 +151,28 @@ async fn audit_if_due(
 ) -> Result<(), Problem> {
     let Ok(issuer) = found else { return Ok(()) };
     let due = || time_until_audit(ctx, key, object, issuer).is_zero();
-    // "Reconcile now", as on a RegistryToken.
+    // A forced resync, as on a RegistryToken.
     let requested = ctx.process_state.has_resync_request(&object.uid(), object.annotations());
-    let (facts, most) = (&issuer.info, object.spec().audit.max_vanished_percent);
-    if !facts.can_be_audited() || !(requested || due()) {
+    let (info, most) = (&issuer.info, object.spec().audit.max_vanished_percent);
+    if !info.can_be_audited() || !(requested || due()) {
         return Ok(());
     }
     let most = usize::try_from(most).unwrap_or_default();
-    let audited = if facts.list_visible {
+    let audited = if info.list_visible {
         audit::run(ctx, key, issuer, most, Prefilter::Caches).await
     } else {
         login_audit::run(ctx, key, issuer, most).await
     };
     match &audited {
         Ok(()) => ctx.process_state.ack_resync(&object.uid(), object.annotations()),
-        Err(fault) => {
-            tracing::warn!(issuer = key.name, reason = %fault.reason, detail = fault.message, "the audit failed");
+        Err(problem) => {
+            tracing::warn!(issuer = key.name, reason = %problem.reason, detail = problem.message, "audit failed");
         }
     }
     audited
 }
 
-/// An issuer that is being deleted: it goes, or says what it waits for. Returns how long until the next look.
+/// Finalizes an issuer that is being deleted, or writes what it waits for. Returns the time until the next reconcile.
 async fn finalize<I>(
     object: &I,
     ctx: &Context,
@@ -185,8 +184,8 @@ where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let key = object.key();
-    // Only filled caches say whether another issuer uses the same credentials. Released before that, this one would
-    // leave its finalizer on them for good.
+    // Only synced caches show whether another issuer uses the same credentials. If this issuer were finalized earlier,
+    // its finalizer would stay on them forever.
     if ctx.synced_issuer_caches().is_none() {
         let attempts = ctx.process_state.record_failure(&object.uid());
         if attempts > SILENT_ATTEMPTS {
@@ -199,7 +198,7 @@ where
         remove_finalizers(object, ctx, api).await?;
         ctx.issuers.forget_audits(&key);
         ctx.issuers.set(key.clone(), IssuerEntry::Missing);
-        // Its end may have been seen before that was noted.
+        // The deletion event may have come before the state was set.
         if !ctx.issuer_may_exist(&key) {
             crate::controller::issuer_missing(ctx, &key);
         }
@@ -211,18 +210,18 @@ where
         ctx.process_state.reset_failures(&object.uid());
     }
     Ok(match state {
-        DeletionState::WaitFor(left) => left,
+        DeletionState::WaitFor(remaining) => remaining,
         _ if blocked => backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter()),
         _ => DELETION_POLL,
     })
 }
 
-/// Writes what an issuer waits for that is being deleted.
+/// Writes the status of an issuer that is being deleted.
 async fn report_deletion<I>(
     object: &I,
     ctx: &Context,
     api: &ObjectClient<I>,
-    waits: IssuerProblem,
+    problem: IssuerProblem,
     dependents: &[Arc<RegistryToken>],
 ) -> Result<(), ApiError>
 where
@@ -233,24 +232,24 @@ where
         object,
         ctx,
         api,
-        Findings { connection: &Err(waits), audit: None, dependents, still_protected: &still_protected.names },
+        Findings { connection: &Err(problem), audit: None, dependents, still_protected: &still_protected.names },
     )
     .await
 }
 
-/// How long until the portal is to be audited: never yet by this process, its time has come, or what
-/// an unanswered request made would show by now.
+/// The time until the next audit: zero before this process's first audit, otherwise the earlier of the regular audit
+/// and the time when a request with unknown outcome is visible in the list.
 fn time_until_audit(ctx: &Context, key: &IssuerKey, object: &dyn AnyIssuer, issuer: &ConnectedIssuer) -> Duration {
     let now = ctx.clock.now();
     let counts = |audited: &Arc<AuditResult>| audited.same_source(&issuer.info) && audited.evidence.is_complete();
     let Some(audited) = ctx.issuers.audit_result(key).filter(counts) else { return Duration::ZERO };
     let until = |since: Timestamp, wait: Duration| {
-        // What was noted while the clock ran ahead is due.
+        // A time in the future, from before the clock was corrected, is due.
         let age = Duration::try_from(now.duration_since(since)).unwrap_or(wait);
         wait.saturating_sub(age)
     };
     let regular = until(audited.evidence.started_at(), object.spec().audit.interval.0);
-    // What an unanswered request made shows in a list only.
+    // What a request with unknown outcome created is only visible in a list.
     let requested = ctx
         .issuers
         .audit_requested_at(key, now)
@@ -267,16 +266,16 @@ fn requeue_after(ctx: &Context, key: &IssuerKey, object: &dyn AnyIssuer, issuer:
     }
 }
 
-/// Notes what was found, and wakes the objects that it may concern.
+/// Stores the connection result and requeues the objects that it may affect.
 fn publish(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, (Reason, String)>) {
-    let former = ctx.issuers.get(key);
-    let (entry, changed) = match (found, &former) {
-        (Ok(handle), Some(IssuerEntry::Ready(old))) => {
-            (IssuerEntry::Ready(Arc::clone(handle)), !same(&old.info, &handle.info))
+    let previous = ctx.issuers.get(key);
+    let (entry, changed) = match (found, &previous) {
+        (Ok(issuer), Some(IssuerEntry::Ready(old))) => {
+            (IssuerEntry::Ready(Arc::clone(issuer)), old.info != issuer.info)
         }
-        (Ok(handle), _) => (IssuerEntry::Ready(Arc::clone(handle)), true),
-        (Err((reason, message)), Some(IssuerEntry::NotReady(old, said))) => {
-            // What a person is to mend may be another thing now; what a network says differs each time.
+        (Ok(issuer), _) => (IssuerEntry::Ready(Arc::clone(issuer)), true),
+        (Err((reason, message)), Some(IssuerEntry::NotReady(old, old_message))) => {
+            // The message may name another thing that the user has to fix; network errors differ each time.
             let message_matters = matches!(
                 reason,
                 Reason::CredentialsMissing
@@ -285,20 +284,18 @@ fn publish(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, 
                     | Reason::CABundleInvalid
                     | Reason::MetadataMismatch
             );
-            (IssuerEntry::NotReady(*reason, message.clone()), old != reason || (message_matters && said != message))
+            (
+                IssuerEntry::NotReady(*reason, message.clone()),
+                old != reason || (message_matters && old_message != message),
+            )
         }
         (Err((reason, message)), _) => (IssuerEntry::NotReady(*reason, message.clone()), true),
     };
     ctx.issuers.set(key.clone(), entry);
     if changed {
-        // Looked for only now: whoever decided on the former entry is in the cache by then.
+        // Read only now: the cache then contains every object that decided on the previous state.
         for user in dependents(ctx, key) {
             let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*user));
         }
     }
-}
-
-/// Whether objects would decide the same.
-fn same(old: &IssuerInfo, new: &IssuerInfo) -> bool {
-    old == new
 }

@@ -1,4 +1,5 @@
-//! What several issuers protect, such as one Secret with credentials: the last of them takes the finalizer off.
+//! Coordinates the finalizers of objects that several issuers need, such as a shared Secret with credentials: the last
+//! issuer removes the finalizer.
 
 use super::cache::IssuerKey;
 use super::object::AnyIssuer;
@@ -6,22 +7,22 @@ use crate::api::{ConditionType, IssuerKind};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Whether an issuer may take our finalizer off something.
+/// Whether an issuer may remove our finalizer from an object.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FinalizerRemoval {
-    /// It may: no other issuer protects it.
+    /// No other issuer needs the object.
     Allowed,
-    /// Not before these issuers have gone on without it.
+    /// These issuers have to release the object first.
     After(Vec<IssuerKey>),
-    /// Another issuer needs it, or it is not known whether one does.
+    /// Another issuer needs it, or the other issuers are unknown.
     InUse,
 }
 
-/// What the other issuers make of something that this one does not need any more. Those that this process has released
-/// do not count, though the caches may still show them.
+/// Decides whether an issuer that no longer needs an object may remove its finalizer. Issuers that this process has
+/// finalized do not count, although the caches may still contain them.
 ///
-/// Of two that need it no more, and that both note it, the one with the smaller key goes first: would each wait for the
-/// other, or leave it to the other, the finalizer would stay for good.
+/// If two issuers record the object and neither needs it, the one with the smaller key goes first: if each waited for
+/// the other, or left it to the other, the finalizer would stay forever.
 pub fn finalizer_removal(
     key: &IssuerKey,
     others: Option<&[Arc<dyn AnyIssuer>]>,
@@ -31,7 +32,7 @@ pub fn finalizer_removal(
 ) -> FinalizerRemoval {
     let Some(others) = others else { return FinalizerRemoval::InUse };
     let mut before = vec![];
-    // It notes the name before it puts its finalizer on what has it.
+    // An issuer records the name before it adds the finalizer.
     for other in others.iter().filter(|other| !finalized.contains(&other.uid()) && records_name(&***other)) {
         if uses_name(&**other) || !is_ready(&**other) {
             return FinalizerRemoval::InUse;
@@ -43,7 +44,7 @@ pub fn finalizer_removal(
     if before.is_empty() { FinalizerRemoval::Allowed } else { FinalizerRemoval::After(before) }
 }
 
-/// Whether it works as its spec has it now: then what it noted before is not needed.
+/// Whether the issuer is ready with its current spec: then it does not need what it recorded before.
 fn is_ready(issuer: &dyn AnyIssuer) -> bool {
     let ready = ConditionType::Ready.to_string();
     !issuer.deleting()
@@ -95,8 +96,8 @@ mod tests {
         assert_eq!(of(&a, &b, &[]), FinalizerRemoval::Allowed);
         assert_eq!(of(&b, &a, &[]), FinalizerRemoval::After(vec![a.key()]));
         let moved = issuer("a", "new", &["new"], "True");
-        assert_eq!(of(&b, &moved, &[]), FinalizerRemoval::Allowed, "then it is the other's turn");
-        assert_eq!(of(&b, &a, &["a"]), FinalizerRemoval::Allowed, "one that was released does not count");
+        assert_eq!(of(&b, &moved, &[]), FinalizerRemoval::Allowed, "the other one has released it");
+        assert_eq!(of(&b, &a, &["a"]), FinalizerRemoval::Allowed, "a finalized issuer does not count");
     }
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(
             finalizer_removal(&a.key(), None, &HashSet::new(), |_| true, |_| false),
             FinalizerRemoval::InUse,
-            "nobody knows"
+            "the other issuers are unknown"
         );
     }
 }

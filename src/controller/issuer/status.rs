@@ -1,4 +1,4 @@
-//! The one writer of an issuer's status.
+//! Writes an issuer's status. Nothing else writes it.
 
 use super::cache::{AuditResult, ConnectedIssuer};
 use super::connect::IssuerProblem;
@@ -21,19 +21,18 @@ use serde_json::{Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What a pass found out.
+/// The results of a pass.
 pub struct Findings<'a> {
-    /// Whether the portal can be worked with, or what else to say of an issuer that is not ready.
+    /// The connection to the portal, or the problem to report.
     pub connection: &'a Result<Arc<ConnectedIssuer>, IssuerProblem>,
-    /// Why the audit failed that was due.
+    /// Why the audit failed.
     pub audit: Option<&'a Problem>,
-    /// The objects that name the issuer.
     pub dependents: &'a [Arc<RegistryToken>],
-    /// What it does not need any more, and has not let go.
+    /// What the issuer no longer needs, but cannot release yet.
     pub still_protected: &'a ProtectedNames,
 }
 
-/// Writes what was found, where it differs from what is written; a changed `Ready` is told as an event.
+/// Writes the status if it changed. A changed `Ready` condition is also emitted as an event.
 pub async fn write_status<I>(
     object: &I,
     ctx: &Context,
@@ -44,9 +43,9 @@ where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let mut status = next_status(ctx, object, &findings);
-    // That the list was read once more is no news.
-    let former = object.status().and_then(|status| status.last_audit_time.clone());
-    let fresh = std::mem::replace(&mut status.last_audit_time, former);
+    // A new audit time alone does not cause a write.
+    let previous = object.status().and_then(|status| status.last_audit_time.clone());
+    let fresh = std::mem::replace(&mut status.last_audit_time, previous);
     if object.status() == Some(&status) {
         return Ok(());
     }
@@ -55,7 +54,7 @@ where
         let wanted = ConditionType::Ready.to_string();
         status.and_then(|status| status.conditions.iter().find(|one| one.type_ == wanted).cloned())
     };
-    let (former, current) = (ready(object.status()), ready(Some(&status)));
+    let (previous, current) = (ready(object.status()), ready(Some(&status)));
     let body = json!({
         "metadata": {"uid": AnyIssuer::uid(object), "resourceVersion": object.version()},
         "status": merge_patch(&json!(object.status()), json!(status)),
@@ -66,7 +65,7 @@ where
     )
     .await?;
     if let Some(now) =
-        current.filter(|now| former.as_ref().is_none_or(|was| was.status != now.status || was.reason != now.reason))
+        current.filter(|now| previous.as_ref().is_none_or(|was| was.status != now.status || was.reason != now.reason))
     {
         tracing::info!(
             issuer = object.key().name,
@@ -80,12 +79,13 @@ where
     Ok(())
 }
 
-/// The merge patch that makes the one of the other: what is gone is named too, else it would stay.
-fn merge_patch(former: &Value, mut wanted: Value) -> Value {
-    if let (Some(former), Some(wanted)) = (former.as_object(), wanted.as_object_mut()) {
-        for (key, former) in former {
+/// The merge patch that turns one value into the other: removed fields become `null`, because otherwise they would
+/// stay.
+fn merge_patch(previous: &Value, mut wanted: Value) -> Value {
+    if let (Some(previous), Some(wanted)) = (previous.as_object(), wanted.as_object_mut()) {
+        for (key, previous) in previous {
             let next = wanted.entry(key.clone()).or_insert(Value::Null);
-            *next = merge_patch(former, next.take());
+            *next = merge_patch(previous, next.take());
         }
     }
     wanted
@@ -95,20 +95,20 @@ fn next_status(ctx: &Context, object: &dyn AnyIssuer, findings: &Findings<'_>) -
     let mut status = object.status().cloned().unwrap_or_default();
     status.observed_generation = Some(object.generation());
     let (value, reason, message) = match findings.connection {
-        Ok(handle) => {
-            set_details(&mut status, ctx, object, (handle, findings.still_protected));
-            if let Some(failure) = handle.portal.open_reason() {
-                // It can be worked with, as for revocations and audits, and not asked for a token.
+        Ok(issuer) => {
+            set_details(&mut status, ctx, object, (issuer, findings.still_protected));
+            if let Some(failure) = issuer.portal.open_reason() {
+                // The issuer still serves revocations and audits, but no token requests.
                 (ConditionStatus::False, failure.reason, failure.message)
             } else {
-                let (reason, message) = ready_condition(ctx, object, handle, findings);
+                let (reason, message) = ready_condition(ctx, object, issuer, findings);
                 (ConditionStatus::True, reason, message)
             }
         }
         Err((reason, message)) => (ConditionStatus::False, *reason, message.clone()),
     };
-    let said = ConditionUpdate { kind: ConditionType::Ready, value, reason, message: &message };
-    conditions::set(&mut status.conditions, object.generation(), ctx.clock.now(), said);
+    let update = ConditionUpdate { kind: ConditionType::Ready, value, reason, message: &message };
+    conditions::set(&mut status.conditions, object.generation(), ctx.clock.now(), update);
     status
 }
 
@@ -116,18 +116,18 @@ fn set_details(
     status: &mut IssuerStatus,
     ctx: &Context,
     object: &dyn AnyIssuer,
-    (handle, kept): (&ConnectedIssuer, &ProtectedNames),
+    (issuer, kept): (&ConnectedIssuer, &ProtectedNames),
 ) {
-    let portal = &handle.info.portal;
-    // Where tokens live at another address, the issuer does not get here.
+    let portal = &issuer.info.portal;
+    // Not reached while tokens exist at another address: see `portal_changed`.
     status.portal = Some(PortalLocation { kind: portal.kind, url: portal.url.clone(), scope: portal.scope.clone() });
-    status.resolved = Some(handle.resolved.names.clone());
+    status.resolved = Some(issuer.resolved.names.clone());
     let present = ProtectedNames {
-        secrets: handle.credentials_secret.iter().cloned().collect(),
+        secrets: issuer.credentials_secret.iter().cloned().collect(),
         config_maps: ca_config_maps(object.spec()),
     };
     remove_previous_names(status, &present, kept);
-    if let Some(audited) = ctx.issuers.audit_result(&object.key()).filter(|last| last.same_source(&handle.info)) {
+    if let Some(audited) = ctx.issuers.audit_result(&object.key()).filter(|last| last.same_source(&issuer.info)) {
         if !audited.is_first || status.tokens.is_none() {
             status.tokens = audited.evidence.token_count().and_then(|count| i64::try_from(count).ok());
         }
@@ -135,107 +135,110 @@ fn set_details(
     }
 }
 
-/// Former ones were let go, now that this one works; a name is not forgotten before.
+/// Previous names were released, because the current ones work; no name is removed from the status before that.
 fn remove_previous_names(status: &mut IssuerStatus, present: &ProtectedNames, kept: &ProtectedNames) {
     let stays = |name: &String, present: &[String], kept: &[String]| present.contains(name) || kept.contains(name);
     status.credentials_secrets.retain(|name| stays(name, &present.secrets, &kept.secrets));
     status.ca_config_maps.retain(|name| stays(name, &present.config_maps, &kept.config_maps));
 }
 
-/// What there is to say of a portal that answers: the most important of it as the reason.
+/// The condition of an issuer whose portal responds. The most important finding determines the reason.
 fn ready_condition(
     ctx: &Context,
     object: &dyn AnyIssuer,
-    handle: &ConnectedIssuer,
+    issuer: &ConnectedIssuer,
     findings: &Findings<'_>,
 ) -> IssuerProblem {
     let audited = ctx.issuers.audit_result(&object.key());
-    if let Some(why) = &handle.resolved.list_denied {
-        return (Reason::TokenListForbidden, list_denied_message(why, handle, audited.as_deref()));
+    if let Some(why) = &issuer.resolved.list_denied {
+        return (Reason::TokenListForbidden, list_denied_message(why, issuer, audited.as_deref()));
     }
     if let Some(message) =
         audit_problem(findings.audit, audited.as_ref().and_then(|last| last.failed_revocations.as_ref()))
     {
         return (Reason::AuditFailed, message);
     }
-    if let Some(gone) = audited.map(|audited| audited.missing_tokens.clone()).filter(|one| !one.plausible) {
-        let whose = gone
+    if let Some(missing_tokens) = audited.map(|audited| audited.missing_tokens.clone()).filter(|one| !one.plausible) {
+        let whose = missing_tokens
             .only_implausible_namespace
             .as_ref()
-            .map(|only| format!(" of the namespace {only}"))
+            .map(|only| format!(" in namespace {only}"))
             .unwrap_or_default();
         let message = format!(
-            "the portal lacks {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about those{whose}. Check the rights of the portal user; if they were revoked on purpose, raise audit.maxVanishedPercent",
-            gone.missing, gone.expected
+            "{} of {} tokens are missing from the portal's list at once, more than audit.maxVanishedPercent allows. No action is taken for the missing tokens{whose}. Check the rights of the portal user; if the tokens were revoked on purpose, raise audit.maxVanishedPercent.",
+            missing_tokens.missing, missing_tokens.expected
         );
         return (Reason::TokenListShrunk, message);
     }
-    if let Some(secret) = handle.credentials_secret.as_ref().filter(|_| handle.credentials_deleting) {
+    if let Some(secret) = issuer.credentials_secret.as_ref().filter(|_| issuer.credentials_deleting) {
         let message = format!(
-            "the Secret {secret} with the portal's credentials is being deleted, and stays as long as this issuer names it, for tokens are revoked with it: create another Secret and name it in spec.thinkwise.auth, or delete this issuer"
+            "Secret {secret} with the portal's credentials is being deleted. It stays while this issuer names it, because its tokens are revoked with these credentials. To complete the deletion, create another Secret and name it in spec.thinkwise.auth, or delete this issuer."
         );
         return (Reason::CredentialsDeleting, message);
     }
-    if let Some(message) = rotation_exceeds_rate(&handle.limits, findings.dependents) {
+    if let Some(message) = rotation_exceeds_rate(&issuer.limits, findings.dependents) {
         return (Reason::RotationTooFrequent, message);
     }
-    let mut notes = handle.resolved.warnings.clone();
-    notes.extend(lowered_limits(&object.spec().limits, &handle.limits));
+    let mut notes = issuer.resolved.warnings.clone();
+    notes.extend(lowered_limits(&object.spec().limits, &issuer.limits));
     let notes = notes.join("; ");
     let message = "the portal lists its tokens as configured";
     (Reason::PortalReady, if notes.is_empty() { message.to_owned() } else { format!("{message}; {notes}") })
 }
 
-/// What the operator's own bounds leave of the limits of a spec, where that is less.
+/// Reports limits of the spec that are above the operator's ceiling.
 fn lowered_limits(requested: &Limits, effective: &Limits) -> Option<String> {
     (requested != effective).then(|| {
         format!(
-            "spec.limits is above the operator's ceiling for a TokenIssuer, so this is used: {} requests a second, concurrency {}, requestTimeout {}",
+            "spec.limits exceeds the operator's ceiling for a TokenIssuer; effective limits: {} requests per second, concurrency {}, requestTimeout {}",
             effective.requests_per_second, effective.concurrency, effective.request_timeout
         )
     })
 }
 
-/// What follows where the portal lists nothing to our user.
-fn list_denied_message(why: &str, handle: &ConnectedIssuer, audited: Option<&AuditResult>) -> String {
+/// The consequences of a portal that does not list tokens to the portal user.
+fn list_denied_message(why: &str, issuer: &ConnectedIssuer, audited: Option<&AuditResult>) -> String {
     let refused = audited
-        .filter(|last| last.same_source(&handle.info) && !last.missing_tokens.plausible)
+        .filter(|last| last.same_source(&issuer.info) && !last.missing_tokens.plausible)
         .map(|last| &last.missing_tokens);
     let revoked = match refused {
-        Some(gone) => format!(
-            "The registry refuses {} of {} tokens at once, more than audit.maxVanishedPercent: nothing is done about it. Look at the registry; if they were revoked on purpose, raise audit.maxVanishedPercent",
-            gone.missing, gone.expected
+        Some(missing_tokens) => format!(
+            "The registry rejects {} of {} tokens at once, more than audit.maxVanishedPercent allows. No action is taken for them. Check the registry; if the tokens were revoked on purpose, raise audit.maxVanishedPercent",
+            missing_tokens.missing, missing_tokens.expected
         ),
-        None if handle.info.checks_login() => {
-            "Whether a colleague revoked one is asked of the registry instead, at audit.interval".to_owned()
+        None if issuer.info.checks_login() => {
+            "Tokens that are revoked in the portal are detected by logins at the registry instead, at audit.interval"
+                .to_owned()
         }
-        None => "One that a colleague revokes is not found out either, for loginCheck is Disabled".to_owned(),
+        None => {
+            "Tokens that are revoked in the portal are not detected either, because loginCheck is Disabled".to_owned()
+        }
     };
     format!(
-        "the portal answers, and does not list the tokens to our user ({why}): there are no audits, and a token whose answer got lost is not found out. {revoked}. Give the portal user the right to see the table"
+        "The portal responds, but does not list the tokens to the portal user ({why}). There are no audits, and a token whose response was lost is not detected. {revoked}. Grant the portal user the right to read the table."
     )
 }
 
-/// What an audit could not do.
+/// What an audit failed to do.
 fn audit_problem(failed: Option<&Problem>, left: Option<&FailedRevocations>) -> Option<String> {
     if let Some(fault) = failed {
         return Some(format!(
-            "the portal answers, and its list could not be audited: {}. Until that succeeds, a token whose answer got lost, or that a colleague revokes, is not found out; tried again",
+            "The portal responds, but the audit of its list failed: {}. Until an audit succeeds, a token whose response was lost, or that is revoked in the portal, is not detected. The audit is retried.",
             fault.message
         ));
     }
     left.map(|left| {
         format!(
-            "the last audit found {} tokens that belong to nobody and could not be revoked: {}. The next audit tries again; they can be revoked in the portal by hand, too",
+            "The last audit found {} orphaned tokens that could not be revoked: {}. The next audit tries again; you can also revoke them in the portal.",
             left.count, left.fault.message
         )
     })
 }
 
-/// Requests that one rotation takes: for the new token, its description, the look-up and the end of the old one.
+/// Requests per rotation: the token request, its description, the lookup and the revocation of the old token.
 const REQUESTS_PER_ROTATION: f64 = 4.0;
 
-/// Whether the rotations of all its objects leave less than half of the issuer's rate to others.
+/// Whether the rotations of all objects use more than half of the issuer's rate.
 fn rotation_exceeds_rate(limits: &Limits, dependents: &[Arc<RegistryToken>]) -> Option<String> {
     let intervals =
         dependents.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
@@ -243,7 +246,7 @@ fn rotation_exceeds_rate(limits: &Limits, dependents: &[Arc<RegistryToken>]) -> 
     let rate = f64::from(limits.requests_per_second);
     (needed > rate / 2.0).then(|| {
         format!(
-            "the rotations of {} objects need {needed:.1} requests a second, and limits.requestsPerSecond is {rate}: raise it, or rotate less often",
+            "Rotations of {} objects need {needed:.1} requests per second, but limits.requestsPerSecond is {rate}. Raise it, or rotate less often.",
             dependents.len()
         )
     })
@@ -271,12 +274,13 @@ mod tests {
 
     #[test]
     fn removed_fields_are_null_in_the_patch_and_others_stay() {
-        let former = json!({"resolved": {"table": "t", "request": "r"}, "tokens": 3, "conditions": [{"a": 1, "b": 2}]});
+        let previous =
+            json!({"resolved": {"table": "t", "request": "r"}, "tokens": 3, "conditions": [{"a": 1, "b": 2}]});
         let wanted = json!({"resolved": {"request": "r"}, "conditions": [{"a": 1}], "observedGeneration": 1});
         let body = json!({
             "resolved": {"table": null, "request": "r"}, "tokens": null, "conditions": [{"a": 1}], "observedGeneration": 1,
         });
-        assert_eq!(merge_patch(&former, wanted.clone()), body);
+        assert_eq!(merge_patch(&previous, wanted.clone()), body);
         assert_eq!(merge_patch(&json!(null), wanted.clone()), wanted, "there was none");
         assert_eq!(merge_patch(&json!({"resolved": {"table": "t"}}), json!({})), json!({"resolved": null}));
     }

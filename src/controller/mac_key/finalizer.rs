@@ -1,5 +1,6 @@
-//! Our finalizer on the Secret with the MAC key: it is there before the first token is requested, and as long as an object
-//! may have one. A namespace that is deleted with everything in it keeps the key until the last token is revoked.
+//! Our finalizer on the Secret with the MAC key. It is added before the first token is requested and kept as long as an
+//! object may have a token: when a namespace is deleted with everything in it, the key is kept until the last token is
+//! revoked.
 
 use super::{Keyring, MIN_RETRY_INTERVAL};
 use crate::api::RegistryToken;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 impl Keyring {
-    /// Before a pass of this object.
+    /// Adds the finalizer before a pass of this object.
     pub(super) async fn add_finalizer_for(&self, ctx: &Context, object: &RegistryToken) {
         if !self.has_finalizer.load(Ordering::SeqCst) && needs_keys(ctx, object) {
             let mut state = self.state.lock().await;
@@ -26,7 +27,7 @@ impl Keyring {
         }
     }
 
-    /// Puts the finalizer on, unless that was refused a moment ago.
+    /// Adds the finalizer, unless that was rejected recently.
     pub(super) async fn add_finalizer(&self, ctx: &Context, refused: &mut Option<Instant>) {
         let recently = refused.is_some_and(|at| at.elapsed() < MIN_RETRY_INTERVAL);
         if recently || self.has_finalizer.load(Ordering::SeqCst) {
@@ -42,15 +43,15 @@ impl Keyring {
         }
     }
 
-    /// Whether the finalizer is there and no object needs it, as far as the cache knows.
+    /// Whether the finalizer is present and no cached object needs it.
     pub(super) fn is_unused(&self, ctx: &Context) -> bool {
         self.has_finalizer.load(Ordering::SeqCst) && !is_needed(ctx)
     }
 
-    /// Takes the finalizer off, unless an object needs it after all. Whether it is off.
+    /// Removes the finalizer, unless an object needs it after all. Returns whether it is removed.
     pub(super) async fn remove_finalizer(&self, ctx: &Context) -> bool {
         let _state = self.state.lock().await;
-        // Before the last look: a pass that begins now waits for us, and puts it on again.
+        // Reset before the check: a pass that starts now waits for the lock and adds the finalizer again.
         self.has_finalizer.store(false, Ordering::SeqCst);
         let released = async {
             if is_needed(ctx) || any_has_finalizer(ctx).await? {
@@ -59,7 +60,7 @@ impl Keyring {
             self.set_finalizer(ctx, false).await.map(|()| true)
         };
         let released = released.await.unwrap_or_else(|error: ApiError| {
-            tracing::warn!(secret = self.name, %error, "MAC key not released");
+            tracing::warn!(secret = self.name, %error, "finalizer of the MAC key not removed");
             false
         });
         self.has_finalizer.store(!released, Ordering::SeqCst);
@@ -69,12 +70,13 @@ impl Keyring {
     async fn set_finalizer(&self, ctx: &Context, wanted: bool) -> Result<(), ApiError> {
         let secrets: ObjectClient<Secret> = ObjectClient::namespaced(ctx.client.clone(), &ctx.namespace);
         let found = call("read the MAC key", secrets.get_metadata_opt(&self.name)).await?;
-        // One that is being deleted takes no new finalizer.
+        // An object that is being deleted accepts no new finalizer.
         let found = found.filter(|one| !wanted || one.metadata.deletion_timestamp.is_none());
         if let Some(one) = found
             && let Some(body) = finalizer::finalizer_patch(one.finalizers(), one.resource_version().as_deref(), wanted)
         {
-            let what = if wanted { "protect the MAC key" } else { "release the MAC key" };
+            let what =
+                if wanted { "add the finalizer to the MAC key" } else { "remove the finalizer from the MAC key" };
             let params = PatchParams::default();
             match call(what, secrets.patch_metadata(&self.name, &params, &Patch::Merge(&body))).await {
                 Err(ApiError::NotFound(_)) => {}
@@ -94,12 +96,12 @@ fn needs_keys(ctx: &Context, object: &RegistryToken) -> bool {
     has_finalizer(object.finalizers()) || requests()
 }
 
-/// As far as the cache knows.
+/// Whether a cached object needs the keys.
 pub(super) fn is_needed(ctx: &Context) -> bool {
     ctx.tokens.find(|object| needs_keys(ctx, object)).is_some()
 }
 
-/// The same past every cache, and of objects that cannot be parsed: whether any has our finalizer.
+/// Whether any object has our finalizer, according to a live list. An object that cannot be parsed counts.
 async fn any_has_finalizer(ctx: &Context) -> Result<bool, ApiError> {
     let mut found = false;
     let each = |object: &[u8]| {
@@ -109,7 +111,7 @@ async fn any_has_finalizer(ctx: &Context) -> Result<bool, ApiError> {
     let request = all_namespaces::<RegistryToken>();
     let page = |params: &ListParams| request.list(params);
     match list_pages(&ctx.client, "list the RegistryTokens", ListParams::default(), page, each).await {
-        // The kind is gone, and every object with it.
+        // The kind is deleted, and with it every object.
         Err(ApiError::NotFound(_)) => Ok(false),
         done => done.map(|()| found),
     }

@@ -1,7 +1,9 @@
-//! The keys that prove what the operator notes of tokens: a Secret in its namespace, shared by all replicas.
+//! The MAC keys, which prove that the operator recorded a token. They are stored in a Secret in the operator's
+//! namespace and shared by all replicas.
 //!
-//! It is created before the first pass, and so before the first request for a token. The data key `current` signs; every
-//! other one is accepted beside it, during a rotation. It carries our finalizer while tokens live, and a note of its keys.
+//! The Secret is created before the first pass, and therefore before the first token request. The data key `current`
+//! signs; every other one is accepted in addition, during a rotation. The Secret has our finalizer while tokens exist,
+//! and annotations with the ids of its keys.
 
 mod finalizer;
 mod record;
@@ -35,31 +37,32 @@ use zeroize::Zeroizing;
 const CURRENT_KEY: &str = "current";
 /// How often the Secret is read.
 const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
-/// How often it is looked whether the Secret may go.
+/// How often to check whether the finalizer can be removed.
 const RELEASE_POLL: Duration = Duration::from_millis(250);
-/// How often the Secret is read, while it cannot be read or created at the start.
+/// Interval between attempts to read or create the Secret at startup.
 const STARTUP_RETRY: Duration = Duration::from_secs(2);
-/// For a key that is not known it is read at once, and not more often than this; nor is a refused write repeated earlier.
+/// The Secret is read immediately if a key is unknown, but not more often than this; a rejected write is not repeated
+/// earlier either.
 const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 type KeyData = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-/// The keys as they were last read.
+/// The keys that were last read.
 pub struct Keyring {
     name: String,
     keys: RwLock<MacKeys>,
     state: tokio::sync::Mutex<KeyringState>,
-    /// Whether our finalizer is on the Secret, or cannot be.
+    /// Whether the Secret has our finalizer, or cannot have it.
     has_finalizer: AtomicBool,
-    /// Whether the keys are in memory alone.
+    /// Whether the keys are only in memory.
     in_memory_only: AtomicBool,
 }
 
 #[derive(Default)]
 struct KeyringState {
-    /// Kept so that a Secret that is deleted while the operator runs is created with the same keys.
+    /// Kept to create the Secret with the same keys if it is deleted while the operator runs.
     last: Option<LastRead>,
-    /// When our finalizer was refused.
+    /// When our finalizer was rejected.
     last_rejected: Option<Instant>,
 }
 
@@ -69,21 +72,20 @@ struct LastRead {
     read: Instant,
 }
 
-/// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 enum MacKeyError {
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error(
-        "the Secret {namespace}/{name} is no MAC key: it needs the data key {CURRENT_KEY}, and each of its data keys at least {MIN_KEY_BYTES} bytes. Restore it, or delete it to have a new one created (docs/runbooks.md)"
+        "Secret {namespace}/{name} is not a MAC key: it needs the data key {CURRENT_KEY}, and each data key needs at least {MIN_KEY_BYTES} bytes. Restore the Secret, or delete it to have a new one created (docs/runbooks.md)"
     )]
     Invalid { namespace: String, name: String },
-    #[error("the system random number generator is not available")]
+    #[error("system RNG unavailable")]
     Random,
 }
 
 impl Keyring {
-    /// Nothing has been read yet.
+    /// A keyring without keys.
     pub fn new(name: String) -> Self {
         Self {
             name,
@@ -94,12 +96,12 @@ impl Keyring {
         }
     }
 
-    /// The keys; none before the Secret was read for the first time.
+    /// The keys; empty before the Secret was read for the first time.
     pub fn keys(&self) -> MacKeys {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the Secret, and creates it where there is none. Whether the keys have changed.
+    /// Reads the Secret, or creates it if it does not exist. Returns whether the keys have changed.
     async fn load(&self, ctx: &Context) -> Result<bool, MacKeyError> {
         let mut state = self.state.lock().await;
         let found = match self.read(ctx).await? {
@@ -140,8 +142,8 @@ impl Keyring {
         call("read the MAC key", super::live_secret::get(&ctx.client, &ctx.namespace, &self.name)).await
     }
 
-    /// Creates the Secret, with the last keys or with a new one. Where the namespace is going or gone there can be none:
-    /// then the keys are used without, so that what is left of tokens can be revoked.
+    /// Creates the Secret with the last keys or with a new one. If the namespace is being deleted or does not exist,
+    /// the keys are used without a Secret, so that the remaining tokens can be revoked.
     async fn create(&self, ctx: &Context, last: Option<&LastRead>) -> Result<Secret, MacKeyError> {
         let (data, record) = if let Some(last) = last {
             (last.data.clone(), last.record.clone())
@@ -169,11 +171,11 @@ impl Keyring {
                 tracing::warn!(
                     secret = self.name,
                     namespace = ctx.namespace,
-                    "the operator's namespace is being deleted or is gone: the MAC key is kept in memory alone, and tokens are proved again by their logins"
+                    "the operator's namespace is being deleted or does not exist: the MAC key is only kept in memory, and tokens are verified again by their logins"
                 );
                 Ok(secret)
             }
-            // Another replica was first.
+            // Another replica created it first.
             Err(ApiError::AlreadyExists(_)) => Ok(self.read(ctx).await?.ok_or_else(|| self.invalid(ctx))?),
             Err(error) => Err(error.into()),
         }
@@ -208,7 +210,7 @@ impl Keyring {
     }
 }
 
-/// What a create is answered with in a namespace that is being deleted, or that is not there.
+/// Whether a create failed because the namespace is being deleted or does not exist.
 fn is_namespace_gone(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.code == 404 || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
@@ -224,19 +226,19 @@ fn random_key(ctx: &Context) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
-/// Waits until there are keys. No pass begins before.
+/// Waits until keys are loaded. No pass starts before.
 pub async fn wait_until_loaded(ctx: &Context, readiness: &Readiness) {
     while let Err(error) = ctx.keyring.load(ctx).await {
         readiness.set_mac_key_missing(true);
         tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable");
         sleep(STARTUP_RETRY).await;
     }
-    // A key in memory is good for an end, and not for a start in a namespace that is not there.
+    // Keys in memory suffice to finish, but not to start in a namespace that does not exist.
     readiness.set_mac_key_missing(ctx.keyring.in_memory_only.load(Ordering::SeqCst));
 }
 
-/// Takes up changed keys: every object is looked at, and signed with the one that signs now. Releases the Secret soon
-/// after the last object with a token has gone: the operator may be removed next.
+/// Reloads changed keys and requeues every object, so that it is signed with the current key. Removes the finalizer
+/// soon after the last object with a token is deleted, because the operator may be uninstalled next.
 pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
     let (mut read, mut needed) = (Instant::now(), None::<Instant>);
     loop {
@@ -265,17 +267,17 @@ pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: 
     }
 }
 
-/// Reads the keys again where an object was signed with one that is not known: another replica may have read them since.
-/// Protects them before a token is requested.
+/// Reloads the keys if an object was signed with an unknown one, because another replica may have reloaded them. Adds
+/// the finalizer before a token is requested.
 pub async fn reload_if_unknown(ctx: &Context, snapshot: &Snapshot) {
     ctx.keyring.add_finalizer_for(ctx, &snapshot.object).await;
     let keys = ctx.keyring.keys();
     let status = snapshot.object.status.as_ref();
     let current = status.and_then(|status| status.token.as_ref()).and_then(|token| token.mac.as_ref());
-    let former = status.into_iter().flat_map(|status| &status.retiring).filter_map(|token| token.mac.as_ref());
+    let previous = status.into_iter().flat_map(|status| &status.retiring).filter_map(|token| token.mac.as_ref());
     let annotations = snapshot.secret.as_ref().and_then(|meta| meta.annotations.as_ref());
     let stored = annotations.and_then(|annotations| annotations.get(MAC_ANNOTATION));
-    if !current.into_iter().chain(former).chain(stored).any(|mac| keys.is_signed_by_unknown_key(mac)) {
+    if !current.into_iter().chain(previous).chain(stored).any(|mac| keys.is_signed_by_unknown_key(mac)) {
         return;
     }
     let recently =

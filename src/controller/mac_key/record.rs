@@ -1,15 +1,15 @@
-//! Since when the keys sign, noted on their Secret. A Secret that is overwritten in place keeps its creation time, so that
-//! tells nothing of a key that is lost.
+//! Records on the Secret since when its keys sign. A Secret that is overwritten in place keeps its creation time, which
+//! therefore does not reveal a lost key.
 
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// The ids of the keys. They say nothing of the keys.
+/// The ids of the keys, which reveal nothing about the keys.
 const KEY_IDS_ANNOTATION: &str = "registry-token.dev/mac-key-ids";
-/// Since when these keys, or former ones that were replaced by rotation, sign.
+/// Since when these keys sign, or previous ones that were replaced by rotation.
 const SINCE_ANNOTATION: &str = "registry-token.dev/mac-keys-since";
 
-/// Which keys there are, and since when.
+/// The ids of the keys, and since when they sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyRecord {
     ids: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) struct KeyRecord {
 }
 
 impl KeyRecord {
-    /// What is noted on the Secret. One that a user wrote has no note.
+    /// Reads the record from the Secret's annotations. A Secret that a user wrote has none.
     pub(super) fn read(annotations: Option<&BTreeMap<String, String>>) -> Option<Self> {
         let annotations = annotations?;
         let ids = annotations.get(KEY_IDS_ANNOTATION)?.split(',').map(str::to_owned).collect();
@@ -29,10 +29,10 @@ impl KeyRecord {
         BTreeMap::from([(KEY_IDS_ANNOTATION.to_owned(), self.ids.join(",")), since])
     }
 
-    /// The note of the keys that the Secret holds now. Unless each set that was known before has a key among them, some
-    /// key is lost: then what is older than `now` may have been signed with it.
+    /// The record for the keys that the Secret contains now. If a previously known set has no key among them, a key is
+    /// lost: then everything older than `now` may have been signed with it.
     ///
-    /// `created` is when the Secret was: one that was deleted and restored may bring an old note.
+    /// `created` is the creation time of the Secret: one that was deleted and restored may contain an old record.
     pub(super) fn of(
         ids: Vec<String>,
         remembered: Option<&Self>,
@@ -40,11 +40,11 @@ impl KeyRecord {
         created: Timestamp,
         now: Timestamp,
     ) -> Self {
-        let noted_since =
-            recorded.map(|noted| if remembered.is_none() { noted.since.max(created) } else { noted.since });
-        let is_kept = |former: &Self| former.ids.iter().any(|id| ids.contains(id));
-        let lost = remembered.into_iter().chain(recorded).any(|former| !is_kept(former));
-        let since = remembered.map(|remembered| remembered.since).max(noted_since).filter(|_| !lost);
+        let recorded_since =
+            recorded.map(|recorded| if remembered.is_none() { recorded.since.max(created) } else { recorded.since });
+        let is_kept = |previous: &Self| previous.ids.iter().any(|id| ids.contains(id));
+        let lost = remembered.into_iter().chain(recorded).any(|previous| !is_kept(previous));
+        let since = remembered.map(|remembered| remembered.since).max(recorded_since).filter(|_| !lost);
         Self { since: since.unwrap_or(now), ids }
     }
 }
@@ -62,29 +62,29 @@ mod tests {
         KeyRecord { ids: ids.iter().map(|id| (*id).to_owned()).collect(), since: at(since) }
     }
 
-    /// Of a Secret that was created at 10, read at 100.
-    fn since(ids: &[&str], remembered: Option<&KeyRecord>, noted: Option<&KeyRecord>) -> i64 {
-        KeyRecord::of(record(ids, 0).ids, remembered, noted, at(10), at(100)).since.as_second()
+    /// For a Secret that was created at 10 and is read at 100.
+    fn since(ids: &[&str], remembered: Option<&KeyRecord>, recorded: Option<&KeyRecord>) -> i64 {
+        KeyRecord::of(record(ids, 0).ids, remembered, recorded, at(10), at(100)).since.as_second()
     }
 
     #[test]
     fn a_key_overwritten_in_place_is_lost_by_memory_and_by_record() {
-        let former = record(&["a"], 20);
-        assert_eq!(since(&["a"], Some(&former), Some(&former)), 20);
-        assert_eq!(since(&["b"], Some(&former), Some(&former)), 100, "while the operator runs");
-        assert_eq!(since(&["b"], None, Some(&former)), 100, "while it is stopped");
-        assert_eq!(since(&["b"], Some(&former), None), 100, "note and all");
-        assert_eq!(since(&["b"], Some(&former), Some(&record(&["b"], 5))), 100, "from a backup with its note");
+        let previous = record(&["a"], 20);
+        assert_eq!(since(&["a"], Some(&previous), Some(&previous)), 20);
+        assert_eq!(since(&["b"], Some(&previous), Some(&previous)), 100, "while the operator runs");
+        assert_eq!(since(&["b"], None, Some(&previous)), 100, "while it is stopped");
+        assert_eq!(since(&["b"], Some(&previous), None), 100, "together with its record");
+        assert_eq!(since(&["b"], Some(&previous), Some(&record(&["b"], 5))), 100, "from a backup with its record");
         assert_eq!(
-            since(&["a"], Some(&former), Some(&record(&["b"], 50))),
+            since(&["a"], Some(&previous), Some(&record(&["b"], 50))),
             100,
             "another replica signed with another key"
         );
-        assert_eq!(since(&["a"], Some(&former), Some(&record(&["a"], 50))), 50, "another replica saw a loss");
+        assert_eq!(since(&["a"], Some(&previous), Some(&record(&["a"], 50))), 50, "another replica saw a loss");
     }
 
     #[test]
-    fn a_key_beside_a_former_one_keeps_its_time() {
+    fn a_key_next_to_a_previous_one_keeps_its_time() {
         let (first, during) = (record(&["a"], 20), record(&["b", "a"], 20));
         for remembered in [Some(&first), None] {
             assert_eq!(since(&["b", "a"], remembered, Some(&first)), 20);
@@ -95,9 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_a_user_counts_from_when_it_was_seen_and_a_restored_one_from_its_creation() {
+    fn a_users_secret_counts_from_its_first_read_and_a_restored_one_from_its_creation() {
         assert_eq!(since(&["a"], None, None), 100);
-        assert_eq!(since(&["a"], Some(&record(&["a"], 30)), None), 30, "its note was removed");
+        assert_eq!(since(&["a"], Some(&record(&["a"], 30)), None), 30, "its record was removed");
         assert_eq!(since(&["a"], None, Some(&record(&["a"], 5))), 10);
     }
 

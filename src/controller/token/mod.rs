@@ -1,4 +1,4 @@
-//! Reconciles a `RegistryToken`: takes the snapshot that a decision is based on, and drives the pass.
+//! Reconciles a `RegistryToken`: takes a snapshot for the decision and drives the pass.
 
 pub(crate) mod process_state;
 pub(crate) mod reconcile;

@@ -1,5 +1,5 @@
-//! What this process remembers of objects between passes. All of it may be lost: a restart only
-//! waits or asks once more.
+//! What this process remembers of objects between passes. All of it may be lost: after a restart the operator only
+//! waits or requests once more.
 
 use crate::controller::decode::prune::resync_annotation;
 use crate::domain::model::object::Object;
@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a cache may lag behind an answer of the API server before it is asked again.
+/// How long a cache may lag behind a write before the API server is read instead.
 const EXPECTATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many revocations of one object's tokens are remembered.
+/// Maximum number of revocations that are remembered per object.
 const MAX_REVOKED: usize = 8;
 
-/// The versions that the API server gave us in answer to our last writes.
+/// The resource versions of our last writes.
 #[derive(Clone, Debug)]
 struct ExpectedVersions {
     object: u64,
@@ -27,7 +27,7 @@ struct ExpectedVersions {
     at: Instant,
 }
 
-/// Between passes.
+/// What is remembered between passes.
 pub struct ProcessState {
     started: Instant,
     expectations: Mutex<HashMap<String, ExpectedVersions>>,
@@ -61,15 +61,14 @@ impl Default for ProcessState {
 }
 
 impl ProcessState {
-    /// Notes our own writes, so that older cache contents are not acted on.
+    /// Records the versions of our own writes, so that no pass acts on older cache contents.
     pub fn expect_version(&self, uid: &str, object: Option<&str>, secret: Option<&str>) {
         let Some(object) = object.and_then(parse_version) else { return };
         let written = ExpectedVersions { object, secret: secret.and_then(parse_version), at: Instant::now() };
         lock(&self.expectations).insert(uid.to_owned(), written);
     }
 
-    /// Whether the caches lag behind our own writes. The event that brings them up starts the
-    /// next pass.
+    /// Whether the caches lag behind our own writes. The event that updates them starts the next pass.
     pub fn cache_is_stale(&self, uid: &str, object: Option<&str>, secret: Option<&str>) -> bool {
         let mut all = lock(&self.expectations);
         let Some(written) = all.get(uid) else { return false };
@@ -83,7 +82,7 @@ impl ProcessState {
         false
     }
 
-    /// Counts a failure; returns how many there were in a row.
+    /// Counts a failure; returns the number of consecutive failures.
     pub fn record_failure(&self, uid: &str) -> u32 {
         let mut all = lock(&self.failures);
         let count = all.entry(uid.to_owned()).or_default();
@@ -91,33 +90,34 @@ impl ProcessState {
         *count
     }
 
-    /// A success ends the row.
+    /// A success resets the count.
     pub fn reset_failures(&self, uid: &str) {
         lock(&self.failures).remove(uid);
     }
 
-    /// For how long we have seen this reservation in the object's Secret.
+    /// For how long this process has seen this reservation in the object's Secret.
     pub fn reservation_age(&self, uid: &str, reservation: Option<&str>) -> Duration {
         let now = self.started.elapsed();
         lock(&self.reservations).age(uid, reservation, now)
     }
 
-    /// Notes that this object's token was asked for or edited at the portal now.
+    /// Records that this object's token was requested or edited at the portal now.
     pub fn mark_modified(&self, uid: &str, now: Timestamp) {
         lock(&self.modified).insert(uid.to_owned(), now);
-        // What the portal made of it is seen by the next list.
+        // The next list shows how the portal normalized the new description.
         lock(&self.normalized_descriptions).remove(uid);
     }
 
-    /// Whether that was so after this time. What was noted while the clock ran ahead counts as now.
+    /// Whether the token was modified since this time. A time in the future, from before the clock was corrected,
+    /// counts as now.
     pub fn modified_since(&self, uid: &str, time: Timestamp, now: Timestamp) -> bool {
-        lock(&self.modified).get_mut(uid).is_some_and(|touched| {
-            *touched = now.min(*touched);
-            *touched >= time
+        lock(&self.modified).get_mut(uid).is_some_and(|modified_at| {
+            *modified_at = now.min(*modified_at);
+            *modified_at >= time
         })
     }
 
-    /// The digest of what the portal made of the description of this generation: the first that is seen.
+    /// The hash of the normalized description of this generation: the first one that a list showed.
     pub fn normalized_description(&self, uid: &str, generation: i64, shown: u64) -> u64 {
         let mut all = lock(&self.normalized_descriptions);
         match all.get(uid) {
@@ -129,16 +129,15 @@ impl ProcessState {
         }
     }
 
-    /// The recent token requests of an object.
     pub fn requests(&self, object: &Object, now: Timestamp) -> RequestHistory {
         lock(&self.requests).of(object, now)
     }
 
-    /// Notes that the portal confirmed the revocation of a token of this object.
+    /// Records that the portal confirmed the revocation of a token of this object.
     pub fn record_revoked(&self, uid: &str, token: Named) {
         let mut all = lock(&self.revoked);
         let tokens = all.entry(uid.to_owned()).or_default();
-        // Status names no more than two at rest; what is older is gone from it.
+        // At rest, the status names at most two; older ones were removed from it.
         if tokens.len() >= MAX_REVOKED {
             tokens.remove(0);
         }
@@ -150,7 +149,7 @@ impl ProcessState {
         lock(&self.revoked).get(uid).cloned().unwrap_or_default()
     }
 
-    /// Notes what a pass that ended has tried in vain, and which tokens it requested.
+    /// Records the rejected operations and the token requests of a completed pass.
     pub fn record_pass(&self, observed: &Observed) {
         lock(&self.requests).record(observed);
         if observed.recheck == Recheck::NotRequested {
@@ -161,7 +160,7 @@ impl ProcessState {
         lock(&self.cooldowns).record(observed, self.started.elapsed());
     }
 
-    /// Whether portal and registry are to be looked at; asked for now, or not done yet.
+    /// Whether portal and registry have to be checked again: requested now, or requested before and not done yet.
     pub fn recheck(&self, uid: &str, requested: bool) -> Recheck {
         if requested {
             lock(&self.recheck).insert(uid.to_owned(), Recheck::Requested);
@@ -169,36 +168,36 @@ impl ProcessState {
         lock(&self.recheck).get(uid).copied().unwrap_or_default()
     }
 
-    /// What is not to be tried again yet.
+    /// The operations that must not be repeated yet.
     pub fn cooldowns(&self, observed: &Observed) -> Vec<Cooldown> {
         lock(&self.cooldowns).active(observed, self.started.elapsed())
     }
 
-    /// How long until an edit that the portal rejected is tried again.
+    /// How long until an edit that the portal rejected is retried.
     pub fn edit_retry(&self, observed: &Observed) -> Option<Duration> {
         lock(&self.cooldowns).edit_retry_after(observed, self.started.elapsed())
     }
 
-    /// Whether the annotation that asks for a closer look has another value than when this process
-    /// took note of it last. One that was there at the first look asks for nothing.
+    /// Whether the resync annotation differs from the value that this process handled last. A value that was present
+    /// when the process started triggers nothing.
     pub fn has_resync_request(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
         let value = resync_annotation(annotations);
         value.is_some() && lock(&self.handled_resync).get(uid).is_some_and(|former| *former != value)
     }
 
-    /// Takes note of that annotation: what it asks for is done.
+    /// Records that the current value of that annotation is handled.
     pub fn ack_resync(&self, uid: &str, annotations: &BTreeMap<String, String>) {
         lock(&self.handled_resync).insert(uid.to_owned(), resync_annotation(annotations));
     }
 
-    /// Both at once.
+    /// Whether a resync is requested; handles the request.
     pub fn resync_requested(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
         let requested = self.has_resync_request(uid, annotations);
         self.ack_resync(uid, annotations);
         requested
     }
 
-    /// The object is gone.
+    /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         lock(&self.expectations).remove(uid);
         lock(&self.failures).remove(uid);
@@ -213,7 +212,8 @@ impl ProcessState {
     }
 }
 
-/// A version as a number: comparable since Kubernetes 1.35 says so, and in etcd always.
+/// A resource version as a number. Kubernetes guarantees since 1.35 that they can be compared; with etcd they always
+/// could.
 fn parse_version(version: &str) -> Option<u64> {
     version.parse().ok()
 }

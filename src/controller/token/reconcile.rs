@@ -1,5 +1,4 @@
-//! Drives one pass over an object: performs what the core asks for, until the core says when to look
-//! again.
+//! Drives one pass of an object: performs the core's requests until the core returns the result.
 
 use super::snapshot::{SharedContext, Snapshot};
 use crate::api::RegistryToken;
@@ -9,18 +8,19 @@ use crate::controller::mac_key;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;
+use crate::metrics::DECISIONS;
 use kube::ResourceExt;
 use kube::runtime::controller;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Until then the cache has the answer to our own write.
+/// By then the cache contains our own write.
 const CACHE_WAIT: Duration = Duration::from_secs(6);
-/// How soon a pass looks again at a world that changed under it.
+/// Interval before a pass is repeated because something changed in the meantime.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Brings an object to rest, or as near to it as can be now.
+/// Reconciles an object.
 pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result<controller::Action, Infallible> {
     let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
     let Some(_running) = running else { return Ok(controller::Action::await_change()) };
@@ -31,7 +31,7 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result
         return Ok(controller::Action::requeue(CACHE_WAIT));
     }
     let Some(bytes) = ctx.random() else {
-        tracing::error!("the system gives no randomness: nothing is begun");
+        tracing::error!("system RNG unavailable");
         return Ok(controller::Action::requeue(CACHE_WAIT));
     };
     mac_key::reload_if_unknown(&ctx, &snapshot).await;
@@ -43,33 +43,34 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result
         ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
     }
     let next = requeue_action(&ctx, &snapshot, end);
-    // It went meanwhile: what was just noted must not outlive it.
+    // The object was deleted in the meantime: its state must not outlive it.
     if ctx.tokens.get(&snapshot.object_ref()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
         ctx.process_state.forget(&uid);
     }
     Ok(next)
 }
 
-/// Performs requests until the pass is over. None: the operator is to end.
+/// Performs requests until the pass is done. `None` on shutdown.
 async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -> Option<PassResult> {
     let (mut pass, mut next) = Pass::begin(executor.snapshot.observe(ctx, attempt));
     loop {
         match next {
             Step::Done(end) => {
+                DECISIONS.record(pass.check());
+                tracing::debug!(object = %executor.snapshot.object_ref(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
                 return Some(end);
             }
             Step::Perform(request) => {
-                tracing::debug!(object = %executor.snapshot.object_ref(), ?request, "asked for");
-                // On the heap: a pass that waits for room, of which there may be thousands, stays small.
-                let answer = Box::pin(executor.execute(request)).await?;
-                (pass, next) = pass.step(answer, ctx.clock.now());
+                tracing::debug!(object = %executor.snapshot.object_ref(), ?request, "executing request");
+                // Boxed: thousands of passes may wait for a slot, and should be small.
+                let response = Box::pin(executor.execute(request)).await?;
+                (pass, next) = pass.step(response, ctx.clock.now());
             }
         }
     }
 }
 
-/// When to look again.
 fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -> controller::Action {
     let uid = snapshot.uid();
     match end {
@@ -78,18 +79,18 @@ fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -
             ctx.process_state.reset_failures(&uid);
             controller::Action::await_change()
         }
-        // All is well until then.
-        Some(PassResult::IdleFor(left)) => {
+        // Nothing has to be done until then.
+        Some(PassResult::IdleFor(remaining)) => {
             ctx.process_state.reset_failures(&uid);
-            controller::Action::requeue(left)
+            controller::Action::requeue(remaining)
         }
-        Some(PassResult::RequeueAfter(left)) => controller::Action::requeue(left),
+        Some(PassResult::RequeueAfter(remaining)) => controller::Action::requeue(remaining),
         Some(PassResult::RequeueSoon) => {
             let wait = RETRY_INTERVAL.mul_f64(1.0 + f64::from(ctx.process_state.record_failure(&uid).min(20)));
             controller::Action::requeue(wait)
         }
-        Some(PassResult::Failed(fault)) => {
-            tracing::warn!(object = %snapshot.object_ref(), reason = %fault.reason, detail = %fault.message, "hindered");
+        Some(PassResult::Failed(problem)) => {
+            tracing::warn!(object = %snapshot.object_ref(), reason = %problem.reason, detail = %problem.message, "reconcile blocked");
             controller::Action::requeue(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
         }
     }

@@ -1,9 +1,8 @@
-//! What one pass holds in its hands, in the API server's own form: the object and its Secret's
-//! metadata; and how the core sees both.
+//! The snapshot of a pass in the API server's types, and its conversion to the core's types.
 
 use crate::api::{
-    CONFIRMED_REVOKED_ANNOTATION, DeletionPolicy, OWNER_LABEL, REPLACE_ANNOTATION, RESERVATION_ANNOTATION,
-    ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
+    CONFIRMED_REVOKED_ANNOTATION, DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION,
+    RESERVATION_ANNOTATION, ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_token;
@@ -13,7 +12,7 @@ use crate::controller::secret_cache::CachedSecret;
 use crate::domain::model::marker::{AttemptId, hash};
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
-use crate::domain::model::status_view::{recorded_secret_uid, status_view};
+use crate::domain::model::status_view::{StatusView, recorded_secret_uid};
 use crate::domain::observed::{Observed, Recheck, UpstreamState};
 use crate::domain::protocol::Named;
 use crate::domain::retry::request_backoff::RequestHistory;
@@ -25,21 +24,21 @@ use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A pass's shared context.
+/// The shared context of passes.
 pub type SharedContext = Arc<Context>;
 
-/// What one pass holds in its hands.
+/// What a pass has read: the object, its Secret's metadata and its issuer.
 pub struct Snapshot {
-    /// The object: the cache's own, until it is read or written.
+    /// The object; shared with the cache until it is read or written.
     pub object: Arc<RegistryToken>,
-    /// Its Secret's metadata.
+    /// The metadata of its Secret.
     pub secret: Option<ObjectMeta>,
-    /// Its issuer, as it was when the pass began.
+    /// Its issuer when the pass started.
     pub issuer: Option<Arc<ConnectedIssuer>>,
 }
 
 impl Snapshot {
-    /// As the caches have it.
+    /// Takes a snapshot of the caches.
     pub fn from_caches(object: Arc<RegistryToken>, ctx: &Context) -> Self {
         let mut snapshot = Self { object, secret: None, issuer: None };
         let name = ObjectRef::<CachedSecret>::new(&snapshot.secret_name()).within(&snapshot.namespace());
@@ -48,7 +47,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// What the core sees.
+    /// The observation for the core.
     pub fn observe(&self, ctx: &Context, attempt: AttemptId) -> Observed {
         let key = self.issuer_key();
         let mut observed = Observed {
@@ -57,7 +56,7 @@ impl Snapshot {
             secret: self.secret.as_ref().map(|meta| self.parse_secret(ctx, meta)),
             issuer: ctx.issuer_state(&key, self.issuer.as_ref()),
             identity: ctx.identity.clone(),
-            // There is no lease yet: another operator may be at work.
+            // There is no lease yet: another instance may be running.
             is_leader: false,
             upstream: self.upstream_state(ctx, &key),
             resync_requested: ctx.process_state.resync_requested(&self.uid(), self.object.annotations()),
@@ -78,22 +77,22 @@ impl Snapshot {
         observed
     }
 
-    /// What the portal made of a description that it did not keep: what the first list after our edit shows.
-    /// A restart begins with what it finds.
+    /// The normalized form of a description that the portal did not keep, as shown by the first list after our edit.
+    /// After a restart it is the one in the first list.
     fn normalized_description(&self, ctx: &Context, observed: &Observed) -> Option<u64> {
         let UpstreamState::Present(shown) = observed.upstream else { return None };
-        let refused = status_view(&observed.object).description_rejected == Some(observed.object.generation);
+        let refused = StatusView::of(&observed.object).description_rejected == Some(observed.object.generation);
         refused.then(|| ctx.process_state.normalized_description(&self.uid(), observed.object.generation, shown))
     }
 
-    /// What the last audit says of the current token, unless that was touched since.
+    /// What the last audit says about the current token, unless the token was modified since.
     fn upstream_state(&self, ctx: &Context, key: &IssuerKey) -> UpstreamState {
-        let status = status_view(&self.parse_object(ctx));
+        let status = StatusView::of(&self.parse_object(ctx));
         let (Some(token), Some(audited)) = (status.token.as_ref(), ctx.issuers.audit_result(key)) else {
             return UpstreamState::Unknown;
         };
-        // What a former audit went by says nothing once the list is shown, or hidden; nor what was seen before
-        // somebody, perhaps another operator, saw that the token was revoked.
+        // An audit result is outdated if the list has become visible or hidden since, or if the token was found revoked
+        // after the audit started, perhaps by another instance.
         let overtaken = status.upstream_revocation.is_some_and(|(time, _)| time >= audited.evidence.started_at());
         if overtaken || !self.issuer.as_ref().is_some_and(|issuer| audited.same_source(&issuer.info)) {
             return UpstreamState::Unknown;
@@ -105,7 +104,7 @@ impl Snapshot {
         audited.evidence.upstream_state(&token, audited.missing_tokens.is_plausible_in(&self.namespace()))
     }
 
-    /// The object as the core sees it.
+    /// The object in the core's form.
     pub fn parse_object(&self, ctx: &Context) -> Object {
         let (meta, spec) = (self.object.meta(), &self.object.spec);
         Object {
@@ -132,7 +131,7 @@ impl Snapshot {
         }
     }
 
-    /// What a Secret's metadata says to this object.
+    /// The Secret's metadata in the core's form.
     pub fn parse_secret(&self, ctx: &Context, meta: &ObjectMeta) -> SecretMeta {
         let empty = BTreeMap::new();
         let raw = raw_meta(meta, &empty);
@@ -140,8 +139,9 @@ impl Snapshot {
         let recorded = self.object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&uid));
         let keys = ctx.keyring.keys();
         let created = self.object.meta().creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default();
-        let is_noted = raw.annotations.contains_key(STORED_ANNOTATION);
-        let secret = recorded.and_then(|status| recorded_secret_uid(status, &uid, created, &keys, is_noted));
+        let note_mac = raw.annotations.get(MAC_ANNOTATION).filter(|_| raw.annotations.contains_key(STORED_ANNOTATION));
+        let note_mac = note_mac.map(String::as_str);
+        let secret = recorded.and_then(|status| recorded_secret_uid(status, &uid, created, &keys, note_mac));
         let reservation = raw.annotations.get(RESERVATION_ANNOTATION).map(String::as_str);
         let reservation_seen = ctx.process_state.reservation_age(&uid, reservation);
         let labelled = raw.labels.get(OWNER_LABEL).filter(|label| raw.controller_uid.is_none() && **label != uid);
@@ -157,8 +157,8 @@ impl Snapshot {
         )
     }
 
-    /// Whether an object of this UID is in the namespace. The cache may be a moment behind; by then a Secret
-    /// has its controller still, or again.
+    /// Whether an object with this UID is in the namespace. The cache may lag a moment; in that time a Secret still has
+    /// its controller reference, or has it again.
     fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
         let namespace = self.namespace();
         let is = |token: &RegistryToken| {
@@ -167,48 +167,44 @@ impl Snapshot {
         ctx.tokens.find(is).is_some()
     }
 
-    /// UID of the object.
     pub fn uid(&self) -> String {
         self.object.uid().unwrap_or_default()
     }
 
-    /// Its namespace.
     pub fn namespace(&self) -> String {
         self.object.namespace().unwrap_or_default()
     }
 
-    /// Name of its Secret.
     pub fn secret_name(&self) -> String {
         secret_name(&self.object)
     }
 
-    /// Its issuer.
     pub fn issuer_key(&self) -> IssuerKey {
         IssuerKey::of(&self.object.spec.issuer_ref, &self.namespace())
     }
 
-    /// For logs.
+    /// A reference for logs.
     pub fn object_ref(&self) -> ObjectRef<RegistryToken> {
         ObjectRef::from_obj(&*self.object)
     }
 
-    /// For events.
+    /// A reference for events.
     pub fn reference(&self) -> ObjectReference {
         self.object.object_ref(&())
     }
 
-    /// The objects of its namespace.
+    /// A client for the objects of its namespace.
     pub fn objects(&self, ctx: &Context) -> ObjectClient<RegistryToken> {
         ObjectClient::namespaced(ctx.client.clone(), &self.namespace()).with_parser(live_token)
     }
 
-    /// The Secrets of its namespace.
+    /// A client for the Secrets of its namespace.
     pub fn secrets(&self, ctx: &Context) -> ObjectClient<Secret> {
         ObjectClient::namespaced(ctx.client.clone(), &self.namespace())
     }
 }
 
-/// The parts of a Secret's metadata that matter; what is absent is empty.
+/// The relevant parts of a Secret's metadata; absent values are empty.
 pub fn raw_meta<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -> RawMeta<'a> {
     let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     RawMeta {
@@ -226,13 +222,13 @@ pub fn secret_name(object: &RegistryToken) -> String {
     named.unwrap_or_else(|| object.name_any())
 }
 
-/// The tokens of which the object's user says that they are revoked.
+/// The tokens that the user has confirmed as revoked.
 fn confirmed_revoked(annotations: &BTreeMap<String, String>) -> Vec<String> {
     let named = annotations.get(CONFIRMED_REVOKED_ANNOTATION).into_iter().flat_map(|text| text.split(','));
     named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// What is asked for by annotation, under the keys of `status.handledAnnotations`.
+/// The actions requested by annotation, under the keys of `status.handledAnnotations`.
 pub fn requested(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
     [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
         .into_iter()
@@ -240,10 +236,10 @@ pub fn requested(annotations: &BTreeMap<String, String>, [rotate, replace]: [&st
         .collect()
 }
 
-/// The longest value of an annotation that is kept and compared as it is, in bytes.
+/// Longest annotation value that is stored and compared literally, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
 
-/// A longer value counts as its hash, here and wherever it is written: it is only compared.
+/// A longer value is represented by its hash, here and wherever it is written: it is only compared.
 fn bounded_value(value: &str) -> String {
     if value.len() <= MAX_VALUE_BYTES { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
 }
@@ -253,14 +249,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_value_of_an_annotation_counts_as_its_hash() {
+    fn a_long_annotation_value_is_compared_by_its_hash() {
         let of = |value: String| {
             let annotations = BTreeMap::from([(ROTATE_ANNOTATION.to_owned(), value)]);
-            requested(&annotations, ["rotate", "replace"]).remove("rotate").expect("asked for")
+            requested(&annotations, ["rotate", "replace"]).remove("rotate").expect("requested")
         };
         assert_eq!(of("x".repeat(MAX_VALUE_BYTES)), "x".repeat(MAX_VALUE_BYTES));
         let (long, longer) = (of("x".repeat(140_000)), of("x".repeat(140_001)));
         assert!(long.len() < 64 && long != longer, "{long}, {longer}");
-        assert_eq!(long, of("x".repeat(140_000)), "the same value asks once");
+        assert_eq!(long, of("x".repeat(140_000)), "the same value triggers once");
     }
 }

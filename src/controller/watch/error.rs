@@ -1,27 +1,27 @@
-//! How a watch ends, and what its failures say.
+//! How a watch ends, and how its errors are classified.
 
 use crate::controller::api_call::safe_error_message;
 use crate::health::watch_health::Phase;
 use kube::Error;
 
-/// How a watch ends that did not fail.
+/// How a watch ends without an error.
 pub enum WatchEnd {
-    /// By the API server, as it does every few minutes, or in silence: it goes on where it was.
+    /// The API server ended it, as it does every few minutes, or it timed out: it continues from the last version.
     Expired,
-    /// The API server has no streaming lists: it is begun again with a list.
+    /// The API server does not support streaming lists: the watch is restarted with a list.
     StreamingUnsupported,
 }
 
-/// Why a watch has to be begun again.
+/// Why a watch has to be restarted.
 pub enum WatchError {
-    /// Who takes the events is gone.
+    /// The receiver of the events was dropped.
     ReceiverClosed,
-    /// The API server does not do what was asked, or did not answer.
+    /// The API server rejected the request or did not respond.
     Failed(Phase, String),
 }
 
 impl WatchError {
-    /// What an error of a list or watch of this kind means.
+    /// Classifies an error of a list or watch of this kind.
     pub fn from_kube(kind: &str, error: &Error) -> Self {
         match error {
             Error::Api(status) if status.code == 404 => Self::Failed(
@@ -40,8 +40,8 @@ impl WatchError {
     }
 }
 
-/// Whether an API server answers like this because it has no streaming lists: the fields of the request are
-/// invalid to it. Its message names `sendInitialEvents` or, before 1.27, `resourceVersionMatch`.
+/// Whether the error says that the API server does not support streaming lists: it rejects the fields of the request.
+/// Its message names `sendInitialEvents` or, before 1.27, `resourceVersionMatch`.
 pub fn streaming_unsupported(error: &Error) -> bool {
     let Error::Api(status) = error else { return false };
     let named = ["sendInitialEvents", "resourceVersionMatch"].iter().any(|name| status.message.contains(name));
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_api_server_without_streaming_lists_is_told_from_one_that_fails() {
+    fn missing_streaming_lists_are_distinguished_from_other_errors() {
         let gate = "ListOptions is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
         let old =
             "ListOptions is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch";

@@ -1,6 +1,6 @@
-//! Watches a kind. kube's own watcher takes an object that it cannot parse for a failure of the whole watch,
-//! needs streaming lists or never uses them, and keeps bookmarks to itself; this one parses each object on
-//! its own, lists page by page where the API server has no streaming lists, and notes how it is doing.
+//! Watches a kind. kube's own watcher fails the whole watch if it cannot parse an object, either requires streaming
+//! lists or never uses them, and does not expose bookmarks. This one parses each object on its own, lists page by page
+//! if the API server does not support streaming lists, and records its health.
 
 pub(crate) mod error;
 pub(crate) mod parse;
@@ -20,43 +20,41 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Objects in one page of a list.
+/// Objects per page of a list.
 const PAGE_SIZE: u32 = 500;
-/// A list or the beginning of a watch is answered within this time, or tried again.
+/// Timeout for a page of a list, or for the first response of a watch.
 const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
-/// A streaming list that sends nothing for so long is one that the API server did not understand.
+/// If a streaming list sends nothing for this long, the API server did not understand the request.
 const INITIAL_LIST_TIMEOUT: Duration = Duration::from_secs(30);
-/// A watch in which not even a bookmark comes is begun again where it was: they come every minute, and the
+/// A watch without events or bookmarks is restarted from the last version: bookmarks come every minute, so the
 /// connection may be dead.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
-/// After a failed connection, doubled each time.
+/// Backoff after a failed connection, doubled each time.
 const MIN_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-/// A kind that is not served, or forbidden, may be at any moment.
+/// Retry interval for a kind that is not served or forbidden, which may change at any moment.
 const KIND_UNAVAILABLE_INTERVAL: Duration = Duration::from_secs(5);
-/// Events that wait to be taken.
+/// Capacity of the event channel.
 const EVENT_BUFFER: usize = 16;
-/// A line's room is given back where one was longer than this.
+/// The line buffer is shrunk after a line that was longer than this.
 const MAX_RETAINED_BUFFER: usize = 64 * 1024;
 
-/// What is watched, and how its objects are parsed.
+/// The configuration of a watch.
 pub struct Watch<K> {
-    /// The API server.
     pub client: Client,
     /// Requests for all objects of the kind.
     pub request: Request,
     /// Only objects with this label.
     pub label: Option<&'static str>,
-    /// Of each object only its metadata is sent.
+    /// Whether only the metadata of each object are sent.
     pub metadata_only: bool,
-    /// Parses one object.
     pub decode: fn(&[u8]) -> Decoded<K>,
-    /// Where it is noted how the watch is doing.
+    /// Where the health of the watch is recorded.
     pub health: Arc<WatchHealth>,
 }
 
 impl<K: Send + 'static> Watch<K> {
-    /// The events. A failure is none of them: it is noted, and the watch begun again.
+    /// The events. A failure is not an event: it is recorded, and the watch is restarted.
     pub fn events(self) -> impl Stream<Item = Event<Decoded<K>>> + Send + 'static {
         let (sender, receiver) = channel(EVENT_BUFFER);
         let running = WatchLoop { watch: self, paged: false, version: None, received_any: false, sender };
@@ -88,11 +86,11 @@ impl<K: Send + 'static> Watch<K> {
 
 struct WatchLoop<K> {
     watch: Watch<K>,
-    /// The API server has no streaming lists.
+    /// Whether lists are read page by page, because streaming lists are not supported.
     paged: bool,
-    /// Where to go on; none before everything that there is has been sent.
+    /// The version from which to continue; `None` before the initial list is complete.
     version: Option<String>,
-    /// Something came since the last request.
+    /// Whether anything was received since the last request.
     received_any: bool,
     sender: Sender<Event<Decoded<K>>>,
 }
@@ -103,7 +101,7 @@ impl<K: Send + 'static> WatchLoop<K> {
         loop {
             self.received_any = false;
             let resumed = self.version.is_some();
-            let (out, begun) = (self.sender.clone(), Instant::now());
+            let (out, started) = (self.sender.clone(), Instant::now());
             let ended = tokio::select! {
                 ended = self.list_and_watch() => ended,
                 () = out.closed() => return,
@@ -114,26 +112,26 @@ impl<K: Send + 'static> WatchLoop<K> {
             let (phase, detail) = match ended {
                 Err(WatchError::ReceiverClosed) => return,
                 // The API server ends each watch after some minutes.
-                Ok(WatchEnd::Expired) if self.received_any && begun.elapsed() > MIN_BACKOFF => continue,
+                Ok(WatchEnd::Expired) if self.received_any && started.elapsed() > MIN_BACKOFF => continue,
                 Ok(WatchEnd::StreamingUnsupported) => continue,
                 Ok(WatchEnd::Expired) if resumed && self.version.is_none() => continue,
-                Ok(WatchEnd::Expired) => (Phase::Pending, "it ended the watch at once".to_owned()),
+                Ok(WatchEnd::Expired) => (Phase::Pending, "the watch ended immediately".to_owned()),
                 Err(WatchError::Failed(phase, detail)) => (phase, detail),
             };
             self.watch.health.record_failure(phase, &detail);
             let pause = if phase == Phase::Pending { wait } else { KIND_UNAVAILABLE_INTERVAL };
-            // Many watches of many operators do not come back in one moment.
+            // Spreads the restarts of many watches and operators.
             let spread = f64::from(std::process::id() % 100) / 400.0;
             tokio::select! {
                 () = sleep(pause.mul_f64(1.0 + spread)) => {}
                 () = self.sender.closed() => return,
             }
-            // However long a kind was not served, it is listed soon once it is.
+            // A kind that was not served for a long time is listed soon after it is served.
             wait = if phase == Phase::Pending { (wait * 2).min(MAX_BACKOFF) } else { MIN_BACKOFF };
         }
     }
 
-    /// Lists where that is to be done, and watches until the watch ends.
+    /// Lists if necessary, and watches until the watch ends.
     async fn list_and_watch(&mut self) -> Result<WatchEnd, WatchError> {
         if self.version.is_none() && self.paged {
             self.list_all().await?;
@@ -143,20 +141,20 @@ impl<K: Send + 'static> WatchLoop<K> {
         let lines = match timeout(RESPONSE_TIMEOUT, self.watch.client.request_stream(request)).await {
             Ok(Ok(lines)) => lines,
             Ok(Err(error)) if initial && streaming_unsupported(&error) => {
-                self.use_paged_lists("it refuses streaming lists");
+                self.use_paged_lists("the API server rejects streaming lists");
                 return Ok(WatchEnd::StreamingUnsupported);
             }
             Ok(Err(error)) => return Err(self.record_failure(&error)),
-            Err(_) => return Err(WatchError::Failed(Phase::Pending, "no answer to a watch".to_owned())),
+            Err(_) => return Err(WatchError::Failed(Phase::Pending, "no response to a watch request".to_owned())),
         };
         self.watch_lines(std::pin::pin!(lines), initial).await
     }
 
-    /// From now on this watch lists page by page.
+    /// Switches to lists that are read page by page.
     fn use_paged_lists(&mut self, why: &str) {
         tracing::info!(
             kind = self.watch.health.kind(),
-            "{why}, as Kubernetes without WatchList does: this kind is listed page by page"
+            "{why}, as without the feature WatchList: this kind is listed page by page"
         );
         self.paged = true;
     }
@@ -170,10 +168,13 @@ impl<K: Send + 'static> WatchLoop<K> {
             let list = match timeout(RESPONSE_TIMEOUT, read_body(&self.watch.client, request)).await {
                 Ok(Ok(list)) => list,
                 Ok(Err(error)) => return Err(self.record_failure(&error)),
-                Err(_) => return Err(WatchError::Failed(Phase::Pending, "no answer to a list".to_owned())),
+                Err(_) => return Err(WatchError::Failed(Phase::Pending, "no response to a list request".to_owned())),
             };
             let Some(ListPage { items, version, continue_token: following }) = parse_list(&list) else {
-                return Err(WatchError::Failed(Phase::Pending, "the answer to a list is none".to_owned()));
+                return Err(WatchError::Failed(
+                    Phase::Pending,
+                    "the response to a list request is not a list".to_owned(),
+                ));
             };
             self.record_activity();
             for item in items {
@@ -183,7 +184,7 @@ impl<K: Send + 'static> WatchLoop<K> {
                 (Some(token), _) => next = Some(token),
                 (None, Some(version)) => return self.finish_list(version).await,
                 (None, None) => {
-                    return Err(WatchError::Failed(Phase::Pending, "the answer to a list has no version".to_owned()));
+                    return Err(WatchError::Failed(Phase::Pending, "the list has no resource version".to_owned()));
                 }
             }
         }
@@ -205,18 +206,18 @@ impl<K: Send + 'static> WatchLoop<K> {
             let limit = if initial { INITIAL_LIST_TIMEOUT } else { IDLE_TIMEOUT };
             match timeout(limit, lines.read_until(b'\n', &mut buffer)).await {
                 Err(_) if initial => {
-                    self.use_paged_lists("it sends no end of a streaming list");
+                    self.use_paged_lists("the API server does not complete a streaming list");
                     return Ok(WatchEnd::StreamingUnsupported);
                 }
-                // The connection may be dead: the watch goes on where it was.
+                // The connection may be dead: the watch continues from the last version.
                 Err(_) => {
                     self.received_any = true;
                     return Ok(WatchEnd::Expired);
                 }
-                // It has ended, or broken off in the midst of a line.
+                // It ended, or the connection broke in the middle of a line.
                 Ok(Ok(_)) if buffer.last() != Some(&b'\n') => return Ok(WatchEnd::Expired),
                 Ok(Err(error)) => {
-                    return Err(WatchError::Failed(Phase::Pending, format!("the watch broke off: {error}")));
+                    return Err(WatchError::Failed(Phase::Pending, format!("the watch connection failed: {error}")));
                 }
                 Ok(Ok(_)) => {}
             }
@@ -226,9 +227,9 @@ impl<K: Send + 'static> WatchLoop<K> {
         }
     }
 
-    /// Takes one line; whether the watch is to be begun again.
+    /// Handles one line; returns whether the watch has to be restarted.
     async fn handle_line(&mut self, text: &[u8], initial: &mut bool) -> Result<bool, WatchError> {
-        tracing::trace!(kind = self.watch.health.kind(), bytes = text.len(), "watch: a line");
+        tracing::trace!(kind = self.watch.health.kind(), bytes = text.len(), "watch: line received");
         match parse_event(text) {
             WatchEvent::Applied(object) => {
                 self.record_activity();
@@ -259,14 +260,14 @@ impl<K: Send + 'static> WatchLoop<K> {
                 }
             }
             WatchEvent::Error { code: 410, .. } => {
-                // What happened since is not known any more: everything is listed again, at once.
+                // The events since then are lost: everything is listed again immediately.
                 self.version = None;
                 return Ok(true);
             }
             WatchEvent::Error { code, message } => {
                 return Err(WatchError::Failed(Phase::Pending, format!("HTTP {code}: {}", truncate_message(&message))));
             }
-            WatchEvent::Unknown => tracing::debug!(kind = self.watch.health.kind(), "watch: a line is no event"),
+            WatchEvent::Unknown => tracing::debug!(kind = self.watch.health.kind(), "watch: line is not an event"),
         }
         Ok(false)
     }
@@ -295,7 +296,7 @@ impl<K: Send + 'static> WatchLoop<K> {
 
     fn record_failure(&mut self, error: &Error) -> WatchError {
         if matches!(error, Error::Api(status) if matches!(status.code, 404 | 410)) {
-            // The version is too old, or of a CRD that is gone: everything is listed again.
+            // The version is too old, or belongs to a deleted CRD: everything is listed again.
             self.version = None;
         }
         WatchError::from_kube(self.watch.health.kind(), error)

@@ -1,4 +1,4 @@
-//! What a watch or a list answers, taken apart so that each object is parsed on its own.
+//! Splits the responses of watches and lists, so that each object is parsed on its own.
 
 use crate::controller::decode::json;
 use serde::Deserialize;
@@ -10,11 +10,11 @@ pub enum WatchEvent<'a> {
     Applied(&'a [u8]),
     /// An object that was deleted.
     Deleted(&'a [u8]),
-    /// How far the watch has come; whether everything that there was has been sent.
+    /// The progress of the watch, and whether the initial list is complete.
     Bookmark { version: Option<String>, end_of_initial: bool },
-    /// The API server ends the watch.
+    /// The API server reports an error and ends the watch.
     Error { code: u16, message: String },
-    /// Nothing that is known, or not whole.
+    /// An unknown or incomplete line.
     Unknown,
 }
 
@@ -26,7 +26,7 @@ struct ErrorStatus {
     message: String,
 }
 
-/// Reads one line of a watch.
+/// Parses one line of a watch.
 pub fn parse_event(line: &[u8]) -> WatchEvent<'_> {
     let (Some(kind), Some(object)) = (json::text(line, "type"), json::field(line, "object")) else {
         return WatchEvent::Unknown;
@@ -57,18 +57,17 @@ pub fn resource_version(object: &[u8]) -> Option<String> {
 /// One page of a list.
 #[derive(Debug)]
 pub struct ListPage<'a> {
-    /// The objects.
     pub items: Vec<&'a [u8]>,
-    /// The version of the list.
+    /// The resource version of the list.
     pub version: Option<String>,
-    /// Where the next page begins, unless this is the last one.
+    /// The continue token, unless this is the last page.
     pub continue_token: Option<String>,
 }
 
-/// Reads a page; none where this is no list.
+/// Parses a page; `None` if this is not a list.
 pub fn parse_list(list: &[u8]) -> Option<ListPage<'_>> {
     let meta = json::field(list, "metadata")?;
-    // Of an empty list Go may make null.
+    // Go may encode an empty list as null.
     let items = match json::field(list, "items") {
         None | Some(b"null") => vec![],
         Some(items) => json::items(items)?,
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_told_apart() {
+    fn watch_lines_are_classified() {
         let object = br#"{"type":"ADDED","object":{"metadata":{"resourceVersion":"5"}}}"#;
         assert!(
             matches!(parse_event(object), WatchEvent::Applied(object) if resource_version(object).as_deref() == Some("5"))

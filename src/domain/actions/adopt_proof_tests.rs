@@ -1,11 +1,12 @@
-//! What proves a stored token: the operator's MAC, or, where the key may have been lost, what only its owner can have.
+//! What proves a stored token: the operator's MAC or, if the key may have been lost, what only the token's owner can
+//! show.
 
 use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
 use super::*;
 use crate::domain::observed::LoginMode;
 use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
 
-/// Of an object that was there before the operator's key.
+/// An object that was created before the operator's key.
 fn key_lost(mut world: World) -> World {
     world.observed.object.keys = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
     world
@@ -19,14 +20,14 @@ fn synced() -> World {
 fn a_signed_token_is_adopted_though_its_marker_is_removed_and_the_status_lost_or_forged() {
     let mut world = synced();
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!(status_view(&world.observed.object).token.map(|token| token.id), Some("17".to_owned()));
+    assert_eq!(StatusView::of(&world.observed.object).token.map(|token| token.id), Some("17".to_owned()));
     let mut forged = synced();
     forged.observed.object.status = at_rest().object.status;
     let status = forged.observed.object.status.as_mut().expect("a status");
     let token = status.token.as_mut().expect("a token");
     (token.id, token.username) = ("12".into(), "tw-12".into());
     assert_eq!(run(&mut forged), Outcome::Redecide);
-    let known = status_view(&forged.observed.object);
+    let known = StatusView::of(&forged.observed.object);
     assert_eq!(
         (known.token.map(|token| token.id), known.retiring, known.unverified.tokens()),
         (Some("17".to_owned()), vec![], vec![])
@@ -40,16 +41,16 @@ fn a_signature_of_another_object_portal_or_username_proves_nothing() {
         change(&mut world);
         cleared(world)
     };
-    let refused = ["read secret", "find 17", "read object", "disown"];
+    let refused = ["read secret", "find 17", "read object", "clear token"];
     assert_eq!(forged(|world| world.observed.object.uid = "another".into()), refused);
-    let portal = |world: &mut World| change_issuer(&mut world.observed, |facts| facts.portal.user = "x".into());
+    let portal = |world: &mut World| change_issuer(&mut world.observed, |issuer| issuer.portal.user = "x".into());
     assert_eq!(forged(portal), refused);
     let username = |world: &mut World| {
-        let stored = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
+        let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
         stored.signature.username = "tw-12".into();
     };
     assert_eq!(forged(username), refused);
-    assert_eq!(cleared(unsigned(synced())), refused, "a seal of another token");
+    assert_eq!(cleared(unsigned(synced())), refused, "the MAC of another token");
 }
 
 #[test]
@@ -65,60 +66,85 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
     let asked =
         ["read secret", "find 17", "read content", "find user tw-17", "log in", "read object", "read secret", "status"];
     assert_eq!(world.labels, asked);
-    let status = status_view(&world.observed.object);
-    assert!(status.ready && status.token.is_some_and(|token| token.id == "17"), "pods can pull all the while");
+    let status = StatusView::of(&world.observed.object);
+    assert!(status.ready && status.token.is_some_and(|token| token.id == "17"), "pods can pull throughout");
     let refused = |mut world: World| {
         assert_eq!(run(&mut world), Outcome::Redecide);
-        (world.labels.last().map(String::as_str) == Some("disown"), status_view(&world.observed.object).token)
+        (world.labels.last().map(String::as_str) == Some("clear token"), StatusView::of(&world.observed.object).token)
     };
     assert_eq!(refused(named().with_login_result(Verdict::Rejected("no".into()))), (true, None));
     let mut shared = named();
     shared.rows.push(Row { token: Named { id: "18".into(), username: "tw-17".into() }, description: "prod".into() });
-    assert_eq!(refused(shared), (true, None), "a name that others log in with proves no id");
+    assert_eq!(refused(shared), (true, None), "a username that several tokens share proves no id");
     let mut younger = named();
     younger.observed.object.created = at(4001);
-    assert_eq!(refused(younger), (true, None), "it was never signed with a key that is lost");
+    assert_eq!(refused(younger), (true, None), "no lost key can have signed it");
     let mut waiting = named().with_login_result(Verdict::Unknown("down".into()));
     assert!(
-        matches!(run(&mut waiting), Outcome::ReportFor(RETRY_AFTER, fault) if fault.reason == Reason::TokenUnverified)
+        matches!(run(&mut waiting), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenUnverified)
     );
+}
+
+#[test]
+fn a_login_beside_the_name_of_another_token_is_not_waited_for() {
+    let holding = |username: &str| {
+        let mut world = key_lost(unrecorded()).listing(&[row("12", "prod")]).with_login_result(Verdict::Accepted);
+        world.content = crate::domain::test_support::login_content(username);
+        world
+    };
+    let mut copied = holding("tw-12");
+    assert_eq!(run(&mut copied), Outcome::Redecide);
+    let expected = ["read secret", "find 17", "log in", "read content", "read object", "status", "clear token"];
+    assert_eq!(copied.labels, expected);
+    let status = StatusView::of(&copied.observed.object);
+    let open = status.unverified.unconfirmed(&copied.observed.object);
+    assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "it may have been signed");
+    let mut own = holding("tw-17");
+    assert!(
+        matches!(run(&mut own), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenNotFound)
+    );
+    let mut committed = holding("tw-12").meanwhile("read content", |world| {
+        world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token").id = "12".into();
+    });
+    assert_eq!(run(&mut committed), Outcome::RequeueSoon);
 }
 
 #[test]
 fn after_the_key_is_lost_an_id_that_no_list_shows_is_not_proved() {
     let mut world = key_lost(hidden(LoginMode::Required));
     assert_eq!(run(&mut world), Outcome::Redecide);
-    let reported = CLEARED.iter().flat_map(|word| if *word == "disown" { vec!["status", word] } else { vec![*word] });
-    assert_eq!(world.labels, reported.collect::<Vec<_>>(), "the login proves the username alone");
+    let reported =
+        CLEARED.iter().flat_map(|word| if *word == "clear token" { vec!["status", word] } else { vec![*word] });
+    assert_eq!(world.labels, reported.collect::<Vec<_>>(), "the login proves only the username");
     let mut by_username = key_lost(hidden(LoginMode::Required));
-    let held = by_username.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.id = "tw-17".into();
+    let secret = by_username.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    secret.id = "tw-17".into();
     assert_eq!(run(&mut by_username), Outcome::Redecide);
-    assert_eq!(status_view(&by_username.observed.object).token.map(|token| token.id), Some("tw-17".to_owned()));
+    assert_eq!(StatusView::of(&by_username.observed.object).token.map(|token| token.id), Some("tw-17".to_owned()));
 }
 
 #[test]
-fn what_a_lost_key_may_have_signed_is_named_in_status_before_the_secret_forgets_it() {
+fn a_token_of_a_lost_key_is_recorded_in_status_before_it_is_cleared_from_the_secret() {
     let mut world = key_lost(synced());
-    change_issuer(&mut world.observed, |facts| facts.login_check = LoginMode::Disabled);
+    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginMode::Disabled);
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!(world.labels, ["read secret", "find 17", "read object", "status", "disown"]);
-    let status = status_view(&world.observed.object);
+    assert_eq!(world.labels, ["read secret", "find 17", "read object", "status", "clear token"]);
+    let status = StatusView::of(&world.observed.object);
     let open: Vec<_> =
         status.unverified.unconfirmed(&world.observed.object).into_iter().map(|token| token.id).collect();
     assert_eq!((open, status.retiring), (vec!["17".to_owned()], vec![]), "reported, and never revoked");
     let mut younger = key_lost(synced());
-    change_issuer(&mut younger.observed, |facts| facts.login_check = LoginMode::Disabled);
+    change_issuer(&mut younger.observed, |issuer| issuer.login_check = LoginMode::Disabled);
     younger.observed.object.created = at(4001);
     assert_eq!(
         cleared(younger),
-        ["read secret", "find 17", "read object", "disown"],
-        "it was never signed with that key"
+        ["read secret", "find 17", "read object", "clear token"],
+        "that key cannot have signed it"
     );
 }
 
 #[test]
-fn where_the_list_is_hidden_content_that_anybody_could_have_written_is_not_believed() {
+fn with_a_hidden_list_content_that_anyone_could_have_written_is_not_trusted() {
     for mode in MODES {
         assert_eq!(cleared(unsigned(hidden(mode))), CLEARED);
     }
@@ -128,5 +154,5 @@ fn where_the_list_is_hidden_content_that_anybody_could_have_written_is_not_belie
 fn a_forged_id_that_no_list_shows_is_not_waited_for() {
     let mut world = unsigned(unrecorded()).listing(&[]).with_login_result(Verdict::Accepted);
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!(world.labels, ["read secret", "find 17", "read object", "disown"]);
+    assert_eq!(world.labels, ["read secret", "find 17", "read object", "clear token"]);
 }

@@ -14,18 +14,18 @@ pub(super) fn unrecorded() -> World {
         .listing(&[row("17", &marker(&first_attempt()).append_to("prod"))])
 }
 
-/// The same where our user does not see the list.
+/// The same, with a list that the portal user cannot see.
 pub(super) fn hidden(login: LoginMode) -> World {
     let mut world = unrecorded();
-    change_issuer(&mut world.observed, |facts| (facts.list_visible, facts.login_check) = (false, login));
+    change_issuer(&mut world.observed, |issuer| (issuer.list_visible, issuer.login_check) = (false, login));
     world.content = crate::domain::test_support::login_content("tw-17");
     world
 }
 
 /// The same without the operator's MAC.
 pub(super) fn unsigned(mut world: World) -> World {
-    let held = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.signature.mac = crate::domain::test_support::mac("16", crate::domain::model::token_mac::TokenRole::Stored);
+    let secret = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    secret.signature.mac = crate::domain::test_support::mac("16", crate::domain::model::token_mac::TokenRole::Stored);
     world
 }
 
@@ -34,10 +34,10 @@ pub(super) fn run(world: &mut World) -> Outcome {
     world.run(begun, Adopting::step)
 }
 
-/// What was done instead of taking it in.
+/// What was done instead of adopting the token.
 pub(super) fn cleared(mut world: World) -> Vec<String> {
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!((status_view(&world.observed.object).token, world.statuses().count()), (None, 0));
+    assert_eq!((StatusView::of(&world.observed.object).token, world.statuses().count()), (None, 0));
     assert_eq!(world.observed.secret.expect("a Secret").stored, None);
     world.labels
 }
@@ -47,23 +47,23 @@ fn a_token_is_adopted_after_reading_secret_row_object_and_secret_in_this_order()
     let mut world = unrecorded();
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["read secret", "find 17", "read object", "read secret", "status"]);
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     let token = status.token.clone().expect("a token");
     assert_eq!((token.id.as_str(), token.username.as_str()), ("17", "tw-17"));
     assert_eq!(token.nonce, marker(&first_attempt()).nonce().to_string());
-    assert_eq!((status.secret_version, status.ready), (None, false), "it is read in full, and checked, next");
+    assert_eq!((status.secret_version, status.ready), (None, false), "it is read completely and verified next");
 }
 
 #[test]
-fn what_the_attempt_was_for_is_marked_as_done_and_its_predecessor_retires() {
+fn the_cause_is_recorded_as_handled_and_the_previous_token_retires() {
     let mut world = unrecorded();
     world.observed.object.status = None;
     apply(&mut world.observed, token_stored("16", Cause::First));
     let handles = annotations(&[("replace", "1")]);
-    let held = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.request_cause = RequestCause { cause: Cause::Replace, handles: handles.clone() };
+    let secret = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    secret.request_cause = RequestCause { cause: Cause::Replace, handles: handles.clone() };
     assert_eq!(run(&mut world), Outcome::Redecide);
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     assert_eq!((status.handled_annotations.clone(), status.is_retiring("16")), (handles, true));
     assert_eq!(status.retiring[0].revocation_time.0, world.observed.now, "as for any compromised token");
 }
@@ -81,29 +81,29 @@ fn a_forged_or_copied_attempt_matches_no_token() {
         vec![row("12", &marker(&first_attempt()).append_to("prod"))],
     ];
     for rows in rows {
-        // A portal may give more than was asked for.
+        // A portal may return more rows than requested.
         let world = unsigned(unrecorded()).on("find 17", Response::Rows(rows.clone()));
-        assert_eq!(cleared(world), ["read secret", "find 17", "read object", "disown"], "{rows:?}");
+        assert_eq!(cleared(world), ["read secret", "find 17", "read object", "clear token"], "{rows:?}");
     }
 }
 
 #[test]
 fn a_missing_row_proves_nothing_while_the_registry_accepts_the_login() {
-    for verdict in [Verdict::Accepted, Verdict::Unknown("down".into())] {
-        let mut world = unrecorded().listing(&[]).with_login_result(verdict);
+    for login_result in [Verdict::Accepted, Verdict::Unknown("down".into())] {
+        let mut world = unrecorded().listing(&[]).with_login_result(login_result);
         let Outcome::ReportFor(RETRY_AFTER, told) = run(&mut world) else { panic!("{:?}", world.labels) };
         assert_eq!(told.reason, Reason::TokenNotFound);
         assert_eq!(world.labels, ["read secret", "find 17", "log in"], "nothing is written");
     }
-    let refused = ["read secret", "find 17", "log in", "read object", "disown"];
+    let refused = ["read secret", "find 17", "log in", "read object", "clear token"];
     assert_eq!(cleared(unrecorded().listing(&[]).with_login_result(Verdict::Rejected("no".into()))), refused);
     let mut unasked = unrecorded().listing(&[]);
-    change_issuer(&mut unasked.observed, |facts| facts.login_check = LoginMode::Disabled);
-    assert_eq!(cleared(unasked), ["read secret", "find 17", "read object", "disown"]);
+    change_issuer(&mut unasked.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    assert_eq!(cleared(unasked), ["read secret", "find 17", "read object", "clear token"]);
 }
 
 #[test]
-fn a_token_that_another_operator_has_just_named_is_not_foreign() {
+fn a_token_that_another_operator_has_just_recorded_is_not_foreign() {
     let settled = || unrecorded().listing(&[row("17", "prod")]);
     let mut current =
         settled().meanwhile("read object", |world| apply(&mut world.observed, token_stored("17", Cause::First)));
@@ -125,13 +125,13 @@ fn a_secret_that_changed_is_decided_again() {
         });
         (run(&mut world), world.labels.len())
     };
-    assert_eq!(changed(|held| held.stored = None), (Outcome::RequeueSoon, 1));
-    let other = |held: &mut crate::domain::model::pull_secret::SecretMeta| {
-        held.stored.as_mut().expect("a token").attempt_id = attempt_id(8);
+    assert_eq!(changed(|secret| secret.stored = None), (Outcome::RequeueSoon, 1));
+    let other = |secret: &mut crate::domain::model::pull_secret::SecretMeta| {
+        secret.stored.as_mut().expect("a token").attempt_id = attempt_id(8);
     };
     assert_eq!(changed(other), (Outcome::RequeueSoon, 1));
-    let mut gone = unrecorded().meanwhile("read secret", |world| world.observed.secret = None);
-    assert_eq!(run(&mut gone), Outcome::RequeueSoon);
+    let mut deleted = unrecorded().meanwhile("read secret", |world| world.observed.secret = None);
+    assert_eq!(run(&mut deleted), Outcome::RequeueSoon);
     assert_eq!(begin(&at_rest_with(|observed| observed.secret = None)), Transition::Done(Outcome::Redecide));
 }
 
@@ -145,43 +145,43 @@ fn a_failure_concludes_nothing() {
         assert!(matches!(run(&mut world), Outcome::Failed(_)));
         assert_eq!((world.labels.last().map(String::as_str), world.observed.secret), (Some(word), Some(secret())));
     }
-    for word in ["status", "disown"] {
+    for word in ["status", "clear token"] {
         let rows = if word == "status" { unrecorded().rows } else { vec![row("17", "settled")] };
         let mut world = unsigned(unrecorded()).listing(&rows).on(word, Response::Conflict);
         assert_eq!(run(&mut world), Outcome::RequeueSoon);
         assert_eq!(world.labels.last().map(String::as_str), Some(word));
     }
-    let mut gone = unrecorded().meanwhile("read object", |world| world.observed.issuer = not_ready());
-    assert_eq!(run(&mut gone), Outcome::RequeueSoon);
+    let mut deleted = unrecorded().meanwhile("read object", |world| world.observed.issuer = not_ready());
+    assert_eq!(run(&mut deleted), Outcome::RequeueSoon);
 }
 
 pub(super) const MODES: [LoginMode; 3] = [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled];
 const ADOPTED: [&str; 5] = ["read secret", "read content", "read object", "read secret", "status"];
-pub(super) const CLEARED: [&str; 4] = ["read secret", "read content", "read object", "disown"];
+pub(super) const CLEARED: [&str; 4] = ["read secret", "read content", "read object", "clear token"];
 
-/// The Secret says that its token was asked for so much later than that of status, and what it followed.
+/// The provenance in the Secret: requested `later` seconds after the token in status, and its predecessor.
 fn stored_with_provenance(mut world: World, later: i64, former: Option<&str>) -> World {
-    let named = status_view(&world.observed.object).token.expect("a token").request_time.0;
-    let held = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.provenance.requested_at = named.as_second() + later;
-    held.provenance.previous_id = former.map(str::to_owned);
+    let named = StatusView::of(&world.observed.object).token.expect("a token").request_time.0;
+    let secret = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    secret.provenance.requested_at = named.as_second() + later;
+    secret.provenance.previous_id = former.map(str::to_owned);
     world
 }
 
 #[test]
-fn where_the_list_is_hidden_a_valid_signature_is_enough() {
+fn with_a_hidden_list_a_valid_signature_is_enough() {
     for mode in MODES {
-        // One that lags would have it given up.
+        // A registry that lags would cause the token to be given up.
         let mut world = hidden(mode).with_login_result(Verdict::Rejected("no".into()));
         assert_eq!(run(&mut world), Outcome::Redecide);
         assert_eq!(world.labels, ADOPTED);
-        let status = status_view(&world.observed.object);
+        let status = StatusView::of(&world.observed.object);
         assert!(!status.login_verified && !status.ready && status.token.is_some_and(|known| known.username == "tw-17"));
     }
 }
 
 #[test]
-fn where_the_list_is_hidden_a_copy_and_a_forged_id_are_not_adopted() {
+fn with_a_hidden_list_a_copy_and_a_forged_id_are_not_adopted() {
     for mode in MODES {
         for content in [
             SecretContent::Empty,
@@ -200,13 +200,13 @@ fn where_the_list_is_hidden_a_copy_and_a_forged_id_are_not_adopted() {
 }
 
 #[test]
-fn where_the_list_is_hidden_a_secret_restored_to_a_former_token_is_not_adopted() {
+fn with_a_hidden_list_a_secret_restored_to_a_previous_token_is_not_adopted() {
     let hidden = || {
         let mut world = hidden(LoginMode::Required);
         apply(&mut world.observed, token_stored("16", Cause::First));
         world
     };
-    // Whoever committed it saw this one in status, or another that was named meanwhile.
+    // The writer saw this token in status, or another one that was recorded in the meantime.
     for mut next in [
         stored_with_provenance(hidden(), 0, Some("16")),
         stored_with_provenance(hidden(), 1, None),
@@ -214,7 +214,7 @@ fn where_the_list_is_hidden_a_secret_restored_to_a_former_token_is_not_adopted()
     ] {
         assert_eq!(run(&mut next), Outcome::Redecide);
         assert_eq!(
-            (next.labels.clone(), status_view(&next.observed.object).is_retiring("16")),
+            (next.labels.clone(), StatusView::of(&next.observed.object).is_retiring("16")),
             (ADOPTED.map(str::to_owned).to_vec(), true)
         );
     }
@@ -225,30 +225,30 @@ fn where_the_list_is_hidden_a_secret_restored_to_a_former_token_is_not_adopted()
     ] {
         assert_eq!(run(&mut former), Outcome::Redecide);
         assert_eq!(former.labels, CLEARED);
-        assert_eq!(status_view(&former.observed.object).token.map(|token| token.id), Some("16".to_owned()));
+        assert_eq!(StatusView::of(&former.observed.object).token.map(|token| token.id), Some("16".to_owned()));
     }
 }
 
 #[test]
-fn a_token_of_another_portal_is_left_alone_and_said() {
+fn a_token_of_another_portal_is_left_alone_and_reported() {
     let moved = |mut world: World| {
-        change_issuer(&mut world.observed, |facts| facts.portal.url = "https://elsewhere".into());
+        change_issuer(&mut world.observed, |issuer| issuer.portal.url = "https://elsewhere".into());
         world
     };
     for mut world in [moved(unrecorded()), moved(hidden(LoginMode::Required))] {
         let outcome = run(&mut world);
-        assert!(matches!(&outcome, Outcome::Failed(fault) if fault.reason == Reason::PortalChanged), "{outcome:?}");
+        assert!(matches!(&outcome, Outcome::Failed(problem) if problem.reason == Reason::PortalChanged), "{outcome:?}");
         assert_eq!(world.labels, ["read secret"]);
         let mut restored = moved(hidden(LoginMode::Required));
         apply(&mut restored.observed, token_stored("16", Cause::First));
         assert_eq!(run(&mut restored), Outcome::Redecide);
-        assert_eq!(restored.labels, ["read secret", "read object", "disown"], "status names a token of this one");
+        assert_eq!(restored.labels, ["read secret", "read object", "clear token"], "status names a token of this one");
     }
 }
 
 #[test]
 fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_newer_one() {
-    // Named, rotated away and revoked between two of our reads.
+    // Recorded, rotated out and revoked between two of this operator's reads.
     let replaced = |world: &mut World| {
         world.observed.object.status = at_rest().object.status;
         apply(&mut world.observed, token_stored("18", Cause::Replace));
@@ -256,8 +256,8 @@ fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_new
         apply(&mut world.observed, known);
     };
     let newer = |world: &mut World| {
-        let held = world.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-        (held.id, held.attempt_id) = ("18".into(), attempt_id(8));
+        let secret = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+        (secret.id, secret.attempt_id) = ("18".into(), attempt_id(8));
     };
     let mut world = unrecorded().meanwhile("read object", move |world| {
         replaced(world);
@@ -265,4 +265,16 @@ fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_new
     });
     assert_eq!(run(&mut world), Outcome::RequeueSoon);
     assert_eq!((world.labels.last().map(String::as_str), world.statuses().count()), (Some("read secret"), 0));
+}
+
+#[test]
+fn a_token_that_another_operator_stored_meanwhile_is_not_cleared_from_the_secret() {
+    let mut world = unsigned(hidden(LoginMode::Disabled)).meanwhile("read content", |world| {
+        apply(&mut world.observed, token_stored("18", Cause::Lost));
+        let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+        (stored.id, stored.attempt_id) = ("18".into(), attempt_id(8));
+        world.content = crate::domain::test_support::login_content("tw-18");
+    });
+    assert_eq!(run(&mut world), Outcome::RequeueSoon);
+    assert_eq!(world.labels, ["read secret", "read content"], "nothing is written");
 }

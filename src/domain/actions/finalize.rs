@@ -1,5 +1,5 @@
-//! The object goes: no further attempt, what an unfinished one made is sought, everything is
-//! revoked or left to its user, and then the finalizer is taken off.
+//! Finalizes a deleted object: prevents further attempts, looks up the tokens of an unfinished attempt, revokes all
+//! tokens or leaves them to the user, and then removes the finalizer.
 
 use super::revoke::{self, Revocation, RevocationQueue, RevocationStep};
 use super::{Outcome, Transition, from_response, status_write};
@@ -8,7 +8,7 @@ use crate::domain::decide::deletion::is_from_other_portal;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
 use crate::domain::model::problem::messages::{portal_changed, prove_absence};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta, StoredToken};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Named, Request, Response, Row, Rows, SecretWrite};
@@ -16,32 +16,32 @@ use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// The request whose answer is awaited, with what must be remembered.
+/// The pending request, with the state that belongs to it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finalizing {
-    /// The Secret is closed; then this attempt is sought.
+    /// Closes the Secret; the tokens of this attempt are looked up next.
     ClosingSecret(Option<AttemptId>),
-    /// An audit is asked for, since the portal may act late.
+    /// Requests an audit, since the portal may still act on an earlier request.
     RequestingAudit(AttemptId),
-    /// The tokens of an unfinished attempt.
+    /// Looks up the tokens of an unfinished attempt.
     FindingUnfinished,
-    /// Those are revoked.
+    /// Revokes these tokens.
     RevokingUnfinished(Vec<Named>),
-    /// The row of a stored token that status does not name.
+    /// Looks up the row of a stored token that status does not name.
     FindingStored(StoredToken),
-    /// It is noted as retiring.
+    /// Records the stored token as retiring.
     RecordingRetiring,
-    /// What status names is revoked.
+    /// Revokes the tokens that status names.
     Revoking(RevocationQueue),
-    /// What was revoked before something stood in the way is noted; then this.
+    /// Records the tokens that were revoked before a problem occurred; then ends with this outcome.
     RecordingRevoked(Outcome),
-    /// The row of a token that is left to its user, in a list begun then.
+    /// Looks up the row of a token that is left to its user, in a list whose read started at this time.
     FindingMarker(Timestamp),
-    /// Its mark is taken off: an audit would take it for nobody's.
+    /// Removes the marker: otherwise an audit would consider the token orphaned.
     RemovingMarker,
-    /// The Secret is left to its user.
+    /// Releases the Secret to its user.
     OrphaningSecret,
-    /// The finalizer is taken off.
+    /// Removes the finalizer.
     RemovingFinalizer,
 }
 
@@ -51,13 +51,13 @@ fn owned_secret(observed: &Observed) -> Option<&SecretMeta> {
     observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
 }
 
-/// Begins by closing the Secret.
+/// Starts by closing the Secret.
 #[must_use]
 pub fn begin(observed: &Observed) -> FinalizeTransition {
-    let elsewhere = |facts: &IssuerInfo| portal_changed(&status_view(&observed.object), facts).is_some();
+    let elsewhere = |issuer: &IssuerInfo| portal_changed(&StatusView::of(&observed.object), issuer).is_some();
     if !observed.object.revoke_on_deletion && observed.issuer_info().is_none_or(elsewhere) {
-        // Whoever wants token and Secret left alone needs no portal; and at another one than the token's
-        // nothing is looked for, edited or revoked.
+        // No portal is needed to leave token and Secret to the user. And at another portal than the token's, nothing is
+        // looked up, edited or revoked.
         return orphan_with_markers(observed);
     }
     match owned_secret(observed).filter(|secret| !secret.closed || secret.reservation.is_some()) {
@@ -70,10 +70,10 @@ pub fn begin(observed: &Observed) -> FinalizeTransition {
 }
 
 impl Finalizing {
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> FinalizeTransition {
-        match (self, answer) {
+    pub fn step(self, observed: &Observed, response: Response) -> FinalizeTransition {
+        match (self, response) {
             (Self::ClosingSecret(Some(attempt)), Response::Secret(_)) => {
                 Transition::Perform(Request::RequestAudit, Self::RequestingAudit(attempt))
             }
@@ -82,15 +82,15 @@ impl Finalizing {
             (Self::FindingUnfinished, Response::Rows(rows)) => {
                 revoke_unfinished(observed, rows.into_iter().map(|row| row.token).collect())
             }
-            (Self::RevokingUnfinished(mut left), Response::Done) => {
-                left.pop();
-                revoke_unfinished(observed, left)
+            (Self::RevokingUnfinished(mut remaining), Response::Done) => {
+                remaining.pop();
+                revoke_unfinished(observed, remaining)
             }
             (Self::FindingStored(stored), Response::Rows(rows)) => stored_found(observed, &stored, rows),
             (Self::RecordingRetiring, Response::Object(Some(_))) => revoke_all(observed),
-            (Self::Revoking(state), answer) => revocation_advanced(observed, state.step(observed, answer)),
+            (Self::Revoking(state), response) => revocation_advanced(observed, state.step(observed, response)),
             (Self::RecordingRevoked(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
-            (Self::FindingMarker(begun), Response::Rows(rows)) => remove_marker(observed, begun, rows),
+            (Self::FindingMarker(started_at), Response::Rows(rows)) => remove_marker(observed, started_at, rows),
             (Self::RemovingMarker, Response::Done) => orphan_checked(observed),
             (Self::OrphaningSecret, Response::Secret(_)) => remove_finalizer(),
             (Self::RemovingFinalizer, Response::Object(_) | Response::Done) => Transition::Done(Outcome::Idle),
@@ -100,29 +100,28 @@ impl Finalizing {
 }
 
 fn find_unfinished(observed: &Observed, attempt: &AttemptId) -> FinalizeTransition {
-    match observed.issuer_info().filter(|facts| facts.list_visible) {
-        Some(facts) => Transition::Perform(
-            Request::QueryRows(Rows::WithMarker(observed.marker(facts, attempt))),
+    match observed.issuer_info().filter(|issuer| issuer.list_visible) {
+        Some(issuer) => Transition::Perform(
+            Request::QueryRows(Rows::WithMarker(observed.marker(issuer, attempt))),
             Finalizing::FindingUnfinished,
         ),
         None => find_stored(observed),
     }
 }
 
-fn revoke_unfinished(observed: &Observed, left: Vec<Named>) -> FinalizeTransition {
-    match left.last() {
-        Some(token) => Transition::Perform(Request::Revoke(token.clone()), Finalizing::RevokingUnfinished(left)),
+fn revoke_unfinished(observed: &Observed, remaining: Vec<Named>) -> FinalizeTransition {
+    match remaining.last() {
+        Some(token) => Transition::Perform(Request::Revoke(token.clone()), Finalizing::RevokingUnfinished(remaining)),
         None => find_stored(observed),
     }
 }
 
-/// A stored token that status does not name is noted as retiring, if it is proved to be this
-/// object's.
+/// Records a stored token that status does not name as retiring, if it is proved to belong to this object.
 fn find_stored(observed: &Observed) -> FinalizeTransition {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
     let named = |id: &str| status.is_retiring(id) || status.token.as_ref().is_some_and(|token| same_id(&token.id, id));
-    let visible = observed.issuer_info().is_some_and(|facts| facts.list_visible);
+    let visible = observed.issuer_info().is_some_and(|issuer| issuer.list_visible);
     match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
         Some(stored) => Transition::Perform(
             Request::QueryRows(Rows::WithId(stored.id.clone())),
@@ -133,16 +132,16 @@ fn find_stored(observed: &Observed) -> FinalizeTransition {
 }
 
 fn stored_found(observed: &Observed, stored: &StoredToken, rows: Vec<Row>) -> FinalizeTransition {
-    let Some(facts) = observed.issuer_info() else { return revoke_all(observed) };
-    let (marker, sealed) = (observed.marker(facts, &stored.attempt_id), observed.verify_stored(stored));
-    let is_ours = |row: &Row| marker.is_in(&row.description) || sealed.as_ref() == Some(&row.token);
+    let Some(issuer) = observed.issuer_info() else { return revoke_all(observed) };
+    let (marker, signed) = (observed.marker(issuer, &stored.attempt_id), observed.verify_stored(stored));
+    let is_ours = |row: &Row| marker.is_in(&row.description) || signed.as_ref() == Some(&row.token);
     match rows.into_iter().find(|row| same_id(&row.token.id, &stored.id) && is_ours(row)) {
         Some(row) => record_retiring(observed, row.token),
         None => revoke_all(observed),
     }
 }
 
-/// Noted first: who dies after the Secret is gone would leave it behind.
+/// Recorded before the revocation: a crash after the deletion of the Secret would otherwise leak the token.
 fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
     let Named { id, username } = token;
     let token = RetiringToken { id, username, revocation_time: Time(observed.now), revoked_upstream: false, mac: None };
@@ -153,7 +152,7 @@ fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
 }
 
 fn revoke_all(observed: &Observed) -> FinalizeTransition {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
     let mut due = revoke::retiring_revocations(&status);
     if let Some(token) = status.token.as_ref().filter(|_| observed.object.revoke_on_deletion) {
@@ -167,80 +166,80 @@ fn revoke_all(observed: &Observed) -> FinalizeTransition {
     revocation_advanced(observed, revoke::begin(observed, due))
 }
 
-fn revocation_advanced(observed: &Observed, turn: RevocationStep) -> FinalizeTransition {
-    match turn {
+fn revocation_advanced(observed: &Observed, step: RevocationStep) -> FinalizeTransition {
+    match step {
         RevocationStep::Perform(request, state) => Transition::Perform(request, Finalizing::Revoking(state)),
-        RevocationStep::Revoked(gone) if observed.object.revoke_on_deletion => {
-            match status_view(&observed.object).unverified.deletion_problem(&observed.object) {
-                Some(fault) => record_revoked(observed, gone, Outcome::Failed(fault)),
+        RevocationStep::Revoked(revoked) if observed.object.revoke_on_deletion => {
+            match StatusView::of(&observed.object).unverified.deletion_problem(&observed.object) {
+                Some(problem) => record_revoked(observed, revoked, Outcome::Failed(problem)),
                 None => remove_finalizer(),
             }
         }
         RevocationStep::Revoked(_) => find_marker(observed),
-        RevocationStep::Blocked(gone, outcome) => record_revoked(observed, gone, outcome),
+        RevocationStep::Blocked(revoked, outcome) => record_revoked(observed, revoked, outcome),
     }
 }
 
-fn record_revoked(observed: &Observed, gone: Vec<Named>, outcome: Outcome) -> FinalizeTransition {
-    match status_write(observed, StatusEvent::TokensRevoked(gone)) {
+fn record_revoked(observed: &Observed, revoked: Vec<Named>, outcome: Outcome) -> FinalizeTransition {
+    match status_write(observed, StatusEvent::TokensRevoked(revoked)) {
         Some(request) => Transition::Perform(request, Finalizing::RecordingRevoked(outcome)),
         None => Transition::Done(outcome),
     }
 }
 
 fn find_marker(observed: &Observed) -> FinalizeTransition {
-    match (status_view(&observed.object).token, observed.issuer_info()) {
+    match (StatusView::of(&observed.object).token, observed.issuer_info()) {
         (Some(token), Some(IssuerInfo { list_visible: true, .. })) => {
             let token = Named { id: token.id, username: token.username };
             Transition::Perform(Request::QueryRows(token.row_query()), Finalizing::FindingMarker(observed.now))
         }
-        // Where nobody can look, an audit cannot either; but it may be able to later.
+        // If rows cannot be read, an audit cannot read them either; but it may be able to later.
         (Some(_), _) => orphan_with_markers(observed),
         (None, _) => orphan_checked(observed),
     }
 }
 
-fn remove_marker(observed: &Observed, begun: Timestamp, rows: Vec<Row>) -> FinalizeTransition {
-    let status = status_view(&observed.object);
-    let (Some(facts), Some(token)) = (observed.issuer_info(), &status.token) else {
+fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<Row>) -> FinalizeTransition {
+    let status = StatusView::of(&observed.object);
+    let (Some(issuer), Some(token)) = (observed.issuer_info(), &status.token) else {
         return Transition::Done(Outcome::RequeueSoon);
     };
     match rows.into_iter().find(|row| row.token == Named::from(token)) {
-        Some(row) if Marker::find(&facts.tag, &row.description).is_some() => {
+        Some(row) if Marker::find(&issuer.tag, &row.description).is_some() => {
             let description = observed.object.description.clone();
             Transition::Perform(Request::EditDescription { token: row.token, description }, Finalizing::RemovingMarker)
         }
         Some(_) => orphan_checked(observed),
-        None => match prove_absence(begun, token.request_time.0, facts, &status) {
+        None => match prove_absence(started_at, token.request_time.0, issuer, &status) {
             Ok(()) => orphan_checked(observed),
-            Err((left, fault)) => Transition::Done(Outcome::ReportFor(left, fault)),
+            Err((remaining, problem)) => Transition::Done(Outcome::ReportFor(remaining, problem)),
         },
     }
 }
 
-/// Where nobody can look whether the mark is off, the Secret goes on saying whose the token is.
+/// If the removal of the marker cannot be verified, the Secret keeps recording whose token it is.
 fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
     let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
     let stored = stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id));
-    let named = status_view(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
-    let mut marks: Vec<Nonce> = stored.into_iter().chain(named).collect();
-    marks.sort_unstable();
-    marks.dedup();
-    orphan(observed, marks)
+    let named = StatusView::of(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
+    let mut markers: Vec<Nonce> = stored.into_iter().chain(named).collect();
+    markers.sort_unstable();
+    markers.dedup();
+    orphan(observed, markers)
 }
 
-/// Where what is stored is of another portal, that portal may still show its mark.
+/// If the stored token belongs to another portal, that portal may still show its marker.
 fn orphan_checked(observed: &Observed) -> FinalizeTransition {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     match observed.issuer_info() {
-        Some(facts) if is_from_other_portal(owned_secret(observed), &status, facts) => orphan_with_markers(observed),
+        Some(issuer) if is_from_other_portal(owned_secret(observed), &status, issuer) => orphan_with_markers(observed),
         _ => orphan(observed, vec![]),
     }
 }
 
-fn orphan(observed: &Observed, marks: Vec<Nonce>) -> FinalizeTransition {
+fn orphan(observed: &Observed, markers: Vec<Nonce>) -> FinalizeTransition {
     match owned_secret(observed) {
-        Some(_) => Transition::Perform(Request::WriteSecret(SecretWrite::Orphan(marks)), Finalizing::OrphaningSecret),
+        Some(_) => Transition::Perform(Request::WriteSecret(SecretWrite::Orphan(markers)), Finalizing::OrphaningSecret),
         None => remove_finalizer(),
     }
 }

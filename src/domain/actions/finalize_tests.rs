@@ -12,7 +12,7 @@ fn run(world: &mut World) -> Outcome {
     world.run(begun, Finalizing::step)
 }
 
-/// Leaves and gives what was done.
+/// Finalizes the object and returns what was done.
 fn left(observed: Observed) -> Vec<String> {
     finalized(World::of(deleting(observed)))
 }
@@ -35,18 +35,18 @@ fn closed() -> SecretMeta {
 
 #[test]
 fn an_object_ends_closed_revoked_and_only_then_finalized() {
-    assert_eq!(left(at_rest()), ["close", "find 17", "revoke 17", "release object"]);
+    assert_eq!(left(at_rest()), ["close", "find 17", "revoke 17", "remove finalizer"]);
     let retiring = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(99_999)))));
-    let all = ["close", "find 17", "revoke 17", "find 12", "revoke 12", "release object"];
-    assert_eq!(left(retiring), all, "an overlap ends with its object");
+    let all = ["close", "find 17", "revoke 17", "find 12", "revoke 12", "remove finalizer"];
+    assert_eq!(left(retiring), all, "an overlap ends when its object is deleted");
 }
 
 #[test]
-fn a_secret_that_is_gone_closed_or_somebody_elses_is_not_closed() {
-    let then = ["find 17", "revoke 17", "release object"];
+fn a_deleted_closed_or_foreign_secret_is_not_closed() {
+    let then = ["find 17", "revoke 17", "remove finalizer"];
     assert_eq!(left(at_rest_with(|observed| observed.secret = None)), then);
     assert_eq!(left(at_rest_with(|observed| observed.secret = Some(closed()))), then);
-    assert_eq!(left(at_rest_with_secret(|held| held.ownership = Ownership::Foreign)), then);
+    assert_eq!(left(at_rest_with_secret(|secret| secret.ownership = Ownership::Foreign)), then);
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn the_tokens_of_an_unfinished_attempt_are_queried_after_its_reservation_is_clea
         [row("12", &marker(&attempt_id(9)).append_to("prod")), row("13", &marker(&attempt_id(8)).append_to("prod"))];
     let world = World::of(deleting(reserved.clone())).listing(&made);
     let asked = finalized(world);
-    assert_eq!(asked, ["close", "audit", "find mark", "revoke 12", "release object"]);
+    assert_eq!(asked, ["close", "audit", "find marker", "revoke 12", "remove finalizer"]);
     let mut hidden = World::of(deleting(reserved.clone()));
-    change_issuer(&mut hidden.observed, |facts| facts.list_visible = false);
-    assert_eq!(finalized(hidden), ["close", "audit", "release object"]);
+    change_issuer(&mut hidden.observed, |issuer| issuer.list_visible = false);
+    assert_eq!(finalized(hidden), ["close", "audit", "remove finalizer"]);
     let mut failing = World::of(deleting(reserved))
         .listing(&made)
         .on("revoke 12", Response::PortalOutcomeUnknown(problem(Reason::TimedOut)));
@@ -71,35 +71,35 @@ fn the_tokens_of_an_unfinished_attempt_are_queried_after_its_reservation_is_clea
 }
 
 #[test]
-fn a_stored_token_that_status_does_not_name_is_named_before_it_is_revoked() {
+fn a_stored_token_that_status_does_not_name_is_recorded_before_it_is_revoked() {
     let unnamed = || World::of(deleting(at_rest_with(|observed| observed.object.status = None)));
     let world = unnamed().listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
     let asked = finalized(world);
-    assert_eq!(asked, ["close", "find 17", "status", "find 17", "revoke 17", "release object"]);
+    assert_eq!(asked, ["close", "find 17", "status", "find 17", "revoke 17", "remove finalizer"]);
     let mut forged = unnamed().listing(&[row("17", "another's")]);
-    let held = forged.observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token");
-    held.signature.mac = crate::domain::test_support::mac("16", crate::domain::model::token_mac::TokenRole::Stored);
-    assert_eq!(finalized(forged), ["close", "find 17", "release object"], "what it does not prove stays");
+    let secret = forged.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    secret.signature.mac = crate::domain::test_support::mac("16", crate::domain::model::token_mac::TokenRole::Stored);
+    assert_eq!(finalized(forged), ["close", "find 17", "remove finalizer"], "unproved tokens are kept");
 }
 
 #[test]
 fn nothing_is_revoked_before_the_secret_is_closed() {
-    for answer in
+    for response in
         [Response::Conflict, Response::OutcomeUnknown("no answer".into()), Response::WriteRejected("webhook".into())]
     {
-        let mut world = World::of(deleting(at_rest())).on("close", answer);
+        let mut world = World::of(deleting(at_rest())).on("close", response);
         assert_ne!(run(&mut world), Outcome::Idle);
         assert_eq!((world.labels, world.rows.len()), (vec!["close".to_owned()], 1));
     }
 }
 
 #[test]
-fn while_a_token_lives_the_object_stays_and_what_is_revoked_is_noted() {
+fn while_a_token_is_valid_the_object_stays_and_revocations_are_recorded() {
     let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))));
     let mut world = World::of(deleting(observed)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
     let outcome = run(&mut world);
-    assert!(matches!(outcome, Outcome::Failed(fault) if fault.message.contains("tw-12")));
-    assert_eq!(world.labels.last().map(String::as_str), Some("revoke 12"), "the current one stays in status");
+    assert!(matches!(outcome, Outcome::Failed(problem) if problem.message.contains("tw-12")));
+    assert_eq!(world.labels.last().map(String::as_str), Some("revoke 12"), "the current token stays in status");
     assert!(world.observed.object.has_finalizer);
     let both = at_rest_with(|observed| {
         apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
@@ -109,16 +109,16 @@ fn while_a_token_lives_the_object_stays_and_what_is_revoked_is_noted() {
     let mut world = World::of(deleting(both)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
     assert!(matches!(run(&mut world), Outcome::Failed(_)));
     assert_eq!(world.labels.last().map(String::as_str), Some("status"));
-    assert_eq!(status_view(&world.observed.object).retiring.len(), 1);
+    assert_eq!(StatusView::of(&world.observed.object).retiring.len(), 1);
 }
 
 #[test]
-fn a_current_token_that_is_not_listed_is_gone_when_the_registry_refuses_it() {
-    let world = |verdict| World::of(deleting(at_rest())).listing(&[]).with_login_result(verdict);
+fn an_unlisted_current_token_counts_as_revoked_when_the_registry_rejects_it() {
+    let world = |login_result| World::of(deleting(at_rest())).listing(&[]).with_login_result(login_result);
     let asked = finalized(world(Verdict::Rejected("no".into())));
-    assert_eq!(asked, ["close", "find 17", "log in", "release object"]);
+    assert_eq!(asked, ["close", "find 17", "log in", "remove finalizer"]);
     let mut alive = world(Verdict::Accepted);
-    assert!(matches!(run(&mut alive), Outcome::Failed(fault) if fault.reason == Reason::TokenNotFound));
+    assert!(matches!(run(&mut alive), Outcome::Failed(problem) if problem.reason == Reason::TokenNotFound));
     assert!(alive.observed.object.has_finalizer);
 }
 
@@ -127,17 +127,17 @@ fn an_orphan_loses_its_marker_and_its_owner_and_keeps_its_token() {
     let unsettled = World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
     let mut world = unsettled;
     assert_eq!(run(&mut world), Outcome::Idle);
-    assert_eq!(world.labels, ["close", "find 17", "edit 17", "release", "release object"]);
+    assert_eq!(world.labels, ["close", "find 17", "edit 17", "orphan", "remove finalizer"]);
     assert_eq!(world.rows, [row("17", "prod")]);
     let settled = World::of(orphaned(at_rest()));
-    assert_eq!(finalized(settled), ["close", "find 17", "release", "release object"]);
+    assert_eq!(finalized(settled), ["close", "find 17", "orphan", "remove finalizer"]);
 }
 
 #[test]
-fn an_orphans_former_tokens_are_revoked() {
+fn an_orphans_retiring_tokens_are_revoked() {
     let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(99_999)))));
     let asked = finalized(World::of(orphaned(observed)));
-    assert_eq!(asked, ["close", "find 12", "revoke 12", "find 17", "release", "release object"]);
+    assert_eq!(asked, ["close", "find 12", "revoke 12", "find 17", "orphan", "remove finalizer"]);
 }
 
 #[test]
@@ -145,19 +145,23 @@ fn an_orphan_is_not_finalized_with_its_marker_on() {
     let marked = || World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
     let mut world = marked().on("edit 17", Response::Rejected(problem(Reason::RequestRejected)));
     assert!(matches!(run(&mut world), Outcome::Failed(_)));
-    assert!(world.observed.object.has_finalizer && !world.labels.contains(&"release".to_owned()));
+    assert!(world.observed.object.has_finalizer && !world.labels.contains(&"orphan".to_owned()));
     let mut young = World::of(orphaned(at_rest_with(|observed| observed.now = at(40)))).listing(&[]);
     let outcome = run(&mut young);
-    assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.reason == Reason::TokenNotFound));
+    assert!(matches!(outcome, Outcome::ReportFor(_, problem) if problem.reason == Reason::TokenNotFound));
     let old = World::of(orphaned(at_rest())).listing(&[]);
-    assert_eq!(finalized(old), ["close", "find 17", "release", "release object"], "it is gone anyway");
+    assert_eq!(finalized(old), ["close", "find 17", "orphan", "remove finalizer"], "it is already revoked");
 }
 
 #[test]
-fn where_the_list_is_hidden_no_audit_sees_an_orphans_marker() {
+fn with_a_hidden_list_no_audit_sees_an_orphans_marker() {
     let mut world = World::of(orphaned(at_rest()));
-    change_issuer(&mut world.observed, |facts| facts.list_visible = false);
-    assert_eq!(finalized(world), ["close", "release, marked", "release object"], "nor one that sees it later");
+    change_issuer(&mut world.observed, |issuer| issuer.list_visible = false);
+    assert_eq!(
+        finalized(world),
+        ["close", "orphan, marked", "remove finalizer"],
+        "not even one that sees the list later"
+    );
 }
 
 #[test]
@@ -166,52 +170,52 @@ fn without_its_issuer_an_orphan_is_finalized_as_it_is_and_its_markers_stay_known
         let observed = Observed { issuer: issuer.clone(), ..orphaned(at_rest()) };
         let mut world = World::of(observed);
         assert_eq!(run(&mut world), Outcome::Idle);
-        assert_eq!(world.labels, ["release, marked", "release object"]);
-        let marks = vec![marker(&first_attempt()).nonce().clone()];
-        assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(marks))));
-        let gone = Observed { issuer, secret: None, ..orphaned(at_rest()) };
-        assert_eq!(finalized(World::of(gone)), ["release object"]);
+        assert_eq!(world.labels, ["orphan, marked", "remove finalizer"]);
+        let markers = vec![marker(&first_attempt()).nonce().clone()];
+        assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(markers))));
+        let deleted = Observed { issuer, secret: None, ..orphaned(at_rest()) };
+        assert_eq!(finalized(World::of(deleted)), ["remove finalizer"]);
     }
 }
 
 #[test]
-fn at_another_portal_nothing_is_looked_for_edited_or_revoked() {
+fn at_another_portal_nothing_is_looked_up_edited_or_revoked() {
     let mut observed =
         orphaned(at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))))));
-    change_issuer(&mut observed, |facts| facts.portal.url = "https://copy-of-the-portal".into());
+    change_issuer(&mut observed, |issuer| issuer.portal.url = "https://copy-of-the-portal".into());
     let world = World::of(observed);
-    assert_eq!(finalized(world), ["release, marked", "release object"]);
+    assert_eq!(finalized(world), ["orphan, marked", "remove finalizer"]);
 }
 
 #[test]
-fn a_stored_token_that_status_does_not_name_stays_known_too() {
-    let other = at_rest_with_secret(|held| held.stored.as_mut().expect("a token").attempt_id = attempt_id(5));
+fn a_stored_token_that_status_does_not_name_stays_recorded_too() {
+    let other = at_rest_with_secret(|secret| secret.stored.as_mut().expect("a token").attempt_id = attempt_id(5));
     let mut world = World::of(Observed { issuer: not_ready(), ..orphaned(other) });
     assert_eq!(run(&mut world), Outcome::Idle);
-    let mut marks = vec![marker(&first_attempt()).nonce().clone(), marker(&attempt_id(5)).nonce().clone()];
-    marks.sort_unstable();
-    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(marks))));
+    let mut markers = vec![marker(&first_attempt()).nonce().clone(), marker(&attempt_id(5)).nonce().clone()];
+    markers.sort_unstable();
+    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(markers))));
 }
 
 #[test]
-fn an_object_that_has_nothing_needs_no_issuer_to_go() {
+fn an_object_without_tokens_is_finalized_without_an_issuer() {
     for issuer in [IssuerState::Missing, not_ready()] {
         let observed = Observed { issuer, secret: Some(empty_secret()), ..deleting(new_object()) };
-        assert_eq!(finalized(World::of(observed)), ["close", "release object"]);
+        assert_eq!(finalized(World::of(observed)), ["close", "remove finalizer"]);
     }
 }
 
 #[test]
-fn a_login_check_that_is_off_is_not_asked_for() {
+fn a_disabled_login_check_is_not_requested() {
     let mut world = World::of(deleting(at_rest())).listing(&[]);
-    change_issuer(&mut world.observed, |facts| facts.login_check = LoginMode::Disabled);
-    assert_eq!(finalized(world), ["close", "find 17", "release object"]);
+    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    assert_eq!(finalized(world), ["close", "find 17", "remove finalizer"]);
 }
 
 #[test]
-fn an_object_whose_finalizer_cannot_be_taken_off_stays() {
-    let mut world = World::of(deleting(at_rest())).on("release object", Response::Conflict);
+fn an_object_whose_finalizer_cannot_be_removed_stays() {
+    let mut world = World::of(deleting(at_rest())).on("remove finalizer", Response::Conflict);
     assert_eq!(run(&mut world), Outcome::RequeueSoon);
-    let mut gone = World::of(deleting(at_rest())).on("release object", Response::Object(None));
-    assert_eq!(run(&mut gone), Outcome::Idle, "it went meanwhile");
+    let mut deleted = World::of(deleting(at_rest())).on("remove finalizer", Response::Object(None));
+    assert_eq!(run(&mut deleted), Outcome::Idle, "it was deleted in the meantime");
 }

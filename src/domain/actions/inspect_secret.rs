@@ -1,50 +1,50 @@
-//! The whole Secret is read, and what is not as it should be is put right.
+//! Reads the complete Secret and repairs it.
 
 use super::{Outcome, Transition, from_response, status_write};
 use crate::api::RecordedSecret;
 use crate::domain::model::problem::messages::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token_mac::TokenSignature;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Named, Request, Response, SecretContent, SecretWrite};
 use crate::domain::status::StatusEvent;
 
-/// The request whose answer is awaited.
+/// The pending request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InspectingSecret {
-    /// The whole Secret.
+    /// Reads the complete Secret.
     Reading,
-    /// The status: other registries have to let the token in.
+    /// Records in status that other registries have to accept the login.
     RecordingRegistries,
-    /// A write that puts it right.
+    /// Repairs the Secret.
     Repairing {
-        /// Pods can pull with its content; only labels and annotations are put right.
+        /// Pods can pull with the content; only labels and annotations are repaired.
         content_valid: bool,
     },
-    /// The status: pods can pull, though the API server refuses what was to be put right, as this says.
+    /// Records in status that pods can pull, although the API server rejected the repair with this message.
     RecordingRejection(String),
-    /// Its `stored` mark is taken away.
+    /// Removes the `stored` annotation.
     ClearingToken,
-    /// The status.
+    /// Writes the status.
     WritingStatus,
 }
 
 type InspectSecretTransition = Transition<InspectingSecret>;
 
-/// Begins.
+/// Starts by reading the Secret.
 #[must_use]
 pub const fn begin() -> InspectSecretTransition {
     Transition::Perform(Request::ReadContent, InspectingSecret::Reading)
 }
 
 impl InspectingSecret {
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> InspectSecretTransition {
-        match (self, answer) {
+    pub fn step(self, observed: &Observed, response: Response) -> InspectSecretTransition {
+        match (self, response) {
             (Self::Reading, Response::Content(Some(found))) => check_content(observed, &found.1),
-            // It is gone: decided anew, on what was just read.
+            // The Secret was deleted: decide again with what was just read.
             (Self::Reading, Response::Content(None))
             | (Self::ClearingToken, Response::Secret(_))
             | (Self::WritingStatus, Response::Object(Some(_))) => Transition::Done(Outcome::Redecide),
@@ -63,68 +63,65 @@ impl InspectingSecret {
 }
 
 fn check_content(observed: &Observed, content: &SecretContent) -> InspectSecretTransition {
-    let (Some(meta), Some(facts)) = (&observed.secret, observed.issuer_info()) else {
+    let (Some(meta), Some(issuer)) = (&observed.secret, observed.issuer_info()) else {
         return Transition::Done(Outcome::RequeueSoon);
     };
     if meta.ownership == Ownership::Foreign {
         return Transition::Done(Outcome::Redecide);
     }
-    let current = status_view(&observed.object).token;
+    let current = StatusView::of(&observed.object).token;
     let stored = meta.stored.as_ref().map(|stored| &stored.id);
     if stored.is_none() || stored != current.as_ref().map(|token| &token.id) {
-        // Another operator disowned or replaced the token meanwhile: by the object that was read before, neither
-        // are its data good nor is the new login a stranger's.
+        // Another operator cleared or replaced the token in the meantime. Compared with the object read earlier, the
+        // data are then not valid, and the new login is not foreign either.
         return Transition::Done(Outcome::Redecide);
     }
     match content {
         SecretContent::WrongType => Transition::Done(Outcome::Failed(secret_type_mismatch())),
-        SecretContent::Immutable { username: holds }
-            if holds.is_some() && *holds == current.as_ref().map(|one| one.username.clone()) =>
+        SecretContent::Immutable { username }
+            if username.is_some() && *username == current.as_ref().map(|one| one.username.clone()) =>
         {
             Transition::Done(Outcome::Failed(secret_immutable()))
         }
-        SecretContent::Login {
-            username,
-            registries_match: registries,
-            checksum_valid: true,
-            template_applied: dressed,
-        } if current.as_ref().is_some_and(|token| token.username == *username) => {
-            let sealed = meta.stored.as_ref().map(|stored| &stored.signature) == current_signature(observed).as_ref();
-            if *registries
-                && *dressed
-                && sealed
+        SecretContent::Login { username, registries_match, checksum_valid: true, template_applied }
+            if current.as_ref().is_some_and(|token| token.username == *username) =>
+        {
+            let signed = meta.stored.as_ref().map(|stored| &stored.signature) == current_signature(observed).as_ref();
+            if *registries_match
+                && *template_applied
+                && signed
                 && meta.owned_and_labeled
-                && meta.registries_hash.as_ref() == Some(&facts.registries_hash)
+                && meta.registries_hash.as_ref() == Some(&issuer.registries_hash)
             {
                 record_inspected(observed)
-            } else if *registries {
+            } else if *registries_match {
                 repair(observed, true)
             } else {
-                // Said first: who dies after the repair would take the token for tried there.
-                match status_write(observed, StatusEvent::RegistriesChanged).filter(|_| facts.checks_login()) {
+                // Recorded before the repair: after a crash, the login would otherwise count as verified at the new
+                // registries.
+                match status_write(observed, StatusEvent::RegistriesChanged).filter(|_| issuer.checks_login()) {
                     Some(request) => Transition::Perform(request, InspectingSecret::RecordingRegistries),
                     None => repair(observed, false),
                 }
             }
         }
-        // The token in status is not in the Secret: the next decision asks for another.
+        // The Secret does not contain the token in status: the next decision requests another one.
         SecretContent::Login { .. } | SecretContent::Empty | SecretContent::Immutable { .. } => {
             Transition::Perform(Request::WriteSecret(SecretWrite::ClearToken), InspectingSecret::ClearingToken)
         }
     }
 }
 
-/// The proof of the current token.
 fn current_signature(observed: &Observed) -> Option<TokenSignature> {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     Some(observed.sign_stored(status.portal.as_ref()?, &Named::from(&status.token?)))
 }
 
-fn repair(observed: &Observed, content_in_order: bool) -> InspectSecretTransition {
+fn repair(observed: &Observed, content_valid: bool) -> InspectSecretTransition {
     match current_signature(observed) {
-        Some(seal) => Transition::Perform(
-            Request::WriteSecret(SecretWrite::Repair(seal)),
-            InspectingSecret::Repairing { content_valid: content_in_order },
+        Some(signature) => Transition::Perform(
+            Request::WriteSecret(SecretWrite::Repair(signature)),
+            InspectingSecret::Repairing { content_valid },
         ),
         None => Transition::Done(Outcome::Redecide),
     }
@@ -138,11 +135,11 @@ fn record_inspected(observed: &Observed) -> InspectSecretTransition {
     }
 }
 
-/// The labels or annotations of the spec are refused. That stops neither pods nor any other action, so the status says
-/// first what is true of the content, if it does not yet.
+/// The API server rejects the labels or annotations of the spec. That affects neither pods nor other actions, so the
+/// status first reports the state of the content, unless it already does.
 fn record_inspected_then_reject(observed: &Observed, message: String) -> InspectSecretTransition {
     let Some(meta) = &observed.secret else { return Transition::Done(Outcome::RequeueSoon) };
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     let is_said = status.ready
         && status.secret_version.as_ref() == Some(&meta.resource_version)
         && status.observed_generation == Some(observed.object.generation);

@@ -1,7 +1,7 @@
-//! The actions, each as a small state machine: (state, answer) -> (request, state).
+//! The actions, each a small state machine: `(state, response) -> (state, request)`.
 //!
-//! A machine holds what it must remember while it waits for an answer. What object and Secret are
-//! now, the pass keeps: an answer that brings one of them is taken in before the machine sees it.
+//! A machine keeps the state that it needs between requests. The pass keeps the current object and Secret: it absorbs a
+//! response that contains one of them before the machine handles it.
 
 pub mod adopt;
 pub mod finalize;
@@ -19,12 +19,12 @@ use super::protocol::{Request, Response};
 use super::status::{self, StatusContext, StatusEvent};
 use std::time::Duration;
 
-/// Where a machine goes.
+/// The next step of a state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transition<S> {
-    /// Perform this and bring the answer.
+    /// Perform this request and pass on the response.
     Perform(Request, S),
-    /// It is over.
+    /// The action has ended.
     Done(Outcome),
 }
 
@@ -33,24 +33,24 @@ pub enum Transition<S> {
 pub enum Outcome {
     /// Done: decide again.
     Redecide,
-    /// A token is stored and recorded: decide again, and the mark is to be taken off.
+    /// A token is stored and recorded: decide again; its marker is to be removed.
     Stored,
-    /// The world changed meanwhile: look again, after a moment.
+    /// An object changed in the meantime: requeue after a moment.
     RequeueSoon,
-    /// This is what the portal says of the current token: decide again.
+    /// The state of the current token in the portal: decide again.
     Upstream(UpstreamState),
-    /// Nothing more now.
+    /// Nothing is left to do.
     Idle,
-    /// Nothing more before so much time has passed; there is nothing to say.
+    /// Nothing is left to do for this duration, and there is nothing to report.
     IdleFor(Duration),
-    /// Nothing more before so much time has passed; say what is waited for.
+    /// Nothing can be done for this duration: report the problem.
     ReportFor(Duration, Problem),
-    /// It did not succeed; say so and try again later.
+    /// The action failed: report the problem and retry later.
     Failed(Problem),
 }
 
 impl<S> Transition<S> {
-    /// The same with another state.
+    /// Converts the state.
     pub fn map<T>(self, into: impl FnOnce(S) -> T) -> Transition<T> {
         match self {
             Self::Perform(request, state) => Transition::Perform(request, into(state)),
@@ -59,25 +59,25 @@ impl<S> Transition<S> {
     }
 }
 
-/// Writes what a fact makes of the status; none where nothing changed.
+/// Returns the status write that an event requires, or `None` if the status does not change.
 #[must_use]
-pub fn status_write(observed: &Observed, fact: StatusEvent) -> Option<Request> {
-    let next = status::next_status(observed.object.status.as_ref(), &StatusContext::of(observed), fact);
+pub fn status_write(observed: &Observed, event: StatusEvent) -> Option<Request> {
+    let next = status::next_status(observed.object.status.as_ref(), &StatusContext::of(observed), event);
     (observed.object.status.as_ref() != Some(&next)).then(|| Request::WriteStatus(Box::new(next)))
 }
 
-/// What an answer of the API server that is no success means for an action that can simply be begun anew.
+/// Maps an unsuccessful response to the outcome of an action that can simply be started again.
 #[must_use]
-pub fn from_response(answer: Response) -> Outcome {
-    match answer {
+pub fn from_response(response: Response) -> Outcome {
+    match response {
         Response::WriteRejected(message) | Response::OutcomeUnknown(message) => {
             Outcome::Failed(api_server_unavailable(&message))
         }
-        Response::IssuerDenied(fault)
-        | Response::NotSent(fault)
-        | Response::Rejected(fault)
-        | Response::PortalOutcomeUnknown(fault)
-        | Response::InvalidToken(fault) => Outcome::Failed(fault),
+        Response::IssuerDenied(problem)
+        | Response::NotSent(problem)
+        | Response::Rejected(problem)
+        | Response::PortalOutcomeUnknown(problem)
+        | Response::InvalidToken(problem) => Outcome::Failed(problem),
         _ => Outcome::RequeueSoon,
     }
 }

@@ -1,99 +1,101 @@
-//! Somebody asked for a look at everything: the portal's row of the current token, and its login.
+//! Checks the portal row and the login of the current token, as requested by an annotation.
 
 use super::verify_login;
 use super::{Outcome, Transition, from_response, status_write};
 use crate::domain::audit::inventory::hash64;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, login_rejected_once, prove_absence};
-use crate::domain::model::status_view::{StatusView, status_view};
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, Recheck, UpstreamState};
 use crate::domain::protocol::{Named, Request, Response, Verdict};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The request whose answer is awaited.
+/// The pending request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rechecking {
-    /// The token's row, in a list begun then.
+    /// Looks up the token's row, in a list whose read started at this time.
     FindingRow(Timestamp),
-    /// A login with what the Secret holds, and what the portal says of the token.
+    /// Verifies the login of the Secret. Keeps the state of the token in the portal.
     VerifyingLogin(PortalFinding),
-    /// The status; then this.
+    /// Writes the status; then ends with this outcome.
     WritingStatus(Outcome),
 }
 
-/// What the portal says of the token.
+/// The state of the token in the portal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PortalFinding {
-    /// It lists the token, with a description of this digest.
+    /// The portal lists the token, with a description of this hash.
     Present(u64),
-    /// Its list lacks the token, and had to show it.
+    /// The portal's list lacks the token, although it had to contain it.
     Absent,
-    /// Its list lacks the token, which proves nothing for this time and reason.
+    /// The portal's list lacks the token, which is inconclusive for this duration and reason.
     Inconclusive(Duration, Problem),
-    /// It lists nothing to our user.
+    /// The portal user cannot list tokens.
     Hidden,
 }
 
 type RecheckTransition = Transition<Rechecking>;
 
-/// So much later than the moment at which an absence proves a revocation.
+/// Added to the time from which an absence proves a revocation.
 const MARGIN: Duration = Duration::from_millis(50);
 
-/// Begins with the portal.
+/// Starts with the portal.
 #[must_use]
 pub fn begin(observed: &Observed) -> RecheckTransition {
-    let (Some(token), Some(facts)) = (status_view(&observed.object).token, observed.issuer_info()) else {
+    let (Some(token), Some(issuer)) = (StatusView::of(&observed.object).token, observed.issuer_info()) else {
         return Transition::Done(Outcome::Redecide);
     };
-    if facts.list_visible {
+    if issuer.list_visible {
         return Transition::Perform(
             Request::QueryRows(Named::from(&token).row_query()),
             Rechecking::FindingRow(observed.now),
         );
     }
-    verify_login(observed, facts, PortalFinding::Hidden)
+    verify_login(observed, issuer, PortalFinding::Hidden)
 }
 
-fn verify_login(observed: &Observed, facts: &IssuerInfo, upstream: PortalFinding) -> RecheckTransition {
-    if facts.checks_login() {
+fn verify_login(observed: &Observed, issuer: &IssuerInfo, upstream: PortalFinding) -> RecheckTransition {
+    if issuer.checks_login() {
         return Transition::Perform(Request::VerifyLogin, Rechecking::VerifyingLogin(upstream));
     }
     conclude(observed, upstream, Verdict::NotChecked)
 }
 
 impl Rechecking {
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> RecheckTransition {
-        match (self, answer) {
-            (Self::FindingRow(begun), Response::Rows(rows)) => {
-                let status = status_view(&observed.object);
-                let (Some(token), Some(facts)) = (&status.token, observed.issuer_info()) else {
+    pub fn step(self, observed: &Observed, response: Response) -> RecheckTransition {
+        match (self, response) {
+            (Self::FindingRow(started_at), Response::Rows(rows)) => {
+                let status = StatusView::of(&observed.object);
+                let (Some(token), Some(issuer)) = (&status.token, observed.issuer_info()) else {
                     return Transition::Done(Outcome::RequeueSoon);
                 };
                 let row = rows.into_iter().find(|row| row.token == Named::from(token));
                 let upstream = match row {
                     Some(row) => PortalFinding::Present(hash64(&row.description)),
-                    None => match prove_absence(begun, token.request_time.0, facts, &status) {
+                    None => match prove_absence(started_at, token.request_time.0, issuer, &status) {
                         Ok(()) => PortalFinding::Absent,
-                        Err((left, fault)) => PortalFinding::Inconclusive(left, fault),
+                        Err((left, problem)) => PortalFinding::Inconclusive(left, problem),
                     },
                 };
-                verify_login(observed, facts, upstream)
+                verify_login(observed, issuer, upstream)
             }
-            (Self::VerifyingLogin(upstream), Response::Login(verdict)) => conclude(observed, upstream, verdict),
+            (Self::VerifyingLogin(upstream), Response::Login(login_result)) => {
+                conclude(observed, upstream, login_result)
+            }
             (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
             (_, other) => Transition::Done(from_response(other)),
         }
     }
 }
 
-fn conclude(observed: &Observed, upstream: PortalFinding, verdict: Verdict) -> RecheckTransition {
-    let status = status_view(&observed.object);
-    match (upstream, verdict) {
-        // Its row is there: whoever refuses the login now has to be looked at, and pods cannot pull.
+fn conclude(observed: &Observed, upstream: PortalFinding, login_result: Verdict) -> RecheckTransition {
+    let status = StatusView::of(&observed.object);
+    match (upstream, login_result) {
+        // The row exists, but the registry rejects the login: this must be reported, since pods cannot pull.
         (PortalFinding::Present(_), Verdict::Rejected(why)) => {
             let outcome = Outcome::Failed(login_rejected(&why));
             report_login(observed, Verdict::Rejected(why), outcome)
@@ -108,7 +110,7 @@ fn conclude(observed: &Observed, upstream: PortalFinding, verdict: Verdict) -> R
             verify_login::retry_after(&why),
             verify_login::absence_unconfirmed(&why),
         )),
-        // It logged in before, and neither the list nor the registry know it any more: no list lags that far.
+        // The token logged in before, and now neither the list nor the registry knows it: no list lags that far.
         (PortalFinding::Inconclusive(..), Verdict::Rejected(_))
             if status.login_verified && is_same_user(observed, &status) =>
         {
@@ -117,7 +119,7 @@ fn conclude(observed: &Observed, upstream: PortalFinding, verdict: Verdict) -> R
         (PortalFinding::Inconclusive(..) | PortalFinding::Hidden, Verdict::Accepted) => {
             report_login(observed, Verdict::Accepted, Outcome::Redecide)
         }
-        (PortalFinding::Inconclusive(left, fault), _) => Transition::Done(Outcome::ReportFor(left + MARGIN, fault)),
+        (PortalFinding::Inconclusive(left, problem), _) => Transition::Done(Outcome::ReportFor(left + MARGIN, problem)),
         (PortalFinding::Hidden, Verdict::Rejected(why)) if status.login_verified => {
             login_rejected_again(observed, &why)
         }
@@ -129,17 +131,17 @@ fn conclude(observed: &Observed, upstream: PortalFinding, verdict: Verdict) -> R
     }
 }
 
-/// Where there is no list, only a second refusal counts, when no answer can be late any more: the registry may have been
-/// out of order for a moment.
+/// Without a list, only a second rejection counts, once no response can be outstanding: the registry may have failed
+/// temporarily.
 fn login_rejected_again(observed: &Observed, why: &str) -> RecheckTransition {
-    let Some(facts) = observed.issuer_info() else { return Transition::Done(Outcome::RequeueSoon) };
+    let Some(issuer) = observed.issuer_info() else { return Transition::Done(Outcome::RequeueSoon) };
     let since = if let Recheck::RejectedSince(since) = observed.recheck { since } else { observed.now };
     let age = Duration::try_from(observed.now.duration_since(since)).unwrap_or_default();
-    let left = facts.response_deadline.saturating_sub(age);
+    let left = issuer.response_deadline.saturating_sub(age);
     if left.is_zero() {
         return record_revoked(observed);
     }
-    let at = since.checked_add(facts.response_deadline).unwrap_or(Timestamp::MAX);
+    let at = since.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX);
     Transition::Done(Outcome::ReportFor(left + MARGIN, login_rejected_once(why, at)))
 }
 
@@ -150,17 +152,17 @@ fn record_revoked(observed: &Observed) -> RecheckTransition {
     }
 }
 
-fn report_login(observed: &Observed, verdict: Verdict, then: Outcome) -> RecheckTransition {
-    match status_write(observed, StatusEvent::LoginChecked(verdict)) {
-        Some(request) => Transition::Perform(request, Rechecking::WritingStatus(then)),
-        None => Transition::Done(then),
+fn report_login(observed: &Observed, login_result: Verdict, next: Outcome) -> RecheckTransition {
+    match status_write(observed, StatusEvent::LoginChecked(login_result)) {
+        Some(request) => Transition::Perform(request, Rechecking::WritingStatus(next)),
+        None => Transition::Done(next),
     }
 }
 
-/// A list that another user reads may show less.
+/// Whether the same portal user reads the list. Another user may see fewer tokens.
 fn is_same_user(observed: &Observed, status: &StatusView) -> bool {
     let user = status.portal.as_ref().map(|portal| &portal.user);
-    observed.issuer_info().is_some_and(|facts| user.is_none_or(|user| *user == facts.portal.user))
+    observed.issuer_info().is_some_and(|issuer| user.is_none_or(|user| *user == issuer.portal.user))
 }
 
 #[cfg(test)]

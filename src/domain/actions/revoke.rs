@@ -1,10 +1,10 @@
-//! Revokes tokens that status names, one after the other.
+//! Revokes the tokens that status names, one after the other.
 
 use super::{Outcome, Transition, from_response, status_write};
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::prove_absence;
-use crate::domain::model::status_view::{StatusView, status_view};
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Named, Request, Response, Verdict};
 use crate::domain::retry::cooldown::Operation;
@@ -12,24 +12,24 @@ use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// Tokens to revoke, and what has become of those before.
+/// Tokens to revoke, and the result for those already handled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RevocationQueue {
     queue: Vec<Revocation>,
     revoked: Vec<Named>,
-    /// What stood in the way of the first that could not be revoked: it holds up none of the others.
+    /// Why the first failed revocation failed. It does not block the others.
     first_failure: Option<Outcome>,
     stage: Stage,
 }
 
-/// One of them.
+/// A token to revoke.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revocation {
-    /// Which one.
+    /// The token.
     pub token: Named,
-    /// Since when the portal must have listed it.
+    /// Time since which the portal must list it.
     pub listed_since: Timestamp,
-    /// The Secret holds it: the registry can be asked about it.
+    /// The Secret stores it, so the registry can be asked about it.
     pub in_secret: bool,
     /// An audit found it revoked.
     pub revoked_upstream: bool,
@@ -38,46 +38,49 @@ pub struct Revocation {
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     FindingRow {
-        begun: Timestamp,
+        started_at: Timestamp,
     },
     VerifyingLogin,
     Revoking,
-    /// The portal, which lists nothing, refused to revoke it: the registry is asked whether it lives.
+    /// The portal, which lists nothing, rejected the revocation: checks at the registry whether the token is still
+    /// valid.
     VerifyingAfterRejection(Problem),
     Starting,
 }
 
-/// How a revocation goes on, and how it ends.
+/// The next step of a revocation queue, or its end.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "one lives at a time, and not for long")]
+#[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
 pub enum RevocationStep {
-    /// Perform this and bring the answer.
+    /// Perform this request and pass on the response.
     Perform(Request, RevocationQueue),
-    /// All of them are gone.
+    /// All tokens are revoked.
     Revoked(Vec<Named>),
-    /// One of them is not: these are.
+    /// At least one token could not be revoked; these were.
     Blocked(Vec<Named>, Outcome),
 }
 
-/// The retiring tokens of a status.
+/// Returns the revocations of the retiring tokens in a status.
 #[must_use]
 pub fn retiring_revocations(status: &StatusView) -> Vec<Revocation> {
-    // It was listed before its successor was asked for. The end of its overlap, which may be days
-    // away, would hold an object back that goes while the portal has revoked the token already.
+    // The portal listed the token before its successor was requested. The end of its overlap may be days away, and
+    // would delay the deletion of an object whose token the portal has already revoked.
     let successor = status.token.as_ref().map(|token| token.request_time.0);
     let due = |token: &crate::api::RetiringToken| Revocation {
         token: Named::from(token),
-        listed_since: successor.map_or(token.revocation_time.0, |asked| asked.min(token.revocation_time.0)),
+        listed_since: successor
+            .map_or(token.revocation_time.0, |requested_at| requested_at.min(token.revocation_time.0)),
         in_secret: false,
         revoked_upstream: token.revoked_upstream,
     };
     status.retiring.iter().map(due).collect()
 }
 
-/// Begins with the first.
+/// Starts with the first token.
 #[must_use]
-pub fn begin(observed: &Observed, left: Vec<Revocation>) -> RevocationStep {
-    RevocationQueue { queue: left, revoked: vec![], first_failure: None, stage: Stage::Starting }.revoke_next(observed)
+pub fn begin(observed: &Observed, remaining: Vec<Revocation>) -> RevocationStep {
+    RevocationQueue { queue: remaining, revoked: vec![], first_failure: None, stage: Stage::Starting }
+        .revoke_next(observed)
 }
 
 impl RevocationQueue {
@@ -86,7 +89,7 @@ impl RevocationQueue {
     }
 
     fn revoke_next(mut self, observed: &Observed) -> RevocationStep {
-        // Revoked already, though something kept the status from saying so: no list is asked whether it is gone.
+        // Already revoked, although the status could not be written: the list is not read to confirm it.
         while let Some(due) = self.queue.pop_if(|due| observed.revoked_tokens.contains(&due.token)) {
             self.revoked.push(due.token);
         }
@@ -98,11 +101,11 @@ impl RevocationQueue {
         };
         let token = due.token.clone();
         match observed.issuer_info() {
-            Some(facts) if facts.list_visible => {
-                let begun = observed.now;
-                self.transition_to(Request::QueryRows(token.row_query()), Stage::FindingRow { begun })
+            Some(issuer) if issuer.list_visible => {
+                let started_at = observed.now;
+                self.transition_to(Request::QueryRows(token.row_query()), Stage::FindingRow { started_at })
             }
-            // Where the list cannot be seen, id and username are all there is to go by.
+            // If the list cannot be read, the token is identified by id and username only.
             Some(_) => self.transition_to(Request::Revoke(token), Stage::Revoking),
             None => RevocationStep::Blocked(self.revoked, Outcome::RequeueSoon),
         }
@@ -122,36 +125,36 @@ impl RevocationQueue {
         self.revoke_next(observed)
     }
 
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> RevocationStep {
+    pub fn step(self, observed: &Observed, response: Response) -> RevocationStep {
         let Some(due) = self.queue.last().cloned() else { return RevocationStep::Revoked(self.revoked) };
-        match (self.stage.clone(), answer) {
-            (Stage::FindingRow { begun }, Response::Rows(rows)) => {
-                // An id may have been given to another token since.
+        match (self.stage.clone(), response) {
+            (Stage::FindingRow { started_at }, Response::Rows(rows)) => {
+                // The portal may have reused the id for another token.
                 if rows.iter().any(|row| row.token == due.token) {
                     return self.transition_to(Request::Revoke(due.token), Stage::Revoking);
                 }
-                self.not_listed(observed, begun, &due)
+                self.not_listed(observed, started_at, &due)
             }
-            // Let in, it lives: the portal hides it.
+            // If the login is accepted, the token is valid: the portal hides it.
             (Stage::VerifyingLogin, Response::Login(Verdict::Rejected(_) | Verdict::NotChecked))
             | (Stage::VerifyingAfterRejection(_), Response::Login(Verdict::Rejected(_)))
             | (Stage::Revoking, Response::Done) => self.current_revoked(observed),
-            (Stage::Revoking, Response::Rejected(fault)) if list_hidden(observed) => {
-                self.rejected(observed, &due, fault)
+            (Stage::Revoking, Response::Rejected(problem)) if list_hidden(observed) => {
+                self.rejected(observed, &due, problem)
             }
-            (Stage::VerifyingAfterRejection(fault), Response::Login(Verdict::Accepted)) => {
-                self.block_current(observed, Outcome::Failed(not_revoked(&due.token, fault)))
+            (Stage::VerifyingAfterRejection(problem), Response::Login(Verdict::Accepted)) => {
+                self.block_current(observed, Outcome::Failed(not_revoked(&due.token, problem)))
             }
-            (Stage::VerifyingAfterRejection(fault), Response::Login(_)) => self.unconfirmed(observed, &due, fault),
-            (Stage::VerifyingLogin, Response::Login(verdict)) => {
-                let fault = still_valid(&due.token, &verdict);
-                self.block_current(observed, Outcome::Failed(fault))
+            (Stage::VerifyingAfterRejection(problem), Response::Login(_)) => self.unconfirmed(observed, &due, problem),
+            (Stage::VerifyingLogin, Response::Login(login_result)) => {
+                let problem = still_valid(&due.token, &login_result);
+                self.block_current(observed, Outcome::Failed(problem))
             }
             (_, other) => {
                 let outcome = match from_response(other) {
-                    Outcome::Failed(fault) => Outcome::Failed(not_revoked(&due.token, fault)),
+                    Outcome::Failed(problem) => Outcome::Failed(not_revoked(&due.token, problem)),
                     outcome => outcome,
                 };
                 self.block_current(observed, outcome)
@@ -159,50 +162,46 @@ impl RevocationQueue {
         }
     }
 
-    /// Where the portal lists nothing, it may refuse because there is no such token any more. Its word alone does
-    /// not count: it may as well refuse for another reason.
-    fn rejected(self, observed: &Observed, due: &Revocation, fault: Problem) -> RevocationStep {
-        let asks = observed.issuer_info().is_some_and(IssuerInfo::checks_login)
-            && status_view(&observed.object).login_verified;
-        if due.in_secret && asks && fault.reason == Reason::RequestRejected {
-            return self.transition_to(Request::VerifyLogin, Stage::VerifyingAfterRejection(fault));
+    /// If the portal lists nothing, it may reject a revocation because the token no longer exists. The rejection alone
+    /// is not conclusive: it may have another cause.
+    fn rejected(self, observed: &Observed, due: &Revocation, problem: Problem) -> RevocationStep {
+        let can_verify = observed.issuer_info().is_some_and(IssuerInfo::checks_login)
+            && StatusView::of(&observed.object).login_verified;
+        if due.in_secret && can_verify && problem.reason == Reason::RequestRejected {
+            return self.transition_to(Request::VerifyLogin, Stage::VerifyingAfterRejection(problem));
         }
-        self.unconfirmed(observed, due, fault)
+        self.unconfirmed(observed, due, problem)
     }
 
-    /// The registry says neither that it lives nor that it does not.
+    /// The registry confirms neither that the token is valid nor that it is not.
     fn unconfirmed(
         self,
         observed: &Observed,
         due: &Revocation,
-        Problem { reason, message, terminal: stalled }: Problem,
+        Problem { reason, message, terminal }: Problem,
     ) -> RevocationStep {
         let of_another_matter = matches!(reason, Reason::Unauthorized | Reason::RateLimited);
-        let told = observed.object.confirmed_revoked.contains(&due.token.id) && !of_another_matter;
-        if told || (due.revoked_upstream && reason == Reason::RequestRejected) {
+        let confirmed = observed.object.confirmed_revoked.contains(&due.token.id) && !of_another_matter;
+        if confirmed || (due.revoked_upstream && reason == Reason::RequestRejected) {
             return self.current_revoked(observed);
         }
         let id = &due.token.id;
-        let hint =
-            format!(". Where it is revoked already, annotate this object with {CONFIRMED_REVOKED_ANNOTATION}={id}");
+        let hint = format!(". If it is already revoked, annotate this object with {CONFIRMED_REVOKED_ANNOTATION}={id}");
         let message = format!("{message}{}", if of_another_matter { "" } else { &hint });
-        self.block_current(
-            observed,
-            Outcome::Failed(not_revoked(&due.token, Problem { reason, message, terminal: stalled })),
-        )
+        self.block_current(observed, Outcome::Failed(not_revoked(&due.token, Problem { reason, message, terminal })))
     }
 
-    /// Whether it is gone: the portal's word counts when it had to list the token, or an earlier list lacked it
-    /// too, and the registry's where it can be asked.
-    fn not_listed(self, observed: &Observed, begun: Timestamp, due: &Revocation) -> RevocationStep {
-        let Some(facts) = observed.issuer_info() else {
+    /// Whether the token is revoked. The portal's list is conclusive if it had to contain the token, or if an earlier
+    /// list also lacked it. A registry is asked as well, if possible.
+    fn not_listed(self, observed: &Observed, started_at: Timestamp, due: &Revocation) -> RevocationStep {
+        let Some(issuer) = observed.issuer_info() else {
             return RevocationStep::Blocked(self.revoked, Outcome::RequeueSoon);
         };
-        match prove_absence(begun, due.listed_since, facts, &status_view(&observed.object)) {
-            Err((left, fault)) if !due.revoked_upstream => {
-                self.block_current(observed, Outcome::ReportFor(left + MARGIN, not_revoked(&due.token, fault)))
+        match prove_absence(started_at, due.listed_since, issuer, &StatusView::of(&observed.object)) {
+            Err((remaining, problem)) if !due.revoked_upstream => {
+                self.block_current(observed, Outcome::ReportFor(remaining + MARGIN, not_revoked(&due.token, problem)))
             }
-            _ if due.in_secret && facts.checks_login() => {
+            _ if due.in_secret && issuer.checks_login() => {
                 self.transition_to(Request::VerifyLogin, Stage::VerifyingLogin)
             }
             _ => self.current_revoked(observed),
@@ -211,38 +210,38 @@ impl RevocationQueue {
 }
 
 fn list_hidden(observed: &Observed) -> bool {
-    observed.issuer_info().is_some_and(|facts| !facts.list_visible)
+    observed.issuer_info().is_some_and(|issuer| !issuer.list_visible)
 }
 
 const MARGIN: Duration = Duration::from_millis(50);
 
-fn not_revoked(token: &Named, Problem { reason, message, terminal: stalled }: Problem) -> Problem {
+fn not_revoked(token: &Named, Problem { reason, message, terminal }: Problem) -> Problem {
     let message = format!("the token {} is not revoked yet: {message}", token.username);
-    Problem { reason, message, terminal: stalled }
+    Problem { reason, message, terminal }
 }
 
-fn still_valid(token: &Named, verdict: &Verdict) -> Problem {
-    let what = match verdict {
-        Verdict::Unknown(why) => format!("the registry cannot be asked ({why})"),
-        _ => "the registry still lets it in: give the issuer credentials that see it, or revoke it by hand".to_owned(),
+fn still_valid(token: &Named, login_result: &Verdict) -> Problem {
+    let what = match login_result {
+        Verdict::Unknown(why) => format!("its login could not be verified at the registry ({why})"),
+        _ => "the registry still accepts its login: configure issuer credentials that can see the token, or revoke it manually".to_owned(),
     };
     let message = format!("the portal does not list it, and {what}");
     not_revoked(token, crate::domain::model::problem::messages::transient(Reason::TokenNotFound, message))
 }
 
-/// Revokes the retiring tokens that are due, and takes them out of the status.
+/// Revokes the retiring tokens that are due, and removes them from the status.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RevokingRetiring {
-    /// At the portal.
+    /// Revokes them in the portal.
     Revoking(RevocationQueue),
-    /// In the status; then this.
+    /// Writes the status; then ends with this outcome.
     WritingStatus(Outcome),
 }
 
-/// Begins to revoke what is due.
+/// Starts to revoke the tokens that are due.
 #[must_use]
 pub fn revoke_retiring(observed: &Observed) -> Transition<RevokingRetiring> {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     let is_due = |due: &Revocation| {
         status.due_revocations(observed).any(|token| token.id == due.token.id && token.username == due.token.username)
             && observed.cooldown(&Operation::Revoke(due.token.id.clone())).is_none()
@@ -252,23 +251,23 @@ pub fn revoke_retiring(observed: &Observed) -> Transition<RevokingRetiring> {
 }
 
 impl RevokingRetiring {
-    fn advance(observed: &Observed, turn: RevocationStep) -> Transition<Self> {
-        let (gone, outcome) = match turn {
+    fn advance(observed: &Observed, step: RevocationStep) -> Transition<Self> {
+        let (revoked, outcome) = match step {
             RevocationStep::Perform(request, state) => return Transition::Perform(request, Self::Revoking(state)),
-            RevocationStep::Revoked(gone) => (gone, Outcome::Redecide),
-            RevocationStep::Blocked(gone, outcome) => (gone, outcome),
+            RevocationStep::Revoked(revoked) => (revoked, Outcome::Redecide),
+            RevocationStep::Blocked(revoked, outcome) => (revoked, outcome),
         };
-        match status_write(observed, StatusEvent::TokensRevoked(gone)) {
+        match status_write(observed, StatusEvent::TokensRevoked(revoked)) {
             Some(request) => Transition::Perform(request, Self::WritingStatus(outcome)),
             None => Transition::Done(outcome),
         }
     }
 
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> Transition<Self> {
-        match (self, answer) {
-            (Self::Revoking(state), answer) => Self::advance(observed, state.step(observed, answer)),
+    pub fn step(self, observed: &Observed, response: Response) -> Transition<Self> {
+        match (self, response) {
+            (Self::Revoking(state), response) => Self::advance(observed, state.step(observed, response)),
             (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
             (Self::WritingStatus(_), other) => Transition::Done(from_response(other)),
         }

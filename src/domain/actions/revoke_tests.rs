@@ -7,7 +7,7 @@ use crate::domain::test_support::{
     retiring as retires, row, token_ref,
 };
 
-/// At rest, with these retiring tokens that were due so many seconds ago.
+/// At rest, with these retiring tokens, each due since this many seconds.
 fn due(tokens: &[(&str, i64)]) -> World {
     World::of(at_rest_with(|observed| {
         for (id, seconds) in tokens {
@@ -16,7 +16,7 @@ fn due(tokens: &[(&str, i64)]) -> World {
     }))
 }
 
-/// The same with one, whose successor was asked for so many seconds ago.
+/// The same with one token, whose successor was requested this many seconds ago.
 fn replaced(seconds: i64) -> World {
     let mut world = due(&[("12", seconds)]);
     if let Some(token) = world.observed.object.status.as_mut().and_then(|status| status.token.as_mut()) {
@@ -31,22 +31,22 @@ fn run(world: &mut World) -> Outcome {
 }
 
 fn left(world: &World) -> Vec<String> {
-    status_view(&world.observed.object).retiring.into_iter().map(|token| token.id).collect()
+    StatusView::of(&world.observed.object).retiring.into_iter().map(|token| token.id).collect()
 }
 
 fn reason(outcome: &Outcome) -> Option<Reason> {
     match outcome {
-        Outcome::Failed(fault) | Outcome::ReportFor(_, fault) => Some(fault.reason),
+        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
         _ => None,
     }
 }
 
 #[test]
-fn a_token_is_looked_up_revoked_and_taken_out_of_the_status() {
+fn a_token_is_looked_up_revoked_and_removed_from_the_status() {
     let mut world = due(&[("12", 0)]);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 12", "revoke 12", "status"]);
-    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current one lives");
+    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current token stays valid");
 }
 
 #[test]
@@ -71,7 +71,9 @@ fn a_token_that_is_not_listed_yet_is_waited_for() {
     let mut world = replaced(40).listing(&[]);
     let outcome = run(&mut world);
     let wait = RESPONSE_DEADLINE.saturating_sub(Duration::from_secs(40)) + MARGIN;
-    assert!(matches!(&outcome, Outcome::ReportFor(left, fault) if *left == wait && fault.message.contains("tw-12")));
+    assert!(
+        matches!(&outcome, Outcome::ReportFor(left, problem) if *left == wait && problem.message.contains("tw-12"))
+    );
     assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
     let mut old = replaced(100).listing(&[]);
     assert_eq!(run(&mut old), Outcome::Redecide);
@@ -79,10 +81,13 @@ fn a_token_that_is_not_listed_yet_is_waited_for() {
 }
 
 #[test]
-fn it_was_listed_before_its_successor_was_asked_for_however_long_its_overlap() {
+fn it_was_listed_before_its_successor_was_requested_however_long_its_overlap() {
     let known = |due: i64| {
         let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retires("12", at(due)))));
-        retiring_revocations(&status_view(&observed.object)).into_iter().map(|due| due.listed_since).collect::<Vec<_>>()
+        retiring_revocations(&StatusView::of(&observed.object))
+            .into_iter()
+            .map(|due| due.listed_since)
+            .collect::<Vec<_>>()
     };
     assert_eq!(known(999_999), [at(REQUESTED)]);
     assert_eq!(known(REQUESTED - 5), [at(REQUESTED - 5)]);
@@ -99,29 +104,29 @@ fn a_token_that_an_audit_found_revoked_is_not_waited_for_once_more() {
 #[test]
 fn a_list_of_another_user_proves_nothing() {
     let mut world = due(&[("12", 500)]).listing(&[]);
-    change_issuer(&mut world.observed, |facts| facts.portal.user = "another".into());
+    change_issuer(&mut world.observed, |issuer| issuer.portal.user = "another".into());
     let outcome = run(&mut world);
     assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
-    assert!(matches!(outcome, Outcome::ReportFor(_, fault) if fault.message.contains("credentials")));
+    assert!(matches!(outcome, Outcome::ReportFor(_, problem) if problem.message.contains("credentials")));
     let mut observed = due(&[("12", 500)]);
-    change_issuer(&mut observed.observed, |facts| facts.portal.user = "another".into());
-    assert_eq!(run(&mut observed), Outcome::Redecide, "but what it shows is there");
+    change_issuer(&mut observed.observed, |issuer| issuer.portal.user = "another".into());
+    assert_eq!(run(&mut observed), Outcome::Redecide, "but a token that it shows exists");
     assert!(observed.labels.contains(&"revoke 12".to_owned()));
 }
 
 #[test]
-fn where_the_list_is_hidden_id_and_name_are_all_there_is_to_go_by() {
+fn with_a_hidden_list_a_token_is_identified_by_id_and_username() {
     let mut world = due(&[("12", 0)]);
-    change_issuer(&mut world.observed, |facts| facts.list_visible = false);
+    change_issuer(&mut world.observed, |issuer| issuer.list_visible = false);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["revoke 12", "status"]);
     assert!(world.requests.contains(&Request::Revoke(token_ref("12"))));
 }
 
-/// Where the list is hidden the portal refuses to revoke: there is no such token, or for another reason.
+/// If the list is hidden, a portal may reject a revocation because the token does not exist, or for another reason.
 fn denied(change: impl FnOnce(&mut World), reason: Reason) -> (Outcome, Vec<String>) {
     let mut world = due(&[("12", 0)]).on("revoke 12", Response::Rejected(problem(reason)));
-    change_issuer(&mut world.observed, |facts| facts.list_visible = false);
+    change_issuer(&mut world.observed, |issuer| issuer.list_visible = false);
     change(&mut world);
     let outcome = run(&mut world);
     (outcome, left(&world))
@@ -133,14 +138,16 @@ fn found_revoked(world: &mut World) {
 }
 
 #[test]
-fn where_the_list_is_hidden_a_rejection_counts_for_what_is_known_to_be_revoked() {
+fn with_a_hidden_list_a_rejection_is_sufficient_for_a_token_known_to_be_revoked() {
     let refused = Reason::RequestRejected;
     let told =
         |name: &'static str| move |world: &mut World| world.observed.object.confirmed_revoked = vec![name.to_owned()];
     assert_eq!(denied(found_revoked, refused), (Outcome::Redecide, vec![]));
     assert_eq!(denied(told("12"), refused), (Outcome::Redecide, vec![]));
     let (outcome, kept) = denied(told("tw-12"), refused);
-    assert!(matches!(&outcome, Outcome::Failed(fault) if fault.message.contains("registry-token.dev/confirmed-revoked=12")));
+    assert!(
+        matches!(&outcome, Outcome::Failed(problem) if problem.message.contains("registry-token.dev/confirmed-revoked=12"))
+    );
     assert_eq!(kept, ["12"]);
     for other in [Reason::Unauthorized, Reason::RateLimited] {
         for change in
@@ -150,32 +157,36 @@ fn where_the_list_is_hidden_a_rejection_counts_for_what_is_known_to_be_revoked()
             assert_eq!(
                 (reason(&outcome), kept),
                 (Some(other), vec!["12".to_owned()]),
-                "that says nothing of the token"
+                "that shows nothing about the token"
             );
         }
     }
     assert_eq!(denied(found_revoked, Reason::AccessDenied).1, ["12"]);
-    assert_eq!(denied(told("12"), Reason::AccessDenied).1, [] as [&str; 0], "some portals say so of what is not there");
+    assert_eq!(
+        denied(told("12"), Reason::AccessDenied).1,
+        [] as [&str; 0],
+        "some portals report this for a token that does not exist"
+    );
     let visible = |world: &mut World| {
         found_revoked(world);
-        change_issuer(&mut world.observed, |facts| facts.list_visible = true);
+        change_issuer(&mut world.observed, |issuer| issuer.list_visible = true);
     };
     assert_eq!(denied(visible, refused).1, ["12"], "the list shows it");
 }
 
 #[test]
-fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_it() {
-    let turn = |verdict: Verdict, mode| {
+fn with_a_hidden_list_a_rejection_is_verified_at_the_registry_while_a_secret_stores_the_token() {
+    let turn = |login_result: Verdict, mode| {
         let mut observed = at_rest();
-        change_issuer(&mut observed, |facts| (facts.list_visible, facts.login_check) = (false, mode));
+        change_issuer(&mut observed, |issuer| (issuer.list_visible, issuer.login_check) = (false, mode));
         let due = Revocation { token: token_ref("17"), listed_since: at(0), in_secret: true, revoked_upstream: false };
         let RevocationStep::Perform(Request::Revoke(_), state) = begin(&observed, vec![due]) else {
-            panic!("it is revoked at once")
+            panic!("it is revoked immediately")
         };
         match state.step(&observed, Response::Rejected(problem(Reason::RequestRejected))) {
             RevocationStep::Perform(request, state) => {
                 assert_eq!(request, Request::VerifyLogin);
-                state.step(&observed, Response::Login(verdict))
+                state.step(&observed, Response::Login(login_result))
             }
             ended => ended,
         }
@@ -184,29 +195,29 @@ fn where_no_list_shows_it_a_refusal_is_put_to_the_registry_while_a_secret_holds_
         turn(Verdict::Rejected("no".into()), LoginMode::Required),
         RevocationStep::Revoked(vec![token_ref("17")])
     );
-    for verdict in [Verdict::Accepted, Verdict::NotChecked, Verdict::Unknown("down".into())] {
-        let alive = verdict == Verdict::Accepted;
-        let stuck = turn(verdict, LoginMode::Required);
-        let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(fault) if fault.message.contains("/gone="));
+    for login_result in [Verdict::Accepted, Verdict::NotChecked, Verdict::Unknown("down".into())] {
+        let alive = login_result == Verdict::Accepted;
+        let stuck = turn(login_result, LoginMode::Required);
+        let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(problem) if problem.message.contains("/confirmed-revoked="));
         assert!(matches!(&stuck, RevocationStep::Blocked(_, outcome) if hint(outcome) != alive), "{stuck:?}");
         assert!(
-            matches!(stuck, RevocationStep::Blocked(gone, outcome) if gone.is_empty() && reason(&outcome) == Some(Reason::RequestRejected))
+            matches!(stuck, RevocationStep::Blocked(revoked, outcome) if revoked.is_empty() && reason(&outcome) == Some(Reason::RequestRejected))
         );
     }
     assert!(matches!(turn(Verdict::Accepted, LoginMode::Disabled), RevocationStep::Blocked(..)));
 }
 
 #[test]
-fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
-    for (word, answer) in [
+fn revocations_before_a_problem_are_recorded() {
+    for (word, response) in [
         ("revoke 12", Response::Rejected(problem(Reason::RequestRejected))),
         ("revoke 12", Response::PortalOutcomeUnknown(problem(Reason::TimedOut))),
         ("find 12", Response::NotSent(problem(Reason::Unreachable))),
     ] {
-        let mut world = due(&[("12", 0), ("13", 0)]).on(word, answer);
+        let mut world = due(&[("12", 0), ("13", 0)]).on(word, response);
         let outcome = run(&mut world);
         assert!(
-            matches!(&outcome, Outcome::Failed(fault) if fault.message.starts_with("the token tw-12 is not revoked yet: "))
+            matches!(&outcome, Outcome::Failed(problem) if problem.message.starts_with("the token tw-12 is not revoked yet: "))
         );
         assert_eq!(world.labels[..3], ["find 13", "revoke 13", "find 12"]);
         assert_eq!((world.labels.last().map(String::as_str), left(&world)), (Some("status"), vec!["12".to_owned()]));
@@ -215,16 +226,16 @@ fn what_was_revoked_before_something_stood_in_the_way_is_noted() {
     assert_eq!(run(&mut conflict), Outcome::RequeueSoon);
 }
 
-/// A token that the Secret holds, not listed any more.
-fn in_secret(verdict: Verdict, mode: LoginMode) -> (RevocationStep, Vec<String>) {
+/// A token that the Secret stores and the list no longer contains.
+fn in_secret(login_result: Verdict, mode: LoginMode) -> (RevocationStep, Vec<String>) {
     let mut observed = at_rest();
-    change_issuer(&mut observed, |facts| facts.login_check = mode);
+    change_issuer(&mut observed, |issuer| issuer.login_check = mode);
     let due = Revocation { token: token_ref("17"), listed_since: at(0), in_secret: true, revoked_upstream: false };
     let RevocationStep::Perform(_, state) = begin(&observed, vec![due]) else { panic!("it looks first") };
     match state.step(&observed, Response::Rows(vec![])) {
         RevocationStep::Perform(request, state) => {
             assert_eq!(request, Request::VerifyLogin);
-            (state.step(&observed, Response::Login(verdict)), vec!["log in".to_owned()])
+            (state.step(&observed, Response::Login(login_result)), vec!["log in".to_owned()])
         }
         ended => (ended, vec![]),
     }
@@ -232,14 +243,14 @@ fn in_secret(verdict: Verdict, mode: LoginMode) -> (RevocationStep, Vec<String>)
 
 #[test]
 fn a_token_in_the_secret_is_verified_at_the_registry_too() {
-    for verdict in [Verdict::Rejected("no".into()), Verdict::NotChecked] {
-        assert_eq!(in_secret(verdict, LoginMode::Required).0, RevocationStep::Revoked(vec![token_ref("17")]));
+    for login_result in [Verdict::Rejected("no".into()), Verdict::NotChecked] {
+        assert_eq!(in_secret(login_result, LoginMode::Required).0, RevocationStep::Revoked(vec![token_ref("17")]));
     }
-    for (verdict, what) in [(Verdict::Accepted, "revoke it by hand"), (Verdict::Unknown("down".into()), "down")] {
-        let (turn, _) = in_secret(verdict, LoginMode::BestEffort);
-        let RevocationStep::Blocked(gone, outcome) = turn else { panic!("{turn:?}") };
-        assert_eq!((gone, reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
-        assert!(matches!(outcome, Outcome::Failed(fault) if fault.message.contains(what)));
+    for (login_result, what) in [(Verdict::Accepted, "revoke it manually"), (Verdict::Unknown("down".into()), "down")] {
+        let (turn, _) = in_secret(login_result, LoginMode::BestEffort);
+        let RevocationStep::Blocked(revoked, outcome) = turn else { panic!("{turn:?}") };
+        assert_eq!((revoked, reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
+        assert!(matches!(outcome, Outcome::Failed(problem) if problem.message.contains(what)));
     }
     assert_eq!(
         in_secret(Verdict::Accepted, LoginMode::Disabled),
@@ -248,7 +259,7 @@ fn a_token_in_the_secret_is_verified_at_the_registry_too() {
 }
 
 #[test]
-fn nothing_due_is_nothing_done() {
+fn without_due_tokens_nothing_is_done() {
     let mut world = due(&[("12", -60)]);
     assert_eq!((run(&mut world), world.labels.len()), (Outcome::Redecide, 0));
     let mut alone = due(&[("12", 0)]);
@@ -266,5 +277,5 @@ fn a_token_whose_id_was_hidden_is_looked_up_by_its_username() {
     world.rows.push(row("12", "prod"));
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find user tw-12", "revoke tw-12", "status"]);
-    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current one lives");
+    assert_eq!((left(&world), world.rows.len()), (vec![], 1), "the current token stays valid");
 }

@@ -1,20 +1,20 @@
-//! Makes the portal show the description, and nothing more.
+//! Makes the portal show the description of the spec.
 
 use super::{Outcome, Transition, from_response, status_write};
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{RETRY_HINT, transient};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{Observed, UpstreamState};
 use crate::domain::protocol::{Named, Request, Response};
 use crate::domain::status::StatusEvent;
 
-/// What settling remembers.
+/// State of a description sync.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncingDescription {
     token: Named,
     wanted: String,
-    /// It was edited for this generation before, and the portal shows something else.
+    /// The description was edited for this generation before, and the portal shows another text.
     edited_before: bool,
     stage: Stage,
 }
@@ -29,25 +29,25 @@ enum Stage {
 
 type SyncDescriptionTransition = Transition<SyncingDescription>;
 
-/// Begins.
+/// Starts by looking up the row, if necessary.
 #[must_use]
 pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
-    let status = status_view(&observed.object);
-    let (Some(token), Some(facts)) = (status.token, observed.issuer_info()) else {
+    let status = StatusView::of(&observed.object);
+    let (Some(token), Some(issuer)) = (status.token, observed.issuer_info()) else {
         return Transition::Done(Outcome::RequeueSoon);
     };
-    let wanted = facts.published_description(&observed.object.description, &token.nonce);
+    let wanted = issuer.published_description(&observed.object.description, &token.nonce);
     let edited = [status.description_synced, status.description_rejected].contains(&Some(observed.object.generation));
     let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
     let token = Named { id: token.id, username: token.username };
-    let settling = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
+    let syncing = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
     match &observed.submitted_description {
-        // This pass has just asked for it with the mark that stays.
-        Some(shown) if *shown == settling.wanted => settling.write_status(observed, StatusEvent::DescriptionSynced),
-        None if facts.list_visible => settling.find_row(Stage::FindingRow),
-        // A token that this pass asked for is known to be there; and where nobody can look, id and username are
-        // all there is to go by.
-        _ => settling.edit(),
+        // This pass has just requested the token with this description and the permanent marker.
+        Some(shown) if *shown == syncing.wanted => syncing.write_status(observed, StatusEvent::DescriptionSynced),
+        None if issuer.list_visible => syncing.find_row(Stage::FindingRow),
+        // A token that this pass requested is known to exist. If rows cannot be read, the token is identified by id and
+        // username only.
+        _ => syncing.edit(),
     }
 }
 
@@ -66,17 +66,17 @@ impl SyncingDescription {
         self.transition_to(Request::EditDescription { token, description }, Stage::Editing)
     }
 
-    fn write_status(self, observed: &Observed, fact: StatusEvent) -> SyncDescriptionTransition {
-        match status_write(observed, fact) {
+    fn write_status(self, observed: &Observed, event: StatusEvent) -> SyncDescriptionTransition {
+        match status_write(observed, event) {
             Some(request) => self.transition_to(request, Stage::WritingStatus),
             None => Transition::Done(Outcome::Redecide),
         }
     }
 
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> SyncDescriptionTransition {
-        match (self.stage, answer) {
+    pub fn step(self, observed: &Observed, response: Response) -> SyncDescriptionTransition {
+        match (self.stage, response) {
             (Stage::FindingRow, Response::Rows(rows)) => {
                 let row = rows.into_iter().find(|row| row.token == self.token);
                 match row {
@@ -87,13 +87,13 @@ impl SyncingDescription {
                     None => Transition::Done(Outcome::Failed(not_listed())),
                 }
             }
-            // Edited before without lasting effect: now it is looked at what the portal makes of it.
+            // The previous edit had no lasting effect: read what the portal makes of this one.
             (Stage::Editing, Response::Done) if self.edited_before => self.find_row(Stage::Comparing),
             (Stage::Editing, Response::Done) => self.write_status(observed, StatusEvent::DescriptionSynced),
-            (Stage::Editing, Response::Rejected(fault)) if fault.reason == Reason::RequestRejected => {
+            (Stage::Editing, Response::Rejected(problem)) if problem.reason == Reason::RequestRejected => {
                 let message = format!(
-                    "the portal refused the description: {}. Change spec.description. {RETRY_HINT}",
-                    fault.message
+                    "the portal rejected the description: {}. Change spec.description. {RETRY_HINT}",
+                    problem.message
                 );
                 self.write_status(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionRejected, message))
             }
@@ -111,12 +111,12 @@ impl SyncingDescription {
 }
 
 fn not_listed() -> Problem {
-    let message = "the portal does not list the token, so its description is not edited yet: somebody may have revoked it, which the next audit finds out";
+    let message = "the token is missing from the portal's list, so its description is not edited yet: it may have been revoked, which the next audit detects";
     transient(Reason::TokenNotFound, message.to_owned())
 }
 
 fn description_altered() -> StatusEvent {
-    let message = "the portal accepted spec.description and shows another text: it may trim or change what it stores. Write the text as the portal shows it";
+    let message = "the portal accepted spec.description but shows a different text: it may trim or change what it stores. Write the description as the portal shows it";
     StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, message.to_owned())
 }
 

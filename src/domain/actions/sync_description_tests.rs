@@ -6,7 +6,7 @@ use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, change_issuer, first_attempt, marker, problem, row,
 };
 
-/// Its description was edited to `after`, and the portal shows this.
+/// The description was edited to `after`, and the portal shows this text.
 fn edited(shown: &str) -> World {
     World::of(at_rest_with(|observed| {
         (observed.object.description, observed.object.generation) = ("after".into(), 2);
@@ -20,11 +20,11 @@ fn run(world: &mut World) -> Outcome {
 }
 
 fn synced(world: &World) -> bool {
-    status_view(&world.observed.object).description_synced == Some(2)
+    StatusView::of(&world.observed.object).description_synced == Some(2)
 }
 
 #[test]
-fn a_description_is_looked_at_and_edited() {
+fn a_description_is_read_and_edited() {
     let mut world = edited("before");
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "edit 17", "status"]);
@@ -32,22 +32,22 @@ fn a_description_is_looked_at_and_edited() {
 }
 
 #[test]
-fn what_the_portal_shows_already_is_not_edited() {
+fn a_description_that_the_portal_already_shows_is_not_edited() {
     let mut world = edited("after");
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "status"]);
     let mut again = World::of(world.observed).listing(&world.rows);
     assert_eq!(run(&mut again), Outcome::Redecide);
-    assert_eq!(again.labels, ["find 17"], "and not said twice");
+    assert_eq!(again.labels, ["find 17"], "and not reported twice");
 }
 
 #[test]
-fn a_token_that_this_pass_asked_for_is_edited_without_a_look() {
+fn a_token_that_this_pass_requested_is_edited_without_a_read() {
     let unsettled = |permanent, asked_with| {
         let asked_with = marker(&first_attempt()).append_to(asked_with);
         let mut world = edited(&asked_with);
         world.observed.submitted_description = Some(asked_with);
-        change_issuer(&mut world.observed, |facts| facts.keep_marker = permanent);
+        change_issuer(&mut world.observed, |issuer| issuer.keep_marker = permanent);
         world
     };
     let mut world = unsettled(false, "after");
@@ -56,24 +56,24 @@ fn a_token_that_this_pass_asked_for_is_edited_without_a_look() {
     assert_eq!(world.rows, [row("17", "after")]);
     let mut world = unsettled(true, "after");
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!((world.labels.clone(), synced(&world)), (vec!["status".to_owned()], true), "the mark stays");
+    assert_eq!((world.labels.clone(), synced(&world)), (vec!["status".to_owned()], true), "the marker stays");
     let mut world = unsettled(true, "before");
     assert_eq!(run(&mut world), Outcome::Redecide);
-    assert_eq!(world.labels, ["edit 17", "status"], "the spec was edited while it was asked for");
+    assert_eq!(world.labels, ["edit 17", "status"], "the spec was edited during the request");
 }
 
 #[test]
-fn where_the_marker_stays_it_belongs_to_the_text() {
+fn a_permanent_marker_belongs_to_the_text() {
     let mut world = edited("after");
-    change_issuer(&mut world.observed, |facts| facts.keep_marker = true);
+    change_issuer(&mut world.observed, |issuer| issuer.keep_marker = true);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.rows, [row("17", &marker(&first_attempt()).append_to("after"))]);
 }
 
 #[test]
-fn where_the_list_is_hidden_it_is_edited_without_a_look() {
+fn with_a_hidden_list_it_is_edited_without_a_read() {
     let mut world = edited("before");
-    change_issuer(&mut world.observed, |facts| facts.list_visible = false);
+    change_issuer(&mut world.observed, |issuer| issuer.list_visible = false);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["edit 17", "status"]);
 }
@@ -83,40 +83,40 @@ fn only_the_row_of_that_id_and_that_name_is_edited() {
     let another = Row { token: Named { id: "17".into(), username: "another".into() }, description: "before".into() };
     for rows in [vec![], vec![another]] {
         let mut world = edited("").listing(&rows);
-        assert!(matches!(run(&mut world), Outcome::Failed(fault) if fault.reason == Reason::TokenNotFound));
+        assert!(matches!(run(&mut world), Outcome::Failed(problem) if problem.reason == Reason::TokenNotFound));
         assert_eq!(world.labels, ["find 17"]);
     }
 }
 
 #[test]
-fn a_refused_description_is_said_and_left_until_it_changes() {
+fn a_rejected_description_is_reported_and_left_until_it_changes() {
     let why = problem(Reason::RequestRejected);
     let mut world = edited("before").on("edit 17", Response::Rejected(why));
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "edit 17", "status"]);
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     assert_eq!((status.description_synced, status.description_rejected), (None, Some(2)));
     assert!(status.ready, "pods can pull");
     assert_ne!(decide(&world.observed), Action::SyncDescription);
 }
 
 #[test]
-fn any_other_failure_is_tried_again_and_says_nothing_of_the_description() {
+fn any_other_failure_is_retried_and_changes_no_condition() {
     let why = problem(Reason::TimedOut);
-    for answer in [
+    for response in [
         Response::PortalOutcomeUnknown(why.clone()),
         Response::NotSent(why.clone()),
         Response::Rejected(problem(Reason::RateLimited)),
     ] {
         for word in ["find 17", "edit 17"] {
-            let mut world = edited("before").on(word, answer.clone());
+            let mut world = edited("before").on(word, response.clone());
             assert!(matches!(run(&mut world), Outcome::Failed(_)));
             assert_eq!((world.labels.last().map(String::as_str), world.statuses().count()), (Some(word), 0));
         }
     }
 }
 
-/// Edited before, and an audit then saw another text.
+/// The description was edited, and a later audit saw another text.
 fn drifted() -> World {
     let mut world = World::of(at_rest()).listing(&[row("17", "Prod")]);
     world.observed.upstream = UpstreamState::Present(hash64("Prod"));
@@ -124,7 +124,7 @@ fn drifted() -> World {
 }
 
 #[test]
-fn a_description_that_somebody_changed_is_set_back_and_looked_at_afterwards() {
+fn a_description_that_another_user_changed_is_restored_and_read_afterwards() {
     let mut world = drifted();
     assert_eq!(decide(&world.observed), Action::SyncDescription);
     assert_eq!(run(&mut world), Outcome::Redecide);
@@ -133,18 +133,18 @@ fn a_description_that_somebody_changed_is_set_back_and_looked_at_afterwards() {
 }
 
 #[test]
-fn a_description_that_the_portal_trims_is_edited_once_more_and_then_said_not_to_be_kept() {
+fn a_description_that_the_portal_trims_is_edited_once_more_and_then_reported_as_altered() {
     let mut world = drifted().on("edit 17", Response::Done);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "edit 17", "find 17", "status"]);
     let status = world.statuses().next().expect("a status");
     let said = crate::domain::model::conditions::find(&status.conditions, crate::api::ConditionType::DescriptionSynced);
     assert_eq!(said.map(|one| one.reason.as_str()), Some("DescriptionAltered"));
-    assert!(status_view(&world.observed.object).ready);
-    assert_eq!(decide(&world.observed), Action::Idle, "no loop, whatever the next audit shows");
+    assert!(StatusView::of(&world.observed.object).ready);
+    assert_eq!(decide(&world.observed), Action::Idle, "no loop, regardless of the next audit");
     world.observed.object.generation = 3;
     apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
-    assert_eq!(decide(&world.observed), Action::SyncDescription, "but for another text");
+    assert_eq!(decide(&world.observed), Action::SyncDescription, "but a different text is");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The registry's word: of a token that has not logged in yet, and of one that the portal lacks.
+//! Verifies logins at the registries: of a token that has not logged in yet, and of one that the portal's list lacks.
 
 use super::{Outcome, Transition, from_response, status_write};
 use crate::api::{ConditionType, Reason};
@@ -7,55 +7,55 @@ use crate::domain::decide::deadlines::next_deadline;
 use crate::domain::model::conditions::find;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, registry_unavailable, revoked_upstream, transient};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::protocol::{RegistryProblem, Request, Response, Verdict};
 use crate::domain::retry::cooldown::Operation;
 use crate::domain::status::StatusEvent;
 use std::time::Duration;
 
-/// The request whose answer is awaited.
+/// The pending request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VerifyingLogin {
-    /// A login with what the Secret holds, of a token that has not been let in yet.
+    /// Verifies the login of a token that has not been accepted yet.
     VerifyingLogin,
-    /// The same, of one that the portal lacks.
+    /// Verifies the login of a token that the portal's list lacks.
     ConfirmingRevocation,
-    /// The status; then this.
+    /// Writes the status; then ends with this outcome.
     WritingStatus(Outcome),
 }
 
-/// A registry that lags behind the portal is asked again so soon, and a dead one not much later.
+/// Minimum delay before a registry that lags behind the portal, or is unavailable, is asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// However long a registry asks to wait.
+/// Maximum delay, even if the registry requests a longer one.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// The same, where nothing waits for its word.
+/// Delay if no token waits for the result.
 const BEST_EFFORT_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 type VerifyLoginTransition = Transition<VerifyingLogin>;
 
-/// Asks about a token that has not been let in yet.
+/// Verifies a token that has not been accepted yet.
 #[must_use]
 pub const fn begin() -> VerifyLoginTransition {
     Transition::Perform(Request::VerifyLogin, VerifyingLogin::VerifyingLogin)
 }
 
-/// Asks about a token that the portal lacks.
+/// Verifies a token that the portal's list lacks.
 #[must_use]
 pub fn confirm_revocation(observed: &Observed) -> VerifyLoginTransition {
     match observed.issuer_info() {
-        Some(facts) if facts.checks_login() => {
+        Some(issuer) if issuer.checks_login() => {
             Transition::Perform(Request::VerifyLogin, VerifyingLogin::ConfirmingRevocation)
         }
-        // The registry cannot be asked: the list alone counts.
+        // No registry is asked: the list alone counts.
         _ => record_revoked(observed),
     }
 }
 
 impl VerifyingLogin {
-    /// Which action it belongs to.
+    /// Returns the operation to which the request belongs.
     #[must_use]
     pub const fn operation(&self) -> Operation {
         match self {
@@ -64,16 +64,16 @@ impl VerifyingLogin {
         }
     }
 
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(self, observed: &Observed, answer: Response) -> VerifyLoginTransition {
-        match (self, answer) {
-            (Self::VerifyingLogin, Response::Login(verdict)) => login_checked(observed, verdict),
+    pub fn step(self, observed: &Observed, response: Response) -> VerifyLoginTransition {
+        match (self, response) {
+            (Self::VerifyingLogin, Response::Login(login_result)) => login_checked(observed, login_result),
             (Self::ConfirmingRevocation, Response::Login(Verdict::Rejected(_))) => record_revoked(observed),
-            // Without a list there was only the registry's word, and that is withdrawn. And of a Secret that
-            // cannot be put right that is what there is to say.
+            // Without a list, the registry's rejection was the only evidence, and it is withdrawn. And a Secret that
+            // cannot be repaired already has a problem to report.
             (Self::ConfirmingRevocation, Response::Login(_))
-                if observed.issuer_info().is_none_or(|facts| !facts.list_visible)
+                if observed.issuer_info().is_none_or(|issuer| !issuer.list_visible)
                     || observed.cooldown(&Operation::InspectSecret).is_some() =>
             {
                 Transition::Done(Outcome::Redecide)
@@ -89,23 +89,23 @@ impl VerifyingLogin {
     }
 }
 
-/// When a registry that said nothing is asked again: soon, unless it asks to wait.
+/// Delay before a registry without a result is asked again: short, unless it requests a longer one.
 #[must_use]
 pub fn retry_after(why: &RegistryProblem) -> Duration {
     why.retry_after.map_or(RETRY_AFTER, |wait| wait.clamp(RETRY_AFTER, MAX_RETRY_AFTER))
 }
 
-fn login_checked(observed: &Observed, verdict: Verdict) -> VerifyLoginTransition {
-    let outcome = match &verdict {
+fn login_checked(observed: &Observed, login_result: Verdict) -> VerifyLoginTransition {
+    let outcome = match &login_result {
         Verdict::Accepted => Outcome::Redecide,
-        // The Secret lost its login meanwhile.
+        // The Secret lost its login in the meantime.
         Verdict::NotChecked => return Transition::Done(Outcome::RequeueSoon),
         Verdict::Rejected(why) => Outcome::Failed(login_rejected(why)),
-        // Nothing is held up by it.
+        // An unreachable registry does not block here.
         Verdict::Unknown(why)
-            if observed.issuer_info().is_some_and(|facts| facts.login_check == LoginMode::BestEffort) =>
+            if observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginMode::BestEffort) =>
         {
-            let due = next_deadline(observed, &status_view(&observed.object));
+            let due = next_deadline(observed, &StatusView::of(&observed.object));
             let later = BEST_EFFORT_RETRY_AFTER.max(retry_after(why));
             Outcome::IdleFor(due.map_or(later, |due| due.min(later)))
         }
@@ -114,49 +114,50 @@ fn login_checked(observed: &Observed, verdict: Verdict) -> VerifyLoginTransition
             None => Outcome::Failed(registry_unavailable(why)),
         },
     };
-    if is_reported(observed, &verdict) {
+    if is_reported(observed, &login_result) {
         return Transition::Done(outcome);
     }
-    write_status(observed, StatusEvent::LoginChecked(verdict), outcome)
+    write_status(observed, StatusEvent::LoginChecked(login_result), outcome)
 }
 
-/// Whether the conditions say it already. They may say more besides, or what is more urgent, which a write would take
-/// away and the end of the pass put back, each time that the registry is asked.
-fn is_reported(observed: &Observed, verdict: &Verdict) -> bool {
-    let known = status_view(&observed.object);
-    let is_required = observed.issuer_info().is_some_and(|facts| facts.login_check == LoginMode::Required);
-    let (fault, ready_fits) = match verdict {
-        Verdict::Rejected(why) => (login_rejected(why), !known.ready),
-        Verdict::Unknown(why) => (registry_unavailable(why), known.ready || is_required),
+/// Whether the conditions already report the result. They may also report something more important, which a write would
+/// remove and the end of the pass would restore, each time the registry is asked.
+fn is_reported(observed: &Observed, login_result: &Verdict) -> bool {
+    let status = StatusView::of(&observed.object);
+    let is_required = observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginMode::Required);
+    let (problem, ready_fits) = match login_result {
+        Verdict::Rejected(why) => (login_rejected(why), !status.ready),
+        Verdict::Unknown(why) => (registry_unavailable(why), status.ready || is_required),
         Verdict::Accepted | Verdict::NotChecked => return false,
     };
-    let said = observed.object.own_status().and_then(|status| find(&status.conditions, ConditionType::LoginVerified));
+    let condition =
+        observed.object.own_status().and_then(|status| find(&status.conditions, ConditionType::LoginVerified));
     ready_fits
-        && said.is_some_and(|one| {
-            one.observed_generation == Some(observed.object.generation)
-                && one.reason == fault.reason.to_string()
-                && one.message == fault.message
+        && condition.is_some_and(|condition| {
+            condition.observed_generation == Some(observed.object.generation)
+                && condition.reason == problem.reason.to_string()
+                && condition.message == problem.message
         })
 }
 
-fn write_status(observed: &Observed, fact: StatusEvent, then: Outcome) -> VerifyLoginTransition {
-    match status_write(observed, fact) {
-        Some(request) => Transition::Perform(request, VerifyingLogin::WritingStatus(then)),
-        None => Transition::Done(then),
+fn write_status(observed: &Observed, event: StatusEvent, next: Outcome) -> VerifyLoginTransition {
+    match status_write(observed, event) {
+        Some(request) => Transition::Perform(request, VerifyingLogin::WritingStatus(next)),
+        None => Transition::Done(next),
     }
 }
 
-/// Neither the portal nor the registry says that the token lives.
+/// Neither the portal nor the registry confirms that the token is valid.
 pub(crate) fn absence_unconfirmed(why: &RegistryProblem) -> Problem {
     let message = format!(
-        "the portal does not list the token, and the registry cannot be asked ({why}): nothing is done before it answers"
+        "the token is missing from the portal's list, and its login could not be verified at the registry ({why}). No action is taken until the registry responds"
     );
     transient(Reason::TokenNotFound, message)
 }
 
-/// The portal hides a token that works: a role changed, or a filter. It is not replaced.
+/// The portal hides a working token: a role or a filter changed. The token is not replaced.
 pub(crate) fn hidden_from_list() -> Outcome {
-    let message = "the portal does not list the token, but the registry lets it in: the portal user may see fewer tokens than before. Nothing is done about it";
+    let message = "the token is missing from the portal's list, but the registry accepts its login: the portal user may see fewer tokens than before. No action is taken";
     Outcome::ReportFor(Duration::from_mins(10), transient(Reason::TokenNotFound, message.to_owned()))
 }
 
@@ -167,21 +168,21 @@ fn record_revoked(observed: &Observed) -> VerifyLoginTransition {
     }
 }
 
-/// Somebody revoked it: what status says then. A colleague's decision is overridden once, and not twice within a day.
+/// Records a revocation by another user. It is overridden once, but not a second time within 24 hours.
 pub(crate) fn upstream_revocation_write(observed: &Observed) -> Option<Request> {
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     let before = status.upstream_revocation.map(|(time, _)| observed.now.duration_since(time));
     let again = before.and_then(|age| Duration::try_from(age).ok()).is_some_and(|age| age < REISSUE_HOLD);
-    let fault = if !observed.object.reissue_revoked || again {
+    let problem = if !observed.object.reissue_revoked || again {
         revoked_upstream(observed.object.reissue_revoked)
     } else {
         reissue_problem()
     };
-    status_write(observed, StatusEvent::RevokedUpstream { problem: fault, again })
+    status_write(observed, StatusEvent::RevokedUpstream { problem, again })
 }
 
 fn reissue_problem() -> Problem {
-    let message = "somebody revoked the token in the portal: a new one is requested, which overrides that decision. Set spec.upstreamRevocationPolicy: Hold to respect it";
+    let message = "the token was revoked in the portal: a new one is requested, which overrides the revocation. To keep it revoked, set spec.upstreamRevocationPolicy to Hold";
     transient(Reason::RevokedUpstream, message.to_owned())
 }
 

@@ -1,18 +1,18 @@
 use super::*;
 use crate::domain::test_support::{World, apply, at, at_rest, at_rest_with, change_issuer, now, problem};
 
-fn waiting_for(mode: LoginMode, verdict: Verdict) -> (Outcome, World) {
+fn waiting_for(mode: LoginMode, login_result: Verdict) -> (Outcome, World) {
     let mut observed = at_rest();
-    change_issuer(&mut observed, |facts| facts.login_check = mode);
-    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Unknown("not asked yet".into())));
-    let mut world = World::of(observed).with_login_result(verdict);
+    change_issuer(&mut observed, |issuer| issuer.login_check = mode);
+    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Unknown("not verified yet".into())));
+    let mut world = World::of(observed).with_login_result(login_result);
     let outcome = world.run(begin(), VerifyingLogin::step);
     (outcome, world)
 }
 
-/// The portal lacks the token, and the registry says this.
-fn confirming(observed: Observed, verdict: Verdict) -> (Outcome, World) {
-    let mut world = World::of(observed).listing(&[]).with_login_result(verdict);
+/// The portal's list lacks the token, and the registry gives this result.
+fn confirming(observed: Observed, login_result: Verdict) -> (Outcome, World) {
+    let mut world = World::of(observed).listing(&[]).with_login_result(login_result);
     let begun = confirm_revocation(&world.observed);
     let outcome = world.run(begun, VerifyingLogin::step);
     (outcome, world)
@@ -28,7 +28,7 @@ fn unknown() -> Verdict {
 
 fn reason(outcome: &Outcome) -> Option<Reason> {
     match outcome {
-        Outcome::Failed(fault) | Outcome::ReportFor(_, fault) => Some(fault.reason),
+        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
         _ => None,
     }
 }
@@ -38,36 +38,36 @@ fn a_token_whose_login_is_accepted_counts_as_verified() {
     for mode in [LoginMode::Required, LoginMode::BestEffort] {
         let (outcome, world) = waiting_for(mode, Verdict::Accepted);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
-        assert!(status_view(&world.observed.object).login_verified);
+        assert!(StatusView::of(&world.observed.object).login_verified);
     }
 }
 
 #[test]
-fn a_registry_that_refuses_or_is_down_is_named_and_asked_again() {
+fn a_rejection_and_an_unavailable_registry_are_reported_and_retried() {
     let (outcome, world) = waiting_for(LoginMode::Required, refused());
     assert_eq!(reason(&outcome), Some(Reason::LoginRejected));
-    assert!(!status_view(&world.observed.object).ready);
+    assert!(!StatusView::of(&world.observed.object).ready);
     let (outcome, world) = waiting_for(LoginMode::Required, unknown());
     assert_eq!(reason(&outcome), Some(Reason::RegistryUnavailable));
-    assert!(status_view(&world.observed.object).ready, "it was let in before");
+    assert!(StatusView::of(&world.observed.object).ready, "its login was accepted before");
 }
 
 #[test]
 fn with_best_effort_a_registry_that_is_down_blocks_nothing() {
     let (outcome, world) = waiting_for(LoginMode::BestEffort, unknown());
     assert_eq!(outcome, Outcome::IdleFor(Duration::from_mins(5)));
-    assert!(status_view(&world.observed.object).ready);
+    assert!(StatusView::of(&world.observed.object).ready);
 }
 
 #[test]
-fn a_secret_that_lost_its_login_is_looked_at_and_not_asked_about_for_ever() {
+fn a_secret_that_lost_its_login_is_inspected_and_not_verified_forever() {
     let (outcome, world) = waiting_for(LoginMode::Required, Verdict::NotChecked);
     assert_eq!((outcome, world.labels.len()), (Outcome::RequeueSoon, 1));
-    assert!(status_view(&world.observed.object).ready, "nothing is concluded from it");
+    assert!(StatusView::of(&world.observed.object).ready, "it is not conclusive");
 }
 
 #[test]
-fn what_is_said_already_is_not_written_again() {
+fn what_is_already_reported_is_not_written_again() {
     let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::LoginChecked(refused()))))
         .with_login_result(refused());
     assert_eq!(reason(&world.run(begin(), VerifyingLogin::step)), Some(Reason::LoginRejected));
@@ -75,38 +75,38 @@ fn what_is_said_already_is_not_written_again() {
 }
 
 #[test]
-fn a_token_that_neither_portal_nor_registry_knows_was_revoked_by_somebody() {
-    for verdict in [refused(), Verdict::NotChecked] {
-        let (outcome, world) = confirming(at_rest(), verdict);
+fn a_token_that_neither_portal_nor_registry_knows_counts_as_revoked() {
+    for login_result in [refused(), Verdict::NotChecked] {
+        let (outcome, world) = confirming(at_rest(), login_result);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
-        let status = status_view(&world.observed.object);
+        let status = StatusView::of(&world.observed.object);
         assert_eq!((status.ready, status.revoked_upstream), (false, true));
         assert_eq!(status.upstream_revocation, Some((now(), false)));
     }
     let mut unchecked = at_rest();
-    change_issuer(&mut unchecked, |facts| facts.login_check = LoginMode::Disabled);
+    change_issuer(&mut unchecked, |issuer| issuer.login_check = LoginMode::Disabled);
     let (outcome, world) = confirming(unchecked, Verdict::Accepted);
     assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["status".to_owned()]), "the list alone counts");
 }
 
 #[test]
-fn where_there_is_no_list_only_a_second_refusal_counts() {
+fn without_a_list_only_a_second_rejection_counts() {
     let hidden = || {
         let mut observed = at_rest();
-        change_issuer(&mut observed, |facts| facts.list_visible = false);
+        change_issuer(&mut observed, |issuer| issuer.list_visible = false);
         observed
     };
     let (outcome, world) = confirming(hidden(), refused());
-    assert_eq!((outcome, status_view(&world.observed.object).revoked_upstream), (Outcome::Redecide, true));
-    for verdict in [Verdict::Accepted, Verdict::NotChecked, unknown()] {
-        let (outcome, world) = confirming(hidden(), verdict);
+    assert_eq!((outcome, StatusView::of(&world.observed.object).revoked_upstream), (Outcome::Redecide, true));
+    for login_result in [Verdict::Accepted, Verdict::NotChecked, unknown()] {
+        let (outcome, world) = confirming(hidden(), login_result);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned()]));
-        assert!(status_view(&world.observed.object).ready, "nothing is said of it");
+        assert!(StatusView::of(&world.observed.object).ready, "nothing is reported");
     }
 }
 
 #[test]
-fn of_a_secret_that_cannot_be_put_right_nothing_else_is_said_in_turns() {
+fn the_condition_of_an_unrepairable_secret_does_not_alternate() {
     let mut observed = at_rest();
     observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
         Operation::InspectSecret,
@@ -125,7 +125,7 @@ fn a_token_whose_login_is_still_accepted_is_not_replaced() {
 }
 
 #[test]
-fn while_the_registry_cannot_be_asked_nothing_is_done() {
+fn while_the_registry_is_unavailable_nothing_is_done() {
     let (outcome, world) = confirming(at_rest(), unknown());
     assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotFound), 1));
     let mut mute = World::of(at_rest()).on("log in", Response::IssuerChanged);
@@ -142,23 +142,23 @@ fn a_colleagues_decision_is_overridden_once_and_not_twice_within_a_day() {
             observed.now = at(-10 + seconds);
         });
         let (_, world) = confirming(observed, refused());
-        let (_, again) = status_view(&world.observed.object).upstream_revocation.expect("a revocation");
+        let (_, again) = StatusView::of(&world.observed.object).upstream_revocation.expect("a revocation");
         let message = world.statuses().next().and_then(|status| crate::domain::status::ready_condition(Some(status)));
         (again, message.expect("a message").2.contains("registry-token.dev/replace"))
     };
-    assert_eq!(again(24 * 3600 - 1), (true, true), "held, and it is said how to have a new one");
+    assert_eq!(again(24 * 3600 - 1), (true, true), "not replaced, and the message explains how to get a new token");
     assert_eq!(again(24 * 3600), (false, false));
-    let held = at_rest_with(|observed| observed.object.reissue_revoked = false);
-    let (_, world) = confirming(held, refused());
+    let not_reissued = at_rest_with(|observed| observed.object.reissue_revoked = false);
+    let (_, world) = confirming(not_reissued, refused());
     let status = world.statuses().next().expect("a status");
     assert!(crate::domain::status::ready_condition(Some(status)).expect("a message").2.contains("Hold"));
-    assert!(!status_view(&world.observed.object).upstream_revocation.expect("a revocation").1);
+    assert!(!StatusView::of(&world.observed.object).upstream_revocation.expect("a revocation").1);
 }
 
 #[test]
-fn a_registry_that_is_down_and_not_waited_for_hides_no_end_of_an_overlap() {
+fn an_optional_unavailable_registry_does_not_delay_the_end_of_an_overlap() {
     let mut observed = at_rest();
-    change_issuer(&mut observed, |facts| facts.login_check = LoginMode::BestEffort);
+    change_issuer(&mut observed, |issuer| issuer.login_check = LoginMode::BestEffort);
     apply(
         &mut observed,
         StatusEvent::TokenRetiring(crate::domain::test_support::retiring(

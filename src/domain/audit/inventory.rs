@@ -1,4 +1,4 @@
-//! What a complete list of the portal says, kept small: of each token its id and two digests.
+//! A compact copy of the portal's complete list: the id and two hashes of each token.
 
 use crate::domain::model::marker::{IssuerTag, Marker};
 use crate::domain::model::token::{id_key, username_key};
@@ -7,17 +7,17 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-/// A complete list of one portal, as one user sees it.
+/// The complete list of one portal, as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// When its reading was begun.
+    /// When the read started.
     pub started_at: Timestamp,
-    /// As which portal user.
+    /// The portal user that read the list.
     pub user: String,
     by_id: BTreeMap<String, ListedToken>,
-    /// The descriptions by the digest of the username.
+    /// Hash of the description, by hash of the username.
     by_username: BTreeMap<u64, u64>,
-    /// Rows with this issuer's mark.
+    /// Rows with this issuer's marker.
     marked: Vec<(Row, Marker)>,
     tag: IssuerTag,
 }
@@ -30,13 +30,13 @@ struct ListedToken {
 }
 
 impl Inventory {
-    /// An empty one, to be filled row by row.
+    /// Creates an empty inventory, to which rows are added.
     #[must_use]
-    pub const fn new(begun: Timestamp, user: String, tag: IssuerTag) -> Self {
-        Self { started_at: begun, user, by_id: BTreeMap::new(), by_username: BTreeMap::new(), marked: vec![], tag }
+    pub const fn new(started_at: Timestamp, user: String, tag: IssuerTag) -> Self {
+        Self { started_at, user, by_id: BTreeMap::new(), by_username: BTreeMap::new(), marked: vec![], tag }
     }
 
-    /// Takes in one row; of it no more is kept than is needed.
+    /// Adds one row, and keeps only what is needed.
     pub fn add(&mut self, row: Row) {
         let shown = ListedToken {
             username_hash: hash64(username_key(&row.token.username)),
@@ -49,20 +49,20 @@ impl Inventory {
         }
     }
 
-    /// How many tokens there are.
+    /// Number of tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// The digest of what the portal shows of a token; nothing where it lists none of this id, or another one
-    /// under it, for a portal may give an id away once more. Where nothing but its username is known, that counts.
+    /// Returns the hash of a token's description, or `None` if the list contains no token with this id and username: a
+    /// portal may reuse an id. A token of which only the username is known is found by that.
     #[must_use]
     pub fn description_hash(&self, token: &Named) -> Option<u64> {
         let username = hash64(username_key(&token.username));
@@ -75,23 +75,23 @@ impl Inventory {
             .map(|shown| shown.description_hash)
     }
 
-    /// Rows with this issuer's mark, which are kept no longer: under `ownershipMarker: Permanent` they are many.
+    /// Removes and returns the rows with this issuer's marker: with `ownershipMarker: Permanent` there are many.
     #[must_use]
     pub fn take_marked(&mut self) -> Vec<(Row, Marker)> {
         std::mem::take(&mut self.marked)
     }
 }
 
-/// A number for a text, for comparing only; not kept beyond the process.
+/// Hashes a text for comparison only. The hash is not stored beyond the process.
 #[must_use]
 pub fn hash64(text: &str) -> u64 {
     hash64_of(&text)
 }
 
-/// The same for any value.
+/// Hashes any value.
 #[must_use]
 pub fn hash64_of(value: &impl Hash) -> u64 {
-    // Fixed keys: two readers must come to the same number.
+    // Fixed keys: two readers must get the same hash.
     let mut hasher = std::hash::DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

@@ -8,7 +8,7 @@ fn inventory(rows: &[Row]) -> Inventory {
 }
 
 #[test]
-fn of_a_token_the_hash_of_its_description_is_kept() {
+fn the_hash_of_a_tokens_description_is_kept() {
     let list = inventory(&[row("1", "prod"), row("2", "")]);
     assert_eq!(
         (list.description_hash(&token_ref("1")), list.description_hash(&token_ref("3"))),
@@ -36,14 +36,14 @@ fn a_token_that_is_known_by_its_username_only_is_found_by_that() {
 }
 
 #[test]
-fn a_token_whose_id_was_given_to_another_is_not_shown() {
+fn a_token_whose_id_was_reused_is_not_listed() {
     let list = inventory(&[Row { token: Named { username: "another".into(), ..token_ref("1") }, ..row("1", "prod") }]);
     assert_eq!(list.description_hash(&token_ref("1")), None);
     assert_eq!(list.description_hash(&Named { username: "another".into(), ..token_ref("1") }), Some(hash64("prod")));
 }
 
 #[test]
-fn a_token_that_was_recorded_in_other_letters_is_listed() {
+fn a_token_that_was_recorded_in_another_letter_case_is_listed() {
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
     let shown = Row { token: Named { id: guid.into(), username: "tw-1".into() }, description: "prod".into() };
     let list = inventory(&[shown]);

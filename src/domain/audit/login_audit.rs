@@ -1,6 +1,6 @@
-//! Where the portal lists no tokens to our user: what the registries say of each object's current token, asked one
-//! after the other, stands in the list's place. It finds out what a colleague revoked; what a lost answer made
-//! it cannot.
+//! Verifies the login of each object's current token, one after the other. It replaces the list if the portal user
+//! cannot list tokens. It detects tokens that were revoked in the portal, but not tokens created by requests whose
+//! response was lost.
 
 use super::inventory::hash64_of;
 use crate::domain::decide::absence::MissingTokens;
@@ -11,14 +11,15 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// So many registries' silences in a row, and nobody else is asked: they are down.
+/// After this many unknown results in a row no further token is verified: the registries are unavailable.
 const MAX_CONSECUTIVE_UNKNOWN: u8 = 3;
 
-/// What was heard. Of a token a digest of its id and username stays.
+/// The results. A token is kept as a hash of its id and username.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginAudit {
     started_at: Timestamp,
-    /// Of each token that was asked about: since when it is refused, if it is.
+    /// For each token that was verified: the time since which its login has been rejected, or `None` if it was
+    /// accepted.
     results: HashMap<u64, Option<Timestamp>>,
     previously_rejected: HashMap<u64, Timestamp>,
     consecutive_unknown: u8,
@@ -26,13 +27,14 @@ pub struct LoginAudit {
 }
 
 impl LoginAudit {
-    /// Nobody has been asked yet, but for a former time: what was refused then and is now, is refused since then.
+    /// Starts without results. A token that was rejected in the previous audit and is rejected again counts as rejected
+    /// since then.
     #[must_use]
-    pub fn new(begun: Timestamp, former: Option<&Self>) -> Self {
+    pub fn new(started_at: Timestamp, former: Option<&Self>) -> Self {
         let former = former.into_iter().flat_map(|one| one.results.iter());
         let former = former.filter_map(|(token, since)| Some((*token, (*since)?))).collect();
         Self {
-            started_at: begun,
+            started_at,
             results: HashMap::new(),
             previously_rejected: former,
             consecutive_unknown: 0,
@@ -40,14 +42,14 @@ impl LoginAudit {
         }
     }
 
-    /// When it was begun.
+    /// When the audit started.
     #[must_use]
     pub const fn started_at(&self) -> Timestamp {
         self.started_at
     }
 
-    /// The token that an object is to be asked about: its current one, if a registry has let it in before. Of one
-    /// that it never let in, or which it may not know yet, a refusal says nothing.
+    /// Returns the token of an object to verify: its current one, if its login was accepted before. For a token that
+    /// was never accepted, or that the registry may not know yet, a rejection is inconclusive.
     #[must_use]
     pub fn target(&self, status: &StatusView, lag: Duration) -> Option<Named> {
         let token = status.token.as_ref().filter(|_| status.login_verified)?;
@@ -55,108 +57,108 @@ impl LoginAudit {
         (age >= lag).then(|| Named::from(token))
     }
 
-    /// Takes in what was said of a token.
-    pub fn record(&mut self, token: &Named, verdict: &Verdict) {
-        match verdict {
+    /// Records the login result of a token.
+    pub fn record(&mut self, token: &Named, login_result: &Verdict) {
+        match login_result {
             Verdict::Accepted | Verdict::Rejected(_) => {
                 self.consecutive_unknown = 0;
                 let token = token_hash(token);
                 let since = self.previously_rejected.get(&token).copied().unwrap_or(self.started_at);
-                self.results.insert(token, (*verdict != Verdict::Accepted).then_some(since));
+                self.results.insert(token, (*login_result != Verdict::Accepted).then_some(since));
             }
             Verdict::Unknown(_) => self.consecutive_unknown = self.consecutive_unknown.saturating_add(1),
-            // Its Secret has another login, or none: its object's own pass sees to that.
+            // The Secret has another login or none: the object's own pass handles that.
             Verdict::NotChecked => {}
         }
     }
 
-    /// Everybody was asked.
+    /// Records that every token was verified.
     pub const fn mark_complete(&mut self) {
         self.complete = true;
     }
 
-    /// Whether everybody was asked, and no more registries than one now and then were silent.
+    /// Whether every token was verified, without too many unknown results in a row.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete && self.should_continue()
     }
 
-    /// Whether it is of use to go on.
+    /// Whether the registries still respond, so that continuing is useful.
     #[must_use]
     pub const fn should_continue(&self) -> bool {
         self.consecutive_unknown < MAX_CONSECUTIVE_UNKNOWN
     }
 
-    /// How many are refused at once. A registry that was set up anew, or cannot look anybody up, is likelier than so
-    /// many decisions of colleagues; and so it is where it refuses everybody, be they ever so few.
+    /// Counts the rejected tokens. A registry that was reinstalled or cannot look up any token is more likely than this
+    /// many revocations by colleagues. The same holds if it rejects every token, however few there are.
     #[must_use]
     pub fn missing_tokens(&self, most_percent: usize) -> MissingTokens {
         let (missing, of) = (self.results.values().flatten().count(), self.results.len());
         let counted = MissingTokens::from_counts(missing, of, most_percent);
-        let everybody = missing == of && of > 1 && most_percent < 100;
-        MissingTokens { plausible: counted.plausible && !everybody, ..counted }
+        let all_rejected = missing == of && of > 1 && most_percent < 100;
+        MissingTokens { plausible: counted.plausible && !all_rejected, ..counted }
     }
 
-    /// What it says of one token.
+    /// Returns the state of one token.
     #[must_use]
-    pub fn upstream_state(&self, token: &Named, believed: bool) -> UpstreamState {
+    pub fn upstream_state(&self, token: &Named, plausible: bool) -> UpstreamState {
         match self.results.get(&token_hash(token)) {
             Some(None) => UpstreamState::LoginAccepted,
-            Some(Some(since)) if believed => UpstreamState::Absent(*since),
+            Some(Some(since)) if plausible => UpstreamState::Absent(*since),
             _ => UpstreamState::Unknown,
         }
     }
 }
 
-/// By its id too: at other portals all tokens of a user log in with one name.
+/// Includes the id: in some portals all tokens of a user share one username.
 fn token_hash(token: &Named) -> u64 {
     hash64_of(token)
 }
 
-/// What an audit goes by.
+/// The source of an audit result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditEvidence {
     /// The portal's list.
     Inventory(super::inventory::Inventory),
-    /// The registries' word.
+    /// The login results.
     LoginAudit(LoginAudit),
 }
 
 impl AuditEvidence {
-    /// When it began to be gathered.
+    /// When the audit started.
     #[must_use]
     pub const fn started_at(&self) -> Timestamp {
         match self {
             Self::Inventory(inventory) => inventory.started_at,
-            Self::LoginAudit(heard) => heard.started_at,
+            Self::LoginAudit(audit) => audit.started_at,
         }
     }
 
-    /// What it says of one token.
+    /// Returns the state of one token.
     #[must_use]
-    pub fn upstream_state(&self, token: &Named, believed: bool) -> UpstreamState {
+    pub fn upstream_state(&self, token: &Named, plausible: bool) -> UpstreamState {
         match self {
-            Self::Inventory(inventory) => crate::domain::decide::absence::upstream_state(inventory, token, believed),
-            Self::LoginAudit(heard) => heard.upstream_state(token, believed),
+            Self::Inventory(inventory) => crate::domain::decide::absence::upstream_state(inventory, token, plausible),
+            Self::LoginAudit(audit) => audit.upstream_state(token, plausible),
         }
     }
 
-    /// Whether it is the portal's list: nothing else shows what nobody knows.
+    /// Whether the source is the portal's list: only a list shows unknown tokens.
     #[must_use]
     pub const fn is_inventory(&self) -> bool {
         matches!(self, Self::Inventory(_))
     }
 
-    /// Whether there is more to be gathered, as soon as that can be.
+    /// Whether the audit is complete. An incomplete one continues as soon as possible.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         match self {
             Self::Inventory(_) => true,
-            Self::LoginAudit(heard) => heard.is_complete(),
+            Self::LoginAudit(audit) => audit.is_complete(),
         }
     }
 
-    /// How many tokens the portal lists.
+    /// Number of tokens that the portal lists, if known.
     #[must_use]
     pub fn token_count(&self) -> Option<usize> {
         match self {

@@ -1,7 +1,7 @@
-//! What registries say of tokens, in the place of a list.
+//! The login audit, which replaces a list.
 
 use super::*;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest_with, token_ref};
@@ -14,12 +14,12 @@ fn unknown() -> Verdict {
     Verdict::Unknown("down".into())
 }
 
-/// So many of so many are refused.
+/// A login audit with this many rejected tokens.
 fn recorded_audit(missing: usize, of: usize) -> LoginAudit {
     let mut heard = LoginAudit::new(at(1000), None);
     for id in 0..of {
-        let verdict = if id < missing { refused() } else { Verdict::Accepted };
-        heard.record(&token_ref(&id.to_string()), &verdict);
+        let login_result = if id < missing { refused() } else { Verdict::Accepted };
+        heard.record(&token_ref(&id.to_string()), &login_result);
     }
     heard
 }
@@ -27,14 +27,14 @@ fn recorded_audit(missing: usize, of: usize) -> LoginAudit {
 #[test]
 fn a_token_whose_login_was_accepted_before_is_verified_and_no_other() {
     let asked = |begun: i64, change: fn(&mut Observed)| {
-        let status = status_view(&at_rest_with(change).object);
+        let status = StatusView::of(&at_rest_with(change).object);
         LoginAudit::new(at(begun), None).target(&status, RESPONSE_DEADLINE)
     };
     let longest = i64::try_from(RESPONSE_DEADLINE.as_secs()).expect("seconds");
     assert_eq!(asked(REQUESTED + longest, |_| {}), Some(token_ref("17")));
     assert_eq!(asked(REQUESTED + longest - 1, |_| {}), None, "a registry may lag");
     let never_let_in = |observed: &mut Observed| apply(observed, StatusEvent::LoginChecked(refused()));
-    assert_eq!(asked(1000, never_let_in), None, "its refusal is no news");
+    assert_eq!(asked(1000, never_let_in), None, "its rejection is not conclusive");
     assert_eq!(asked(1000, |observed| observed.object.status = None), None);
 }
 
@@ -43,11 +43,11 @@ fn what_is_rejected_is_absent_and_what_is_accepted_is_not() {
     let heard = recorded_audit(1, 2);
     assert_eq!(heard.upstream_state(&token_ref("0"), true), UpstreamState::Absent(at(1000)));
     assert_eq!(heard.upstream_state(&token_ref("1"), true), UpstreamState::LoginAccepted);
-    assert_eq!(heard.upstream_state(&token_ref("7"), true), UpstreamState::Unknown, "nobody asked");
+    assert_eq!(heard.upstream_state(&token_ref("7"), true), UpstreamState::Unknown, "not verified");
     assert_eq!(
         heard.upstream_state(&token_ref("0"), false),
         UpstreamState::Unknown,
-        "so many at once are not believed"
+        "this many at once are implausible"
     );
 }
 
@@ -62,11 +62,11 @@ fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
 }
 
 #[test]
-fn what_is_refused_again_is_refused_since_the_first_time() {
+fn a_token_that_is_rejected_again_is_rejected_since_the_first_time() {
     let first = recorded_audit(1, 2);
     let mut second = LoginAudit::new(at(2000), Some(&first));
-    for (id, verdict) in [("0", refused()), ("1", refused())] {
-        second.record(&token_ref(id), &verdict);
+    for (id, login_result) in [("0", refused()), ("1", refused())] {
+        second.record(&token_ref(id), &login_result);
     }
     assert_eq!(second.upstream_state(&token_ref("0"), true), UpstreamState::Absent(at(1000)));
     assert_eq!(second.upstream_state(&token_ref("1"), true), UpstreamState::Absent(at(2000)));
@@ -74,7 +74,11 @@ fn what_is_refused_again_is_refused_since_the_first_time() {
     third.record(&token_ref("0"), &Verdict::Accepted);
     let mut fourth = LoginAudit::new(at(4000), Some(&third));
     fourth.record(&token_ref("0"), &refused());
-    assert_eq!(fourth.upstream_state(&token_ref("0"), true), UpstreamState::Absent(at(4000)), "it was let in between");
+    assert_eq!(
+        fourth.upstream_state(&token_ref("0"), true),
+        UpstreamState::Absent(at(4000)),
+        "it was accepted in between"
+    );
 }
 
 #[test]
@@ -88,12 +92,12 @@ fn rejecting_every_login_is_implausible_and_rejecting_a_few_is_plausible() {
     assert!(recorded_audit(1, 1).missing_tokens(10).plausible);
     for all in [2, 4, 5, 100] {
         assert!(!recorded_audit(all, all).missing_tokens(99).plausible, "it refuses everybody");
-        assert!(recorded_audit(all, all).missing_tokens(100).plausible, "unless the user believes that");
+        assert!(recorded_audit(all, all).missing_tokens(100).plausible, "unless the user considers that plausible");
     }
 }
 
 #[test]
-fn what_says_nothing_of_a_token_is_not_counted() {
+fn inconclusive_results_are_not_counted() {
     let mut heard = recorded_audit(0, 3);
     heard.record(&token_ref("8"), &Verdict::NotChecked);
     heard.record(&token_ref("9"), &unknown());
@@ -107,14 +111,14 @@ fn what_says_nothing_of_a_token_is_not_counted() {
 #[test]
 fn a_registry_that_is_down_is_not_asked_ten_thousand_times() {
     let mut heard = LoginAudit::new(at(1000), None);
-    for verdict in [unknown(), unknown(), Verdict::Accepted, unknown(), unknown()] {
-        heard.record(&token_ref("1"), &verdict);
-        assert!(heard.should_continue(), "an answer in between begins the count anew");
+    for login_result in [unknown(), unknown(), Verdict::Accepted, unknown(), unknown()] {
+        heard.record(&token_ref("1"), &login_result);
+        assert!(heard.should_continue(), "a result in between resets the count");
     }
     heard.record(&token_ref("1"), &unknown());
     assert!(!heard.should_continue());
     heard.mark_complete();
-    assert!(!heard.is_complete(), "it is asked about again, as soon as that can be");
+    assert!(!heard.is_complete(), "the audit continues as soon as possible");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! The audit of one issuer's portal: which of the tokens that it lists were asked for by us and
-//! belong to nobody. Pure, as the passes are.
+//! Audits one issuer's portal: finds listed tokens that the operator requested and that no object or Secret accounts
+//! for. It is pure, like a pass.
 //!
-//! A token is revoked here only if it bears this issuer's mark, and reads begun after it was seen,
-//! past every cache, **Secrets first, then objects**, find its nonce in no Secret, and its name in no
-//! status; and if its row, read once more after that, still bears the mark. In this order, since a token moves from a Secret's reservation over its `stored` mark
-//! into the status: read the other way round, it could be missed in both.
+//! A token is revoked only if all of these hold: it has this issuer's marker; live reads that started after it was
+//! listed, **Secrets first, then objects**, find its nonce in no Secret and its name in no status; and its row, read
+//! once more after that, still contains the marker. The order matters, because a token moves from a Secret's
+//! reservation to its `stored` annotation and then to the status: with the opposite order, both reads could miss it.
 
 use self::inventory::Inventory;
 use super::model::marker::{AttemptId, Marker, Nonce};
@@ -14,41 +14,41 @@ use super::protocol::{Named, Row};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
-/// An object of the issuer, as far as an audit looks at it.
+/// An object of the issuer, as an audit needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditedToken {
-    /// Its UID.
+    /// UID of the object.
     pub uid: String,
-    /// Its namespace.
+    /// Namespace of the object.
     pub namespace: String,
     /// Name of its Secret.
     pub secret: String,
-    /// The tokens that its own status names, the current one first.
+    /// Tokens that its own status names, the current one first.
     pub tokens: Vec<Named>,
-    /// When the current one was requested.
+    /// When the current token was requested.
     pub requested_at: Option<Timestamp>,
-    /// As which portal user.
+    /// Portal user that requested the current token.
     pub portal_user: Option<String>,
 }
 
-/// A Secret, as far as an audit looks at it.
+/// A Secret, as an audit needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditedSecret {
-    /// Its namespace.
+    /// Namespace of the Secret.
     pub namespace: String,
-    /// Its name.
+    /// Name of the Secret.
     pub name: String,
-    /// The UIDs that its label and its controller reference name.
+    /// UIDs in its label and in its owner references.
     pub owner_uids: Vec<String>,
-    /// The attempt that is reserved in it.
+    /// The reserved attempt.
     pub reserved: Option<AttemptId>,
-    /// The attempt whose token is stored in it, with that token's id.
+    /// The attempt of the stored token, and the id of that token.
     pub stored: Option<(AttemptId, String)>,
-    /// Marks left to a user.
+    /// Markers of tokens that were released to a user.
     pub orphaned_markers: Vec<Nonce>,
 }
 
-/// Everything that explains a marked token.
+/// Everything that accounts for a marked token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     reserved: HashSet<Nonce>,
@@ -57,106 +57,106 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Puts together what Secrets and objects say. A Secret speaks for each object that it may
-    /// belong to: by label, by controller and by name, so that stripping one of them makes no
-    /// running attempt a suspect. It speaks for no object that is gone: what that one asked for goes too.
+    /// Collects the claims of Secrets and objects. A Secret makes a claim for each object to which it may belong, by
+    /// label, by owner reference and by name, so that removing one of them makes no running attempt a suspect. It makes
+    /// no claim for a deleted object, whose tokens are to be revoked too.
     #[must_use]
-    pub fn collect(holders: &[AuditedSecret], owners: &[AuditedToken]) -> Self {
-        let mut known = Self::default();
+    pub fn collect(secrets: &[AuditedSecret], objects: &[AuditedToken]) -> Self {
+        let mut claims = Self::default();
         let mut by_secret: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
-        let alive: HashSet<&str> = owners.iter().map(|owner| owner.uid.as_str()).collect();
-        for owner in owners {
-            by_secret.entry((&owner.namespace, &owner.secret)).or_default().push(&owner.uid);
-            known.recorded.extend(owner.tokens.iter().cloned());
+        let alive: HashSet<&str> = objects.iter().map(|object| object.uid.as_str()).collect();
+        for object in objects {
+            by_secret.entry((&object.namespace, &object.secret)).or_default().push(&object.uid);
+            claims.recorded.extend(object.tokens.iter().cloned());
         }
-        for holder in holders {
-            known.reserved.extend(holder.orphaned_markers.iter().cloned());
-            let named = by_secret.get(&(holder.namespace.as_str(), holder.name.as_str()));
-            let claims = holder.owner_uids.iter().map(String::as_str).filter(|uid| alive.contains(uid));
-            for uid in claims.chain(named.into_iter().flatten().copied()) {
-                known.reserved.extend(holder.reserved.as_ref().map(|attempt| Nonce::of(uid, attempt)));
-                let stored = holder.stored.as_ref().map(|(attempt, id)| (Nonce::of(uid, attempt), id.clone()));
-                known.stored.extend(stored);
+        for secret in secrets {
+            claims.reserved.extend(secret.orphaned_markers.iter().cloned());
+            let named = by_secret.get(&(secret.namespace.as_str(), secret.name.as_str()));
+            let claimants = secret.owner_uids.iter().map(String::as_str).filter(|uid| alive.contains(uid));
+            for uid in claimants.chain(named.into_iter().flatten().copied()) {
+                claims.reserved.extend(secret.reserved.as_ref().map(|attempt| Nonce::of(uid, attempt)));
+                let stored = secret.stored.as_ref().map(|(attempt, id)| (Nonce::of(uid, attempt), id.clone()));
+                claims.stored.extend(stored);
             }
         }
-        known
+        claims
     }
 
-    /// Whether a marked token is accounted for. One attempt has one token: another with the mark of a
-    /// stored one is nobody's.
+    /// Whether a marked token is accounted for. One attempt has one token: a second token with the same marker is
+    /// orphaned.
     #[must_use]
     pub fn accounts_for(&self, row: &Row, marker: &Marker) -> bool {
         let (token, nonce) = (&row.token, marker.nonce());
-        // What was asked for while the list was hidden may be known by its username only.
+        // A token that was requested while the list was hidden may be known by its username only.
         let by_name = Named { id: token.username.clone(), ..token.clone() };
         let stored = self.stored.get(nonce).is_some_and(|id| same_id(id, &token.id) || *id == token.username);
         stored || self.reserved.contains(nonce) || [token, &by_name].iter().any(|one| self.recorded.contains(*one))
     }
 }
 
-/// What an audit asks for.
+/// A request of an audit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AuditRequest {
-    /// The portal's complete list.
+    /// Read the portal's complete list.
     ReadPortalList,
-    /// The issuer's objects, past every cache.
+    /// List the issuer's objects live.
     ListObjects,
-    /// The Secrets with our label, past every cache, and these by name.
+    /// List the Secrets with the owner label live, and read these by name.
     ListSecrets(Vec<(String, String)>),
-    /// The row of a suspect, once more.
+    /// Read the row of a suspect once more.
     ReadRow(Named),
     /// Revoke a token.
     Revoke(Named),
 }
 
-/// What an audit is told.
+/// The result of an audit request.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
+#[allow(clippy::large_enum_variant, reason = "only one exists at a time")]
 pub enum AuditResponse {
-    /// The list, and what the caches know.
+    /// The list, and the claims known from the caches.
     PortalList(Inventory, Claims),
     /// The issuer's objects.
     Objects(Vec<AuditedToken>),
     /// The Secrets.
     Secrets(Vec<AuditedSecret>),
-    /// The row, if there is one.
+    /// The row, if it exists.
     Row(Option<Row>),
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// It did not succeed.
+    /// The request failed.
     Failed(Problem),
 }
 
-/// What the driver does next.
+/// The next step of the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AuditStep {
-    /// Perform this and bring the answer.
+    /// Perform this request and pass on the response.
     Perform(AuditRequest),
-    /// It is over.
+    /// The audit has ended.
     Done(Result<AuditReport, Problem>),
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditReport {
     /// The portal's list.
     pub inventory: Inventory,
-    /// Tokens that belonged to nobody, and were revoked.
+    /// Number of orphaned tokens that were revoked.
     pub revoked: usize,
-    /// Those that were to be revoked, and could not be.
+    /// Orphaned tokens that could not be revoked.
     pub failed: Option<FailedRevocations>,
 }
 
-/// Tokens that belong to nobody and could not be revoked, or looked at once more before that.
+/// Orphaned tokens that could not be revoked, or whose row could not be read again before the revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedRevocations {
-    /// How many.
+    /// Number of tokens.
     pub count: usize,
-    /// Why the first one could not.
+    /// Why the first one failed.
     pub fault: Problem,
 }
 
-/// An audit under way.
+/// A running audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortalAudit {
     inventory: Option<Inventory>,
@@ -169,19 +169,19 @@ pub struct PortalAudit {
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     ReadingPortalList,
-    /// The objects' names, to find Secrets that lost their label.
+    /// Lists the names of the objects' Secrets, to find Secrets that lost their label.
     ListingSecretNames,
     ReadingSecrets,
     ReadingObjects {
         secrets: Vec<AuditedSecret>,
     },
-    /// A suspect whose mark was taken off meanwhile was left to its user.
+    /// Reads the suspect's row again: if its marker was removed in the meantime, the token was released to its user.
     RecheckingRow,
     Revoking,
 }
 
 impl PortalAudit {
-    /// Begins with the portal's list.
+    /// Starts by reading the portal's list.
     #[must_use]
     pub const fn begin() -> (Self, AuditStep) {
         let audit =
@@ -189,10 +189,10 @@ impl PortalAudit {
         (audit, AuditStep::Perform(AuditRequest::ReadPortalList))
     }
 
-    /// Takes the answer to what was to be done.
+    /// Handles the response to the pending request.
     #[must_use]
-    pub fn step(mut self, answer: AuditResponse) -> (Self, AuditStep) {
-        match (std::mem::replace(&mut self.stage, Stage::Revoking), answer) {
+    pub fn step(mut self, response: AuditResponse) -> (Self, AuditStep) {
+        match (std::mem::replace(&mut self.stage, Stage::Revoking), response) {
             (Stage::ReadingPortalList, AuditResponse::PortalList(mut inventory, cached)) => {
                 let suspect = |(row, marker): &(Row, Marker)| !cached.accounts_for(row, marker);
                 self.orphans = inventory.take_marked().into_iter().filter(suspect).collect();
@@ -203,16 +203,16 @@ impl PortalAudit {
                     self.request(AuditRequest::ListObjects, Stage::ListingSecretNames)
                 }
             }
-            (Stage::ListingSecretNames, AuditResponse::Objects(owners)) => {
-                let names = owners.into_iter().map(|owner| (owner.namespace, owner.secret)).collect();
+            (Stage::ListingSecretNames, AuditResponse::Objects(objects)) => {
+                let names = objects.into_iter().map(|object| (object.namespace, object.secret)).collect();
                 self.request(AuditRequest::ListSecrets(names), Stage::ReadingSecrets)
             }
-            (Stage::ReadingSecrets, AuditResponse::Secrets(holders)) => {
-                self.request(AuditRequest::ListObjects, Stage::ReadingObjects { secrets: holders })
+            (Stage::ReadingSecrets, AuditResponse::Secrets(secrets)) => {
+                self.request(AuditRequest::ListObjects, Stage::ReadingObjects { secrets })
             }
-            (Stage::ReadingObjects { secrets: holders }, AuditResponse::Objects(owners)) => {
-                let known = Claims::collect(&holders, &owners);
-                self.orphans.retain(|(row, marker)| !known.accounts_for(row, marker));
+            (Stage::ReadingObjects { secrets }, AuditResponse::Objects(objects)) => {
+                let claims = Claims::collect(&secrets, &objects);
+                self.orphans.retain(|(row, marker)| !claims.accounts_for(row, marker));
                 self.revoke_next()
             }
             (Stage::RecheckingRow, AuditResponse::Row(row)) => self.row_read(row),
@@ -221,9 +221,9 @@ impl PortalAudit {
                 self.orphans.pop();
                 self.revoke_next()
             }
-            (Stage::RecheckingRow | Stage::Revoking, AuditResponse::Failed(fault)) => self.skip_failed(fault),
-            (_, AuditResponse::Failed(fault)) => (self, AuditStep::Done(Err(fault))),
-            // An answer to another question: nothing is concluded from it.
+            (Stage::RecheckingRow | Stage::Revoking, AuditResponse::Failed(problem)) => self.skip_failed(problem),
+            (_, AuditResponse::Failed(problem)) => (self, AuditStep::Done(Err(problem))),
+            // A response to another request: nothing is concluded from it.
             (_, _) => self.finish(),
         }
     }
@@ -256,8 +256,8 @@ impl PortalAudit {
         }
     }
 
-    /// A suspect stays until the next audit. What the list says of all others is true nevertheless; and
-    /// where it is not this one alone that the portal refuses, the rest is not tried either.
+    /// Keeps the suspect for the next audit. The list stays valid for all other tokens. If the failure affects the
+    /// whole portal, the remaining suspects are skipped too.
     fn skip_failed(mut self, fault: Problem) -> (Self, AuditStep) {
         let others = fault.reason.affects_whole_portal();
         let count = if others { self.orphans.len() } else { 1 };

@@ -1,4 +1,4 @@
-//! What an object and a Secret say to an audit, read from what they are.
+//! Parses objects and Secrets for an audit.
 
 use super::{AuditedSecret, AuditedToken};
 use crate::api::{
@@ -12,11 +12,11 @@ use crate::domain::protocol::Named;
 use jiff::Timestamp;
 
 impl AuditedSecret {
-    /// Reads a Secret's metadata. Every owner counts, whether it is the controller or not.
+    /// Parses a Secret's metadata. Every owner counts, whether or not it is the controller.
     ///
-    /// Of marks that were left to a user those count that the operator signed: who learned of another one's mark could
-    /// else keep a leaked token from being revoked. In a Secret that is older than the keys each counts, since the key
-    /// that signed it may be lost.
+    /// Markers that were released to a user count only if the operator signed them: otherwise anyone who learned the
+    /// marker of another token could keep that leaked token from being revoked. In a Secret older than the keys every
+    /// marker counts, since the key that signed it may be lost.
     #[must_use]
     pub fn parse<'a>(
         (namespace, name): (&str, &str),
@@ -37,9 +37,9 @@ impl AuditedSecret {
                 .into_iter()
                 .flat_map(|text| text.split(','))
                 .filter_map(|entry| {
-                    let (mark, mac) = entry.split_once(':').unwrap_or((entry, ""));
-                    let counts = created <= keys.created() || keys.verify_marker(namespace, mark, mac);
-                    Nonce::parse(mark).filter(|_| counts)
+                    let (marker, mac) = entry.split_once(':').unwrap_or((entry, ""));
+                    let counts = created <= keys.created() || keys.verify_marker(namespace, marker, mac);
+                    Nonce::parse(marker).filter(|_| counts)
                 })
                 .collect(),
         }
@@ -47,8 +47,8 @@ impl AuditedSecret {
 }
 
 impl AuditedToken {
-    /// Reads an object's status; another object's says nothing of this one, nor does what is not proved: whoever writes a
-    /// status could else keep tokens from being revoked that are nobody's.
+    /// Parses an object's status. The status of another object and unproved tokens are ignored: otherwise a user who
+    /// can write statuses could keep orphaned tokens from being revoked.
     #[must_use]
     pub fn parse(
         (namespace, secret): (&str, &str),
@@ -93,19 +93,19 @@ mod tests {
             labels: &labels,
             annotations: &annotations,
         };
-        let holder = AuditedSecret::parse(("team-a", "pull"), std::iter::empty(), raw, (&keys(), at(created)));
-        holder.orphaned_markers.iter().map(ToString::to_string).collect()
+        let secret = AuditedSecret::parse(("team-a", "pull"), std::iter::empty(), raw, (&keys(), at(created)));
+        secret.orphaned_markers.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn an_orphaned_marker_counts_where_the_operator_signed_it_or_the_secret_is_older_than_the_keys() {
-        let mark = "wj2y6wvo3i3u";
-        let signed = |namespace| format!("{mark}:{}", keys().sign_marker(namespace, mark));
-        assert_eq!(orphaned_markers(&signed("team-a"), 0), [mark]);
+    fn an_orphaned_marker_counts_if_the_operator_signed_it_or_the_secret_is_older_than_the_keys() {
+        let marker = "wj2y6wvo3i3u";
+        let signed = |namespace| format!("{marker}:{}", keys().sign_marker(namespace, marker));
+        assert_eq!(orphaned_markers(&signed("team-a"), 0), [marker]);
         assert_eq!(orphaned_markers(&signed("team-b"), 0), Vec::<String>::new(), "copied from another namespace");
-        assert_eq!(orphaned_markers(mark, 0), Vec::<String>::new());
-        assert_eq!(orphaned_markers(&format!("{mark}:v1.x.y"), 0), Vec::<String>::new());
-        assert_eq!(orphaned_markers(mark, -20_000), [mark], "the key that signed it may be lost");
-        assert_eq!(orphaned_markers(&format!("{},aaaaaaaaaaaa", signed("team-a")), 0), [mark]);
+        assert_eq!(orphaned_markers(marker, 0), Vec::<String>::new());
+        assert_eq!(orphaned_markers(&format!("{marker}:v1.x.y"), 0), Vec::<String>::new());
+        assert_eq!(orphaned_markers(marker, -20_000), [marker], "the key that signed it may be lost");
+        assert_eq!(orphaned_markers(&format!("{},aaaaaaaaaaaa", signed("team-a")), 0), [marker]);
     }
 }

@@ -10,7 +10,7 @@ fn inventory(rows: &[Row]) -> Inventory {
     inventory
 }
 
-/// A row that was asked for by this attempt of the object.
+/// A row that this attempt of the object requested.
 fn marked(id: &str, number: u8) -> Row {
     row(id, &marker(&attempt_id(number)).append_to("prod"))
 }
@@ -45,31 +45,31 @@ fn storing(number: u8, id: &str) -> AuditedSecret {
     AuditedSecret { stored: Some((attempt_id(number), id.into())), ..audited_secret(&[UID]) }
 }
 
-/// What is found when it is asked for.
+/// The responses of an audit.
 struct Fixture {
     rows: Vec<Row>,
     cached: Claims,
     first: Vec<AuditedToken>,
-    holders: Vec<AuditedSecret>,
-    owners: Vec<AuditedToken>,
-    /// The rows as they are when they are read once more.
+    secrets: Vec<AuditedSecret>,
+    objects: Vec<AuditedToken>,
+    /// The rows when they are read again.
     later: Vec<Row>,
 }
 
 impl Fixture {
-    fn of(rows: &[Row], holders: &[AuditedSecret], owners: &[AuditedToken]) -> Self {
-        let (holders, owners) = (holders.to_vec(), owners.to_vec());
+    fn of(rows: &[Row], secrets: &[AuditedSecret], objects: &[AuditedToken]) -> Self {
+        let (secrets, objects) = (secrets.to_vec(), objects.to_vec());
         Self {
             rows: rows.to_vec(),
             cached: Claims::default(),
-            first: owners.clone(),
-            holders,
-            owners,
+            first: objects.clone(),
+            secrets,
+            objects,
             later: rows.to_vec(),
         }
     }
 
-    /// Runs the audit, with this request failing, and gives what was asked for.
+    /// Runs the audit, with this request failing, and returns the requests.
     fn audit(&self, failing: Option<&str>) -> (Vec<String>, Result<usize, Problem>) {
         let failing = failing.map(|word| (word, Reason::TimedOut));
         let (asked, found) = self.audit_with(failing.as_slice());
@@ -85,28 +85,28 @@ impl Fixture {
                 AuditStep::Perform(request) => request,
                 AuditStep::Done(found) => return (asked, found),
             };
-            let (word, answer) = self.answer(&request, asked.iter().any(|word| word == "owners"));
+            let (word, response) = self.response(&request, asked.iter().any(|word| word == "owners"));
             let fails = failing.iter().find(|(failing, _)| *failing == word);
-            let answer = fails.map_or(answer, |(_, reason)| AuditResponse::Failed(problem(*reason)));
+            let response = fails.map_or(response, |(_, reason)| AuditResponse::Failed(problem(*reason)));
             asked.push(word);
-            assert!(asked.len() < 100, "it goes on for ever");
-            (audit, next) = audit.step(answer);
+            assert!(asked.len() < 100, "endless loop");
+            (audit, next) = audit.step(response);
         }
     }
 
-    fn answer(&self, request: &AuditRequest, again: bool) -> (String, AuditResponse) {
+    fn response(&self, request: &AuditRequest, again: bool) -> (String, AuditResponse) {
         match request {
             AuditRequest::ReadPortalList => {
                 ("scan".into(), AuditResponse::PortalList(inventory(&self.rows), self.cached.clone()))
             }
             AuditRequest::ListObjects => {
-                ("owners".into(), AuditResponse::Objects(if again { &self.owners } else { &self.first }.clone()))
+                ("owners".into(), AuditResponse::Objects(if again { &self.objects } else { &self.first }.clone()))
             }
             AuditRequest::ListSecrets(names) => {
                 let expected: Vec<_> =
                     self.first.iter().map(|one| (one.namespace.clone(), one.secret.clone())).collect();
                 assert_eq!(*names, expected, "Secrets that lost their label are read by name");
-                ("secrets".into(), AuditResponse::Secrets(self.holders.clone()))
+                ("secrets".into(), AuditResponse::Secrets(self.secrets.clone()))
             }
             AuditRequest::ReadRow(token) => {
                 let row = self.later.iter().find(|row| row.token.id == token.id).cloned();
@@ -116,7 +116,7 @@ impl Fixture {
         }
     }
 
-    /// The tokens that it revokes.
+    /// Returns the tokens that the audit revokes.
     fn revokes(&self) -> Vec<String> {
         let (asked, found) = self.audit(None);
         let revoked: Vec<_> = asked.iter().filter_map(|word| word.strip_prefix("revoke ")).map(str::to_owned).collect();
@@ -126,7 +126,7 @@ impl Fixture {
 }
 
 #[test]
-fn where_caches_explain_everything_no_quorum_read_is_made() {
+fn when_the_caches_account_for_every_token_no_live_read_is_made() {
     let cached = Claims::collect(&[storing(1, "17"), reserving(2)], &[audited_token(&["17", "12"])]);
     let rows = [row("1", "a colleague's"), marked("17", 1), marked("18", 2), row("12", "prod")];
     let truth = Fixture { cached, ..Fixture::of(&rows, &[], &[]) };
@@ -143,19 +143,19 @@ fn secrets_are_read_before_objects_and_the_row_once_more_before_it_is_revoked() 
 #[test]
 fn only_a_marked_token_without_a_claim_is_revoked() {
     let rows = [marked("17", 1), marked("18", 2), marked("19", 3), marked("20", 4), row("21", "unmarked")];
-    let holders = [AuditedSecret { stored: storing(2, "18").stored, ..reserving(1) }];
-    assert_eq!(Fixture::of(&rows, &holders, &[audited_token(&["19"])]).revokes(), ["20"]);
-    assert!(Fixture::of(&[], &holders, &[]).revokes().is_empty());
+    let secrets = [AuditedSecret { stored: storing(2, "18").stored, ..reserving(1) }];
+    assert_eq!(Fixture::of(&rows, &secrets, &[audited_token(&["19"])]).revokes(), ["20"]);
+    assert!(Fixture::of(&[], &secrets, &[]).revokes().is_empty());
 }
 
 #[test]
-fn a_token_that_moved_into_the_status_between_the_reads_is_explained() {
+fn a_token_that_moved_into_the_status_between_the_reads_is_accounted_for() {
     let mut truth = Fixture::of(&[marked("17", 1)], &[], &[audited_token(&["17"])]);
     truth.first = vec![audited_token(&[])];
     assert!(truth.revokes().is_empty(), "the later reading of the objects counts");
-    let mut gone = Fixture::of(&[marked("17", 1)], &[], &[audited_token(&[])]);
-    gone.first = vec![audited_token(&["17"])];
-    assert_eq!(gone.revokes(), ["17"]);
+    let mut moved = Fixture::of(&[marked("17", 1)], &[], &[audited_token(&[])]);
+    moved.first = vec![audited_token(&["17"])];
+    assert_eq!(moved.revokes(), ["17"]);
 }
 
 #[test]
@@ -164,12 +164,12 @@ fn one_attempt_has_one_token() {
     assert_eq!(Fixture::of(&rows, &[storing(1, "17")], &[audited_token(&[])]).revokes(), ["18"]);
     assert!(
         Fixture::of(&rows, &[reserving(1)], &[audited_token(&[])]).revokes().is_empty(),
-        "while it runs, nobody knows which"
+        "while it runs, it is unknown which one it is"
     );
 }
 
 #[test]
-fn a_name_alone_or_an_id_alone_explains_nothing() {
+fn a_username_alone_or_an_id_alone_accounts_for_nothing() {
     let mut another = audited_token(&["17"]);
     another.tokens[0].username = "another".into();
     assert_eq!(Fixture::of(&[marked("17", 1)], &[], &[another]).revokes(), ["17"]);
@@ -186,23 +186,23 @@ fn a_running_attempt_is_no_orphan_though_its_secret_was_stripped() {
     assert_eq!(
         Fixture::of(&rows, std::slice::from_ref(&elsewhere), &[audited_token(&[])]).revokes(),
         ["17"],
-        "another's Secret says nothing"
+        "the Secret of another object makes no claim"
     );
     let claimed = AuditedSecret { owner_uids: vec![UID.into()], ..elsewhere };
     assert!(Fixture::of(&rows, &[claimed], &[audited_token(&[])]).revokes().is_empty());
 }
 
 #[test]
-fn the_secret_of_an_object_that_is_gone_explains_nothing() {
-    for held in [reserving(1), storing(1, "17")] {
-        assert_eq!(Fixture::of(&[marked("17", 1)], &[held], &[]).revokes(), ["17"]);
+fn the_secret_of_a_deleted_object_accounts_for_nothing() {
+    for secret in [reserving(1), storing(1, "17")] {
+        assert_eq!(Fixture::of(&[marked("17", 1)], &[secret], &[]).revokes(), ["17"]);
     }
-    let successor = AuditedToken { uid: "created-anew".into(), ..audited_token(&[]) };
+    let successor = AuditedToken { uid: "created-again".into(), ..audited_token(&[]) };
     assert_eq!(Fixture::of(&[marked("17", 1)], &[storing(1, "17")], &[successor]).revokes(), ["17"]);
 }
 
 #[test]
-fn a_marker_that_was_removed_meanwhile_protects_its_token() {
+fn a_marker_that_was_removed_in_the_meantime_protects_its_token() {
     let orphaned = |later: &[Row]| {
         let mut truth = Fixture::of(&[marked("17", 1)], &[], &[]);
         truth.later = later.to_vec();
@@ -245,7 +245,7 @@ fn one_that_cannot_be_revoked_blocks_neither_the_others_nor_the_report() {
 }
 
 #[test]
-fn an_unavailable_portal_is_not_asked_about_each_orphan() {
+fn an_unavailable_portal_is_not_called_for_each_orphan() {
     let truth = Fixture::of(&[marked("17", 1), marked("18", 2), marked("19", 3)], &[], &[]);
     for failing in ["row 18", "revoke 18"] {
         for reason in [Reason::TimedOut, Reason::Unreachable, Reason::RateLimited, Reason::Unauthorized] {
@@ -261,7 +261,7 @@ fn an_unavailable_portal_is_not_asked_about_each_orphan() {
 }
 
 #[test]
-fn an_answer_to_another_question_revokes_nothing() {
+fn a_response_to_another_request_revokes_nothing() {
     let answers = || {
         [
             AuditResponse::Objects(vec![]),
@@ -270,34 +270,34 @@ fn an_answer_to_another_question_revokes_nothing() {
             AuditResponse::Done,
         ]
     };
-    for answer in answers() {
-        assert!(matches!(PortalAudit::begin().0.step(answer).1, AuditStep::Done(Err(_))), "no list, nothing found");
+    for response in answers() {
+        assert!(matches!(PortalAudit::begin().0.step(response).1, AuditStep::Done(Err(_))), "no list, nothing found");
     }
     let (audit, _) =
         PortalAudit::begin().0.step(AuditResponse::PortalList(inventory(&[marked("17", 1)]), Claims::default()));
-    for answer in [AuditResponse::Secrets(vec![]), AuditResponse::Row(Some(marked("17", 1))), AuditResponse::Done] {
-        let AuditStep::Done(Ok(found)) = audit.clone().step(answer).1 else { panic!("it ends") };
+    for response in [AuditResponse::Secrets(vec![]), AuditResponse::Row(Some(marked("17", 1))), AuditResponse::Done] {
+        let AuditStep::Done(Ok(found)) = audit.clone().step(response).1 else { panic!("it ends") };
         assert_eq!(found.revoked, 0);
     }
 }
 
 #[test]
-fn a_token_that_is_known_by_its_username_only_is_explained_by_that() {
+fn a_token_that_is_known_by_its_username_only_is_accounted_for_by_that() {
     let by_username = |mut owner: AuditedToken| {
         owner.tokens.iter_mut().for_each(|token| token.id.clone_from(&token.username));
         owner
     };
     let rows = [marked("17", 1), marked("18", 2), marked("19", 3)];
-    // One of them recorded, one stored and not recorded yet, one nobody's.
+    // One of them is recorded, one is stored but not recorded yet, one is orphaned.
     let truth = Fixture::of(&rows, &[storing(2, "tw-18")], &[by_username(audited_token(&["17"]))]);
     assert_eq!(truth.revokes(), ["19"]);
 }
 
 #[test]
 fn a_token_with_an_orphaned_marker_is_not_revoked() {
-    let orphan = |marks: Vec<Nonce>| AuditedSecret { orphaned_markers: marks, ..audited_secret(&["gone"]) };
-    let mark = marker(&attempt_id(1));
-    let row = row("17", &mark.append_to("prod"));
-    assert!(Claims::collect(&[orphan(vec![mark.nonce().clone()])], &[]).accounts_for(&row, &mark));
-    assert!(!Claims::collect(&[orphan(vec![marker(&attempt_id(2)).nonce().clone()])], &[]).accounts_for(&row, &mark));
+    let orphan = |markers: Vec<Nonce>| AuditedSecret { orphaned_markers: markers, ..audited_secret(&["gone"]) };
+    let first = marker(&attempt_id(1));
+    let row = row("17", &first.append_to("prod"));
+    assert!(Claims::collect(&[orphan(vec![first.nonce().clone()])], &[]).accounts_for(&row, &first));
+    assert!(!Claims::collect(&[orphan(vec![marker(&attempt_id(2)).nonce().clone()])], &[]).accounts_for(&row, &first));
 }

@@ -1,4 +1,4 @@
-//! What a list that lacks tokens proves of them.
+//! Decides what it proves that a list lacks tokens.
 
 use crate::domain::audit::AuditedToken;
 use crate::domain::audit::inventory::Inventory;
@@ -7,32 +7,32 @@ use crate::domain::protocol::Named;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many tokens are gone at once, and whether that is believed.
+/// How many tokens are missing at once, and whether that is plausible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingTokens {
-    /// Tokens that a list lacks which had to show them.
+    /// Number of tokens that the list lacks although it had to contain them.
     pub missing: usize,
-    /// Tokens that it had to show.
+    /// Number of tokens that the list had to contain.
     pub expected: usize,
-    /// Whether so many may have been revoked by hand.
+    /// Whether this many tokens may have been revoked manually.
     pub plausible: bool,
-    /// The one namespace whose objects lack so many that it is not believed: without them it would be. Whoever writes
-    /// the statuses of that namespace could else keep revocations from being noticed everywhere.
+    /// The one namespace with an implausible number of missing tokens, without which the rest is plausible. Otherwise a
+    /// user who can write the statuses of that namespace could keep revocations everywhere from being detected.
     pub only_implausible_namespace: Option<String>,
 }
 
-/// So few are always believed.
+/// Fewer missing tokens than this are always plausible.
 const ALWAYS_PLAUSIBLE: usize = 5;
 
 impl MissingTokens {
-    /// Counts what an inventory lacks. A list that shrinks at once is more likely a changed role, or a
-    /// filter, than so many decisions of colleagues.
+    /// Counts the tokens that an inventory lacks. If a list suddenly shrinks, a changed role or filter is more likely
+    /// than this many revocations by colleagues.
     #[must_use]
-    pub fn count(inventory: &Inventory, owners: &[AuditedToken], lag: Duration, most_percent: usize) -> Self {
-        let expected = owners.iter().filter(|owner| must_list(inventory, owner, lag));
+    pub fn count(inventory: &Inventory, objects: &[AuditedToken], lag: Duration, most_percent: usize) -> Self {
+        let expected = objects.iter().filter(|object| must_list(inventory, object, lag));
         let mut namespaces: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (owner, token) in expected.filter_map(|owner| Some((owner, owner.tokens.first()?))) {
-            let (missing, of) = namespaces.entry(&owner.namespace).or_default();
+        for (object, token) in expected.filter_map(|object| Some((object, object.tokens.first()?))) {
+            let (missing, of) = namespaces.entry(&object.namespace).or_default();
             *missing += usize::from(inventory.description_hash(token).is_none());
             *of += 1;
         }
@@ -41,18 +41,18 @@ impl MissingTokens {
         let counted = Self::from_counts(missing, of, most_percent);
         let most = namespaces.iter().max_by_key(|(_, (missing, _))| *missing).filter(|_| !counted.plausible);
         let only = most.filter(|(_, one)| Self::from_counts(missing - one.0, of - one.1, most_percent).plausible);
-        // Where there is no other namespace, there is nobody else who could be harmed.
+        // With only one namespace, no other namespace can be affected.
         let only = only.filter(|_| namespaces.len() > 1).map(|(namespace, _)| (*namespace).to_owned());
         Self { only_implausible_namespace: only, ..counted }
     }
 
-    /// Whether it is believed of an object of this namespace.
+    /// Whether the absence of a token is plausible for objects of this namespace.
     #[must_use]
     pub fn is_plausible_in(&self, namespace: &str) -> bool {
         self.plausible || self.only_implausible_namespace.as_deref().is_some_and(|only| only != namespace)
     }
 
-    /// So many of so many.
+    /// Creates the counts, and decides whether they are plausible.
     #[must_use]
     pub const fn from_counts(missing: usize, of: usize, most_percent: usize) -> Self {
         Self {
@@ -64,20 +64,20 @@ impl MissingTokens {
     }
 }
 
-fn must_list(inventory: &Inventory, owner: &AuditedToken, lag: Duration) -> bool {
-    let seen_by_us = owner.portal_user.as_ref().is_none_or(|user| *user == inventory.user);
-    let old = owner.requested_at.is_some_and(|since| {
+fn must_list(inventory: &Inventory, object: &AuditedToken, lag: Duration) -> bool {
+    let same_user = object.portal_user.as_ref().is_none_or(|user| *user == inventory.user);
+    let old_enough = object.requested_at.is_some_and(|since| {
         Duration::try_from(inventory.started_at.duration_since(since)).is_ok_and(|age| age >= lag)
     });
-    seen_by_us && old
+    same_user && old_enough
 }
 
-/// What an inventory says of one token.
+/// Returns the state of one token in an inventory.
 #[must_use]
-pub fn upstream_state(inventory: &Inventory, token: &Named, believed: bool) -> UpstreamState {
+pub fn upstream_state(inventory: &Inventory, token: &Named, plausible: bool) -> UpstreamState {
     match inventory.description_hash(token) {
         Some(shown) => UpstreamState::Present(shown),
-        None if believed => UpstreamState::Absent(inventory.started_at),
+        None if plausible => UpstreamState::Absent(inventory.started_at),
         None => UpstreamState::Unknown,
     }
 }

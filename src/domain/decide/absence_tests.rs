@@ -1,9 +1,9 @@
-//! How many tokens a list lacks, and whether that is believed.
+//! How many tokens a list lacks, and whether that is plausible.
 
 use super::*;
 use crate::domain::test_support::{RESPONSE_DEADLINE, at, row, tag, token_ref};
 
-/// Lists these of a hundred tokens that were requested at the beginning.
+/// Lists these of a hundred tokens that were requested at the start.
 fn listing(ids: std::ops::Range<usize>) -> Inventory {
     let mut inventory = Inventory::new(at(1000), "k8s".into(), tag());
     ids.for_each(|id| inventory.add(row(&id.to_string(), "prod")));
@@ -21,14 +21,14 @@ fn audited_token(id: usize) -> AuditedToken {
     }
 }
 
-/// So many of a hundred are listed.
+/// This many of a hundred tokens are listed.
 fn of_hundred(listed: usize) -> MissingTokens {
     let owners: Vec<_> = (0..100).map(audited_token).collect();
     MissingTokens::count(&listing(0..listed), &owners, RESPONSE_DEADLINE, 10)
 }
 
 #[test]
-fn a_tenth_may_be_gone_at_once_and_no_more() {
+fn a_tenth_may_be_missing_at_once_and_no_more() {
     assert_eq!(
         of_hundred(100),
         MissingTokens { missing: 0, expected: 100, plausible: true, only_implausible_namespace: None }
@@ -58,14 +58,14 @@ fn a_few_are_always_plausible() {
 }
 
 #[test]
-fn what_one_namespace_lacks_is_implausible_there_alone() {
+fn tokens_missing_in_one_namespace_are_implausible_there_alone() {
     let mut owners: Vec<_> = (0..20).map(audited_token).collect();
     owners.iter_mut().take(14).for_each(|owner| owner.namespace = "team-b".into());
-    // Of team-a one token is gone, of team-b seven.
+    // One token of team-a is missing, seven of team-b.
     let vanished = MissingTokens::count(&listing(7..19), &owners, RESPONSE_DEADLINE, 10);
     assert_eq!((vanished.missing, vanished.expected, vanished.plausible), (8, 20, false));
     assert!(vanished.is_plausible_in("team-a") && !vanished.is_plausible_in("team-b"));
-    // Both lack many: a role was changed.
+    // Both lack many tokens: a role was changed.
     let vanished = MissingTokens::count(&listing(7..14), &owners, RESPONSE_DEADLINE, 10);
     assert!(!vanished.is_plausible_in("team-a") && !vanished.is_plausible_in("team-b"));
 }
@@ -91,7 +91,7 @@ fn a_list_need_not_show_what_another_user_requested() {
     assert_eq!(
         MissingTokens::count(&listing(60..100), &owners, RESPONSE_DEADLINE, 10).expected,
         100,
-        "where that is not known, it should"
+        "if the user is unknown, the list should contain it"
     );
 }
 
@@ -106,7 +106,7 @@ fn a_list_need_not_show_what_is_younger_than_its_lag() {
     assert_eq!(
         MissingTokens::count(&listing(0..0), &[without], RESPONSE_DEADLINE, 10).expected,
         0,
-        "one that retires is not missed"
+        "a retiring token does not count as missing"
     );
 }
 

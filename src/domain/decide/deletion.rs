@@ -1,4 +1,4 @@
-//! The decision of what is to be done for an object that is being deleted.
+//! Decides the next action for an object that is being deleted.
 
 use super::Action;
 use crate::api::Reason;
@@ -11,49 +11,53 @@ use crate::domain::model::unverified_tokens::may_be_from_lost_key;
 use crate::domain::observed::{IssuerInfo, IssuerState, Observed};
 use crate::domain::retry::cooldown::Operation;
 
-/// The object is being deleted: everything it asked for is revoked before it goes.
-#[must_use]
-pub fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
+/// Returns the next action for a deleted object: all its tokens are revoked before it is removed.
+pub(super) fn finalize_if_deleting(observed: &Observed, status: &StatusView) -> Option<Action> {
+    observed.object.deleting.then(|| deletion_action(observed, status))
+}
+
+fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
     if !observed.object.has_finalizer {
         return Action::Idle;
     }
     let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
     let stored = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
     if !stored && status.token.is_none() && status.retiring.is_empty() {
-        if let Some(fault) = status.unverified.deletion_problem(&observed.object) {
-            return Action::Report(fault);
+        if let Some(problem) = status.unverified.deletion_problem(&observed.object) {
+            return Action::Report(problem);
         }
-        // Nothing is to be revoked, so no issuer is needed: it goes once no attempt can follow.
+        // Nothing must be revoked, so no issuer is needed: the object is removed once no further attempt is possible.
         return if secret.is_none_or(|secret| secret.closed) { Action::RemoveFinalizer } else { Action::Finalize };
     }
     match &observed.issuer {
-        // A portal that is gone for good has one way out.
+        // `Orphan` is the only way out if a portal no longer exists.
         IssuerState::Missing | IssuerState::NotReady { .. } if !observed.object.revoke_on_deletion => Action::Finalize,
         IssuerState::Unknown => Action::Idle,
         IssuerState::Missing => Action::Report(transient(
             Reason::IssuerNotFound,
             format!(
-                "{} is gone, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token by hand",
+                "{} does not exist, and the token cannot be revoked without it: create the issuer again, or set spec.deletionPolicy: Orphan and revoke the token manually",
                 observed.object.issuer
             ),
         )),
         IssuerState::NotReady { reason, message } => Action::Report(transient(
             Reason::IssuerNotReady,
-            format!("the token is revoked once the issuer is ready ({reason}): {message}. {ORPHAN_HINT}"),
+            format!("the token will be revoked once the issuer is ready ({reason}): {message}. {ORPHAN_HINT}"),
         )),
-        IssuerState::Ready(facts) => match portal_mismatch(secret, status, facts) {
-            Some(fault) if observed.object.revoke_on_deletion => {
-                Action::Report(Problem { message: format!("{}. {ORPHAN_HINT}", fault.message), ..fault })
+        IssuerState::Ready(issuer) => match portal_mismatch(secret, status, issuer) {
+            Some(problem) if observed.object.revoke_on_deletion => {
+                Action::Report(Problem { message: format!("{}. {ORPHAN_HINT}", problem.message), ..problem })
             }
             Some(_) => Action::Finalize,
-            // What is left to its user is known by name first: it loses its mark. So is what no list shows.
+            // A token that is released to its user is recorded in status first, so that its marker is removed. So is a
+            // token that no list shows.
             None if has_unrecorded_token(secret, status)
-                && !(observed.object.revoke_on_deletion && provenance_is_looked_up(observed, secret, facts)) =>
+                && !(observed.object.revoke_on_deletion && provenance_is_looked_up(observed, secret, issuer)) =>
             {
                 Action::Adopt
             }
             None => match observed.cooldown(&Operation::Finalize) {
-                Some(vain) => Action::ReportFor(vain.remaining, vain.problem.clone()),
+                Some(cooldown) => Action::ReportFor(cooldown.remaining, cooldown.problem.clone()),
                 None => Action::Finalize,
             },
         },
@@ -61,13 +65,14 @@ pub fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
 }
 
 const ORPHAN_HINT: &str =
-    "Where that will not be, set spec.deletionPolicy: Orphan, which leaves the token alive, and revoke it by hand";
+    "If that is not possible, set spec.deletionPolicy: Orphan, which leaves the token valid, and revoke it manually";
 
-/// Whether the way out itself finds out whose a stored token is: by its MAC, or by its mark. Of a lost key neither tells.
-fn provenance_is_looked_up(observed: &Observed, secret: Option<&SecretMeta>, facts: &IssuerInfo) -> bool {
+/// Whether finalization itself determines whose token is stored: by its MAC or its marker. If a key was lost, neither
+/// can.
+fn provenance_is_looked_up(observed: &Observed, secret: Option<&SecretMeta>, issuer: &IssuerInfo) -> bool {
     let stored = secret.and_then(|secret| secret.stored.as_ref());
-    let sealed = stored.is_some_and(|stored| observed.verify_stored(stored).is_some());
-    facts.list_visible && (sealed || !may_be_from_lost_key(&observed.object))
+    let signed = stored.is_some_and(|stored| observed.verify_stored(stored).is_some());
+    issuer.list_visible && (signed || !may_be_from_lost_key(&observed.object))
 }
 
 /// Whether the Secret stores a token that status does not name.
@@ -78,16 +83,17 @@ fn has_unrecorded_token(secret: Option<&SecretMeta>, status: &StatusView) -> boo
     })
 }
 
-/// Whether what the object asked for is of another portal than the issuer names now.
-fn portal_mismatch(secret: Option<&SecretMeta>, status: &StatusView, facts: &IssuerInfo) -> Option<Problem> {
-    portal_changed(status, facts).or_else(|| is_from_other_portal(secret, status, facts).then(token_from_other_portal))
+/// Returns a problem if the object's tokens belong to another portal than the issuer's current one.
+fn portal_mismatch(secret: Option<&SecretMeta>, status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
+    portal_changed(status, issuer)
+        .or_else(|| is_from_other_portal(secret, status, issuer).then(token_from_other_portal))
 }
 
-/// Whether the Secret stores a token of another portal than the issuer names now, which status does not name.
+/// Whether the Secret stores a token of another portal than the issuer's current one, which status does not name.
 #[must_use]
-pub fn is_from_other_portal(secret: Option<&SecretMeta>, status: &StatusView, facts: &IssuerInfo) -> bool {
+pub fn is_from_other_portal(secret: Option<&SecretMeta>, status: &StatusView, issuer: &IssuerInfo) -> bool {
     let stored = secret.and_then(|secret| secret.stored.as_ref());
-    has_unrecorded_token(secret, status) && stored.is_some_and(|stored| stored.provenance.from_other_portal(facts))
+    has_unrecorded_token(secret, status) && stored.is_some_and(|stored| stored.provenance.from_other_portal(issuer))
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
-//! What an object that has a token is protected by: our finalizer, and on its Secret our label and owner reference.
+//! Protects an object that has a token: with the operator's finalizer, and with label and owner reference on its
+//! Secret.
 
 use super::Action;
 use crate::domain::model::pull_secret::Ownership;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::retry::cooldown::Operation;
 
-/// What comes before everything else, and needs neither the issuer nor the portal: while the object has a token, or may
-/// have one, it carries our finalizer, and its Secret our label and owner reference. Somebody may have stripped them, as
-/// `kubectl replace` does.
-#[must_use]
-pub fn check_protection(observed: &Observed) -> Option<Action> {
+/// Checked before everything else, because it needs neither the issuer nor the portal: while the object has a token, or
+/// may have one, it must have the operator's finalizer, and its Secret the owner label and the owner reference. Another
+/// writer may have removed them, as `kubectl replace` does.
+pub(super) fn restore_protection(observed: &Observed, _: &StatusView) -> Option<Action> {
     if observed.object.deleting {
         return None;
     }
     let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
     let in_secret = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
-    // Also a token without a valid proof: it may be this object's own, and the key be lost.
+    // A token without a valid proof counts too: it may belong to this object, and the key may be lost.
     let status = observed.object.own_status();
     let has_token = in_secret || status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
     if has_token && !observed.object.has_finalizer && observed.cooldown(&Operation::RestoreFinalizer).is_none() {

@@ -1,7 +1,7 @@
 use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::pull_secret::Ownership;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerState, Observed};
 use crate::domain::pass::PassResult;
 use crate::domain::protocol::{Response, SecretContent, Verdict};
@@ -11,7 +11,7 @@ use crate::domain::test_support::{
     new_object, not_ready, problem, reservation, retiring, row,
 };
 
-/// The states of an object that has a token, in which nothing else may be done, or much is to be done first.
+/// States of an object that has a token, in which no other action is allowed or many are due first.
 fn states() -> Vec<(&'static str, Observed)> {
     let with = |name, change: fn(&mut Observed)| (name, at_rest_with(change));
     vec![
@@ -19,20 +19,21 @@ fn states() -> Vec<(&'static str, Observed)> {
         with("suspended", |observed| observed.object.suspended = true),
         with("issuer missing", |observed| observed.issuer = IssuerState::Missing),
         with("issuer not ready", |observed| observed.issuer = not_ready()),
-        with("issuer not looked at yet", |observed| observed.issuer = IssuerState::Unknown),
-        with("issuer being deleted", |observed| change_issuer(observed, |facts| facts.deleting = true)),
-        with("portal changed", |observed| change_issuer(observed, |facts| facts.portal.url = "https://other".into())),
+        with("issuer not known yet", |observed| observed.issuer = IssuerState::Unknown),
+        with("issuer being deleted", |observed| change_issuer(observed, |issuer| issuer.deleting = true)),
+        with("portal changed", |observed| change_issuer(observed, |issuer| issuer.portal.url = "https://other".into())),
         with("secret lost", |observed| observed.secret = None),
         with("revoked upstream, held", |observed| {
             observed.object.reissue_revoked = false;
             apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
         }),
         with("cooldown running", |observed| {
-            let refusal = crate::domain::model::problem::Problem { terminal: true, ..problem(Reason::RequestRejected) };
+            let rejection =
+                crate::domain::model::problem::Problem { terminal: true, ..problem(Reason::RequestRejected) };
             observed.object.requested_annotations = annotations(&[("rotate", "1")]);
             observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
                 crate::domain::retry::cooldown::Operation::RequestToken,
-                refusal,
+                rejection,
             )];
         }),
         with("times ahead of the clock", |observed| observed.now = at(0)),
@@ -55,30 +56,30 @@ fn stripped(mut observed: Observed) -> Observed {
 }
 
 #[test]
-fn the_finalizer_comes_back_before_anything_else_in_every_state() {
+fn the_finalizer_is_restored_before_anything_else_in_every_state() {
     for (state, observed) in states() {
         let observed = stripped(observed);
         assert_eq!(decide(&observed), Action::RestoreFinalizer, "{state}");
         let mut world = World::of(observed);
         let _ = world.pass();
-        assert_eq!(world.labels.first().map(String::as_str), Some("hold object"), "{state}: {:?}", world.labels);
+        assert_eq!(world.labels.first().map(String::as_str), Some("add finalizer"), "{state}: {:?}", world.labels);
         assert!(world.observed.object.has_finalizer, "{state}");
     }
     let mut foreign = stripped(at_rest());
     foreign.secret.as_mut().expect("a Secret").ownership = Ownership::Foreign;
-    assert_eq!(decide(&foreign), Action::RestoreFinalizer, "status names a token, whosever the Secret is");
+    assert_eq!(decide(&foreign), Action::RestoreFinalizer, "status names a token, regardless of the Secret's owner");
 }
 
 #[test]
-fn an_object_without_a_token_or_one_that_goes_gets_no_finalizer_by_it() {
+fn an_object_that_is_deleted_or_has_no_token_gets_no_finalizer() {
     assert_ne!(decide(&stripped(new_object())), Action::RestoreFinalizer);
-    assert_eq!(decide(&deleting(stripped(at_rest()))), Action::Idle, "the API server would refuse it");
+    assert_eq!(decide(&deleting(stripped(at_rest()))), Action::Idle, "the API server would reject it");
     let copied = stripped(at_rest_with(|observed| (observed.object.uid, observed.secret) = ("restored".into(), None)));
-    assert_ne!(decide(&copied), Action::RestoreFinalizer, "its status speaks of another object's token");
+    assert_ne!(decide(&copied), Action::RestoreFinalizer, "its status names another object's token");
 }
 
 #[test]
-fn the_label_and_the_owner_reference_come_back_in_every_state_and_on_an_immutable_secret() {
+fn the_label_and_the_owner_reference_are_restored_in_every_state_and_on_an_immutable_secret() {
     for (state, mut observed) in states().into_iter().filter(|(_, observed)| observed.secret.is_some()) {
         observed.secret.as_mut().expect("a Secret").owned_and_labeled = false;
         assert_eq!(decide(&observed), Action::RestoreOwnership, "{state}");
@@ -95,50 +96,51 @@ fn the_label_and_the_owner_reference_come_back_in_every_state_and_on_an_immutabl
     world.observed.issuer = not_ready();
     world.observed.secret.as_mut().expect("a Secret").owned_and_labeled = false;
     let _ = world.pass_from_cache(cached);
-    assert!(world.labels.contains(&"restore ownership".to_owned()), "a cache shows no unlabelled Secret");
+    assert!(world.labels.contains(&"restore ownership".to_owned()), "the cache contains no unlabeled Secret");
 }
 
 #[test]
-fn a_secret_that_is_not_the_objects_own_is_not_claimed_by_it() {
-    let foreign = at_rest_with_secret(|held| (held.ownership, held.owned_and_labeled) = (Ownership::Foreign, false));
+fn a_foreign_secret_is_not_claimed() {
+    let foreign =
+        at_rest_with_secret(|secret| (secret.ownership, secret.owned_and_labeled) = (Ownership::Foreign, false));
     assert_ne!(decide(&foreign), Action::RestoreOwnership);
     assert_ne!(
-        decide(&at_rest_with_secret(|held| (held.is_own, held.owned_and_labeled) = (false, false))),
+        decide(&at_rest_with_secret(|secret| (secret.is_own, secret.owned_and_labeled) = (false, false))),
         Action::RestoreOwnership
     );
     assert_ne!(
-        decide(&deleting(at_rest_with_secret(|held| held.owned_and_labeled = false))),
+        decide(&deleting(at_rest_with_secret(|secret| secret.owned_and_labeled = false))),
         Action::RestoreOwnership,
         "it may be orphaned"
     );
 }
 
 #[test]
-fn a_finalizer_that_is_refused_stops_requests_alone_and_is_reported() {
+fn a_rejected_finalizer_blocks_only_requests_and_is_reported() {
     let mut observed = stripped(at_rest_with(|observed| {
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
         apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
         apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new()));
     }));
     observed.now = at(7200);
-    let mut world = outdated(observed).on("hold object", Response::WriteRejected("policy".into()));
+    let mut world = outdated(observed).on("add finalizer", Response::WriteRejected("policy".into()));
     let end = world.pass();
     let PassResult::Failed(said) = end else { panic!("{end:?}") };
     assert_eq!(said.reason, Reason::APIServerUnavailable);
-    assert!(said.message.contains("registry-token.dev/replace is acted on after that"), "{}", said.message);
+    assert!(said.message.contains("registry-token.dev/replace will be handled after that"), "{}", said.message);
     for done in ["revoke 12", "edit 17"] {
         assert!(world.labels.contains(&done.to_owned()), "{done}: {:?}", world.labels);
     }
     assert!(!world.labels.contains(&"token".to_owned()));
-    assert!(status_view(&world.observed.object).ready);
+    assert!(StatusView::of(&world.observed.object).ready);
 }
 
-/// The portal shows another description than the spec's.
+/// The portal shows another description than the spec.
 fn outdated(observed: Observed) -> World {
     World::of(observed).listing(&[row("17", "before"), row("12", "before")])
 }
 
-/// Asked for: a replacement and another description; and a former token is due.
+/// Requested: a replacement and another description; and a retiring token is due.
 fn busy() -> Observed {
     let mut observed = at_rest_with(|observed| {
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
@@ -166,9 +168,9 @@ fn rejected_labels_block_no_edit_no_revocation_and_no_replacement() {
     for done in ["revoke 12", "commit 18", "revoke 17", "edit 18"] {
         assert!(world.labels.contains(&done.to_owned()), "{done}: {:?}", world.labels);
     }
-    let status = status_view(&world.observed.object);
-    assert!(status.ready && status.has_problem, "pods can pull, and it is said");
-    // At rest it is tried again and written no more.
+    let status = StatusView::of(&world.observed.object);
+    assert!(status.ready && status.has_problem, "pods can pull, and it is reported");
+    // At rest the repair is retried, and the status is not written again.
     let mut again = World::of(world.observed).on("repair", Response::WriteRejected("invalid label".into()));
     again.content = SecretContent::Login {
         username: "tw-18".into(),
@@ -181,22 +183,22 @@ fn rejected_labels_block_no_edit_no_revocation_and_no_replacement() {
 }
 
 #[test]
-fn a_replacement_that_waits_says_so_and_blocks_nothing_else() {
+fn a_waiting_replacement_is_reported_and_blocks_nothing_else() {
     type Case = (&'static str, Option<Response>, fn(&mut Observed), Reason);
     let refuse = || Some(Response::WriteRejected("policy".into()));
     let cases: [Case; 5] = [
-        ("try", refuse(), |_| {}, Reason::SecretRejected),
+        ("dry run", refuse(), |_| {}, Reason::SecretRejected),
         ("reserve", refuse(), |_| {}, Reason::SecretRejected),
         ("token", Some(Response::Rejected(problem(Reason::RequestRejected))), |_| {}, Reason::RequestRejected),
         ("log in", Some(Response::Login(Verdict::Unknown("down".into()))), |_| {}, Reason::RegistryUnavailable),
-        ("", None, |observed| change_issuer(observed, |facts| facts.deleting = true), Reason::IssuerDeleting),
+        ("", None, |observed| change_issuer(observed, |issuer| issuer.deleting = true), Reason::IssuerDeleting),
     ];
-    for (word, answer, change, reason) in cases {
+    for (word, response, change, reason) in cases {
         let mut observed = busy();
         change(&mut observed);
         let mut world = outdated(observed);
-        if let Some(answer) = answer {
-            world = world.on(word, answer);
+        if let Some(response) = response {
+            world = world.on(word, response);
         }
         let _ = world.pass();
         let conditions = &world.observed.object.status.as_ref().expect("a status").conditions;
@@ -207,21 +209,21 @@ fn a_replacement_that_waits_says_so_and_blocks_nothing_else() {
         for done in ["revoke 12", "edit 17"] {
             assert!(world.labels.contains(&done.to_owned()), "{word}, {done}: {:?}", world.labels);
         }
-        let status = status_view(&world.observed.object);
-        assert!(status.ready && status.has_problem, "{word}: the condition says it");
+        let status = StatusView::of(&world.observed.object);
+        assert!(status.ready && status.has_problem, "{word}: the condition reports it");
     }
 }
 
 #[test]
 fn a_replacement_is_done_or_reported_in_every_state() {
     for (state, mut observed) in states() {
-        if status_view(&observed.object).token.is_none() || observed.issuer == IssuerState::Unknown {
+        if StatusView::of(&observed.object).token.is_none() || observed.issuer == IssuerState::Unknown {
             continue;
         }
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
         let mut world = World::of(observed).listing(&[row("17", "prod"), row("12", "prod")]);
         let end = world.pass();
-        let known = status_view(&world.observed.object);
+        let known = StatusView::of(&world.observed.object);
         let done = known.handled_annotations.contains_key("replace");
         let said = world.observed.object.status.iter().flat_map(|status| &status.conditions).any(|one| {
             ["Stalled", "Reconciling"].contains(&one.type_.as_str())
@@ -232,14 +234,14 @@ fn a_replacement_is_done_or_reported_in_every_state() {
 }
 
 #[test]
-fn a_token_that_this_process_revoked_is_not_asked_about_again() {
+fn a_token_that_this_process_revoked_is_not_checked_again() {
     let mut observed = deleting(at_rest());
     observed.now = at(1);
     observed.revoked_tokens = vec![crate::domain::test_support::token_ref("17")];
     observed.secret.as_mut().expect("a Secret").closed = true;
     let mut world = World::of(observed).listing(&[]);
     assert_eq!(world.pass(), PassResult::Idle);
-    assert_eq!(world.labels, ["read object", "read secret", "release object"], "the list proves nothing so early");
+    assert_eq!(world.labels, ["read object", "read secret", "remove finalizer"], "the list is not conclusive yet");
 }
 
 #[test]

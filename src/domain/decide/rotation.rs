@@ -1,13 +1,13 @@
-//! What is asked for by annotation or by the clock.
+//! Token requests that are due to an annotation or to the rotation interval.
 
 use crate::api::{REPLACE_ANNOTATION, ROTATE_ANNOTATION};
 use crate::domain::model::object::Object;
 use crate::domain::model::request_cause::{Cause, RequestCause};
-use crate::domain::model::status_view::{StatusView, status_view};
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed};
 use std::collections::BTreeMap;
 
-/// Keys of `status.handledAnnotations`: of the object's own annotations, and of its issuer's.
+/// Keys of `status.handledAnnotations`, for the annotations of the object and of its issuer.
 pub const ANNOTATION_KEYS: [(&str, Cause); 4] = [
     ("replace", Cause::Replace),
     ("issuerReplace", Cause::Replace),
@@ -15,27 +15,27 @@ pub const ANNOTATION_KEYS: [(&str, Cause); 4] = [
     ("issuerRotate", Cause::Rotate),
 ];
 
-fn requested_annotations(object: &Object, facts: &IssuerInfo) -> BTreeMap<String, String> {
+fn requested_annotations(object: &Object, issuer: &IssuerInfo) -> BTreeMap<String, String> {
     object
         .requested_annotations
         .iter()
-        .chain(&facts.requested_annotations)
+        .chain(&issuer.requested_annotations)
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
 
-/// What is asked for and not yet done.
-fn unhandled(observed: &Observed, facts: &IssuerInfo, status: &StatusView) -> BTreeMap<String, String> {
-    let mut open = requested_annotations(&observed.object, facts);
+/// Annotations that have not been handled.
+fn unhandled(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> BTreeMap<String, String> {
+    let mut open = requested_annotations(&observed.object, issuer);
     open.retain(|key, value| status.handled_annotations.get(key) != Some(value));
     open
 }
 
-/// A new token in place of one that works: for a new value of an annotation, or because its time
-/// has come. During an overlap only a compromised token is replaced: never more than two live at rest.
+/// Returns the cause to replace a working token: a new value of an annotation, or an elapsed interval. During an
+/// overlap only a compromised token is replaced, so that at rest no more than two are valid.
 #[must_use]
-pub fn pending(observed: &Observed, facts: &IssuerInfo, status: &StatusView) -> Option<RequestCause> {
-    let handles = unhandled(observed, facts, status);
+pub fn pending(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> Option<RequestCause> {
+    let handles = unhandled(observed, issuer, status);
     let by_annotation = ANNOTATION_KEYS.into_iter().find(|(key, _)| handles.contains_key(*key)).map(|(_, cause)| cause);
     let due = status.next_rotation.is_some_and(|due| due <= observed.now);
     let cause = by_annotation.or_else(|| due.then_some(Cause::Rotation))?;
@@ -43,14 +43,14 @@ pub fn pending(observed: &Observed, facts: &IssuerInfo, status: &StatusView) -> 
     (!waits).then_some(RequestCause { cause, handles })
 }
 
-/// A token for this cause. It answers whatever is asked for by annotation too; of a first one, a
-/// value that was there from the beginning counts as done.
+/// Returns a request for this cause. The token also handles all pending annotations; for a first token, values that
+/// were present at creation count as handled.
 #[must_use]
-pub fn for_cause(observed: &Observed, facts: &IssuerInfo, cause: Cause) -> RequestCause {
-    RequestCause { cause, handles: unhandled(observed, facts, &status_view(&observed.object)) }
+pub fn for_cause(observed: &Observed, issuer: &IssuerInfo, cause: Cause) -> RequestCause {
+    RequestCause { cause, handles: unhandled(observed, issuer, &StatusView::of(&observed.object)) }
 }
 
-/// The annotation by which somebody asked for another token, and which has not been acted on.
+/// Returns the annotation that requests another token and has not been handled.
 #[must_use]
 pub fn pending_annotation(observed: &Observed, status: &StatusView) -> Option<&'static str> {
     let open = |key: &str| {
@@ -60,8 +60,8 @@ pub fn pending_annotation(observed: &Observed, status: &StatusView) -> Option<&'
             .get(key)
             .is_some_and(|value| status.handled_annotations.get(key) != Some(value))
     };
-    let asked = [("replace", REPLACE_ANNOTATION), ("rotate", ROTATE_ANNOTATION)];
-    asked
+    let annotations = [("replace", REPLACE_ANNOTATION), ("rotate", ROTATE_ANNOTATION)];
+    annotations
         .into_iter()
         .find(|(key, _)| status.current_token_id().is_some() && open(key))
         .map(|(_, annotation)| annotation)

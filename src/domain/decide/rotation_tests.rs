@@ -17,39 +17,32 @@ fn annotated(object: &[(&str, &str)], issuer: &[(&str, &str)]) -> Observed {
 
 fn annotate(observed: &mut Observed, object: &[(&str, &str)], issuer: &[(&str, &str)]) {
     observed.object.requested_annotations = annotations(object);
-    change_issuer(observed, |facts| facts.requested_annotations = annotations(issuer));
+    change_issuer(observed, |info| info.requested_annotations = annotations(issuer));
 }
 
 fn attempt(cause: Cause, handles: &[(&str, &str)]) -> Action {
     Action::RequestToken(RequestCause { cause, handles: annotations(handles) })
 }
 
-/// The token that was asked for by this decision is stored.
+/// Stores the token that this decision requested.
 fn handled(observed: &mut Observed) -> Action {
-    let Action::RequestToken(errand) = decide(observed) else { panic!("{:?}", decide(observed)) };
+    let Action::RequestToken(request_cause) = decide(observed) else { panic!("{:?}", decide(observed)) };
     let StatusEvent::TokenStored { token, portal, mut secret, login_result: login, .. } =
-        token_stored("17", errand.cause)
+        token_stored("17", request_cause.cause)
     else {
         panic!()
     };
     secret.clone_from(&recorded_secret());
     apply(
         observed,
-        StatusEvent::TokenStored {
-            token,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: None,
-        },
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, previous_id: None },
     );
     apply(observed, StatusEvent::DescriptionSynced);
     decide(observed)
 }
 
 #[test]
-fn a_new_value_asks_for_a_token_and_says_what_it_handles() {
+fn a_new_value_requests_a_token_and_records_what_it_handles() {
     for (key, cause) in [("rotate", Cause::Rotate), ("replace", Cause::Replace)] {
         assert_eq!(decide(&annotated(&[(key, "1")], &[])), attempt(cause, &[(key, "1")]));
     }
@@ -59,20 +52,20 @@ fn a_new_value_asks_for_a_token_and_says_what_it_handles() {
 }
 
 #[test]
-fn a_replacement_goes_before_a_rotation_and_one_token_handles_both() {
+fn a_replacement_takes_precedence_over_a_rotation_and_one_token_handles_both() {
     let both = annotated(&[("rotate", "1")], &[("issuerReplace", "x")]);
     assert_eq!(decide(&both), attempt(Cause::Replace, &[("issuerReplace", "x"), ("rotate", "1")]));
 }
 
 #[test]
-fn a_value_is_acted_on_once() {
+fn a_value_is_handled_once() {
     for key in ["rotate", "replace"] {
         let mut observed = annotated(&[(key, "1")], &[("issuerRotate", "x")]);
         assert_eq!(handled(&mut observed), Action::Idle, "{key}");
         annotate(&mut observed, &[], &[]);
-        assert_eq!(decide(&observed), Action::Idle, "one that is taken away asks for nothing");
+        assert_eq!(decide(&observed), Action::Idle, "a removed annotation requests nothing");
         annotate(&mut observed, &[(key, "1")], &[("issuerRotate", "x")]);
-        assert_eq!(decide(&observed), Action::Idle, "nor does one that comes back");
+        assert_eq!(decide(&observed), Action::Idle, "nor does one that is restored");
         annotate(&mut observed, &[(key, "2")], &[("issuerRotate", "x")]);
         assert!(
             matches!(decide(&observed), Action::RequestToken(RequestCause { handles, .. }) if handles == annotations(&[(key, "2")]))
@@ -81,29 +74,22 @@ fn a_value_is_acted_on_once() {
 }
 
 #[test]
-fn a_value_that_was_there_at_creation_counts_as_handled() {
+fn a_value_that_was_present_at_creation_counts_as_handled() {
     let mut observed = new_object();
     annotate(&mut observed, &[("rotate", "1"), ("replace", "a")], &[("issuerReplace", "x")]);
     let all = [("issuerReplace", "x"), ("replace", "a"), ("rotate", "1")];
     assert_eq!(decide(&observed), attempt(Cause::First, &all));
     observed.secret = at_rest().secret;
-    assert!(matches!(decide(&observed), Action::Adopt), "what the Secret stores is not judged by it");
+    assert!(matches!(decide(&observed), Action::Adopt), "it does not concern the stored token");
     observed.secret = None;
-    let Action::RequestToken(errand) = decide(&observed) else { panic!("an attempt") };
+    let Action::RequestToken(request_cause) = decide(&observed) else { panic!("an attempt") };
     let StatusEvent::TokenStored { token, portal, secret, login_result: login, .. } = token_stored("17", Cause::First)
     else {
         panic!()
     };
     apply(
         &mut observed,
-        StatusEvent::TokenStored {
-            token,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: None,
-        },
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, previous_id: None },
     );
     apply(&mut observed, StatusEvent::DescriptionSynced);
     observed.secret = at_rest().secret;
@@ -111,7 +97,7 @@ fn a_value_that_was_there_at_creation_counts_as_handled() {
 }
 
 #[test]
-fn a_token_that_comes_for_another_reason_answers_what_is_asked_for_too() {
+fn a_token_for_another_cause_handles_pending_annotations_too() {
     let mut observed = annotated(&[("replace", "1")], &[]);
     observed.secret = None;
     assert_eq!(decide(&observed), attempt(Cause::Lost, &[("replace", "1")]));
@@ -123,7 +109,7 @@ fn a_token_is_rotated_when_its_time_has_come() {
         observed.object.rotation = Some(rotation_every(1, 5));
         apply(observed, StatusEvent::DescriptionSynced);
     });
-    let due = status_view(&observed.object).next_rotation.expect("a time");
+    let due = StatusView::of(&observed.object).next_rotation.expect("a time");
     assert!(due > at(3600 * 9 / 10 - 1) && due <= at(3600), "{due}");
     observed.now = due.checked_sub(Duration::from_secs(1)).expect("a time");
     assert_eq!(decide(&observed), Action::IdleFor(Duration::from_secs(1)));
@@ -178,15 +164,15 @@ fn during_an_overlap_only_a_compromised_token_is_replaced() {
     };
     let until_it_ends = Action::IdleFor(Duration::from_mins(1));
     assert_eq!(decide(&overlapping(&[])), until_it_ends, "the clock waits");
-    assert_eq!(decide(&overlapping(&[("rotate", "1")])), until_it_ends, "so does a wish");
+    assert_eq!(decide(&overlapping(&[("rotate", "1")])), until_it_ends, "so does an annotation");
     assert_eq!(decide(&overlapping(&[("replace", "1")])), attempt(Cause::Replace, &[("replace", "1")]));
     let mut over = overlapping(&[("rotate", "1")]);
     apply(&mut over, StatusEvent::TokensRevoked(vec![crate::domain::test_support::token_ref("12")]));
-    assert_eq!(decide(&over), attempt(Cause::Rotate, &[("rotate", "1")]), "and is heard afterwards");
+    assert_eq!(decide(&over), attempt(Cause::Rotate, &[("rotate", "1")]), "and is handled afterwards");
 }
 
 #[test]
-fn a_suspended_object_acts_on_it_afterwards() {
+fn a_suspended_object_handles_the_annotation_afterwards() {
     let mut observed = annotated(&[("replace", "1")], &[]);
     observed.object.suspended = true;
     apply(&mut observed, StatusEvent::DescriptionSynced);
@@ -195,14 +181,14 @@ fn a_suspended_object_acts_on_it_afterwards() {
     let mut rotated = annotated(&[("rotate", "1")], &[]);
     rotated.object.suspended = true;
     apply(&mut rotated, StatusEvent::DescriptionSynced);
-    assert_eq!(decide(&rotated), Action::Idle, "what is not compromised waits silently");
+    assert_eq!(decide(&rotated), Action::Idle, "a token that is not compromised waits without a report");
     observed.object.suspended = false;
     apply(&mut observed, StatusEvent::DescriptionSynced);
     assert_eq!(decide(&observed), attempt(Cause::Replace, &[("replace", "1")]));
 }
 
 #[test]
-fn an_issuer_that_is_not_ready_asks_for_nothing() {
+fn an_issuer_that_is_not_ready_requests_nothing() {
     let mut observed = annotated(&[("rotate", "1")], &[]);
     observed.issuer = IssuerState::Missing;
     assert_eq!((decide(&observed), observed.now), (Action::Idle, now()));
@@ -212,7 +198,7 @@ fn an_issuer_that_is_not_ready_asks_for_nothing() {
 }
 
 #[test]
-fn a_successor_that_was_refused_holds_up_no_token_that_pods_wait_for() {
+fn a_rejected_successor_blocks_no_token_that_pods_wait_for() {
     let refused = |reason| {
         let mut observed = annotated(&[("rotate", "1")], &[]);
         observed.cooldowns = vec![Cooldown {
@@ -230,5 +216,5 @@ fn a_successor_that_was_refused_holds_up_no_token_that_pods_wait_for() {
     assert_eq!(decide(&lost), attempt(Cause::Lost, &[("rotate", "1")]));
     let mut refused = refused(Reason::RequestRejected);
     refused.secret = lost.secret;
-    assert!(matches!(decide(&refused), Action::ReportFor(..)), "what the portal refuses it refuses for every cause");
+    assert!(matches!(decide(&refused), Action::ReportFor(..)), "a rejection by the portal applies to every cause");
 }

@@ -1,17 +1,24 @@
-//! What an object whose token is stored needs.
+//! Decisions for an object whose token is stored.
 
 use super::*;
+use crate::api::Reason;
 use crate::domain::audit::inventory::hash64;
+use crate::domain::model::pull_secret::Ownership;
+use crate::domain::observed::IssuerState;
+use crate::domain::observed::LoginMode;
+use crate::domain::observed::UpstreamState;
+use crate::domain::retry::cooldown::Operation;
 use crate::domain::retry::cooldown::{COOLDOWN, Cooldown};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, new_object,
     not_ready, now, problem, retiring, rotation_every,
 };
+use std::time::Duration;
 
 fn reason(action: &Action) -> Option<(Reason, bool)> {
     match action {
-        Action::Report(fault) | Action::ReportFor(_, fault) => Some((fault.reason, fault.terminal)),
+        Action::Report(problem) | Action::ReportFor(_, problem) => Some((problem.reason, problem.terminal)),
         _ => None,
     }
 }
@@ -20,7 +27,7 @@ fn reason(action: &Action) -> Option<(Reason, bool)> {
 fn a_token_whose_login_was_not_accepted_yet_is_verified() {
     let unsaid = |mode, ready: bool| {
         at_rest_with(|observed| {
-            change_issuer(observed, |facts| facts.login_check = mode);
+            change_issuer(observed, |issuer| issuer.login_check = mode);
             let status = observed.object.status.as_mut().expect("a status");
             status.conditions.retain(|one| one.type_ != "LoginVerified" && (ready || one.type_ != "Ready"));
         })
@@ -33,48 +40,48 @@ fn a_token_whose_login_was_not_accepted_yet_is_verified() {
     assert_eq!(decide(&unsaid(LoginMode::Disabled, false)), Action::InspectSecret);
     let mut busy = unsaid(LoginMode::BestEffort, true);
     apply(&mut busy, StatusEvent::TokenRetiring(retiring("12", now())));
-    assert_eq!(decide(&busy), Action::RevokeRetiring, "where it need not answer, it holds nothing up");
+    assert_eq!(decide(&busy), Action::RevokeRetiring, "an optional registry does not block");
 }
 
 #[test]
-fn a_list_that_had_to_show_the_token_and_does_not_makes_the_registry_be_asked() {
+fn a_token_that_is_missing_from_a_conclusive_list_is_verified_at_the_registry() {
     let missing = |begun| at_rest_with(|observed| observed.upstream = UpstreamState::Absent(begun));
     let longest = i64::try_from(RESPONSE_DEADLINE.as_secs()).expect("seconds");
     assert_eq!(decide(&missing(at(REQUESTED + longest))), Action::ConfirmRevocation);
     assert_eq!(decide(&missing(at(REQUESTED + longest - 1))), Action::Idle, "it may lag");
     let mut another = missing(now());
-    change_issuer(&mut another, |facts| facts.portal.user = "another".into());
+    change_issuer(&mut another, |issuer| issuer.portal.user = "another".into());
     assert_eq!(decide(&another), Action::Idle, "another user may see less");
 }
 
 #[test]
-fn where_there_is_no_list_a_registrys_refusal_is_asked_about_again() {
+fn without_a_list_a_rejected_login_is_verified_again() {
     let hidden = |listed, login| {
         at_rest_with(|observed| {
             observed.upstream = listed;
-            change_issuer(observed, |facts| (facts.list_visible, facts.login_check) = (false, login));
+            change_issuer(observed, |issuer| (issuer.list_visible, issuer.login_check) = (false, login));
         })
     };
     let longest = i64::try_from(RESPONSE_DEADLINE.as_secs()).expect("seconds");
     let ago = |seconds: i64| UpstreamState::Absent(at(3600 - seconds));
     assert_eq!(decide(&hidden(ago(longest), LoginMode::Required)), Action::ConfirmRevocation);
     let soon = decide(&hidden(ago(longest - 5), LoginMode::Required));
-    assert_eq!(soon, Action::IdleFor(Duration::from_secs(5)), "it may have been out of order for a moment");
-    assert_eq!(decide(&hidden(ago(longest), LoginMode::Disabled)), Action::Idle, "nobody can say so now");
+    assert_eq!(soon, Action::IdleFor(Duration::from_secs(5)), "it may have failed temporarily");
+    assert_eq!(decide(&hidden(ago(longest), LoginMode::Disabled)), Action::Idle, "this cannot be determined now");
     let mut another = hidden(ago(longest), LoginMode::Required);
-    change_issuer(&mut another, |facts| facts.portal.user = "another".into());
-    assert_eq!(decide(&another), Action::ConfirmRevocation, "the registry's word does not depend on the portal's user");
+    change_issuer(&mut another, |issuer| issuer.portal.user = "another".into());
+    assert_eq!(decide(&another), Action::ConfirmRevocation, "a login does not depend on the portal user");
     assert_eq!(decide(&hidden(UpstreamState::LoginAccepted, LoginMode::Required)), Action::Idle);
     let back = at_rest_with(|observed| {
         apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
         observed.object.reissue_revoked = false;
         observed.upstream = UpstreamState::LoginAccepted;
     });
-    assert_eq!(decide(&back), Action::InspectSecret, "it was taken for revoked, and logs in");
+    assert_eq!(decide(&back), Action::InspectSecret, "it counted as revoked, and logs in");
 }
 
 #[test]
-fn a_secret_that_cannot_be_put_right_hides_no_token_that_is_gone() {
+fn an_unrepairable_secret_hides_no_revoked_token() {
     let immutable = |listed| {
         at_rest_with(|observed| {
             observed.secret.as_mut().expect("a Secret").resource_version = "6".into();
@@ -89,7 +96,7 @@ fn a_secret_that_cannot_be_put_right_hides_no_token_that_is_gone() {
     assert_eq!(decide(&immutable(UpstreamState::Absent(now()))), Action::ConfirmRevocation);
     let mut changed = immutable(UpstreamState::Absent(now()));
     changed.cooldowns = vec![];
-    assert_eq!(decide(&changed), Action::InspectSecret, "what can be put right is looked at first");
+    assert_eq!(decide(&changed), Action::InspectSecret, "what can be repaired is inspected first");
 }
 
 #[test]
@@ -102,12 +109,12 @@ fn a_retiring_token_is_revoked_when_it_is_due_and_not_before() {
     let mut suspended = due(0);
     suspended.object.suspended = true;
     apply(&mut suspended, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
-    assert_eq!(decide(&suspended), Action::RevokeRetiring, "cleaning up goes on");
+    assert_eq!(decide(&suspended), Action::RevokeRetiring, "cleanup continues");
 }
 
 #[test]
 fn an_edited_description_is_synced_and_a_rejected_one_is_left() {
-    let with = |fact| at_rest_with(|observed| apply(observed, fact));
+    let with = |event| at_rest_with(|observed| apply(observed, event));
     let edited = at_rest_with(|observed| {
         observed.object.generation = 2;
         apply(observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
@@ -136,17 +143,17 @@ fn an_edited_description_is_synced_and_a_rejected_one_is_left() {
 }
 
 #[test]
-fn a_description_that_somebody_changed_in_the_portal_is_set_back() {
+fn a_description_that_another_user_changed_in_the_portal_is_restored() {
     let shown = |text: &str| at_rest_with(|observed| observed.upstream = UpstreamState::Present(hash64(text)));
     assert_eq!(decide(&shown("prod")), Action::Idle);
     assert_eq!(decide(&shown("mine now")), Action::SyncDescription);
     let mut permanent = shown("prod");
-    change_issuer(&mut permanent, |facts| facts.keep_marker = true);
-    assert_eq!(decide(&permanent), Action::SyncDescription, "where the mark stays, it belongs to the text");
+    change_issuer(&mut permanent, |issuer| issuer.keep_marker = true);
+    assert_eq!(decide(&permanent), Action::SyncDescription, "a permanent marker belongs to the text");
 }
 
 #[test]
-fn a_suspended_object_asks_for_nothing() {
+fn a_suspended_object_requests_nothing() {
     let mut observed = new_object();
     observed.object.suspended = true;
     assert_eq!(reason(&decide(&observed)), Some((Reason::Suspended, false)));
@@ -159,8 +166,8 @@ fn a_suspended_object_asks_for_nothing() {
 }
 
 #[test]
-fn an_edit_during_an_outage_is_said_to_wait_once_and_the_object_stays_ready() {
-    use crate::domain::model::status_view::status_view;
+fn an_edit_during_an_outage_is_reported_once_and_the_object_stays_ready() {
+    use crate::domain::model::status_view::StatusView;
     let edits: [fn(&mut crate::domain::model::object::Object); 2] =
         [|object| object.generation = 2, |object| (object.generation, object.suspended) = (2, true)];
     for edit in edits {
@@ -169,18 +176,18 @@ fn an_edit_during_an_outage_is_said_to_wait_once_and_the_object_stays_ready() {
             world.observed.issuer = issuer;
             world.pass();
             assert_eq!(world.labels, ["status"]);
-            let status = status_view(&world.observed.object);
+            let status = StatusView::of(&world.observed.object);
             assert_eq!((status.ready, status.has_problem, status.observed_generation), (true, true, Some(2)));
             assert_eq!(status.suspended, world.observed.object.suspended);
             assert_eq!(decide(&world.observed), Action::Idle);
             world.observed.issuer = at_rest().issuer;
-            assert_eq!(decide(&world.observed), Action::InspectSecret, "the edit is taken up when it is over");
+            assert_eq!(decide(&world.observed), Action::InspectSecret, "the edit continues when it is over");
         }
     }
 }
 
 #[test]
-fn what_the_portal_made_of_an_edit_is_left_and_what_a_colleague_made_of_that_is_not() {
+fn an_edit_that_the_portal_altered_is_left_and_a_colleagues_edit_is_not() {
     let shown = |kept: Option<&str>, shown: &str| {
         at_rest_with(|observed| {
             apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, String::new()));
@@ -190,23 +197,25 @@ fn what_the_portal_made_of_an_edit_is_left_and_what_a_colleague_made_of_that_is_
     };
     assert_eq!(decide(&shown(Some("pro"), "pro")), Action::Idle);
     assert_eq!(decide(&shown(Some("pro"), "mine now")), Action::SyncDescription);
-    assert_eq!(decide(&shown(None, "mine now")), Action::Idle, "after a restart nobody knows");
+    assert_eq!(decide(&shown(None, "mine now")), Action::Idle, "after a restart it is unknown");
 }
 
 #[test]
-fn a_secret_with_a_controller_is_not_said_to_be_handed_over_by_an_annotation() {
+fn adoption_is_not_suggested_for_a_secret_with_a_controller() {
     let message = |controlled| {
         let observed =
-            at_rest_with_secret(|held| (held.ownership, held.has_controller) = (Ownership::Foreign, controlled));
+            at_rest_with_secret(|secret| (secret.ownership, secret.has_controller) = (Ownership::Foreign, controlled));
         format!("{:?}", decide(&observed))
     };
     assert!(message(false).contains("adopt=true") && !message(true).contains("adopt=true"));
 }
 
 #[test]
-fn a_recreated_secret_is_not_called_good_before_it_is_read() {
-    assert!(pods_can_pull(&at_rest()));
-    let anew = at_rest_with_secret(|held| (held.uid, held.resource_version) = ("another".into(), "9".into()));
-    assert!(!pods_can_pull(&anew), "its metadata may be a copy, its type another");
-    assert_eq!(decide(&anew), Action::InspectSecret);
+fn a_recreated_secret_does_not_count_as_valid_before_it_is_read() {
+    let pulls = |observed: &Observed| pods_can_pull(observed, &StatusView::of(&observed.object));
+    assert!(pulls(&at_rest()));
+    let recreated =
+        at_rest_with_secret(|secret| (secret.uid, secret.resource_version) = ("another".into(), "9".into()));
+    assert!(!pulls(&recreated), "its metadata may be a copy, its type another");
+    assert_eq!(decide(&recreated), Action::InspectSecret);
 }

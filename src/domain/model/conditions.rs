@@ -1,25 +1,26 @@
-//! Conditions, one at a time.
+//! Reads and writes conditions.
 
 use crate::api::{ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// The longest message, in characters: what it quotes may be long, and no status may become too large to be written.
+/// Maximum length of a message, in characters. A quoted text may be long, and the status must not become too large to
+/// be written.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// A value of a condition.
+/// The status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConditionStatus {
-    /// It holds.
+    /// The condition is true.
     True,
-    /// It does not.
+    /// The condition is false.
     False,
-    /// Nobody knows.
+    /// The state is unknown.
     Unknown,
 }
 
 impl ConditionStatus {
-    /// As the API server writes it.
+    /// The value as stored in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,22 +31,22 @@ impl ConditionStatus {
     }
 }
 
-/// A condition as it is to be.
+/// The new value of a condition.
 #[derive(Clone, Copy, Debug)]
 pub struct ConditionUpdate<'a> {
-    /// Which one.
+    /// The type of the condition.
     pub kind: ConditionType,
-    /// Whether it holds.
+    /// The status.
     pub value: ConditionStatus,
-    /// The word for why.
+    /// The reason.
     pub reason: Reason,
-    /// For people.
+    /// The human-readable message.
     pub message: &'a str,
 }
 
-/// Sets a condition; its transition time changes with its status alone.
-pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, said: ConditionUpdate<'_>) {
-    let (kind, value) = (said.kind.to_string(), said.value.as_str());
+/// Sets a condition. The transition time changes only if the status changes.
+pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, update: ConditionUpdate<'_>) {
+    let (kind, value) = (update.kind.to_string(), update.value.as_str());
     let position = conditions.iter().position(|condition| condition.type_ == kind);
     let since = position
         .map(|index| &conditions[index])
@@ -53,9 +54,9 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
         .map_or_else(|| Time(now), |former| former.last_transition_time.clone());
     let condition = Condition {
         last_transition_time: since,
-        message: truncate(said.message),
+        message: truncate(update.message),
         observed_generation: Some(generation),
-        reason: said.reason.to_string(),
+        reason: update.reason.to_string(),
         status: value.to_owned(),
         type_: kind,
     };
@@ -65,7 +66,7 @@ pub fn set(conditions: &mut Vec<Condition>, generation: i64, now: Timestamp, sai
     }
 }
 
-/// The message, cut where it is too long.
+/// Truncates a message that is too long.
 fn truncate(message: &str) -> String {
     match message.char_indices().nth(MAX_MESSAGE_CHARS) {
         None => message.to_owned(),
@@ -73,20 +74,20 @@ fn truncate(message: &str) -> String {
     }
 }
 
-/// Takes a condition away.
+/// Removes a condition.
 pub fn clear(conditions: &mut Vec<Condition>, kind: ConditionType) {
     let kind = kind.to_string();
     conditions.retain(|condition| condition.type_ != kind);
 }
 
-/// Looks one up.
+/// Finds a condition by type.
 #[must_use]
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     let kind = kind.to_string();
     conditions.iter().find(|condition| condition.type_ == kind)
 }
 
-/// Whether it is there and holds.
+/// Whether the condition is present and true.
 #[must_use]
 pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
@@ -99,14 +100,14 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_two_characters() {
         let kept = |message: &str| {
-            let said = ConditionUpdate {
+            let update = ConditionUpdate {
                 kind: ConditionType::Ready,
                 value: ConditionStatus::False,
                 reason: Reason::PortalError,
                 message,
             };
             let mut conditions = vec![];
-            set(&mut conditions, 1, Timestamp::UNIX_EPOCH, said);
+            set(&mut conditions, 1, Timestamp::UNIX_EPOCH, update);
             conditions.remove(0).message
         };
         let fits = "é".repeat(MAX_MESSAGE_CHARS);

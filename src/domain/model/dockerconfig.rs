@@ -6,27 +6,27 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// Type of the Secret.
+/// Type of a pull secret.
 pub const SECRET_TYPE: &str = "kubernetes.io/dockerconfigjson";
-/// Key in its data.
+/// Key of the content in the Secret's data.
 pub const DATA_KEY: &str = ".dockerconfigjson";
-/// Content of a Secret that holds no token yet.
+/// Content of a Secret that stores no token.
 pub const EMPTY: &[u8] = br#"{"auths":{}}"#;
 
 /// One login, the same for every registry.
 pub struct DockerLogin {
-    /// The name to log in with.
+    /// The username.
     pub username: String,
-    /// The secret to log in with.
+    /// The password.
     pub password: Zeroizing<String>,
     /// The registries, sorted.
     pub hosts: Vec<String>,
 }
 
-/// Writes the content: username, password and both as `auth`, for every registry.
+/// Encodes the content: username, password and both combined as `auth`, for every registry.
 ///
 /// # Errors
-/// Only if a text could not be written as JSON.
+/// Fails only if a text cannot be written as JSON.
 pub fn encode(hosts: &[String], username: &str, secret: &str) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
     #[derive(serde::Serialize)]
     struct Entry<'a> {
@@ -56,8 +56,8 @@ struct Config {
     auths: BTreeMap<String, Entry>,
 }
 
-/// Reads a content that holds one login, the same for every registry, whose `auth` agrees with its
-/// username and password.
+/// Parses a content with one login, the same for every registry, whose `auth` matches its username and password.
+/// Returns `None` for any other content.
 #[must_use]
 pub fn parse_login(content: &[u8]) -> Option<DockerLogin> {
     let config: Config = serde_json::from_slice(content).ok()?;
@@ -78,7 +78,8 @@ pub fn parse_login(content: &[u8]) -> Option<DockerLogin> {
     })
 }
 
-/// Hash of the registries, to see in a Secret's metadata whether it was written for them.
+/// Hash of the registries. The Secret's metadata contains it, to detect whether the content was written for other
+/// registries.
 #[must_use]
 pub fn registries_hash(hosts: &[String]) -> String {
     let mut sorted: Vec<&str> = hosts.iter().map(String::as_str).collect();
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn what_is_written_is_parsed_again() {
         let content = encode(&hosts(), "tw-1", "p\"w\\$+/").expect("written");
         let login = parse_login(&content).expect("a login");
         assert_eq!((login.username.as_str(), login.password.as_str()), ("tw-1", "p\"w\\$+/"));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_that_others_broke_is_no_login() {
+    fn broken_content_is_no_login() {
         let good = String::from_utf8(encode(&hosts(), "tw-1", "secret").expect("written").to_vec()).expect("text");
         for broken in ["", "{}", "{\"auths\":{}}", &good.replacen("secret", "other", 1), &good.replacen("tw-1", "", 1)]
         {
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_knows_no_order() {
+    fn the_hash_ignores_the_order() {
         let mut reversed = hosts();
         reversed.reverse();
         assert_eq!(registries_hash(&hosts()), registries_hash(&reversed));

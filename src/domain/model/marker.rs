@@ -1,8 +1,8 @@
-//! Markers: how a token in the portal's list is told to be ours.
+//! Markers, which identify the operator's tokens in the portal's list.
 //!
-//! A request's description ends with ` [<issuer>/<nonce>]`. The issuer's part is a hash of the
-//! issuer's UID; the nonce is a hash of the object's UID and the attempt, so that an attempt
-//! that was copied to another object fits nobody's token.
+//! The description of a request ends with ` [<issuer>/<nonce>]`. The issuer's part is a hash of the issuer's UID. The
+//! nonce is a hash of the object's UID and the attempt id, so that an attempt id that was copied to another object
+//! matches no token.
 
 use ring::digest::{Context, SHA256};
 use std::fmt;
@@ -12,21 +12,21 @@ const ISSUER_LENGTH: usize = 8;
 const NONCE_LENGTH: usize = 12;
 const ATTEMPT_LENGTH: usize = 20;
 
-/// Characters that a marker adds to a description.
+/// Number of characters that a marker adds to a description.
 pub const MARKER_LENGTH: usize = 2 + ISSUER_LENGTH + 1 + NONCE_LENGTH + 1;
 
-/// A number for one try to get a token; random, and never used twice.
+/// Random id of one attempt to get a token. It is never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(String);
 
 impl AttemptId {
-    /// Made from randomness that the caller brings.
+    /// Creates an attempt id from random bytes of the caller.
     #[must_use]
     pub fn from_random(bytes: &[u8; 16]) -> Self {
         Self(base32(bytes, ATTEMPT_LENGTH))
     }
 
-    /// Reads an attempt back from an annotation.
+    /// Parses an attempt id from an annotation.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == ATTEMPT_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
@@ -40,31 +40,31 @@ impl fmt::Display for AttemptId {
     }
 }
 
-/// Who asks, as the portal's list shows it.
+/// The issuer's part of a marker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerTag(String);
 
 impl IssuerTag {
-    /// The tag of the issuer with this UID.
+    /// Returns the tag of the issuer with this UID.
     #[must_use]
     pub fn of(issuer_uid: &str) -> Self {
         Self(hash(&["issuer", issuer_uid], ISSUER_LENGTH))
     }
 }
 
-/// Which attempt a token was asked for by.
+/// The attempt's part of a marker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nonce(String);
 
 impl Nonce {
-    /// Reads a nonce back from a status.
+    /// Parses a nonce from a status.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == NONCE_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// The nonce of an attempt for the object with this UID.
+    /// Returns the nonce of an attempt for the object with this UID.
     #[must_use]
     pub fn of(object_uid: &str, attempt: &AttemptId) -> Self {
         Self(hash(&["attempt", object_uid, &attempt.0], NONCE_LENGTH))
@@ -77,7 +77,7 @@ impl fmt::Display for Nonce {
     }
 }
 
-/// The end of a description that says whose the token is.
+/// The end of a description, which identifies the issuer and the attempt of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marker {
     issuer: IssuerTag,
@@ -85,32 +85,32 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The marker of an attempt at an issuer's portal.
+    /// Creates the marker of an attempt at an issuer's portal.
     #[must_use]
     pub const fn new(issuer: IssuerTag, nonce: Nonce) -> Self {
         Self { issuer, nonce }
     }
 
-    /// The attempt's part.
+    /// Returns the attempt's part.
     #[must_use]
     pub const fn nonce(&self) -> &Nonce {
         &self.nonce
     }
 
-    /// The description to send.
+    /// Returns the description with this marker appended.
     #[must_use]
     pub fn append_to(&self, description: &str) -> String {
         format!("{description} {self}")
     }
 
-    /// Whether a description from the portal ends with this marker; white space after it does not count. A marker
-    /// elsewhere in the text was written by somebody else, who may have copied it from another token.
+    /// Whether a description from the portal ends with this marker; trailing white space is ignored. A marker elsewhere
+    /// in the text was written by another user, who may have copied it from another token.
     #[must_use]
     pub fn is_in(&self, description: &str) -> bool {
         description.trim_end().ends_with(&self.to_string())
     }
 
-    /// The marker of this issuer at the end of a description from the portal.
+    /// Finds a marker of this issuer at the end of a description from the portal.
     #[must_use]
     pub fn find(issuer: &IssuerTag, description: &str) -> Option<Self> {
         let opening = format!("[{}/", issuer.0);
@@ -126,7 +126,8 @@ impl fmt::Display for Marker {
     }
 }
 
-/// A short hash of texts, for comparing only. The parts are kept apart by their lengths.
+/// Short hash of texts, for comparison only. The length of each part is included, so that the parts cannot run
+/// together.
 #[must_use]
 pub(crate) fn hash(parts: &[&str], length: usize) -> String {
     let mut context = Context::new(&SHA256);
@@ -137,7 +138,7 @@ pub(crate) fn hash(parts: &[&str], length: usize) -> String {
     base32(context.finish().as_ref(), length)
 }
 
-/// Five bits a letter; as many letters as asked for and the bytes give.
+/// Encodes five bits per letter, up to `length` letters or the end of the bytes.
 fn base32(bytes: &[u8], length: usize) -> String {
     let bit = |index: usize| {
         let byte = bytes.get(index / 8).copied().unwrap_or_default();
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_is_read_back_and_nothing_else_is() {
+    fn only_an_attempt_id_is_parsed() {
         assert_eq!(AttemptId::parse(&attempt().to_string()), Some(attempt()));
         for forged in ["", "short", "UPPERCASEUPPERCASE22", "aaaaaaaaaaaaaaaaaaa'", "aaaaaaaaaaaaaaaaaaaaa"] {
             assert_eq!(AttemptId::parse(forged), None, "{forged}");
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_has_the_length_that_is_reckoned_with_and_is_found_after_a_trim() {
+    fn a_marker_has_the_expected_length_and_is_found_after_a_trim() {
         let marker = Marker::new(IssuerTag::of("i"), Nonce::of("o", &attempt()));
         let sent = marker.append_to("prod");
         assert_eq!(sent.len(), "prod".len() + MARKER_LENGTH);

@@ -1,4 +1,4 @@
-//! The nouns of the core: objects, tokens, pull secrets, conditions, problems.
+//! The core's data types: objects, tokens, pull secrets, conditions, problems.
 
 pub mod conditions;
 pub mod dockerconfig;

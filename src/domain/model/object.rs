@@ -1,4 +1,4 @@
-//! What the core knows of a `RegistryToken`.
+//! The core's view of a `RegistryToken`.
 
 use super::token_mac::MacKeys;
 use crate::api::RegistryTokenStatus;
@@ -6,57 +6,57 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The object, as far as decisions stand on it.
+/// The parts of a `RegistryToken` on which decisions depend.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a wish of the spec of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "independent fields of the spec")]
 pub struct Object {
-    /// Its UID.
+    /// UID of the object.
     pub uid: String,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub resource_version: String,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
     /// `metadata.generation`.
     pub generation: i64,
-    /// It is being deleted.
+    /// The object is being deleted.
     pub deleting: bool,
-    /// Our finalizer is on it.
+    /// The object has the operator's finalizer.
     pub has_finalizer: bool,
     /// `spec.description`.
     pub description: String,
-    /// Name of its Secret.
+    /// Name of the pull secret.
     pub secret_name: String,
-    /// Kind and name of its issuer, for messages.
+    /// Kind and name of the issuer, for messages.
     pub issuer: String,
-    /// `spec.rotation`; never, where it is absent.
+    /// `spec.rotation`; absent if the token is never rotated.
     pub rotation: Option<Rotation>,
-    /// Nothing new is begun.
+    /// `spec.suspend`: no token is requested and no description edited.
     pub suspended: bool,
-    /// A token that somebody revoked in the portal is replaced.
+    /// A token that was revoked in the portal is replaced.
     pub reissue_revoked: bool,
-    /// Tokens are revoked when the object goes.
+    /// Tokens are revoked when the object is deleted.
     pub revoke_on_deletion: bool,
-    /// What is asked for by annotation: keys as in `status.handledAnnotations`.
+    /// Requests by annotation, with keys as in `status.handledAnnotations`.
     pub requested_annotations: BTreeMap<String, String>,
-    /// Ids of tokens of which its user says that they are revoked.
+    /// Ids of tokens that the user has confirmed as revoked.
     pub confirmed_revoked: Vec<String>,
-    /// Its status, if it has one; it may be another object's.
+    /// The status, if present. It may belong to another object.
     pub status: Option<RegistryTokenStatus>,
-    /// The operator's keys: what the status says of tokens counts only with a MAC under one of them.
+    /// The operator's keys: tokens in the status count only with a valid MAC under one of them.
     pub keys: MacKeys,
 }
 
-/// When a token is replaced, and how long its predecessor lives on.
+/// When a token is rotated, and how long the previous token stays valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rotation {
-    /// From request to request.
+    /// Time from one request to the next.
     pub interval: Duration,
-    /// How long the old one stays valid.
+    /// How long the previous token stays valid.
     pub overlap: Duration,
 }
 
 impl Object {
-    /// Its status, unless that speaks of another object's tokens, as a restored copy's does.
+    /// Returns the status, unless it belongs to another object, as in a restored copy.
     #[must_use]
     pub fn own_status(&self) -> Option<&RegistryTokenStatus> {
         self.status.as_ref().filter(|status| status.uid.as_ref() == Some(&self.uid))

@@ -1,5 +1,5 @@
-//! What the metadata of a pull secret says. The Secret is the lock of the requesting protocol:
-//! a reservation and what is stored are annotations of that one object.
+//! The metadata of a pull secret. The Secret is the lock of the request protocol: the reservation and the stored token
+//! are annotations of the same object.
 
 use super::marker::AttemptId;
 use super::request_cause::RequestCause;
@@ -14,24 +14,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The longest id or username of a token, in bytes.
+/// Maximum length of a token's id or username, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
-/// The longest secret that a commit is tried with before it is requested, in bytes.
+/// Maximum length of a password for which a commit is checked before the token is requested, in bytes.
 pub const MAX_SECRET_BYTES: usize = 4096;
 
-/// A request for a token that may be under way.
+/// A token request that may be in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reservation {
-    /// Which one.
+    /// Id of the attempt.
     pub attempt_id: AttemptId,
-    /// The operator process that made it.
+    /// Identity of the operator instance that made the reservation.
     pub identity: String,
 }
 
 impl Reservation {
     fn parse(text: &str) -> Option<Self> {
-        let (attempt, holder) = text.split_once('.')?;
-        Some(Self { attempt_id: AttemptId::parse(attempt)?, identity: holder.to_owned() })
+        let (attempt_id, identity) = text.split_once('.')?;
+        Some(Self { attempt_id: AttemptId::parse(attempt_id)?, identity: identity.to_owned() })
     }
 }
 
@@ -41,36 +41,37 @@ impl fmt::Display for Reservation {
     }
 }
 
-/// Where a stored token comes from: all there is to prove it by where the portal lists nothing.
+/// Where a stored token comes from. It is the only evidence if the portal user cannot list tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Provenance {
-    /// Hash of the portal's address and application; empty where nothing is noted.
+    /// Hash of the portal's URL and application; empty if unknown.
     pub portal: String,
-    /// When it was asked for, in seconds since 1970.
+    /// When the token was requested, in seconds since 1970.
     pub requested_at: i64,
-    /// The portal's id of the token that status named then, if it named one.
+    /// Portal id of the token in status at that time, if there was one.
     pub previous_id: Option<String>,
 }
 
 impl Provenance {
-    /// What cannot be read counts as absent.
+    /// A text that cannot be parsed counts as absent.
     fn parse(text: &str) -> Self {
         let mut parts = text.splitn(3, '.');
-        let (portal, asked) = (parts.next().unwrap_or_default(), parts.next().and_then(|asked| asked.parse().ok()));
-        asked.map_or_else(Self::default, |asked| Self {
+        let (portal, requested_at) =
+            (parts.next().unwrap_or_default(), parts.next().and_then(|requested_at| requested_at.parse().ok()));
+        requested_at.map_or_else(Self::default, |requested_at| Self {
             portal: portal.to_owned(),
-            requested_at: asked,
+            requested_at,
             previous_id: parts.next().map(str::to_owned),
         })
     }
 
-    /// Whether it comes from another portal than the issuer names now.
+    /// Whether the token comes from another portal than the issuer's current one.
     #[must_use]
-    pub fn from_other_portal(&self, facts: &IssuerInfo) -> bool {
-        !self.portal.is_empty() && self.portal != facts.portal_hash()
+    pub fn from_other_portal(&self, issuer: &IssuerInfo) -> bool {
+        !self.portal.is_empty() && self.portal != issuer.portal_hash()
     }
 
-    /// Whether it is younger than the token that status names: what a Secret was restored to is not.
+    /// Whether the token is newer than the one in status. In a Secret that was restored to an earlier state it is not.
     #[must_use]
     pub fn is_newer_than(&self, current: &RecordedToken) -> bool {
         self.previous_id.as_ref() == Some(&current.id) || self.requested_at > current.request_time.0.as_second()
@@ -84,118 +85,119 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// The token that a Secret holds, as it was written.
+/// The token that a Secret stores, as recorded in its annotations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredToken {
-    /// The attempt that got it.
+    /// Id of the attempt that got the token.
     pub attempt_id: AttemptId,
-    /// The portal's id of it.
+    /// Portal id of the token.
     pub id: String,
-    /// What the attempt was made for.
+    /// Cause of the request.
     pub request_cause: RequestCause,
-    /// Where it comes from.
+    /// Where the token comes from.
     pub provenance: Provenance,
-    /// The operator's proof of it.
+    /// The operator's proof of the token.
     pub signature: TokenSignature,
 }
 
-/// Whose a Secret is.
+/// Whether the object owns a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ownership {
-    /// It belongs to the object.
+    /// The Secret belongs to the object.
     Ours,
-    /// It belongs to somebody else.
+    /// The Secret belongs to another owner.
     Foreign,
 }
 
-/// What a Secret's metadata says.
+/// The parsed metadata of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct SecretMeta {
-    /// Its UID.
+    /// UID of the Secret.
     pub uid: String,
-    /// Its version.
+    /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// Whose it is.
+    /// Whether the object owns the Secret.
     pub ownership: Ownership,
-    /// It has a controller: whose it is, that alone says.
+    /// The Secret has a controller, which alone determines its owner.
     pub has_controller: bool,
-    /// Whether our controller reference and label stand in it.
+    /// Whether the Secret has the object's controller reference and label.
     pub owned_and_labeled: bool,
-    /// It is this object's own: by its controller, by our label with the object's UID, or by the UID in status. One that
-    /// was handed over, or restored from another object's, is not before a token is stored in it.
+    /// The Secret belongs to this object by its controller, by the label with the object's UID, or by the UID in
+    /// status. A Secret that was handed over, or restored from another object, belongs to it only once a token is
+    /// stored in it.
     pub is_own: bool,
-    /// A request that may be under way.
+    /// The reservation, if a token request may be in flight.
     pub reservation: Option<Reservation>,
-    /// For how long this process has seen that reservation.
+    /// How long this process has observed that reservation.
     pub reservation_age: Duration,
-    /// The token in it.
+    /// The stored token.
     pub stored: Option<StoredToken>,
-    /// No further attempt may be made.
+    /// No further attempt may be reserved.
     pub closed: bool,
-    /// Hash of the registries that it was written for.
+    /// Hash of the registries for which the Secret was written.
     pub registries_hash: Option<String>,
 }
 
-/// The parts of an object's metadata that matter, in plain types.
+/// The relevant parts of a Secret's metadata, in plain types.
 #[derive(Clone, Copy, Debug)]
 pub struct RawMeta<'a> {
     /// UID of the Secret.
     pub uid: &'a str,
     /// Version of the Secret.
     pub resource_version: &'a str,
-    /// UID of its controller, if it has one.
+    /// UID of the Secret's controller, if it has one.
     pub controller_uid: Option<&'a str>,
-    /// Its labels.
+    /// Labels of the Secret.
     pub labels: &'a BTreeMap<String, String>,
-    /// Its annotations.
+    /// Annotations of the Secret.
     pub annotations: &'a BTreeMap<String, String>,
 }
 
-/// Who asks whether a Secret is theirs.
+/// The object whose ownership of a Secret is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
     /// UID of the `RegistryToken`.
     pub uid: &'a str,
-    /// UID of the Secret that its status recorded.
+    /// UID of the Secret that the object's status recorded.
     pub recorded_secret_uid: Option<&'a str>,
-    /// For how long this process has seen the reservation that is in the Secret.
+    /// How long this process has observed the reservation in the Secret.
     pub reservation_age: Duration,
-    /// The object whose UID is the Secret's label is another one, and is there.
+    /// The label names the UID of another object, which exists.
     pub label_names_other_object: bool,
 }
 
-/// Only what the operator itself would write is read back: known keys, and values of a bounded length.
-fn keep_known_annotations(mut errand: RequestCause) -> RequestCause {
+/// Keeps only what the operator itself writes: known keys, and values of bounded length.
+fn keep_known_annotations(mut request_cause: RequestCause) -> RequestCause {
     let known = |key: &str| crate::domain::decide::rotation::ANNOTATION_KEYS.iter().any(|(known, _)| *known == key);
-    errand.handles.retain(|key, value| known(key) && value.len() <= MAX_NAME_BYTES);
-    errand
+    request_cause.handles.retain(|key, value| known(key) && value.len() <= MAX_NAME_BYTES);
+    request_cause
 }
 
 impl SecretMeta {
-    /// Reads metadata. What cannot be read counts as absent: annotations are anybody's to forge.
+    /// Parses metadata. What cannot be parsed counts as absent, since anyone can forge annotations.
     #[must_use]
     pub fn parse(raw: RawMeta<'_>, owner: Owner<'_>) -> Self {
         let text = |key: &str| raw.annotations.get(key).map(String::as_str);
-        let labelled = raw.labels.get(OWNER_LABEL);
+        let owner_label = raw.labels.get(OWNER_LABEL);
         let handed_over = text(ADOPT_ANNOTATION) == Some("true");
-        // Without a controller our label is enough: a restore drops owner references and gives a new UID.
-        // But not the label of an object that is there: somebody stripped that one's owner reference. Nor
-        // that of a Secret that was left to its user.
-        let free = labelled.is_some_and(|uid| uid == owner.uid || !owner.label_names_other_object);
+        // Without a controller, the label is sufficient: a restore drops owner references and assigns a new UID.
+        // Exceptions: the label names another existing object, whose owner reference was removed; or the Secret was
+        // released to its user.
+        let free = owner_label.is_some_and(|uid| uid == owner.uid || !owner.label_names_other_object);
         let by_label = free && text(ORPHANED_ANNOTATION).is_none();
-        let ours = match raw.controller_uid {
+        let is_ours = match raw.controller_uid {
             Some(uid) => uid == owner.uid,
             None => by_label || handed_over || owner.recorded_secret_uid == Some(raw.uid),
         };
         let recorded = owner.recorded_secret_uid == Some(raw.uid);
-        let own_label = labelled.is_some_and(|uid| uid == owner.uid);
-        let claimed = match raw.controller_uid {
+        let own_label = owner_label.is_some_and(|uid| uid == owner.uid);
+        let is_own = match raw.controller_uid {
             Some(uid) => uid == owner.uid,
             None => recorded || (own_label && by_label),
         };
         let stored = text(STORED_ANNOTATION).and_then(AttemptId::parse).zip(text(TOKEN_ID_ANNOTATION));
-        let errand = || {
+        let request_cause = || {
             text(CAUSE_ANNOTATION)
                 .and_then(|json| serde_json::from_str(json).ok())
                 .map(keep_known_annotations)
@@ -204,23 +206,23 @@ impl SecretMeta {
         Self {
             uid: raw.uid.to_owned(),
             resource_version: raw.resource_version.to_owned(),
-            ownership: if ours { Ownership::Ours } else { Ownership::Foreign },
+            ownership: if is_ours { Ownership::Ours } else { Ownership::Foreign },
             has_controller: raw.controller_uid.is_some(),
             owned_and_labeled: raw.controller_uid == Some(owner.uid) && own_label,
-            is_own: claimed,
+            is_own,
             reservation: text(RESERVATION_ANNOTATION).and_then(Reservation::parse),
             reservation_age: owner.reservation_age,
-            stored: stored.map(|(attempt, id)| StoredToken {
-                attempt_id: attempt,
+            stored: stored.map(|(attempt_id, id)| StoredToken {
+                attempt_id,
                 id: id.to_owned(),
-                request_cause: errand(),
+                request_cause: request_cause(),
                 provenance: text(PROVENANCE_ANNOTATION).map(Provenance::parse).unwrap_or_default(),
                 signature: TokenSignature {
                     username: text(USERNAME_ANNOTATION).unwrap_or_default().to_owned(),
                     mac: text(MAC_ANNOTATION).unwrap_or_default().to_owned(),
                 },
             }),
-            // A former owner's says nothing about this object's attempts.
+            // An annotation of a previous owner does not apply to this object's attempts.
             closed: text(CLOSED_ANNOTATION) == Some(owner.uid),
             registries_hash: text(REGISTRIES_ANNOTATION).map(str::to_owned),
         }

@@ -5,7 +5,7 @@ fn meta(labels: &[(&str, &str)], annotations: &[(&str, &str)], controller: Optio
     beside(labels, annotations, controller, false)
 }
 
-/// The same, where the object that the label names may be another that is there.
+/// The same, if the label may name another existing object.
 fn beside(
     labels: &[(&str, &str)],
     annotations: &[(&str, &str)],
@@ -45,7 +45,7 @@ fn a_label_of_another_existing_object_makes_a_secret_foreign() {
 }
 
 #[test]
-fn a_secret_that_was_left_to_its_user_is_not_taken_back() {
+fn a_secret_that_was_released_to_its_user_is_not_taken_back() {
     let orphaned = (ORPHANED_ANNOTATION, "aaaaaaaaaaaa");
     assert_eq!(meta(&[(OWNER_LABEL, "gone")], &[orphaned], None).ownership, Ownership::Foreign);
     let handed = [orphaned, (ADOPT_ANNOTATION, "true")];
@@ -57,13 +57,13 @@ fn a_secret_is_claimed_by_what_only_its_own_object_gives_it() {
     assert!(meta(&[], &[], Some("o")).is_own, "the label was stripped");
     assert!(meta(&[(OWNER_LABEL, "o")], &[], None).is_own, "the owner reference was stripped");
     assert!(!meta(&[(OWNER_LABEL, "restored-from")], &[], None).is_own);
-    assert!(!meta(&[], &[(ADOPT_ANNOTATION, "true")], None).is_own, "handed over, and not taken yet");
+    assert!(!meta(&[], &[(ADOPT_ANNOTATION, "true")], None).is_own, "handed over, and not adopted yet");
     assert!(!meta(&[(OWNER_LABEL, "o")], &[], Some("other")).is_own);
     assert!(!meta(&[(OWNER_LABEL, "o")], &[(ORPHANED_ANNOTATION, "aaaaaaaaaaaa")], None).is_own);
 }
 
 #[test]
-fn closed_by_a_former_owner_is_not_closed_for_the_next_one() {
+fn a_secret_closed_by_a_previous_owner_is_not_closed_for_the_next_one() {
     assert!(meta(&[], &[(CLOSED_ANNOTATION, "o")], Some("o")).closed);
     assert!(!meta(&[(OWNER_LABEL, "former")], &[(CLOSED_ANNOTATION, "former")], None).closed);
 }
@@ -87,19 +87,19 @@ fn forged_annotations_count_as_absent() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn what_is_written_is_parsed_again() {
     let attempt = AttemptId::from_random(&[3; 16]);
     let reservation = Reservation { attempt_id: attempt.clone(), identity: "pod-0.with.dots".into() };
     let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
-    let errand = RequestCause { cause: Cause::Rotate, handles };
-    // An id may hold a dot itself.
+    let request_cause = RequestCause { cause: Cause::Rotate, handles };
+    // An id may contain a dot.
     let origin =
         Provenance { portal: "portal".to_owned(), requested_at: 1_900_000_000, previous_id: Some("1.6".to_owned()) };
     let read = meta(
         &[],
         &[
             (RESERVATION_ANNOTATION, &reservation.to_string()),
-            (CAUSE_ANNOTATION, &serde_json::to_string(&errand).expect("JSON")),
+            (CAUSE_ANNOTATION, &serde_json::to_string(&request_cause).expect("JSON")),
             (STORED_ANNOTATION, &attempt.to_string()),
             (TOKEN_ID_ANNOTATION, "17"),
             (PROVENANCE_ANNOTATION, &origin.to_string()),
@@ -112,12 +112,6 @@ fn what_is_written_is_read_back() {
     let signature = TokenSignature { username: "tw-17".into(), mac: "v1.key.tag".into() };
     assert_eq!(
         read.stored,
-        Some(StoredToken {
-            attempt_id: attempt,
-            id: "17".into(),
-            request_cause: errand,
-            provenance: origin,
-            signature
-        })
+        Some(StoredToken { attempt_id: attempt, id: "17".into(), request_cause, provenance: origin, signature })
     );
 }

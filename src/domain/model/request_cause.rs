@@ -1,35 +1,35 @@
-//! Why a token is asked for.
+//! The cause of a token request.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Why a token is asked for.
+/// The cause of a token request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
-    /// The object has none yet.
+    /// The object has no token yet.
     #[default]
     First,
-    /// The Secret lost it, or it was changed there.
+    /// The Secret lost the token, or its content was changed.
     Lost,
-    /// Somebody revoked it in the portal.
+    /// The token was revoked in the portal by another user.
     RevokedUpstream,
     /// `spec.rotation.interval` has passed.
     Rotation,
     /// The annotation `registry-token.dev/rotate` has a new value.
     Rotate,
-    /// The annotation `registry-token.dev/replace` has a new value: the old one is compromised.
+    /// The annotation `registry-token.dev/replace` has a new value: the token is compromised.
     Replace,
 }
 
 impl Cause {
-    /// Whether the former token stays valid for the overlap.
+    /// Whether the previous token stays valid for the overlap.
     #[must_use]
     pub const fn overlaps(self) -> bool {
         matches!(self, Self::Rotation | Self::Rotate)
     }
 
-    /// Whether the Secret holds a token that works, which a bad new one must not replace.
+    /// Whether the Secret stores a working token, which a token that does not work must not replace.
     #[must_use]
     pub const fn replaces_working_token(self) -> bool {
         matches!(self, Self::Rotation | Self::Rotate | Self::Replace)
@@ -42,14 +42,14 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What an attempt answers, as it stands beside the token that came of it: whoever adopts that
-/// token marks just this as done.
+/// The cause of a token request and the annotations that it handles. It is stored with the token, so that an adoption
+/// marks exactly these annotations as handled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestCause {
-    /// Why it was made.
+    /// The cause.
     #[serde(default)]
     pub cause: Cause,
-    /// The annotations that asked for it, with keys as in `status.handledAnnotations`.
+    /// The annotations that requested the token, with keys as in `status.handledAnnotations`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handles: BTreeMap<String, String>,
 }

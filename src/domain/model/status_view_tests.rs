@@ -6,13 +6,13 @@ use crate::domain::test_support::{
     apply, at, at_rest, at_rest_with, problem, retiring, rotation_every, token, token_ref, token_stored,
 };
 
-fn after(fact: StatusEvent) -> StatusView {
-    status_view(&at_rest_with(|observed| apply(observed, fact)).object)
+fn after(event: StatusEvent) -> StatusView {
+    StatusView::of(&at_rest_with(|observed| apply(observed, event)).object)
 }
 
 #[test]
 fn an_object_at_rest_is_known_as_such() {
-    let status = status_view(&at_rest().object);
+    let status = StatusView::of(&at_rest().object);
     assert_eq!((status.token.clone(), status.retiring.len()), (Some(token("17")), 0));
     assert!(
         status.ready && status.login_verified && !status.has_problem && !status.suspended && !status.revoked_upstream
@@ -25,13 +25,13 @@ fn an_object_at_rest_is_known_as_such() {
 }
 
 #[test]
-fn a_status_of_another_object_says_nothing() {
+fn a_status_of_another_object_is_ignored() {
     assert_eq!(
-        status_view(&at_rest_with(|observed| observed.object.uid = "restored".into()).object),
+        StatusView::of(&at_rest_with(|observed| observed.object.uid = "restored".into()).object),
         StatusView::default()
     );
     let nameless = at_rest_with(|observed| observed.object.status.as_mut().expect("a status").uid = None);
-    assert_eq!(status_view(&nameless.object), StatusView::default());
+    assert_eq!(StatusView::of(&nameless.object), StatusView::default());
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_description_counts_for_its_generation_only() {
         observed.object.generation = 2;
         apply(observed, StatusEvent::LoginChecked(Verdict::Accepted));
     });
-    let known = status_view(&edited.object);
+    let known = StatusView::of(&edited.object);
     assert_eq!((known.observed_generation, known.description_synced), (Some(2), Some(1)));
 }
 
@@ -56,20 +56,20 @@ fn a_revocation_concerns_the_token_that_was_current_then() {
     let known = after(revoked.clone());
     assert!(known.revoked_upstream && !known.ready);
     assert_eq!(known.upstream_revocation.map(|(_, again)| again), Some(true));
-    let before = status_view(
+    let before = StatusView::of(
         &at_rest_with(|observed| {
             observed.now = at(-5);
             apply(observed, revoked);
         })
         .object,
     );
-    assert!(!before.revoked_upstream && before.upstream_revocation.is_some(), "that was a former one");
+    assert!(!before.revoked_upstream && before.upstream_revocation.is_some(), "that concerned a previous token");
 }
 
 #[test]
 fn every_token_is_named_the_current_one_first() {
     let observed = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))));
-    let status = status_view(&observed.object);
+    let status = StatusView::of(&observed.object);
     assert_eq!(status.tokens(), [token_ref("17"), token_ref("12")]);
     assert!(status.is_retiring("12") && !status.is_retiring("17"));
     assert_eq!(StatusView::default().tokens(), []);
@@ -77,16 +77,16 @@ fn every_token_is_named_the_current_one_first() {
 
 #[test]
 fn problems_and_due_revocations_are_known() {
-    for stalled in [false, true] {
-        let fault = crate::domain::model::problem::Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) };
-        let known = after(StatusEvent::ProblemFound { problem: fault, pods_can_pull: true });
+    for terminal in [false, true] {
+        let problem = crate::domain::model::problem::Problem { terminal, ..problem(Reason::IssuerNotReady) };
+        let known = after(StatusEvent::ProblemFound { problem, pods_can_pull: true });
         assert!(known.has_problem && known.ready);
     }
     let due = at_rest_with(|observed| {
         observed.object.rotation = Some(rotation_every(1, 5));
         apply(observed, token_stored("17", Cause::Lost));
     });
-    assert!(status_view(&due.object).next_rotation.is_some());
+    assert!(StatusView::of(&due.object).next_rotation.is_some());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_uid_of_a_secret_counts_with_a_proof_of_this_object_only() {
     assert_eq!(proved("another", |_| {}), None);
     let forged =
         |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
-    assert_eq!(proved(&object.uid, forged), None, "somebody wrote another UID there");
+    assert_eq!(proved(&object.uid, forged), None, "another writer set this UID");
     let bare = |status: &mut RegistryTokenStatus| status.secret.as_mut().expect("a Secret").mac = None;
     assert_eq!(proved(&object.uid, bare), None);
 }
@@ -125,14 +125,22 @@ fn a_forged_uid_of_a_secret_is_not_signed_by_the_next_write_of_the_status() {
 }
 
 #[test]
-fn where_the_key_may_be_lost_our_note_in_the_secret_stands_in_for_the_proof_of_its_uid() {
+fn if_the_key_may_be_lost_the_secrets_mac_replaces_the_proof_of_its_uid() {
     let object = at_rest().object;
     let status = object.status.as_ref().expect("a status");
     let lost = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
-    let counts =
-        |created: i64, is_noted| recorded_secret_uid(status, &object.uid, at(created), &lost, is_noted).is_some();
-    assert!(counts(0, true));
-    assert!(!counts(0, false), "who may only write statuses could have named any Secret");
-    assert!(!counts(4001, true), "it was never signed with a key that is lost");
-    assert!(recorded_secret_uid(status, &object.uid, object.created, &object.keys, false).is_some());
+    let counts = |created: i64, mac| recorded_secret_uid(status, &object.uid, at(created), &lost, mac).is_some();
+    let mac = Some("v1.lost.mac");
+    assert!(counts(0, mac));
+    assert!(!counts(0, None), "a user who may write statuses alone could have named any Secret");
+    assert!(!counts(4001, mac), "no lost key can have signed it");
+    assert!(recorded_secret_uid(status, &object.uid, object.created, &object.keys, None).is_some());
+}
+
+#[test]
+fn a_note_without_a_mac_makes_no_secret_the_objects_own_though_the_key_may_be_lost() {
+    let object = at_rest().object;
+    let status = object.status.as_ref().expect("a status");
+    let lost = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
+    assert_eq!(recorded_secret_uid(status, &object.uid, at(0), &lost, Some("")), None, "no operator wrote it");
 }

@@ -1,26 +1,26 @@
-//! When two ids or two usernames are the same.
+//! Equality of token ids and usernames.
 //!
-//! The portal's client gives ids in one form, as `$metadata` types them. What a former version recorded may be
-//! written otherwise: a GUID in the letter case of the answer. So GUIDs are compared without letter case here too,
-//! and blanks at the end of a username do not count, as SQL Server has it.
+//! The portal's client returns ids in one format, according to their type in `$metadata`. An earlier version may have
+//! recorded them differently: a GUID in the letter case of the response. So GUIDs are compared case-insensitively, and
+//! trailing blanks of a username are ignored, as in SQL Server.
 
 use crate::domain::protocol::Named;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
-/// An id as it is compared.
+/// Returns an id in the form in which ids are compared.
 #[must_use]
 pub fn id_key(id: &str) -> Cow<'_, str> {
     if is_guid(id) { Cow::Owned(id.to_ascii_lowercase()) } else { Cow::Borrowed(id) }
 }
 
-/// Whether two ids are the same one.
+/// Whether two ids are equal.
 #[must_use]
 pub fn same_id(one: &str, other: &str) -> bool {
     one == other || id_key(one) == id_key(other)
 }
 
-/// A username as it is compared.
+/// Returns a username in the form in which usernames are compared.
 #[must_use]
 pub fn username_key(username: &str) -> &str {
     username.trim_end_matches(' ')
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(one, other);
         assert!(HashSet::from([one]).contains(&other));
         for (one, other) in [("A1", "a1"), ("7", "07"), ("1.0", "1"), ("a-b-c-d-e", "A-b-c-d-e")] {
-            assert_ne!(named(one, "u"), named(other, "u"), "texts are compared as they are");
+            assert_ne!(named(one, "u"), named(other, "u"), "other texts are compared exactly");
         }
         assert_ne!(named("1", "u"), named("1", "U"));
         assert_ne!(named("1", "u"), named("1", " u"));

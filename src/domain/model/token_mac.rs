@@ -1,8 +1,8 @@
-//! Proof of what the operator notes of a token: a message authentication code (MAC) under a key that only the operator
-//! has. Status and annotations can be written by others, so a token that they name counts only with a valid MAC.
+//! Proves what the operator recorded about a token, with a message authentication code (MAC) under a key that only the
+//! operator has. Others can write status and annotations, so a token in them counts only with a valid MAC.
 //!
-//! The MAC covers the object's UID, the portal, the token's id and username, and the role in which the token is noted:
-//! an entry that was copied to another object, edited, or moved to another place is not valid there.
+//! The MAC covers the object's UID, the portal, the token's id and username, and the role in which the token is
+//! recorded: an entry that was edited, or copied to another object or another role, is not valid.
 
 use crate::api::RecordedPortal;
 use crate::domain::protocol::Named;
@@ -13,15 +13,15 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Version of the encoding, in the text and under the MAC.
+/// Version of the encoding, part of the text and of the signed data.
 const VERSION: &str = "v1";
-/// Bytes of a MAC over a constant that name a key. They say nothing of the key.
+/// Length of a key id, in bytes. The id is taken from a MAC of a constant, and reveals nothing about the key.
 const KEY_ID_BYTES: usize = 6;
 
-/// The fewest bytes that a key may have.
+/// Minimum length of a key, in bytes.
 pub const MIN_KEY_BYTES: usize = 32;
 
-/// In which role a token is noted.
+/// The role in which a token is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenRole {
     /// `status.token`.
@@ -42,21 +42,21 @@ impl TokenRole {
     }
 }
 
-/// Whose token is noted, and where it lives.
+/// The token that a MAC covers: its object, portal, id and username.
 #[derive(Clone, Copy, Debug)]
 pub struct MacSubject<'a> {
     /// UID of the `RegistryToken`.
     pub uid: &'a str,
     /// The portal.
     pub portal: &'a RecordedPortal,
-    /// The portal's id of the token.
+    /// Portal id of the token.
     pub id: &'a str,
-    /// The name that it logs in with.
+    /// Username of the token.
     pub username: &'a str,
 }
 
 impl<'a> MacSubject<'a> {
-    /// A token of the object with this UID.
+    /// Creates the subject for a token of the object with this UID.
     #[must_use]
     pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a Named) -> Self {
         Self { uid, portal, id: &token.id, username: &token.username }
@@ -69,12 +69,12 @@ impl<'a> MacSubject<'a> {
     }
 }
 
-/// The operator's proof of a stored token, as it is noted beside it. It counts only if it is valid.
+/// The operator's proof of a stored token, as recorded beside it. It counts only if it is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TokenSignature {
-    /// The name that the token logs in with; empty where none is noted.
+    /// Username of the token; empty if not recorded.
     pub username: String,
-    /// The MAC; empty where none is noted.
+    /// The MAC; empty if not recorded.
     pub mac: String,
 }
 
@@ -96,32 +96,32 @@ impl MacKey {
 }
 
 struct KeySet {
-    /// None: nothing is proved, and nothing signed.
+    /// Without a signing key nothing is proved or signed.
     signing: Option<MacKey>,
     accepted: Vec<MacKey>,
     created: Timestamp,
 }
 
-/// The keys of the operator: one that signs, and those that are accepted beside it. Cheap to clone.
+/// The operator's keys: one that signs, and others that are also accepted. Cheap to clone.
 #[derive(Clone)]
 pub struct MacKeys(Arc<KeySet>);
 
 impl MacKeys {
-    /// Keys from their bytes. `since` is when they came to be: what an older object names without proof may have been
-    /// signed with a key that was lost. None: a key is shorter than [`MIN_KEY_BYTES`].
+    /// Creates the keys. `since` is when they were created: tokens without proof of an older object may have been
+    /// signed with a key that was lost. Returns `None` if a key is shorter than [`MIN_KEY_BYTES`].
     #[must_use]
     pub fn new<'a>(signing: &[u8], accepted: impl IntoIterator<Item = &'a [u8]>, since: Timestamp) -> Option<Self> {
         let accepted = accepted.into_iter().map(MacKey::new).collect::<Option<Vec<_>>>()?;
         Some(Self(Arc::new(KeySet { signing: Some(MacKey::new(signing)?), accepted, created: since })))
     }
 
-    /// When they came to be.
+    /// When the keys were created.
     #[must_use]
     pub fn created(&self) -> Timestamp {
         self.0.created
     }
 
-    /// The MAC of a token in a role, as text: `v1.<key id>.<base64url>`; empty without keys.
+    /// Returns the MAC of a token in a role, as `v1.<key id>.<base64url>`; empty without keys.
     #[must_use]
     pub fn sign(&self, subject: MacSubject<'_>, role: TokenRole) -> String {
         self.tag(&subject.encode(role))
@@ -133,7 +133,7 @@ impl MacKeys {
         self.is_valid_tag(&subject.encode(role), text)
     }
 
-    /// The MAC of a Secret, by UID, that was recorded for the object of this UID; empty without keys.
+    /// Returns the MAC of a Secret's UID that was recorded for the object with this UID; empty without keys.
     #[must_use]
     pub fn sign_secret(&self, uid: &str, secret_uid: &str) -> String {
         self.tag(&encode(&[VERSION, "secret", uid, secret_uid]))
@@ -145,16 +145,16 @@ impl MacKeys {
         self.is_valid_tag(&encode(&[VERSION, "secret", uid, secret_uid]), text)
     }
 
-    /// The MAC of a mark that was left to the user of a Secret in this namespace; empty without keys.
+    /// Returns the MAC of a marker that was released to the user of a Secret in this namespace; empty without keys.
     #[must_use]
-    pub fn sign_marker(&self, namespace: &str, mark: &str) -> String {
-        self.tag(&encode(&[VERSION, "orphaned", namespace, mark]))
+    pub fn sign_marker(&self, namespace: &str, marker: &str) -> String {
+        self.tag(&encode(&[VERSION, "orphaned", namespace, marker]))
     }
 
-    /// Whether a text is the MAC of this mark in this namespace, under one of the keys.
+    /// Whether a text is the MAC of this marker in this namespace, under one of the keys.
     #[must_use]
-    pub fn verify_marker(&self, namespace: &str, mark: &str, text: &str) -> bool {
-        self.is_valid_tag(&encode(&[VERSION, "orphaned", namespace, mark]), text)
+    pub fn verify_marker(&self, namespace: &str, marker: &str, text: &str) -> bool {
+        self.is_valid_tag(&encode(&[VERSION, "orphaned", namespace, marker]), text)
     }
 
     fn tag(&self, message: &[u8]) -> String {
@@ -169,7 +169,7 @@ impl MacKeys {
         self.iter().filter(|key| key.id == id).any(|key| hmac::verify(&key.key, message, &tag).is_ok())
     }
 
-    /// Whether a text names a key that is not among these: another replica may know a newer one.
+    /// Whether a text names an unknown key: another replica may know a newer one.
     #[must_use]
     pub fn is_signed_by_unknown_key(&self, text: &str) -> bool {
         parse(text).is_some_and(|(id, _)| self.iter().all(|key| key.id != id))
@@ -184,20 +184,21 @@ impl MacKeys {
     }
 }
 
-/// No keys: nothing is proved by them.
+/// No keys: they prove nothing.
 impl Default for MacKeys {
     fn default() -> Self {
         Self(Arc::new(KeySet { signing: None, accepted: vec![], created: Timestamp::MIN }))
     }
 }
 
-/// The id by which MACs name a key; it says nothing of the key. None: it is shorter than [`MIN_KEY_BYTES`].
+/// Returns the id by which MACs refer to a key; it reveals nothing about the key. Returns `None` if the key is shorter
+/// than [`MIN_KEY_BYTES`].
 #[must_use]
 pub fn key_id(secret: &[u8]) -> Option<String> {
     MacKey::new(secret).map(|key| key.id)
 }
 
-/// Two are the same if their keys are.
+/// Two values are equal if their keys are.
 impl PartialEq for MacKeys {
     fn eq(&self, other: &Self) -> bool {
         self.key_ids() == other.key_ids()
@@ -212,7 +213,7 @@ impl Hash for MacKeys {
     }
 }
 
-/// Shows nothing of the keys.
+/// Never prints keys.
 impl fmt::Debug for MacKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MacKeys")
@@ -224,7 +225,7 @@ fn parse(text: &str) -> Option<(&str, &str)> {
     (!id.is_empty() && !tag.contains('.')).then_some((id, tag))
 }
 
-/// Each part with its length before it: no two messages have the same encoding.
+/// Prefixes each part with its length, so that no two messages have the same encoding.
 fn encode(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     for part in parts {

@@ -55,7 +55,7 @@ fn during_a_rotation_the_former_key_is_accepted_and_the_new_one_signs() {
 }
 
 #[test]
-fn what_is_no_mac_proves_nothing() {
+fn an_invalid_mac_proves_nothing() {
     let (keys, portal, token) = (keys(1, &[]), portal(), token_ref());
     let subject = MacSubject::of("uid", &portal, &token);
     let mac = keys.sign(subject, TokenRole::Current);
@@ -68,7 +68,7 @@ fn what_is_no_mac_proves_nothing() {
 }
 
 #[test]
-fn a_short_key_is_refused_and_no_key_is_shown() {
+fn a_short_key_is_rejected_and_no_key_is_printed() {
     assert!(MacKeys::new(&[1; 31], [], at(0)).is_none());
     assert!(MacKeys::new(&[1; 32], [[2; 3].as_slice()], at(0)).is_none());
     assert_eq!(format!("{:?}", keys(1, &[2])), "MacKeys");

@@ -1,30 +1,30 @@
-//! Tokens that status names without a valid MAC: somebody wrote them there, or the key that signed them is lost.
+//! Tokens that status names without a valid MAC: another user wrote them, or the key that signed them is lost.
 //!
-//! They are neither edited nor revoked. Of an object that is older than the keys one may be the operator's own, signed
-//! with a key that was lost: then it could leak, so it is reported until its user says that it is revoked.
+//! They are neither edited nor revoked. If the object is older than the keys, such a token may be the operator's own,
+//! signed with a lost key. It could leak, so it is reported until the user confirms that it is revoked.
 
 use super::object::Object;
 use super::problem::Problem;
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason, RecordedToken, RetiringToken};
 use crate::domain::protocol::Named;
 
-/// What a status names without proof.
+/// The tokens that a status names without proof.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnverifiedTokens {
-    /// As the current token.
+    /// The current token.
     pub token: Option<RecordedToken>,
-    /// As former ones.
+    /// The retiring tokens.
     pub retiring: Vec<RetiringToken>,
 }
 
 impl UnverifiedTokens {
-    /// Every one of them: the current one first.
+    /// Returns all of them, the current one first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Named> {
         self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()
     }
 
-    /// Those that its user does not call revoked.
+    /// Returns those that the user has not confirmed as revoked.
     #[must_use]
     pub fn unconfirmed(&self, object: &Object) -> Vec<Named> {
         let mut open = self.tokens();
@@ -32,14 +32,14 @@ impl UnverifiedTokens {
         open
     }
 
-    /// Former ones that its user calls revoked, by id: they are no longer reported.
+    /// Returns the ids of retiring tokens that the user has confirmed as revoked: they are no longer reported.
     #[must_use]
     pub fn confirmed(&self, object: &Object) -> Vec<String> {
         let ids = self.retiring.iter().map(|token| token.id.clone());
         ids.filter(|id| object.confirmed_revoked.contains(id)).collect()
     }
 
-    /// What is said of former ones.
+    /// Returns the problem to report for retiring tokens.
     #[must_use]
     pub fn retiring_problem(&self, object: &Object) -> Option<Problem> {
         let mut open: Vec<Named> = self.retiring.iter().map(Named::from).collect();
@@ -47,7 +47,7 @@ impl UnverifiedTokens {
         unverified_problem(&open)
     }
 
-    /// Why an object that is being deleted stays: one of them may be its own, and would leak.
+    /// Returns why an object that is being deleted is kept: one of the tokens may be its own, and would leak.
     #[must_use]
     pub fn deletion_problem(&self, object: &Object) -> Option<Problem> {
         unverified_problem(&self.unconfirmed(object))
@@ -55,14 +55,14 @@ impl UnverifiedTokens {
     }
 }
 
-/// Whether what the object names without proof may have been signed with a key that was lost: it was there before the
-/// keys were. Else nobody but a forger can have written it.
+/// Whether tokens without proof may have been signed with a lost key: the object is older than the keys. Otherwise they
+/// must be forged.
 #[must_use]
 pub fn may_be_from_lost_key(object: &Object) -> bool {
     object.created <= object.keys.created()
 }
 
-/// What is said of tokens that are not proved.
+/// Returns the problem to report for tokens without proof.
 #[must_use]
 pub fn unverified_problem(tokens: &[Named]) -> Option<Problem> {
     if tokens.is_empty() {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::pass::PassResult;
 use crate::domain::protocol::Verdict;
@@ -9,7 +9,8 @@ use crate::domain::test_support::{
     World, at, at_rest, at_rest_with, deleting, login_content, retiring, row, token_ref,
 };
 
-/// A status that somebody else wrote: as a former token it names one that is not this object's, due long ago.
+/// A status that another user wrote: its retiring token does not belong to this object and has been due for a long
+/// time.
 fn forged() -> crate::domain::observed::Observed {
     at_rest_with(|observed| {
         let status = observed.object.status.as_mut().expect("a status");
@@ -24,11 +25,14 @@ fn forged() -> crate::domain::observed::Observed {
 fn an_unverified_retiring_token_is_reported_and_neither_revoked_nor_forgotten() {
     let mut world = World::of(forged());
     assert!(matches!(world.pass(), PassResult::RequeueAfter(_)));
-    assert_eq!(world.labels, ["status"], "said once, and nothing is asked of the portal");
+    assert_eq!(world.labels, ["status"], "reported once, without a call to the portal");
     let conditions = &world.observed.object.status.as_ref().expect("a status").conditions;
     let said = conditions.iter().find(|one| one.type_ == "Stalled").expect("it is said");
-    assert!(said.reason == "TokenUnverified" && said.message.contains("registry-token.dev/confirmed-revoked=12"), "{said:?}");
-    assert!(status_view(&world.observed.object).ready, "pods can pull");
+    assert!(
+        said.reason == "TokenUnverified" && said.message.contains("registry-token.dev/confirmed-revoked=12"),
+        "{said:?}"
+    );
+    assert!(StatusView::of(&world.observed.object).ready, "pods can pull");
     let mut again = World::of(world.observed);
     assert!(matches!(again.pass(), PassResult::RequeueAfter(_)));
     assert!(again.labels.is_empty(), "{:?}", again.labels);
@@ -41,12 +45,12 @@ fn an_unverified_retiring_token_is_forgotten_when_its_user_confirms_the_revocati
     assert_eq!(decide(&observed), Action::ForgetConfirmedTokens);
     let mut world = World::of(observed);
     let _ = world.pass();
-    assert!(status_view(&world.observed.object).unverified.retiring.is_empty());
+    assert!(StatusView::of(&world.observed.object).unverified.retiring.is_empty());
     assert!(!world.labels.iter().any(|word| word.contains("revoke")), "{:?}", world.labels);
 }
 
 #[test]
-fn a_current_token_moved_among_the_former_ones_is_not_revoked() {
+fn a_current_token_moved_among_the_retiring_ones_is_not_revoked() {
     let mut observed = at_rest();
     let status = observed.object.status.as_mut().expect("a status");
     let mac = status.token.take().and_then(|token| token.mac);
@@ -55,7 +59,7 @@ fn a_current_token_moved_among_the_former_ones_is_not_revoked() {
     world.content = login_content("tw-17");
     let _ = world.pass();
     assert_eq!(
-        status_view(&world.observed.object).token.map(|token| token.id),
+        StatusView::of(&world.observed.object).token.map(|token| token.id),
         Some("17".to_owned()),
         "{:?}",
         world.labels
@@ -64,7 +68,7 @@ fn a_current_token_moved_among_the_former_ones_is_not_revoked() {
 }
 
 #[test]
-fn an_object_with_nothing_but_forged_tokens_goes_without_revoking_them() {
+fn an_object_with_only_forged_tokens_is_removed_without_revoking_them() {
     let mut observed = deleting(forged());
     observed.secret = None;
     let status = observed.object.status.as_mut().expect("a status");
@@ -77,8 +81,8 @@ fn an_object_older_than_the_key_stays_until_its_user_confirms_the_revocation() {
     let mut observed = deleting(forged());
     observed.object.keys = MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
     (observed.secret, observed.object.status.as_mut().expect("a status").token) = (None, None);
-    let Action::Report(fault) = decide(&observed) else { panic!("{:?}", decide(&observed)) };
-    assert_eq!((fault.reason, fault.terminal), (Reason::TokenUnverified, true));
+    let Action::Report(problem) = decide(&observed) else { panic!("{:?}", decide(&observed)) };
+    assert_eq!((problem.reason, problem.terminal), (Reason::TokenUnverified, true));
     let orphan = {
         let mut observed = observed.clone();
         observed.object.revoke_on_deletion = false;
@@ -90,24 +94,24 @@ fn an_object_older_than_the_key_stays_until_its_user_confirms_the_revocation() {
 }
 
 #[test]
-fn nothing_is_said_of_no_tokens() {
+fn without_tokens_there_is_no_problem() {
     assert!(unverified_problem(&[]).is_none());
-    let fault = unverified_problem(&[token_ref("1"), token_ref("2")]).expect("a fault");
-    assert!(fault.message.contains("registry-token.dev/confirmed-revoked=1,2"), "{}", fault.message);
+    let problem = unverified_problem(&[token_ref("1"), token_ref("2")]).expect("a fault");
+    assert!(problem.message.contains("registry-token.dev/confirmed-revoked=1,2"), "{}", problem.message);
 }
 
 #[test]
-fn an_object_whose_login_is_refused_too_is_written_once_and_not_at_each_look() {
+fn an_object_whose_login_is_rejected_too_is_written_once_and_not_at_each_pass() {
     let mut observed = forged();
-    crate::domain::test_support::change_issuer(&mut observed, |facts| {
-        facts.login_check = crate::domain::observed::LoginMode::BestEffort;
+    crate::domain::test_support::change_issuer(&mut observed, |issuer| {
+        issuer.login_check = crate::domain::observed::LoginMode::BestEffort;
     });
     crate::domain::test_support::apply(&mut observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
     let mut world = World::of(observed).with_login_result(Verdict::Rejected("no".into()));
     let _ = world.pass();
     let conditions = world.observed.object.status.clone().expect("a status").conditions;
     let ready = conditions.iter().find(|one| one.type_ == "Ready").expect("it is said");
-    assert!(ready.reason == "LoginRejected" && ready.message.contains("Besides"), "{ready:?}");
+    assert!(ready.reason == "LoginRejected" && ready.message.contains("Also: "), "{ready:?}");
     let mut again = World::of(world.observed).with_login_result(Verdict::Rejected("no".into()));
     let _ = again.pass();
     assert!(

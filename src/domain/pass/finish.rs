@@ -1,4 +1,4 @@
-//! How a pass ends: what is said, and when to look again.
+//! Ends a pass: what is reported, and when the object is requeued.
 
 use super::{Pass, PassResult, Stage, Step};
 use crate::domain::actions::{Outcome, Transition, from_response, recheck, revoke, status_write};
@@ -8,7 +8,7 @@ use crate::domain::decide::rotation::pending_annotation;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{finalizer_rejected, secret_rejected};
 use crate::domain::model::request_cause::Cause;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{Recheck, UpstreamState};
 use crate::domain::protocol::Response;
 use crate::domain::retry::cooldown::{Cooldown, Operation, affects_one_action, is_permanent};
@@ -17,9 +17,9 @@ use crate::domain::status::StatusEvent;
 use std::time::Duration;
 
 impl Pass {
-    /// Decides anew, or ends.
+    /// Decides again, or ends the pass.
     pub(super) fn finish(mut self, outcome: Outcome) -> (Self, Step) {
-        // What was done since may have changed what the portal shows; what the Secret holds changes nothing there.
+        // The portal may show something else after this action, unless it only concerned the Secret.
         if !std::mem::take(&mut self.secret_only) {
             self.observed.upstream = UpstreamState::Unknown;
         }
@@ -41,28 +41,28 @@ impl Pass {
             Outcome::RequeueSoon => self.done(PassResult::RequeueSoon),
             Outcome::Idle => self.finish_idle(None),
             Outcome::IdleFor(left) => self.finish_idle(Some(left)),
-            Outcome::ReportFor(left, fault) => {
-                let (fault, soon) = self.with_other_problems(fault);
+            Outcome::ReportFor(left, problem) => {
+                let (problem, soon) = self.with_other_problems(problem);
                 let left = soon.map_or(left, |soon| left.min(soon));
-                self.report(fault, |fault| {
-                    if left.is_zero() { PassResult::Failed(fault) } else { PassResult::RequeueAfter(left) }
+                self.report(problem, |problem| {
+                    if left.is_zero() { PassResult::Failed(problem) } else { PassResult::RequeueAfter(left) }
                 })
             }
-            Outcome::Failed(fault) => {
-                let (fault, _) = self.with_other_problems(fault);
-                self.report(fault, PassResult::Failed)
+            Outcome::Failed(problem) => {
+                let (problem, _) = self.with_other_problems(problem);
+                self.report(problem, PassResult::Failed)
             }
         }
     }
 
-    /// The Secret is as it can be: what is refused is reported, and tried again like a repair.
+    /// The content of the Secret is valid: the rejected labels and annotations are reported, and retried like a repair.
     fn report_template_rejection(&mut self) {
-        if let Some(fault) = self.template_rejection.take() {
-            self.start_cooldown(Cooldown::new(Operation::InspectSecret, fault));
+        if let Some(problem) = self.template_rejection.take() {
+            self.start_cooldown(Cooldown::new(Operation::InspectSecret, problem));
         }
     }
 
-    /// Counts a request for a token that reached the portal, or may have.
+    /// Counts a token request that reached the portal, or may have.
     pub(super) fn record_request(&mut self, was_sent: bool) {
         if was_sent {
             let mut requests = std::mem::take(&mut self.observed.request_history);
@@ -71,10 +71,10 @@ impl Pass {
         }
     }
 
-    /// A request that gave no token that could be kept: the next one waits, and this says until when.
+    /// After a request that gave no token to keep, the next one is delayed, and the problem says until when.
     pub(super) fn delay_next_request(&mut self, outcome: Outcome) -> Outcome {
         match &outcome {
-            Outcome::Failed(fault) if self.observed.request_history.record_failed(fault) && !fault.terminal => {
+            Outcome::Failed(problem) if self.observed.request_history.record_failed(problem) && !problem.terminal => {
                 must_wait(&self.observed, Cause::Lost)
                     .map_or(outcome, |wait| Outcome::ReportFor(wait.left, wait.problem))
             }
@@ -82,136 +82,142 @@ impl Pass {
         }
     }
 
-    pub(super) fn start_cooldown(&mut self, vain: Cooldown) {
-        self.observed.cooldowns.retain(|former| former.operation != vain.operation);
-        self.observed.cooldowns.push(vain);
+    pub(super) fn start_cooldown(&mut self, cooldown: Cooldown) {
+        self.observed.cooldowns.retain(|former| former.operation != cooldown.operation);
+        self.observed.cooldowns.push(cooldown);
     }
 
-    /// What an action came to. One that failed for a reason of its own holds up no other: it is noted, all else is done,
-    /// and then it is reported. `held` is the outcome as it ends the pass, with the wait of the next token request.
-    pub(super) fn finish_action(mut self, deed: Operation, outcome: &Outcome, delayed: Outcome) -> (Self, Step) {
-        let (fault, left) = match outcome {
-            Outcome::Failed(fault) => (fault, None),
-            Outcome::ReportFor(left, fault) => (fault, Some(*left)),
-            Outcome::IdleFor(left) if deed == Operation::VerifyLogin => {
-                self.start_cooldown(Cooldown::silent(deed, *left));
+    /// Handles the outcome of an action. If only this action is affected, it blocks no other: the problem is recorded,
+    /// all other actions run, and then it is reported. `delayed` is the outcome that ends the pass, including the delay
+    /// of the next token request.
+    pub(super) fn finish_action(mut self, operation: Operation, outcome: &Outcome, delayed: Outcome) -> (Self, Step) {
+        let (problem, left) = match outcome {
+            Outcome::Failed(problem) => (problem, None),
+            Outcome::ReportFor(left, problem) => (problem, Some(*left)),
+            Outcome::IdleFor(left) if operation == Operation::VerifyLogin => {
+                self.start_cooldown(Cooldown::silent(operation, *left));
                 return self.finish(Outcome::Redecide);
             }
             _ => return self.finish(delayed),
         };
-        // A registry's failures are told from a portal's by who was asked.
-        let registry = matches!(deed, Operation::VerifyLogin | Operation::ConfirmRevocation);
-        // Of an object that goes, the way out is decided as a whole.
-        let alone = deed != Operation::Finalize && (registry || affects_one_action(fault));
-        if !alone && !is_permanent(fault) {
+        // The operation shows whether a failure is a registry's or a portal's.
+        let registry = matches!(operation, Operation::VerifyLogin | Operation::ConfirmRevocation);
+        // For a deleted object, the finalization is decided as a whole.
+        let alone = operation != Operation::Finalize && (registry || affects_one_action(problem));
+        if !alone && !is_permanent(problem) {
             return self.finish(delayed);
         }
-        let vain = Cooldown::new(deed, fault.clone());
-        let fault = vain.problem.clone();
-        self.start_cooldown(Cooldown { remaining: left.unwrap_or(vain.remaining), ..vain });
+        let cooldown = Cooldown::new(operation, problem.clone());
+        let problem = cooldown.problem.clone();
+        self.start_cooldown(Cooldown { remaining: left.unwrap_or(cooldown.remaining), ..cooldown });
         self.finish(match delayed {
             _ if alone => Outcome::Redecide,
             Outcome::ReportFor(..) => delayed,
-            _ => Outcome::Failed(fault),
+            _ => Outcome::Failed(problem),
         })
     }
 
-    /// What a look at portal and registry came to. It is done when it says something for certain.
-    pub(super) fn finish_recheck(mut self, flow: Transition<recheck::Rechecking>) -> (Self, Step) {
-        let outcome = match flow {
+    /// Handles the outcome of a recheck. It is done once its result is conclusive.
+    pub(super) fn finish_recheck(mut self, transition: Transition<recheck::Rechecking>) -> (Self, Step) {
+        let outcome = match transition {
             Transition::Perform(request, state) => return self.request(request, Stage::Recheck(state)),
             Transition::Done(outcome) => outcome,
         };
-        let hidden = self.observed.issuer_info().is_some_and(|facts| !facts.list_visible);
+        let hidden = self.observed.issuer_info().is_some_and(|issuer| !issuer.list_visible);
         match &outcome {
             Outcome::ReportFor(..) if hidden && self.observed.recheck == Recheck::Requested => {
                 self.observed.recheck = Recheck::RejectedSince(self.observed.now);
             }
             Outcome::ReportFor(..) | Outcome::RequeueSoon => {}
-            // The portal could not be asked.
-            Outcome::Failed(fault) if !affects_one_action(fault) => {}
+            // The portal was unavailable.
+            Outcome::Failed(problem) if !affects_one_action(problem) => {}
             _ => self.observed.recheck = Recheck::NotRequested,
         }
         self.finish_action(Operation::ConfirmRevocation, &outcome.clone(), outcome)
     }
 
-    /// Finalizer, label or owner reference were put back, or could not be.
-    pub(super) fn finish_restore(mut self, deed: Operation, answer: Response) -> (Self, Step) {
-        match answer {
+    /// Handles the response to restoring the finalizer, the label or the owner reference.
+    pub(super) fn finish_restore(mut self, operation: Operation, response: Response) -> (Self, Step) {
+        match response {
             Response::Object(Some(_)) | Response::Secret(Some(_)) => self.decide(),
             Response::WriteRejected(message) => {
-                let is_finalizer = deed == Operation::RestoreFinalizer;
-                let fault = if is_finalizer { finalizer_rejected(&message) } else { secret_rejected(&message) };
-                self.start_cooldown(Cooldown::new(deed, fault));
+                let is_finalizer = operation == Operation::RestoreFinalizer;
+                let problem = if is_finalizer { finalizer_rejected(&message) } else { secret_rejected(&message) };
+                self.start_cooldown(Cooldown::new(operation, problem));
                 self.finish(Outcome::Redecide)
             }
             other => self.finish(from_response(other)),
         }
     }
 
-    /// A token that cannot be revoked now holds nothing else up: it is said when all else is done.
-    pub(super) fn finish_revocations(mut self, flow: Transition<revoke::RevokingRetiring>) -> (Self, Step) {
-        let (fault, wait) = match flow {
+    /// A token that cannot be revoked now blocks nothing else: it is reported when all other actions are done.
+    pub(super) fn finish_revocations(mut self, transition: Transition<revoke::RevokingRetiring>) -> (Self, Step) {
+        let (problem, wait) = match transition {
             Transition::Perform(request, state) => return self.request(request, Stage::RevokeRetiring(state)),
-            Transition::Done(Outcome::Failed(fault)) => (fault, None),
-            Transition::Done(Outcome::ReportFor(left, fault)) => (fault, Some(left)),
+            Transition::Done(Outcome::Failed(problem)) => (problem, None),
+            Transition::Done(Outcome::ReportFor(left, problem)) => (problem, Some(left)),
             Transition::Done(outcome) => return self.finish(outcome),
         };
-        let due: Vec<_> =
-            status_view(&self.observed.object).due_revocations(&self.observed).map(|token| token.id.clone()).collect();
+        let due: Vec<_> = StatusView::of(&self.observed.object)
+            .due_revocations(&self.observed)
+            .map(|token| token.id.clone())
+            .collect();
         for id in due {
-            let vain = Cooldown::new(Operation::Revoke(id), fault.clone());
-            self.start_cooldown(Cooldown { remaining: wait.unwrap_or(vain.remaining), ..vain });
+            let cooldown = Cooldown::new(Operation::Revoke(id), problem.clone());
+            self.start_cooldown(Cooldown { remaining: wait.unwrap_or(cooldown.remaining), ..cooldown });
         }
         self.finish(Outcome::Redecide)
     }
 
-    /// What could not be done in this pass, beside what this says already.
-    fn other_problems(&self, said: &str) -> Vec<Cooldown> {
+    /// Returns the problems of this pass, except one with this message.
+    fn other_problems(&self, message: &str) -> Vec<Cooldown> {
         if self.observed.object.deleting {
             return vec![];
         }
         let mut all: Vec<Cooldown> = vec![];
-        for vain in reportable_cooldowns(&self.observed, &status_view(&self.observed.object)) {
-            if vain.problem.message != said && all.iter().all(|one| one.problem.message != vain.problem.message) {
-                all.push(vain);
+        for cooldown in reportable_cooldowns(&self.observed, &StatusView::of(&self.observed.object)) {
+            if cooldown.problem.message != message
+                && all.iter().all(|one| one.problem.message != cooldown.problem.message)
+            {
+                all.push(cooldown);
             }
         }
         all
     }
 
-    /// All else is done: what could not be done is reported.
+    /// All actions are done: reports the remaining problems.
     pub(super) fn finish_idle(self, left: Option<Duration>) -> (Self, Step) {
         let Some(first) = self.other_problems("").into_iter().next() else {
             return self.done(left.map_or(PassResult::Idle, PassResult::IdleFor));
         };
-        let (fault, soon) = self.with_other_problems(first.problem);
+        let (problem, soon) = self.with_other_problems(first.problem);
         let wait = left.into_iter().chain(soon).fold(first.remaining, Duration::min);
         self.report(
-            fault,
-            |fault| if wait.is_zero() { PassResult::Failed(fault) } else { PassResult::RequeueAfter(wait) },
+            problem,
+            |problem| if wait.is_zero() { PassResult::Failed(problem) } else { PassResult::RequeueAfter(wait) },
         )
     }
 
-    /// What hinders, and beside it what else could not be done; with when that is tried again.
-    pub(super) fn with_other_problems(&self, fault: Problem) -> (Problem, Option<Duration>) {
-        let all = self.other_problems(&fault.message);
-        let soon = all.iter().map(|vain| vain.remaining).min();
-        let message = all.iter().fold(fault.message, |said, vain| format!("{said}. Besides, {}", vain.problem.message));
-        (Problem { message, ..fault }, soon)
+    /// Adds the other problems to this one, and returns when they are retried.
+    pub(super) fn with_other_problems(&self, problem: Problem) -> (Problem, Option<Duration>) {
+        let all = self.other_problems(&problem.message);
+        let soon = all.iter().map(|cooldown| cooldown.remaining).min();
+        let message = all
+            .iter()
+            .fold(problem.message, |message, cooldown| format!("{message}. Also: {}", cooldown.problem.message));
+        (Problem { message, ..problem }, soon)
     }
 
-    /// Says what hinders, and what somebody asked for and waits for it. A working object stays ready.
-    pub(super) fn report(self, mut fault: Problem, end: impl FnOnce(Problem) -> PassResult) -> (Self, Step) {
-        let waits = pending_annotation(&self.observed, &status_view(&self.observed.object))
+    /// Reports a problem, and a requested replacement that waits for it. A working object stays ready.
+    pub(super) fn report(self, mut problem: Problem, end: impl FnOnce(Problem) -> PassResult) -> (Self, Step) {
+        let waits = pending_annotation(&self.observed, &StatusView::of(&self.observed.object))
             .filter(|_| !self.observed.object.deleting);
-        if let Some(annotation) = waits.filter(|annotation| !fault.message.contains(annotation)) {
-            fault.message = format!("{}. {annotation} is acted on after that", fault.message);
+        if let Some(annotation) = waits.filter(|annotation| !problem.message.contains(annotation)) {
+            problem.message = format!("{}. {annotation} will be handled after that", problem.message);
         }
-        let working = pods_can_pull(&self.observed);
-        let said =
-            status_write(&self.observed, StatusEvent::ProblemFound { problem: fault.clone(), pods_can_pull: working });
-        let end = end(fault);
+        let pods_can_pull = pods_can_pull(&self.observed, &StatusView::of(&self.observed.object));
+        let said = status_write(&self.observed, StatusEvent::ProblemFound { problem: problem.clone(), pods_can_pull });
+        let end = end(problem);
         match said {
             Some(request) => self.request(request, Stage::Reporting(end)),
             None => self.done(end),

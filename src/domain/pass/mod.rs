@@ -1,14 +1,14 @@
-//! One pass over an object: decide, carry out, decide again, until nothing is left to do or
-//! something has to be waited for. Pure: whoever drives it performs its requests.
+//! One pass over an object: decide, perform, decide again, until nothing is left to do or it has to wait. A pass is
+//! pure: the driver performs its requests.
 
 use super::actions::{
     Outcome, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, status_write,
     sync_description, verify_login,
 };
-use super::decide::{Action, decide};
+use super::decide::{Action, Decision, decision};
 use super::model::problem::Problem;
 use super::model::problem::messages::secret_rejected;
-use super::model::status_view::status_view;
+use super::model::status_view::StatusView;
 use super::observed::Observed;
 use super::protocol::{Request, Response, SecretWrite};
 use super::retry::cooldown::Operation;
@@ -16,31 +16,33 @@ use super::status::StatusEvent;
 use crate::api::Reason;
 use std::time::Duration;
 
-/// A pass that has not come to rest after so many actions goes on later.
+/// A pass that is not idle after this many actions is requeued.
 const MAX_ACTIONS: u8 = 16;
 
 /// One pass over an object.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a thing that happened or did not")]
+#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct Pass {
     observed: Observed,
-    /// Object and Secret are answers of the API server, given in this pass.
+    /// Object and Secret were read live in this pass.
     live: bool,
-    /// There is leave to prepare a request.
+    /// The pass has a preparation slot.
     has_slot: bool,
-    /// This pass has made its attempt.
+    /// The pass has made its one attempt.
     has_requested: bool,
-    /// The description that it asked with.
+    /// The description with which the token was requested.
     submitted_description: Option<String>,
-    /// Why the Secret that is committed lacks the labels and annotations of the spec.
+    /// Why the API server rejected the labels and annotations of the spec in the last write of the Secret.
     template_rejection: Option<Problem>,
-    /// What was done last concerned the Secret alone.
+    /// The last action only concerned the Secret.
     secret_only: bool,
     actions_left: u8,
+    /// The check that made the last decision.
+    check: &'static str,
     stage: Stage,
 }
 
-/// The request whose answer is awaited, with what asked for it.
+/// The pending request, with the action that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     AcquiringSlot,
@@ -62,36 +64,37 @@ enum Stage {
     Finalize(finalize::Finalizing),
     ClampingTimestamps,
     ForgettingConfirmedTokens,
+    ClearingUpstreamRevocation,
     Reporting(PassResult),
     Ended,
 }
 
-/// How a pass ended.
+/// The result of a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PassResult {
-    /// All is as it should be, until an event says otherwise.
+    /// Nothing to do until the next event.
     Idle,
-    /// All is as it should be, for so much time.
+    /// Nothing to do for this duration.
     IdleFor(Duration),
-    /// Something is waited for: look again after so much time.
+    /// The object waits: requeue after this duration.
     RequeueAfter(Duration),
-    /// The world changed meanwhile: look again after a moment.
+    /// An object changed in the meantime: requeue after a moment.
     RequeueSoon,
-    /// It did not succeed: look again later.
+    /// The pass failed: requeue with backoff.
     Failed(Problem),
 }
 
-/// What the driver does next.
+/// The next step of the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Perform this and bring the answer.
+    /// Perform this request and pass on the response.
     Perform(Request),
-    /// The pass is over.
+    /// The pass has ended.
     Done(PassResult),
 }
 
 impl Pass {
-    /// Begins with what the caches hold.
+    /// Starts a pass with the contents of the caches.
     #[must_use]
     pub fn begin(observed: Observed) -> (Self, Step) {
         let stage = Stage::Ended;
@@ -104,124 +107,134 @@ impl Pass {
             template_rejection: None,
             secret_only: false,
             actions_left: MAX_ACTIONS,
+            check: "",
             stage,
         }
         .decide()
     }
 
-    /// What is known now.
+    /// Returns the current observation.
     #[must_use]
     pub const fn observed(&self) -> &Observed {
         &self.observed
     }
 
-    /// Takes the answer to what was to be done, and the time at which it came.
+    /// The name of the check that made the last decision.
     #[must_use]
-    pub fn step(mut self, answer: Response, now: jiff::Timestamp) -> (Self, Step) {
+    pub const fn check(&self) -> &'static str {
+        self.check
+    }
+
+    /// Handles the response to the pending request, and the time at which it arrived.
+    #[must_use]
+    pub fn step(mut self, response: Response, now: jiff::Timestamp) -> (Self, Step) {
         self.observed.now = now;
-        let answer = self.absorb_template_rejection(answer);
-        self.absorb(&answer);
+        let response = self.absorb_template_rejection(response);
+        self.absorb(&response);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::AcquiringSlot if matches!(answer, Response::NotSent(_)) => {
-                self.finish(super::actions::from_response(answer))
+            Stage::AcquiringSlot if matches!(response, Response::NotSent(_)) => {
+                self.finish(super::actions::from_response(response))
             }
             Stage::AcquiringSlot => {
-                // It may have been waited for long: what was seen begins only what its version guards.
+                // The wait may have been long: the old observation may only be used for writes guarded by its version.
                 self.has_slot = true;
                 self.live = false;
                 self.decide()
             }
-            Stage::ReadingObject => match answer {
+            Stage::ReadingObject => match response {
                 Response::Object(Some(_)) => self.request(Request::ReadSecret, Stage::ReadingSecret),
                 Response::Object(None) => self.done(PassResult::Idle),
                 other => self.finish(super::actions::from_response(other)),
             },
-            Stage::ReadingSecret => match answer {
+            Stage::ReadingSecret => match response {
                 Response::Secret(_) => {
                     self.live = true;
                     self.decide()
                 }
                 other => self.finish(super::actions::from_response(other)),
             },
-            Stage::SettingFinalizer { present: put } => match answer {
+            Stage::SettingFinalizer { present: put } => match response {
                 Response::Object(Some(_)) if put => {
-                    // The answer to our own write is as good as a read; the Secret is proved by its creation.
+                    // The response to the operator's own write is as good as a read; the Secret is checked by its
+                    // creation.
                     self.live = true;
                     self.decide()
                 }
                 Response::Object(_) | Response::Done => self.done(PassResult::Idle),
                 other => self.finish(super::actions::from_response(other)),
             },
-            Stage::RestoringFinalizer => self.finish_restore(Operation::RestoreFinalizer, answer),
-            Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, answer),
+            Stage::RestoringFinalizer => self.finish_restore(Operation::RestoreFinalizer, response),
+            Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, response),
             Stage::Recover(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, Some(Operation::Recover), Stage::Recover)
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, Some(Operation::Recover), Stage::Recover)
             }
             Stage::RequestToken(state) => {
-                self.record_request(state.was_sent(&answer));
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, Some(Operation::RequestToken), Stage::RequestToken)
+                self.record_request(state.was_sent(&response));
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, Some(Operation::RequestToken), Stage::RequestToken)
             }
             Stage::Adopt(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, None, Stage::Adopt)
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, None, Stage::Adopt)
             }
             Stage::InspectSecret(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.secret_only = matches!(flow, Transition::Done(_));
-                self.advance(flow, Some(Operation::InspectSecret), Stage::InspectSecret)
+                let transition = state.step(&self.observed, response);
+                self.secret_only = matches!(transition, Transition::Done(_));
+                self.advance(transition, Some(Operation::InspectSecret), Stage::InspectSecret)
             }
             Stage::VerifyLogin(state) => {
-                let deed = state.operation();
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, Some(deed), Stage::VerifyLogin)
+                let operation = state.operation();
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, Some(operation), Stage::VerifyLogin)
             }
             Stage::Recheck(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.finish_recheck(flow)
+                let transition = state.step(&self.observed, response);
+                self.finish_recheck(transition)
             }
             Stage::RevokeRetiring(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.finish_revocations(flow)
+                let transition = state.step(&self.observed, response);
+                self.finish_revocations(transition)
             }
             Stage::SyncDescription(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, Some(Operation::SyncDescription), Stage::SyncDescription)
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, Some(Operation::SyncDescription), Stage::SyncDescription)
             }
             Stage::Finalize(state) => {
-                let flow = state.step(&self.observed, answer);
-                self.advance(flow, Some(Operation::Finalize), Stage::Finalize)
+                let transition = state.step(&self.observed, response);
+                self.advance(transition, Some(Operation::Finalize), Stage::Finalize)
             }
             Stage::ReadingLastWriter => {
-                let writer = if let Response::LastWriter(writer) = answer { writer } else { None };
+                let writer = if let Response::LastWriter(writer) = response { writer } else { None };
                 self.observed.request_history.record_writer(writer);
                 self.decide()
             }
-            Stage::ClampingTimestamps | Stage::ForgettingConfirmedTokens => match answer {
-                Response::Object(Some(_)) => self.decide(),
-                other => self.finish(super::actions::from_response(other)),
-            },
-            // What cannot be written now is said by the next pass.
+            Stage::ClampingTimestamps | Stage::ForgettingConfirmedTokens | Stage::ClearingUpstreamRevocation => {
+                match response {
+                    Response::Object(Some(_)) => self.decide(),
+                    other => self.finish(super::actions::from_response(other)),
+                }
+            }
+            // The next pass reports what cannot be written now.
             Stage::Reporting(end) => self.done(end),
             Stage::RequeuingIssuer | Stage::Ended => self.done(PassResult::Idle),
         }
     }
 
-    /// Labels and annotations that are refused hold up nothing else; the pass reports them at its end.
-    fn absorb_template_rejection(&mut self, answer: Response) -> Response {
-        let (message, answer) = match answer {
+    /// Rejected labels and annotations block nothing else; the pass reports them at its end.
+    fn absorb_template_rejection(&mut self, response: Response) -> Response {
+        let (message, response) = match response {
             Response::DoneWithoutTemplate(message) => (message, Response::Done),
             Response::SecretWithoutTemplate(secret, message) => (message, Response::Secret(Some(secret))),
             other => return other,
         };
         self.template_rejection = Some(secret_rejected(&message));
-        answer
+        response
     }
 
-    /// An answer that brings object or Secret brings what they are now.
-    fn absorb(&mut self, answer: &Response) {
-        match answer {
+    /// Updates the observation with the object or the Secret in a response.
+    fn absorb(&mut self, response: &Response) {
+        match response {
             Response::Object(Some(object)) => self.observed.object = (**object).clone(),
             Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
             Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
@@ -246,19 +259,21 @@ impl Pass {
         self.request(Request::ReadObject, Stage::ReadingObject)
     }
 
-    /// Decides, and begins what was decided. What a cache holds may start nothing that is not
-    /// guarded by its version: for everything else object and Secret are read first, in this order,
-    /// so that a token counts as lost only by a Secret that was read after the status naming it.
+    /// Decides and starts the next action. With cached data, only a write guarded by its version may start. For
+    /// everything else object and Secret are read first, in this order, so that a token counts as lost only if the
+    /// Secret was read after the status that names the token.
     fn decide(mut self) -> (Self, Step) {
         let Some(rounds) = self.actions_left.checked_sub(1) else { return self.done(PassResult::RequeueSoon) };
         self.actions_left = rounds;
-        let action = decide(&self.observed);
+        let Decision { check, action } = decision(&self.observed);
+        self.check = check;
         if matches!(action, Action::AddFinalizer | Action::RequestToken(_)) && !self.has_slot {
-            // Waiting here holds nothing: no reservation, no version that could grow old.
-            let successor = matches!(&action, Action::RequestToken(errand) if errand.cause.replaces_working_token());
+            // A wait here keeps nothing: no reservation, and no version that could become outdated.
+            let successor =
+                matches!(&action, Action::RequestToken(request_cause) if request_cause.cause.replaces_working_token());
             return self.request(Request::AcquireSlot { urgent: !successor }, Stage::AcquiringSlot);
         }
-        // What protects a token waits for no read: the object's version guards it.
+        // Restoring the finalizer needs no read: the object's version guards the write.
         let protects = matches!(action, Action::RestoreFinalizer);
         let cache_suffices = action.may_use_cache() && (protects || self.observed.cache_suffices());
         if !(self.live || cache_suffices) {
@@ -271,22 +286,26 @@ impl Pass {
         match action {
             Action::Idle => self.finish(Outcome::Idle),
             Action::IdleFor(left) => self.finish(Outcome::IdleFor(left)),
-            Action::Report(fault) => self.finish(Outcome::Failed(fault)),
-            Action::ReportFor(_, fault) if self.observed.request_history.needs_writer(&fault) => {
+            Action::Report(problem) => self.finish(Outcome::Failed(problem)),
+            Action::ReportFor(_, problem) if self.observed.request_history.needs_writer(&problem) => {
                 self.request(Request::ReadLastWriter, Stage::ReadingLastWriter)
             }
-            Action::ReportFor(left, fault) => {
-                if fault.reason == Reason::SecretOverwritten {
+            Action::ReportFor(left, problem) => {
+                if problem.reason == Reason::SecretOverwritten {
                     self.observed.request_history.record_delayed();
                 }
-                self.finish(Outcome::ReportFor(left, fault))
+                self.finish(Outcome::ReportFor(left, problem))
             }
             Action::ClampTimestamps => match status_write(&self.observed, StatusEvent::TimestampsClamped) {
                 Some(request) => self.request(request, Stage::ClampingTimestamps),
                 None => self.finish(Outcome::RequeueSoon),
             },
+            Action::ClearUpstreamRevocation => match status_write(&self.observed, StatusEvent::NotRevoked) {
+                Some(request) => self.request(request, Stage::ClearingUpstreamRevocation),
+                None => self.finish(Outcome::RequeueSoon),
+            },
             Action::ForgetConfirmedTokens => {
-                let confirmed = status_view(&self.observed.object).unverified.confirmed(&self.observed.object);
+                let confirmed = StatusView::of(&self.observed.object).unverified.confirmed(&self.observed.object);
                 match status_write(&self.observed, StatusEvent::RevocationsConfirmed(confirmed)) {
                     Some(request) => self.request(request, Stage::ForgettingConfirmedTokens),
                     None => self.finish(Outcome::RequeueSoon),
@@ -303,66 +322,66 @@ impl Pass {
             Action::RemoveFinalizer => {
                 self.request(Request::SetFinalizer(false), Stage::SettingFinalizer { present: false })
             }
-            // One attempt a pass, whose number it was given.
+            // One attempt per pass, with the attempt id that the pass was given.
             Action::RequestToken(_) if self.has_requested => self.done(PassResult::RequeueSoon),
-            Action::RequestToken(errand) => {
+            Action::RequestToken(request_cause) => {
                 self.has_requested = true;
-                let flow = request_token::begin(&self.observed, errand);
-                self.advance(flow, Some(Operation::RequestToken), Stage::RequestToken)
+                let transition = request_token::begin(&self.observed, request_cause);
+                self.advance(transition, Some(Operation::RequestToken), Stage::RequestToken)
             }
             Action::Recover => {
                 let reservation = self.observed.secret.as_ref().and_then(|secret| secret.reservation.clone());
                 let Some(reservation) = reservation else { return self.finish(Outcome::RequeueSoon) };
-                let flow = request_token::recover(&self.observed, &reservation.attempt_id);
-                self.advance(flow, Some(Operation::Recover), Stage::Recover)
+                let transition = request_token::recover(&self.observed, &reservation.attempt_id);
+                self.advance(transition, Some(Operation::Recover), Stage::Recover)
             }
             Action::Adopt => {
-                let flow = adopt::begin(&self.observed);
-                self.advance(flow, None, Stage::Adopt)
+                let transition = adopt::begin(&self.observed);
+                self.advance(transition, None, Stage::Adopt)
             }
             Action::InspectSecret => {
                 self.observed.resync_requested = false;
                 self.advance(inspect_secret::begin(), Some(Operation::InspectSecret), Stage::InspectSecret)
             }
             Action::Recheck => {
-                let flow = recheck::begin(&self.observed);
-                self.finish_recheck(flow)
+                let transition = recheck::begin(&self.observed);
+                self.finish_recheck(transition)
             }
             Action::VerifyLogin => {
                 self.advance(verify_login::begin(), Some(Operation::VerifyLogin), Stage::VerifyLogin)
             }
             Action::ConfirmRevocation => {
-                let flow = verify_login::confirm_revocation(&self.observed);
-                self.advance(flow, Some(Operation::ConfirmRevocation), Stage::VerifyLogin)
+                let transition = verify_login::confirm_revocation(&self.observed);
+                self.advance(transition, Some(Operation::ConfirmRevocation), Stage::VerifyLogin)
             }
             Action::RevokeRetiring => {
-                let flow = revoke::revoke_retiring(&self.observed);
-                self.finish_revocations(flow)
+                let transition = revoke::revoke_retiring(&self.observed);
+                self.finish_revocations(transition)
             }
             Action::SyncDescription => {
                 self.observed.edit_retry_after = None;
-                let flow = sync_description::begin(&self.observed);
-                self.advance(flow, Some(Operation::SyncDescription), Stage::SyncDescription)
+                let transition = sync_description::begin(&self.observed);
+                self.advance(transition, Some(Operation::SyncDescription), Stage::SyncDescription)
             }
             Action::Finalize => {
-                let flow = finalize::begin(&self.observed);
-                self.advance(flow, Some(Operation::Finalize), Stage::Finalize)
+                let transition = finalize::begin(&self.observed);
+                self.advance(transition, Some(Operation::Finalize), Stage::Finalize)
             }
         }
     }
 
     fn advance<S>(
         mut self,
-        flow: Transition<S>,
-        deed: Option<Operation>,
+        transition: Transition<S>,
+        operation: Option<Operation>,
         into: impl FnOnce(S) -> Stage,
     ) -> (Self, Step) {
-        match flow {
+        match transition {
             Transition::Perform(request, state) => self.request(request, into(state)),
             Transition::Done(outcome) => {
                 let delayed = self.delay_next_request(outcome.clone());
-                match deed {
-                    Some(deed) => self.finish_action(deed, &outcome, delayed),
+                match operation {
+                    Some(operation) => self.finish_action(operation, &outcome, delayed),
                     None => self.finish(delayed),
                 }
             }

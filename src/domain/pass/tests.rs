@@ -3,7 +3,7 @@ use crate::api::Reason;
 use crate::domain::audit::inventory::hash64;
 use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::Ownership;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerState, LoginMode, UpstreamState};
 use crate::domain::protocol::{SecretContent, Verdict};
 use crate::domain::test_support::{
@@ -28,14 +28,14 @@ fn an_object_at_rest_costs_no_request_at_all() {
 }
 
 #[test]
-fn a_new_object_comes_to_rest_in_one_pass() {
+fn a_new_object_is_at_rest_after_one_pass() {
     let mut observed = new_object();
     observed.object.has_finalizer = false;
     let mut world = World::of(observed);
     assert_eq!(world.pass(), PassResult::Idle);
     let order = [
-        "room",
-        "hold object",
+        "slot",
+        "add finalizer",
         "reserve",
         "read issuer",
         "token",
@@ -46,7 +46,7 @@ fn a_new_object_comes_to_rest_in_one_pass() {
         "status",
     ];
     assert_eq!(world.labels, order);
-    assert!(status_view(&world.observed.object).ready);
+    assert!(StatusView::of(&world.observed.object).ready);
     assert_eq!(world.rows, [row("18", "prod")]);
     let mut again = World::of(world.observed);
     assert_eq!((again.pass(), again.labels.len()), (PassResult::Idle, 0));
@@ -58,34 +58,34 @@ fn a_rotation_does_not_delay_objects_without_a_token() {
     rotate.object.rotation = Some(rotation_every(100, 15));
     let mut world = World::of(rotate);
     assert!(matches!(world.pass(), PassResult::IdleFor(_)), "until the overlap ends");
-    assert_eq!(world.labels[0], "room, no hurry");
-    let status = status_view(&world.observed.object);
+    assert_eq!(world.labels[0], "slot, low priority");
+    let status = StatusView::of(&world.observed.object);
     assert_eq!(
         (status.handled_annotations.clone(), status.is_retiring("17"), status.ready),
         (annotations(&[("rotate", "1")]), true, true)
     );
     let lost = World::of(at_rest_with(|observed| observed.secret = None));
-    assert_eq!(done(lost).0[0], "room");
+    assert_eq!(done(lost).0[0], "slot");
 }
 
-/// Objects of every kind, as a cache may hold them.
+/// Objects in all kinds of states, as a cache may contain them.
 fn many_states() -> Vec<Observed> {
-    let facts: [fn(&mut crate::domain::observed::IssuerInfo); 5] = [
+    let issuers: [fn(&mut crate::domain::observed::IssuerInfo); 5] = [
         |_| {},
-        |facts| facts.list_visible = false,
-        |facts| facts.login_check = LoginMode::Disabled,
-        |facts| facts.deleting = true,
-        |facts| facts.portal.url = "https://q".into(),
+        |issuer| issuer.list_visible = false,
+        |issuer| issuer.login_check = LoginMode::Disabled,
+        |issuer| issuer.deleting = true,
+        |issuer| issuer.portal.url = "https://q".into(),
     ];
     let secrets = [
         None,
         at_rest().secret,
         Some(empty_secret()),
-        at_rest_with_secret(|held| held.closed = true).secret,
-        at_rest_with_secret(|held| held.reservation = reservation(9, "me")).secret,
-        at_rest_with_secret(|held| held.owned_and_labeled = false).secret,
-        at_rest_with_secret(|held| held.ownership = Ownership::Foreign).secret,
-        at_rest_with_secret(|held| held.stored.as_mut().expect("a token").id = "16".into()).secret,
+        at_rest_with_secret(|secret| secret.closed = true).secret,
+        at_rest_with_secret(|secret| secret.reservation = reservation(9, "me")).secret,
+        at_rest_with_secret(|secret| secret.owned_and_labeled = false).secret,
+        at_rest_with_secret(|secret| secret.ownership = Ownership::Foreign).secret,
+        at_rest_with_secret(|secret| secret.stored.as_mut().expect("a token").id = "16".into()).secret,
     ];
     let statuses: [fn(&mut Observed); 6] = [
         |_| {},
@@ -105,15 +105,15 @@ fn many_states() -> Vec<Observed> {
         |object| object.suspended = true,
         |object| object.reissue_revoked = false,
     ];
-    let listed = [UpstreamState::Unknown, UpstreamState::Absent(at(3000)), UpstreamState::Present(hash64("x"))];
+    let upstream = [UpstreamState::Unknown, UpstreamState::Absent(at(3000)), UpstreamState::Present(hash64("x"))];
     let mut all = vec![];
-    for fact in facts {
+    for change in issuers {
         for secret in &secrets {
             for status in statuses {
                 for object in objects {
-                    for listed in listed {
-                        let mut observed = Observed { secret: secret.clone(), upstream: listed, ..at_rest() };
-                        change_issuer(&mut observed, fact);
+                    for upstream in upstream {
+                        let mut observed = Observed { secret: secret.clone(), upstream, ..at_rest() };
+                        change_issuer(&mut observed, change);
                         status(&mut observed);
                         object(&mut observed.object);
                         all.push(observed);
@@ -134,7 +134,7 @@ fn many_states() -> Vec<Observed> {
 }
 
 #[test]
-fn what_a_cache_holds_starts_nothing_that_is_not_guarded() {
+fn cached_data_starts_no_unguarded_request() {
     let (mut guarded, mut read) = (0, 0);
     for observed in many_states() {
         match Pass::begin(observed.clone()).1 {
@@ -195,9 +195,9 @@ fn a_token_counts_as_lost_only_when_the_secret_is_read_after_the_object() {
     let mut world = World::of(at_rest());
     let stale = at_rest_with(|observed| observed.secret = None);
     assert_eq!(world.pass_from_cache(stale), PassResult::Idle);
-    assert_eq!(world.labels, ["room", "read object", "read secret"], "the cache was behind");
+    assert_eq!(world.labels, ["slot", "read object", "read secret"], "the cache was behind");
     let mut emptied = World::of(at_rest());
-    assert_eq!(emptied.pass_from_cache(at_rest_with_secret(|held| held.stored = None)), PassResult::Idle);
+    assert_eq!(emptied.pass_from_cache(at_rest_with_secret(|secret| secret.stored = None)), PassResult::Idle);
     assert!(!emptied.labels.contains(&"reserve".to_owned()));
 }
 
@@ -211,21 +211,22 @@ fn a_stale_object_beside_a_fresh_secret_replaces_nothing() {
 }
 
 #[test]
-fn an_object_that_goes_meanwhile_gets_no_token() {
-    let mut gone = World::of(new_object()).on("read object", Response::Object(None));
-    assert_eq!((gone.pass(), gone.labels), (PassResult::Idle, ["room", "read object"].map(String::from).into()));
+fn an_object_that_is_deleted_in_the_meantime_gets_no_token() {
+    let mut deleted = World::of(new_object()).on("read object", Response::Object(None));
+    assert_eq!((deleted.pass(), deleted.labels), (PassResult::Idle, ["slot", "read object"].map(String::from).into()));
     let mut going = World::of(new_object()).meanwhile("read object", |world| world.observed.object.deleting = true);
     assert_eq!(going.pass(), PassResult::Idle);
-    assert_eq!(going.labels, ["room", "read object", "read secret", "release object"]);
+    assert_eq!(going.labels, ["slot", "read object", "read secret", "remove finalizer"]);
 }
 
 #[test]
-fn a_secret_that_lost_its_label_is_not_taken_for_a_lost_one() {
+fn a_secret_that_lost_its_label_does_not_count_as_lost() {
     for issuer in [IssuerState::Ready(crate::domain::test_support::issuer_info()), not_ready(), IssuerState::Missing] {
-        let truth = Observed { issuer: issuer.clone(), ..at_rest_with_secret(|held| held.owned_and_labeled = false) };
+        let truth =
+            Observed { issuer: issuer.clone(), ..at_rest_with_secret(|secret| secret.owned_and_labeled = false) };
         let mut world = World::of(truth);
         world.pass_from_cache(Observed { secret: None, issuer, ..at_rest() });
-        assert!(status_view(&world.observed.object).ready, "{:?}", world.labels);
+        assert!(StatusView::of(&world.observed.object).ready, "{:?}", world.labels);
         assert!(!world.labels.contains(&"reserve".to_owned()), "{:?}", world.labels);
     }
 }
@@ -233,22 +234,22 @@ fn a_secret_that_lost_its_label_is_not_taken_for_a_lost_one() {
 #[test]
 fn an_issuer_that_is_not_ready_costs_objects_without_a_token_no_read() {
     let mut world = World::of(Observed { issuer: not_ready(), ..new_object() });
-    assert!(matches!(world.pass(), PassResult::Failed(fault) if fault.reason == Reason::IssuerNotReady));
+    assert!(matches!(world.pass(), PassResult::Failed(problem) if problem.reason == Reason::IssuerNotReady));
     assert_eq!(world.labels, ["status"]);
     let mut again = World::of(world.observed);
     assert!(matches!(again.pass(), PassResult::Failed(_)));
-    assert!(again.labels.is_empty(), "it is said once");
+    assert!(again.labels.is_empty(), "it is reported once");
 }
 
 #[test]
-fn a_pass_that_never_comes_to_rest_goes_on_later() {
-    let mut world = World::of(at_rest_with_secret(|held| held.resource_version = "6".into()));
-    // Somebody writes to the Secret after every note of its version.
+fn a_pass_that_is_never_idle_is_requeued() {
+    let mut world = World::of(at_rest_with_secret(|secret| secret.resource_version = "6".into()));
+    // Another writer changes the Secret each time its version is recorded.
     for _ in 0..20 {
         world = world.meanwhile("read content", |world| {
-            let held = world.observed.secret.as_mut().expect("a Secret");
-            held.resource_version += "1";
-            held.owned_and_labeled = false;
+            let secret = world.observed.secret.as_mut().expect("a Secret");
+            secret.resource_version += "1";
+            secret.owned_and_labeled = false;
             world.content = SecretContent::Login {
                 username: "tw-17".into(),
                 registries_match: true,
@@ -264,8 +265,8 @@ fn a_pass_that_never_comes_to_rest_goes_on_later() {
             Step::Done(end) => break end,
             Step::Perform(request) => {
                 rounds += usize::from(request == Request::ReadContent);
-                // The status never shows what was written.
-                let answer = match request {
+                // The status never contains what was written.
+                let response = match request {
                     Request::WriteStatus(_) | Request::ReadObject => {
                         Response::Object(Some(Box::new(world.observed.object.clone())))
                     }
@@ -280,7 +281,7 @@ fn a_pass_that_never_comes_to_rest_goes_on_later() {
                     }
                     _ => Response::Secret(world.observed.secret.clone().map(Box::new)),
                 };
-                (pass, next) = pass.step(answer, at(3600));
+                (pass, next) = pass.step(response, at(3600));
             }
         }
     };

@@ -1,14 +1,14 @@
-//! How long to wait after the n-th failure in a row.
+//! Backoff after consecutive failures.
 
 use std::time::Duration;
 
-/// First wait after a failure.
+/// Delay after the first failure.
 const INITIAL_DELAY: Duration = Duration::from_secs(1);
-/// Longest wait before it is spread: what a user mends is taken up within half a minute.
+/// Maximum delay before jitter: what a user fixes takes effect within half a minute.
 const MAX_DELAY: Duration = Duration::from_secs(24);
 
-/// The wait after so many failures in a row (1 for the first), spread by `jitter`, a number from
-/// 0 to 1 that the caller brings: between three and five quarters of the doubled wait.
+/// Delay after this many consecutive failures (1 for the first). `jitter`, a number from 0 to 1 passed in by the
+/// caller, scales the doubled delay to between three and five quarters.
 #[must_use]
 pub fn delay(failures: u32, jitter: f64) -> Duration {
     let doubled =

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::actions::status_write;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::request_cause::Cause;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Response, SecretContent};
 use crate::domain::status::StatusEvent;
@@ -15,8 +15,8 @@ fn rejection() -> Problem {
     Problem { terminal: true, ..problem(Reason::RequestRejected) }
 }
 
-/// Passes every half a minute for so long, as a driver begins them, each answered by `refuse` or well; gives
-/// what was asked for.
+/// Runs a pass every 30 seconds for this long, like the driver. `refuse` may answer a request; all others succeed.
+/// Returns the requests.
 fn run(
     observed: Observed,
     minutes: u64,
@@ -34,8 +34,8 @@ fn run(
         while let Step::Perform(request) = next {
             all.push(crate::domain::test_support::label(&request));
             let refused = all.last().and_then(|asked| refuse(asked));
-            let answer = refused.unwrap_or_else(|| world.respond(request));
-            (pass, next) = pass.step(answer, world.observed.now);
+            let response = refused.unwrap_or_else(|| world.respond(request));
+            (pass, next) = pass.step(response, world.observed.now);
         }
         patience.record(pass.observed(), now);
         world.observed.resync_requested = false;
@@ -47,20 +47,20 @@ fn count(all: &[String], word: &str) -> usize {
     all.iter().filter(|one| *one == word).count()
 }
 
-fn rejects(word: &'static str, answer: Response) -> impl Fn(&str) -> Option<Response> {
-    move |asked| (asked == word).then(|| answer.clone())
+fn rejects(word: &'static str, response: Response) -> impl Fn(&str) -> Option<Response> {
+    move |asked| (asked == word).then(|| response.clone())
 }
 
 #[test]
 fn a_rejected_request_is_made_six_times_an_hour() {
     let (world, all) = run(new_object(), 60, rejects("token", Response::Rejected(rejection())), |_, _| {});
-    assert_eq!((count(&all, "token"), count(&all, "reserve"), count(&all, "drop")), (6, 6, 6));
-    assert_eq!(world.statuses().count(), 1, "it is said once");
+    assert_eq!((count(&all, "token"), count(&all, "reserve"), count(&all, "clear reservation")), (6, 6, 6));
+    assert_eq!(world.statuses().count(), 1, "it is reported once");
     let rotate = at_rest_with(|observed| observed.object.requested_annotations = annotations(&[("rotate", "1")]));
     let (world, all) = run(rotate, 60, rejects("token", Response::Rejected(rejection())), |_, _| {});
-    // Before each, and after it, for it wrote to the Secret.
+    // Before and after each attempt, since it wrote to the Secret.
     assert_eq!((count(&all, "token"), count(&all, "read content")), (6, 12));
-    assert!(status_view(&world.observed.object).ready);
+    assert!(StatusView::of(&world.observed.object).ready);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_secret_that_cannot_be_changed_is_read_six_times_an_hour() {
 }
 
 #[test]
-fn a_revocation_that_is_refused_is_tried_six_times_an_hour_and_so_is_that_of_an_object_that_goes() {
+fn a_rejected_revocation_is_retried_six_times_an_hour_also_for_a_deleted_object() {
     let due = at_rest_with(|observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))));
     let (world, all) = run(due, 60, rejects("revoke 12", Response::Rejected(rejection())), |_, _| {});
     assert_eq!((count(&all, "revoke 12"), world.statuses().count()), (6, 1));
@@ -97,26 +97,27 @@ fn a_changed_fingerprint_ends_the_cooldown() {
     };
     assert_eq!(tries(|_| {}), 1);
     assert_eq!(tries(|observed| observed.object.generation = 2), 2);
-    assert_eq!(tries(|observed| observed.resync_requested = true), 2, "asked for by annotation; each value once");
-    assert_eq!(tries(|observed| change_issuer(observed, |facts| facts.config_hash = [1; 32])), 2);
+    assert_eq!(tries(|observed| observed.resync_requested = true), 2, "requested by annotation; each value once");
+    assert_eq!(tries(|observed| change_issuer(observed, |issuer| issuer.config_hash = [1; 32])), 2);
     assert_eq!(tries(|observed| observed.object.requested_annotations = annotations(&[("rotate", "1")])), 2);
     assert_eq!(
         tries(|observed| observed.object.confirmed_revoked = vec!["tw-12".into()]),
         2,
-        "its user says that it is revoked"
+        "the user confirmed that it is revoked"
     );
     assert_eq!(tries(|observed| observed.secret = None), 2);
 }
 
 #[test]
-fn what_may_pass_is_tried_soon() {
-    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))] {
-        let (_, all) = run(new_object(), 10, rejects("token", answer), |_, _| {});
+fn a_transient_problem_is_retried_soon() {
+    for response in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))]
+    {
+        let (_, all) = run(new_object(), 10, rejects("token", response), |_, _| {});
         assert_eq!(count(&all, "token"), 20);
     }
     assert!(
         !is_permanent(&crate::domain::model::problem::messages::secret_not_owned(&empty_secret())),
-        "no event tells that it went"
+        "no event reports that it was deleted"
     );
 }
 
@@ -142,10 +143,10 @@ fn a_retiring_token_that_is_due_is_revoked_whatever_else_there_is_to_wait_for() 
     ] {
         assert_eq!(decide(&observed), Action::RevokeRetiring);
     }
-    let held = due(|observed| {
-        observed.secret.as_mut().and_then(|held| held.stored.as_mut()).expect("a token").id = "12".into();
+    let secret = due(|observed| {
+        observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token").id = "12".into();
     });
-    assert_eq!(decide(&held), Action::RequestToken(request_cause(Cause::Lost)), "pods may still use it");
+    assert_eq!(decide(&secret), Action::RequestToken(request_cause(Cause::Lost)), "pods may still use it");
     assert_eq!(decide(&Observed { issuer: not_ready(), ..due(|_| {}) }), Action::Idle);
 }
 
@@ -162,13 +163,13 @@ fn a_blocked_revocation_is_reported_and_blocks_neither_a_replacement_nor_an_edit
         world = world.on(word, Response::NotSent(problem(Reason::Unreachable)));
         let end = world.pass();
         assert!(
-            matches!(&end, PassResult::Failed(fault) if fault.message.contains("tw-12 is not revoked yet")),
+            matches!(&end, PassResult::Failed(problem) if problem.message.contains("tw-12 is not revoked yet")),
             "{end:?}"
         );
         for done in ["token", "revoke 17", "edit 18"] {
             assert_eq!(count(&world.labels, done), 1, "{done}: {:?}", world.labels);
         }
-        let status = status_view(&world.observed.object);
+        let status = StatusView::of(&world.observed.object);
         assert!(status.ready && status.has_problem && status.is_retiring("12") && !status.is_retiring("17"));
     }
 }
@@ -181,7 +182,7 @@ fn one_blocked_revocation_blocks_no_other() {
     });
     let mut world = World::of(observed).on("revoke 13", Response::Rejected(rejection()));
     assert!(matches!(world.pass(), PassResult::RequeueAfter(left) if left == COOLDOWN), "{:?}", world.labels);
-    let status = status_view(&world.observed.object);
+    let status = StatusView::of(&world.observed.object);
     assert_eq!((status.is_retiring("12"), status.is_retiring("13")), (false, true));
 }
 
@@ -193,7 +194,7 @@ fn other_problems_are_reported_with_it() {
     let end = world.pass();
     let PassResult::Failed(said) = end else { panic!("{end:?}") };
     assert_eq!(said.reason, Reason::Suspended);
-    assert!(said.message.contains("Besides, the token tw-12"), "{}", said.message);
+    assert!(said.message.contains("Also: the token tw-12"), "{}", said.message);
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_token_is_revoked_at_once_after_a_loss_though_the_registry_is_down() {
     let mut world = World::of(observed).with_login_result(down);
     world.pass();
     assert_eq!(count(&world.labels, "revoke 17"), 1, "{:?}", world.labels);
-    assert!(!status_view(&world.observed.object).ready);
+    assert!(!StatusView::of(&world.observed.object).ready);
 }
 
 #[test]

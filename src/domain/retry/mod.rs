@@ -1,4 +1,4 @@
-//! How long to wait: backoff of failures, of token requests, and the cooldown after a permanent refusal.
+//! Delays: backoff of failures, backoff of token requests, and the cooldown after a permanent rejection.
 
 pub mod backoff;
 pub mod cooldown;

@@ -1,6 +1,6 @@
-//! The brake on token requests. A portal shows a secret once, so a loop that requests and loses tokens fills the
-//! portal's list and never ends by itself. Each object keeps a short history of its requests; from it follows how
-//! long the next request waits, and what the condition says meanwhile.
+//! Backoff of token requests. A portal shows a password only once, so a loop that requests and loses tokens would fill
+//! the portal's list and never end. Each object keeps a short history of its requests, which determines how long the
+//! next one waits and what the condition says in the meantime.
 
 use super::cooldown::Operation;
 use crate::api::{ConditionType, Reason};
@@ -15,20 +15,21 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The first wait. It doubles with each further request.
+/// The first delay. It doubles with each further request.
 pub const INITIAL_WAIT: Duration = Duration::from_secs(10);
-/// The longest wait.
+/// The maximum delay.
 pub const MAX_WAIT: Duration = Duration::from_hours(1);
-/// The longest wait after a request that the portal rejected: no token came of it.
+/// The maximum delay after a request that the portal rejected, and which therefore created no token.
 pub const MAX_WAIT_AFTER_REJECTION: Duration = Duration::from_mins(10);
-/// A token that was kept for so long is good: what went wrong before no longer counts. Shorter than the shortest
-/// rotation interval.
+/// A token that was kept for this long is healthy: earlier failures no longer count. Shorter than the shortest rotation
+/// interval.
 pub const HEALTHY_AFTER: Duration = Duration::from_mins(30);
-/// Up to so many requests a lost Secret is no sign of another writer.
+/// Up to this many requests, a lost Secret does not suggest another writer.
 const MAX_UNSUSPICIOUS_REQUESTS: u32 = 2;
-/// How many tokens count as lost to another writer when a new process finds that said: the next waits 160 s.
+/// The count that a new process assumes if the status reports that another writer overwrites the Secret: the next
+/// request waits 160 s.
 const COUNT_AFTER_RESTART: u32 = 6;
-/// What a status says after a request that gave no token to keep.
+/// Reasons that a status reports after a request that gave no token to keep.
 const NO_TOKEN_REASONS: [Reason; 6] = [
     Reason::RequestOutcomeUnknown,
     Reason::RequestBackoff,
@@ -37,25 +38,25 @@ const NO_TOKEN_REASONS: [Reason; 6] = [
     Reason::LoginRejected,
     Reason::SecretRejected,
 ];
-/// How often a change of the spec or of an annotation ends a wait. More edits than this wait like everything else.
+/// How often a change of the spec or of an annotation ends a delay. After that, changes wait as well.
 pub const MAX_SKIPS: u8 = 3;
 
-/// What came of an object's last request.
+/// The outcome of an object's last request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RequestOutcome {
-    /// It is not known to have given a token that was kept.
+    /// Not known to have created a token that was kept.
     #[default]
     Pending,
-    /// Its token was stored.
+    /// The token was stored.
     Stored,
-    /// Its token was not stored, or there was none.
+    /// The token was not stored, or none was created.
     Failed(Problem),
 }
 
-/// The requests of one object since its last good token.
+/// The requests of one object since its last healthy token.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestHistory {
-    /// How many there were.
+    /// Number of requests.
     count: u32,
     /// The token of one of them was stored.
     stored_one: bool,
@@ -64,25 +65,25 @@ pub struct RequestHistory {
     outcome: RequestOutcome,
     /// The stored token was lost, and its successor has to wait.
     token_lost: bool,
-    /// What the user asked for when the last one was sent: a hash.
+    /// Hash of the user's input when the last request was sent.
     inputs_hash: String,
-    /// How often a changed wish ended a wait.
+    /// How often a change by the user ended a delay.
     skips: u8,
-    /// The field manager that last wrote the Secret, once it was looked up; empty where nobody is named.
+    /// Field manager that last wrote the Secret, once looked up; empty if unknown.
     last_writer: Option<String>,
 }
 
-/// A request that has to wait.
+/// A delayed request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestWait {
-    /// For how long.
+    /// The remaining delay.
     pub left: Duration,
-    /// What the condition says.
+    /// The problem to report.
     pub problem: Problem,
 }
 
 impl RequestHistory {
-    /// The history as it counts now: a good token ends it, and no request lies in the future.
+    /// Returns the history at this time: a healthy token resets it, and the last request is not in the future.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         self.last_sent = self.last_sent.map(|last| last.min(now));
@@ -90,15 +91,15 @@ impl RequestHistory {
         if kept || self.age(now) >= MAX_WAIT * 2 { Self::default() } else { self }
     }
 
-    /// What a process that has just started knows: when the current token was requested, and whether a condition says
-    /// that the last requests gave none to keep. So a restart shortens a wait, and does not end it.
+    /// Reconstructs the history in a new process: when the current token was requested, and whether a condition reports
+    /// that the last requests gave no token to keep. So a restart shortens a delay, but does not end it.
     fn from_status(object: &Object, now: Timestamp) -> Self {
         let Some(status) = object.own_status() else { return Self::default() };
         let says = |kind, value, reason: Reason| {
             let condition = find(&status.conditions, kind);
             condition.is_some_and(|one| one.status == value && one.reason == reason.to_string())
         };
-        // A successor that was not stored leaves `Ready` as it is.
+        // A successor that was not stored leaves `Ready` unchanged.
         let is_said = |reason| {
             says(ConditionType::Ready, "False", reason)
                 || says(ConditionType::Reconciling, "True", reason)
@@ -126,11 +127,12 @@ impl RequestHistory {
         self.last_sent.and_then(|last| Duration::try_from(now.duration_since(last)).ok()).unwrap_or_default()
     }
 
-    /// The loss of a first stored token is repaired at once. Everything else that needs one more request counts.
+    /// The loss of a first stored token is repaired immediately. Every other request counts.
     fn wait(&self) -> Duration {
         let wasted = self.count.saturating_sub(u32::from(self.stored_one));
         let Some(doublings) = wasted.checked_sub(1) else { return Duration::ZERO };
-        let rejected = matches!(&self.outcome, RequestOutcome::Failed(fault) if fault.reason == Reason::RequestRejected);
+        let rejected =
+            matches!(&self.outcome, RequestOutcome::Failed(problem) if problem.reason == Reason::RequestRejected);
         let longest = if rejected { MAX_WAIT_AFTER_REJECTION } else { MAX_WAIT };
         INITIAL_WAIT.saturating_mul(1_u32.checked_shl(doublings.min(10)).unwrap_or(u32::MAX)).min(longest)
     }
@@ -139,12 +141,12 @@ impl RequestHistory {
         if self.last_sent.is_some() { self.wait().saturating_sub(self.age(now)) } else { Duration::ZERO }
     }
 
-    /// A process that has just started knows no former wish: to it nothing has changed.
+    /// A new process does not know the previous input: to it nothing has changed.
     fn inputs_changed(&self, observed: &Observed) -> bool {
         !self.inputs_hash.is_empty() && self.inputs_hash != inputs_hash(observed)
     }
 
-    /// A request was sent, or may have been.
+    /// Records a request that was sent, or may have been.
     pub fn record_sent(&mut self, observed: &Observed) {
         if !self.left(observed.now).is_zero() {
             self.skips = self.skips.saturating_add(1);
@@ -154,34 +156,35 @@ impl RequestHistory {
         (self.outcome, self.token_lost, self.last_writer) = (RequestOutcome::Pending, false, None);
     }
 
-    /// The token of the last request was stored.
+    /// Records that the token of the last request was stored.
     pub fn record_stored(&mut self) {
         (self.outcome, self.stored_one) = (RequestOutcome::Stored, true);
     }
 
-    /// The last request gave no token that was stored.
+    /// Records that the last request gave no token that was stored.
     ///
-    /// False where the fault is not about a request: nothing was sent since the outcome of the last one is known.
-    pub fn record_failed(&mut self, fault: &Problem) -> bool {
+    /// Returns false if the problem is not about a request: nothing was sent since the outcome of the last one is
+    /// known.
+    pub fn record_failed(&mut self, problem: &Problem) -> bool {
         let open = self.last_sent.is_some() && self.outcome == RequestOutcome::Pending;
         if open {
-            self.outcome = RequestOutcome::Failed(fault.clone());
+            self.outcome = RequestOutcome::Failed(problem.clone());
         }
         open
     }
 
-    /// The next request had to wait: a token that was stored did not last.
+    /// Records that the next request had to wait: a stored token did not last.
     pub fn record_delayed(&mut self) {
         self.token_lost = true;
     }
 
-    /// Whether the Secret's last writer is to be looked up, for the condition to name it.
+    /// Whether the Secret's last writer must be looked up, so that the condition can name it.
     #[must_use]
-    pub fn needs_writer(&self, fault: &Problem) -> bool {
-        fault.reason == Reason::SecretOverwritten && self.last_writer.is_none()
+    pub fn needs_writer(&self, problem: &Problem) -> bool {
+        problem.reason == Reason::SecretOverwritten && self.last_writer.is_none()
     }
 
-    /// Notes the Secret's last writer.
+    /// Records the Secret's last writer.
     pub fn record_writer(&mut self, writer: Option<String>) {
         self.last_writer = Some(writer.unwrap_or_default());
     }
@@ -191,35 +194,36 @@ impl RequestHistory {
         let next = Timestamp::from_second(next.as_second()).unwrap_or(next);
         let count = self.count;
         match &self.outcome {
-            RequestOutcome::Failed(fault) => {
+            RequestOutcome::Failed(problem) => {
                 let message = format!(
-                    "{}. Requests that gave no token to keep: {count}. The next one is made at {next}; each further one waits twice as long, up to an hour",
-                    fault.message.trim_end_matches('.')
+                    "{}. Token requests without a stored token: {count}. The next request is sent at {next}; the delay doubles with each further one, up to an hour",
+                    problem.message.trim_end_matches('.')
                 );
-                Problem { message, ..fault.clone() }
+                Problem { message, ..problem.clone() }
             }
-            // One loss after a rotation is no pattern.
+            // One loss after a rotation is not a pattern.
             RequestOutcome::Stored if !cause.replaces_working_token() && count <= MAX_UNSUSPICIOUS_REQUESTS => {
                 let message = format!(
-                    "the Secret was deleted or changed and holds no token. Tokens requested for this object within a short time: {count}. The next one is requested at {next}"
+                    "the Secret was deleted or changed and contains no token. Tokens requested for this object within a short time: {count}. The next request is sent at {next}"
                 );
                 Problem { reason: Reason::SecretLost, message, terminal: false }
             }
             RequestOutcome::Stored if !cause.replaces_working_token() => {
                 let writer = match self.last_writer.as_deref() {
-                    Some(name) if !name.is_empty() => format!("{name:?} (its field manager) wrote it last"),
+                    Some(name) if !name.is_empty() => format!("it was last written by the field manager {name:?}"),
                     _ => {
-                        "see who writes or deletes it with kubectl get secret -o yaml --show-managed-fields".to_owned()
+                        "to see which client writes or deletes it, run kubectl get secret -o yaml --show-managed-fields"
+                            .to_owned()
                     }
                 };
                 let message = format!(
-                    "the Secret is changed or deleted again and again: {writer}. Have that writer leave this Secret alone, or use another spec.secret.name. Tokens requested meanwhile: {count}. The next one is requested at {next}; each further one waits twice as long, up to an hour"
+                    "the Secret is changed or deleted repeatedly: {writer}. Keep that client from writing this Secret, or create a RegistryToken with another spec.secret.name. Tokens requested in the meantime: {count}. The next request is sent at {next}; the delay doubles with each further one, up to an hour"
                 );
                 Problem { reason: Reason::SecretOverwritten, message, terminal: true }
             }
             RequestOutcome::Stored | RequestOutcome::Pending => {
                 let message = format!(
-                    "tokens requested for this object within a short time: {count}. The next one is requested at {next}; each further one waits twice as long, up to an hour"
+                    "tokens requested for this object within a short time: {count}. The next request is sent at {next}; the delay doubles with each further one, up to an hour"
                 );
                 Problem { reason: Reason::RequestBackoff, message, terminal: false }
             }
@@ -227,8 +231,8 @@ impl RequestHistory {
     }
 }
 
-/// Whether a request for this cause has to wait. The only place where the brake is checked: whatever started the
-/// pass makes no difference.
+/// Whether a request for this cause has to wait. This is the only place that checks the backoff, whatever triggered the
+/// pass.
 #[must_use]
 pub fn must_wait(observed: &Observed, cause: Cause) -> Option<RequestWait> {
     let history = &observed.request_history;
@@ -237,46 +241,47 @@ pub fn must_wait(observed: &Observed, cause: Cause) -> Option<RequestWait> {
     (!left.is_zero() && !skips).then(|| RequestWait { left, problem: history.problem(cause) })
 }
 
-/// Whether a request for this cause waits: for the brake, or because the portal rejected the last one and nothing has
-/// changed since.
+/// Whether a request for this cause has to wait: because of the backoff, or because the portal rejected the last one
+/// and nothing has changed since.
 #[must_use]
 pub fn request_delay(observed: &Observed, cause: Cause) -> Option<(Duration, Problem)> {
-    // A rejected successor says nothing about a token that pods are waiting for.
+    // A rejected successor is no reason to delay a token that pods wait for.
     let successor = cause.replaces_working_token();
     let rejected = observed
         .cooldown(&Operation::RequestToken)
-        .filter(|vain| successor || vain.problem.reason != Reason::LoginRejected);
+        .filter(|cooldown| successor || cooldown.problem.reason != Reason::LoginRejected);
     let wait = must_wait(observed, cause).map(|wait| (wait.left, wait.problem));
-    let rejected = rejected.map(|vain| (vain.remaining, vain.problem.clone()));
+    let rejected = rejected.map(|cooldown| (cooldown.remaining, cooldown.problem.clone()));
     match (rejected, wait) {
         (Some(rejected), Some(wait)) if wait.0 > rejected.0 => Some(wait),
         (rejected, wait) => rejected.or(wait),
     }
 }
 
-/// A hash of what a user may change to have a token requested at once: the spec and the annotations of the object and
-/// of its issuer, and the issuer's credentials.
+/// Hash of everything that a user may change to have a token requested immediately: the spec and the annotations of the
+/// object and of its issuer, and the issuer's credentials.
 fn inputs_hash(observed: &Observed) -> String {
-    let inputs = observed.issuer_info().map(|facts| facts.config_hash);
+    let inputs = observed.issuer_info().map(|issuer| issuer.config_hash);
     let generation = format!("{} {inputs:?}", observed.object.generation);
-    let issuer = observed.issuer_info().map(|facts| &facts.requested_annotations);
-    let asked = observed.object.requested_annotations.iter().chain(issuer.into_iter().flatten());
-    let parts: Vec<&str> = asked.flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+    let issuer = observed.issuer_info().map(|issuer| &issuer.requested_annotations);
+    let annotations = observed.object.requested_annotations.iter().chain(issuer.into_iter().flatten());
+    let parts: Vec<&str> = annotations.flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
     hash(&[&[generation.as_str()], parts.as_slice()].concat(), 16)
 }
 
-/// The histories of all objects, by UID. They are kept in memory; after a restart, status stands in for them.
+/// The histories of all objects, by UID. They are kept in memory; after a restart they are reconstructed from the
+/// status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestHistories(BTreeMap<String, RequestHistory>);
 
 impl RequestHistories {
-    /// The history of an object, as it counts now. Of one that is not known here, status says what it can.
+    /// Returns the current history of an object, reconstructed from the status if it is unknown.
     #[must_use]
     pub fn of(&self, object: &Object, now: Timestamp) -> RequestHistory {
         self.0.get(&object.uid).cloned().unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
     }
 
-    /// Keeps what a pass that ended knows.
+    /// Records the history of a pass that ended.
     pub fn record(&mut self, observed: &Observed) {
         if observed.request_history == RequestHistory::default() {
             self.0.remove(&observed.object.uid);
@@ -285,7 +290,7 @@ impl RequestHistories {
         }
     }
 
-    /// The object is gone.
+    /// Forgets a deleted object.
     pub fn forget(&mut self, uid: &str) {
         self.0.remove(uid);
     }

@@ -1,17 +1,17 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Request, Response};
 use crate::domain::status::{StatusEvent, ready_condition};
 use crate::domain::test_support::{World, annotations, apply, at, at_rest, at_rest_with, label, new_object, problem};
 
-/// Runs passes every `step` seconds for so long, as a driver that is woken by everything does. Gives the seconds in
+/// Runs passes every `step` seconds for this long, like a driver that every event triggers. Returns the seconds in
 /// which a token was requested.
 fn run(
     observed: Observed,
     (seconds, step): (i64, usize),
-    answer: impl Fn(&str) -> Option<Response>,
+    response: impl Fn(&str) -> Option<Response>,
     mut meanwhile: impl FnMut(i64, &mut World),
 ) -> (World, Vec<i64>) {
     let (mut histories, mut world, mut requested) = (RequestHistories::default(), World::of(observed), vec![]);
@@ -24,8 +24,8 @@ fn run(
             if matches!(request, Request::RequestToken { .. }) {
                 requested.push(second);
             }
-            let answer = answer(&label(&request)).unwrap_or_else(|| world.respond(request));
-            (pass, next) = pass.step(answer, world.observed.now);
+            let response = response(&label(&request)).unwrap_or_else(|| world.respond(request));
+            (pass, next) = pass.step(response, world.observed.now);
         }
         histories.record(pass.observed());
     }
@@ -76,15 +76,15 @@ fn a_first_loss_is_repaired_at_once_and_only_a_repeated_one_waits() {
             }
         },
     );
-    // The token at rest was good. Then comes one that is lost within seconds, and the next ones wait.
-    assert_eq!(requested, [0, 5, 15, 35], "at once, at once, and then ever more rarely");
+    // The token at rest was healthy. The next one is lost within seconds, and the following ones wait.
+    assert_eq!(requested, [0, 5, 15, 35], "twice immediately, then at increasing intervals");
     let status = world.observed.object.status.as_ref();
     let (value, reason, message) = ready_condition(status).expect("said");
     assert_eq!((value, reason), ("False", "SecretOverwritten"));
     assert!(message.contains("kubectl-edit"), "{message}");
-    let stalled =
+    let terminal =
         crate::domain::model::conditions::is_true(&status.expect("one").conditions, crate::api::ConditionType::Stalled);
-    assert!(stalled, "somebody has to stop that writer");
+    assert!(terminal, "the user must stop that writer");
     let looked_up = world.labels.iter().filter(|word| *word == "find writer").count();
     assert!(looked_up <= requested.len(), "once a request: {looked_up}");
 }
@@ -114,12 +114,12 @@ fn a_thousand_new_values_of_an_annotation_cost_a_bounded_number_of_tokens() {
         },
     );
     assert!((5..=12).contains(&requested.len()), "{requested:?}");
-    assert!(status_view(&world.observed.object).ready, "pods can pull all the time");
+    assert!(StatusView::of(&world.observed.object).ready, "pods can pull throughout");
     let status = world.observed.object.status.expect("a status");
     let said = crate::domain::model::conditions::find(&status.conditions, crate::api::ConditionType::Reconciling);
-    let said = said.expect("it says what it waits for");
+    let said = said.expect("it reports what it waits for");
     assert_eq!(said.reason, "RequestBackoff");
-    assert!(said.message.contains("The next one is requested at 20"), "{}", said.message);
+    assert!(said.message.contains("The next request is sent at 20"), "{}", said.message);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_new_spec_and_a_requested_resync_end_a_wait_three_times() {
     let (_, requested) = run(new_object(), (40, 1), lost, |second, world| {
         world.observed.object.generation = second;
     });
-    assert_eq!(requested, [0, 1, 2, 3], "and then it waits like any other");
+    assert_eq!(requested, [0, 1, 2, 3], "and then it waits like any other request");
     let (_, requested) = run(new_object(), (9, 1), lost, |_, world| world.observed.resync_requested = true);
     assert_eq!(requested, [0, 1, 2, 3]);
 }
@@ -141,10 +141,11 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
         history.record_failed(&problem(Reason::RequestRejected));
     }
     assert_eq!(history.wait(), MAX_WAIT_AFTER_REJECTION);
-    for answer in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))] {
-        let refuse = |word: &str| (word == "token").then(|| answer.clone());
+    for response in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))]
+    {
+        let refuse = |word: &str| (word == "token").then(|| response.clone());
         let (_, requested) = run(new_object(), (5, 1), refuse, |_, _| {});
-        assert_eq!(requested.len(), 5, "{answer:?} is nothing that costs a token");
+        assert_eq!(requested.len(), 5, "{response:?} does not cost a token");
     }
 }
 
@@ -177,19 +178,19 @@ fn a_rotation_that_waits_blocks_no_edit_of_the_description() {
     let mut settled = observed.clone();
     crate::domain::test_support::apply(&mut settled, crate::domain::status::StatusEvent::DescriptionSynced);
     assert!(
-        matches!(decide(&settled), Action::ReportFor(left, fault) if left > INITIAL_WAIT && fault.reason == Reason::RequestBackoff)
+        matches!(decide(&settled), Action::ReportFor(left, problem) if left > INITIAL_WAIT && problem.reason == Reason::RequestBackoff)
     );
 }
 
 #[test]
 fn whatever_an_attempt_ends_with_after_its_request_the_next_one_waits() {
-    // Each answer that may follow a request, and what loses the token after it.
+    // Each response that may follow a request, and the loss of its token.
     let token = || Response::Token { id: Some("18".to_owned()), username: "tw-18".to_owned() };
     let useless = Response::UnusableToken {
         token: crate::domain::test_support::token_ref("18"),
         problem: problem(Reason::InvalidResponse),
     };
-    for (answer, then) in [
+    for (response, then) in [
         (useless, None),
         (Response::Done, None),
         (Response::OutcomeUnknown("lost".to_owned()), None),
@@ -198,12 +199,12 @@ fn whatever_an_attempt_ends_with_after_its_request_the_next_one_waits() {
         (token(), Some(("commit 18", Response::OutcomeUnknown("lost".to_owned())))),
     ] {
         let answers = |word: &str| match &then {
-            _ if word == "token" => Some(answer.clone()),
-            Some((at, refusal)) if word == *at => Some(refusal.clone()),
+            _ if word == "token" => Some(response.clone()),
+            Some((at, rejection)) if word == *at => Some(rejection.clone()),
             _ => None,
         };
         let (_, requested) = run(new_object(), (60, 1), answers, |_, _| {});
-        assert_eq!(requested, [0, 10, 30], "{answer:?}, {then:?}");
+        assert_eq!(requested, [0, 10, 30], "{response:?}, {then:?}");
     }
 }
 
@@ -216,7 +217,7 @@ fn a_pass_whose_request_failed_ends_with_the_time_of_the_next_request() {
 
 #[test]
 fn a_process_that_dies_after_each_request_requests_no_more_than_one_that_lives() {
-    // Each pass is of a process that knows nothing but what status says.
+    // Each pass belongs to a process that knows only the status.
     let mut world = World::of(new_object());
     let mut requested = vec![];
     for second in 0..60 {
@@ -227,8 +228,8 @@ fn a_process_that_dies_after_each_request_requests_no_more_than_one_that_lives()
             if matches!(request, Request::RequestToken { .. }) {
                 requested.push(second);
             }
-            let answer = lost(&label(&request)).unwrap_or_else(|| world.respond(request));
-            (pass, next) = pass.step(answer, world.observed.now);
+            let response = lost(&label(&request)).unwrap_or_else(|| world.respond(request));
+            (pass, next) = pass.step(response, world.observed.now);
         }
     }
     assert_eq!(requested, [0], "the others wait ten seconds after their start");
@@ -243,18 +244,20 @@ fn a_restart_does_not_end_the_wait_of_a_secret_that_is_overwritten() {
     assert!(after(61) > Duration::from_mins(1), "{:?}", after(61));
     assert_eq!(after(last + 161), Duration::ZERO);
     let good = RequestHistories::default().of(&at_rest().object, at(3600));
-    assert_eq!(good, RequestHistory::default(), "an old token is a good one");
+    assert_eq!(good, RequestHistory::default(), "an old token is healthy");
 }
 
 #[test]
 fn a_restart_does_not_end_the_wait_after_a_request_that_gave_no_token_to_keep() {
-    for reason in [Reason::InvalidResponse, Reason::SecretRejected, Reason::LoginRejected, Reason::RequestOutcomeUnknown] {
-        for working in [false, true] {
+    for reason in
+        [Reason::InvalidResponse, Reason::SecretRejected, Reason::LoginRejected, Reason::RequestOutcomeUnknown]
+    {
+        for pods_can_pull in [false, true] {
             let observed = at_rest_with(|observed| {
-                apply(observed, StatusEvent::ProblemFound { problem: problem(reason), pods_can_pull: working });
+                apply(observed, StatusEvent::ProblemFound { problem: problem(reason), pods_can_pull });
             });
             let history = RequestHistories::default().of(&observed.object, at(3600));
-            assert!(history.left(at(3601)) > Duration::ZERO, "{reason}, working: {working}");
+            assert!(history.left(at(3601)) > Duration::ZERO, "{reason}, working: {pods_can_pull}");
             assert_eq!(history.left(at(3611)), Duration::ZERO, "{reason}");
         }
     }

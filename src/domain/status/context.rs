@@ -1,4 +1,4 @@
-//! What a status is computed from, beside the fact and the former status.
+//! Input of a status computation, in addition to the event and the previous status.
 
 use crate::api::RecordedPortal;
 use crate::domain::model::object::Rotation;
@@ -6,31 +6,31 @@ use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::{LoginMode, Observed};
 use jiff::Timestamp;
 
-/// What is to be said of an object.
+/// The context in which a status is computed.
 #[derive(Clone, Debug)]
 pub struct StatusContext<'a> {
     /// UID of the object.
     pub uid: &'a str,
     /// `metadata.generation`.
     pub generation: i64,
-    /// Name of its Secret.
+    /// Name of the pull secret.
     pub secret_name: &'a str,
     /// The API server's time.
     pub now: Timestamp,
-    /// How much the registry's word counts.
+    /// Whether logins are verified at the registries.
     pub login_check: LoginMode,
-    /// When the token is replaced.
+    /// When the token is rotated.
     pub rotation: Option<Rotation>,
-    /// Nothing new is begun.
+    /// `spec.suspend` is set.
     pub suspended: bool,
     /// The operator's keys.
     pub keys: &'a MacKeys,
-    /// Where the issuer is, if it can be worked with.
+    /// Location of the issuer's portal, if the issuer is ready.
     pub portal: Option<&'a RecordedPortal>,
 }
 
 impl<'a> StatusContext<'a> {
-    /// Of the object that was observed.
+    /// Creates the context of an observation.
     #[must_use]
     pub fn of(observed: &'a Observed) -> Self {
         Self {
@@ -38,11 +38,11 @@ impl<'a> StatusContext<'a> {
             generation: observed.object.generation,
             secret_name: &observed.object.secret_name,
             now: observed.now,
-            login_check: observed.issuer_info().map_or(LoginMode::default(), |facts| facts.login_check),
+            login_check: observed.issuer_info().map_or(LoginMode::default(), |issuer| issuer.login_check),
             rotation: observed.object.rotation,
             suspended: observed.object.suspended,
             keys: &observed.object.keys,
-            portal: observed.issuer_info().map(|facts| &facts.portal),
+            portal: observed.issuer_info().map(|issuer| &issuer.portal),
         }
     }
 }

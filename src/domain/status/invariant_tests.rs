@@ -1,4 +1,4 @@
-//! What holds of a status after whatever was said, and when the next rotation is.
+//! Invariants of a status after any sequence of events, and the time of the next rotation.
 
 use super::*;
 use crate::domain::model::request_cause::Cause;
@@ -23,24 +23,25 @@ fn context(login: LoginMode) -> StatusContext<'static> {
     }
 }
 
-/// Everything that can be said of an object that has had a token.
+/// Every event of an object that has had a token.
 fn events() -> Vec<StatusEvent> {
     let verdicts =
         || [Verdict::Accepted, Verdict::Rejected("no".into()), Verdict::Unknown("down".into()), Verdict::NotChecked];
     let mut all: Vec<StatusEvent> = verdicts().map(StatusEvent::LoginChecked).into();
     for id in ["1", "2"] {
-        all.extend(verdicts().map(|verdict| token_stored_with(id, Cause::Rotate, verdict)));
+        all.extend(verdicts().map(|login_result| token_stored_with(id, Cause::Rotate, login_result)));
     }
-    for (stalled, working) in [(false, false), (false, true), (true, false), (true, true)] {
+    for (terminal, pods_can_pull) in [(false, false), (false, true), (true, false), (true, true)] {
         all.push(StatusEvent::ProblemFound {
-            problem: Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) },
-            pods_can_pull: working,
+            problem: Problem { terminal, ..problem(Reason::IssuerNotReady) },
+            pods_can_pull,
         });
     }
     all.extend([
         StatusEvent::SecretInspected(recorded_secret()),
         StatusEvent::SecretLost("lost".into()),
         StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false },
+        StatusEvent::NotRevoked,
         StatusEvent::DescriptionSynced,
         StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, "no".into()),
         StatusEvent::TokensRevoked(vec![token_ref("1")]),
@@ -49,14 +50,14 @@ fn events() -> Vec<StatusEvent> {
     all
 }
 
-/// A status, and whether the registry has let the current token in.
+/// A status, and whether a registry has accepted the login of the current token.
 type StatusAndLogin = (RegistryTokenStatus, bool);
 
-fn apply_to((status, let_in): &StatusAndLogin, saying: &StatusContext<'_>, fact: &StatusEvent) -> StatusAndLogin {
-    let next = next_status(Some(status), saying, fact.clone());
-    let accepted = match fact {
-        StatusEvent::LoginChecked(verdict) | StatusEvent::TokenStored { login_result: verdict, .. } => {
-            *verdict == Verdict::Accepted
+fn apply_to((status, let_in): &StatusAndLogin, context: &StatusContext<'_>, event: &StatusEvent) -> StatusAndLogin {
+    let next = next_status(Some(status), context, event.clone());
+    let accepted = match event {
+        StatusEvent::LoginChecked(login_result) | StatusEvent::TokenStored { login_result, .. } => {
+            *login_result == Verdict::Accepted
         }
         _ => false,
     };
@@ -64,15 +65,17 @@ fn apply_to((status, let_in): &StatusAndLogin, saying: &StatusContext<'_>, fact:
     (next, accepted || same && *let_in)
 }
 
-/// Whatever can be said in four steps of an object that has a token.
-fn all_statuses(saying: &StatusContext<'_>) -> Vec<StatusAndLogin> {
+/// All statuses that four events can produce for an object that has a token.
+fn all_statuses(context: &StatusContext<'_>) -> Vec<StatusAndLogin> {
     let mut said: Vec<StatusAndLogin> = vec![];
     let mut met = HashSet::new();
     let mut level = vec![(RegistryTokenStatus::default(), false)];
     for depth in 0..4 {
-        let facts: Vec<StatusEvent> =
-            events().into_iter().filter(|fact| depth > 0 || matches!(fact, StatusEvent::TokenStored { .. })).collect();
-        let steps = level.iter().flat_map(|before| facts.iter().map(|fact| apply_to(before, saying, fact)));
+        let issuer: Vec<StatusEvent> = events()
+            .into_iter()
+            .filter(|event| depth > 0 || matches!(event, StatusEvent::TokenStored { .. }))
+            .collect();
+        let steps = level.iter().flat_map(|before| issuer.iter().map(|event| apply_to(before, context, event)));
         level = steps.filter(|after| met.insert(format!("{after:?}"))).collect();
         said.extend(level.iter().cloned());
     }
@@ -99,7 +102,7 @@ fn reconciling_and_stalled_exclude_each_other() {
             let progress = [ConditionType::Reconciling, ConditionType::Stalled].map(|kind| holds(&status, kind));
             assert_ne!(progress, [true, true], "{status:?}");
             let ready = holds(&status, ConditionType::Ready);
-            assert!(ready || progress != [false, false], "not ready, and nobody says why: {status:?}");
+            assert!(ready || progress != [false, false], "not ready without a reason: {status:?}");
             let mut kinds: Vec<_> = status.conditions.iter().map(|one| &one.type_).collect();
             kinds.sort_unstable();
             kinds.dedup();
@@ -120,10 +123,10 @@ fn no_token_is_named_twice() {
     }
 }
 
-/// When the token of this object, requested at the beginning, is replaced every hundred hours.
+/// When the token of this object, requested at the start, is rotated with an interval of one hundred hours.
 fn rotates(uid: &str, nonce: &str) -> Timestamp {
-    let saying = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
-    let StatusEvent::TokenStored { mut token, portal, secret, request_cause: errand, login_result: login, .. } =
+    let context = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let StatusEvent::TokenStored { mut token, portal, secret, request_cause, login_result: login, .. } =
         token_stored_with("1", Cause::First, Verdict::Accepted)
     else {
         panic!()
@@ -131,15 +134,8 @@ fn rotates(uid: &str, nonce: &str) -> Timestamp {
     token.nonce = nonce.to_owned();
     let status = next_status(
         None,
-        &saying,
-        StatusEvent::TokenStored {
-            token,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: None,
-        },
+        &context,
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, previous_id: None },
     );
     status.next_rotation_time.expect("a time").0
 }
@@ -161,18 +157,21 @@ fn rotations_are_spread_over_a_tenth_of_the_interval_at_most() {
 fn the_rotation_time_is_deterministic() {
     assert_eq!(rotates("uid", "nonce"), rotates("uid", "nonce"));
     assert_ne!(rotates("uid", "nonce"), rotates("uid", "another"), "and at another for the next token");
-    let saying = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
-    let status = next_status(None, &saying, token_stored_with("1", Cause::First, Verdict::Accepted));
+    let context = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let status = next_status(None, &context, token_stored_with("1", Cause::First, Verdict::Accepted));
     let later = next_status(
         Some(&status),
-        &StatusContext { now: at(99_999), ..saying.clone() },
+        &StatusContext { now: at(99_999), ..context.clone() },
         StatusEvent::DescriptionSynced,
     );
     assert_eq!(later.next_rotation_time, status.next_rotation_time);
-    let never =
-        next_status(Some(&status), &StatusContext { rotation: None, ..saying.clone() }, StatusEvent::DescriptionSynced);
+    let never = next_status(
+        Some(&status),
+        &StatusContext { rotation: None, ..context.clone() },
+        StatusEvent::DescriptionSynced,
+    );
     assert_eq!(never.next_rotation_time, None);
-    let sooner = StatusContext { rotation: Some(rotation_every(10, 15)), ..saying };
+    let sooner = StatusContext { rotation: Some(rotation_every(10, 15)), ..context };
     let sooner =
         next_status(Some(&never), &sooner, StatusEvent::DescriptionSynced).next_rotation_time.expect("a time").0;
     assert!(sooner <= at(36_000), "an edited interval counts from the request");

@@ -1,4 +1,4 @@
-//! The one place where a status is computed.
+//! The only place where a status is computed.
 
 mod context;
 mod rotation;
@@ -24,169 +24,170 @@ use crate::api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// A fact that changes a status.
+/// An event that changes a status.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "one lives at a time, and not for long")]
+#[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
 pub enum StatusEvent {
-    /// A new token is stored; the former one retires.
+    /// A new token is stored; the previous one becomes a retiring token.
     TokenStored {
         /// The token.
         token: RecordedToken,
-        /// Where it lives.
+        /// The portal that contains it.
         portal: RecordedPortal,
         /// The Secret as written.
         secret: RecordedSecret,
-        /// What it was asked for.
+        /// Cause of its request.
         request_cause: RequestCause,
-        /// What the registry says of it.
+        /// The result of its login.
         login_result: Verdict,
-        /// The id of the token that status named when it was requested. Where that one is not proved, it stays
-        /// named as a former one.
+        /// Id of the token that status named when this one was requested. If that token is not proved, it stays
+        /// recorded as a retiring token.
         previous_id: Option<String>,
     },
-    /// The current token that status names is proved to be this object's, and lives there.
+    /// The current token is proved to belong to this object, at this portal.
     TokenVerified(RecordedPortal),
-    /// The Secret was read, and holds the current token for every registry.
+    /// The Secret was read, and contains the current token for every registry.
     SecretInspected(RecordedSecret),
-    /// Nothing new: times that lie in the future are set to now, as with every fact.
+    /// No change except that future timestamps are set to the current time, as with every event.
     TimestampsClamped,
-    /// The issuer names other registries than those that the Secret was written for: none of them has
-    /// let the token in yet.
+    /// The issuer's registries changed since the Secret was written: none of them has accepted the login yet.
     RegistriesChanged,
-    /// The registry was asked about the current token.
+    /// The login of the current token was checked.
     LoginChecked(Verdict),
-    /// Something stands in the way.
+    /// A problem occurred.
     ProblemFound {
-        /// What.
+        /// The problem.
         problem: Problem,
-        /// The Secret still holds the current token: pods can pull, and `Ready` stays as it is.
+        /// The Secret still contains the current token: pods can pull, and `Ready` stays unchanged.
         pods_can_pull: bool,
     },
     /// The Secret lost its token.
     SecretLost(String),
-    /// Somebody revoked the current token in the portal; for the second time in a day, or not.
+    /// Another user revoked the current token in the portal.
     RevokedUpstream {
-        /// What is to be said of it.
+        /// The problem to report.
         problem: Problem,
-        /// It is the second time.
+        /// It is the second time within 24 hours.
         again: bool,
     },
+    /// The current token, which counted as revoked, is there.
+    NotRevoked,
     /// The portal shows the description.
     DescriptionSynced,
-    /// The portal does not show the description, and why.
+    /// The portal does not show the description, for this reason.
     DescriptionNotSynced(Reason, String),
-    /// Retiring tokens that are revoked.
+    /// These retiring tokens are revoked.
     TokensRevoked(Vec<Named>),
-    /// Former tokens without proof, by id, that their user calls revoked.
+    /// The user confirmed that these retiring tokens without proof are revoked, by id.
     RevocationsConfirmed(Vec<String>),
-    /// A token that nothing proves and that may yet be this object's: it stays named, and is reported.
+    /// A token without proof may still belong to this object: it stays recorded, and is reported.
     TokenUnverified(Named),
-    /// A token that nothing else names is to be revoked: it is proved to be this object's.
+    /// A token that nothing else names must be revoked. It is proved to belong to this object.
     TokenRetiring(RetiringToken),
 }
 
-/// The status that follows. Equal to the former one where nothing changed, so that it is not written.
+/// Computes the next status. It equals the previous one if nothing changed, so that it is not written.
 #[must_use]
 pub fn next_status(
     former: Option<&RegistryTokenStatus>,
-    saying: &StatusContext<'_>,
-    fact: StatusEvent,
+    context: &StatusContext<'_>,
+    event: StatusEvent,
 ) -> RegistryTokenStatus {
-    // A status of another UID speaks of another object's tokens.
-    let own = former.filter(|status| status.uid.as_deref() == Some(saying.uid));
+    // A status with another UID names another object's tokens.
+    let own = former.filter(|status| status.uid.as_deref() == Some(context.uid));
     let mut status = own.cloned().unwrap_or_default();
-    if let Some(secret) = status.secret.as_mut().filter(|_| status.observed_generation != Some(saying.generation)) {
-        // It was found in order for another spec: it is read again.
+    if let Some(secret) = status.secret.as_mut().filter(|_| status.observed_generation != Some(context.generation)) {
+        // The Secret was inspected for another spec: it must be read again.
         secret.resource_version = None;
     }
-    status.uid = Some(saying.uid.to_owned());
-    status.observed_generation = Some(saying.generation);
+    status.uid = Some(context.uid.to_owned());
+    status.observed_generation = Some(context.generation);
     if status.secret.is_none() {
-        status.secret = Some(RecordedSecret { name: saying.secret_name.to_owned(), ..RecordedSecret::default() });
+        status.secret = Some(RecordedSecret { name: context.secret_name.to_owned(), ..RecordedSecret::default() });
     }
-    clamp_timestamps(&mut status, saying.now);
-    let mut proofs = VerifiedEntries::of(&status, saying);
-    apply(&mut status, saying, fact, &mut proofs);
-    proofs.sign(&mut status, saying);
-    status.next_rotation_time = next_rotation(&status, saying);
-    set_suspended(&mut status, saying);
+    clamp_timestamps(&mut status, context.now);
+    let mut proved = VerifiedEntries::of(&status, context);
+    apply(&mut status, context, event, &mut proved);
+    proved.sign(&mut status, context);
+    status.next_rotation_time = next_rotation(&status, context);
+    set_suspended(&mut status, context);
     status
 }
 
 fn apply(
     status: &mut RegistryTokenStatus,
-    saying: &StatusContext<'_>,
-    fact: StatusEvent,
+    context: &StatusContext<'_>,
+    event: StatusEvent,
     proofs: &mut VerifiedEntries,
 ) {
-    match fact {
-        StatusEvent::TokenStored {
-            token,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: after,
-        } => {
-            // Another token was let in before; of this one that says nothing.
-            let known = status.token.as_ref().is_some_and(|former| former.id == token.id) && is_ready(status);
-            retire_previous(status, (&token, after.as_ref()), saying, errand.cause, proofs);
+    match event {
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result, previous_id } => {
+            // The login of another token was accepted before; that shows nothing about this one.
+            let was_ready = status.token.as_ref().is_some_and(|former| former.id == token.id) && is_ready(status);
+            retire_previous(status, (&token, previous_id.as_ref()), context, request_cause.cause, proofs);
             status.token = Some(token);
             proofs.current = true;
             status.portal = Some(portal);
             (status.secret, proofs.secret) = (Some(secret), true);
-            status.handled_annotations.extend(errand.handles);
+            status.handled_annotations.extend(request_cause.handles);
             set_condition(
                 status,
-                saying,
+                context,
                 ConditionType::DescriptionSynced,
                 (ConditionStatus::False, Reason::DescriptionPending),
                 EDIT_PENDING_MESSAGE,
             );
-            set_login_verified(status, saying, &login);
-            derive_ready(status, saying, known);
+            set_login_verified(status, context, &login_result);
+            derive_ready(status, context, was_ready);
         }
         StatusEvent::SecretInspected(secret) => {
             (status.secret, proofs.secret) = (Some(secret), true);
             clear_upstream_revocation(status);
-            derive_ready(status, saying, is_ready(status));
+            derive_ready(status, context, is_ready(status));
         }
         StatusEvent::TokenVerified(portal) => {
             proofs.current = status.token.is_some();
             status.portal = Some(portal);
         }
         StatusEvent::TimestampsClamped => {}
+        StatusEvent::NotRevoked => clear_upstream_revocation(status),
         StatusEvent::RegistriesChanged => {
-            set_login_verified(status, saying, &Verdict::Unknown("the issuer names other registries now".into()));
+            set_login_verified(status, context, &Verdict::Unknown("the issuer's registries have changed".into()));
         }
-        StatusEvent::LoginChecked(verdict) => {
-            set_login_verified(status, saying, &verdict);
-            derive_ready(status, saying, is_ready(status));
+        StatusEvent::LoginChecked(login_result) => {
+            set_login_verified(status, context, &login_result);
+            derive_ready(status, context, is_ready(status));
         }
-        StatusEvent::ProblemFound { problem: fault, pods_can_pull: working } => {
-            set_problem(status, saying, &fault, working);
+        StatusEvent::ProblemFound { problem, pods_can_pull } => {
+            set_problem(status, context, &problem, pods_can_pull);
         }
         StatusEvent::SecretLost(message) => {
-            set_problem(status, saying, &Problem { reason: Reason::SecretLost, message, terminal: false }, false);
+            set_problem(status, context, &Problem { reason: Reason::SecretLost, message, terminal: false }, false);
         }
-        StatusEvent::RevokedUpstream { problem: fault, again } => {
-            status.upstream_revocation = Some(UpstreamRevocation { time: Time(saying.now), again });
-            set_problem(status, saying, &fault, false);
+        StatusEvent::RevokedUpstream { problem, again } => {
+            status.upstream_revocation = Some(UpstreamRevocation { time: Time(context.now), again });
+            set_problem(status, context, &problem, false);
         }
         StatusEvent::DescriptionSynced => {
             set_condition(
                 status,
-                saying,
+                context,
                 ConditionType::DescriptionSynced,
                 (ConditionStatus::True, Reason::Synced),
                 SYNCED_MESSAGE,
             );
         }
         StatusEvent::DescriptionNotSynced(reason, message) => {
-            set_condition(status, saying, ConditionType::DescriptionSynced, (ConditionStatus::False, reason), &message);
+            set_condition(
+                status,
+                context,
+                ConditionType::DescriptionSynced,
+                (ConditionStatus::False, reason),
+                &message,
+            );
         }
-        StatusEvent::TokensRevoked(gone) => {
-            status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && gone.contains(&Named::from(token))));
+        StatusEvent::TokensRevoked(revoked) => {
+            status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&Named::from(token))));
         }
         StatusEvent::RevocationsConfirmed(ids) => {
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));
@@ -194,7 +195,7 @@ fn apply(
         StatusEvent::TokenUnverified(Named { id, username }) => {
             let is_known = status.token.as_ref().is_some_and(|token| token.id == id);
             if !is_known && !status.retiring.iter().any(|token| token.id == id) {
-                let revocation_time = Time(saying.now);
+                let revocation_time = Time(context.now);
                 status.retiring.push(RetiringToken {
                     id,
                     username,
@@ -206,12 +207,12 @@ fn apply(
         }
         StatusEvent::TokenRetiring(token) => {
             if !proofs.is_retiring(&token.id) {
-                // Where nothing else is proved, nor is the portal that others may have written.
-                if proofs.is_empty() && saying.portal.is_some() {
-                    status.portal = saying.portal.cloned();
+                // If no other token is proved, the recorded portal is not proved either: others may have written it.
+                if proofs.is_empty() && context.portal.is_some() {
+                    status.portal = context.portal.cloned();
                 }
                 status.token.take_if(|named| !proofs.current && named.id == token.id);
-                status.retiring.retain(|known| known.id != token.id);
+                status.retiring.retain(|other| other.id != token.id);
                 proofs.retiring.push(token.id.clone());
                 status.retiring.push(token);
             }
@@ -219,8 +220,9 @@ fn apply(
     }
 }
 
-/// One that was taken for revoked is looked at again only when the portal lists it again, or the registry lets it
-/// in: it was not revoked. The one before it was, which asked for this token, and counts for its day.
+/// Clears the revocation of the current token. A token that was considered revoked is inspected again only if the
+/// portal lists it again or a registry accepts its login: it was not revoked. The previous revocation, because of which
+/// this token was requested, was real and still counts for 24 hours.
 fn clear_upstream_revocation(status: &mut RegistryTokenStatus) {
     let Some(since) = status.token.as_ref().map(|token| token.request_time.clone()) else { return };
     if status.upstream_revocation.take_if(|one| one.applies_to(&since)).is_some_and(|wrong| wrong.again) {
@@ -228,38 +230,38 @@ fn clear_upstream_revocation(status: &mut RegistryTokenStatus) {
     }
 }
 
-const EDIT_PENDING_MESSAGE: &str = "the description is edited next";
+const EDIT_PENDING_MESSAGE: &str = "the description will be edited next";
 const SYNCED_MESSAGE: &str = "the portal shows spec.description";
 
-fn set_suspended(status: &mut RegistryTokenStatus, saying: &StatusContext<'_>) {
-    if saying.suspended {
-        let message = "spec.suspend is set: nothing new is begun";
-        set_condition(status, saying, ConditionType::Suspended, (ConditionStatus::True, Reason::Suspended), message);
+fn set_suspended(status: &mut RegistryTokenStatus, context: &StatusContext<'_>) {
+    if context.suspended {
+        let message = "spec.suspend is true: no token is requested and no description is edited";
+        set_condition(status, context, ConditionType::Suspended, (ConditionStatus::True, Reason::Suspended), message);
     } else {
         conditions::clear(&mut status.conditions, ConditionType::Suspended);
     }
 }
 
-/// What the registry said, as far as it says anything: one that cannot be asked takes nothing back.
-fn set_login_verified(status: &mut RegistryTokenStatus, saying: &StatusContext<'_>, verdict: &Verdict) {
+/// Sets `LoginVerified` from a login result. Without a result, the condition of a ready token is not taken back.
+fn set_login_verified(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, login_result: &Verdict) {
     let kind = ConditionType::LoginVerified;
-    match verdict {
+    match login_result {
         Verdict::Accepted => {
             set_condition(
                 status,
-                saying,
+                context,
                 kind,
                 (ConditionStatus::True, Reason::LoginAccepted),
-                "the registry lets the token in",
+                "the registry accepts the login",
             );
         }
         Verdict::Rejected(why) => {
-            let fault = login_rejected(why);
-            set_condition(status, saying, kind, (ConditionStatus::False, fault.reason), &fault.message);
+            let problem = login_rejected(why);
+            set_condition(status, context, kind, (ConditionStatus::False, problem.reason), &problem.message);
         }
         Verdict::Unknown(why) => {
-            let fault = registry_unavailable(why);
-            set_condition(status, saying, kind, (ConditionStatus::Unknown, fault.reason), &fault.message);
+            let problem = registry_unavailable(why);
+            set_condition(status, context, kind, (ConditionStatus::Unknown, problem.reason), &problem.message);
         }
         Verdict::NotChecked => conditions::clear(&mut status.conditions, kind),
     }
@@ -269,51 +271,58 @@ fn is_ready(status: &RegistryTokenStatus) -> bool {
     conditions::is_true(&status.conditions, ConditionType::Ready)
 }
 
-/// `Ready` follows from what the Secret holds, which is the current token here, and from what the
-/// registry said of it. A token that was let in once is not called bad by a registry that is down.
-fn derive_ready(status: &mut RegistryTokenStatus, saying: &StatusContext<'_>, was_ready: bool) {
-    if saying.login_check == LoginMode::Disabled {
+/// Derives `Ready` from the content of the Secret, which is the current token here, and from the login result. A token
+/// that was accepted once stays ready while a registry is unavailable.
+fn derive_ready(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, was_ready: bool) {
+    if context.login_check == LoginMode::Disabled {
         conditions::clear(&mut status.conditions, ConditionType::LoginVerified);
     }
-    let said = conditions::find(&status.conditions, ConditionType::LoginVerified);
-    let reason = said.map(|condition| condition.reason.clone()).unwrap_or_default();
-    let said = said.map(|condition| (condition.status.clone(), condition.message.clone()));
-    let hinders = match said {
-        _ if saying.login_check == LoginMode::Disabled => None,
+    let login = conditions::find(&status.conditions, ConditionType::LoginVerified);
+    let reason = login.map(|condition| condition.reason.clone()).unwrap_or_default();
+    let login = login.map(|condition| (condition.status.clone(), condition.message.clone()));
+    let login_problem = match login {
+        _ if context.login_check == LoginMode::Disabled => None,
         Some((value, message)) if value == ConditionStatus::False.as_str() => Some((Reason::LoginRejected, message)),
         Some((value, _)) if value == ConditionStatus::True.as_str() => None,
-        _ if saying.login_check == LoginMode::BestEffort || was_ready => None,
+        _ if context.login_check == LoginMode::BestEffort || was_ready => None,
         Some((_, message)) => Some((registry_reason(&reason), message)),
-        None => Some((Reason::RegistryUnavailable, registry_unavailable(&"not asked yet".into()).message)),
+        None => Some((Reason::RegistryUnavailable, registry_unavailable(&"not verified yet".into()).message)),
     };
     let unread = status.secret.as_ref().is_none_or(|secret| secret.resource_version.is_none());
-    let unread = unread.then(|| (Reason::SecretUnverified, "the Secret stores the token and is read next".to_owned()));
-    if let Some((reason, message)) = unread.or(hinders) {
-        set_problem(status, saying, &Problem { reason, message, terminal: false }, false);
+    let unread = unread
+        .then(|| (Reason::SecretUnverified, "the Secret stores the token; its content will be read next".to_owned()));
+    if let Some((reason, message)) = unread.or(login_problem) {
+        set_problem(status, context, &Problem { reason, message, terminal: false }, false);
         return;
     }
     set_condition(
         status,
-        saying,
+        context,
         ConditionType::Ready,
         (ConditionStatus::True, Reason::TokenStored),
         "pods can pull with the Secret",
     );
-    set_progress(status, saying, None);
+    set_progress(status, context, None);
 }
 
-fn set_problem(status: &mut RegistryTokenStatus, saying: &StatusContext<'_>, fault: &Problem, working: bool) {
-    if !working {
-        set_condition(status, saying, ConditionType::Ready, (ConditionStatus::False, fault.reason), &fault.message);
+fn set_problem(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, problem: &Problem, pods_can_pull: bool) {
+    if !pods_can_pull {
+        set_condition(
+            status,
+            context,
+            ConditionType::Ready,
+            (ConditionStatus::False, problem.reason),
+            &problem.message,
+        );
     }
-    let kind = if fault.terminal { ConditionType::Stalled } else { ConditionType::Reconciling };
-    set_progress(status, saying, Some((kind, fault.reason, &fault.message)));
+    let kind = if problem.terminal { ConditionType::Stalled } else { ConditionType::Reconciling };
+    set_progress(status, context, Some((kind, problem.reason, &problem.message)));
 }
 
-/// `Reconciling` and `Stalled` stand only while they are true, and never both.
+/// `Reconciling` and `Stalled` are present only while they are true, and never both.
 fn set_progress(
     status: &mut RegistryTokenStatus,
-    saying: &StatusContext<'_>,
+    context: &StatusContext<'_>,
     now: Option<(ConditionType, Reason, &str)>,
 ) {
     for kind in [ConditionType::Reconciling, ConditionType::Stalled] {
@@ -322,22 +331,22 @@ fn set_progress(
         }
     }
     if let Some((kind, reason, message)) = now {
-        set_condition(status, saying, kind, (ConditionStatus::True, reason), message);
+        set_condition(status, context, kind, (ConditionStatus::True, reason), message);
     }
 }
 
 fn set_condition(
     status: &mut RegistryTokenStatus,
-    saying: &StatusContext<'_>,
+    context: &StatusContext<'_>,
     kind: ConditionType,
     (value, reason): (ConditionStatus, Reason),
     message: &str,
 ) {
-    let said = ConditionUpdate { kind, value, reason, message };
-    conditions::set(&mut status.conditions, saying.generation, saying.now, said);
+    let update = ConditionUpdate { kind, value, reason, message };
+    conditions::set(&mut status.conditions, context.generation, context.now, update);
 }
 
-/// The reason that `Ready` has in a status, with its value; for events on a change.
+/// Returns status, reason and message of the `Ready` condition, for events on a change.
 #[must_use]
 pub fn ready_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let condition = conditions::find(&status?.conditions, ConditionType::Ready)?;

@@ -1,4 +1,4 @@
-//! A token's successor: when it is asked for, and how long its predecessor lives on.
+//! Rotation: when a token's successor is requested, and how long the previous token stays valid.
 
 use super::{StatusContext, VerifiedEntries};
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
@@ -7,28 +7,28 @@ use crate::domain::model::request_cause::Cause;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// The current token retires: it lives on for the overlap, where its successor was not asked for because
-/// of it. Only if it is proved to be the object's: else it is forgotten, unless its successor was requested after it. Then
-/// it stays named, without proof, and is reported.
+/// Makes the current token a retiring one. It stays valid for the overlap, unless its successor was requested because
+/// of a problem with it. If it is not proved to belong to the object, it is dropped, unless its successor was requested
+/// after it; then it stays recorded without proof, and is reported.
 pub(super) fn retire_previous(
     status: &mut RegistryTokenStatus,
-    (current, after): (&RecordedToken, Option<&String>),
-    saying: &StatusContext<'_>,
+    (current, previous_id): (&RecordedToken, Option<&String>),
+    context: &StatusContext<'_>,
     cause: Cause,
     proofs: &mut VerifiedEntries,
 ) {
     if cause == Cause::Replace {
         for token in &mut status.retiring {
-            token.revocation_time = Time(saying.now);
+            token.revocation_time = Time(context.now);
         }
     }
     let proved = std::mem::take(&mut proofs.current);
-    let named = |former: &RecordedToken| former.id != current.id && (proved || after == Some(&former.id));
+    let named = |former: &RecordedToken| former.id != current.id && (proved || previous_id == Some(&former.id));
     if let Some(former) = status.token.take().filter(named) {
-        let overlap = saying.rotation.map(|rotation| rotation.overlap);
+        let overlap = context.rotation.map(|rotation| rotation.overlap);
         let left =
             overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { DEFAULT_OVERLAP } else { NO_OVERLAP });
-        let due = saying.now.checked_add(left).unwrap_or(Timestamp::MAX);
+        let due = context.now.checked_add(left).unwrap_or(Timestamp::MAX);
         let revoked_upstream =
             status.upstream_revocation.as_ref().is_some_and(|one| one.applies_to(&former.request_time));
         let RecordedToken { id, username, .. } = former;
@@ -50,14 +50,14 @@ pub(super) fn retire_previous(
 }
 
 const NO_OVERLAP: std::time::Duration = std::time::Duration::ZERO;
-/// Where the spec says nothing of rotation, as for a first `rotate` by annotation.
+/// Applies without `spec.rotation`, as for a `rotate` by annotation.
 const DEFAULT_OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
 
-/// Spread over the last tenth of the interval, so that objects which came together do not rotate
-/// together; the same for the same token, whoever reckons.
-pub(super) fn next_rotation(status: &RegistryTokenStatus, saying: &StatusContext<'_>) -> Option<Time> {
-    let (token, rotation) = (status.token.as_ref()?, saying.rotation?);
-    let spread = hash(&["rotation", saying.uid, &token.nonce], 8);
+/// Rotations are spread over the last tenth of the interval, so that objects created together do not rotate together.
+/// The result for a token is the same in every process.
+pub(super) fn next_rotation(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Option<Time> {
+    let (token, rotation) = (status.token.as_ref()?, context.rotation?);
+    let spread = hash(&["rotation", context.uid, &token.nonce], 8);
     let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
     let early = rotation.interval / 10_000 * share;
     let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;

@@ -24,23 +24,20 @@ fn later(seconds: i64) -> StatusContext<'static> {
     StatusContext { now: at(seconds), ..context() }
 }
 
-/// What is said after all this, one after the other.
-fn after(facts: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
-    on(&context(), facts)
+/// The status after these events, one after the other.
+fn after(issuer: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
+    on(&context(), issuer)
 }
 
-fn on(saying: &StatusContext<'_>, facts: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
-    facts.into_iter().fold(RegistryTokenStatus::default(), |status, fact| next_status(Some(&status), saying, fact))
+fn on(context: &StatusContext<'_>, issuer: impl IntoIterator<Item = StatusEvent>) -> RegistryTokenStatus {
+    issuer.into_iter().fold(RegistryTokenStatus::default(), |status, event| next_status(Some(&status), context, event))
 }
 
-fn problem_found(stalled: bool, working: bool) -> StatusEvent {
-    StatusEvent::ProblemFound {
-        problem: Problem { terminal: stalled, ..problem(Reason::IssuerNotReady) },
-        pods_can_pull: working,
-    }
+fn problem_found(terminal: bool, pods_can_pull: bool) -> StatusEvent {
+    StatusEvent::ProblemFound { problem: Problem { terminal, ..problem(Reason::IssuerNotReady) }, pods_can_pull }
 }
 
-/// Every condition in a word.
+/// A label for every condition.
 fn condition_labels(status: &RegistryTokenStatus) -> Vec<String> {
     status.conditions.iter().map(|one| format!("{}={}", one.type_, one.status)).collect()
 }
@@ -69,14 +66,14 @@ fn a_token_that_was_found_revoked_retires_as_such() {
             .all(|token| token.revoked_upstream)
     };
     assert!(found_out(&found, Cause::RevokedUpstream));
-    assert!(found_out(&found, Cause::Replace), "held, and then asked for");
+    assert!(found_out(&found, Cause::Replace), "not replaced, and then requested");
     assert!(!found_out(&first, Cause::Replace));
     let back = next_status(Some(&found), &later(150), StatusEvent::SecretInspected(recorded_secret()));
-    assert!(!found_out(&back, Cause::Rotate), "it was there again");
+    assert!(!found_out(&back, Cause::Rotate), "it was listed again");
 }
 
 #[test]
-fn what_was_taken_for_a_second_revocation_leaves_the_first_one_its_day() {
+fn a_withdrawn_second_revocation_keeps_the_first_one_for_its_day() {
     let revoked = |again| StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again };
     let second = after([token_stored("1", Cause::First)]);
     let known = |status: &RegistryTokenStatus| status.upstream_revocation.clone();
@@ -88,11 +85,11 @@ fn what_was_taken_for_a_second_revocation_leaves_the_first_one_its_day() {
 }
 
 #[test]
-fn a_replaced_token_lives_on_for_the_overlap_and_a_bad_one_does_not() {
+fn a_replaced_token_stays_valid_for_the_overlap_and_a_compromised_one_does_not() {
     let overlap = StatusContext { rotation: Some(rotation_every(10, 7)), ..later(100) };
     let first = after([token_stored("1", Cause::First)]);
-    let due = |saying: &StatusContext<'_>, cause| {
-        next_status(Some(&first), saying, token_stored("2", cause)).retiring[0].clone()
+    let due = |context: &StatusContext<'_>, cause| {
+        next_status(Some(&first), context, token_stored("2", cause)).retiring[0].clone()
     };
     for cause in [Cause::Rotation, Cause::Rotate] {
         assert_eq!(due(&overlap, cause), retiring("1", at(100 + 7 * 60)), "{cause}");
@@ -115,16 +112,9 @@ fn a_compromise_ends_the_overlap_of_an_earlier_token_too() {
 #[test]
 fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
     let shared = |id: &str, cause| match token_stored(id, cause) {
-        StatusEvent::TokenStored { token, portal, secret, request_cause: errand, login_result: login, .. } => {
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, .. } => {
             let token = RecordedToken { username: "robot".into(), ..token };
-            StatusEvent::TokenStored {
-                token,
-                portal,
-                secret,
-                request_cause: errand,
-                login_result: login,
-                previous_id: None,
-            }
+            StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, previous_id: None }
         }
         other => other,
     };
@@ -132,7 +122,7 @@ fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
     assert_eq!(
         revocation_times(&twice).iter().map(|due| due.0).collect::<Vec<_>>(),
         ["1", "2"],
-        "both are still to be revoked"
+        "both must still be revoked"
     );
     let one = Named { id: "1".into(), username: "robot".into() };
     let revoked = next_status(Some(&twice), &context(), StatusEvent::TokensRevoked(vec![one]));
@@ -150,37 +140,37 @@ fn a_token_never_retires_from_itself() {
         StatusEvent::TokenRetiring(retiring("2", at(0))),
         token_stored("2", Cause::Lost),
     ]);
-    assert_eq!(revocation_times(&back), [("1", at(0))], "one that is current again does not retire");
+    assert_eq!(revocation_times(&back), [("1", at(0))], "a token that is current again does not retire");
 }
 
 #[test]
-fn what_is_revoked_is_known_by_id_and_name() {
+fn a_revoked_token_is_identified_by_id_and_username() {
     let portal = crate::domain::test_support::portal();
-    let saying = StatusContext { portal: Some(&portal), ..context() };
+    let context = StatusContext { portal: Some(&portal), ..context() };
     let status = on(
-        &saying,
+        &context,
         [StatusEvent::TokenRetiring(retiring("1", at(0))), StatusEvent::TokenRetiring(retiring("2", at(0)))],
     );
     let another = Named { username: "another".into(), ..token_ref("1") };
-    assert_eq!(next_status(Some(&status), &saying, StatusEvent::TokensRevoked(vec![another])), status);
+    assert_eq!(next_status(Some(&status), &context, StatusEvent::TokensRevoked(vec![another])), status);
     assert_eq!(
-        revocation_times(&next_status(Some(&status), &saying, StatusEvent::TokensRevoked(vec![token_ref("1")]))),
+        revocation_times(&next_status(Some(&status), &context, StatusEvent::TokensRevoked(vec![token_ref("1")]))),
         [("2", at(0))]
     );
 }
 
 #[test]
-fn a_status_of_another_object_is_void() {
+fn a_status_of_another_object_is_discarded() {
     let foreign = on(
         &StatusContext { uid: "other", ..context() },
         [token_stored("1", Cause::First), StatusEvent::DescriptionSynced],
     );
     let own = next_status(Some(&foreign), &context(), token_stored("2", Cause::First));
-    assert_eq!(own, after([token_stored("2", Cause::First)]), "nothing of it is taken over, least of all its tokens");
+    assert_eq!(own, after([token_stored("2", Cause::First)]), "nothing of it is kept, in particular not its tokens");
 }
 
 #[test]
-fn the_same_fact_said_later_changes_nothing() {
+fn the_same_event_later_changes_nothing() {
     let whole_life = [
         token_stored("1", Cause::First),
         token_stored("2", Cause::Rotate),
@@ -198,13 +188,13 @@ fn the_same_fact_said_later_changes_nothing() {
         StatusEvent::TokensRevoked(vec![token_ref("9")]),
     ];
     for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
-        let saying =
+        let context =
             StatusContext { login_check: mode, rotation: Some(rotation_every(720, 15)), suspended: true, ..context() };
-        let later = StatusContext { now: at(999_999), ..saying.clone() };
+        let later = StatusContext { now: at(999_999), ..context.clone() };
         let mut status = RegistryTokenStatus::default();
-        for fact in whole_life.clone() {
-            status = next_status(Some(&status), &saying, fact.clone());
-            assert_eq!(next_status(Some(&status), &later, fact.clone()), status, "{fact:?} under {mode:?}");
+        for event in whole_life.clone() {
+            status = next_status(Some(&status), &context, event.clone());
+            assert_eq!(next_status(Some(&status), &later, event.clone()), status, "{event:?} under {mode:?}");
         }
     }
 }
@@ -232,16 +222,16 @@ fn a_transition_time_changes_with_its_status_alone() {
 
 #[test]
 fn a_working_token_stays_ready_whatever_the_problem() {
-    for stalled in [false, true] {
-        let status = after([token_stored("1", Cause::First), problem_found(stalled, true)]);
+    for terminal in [false, true] {
+        let status = after([token_stored("1", Cause::First), problem_found(terminal, true)]);
         assert!(condition_labels(&status).contains(&"Ready=True".to_owned()));
-        let status = after([token_stored("1", Cause::First), problem_found(stalled, false)]);
+        let status = after([token_stored("1", Cause::First), problem_found(terminal, false)]);
         assert!(condition_labels(&status).contains(&"Ready=False".to_owned()));
     }
 }
 
 #[test]
-fn progress_stands_alone_and_goes_when_ready() {
+fn there_is_one_progress_condition_at_most_and_none_when_ready() {
     let waiting = after([problem_found(false, false)]);
     assert_eq!(condition_labels(&waiting), ["Ready=False", "Reconciling=True"]);
     let stuck = next_status(Some(&waiting), &context(), problem_found(true, false));
@@ -265,9 +255,9 @@ fn suspension_shows_while_it_lasts() {
 }
 
 #[test]
-fn a_registry_that_is_down_takes_nothing_back_and_one_that_refuses_does() {
+fn an_unavailable_registry_does_not_clear_ready_and_a_rejection_does() {
     let first = token_stored("1", Cause::First);
-    let after_word = |verdict| condition_labels(&after([first.clone(), StatusEvent::LoginChecked(verdict)]));
+    let after_word = |login_result| condition_labels(&after([first.clone(), StatusEvent::LoginChecked(login_result)]));
     let down = after_word(Verdict::Unknown("down".into()));
     assert!(down.contains(&"Ready=True".to_owned()) && down.contains(&"LoginVerified=Unknown".to_owned()), "{down:?}");
     let refused = after_word(Verdict::Rejected("no".into()));
@@ -276,7 +266,7 @@ fn a_registry_that_is_down_takes_nothing_back_and_one_that_refuses_does() {
 
 #[test]
 fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
-    let StatusEvent::TokenStored { token, portal, mut secret, request_cause: errand, login_result: login, .. } =
+    let StatusEvent::TokenStored { token, portal, mut secret, request_cause, login_result: login, .. } =
         token_stored("1", Cause::First)
     else {
         panic!()
@@ -286,7 +276,7 @@ fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
         token,
         portal,
         secret,
-        request_cause: errand,
+        request_cause,
         login_result: login,
         previous_id: None,
     }]);
@@ -306,29 +296,23 @@ fn without_a_login_check_there_is_no_login_condition() {
 #[test]
 fn with_best_effort_an_unknown_login_blocks_nothing() {
     let loose = StatusContext { login_check: LoginMode::BestEffort, ..context() };
-    let with = |verdict| condition_labels(&next_status(None, &loose, token_stored_with("1", Cause::First, verdict)));
+    let with =
+        |login_result| condition_labels(&next_status(None, &loose, token_stored_with("1", Cause::First, login_result)));
     assert!(with(Verdict::Unknown("down".into())).contains(&"Ready=True".to_owned()));
-    assert!(with(Verdict::Rejected("no".into())).contains(&"Ready=False".to_owned()), "but a no is a no");
+    assert!(with(Verdict::Rejected("no".into())).contains(&"Ready=False".to_owned()), "but a rejection counts");
 }
 
 #[test]
-fn what_a_token_handles_is_noted_with_it() {
+fn what_a_token_handles_is_recorded_with_it() {
     let with = |id: &str, handles: &[(&str, &str)]| {
         let StatusEvent::TokenStored { token, portal, secret, login_result: login, .. } =
             token_stored(id, Cause::Rotate)
         else {
             panic!()
         };
-        let errand =
+        let request_cause =
             RequestCause { handles: crate::domain::test_support::annotations(handles), ..request_cause(Cause::Rotate) };
-        StatusEvent::TokenStored {
-            token,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: None,
-        }
+        StatusEvent::TokenStored { token, portal, secret, request_cause, login_result: login, previous_id: None }
     };
     let status = after([with("1", &[("rotate", "1"), ("replace", "a")]), with("2", &[("rotate", "2")])]);
     assert_eq!(
@@ -338,34 +322,27 @@ fn what_a_token_handles_is_noted_with_it() {
 }
 
 #[test]
-fn a_revocation_by_somebody_else_is_remembered_beyond_the_next_token() {
-    let revoked = |again| StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again };
+fn a_revocation_by_another_user_is_remembered_beyond_the_next_token() {
+    let event = |again| StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again };
     let first = after([token_stored("1", Cause::First)]);
-    let gone = next_status(Some(&first), &later(50), revoked(false));
-    assert_eq!(gone.upstream_revocation, Some(UpstreamRevocation { time: Time(at(50)), again: false }));
-    assert!(condition_labels(&gone).contains(&"Ready=False".to_owned()));
+    let revoked = next_status(Some(&first), &later(50), event(false));
+    assert_eq!(revoked.upstream_revocation, Some(UpstreamRevocation { time: Time(at(50)), again: false }));
+    assert!(condition_labels(&revoked).contains(&"Ready=False".to_owned()));
     let mut new = token("2");
     new.request_time = Time(at(60));
-    let StatusEvent::TokenStored { portal, secret, request_cause: errand, login_result: login, .. } =
+    let StatusEvent::TokenStored { portal, secret, request_cause, login_result: login, .. } =
         token_stored("2", Cause::RevokedUpstream)
     else {
         panic!()
     };
     let replaced = next_status(
-        Some(&gone),
+        Some(&revoked),
         &later(61),
-        StatusEvent::TokenStored {
-            token: new,
-            portal,
-            secret,
-            request_cause: errand,
-            login_result: login,
-            previous_id: None,
-        },
+        StatusEvent::TokenStored { token: new, portal, secret, request_cause, login_result: login, previous_id: None },
     );
-    assert_eq!(replaced.upstream_revocation, gone.upstream_revocation, "the next one is the second in a day");
+    assert_eq!(replaced.upstream_revocation, revoked.upstream_revocation, "the next one is the second within 24 hours");
     let kept = next_status(Some(&replaced), &later(70), StatusEvent::SecretInspected(recorded_secret()));
-    assert_eq!(kept.upstream_revocation, gone.upstream_revocation);
-    let wrong = next_status(Some(&gone), &later(70), StatusEvent::SecretInspected(recorded_secret()));
-    assert_eq!(wrong.upstream_revocation, None, "it was there all the time");
+    assert_eq!(kept.upstream_revocation, revoked.upstream_revocation);
+    let wrong = next_status(Some(&revoked), &later(70), StatusEvent::SecretInspected(recorded_secret()));
+    assert_eq!(wrong.upstream_revocation, None, "it was valid throughout");
 }

@@ -1,4 +1,4 @@
-//! The proofs in a status: what is proved when it is read stays proved when it is written.
+//! The proofs in a status: an entry that is proved when it is read stays proved when it is written.
 
 use super::StatusContext;
 use crate::api::{RecordedPortal, RegistryTokenStatus};
@@ -6,24 +6,24 @@ use crate::domain::model::status_view::verified_secret_uid;
 use crate::domain::model::token_mac::{MacSubject, TokenRole};
 use crate::domain::protocol::Named;
 
-/// Which entries of a status are proved. Only those are signed; what others wrote stays as they wrote it.
+/// The entries of a status that are proved. Only those are signed; entries that others wrote stay unchanged.
 #[derive(Default)]
 pub(super) struct VerifiedEntries {
     /// The current token.
     pub current: bool,
-    /// Former ones, by id.
+    /// Retiring tokens, by id.
     pub retiring: Vec<String>,
     /// The Secret's UID.
     pub secret: bool,
 }
 
 impl VerifiedEntries {
-    /// By the MACs that are there.
-    pub fn of(status: &RegistryTokenStatus, saying: &StatusContext<'_>) -> Self {
-        let secret = verified_secret_uid(status, saying.uid, saying.keys).is_some();
+    /// Determines the proved entries by their MACs.
+    pub fn of(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Self {
+        let secret = verified_secret_uid(status, context.uid, context.keys).is_some();
         let Some(portal) = &status.portal else { return Self { secret, ..Self::default() } };
         let valid = |token: &Named, role, mac: Option<&String>| {
-            mac.is_some_and(|mac| saying.keys.verify(MacSubject::of(saying.uid, portal, token), role, mac))
+            mac.is_some_and(|mac| context.keys.verify(MacSubject::of(context.uid, portal, token), role, mac))
         };
         let current = status.token.as_ref();
         let former = status.retiring.iter();
@@ -37,7 +37,7 @@ impl VerifiedEntries {
         }
     }
 
-    /// Whether a former token of this id is proved.
+    /// Whether the retiring token with this id is proved.
     pub fn is_retiring(&self, id: &str) -> bool {
         self.retiring.iter().any(|known| known == id)
     }
@@ -47,13 +47,13 @@ impl VerifiedEntries {
         !self.current && self.retiring.is_empty()
     }
 
-    /// Signs what is proved: with the key that signs now, and for the portal that the status names now.
-    pub fn sign(&self, status: &mut RegistryTokenStatus, saying: &StatusContext<'_>) {
+    /// Signs the proved entries, with the current signing key and for the recorded portal.
+    pub fn sign(&self, status: &mut RegistryTokenStatus, context: &StatusContext<'_>) {
         if let Some(secret) = status.secret.as_mut().filter(|_| self.secret) {
-            secret.mac = secret.uid.as_ref().map(|uid| saying.keys.sign_secret(saying.uid, uid));
+            secret.mac = secret.uid.as_ref().map(|uid| context.keys.sign_secret(context.uid, uid));
         }
         let Some(portal) = status.portal.clone() else { return };
-        let sign = |token: &Named, role| Some(sign_token(saying, &portal, token, role));
+        let sign = |token: &Named, role| Some(sign_token(context, &portal, token, role));
         if let Some(token) = status.token.as_mut().filter(|_| self.current) {
             token.mac = sign(&Named::from(&*token), TokenRole::Current);
         }
@@ -63,6 +63,6 @@ impl VerifiedEntries {
     }
 }
 
-fn sign_token(saying: &StatusContext<'_>, portal: &RecordedPortal, token: &Named, role: TokenRole) -> String {
-    saying.keys.sign(MacSubject::of(saying.uid, portal, token), role)
+fn sign_token(context: &StatusContext<'_>, portal: &RecordedPortal, token: &Named, role: TokenRole) -> String {
+    context.keys.sign(MacSubject::of(context.uid, portal, token), role)
 }

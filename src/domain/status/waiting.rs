@@ -1,10 +1,10 @@
-//! What an object waits for, as its status says it.
+//! What an object waits for, according to its status.
 
 use crate::api::{ConditionType, Reason, RegistryTokenStatus};
 use crate::domain::model::conditions;
 
-/// Status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that the portal does not show;
-/// for events on a change.
+/// Returns status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that
+/// the portal does not show. For events on a change.
 #[must_use]
 pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
@@ -16,7 +16,7 @@ pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, 
     Some((&condition.status, &condition.reason, &condition.message))
 }
 
-/// Why a registry said nothing about the login, as `LoginVerified` has it.
+/// Returns why a registry gave no result, from the reason of `LoginVerified`.
 pub(super) fn registry_reason(text: &str) -> Reason {
     let own = [Reason::RegistryError, Reason::RateLimited, Reason::TlsUntrusted, Reason::CABundleInvalid];
     own.into_iter().find(|reason| reason.to_string() == text).unwrap_or(Reason::RegistryUnavailable)

@@ -1,5 +1,4 @@
-//! What the core's tests start from: an object at rest, and a new one. A test changes one thing about
-//! it and says what follows.
+//! Fixtures of the core's tests: an object at rest, and a new one. A test changes one thing and asserts what follows.
 
 mod labels;
 mod world;
@@ -26,9 +25,9 @@ use std::time::Duration;
 
 pub const UID: &str = "uid-of-the-object";
 pub const IDENTITY: &str = "me";
-/// Longest time that an answer may take.
+/// The longest time in which a response may still arrive.
 pub const RESPONSE_DEADLINE: Duration = Duration::from_secs(100);
-/// When the token at rest was requested; tests run an hour later, at [`now`].
+/// When the token at rest was requested; tests run one hour later, at [`now`].
 pub const REQUESTED: i64 = 0;
 
 /// A time, in seconds since the token at rest was requested.
@@ -44,7 +43,7 @@ pub fn attempt_id(number: u8) -> AttemptId {
     AttemptId::from_random(&[number; 16])
 }
 
-/// The attempt that got the token at rest, and the one that a pass may make now.
+/// The attempt of the token at rest, and the one that a pass may make now.
 pub fn first_attempt() -> AttemptId {
     attempt_id(1)
 }
@@ -53,7 +52,6 @@ pub fn tag() -> IssuerTag {
     IssuerTag::of("uid-of-the-issuer")
 }
 
-/// The mark of an attempt for the object.
 pub fn marker(attempt: &AttemptId) -> Marker {
     Marker::new(tag(), Nonce::of(UID, attempt))
 }
@@ -82,12 +80,11 @@ pub fn keys() -> MacKeys {
     KEYS.clone()
 }
 
-/// The MAC of a token of the object in a role.
 pub fn mac(id: &str, role: TokenRole) -> String {
     keys().sign(MacSubject::of(UID, &portal(), &token_ref(id)), role)
 }
 
-/// A token in the Secret, as the operator noted it.
+/// A token in the Secret, as recorded by the operator.
 pub fn stored_token(id: &str, attempt: AttemptId) -> StoredToken {
     let signature = TokenSignature { username: token_ref(id).username, mac: mac(id, TokenRole::Stored) };
     StoredToken {
@@ -140,14 +137,14 @@ pub fn secret() -> SecretMeta {
     }
 }
 
-/// As an attempt leaves it before there is a token.
+/// The Secret of an attempt before there is a token.
 pub fn empty_secret() -> SecretMeta {
     SecretMeta { stored: None, ..secret() }
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "it is put where there may be none")]
-pub fn reservation(number: u8, holder: &str) -> Option<Reservation> {
-    Some(Reservation { attempt_id: attempt_id(number), identity: holder.to_owned() })
+#[allow(clippy::unnecessary_wraps, reason = "it is restored where it may be missing")]
+pub fn reservation(number: u8, identity: &str) -> Option<Reservation> {
+    Some(Reservation { attempt_id: attempt_id(number), identity: identity.to_owned() })
 }
 
 pub fn recorded_secret() -> RecordedSecret {
@@ -182,7 +179,7 @@ pub fn request_cause(cause: Cause) -> RequestCause {
     RequestCause { cause, handles: BTreeMap::new() }
 }
 
-/// A token is stored, and was let in.
+/// A token is stored, and its login was accepted.
 pub fn token_stored(id: &str, cause: Cause) -> StatusEvent {
     token_stored_with(id, cause, Verdict::Accepted)
 }
@@ -211,7 +208,7 @@ pub fn rotation_every(hours: u64, overlap_minutes: u64) -> Rotation {
     Rotation { interval: Duration::from_hours(hours), overlap: Duration::from_mins(overlap_minutes) }
 }
 
-/// An object whose finalizer is on and that has nothing yet.
+/// An object with a finalizer that has nothing else yet.
 pub fn new_object() -> Observed {
     let object = Object {
         uid: UID.into(),
@@ -252,7 +249,7 @@ pub fn new_object() -> Observed {
     }
 }
 
-/// An object at rest: everything is as it should be.
+/// An object at rest: nothing is left to do.
 pub fn at_rest() -> Observed {
     let mut observed = Observed { secret: Some(secret()), now: at(REQUESTED), ..new_object() };
     apply(&mut observed, token_stored("17", Cause::First));
@@ -260,35 +257,35 @@ pub fn at_rest() -> Observed {
     Observed { now: now(), ..observed }
 }
 
-/// At rest, but for this.
+/// At rest, with this change.
 pub fn at_rest_with(change: impl FnOnce(&mut Observed)) -> Observed {
     let mut observed = at_rest();
     change(&mut observed);
     observed
 }
 
-/// At rest, but for this about its Secret.
+/// At rest, with this change of its Secret.
 pub fn at_rest_with_secret(change: impl FnOnce(&mut SecretMeta)) -> Observed {
     at_rest_with(|observed| change(observed.secret.as_mut().expect("a Secret")))
 }
 
-/// At rest, but for this about its issuer.
+/// At rest, with this change of its issuer.
 pub fn at_rest_with_issuer(change: impl FnOnce(&mut IssuerInfo)) -> Observed {
     at_rest_with(|observed| change_issuer(observed, change))
 }
 
 pub fn change_issuer(observed: &mut Observed, change: impl FnOnce(&mut IssuerInfo)) {
-    let mut facts = observed.issuer_info().cloned().unwrap_or_else(issuer_info);
-    change(&mut facts);
-    observed.issuer = IssuerState::Ready(facts);
+    let mut issuer = observed.issuer_info().cloned().unwrap_or_else(issuer_info);
+    change(&mut issuer);
+    observed.issuer = IssuerState::Ready(issuer);
 }
 
-/// Says it in the object's status.
-pub fn apply(observed: &mut Observed, fact: StatusEvent) {
-    observed.object.status = Some(next_status(observed.object.status.as_ref(), &StatusContext::of(observed), fact));
+/// Applies an event to the object's status.
+pub fn apply(observed: &mut Observed, event: StatusEvent) {
+    observed.object.status = Some(next_status(observed.object.status.as_ref(), &StatusContext::of(observed), event));
 }
 
-/// The object goes.
+/// The object is being deleted.
 pub fn deleting(mut observed: Observed) -> Observed {
     observed.object.deleting = true;
     observed

@@ -1,5 +1,5 @@
-//! A world in which everything goes well, unless a test orders otherwise. Far less than the
-//! simulation's: one object, one Secret, a few rows, and nobody else.
+//! A world in which every request succeeds, unless a test scripts another response. Much smaller than the simulation:
+//! one object, one Secret, a few rows and no other writers.
 
 use super::empty_secret;
 use super::labels::label;
@@ -11,35 +11,35 @@ use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Request, Response, Rows, SecretContent, SecretWrite, Verdict};
 use std::collections::VecDeque;
 
-/// More requests than any pass may need.
+/// More requests than any pass needs.
 const MAX_REQUESTS: usize = 400;
 
 enum Script {
-    /// This answer, and nothing is done.
+    /// This response, and nothing is done.
     Respond(Response),
-    /// This happens, and then all goes well.
+    /// This happens, and then the request succeeds.
     Meanwhile(Box<dyn FnOnce(&mut World)>),
 }
 
 pub struct World {
-    /// What is.
+    /// The current state.
     pub observed: Observed,
     /// The portal's list.
     pub rows: Vec<Row>,
-    /// What the Secret's content amounts to.
+    /// The content of the Secret.
     pub content: SecretContent,
-    /// What the registry says.
+    /// The result of a login.
     pub login_result: Verdict,
-    /// The portal's answer to a request holds the id.
+    /// The portal's response to a token request contains the id.
     pub returns_id: bool,
-    /// What was asked for, in words.
+    /// The labels of all requests.
     pub labels: Vec<String>,
-    /// The same in full.
+    /// All requests.
     pub requests: Vec<Request>,
     script: VecDeque<(&'static str, Script)>,
 }
 
-/// A login in a Secret that is as it should be.
+/// The login of a valid Secret.
 pub fn login_content(username: &str) -> SecretContent {
     SecretContent::Login {
         username: username.to_owned(),
@@ -50,9 +50,9 @@ pub fn login_content(username: &str) -> SecretContent {
 }
 
 impl World {
-    /// The portal lists the tokens that status names, as they should look.
+    /// Creates a world whose portal lists the tokens in status, as expected.
     pub fn of(observed: Observed) -> Self {
-        let status = crate::domain::model::status_view::status_view(&observed.object);
+        let status = crate::domain::model::status_view::StatusView::of(&observed.object);
         let description = observed.object.description.clone();
         let rows = status.tokens().into_iter().map(|token| Row { token, description: description.clone() }).collect();
         let content = status.token.map_or(SecretContent::Empty, |token| login_content(&token.username));
@@ -69,13 +69,14 @@ impl World {
         }
     }
 
-    /// The next request of this name is answered so, and not done. A test fails whose orders are not used.
-    pub fn on(mut self, word: &'static str, answer: Response) -> Self {
-        self.script.push_back((word, Script::Respond(answer)));
+    /// Scripts the response to the next request with this label, which is then not performed. A script that is not used
+    /// fails the test.
+    pub fn on(mut self, word: &'static str, response: Response) -> Self {
+        self.script.push_back((word, Script::Respond(response)));
         self
     }
 
-    /// Before the next request of this name, this happens.
+    /// Scripts an event before the next request with this label.
     pub fn meanwhile(mut self, word: &'static str, event: impl FnOnce(&mut Self) + 'static) -> Self {
         self.script.push_back((word, Script::Meanwhile(Box::new(event))));
         self
@@ -86,35 +87,35 @@ impl World {
         self
     }
 
-    pub fn with_login_result(mut self, verdict: Verdict) -> Self {
-        self.login_result = verdict;
+    pub fn with_login_result(mut self, login_result: Verdict) -> Self {
+        self.login_result = login_result;
         self
     }
 
-    /// Runs one action from its beginning to its end.
-    pub fn run<S>(&mut self, begun: Transition<S>, step: impl Fn(S, &Observed, Response) -> Transition<S>) -> Outcome {
-        let mut flow = begun;
+    /// Runs one action to its end.
+    pub fn run<S>(&mut self, start: Transition<S>, step: impl Fn(S, &Observed, Response) -> Transition<S>) -> Outcome {
+        let mut transition = start;
         for _ in 0..MAX_REQUESTS {
-            match flow {
+            match transition {
                 Transition::Done(outcome) => {
                     self.assert_script_used();
                     return outcome;
                 }
                 Transition::Perform(request, state) => {
-                    let answer = self.perform(request);
-                    flow = step(state, &self.observed, answer);
+                    let response = self.perform(request);
+                    transition = step(state, &self.observed, response);
                 }
             }
         }
-        panic!("it goes on for ever: {:?}", self.labels);
+        panic!("endless loop: {:?}", self.labels);
     }
 
-    /// Runs a pass that begins with what is.
+    /// Runs a pass that starts with the current state.
     pub fn pass(&mut self) -> PassResult {
         self.pass_from_cache(self.observed.clone())
     }
 
-    /// Runs a pass that begins with what its caches hold.
+    /// Runs a pass that starts with this cached state.
     pub fn pass_from_cache(&mut self, cached: Observed) -> PassResult {
         let (mut pass, mut next) = Pass::begin(cached);
         for _ in 0..MAX_REQUESTS {
@@ -124,12 +125,12 @@ impl World {
                     return end;
                 }
                 Step::Perform(request) => {
-                    let answer = self.perform(request);
-                    (pass, next) = pass.step(answer, self.observed.now);
+                    let response = self.perform(request);
+                    (pass, next) = pass.step(response, self.observed.now);
                 }
             }
         }
-        panic!("it goes on for ever: {:?}", self.labels);
+        panic!("endless loop: {:?}", self.labels);
     }
 
     /// The statuses that were written.
@@ -142,10 +143,10 @@ impl World {
 
     fn assert_script_used(&self) {
         let left: Vec<_> = self.script.iter().map(|(word, _)| word).collect();
-        assert!(left.is_empty(), "never asked for: {left:?}, but {:?}", self.labels);
+        assert!(left.is_empty(), "never requested: {left:?}, but {:?}", self.labels);
     }
 
-    /// Performs a request, as ordered or well.
+    /// Performs a request, as scripted or successfully.
     pub fn respond(&mut self, request: Request) -> Response {
         self.perform(request)
     }
@@ -156,7 +157,7 @@ impl World {
         self.requests.push(request.clone());
         let ordered = self.script.iter().position(|(name, _)| *name == word);
         match ordered.and_then(|index| self.script.remove(index)) {
-            Some((_, Script::Respond(answer))) => self.absorb(answer),
+            Some((_, Script::Respond(response))) => self.absorb(response),
             Some((_, Script::Meanwhile(event))) => {
                 event(self);
                 self.perform_normally(request)
@@ -165,15 +166,15 @@ impl World {
         }
     }
 
-    /// As a pass takes an answer in.
-    fn absorb(&mut self, answer: Response) -> Response {
-        match &answer {
+    /// Absorbs a response like a pass.
+    fn absorb(&mut self, response: Response) -> Response {
+        match &response {
             Response::Object(Some(object)) => self.observed.object = (**object).clone(),
             Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
             Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
             _ => {}
         }
-        answer
+        response
     }
 
     fn perform_normally(&mut self, request: Request) -> Response {
@@ -203,7 +204,7 @@ impl World {
                 }
                 Response::Rows(found)
             }
-            Request::QueryRows(Rows::WithMarker(mark)) => self.find(|row| mark.is_in(&row.description)),
+            Request::QueryRows(Rows::WithMarker(marker)) => self.find(|row| marker.is_in(&row.description)),
             Request::EditDescription { token, description } => {
                 self.rows
                     .iter_mut()
@@ -265,12 +266,12 @@ impl World {
                 (meta.reservation, meta.stored) = (None, Some(stored));
             }
             SecretWrite::RestoreOwnership => meta.owned_and_labeled = true,
-            SecretWrite::Repair(seal) => {
+            SecretWrite::Repair(signature) => {
                 if let Some(stored) = &mut meta.stored {
-                    stored.signature = seal;
+                    stored.signature = signature;
                 }
                 meta.owned_and_labeled = true;
-                meta.registries_hash = self.observed.issuer_info().map(|facts| facts.registries_hash.clone());
+                meta.registries_hash = self.observed.issuer_info().map(|issuer| issuer.registries_hash.clone());
             }
             SecretWrite::Orphan(_) => (meta.stored, meta.reservation, meta.owned_and_labeled) = (None, None, false),
         }

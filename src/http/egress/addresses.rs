@@ -1,10 +1,10 @@
-//! Which addresses are on the public internet. Everything else is in a range that IANA's special-purpose
-//! registries reserve (RFC 6890 and its successors), or is multicast.
+//! Determines which addresses are on the public internet. All other addresses are in a range that IANA's
+//! special-purpose registries reserve (RFC 6890 and its successors), or are multicast.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Ranges that are not public, with their length in bits, and what they are.
+/// Ranges that are not public, with their prefix lengths and purposes.
 const IPV4: [([u8; 4], u32, &str); 19] = [
     ([0, 0, 0, 0], 8, "unspecified"),
     ([10, 0, 0, 0], 8, "private network"),
@@ -27,7 +27,8 @@ const IPV4: [([u8; 4], u32, &str); 19] = [
     ([240, 0, 0, 0], 4, "reserved"),
 ];
 
-/// The same of IPv6. Outside of `GLOBAL` everything is reserved; these have a better name, or lie within it.
+/// The same for IPv6. Everything outside of `GLOBAL_UNICAST` is reserved; these have a more specific name, or are
+/// within it.
 const IPV6: [([u16; 8], u32, &str); 15] = [
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, "unspecified"),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback"),
@@ -46,12 +47,12 @@ const IPV6: [([u16; 8], u32, &str); 15] = [
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "multicast"),
 ];
 
-/// The only part of IPv6 that is given out to the public internet.
+/// The only part of IPv6 that is allocated to the public internet.
 const GLOBAL_UNICAST: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 /// The prefix by which DNS64 and NAT64 reach all of IPv4 (RFC 6052).
 const NAT64: ([u16; 8], u32) = ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 
-/// The address that a connection really goes to: an IPv4 address may be written as IPv6.
+/// The actual address of a connection: an IPv4 address may be written as IPv6.
 pub(super) fn canonical(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) if within_ipv6(six, NAT64.0, NAT64.1) => {
@@ -62,7 +63,7 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The range of the same addresses, as they are judged: one of IPv4 may be written as IPv6.
+/// The range with canonical addresses: an IPv4 range may be written as IPv6.
 pub(super) fn canonical_range(range: IpNet) -> IpNet {
     let bits = range.prefix_len().checked_sub(96);
     match (range, canonical(range.network()), bits) {
@@ -71,7 +72,7 @@ pub(super) fn canonical_range(range: IpNet) -> IpNet {
     }
 }
 
-/// What a canonical address is, if it is not public.
+/// The purpose of a canonical address, if it is not public.
 pub(super) fn special_purpose(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(four) => {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_that_is_written_as_ipv6_is_judged_as_ipv4() {
+    fn an_ipv4_address_written_as_ipv6_is_checked_as_ipv4() {
         for (text, what) in [
             ("::ffff:127.0.0.1", Some("loopback")),
             ("::ffff:169.254.169.254", Some("link-local")),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beside_a_special_range_is_public() {
+    fn addresses_next_to_a_special_range_are_public() {
         for text in [
             "1.0.0.0",
             "9.255.255.255",

@@ -1,9 +1,8 @@
-//! Which addresses a client may connect to.
+//! Controls which addresses a client may connect to.
 //!
-//! Whoever may create an issuer chooses an address that the operator connects to, from inside the cluster
-//! (SSRF). A restricted client connects to public addresses alone, and to what an admin allows. What counts is
-//! the address, not the name: names are judged after they were resolved, and the connection goes to exactly
-//! the addresses that were judged.
+//! A user who may create an issuer chooses an address that the operator connects to from inside the cluster (SSRF). A
+//! restricted client connects only to public addresses and to those that an admin allows. The address is decisive,
+//! not the name: names are resolved before they are checked, and the connection uses exactly the checked addresses.
 
 mod addresses;
 
@@ -17,30 +16,30 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-/// Which addresses a client may connect to: all of them (the default), or public and allowed ones. Cheap to clone.
+/// The addresses that a client may connect to: all (the default), or public and allowed ones. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressPolicy(Option<Arc<EgressRules>>);
 
-/// What an admin adds to the rule that only public addresses are connected to.
+/// The admin's exceptions to the rule that only public addresses are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EgressRules {
-    /// Ranges that may be connected to though they are not public.
+    /// Ranges that are allowed although they are not public.
     pub allowed: Vec<IpNet>,
-    /// Ranges that may not be connected to though they are public, or allowed.
+    /// Ranges that are denied although they are public or allowed.
     pub denied: Vec<IpNet>,
-    /// Names that may have any address.
+    /// Host names that may resolve to any address.
     pub hosts: Vec<HostPattern>,
 }
 
-/// A host's name, or `*.` and the name of a domain for everything below it.
+/// A host name, or `*.` and a domain for all names below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     name: String,
     is_wildcard: bool,
 }
 
-/// The address of a request may not be connected to. Its text says who can allow it, and names no address that
-/// was not in the request: what an internal name resolves to is not for tenants.
+/// The address of a request is not allowed. The message says who can allow it, and contains no address that was not
+/// in the request: tenants must not learn what an internal name resolves to.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{host} {is} ({what}), and the operator does not connect to such addresses for this issuer: use a public address, or ask an admin of the operator to allow it with {flag}"
@@ -53,10 +52,10 @@ pub(crate) struct AddressDenied {
 }
 
 impl EgressPolicy {
-    /// All addresses.
+    /// Allows all addresses.
     pub const OPEN: &'static Self = &Self(None);
 
-    /// Public addresses, and what these rules allow.
+    /// Allows public addresses, and those that these rules allow.
     #[must_use]
     pub fn restricted(rules: EgressRules) -> Self {
         let canonical = |ranges: Vec<IpNet>| ranges.into_iter().map(addresses::canonical_range).collect();
@@ -64,7 +63,7 @@ impl EgressPolicy {
         Self(Some(Arc::new(EgressRules { allowed: canonical(allowed), denied: canonical(denied), hosts })))
     }
 
-    /// Judges a request whose address is an IP address, which no resolver sees.
+    /// Checks a request whose host is an IP address, which is not resolved.
     pub(super) fn check_literal(&self, url: &Url) -> Result<(), AddressDenied> {
         let address = match url.host() {
             Some(Host::Ipv4(four)) => IpAddr::V4(four),
@@ -76,15 +75,15 @@ impl EgressPolicy {
         Err(AddressDenied { host: address.to_string(), is: "is not a public address", what, flag })
     }
 
-    /// Judges a request that a proxy is to send on, which resolves the name by itself: so far as the name
-    /// resolves here too, within this time.
+    /// Checks a request that is sent to a proxy, which resolves the name itself: the name is checked if it can be
+    /// resolved here within this time.
     pub(super) async fn check_proxied(&self, url: &Url, within: Duration) -> Result<(), AddressDenied> {
         let (Some(rules), Some(Host::Domain(name))) = (&self.0, url.host()) else { return Ok(()) };
         if rules.allows_name(name) {
             return Ok(());
         }
         let Ok(Ok(found)) = timeout(within, lookup_host((name, 0))).await else { return Ok(()) };
-        // Which one the proxy takes is not known: all of them count.
+        // It is unknown which one the proxy uses, so all of them are checked.
         let forbidden = found.map(|address| address.ip()).find_map(|address| rules.denied_reason(address));
         forbidden.map_or(Ok(()), |what| Err(AddressDenied::of_name(name, what)))
     }
@@ -103,7 +102,7 @@ impl AddressDenied {
 }
 
 impl EgressRules {
-    /// What is wrong with an address, if it may not be connected to.
+    /// Why an address is denied, if it is.
     fn denied_reason(&self, address: IpAddr) -> Option<&'static str> {
         let address = addresses::canonical(address);
         let within = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
@@ -133,28 +132,28 @@ impl FromStr for HostPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        let (is_wildcard, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
         match Host::parse(name) {
             Ok(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => {
-                Ok(Self { name: name.strip_suffix('.').unwrap_or(&name).to_owned(), is_wildcard: below })
+                Ok(Self { name: name.strip_suffix('.').unwrap_or(&name).to_owned(), is_wildcard })
             }
-            Ok(Host::Ipv4(_) | Host::Ipv6(_)) => Err("an IP address is allowed with --allow-portal-cidr".to_owned()),
-            _ => Err("write the name of a host, such as portal.example.com, or *.example.com, without port".to_owned()),
+            Ok(Host::Ipv4(_) | Host::Ipv6(_)) => Err("use --allow-portal-cidr to allow an IP address".to_owned()),
+            _ => Err("must be a host name without a port, such as portal.example.com or *.example.com".to_owned()),
         }
     }
 }
 
-/// Reads a range such as `10.20.0.0/16`, or one address.
+/// Parses a range such as `10.20.0.0/16`, or one address.
 ///
 /// # Errors
-/// With what to write instead.
+/// The expected format.
 pub fn parse_range(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().map(IpNet::from);
     let range = text.parse::<IpNet>().or_else(|_| single());
-    range.map_err(|_| "write a range such as 10.20.0.0/16 or fd00::/8, or one address".to_owned())
+    range.map_err(|_| "must be a range such as 10.20.0.0/16 or fd00::/8, or one address".to_owned())
 }
 
-/// Resolves as the system does, and gives only what may be connected to.
+/// Uses the system's resolver, and returns only allowed addresses.
 struct RestrictedResolver(Arc<EgressRules>);
 
 impl Resolve for RestrictedResolver {
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_judged_however_it_is_written() {
+    fn an_address_is_checked_in_every_notation() {
         let restricted = policy(&[], &[], &[]);
         for url in [
             "https://127.0.0.1/",
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_opened_and_a_denied_one_stays_closed() {
+    fn a_range_can_be_allowed_and_denied_takes_precedence() {
         let rules = policy(&["127.0.0.0/8", "::1", "10.0.0.0/8"], &["10.96.0.0/12", "34.118.224.0/20"], &[]);
         for url in ["https://127.0.0.1/", "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://10.1.2.3/"] {
             assert_eq!(check(&rules, url), Ok(()), "{url}");
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_judged_by_what_it_resolves_to() {
+    async fn a_name_is_checked_by_the_addresses_it_resolves_to() {
         let resolve = async |policy: &EgressPolicy| {
             let resolver = policy.resolver().expect("a resolver");
             resolver.resolve("localhost".parse().expect("a name")).await.map(Iterator::count)
@@ -264,8 +263,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_fits_its_name_or_what_is_below_it() {
-        for (pattern, fits, not) in [
+    fn a_pattern_matches_its_name_or_the_names_below_it() {
+        for (pattern, matching, other) in [
             (
                 "Portal.Example.com",
                 &["portal.example.com", "PORTAL.example.com."][..],
@@ -279,14 +278,14 @@ mod tests {
             ("bücher.example", &["xn--bcher-kva.example"], &["bucher.example"]),
         ] {
             let pattern: HostPattern = pattern.parse().expect(pattern);
-            assert!(fits.iter().all(|name| pattern.matches(name)), "{pattern:?}");
-            assert!(!not.iter().any(|name| pattern.matches(name)), "{pattern:?}");
+            assert!(matching.iter().all(|name| pattern.matches(name)), "{pattern:?}");
+            assert!(!other.iter().any(|name| pattern.matches(name)), "{pattern:?}");
         }
-        for odd in ["", "*", "*.", "127.0.0.1", "[::1]", "a:443", "https://a", "a/b", "a*.b", "*.*.b"] {
-            assert!(odd.parse::<HostPattern>().is_err(), "{odd}");
+        for invalid in ["", "*", "*.", "127.0.0.1", "[::1]", "a:443", "https://a", "a/b", "a*.b", "*.*.b"] {
+            assert!(invalid.parse::<HostPattern>().is_err(), "{invalid}");
         }
-        for odd in ["", "10.0.0.0/33", "10/8", "example.com", "10.0.0.1-10.0.0.9"] {
-            assert!(parse_range(odd).is_err(), "{odd}");
+        for invalid in ["", "10.0.0.0/33", "10/8", "example.com", "10.0.0.1-10.0.0.9"] {
+            assert!(parse_range(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A bundle of CA certificates as people paste it: PEM, with anything before and between the blocks.
+//! Parses a bundle of CA certificates as users provide it: PEM, with any text before and between the blocks.
 
 use super::TrustError;
 use base64::Engine as _;
@@ -9,36 +9,37 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// The certificates of a bundle, each with the number of its block, which counts from 1. Blocks of another kind
-/// than certificates are counted and left out, as other clients do.
+/// The certificates of a bundle, each with the number of its block, starting at 1. Blocks other than certificates are
+/// counted and skipped, as other clients do.
 ///
 /// # Errors
-/// When a block is not valid PEM.
+/// If a block is not valid PEM.
 pub(super) fn certificates(text: &str) -> Result<Vec<(usize, CertificateDer<'static>)>, TrustError> {
     let mut found = vec![];
     let mut number = 0;
-    // Editors on Windows put a byte-order mark before the first line, and bundles are made of several files.
+    // Editors on Windows write a byte-order mark before the first line, and bundles may be concatenated from several
+    // files.
     let mut lines = text.split(['\n', '\r', '\u{feff}']).map(str::trim);
     while let Some(line) = lines.next() {
         let Some(label) = line.strip_prefix(BEGIN) else { continue };
         number += 1;
-        let broken = TrustError::NotPem { block: number };
-        let Some(label) = label.strip_suffix(DASHES) else { return Err(broken) };
+        let error = TrustError::NotPem { block: number };
+        let Some(label) = label.strip_suffix(DASHES) else { return Err(error) };
         let end = format!("{END}{label}{DASHES}");
         let mut body = String::new();
         loop {
             match lines.next() {
                 Some(line) if line == end => break,
                 Some(line) if !line.starts_with(DASHES) => body.extend(line.split_whitespace()),
-                _ => return Err(broken),
+                _ => return Err(error),
             }
         }
         if !matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") {
             continue;
         }
-        let Ok(mut der) = STANDARD.decode(body) else { return Err(broken) };
+        let Ok(mut der) = STANDARD.decode(body) else { return Err(error) };
         if label == "TRUSTED CERTIFICATE" {
-            // OpenSSL writes its own settings behind the certificate.
+            // OpenSSL appends its own settings to the certificate.
             let length = super::der::Element::read(&der).map_or(0, |(_, rest)| der.len() - rest.len());
             der.truncate(length);
         }
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_counted_whatever_stands_between_them() {
+    fn blocks_are_counted_regardless_of_text_between_them() {
         let (one, key) = (block("CERTIFICATE", b"one"), block("EC PARAMETERS", b"k"));
         for text in [
             format!("{one}{key}{one}"),
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_before_any_block_hides_none() {
+    fn a_byte_order_mark_before_a_block_does_not_hide_it() {
         let (one, two) = (block("CERTIFICATE", b"one"), block("CERTIFICATE", b"two"));
         for between in ["\u{feff}", "\n \u{feff}", "# two\r\n\u{feff}\u{feff}"] {
             assert_eq!(numbers(&format!("\u{feff}{one}{between}{two}")), Ok(vec![1, 2]), "{between:?}");
@@ -85,21 +86,21 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_block_is_named_by_its_number() {
+    fn an_invalid_block_is_reported_with_its_number() {
         let one = block("CERTIFICATE", b"one");
-        for bad in [
+        for invalid in [
             "-----BEGIN CERTIFICATE-----\nAAAA\n",
             "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n",
             "-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END X-----\n",
             &format!("-----BEGIN CERTIFICATE-----\nAAAA\n{one}"),
         ] {
-            assert_eq!(numbers(&format!("{one}{one}{bad}")), Err(TrustError::NotPem { block: 3 }), "{bad:?}");
+            assert_eq!(numbers(&format!("{one}{one}{invalid}")), Err(TrustError::NotPem { block: 3 }), "{invalid:?}");
         }
     }
 
     #[test]
-    fn what_openssl_adds_behind_a_certificate_is_left_out() {
+    fn data_that_openssl_appends_to_a_certificate_is_removed() {
         let text = block("TRUSTED CERTIFICATE", &[0x30, 2, 5, 0, 0x30, 0]);
         let found = certificates(&text).expect("certificates");
         assert_eq!(found, [(1, CertificateDer::from(vec![0x30, 2, 5, 0]))]);

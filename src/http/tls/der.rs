@@ -1,4 +1,4 @@
-//! The dates of a certificate. No public function of rustls gives them.
+//! Reads the validity of a certificate. rustls has no public function for it.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -10,14 +10,14 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// One element of DER.
+/// A DER element.
 pub(super) struct Element<'a> {
     tag: u8,
     content: &'a [u8],
 }
 
 impl<'a> Element<'a> {
-    /// The first element, and what follows it.
+    /// The first element, and the remaining input.
     pub(super) fn read(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (tag, rest) = input.split_first()?;
         let (first, rest) = rest.split_first()?;
@@ -39,7 +39,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// From when and until when a certificate is valid (RFC 5280, 4.1).
+/// The validity period of a certificate (RFC 5280, 4.1).
 pub(super) fn validity(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
     let (certificate, _) = Element::expect(certificate, SEQUENCE)?;
     let (signed, _) = Element::expect(certificate, SEQUENCE)?;
@@ -86,8 +86,8 @@ mod tests {
             let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).expect("names");
             params.not_before = rcgen::date_time_ymd(from.0, from.1, from.2);
             params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
-            let made = params.self_signed(&key).expect("a certificate");
-            let (from, until) = validity(made.der()).expect("dates");
+            let certificate = params.self_signed(&key).expect("a certificate");
+            let (from, until) = validity(certificate.der()).expect("dates");
             assert_eq!((from.to_string().as_str(), until.to_string().as_str()), texts);
         }
     }

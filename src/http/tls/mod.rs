@@ -1,4 +1,4 @@
-//! Whom to trust.
+//! TLS configuration and trust anchors.
 
 mod bundle;
 mod der;
@@ -12,20 +12,20 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 
-/// There is nobody to trust.
+/// Why there is no trust anchor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TrustError {
     /// A block of the given CA is not PEM.
     NotPem {
-        /// Which one, from 1.
+        /// The number of the block, from 1.
         block: usize,
     },
-    /// A block is valid PEM, and what it holds is not a certificate.
+    /// A block is valid PEM, but does not contain a certificate.
     NotACertificate {
-        /// Which one, from 1.
+        /// The number of the block, from 1.
         block: usize,
     },
-    /// It holds nothing.
+    /// It contains no certificate.
     Empty,
     /// The system's certificates cannot be read.
     System(String),
@@ -34,34 +34,35 @@ pub(crate) enum TrustError {
 }
 
 impl TrustError {
-    /// For people; the CA stands in this field of a spec.
+    /// The human-readable message; `field` is the spec's field with the CA.
     pub(crate) fn message(&self, field: &str) -> String {
         match self {
             Self::NotPem { block } => {
-                format!("block {block} of the CA in {field} is not valid PEM: replace it or leave it out")
+                format!("block {block} of the CA in {field} is not valid PEM: replace or remove it")
             }
             Self::NotACertificate { block } => {
-                format!("block {block} of the CA in {field} is not a certificate: replace it or leave it out")
+                format!("block {block} of the CA in {field} is not a certificate: replace or remove it")
             }
             Self::Empty => format!(
-                "the CA in {field} holds no certificate: write PEM that begins with -----BEGIN CERTIFICATE-----"
+                "the CA in {field} contains no certificate: set it to PEM that begins with -----BEGIN CERTIFICATE-----"
             ),
             Self::System(error) => {
-                format!("the system's trusted certificates cannot be read ({error}): give the CA in {field}")
+                format!("the system's trusted certificates cannot be read ({error}): set the CA in {field}")
             }
             Self::Setup(error) => format!("TLS cannot be set up: {error}"),
         }
     }
 }
 
-/// TLS by ring, named here so that no process-wide default decides: trusts exactly the
-/// certificates of `ca_pem`, or else what the system trusts.
+/// TLS with ring, set explicitly so that no process-wide default applies: trusts exactly the certificates of
+/// `ca_pem`, or otherwise those that the system trusts.
 pub(crate) fn config(ca_pem: Option<&str>) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TrustError::Setup(error.to_string()))?;
-    // Named `dangerous` by rustls since neither is its default; both verify as that does, the system's over its roots.
+    // rustls calls this `dangerous` because neither verifier is its default; both verify in the same way, the
+    // system's with the system's roots.
     let verifier: Arc<dyn ServerCertVerifier> = match ca_pem {
         Some(pem) => bundle_verifier(pem, provider)?,
         None => system_verifier(provider)?,
@@ -82,8 +83,8 @@ fn bundle_verifier(pem: &str, provider: Arc<CryptoProvider>) -> Result<Arc<Bundl
     }
     let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
     let chains = chains.map_err(|error| TrustError::Setup(error.to_string()))?;
-    let given = certificates.into_iter().map(|(_, certificate)| certificate).collect();
-    Ok(Arc::new(BundleVerifier::new(chains, given)))
+    let trusted = certificates.into_iter().map(|(_, certificate)| certificate).collect();
+    Ok(Arc::new(BundleVerifier::new(chains, trusted)))
 }
 
 fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>, TrustError> {
@@ -96,13 +97,13 @@ mod tests {
 
     #[test]
     fn a_bundle_without_a_certificate_is_an_error() {
-        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+        let invalid = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let truncated = "-----BEGIN CERTIFICATE-----\nAAAA\n";
         for (pem, expected) in [
             ("", TrustError::Empty),
             ("hello", TrustError::Empty),
-            (broken, TrustError::NotACertificate { block: 1 }),
-            (cut, TrustError::NotPem { block: 1 }),
+            (invalid, TrustError::NotACertificate { block: 1 }),
+            (truncated, TrustError::NotPem { block: 1 }),
         ] {
             let error = config(Some(pem)).expect_err("no certificate in it");
             assert_eq!(error, expected, "{pem:?}");

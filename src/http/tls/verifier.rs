@@ -1,7 +1,8 @@
-//! Trusts what the given CAs have signed, and a given certificate itself where exactly that is presented.
+//! Trusts certificates that the given CAs have signed, and a given certificate itself if exactly that one is
+//! presented.
 //!
-//! People give the certificate of a server that signs its own as its CA, as curl and browsers take it. Such a
-//! certificate often says that it is a CA, and webpki takes no CA for a server.
+//! Users configure the self-signed certificate of a server as its CA, which curl and browsers accept. Such a
+//! certificate is often marked as a CA, and webpki does not accept a CA certificate for a server.
 
 use super::der::validity;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
-/// The verifier of a given bundle.
+/// The verifier for a given bundle.
 #[derive(Debug)]
 pub(super) struct BundleVerifier {
     chains: Arc<WebPkiServerVerifier>,
@@ -21,12 +22,12 @@ pub(super) struct BundleVerifier {
 }
 
 impl BundleVerifier {
-    pub(super) fn new(chains: Arc<WebPkiServerVerifier>, given: Vec<CertificateDer<'static>>) -> Self {
-        Self { chains, certificates: given }
+    pub(super) fn new(chains: Arc<WebPkiServerVerifier>, certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self { chains, certificates }
     }
 }
 
-/// Whether a certificate that is trusted by itself is the one for this name, now.
+/// Whether a certificate that is trusted itself is valid for this name, now.
 fn check_pinned(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
     let (from, until) = validity(certificate).ok_or(CertificateError::BadEncoding)?;
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -49,13 +50,13 @@ impl ServerCertVerifier for BundleVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.certificates.iter().any(|given| given.as_ref() == end_entity.as_ref()) {
+        if self.certificates.iter().any(|trusted| trusted.as_ref() == end_entity.as_ref()) {
             return check_pinned(end_entity, server_name, now).map(|()| ServerCertVerified::assertion());
         }
         self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
-    // That the server has the key of its certificate is verified as ever.
+    // Signatures are verified as usual, which proves that the server has the key of its certificate.
     fn verify_tls12_signature(
         &self,
         message: &[u8],

@@ -1,5 +1,5 @@
-//! How hard one portal is worked: so many requests at a time, so many a second, none while it asks to
-//! be left alone. Work that pods wait for goes first, and within one priority the namespaces take turns.
+//! The rate limits of one portal: maximum concurrency, maximum request rate, and pauses that the portal requests with
+//! `Retry-After`. Requests that pods wait for go first; within one priority the namespaces take turns.
 
 mod fair_queue;
 mod pacer;
@@ -17,40 +17,39 @@ use tokio::time::Instant;
 
 pub use self::priority_semaphore::Permit;
 
-/// Who goes first.
+/// The priority of a call.
 ///
-/// A higher priority goes ahead of a lower one whoever came first. Only where it has done so sixteen
-/// times in a row does one of the lower goes in between: what nobody waits for may wait long, and
-/// still comes to an end. One that comes alone is never held up by this.
+/// A higher priority goes before a lower one, regardless of arrival. After sixteen consecutive calls that went before
+/// lower ones, one of a lower priority is served: calls that nothing waits for may be delayed for long, but always
+/// complete. A call without competition is never delayed by this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A pod waits for it: an object's first token, or one in the place of a lost one.
+    /// A pod waits for it: an object's first token, or the replacement of a lost one.
     High,
     /// A successor of a token that still works.
     Normal,
-    /// Edits, revocations, look-ups, audits.
+    /// Edits, revocations, lookups and audits.
     Low,
 }
 
-/// So many may prepare a request (reserve its Secret, read the issuer) while others are under
-/// way: enough that the portal never waits for the API server, few enough that a crash leaves
-/// few reservations behind.
+/// How many requests may be prepared (reserve the Secret, read the issuer) per concurrent call: enough that the
+/// portal never waits for the API server, few enough that a crash leaves few reservations behind.
 const PREPARATION_SLOTS: usize = 3;
 
-/// A portal's wish to wait is kept for so long at most, before it is asked again.
+/// The longest `Retry-After` that is honored; after that the portal is called again.
 pub const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// The limiter of one portal.
 pub struct Limiter {
-    /// Where requests are prepared that pods wait for, and where all others: so that a wave of rotations
-    /// takes nobody's place.
+    /// Preparation slots for requests that pods wait for, and for all others: a wave of rotations does not take the
+    /// slots of urgent requests.
     high_preparation: Arc<PrioritySemaphore>,
     other_preparation: Arc<PrioritySemaphore>,
     calls: Arc<PrioritySemaphore>,
 }
 
 impl Limiter {
-    /// A limiter with these limits.
+    /// Creates a limiter with these limits.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let concurrency = concurrency(limits);
@@ -62,7 +61,7 @@ impl Limiter {
         }
     }
 
-    /// Keeps these limits from now on. What is under way or waits goes on, and counts.
+    /// Applies new limits. Calls in flight and waiters continue, and count.
     pub fn set_limits(&self, limits: &Limits) {
         let concurrency = concurrency(limits);
         self.high_preparation.set_capacity(high_preparation_capacity(concurrency));
@@ -71,30 +70,30 @@ impl Limiter {
         self.calls.update_pacer(|pace| pace.set_interval(interval(limits)));
     }
 
-    /// Waits for leave to prepare a request for a token of an object in this namespace. Ends when
-    /// enough others have been answered, each of which is bounded by its time-outs.
+    /// Waits for a slot to prepare a token request for an object in this namespace. It becomes free when enough
+    /// earlier requests have completed, each of which is bounded by its timeouts.
     pub async fn acquire_preparation(&self, priority: Priority, namespace: &str) -> Permit {
         let slots = if priority == Priority::High { &self.high_preparation } else { &self.other_preparation };
         slots.acquire(priority, namespace).await
     }
 
-    /// Waits for leave to make one call for an object in this namespace; what is done for no object in
-    /// particular has the empty one.
+    /// Waits for a permit for one call for an object in this namespace. Calls that belong to no object use the empty
+    /// namespace.
     ///
-    /// A namespace that has a thousand calls waiting delays one of another namespace by the answer to
-    /// a call that is under way, and by no more.
+    /// A namespace with a thousand waiting calls delays a call of another namespace only until a call in flight
+    /// completes.
     pub async fn acquire(&self, priority: Priority, namespace: &str) -> Permit {
         self.calls.acquire(priority, namespace).await
     }
 
-    /// Holds off as long as the portal asked to with a failure, if it did.
+    /// Pauses calls for as long as the portal requested with a failure, if it did.
     pub fn apply_retry_after(&self, failure: &PortalError) {
         if let Some(wait) = failure.retry_after {
             self.pause_for(wait.min(MAX_PAUSE));
         }
     }
 
-    /// No call begins before so much time has passed: the portal asked for it.
+    /// Starts no call before this time has passed, as the portal requested.
     pub fn pause_for(&self, wait: Duration) {
         let until = Instant::now() + wait;
         self.calls.update_pacer(|pace| pace.pause_until(until));
@@ -105,7 +104,7 @@ fn concurrency(limits: &Limits) -> usize {
     usize::try_from(limits.concurrency).unwrap_or(1).max(1)
 }
 
-/// Between the beginnings of two calls.
+/// The time between the starts of two calls.
 fn interval(limits: &Limits) -> Duration {
     Duration::from_secs(1) / limits.requests_per_second.max(1).unsigned_abs()
 }
@@ -114,7 +113,7 @@ const fn high_preparation_capacity(concurrency: usize) -> usize {
     concurrency * PREPARATION_SLOTS + PREPARATION_SLOTS
 }
 
-/// Nobody waits for these: the portal may wait for the API server now and then.
+/// Nothing waits for these, so the portal may be idle for the duration of an API server call now and then.
 const fn other_preparation_capacity(concurrency: usize) -> usize {
     concurrency + 1
 }

@@ -1,13 +1,13 @@
-//! So many a second, evenly spaced.
+//! A constant rate with even spacing.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A timer may be this late; what it was late by is made up for, so that the rate holds on average.
-/// Whatever is later than this was idle time, which nobody gets back.
+/// A timer may fire this late; the delay is made up for, so that the average rate is correct. A longer delay is idle
+/// time, which is not made up for.
 const MAX_TIMER_LATENESS: Duration = Duration::from_millis(5);
 
-/// Spacing: none begins before `next`.
+/// Spaces calls: none starts before `next`.
 pub(crate) struct Pacer {
     next: Instant,
     interval: Duration,
@@ -18,24 +18,24 @@ impl Pacer {
         Self { next: Instant::now(), interval }
     }
 
-    /// From now on with this distance.
+    /// Changes the interval from now on.
     pub(crate) fn set_interval(&mut self, interval: Duration) {
         self.interval = interval;
     }
 
-    /// When the next one may begin, unless it may begin now.
+    /// When the next call may start; `None` if now.
     pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
         (now < self.next).then_some(self.next)
     }
 
-    /// One begins now.
+    /// Records that a call starts now.
     pub(crate) fn record_start(&mut self, now: Instant) {
         let late = now.saturating_duration_since(self.next);
         let from = if late <= MAX_TIMER_LATENESS { self.next } else { now };
         self.next = from + self.interval;
     }
 
-    /// None begins before then.
+    /// Starts no call before then.
     pub(crate) fn pause_until(&mut self, until: Instant) {
         self.next = self.next.max(until);
     }

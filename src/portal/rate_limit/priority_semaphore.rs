@@ -1,8 +1,8 @@
-//! Places, and those who wait for one.
+//! A semaphore with priorities.
 //!
-//! Who goes is decided at the moment in which a place is free and the pace allows it, not before: so
-//! whoever comes later with more right to it still goes ahead. Only the first of the queue watches the
-//! clock; whenever another one becomes the first, it is woken.
+//! The next waiter is selected when a permit is free and the rate permits, not earlier: a waiter of higher priority
+//! that arrives later still goes first. Only the first waiter watches the clock; when another one becomes the first,
+//! it is notified.
 
 use super::Priority;
 use super::fair_queue::FairQueue;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// After so many in a row that went ahead of others, one of the others goes.
+/// After this many consecutive permits for a higher priority while others wait, a lower priority is served.
 const STARVATION_LIMIT: usize = 16;
 
 pub(crate) struct PrioritySemaphore(Mutex<State>);
@@ -22,24 +22,24 @@ struct State {
     pacer: Option<Pacer>,
     /// One for each priority, the highest first.
     queues: [FairQueue; 3],
-    /// How many of each lane went in a row while others waited in lower ones.
+    /// How many permits each priority got in a row while lower ones waited.
     consecutive: [usize; 3],
     next_arrival: u64,
 }
 
-/// A place that is held until it is dropped.
+/// A permit, released when dropped.
 pub struct Permit(Arc<PrioritySemaphore>);
 
-/// Whether one who waits may go.
+/// Whether a waiter may proceed.
 enum Eligibility {
     Now,
-    /// Not before then, and only if it still is the first.
+    /// Not before then, and only if it is still the first.
     NotBefore(Instant),
-    /// When woken.
+    /// When notified.
     WhenNotified,
 }
 
-/// One who waits. Leaves the queue when dropped.
+/// A waiter. Leaves the queue when dropped.
 struct Waiter<'a> {
     queue: &'a PrioritySemaphore,
     priority: usize,
@@ -50,18 +50,18 @@ struct Waiter<'a> {
 
 impl PrioritySemaphore {
     pub(crate) fn new(capacity: usize, pacer: Option<Pacer>) -> Arc<Self> {
-        let (lanes, in_a_row) = Default::default();
+        let (queues, consecutive) = Default::default();
         Arc::new(Self(Mutex::new(State {
             capacity,
             in_use: 0,
             pacer,
-            queues: lanes,
-            consecutive: in_a_row,
+            queues: queues,
+            consecutive: consecutive,
             next_arrival: 0,
         })))
     }
 
-    /// From now on with so many places. Whoever has one keeps it.
+    /// Changes the capacity from now on. Existing permits stay valid.
     pub(crate) fn set_capacity(&self, capacity: usize) {
         self.update(|state| state.capacity = capacity);
     }
@@ -70,13 +70,13 @@ impl PrioritySemaphore {
         self.update(|state| state.pacer.as_mut().map(change));
     }
 
-    /// Waits for a place. Cancel-safe: whoever stops waiting leaves no gap.
+    /// Waits for a permit. Cancel-safe: a canceled waiter takes none.
     pub(crate) async fn acquire(self: &Arc<Self>, priority: Priority, namespace: &str) -> Permit {
         let waiter = Waiter::enqueue(self, priority as usize, namespace);
         loop {
             let eligibility = self.lock().try_acquire(waiter.priority, waiter.arrival, Instant::now());
             match eligibility {
-                // Dropping the waiter wakes the next one, for there may be one more place.
+                // Dropping the waiter notifies the next one, since another permit may be free.
                 Eligibility::Now => return Permit(Arc::clone(self)),
                 Eligibility::NotBefore(due) => tokio::select! {
                     () = sleep_until(due) => {}
@@ -87,14 +87,14 @@ impl PrioritySemaphore {
         }
     }
 
-    /// Changes something that may let the first one go.
+    /// Changes state such that the first waiter may be able to proceed.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) {
         let mut state = self.lock();
         change(&mut state);
         state.notify_next();
     }
 
-    /// A lock that outlives a panic: what it guards is whole between any two statements.
+    /// Locks the state even after a panic: it is consistent between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,46 +118,46 @@ impl State {
         Eligibility::Now
     }
 
-    /// The highest lane in which somebody waits, unless it has gone often enough before lower ones.
+    /// The highest priority with a waiter, unless its starvation limit is reached and a lower one waits.
     fn next_queue(&self) -> Option<usize> {
-        let waits = |lane: &usize| !self.queues[*lane].is_empty();
-        let mut waiting = (0..self.queues.len()).filter(waits).peekable();
-        while let Some(lane) = waiting.next() {
-            if self.consecutive[lane] < STARVATION_LIMIT || waiting.peek().is_none() {
-                return Some(lane);
+        let has_waiters = |priority: &usize| !self.queues[*priority].is_empty();
+        let mut waiting = (0..self.queues.len()).filter(has_waiters).peekable();
+        while let Some(priority) = waiting.next() {
+            if self.consecutive[priority] < STARVATION_LIMIT || waiting.peek().is_none() {
+                return Some(priority);
             }
         }
         None
     }
 
     fn count_consecutive(&mut self, priority: usize) {
-        let others_wait = self.queues[priority + 1..].iter().any(|lane| !lane.is_empty());
+        let others_wait = self.queues[priority + 1..].iter().any(|queue| !queue.is_empty());
         self.consecutive[priority] = if others_wait { self.consecutive[priority] + 1 } else { 0 };
         self.consecutive[..priority].fill(0);
     }
 
     fn notify_next(&self) {
-        let first = self.next_queue().and_then(|lane| self.queues[lane].peek());
-        if let Some((_, wake)) = first {
-            wake.notify_one();
+        let first = self.next_queue().and_then(|priority| self.queues[priority].peek());
+        if let Some((_, notify)) = first {
+            notify.notify_one();
         }
     }
 }
 
 impl<'a> Waiter<'a> {
     fn enqueue(queue: &'a PrioritySemaphore, priority: usize, namespace: &str) -> Self {
-        let (namespace, wake) = (Arc::from(namespace), Arc::new(Notify::new()));
+        let (namespace, notify) = (Arc::from(namespace), Arc::new(Notify::new()));
         let mut state = queue.lock();
         let arrival = state.next_arrival;
         state.next_arrival += 1;
-        state.queues[priority].push(&namespace, arrival, Arc::clone(&wake));
-        Self { queue, priority, namespace, arrival, notify: wake }
+        state.queues[priority].push(&namespace, arrival, Arc::clone(&notify));
+        Self { queue, priority, namespace, arrival, notify: notify }
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        // Whoever has gone is in no line any more, and is not missed.
+        // A waiter that got its permit is no longer in the queue; removing it does nothing.
         self.queue.update(|state| state.queues[self.priority].remove(&self.namespace, self.arrival));
     }
 }

@@ -1,4 +1,5 @@
-//! A portal whose answers hold no token: one that is asked again and again makes a token each time.
+//! A circuit breaker for a portal whose responses contain no usable token: each further request would create another
+//! token.
 
 use super::PortalError;
 use super::discovery::interface::{ArgumentSource, IdSource, Interface};
@@ -8,27 +9,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After the first such answer; twice as long after each further one.
+/// The delay after the first such response; doubled after each further one.
 const INITIAL_DELAY: Duration = Duration::from_secs(10);
-/// At most.
+/// The longest delay.
 const MAX_DELAY: Duration = Duration::from_hours(1);
 
-/// From so many namespaces on that got such answers, and nobody another one, it is the issuer's fault and not theirs.
+/// If at least this many namespaces got such responses and none got a token, the cause is the issuer, not the
+/// namespaces.
 const ISSUER_THRESHOLD: usize = 3;
 
-/// Remembers it, for each namespace: what one of them provokes keeps no other waiting. What is wrong is mostly a name
-/// in the spec, and a changed spec makes a new client.
+/// One circuit per namespace: failures that one namespace causes do not delay others. The cause is usually a wrong
+/// name in the spec, and a changed spec creates a new client.
 #[derive(Default)]
 pub(super) struct CircuitBreaker(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     namespaces: BTreeMap<String, OpenCircuit>,
-    /// Of all namespaces.
+    /// For all namespaces.
     issuer: Option<OpenCircuit>,
-    /// Namespaces with such answers since the last token.
+    /// Namespaces with such responses since the last token.
     failing: BTreeSet<String>,
-    /// Some namespace got a token.
+    /// At least one namespace got a token.
     has_succeeded: bool,
 }
 
@@ -37,20 +39,20 @@ struct OpenCircuit {
     reason: crate::api::Reason,
     delay: Duration,
     until: Instant,
-    /// It was asked again since.
+    /// A request was sent since the circuit opened.
     probe_sent: bool,
 }
 
 impl OpenCircuit {
     fn new(failure: &PortalError, delay: Duration) -> Self {
         let message = format!(
-            "{}. Each such answer makes a token that nobody can use, so none is requested for now: a changed spec or changed credentials are tried at once, the same ones ever more rarely",
+            "{}. Each such response creates an unusable token, so token requests are suspended: a changed spec or changed credentials are tried immediately, unchanged ones at increasing intervals",
             failure.message
         );
         Self { message, reason: failure.reason, delay, until: Instant::now() + delay, probe_sent: false }
     }
 
-    /// Of several answers that were under way at once the first counts.
+    /// Of several responses to concurrent requests, only the first counts.
     fn reopen(&mut self, failure: &PortalError) {
         if self.probe_sent {
             *self = Self::new(failure, (self.delay * 2).min(MAX_DELAY));
@@ -69,30 +71,30 @@ impl CircuitBreaker {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong with the issuer: it holds for all namespaces, or nobody has got a token yet.
+    /// The issuer's problem: it affects all namespaces, or no namespace has got a token yet.
     pub(super) fn open_reason(&self) -> Option<PortalError> {
         let state = self.state();
         let first = || state.namespaces.values().next().filter(|_| !state.has_succeeded);
         state.issuer.as_ref().or_else(first).map(OpenCircuit::error)
     }
 
-    /// What is wrong for this namespace, and how long no token is requested, if that is not over.
+    /// The problem of this namespace, and how long token requests stay suspended, if not yet over.
     pub(super) fn open_reason_for(&self, namespace: &str) -> Option<PortalError> {
         let state = self.state();
         state.issuer.as_ref().or_else(|| state.namespaces.get(namespace)).map(OpenCircuit::error)
     }
 
-    /// Leave to ask for a token: none before the time has come, and then for one request.
+    /// Permits a token request: none before the delay is over, and then one.
     ///
     /// # Errors
-    /// `Sent::No`, with what is wrong.
+    /// `Delivery::NotSent`, with the problem.
     pub(super) fn try_acquire(&self, namespace: &str) -> Result<(), PortalError> {
         let mut state = self.state();
         let State { namespaces, issuer, .. } = &mut *state;
         let Some(circuit) = issuer.as_mut().or_else(|| namespaces.get_mut(namespace)) else { return Ok(()) };
         let failure = circuit.error();
         if failure.retry_after.is_some() {
-            // To whoever asks the portal something else this says nothing.
+            // The delay concerns token requests only, not other calls to the portal.
             return Err(PortalError { retry_after: None, ..failure });
         }
         circuit.until = Instant::now() + circuit.delay;
@@ -100,7 +102,7 @@ impl CircuitBreaker {
         Ok(())
     }
 
-    /// An answer was complete and held no token.
+    /// Records a complete response without a usable token.
     pub(super) fn record_failure(&self, namespace: &str, failure: &PortalError) {
         let mut state = self.state();
         state.failing.insert(namespace.to_owned());
@@ -113,7 +115,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// An answer held a token.
+    /// Records a response with a usable token.
     pub(super) fn record_success(&self, namespace: &str) {
         let mut state = self.state();
         state.namespaces.remove(namespace);
@@ -122,7 +124,7 @@ impl CircuitBreaker {
     }
 }
 
-/// How a token that was made in vain can be revoked where no list shows it.
+/// Identifies an unusable token for its revocation, where no list shows it.
 pub(super) fn revocable_token(
     interface: &Interface,
     id: Option<String>,
@@ -136,10 +138,10 @@ pub(super) fn revocable_token(
     Some(TokenMade { id: token_id, username: username.unwrap_or_default() })
 }
 
-/// The token, if it can be named later where no list tells its id.
+/// The token, if it can be identified later where no list shows its id.
 ///
 /// # Errors
-/// `Sent::Perhaps`, as of any answer that lacks an output.
+/// `Delivery::Unknown`, as for any response that lacks an output.
 pub(super) fn require_identity(interface: &Interface, token: IssuedToken) -> Result<IssuedToken, PortalError> {
     if token.id.is_some() {
         return Ok(token);
@@ -160,7 +162,7 @@ mod tests {
     use crate::api::Reason;
 
     fn unusable() -> PortalError {
-        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, "the answer lacks the secret")
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, "the response lacks the secret")
     }
 
     #[tokio::test(start_paused = true)]
@@ -174,9 +176,12 @@ mod tests {
         }
         assert!(breaker.try_acquire("bad").is_err() && breaker.open_reason_for("bad").is_some());
         assert!(breaker.try_acquire("good").is_ok() && breaker.try_acquire("new").is_ok());
-        assert!(breaker.open_reason_for("good").is_none() && breaker.open_reason().is_none(), "the issuer is well");
+        assert!(
+            breaker.open_reason_for("good").is_none() && breaker.open_reason().is_none(),
+            "the issuer's circuit is closed"
+        );
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(breaker.try_acquire("bad").is_ok(), "one try");
+        assert!(breaker.try_acquire("bad").is_ok(), "one attempt");
         assert!(breaker.try_acquire("bad").is_err());
     }
 
@@ -184,12 +189,12 @@ mod tests {
     async fn failures_of_several_namespaces_open_the_issuers_circuit_until_one_succeeds() {
         let breaker = CircuitBreaker::default();
         for namespace in ["a", "b", "c"] {
-            breaker.try_acquire(namespace).expect("its first try");
+            breaker.try_acquire(namespace).expect("its first attempt");
             breaker.record_failure(namespace, &unusable());
         }
         assert!(breaker.try_acquire("d").is_err() && breaker.open_reason().is_some());
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(breaker.try_acquire("d").is_ok() && breaker.try_acquire("e").is_err(), "one try for all");
+        assert!(breaker.try_acquire("d").is_ok() && breaker.try_acquire("e").is_err(), "one attempt for all");
         breaker.record_success("d");
         assert!(breaker.try_acquire("e").is_ok() && breaker.open_reason().is_none());
     }

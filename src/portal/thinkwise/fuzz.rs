@@ -1,4 +1,4 @@
-//! What a portal may answer.
+//! Fuzz targets for portal responses.
 
 use super::client::messages::tsf_messages;
 use super::discovery::interface::{IdSource, OutputNames};
@@ -29,7 +29,7 @@ const MESSAGES: [&str; 4] = [
 ];
 
 #[test]
-fn a_message_is_one_short_visible_line() {
+fn a_message_is_one_short_line_without_control_characters() {
     bolero::check!().with_type::<(u8, Mutations, Mutations)>().for_each(|(seed, inner, outer)| {
         let json = mutate(choose(&MESSAGES, *seed), inner);
         for header in [STANDARD.encode(&json), mutate_text(&STANDARD_NO_PAD.encode(&json), outer)] {
@@ -43,14 +43,14 @@ fn a_message_is_one_short_visible_line() {
     });
 }
 
-const ANSWERS: [&str; 4] = [
+const RESPONSES: [&str; 4] = [
     r#"{"description":"d","username":"tw-1","secret":"hush-hush","id":17,"more":{"a":[1,2.5,null]}}"#,
     r#"{"id":"x-1","secret":"hush-hush","username":"tw$1"}"#,
     r#"{"username":7,"secret":"hush-hush","id":null,"secret":"hush-hush"}"#,
     r#"{"username":"tw-1","secret":42}"#,
 ];
 
-/// The text or whole number of a field, as a general reader of JSON has it.
+/// The text or integer of a field, as a general JSON parser reads it.
 fn field(document: &Value, name: &str) -> Option<String> {
     match &document[name] {
         Value::String(text) => Some(text.clone()),
@@ -60,17 +60,17 @@ fn field(document: &Value, name: &str) -> Option<String> {
     .filter(|text| !text.is_empty())
 }
 
-/// A number that a general reader makes another one of.
+/// A number that a general JSON parser does not read exactly.
 fn is_inexact(document: &Value) -> bool {
     ["username", "id"].iter().any(|name| document[*name].is_f64())
 }
 
 #[test]
-fn a_token_is_what_the_answer_says_and_nothing_else() {
+fn a_token_is_exactly_what_the_response_contains() {
     let id = IdSource::Output("id".into());
     let outputs = OutputNames { username: "username".into(), secret: "secret".into(), id };
     bolero::check!().with_type::<(u8, Mutations)>().for_each(|(seed, changes)| {
-        let body = mutate(choose(&ANSWERS, *seed), changes);
+        let body = mutate(choose(&RESPONSES, *seed), changes);
         let document: Option<Value> = serde_json::from_slice(&body).ok().filter(Value::is_object);
         let expected = document.as_ref().and_then(|document| {
             let secret = field(document, "secret").filter(|_| document["secret"].is_string());
@@ -84,14 +84,14 @@ fn a_token_is_what_the_answer_says_and_nothing_else() {
             let id = id.as_ref().is_none_or(|id| is_recordable(id));
             id && is_recordable(username) && !secret.contains(['\0', '\r', '\n'])
         });
-        let mut gathered = OutputCollector::new(&outputs, ValueKind::Other);
-        gathered.collect(&body);
-        match gathered.into_token(StatusCode::OK) {
-            // Fields that nobody needs may hold what a reader of all of them refuses: bytes that are no text.
+        let mut collector = OutputCollector::new(&outputs, ValueKind::Other);
+        collector.collect(&body);
+        match collector.into_token(StatusCode::OK) {
+            // Fields that are not needed may contain bytes that are not text, which a parser of all fields rejects.
             Ok(_) if document.is_none() => assert!(serde_json::from_slice::<IgnoredAny>(&body).is_ok()),
             Ok(token) => {
-                let read = Some((token.username, token.secret.expose_secret().to_owned(), token.id));
-                assert_eq!(read, expected, "{}", String::from_utf8_lossy(&body));
+                let actual = Some((token.username, token.secret.expose_secret().to_owned(), token.id));
+                assert_eq!(actual, expected, "{}", String::from_utf8_lossy(&body));
             }
             Err(failure) => {
                 assert_eq!(
@@ -105,7 +105,7 @@ fn a_token_is_what_the_answer_says_and_nothing_else() {
 }
 
 #[test]
-fn a_next_page_never_leads_to_another_server() {
+fn a_next_page_is_never_on_another_server() {
     const LINKS: [&str; 7] = [
         "container_token?$skiptoken=17",
         "https://portal.example.com/indicium/iam/tcp/container_token?$skip=1000",
@@ -124,7 +124,7 @@ fn a_next_page_never_leads_to_another_server() {
                 assert_eq!((next.origin(), next.scheme()), (current.origin(), "https"), "{link:?}");
                 assert!(next.username().is_empty() && next.password().is_none(), "{link:?}");
                 assert_eq!(next.fragment(), None, "{link:?}");
-                assert_eq!(Url::parse(next.as_str()), Ok(next), "what is asked is what was checked");
+                assert_eq!(Url::parse(next.as_str()), Ok(next), "the requested URL is the checked one");
             }
             Err(PortalError { reason, message, .. }) => {
                 assert_eq!(reason, Reason::InvalidResponse, "{link:?}");
@@ -148,28 +148,28 @@ const METADATA: &str = r#"<?xml version="1.0"?><edmx:Edmx Version="4.0" xmlns:ed
 <ActionImport Name="request_token" Action="tcp.request_token"/></EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"#;
 
 #[test]
-fn metadata_is_read_or_refused_and_names_are_what_it_says() {
-    assert!(Catalog::read(METADATA.as_bytes()).expect("good").table("container_token").is_some());
+fn metadata_is_parsed_or_rejected_and_resolved_names_come_from_it() {
+    assert!(Catalog::read(METADATA.as_bytes()).expect("valid").table("container_token").is_some());
     let spec = serde_json::json!({
         "url": "https://portal.example.com/indicium",
         "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
     });
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
-    let good = Catalog::read(METADATA.as_bytes()).expect("good");
-    resolve(&spec, &good).expect("it fits as it is");
+    let catalog = Catalog::read(METADATA.as_bytes()).expect("valid");
+    resolve(&spec, &catalog).expect("it resolves unmodified");
     bolero::check!().with_type::<(Mutations, Mutations)>().for_each(|(one, two)| {
         let document = mutate_text(&mutate_text(METADATA, one), two);
         if let Ok(catalog) = Catalog::read(document.as_bytes()) {
             assert!(catalog.tables.iter().all(|table| document.contains(&table.name)), "{document}");
             match resolve(&spec, &catalog) {
-                Ok(found) => {
-                    let names = [&found.request.name, &found.edit.name, &found.revoke.name];
+                Ok(interface) => {
+                    let names = [&interface.request.name, &interface.edit.name, &interface.revoke.name];
                     assert!(names.iter().all(|name| document.contains(*name)), "{document}");
                 }
                 Err(mismatch) => {
-                    assert!(!mismatch.0.is_empty(), "it says why");
-                    let told: Vec<String> = mismatch.0.iter().map(ToString::to_string).collect();
-                    assert!(told.iter().all(|text| *text == strip_control(text)), "{told:?}");
+                    assert!(!mismatch.0.is_empty(), "an empty list of mismatches");
+                    let messages: Vec<String> = mismatch.0.iter().map(ToString::to_string).collect();
+                    assert!(messages.iter().all(|text| *text == strip_control(text)), "{messages:?}");
                 }
             }
         }

@@ -32,24 +32,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// All that it takes to speak to a portal.
+/// What a client of a portal needs.
 #[derive(Clone, Debug)]
 pub struct ThinkwiseSettings {
-    /// Where the portal is and what its table and tasks are called.
+    /// The portal's address, and the names of its table and tasks.
     pub spec: Thinkwise,
-    /// How long it may take. Rate and concurrency are kept by the caller.
+    /// The timeouts. Rate and concurrency are enforced by the caller.
     pub limits: Limits,
-    /// What the issuer's Secret holds.
+    /// The content of the issuer's credentials Secret.
     pub credentials: Credentials,
-    /// The certificates to trust, and no others; the system's roots unless given.
+    /// The CA certificates to trust, and no others; the system's roots if `None`.
     pub ca_pem: Option<String>,
-    /// How long what was found out about the portal is believed, at most; `audit.interval`.
+    /// The maximum age of cached metadata; `audit.interval`.
     pub metadata_ttl: Duration,
-    /// Which addresses may be connected to, for the portal and for the token endpoint.
+    /// The allowed addresses, for the portal and for the token endpoint.
     pub egress: EgressPolicy,
 }
 
-/// What the issuer's Secret holds. Its `Debug` shows no secret.
+/// The content of the issuer's credentials Secret. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// HTTP Basic.
@@ -88,12 +88,12 @@ impl fmt::Debug for ThinkwisePortal {
 }
 
 impl ThinkwisePortal {
-    /// Prepares a client; sends nothing.
+    /// Creates a client; sends nothing.
     ///
     /// # Errors
-    /// When the addresses are not usable, or there is no certificate to trust (`CABundleInvalid`).
+    /// If the addresses are invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: ThinkwiseSettings) -> Result<Self, PortalError> {
-        let ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl: keep, egress } = settings;
+        let ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl: ttl, egress } = settings;
         let base = self::odata::address::service_root(&spec)?;
         let http = HttpClient::new(&limits, ca_pem.as_deref(), spec.allow_insecure_http, egress)?;
         let user = match &credentials {
@@ -106,21 +106,21 @@ impl ThinkwisePortal {
             scope: spec.application.clone(),
             user,
         };
-        let login = Authenticator::new(&spec, credentials)?;
+        let authenticator = Authenticator::new(&spec, credentials)?;
         Ok(Self {
             spec,
             location,
             base,
             http,
-            authenticator: login,
-            metadata_cache: Arc::new(MetadataCache::new(keep)),
+            authenticator: authenticator,
+            metadata_cache: Arc::new(MetadataCache::new(ttl)),
             circuit_breaker: CircuitBreaker::default(),
             id_proof: IdProof::default(),
             marker_evidence: MarkerEvidence::default(),
         })
     }
 
-    /// Names the source of the credentials in messages, where that is not the Secret of the spec.
+    /// Sets the source of the credentials that messages name, if it is not the Secret of the spec.
     #[must_use]
     pub fn with_credentials_source(mut self, source: String) -> Self {
         self.authenticator.set_credentials_source(source);
@@ -136,12 +136,12 @@ impl ThinkwisePortal {
         }
     }
 
-    /// Sends a call with a login. Any answer but 2xx is a failure.
+    /// Sends an authenticated call. Any response but 2xx is an error.
     async fn send(&self, call: &Call<'_>, deadline: Instant) -> Result<Response, PortalError> {
         self.send_with(call, &CookieJar::default(), deadline).await
     }
 
-    /// The same with the cookies of a task, to which the answer may add some.
+    /// The same with the cookies of a task, to which the response may add some.
     async fn send_with(
         &self,
         call: &Call<'_>,
@@ -154,8 +154,8 @@ impl ThinkwisePortal {
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(generation) = auth.generation
         {
-            // A call that is repeated: a 401 proves that the task was refused, and a bearer may be revoked, or
-            // its key replaced, before its announced end.
+            // This is the only call that is repeated: a 401 proves that the task was rejected, and an access token
+            // may be revoked, or its signing key replaced, before its announced expiry.
             self::client::http_client::drain(response).await;
             self.authenticator.invalidate(generation).await;
             let renewed = self.authenticator.auth_header(&self.http, deadline).await?;
@@ -167,7 +167,7 @@ impl ThinkwisePortal {
         }
         let failure =
             self::client::errors::from_status(response.status(), response.headers(), &call.context, call.step);
-        // A redirect comes with a page most often.
+        // A redirect usually comes with an HTML page.
         let is_error = !response.status().is_redirection();
         let is_page = self::client::http_client::drain(response).await;
         Err(self::client::http_client::with_page_hint(failure, is_page && is_error))
@@ -184,10 +184,10 @@ impl ThinkwisePortal {
         })
     }
 
-    /// Reads the tables and tasks that the portal shows our user, past what is known.
+    /// Reads the tables and tasks that the portal shows to its user, bypassing the cache.
     ///
     /// # Errors
-    /// When `$metadata` cannot be had, or is not what it should be.
+    /// If `$metadata` cannot be read or is invalid.
     pub async fn read_catalog(&self) -> Result<Catalog, PortalError> {
         self.read_fresh_catalog(self.http.deadline()).await
     }

@@ -1,4 +1,4 @@
-//! The calls as they go where nothing is amiss.
+//! Calls that succeed.
 
 use super::fixtures::{basic, client_credentials, list_all, portal, portal_with_shape, with_basic};
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, Shape, TOKEN_SECRET};
@@ -37,7 +37,7 @@ async fn a_token_is_requested_edited_and_revoked_with_either_login() {
 }
 
 #[tokio::test]
-async fn an_id_that_the_answer_lacks_is_looked_up() {
+async fn an_id_missing_from_the_response_is_looked_up() {
     let (_fake, portal) = portal_with_shape(Shape { with_id: false, ..Shape::default() }).await;
     let token = portal.request("nodes [abc/def]").await.expect("a token");
     assert_eq!(token.id.as_deref(), Some("1"));
@@ -58,7 +58,7 @@ async fn all_pages_are_read() {
 }
 
 #[tokio::test]
-async fn a_list_that_leads_astray_or_in_circles_is_no_list() {
+async fn a_list_with_a_foreign_or_circular_next_link_is_invalid() {
     let (fake, portal) = with_basic().await;
     for link in ["container_token?$skip=1", "http://elsewhere.example.com/x", "https://127.0.0.1/x"] {
         fake.ledger().next_link = Some(link.to_owned());
@@ -69,7 +69,7 @@ async fn a_list_that_leads_astray_or_in_circles_is_no_list() {
 }
 
 #[tokio::test]
-async fn a_thousand_calls_use_no_more_connections_than_are_made_at_a_time() {
+async fn a_thousand_calls_use_no_more_connections_than_concurrent_calls() {
     let (fake, portal) = with_basic().await;
     let (portal, at_a_time) = (&portal, 4);
     let workers = (0..at_a_time).map(|_| async move {
@@ -84,7 +84,7 @@ async fn a_thousand_calls_use_no_more_connections_than_are_made_at_a_time() {
 }
 
 #[tokio::test]
-async fn rows_that_came_before_a_failure_are_no_list() {
+async fn rows_before_a_failure_are_no_list() {
     let (fake, portal) = with_basic().await;
     fake.ledger().tokens = (1..=1500).map(|id| (id, (format!("u{id}"), String::new()))).collect();
     portal.resolve().await.expect("it fits");
@@ -102,7 +102,7 @@ async fn rows_that_came_before_a_failure_are_no_list() {
 }
 
 #[tokio::test]
-async fn odd_rows_of_a_scan_are_passed_over_unless_all_are_odd() {
+async fn invalid_rows_of_a_scan_are_skipped_unless_all_are_invalid() {
     let (fake, portal) = with_basic().await;
     portal.resolve().await.expect("it fits");
     let long = "9".repeat(300);

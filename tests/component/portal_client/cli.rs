@@ -1,4 +1,4 @@
-//! `discover` and `check` as people use them.
+//! `discover` and `check` as users run them.
 
 use super::minimal_portal::{
     CLIENT_SECRET, MinimalPortal, PASSWORD, Shape, ShapeForm, ShapeKey, ShapeList, TOKEN_SECRET, USER,
@@ -20,7 +20,7 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> C
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("started");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // It may have ended already.
+    // It may have exited already.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.expect("ended");
@@ -49,7 +49,7 @@ fn parse(text: &str) -> Value {
     serde_saphyr::from_str(text).expect("YAML")
 }
 
-/// Nothing but reading happened.
+/// Checks that the command only read.
 fn assert_unchanged(fake: &MinimalPortal) {
     let ledger = fake.ledger();
     assert!(ledger.paths.iter().all(|path| path.starts_with("GET ")), "{:?}", ledger.paths);
@@ -57,7 +57,7 @@ fn assert_unchanged(fake: &MinimalPortal) {
 }
 
 #[tokio::test]
-async fn from_an_address_to_an_issuer_that_fits() {
+async fn discover_and_check_find_a_working_issuer_from_an_address() {
     for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
         for key in [ShapeKey::Integer, ShapeKey::Guid, ShapeKey::Text] {
             let fake = MinimalPortal::with_shape(Shape { form, key, ..Shape::default() }).await;
@@ -69,22 +69,22 @@ async fn from_an_address_to_an_issuer_that_fits() {
             assert_eq!(thinkwise["table"]["name"], "container_token");
             assert_eq!(thinkwise["table"]["descriptionMaxLength"], 200);
             assert_eq!(thinkwise["tasks"]["request"]["outputs"]["secret"], "secret");
-            // The only row that our user sees is taken.
+            // The only row that the operator's user sees is used.
             let row = &thinkwise["tasks"]["request"]["boundTo"];
             assert_eq!(row["key"][0]["value"].as_str(), (form != ShapeForm::Unbound).then_some("42"), "{row}");
-            for words in ["its name says token", "it gives a secret (secret)", "kubectl apply -f issuer.yaml"] {
+            for words in ["its name means token", "it returns a secret (secret)", "kubectl apply -f issuer.yaml"] {
                 assert!(found.err.contains(words), "{}", found.err);
             }
             let checked = check(&found.out).await;
             assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
-            assert!(checked.out.contains("the issuer fits the portal"), "{}", checked.out);
+            assert!(checked.out.contains("the issuer matches the portal"), "{}", checked.out);
             assert_unchanged(&fake);
         }
     }
 }
 
 #[tokio::test]
-async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
+async fn an_ambiguous_choice_is_left_to_the_user_and_read_from_a_flag() {
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     let second = r#"<Action Name="delete_token"><Parameter Name="token_id" Type="Edm.Int32"/></Action></Schema>"#;
     let document = super::minimal_portal::metadata(&Shape::default()).replace("</Schema>", second);
@@ -101,7 +101,7 @@ async fn a_choice_that_is_not_clear_is_left_to_people_and_taken_from_a_flag() {
 }
 
 #[tokio::test]
-async fn a_row_among_several_is_asked_for() {
+async fn a_row_among_several_needs_a_flag() {
     let fake = MinimalPortal::with_shape(Shape { form: ShapeForm::Bound, ..Shape::default() }).await;
     fake.ledger().customers = vec![41, 42];
     let found = discover(&fake, &[]).await;
@@ -114,7 +114,7 @@ async fn a_row_among_several_is_asked_for() {
     let checked = check(&other).await;
     assert_eq!(checked.code, 1);
     assert!(
-        checked.out.contains("PROBLEM spec.thinkwise.tasks.request.boundTo: klant shows our user no row"),
+        checked.out.contains("PROBLEM spec.thinkwise.tasks.request.boundTo: klant shows the portal user no row"),
         "{}",
         checked.out
     );
@@ -122,7 +122,7 @@ async fn a_row_among_several_is_asked_for() {
 }
 
 #[tokio::test]
-async fn each_problem_of_an_issuer_is_told_with_its_field() {
+async fn each_problem_of_an_issuer_is_reported_with_its_field() {
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     let good = discover(&fake, &[]).await.out;
     for (from, to, says) in [
@@ -142,7 +142,7 @@ async fn each_problem_of_an_issuer_is_told_with_its_field() {
 }
 
 #[tokio::test]
-async fn messages_name_the_flags_that_were_given() {
+async fn messages_name_the_flags_that_were_used() {
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("password.txt");
@@ -164,7 +164,7 @@ async fn messages_name_the_flags_that_were_given() {
         assert!(ended.err.contains(says) && ended.err.contains(file), "{}", ended.err);
         assert!(!ended.err.contains("Secret") && !ended.err.contains("spec."), "{}", ended.err);
     }
-    // Nobody listens there.
+    // No server listens there.
     let ended = discover("http://127.0.0.1:9", PASSWORD.as_bytes()).await;
     assert!(ended.err.contains("127.0.0.1:9 ") && ended.err.contains("check --url, "), "{}", ended.err);
     assert!(!ended.err.contains("spec."), "{}", ended.err);
@@ -178,7 +178,7 @@ async fn messages_name_the_flags_that_were_given() {
 }
 
 #[tokio::test]
-async fn a_hidden_list_is_told_with_what_it_means() {
+async fn a_hidden_list_is_reported_with_its_consequences() {
     let fake = MinimalPortal::with_shape(Shape { list: ShapeList::Forbidden, ..Shape::default() }).await;
     let found = discover(&fake, &[]).await;
     assert_eq!(found.code, 0, "{}", found.err);
@@ -206,11 +206,11 @@ async fn client_credentials_come_from_a_file_and_the_manifest_names_a_secret() {
     let checked = run(&[&["check", "-f", "-"], &login[..]].concat(), &[], &found.out).await;
     assert_eq!(checked.code, 0, "{}", checked.err);
     let other = check(&found.out).await;
-    assert!(other.code == 1 && other.err.contains("give --client-id"), "{}", other.err);
+    assert!(other.code == 1 && other.err.contains("use --client-id"), "{}", other.err);
 }
 
 #[tokio::test]
-async fn bad_input_is_told_with_what_to_do() {
+async fn bad_input_is_reported_with_advice() {
     let fake = MinimalPortal::with_shape(Shape::default()).await;
     let url = fake.url.clone();
     let with = |more: &[&str]| {
@@ -224,11 +224,7 @@ async fn bad_input_is_told_with_what_to_do() {
         (with(&["--allow-insecure-http", "--value", "klant"]), &LOGIN[..], "klant_id=42"),
         (with(&["--allow-insecure-http", "--ca-file", "/nowhere"]), &LOGIN[..], "/nowhere"),
         (with(&["--allow-insecure-http", "--application", "other"]), &LOGIN[..], "application other"),
-        (
-            with(&["--allow-insecure-http"]),
-            &[LOGIN[0], ("PORTAL_PASSWORD", "wrong")][..],
-            "does not accept the credentials",
-        ),
+        (with(&["--allow-insecure-http"]), &[LOGIN[0], ("PORTAL_PASSWORD", "wrong")][..], "rejected the credentials"),
         (vec!["check".into(), "-f".into(), "/nowhere".into()], &LOGIN[..], "/nowhere"),
         (vec!["check".into(), "-f".into(), "-".into()], &LOGIN[..], "no ClusterTokenIssuer or TokenIssuer"),
     ] {

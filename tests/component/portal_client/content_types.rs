@@ -1,5 +1,4 @@
-//! What a body is called by its `Content-Type`: proxies and servers call it by wrong names, so that what it
-//! holds alone counts.
+//! The `Content-Type` of a response: proxies and servers set wrong ones, so only the content counts.
 
 use super::fixtures::{client_credentials, delivery_and_reason, portal, with_basic};
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, RequestFault as Instead};
@@ -9,33 +8,33 @@ use registry_token_operator::api::{Limits, Reason};
 use registry_token_operator::portal::{Delivery, Portal as _, Rows};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_taken_for_what_it_holds_whatever_it_is_called() {
+async fn a_body_is_parsed_by_content_whatever_its_content_type() {
     let profile = Profile::named("unbound").expect("a profile");
-    let simulator = FakePortal::start(profile.config()).await;
-    let portal = client_with(profile, &simulator, profile.minimal(&simulator), Limits::default());
+    let fake = FakePortal::start(profile.config()).await;
+    let portal = client_with(profile, &fake, profile.minimal(&fake), Limits::default());
     for called in ["text/html", "application/octet-stream", "application/json; charset=iso-8859-1", "nonsense"] {
         for operation in [Operation::Metadata, Operation::List, Operation::Request] {
-            simulator.faults().once(operation, Fault::ContentType(called.to_owned()));
+            fake.faults().once(operation, Fault::ContentType(called.to_owned()));
         }
         portal.request("d").await.expect("a token");
         portal.list(Rows::Probe).await.expect("a list");
-        simulator.faults().clear();
+        fake.faults().clear();
     }
-    let made = simulator.ledger().all().len();
+    let made = fake.ledger().all().len();
     let page =
         Fault::Body { content_type: "application/json".to_owned(), text: "<html>hush, log in</html>".to_owned() };
-    simulator.faults().once(Operation::List, page.clone());
+    fake.faults().once(Operation::List, page.clone());
     let failure = portal.list(Rows::Probe).await.expect_err("a page for people");
     assert_eq!(failure.reason, Reason::InvalidResponse, "{failure}");
-    simulator.faults().once(Operation::Request, page);
+    fake.faults().once(Operation::Request, page);
     let failure = portal.request("d").await.expect_err("a page for people");
     assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(!failure.message.contains("hush"), "{failure}");
-    assert_eq!(simulator.ledger().all().len(), made + 1);
+    assert_eq!(fake.ledger().all().len(), made + 1);
 }
 
 #[tokio::test]
-async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
+async fn an_html_error_page_is_reported_as_such() {
     let page = |status| {
         Instead::Answer(status, vec![("Content-Type", "text/html".to_owned())], "<h1>hush</h1><p>Denied by the proxy")
     };
@@ -66,7 +65,7 @@ async fn an_error_that_comes_as_a_page_is_said_to_be_one() {
     ] {
         let fake = MinimalPortal::start(None).await;
         let client = portal(&fake.url, client_credentials(CLIENT_SECRET));
-        // Both ways for the client to say who it is.
+        // With both client authentication methods.
         for _ in 0..2 {
             fake.fail(at, page(status));
         }

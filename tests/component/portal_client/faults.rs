@@ -1,4 +1,4 @@
-//! Calls that fail: what the client says, and what the ledger says.
+//! Calls that fail: what the client reports, and what the ledger says.
 
 use super::fixtures::{
     basic, client_credentials, delivery_and_reason, portal, portal_with_shape, response_fault, with_basic,
@@ -37,7 +37,7 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
     for credentials in [basic(PASSWORD), client_credentials(CLIENT_SECRET)] {
         let fake = MinimalPortal::start(None).await;
         let mut client = portal(&fake.url, credentials.clone());
-        // A connection that is in use already, as pooled ones are where repetition threatens.
+        // A connection that was used before: a pooled connection is where a request could be repeated.
         client.list(Rows::Probe).await.expect("a list");
         let mut expected = 0;
         for (number, (fault, means, made)) in faults.clone().into_iter().enumerate() {
@@ -50,7 +50,7 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
             expected += made;
             assert_eq!((fake.issued(), fake.request_count("request_token")), (expected, number + 1), "fault {number}");
             if client.open_reason().is_some() {
-                // It holds back after answers without a token.
+                // Its circuit breaker opens after responses without a token.
                 client = portal(&fake.url, credentials.clone());
                 client.list(Rows::Probe).await.expect("a list");
             }
@@ -58,7 +58,7 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
     }
 }
 #[tokio::test]
-async fn indiciums_own_words_are_told() {
+async fn indiciums_error_messages_are_reported() {
     let (fake, portal) = with_basic().await;
     let message = r#"{"MessageType":"ApplicationDbMessage","RawMessage":"<msg id=\"too_many_tokens\"></msg>"}"#;
     fake.fail("request_token", response_fault(400, &[("TSFMessages", &STANDARD.encode(message))]));
@@ -67,7 +67,7 @@ async fn indiciums_own_words_are_told() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
+async fn a_huge_or_endless_response_is_not_read_to_its_end() {
     let huge: &'static str = Box::leak("x".repeat(2 << 20).into_boxed_str());
     for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
         let counts = match form {
@@ -102,7 +102,7 @@ async fn an_answer_that_is_huge_or_never_ends_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_edit_or_revocation_needs_no_answer_that_can_be_read() {
+async fn an_edit_or_revocation_needs_no_readable_response() {
     let (fake, portal) = with_basic().await;
     portal.request("d").await.expect("a token");
     let meant = TokenRef { id: "1", username: "robot$1" };

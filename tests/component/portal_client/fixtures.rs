@@ -7,7 +7,7 @@ use registry_token_operator::portal::{Delivery, EgressPolicy, Portal as _, Porta
 use secrecy::SecretString;
 use serde_json::json;
 
-/// A spec that says what `$metadata` cannot, and nothing else.
+/// A spec with only what `$metadata` does not contain.
 pub fn minimal_spec(url: &str, shape: &Shape) -> Thinkwise {
     let mut text = json!({
         "url": url,
@@ -21,7 +21,7 @@ pub fn minimal_spec(url: &str, shape: &Shape) -> Thinkwise {
     serde_json::from_value(text).expect("a spec")
 }
 
-/// A spec that says all, and what is not needed.
+/// A spec with everything, including what is not needed.
 pub fn full_spec(url: &str) -> Thinkwise {
     let text = json!({
         "url": url,
@@ -95,7 +95,7 @@ pub fn delivery_and_reason(failure: &PortalError) -> (Delivery, Reason) {
     (failure.delivery, failure.reason)
 }
 
-/// What a portal answers that is only read: its `$metadata`, and a list without a token. Nothing for a task.
+/// The responses of a portal that is only read: its `$metadata`, and a list without tokens. `None` for a task.
 pub fn read_response(path: &str) -> Option<String> {
     let last = path.rsplit('/').next()?.split('?').next()?;
     match last {
@@ -105,7 +105,7 @@ pub fn read_response(path: &str) -> Option<String> {
     }
 }
 
-/// A portal of this shape, and a client that found out all by itself.
+/// A portal of this shape, and a client that discovered everything itself.
 pub async fn portal_with_shape(shape: Shape) -> (MinimalPortal, ThinkwisePortal) {
     let fake = MinimalPortal::with_shape(shape.clone()).await;
     let settings = ThinkwiseSettings { spec: minimal_spec(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };

@@ -1,4 +1,4 @@
-//! A portal whose list of tokens our user may not see.
+//! A portal whose list of tokens the operator's user may not see.
 
 use super::fixtures::{delivery_and_reason, list_all, portal_with_shape};
 use super::minimal_portal::{Shape, ShapeForm, ShapeKey, ShapeList};
@@ -18,7 +18,7 @@ async fn tokens_are_requested_edited_and_revoked_without_a_list() {
             assert_eq!(resolved.names.table, None);
             assert!(resolved.list_denied.is_some());
             let token = portal.request("d").await.expect("a token");
-            // Without an id in the answer the username is the id.
+            // Without an id in the response, the username is the id.
             assert_eq!(token.id.as_deref(), Some(if with_id { "1" } else { "robot$1" }));
             let id = token.id.expect("an id");
             let meant = TokenRef { id: &id, username: &token.username };
@@ -31,8 +31,9 @@ async fn tokens_are_requested_edited_and_revoked_without_a_list() {
 }
 
 #[tokio::test]
-async fn a_token_that_could_not_be_named_again_is_not_requested() {
-    for (list, reason) in [(ShapeList::Forbidden, Reason::AccessDenied), (ShapeList::Absent, Reason::MetadataMismatch)] {
+async fn a_token_that_could_not_be_identified_later_is_not_requested() {
+    for (list, reason) in [(ShapeList::Forbidden, Reason::AccessDenied), (ShapeList::Absent, Reason::MetadataMismatch)]
+    {
         let (fake, portal) = portal_with_shape(Shape { with_id: false, ..with_list(list) }).await;
         let failure = portal.request("d").await.expect_err("no id");
         assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, reason), "{failure}");
@@ -42,7 +43,7 @@ async fn a_token_that_could_not_be_named_again_is_not_requested() {
 }
 
 #[tokio::test]
-async fn rows_that_nobody_sees_can_be_bound_to_where_the_id_makes_their_key() {
+async fn hidden_rows_can_be_bound_to_if_the_id_is_their_key() {
     for form in [ShapeForm::Bound, ShapeForm::Staged] {
         let (fake, portal) = portal_with_shape(Shape { form, ..with_list(ShapeList::Forbidden) }).await;
         let token = portal.request("d").await.expect("a token");
@@ -59,7 +60,7 @@ async fn rows_that_nobody_sees_can_be_bound_to_where_the_id_makes_their_key() {
 }
 
 #[tokio::test]
-async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
+async fn a_hidden_list_is_reported_and_does_not_count_as_empty() {
     let (fake, portal) = portal_with_shape(with_list(ShapeList::Forbidden)).await;
     for failure in [
         list_all(&portal).await.expect_err("hidden"),
@@ -67,10 +68,10 @@ async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
         portal.list(Rows::Probe).await.expect_err("hidden"),
     ] {
         assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::AccessDenied), "{failure}");
-        assert!(failure.message.contains("not visible"), "{failure}");
+        assert!(failure.message.contains("cannot read the list of tokens"), "{failure}");
     }
     assert_eq!(fake.request_count("container_token"), 1, "asked once");
-    // Somebody gives our user the right to see it.
+    // An admin permits the operator's user to see the table.
     fake.ledger().shape.list = ShapeList::Visible;
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
@@ -79,7 +80,7 @@ async fn the_list_is_told_to_be_hidden_and_not_taken_for_empty() {
     assert_eq!(list_all(&portal).await.expect("a list"), []);
 }
 
-/// Somebody gives our user the right to see the table.
+/// An admin permits the operator's user to see the table.
 async fn allow_list(fake: &super::minimal_portal::MinimalPortal) {
     fake.ledger().shape.list = ShapeList::Visible;
     tokio::time::pause();
@@ -88,14 +89,14 @@ async fn allow_list(fake: &super::minimal_portal::MinimalPortal) {
 }
 
 #[tokio::test]
-async fn a_token_whose_id_was_hidden_is_known_by_its_username_when_the_list_is_shown() {
+async fn a_token_with_a_hidden_id_is_identified_by_its_username_when_the_list_is_shown() {
     for key in [ShapeKey::Integer, ShapeKey::Guid, ShapeKey::Text] {
         for by_username in [true, false] {
             let shape = Shape { with_id: false, by_username: true, key, ..with_list(ShapeList::Forbidden) };
             let (fake, portal) = portal_with_shape(shape).await;
             let name = portal.request("d [a/b]").await.expect("a token").username;
             portal.request("another").await.expect("a token");
-            // With the list shown, the tasks may want the id, which the recorded one is not.
+            // Once the list is shown, the tasks may need the id, and the recorded id is the username.
             fake.ledger().shape.by_username = by_username;
             allow_list(&fake).await;
             assert_eq!(portal.resolve().await.expect("it fits").list_denied, None);

@@ -1,4 +1,4 @@
-//! The forms in which tasks are called, each found out by itself.
+//! The forms in which tasks are called, each one discovered.
 
 use super::fixtures::{list_all, portal_with_shape};
 use super::minimal_portal::{Shape, ShapeFlow, ShapeForm, ShapeKey, TOKEN_SECRET};
@@ -12,7 +12,7 @@ fn shapes() -> Vec<Shape> {
             for key in [ShapeKey::Integer, ShapeKey::Guid, ShapeKey::Text] {
                 for bits in 0..8 {
                     let (composite, with_id, absolute) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
-                    // What tells the customer of an unbound task is the spec; here nothing does.
+                    // The customer of an unbound task must be in the spec, and it is not in this one.
                     if !(composite && form == ShapeForm::Unbound) {
                         shapes.push(Shape { form, flow, key, composite, with_id, absolute, ..Shape::default() });
                     }
@@ -33,7 +33,11 @@ async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() 
         let token = portal.request("it's [a/b]").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         assert_eq!(token.username, "robot$1", "{shape:?}");
         assert_eq!(token.secret.expose_secret(), format!("{TOKEN_SECRET}-1"), "{shape:?}");
-        assert_eq!(token.id.as_deref(), shape.id(1).as_str().or(Some("1")), "told, or read from its row: {shape:?}");
+        assert_eq!(
+            token.id.as_deref(),
+            shape.id(1).as_str().or(Some("1")),
+            "returned, or read from its row: {shape:?}"
+        );
         let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
         let [row] = &found[..] else { panic!("{shape:?}: {found:?}") };
         assert!(token.id.is_none_or(|id| id == row.id), "{shape:?}");
@@ -50,7 +54,7 @@ async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() 
     }
 }
 
-/// The requests that tasks took, without reading.
+/// The requests of the tasks, without reads.
 async fn requests(shape: Shape) -> Vec<String> {
     let (fake, portal) = portal_with_shape(shape.clone()).await;
     portal.request("d").await.expect("a token");
@@ -93,13 +97,13 @@ async fn each_form_takes_exactly_the_requests_that_it_needs() {
 }
 
 #[tokio::test]
-async fn the_part_of_a_key_that_nobody_tells_is_read_from_the_row() {
+async fn a_missing_part_of_a_key_is_read_from_the_row() {
     let (fake, portal) = portal_with_shape(Shape { form: ShapeForm::Bound, composite: true, ..Shape::default() }).await;
     portal.request("d").await.expect("a token");
     portal.edit_description(TokenRef { id: "1", username: "robot$1" }, "e").await.expect("edited");
     let last = fake.ledger().queries.last().cloned().expect("a query");
     assert_eq!(last, "$select=token_id,username,klant_id&$orderby=klant_id,token_id&$filter=token_id%20eq%201");
-    // The row of an id that was given to another token since is not ours.
+    // A row whose id was reused for another token is not the operator's.
     let failure = portal.revoke(TokenRef { id: "1", username: "robot$2" }).await.expect_err("another token");
     assert_eq!(failure.delivery, registry_token_operator::portal::Delivery::NotSent, "{failure}");
     assert_eq!((fake.request_count("task_revoke_token"), fake.ledger().tokens.len()), (0, 1));

@@ -1,4 +1,4 @@
-//! Lists without an end, from a portal that ignores `$filter`.
+//! Endless lists, from a portal that ignores `$filter`.
 
 use super::fixtures::{delivery_and_reason, list_all, portal_with_shape, with_basic};
 use super::minimal_portal::{MinimalPortal, Shape};
@@ -6,7 +6,7 @@ use super::minimal_portal::{MinimalPortal, Shape};
 use registry_token_operator::api::Reason;
 use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenRow};
 
-/// A portal whose list has no end.
+/// A portal with an endless list.
 async fn endless() -> (MinimalPortal, registry_token_operator::portal::thinkwise::ThinkwisePortal) {
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     portal.resolve().await.expect("it fits");

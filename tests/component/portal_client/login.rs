@@ -1,4 +1,4 @@
-//! Logging in, and whom to trust.
+//! Login, and trusted CAs.
 
 use super::fixtures::{basic, client_credentials, delivery_and_reason, list_all, portal, response_fault, settings};
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, TOKEN_SECRET, USER};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 #[tokio::test]
-async fn wrong_credentials_are_unauthorized_and_make_nothing() {
+async fn wrong_credentials_are_unauthorized_and_create_nothing() {
     let fake = MinimalPortal::start(None).await;
     let refused = portal(&fake.url, basic("wrong")).request("d").await.expect_err("a wrong password");
     assert_eq!(
@@ -28,7 +28,7 @@ async fn wrong_credentials_are_unauthorized_and_make_nothing() {
     assert_eq!((fake.issued(), fake.request_count("request_token"), fake.request_count("$metadata")), (0, 0, 1));
 }
 #[tokio::test]
-async fn a_bearer_that_is_refused_is_renewed_once() {
+async fn a_rejected_bearer_is_renewed_once() {
     let fake = MinimalPortal::start(None).await;
     let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));
     list_all(&portal).await.expect("a list");
@@ -44,7 +44,7 @@ async fn a_bearer_that_is_refused_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_bearer_is_renewed_before_its_end_and_so_never_refused() {
+async fn a_bearer_is_renewed_before_it_expires_and_so_never_rejected() {
     let fake = MinimalPortal::start(None).await;
     fake.ledger().access_token_lifetime = 100;
     let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));
@@ -60,7 +60,7 @@ async fn a_bearer_is_renewed_before_its_end_and_so_never_refused() {
             (before + 1, bearers),
             "no 401, asked once"
         );
-        // The portal would not take the former one any more.
+        // The portal no longer accepts the previous one.
         let newest = fake.ledger().access_tokens.pop().expect("a bearer");
         fake.ledger().access_tokens = vec![newest];
     }
@@ -127,7 +127,7 @@ async fn exactly_the_given_ca_is_trusted() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_before_anything_is_sent() {
+async fn invalid_settings_are_reported_before_anything_is_sent() {
     let none =
         ThinkwiseSettings { ca_pem: Some("no PEM".into()), ..settings("https://portal.invalid", basic(PASSWORD)) };
     assert_eq!(
@@ -156,8 +156,8 @@ async fn no_secret_is_ever_printed() {
 }
 
 #[tokio::test]
-async fn the_limits_hold_while_a_connection_does_not_come_about() {
-    // Accepts connections and never says a word, so that TLS does not come about.
+async fn the_limits_apply_while_a_connection_cannot_be_established() {
+    // Accepts connections and never sends anything, so the TLS handshake does not complete.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("https://{}", silent.local_addr().expect("an address"));
     let mut settings = settings(&url, basic(PASSWORD));

@@ -1,4 +1,4 @@
-//! What is found out from `$metadata`, when it is read, and what is said where it does not fit.
+//! What is discovered from `$metadata`, when it is read, and the errors if it does not match.
 
 use super::fixtures::{
     basic, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings, with_basic,
@@ -11,8 +11,8 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test]
-async fn what_was_found_is_told_and_read_once() {
-    for (form, told) in [
+async fn the_resolved_interface_is_reported_and_read_once() {
+    for (form, expected) in [
         (ShapeForm::Unbound, TaskForm::Unbound),
         (ShapeForm::Bound, TaskForm::Bound),
         (ShapeForm::Staged, TaskForm::BoundStaged),
@@ -22,7 +22,7 @@ async fn what_was_found_is_told_and_read_once() {
         let names = ResolvedPortal {
             table: Some("container_token".into()),
             request: "request_token".into(),
-            form: told,
+            form: expected,
             edit_description: "edit_token".into(),
             revoke: "revoke_token".into(),
         };
@@ -56,7 +56,7 @@ async fn a_name_that_is_missing_stops_every_call_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn metadata_that_is_none_is_told_and_nothing_is_sent() {
+async fn invalid_metadata_is_reported_and_nothing_is_sent() {
     let huge: &'static str = Box::leak("<x/>".repeat(5 << 20).into_boxed_str());
     for (fault, reason) in [
         (RequestFault::ActThenAnswer(200, "<html><body>hush, log in</body></html>"), Reason::InvalidResponse),
@@ -79,7 +79,7 @@ async fn metadata_that_is_none_is_told_and_nothing_is_sent() {
     }
 }
 
-/// Makes a minute pass.
+/// Lets a minute pass.
 async fn pass_refresh_interval() {
     advance(Duration::from_secs(61)).await;
 }
@@ -91,13 +91,13 @@ async fn advance(time: Duration) {
 }
 
 #[tokio::test]
-async fn names_are_looked_at_again_after_an_audits_interval_though_nothing_failed() {
+async fn names_are_resolved_again_after_the_refresh_interval_without_a_failure() {
     let (fake, portal) = with_basic().await;
     portal.resolve().await.expect("it fits");
     let renamed = metadata(&Shape::default()).replace("edit_token", "edit_token_text");
     fake.ledger().metadata = Some(renamed);
     advance(Duration::from_secs(599)).await;
-    portal.resolve().await.expect("believed still");
+    portal.resolve().await.expect("still cached");
     advance(Duration::from_secs(2)).await;
     for _ in 0..2 {
         let failure = portal.resolve().await.expect_err("renamed");
@@ -110,7 +110,7 @@ async fn names_are_looked_at_again_after_an_audits_interval_though_nothing_faile
 }
 
 #[tokio::test]
-async fn a_right_that_is_given_or_taken_shows_after_an_audits_interval_though_nothing_failed() {
+async fn a_changed_permission_is_detected_after_the_refresh_interval_without_a_failure() {
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     for (list, is_hidden) in [
         (ShapeList::Visible, false),
@@ -122,7 +122,7 @@ async fn a_right_that_is_given_or_taken_shows_after_an_audits_interval_though_no
         advance(Duration::from_secs(601)).await;
         assert_eq!(portal.resolve().await.expect("it fits").list_denied.is_some(), is_hidden, "{list:?}");
     }
-    // One stray answer, and a long interval: audits are not off for so long.
+    // One invalid response, and a long interval: audits do not stop for that long.
     let settings = ThinkwiseSettings { metadata_ttl: Duration::from_hours(24), ..settings(&fake.url, basic(PASSWORD)) };
     let portal = ThinkwisePortal::new(settings).expect("a portal");
     fake.fail("container_token", response_fault(404, &[]));
@@ -132,7 +132,7 @@ async fn a_right_that_is_given_or_taken_shows_after_an_audits_interval_though_no
 }
 
 #[tokio::test]
-async fn calls_go_on_while_the_portal_is_read_anew() {
+async fn calls_continue_while_metadata_is_refreshed() {
     let (fake, portal) = with_basic().await;
     portal.request("d").await.expect("a token");
     advance(Duration::from_secs(601)).await;
@@ -141,9 +141,9 @@ async fn calls_go_on_while_the_portal_is_read_anew() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let begun = std::time::Instant::now();
         portal.request("d").await.expect("a token");
-        assert!(begun.elapsed() < Duration::from_secs(1), "it waits for nobody");
+        assert!(begun.elapsed() < Duration::from_secs(1), "it does not wait");
     });
-    read.expect("what was known");
+    read.expect("the cached interface");
     assert_eq!(fake.issued(), 2);
 }
 
@@ -157,7 +157,7 @@ async fn metadata_is_read_again_after_a_failure_that_hints_at_a_change_but_not_a
         .await
         .expect_err("another type");
     portal.list(Rows::Probe).await.expect("a list");
-    assert_eq!(fake.request_count("$metadata"), 1, "a refusal may be the last word");
+    assert_eq!(fake.request_count("$metadata"), 1, "a rejection may be final");
     pass_refresh_interval().await;
     portal.list(Rows::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 2);
@@ -182,7 +182,7 @@ async fn a_metadata_outage_keeps_the_cached_interface() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_there_is_told_after_metadata_was_read_again() {
+async fn a_removed_name_is_reported_after_metadata_was_read_again() {
     let (fake, portal) = with_basic().await;
     portal.request("d").await.expect("a token");
     fake.ledger().shape.form = ShapeForm::Bound;

@@ -1,7 +1,7 @@
-//! The Thinkwise client against a portal that keeps a ledger: what the client says about a failed
-//! call must never be better than what the ledger says about it.
+//! The Thinkwise client against a portal that records what really happened: the client must never report a better
+//! result of a failed call than the ledger.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, reason = "a test stops at the first failure")]
 
 mod calls;
 mod cli;

@@ -1,4 +1,4 @@
-//! What the vendor says of its portal, and what other servers do: each habit of the simulator by itself.
+//! What the vendor documents about its portal, and what other servers do: each habit of the fake portal separately.
 
 use super::profiles::client_with;
 use crate::fake_portal::{
@@ -14,20 +14,20 @@ const MARKED_DESCRIPTION: &str = "It's ours [a/b]";
 
 async fn portal_with_profile(profile: &str, config: Config) -> (FakePortal, ThinkwisePortal) {
     let profile = Profile::named(profile).expect("a profile");
-    let simulator = FakePortal::start(config).await;
-    let portal = client_with(profile, &simulator, profile.minimal(&simulator), Limits::default());
-    (simulator, portal)
+    let fake = FakePortal::start(config).await;
+    let portal = client_with(profile, &fake, profile.minimal(&fake), Limits::default());
+    (fake, portal)
 }
 
-/// A portal with these habits, whose tasks have these forms.
+/// A portal with these habits and these forms of tasks.
 async fn portal_with_habits(habits: Habits, forms: Forms) -> (FakePortal, ThinkwisePortal) {
     portal_with_profile("unbound", Config { forms, habits, ..Config::default() }).await
 }
 
-/// One token requested, edited and revoked.
-async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal) -> Result<(), PortalError> {
+/// One token is requested, edited and revoked.
+async fn run_lifecycle(fake: &FakePortal, portal: &ThinkwisePortal) -> Result<(), PortalError> {
     let issued = portal.request(MARKED_DESCRIPTION).await?;
-    assert!(simulator.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()));
+    assert!(fake.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()));
     let (id, username) = (issued.id.expect("an id"), issued.username);
     let meant = TokenRef { id: &id, username: &username };
     portal.edit_description(meant, "New").await?;
@@ -35,26 +35,26 @@ async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal) -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_staged_in_one_of_several_instances_is_found_again_by_its_cookie() {
+async fn a_staged_task_in_one_of_several_instances_is_found_by_its_cookie() {
     for forms in [
         Forms::all(Form::BoundStaged),
         Forms::all(Form::UnboundStaged).with_flows(),
         Forms::all(Form::Bound).with_flows(),
     ] {
-        let (simulator, portal) = portal_with_habits(Habits { affinity: true, ..Habits::default() }, forms).await;
-        run_lifecycle(&simulator, &portal).await.expect("all of it");
-        let ledger = simulator.ledger();
+        let (fake, portal) = portal_with_habits(Habits { affinity: true, ..Habits::default() }, forms).await;
+        run_lifecycle(&fake, &portal).await.expect("all of it");
+        let ledger = fake.ledger();
         assert_eq!((ledger.all().len(), ledger.live().len(), ledger.staged(), ledger.open_flows()), (1, 0, 0, 0));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staged_task_under_a_tight_rate_limit_ends() {
-    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::BoundStaged).with_flows()).await;
+async fn a_staged_task_under_a_tight_rate_limit_completes() {
+    let (fake, portal) = portal_with_habits(Habits::default(), Forms::all(Form::BoundStaged).with_flows()).await;
     portal.resolve().await.expect("it fits");
-    simulator.configure(|config| config.habits.one_request_each_ms = 400);
+    fake.configure(|config| config.habits.one_request_each_ms = 400);
     portal.request(MARKED_DESCRIPTION).await.expect("a token");
-    let ledger = simulator.ledger();
+    let ledger = fake.ledger();
     assert_eq!(
         (ledger.all().len(), ledger.count(Operation::Stage), ledger.staged(), ledger.open_flows()),
         (1, 1, 0, 0)
@@ -62,65 +62,65 @@ async fn a_staged_task_under_a_tight_rate_limit_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_is_unbound_and_staged_is_found_and_a_405_names_the_form() {
-    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
-    run_lifecycle(&simulator, &portal).await.expect("found by itself");
-    assert_eq!(simulator.ledger().count(Operation::Commit), 3);
+async fn an_unbound_staged_task_is_discovered_and_a_405_names_the_form() {
+    let (fake, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
+    run_lifecycle(&fake, &portal).await.expect("discovered");
+    assert_eq!(fake.ledger().count(Operation::Commit), 3);
     let profile = Profile::named("unbound-staged").expect("a profile");
-    let mut spec = profile.pinned(&simulator);
+    let mut spec = profile.pinned(&fake);
     spec["tasks"]["request"]["form"] = json!("Unbound");
-    let wrong = client_with(profile, &simulator, spec, Limits::default());
+    let wrong = client_with(profile, &fake, spec, Limits::default());
     let failure = wrong.request(MARKED_DESCRIPTION).await.expect_err("another form");
     assert_eq!((failure.delivery, failure.reason), (Delivery::Rejected, Reason::MetadataMismatch), "{failure}");
     assert!(failure.message.contains("form") && !failure.message.contains("description"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_description_was_dropped_is_said_and_can_be_revoked() {
+async fn a_token_with_a_dropped_description_is_reported_and_can_be_revoked() {
     for with_id in [false, true] {
         let mut config =
             Config { habits: Habits { drops_description: true, ..Habits::default() }, ..Config::default() };
         config.names.request.id = with_id.then(|| "container_token_id".to_owned());
-        let (simulator, portal) = portal_with_profile("unbound", config).await;
+        let (fake, portal) = portal_with_profile("unbound", config).await;
         let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("no marker");
         assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("the portal drops the description"), "{failure}");
-        let made = failure.unusable_token.expect("it is in hand");
-        assert_eq!(made.username, simulator.ledger().live()[0].username);
-        // Should its revocation fail, an audit finds it by the marker that it was given by an edit.
+        let made = failure.unusable_token.expect("the error names it");
+        assert_eq!(made.username, fake.ledger().live()[0].username);
+        // If its revocation failed, an audit would find it by the marker that an edit has added.
         let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
         assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&made.id]);
         portal.revoke(TokenRef { id: &made.id, username: &made.username }).await.expect("revoked");
-        // One that keeps it is used at once.
-        simulator.configure(|config| config.habits.drops_description = false);
+        // A portal that keeps the description is used at once.
+        fake.configure(|config| config.habits.drops_description = false);
         portal.request(MARKED_DESCRIPTION).await.expect("a token");
-        assert_eq!(simulator.ledger().live().len(), 1);
+        assert_eq!(fake.ledger().live().len(), 1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_that_was_seen_to_keep_the_marker_is_not_asked_again_for_each_token() {
+async fn a_portal_that_kept_a_marker_is_not_checked_again_for_each_token() {
     let mut config = Config::default();
     config.names.request.id = Some("container_token_id".to_owned());
-    let (simulator, portal) = portal_with_profile("unbound", config).await;
+    let (fake, portal) = portal_with_profile("unbound", config).await;
     portal.resolve().await.expect("it fits");
-    let before = simulator.ledger().count(Operation::List);
+    let before = fake.ledger().count(Operation::List);
     for _ in 0..3 {
         portal.request(MARKED_DESCRIPTION).await.expect("a token");
     }
-    assert_eq!(simulator.ledger().count(Operation::List), before + 1);
-    // After an answer that got lost it counts again.
-    simulator.faults().once(Operation::Request, Fault::StatusAfter(504));
+    assert_eq!(fake.ledger().count(Operation::List), before + 1);
+    // After a lost response it counts again.
+    fake.faults().once(Operation::Request, Fault::StatusAfter(504));
     portal.request(MARKED_DESCRIPTION).await.expect_err("lost");
     portal.request(MARKED_DESCRIPTION).await.expect("a token");
-    assert_eq!(simulator.ledger().count(Operation::List), before + 2);
+    assert_eq!(fake.ledger().count(Operation::List), before + 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_description_is_not_the_last_parameter_of_what_is_staged() {
-    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
-    run_lifecycle(&simulator, &portal).await.expect("all of it");
-    let patches: Vec<String> = simulator
+async fn the_description_is_not_the_last_parameter_of_a_staged_task() {
+    let (fake, portal) = portal_with_habits(Habits::default(), Forms::all(Form::UnboundStaged)).await;
+    run_lifecycle(&fake, &portal).await.expect("all of it");
+    let patches: Vec<String> = fake
         .ledger()
         .requests_since(0)
         .into_iter()
@@ -131,31 +131,31 @@ async fn the_description_is_not_the_last_parameter_of_what_is_staged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_task_that_answers_before_its_effect_is_waited_for() {
+async fn the_client_waits_for_a_task_that_responds_before_its_effect() {
     let forms = Forms { commit: CommitAnswer::Empty, ..Forms::all(Form::BoundStaged) };
-    let (simulator, portal) = portal_with_habits(Habits { late_effect_ms: 700, ..Habits::default() }, forms).await;
+    let (fake, portal) = portal_with_habits(Habits { late_effect_ms: 700, ..Habits::default() }, forms).await;
     let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token, once there is one");
     let (id, username) = (issued.id.expect("an id"), issued.username);
     portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
-    assert!(simulator.ledger().live().is_empty(), "and not only accepted");
+    assert!(fake.ledger().live().is_empty(), "and not only accepted");
     let mut rows = 0;
     portal.scan(&mut |_: TokenRow| rows += 1).await.expect("a list");
     assert_eq!(rows, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_that_never_happens_is_not_taken_for_done() {
-    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
+async fn a_revocation_without_effect_does_not_count_as_done() {
+    let (fake, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
     let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token");
-    simulator.faults().once(Operation::Revoke, Fault::Redirect { status: 200, location: "/login".to_owned() });
+    fake.faults().once(Operation::Revoke, Fault::Redirect { status: 200, location: "/login".to_owned() });
     let id = issued.id.expect("an id");
-    let failure = portal.revoke(TokenRef { id: &id, username: &issued.username }).await.expect_err("it lives");
+    let failure = portal.revoke(TokenRef { id: &id, username: &issued.username }).await.expect_err("it is live");
     assert_eq!(failure.delivery, Delivery::Unknown, "{failure}");
-    assert_eq!(simulator.ledger().live().len(), 1);
+    assert_eq!(fake.ledger().live().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_that_does_not_know_its_own_name_is_asked_under_ours() {
+async fn a_portal_that_does_not_know_its_public_name_is_used_under_the_configured_one() {
     let elsewhere = Some("http://indicium.internal:8080".to_owned());
     for (profile, forms) in [
         ("client-credentials", Forms { location: Location::Absolute, ..Forms::all(Form::BoundStaged).with_flows() }),
@@ -163,61 +163,61 @@ async fn a_portal_that_does_not_know_its_own_name_is_asked_under_ours() {
     ] {
         let base = Profile::named(profile).expect("a profile").config();
         let habits = Habits { origin: elsewhere.clone(), ..Habits::default() };
-        let (simulator, portal) = portal_with_profile(profile, Config { habits, forms, page_size: 1, ..base }).await;
+        let (fake, portal) = portal_with_profile(profile, Config { habits, forms, page_size: 1, ..base }).await;
         for _ in 0..3 {
             portal.request(MARKED_DESCRIPTION).await.expect("a token");
         }
         let mut rows = 0;
         portal.scan(&mut |_: TokenRow| rows += 1).await.expect("all pages");
-        assert_eq!((rows, simulator.ledger().open_flows()), (3, 0), "{profile}");
+        assert_eq!((rows, fake.ledger().open_flows()), (3, 0), "{profile}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_endpoint_gets_the_client_as_it_takes_it() {
+async fn a_token_endpoint_gets_the_client_authentication_that_it_supports() {
     for client_auth in [ClientAuth::Basic, ClientAuth::Post, ClientAuth::Either] {
         for silent_client_auth in [false, true] {
             let mut config = Profile::named("client-credentials").expect("a profile").config();
             config.habits = Habits { client_auth, silent_client_auth, ..Habits::default() };
-            // Each sign that the encoding is for.
+            // Each character that needs encoding.
             (config.clients[0].name, config.clients[0].secret) = ("a:b c+é".to_owned(), "s%3A:+ &=ü".to_owned());
-            let (simulator, portal) = portal_with_profile("client-credentials", config).await;
-            run_lifecycle(&simulator, &portal).await.unwrap_or_else(|failure| panic!("{client_auth:?}: {failure}"));
+            let (fake, portal) = portal_with_profile("client-credentials", config).await;
+            run_lifecycle(&fake, &portal).await.unwrap_or_else(|failure| panic!("{client_auth:?}: {failure}"));
             let tries = if silent_client_auth && client_auth == ClientAuth::Basic { 2 } else { 1 };
-            assert_eq!(simulator.ledger().count(Operation::TokenEndpoint), tries, "{client_auth:?}");
+            assert_eq!(fake.ledger().count(Operation::TokenEndpoint), tries, "{client_auth:?}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_not_known_yet_may_wait_for_a_restart() {
+async fn an_unknown_client_may_need_a_restart_of_the_identity_provider() {
     let config = Profile::named("client-credentials").expect("a profile").config();
-    let (simulator, portal) = portal_with_profile("client-credentials", config).await;
-    simulator.configure(|config| config.clients.clear());
+    let (fake, portal) = portal_with_profile("client-credentials", config).await;
+    fake.configure(|config| config.clients.clear());
     let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("unknown");
     assert_eq!((failure.delivery, failure.reason), (Delivery::NotSent, Reason::Unauthorized), "{failure}");
     assert!(failure.message.contains("invalid_client") && failure.message.contains("restart Indicium"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_servers_write_about_and_before_their_answers_is_understood() {
+async fn content_encoding_and_byte_order_marks_are_understood() {
     for expires_in in [json!(3599.5), json!(-1), json!("3600"), json!("soon"), json!({"x": 1})] {
         let mut config = Profile::named("client-credentials").expect("a profile").config();
         config.habits = Habits { expires_in: Some(expires_in), byte_order_mark: true, ..Habits::default() };
-        let (simulator, portal) = portal_with_profile("client-credentials", config).await;
-        run_lifecycle(&simulator, &portal).await.expect("all of it");
-        assert_eq!(simulator.ledger().count(Operation::TokenEndpoint), 1);
+        let (fake, portal) = portal_with_profile("client-credentials", config).await;
+        run_lifecycle(&fake, &portal).await.expect("all of it");
+        assert_eq!(fake.ledger().count(Operation::TokenEndpoint), 1);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_compressed_unasked_and_what_is_a_page_are_called_so() {
-    let (simulator, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
+async fn compressed_responses_and_html_pages_are_reported_as_such() {
+    let (fake, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
     portal.request(MARKED_DESCRIPTION).await.expect("a token");
     let page = |operation| {
         let (content_type, text) =
             ("application/json".to_owned(), "\u{feff} <!DOCTYPE html><html>hush</html>".to_owned());
-        simulator.faults().once(operation, Fault::Body { content_type, text });
+        fake.faults().once(operation, Fault::Body { content_type, text });
     };
     page(Operation::List);
     let failure = portal.list(Rows::Probe).await.expect_err("a page");
@@ -226,17 +226,17 @@ async fn what_is_compressed_unasked_and_what_is_a_page_are_called_so() {
     let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("a page");
     assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("HTML page") && portal.open_reason_for("").is_some(), "{failure}");
-    simulator.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
+    fake.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
     let failure = portal.list(Rows::Probe).await.expect_err("compressed");
     assert!(failure.message.contains("Content-Encoding: gzip"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flow_ends_by_commit_where_continue_is_unknown() {
+async fn a_flow_is_finished_by_commit_if_continue_is_unknown() {
     let habits = Habits { flow_commits: true, no_cancel: true, ..Habits::default() };
     let mut forms = Forms::all(Form::Bound);
     (forms.request.flow, forms.edit.flow, forms.revoke.flow) = (Flow::Waits, Flow::Waits, Flow::Waits);
-    let (simulator, portal) = portal_with_habits(habits, forms).await;
-    run_lifecycle(&simulator, &portal).await.expect("all of it");
-    assert_eq!(simulator.ledger().open_flows(), 0);
+    let (fake, portal) = portal_with_habits(habits, forms).await;
+    run_lifecycle(&fake, &portal).await.expect("all of it");
+    assert_eq!(fake.ledger().open_flows(), 0);
 }

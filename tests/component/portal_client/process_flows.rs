@@ -1,4 +1,4 @@
-//! Tasks that begin a process flow.
+//! Tasks that start a process flow.
 
 use super::fixtures::{delivery_and_reason, portal_with_shape, response_fault};
 use super::minimal_portal::{RequestFault, Shape, ShapeFlow, ShapeForm, TOKEN_SECRET};
@@ -13,12 +13,12 @@ fn with_flow(form: ShapeForm, flow: ShapeFlow) -> Shape {
 }
 
 #[tokio::test]
-async fn a_flow_that_ends_without_outputs_may_have_made_a_token() {
+async fn a_flow_that_ends_without_outputs_may_have_created_a_token() {
     for form in FORMS {
         let (fake, portal) = portal_with_shape(with_flow(form, ShapeFlow::Ends)).await;
         let failure = portal.request("nodes [a/b]").await.expect_err("no outputs");
         assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
-        // Whoever called finds it by its marker, and takes it back.
+        // The caller finds it by its marker, and revokes it.
         let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
         let [row] = &found[..] else { panic!("{found:?}") };
         portal.revoke(TokenRef { id: &row.id, username: &row.username }).await.expect("revoked");
@@ -27,7 +27,7 @@ async fn a_flow_that_ends_without_outputs_may_have_made_a_token() {
 }
 
 #[tokio::test]
-async fn a_failure_to_finish_never_loses_the_secret() {
+async fn a_failure_to_finish_never_loses_the_password() {
     for form in FORMS {
         for fault in [
             response_fault(500, &[]),
@@ -46,7 +46,7 @@ async fn a_failure_to_finish_never_loses_the_secret() {
 }
 
 #[tokio::test]
-async fn a_flow_is_finished_even_if_its_outputs_cannot_be_had() {
+async fn a_flow_is_finished_even_if_its_outputs_cannot_be_read() {
     for form in FORMS {
         for fault in [
             response_fault(500, &[]),
@@ -79,7 +79,7 @@ async fn a_flow_is_continued_as_documented_and_committed_where_that_is_unknown()
 }
 
 #[tokio::test]
-async fn a_flow_under_a_rate_limit_ends_and_one_that_is_given_up_is_cancelled() {
+async fn a_flow_under_a_rate_limit_completes_and_an_abandoned_one_is_canceled() {
     let (fake, portal) = portal_with_shape(with_flow(ShapeForm::Bound, ShapeFlow::Waits)).await;
     for step in ["flow", "finish"] {
         fake.fail(step, response_fault(429, &[("Retry-After", "0")]));
@@ -87,14 +87,14 @@ async fn a_flow_under_a_rate_limit_ends_and_one_that_is_given_up_is_cancelled() 
     portal.request("d").await.expect("a token");
     assert_eq!((fake.request_count("flow"), fake.request_count("finish"), fake.ledger().finished), (2, 2, 1));
     fake.fail("finish", response_fault(429, &[("Retry-After", "60")]));
-    portal.request("d").await.expect("a token, whose flow was given up");
+    portal.request("d").await.expect("a token, whose flow was canceled");
     let ledger = fake.ledger();
     assert_eq!((ledger.finished, ledger.cancelled, ledger.flows.len()), (1, 1, 0));
 }
 
 #[tokio::test]
 async fn what_may_be_a_row_is_never_deleted() {
-    // 201 and the address of what was made, as other servers answer a POST.
+    // 201 and the address of the created resource, as other servers answer a POST.
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     let made = r#"{"username":"robot$1","secret":"s"}"#;
     for row in ["container_token(1)", "klant(42)", "Klant(42)", "klant(42)/tokens(1)", "flow(1)/x"] {
@@ -108,7 +108,7 @@ async fn what_may_be_a_row_is_never_deleted() {
 }
 
 #[tokio::test]
-async fn a_flow_whose_reading_fails_may_still_tell_when_it_is_finished() {
+async fn a_flow_that_cannot_be_read_may_return_outputs_when_it_is_finished() {
     let (fake, portal) = portal_with_shape(with_flow(ShapeForm::Bound, ShapeFlow::WaitsThenReturns)).await;
     fake.fail("flow", response_fault(500, &[]));
     portal.request("d").await.expect("a token");
@@ -116,7 +116,7 @@ async fn a_flow_whose_reading_fails_may_still_tell_when_it_is_finished() {
 }
 
 #[tokio::test]
-async fn a_flow_that_leads_elsewhere_is_not_followed_and_may_have_made_a_token() {
+async fn a_flow_at_another_origin_is_not_followed_and_may_have_created_a_token() {
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     fake.fail("request_token", response_fault(201, &[("Location", "https://elsewhere.example.com/flow(1)")]));
     let failure = portal.request("d").await.expect_err("elsewhere");
@@ -125,7 +125,7 @@ async fn a_flow_that_leads_elsewhere_is_not_followed_and_may_have_made_a_token()
 }
 
 #[tokio::test]
-async fn a_revocation_or_edit_whose_flow_is_not_finished_is_not_taken_for_done() {
+async fn a_revocation_or_edit_with_an_unfinished_flow_does_not_count_as_done() {
     for form in FORMS {
         let (fake, portal) = portal_with_shape(with_flow(form, ShapeFlow::Waits)).await;
         portal.request("d").await.expect("a token");
@@ -142,14 +142,14 @@ async fn a_revocation_or_edit_whose_flow_is_not_finished_is_not_taken_for_done()
 }
 
 #[tokio::test]
-async fn a_flow_without_an_end_is_left_after_a_few_steps() {
+async fn an_endless_flow_is_abandoned_after_a_few_steps() {
     let (fake, portal) = portal_with_shape(with_flow(ShapeForm::Unbound, ShapeFlow::Waits)).await;
     portal.list(Rows::Probe).await.expect("a list");
     for step in 2..9 {
         let next = format!("/indicium/iam/tcp/flow({step})");
         fake.fail("finish", response_fault(201, &[("Location", &next)]));
     }
-    // The secret was shown at its first step.
+    // The password was shown at the flow's first step.
     portal.request("d").await.expect("a token");
     assert_eq!(fake.request_count("finish"), 4);
 }

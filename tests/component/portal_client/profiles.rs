@@ -1,4 +1,4 @@
-//! The client against every portal that the simulator can be, decoys and all.
+//! The client against every profile of the fake portal, including decoys.
 
 use crate::fake_portal::{FakePortal, FixedPart, Operation, Profile, Server};
 use registry_token_operator::api::{Limits, Thinkwise};
@@ -20,27 +20,27 @@ fn credentials(given: &Value) -> Credentials {
     match (text("username"), text("client_id")) {
         (Some(username), _) => Credentials::Basic { username, password: secret("password") },
         (None, id) => {
-            Credentials::ClientCredentials { client_id: id.expect("somebody"), client_secret: secret("client_secret") }
+            Credentials::ClientCredentials { client_id: id.expect("a client"), client_secret: secret("client_secret") }
         }
     }
 }
 
-/// What nobody may be told: of the portal's logins, and of all tokens.
-pub fn secrets(profile: &Profile, simulator: &FakePortal) -> Vec<String> {
-    let given = profile.credentials(simulator);
+/// What must not be shown: secrets of the portal's logins, and of all tokens.
+pub fn secrets(profile: &Profile, fake: &FakePortal) -> Vec<String> {
+    let given = profile.credentials(fake);
     let own = ["password", "client_secret"].into_iter().filter_map(|key| given[key].as_str());
-    own.map(str::to_owned).chain(simulator.ledger().secrets()).collect()
+    own.map(str::to_owned).chain(fake.ledger().secrets()).collect()
 }
 
-fn client(profile: &Profile, simulator: &FakePortal, spec: Value) -> ThinkwisePortal {
-    client_with(profile, simulator, spec, Limits::default())
+fn client(profile: &Profile, fake: &FakePortal, spec: Value) -> ThinkwisePortal {
+    client_with(profile, fake, spec, Limits::default())
 }
 
-/// A client of the simulator in this profile.
-pub fn client_with(profile: &Profile, simulator: &FakePortal, spec: Value, limits: Limits) -> ThinkwisePortal {
+/// A client of the fake portal with this profile.
+pub fn client_with(profile: &Profile, fake: &FakePortal, spec: Value, limits: Limits) -> ThinkwisePortal {
     let spec: Thinkwise = serde_json::from_value(spec).expect("a spec");
     let ca_pem = spec.tls.clone().and_then(|tls| tls.ca_bundle);
-    let credentials = credentials(&profile.credentials(simulator));
+    let credentials = credentials(&profile.credentials(fake));
     ThinkwisePortal::new(ThinkwiseSettings {
         spec,
         limits,
@@ -53,7 +53,7 @@ pub fn client_with(profile: &Profile, simulator: &FakePortal, spec: Value, limit
 }
 
 /// Five tokens at once, each with its own description, all edited and all revoked.
-async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal, name: &str) {
+async fn run_lifecycle(fake: &FakePortal, portal: &ThinkwisePortal, name: &str) {
     let is_listed = portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).list_denied.is_none();
     let mut tokens = vec![];
     for number in 0..5 {
@@ -64,7 +64,7 @@ async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal, name: &
             Some(id) => id,
             None => portal.list(Rows::Containing(&marker)).await.expect(name)[0].id.clone(),
         };
-        assert!(simulator.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()), "{name}");
+        assert!(fake.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()), "{name}");
         tokens.push((id, issued.username));
     }
     if is_listed {
@@ -83,20 +83,20 @@ async fn run_lifecycle(simulator: &FakePortal, portal: &ThinkwisePortal, name: &
         }
         portal.revoke(TokenRef { id, username }).await.unwrap_or_else(|failure| panic!("{name}: {failure}"));
     }
-    let ledger = simulator.ledger();
+    let ledger = fake.ledger();
     assert!(ledger.live().is_empty() && ledger.open_flows() == 0, "{name}");
     assert_eq!((ledger.applied(Operation::Request), ledger.all().len()), (5, 5), "{name}");
 }
 
-/// With every name pinned, and with as few as can be.
+/// With every name pinned, and with as few as possible.
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_live_and_die_in_every_profile() {
+async fn tokens_are_requested_edited_and_revoked_in_every_profile() {
     assert!(Profile::all().len() > 10);
     for profile in Profile::all() {
         for (what, spec) in [("minimal", Profile::minimal as fn(&_, &_) -> _), ("pinned", Profile::pinned)] {
-            let simulator = FakePortal::start(profile.config()).await;
-            let portal = client(profile, &simulator, spec(profile, &simulator));
-            run_lifecycle(&simulator, &portal, &format!("{}, {what}", profile.name)).await;
+            let fake = FakePortal::start(profile.config()).await;
+            let portal = client(profile, &fake, spec(profile, &fake));
+            run_lifecycle(&fake, &portal, &format!("{}, {what}", profile.name)).await;
         }
     }
 }
@@ -110,7 +110,7 @@ async fn run(arguments: &[&str], login: &Value) -> Output {
     command.output().await.expect("runs")
 }
 
-/// What an admin has to know, for it is nowhere in `$metadata`: `--value klant_id=42`.
+/// What an admin has to know because it is not in `$metadata`: `--value klant_id=42`.
 fn values(profile: &Profile) -> Vec<String> {
     let config = profile.config();
     let forms = [&config.forms.request, &config.forms.edit, &config.forms.revoke];
@@ -120,34 +120,34 @@ fn values(profile: &Profile) -> Vec<String> {
     all.into_iter().flat_map(|value| ["--value".to_owned(), value]).collect()
 }
 
-async fn discover(profile: &Profile, simulator: &FakePortal, folder: &Path) -> Output {
+async fn discover(profile: &Profile, fake: &FakePortal, folder: &Path) -> Output {
     let ca = folder.join("ca.crt");
-    std::fs::write(&ca, simulator.ca_pem()).expect("written");
-    let (url, values) = (simulator.portal_url(), values(profile));
+    std::fs::write(&ca, fake.ca_pem()).expect("written");
+    let (url, values) = (fake.portal_url(), values(profile));
     let mut arguments = vec!["discover", "--url", &url, "--ca-file", ca.to_str().expect("UTF-8")];
     arguments.extend(values.iter().map(String::as_str));
-    run(&arguments, &profile.credentials(simulator)).await
+    run(&arguments, &profile.credentials(fake)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discover_finds_an_issuer_for_every_profile_that_checks_and_serves() {
+async fn discover_finds_an_issuer_for_every_profile_that_passes_check_and_works() {
     for profile in Profile::all() {
-        let simulator = FakePortal::start(profile.config()).await;
+        let fake = FakePortal::start(profile.config()).await;
         let (name, folder) = (profile.name, tempfile::tempdir().expect("a folder"));
-        let found = discover(profile, &simulator, folder.path()).await;
+        let found = discover(profile, &fake, folder.path()).await;
         assert!(found.status.success(), "{name}: {}", String::from_utf8_lossy(&found.stderr));
-        // For people who want to see all of them: `KEEP_DISCOVERED=/tmp/discovered`.
+        // To keep all of them for inspection: `KEEP_DISCOVERED=/tmp/discovered`.
         if let Some(kept) = std::env::var_os("KEEP_DISCOVERED") {
             let all = [&found.stderr[..], b"\n", &found.stdout].concat();
             std::fs::write(Path::new(&kept).join(format!("{name}.txt")), all).expect("kept");
         }
         let file = folder.path().join("issuer.yaml");
         std::fs::write(&file, &found.stdout).expect("written");
-        let login = profile.credentials(&simulator);
+        let login = profile.credentials(&fake);
         let checked = run(&["check", "-f", file.to_str().expect("UTF-8")], &login).await;
         assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stdout));
         let changing = |method: &str| matches!(method, "POST" | "PATCH" | "PUT" | "DELETE");
-        for request in simulator.ledger().requests_since(0) {
+        for request in fake.ledger().requests_since(0) {
             let logs_in = matches!(request.operation, Operation::TokenEndpoint | Operation::Auth);
             assert!(
                 request.server == Server::Portal && (logs_in || !changing(&request.method)),
@@ -156,7 +156,7 @@ async fn discover_finds_an_issuer_for_every_profile_that_checks_and_serves() {
             );
         }
         let issuer: Value = serde_saphyr::from_slice(&found.stdout).expect("YAML");
-        let portal = client(profile, &simulator, issuer["spec"]["thinkwise"].clone());
-        run_lifecycle(&simulator, &portal, &format!("{name}, discovered")).await;
+        let portal = client(profile, &fake, issuer["spec"]["thinkwise"].clone());
+        run_lifecycle(&fake, &portal, &format!("{name}, discovered")).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Which step of a task counts, when it fails.
+//! Which step of a task determines the result when it fails.
 
 use super::fixtures::{
     basic, client_credentials, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings,
@@ -13,7 +13,7 @@ fn in_form(form: ShapeForm) -> Shape {
     Shape { form, ..Shape::default() }
 }
 
-/// The steps before the one that counts, and that one.
+/// The steps before the one that runs the task, and that one.
 fn steps(form: ShapeForm) -> (&'static [&'static str], &'static str) {
     match form {
         ShapeForm::Unbound => (&[], "request_token"),
@@ -23,7 +23,7 @@ fn steps(form: ShapeForm) -> (&'static [&'static str], &'static str) {
 }
 
 #[tokio::test]
-async fn whatever_happens_before_the_step_that_counts_nothing_was_done() {
+async fn faults_before_the_decisive_step_mean_not_sent() {
     let (before, counts) = steps(ShapeForm::Staged);
     for step in before {
         for (fault, means) in [
@@ -52,7 +52,7 @@ async fn whatever_happens_before_the_step_that_counts_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn at_the_step_that_counts_only_a_refusal_proves_that_nothing_was_done() {
+async fn at_the_decisive_step_only_a_rejection_proves_that_nothing_was_done() {
     for form in [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged] {
         let (_, counts) = steps(form);
         for (fault, sent, made) in [
@@ -66,7 +66,7 @@ async fn at_the_step_that_counts_only_a_refusal_proves_that_nothing_was_done() {
             (response_fault(302, &[("Location", "https://login.example.com/")]), Delivery::Unknown, 0),
             (response_fault(400, &[]), Delivery::Rejected, 0),
             (response_fault(403, &[]), Delivery::Rejected, 0),
-            // What a proxy sends that has forwarded the request, and what the server may send once it has run it.
+            // The statuses of a proxy that has forwarded the request, and of a server that has run it.
             (RequestFault::ActThenAnswer(408, ""), Delivery::Unknown, 1),
             (RequestFault::ActThenAnswer(425, ""), Delivery::Unknown, 1),
             (RequestFault::ActThenAnswer(499, ""), Delivery::Unknown, 1),
@@ -93,7 +93,7 @@ async fn a_commit_that_finds_nothing_may_have_run() {
         (ShapeForm::Staged, Delivery::Unknown),
     ] {
         for (fault, made) in [(response_fault(404, &[]), 0), (RequestFault::ActThenAnswer(404, ""), 1)] {
-            // The others say it before they begin; so does the vendor.
+            // In the other forms a server sends 404 before it runs the task, as the vendor's portal does.
             if made == 1 && form != ShapeForm::Staged {
                 continue;
             }
@@ -107,13 +107,13 @@ async fn a_commit_that_finds_nothing_may_have_run() {
                 (sent, made, 1),
                 "{form:?}: {failure}"
             );
-            assert_eq!(fake.request_count("cancel"), 0, "what may be at work is left alone");
+            assert_eq!(fake.request_count("cancel"), 0, "what may still run is not canceled");
         }
     }
 }
 
 #[tokio::test]
-async fn a_step_that_meets_a_rate_limit_is_repeated_at_the_same_address() {
+async fn a_rate_limited_step_is_repeated_at_the_same_address() {
     for step in ["fill", "commit"] {
         let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
         portal.list(Rows::Probe).await.expect("a connection");
@@ -129,8 +129,8 @@ async fn a_step_that_meets_a_rate_limit_is_repeated_at_the_same_address() {
     }
     let (fake, portal) = portal_with_shape(Shape { silent_commit: true, ..in_form(ShapeForm::Staged) }).await;
     fake.fail("staged", response_fault(429, &[("Retry-After", "0")]));
-    portal.request("d").await.expect("a token, for its outputs were asked for twice");
-    // Longer than there is time for it is given up, and nothing stays open.
+    portal.request("d").await.expect("a token, because its outputs were requested twice");
+    // If the delay exceeds the remaining time, the task is abandoned, and nothing stays open.
     fake.fail("commit", response_fault(429, &[("Retry-After", "60")]));
     let failure = portal.request("d").await.expect_err("too late");
     assert_eq!(delivery_and_reason(&failure), (Delivery::Rejected, Reason::RateLimited), "{failure}");
@@ -140,7 +140,7 @@ async fn a_step_that_meets_a_rate_limit_is_repeated_at_the_same_address() {
 }
 
 #[tokio::test]
-async fn what_is_staged_and_given_up_is_cancelled() {
+async fn an_abandoned_staged_task_is_canceled() {
     for fault in [response_fault(400, &[]), response_fault(500, &[]), response_fault(404, &[]), RequestFault::Drop] {
         let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
         fake.fail("fill", fault);
@@ -148,7 +148,7 @@ async fn what_is_staged_and_given_up_is_cancelled() {
         let ledger = fake.ledger();
         assert_eq!((ledger.issued, ledger.cancelled, ledger.staged.len()), (0, 1, 0));
     }
-    // So is what was given up since there was no time left.
+    // The same when a task is abandoned because the time is up.
     let shape = in_form(ShapeForm::Staged);
     let (fake, _) = portal_with_shape(shape.clone()).await;
     let mut settings =
@@ -161,7 +161,7 @@ async fn what_is_staged_and_given_up_is_cancelled() {
     let failure = portal.request("d").await.expect_err("not filled");
     assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::TimedOut), "{failure}");
     assert_eq!((fake.issued(), fake.ledger().cancelled), (0, 1));
-    // A portal that does not allow it changes nothing.
+    // If the portal does not support canceling, the result is the same.
     let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
     fake.fail("commit", response_fault(400, &[]));
     fake.fail("cancel", response_fault(405, &[]));
@@ -170,19 +170,19 @@ async fn what_is_staged_and_given_up_is_cancelled() {
 }
 
 #[tokio::test]
-async fn what_is_staged_and_then_refused_is_not_used_again() {
+async fn a_rejected_staged_task_is_not_used_again() {
     let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
     portal.list(Rows::Probe).await.expect("a list");
     fake.fail("commit", response_fault(400, &[]));
     portal.request("d").await.expect_err("refused");
     let paths = fake.ledger().paths.clone();
     assert!(paths[paths.len() - 2].ends_with("/commit") && paths[paths.len() - 1].starts_with("DELETE"), "{paths:?}");
-    portal.request("d").await.expect("a token, of a new staging");
+    portal.request("d").await.expect("a token, from a newly staged task");
     assert_eq!((fake.issued(), fake.request_count("stage")), (1, 2));
 }
 
 #[tokio::test]
-async fn a_bearer_that_ends_on_the_way_is_renewed_for_the_refused_step_alone() {
+async fn a_bearer_that_expires_between_steps_is_renewed_for_the_rejected_step_only() {
     let shape = in_form(ShapeForm::Staged);
     let (fake, _) = portal_with_shape(shape.clone()).await;
     let settings = ThinkwiseSettings {
@@ -199,7 +199,7 @@ async fn a_bearer_that_ends_on_the_way_is_renewed_for_the_refused_step_alone() {
 }
 
 #[tokio::test]
-async fn a_staged_task_that_lies_elsewhere_is_not_followed() {
+async fn a_staged_task_at_another_origin_is_not_followed() {
     for place in
         ["https://elsewhere.example.com/staged(1)", "//elsewhere.example.com/x", "http://u:p@127.0.0.1/x", "https://["]
     {

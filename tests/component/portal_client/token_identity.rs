@@ -1,5 +1,5 @@
-//! Which token is meant: ids as `$metadata` types them, usernames as SQL Server compares them, and what of an answer
-//! may be recorded.
+//! Which token a call affects: ids with the types of `$metadata`, usernames as SQL Server compares them, and which
+//! parts of a response may be recorded.
 
 use super::fixtures::{basic, delivery_and_reason, list_all, minimal_spec, portal_with_shape, settings};
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeKey, ShapeList};
@@ -9,12 +9,12 @@ use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenMade, To
 use serde_json::Value;
 use std::time::Duration;
 
-/// An answer of the portal's, in words of its own.
+/// Sets the text of the portal's response.
 fn respond_with(fake: &MinimalPortal, text: &str) {
     fake.fail("request_token", RequestFault::ActThenAnswer(200, Box::leak(text.to_owned().into_boxed_str())));
 }
 
-/// The only token of the portal can be found, edited and revoked by this id.
+/// The portal's only token can be found, edited and revoked by this id.
 async fn assert_usable_under(fake: &MinimalPortal, portal: &ThinkwisePortal, id: &str) {
     let meant = TokenRef { id, username: "robot$1" };
     let rows = portal.list(Rows::WithId(id)).await.expect("a list");
@@ -26,7 +26,7 @@ async fn assert_usable_under(fake: &MinimalPortal, portal: &ThinkwisePortal, id:
 }
 
 #[tokio::test]
-async fn an_id_is_the_same_however_the_answer_and_the_list_write_it() {
+async fn an_id_is_the_same_however_the_response_and_the_list_write_it() {
     for (key, forms) in [
         (
             ShapeKey::Guid,
@@ -50,7 +50,7 @@ async fn an_id_is_the_same_however_the_answer_and_the_list_write_it() {
 }
 
 #[tokio::test]
-async fn an_id_that_a_former_version_recorded_is_the_same_too() {
+async fn an_id_that_a_previous_version_recorded_is_the_same_too() {
     for (key, recorded) in [
         (ShapeKey::Guid, "0F8FAD5B-D9CB-469F-A165-000000000001"),
         (ShapeKey::Integer, "01"),
@@ -78,7 +78,7 @@ async fn ids_that_differ_in_the_last_digit_or_as_texts_are_different_tokens() {
 }
 
 #[tokio::test]
-async fn blanks_at_the_end_of_a_listed_username_do_not_count() {
+async fn trailing_blanks_of_a_listed_username_are_ignored() {
     let (fake, portal) = portal_with_shape(Shape { by_username: true, ..Shape::default() }).await;
     let token = portal.request("d").await.expect("a token");
     fake.ledger().tokens.get_mut(&1).expect("a token").0 = "robot$1      ".to_owned();
@@ -92,7 +92,7 @@ async fn blanks_at_the_end_of_a_listed_username_do_not_count() {
 const INVALID_NAMES: [&str; 7] = ["a:b", "a\\u0000b", "a\\nb", "\\u001b[31mred", "a\\u0085", " a", "a "];
 
 #[tokio::test]
-async fn what_cannot_be_recorded_is_refused_after_the_token_was_made_and_told_without_its_value() {
+async fn an_unrecordable_value_is_rejected_after_the_token_was_created_and_reported_without_its_value() {
     let long = "x".repeat(257);
     let names = INVALID_NAMES.into_iter().chain([long.as_str()]);
     let bad_names = names.map(|name| format!(r#"{{"username":"{name}","secret":"hush","token_id":1}}"#));
@@ -113,8 +113,11 @@ async fn what_cannot_be_recorded_is_refused_after_the_token_was_made_and_told_wi
             assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
             assert!(!format!("{failure}").contains("hush"), "{failure}");
             assert_eq!(fake.issued(), 1);
-            // Each such answer makes a token: the next request waits.
-            assert_eq!(portal.request("d").await.expect_err("held back").delivery, Delivery::NotSent);
+            // Each such response creates a token: the next request waits.
+            assert_eq!(
+                portal.request("d").await.expect_err("blocked by the circuit breaker").delivery,
+                Delivery::NotSent
+            );
             assert_eq!(fake.issued(), 1);
         }
     }
@@ -135,7 +138,7 @@ async fn a_token_with_a_username_that_cannot_be_recorded_is_revoked_where_no_lis
 }
 
 #[tokio::test]
-async fn an_odd_row_of_a_colleague_hides_no_other() {
+async fn an_invalid_row_of_a_colleague_hides_no_other() {
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     for (number, name) in ["a:b", "a\u{0}b", &"x".repeat(300), "plain"].into_iter().enumerate() {
         let number = i64::try_from(number).expect("a number");
@@ -145,17 +148,17 @@ async fn an_odd_row_of_a_colleague_hides_no_other() {
 }
 
 #[tokio::test]
-async fn an_id_that_the_list_contradicts_is_refused_and_one_that_it_shows_is_proved_once() {
+async fn an_id_that_the_list_contradicts_is_rejected_and_one_that_it_shows_is_proved_once() {
     for id in ["42", "2"] {
         let (fake, portal) = portal_with_shape(Shape::default()).await;
-        // Beside it there is a colleague's.
+        // The list also has a colleague's token.
         fake.ledger().tokens.insert(2, ("colleague".to_owned(), "by hand".to_owned()));
         respond_with(&fake, &format!(r#"{{"username":"robot$1","secret":"hush","token_id":{id}}}"#));
         let failure = portal.request("d [a/b]").await.expect_err("another's id");
         assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("token_id is not the token's id"), "{failure}");
         assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
-        assert_eq!(portal.request("d").await.expect_err("held back").delivery, Delivery::NotSent);
+        assert_eq!(portal.request("d").await.expect_err("blocked by the circuit breaker").delivery, Delivery::NotSent);
         assert_eq!(fake.issued(), 1);
     }
     let (fake, portal) = portal_with_shape(Shape::default()).await;
@@ -165,7 +168,7 @@ async fn an_id_that_the_list_contradicts_is_refused_and_one_that_it_shows_is_pro
     assert_eq!(fake.request_count("container_token"), 1 + 1, "one to see whether it can be read, one to prove the id");
 }
 
-/// A portal whose list knows nothing of a new token yet, and a client that waits so long for its answers.
+/// A portal whose list does not show a new token yet, and a client with this request timeout.
 async fn portal_with_delayed_list(request_timeout: u64) -> (MinimalPortal, ThinkwisePortal) {
     let shape = Shape::default();
     let fake = MinimalPortal::with_shape(shape.clone()).await;
@@ -179,7 +182,7 @@ async fn portal_with_delayed_list(request_timeout: u64) -> (MinimalPortal, Think
 }
 
 #[tokio::test]
-async fn a_delayed_list_is_waited_for_before_an_id_or_a_description_is_trusted() {
+async fn the_client_waits_for_a_delayed_list_before_it_trusts_an_id_or_a_description() {
     let three_seconds = || tokio::time::sleep(Duration::from_secs(3));
     let (fake, portal) = portal_with_delayed_list(10).await;
     respond_with(&fake, r#"{"username":"robot$1","secret":"hush","token_id":42}"#);
@@ -202,13 +205,13 @@ async fn a_delayed_list_is_waited_for_before_an_id_or_a_description_is_trusted()
     let made = TokenMade { id: "1".to_owned(), username: "robot$1".to_owned() };
     assert_eq!(failure.unusable_token.as_deref(), Some(&made));
 
-    // The secret is in hand: a list that is later still loses no token.
+    // The password was returned: an even later list still loses no token.
     let (_fake, portal) = portal_with_delayed_list(1).await;
     assert_eq!(portal.request("d [a/b]").await.expect("a token").id.as_deref(), Some("1"));
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_read_contradicts_no_id() {
+async fn an_unreadable_list_contradicts_no_id() {
     for fault in [RequestFault::Answer(500, vec![], ""), RequestFault::Drop, RequestFault::ActThenAnswer(200, "<html>")]
     {
         let (fake, portal) = portal_with_shape(Shape::default()).await;

@@ -1,4 +1,4 @@
-//! Answers that hold no token that could be used, though one was made.
+//! Responses without a usable token, although one was created.
 
 use super::fixtures::{delivery_and_reason, portal_with_shape, with_basic};
 use super::minimal_portal::{RequestFault, Shape, ShapeList};
@@ -15,7 +15,7 @@ async fn advance(seconds: u64) {
 }
 
 #[tokio::test]
-async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_it_can_be_revoked() {
+async fn with_a_hidden_list_the_error_names_the_created_token_so_that_it_can_be_revoked() {
     let made = |id: &str, username: &str| Some(TokenMade { id: id.into(), username: username.into() });
     for (by_username, with_id, answer, expected) in [
         (false, true, r#"{"token_id":1,"username":"robot$1"}"#, made("1", "robot$1")),
@@ -39,7 +39,7 @@ async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_i
             assert!(fake.ledger().tokens.is_empty(), "{answer}");
         }
     }
-    // Without an id, and where nothing needs one, the username will do.
+    // Without an id, if no task needs one, the username is enough.
     let shape = Shape { by_username: true, list: ShapeList::Forbidden, ..Shape::default() };
     let (fake, portal) = portal_with_shape(shape).await;
     fake.fail("request_token", RequestFault::ActThenAnswer(200, r#"{"username":"robot$1","secret":"s"}"#));
@@ -47,14 +47,14 @@ async fn where_no_list_shows_it_the_failure_tells_which_token_was_made_so_that_i
 }
 
 #[tokio::test]
-async fn where_a_list_shows_it_the_marker_tells_which_token_was_made() {
+async fn with_a_list_the_marker_identifies_the_created_token() {
     let (fake, portal) = with_basic().await;
     fake.fail("request_token", WITHOUT_SECRET);
     assert_eq!(portal.request("d").await.expect_err("no secret").unusable_token, None);
 }
 
 #[tokio::test]
-async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
+async fn a_portal_whose_responses_contain_no_token_gets_fewer_and_fewer_requests() {
     let (fake, portal) = with_basic().await;
     for _ in 0..3 {
         fake.fail("request_token", WITHOUT_SECRET);
@@ -62,16 +62,16 @@ async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
     portal.request("d").await.expect_err("no secret");
     for (round, wait) in [(1, 11), (2, 21)] {
         for _ in 0..20 {
-            let failure = portal.request("d").await.expect_err("held back");
+            let failure = portal.request("d").await.expect_err("blocked by the circuit breaker");
             assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::InvalidResponse), "{failure}");
             assert!(failure.message.contains("tasks.request.outputs"), "{failure}");
         }
         assert_eq!(fake.issued(), round, "no further token");
-        assert!(portal.open_reason().expect("it is told").retry_after.is_some());
-        portal.resolve().await.expect("all else goes on");
+        assert!(portal.open_reason().expect("it is reported").retry_after.is_some());
+        portal.resolve().await.expect("everything else works");
         portal.revoke(TokenRef { id: &round.to_string(), username: "robot$" }).await.expect("revoked");
         advance(wait).await;
-        assert_eq!(portal.open_reason().expect("it is told still").retry_after, None);
+        assert_eq!(portal.open_reason().expect("it is still reported").retry_after, None);
         portal.request("d").await.expect_err("no secret");
     }
     assert_eq!(fake.issued(), 3);
@@ -82,7 +82,7 @@ async fn a_portal_whose_answers_hold_no_token_is_asked_ever_more_rarely() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_holds_nothing_back() {
+async fn a_lost_response_does_not_open_the_circuit_breaker() {
     let (fake, portal) = with_basic().await;
     for fault in [RequestFault::ActThenCut, RequestFault::ActThenDrop, RequestFault::ActThenAnswer(504, "")] {
         fake.fail("request_token", fault);

@@ -1,4 +1,4 @@
-//! A login check that may not connect everywhere: at the registry, and where it sends the credentials.
+//! A login check with restricted egress: for the registry, and for the server to which it sends the credentials.
 
 use super::reason;
 use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response};
@@ -15,7 +15,7 @@ async fn check(registries: &RegistryLoginChecker, registry: &str, egress: &Egres
         .await
 }
 
-/// May connect to 127.0.0.1, and to nothing else of this machine.
+/// Allows 127.0.0.1, and no other address of this machine.
 fn only_the_first_address() -> EgressPolicy {
     let allowed = vec![parse_range("127.0.0.1").expect("an address")];
     EgressPolicy::restricted(EgressRules { allowed, ..EgressRules::default() })
@@ -37,7 +37,7 @@ async fn a_registry_inside_the_cluster_is_not_connected_to() {
         assert!(says_which_flag(&verdict), "{host}: {verdict:?}");
     }
     assert_eq!(server.connections(), 0);
-    // The same checker, for somebody who may: no connection of one is used by the other.
+    // The same checker with a policy that allows it: connections are not shared between policies.
     assert_eq!(check(&registries, &server.address, EgressPolicy::OPEN).await, Verdict::Accepted);
     assert_eq!(server.connections(), 1);
     assert_eq!(reason(&check(&registries, &server.address, &closed).await), Some(Reason::AddressNotAllowed));

@@ -1,4 +1,4 @@
-//! A registry that means no good, or is broken in ways that no simulator thinks of.
+//! Malicious registries, and registries that are broken in ways that the fake registry does not cover.
 
 use super::reason;
 use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response, self_signed_tls};
@@ -13,7 +13,7 @@ const USER: &str = "robot$1";
 const SECRET: &str = "hush-secret";
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Tries the login, in the clear or over TLS with the certificate.
+/// Checks the login, in plain HTTP or over TLS with the certificate.
 async fn check(server: &RawServer, ca_pem: Option<&str>) -> Verdict {
     let secret = SecretString::from(SECRET);
     let plain_http = ca_pem.is_none();
@@ -27,7 +27,7 @@ async fn check(server: &RawServer, ca_pem: Option<&str>) -> Verdict {
     verdict
 }
 
-/// A registry whose token endpoint is at `realm`; what is asked of itself with a login is answered so.
+/// A registry whose token endpoint is at `realm`; requests with a login to the registry itself get this response.
 fn bearer_challenge(
     realm: String,
     then: impl Fn(&RawRequest) -> ConnectionAction + Send + Sync,
@@ -54,7 +54,7 @@ async fn credentials_do_not_follow_to_another_host() {
     let location = format!("Location: http://{}/token", other.address);
     for status in [301, 302, 307, 308] {
         let line = location.clone();
-        // From the first answer, and from the one to the credentials.
+        // In the first response, and in the response to the credentials.
         let redirecting = RawServer::responding(None, move |_| response(status, &[&line], "")).await;
         let verdict = check(&redirecting, None).await;
         assert_eq!(reason(&verdict), Some(Reason::InvalidResponse), "{verdict:?}");
@@ -71,7 +71,7 @@ async fn credentials_do_not_follow_to_another_host() {
 }
 
 #[tokio::test]
-async fn a_redirect_on_the_same_host_is_followed_and_circles_end() {
+async fn a_redirect_on_the_same_host_is_followed_and_loops_end() {
     let moved = |seen: &RawRequest| match (seen.path(), seen.header("authorization")) {
         ("/v2/", _) => response(307, &["Location: /registry/v2/"], ""),
         (_, "") => response(401, &["WWW-Authenticate: Basic realm=x"], ""),
@@ -127,7 +127,7 @@ async fn a_bearer_that_the_registry_rejects_is_a_rejection() {
 }
 
 #[tokio::test]
-async fn a_registry_open_to_all_is_still_asked_with_the_login() {
+async fn a_public_registry_still_gets_the_login() {
     for (status, accepted) in [(200, true), (401, false), (403, false)] {
         let open = move |seen: &RawRequest| {
             response(if seen.header("authorization").is_empty() { 200 } else { status }, &[], "")
@@ -138,7 +138,7 @@ async fn a_registry_open_to_all_is_still_asked_with_the_login() {
 }
 
 #[tokio::test]
-async fn a_rejection_before_any_credentials_says_nothing_of_them() {
+async fn a_rejection_before_any_credentials_does_not_reject_the_login() {
     let challenges: [&[&str]; 4] =
         [&[], &["WWW-Authenticate: Negotiate"], &["WWW-Authenticate: Bearer realm="], &["WWW-Authenticate: \u{e9}"]];
     for (status, headers) in challenges.map(|headers| (401, headers)).into_iter().chain([(403, &[][..]), (407, &[])]) {
@@ -150,7 +150,7 @@ async fn a_rejection_before_any_credentials_says_nothing_of_them() {
 }
 
 #[tokio::test]
-async fn answers_of_a_token_endpoint_that_are_none() {
+async fn invalid_responses_of_a_token_endpoint() {
     for (body, expected) in [
         ("", Reason::InvalidResponse),
         ("<html>hush</html>", Reason::InvalidResponse),
@@ -169,7 +169,7 @@ async fn answers_of_a_token_endpoint_that_are_none() {
 }
 
 #[tokio::test]
-async fn bodies_and_heads_without_end_are_not_read_to_their_end() {
+async fn endless_bodies_and_headers_are_not_read_to_their_end() {
     let chunk = format!("2000\r\n{}\r\n", "x".repeat(0x2000));
     let body = ConnectionAction::SendForever("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), chunk);
     let announced = ConnectionAction::Send("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_owned());
@@ -177,21 +177,21 @@ async fn bodies_and_heads_without_end_are_not_read_to_their_end() {
         ConnectionAction::SendForever("HTTP/1.1 200 OK\r\n".to_owned(), format!("X-More: {}\r\n", "x".repeat(1000)));
     let half =
         ConnectionAction::SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"token\":\"hush".to_owned());
-    for (deed, expected) in [
+    for (action, expected) in [
         (body, Reason::InvalidResponse),
         (announced, Reason::InvalidResponse),
         (head, Reason::Unreachable),
         (half, Reason::Unreachable),
         (ConnectionAction::Hang, Reason::TimedOut),
     ] {
-        let said = deed.clone();
+        let said = action.clone();
         let endpoint = RawServer::responding(None, move |_| said.clone()).await;
         let realm = format!("http://{}/token", endpoint.address);
         let server = RawServer::responding(None, bearer_challenge(realm, |_| response(200, &[], ""))).await;
         let verdict = check(&server, None).await;
-        assert_eq!(reason(&verdict), Some(expected), "{deed:?} {verdict:?}");
-        // And as the registry's own answer, whose body nobody needs.
-        let server = RawServer::responding(None, move |_| deed.clone()).await;
+        assert_eq!(reason(&verdict), Some(expected), "{action:?} {verdict:?}");
+        // And as the registry's own response, whose body is not needed.
+        let server = RawServer::responding(None, move |_| action.clone()).await;
         check(&server, None).await;
     }
 }

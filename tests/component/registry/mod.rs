@@ -1,6 +1,6 @@
-//! The login check against a registry that is like the real ones, in good days and bad.
+//! The login check against a realistic registry that works or fails.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, reason = "a test stops at the first failure")]
 
 mod egress;
 mod malicious;
@@ -16,9 +16,9 @@ use std::time::Duration;
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A simulator with one token, and a check that does not wait long.
+/// A fake registry with one token, and a check with a short timeout.
 struct RegistryFixture {
-    simulator: FakePortal,
+    portal: FakePortal,
     registry: String,
     username: String,
     secret: SecretString,
@@ -28,14 +28,14 @@ struct RegistryFixture {
 
 impl RegistryFixture {
     async fn new(config: Config) -> Self {
-        let simulator = FakePortal::start(config).await;
-        let token = simulator.ledger().add_as_colleague(Some("to try"));
+        let portal = FakePortal::start(config).await;
+        let token = portal.ledger().add_as_colleague(Some("to try"));
         Self {
-            registry: format!("{}/public/indicium", simulator.registry_host()),
+            registry: format!("{}/public/indicium", portal.registry_host()),
             username: token.username,
             secret: SecretString::from(token.secret),
-            ca_pem: simulator.ca_pem(),
-            simulator,
+            ca_pem: portal.ca_pem(),
+            portal,
             registries: RegistryLoginChecker::with_timeout(CHECK_TIMEOUT),
         }
     }
@@ -56,7 +56,7 @@ impl RegistryFixture {
     }
 
     fn requests(&self) -> Vec<Record> {
-        self.simulator.ledger().requests_since(0)
+        self.portal.ledger().requests_since(0)
     }
 }
 
@@ -82,8 +82,8 @@ async fn a_token_is_accepted_until_it_is_revoked_by_either_way_to_log_in() {
             let wrong = SecretString::from("wrong");
             let refused = bench.registries.check(RegistryLogin { secret: &wrong, ..bench.login() }).await;
             assert!(matches!(&refused, Verdict::Rejected { message } if message.contains("401")), "{refused:?}");
-            let token = bench.simulator.ledger().live()[0].id;
-            bench.simulator.ledger().revoke_as_colleague(token);
+            let token = bench.portal.ledger().live()[0].id;
+            bench.portal.ledger().revoke_as_colleague(token);
             assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
             let requests = bench.requests();
             assert!(requests.iter().all(|request| request.server == Server::Registry && request.method == "GET"));
@@ -94,7 +94,7 @@ async fn a_token_is_accepted_until_it_is_revoked_by_either_way_to_log_in() {
 }
 
 #[tokio::test]
-async fn the_credentials_go_where_the_registry_says_and_only_after_it_asked() {
+async fn credentials_go_to_the_token_endpoint_and_only_after_a_challenge() {
     let bench = fixture(Challenge::Bearer).await;
     bench.check().await;
     let seen: Vec<_> =
@@ -110,7 +110,7 @@ async fn the_credentials_go_where_the_registry_says_and_only_after_it_asked() {
 }
 
 #[tokio::test]
-async fn a_registry_that_lags_behind_refuses_for_a_while() {
+async fn a_registry_that_lags_behind_rejects_for_a_while() {
     let lag = Duration::from_millis(700);
     let bench = RegistryFixture::new(Config { registry_lag: lag, ..Config::default() }).await;
     assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
@@ -119,18 +119,18 @@ async fn a_registry_that_lags_behind_refuses_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_not_there_says_nothing_of_the_login() {
+async fn an_unreachable_registry_does_not_reject_the_login() {
     let bench = fixture(Challenge::Bearer).await;
     assert_eq!(bench.check().await, Verdict::Accepted);
-    bench.simulator.registry_down().await;
-    // The first may still find the former connection, closed.
+    bench.portal.registry_down().await;
+    // The first check may still use the old connection, which is closed.
     bench.check().await;
     assert_eq!(reason(&bench.check().await), Some(Reason::Unreachable));
-    bench.simulator.registry_blackhole().await;
+    bench.portal.registry_blackhole().await;
     let begun = std::time::Instant::now();
     assert_eq!(reason(&bench.check().await), Some(Reason::TimedOut));
     assert!(begun.elapsed() < CHECK_TIMEOUT + Duration::from_secs(1));
-    bench.simulator.registry_up().await;
+    bench.portal.registry_up().await;
     assert_eq!(bench.check().await, Verdict::Accepted);
 
     let nowhere = bench.registries.check(RegistryLogin { registry: "registry.invalid", ..bench.login() }).await;
@@ -139,12 +139,12 @@ async fn a_registry_that_is_not_there_says_nothing_of_the_login() {
         let untrusted = bench.registries.check(RegistryLogin { ca_pem: ca_pem.as_deref(), ..bench.login() }).await;
         assert_eq!(reason(&untrusted), Some(Reason::TlsUntrusted), "{untrusted:?}");
     }
-    let nobody = bench.registries.check(RegistryLogin { ca_pem: Some("no PEM"), ..bench.login() }).await;
-    assert_eq!(reason(&nobody), Some(Reason::CABundleInvalid));
+    let invalid = bench.registries.check(RegistryLogin { ca_pem: Some("no PEM"), ..bench.login() }).await;
+    assert_eq!(reason(&invalid), Some(Reason::CABundleInvalid));
 }
 
 #[tokio::test]
-async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
+async fn a_failing_registry_does_not_reject_the_login_at_any_step() {
     let faults = [
         (Fault::Status(500), Reason::RegistryError),
         (Fault::Status(502), Reason::RegistryError),
@@ -158,9 +158,9 @@ async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
     ];
     let bench = fixture(Challenge::Bearer).await;
     for (fault, expected) in faults {
-        // At the first request, at the token endpoint, and with the bearer.
+        // At the first request, at the token endpoint, and with the bearer token.
         for earlier in 0..3 {
-            let faults = bench.simulator.faults();
+            let faults = bench.portal.faults();
             faults.times(Operation::Registry, Fault::DelayAfter(1), earlier);
             faults.once(Operation::Registry, fault.clone());
             let verdict = bench.check().await;
@@ -175,7 +175,7 @@ async fn a_registry_in_trouble_says_nothing_of_the_login_whenever_it_comes() {
 }
 
 #[tokio::test]
-async fn plain_http_is_spoken_only_when_asked_for() {
+async fn plain_http_is_used_only_if_configured() {
     let bench = RegistryFixture::new(Config { tls: false, ..Config::default() }).await;
     assert_eq!(bench.registries.check(RegistryLogin { plain_http: true, ..bench.login() }).await, Verdict::Accepted);
     let heard = bench.requests().len();

@@ -1,4 +1,4 @@
-//! Whom a given CA makes trusted.
+//! Which certificates a given CA makes trusted.
 
 use super::reason;
 use crate::raw_server::{RawServer, response, self_signed_tls_with};
@@ -10,7 +10,7 @@ use registry_token_operator::registry::{
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// Tries a login at a server with such a certificate, which is given as the CA so.
+/// Checks a login at a server with such a certificate, with this certificate configured as the CA.
 async fn check(change: impl FnOnce(&mut CertificateParams), given: impl FnOnce(String) -> String) -> Verdict {
     let (acceptor, pem) = self_signed_tls_with(&[], change);
     let server = RawServer::responding(Some(acceptor), |_| response(200, &[], "{}")).await;
@@ -34,18 +34,18 @@ fn other_pem() -> String {
 
 #[tokio::test]
 async fn a_server_that_signs_its_own_certificate_is_trusted_by_exactly_that() {
-    // As `openssl req -x509` makes them, and as Go's and other tools do.
+    // As created by `openssl req -x509`, by Go and by other tools.
     for make in [as_ca as fn(&mut CertificateParams), |_| {}, |params| params.is_ca = IsCa::ExplicitNoCa] {
         assert_eq!(check(make, |pem| pem).await, Verdict::Accepted);
         assert_eq!(check(make, |pem| format!("\u{feff}{}\r\n{pem}", other_pem())).await, Verdict::Accepted);
-        // Another of the same name is not exactly what was given.
+        // Another certificate with the same name is not the configured one.
         let verdict = check(make, |_| self_signed_tls_with(&[], as_ca).1).await;
         assert_eq!(reason(&verdict), Some(Reason::TlsUntrusted), "{verdict:?}");
     }
 }
 
 #[tokio::test]
-async fn its_name_and_its_dates_count_all_the_same() {
+async fn its_name_and_its_dates_are_still_checked() {
     let elsewhere = |params: &mut CertificateParams| {
         as_ca(params);
         params.subject_alt_names = vec![SanType::DnsName("other.example".try_into().expect("a name"))];

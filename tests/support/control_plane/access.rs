@@ -1,4 +1,4 @@
-//! Ways in: configurations, clients and kubeconfig files for different users.
+//! Access to the control plane: configurations, clients and kubeconfig files for different users.
 
 use super::certs::Identity;
 use super::error::{Context, Error, Result};
@@ -13,11 +13,11 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The longest life of a token that is of use to a test.
+/// How long a `ServiceAccount` token is valid: longer than any test runs.
 const TOKEN_SECONDS: i64 = 3600;
 
 impl ControlPlane {
-    /// A configuration for a user who may do everything (in `system:masters`).
+    /// A configuration for a user with all permissions (in `system:masters`).
     pub fn admin_config(&self) -> Result<Config> {
         let url = format!("https://127.0.0.1:{}", self.port);
         let mut config = Config::new(url.parse().context(format!("parsing {url}"))?);
@@ -26,15 +26,16 @@ impl ControlPlane {
         Ok(config)
     }
 
-    /// A client of the admin. Make one in each test: it belongs to the runtime it is made in.
+    /// A client with the admin's permissions. Create one in each test: it belongs to the runtime in which it was
+    /// created.
     pub async fn client(&self) -> Result<Client> {
         client_of(self.admin_config()?).await
     }
 
-    /// A configuration for any user in any groups, who may do what RBAC grants them.
+    /// A configuration for any user in any groups, with the permissions that RBAC grants them.
     ///
-    /// By impersonation, since the user of a client certificate is in one group at most here. The
-    /// audit log tells this user, not the admin, as the one who asked.
+    /// It impersonates the user, because the user of a client certificate here is in at most one group. The audit log
+    /// records this user, not the admin.
     pub fn config_for(&self, user: &str, groups: &[&str]) -> Result<Config> {
         let mut config = self.admin_config()?;
         config.auth_info.impersonate = Some(user.to_owned());
@@ -45,8 +46,8 @@ impl ControlPlane {
         Ok(config)
     }
 
-    /// A configuration with a real token of this `ServiceAccount`, which must exist or come
-    /// within ten seconds; its namespace is the configuration's default namespace, as in a pod.
+    /// A configuration with a real token of this `ServiceAccount`, which must exist or be created within ten seconds;
+    /// its namespace is the configuration's default namespace, as in a pod.
     pub async fn service_account_config(&self, namespace: &str, name: &str) -> Result<Config> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
@@ -60,7 +61,7 @@ impl ControlPlane {
                 .await
                 .map_err(|error| error.to_string())?;
             let token = answer.status.and_then(|status| status.token);
-            token.ok_or_else(|| String::from("the answer holds no token"))
+            token.ok_or_else(|| String::from("the response has no token"))
         })
         .await?;
         let mut config = self.admin_config()?;
@@ -75,10 +76,9 @@ impl ControlPlane {
         self.files.path("admin.kubeconfig")
     }
 
-    /// Writes a kubeconfig file, whole in itself, for one of this control plane's
-    /// configurations.
+    /// Writes a self-contained kubeconfig file for one of this control plane's configurations.
     pub fn write_kubeconfig(&self, config: &Config, path: &Path) -> Result<()> {
-        // JSON is YAML too, and needs no writer of YAML.
+        // JSON is valid YAML, so no YAML serializer is needed.
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -98,10 +98,10 @@ impl ControlPlane {
     }
 }
 
-/// A client for a configuration. It belongs to the runtime it is made in.
+/// A client for a configuration. It belongs to the runtime in which it was created.
 #[expect(
     clippy::unused_async,
-    reason = "kube's client panics where it is made outside a runtime, which async rules out"
+    reason = "kube's client panics if it is created outside a runtime, which async rules out"
 )]
 async fn client_of(config: Config) -> Result<Client> {
     Client::try_from(config).context("making a client")

@@ -1,18 +1,17 @@
-//! Where the control plane's programs are; builds them if they are nowhere yet.
+//! Locates the control plane's programs; builds them if none are found.
 
 use super::error::{Context, Error, Result};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The script beside this file. It knows the cache and `KUBEBUILDER_ASSETS`.
+/// The build script next to this file. It knows the cache and `KUBEBUILDER_ASSETS`.
 const BUILD_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/control_plane/build.sh");
 
-/// The folder that holds etcd, kube-apiserver, kube-controller-manager and kubectl.
+/// The folder with etcd, kube-apiserver, kube-controller-manager and kubectl.
 ///
-/// Blocks for minutes when they have to be built; the script's progress goes to this process's
-/// standard error. The only wait of the harness without a bound: a slow machine's build is not a
-/// failure, and it shows that it goes on.
+/// Blocks for minutes if they have to be built; the script's progress goes to this process's standard error. This is
+/// the only unbounded wait of the harness: a slow machine's build is not a failure, and its output shows the progress.
 pub fn folder() -> Result<PathBuf> {
     static FOLDER: OnceLock<Result<PathBuf>> = OnceLock::new();
     FOLDER.get_or_init(run_build_script).clone()

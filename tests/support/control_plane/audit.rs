@@ -1,4 +1,4 @@
-//! The API server's audit log: who asked for what, and how often.
+//! The API server's audit log: who sent which requests, and how many.
 
 use super::error::{Context, Error, Result};
 use super::start::ControlPlane;
@@ -14,79 +14,79 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Names of namespaces that exist nowhere: asking for one puts a mark into the log.
-const MARK: &str = "audit-mark-";
+/// Prefix of the names of namespaces that do not exist: requesting one puts a marker into the log.
+const MARKER_PREFIX: &str = "audit-marker-";
 
-/// A request's line is in the log when its answer has been sent, give or take milliseconds.
+/// A request's line is in the log within milliseconds after its response was sent.
 const MARK_LIMIT: Duration = Duration::from_secs(20);
 
-/// One request. What does not apply to it is empty.
+/// One request. Fields that do not apply to it are empty.
 #[derive(Debug, Clone)]
 pub struct AuditEvent {
-    /// Who asked; for an impersonated user, that one.
+    /// The user who sent it; the impersonated user, if there is one.
     pub user: String,
-    /// The client's name for itself.
+    /// The client's `User-Agent`.
     pub user_agent: String,
-    /// As RBAC knows it: get, list, watch, create, update, patch, delete, deletecollection.
+    /// The RBAC verb: get, list, watch, create, update, patch, delete, deletecollection.
     pub verb: String,
-    /// The plural name, as in `secrets`.
+    /// The plural name, such as `secrets`.
     pub resource: String,
-    /// As in `status`.
+    /// Such as `status`.
     pub subresource: String,
     /// The object's namespace.
     pub namespace: String,
-    /// The object's name; empty for lists, and for a create that generates it.
+    /// The object's name; empty for lists, and for a create that uses `generateName`.
     pub name: String,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status_code: u16,
     /// Path and query.
     pub request_uri: String,
-    /// When the request came.
+    /// When the request arrived.
     pub time: Timestamp,
 }
 
 impl AuditEvent {
-    /// Whether the request was one to change something, whether it succeeded or not.
+    /// Whether the request was a write, whether or not it succeeded.
     pub fn is_write(&self) -> bool {
         let writes = ["create", "update", "patch", "delete", "deletecollection"];
         writes.contains(&self.verb.as_str())
     }
 }
 
-/// A place in the audit log: after all that was answered before it was taken.
+/// A position in the audit log: after all requests that were answered before it was taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Position(u64);
 
-/// Requests in the order in which they were answered (watches: in which they began).
+/// Requests in the order of their responses (watches: in the order in which they began).
 #[derive(Debug, Clone)]
 pub struct Events(Vec<AuditEvent>);
 
 impl Events {
-    /// Those of this user, as in `system:serviceaccount:<namespace>:<name>`.
+    /// The requests of this user, such as `system:serviceaccount:<namespace>:<name>`.
     #[must_use]
     pub fn by(self, user: &str) -> Self {
         self.filter(|event| event.user == user)
     }
 
-    /// Those that concern objects in this namespace.
+    /// The requests for objects in this namespace.
     #[must_use]
     pub fn within(self, namespace: &str) -> Self {
         self.filter(|event| event.namespace == namespace)
     }
 
-    /// Those that change something: create, update, patch, delete.
+    /// The requests that write: create, update, patch, delete.
     #[must_use]
     pub fn writes(self) -> Self {
         self.filter(AuditEvent::is_write)
     }
 
-    /// Those of other resources than these, as in `&["leases", "events"]`.
+    /// The requests for resources other than these, such as `&["leases", "events"]`.
     #[must_use]
     pub fn without(self, resources: &[&str]) -> Self {
         self.filter(|event| !resources.contains(&event.resource.as_str()))
     }
 
-    /// Those for which `keep` is true.
+    /// The requests for which `keep` is true.
     #[must_use]
     pub fn filter(mut self, keep: impl FnMut(&AuditEvent) -> bool) -> Self {
         self.0.retain(keep);
@@ -109,7 +109,7 @@ pub struct Audit<'a> {
 }
 
 impl ControlPlane {
-    /// The audit log; an error where [`Options::audit`](super::Options::audit) is off.
+    /// The audit log; an error if [`Options::audit`](super::Options::audit) is off.
     pub fn audit(&self) -> Result<Audit<'_>> {
         if !self.options.audit {
             return Err(Error::new("this control plane writes no audit log"));
@@ -119,16 +119,16 @@ impl ControlPlane {
 }
 
 impl Audit<'_> {
-    /// The place after all requests that have been answered so far.
+    /// The position after all requests that have been answered so far.
     pub async fn position(&self) -> Result<Position> {
         let client = self.control_plane.client().await?;
-        // The end of the file, so that only what is new is searched for the mark.
+        // The end of the file, so that only new lines are searched for the marker.
         let length = self.path.metadata().map_or(0, |file| file.len());
         let (_, end) = self.up_to_now(&client, length).await?;
         Ok(Position(end))
     }
 
-    /// All requests from this place to now.
+    /// All requests from this position until now.
     pub async fn since(&self, position: Position) -> Result<Events> {
         let client = self.control_plane.client().await?;
         let (text, _) = self.up_to_now(&client, position.0).await?;
@@ -141,20 +141,20 @@ impl Audit<'_> {
         Ok(Events(events))
     }
 
-    /// Puts a mark into the log and gives its text from `start` to the mark, and where that ends.
+    /// Puts a marker into the log and returns the text from `start` to the marker, and the position where it ends.
     ///
-    /// kube-apiserver writes a request's line before it ends its answer, so when the mark, asked
-    /// for later, is in the log, all that was answered before it is there too.
+    /// kube-apiserver writes a request's line before it ends its response. So when the marker, which is requested
+    /// later, is in the log, all requests that were answered before it are there too.
     async fn up_to_now(&self, client: &Client, start: u64) -> Result<(String, u64)> {
         let count = &self.control_plane.audit_marks;
-        let name = format!("{MARK}{}", count.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{MARKER_PREFIX}{}", count.fetch_add(1, Ordering::Relaxed));
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        namespaces.get_opt(&name).await.context("putting a mark into the audit log")?;
-        let mark = format!("\"name\":\"{name}\"");
-        let what = format!("the mark {name} in {}", self.path.display());
+        namespaces.get_opt(&name).await.context("writing a marker into the audit log")?;
+        let marker = format!("\"name\":\"{name}\"");
+        let what = format!("the marker {name} in {}", self.path.display());
         wait_for(&what, MARK_LIMIT, async || {
             let text = self.read(start).map_err(|error| error.to_string())?;
-            let found = text.find(&mark).ok_or("not there yet")?;
+            let found = text.find(&marker).ok_or("not there yet")?;
             let line_end = text[found..].find('\n').ok_or("not all there yet")?;
             let length = found + line_end + 1;
             Ok((text[..length].to_owned(), start + length as u64))
@@ -162,14 +162,14 @@ impl Audit<'_> {
         .await
     }
 
-    /// The whole lines from `start`.
+    /// The complete lines from `start`.
     fn read(&self, start: u64) -> Result<String> {
         let reading = format!("reading {}", self.path.display());
         let mut file = File::open(&self.path).context(&reading)?;
         file.seek(SeekFrom::Start(start)).context(&reading)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).context(&reading)?;
-        // A line still being written may end within a character.
+        // A line that is still being written may end within a character.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         bytes.truncate(whole);
         String::from_utf8(bytes).context(&reading)
@@ -217,11 +217,11 @@ struct ResponseStatus {
 }
 
 impl Line {
-    /// One event for each request: a watch has a line for its start, which counts, and one for
-    /// its end. The marks are left out.
+    /// One event for each request: a watch has a line for its start, which counts, and one for its end. The markers are
+    /// left out.
     fn into_event(self) -> Option<AuditEvent> {
         let end_of_watch = self.verb == "watch" && self.stage == "ResponseComplete";
-        if end_of_watch || self.object_ref.name.starts_with(MARK) {
+        if end_of_watch || self.object_ref.name.starts_with(MARKER_PREFIX) {
             return None;
         }
         Some(AuditEvent {

@@ -1,4 +1,4 @@
-//! The certificates of one control plane: an authority, the API server's, and clients'.
+//! The certificates of one control plane: of the authority, the API server and clients.
 
 use super::error::{Context, Result};
 use rcgen::{
@@ -6,19 +6,17 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-/// A certificate authority that lives as long as its control plane.
+/// A certificate authority that exists as long as its control plane.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its private key, both as PEM.
 pub struct Identity {
-    /// The certificate.
     pub certificate: String,
-    /// Its private key.
     pub key: String,
 }
 
 impl Authority {
-    /// A new authority with a key of its own.
+    /// A new authority with its own key.
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "test control plane");
@@ -29,12 +27,12 @@ impl Authority {
         Ok(Self(issuer))
     }
 
-    /// The authority's own certificate, PEM.
+    /// The authority's certificate, PEM.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// The authority's own certificate, DER.
+    /// The authority's certificate, DER.
     pub fn der(&self) -> Vec<u8> {
         self.0.der().to_vec()
     }
@@ -46,8 +44,7 @@ impl Authority {
         self.sign(params, "kube-apiserver", ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A client certificate: kube-apiserver takes its common name as the user and its
-    /// organization as a group.
+    /// A client certificate: kube-apiserver uses its common name as the user and its organization as a group.
     pub fn client(&self, user: &str, group: &str) -> Result<Identity> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::OrganizationName, group);
@@ -70,7 +67,7 @@ impl Authority {
     }
 }
 
-/// A new P-256 key: unlike an RSA key, it costs no time to make.
+/// A new P-256 key: unlike an RSA key, it is fast to create.
 pub fn key_pair() -> Result<KeyPair> {
     KeyPair::generate().context("making a key")
 }

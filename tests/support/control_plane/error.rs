@@ -1,19 +1,19 @@
-//! The harness's error: a sentence, with what it was caused by appended.
+//! The harness's error: a sentence, followed by its cause.
 
 use std::fmt;
 
-/// What the harness's functions return.
+/// The result of the harness's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A failure of the harness, told in words.
+/// An error of the harness, as text.
 ///
-/// `Debug` prints the same as `Display`: a test that returns or unwraps one shows the tail of a
-/// log as lines, not as one escaped string.
+/// `Debug` prints the same as `Display`: a test that returns or unwraps one shows the tail of a log as lines, not as
+/// one escaped string.
 #[derive(Clone)]
 pub struct Error(String);
 
 impl Error {
-    /// An error of this text.
+    /// An error with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -33,7 +33,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Puts what was being done before what went wrong.
+/// Adds what was being done to an error.
 pub trait Context<T> {
     /// Turns the error into one that starts with `doing`.
     fn context(self, doing: impl fmt::Display) -> Result<T>;

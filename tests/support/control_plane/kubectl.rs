@@ -1,4 +1,4 @@
-//! kubectl against this control plane, and manifests through it.
+//! kubectl for this control plane, and manifests applied with it.
 
 use super::error::{Context, Error, Result};
 use super::start::ControlPlane;
@@ -12,26 +12,26 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// A kubectl command that takes longer is stuck.
+/// A kubectl command that takes longer is considered stuck.
 const KUBECTL_LIMIT: Duration = Duration::from_mins(2);
 
-/// From a definition's creation to its resources being served.
+/// The time from a definition's creation until its resources are served.
 const CRD_LIMIT: Duration = Duration::from_secs(30);
 
 impl ControlPlane {
-    /// The kubectl program of this control plane's version.
+    /// The kubectl of this control plane's version.
     pub fn kubectl(&self) -> PathBuf {
         self.files.programs.join("kubectl")
     }
 
-    /// Runs kubectl as the admin, with `stdin` as its standard input. Its exit status is the
-    /// caller's to judge; see [`Self::kubectl_ok`].
+    /// Runs kubectl as the admin, with `stdin` as its standard input. The caller checks the exit status; see
+    /// [`Self::kubectl_ok`].
     pub async fn kubectl_run(&self, args: &[&str], stdin: Option<&str>) -> Result<Output> {
         let what = format!("kubectl {}", args.join(" "));
         let run = async {
             let mut child = Command::new(self.kubectl())
                 .env("KUBECONFIG", self.kubeconfig_path())
-                // Not into the user's own cache.
+                // Not the user's own cache.
                 .env("KUBECACHEDIR", self.files.path("kubectl-cache"))
                 .args(args)
                 .stdin(Stdio::piped())
@@ -40,10 +40,10 @@ impl ControlPlane {
                 .kill_on_drop(true)
                 .spawn()?;
             let input = child.stdin.take();
-            // Both at once: kubectl may answer before it has read all, and fill its pipe.
+            // Both at once: kubectl may write output before it has read all input, and fill its pipe.
             let feed = async {
                 if let (Some(mut input), Some(text)) = (input, stdin) {
-                    // kubectl may end without reading; its status tells why.
+                    // kubectl may exit without reading; its exit status shows why.
                     let _ = input.write_all(text.as_bytes()).await;
                 }
             };
@@ -56,7 +56,7 @@ impl ControlPlane {
             .context(format!("running `{what}`"))
     }
 
-    /// Runs kubectl as the admin and gives its standard output; an error if it fails.
+    /// Runs kubectl as the admin and returns its standard output; an error if it fails.
     pub async fn kubectl_ok(&self, args: &[&str], stdin: Option<&str>) -> Result<String> {
         let output = self.kubectl_run(args, stdin).await?;
         if output.status.success() {
@@ -70,8 +70,8 @@ impl ControlPlane {
         )))
     }
 
-    /// Applies manifests by server-side apply. Gives the names of what it applied, as kubectl
-    /// tells them (`configmap/example`).
+    /// Applies manifests by server-side apply. Returns the names of the applied objects, as kubectl prints them
+    /// (`configmap/example`).
     pub async fn apply(&self, manifests: &str) -> Result<Vec<String>> {
         let args = ["apply", "--server-side", "--output=name", "--filename=-"];
         let names = self.kubectl_ok(&args, Some(manifests)).await?;
@@ -101,7 +101,7 @@ async fn served(client: &Client, name: &str) -> std::result::Result<(), String> 
     if !established {
         return Err(format!("not established: {conditions:?}"));
     }
-    // Requests can still be answered with 404 for a moment after the condition is set.
+    // Requests can still get a 404 for a moment after the condition is set.
     let spec = definition.spec;
     for version in spec.versions.iter().filter(|version| version.served) {
         let resource = ApiResource {

@@ -1,10 +1,10 @@
-//! A real control plane (etcd, kube-apiserver, kube-controller-manager) for tests, the demo and
-//! the benchmark: started in about three seconds, stopped when the process that started it ends.
+//! A real control plane (etcd, kube-apiserver, kube-controller-manager) for tests, the demo and the benchmark: it
+//! starts in about three seconds and stops when the process that started it ends.
 //!
-//! [`shared`] gives a test binary one to share, its tests keep apart by [`ControlPlane::namespace`];
-//! [`ControlPlane::start`] gives one of its own to whoever disturbs the others.
+//! [`shared`] is one control plane per test binary, in which each test uses its own [`ControlPlane::namespace`];
+//! [`ControlPlane::start`] starts a separate one for tests that would disturb others.
 //!
-//! `KEEP_CONTROL_PLANE=1` keeps its folder (logs, audit log, kubeconfig) for a look afterwards.
+//! `KEEP_CONTROL_PLANE=1` keeps its folder (logs, audit log, kubeconfig) for inspection.
 
 #![allow(
     dead_code,

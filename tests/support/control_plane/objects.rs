@@ -1,4 +1,4 @@
-//! What tests keep apart by: namespaces.
+//! Namespaces, which keep the tests of a binary apart.
 
 use super::error::{Context, Error, Result};
 use super::start::ControlPlane;
@@ -8,12 +8,12 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, ResourceExt as _};
 use std::time::Duration;
 
-/// The controller manager makes a `ServiceAccount` within milliseconds once it runs.
+/// The controller manager creates a `ServiceAccount` within milliseconds once it runs.
 const SERVICE_ACCOUNT_LIMIT: Duration = Duration::from_mins(1);
 
 impl ControlPlane {
-    /// Creates a namespace `<prefix>-<random>` and waits until it is ready for pods, that is
-    /// until its `default` `ServiceAccount` exists (where a controller manager runs).
+    /// Creates a namespace `<prefix>-<random>` and waits until it is ready for pods, that is, until its `default`
+    /// `ServiceAccount` exists (if a controller manager runs).
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
         let client = self.client().await?;
         let wanted = Namespace {
@@ -33,7 +33,7 @@ impl ControlPlane {
                 account.map_err(|error| error.to_string())
             })
             .await
-            // A dead controller manager is the likeliest reason, and tells more.
+            // A dead controller manager is the most likely cause, and its error says more.
             .map_err(|timed_out| self.check_alive().err().unwrap_or(timed_out))?;
         }
         Ok(name)

@@ -1,4 +1,4 @@
-//! Tests of the harness itself: what every other test relies on.
+//! Tests of the harness itself, on which every other test relies.
 
 use crate::control_plane::{Context as _, ControlPlane, Error, Options, Result};
 use crate::control_plane::{eventually, shared, wait_for};
@@ -12,10 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Set in the process that a test starts to kill it.
+/// Set in the process that a test starts and kills.
 const VICTIM: &str = "CONTROL_PLANE_SELF_TEST_VICTIM";
 
-/// What the victim writes before the pids.
+/// What the victim prints before the pids.
 const READY: &str = "victim ready:";
 
 fn config_map(name: &str) -> ConfigMap {
@@ -30,12 +30,12 @@ async fn create_config_map(client: Client, namespace: &str, name: &str) -> Resul
     Ok(())
 }
 
-/// Whether a process runs (or has ended and nobody has asked how).
+/// Whether a process runs (or has ended and was not reaped).
 fn runs(pid: u32) -> Result<bool> {
     let status = Command::new("sh")
         .args(["-c", "kill -0 \"$1\" 2>/dev/null", "sh", &pid.to_string()])
         .status()
-        .context("asking after a process")?;
+        .context("checking a process")?;
     Ok(status.success())
 }
 
@@ -76,7 +76,7 @@ async fn a_dropped_control_plane_leaves_nothing_behind() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_port_taken_by_another_process_is_not_the_end() -> Result<()> {
+async fn a_port_taken_by_another_process_is_replaced() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0").context("taking a port")?;
     let port = taken.local_addr().context("taking a port")?.port();
     let control_plane =
@@ -86,25 +86,25 @@ async fn a_port_taken_by_another_process_is_not_the_end() -> Result<()> {
     Ok(())
 }
 
-/// The test runs itself a second time, as the process that is killed.
+/// The test starts itself a second time, as the process that is killed.
 #[tokio::test]
 async fn a_killed_process_leaves_no_control_plane_behind() -> Result<()> {
     if std::env::var_os(VICTIM).is_some() {
         return be_the_victim().await;
     }
     let mut victim = start_victim()?;
-    let told = first_line_of(&mut victim, READY);
+    let line = first_line_of(&mut victim, READY);
     let killed = victim.kill().context("killing the victim");
     victim.wait().context("waiting for the victim's end")?;
     killed?;
-    let told = told?;
-    let (pids, folder) = told.split_once(" in ").ok_or_else(|| Error::new(format!("the victim told {told:?}")))?;
+    let line = line?;
+    let (pids, folder) = line.split_once(" in ").ok_or_else(|| Error::new(format!("the victim printed {line:?}")))?;
     let pids = pids
         .split_whitespace()
         .map(|pid| pid.parse().context(format!("parsing the pid {pid}")))
         .collect::<Result<Vec<u32>>>()?;
-    assert_eq!(pids.len(), 3, "{told}");
-    wait_for("a killed process's control plane to end", Duration::from_secs(5), async || {
+    assert_eq!(pids.len(), 3, "{line}");
+    wait_for("a killed process's control plane to stop", Duration::from_secs(5), async || {
         check_gone(&pids, Path::new(folder))
     })
     .await
@@ -114,12 +114,12 @@ async fn be_the_victim() -> Result<()> {
     let control_plane = ControlPlane::start(Options::default()).await?;
     let pids = control_plane.pids();
     let pids: Vec<String> = pids.iter().map(|(_, pid)| pid.to_string()).collect();
-    // Past the test runner's capture. A line of its own: the runner writes on this one too.
-    let told = format!("\n{READY} {} in {}\n", pids.join(" "), control_plane.folder().display());
+    // Bypasses the test runner's capture. On a line of its own: the runner writes to this stream, too.
+    let line = format!("\n{READY} {} in {}\n", pids.join(" "), control_plane.folder().display());
     let mut out = std::io::stdout();
-    out.write_all(told.as_bytes()).context("telling the pids")?;
-    out.flush().context("telling the pids")?;
-    // Longer than the test waits, and not forever should the test itself be killed.
+    out.write_all(line.as_bytes()).context("printing the pids")?;
+    out.flush().context("printing the pids")?;
+    // Longer than the test waits, but not forever, in case the test itself is killed.
     tokio::time::sleep(Duration::from_mins(3)).await;
     Ok(())
 }
@@ -138,7 +138,7 @@ fn start_victim() -> Result<Child> {
         .context("starting the victim")
 }
 
-/// The rest of the first line that starts so, waiting for it two minutes.
+/// The rest of the first line with this prefix; waits two minutes for it.
 fn first_line_of(child: &mut Child, start: &'static str) -> Result<String> {
     let out = child.stdout.take();
     let out = out.ok_or_else(|| Error::new("the victim has no output"))?;
@@ -161,7 +161,7 @@ async fn a_namespace_is_deleted_with_what_is_in_it() -> Result<()> {
     create_config_map(client.clone(), &namespace, "inside").await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     namespaces.delete(&namespace, &DeleteParams::default()).await.context("deleting the namespace")?;
-    let what = format!("the namespace {namespace} to be gone");
+    let what = format!("the namespace {namespace} to be deleted");
     eventually(&what, Duration::from_mins(1), async || match namespaces.get_opt(&namespace).await {
         Ok(None) => Ok(()),
         Ok(Some(left)) => Err(format!("still there: {:?}", left.status)),
@@ -213,8 +213,8 @@ async fn a_service_account_may_do_what_rbac_grants_and_no_more() -> Result<()> {
     let before = audit.position().await?;
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     let all = ListParams::default();
-    // RBAC's own caches take a moment to see the grant.
-    eventually("the grant to count", Duration::from_secs(20), async || {
+    // RBAC's own caches see the grant after a moment.
+    eventually("the grant to take effect", Duration::from_secs(20), async || {
         let list = config_maps.list(&all).await;
         list.map_err(|error| error.to_string())
     })

@@ -7,12 +7,12 @@ use super::supervise::Server;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who issues `ServiceAccount` tokens.
+/// The issuer of `ServiceAccount` tokens.
 const ISSUER: &str = "https://kubernetes.default.svc";
 
-/// What a controller manager is needed for in tests: namespaces that are really deleted, owner
-/// references that are really followed, `default` `ServiceAccounts`, quotas, and the rules of
-/// aggregated roles (`view`, `edit` and `admin` grant nothing without).
+/// The controllers that tests need: namespaces are really deleted, owner references are really followed, and there are
+/// `default` `ServiceAccounts`, quotas, and the rules of aggregated roles (without them `view`, `edit` and `admin`
+/// grant nothing).
 const CONTROLLERS: &str = "--controllers=namespace-controller,garbage-collector-controller,\
     serviceaccount-controller,serviceaccount-token-controller,\
     root-ca-certificate-publisher-controller,resourcequota-controller,clusterrole-aggregation-controller";
@@ -27,9 +27,9 @@ rules:
 
 /// The files of one control plane.
 pub struct Files {
-    /// The folder that holds them all.
+    /// The folder that contains them all.
     pub folder: PathBuf,
-    /// The folder of the programs.
+    /// The folder with the programs.
     pub programs: PathBuf,
 }
 
@@ -45,7 +45,7 @@ impl Files {
         fs::write(&path, text).context(format!("writing {}", path.display()))
     }
 
-    /// Where the audit log is, if there is one.
+    /// The path of the audit log, if there is one.
     pub fn audit_log(&self) -> PathBuf {
         self.path("audit.log")
     }
@@ -72,17 +72,17 @@ impl Files {
     }
 }
 
-/// Starts etcd on Unix sockets: they cannot be taken by another process, and nobody else reaches
-/// a store without a password.
+/// Starts etcd on Unix sockets: no other process can take them, and no other user can connect to a store without a
+/// password.
 pub fn start_etcd(files: &Files) -> Result<Server> {
-    // etcd takes a peer's socket only as `host:port`, which names a file in its working folder.
+    // etcd accepts a peer's socket only as `host:port`, which names a file in its working folder.
     let peer = "unix://peer.sock:0";
     let client = etcd_url(&files.folder);
     files.start(
         "etcd",
         &[
             "--name=test".into(),
-            // Durability is of no use to a test, and syncing is most of etcd's time.
+            // A test does not need durability, and syncing is most of etcd's time.
             "--unsafe-no-fsync".into(),
             files.flag("data-dir", "etcd"),
             format!("--listen-client-urls={client}"),
@@ -104,8 +104,8 @@ pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<S
         format!("--etcd-servers={}", etcd_url(&files.folder)),
         "--bind-address=127.0.0.1".into(),
         format!("--secure-port={port}"),
-        // A loopback address is refused here, and without one the machine would need a default
-        // route. Nobody connects to it: the reconciler that would publish it is off.
+        // A loopback address is rejected here, and without an address the machine would need a default route. Nothing
+        // connects to it: the reconciler that would publish it is off.
         "--advertise-address=192.0.2.1".into(),
         "--endpoint-reconciler-type=none".into(),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
@@ -124,7 +124,7 @@ pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<S
     if options.audit {
         args.push(files.flag("audit-policy-file", "audit-policy.yaml"));
         args.push(format!("--audit-log-path={}", files.audit_log().display()));
-        // The log must not be rotated away under its reader.
+        // The log must not be rotated while it is read.
         args.push("--audit-log-maxsize=100000".into());
     }
     files.start("kube-apiserver", &args)
@@ -138,11 +138,11 @@ pub fn start_controller_manager(files: &Files, kubeconfig: &Path) -> Result<Serv
             format!("--kubeconfig={}", kubeconfig.display()),
             CONTROLLERS.into(),
             "--leader-elect=false".into(),
-            // It serves nobody here, so it needs no port.
+            // It has no clients here, so it needs no port.
             "--secure-port=0".into(),
             files.flag("service-account-private-key-file", "service-account.key"),
             files.flag("root-ca-file", "ca.crt"),
-            // The default of 20 requests a second would make parallel tests wait for it.
+            // With the default of 20 requests a second, parallel tests would wait for it.
             "--kube-api-qps=500".into(),
             "--kube-api-burst=1000".into(),
         ],

@@ -4,8 +4,8 @@ use super::error::{Context as _, Error, Result};
 use super::start::{ControlPlane, Options};
 use std::sync::OnceLock;
 
-/// The control plane that the tests of this binary share, with an audit log; started by whoever
-/// asks first. It ends with the process (see the `supervise` module: statics are not dropped).
+/// The control plane that the tests of this binary share, with an audit log; started at the first use. It ends with the
+/// process (see the `supervise` module: statics are not dropped).
 ///
 /// # Panics
 ///
@@ -18,8 +18,7 @@ pub fn shared() -> &'static ControlPlane {
     }
 }
 
-/// Each test has a runtime of its own, which ends with it; and one runtime cannot block on
-/// another in the same thread.
+/// Each test has its own runtime, which ends with it, and a runtime cannot block on another one in the same thread.
 fn start_on_own_thread() -> Result<ControlPlane> {
     std::thread::spawn(|| {
         tokio::runtime::Builder::new_current_thread()

@@ -14,24 +14,23 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// It takes three seconds alone, and several on a machine that runs many of them at once.
+/// It takes three seconds on an idle machine, and several on one that starts many at once.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long one answer may take. Whoever took our port may accept connections and say nothing.
+/// How long one response may take. Another process that took the port may accept connections and never respond.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// How many ports are tried when other processes take them first.
+/// How many ports are tried if other processes take them first.
 const PORT_TRIES: u32 = 5;
 
-/// What kind of control plane to start.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Whether to write an audit log of all requests, for [`ControlPlane::audit`].
     pub audit: bool,
-    /// Whether to run a controller manager: without one, namespaces are never deleted, owner
-    /// references are never followed and no `default` `ServiceAccount` appears.
+    /// Whether to run a controller manager: without one, namespaces are never deleted, owner references are never
+    /// followed and no `default` `ServiceAccount` is created.
     pub controller_manager: bool,
-    /// The port to try first, instead of one that the system says is free.
+    /// The port to try first, instead of one that the system reports as free.
     pub first_port: Option<u16>,
     /// `--feature-gates` of kube-apiserver.
     pub feature_gates: Option<&'static str>,
@@ -43,10 +42,10 @@ impl Default for Options {
     }
 }
 
-/// A running control plane. Dropping it ends its processes and removes its folder.
+/// A running control plane. Dropping it stops its processes and removes its folder.
 pub struct ControlPlane {
-    // Fields are dropped in this order: a client before its server, and the folder last.
-    // kube-apiserver can hang for a while when etcd ends before it.
+    // Fields are dropped in this order: a client before its server, and the folder last. kube-apiserver can hang for a
+    // while if etcd stops before it.
     controller_manager: Option<Mutex<Server>>,
     api_server: Mutex<Server>,
     etcd: Mutex<Server>,
@@ -60,7 +59,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a control plane and waits until it is ready to serve.
+    /// Starts a control plane and waits until it is ready.
     pub async fn start(options: Options) -> Result<Self> {
         let programs = tokio::task::spawn_blocking(assets::folder).await.context("building the control plane")??;
         let start = Instant::now();
@@ -90,7 +89,7 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    /// The folder of this control plane's files, logs among them.
+    /// The folder of this control plane's files, including logs.
     pub fn folder(&self) -> &Path {
         &self.files.folder
     }
@@ -100,7 +99,7 @@ impl ControlPlane {
         self.port
     }
 
-    /// The pids of the servers by their names, for tests that stop or freeze one.
+    /// The pids of the servers by name, for tests that stop or freeze one.
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
         self.servers()
             .map(|server| {
@@ -115,8 +114,8 @@ impl ControlPlane {
         self.servers().try_for_each(|server| lock(server).check_alive())
     }
 
-    /// Kills API server and etcd, and starts them again with the same port and data. The controller
-    /// manager begins anew: its garbage collector may take many minutes to notice that they are back.
+    /// Kills the API server and etcd, and starts them again with the same port and data. The controller manager is
+    /// restarted: otherwise its garbage collector may take many minutes to notice that they are back.
     pub async fn restart(&self) -> Result<()> {
         {
             let (mut api_server, mut etcd) = (lock(&self.api_server), lock(&self.etcd));
@@ -138,7 +137,7 @@ impl ControlPlane {
         [&self.etcd, &self.api_server].into_iter().chain(&self.controller_manager)
     }
 
-    /// Waits for `/readyz`, with another port as often as another process takes ours first.
+    /// Waits for `/readyz`; uses another port whenever another process takes this one first.
     async fn wait_until_ready(&mut self) -> Result<()> {
         for _ in 1..PORT_TRIES {
             match self.ready().await {
@@ -159,7 +158,7 @@ impl ControlPlane {
     async fn ready(&self) -> Result<()> {
         let client = self.client().await?;
         let what = format!("/readyz of kube-apiserver on 127.0.0.1:{}", self.port);
-        // A dead server ends the wait at once, hence the result within the result.
+        // A dead server ends the wait at once, which is why the result contains a result.
         let waited = wait::wait_for(&what, START_LIMIT, async || {
             if let Err(died) = self.check_alive() {
                 return Ok(Err(died));
@@ -167,7 +166,7 @@ impl ControlPlane {
             let request = Request::new("").get("readyz", &GetParams::default()).map_err(|error| error.to_string())?;
             tokio::time::timeout(ANSWER_LIMIT, client.request_text(request))
                 .await
-                .map_err(|_| format!("no answer in {ANSWER_LIMIT:?}"))?
+                .map_err(|_| format!("no response in {ANSWER_LIMIT:?}"))?
                 .map(|_| Ok(()))
                 .map_err(|error| error.to_string())
         })
@@ -187,7 +186,7 @@ impl ControlPlane {
     }
 }
 
-/// A folder of its own below the system's temporary one, readable by this user alone.
+/// A new folder in the system's temporary folder, readable by this user only.
 fn make_folder(programs: &Path) -> Result<(Files, Option<FolderCleanup>)> {
     let folder = tempfile::Builder::new()
         .prefix("control-plane-")
@@ -212,11 +211,11 @@ fn free_port() -> Result<u16> {
 }
 
 fn lock(server: &Mutex<Server>) -> std::sync::MutexGuard<'_, Server> {
-    // A panic elsewhere leaves nothing half done in a server.
+    // A panic in another thread leaves a server in a consistent state.
     server.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Written past the test runner's capture: who waits for a test wants to know what for.
+/// Bypasses the test runner's capture, to show what a running test waits for.
 fn announce(text: &str) {
     let _ = writeln!(std::io::stderr(), "control plane: {text}");
 }

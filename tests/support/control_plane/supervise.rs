@@ -1,12 +1,10 @@
 //! Child processes that never outlive this process, however it ends.
 //!
-//! A static is not dropped, a destructor does not run on SIGKILL, and Ctrl-C runs none either.
-//! `PR_SET_PDEATHSIG` would need `unsafe` to set between fork and exec, and fires when the
-//! *thread* that spawned the child ends, which for a test is its own thread. So each server runs
-//! under a small shell that reads from a pipe whose only writing end this process holds: when
-//! this process ends in whatever way, the kernel closes the pipe, the shell reads end-of-file and
-//! kills the server. The shell itself starts the server, so there is no moment at which the
-//! server runs unwatched.
+//! A static is not dropped, a destructor does not run on SIGKILL, and Ctrl-C runs none either. `PR_SET_PDEATHSIG` would
+//! need `unsafe` to be set between fork and exec, and fires when the *thread* that spawned the child ends, which for a
+//! test is its own thread. So each server runs under a small shell that reads from a pipe whose only writing end this
+//! process holds: when this process ends in any way, the kernel closes the pipe, the shell reads end-of-file and kills
+//! the server. The shell itself starts the server, so the server never runs unwatched.
 
 use super::error::{Context, Error, Result};
 use std::fs::{self, File};
@@ -15,10 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Runs `$2...` until it ends or standard input does; writes its pid to the file `$1`.
+/// Runs `$2...` until it or standard input ends; writes its pid to the file `$1`.
 ///
-/// The pipe is moved to descriptor 3 because a shell gives its background jobs an empty standard
-/// input.
+/// The pipe is moved to descriptor 3 because a shell gives its background jobs an empty standard input.
 const RUN_WATCHED: &str = r#"
 pid_file=$1; shift
 exec 3<&0 </dev/null
@@ -35,8 +32,8 @@ exit "$code"
 
 /// Removes the folder `$1` when standard input ends.
 ///
-/// The servers are killed at the same moment and may still write, so it is removed until it stays
-/// away.
+/// The servers are killed at the same moment and may still write, so the removal is repeated until the folder no longer
+/// reappears.
 const SWEEP: &str = r#"
 read -r line
 for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -46,10 +43,10 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-/// How long a killed process may take to be gone, and a started shell to tell a pid.
+/// How long a killed process may take to end, and a started shell to write a pid.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// A server under its watching shell.
+/// A server and the shell that watches it.
 pub struct Server {
     name: &'static str,
     pid: u32,
@@ -62,7 +59,7 @@ impl Server {
     pub fn start(name: &'static str, program: &Path, args: &[String], folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let pid_file = folder.join(format!("{name}.pid"));
-        // A pid of an earlier try must not be taken for the new one.
+        // The pid of an earlier try must not be read as the new one.
         let _ = fs::remove_file(&pid_file);
         let out = File::create(&log).context(format!("creating {}", log.display()))?;
         let errors = out.try_clone().context("sharing the log file")?;
@@ -92,7 +89,7 @@ impl Server {
         Err(Error::new(format!("waited {PROMPT:?} for the pid of {}", self.name)))
     }
 
-    /// The server's name, as in `kube-apiserver`.
+    /// The server's name, such as `kube-apiserver`.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -113,16 +110,16 @@ impl Server {
                 self.log.display(),
                 self.log_tail()
             ))),
-            Err(error) => Err(Error::new(format!("asking after {}: {error}", self.name))),
+            Err(error) => Err(Error::new(format!("checking {}: {error}", self.name))),
         }
     }
 
-    /// The exit code of a server that has ended; 128 and its number where a signal ended it.
+    /// The exit code of a server that has ended; 128 plus the signal's number if a signal ended it.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.shell.try_wait().ok().flatten().and_then(|status| status.code())
     }
 
-    /// Whether the server's log says that its port was taken.
+    /// Whether the server's log reports that its port was in use.
     pub fn port_was_in_use(&self) -> bool {
         self.log_text().contains("address already in use")
     }
@@ -140,9 +137,9 @@ impl Server {
 }
 
 impl Server {
-    /// Kills it, and waits until it has ended.
+    /// Kills the server and waits until it has ended.
     pub fn kill(&mut self) {
-        // End-of-file makes the shell kill the server; the shell ends when the server has.
+        // End-of-file makes the shell kill the server; the shell ends after the server.
         drop(self.shell.stdin.take());
         let start = Instant::now();
         while start.elapsed() < PROMPT {
@@ -168,7 +165,7 @@ pub struct FolderCleanup {
 }
 
 impl FolderCleanup {
-    /// Takes the folder over.
+    /// Takes ownership of the folder.
     pub fn start(folder: PathBuf) -> Result<Self> {
         let shell = watching_shell(SWEEP)
             .arg(&folder)
@@ -184,7 +181,7 @@ impl Drop for FolderCleanup {
     fn drop(&mut self) {
         let removed = fs::remove_dir_all(&self.folder);
         if removed.is_ok() {
-            // Nothing is left for the shell to do.
+            // The shell has nothing left to do.
             let _ = self.shell.kill();
         } else {
             drop(self.shell.stdin.take());
@@ -193,8 +190,8 @@ impl Drop for FolderCleanup {
     }
 }
 
-/// A shell with a pipe as its standard input, outside the terminal's process group: Ctrl-C must
-/// end this process alone, since the shell still has work to do then.
+/// A shell with a pipe as its standard input, outside the terminal's process group: Ctrl-C must end only this process,
+/// because the shell then has to stop the server.
 fn watching_shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script, "control-plane-watch"]).stdin(Stdio::piped()).process_group(0);
@@ -203,7 +200,7 @@ fn watching_shell(script: &str) -> Command {
 
 fn describe(status: ExitStatus) -> String {
     match status.code() {
-        // A shell tells the signal that ended its child so.
+        // A shell reports the signal that ended its child like this.
         Some(code) if code > 128 => format!("signal {}", code - 128),
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),

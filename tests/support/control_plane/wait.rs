@@ -1,16 +1,15 @@
-//! Bounded waits that say what they waited for.
+//! Bounded waits whose errors say what they waited for.
 
 use super::error::{Error, Result};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// How long to pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks each 50 ms until `look` gives a value; panics after `limit` with what was waited for and
-/// the last reason why it was not there.
+/// Calls `look` every 50 ms until it returns a value; panics after `limit` with what was waited for and the last error.
 ///
-/// Not an `async fn` so that the panic can name the line of the test that waits.
+/// Not an `async fn`, so that the panic can name the line of the test that waits.
 #[track_caller]
 pub fn eventually<T, F>(what: &str, limit: Duration, look: F) -> impl Future<Output = T>
 where
@@ -30,7 +29,7 @@ fn fail(text: &str) -> ! {
     panic!("{text}")
 }
 
-/// As [`eventually`], with the time-out as an error.
+/// Like [`eventually`], but returns the timeout as an error.
 pub async fn wait_for<T, F>(what: &str, limit: Duration, mut look: F) -> Result<T>
 where
     F: AsyncFnMut() -> std::result::Result<T, String>,
@@ -38,7 +37,7 @@ where
     let start = Instant::now();
     let mut reason = String::from("the first look did not end");
     loop {
-        // A look that hangs must not hang the wait.
+        // A check that hangs must not make the wait hang.
         let left = limit.saturating_sub(start.elapsed());
         match tokio::time::timeout(left, look()).await {
             Ok(Ok(value)) => return Ok(value),

@@ -1,4 +1,4 @@
-//! An answer before it is sent, so that a fault can still spoil it.
+//! A response before it is sent, so that a fault can still alter it.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode};
@@ -20,43 +20,43 @@ pub(super) struct Answer {
 /// How the body ends.
 #[derive(Clone, Copy)]
 enum End {
-    /// Where it should.
+    /// As announced.
     Whole,
-    /// After so many more blanks, which change nothing of JSON or XML. The length may be announced.
+    /// After this many extra blanks, which change nothing in JSON or XML. The length may be announced.
     Padded { blanks: u64, announced: bool },
-    /// Never: a blank comes now and then.
+    /// Never: a blank is sent now and then.
     Never { every: Duration },
-    /// Half-way, where the connection breaks.
+    /// In the middle, where the connection is closed.
     BrokenOff,
 }
 
-/// Blanks are sent in pieces of this size.
+/// Blanks are sent in chunks of this size.
 const PIECE: &[u8] = &[b' '; 64 << 10];
 
 impl Answer {
-    /// An answer without a body.
+    /// A response without a body.
     pub(super) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), end: End::Whole }
     }
 
-    /// An answer with a body of this kind.
+    /// A response with a body of this type.
     pub(super) fn body(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), ..Self::empty(status) }.with("content-type", content_type)
     }
 
-    /// An answer in JSON.
+    /// A JSON response.
     pub(super) fn json(status: u16, value: &Value) -> Self {
         Self::body(status, "application/json; charset=utf-8", value.to_string())
     }
 
-    /// The same with this header, in place of one of the same name.
+    /// Sets this header, replacing one of the same name.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.retain(|(other, _)| *other != name);
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same with these bytes before its body, if it has one.
+    /// Inserts these bytes before the body, if there is one.
     pub(super) fn after(mut self, bytes: &[u8]) -> Self {
         if !self.body.is_empty() {
             self.body.splice(..0, bytes.iter().copied());
@@ -64,14 +64,14 @@ impl Answer {
         self
     }
 
-    /// The same without one field of its JSON object.
+    /// Removes one field of the JSON object.
     pub(super) fn without(self, field: &str) -> Self {
         self.changed(|object| {
             object.remove(field);
         })
     }
 
-    /// The same with one field more, or another value of it, if it is a JSON object.
+    /// Adds or replaces one field of the body, if it is a JSON object.
     pub(super) fn having(self, field: &str, value: Value) -> Self {
         self.changed(|object| {
             object.insert(field.to_owned(), value);
@@ -86,28 +86,28 @@ impl Answer {
         self
     }
 
-    /// The first half of it, as if that were all.
+    /// Keeps only the first half of the body, as if that were all.
     pub(super) fn truncated(mut self) -> Self {
         self.body.truncate(self.body.len() / 2);
         self
     }
 
-    /// The same with many blanks behind it.
+    /// Appends many blanks.
     pub(super) fn padded(self, blanks: u64, announced: bool) -> Self {
         self.ending(End::Padded { blanks, announced })
     }
 
-    /// The same with blanks behind it that never end.
+    /// Appends blanks without end.
     pub(super) fn endless(self, every: Duration) -> Self {
         self.ending(End::Never { every })
     }
 
-    /// The first half of it, and the connection breaks.
+    /// Sends the first half, then closes the connection.
     pub(super) fn broken_off(self) -> Self {
         self.ending(End::BrokenOff)
     }
 
-    /// An answer that has no body cannot go on with one.
+    /// A response without a body cannot continue with one.
     fn ending(mut self, end: End) -> Self {
         if self.status == 204 {
             self.status = 200;
@@ -115,7 +115,7 @@ impl Answer {
         Self { end, ..self }
     }
 
-    /// The answer as it is sent.
+    /// The response as it is sent.
     pub(super) fn into_response(self) -> Response {
         let length = self.length();
         let has_body = self.status >= 200 && self.status != 204;
@@ -131,7 +131,7 @@ impl Answer {
         response
     }
 
-    /// The length, where it is announced.
+    /// The length, if it is announced.
     fn length(&self) -> Option<u64> {
         let body = self.body.len() as u64;
         match self.end {
@@ -142,7 +142,7 @@ impl Answer {
     }
 }
 
-/// The body, of which no more than a piece is in memory at a time.
+/// The body, of which at most one chunk is in memory at a time.
 fn stream(body: Vec<u8>, end: End) -> Body {
     let first = |bytes: Vec<u8>| stream::iter([Ok::<_, io::Error>(Bytes::from(bytes))]);
     match end {
@@ -158,7 +158,7 @@ fn stream(body: Vec<u8>, end: End) -> Body {
         End::BrokenOff => {
             let half = body[..body.len() / 2].to_vec();
             let broken = stream::once(async {
-                // Lets the first half get out.
+                // So that the first half is sent.
                 sleep(Duration::from_millis(50)).await;
                 Err(io::Error::from(io::ErrorKind::ConnectionReset))
             });

@@ -1,4 +1,4 @@
-//! Bearer tokens that were given out.
+//! Issued bearer tokens.
 
 use super::random;
 use super::sync::lock;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Bearer tokens, each with whom it stands for.
+/// Bearer tokens, each with its owner.
 pub(super) struct Bearers<T>(Mutex<HashMap<String, (T, Instant)>>);
 
 impl<T> Default for Bearers<T> {
@@ -16,26 +16,26 @@ impl<T> Default for Bearers<T> {
 }
 
 impl<T: Clone> Bearers<T> {
-    /// A new one.
+    /// Issues a new one.
     pub(super) fn issue(&self, bearer_of: T, valid: Duration) -> String {
         let bearer = random::bearer();
         lock(&self.0).insert(bearer.clone(), (bearer_of, Instant::now() + valid));
         bearer
     }
 
-    /// Whom it stands for, if it is valid.
+    /// The owner, if the bearer token is valid.
     pub(super) fn owner(&self, bearer: &str) -> Option<T> {
         let bearers = lock(&self.0);
         let (owner, end) = bearers.get(bearer)?;
         (Instant::now() < *end).then(|| owner.clone())
     }
 
-    /// All that were given out and not taken back.
+    /// All that were issued and not revoked.
     pub(super) fn all(&self) -> Vec<String> {
         lock(&self.0).keys().cloned().collect()
     }
 
-    /// None is valid any more.
+    /// Revokes all of them.
     pub(super) fn revoke_all(&self) {
         lock(&self.0).clear();
     }

@@ -1,16 +1,16 @@
-//! Bodies of tasks: flat JSON objects whose fields keep their order, for Indicium applies them in it.
+//! Bodies of tasks: flat JSON objects whose fields keep their order, because Indicium applies them in order.
 
 use super::declared::Parameter;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Parameters in the order in which they were sent. A name may come twice.
+/// Parameters in the order in which they were sent. A name may occur twice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs(pub(super) Vec<(String, Value)>);
 
 impl Inputs {
-    /// None: it is no JSON object.
+    /// `None` if it is not a JSON object.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
@@ -19,13 +19,13 @@ impl Inputs {
         self.0.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
-    /// Whether these are all the parameters that are wanted, each once, of their types, and none else.
+    /// Whether these are exactly the wanted parameters, each once and of its type.
     pub(super) fn are(&self, wanted: &[&Parameter], strict_order: bool) -> bool {
         let order = |(at, parameter): (usize, &&Parameter)| !strict_order || self.0[at].0 == parameter.name;
         self.0.len() == wanted.len() && self.are_among(wanted) && wanted.iter().enumerate().all(order)
     }
 
-    /// Whether each of these is one of the parameters that are allowed, comes once, and is of its type.
+    /// Whether each of these is an allowed parameter, occurs once, and is of its type.
     pub(super) fn are_among(&self, allowed: &[&Parameter]) -> bool {
         let known = |(name, value): &(String, Value)| {
             allowed.iter().any(|parameter| parameter.name == *name && parameter.kind.fits(value))
@@ -34,7 +34,7 @@ impl Inputs {
         self.0.iter().all(|input| known(input) && once(input))
     }
 
-    /// Takes over what another one has: what is there already gets a new value and keeps its place.
+    /// Merges the changes: existing parameters get a new value and keep their position.
     pub(super) fn update(&mut self, changes: Self) {
         for (name, value) in changes.0 {
             match self.0.iter_mut().find(|(other, _)| *other == name) {
@@ -44,7 +44,7 @@ impl Inputs {
         }
     }
 
-    /// As an object, for an answer.
+    /// The parameters as an object, for a response.
     pub(super) fn object(&self) -> Map<String, Value> {
         self.0.iter().cloned().collect()
     }

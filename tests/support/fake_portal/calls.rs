@@ -1,5 +1,5 @@
-//! The requests that make up a task: the one that is all of it, or those of a staged task and of
-//! the process flow behind it.
+//! The requests of a task: the single request that is all of it, or those of a staged task and of the process flow
+//! after it.
 
 use super::answer::Answer;
 use super::body::Inputs;
@@ -28,11 +28,11 @@ pub(super) struct TaskCall {
     pub(super) manner: WorkOptions,
 }
 
-/// An answer, or why there is no better one.
+/// A response, or the response to an error.
 type Outcome = Result<Answer, Answer>;
 
 impl TaskCall {
-    /// Does what is asked for.
+    /// Performs the request.
     pub(super) fn answer(&self, target: &Target) -> Answer {
         let outcome = match target {
             Target::Unbound(task) => self.in_one(*task, None, 1),
@@ -44,10 +44,10 @@ impl TaskCall {
             Target::Staged(task, id) => self.patch(*task, id),
             _ => Err(messages::not_found(&self.config)),
         };
-        outcome.unwrap_or_else(|refusal| refusal)
+        outcome.unwrap_or_else(|rejection| rejection)
     }
 
-    /// A task in one request. `depth`: so many segments its address has.
+    /// A task in one request. `depth`: the number of segments of its address.
     fn in_one(&self, task: Operation, key: Option<&String>, depth: usize) -> Outcome {
         let declared = Declared::of(&self.config, task);
         let row = match key {
@@ -63,7 +63,7 @@ impl TaskCall {
         Ok(self.ran(&declared, &inputs, outputs, depth))
     }
 
-    /// What of some inputs the portal keeps.
+    /// The part of some inputs that the portal keeps.
     fn kept(&self, mut inputs: Inputs) -> Inputs {
         if self.config.habits.drops_last && inputs.0.len() > 1 {
             inputs.0.pop();
@@ -81,7 +81,7 @@ impl TaskCall {
         let value = |parameter: &_, token: &_| of_row(&self.config, parameter, token);
         let given = super::staged::given(&declared, row.as_ref(), value);
         let id = self.shared.ledger.staged.stage(&declared, row.as_ref(), given.clone());
-        // That the answer shows the resource is inferred; its address is documented.
+        // That the response shows the resource is inferred; its address is documented.
         let answer = Answer::json(201, &shown(&id, given.object()));
         let depth = if declared.form.form.is_bound() { 3 } else { 2 };
         Ok(self.sticky(answer.with("location", self.location(&format!("{}({id})", staged(&declared)), depth)), &id))
@@ -95,7 +95,7 @@ impl TaskCall {
         }
         let staged = self.shared.ledger.staged.patch(task, id, self.kept(changes));
         let staged = staged.ok_or_else(|| messages::not_found(&self.config))?;
-        // Inferred: default values may have changed others, so the answer shows all.
+        // Inferred: default values may have changed other parameters, so the response shows all of them.
         Ok(Answer::json(200, &shown(id, staged.inputs.object())))
     }
 
@@ -143,7 +143,7 @@ impl TaskCall {
         Ok(outputs)
     }
 
-    /// What a task that has run answers.
+    /// The response of a task that has run.
     fn ran(&self, declared: &Declared<'_>, inputs: &Inputs, outputs: Map<String, Value>, depth: usize) -> Answer {
         match declared.form.flow {
             Flow::None => {
@@ -160,7 +160,7 @@ impl TaskCall {
         }
     }
 
-    /// An answer that leads back to the instance which has this resource.
+    /// Adds the cookie of the instance that has this resource.
     fn sticky(&self, answer: Answer, id: &str) -> Answer {
         if !self.config.habits.affinity {
             return answer;
@@ -192,7 +192,7 @@ impl TaskCall {
     }
 }
 
-/// A staged resource.
+/// The JSON of a staged resource.
 pub(super) fn shown(id: &str, values: Map<String, Value>) -> Value {
     let mut resource = Map::from_iter([("staged_id".to_owned(), json!(id))]);
     resource.extend(values);

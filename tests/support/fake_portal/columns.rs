@@ -1,4 +1,4 @@
-//! The table's columns, and rows as JSON. The secret is no column: it is shown once only.
+//! The table's columns, and rows as JSON. The password is not a column: it is shown only once.
 
 use super::config::Config;
 use super::keys::{Kind, key_value, varying};
@@ -9,21 +9,21 @@ use std::cmp::Ordering;
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// A part of the key that is the same in all rows.
+    /// A part of the key with the same value in all rows.
     Fixed(usize),
-    /// The part of the key that differs from row to row, and is no parameter of any task.
+    /// The part of the key that differs between rows and that no task has as a parameter.
     Varying,
     Key,
     Username,
     Description,
-    /// Noise: who requested it.
+    /// Decoy: who requested it.
     RequestedBy,
-    /// Noise: always null.
+    /// Decoy: always null.
     Remark,
 }
 
 impl Column {
-    /// All of them, those of the key first.
+    /// All columns, those of the key first.
     pub(super) fn all(config: &Config) -> Vec<Self> {
         let mut all = Self::key(config);
         all.extend([Self::Username, Self::Description]);
@@ -33,7 +33,7 @@ impl Column {
         all
     }
 
-    /// Those of the key.
+    /// The columns of the key.
     pub(super) fn key(config: &Config) -> Vec<Self> {
         let mut key: Vec<Self> = (0..config.key.fixed.len()).map(Self::Fixed).collect();
         key.extend(config.key.varying.as_ref().map(|_| Self::Varying));
@@ -84,7 +84,7 @@ impl Column {
         }
     }
 
-    /// Which of two rows comes first by this column.
+    /// The order of two rows by this column.
     pub(super) fn compare(self, one: &Token, other: &Token, config: &Config) -> Ordering {
         let (one, other) = (self.value(one, config), self.value(other, config));
         one.as_i64().cmp(&other.as_i64()).then_with(|| one.as_str().cmp(&other.as_str()))
@@ -97,7 +97,7 @@ pub(super) fn key_columns(config: &Config) -> Vec<(String, Kind)> {
     Column::key(config).into_iter().map(named).collect()
 }
 
-/// A row. What is null is left out, unless the configuration shows it.
+/// A row. Null values are left out, unless the configuration shows them.
 pub(super) fn row(token: &Token, selected: Option<&[Column]>, config: &Config) -> Map<String, Value> {
     let all = Column::all(config);
     selected

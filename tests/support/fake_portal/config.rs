@@ -1,4 +1,4 @@
-//! What the simulator stands for: names, credentials, limits and moods of a portal.
+//! The configuration of a fake portal: names, credentials, limits and behavior.
 
 use super::forms::Forms;
 use super::habits::Habits;
@@ -8,95 +8,95 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How a simulator behaves. All of it can be changed while it runs
-/// ([`Simulator::configure`](super::Simulator::configure)), but for what says that it is read once.
+/// How a fake portal behaves. All of it can be changed while it runs
+/// ([`FakePortal::configure`](super::FakePortal::configure)), except fields that are documented as read once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a mood of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent setting")]
 pub struct Config {
-    /// HTTPS with a CA of its own; else plain HTTP. Read once, at start.
+    /// HTTPS with its own CA; otherwise plain HTTP. Read once, at start.
     pub tls: bool,
-    /// Offers HTTP/2. Off by default, for a dropped connection would take other requests along.
-    /// Read once, at start.
+    /// Offers HTTP/2. Off by default, because a dropped connection would affect other requests too. Read once, at
+    /// start.
     pub http2: bool,
     /// Ports to listen on; 0 is any free one. Read once, at start.
     pub ports: Ports,
-    /// The host in every address that the simulator gives out.
+    /// The host in every address that the fake portal returns.
     pub host: String,
-    /// More names or addresses in the server's certificate. Read once, at start.
+    /// Additional names or addresses in the server's certificate. Read once, at start.
     pub extra_names: Vec<String>,
     /// The path of Indicium's root.
     pub root: String,
     /// The application's id or alias.
     pub application: String,
-    /// Who may log in with HTTP Basic.
+    /// The users that may log in with HTTP Basic.
     pub basic: Vec<Login>,
-    /// Who may ask for a bearer token with client credentials.
+    /// The clients that may request a bearer token with client credentials.
     pub clients: Vec<Login>,
-    /// Users and clients that log in, but may not see the application.
+    /// Users and clients that can log in, but may not see the application.
     pub denied: Vec<String>,
     /// How long a bearer token is valid.
     pub bearer_seconds: u64,
     /// Status for wrong client credentials at the token endpoint (identity servers differ: 400 or 401).
     pub client_refusal: u16,
-    /// How long a task takes, before it is applied.
+    /// The delay before a task is applied.
     #[serde(rename = "latency_ms", with = "millis")]
     pub latency: Duration,
-    /// How long any other request of the portal takes.
+    /// The delay of any other portal request.
     #[serde(rename = "read_latency_ms", with = "millis")]
     pub read_latency: Duration,
-    /// Rows in one answer: platform 2026.1 and newer cap it at 1,000.
+    /// Rows in one response: platform 2026.1 and newer limit it to 1,000.
     pub page_size: usize,
-    /// How the next page is found.
+    /// How the next page is addressed.
     pub next_link: NextLink,
-    /// Gives a next page's address relative to the application.
+    /// Returns a next page's address relative to the application.
     pub relative_next_link: bool,
-    /// Longest description; a longer one is refused.
+    /// The maximum length of a description; a longer one is rejected.
     pub description_max_length: Option<usize>,
-    /// Cuts blanks off a description before it is stored.
+    /// Trims blanks from a description before it is stored.
     pub trim_descriptions: bool,
-    /// Does that, makes one blank of several within it, and its first letter a capital one.
+    /// Also collapses repeated blanks and capitalizes the first letter.
     pub tidy_descriptions: bool,
-    /// Compares texts without regard to case, as common database collations do.
+    /// Compares texts case-insensitively, as common database collations do.
     pub ignore_case: bool,
-    /// Status of a refusal by a business rule, for which no code is documented.
+    /// The status of a rejection by a business rule, for which none is documented.
     pub refusal_status: u16,
-    /// Puts the details of an error into an array: both shapes have been seen.
+    /// Puts the details of an error into an array: both shapes occur.
     pub messages_as_array: bool,
     /// Adds a `TranslatedMessage` to the details of an error, as newer versions do.
     pub translated_messages: bool,
-    /// What a username begins with; its number follows.
+    /// The prefix of a username; its number follows.
     pub username_prefix: String,
     /// Names of table, columns, tasks and parameters.
     pub names: Names,
-    /// What the key of the table looks like.
+    /// The shape of the table's key.
     pub key: KeyShape,
     /// In which form each task is published.
     pub forms: Forms,
-    /// Refuses parameters that come in another order than they are declared in. Indicium applies
-    /// them in the order of the body, so that another order may make another thing of them.
+    /// Rejects parameters in an order other than the declared one. Indicium applies them in the order of the body, so
+    /// another order may have another result.
     pub strict_order: bool,
-    /// Shows properties that are null; many versions leave them out.
+    /// Shows null properties; many versions omit them.
     pub show_nulls: bool,
-    /// Tables and tasks beside those for tokens.
+    /// Adds tables and tasks in addition to those for tokens.
     pub decoys: bool,
-    /// Which tokens our user sees.
+    /// Which tokens the operator's user sees.
     pub visible: Visible,
-    /// The table is not visible to our user: it is not there, wherever one looks for it.
+    /// The table is not visible to the operator's user: nothing shows that it exists.
     pub table_hidden: bool,
-    /// How long the list takes to learn of a new or revoked token.
+    /// How long it takes until the list shows a new or revoked token.
     #[serde(rename = "list_lag_ms", with = "millis")]
     pub list_lag: Duration,
-    /// More XML inside the schema of `$metadata`.
+    /// Additional XML inside the schema of `$metadata`.
     pub extra_schema: String,
-    /// More XML inside the entity container of `$metadata`.
+    /// Additional XML inside the entity container of `$metadata`.
     pub extra_container: String,
-    /// How the registry asks for credentials.
+    /// Which authentication the registry requires.
     pub registry_challenge: Challenge,
-    /// How long the registry takes to learn of a new or revoked token.
+    /// How long it takes until the registry knows a new or revoked token.
     #[serde(rename = "registry_lag_ms", with = "millis")]
     pub registry_lag: Duration,
-    /// What the vendor says of its portal, and what other servers do.
+    /// Behavior that the vendor documents, and behavior of other servers.
     pub habits: Habits,
 }
 
@@ -104,20 +104,20 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ports {
-    /// Of the portal.
+    /// The portal's port.
     pub portal: u16,
-    /// Of the registry.
+    /// The registry's port.
     pub registry: u16,
-    /// Of the control interface; absent: there is none.
+    /// The port of the control interface; none if absent.
     pub control: Option<u16>,
 }
 
-/// A name and the secret that goes with it.
+/// A name and its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// A user's name or a client's id.
     pub name: String,
-    /// Its password or secret.
+    /// Its password or client secret.
     pub secret: String,
 }
 
@@ -125,37 +125,37 @@ pub struct Login {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visible {
-    /// All of the company, as the portal's rules say.
+    /// All tokens of the company, as by the portal's rules.
     #[default]
     All,
     /// Those that the user requested, as after a change of the user's role.
     Own,
-    /// So many of a hundred.
+    /// This percentage of them.
     Percent(u8),
 }
 
-/// How the server leads to the next page.
+/// How the server addresses the next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NextLink {
-    /// By the last key (`$skiptoken`): rows that vanish meanwhile move nothing.
+    /// By the last key (`$skiptoken`): rows that are deleted meanwhile shift nothing.
     SkipToken,
-    /// By a count of rows (`$skip`): rows that vanish meanwhile make later ones be missed.
+    /// By a number of rows (`$skip`): if rows are deleted meanwhile, later rows are skipped.
     Skip,
 }
 
-/// How the registry asks for credentials.
+/// Which authentication the registry requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Challenge {
-    /// A bearer token, to be had at a token endpoint.
+    /// A bearer token from a token endpoint.
     Bearer,
     /// The credentials with each request.
     Basic,
 }
 
 impl Config {
-    /// What the portal makes of a description.
+    /// How the portal stores a description.
     #[must_use]
     pub fn stored(&self, text: &str) -> String {
         if self.tidy_descriptions {
@@ -167,11 +167,11 @@ impl Config {
         if self.trim_descriptions { text.trim().to_owned() } else { text.to_owned() }
     }
 
-    /// This configuration with some of it replaced by what a JSON object gives, at any depth.
+    /// This configuration with parts replaced by those in a JSON object, at any depth.
     ///
     /// # Errors
     ///
-    /// If the outcome is no configuration.
+    /// If the result is not a configuration.
     pub fn overlaid(&self, over: Value) -> serde_json::Result<Self> {
         let mut config = serde_json::to_value(self)?;
         merge(&mut config, over);
@@ -197,7 +197,7 @@ impl Login {
         Self { name: name.to_owned(), secret: secret.to_owned() }
     }
 
-    /// Whether these are its name and secret.
+    /// Whether the name and secret match.
     #[must_use]
     pub fn is(&self, name: &str, secret: &str) -> bool {
         self.name == name && self.secret == secret
@@ -250,7 +250,7 @@ impl Default for Config {
     }
 }
 
-/// A duration as a whole number of milliseconds.
+/// A duration as a number of whole milliseconds.
 mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;

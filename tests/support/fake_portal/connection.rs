@@ -9,7 +9,7 @@ use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
-/// A connection, as requests that come by it see it.
+/// A connection, as seen by its requests.
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) number: u64,
@@ -22,18 +22,18 @@ impl Connection {
         Self { number, severed: Arc::default(), reach }
     }
 
-    /// Breaks it.
+    /// Closes the connection.
     pub(super) fn sever(&self) {
         self.severed.notify_one();
     }
 
-    /// Waits until it is broken.
+    /// Waits until it is closed.
     pub(super) async fn severed(&self) {
         self.severed.notified().await;
     }
 
-    /// Waits until something gets through. What is stuck in a black hole stays there: when the
-    /// server comes back, the connection is closed.
+    /// Waits until traffic passes. Requests that are stuck in a black hole are never answered: when the server comes
+    /// back, the connection is closed.
     pub(super) async fn passable(&self) {
         if *self.reach.borrow() == Reachability::Blackhole {
             pending::<()>().await;
@@ -41,7 +41,7 @@ impl Connection {
     }
 }
 
-/// Lets nothing in or out while the server is a black hole.
+/// Blocks all traffic while the server is a black hole.
 pub(super) async fn through(Extension(connection): Extension<Connection>, request: Request, next: Next) -> Response {
     connection.passable().await;
     let response = next.run(request).await;

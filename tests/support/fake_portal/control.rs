@@ -1,5 +1,5 @@
-//! The control interface, for tests, demo and benchmark that run the simulator as a process of
-//! its own. Plain HTTP on the loopback address.
+//! The control interface, for tests, demo and benchmark that run the fake portal as a separate process. Plain HTTP on
+//! the loopback address.
 
 use super::answer::Answer;
 use super::faults::Rule;
@@ -110,7 +110,7 @@ impl ControlServer {
         }
     }
 
-    /// Lays what is given over the present configuration.
+    /// Merges the given JSON into the current configuration.
     fn configure(&self, body: Value) -> Answer {
         match self.shared.config().overlaid(body) {
             Ok(changed) => {
@@ -121,7 +121,7 @@ impl ControlServer {
         }
     }
 
-    /// What a colleague does by hand: `/tokens`, `/tokens/<id>/revoke`, `/tokens/<id>/edit`.
+    /// Actions of a colleague in the portal: `/tokens`, `/tokens/<id>/revoke`, `/tokens/<id>/edit`.
     fn colleague(&self, path: &str, body: &Value) -> Answer {
         let ledger = &self.shared.ledger;
         let description = body["description"].as_str();

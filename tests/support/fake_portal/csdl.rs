@@ -1,4 +1,4 @@
-//! The parts of CSDL, the XML in which `OData` describes itself.
+//! The parts of CSDL, the XML format of OData's `$metadata`.
 
 use super::keys::Kind;
 use std::fmt::Write;
@@ -17,17 +17,17 @@ impl Property {
         Self { name: name.to_owned(), kind, required: false, max_length: None }
     }
 
-    /// The same, never null.
+    /// Makes it non-null.
     pub(super) fn required(self) -> Self {
         Self { required: true, ..self }
     }
 
-    /// The same, perhaps null.
+    /// Makes it nullable.
     pub(super) fn optional(self) -> Self {
         Self { required: false, ..self }
     }
 
-    /// The same, with a longest text.
+    /// Sets the maximum length.
     pub(super) fn at_most(self, max_length: Option<usize>) -> Self {
         Self { max_length, ..self }
     }
@@ -70,10 +70,10 @@ pub(super) fn complex(name: &str, properties: &[Property]) -> String {
 /// An action.
 pub(super) struct Action<'a> {
     pub(super) name: &'a str,
-    /// The type of what it is bound to.
+    /// The type of its binding parameter.
     pub(super) binding: Option<String>,
     pub(super) parameters: &'a [Property],
-    /// The type of what it answers.
+    /// The type of its result.
     pub(super) result: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl Action<'_> {
     }
 }
 
-/// What the service offers at its root.
+/// The entity container: what the service offers at its root.
 pub(super) struct Container<'a> {
     schema: &'a str,
     sets: String,
@@ -104,12 +104,12 @@ impl<'a> Container<'a> {
         Self { schema, sets: String::new(), imports: String::new() }
     }
 
-    /// An entity set of the type of the same name: tables are singular (documented).
+    /// An entity set of the type with the same name: tables are singular (documented).
     pub(super) fn set(&mut self, name: &str) {
         let _ = writeln!(self.sets, "        <EntitySet Name=\"{name}\" EntityType=\"{}.{name}\"/>", self.schema);
     }
 
-    /// An action that is bound to nothing.
+    /// An unbound action.
     pub(super) fn import(&mut self, name: &str) {
         let _ = writeln!(self.imports, "        <ActionImport Name=\"{name}\" Action=\"{}.{name}\"/>", self.schema);
     }

@@ -1,5 +1,5 @@
-//! What the portal declares of its three tasks: parameters in their order, outputs, and what the
-//! row that a task is bound to gives.
+//! How the portal declares its three tasks: parameters in order, outputs, and the values that come from the row that a
+//! task is bound to.
 
 use super::columns::key_columns;
 use super::config::Config;
@@ -13,7 +13,7 @@ pub(super) struct Declared<'a> {
     pub(super) task: Operation,
     pub(super) name: &'a str,
     pub(super) form: &'a TaskForm,
-    /// All of them, in their order.
+    /// All of them, in order.
     pub(super) parameters: Vec<Parameter>,
     pub(super) outputs: Vec<(String, Kind)>,
     config: &'a Config,
@@ -27,7 +27,7 @@ pub(super) struct Parameter {
     pub(super) meaning: Meaning,
 }
 
-/// What a parameter is for.
+/// The purpose of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Meaning {
     /// The token's key.
@@ -35,13 +35,13 @@ pub(super) enum Meaning {
     /// The token's username.
     Username,
     Description,
-    /// Has to be true.
+    /// Must be true.
     Confirm,
-    /// Has to be this.
+    /// Must have this value.
     Fixed(Value),
 }
 
-/// A table that tasks are bound to, with the columns of its key.
+/// A table to which tasks are bound, with the columns of its key.
 pub(super) struct Bound {
     pub(super) table: String,
     pub(super) key: Vec<(String, Kind)>,
@@ -70,7 +70,7 @@ impl<'a> Declared<'a> {
         TASKS.map(|task| Self::of(config, task)).into()
     }
 
-    /// The table that it is bound to.
+    /// The table to which it is bound.
     pub(super) fn bound(&self) -> Bound {
         if self.task == Operation::Request {
             let to = &self.config.forms.bound_to;
@@ -80,14 +80,14 @@ impl<'a> Declared<'a> {
         Bound { table: self.config.names.table.clone(), key: key_columns(self.config) }
     }
 
-    /// The parameters that a request with all of them has to have.
+    /// The parameters that a request with all parameters must have.
     pub(super) fn wanted(&self) -> Vec<&Parameter> {
         self.parameters.iter().filter(|parameter| !self.is_given_by_row(parameter)).collect()
     }
 
-    /// Whether the row that the task is bound to gives a parameter its value: its own key and
-    /// username, and every column of its key that has the parameter's name. Such a parameter is
-    /// none of the action's, and cannot be changed in a staged task (inferred).
+    /// Whether the row to which the task is bound provides the value of a parameter: its own key and username, and
+    /// every column of its key with the parameter's name. Such a parameter is not a parameter of the action, and cannot
+    /// be changed in a staged task (inferred).
     pub(super) fn is_given_by_row(&self, parameter: &Parameter) -> bool {
         if !self.form.form.is_bound() {
             return false;

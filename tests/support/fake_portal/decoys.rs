@@ -1,31 +1,30 @@
-//! Other tables and tasks of the same application, some of which look much like those for tokens:
-//! whoever seeks them in `$metadata` has to choose. The request for a token may be bound to a row
-//! of one of these tables.
+//! Other tables and tasks of the same application, some of which look much like those for tokens, so that discovery in
+//! `$metadata` has to choose. The request for a token may be bound to a row of one of these tables.
 
 use super::config::Config;
 use super::forms::BoundTo;
 use super::keys::Kind;
 use serde_json::{Map, Value, json};
 
-/// A table beside the one of tokens.
+/// A table in addition to that of the tokens.
 pub(super) struct OtherTable {
     pub(super) name: String,
     pub(super) key: Vec<(String, Kind)>,
-    /// The columns that are no part of the key.
+    /// The columns that are not part of the key.
     pub(super) columns: Vec<(String, Kind)>,
     pub(super) rows: Vec<Value>,
 }
 
-/// A task beside the three for tokens.
+/// A task in addition to the three for tokens.
 pub(super) struct OtherTask {
     pub(super) name: &'static str,
-    /// The table that it is bound to.
+    /// The table to which it is bound.
     pub(super) bound: Option<&'static str>,
     pub(super) parameters: &'static [(&'static str, Kind)],
     pub(super) outputs: &'static [(&'static str, Kind)],
 }
 
-/// Names, key columns first, and how many of them are the key.
+/// Names, columns with those of the key first, and the number of key columns.
 type Shape = (&'static str, usize, &'static [(&'static str, Kind)]);
 
 const TABLES: [Shape; 6] = [
@@ -37,7 +36,7 @@ const TABLES: [Shape; 6] = [
     ("access_key", 1, &[("access_key_id", Kind::Guid), ("username", Kind::Text), ("remark", Kind::Text)]),
 ];
 
-/// The decoys. Whoever runs one is not forgiven: the log shows it as applied.
+/// The decoy tasks. Running one is an error that tests can see: the log shows it as applied.
 pub(super) const TASKS: [OtherTask; 6] = [
     OtherTask {
         name: "request_quote",
@@ -67,7 +66,7 @@ pub(super) const TASKS: [OtherTask; 6] = [
     OtherTask { name: "revoke_contract", bound: Some("klant_product"), parameters: &[], outputs: &[] },
 ];
 
-/// All of them that are published.
+/// All published decoy tables.
 pub(super) fn tables(config: &Config) -> Vec<OtherTable> {
     let to = &config.forms.bound_to;
     let is_wanted = |name: &str| config.decoys || (name == to.table && config.forms.request.form.is_bound());
@@ -79,18 +78,17 @@ pub(super) fn tables(config: &Config) -> Vec<OtherTable> {
     tables
 }
 
-/// One of them.
 pub(super) fn table(config: &Config, name: &str) -> Option<OtherTable> {
     tables(config).into_iter().find(|table| table.name == name)
 }
 
-/// Whether this is another task, published unbound or at this table.
+/// Whether this is a decoy task that is published unbound or at this table.
 pub(super) fn is_task(config: &Config, segment: &str, table: Option<&str>) -> bool {
     let name = if table.is_some() { segment.strip_prefix("task_") } else { Some(segment) };
     config.decoys && TASKS.iter().any(|task| Some(task.name) == name && task.bound == table)
 }
 
-/// A table with the row that the request is bound to, if it is this one's, and a neighbour of it.
+/// A table with the row to which the request is bound, if it is this table's, and one more row.
 fn with_rows((name, key, columns): &Shape, to: &BoundTo) -> OtherTable {
     let owned: Vec<(String, Kind)> = columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
     let (key, columns) = owned.split_at(*key);
@@ -112,7 +110,7 @@ fn with_rows((name, key, columns): &Shape, to: &BoundTo) -> OtherTable {
     table
 }
 
-/// A table of which only the row is known that the request is bound to.
+/// A table of which only the row to which the request is bound is known.
 fn of_rows(to: &BoundTo) -> OtherTable {
     let row: Map<String, Value> = to.key.iter().map(|part| (part.column.clone(), part.value.clone())).collect();
     let key = to.key.iter().map(|part| (part.column.clone(), Kind::of(&part.value))).collect();

@@ -1,4 +1,4 @@
-//! Faults to order: what shall go wrong, with which requests, and how often.
+//! Faults that tests inject: what fails, for which requests, and how often.
 
 use super::messages::MessageShape;
 use super::requests::{Kind, Operation};
@@ -8,115 +8,107 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What goes wrong with a request.
+/// What fails in a request.
 ///
-/// "Before" and "after" refer to the moment at which a task takes effect: a client that only sees
-/// the failure cannot tell them apart.
+/// "Before" and "after" refer to the moment at which a task takes effect: a client that only sees the failure cannot
+/// tell them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Answered with this status, nothing done.
+    /// Answered with this status, not performed.
     Status(u16),
-    /// Done, and answered with this status.
+    /// Performed, and answered with this status.
     StatusAfter(u16),
-    /// Answered with this status at once, and done so many milliseconds later.
+    /// Answered with this status at once, and performed this many milliseconds later.
     StatusLate {
-        /// The status.
         status: u16,
         /// How much later.
         millis: u64,
     },
-    /// Nothing done and nothing answered, until [`Faults::release`]; then done, if the client is still there.
+    /// Neither performed nor answered until [`Faults::release`]; then performed, if the client is still connected.
     HangBefore,
-    /// Done, and nothing answered until [`Faults::release`].
+    /// Performed, and not answered until [`Faults::release`].
     HangAfter,
-    /// Done so many milliseconds late, even if the client has left by then.
+    /// Performed this many milliseconds late, even if the client has disconnected by then.
     DelayBefore(u64),
-    /// Done, and answered so many milliseconds late.
+    /// Performed, and answered this many milliseconds late.
     DelayAfter(u64),
-    /// The connection breaks, nothing done.
+    /// The connection is closed, nothing is performed.
     DropBefore,
-    /// Done, and the connection breaks.
+    /// Performed, and the connection is closed.
     DropAfter,
-    /// The connection breaks at once, and it is done so many milliseconds later.
+    /// The connection is closed at once, and the request is performed this many milliseconds later.
     DropLate(u64),
-    /// Done twice, as by a proxy that repeats a request: two rows have the same description. The
-    /// answer is the second one.
+    /// Performed twice, as by a proxy that repeats a request: two rows have the same description. The response is the
+    /// second one.
     Twice,
-    /// Done, and answered with 200 and a body that is no JSON.
+    /// Performed, and answered with 200 and a body that is not JSON.
     Garbage,
-    /// Done, and answered with 200 and this body.
+    /// Performed, and answered with 200 and this body.
     Body {
-        /// Its type.
+        /// The content type.
         content_type: String,
-        /// The text.
         text: String,
     },
-    /// Done, and the answer calls its body so.
+    /// Performed, and the response has this content type.
     ContentType(String),
-    /// Done, and the first half of the body is all there is.
+    /// Performed, and the response ends after half the body.
     Truncated,
-    /// Done, and half-way through the body the connection breaks.
+    /// Performed, and the connection is closed in the middle of the body.
     BreakOff,
-    /// Done, and so many blanks follow the body, none of which is ever in memory with another.
+    /// Performed, and this many blanks follow the body, which are never in memory all at once.
     Huge {
-        /// How many.
         blanks: u64,
-        /// Whether `Content-Length` says so.
+        /// Whether `Content-Length` includes them.
         announced: bool,
     },
-    /// Done, and the body never ends: a blank comes each so many milliseconds.
+    /// Performed, and the body never ends: a blank is sent each time after this many milliseconds.
     Endless(u64),
-    /// Done, and answered without the secret.
+    /// Performed, and answered without the password.
     WithoutSecret,
-    /// Done, and answered without the username.
+    /// Performed, and answered without the username.
     WithoutUsername,
-    /// Done, and answered without this field.
+    /// Performed, and answered without this field.
     Without(String),
-    /// Done, and this is where the page that was asked for says the next one is.
+    /// Performed, and the page has this next link.
     NextLink(String),
-    /// Done, and this is where the answer says that the staged resource or the flow is.
+    /// Performed, and the response has this `Location` of the staged resource or the flow.
     Location(String),
-    /// Nothing done, and answered with this status and `Retry-After` in seconds.
+    /// Not performed, and answered with this status and `Retry-After` in seconds.
     RetryAfter {
         /// 429 or 503.
         status: u16,
-        /// How long to stay away.
+        /// The value of `Retry-After`.
         seconds: u64,
     },
-    /// Nothing done, and answered with this status and `Retry-After` as an HTTP date.
+    /// Not performed, and answered with this status and `Retry-After` as an HTTP date.
     RetryAt {
         /// 429 or 503.
         status: u16,
-        /// How long to stay away.
+        /// How far the date is in the future.
         seconds: u64,
     },
-    /// Nothing done, and answered with this status and `Retry-After` with any text.
+    /// Not performed, and answered with this status and `Retry-After` with any text.
     RetryText {
         /// 429 or 503.
         status: u16,
         /// The text.
         text: String,
     },
-    /// Nothing done, and sent elsewhere.
+    /// Not performed, and redirected.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// Where.
+        /// The redirect target.
         location: String,
     },
-    /// Refused by a business rule with this message id.
+    /// Rejected by a business rule with this message id.
     Refuse(String),
-    /// Nothing done, and answered with this status and details in this shape.
-    MessageShape {
-        /// The status.
-        status: u16,
-        /// The shape.
-        how: MessageShape,
-    },
+    /// Not performed, and answered with this status and details in this shape.
+    MessageShape { status: u16, how: MessageShape },
 }
 
-/// A handle to the faults in force.
+/// A handle to the active faults.
 #[derive(Clone)]
 pub struct Faults(Arc<Inner>);
 
@@ -125,32 +117,32 @@ struct Inner {
     released: watch::Sender<u64>,
 }
 
-/// A fault in force.
+/// An active fault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// With which requests.
+    /// The requests that it affects.
     pub operation: Operation,
-    /// Only with those that are a part of this task. Absent: of any.
+    /// Affects only requests that are part of this task. Absent: of any task.
     #[serde(default)]
     pub task: Option<Operation>,
-    /// What.
+    /// The fault.
     pub fault: Fault,
-    /// How often yet. Absent: always.
+    /// How many more times. Absent: always.
     #[serde(default)]
     pub times: Option<usize>,
 }
 
-/// How the work that a request asks for is done.
+/// How the work of a request is performed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WorkOptions {
-    /// By how much it takes effect late.
+    /// By how much it is delayed.
     pub(super) late: Duration,
-    /// Whether a task is run twice.
+    /// Whether a task runs twice.
     pub(super) twice: bool,
 }
 
-/// A fault that befalls one request.
+/// A fault that is injected into one request.
 pub(super) struct ActiveFault {
     pub(super) fault: Fault,
     released: watch::Receiver<u64>,
@@ -163,39 +155,39 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// From now on until [`Self::clear`].
+    /// Injects a fault into all requests from now until [`Self::clear`].
     pub fn always(&self, operation: Operation, fault: Fault) {
         self.add(Rule { operation, task: None, fault, times: None });
     }
 
-    /// With the next so many requests.
+    /// Injects a fault into the next requests, this many times.
     pub fn times(&self, operation: Operation, fault: Fault, times: usize) {
         self.add(Rule { operation, task: None, fault, times: Some(times) });
     }
 
-    /// With the next request. Several are met one after the other.
+    /// Injects a fault into the next request. Several are injected one after the other.
     pub fn once(&self, operation: Operation, fault: Fault) {
         self.times(operation, fault, 1);
     }
 
-    /// Adds a fault behind those in force: the first that fits a request befalls it.
+    /// Adds a fault after the active ones: the first one that matches a request is injected.
     pub fn add(&self, rule: Rule) {
         lock(&self.0.rules).push(rule);
     }
 
-    /// Faults in force.
+    /// The active faults.
     #[must_use]
     pub fn in_force(&self) -> Vec<Rule> {
         lock(&self.0.rules).clone()
     }
 
-    /// Ends all faults, and lets go what hangs.
+    /// Removes all faults, and releases hanging requests.
     pub fn clear(&self) {
         lock(&self.0.rules).clear();
         self.release();
     }
 
-    /// Lets go what hangs. Faults stay in force.
+    /// Releases hanging requests. Faults stay active.
     pub fn release(&self) {
         self.0.released.send_modify(|count| *count += 1);
     }

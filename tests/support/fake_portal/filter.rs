@@ -1,5 +1,5 @@
-//! The part of OData's `$filter` that the simulator knows: `eq`, `contains`, `startswith`,
-//! `endswith`, `and`, `or`, parentheses. Anything else is refused, as by a portal that does not know it.
+//! The part of OData's `$filter` that the fake portal supports: `eq`, `contains`, `startswith`, `endswith`, `and`,
+//! `or`, parentheses. Anything else is rejected, as by a portal without support for it.
 
 use super::columns::Column;
 use super::config::Config;
@@ -17,7 +17,7 @@ pub(super) enum Filter {
     Has(Function, Column, String),
 }
 
-/// A condition on a part of a text.
+/// A condition on part of a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Function {
     Contains,
@@ -26,14 +26,14 @@ pub(super) enum Function {
 }
 
 impl Filter {
-    /// None: it cannot be parsed, or compares what cannot be compared.
+    /// `None` if it cannot be parsed, or compares values that are not comparable.
     pub(super) fn parse(text: &str, config: &Config) -> Option<Self> {
         let mut parser = Parser { words: words(text)?, at: 0, config };
         let filter = parser.or()?;
         (parser.at == parser.words.len()).then_some(filter)
     }
 
-    /// Whether a row meets it.
+    /// Whether a row satisfies it.
     pub(super) fn matches(&self, token: &Token, config: &Config) -> bool {
         let fold = |text: &str| if config.ignore_case { text.to_lowercase() } else { text.to_owned() };
         match self {
@@ -77,7 +77,7 @@ enum Word {
     Sign(char),
 }
 
-/// Splits a filter into words.
+/// Splits a filter into tokens.
 fn words(text: &str) -> Option<Vec<Word>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

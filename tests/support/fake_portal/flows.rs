@@ -1,5 +1,5 @@
-//! Process flows that a task began and that wait for input. What they wait for is a resource of its
-//! own; whoever finishes it lets the flow end (documented, but for how it is finished: inferred).
+//! Process flows that a task started and that wait for input. The input is a resource of its own; finishing it lets the
+//! flow end (documented, except for how it is finished: inferred).
 
 use super::random;
 use super::requests::Operation;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Flows that were begun, by the id of what they wait for.
+/// Started flows, by the id of the resource that they wait for.
 #[derive(Clone, Default)]
 pub(super) struct Flows(Arc<Mutex<BTreeMap<String, Flow>>>);
 
@@ -20,14 +20,14 @@ pub(super) struct Flow {
 }
 
 impl Flows {
-    /// Begins one, and gives the id of what it waits for.
+    /// Starts a flow, and returns the id of the resource that it waits for.
     pub(super) fn begin(&self, task: Operation, outputs: Map<String, Value>) -> String {
         let id = random::guid();
         lock(&self.0).insert(id.clone(), Flow { task, outputs, finished: false });
         id
     }
 
-    /// What it waits for shows, while it waits.
+    /// The outputs that this resource shows while the flow waits.
     pub(super) fn outputs(&self, task: Operation, id: &str) -> Option<Map<String, Value>> {
         let flows = lock(&self.0);
         flows
@@ -36,7 +36,7 @@ impl Flows {
             .map(|flow| flow.outputs.clone())
     }
 
-    /// Lets it end. False: there is no such flow, or it has ended.
+    /// Finishes a flow. False if there is no such flow, or it has ended.
     pub(super) fn finish(&self, task: Operation, id: &str) -> bool {
         let mut flows = lock(&self.0);
         match flows.get_mut(&id.to_lowercase()).filter(|flow| flow.task == task && !flow.finished) {
@@ -48,7 +48,7 @@ impl Flows {
         }
     }
 
-    /// Gives one up. False: there is none that waits.
+    /// Cancels a flow. False if no such flow waits.
     pub(super) fn cancel(&self, task: Operation, id: &str) -> bool {
         self.finish(task, id) && lock(&self.0).remove(&id.to_lowercase()).is_some()
     }

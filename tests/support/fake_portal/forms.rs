@@ -1,26 +1,23 @@
-//! In which form each task is published. Which one the real portal uses is not public: so all that
-//! Indicium knows can be had, each by itself.
+//! The form in which each task is published. Which one the real portal uses is not public: so all forms that Indicium
+//! supports are available, each separately.
 
 use super::keys::FixedPart;
 use super::requests::Operation;
 use serde::{Deserialize, Serialize};
 
-/// The forms of the three tasks, and what they have in common.
+/// The forms of the three tasks, and their common settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Forms {
-    /// Of the task that requests a token.
     pub request: TaskForm,
-    /// Of the task that changes a description.
     pub edit: TaskForm,
-    /// Of the task that revokes a token.
     pub revoke: TaskForm,
-    /// The row that the request is bound to, where it is bound: it cannot be the token's own. Edit
-    /// and revocation are bound to the token's.
+    /// The row to which the request is bound, if it is bound: it cannot be the token's own. Edit and revocation are
+    /// bound to the token's.
     pub bound_to: BoundTo,
-    /// How `Location` is written.
+    /// The form of `Location`.
     pub location: Location,
-    /// What the commit of a staged task answers.
+    /// The response to the commit of a staged task.
     pub commit: CommitAnswer,
 }
 
@@ -30,10 +27,10 @@ pub struct Forms {
 pub struct TaskForm {
     /// How it is called.
     pub form: Form,
-    /// Whether it begins a process flow.
+    /// Whether it starts a process flow.
     pub flow: Flow,
-    /// Parameters that want a certain value, such as the customer's id; they come first. Where the
-    /// row has a key column of that name, the row gives it.
+    /// Parameters that must have a certain value, such as the customer's id; they come first. If the row has a key
+    /// column of that name, the row provides it.
     pub fixed: Vec<FixedPart>,
 }
 
@@ -44,42 +41,42 @@ pub enum Form {
     /// `POST <base>/<task>` with all parameters (documented).
     #[default]
     Unbound,
-    /// `POST <base>/<table>(<key>)/task_<task>` with the parameters that the row does not give (the
-    /// one-request form of resource staging, documented).
+    /// `POST <base>/<table>(<key>)/task_<task>` with the parameters that the row does not provide (the one-request form
+    /// of resource staging, documented).
     Bound,
-    /// `POST <base>/<table>(<key>)/task_<task>/stage`, `PATCH` of what `Location` says, `POST …/commit`
+    /// `POST <base>/<table>(<key>)/task_<task>/stage`, `PATCH` of the address in `Location`, `POST …/commit`
     /// (documented; the commit's body and status are not).
     BoundStaged,
-    /// `POST <base>/<task>/stage`, and then as above; the task's own address takes no request.
+    /// `POST <base>/<task>/stage`, and then as above; the task's own address accepts no request.
     UnboundStaged,
-    /// The two at a row, as a platform offers them that forbids neither.
+    /// Both forms at a row, as on a platform that allows both.
     BoundEither,
 }
 
-/// Whether a task begins a process flow (documented).
+/// Whether a task starts a process flow (documented).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
-    /// It does not: the answer has the outputs.
+    /// It does not: the response contains the outputs.
     #[default]
     None,
-    /// One that runs to its end: 204, and no outputs.
+    /// A flow that runs to its end: 204, and no outputs.
     Ends,
-    /// One that waits for input: 201, and the outputs are in the resource that `Location` says.
+    /// A flow that waits for input: 201, and the outputs are in the resource in `Location`.
     Waits,
 }
 
-/// The row that the request is bound to.
+/// The row to which the request is bound.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BoundTo {
-    /// The table; one of those beside the tokens'.
+    /// The table; one of the decoys.
     pub table: String,
     /// The row's key.
     pub key: Vec<FixedPart>,
 }
 
-/// How `Location` is written.
+/// The form of `Location`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
@@ -88,15 +85,15 @@ pub enum Location {
     /// `/indicium/iam/tcp/staged_x(…)`.
     #[default]
     Rooted,
-    /// `../../staged_x(…)`, to be resolved against the address that was asked (RFC 9110).
+    /// `../../staged_x(…)`, to be resolved against the request's address (RFC 9110).
     Relative,
 }
 
-/// What the commit of a staged task answers. Not public, so both are inferred.
+/// The response to the commit of a staged task. Not public, so both are inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommitAnswer {
-    /// 200, outputs and inputs flat, as from the other forms.
+    /// 200, outputs and inputs flat, as with the other forms.
     #[default]
     Outputs,
     /// 204; the staged resource shows the outputs from then on.
@@ -110,7 +107,7 @@ impl Form {
         !matches!(self, Self::Unbound | Self::UnboundStaged)
     }
 
-    /// Whether one request with all parameters is understood at the row.
+    /// Whether one request with all parameters is accepted at the row.
     #[must_use]
     pub fn in_one_request(self) -> bool {
         matches!(self, Self::Bound | Self::BoundEither)
@@ -131,8 +128,8 @@ impl Forms {
         Self { request: task.clone(), edit: task.clone(), revoke: task, ..Self::default() }
     }
 
-    /// The same with a process flow behind each task: one that waits for somebody to have read the
-    /// secret, and two that run to their end.
+    /// Adds a process flow after each task: the request's waits until a user has read the password, the other two run
+    /// to their end.
     #[must_use]
     pub fn with_flows(mut self) -> Self {
         self.request.flow = Flow::Waits;
@@ -151,7 +148,7 @@ impl Forms {
         }
     }
 
-    /// Which request brings the outputs of the request for a token.
+    /// Which request returns the outputs of the request for a token.
     #[must_use]
     pub fn outputs_in(&self) -> Operation {
         let staged = matches!(self.request.form, Form::BoundStaged | Form::UnboundStaged);

@@ -1,5 +1,5 @@
-//! Habits of servers and of what stands before them, each a switch of its own: what the vendor says of
-//! its portal, and what other servers do.
+//! Behavior of servers and of proxies in front of them, each with its own switch: what the vendor documents about its
+//! portal, and what other servers do.
 
 use super::answer::Answer;
 use super::config::Config;
@@ -9,54 +9,54 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Which of them there are. None, unless one is switched on.
+/// The active switches. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an independent setting")]
 pub struct Habits {
-    /// What is staged, and a flow that waits, live in one of several instances, which only a cookie leads back to.
+    /// Staged tasks and waiting flows exist in one of several instances, and only a cookie leads to it.
     pub affinity: bool,
-    /// A task takes effect so many milliseconds after its answer.
+    /// A task takes effect this many milliseconds after its response.
     pub late_effect_ms: u64,
     /// A new token has no description, whatever was sent.
     pub drops_description: bool,
-    /// Of several parameters the last one is dropped, and nobody says so.
+    /// Of several parameters the last one is silently dropped.
     pub drops_last: bool,
-    /// `…/continue` of a flow is not known: it ends by `…/commit`.
+    /// A flow has no `…/continue`: it ends by `…/commit`.
     pub flow_commits: bool,
-    /// What is staged, and a flow, cannot be given up.
+    /// Staged tasks and flows cannot be canceled.
     pub no_cancel: bool,
-    /// How a client may say who it is at the token endpoint.
+    /// How clients can authenticate at the token endpoint.
     pub client_auth: ClientAuth,
-    /// The discovery document does not say how.
+    /// The discovery document does not list these methods.
     pub silent_client_auth: bool,
-    /// `expires_in` of a bearer, whatever it is.
+    /// `expires_in` of a bearer token, any JSON value.
     pub expires_in: Option<Value>,
     /// A byte-order mark precedes each body.
     pub byte_order_mark: bool,
-    /// Each body is said to be encoded so.
+    /// Each response has this `Content-Encoding`.
     pub content_encoding: Option<String>,
-    /// The origin in all addresses that are given out, as a portal has it that does not know its own name.
+    /// The origin in all returned addresses, as for a portal that does not know its public name.
     pub origin: Option<String>,
-    /// One request in so many milliseconds; all others get 429 and `Retry-After: 1`.
+    /// One request in this many milliseconds; all others get 429 and `Retry-After: 1`.
     pub one_request_each_ms: u64,
 }
 
-/// How a client may say who it is.
+/// How clients can authenticate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
     /// In the form or by HTTP Basic.
     #[default]
     Either,
-    /// In the form alone.
+    /// In the form only.
     Post,
-    /// By HTTP Basic alone.
+    /// By HTTP Basic only.
     Basic,
 }
 
 impl ClientAuth {
-    /// As the discovery document names it.
+    /// The names in the discovery document.
     pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Either => &["client_secret_post", "client_secret_basic"],
@@ -76,7 +76,7 @@ impl Habits {
     }
 }
 
-/// The answer as it leaves the server.
+/// The response as it leaves the server.
 pub(super) fn dressed(config: &Config, answer: Answer) -> Answer {
     let habits = &config.habits;
     let answer = if habits.byte_order_mark { answer.after(b"\xef\xbb\xbf") } else { answer };
@@ -86,12 +86,12 @@ pub(super) fn dressed(config: &Config, answer: Answer) -> Answer {
     }
 }
 
-/// The cookie that leads back to the instance with this resource.
+/// The cookie of the instance with this resource.
 pub(super) fn cookie(id: &str) -> String {
     format!("affinity={}", id.to_lowercase().get(..8).unwrap_or_default())
 }
 
-/// Whether a request reaches the instance that has what it asks for.
+/// Whether a request reaches the instance with the resource that it names.
 pub(super) fn reaches(config: &Config, target: &Target, headers: &HeaderMap) -> bool {
     let (Target::Staged(_, id)
     | Target::Commit(_, id)

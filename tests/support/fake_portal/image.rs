@@ -1,13 +1,13 @@
-//! One small image that can be pulled: a configuration and one layer with one file.
+//! One small image to pull: a configuration and one layer with one file.
 
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// Repositories that hold the image.
+/// Repositories with the image.
 pub(super) const REPOSITORIES: [&str; 2] = ["public/indicium", "public/indicium-basic"];
-/// The tags under which it is known.
+/// The image's tags.
 pub(super) const TAGS: [&str; 2] = ["latest", "2026.1"];
 
 pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -26,7 +26,7 @@ pub(super) struct Image {
     pub(super) blobs: [Blob; 2],
 }
 
-/// The image, made once.
+/// The image, created once.
 pub(super) static IMAGE: LazyLock<Image> = LazyLock::new(Image::new);
 
 impl Blob {
@@ -41,12 +41,12 @@ impl Blob {
 
 impl Image {
     fn new() -> Self {
-        let tar = Blob::new(tar("etc/motd", b"pulled from the registry simulator\n"));
+        let tar = Blob::new(tar("etc/motd", b"pulled from the fake registry\n"));
         let layer = Blob::new(gzip(&tar.bytes));
         let config = json!({
             "architecture": "amd64", "os": "linux", "config": {"Cmd": ["/etc/motd"]},
             "rootfs": {"type": "layers", "diff_ids": [tar.digest]},
-            "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "registry simulator"}],
+            "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "fake registry"}],
         });
         let config = Blob::new(config.to_string().into_bytes());
         let manifest = json!({
@@ -70,7 +70,7 @@ fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     put(116, "0000000\0");
     put(124, &format!("{:011o}\0", content.len()));
     put(136, "00000000000\0");
-    // The checksum is taken with blanks in its own place.
+    // The checksum is computed with blanks in its own place.
     put(148, "        ");
     put(156, "0");
     put(257, "ustar\x0000");
@@ -78,12 +78,12 @@ fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let mut archive = header.to_vec();
     archive.extend_from_slice(content);
-    // Filled up to a whole block; two empty blocks end the archive.
+    // Padded to a whole block; two empty blocks end the archive.
     archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
     archive
 }
 
-/// A gzip file with the content as it is ("stored"): one block, so at most 65,535 bytes.
+/// A gzip file with uncompressed content ("stored"): one block, so at most 65,535 bytes.
 fn gzip(content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("a small layer");
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];

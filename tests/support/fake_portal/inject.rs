@@ -1,4 +1,4 @@
-//! Lets the fault in force befall a request.
+//! Injects the active fault into a request.
 
 use super::answer::Answer;
 use super::config::Config;
@@ -13,9 +13,9 @@ use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Does the work, unless a fault prevents it, and spoils its answer if a fault says so.
+/// Performs the work, unless a fault prevents it, and alters its response if a fault says so.
 ///
-/// The work is told in which manner it is to be done.
+/// The work gets the options with which it is to be performed.
 pub(super) async fn meet<Work>(
     shared: &Shared,
     connection: &Connection,
@@ -54,7 +54,7 @@ where
     spoilt(&config, &struck.fault, answer)
 }
 
-/// What is answered in place of any work.
+/// The response that replaces any work.
 fn instead(config: &Config, fault: &Fault) -> Option<Answer> {
     Some(match fault {
         Fault::Status(status) => messages::failure(config, *status),
@@ -62,13 +62,13 @@ fn instead(config: &Config, fault: &Fault) -> Option<Answer> {
         Fault::RetryAt { status, seconds } => Answer::empty(*status).with("retry-after", date(*seconds)),
         Fault::RetryText { status, text } => Answer::empty(*status).with("retry-after", text),
         Fault::Redirect { status, location } => Answer::empty(*status).with("location", location),
-        Fault::Refuse(message) => messages::refusal(config, message, &[]),
-        Fault::MessageShape { status, how } => messages::said(config, *status, *how),
+        Fault::Refuse(message) => messages::rejection(config, message, &[]),
+        Fault::MessageShape { status, how } => messages::with_shape(config, *status, *how),
         _ => return None,
     })
 }
 
-/// What becomes of the answer to work that is done.
+/// The response to performed work, altered by the fault.
 fn spoilt(config: &Config, fault: &Fault, answer: Answer) -> Answer {
     match fault {
         Fault::StatusAfter(status) => messages::failure(config, *status),
@@ -88,13 +88,13 @@ fn spoilt(config: &Config, fault: &Fault, answer: Answer) -> Answer {
     }
 }
 
-/// An HTTP date so many seconds from now (RFC 9110).
+/// An HTTP date this many seconds from now (RFC 9110).
 fn date(seconds: u64) -> String {
     let at = now() + Duration::from_secs(seconds);
     at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Breaks the connection; the answer never comes.
+/// Closes the connection; the response is never sent.
 async fn lose(connection: &Connection) -> Answer {
     connection.sever();
     pending().await

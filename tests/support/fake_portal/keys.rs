@@ -1,4 +1,4 @@
-//! The key of the table, and the types that a portal's columns and parameters may have.
+//! The key of the table, and the types of a portal's columns and parameters.
 
 use super::config::Config;
 use super::ledger::Token;
@@ -6,60 +6,58 @@ use super::random;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the key of the table looks like. Its columns are the fixed ones, the one that differs from
-/// row to row, and the one that names the token, in this order.
+/// The shape of the table's key. Its columns are the fixed ones, the one that differs between rows, and the one that
+/// identifies the token, in this order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyShape {
-    /// The type of the column that names the token.
+    /// The type of the column that identifies the token.
     pub kind: KeyKind,
-    /// Columns with the same value in all rows that our user sees, such as the customer's id.
+    /// Columns with the same value in all rows that the operator's user sees, such as the customer's id.
     pub fixed: Vec<FixedPart>,
-    /// A column of integers that differ from row to row, and that no task has as a parameter: a
-    /// client has to read it from the row.
+    /// A column of integers that differ between rows, and that no task has as a parameter: a client has to read it from
+    /// the row.
     pub varying: Option<String>,
 }
 
-/// The type of the column that names the token.
+/// The type of the column that identifies the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
     /// `Edm.Int32`: 17.
     #[default]
     Integer,
-    /// `Edm.Int64`: more than 32 bits hold.
+    /// `Edm.Int64`: more than 32 bits.
     Long,
     /// `Edm.Guid`.
     Guid,
-    /// `Edm.String`, with all that has to be escaped somewhere.
+    /// `Edm.String`, with all characters that need escaping somewhere.
     Text,
 }
 
-/// A part of the key that is the same in all rows that our user sees.
+/// A part of the key with the same value in all rows that the operator's user sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FixedPart {
-    /// The column.
     pub column: String,
     /// Its value: an integer or a text.
     pub value: Value,
 }
 
 impl FixedPart {
-    /// A column and its value.
     #[must_use]
     pub fn new(column: &str, value: impl Into<Value>) -> Self {
         Self { column: column.to_owned(), value: value.into() }
     }
 
-    /// Its value as an issuer's spec has it.
+    /// Its value as written in an issuer's spec.
     #[must_use]
     pub fn text(&self) -> String {
         self.value.as_str().map_or_else(|| self.value.to_string(), str::to_owned)
     }
 }
 
-/// Where the ids of an [`KeyKind::Long`] key begin: no 32 bits hold them.
+/// The first id of a [`KeyKind::Long`] key: more than 32 bits.
 const FIRST_LONG: i64 = 5_000_000_000;
 
 impl KeyKind {
@@ -126,14 +124,14 @@ impl Kind {
     }
 }
 
-/// Whether a text is a GUID as `OData` writes it: without quotes and braces.
+/// Whether a text is a GUID in the OData format: without quotes and braces.
 pub(super) fn is_guid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     lengths == [8, 4, 4, 4, 12] && groups.concat().chars().all(|sign| sign.is_ascii_hexdigit())
 }
 
-/// The value of the key's column that differs from row to row.
+/// The value of the key column that differs between rows.
 pub(super) fn varying(token: &Token) -> i64 {
     100 + token.id % 7
 }

@@ -1,4 +1,4 @@
-//! What the portal knows, for tests to compare with what the operator believes.
+//! The portal's state, for tests to compare with the operator's.
 
 use super::config::Config;
 use super::flows::Flows;
@@ -13,20 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// One token, alive or revoked.
+/// One token, live or revoked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Token {
-    /// Its number. Where the key is an integer of 32 bits, it is the key.
+    /// Its number. If the key is a 32-bit integer, this is the key.
     pub id: i64,
     /// Its key in the table, as the portal shows it.
     pub key: String,
     /// The registry's username.
     pub username: String,
-    /// The registry's password. The portal shows it once, in the answer to the request.
+    /// The registry's password. The portal shows it once, in the response to the request.
     pub secret: String,
-    /// What it is for. Seen by all colleagues.
+    /// Its purpose. Visible to all colleagues.
     pub description: Option<String>,
-    /// Every description so far, the present one last.
+    /// Every description so far, the current one last.
     pub history: Vec<Edit>,
     /// When it was requested.
     pub requested: Timestamp,
@@ -58,17 +58,17 @@ impl Token {
         self.revoked.is_none()
     }
 
-    /// Whether the registry or a list, which learns everything so much later, knows it now.
+    /// Whether the registry or the list, which learn of changes with this lag, knows it now.
     pub(super) fn is_known(&self, lag: Duration) -> bool {
         let seen = Timestamp::now() - lag;
         self.requested <= seen && self.revoked.is_none_or(|revoked| revoked > seen)
     }
 }
 
-/// Who acts in the name of the person at the desk opposite.
+/// The user who acts as a colleague.
 const COLLEAGUE: &str = "colleague";
 
-/// A handle to the portal's memory.
+/// A handle to the portal's state.
 #[derive(Clone, Default)]
 pub struct Ledger {
     tokens: Arc<Mutex<BTreeMap<i64, Token>>>,
@@ -78,7 +78,7 @@ pub struct Ledger {
     pub(super) flows: Flows,
 }
 
-/// What new tokens look like.
+/// The shape of new tokens.
 #[derive(Default)]
 struct Mint {
     kind: KeyKind,
@@ -92,59 +92,59 @@ impl Ledger {
         self.read(|tokens| tokens.values().filter(|token| token.is_live()).cloned().collect())
     }
 
-    /// All tokens there ever were.
+    /// All tokens, including revoked ones.
     #[must_use]
     pub fn all(&self) -> Vec<Token> {
         self.read(|tokens| tokens.values().cloned().collect())
     }
 
-    /// One token, alive or revoked.
+    /// One token, live or revoked.
     #[must_use]
     pub fn token(&self, id: i64) -> Option<Token> {
         self.read(|tokens| tokens.get(&id).cloned())
     }
 
-    /// Secrets of all tokens there ever were, for a search in places where none may be.
+    /// The passwords of all tokens, including revoked ones, to search for leaks.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         self.read(|tokens| tokens.values().map(|token| token.secret.clone()).collect())
     }
 
-    /// A colleague requests a token by hand.
+    /// Requests a token as a colleague would in the portal.
     pub fn add_as_colleague(&self, description: Option<&str>) -> Token {
         self.add(description.map(str::to_owned), COLLEAGUE)
     }
 
-    /// A colleague revokes a token. False: there is no such live token.
+    /// Revokes a token as a colleague. False if there is no such live token.
     pub fn revoke_as_colleague(&self, id: i64) -> bool {
         self.revoke(id, COLLEAGUE)
     }
 
-    /// A colleague changes a description. False: there is no such live token.
+    /// Changes a description as a colleague. False if there is no such live token.
     pub fn edit_as_colleague(&self, id: i64, description: &str) -> bool {
         self.edit(id, Some(description.to_owned()), COLLEAGUE)
     }
 
-    /// Where the log of requests ends now, for [`Self::requests_since`].
+    /// The current end of the request log, for [`Self::requests_since`].
     #[must_use]
     pub fn position(&self) -> usize {
         self.requests.position()
     }
 
-    /// Requests to portal and registry that began since then.
+    /// Requests to portal and registry since then.
     #[must_use]
     pub fn requests_since(&self, position: usize) -> Vec<Record> {
         self.requests.since(position)
     }
 
-    /// How many connections the portal's requests since then came by.
+    /// The number of connections of the portal's requests since then.
     #[must_use]
     pub fn connections_since(&self, position: usize) -> usize {
         let of_portal = |record: &Record| (record.server == Server::Portal).then_some(record.connection);
         self.requests_since(position).iter().filter_map(of_portal).collect::<BTreeSet<u64>>().len()
     }
 
-    /// How many requests of this kind began, whatever became of them. `Any`: all to the portal.
+    /// How many requests of this kind were started, whatever their result. `Any`: all to the portal.
     #[must_use]
     pub fn count(&self, operation: Operation) -> usize {
         self.requests.count(|record| record.server == Server::Portal && operation.covers(record.kind()))
@@ -156,36 +156,36 @@ impl Ledger {
         self.requests.count(|record| record.applied && operation.covers(record.kind()))
     }
 
-    /// The most tasks that were under way at the same time.
+    /// The highest number of concurrent tasks.
     #[must_use]
     pub fn max_concurrent_tasks(&self) -> usize {
         self.requests.gauge.highest()
     }
 
-    /// Begins to measure [`Self::max_concurrent_tasks`] anew.
+    /// Resets [`Self::max_concurrent_tasks`].
     pub fn reset_max_concurrent_tasks(&self) {
         self.requests.gauge.reset();
     }
 
-    /// Process flows that were begun and wait for somebody to finish them.
+    /// Process flows that were started and wait to be finished.
     #[must_use]
     pub fn open_flows(&self) -> usize {
         self.flows.count(|flow| !flow.finished)
     }
 
-    /// Process flows that were begun.
+    /// Process flows that were started.
     #[must_use]
     pub fn flows(&self) -> usize {
         self.flows.count(|_| true)
     }
 
-    /// Tasks that were staged and never committed: they did nothing.
+    /// Tasks that were staged and never committed: they had no effect.
     #[must_use]
     pub fn staged(&self) -> usize {
         self.staged.uncommitted()
     }
 
-    /// What tokens look like from now on.
+    /// Sets the shape of tokens from now on.
     pub(super) fn mint_as(&self, config: &Config) {
         *lock(&self.mint) = Mint { kind: config.key.kind, prefix: config.username_prefix.clone() };
     }

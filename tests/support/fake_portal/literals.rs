@@ -1,5 +1,5 @@
-//! Literals as `OData` writes them in addresses: integers and GUIDs bare, texts in quotes, in which
-//! a quote is doubled. Anything else is refused, so that a client that writes them wrongly is seen.
+//! Literals as OData writes them in addresses: integers and GUIDs bare, texts in quotes, with quotes doubled. Anything
+//! else is rejected, so that a client that writes them wrongly is detected.
 
 use super::keys::{Kind, is_guid};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(super) enum Literal {
 }
 
 impl Literal {
-    /// What a word without quotes stands for.
+    /// The value of an unquoted token.
     pub(super) fn bare(word: &str) -> Option<Self> {
         if word == "null" {
             return Some(Self::Null);
@@ -26,7 +26,7 @@ impl Literal {
         word.parse().ok().map(Self::Number)
     }
 
-    /// A text, and what stands behind its closing quote. The opening one is gone already.
+    /// A text, and the rest after its closing quote. The opening quote is consumed already.
     pub(super) fn quoted(text: &str) -> Option<(Self, &str)> {
         let mut value = String::new();
         let mut rest = text;
@@ -44,7 +44,7 @@ impl Literal {
         }
     }
 
-    /// Whether it can be compared with values of this type.
+    /// Whether it is comparable with values of this type.
     pub(super) fn is_of(&self, kind: Kind) -> bool {
         match self {
             Self::Text(_) => kind == Kind::Text,
@@ -54,7 +54,7 @@ impl Literal {
         }
     }
 
-    /// The same in a body.
+    /// The literal as a JSON value for a body.
     pub(super) fn value(&self) -> Value {
         match self {
             Self::Text(text) | Self::Guid(text) => Value::from(text.as_str()),
@@ -64,8 +64,8 @@ impl Literal {
     }
 }
 
-/// What stands between the parentheses behind a table's name: the values of the key's columns, in
-/// their order. A key of one column may be written without its name; others may come in any order.
+/// The text between the parentheses after a table's name: the values of the key's columns, in order. A key of one
+/// column may omit its name; columns with names may be in any order.
 pub(super) fn predicate(text: &str, columns: &[(String, Kind)]) -> Option<Vec<Value>> {
     let parts = parts(text)?;
     if let ([(_, kind)], [(None, literal)]) = (columns, parts.as_slice()) {

@@ -1,4 +1,4 @@
-//! Logging in to the portal: HTTP Basic, or OAuth2 client credentials for machines.
+//! Login to the portal: HTTP Basic, or OAuth2 client credentials.
 
 use super::answer::Answer;
 use super::config::{Config, Login};
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use url::form_urlencoded::parse;
 
-/// Who is logged in with these headers.
+/// The user or client that is authenticated by these headers.
 pub(super) fn principal(shared: &Shared, headers: &HeaderMap) -> Option<String> {
     if let Some((name, secret)) = basic(headers) {
         return known(&shared.config().basic, &name, &secret);
@@ -20,14 +20,13 @@ pub(super) fn principal(shared: &Shared, headers: &HeaderMap) -> Option<String> 
     shared.bearers.owner(bearer(headers)?)
 }
 
-/// Name and password of HTTP Basic.
+/// Username and password of HTTP Basic.
 pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let pair = STANDARD.decode(scheme(headers, "basic")?).ok()?;
     let (name, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     Some((name.to_owned(), secret.to_owned()))
 }
 
-/// The bearer token.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme(headers, "bearer")
 }
@@ -41,8 +40,8 @@ fn known(logins: &[Login], name: &str, secret: &str) -> Option<String> {
     logins.iter().find(|login| login.is(name, secret)).map(|login| login.name.clone())
 }
 
-/// Credentials are missing or wrong.
-pub(super) fn refused() -> Answer {
+/// The response to missing or wrong credentials.
+pub(super) fn unauthorized() -> Answer {
     Answer::empty(401).with("www-authenticate", "Basic realm=\"Indicium\"")
 }
 
@@ -61,7 +60,7 @@ pub(super) fn discovery(config: &Config, origin: &str) -> Answer {
     )
 }
 
-/// The token endpoint: a bearer token for a client, and the client's id.
+/// The token endpoint: returns a bearer token for a client, and the client's id.
 pub(super) fn token(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> (Answer, Option<String>) {
     let is_form = headers
         .get("content-type")
@@ -72,7 +71,7 @@ pub(super) fn token(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> (Answe
         return (Answer::json(400, &json!({"error": "unsupported_grant_type"})), None);
     }
     let config = shared.config();
-    // Each part of the pair is encoded as in a form (RFC 6749, 2.3.1).
+    // Each part of the pair is form-encoded (RFC 6749, 2.3.1).
     let plain = |text: &str| {
         parse(format!("x={text}").as_bytes()).next().map_or_else(String::new, |(_, text)| text.into_owned())
     };

@@ -1,7 +1,7 @@
-//! The simulator as a program of its own, for the demo and the benchmark.
+//! The fake portal as a program, for the demo and the benchmark.
 //!
-//! Prints one line of JSON with its addresses when it is ready; ends on SIGTERM or Ctrl-C, and
-//! with `--exit-with-parent` when its standard input ends.
+//! Prints one line of JSON with its addresses when it is ready; exits on SIGTERM or Ctrl-C, and with
+//! `--exit-with-parent` when its standard input ends.
 
 #[path = "mod.rs"]
 mod fake_portal;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A stand-in of the portal and of the registry behind it.
+/// A fake of the portal and of the registry behind it.
 #[derive(Parser)]
 #[command(name = "fake-portal")]
 #[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
@@ -35,16 +35,16 @@ struct Arguments {
     /// Folder to write the CA's certificate to, as `ca.crt`.
     #[arg(long)]
     tls_dir: Option<PathBuf>,
-    /// Plain HTTP.
+    /// Use plain HTTP.
     #[arg(long)]
     no_tls: bool,
-    /// Offers HTTP/2.
+    /// Offer HTTP/2.
     #[arg(long)]
     http2: bool,
-    /// The host in all addresses given out.
+    /// The host in all returned addresses.
     #[arg(long, default_value = "localhost")]
     host: String,
-    /// One more name or address in the server's certificate. May be repeated.
+    /// An additional name or address in the server's certificate. May be repeated.
     #[arg(long = "name")]
     names: Vec<String>,
     /// The application.
@@ -59,16 +59,16 @@ struct Arguments {
     /// Dutch names of table, tasks and parameters.
     #[arg(long, conflicts_with = "profile")]
     dutch: bool,
-    /// Stands for a portal of this profile, such as `staged`; a wrong name shows those that there are.
+    /// Behave like this profile, such as `staged`; a wrong name lists the available ones.
     #[arg(long)]
     profile: Option<String>,
-    /// The registry asks for Basic credentials instead of a bearer.
+    /// The registry requires Basic credentials instead of a bearer token.
     #[arg(long)]
     registry_basic: bool,
-    /// Any of the configuration, as JSON: laid over what the other arguments say.
+    /// Any part of the configuration, as JSON; overrides the other arguments.
     #[arg(long)]
     config: Option<String>,
-    /// Ends when standard input ends.
+    /// Exit when standard input ends.
     #[arg(long)]
     exit_with_parent: bool,
 }
@@ -76,31 +76,31 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let simulator = FakePortal::start(config(&arguments)?).await;
+    let portal = FakePortal::start(config(&arguments)?).await;
     if let Some(folder) = &arguments.tls_dir {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("ca.crt"), simulator.ca_pem())?;
+        std::fs::write(folder.join("ca.crt"), portal.ca_pem())?;
     }
-    let config = simulator.config();
+    let config = portal.config();
     println!(
         "{}",
         json!({
-            "portal": simulator.portal_url(),
+            "portal": portal.portal_url(),
             "application": config.application,
-            "registry": simulator.registry_host(),
-            "control": simulator.control_url(),
+            "registry": portal.registry_host(),
+            "control": portal.control_url(),
             "pid": std::process::id(),
         })
     );
     until_shutdown(arguments.exit_with_parent).await
 }
 
-/// What the arguments that change something are laid over.
+/// The configuration that the arguments override.
 fn base(arguments: &Arguments) -> io::Result<Config> {
     if let Some(name) = &arguments.profile {
         let profile = Profile::named(name).ok_or_else(|| {
             let known: Vec<&str> = Profile::all().iter().map(|profile| profile.name).collect();
-            io::Error::other(format!("no profile is called {name}; there are {}", known.join(", ")))
+            io::Error::other(format!("no profile is named {name}; available: {}", known.join(", ")))
         })?;
         return Ok(profile.config());
     }
@@ -134,7 +134,7 @@ fn config(arguments: &Arguments) -> io::Result<Config> {
     }
 }
 
-/// Waits for a reason to end.
+/// Waits until the program has to exit.
 async fn until_shutdown(with_parent: bool) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -142,7 +142,7 @@ async fn until_shutdown(with_parent: bool) -> io::Result<()> {
         result = tokio::signal::ctrl_c() => result?,
         () = parent_gone(), if with_parent => {}
     }
-    // A read of standard input would keep the runtime from ending.
+    // A pending read of standard input would keep the runtime from ending.
     std::process::exit(0);
 }
 

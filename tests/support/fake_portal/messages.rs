@@ -1,5 +1,5 @@
-//! Errors as the portal tells them: the body is empty, the details are in the response header
-//! `TSFMessages`, which is JSON in base64 with one of three message types.
+//! The portal's error format: the body is empty, the details are in the response header `TSFMessages`, which is JSON in
+//! Base64 with one of three message types.
 
 use super::answer::Answer;
 use super::config::Config;
@@ -11,46 +11,46 @@ use serde_json::{Value, json};
 /// The header.
 const HEADER: &str = "tsfmessages";
 
-/// A shape in which the details of an error may come.
+/// A shape of error details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageShape {
-    /// One object, of the service tier itself.
+    /// One object, from the service tier itself.
     Indicium,
-    /// One object, of the application: XML that names a rule, with parameters.
+    /// One object, from the application: XML that names a rule, with parameters.
     Application,
-    /// One object, of the database.
+    /// One object, from the database.
     Technical,
-    /// One object, with a `TranslatedMessage` as newer versions add it.
+    /// One object, with a `TranslatedMessage` as newer versions add.
     Translated,
     /// An array of one.
     Array,
-    /// An array of one of each type.
+    /// An array with one of each type.
     Several,
-    /// An array of none.
+    /// An empty array.
     None,
-    /// An object without anything that is known.
+    /// An object without known fields.
     Unknown,
     /// A message of many thousand characters.
     Long,
-    /// A message with line breaks, control characters, and signs that turn the direction of reading.
+    /// A message with line breaks, control characters and bidirectional controls.
     Wild,
-    /// Base64 of what is no JSON.
+    /// Base64 of a text that is not JSON.
     NotJson,
-    /// No base64.
+    /// Not Base64.
     NotBase64,
-    /// Base64 of what is no UTF-8.
+    /// Base64 of bytes that are not UTF-8.
     NotText,
 }
 
-/// Status, and a message of the service tier itself.
+/// A status and a message of the service tier itself.
 pub(super) fn service(config: &Config, status: u16, text: &str) -> Answer {
     let message = message(config, "IndiciumMessage", text, "indicium", &[]);
     Answer::empty(status).with(HEADER, header(config, message))
 }
 
-/// A refusal by a rule of the application: the message is XML that names the rule.
-pub(super) fn refusal(config: &Config, id: &str, parameters: &[(&str, &str)]) -> Answer {
+/// A rejection by a rule of the application: the message is XML that names the rule.
+pub(super) fn rejection(config: &Config, id: &str, parameters: &[(&str, &str)]) -> Answer {
     let mut raw = format!("<msg id=\"{id}\">");
     for (key, value) in parameters {
         raw.extend(["<", key, ">", value, "</", key, ">"]);
@@ -60,7 +60,7 @@ pub(super) fn refusal(config: &Config, id: &str, parameters: &[(&str, &str)]) ->
     Answer::empty(config.refusal_status).with(HEADER, header(config, message))
 }
 
-/// A failure, as a service tier tells one of its database; below 500 without a message, as from a proxy.
+/// A failure with the message of a service tier about its database; below 500 without a message, as from a proxy.
 pub(super) fn failure(config: &Config, status: u16) -> Answer {
     if status == 500 {
         Answer::empty(status).with(HEADER, header(config, technical(config)))
@@ -69,8 +69,8 @@ pub(super) fn failure(config: &Config, status: u16) -> Answer {
     }
 }
 
-/// Status, and a message in this shape.
-pub(super) fn said(config: &Config, status: u16, how: MessageShape) -> Answer {
+/// A status and a message in this shape.
+pub(super) fn with_shape(config: &Config, status: u16, how: MessageShape) -> Answer {
     let indicium = |text: &str| message(config, "IndiciumMessage", text, "indicium", &[]);
     let application =
         || message(config, "ApplicationDbMessage", "<msg id=\"rule\"><max>3</max></msg>", "rule", &[("max", "3")]);
@@ -82,8 +82,8 @@ pub(super) fn said(config: &Config, status: u16, how: MessageShape) -> Answer {
         MessageShape::Array => json!([indicium("The request is invalid.")]),
         MessageShape::Several => json!([indicium("The request is invalid."), application(), technical(config)]),
         MessageShape::None => json!([]),
-        MessageShape::Unknown => json!({"Text": "a shape that nobody knows", "Code": 1}),
-        // As long as common servers and clients let a header be.
+        MessageShape::Unknown => json!({"Text": "an unknown shape", "Code": 1}),
+        // As long as common servers and clients allow a header to be.
         MessageShape::Long => indicium(&"No, no and no. ".repeat(300)),
         MessageShape::Wild => indicium("one\r\ntwo\u{1b}[31m\u{0}three\u{202e}four <script>alert(1)</script>"),
         MessageShape::NotJson => return Answer::empty(status).with(HEADER, STANDARD.encode("{\"MessageType\":")),
@@ -93,17 +93,17 @@ pub(super) fn said(config: &Config, status: u16, how: MessageShape) -> Answer {
     Answer::empty(status).with(HEADER, STANDARD.encode(value.to_string()))
 }
 
-/// No such application, or none that this user may see: the portal does not tell which.
+/// The application does not exist, or this user may not see it: the portal does not distinguish.
 pub(super) fn no_application(config: &Config) -> Answer {
     service(config, 404, "Application not found")
 }
 
-/// No such table, row, task or staged resource, or none that this user may see.
+/// The table, row, task or staged resource does not exist, or this user may not see it.
 pub(super) fn not_found(config: &Config) -> Answer {
     service(config, 404, "Entity not found")
 }
 
-/// What the portal says of a body that is not what it wants, whatever is wrong with it.
+/// The portal's response to an invalid body, whatever is wrong with it.
 pub(super) fn invalid(config: &Config) -> Answer {
     service(config, 400, "The request is invalid.")
 }
@@ -120,7 +120,7 @@ fn message(config: &Config, kind: &str, raw: &str, id: &str, parameters: &[(&str
 }
 
 fn translated(mut message: Value) -> Value {
-    let text = format!("{} is what the rule {} says.", message["MessageType"], message["MessageID"]);
+    let text = format!("{} violates the rule {}.", message["MessageType"], message["MessageID"]);
     message["TranslatedMessage"] = json!(text.replace('"', ""));
     message
 }

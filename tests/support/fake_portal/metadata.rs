@@ -1,6 +1,6 @@
-//! `$metadata`: tables and tasks that the caller may see, in CSDL. That each is described, is
-//! documented; how tasks that are bound or staged are, is not, so the plainest way is inferred:
-//! bound actions, and an entity type for what is staged.
+//! `$metadata`: tables and tasks that the caller may see, in CSDL. That each is described is documented; how bound or
+//! staged tasks are described is not, so the simplest form is inferred: bound actions, and an entity type for staged
+//! tasks.
 
 use super::columns::Column;
 use super::config::Config;
@@ -11,7 +11,6 @@ use super::forms::Flow;
 use super::keys::Kind;
 use super::target::{flow, staged};
 
-/// The document.
 pub(super) fn document(config: &Config) -> String {
     let (mut types, mut container) = (String::new(), Container::new(&config.application));
     for (name, entity) in tables(config) {
@@ -44,7 +43,7 @@ pub(super) fn document(config: &Config) -> String {
     )
 }
 
-/// The tables, that of the tokens among the others.
+/// The tables, including that of the tokens.
 fn tables(config: &Config) -> Vec<(String, Entity)> {
     let mut tables: Vec<(String, Entity)> = decoys::tables(config)
         .into_iter()
@@ -97,8 +96,8 @@ fn task(config: &Config, declared: &Declared<'_>, types: &mut String, container:
         *types += &resource(&name, all.chain(outputs.iter().cloned()).collect());
         container.set(&name);
         let staged = format!("{schema}.{name}");
-        // For two tasks at one table this is one name twice, told apart by the result alone: CSDL has
-        // no word for `task_<task>/stage`.
+        // If two tasks are at one table, the name occurs twice, and only the result differs: CSDL cannot express
+        // `task_<task>/stage`.
         if row.is_some() {
             *types += &Action { name: "stage", binding: row, parameters: &[], result: Some(staged.clone()) }.xml();
         }

@@ -1,13 +1,12 @@
-//! A stand-in of the Thinkwise portal (Indicium, `OData` 4) and of the container registry behind
-//! it, for tests, demo and benchmark.
+//! A fake of the Thinkwise portal (Indicium, OData 4) and of the container registry behind it, for tests, demo and
+//! benchmark.
 //!
-//! [`Simulator::start`] gives one on ports of its own. Tests look into its [`Ledger`] for what the
-//! portal really did, and order [`Fault`]s. `main.rs` beside this file makes a program of it, with
-//! a control interface over HTTP.
+//! [`FakePortal::start`] starts one on ports of its own. Tests read its [`Ledger`] to see what the portal really did,
+//! and inject [`Fault`]s. `main.rs` in this folder makes it a program, with a control interface over HTTP.
 //!
-//! Nobody outside knows under which names and in which form the real portal publishes its table and
-//! tasks: they are in [`Names`], [`KeyShape`] and [`Forms`], and a [`Profile`] is a set of them. What
-//! is not public is the most plausible that can be thought of, and its comment says *inferred*.
+//! The names and the form under which the real portal publishes its table and tasks are not public: they are in
+//! [`Names`], [`KeyShape`] and [`Forms`], and a [`Profile`] is a set of them. What is not public follows the most
+//! plausible assumption, and its comment says *inferred*.
 
 #![allow(
     dead_code,
@@ -15,8 +14,8 @@
     unused_imports,
     reason = "several test binaries include this module, and each uses its own part of it"
 )]
-#![allow(clippy::must_use_candidate, reason = "whether a colleague's token was there is not always asked")]
-#![allow(clippy::expect_used, reason = "a simulator that cannot go on has to stop the test")]
+#![allow(clippy::must_use_candidate, reason = "tests may ignore whether a colleague's token existed")]
+#![allow(clippy::expect_used, reason = "a failure of the fake portal has to stop the test")]
 
 mod answer;
 mod bearers;

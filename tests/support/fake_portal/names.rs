@@ -1,5 +1,5 @@
-//! Under which names the portal publishes its table and tasks. Nobody outside knows the real
-//! ones, and some of this portal's tables have Dutch names: so tests use more than one set.
+//! The names under which the portal publishes its table and tasks. The real ones are not public, and some of this
+//! portal's tables have Dutch names: so tests use more than one set.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct RequestNames {
     pub description: String,
     /// Output: the username.
     pub username: String,
-    /// Output: the secret.
+    /// Output: the password.
     pub secret: String,
     /// Output: the id of the new row. Absent: it has to be looked up.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct RevokeNames {
     pub task: String,
     /// Input: the id, or the username.
     pub id: String,
-    /// Input: a boolean that has to be true, if there is one.
+    /// Input: a boolean that must be true, if there is one.
     #[serde(default)]
     pub confirm: Option<String>,
     /// The first input is the username.
@@ -98,7 +98,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The usual names, with tasks that want a username in place of an id.
+    /// The usual names, with tasks that take a username instead of an id.
     #[must_use]
     pub fn by_username() -> Self {
         let mut names = Self::default();
@@ -109,7 +109,7 @@ impl Names {
         names
     }
 
-    /// Dutch names, with an id in the answer and a flag to confirm a revocation.
+    /// Dutch names, with an id in the response and a flag to confirm a revocation.
     #[must_use]
     pub fn dutch() -> Self {
         let [id, username, description] = ["klant_token_id", "gebruikersnaam", "omschrijving"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The portal's HTTP interface: which request is about what, who may, and in which order.
+//! The portal's HTTP interface: routing, authentication and the order of checks.
 
 use super::answer::Answer;
 use super::calls::TaskCall;
@@ -23,7 +23,6 @@ use tokio::time::sleep;
 
 const LONGEST_BODY: usize = 1 << 20;
 
-/// The portal.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(handle).with_state(shared)
 }
@@ -44,7 +43,7 @@ async fn handle(
     let answer = match call.admit() {
         Ok(_) if shared.is_rate_limited() => Answer::empty(429).with("retry-after", "1"),
         Ok(principal) => inject::meet(&shared, &connection, kind, |manner| call.answer(principal, manner)).await,
-        Err(refusal) => refusal,
+        Err(rejection) => rejection,
     };
     visit.answered(answer.status);
     drop(under_way);
@@ -70,7 +69,7 @@ fn record(parts: &Parts, body: &Bytes, kind: Kind, connection: &Connection) -> R
     }
 }
 
-/// One request with all that is known of it.
+/// One request with its context.
 struct Call {
     shared: Arc<Shared>,
     config: Arc<Config>,
@@ -81,12 +80,12 @@ struct Call {
 }
 
 impl Call {
-    /// Who asks, or why they may not. Empty where no login is needed.
+    /// The authenticated user, or the error response. Empty if no login is needed.
     fn admit(&self) -> Result<String, Answer> {
         if matches!(self.target, Target::Discovery | Target::TokenEndpoint | Target::Nothing) {
             return Ok(String::new());
         }
-        let principal = login::principal(&self.shared, &self.parts.headers).ok_or_else(login::refused)?;
+        let principal = login::principal(&self.shared, &self.parts.headers).ok_or_else(login::unauthorized)?;
         self.visit.principal(&principal);
         if self.target == Target::OtherApplication || self.config.denied.contains(&principal) {
             return Err(messages::no_application(&self.config));
@@ -129,8 +128,8 @@ impl Call {
         if was_there { Answer::empty(204) } else { messages::not_found(&self.config) }
     }
 
-    /// Does a part of a task. It goes on when the client has left: a service tier does not call its
-    /// database back.
+    /// Performs part of a task. It continues after the client has disconnected: a service tier does not cancel its
+    /// database call.
     async fn change(self, by: String, manner: WorkOptions) -> Answer {
         let has_parameters = matches!(self.target, Target::Unbound(_) | Target::Bound(..) | Target::Staged(..));
         if has_parameters && !is_json(&self.parts.headers) {
@@ -144,7 +143,7 @@ impl Call {
         let task = async move {
             sleep(latency + manner.late + late).await;
             let (shared, body, visit) = (self.shared, self.body.to_vec(), self.visit);
-            // A change of the configuration while the task was on its way goes for it too.
+            // A change of the configuration while the task was delayed affects it too.
             let config = shared.config();
             TaskCall { shared, config, by, body, visit, manner }.answer(&self.target)
         };
@@ -152,7 +151,7 @@ impl Call {
             tokio::spawn(task);
             return soon;
         }
-        // An error is the end of the simulator, or a panic that has been told already.
+        // An error here is the end of the fake portal, or a panic that was reported already.
         tokio::spawn(task).await.unwrap_or_else(|_| Answer::empty(500))
     }
 
@@ -165,7 +164,7 @@ impl Call {
     }
 }
 
-/// The methods that lead anywhere.
+/// The methods that the resource supports.
 fn allowed(config: &Config, target: &Target) -> &'static [Method] {
     match target {
         Target::Staged(..) if config.habits.no_cancel => &[Method::GET, Method::PATCH],
@@ -179,7 +178,7 @@ fn allowed(config: &Config, target: &Target) -> &'static [Method] {
         | Target::Row(_)
         | Target::OtherTable(..)
         | Target::Flow(..) => &[Method::GET],
-        // Of what is not there, no method is right.
+        // For a resource that does not exist, no method is wrong.
         Target::Unknown | Target::Nothing => &[Method::GET, Method::POST, Method::PATCH],
         _ => &[Method::POST],
     }

@@ -7,7 +7,7 @@ use super::ledger::{Ledger, Token};
 use serde_json::{Value, json};
 use url::form_urlencoded::{Serializer, parse};
 
-/// What a reader asks for.
+/// The query options.
 #[derive(Default)]
 struct Options {
     filter: Option<Filter>,
@@ -24,17 +24,17 @@ pub(super) fn is_visible(token: &Token, config: &Config, user: &str) -> bool {
     match config.visible {
         Visible::All => true,
         Visible::Own => token.requested_by == user,
-        // Not the first ones of a hundred: spread over all.
+        // Spread over all rows instead of the first ones of a hundred.
         Visible::Percent(percent) => token.id * 37 % 100 < i64::from(percent),
     }
 }
 
-/// Whether a user sees this token's row in the list now.
+/// Whether the list shows this token's row to a user now.
 pub(super) fn is_listed(token: &Token, config: &Config, user: &str) -> bool {
     token.is_known(config.list_lag) && is_visible(token, config, user)
 }
 
-/// One page of the table. None: the query is not understood. `address` is the table's own.
+/// One page of the table. `None` if the query is not supported. `address` is the table's own.
 pub(super) fn page(config: &Config, ledger: &Ledger, user: &str, query: &str, address: &str) -> Option<Value> {
     let options = Options::parse(query, config)?;
     let limit = options.top.unwrap_or(usize::MAX).min(config.page_size);
@@ -66,7 +66,7 @@ pub(super) fn page(config: &Config, ledger: &Ledger, user: &str, query: &str, ad
     })
 }
 
-/// The query for what comes after a page.
+/// The query for the next page.
 fn next(query: &str, options: &Options, shown: usize, last: i64, how: NextLink) -> String {
     let mut next = Serializer::new(String::new());
     for (name, value) in parse(query.as_bytes()).filter(|(name, _)| !is_position(name)) {

@@ -1,16 +1,16 @@
-//! Random texts.
+//! Random strings.
 
 use super::sync::fill;
 
-/// Signs that spoil whoever pastes a secret into a URL, JSON, YAML, a shell or a
-/// `user:password` pair without escaping it.
+/// Characters that break code which pastes a secret into a URL, JSON, YAML, a shell or a `user:password` pair without
+/// escaping it.
 const HOSTILE: &[u8] = b"+/\"\\$%&=?#:;'`{}<>@!~^|*,";
 const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 32;
-/// So many of the hostile signs are in every secret: `+ / " \ $`.
+/// How many of the hostile characters are in every secret: `+ / " \ $`.
 const ALWAYS: usize = 5;
 
-/// A token's secret: 32 signs, some of them hostile.
+/// A token's password: 32 characters, some of them hostile.
 pub(super) fn secret() -> String {
     let random: [u8; LENGTH * 2] = fill();
     let (choice, order) = random.split_at(LENGTH);
@@ -22,7 +22,7 @@ pub(super) fn secret() -> String {
     signs.into_iter().map(char::from).collect()
 }
 
-/// A bearer token: plain signs alone.
+/// A bearer token: plain characters only.
 pub(super) fn bearer() -> String {
     let random: [u8; 40] = fill();
     random.iter().map(|&byte| char::from(PLAIN[usize::from(byte) % PLAIN.len()])).collect()
@@ -35,7 +35,7 @@ pub(super) fn guid() -> String {
     format!("{}-{}-4{}-a{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
-/// One sign in five is a hostile one.
+/// One character in five is hostile.
 fn pick(byte: u8) -> u8 {
     let at = usize::from(byte);
     if at % 5 == 0 { HOSTILE[at / 5 % HOSTILE.len()] } else { PLAIN[at % PLAIN.len()] }

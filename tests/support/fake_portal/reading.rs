@@ -1,4 +1,4 @@
-//! What can be read at the portal.
+//! Reads at the portal.
 
 use super::answer::Answer;
 use super::columns::row;
@@ -12,7 +12,7 @@ use super::target::Target;
 use super::{calls, decoys, login, messages, metadata, query, rows};
 use serde_json::{Value, json};
 
-/// One look at the portal.
+/// One read.
 pub(super) struct Reading<'a> {
     pub(super) shared: &'a Shared,
     pub(super) config: &'a Config,
@@ -21,7 +21,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// What is there.
+    /// The requested content.
     pub(super) fn answer(&self, target: &Target) -> Answer {
         match target {
             Target::Discovery => login::discovery(self.config, &self.shared.named_origin()),
@@ -61,7 +61,7 @@ impl Reading<'_> {
         let is_listed = |token: &Token| query::is_listed(token, self.config, self.by);
         match rows::token(self.config, &self.shared.ledger, key, is_listed) {
             Ok(token) => Answer::json(200, &Value::Object(row(&token, None, self.config))),
-            Err(refusal) => refusal,
+            Err(rejection) => rejection,
         }
     }
 
@@ -70,7 +70,7 @@ impl Reading<'_> {
             let rows = decoys::table(self.config, table).map(|table| table.rows).unwrap_or_default();
             return Answer::json(200, &json!({"value": rows}));
         };
-        rows::other(self.config, table, key).map_or_else(|refusal| refusal, |row| Answer::json(200, &row))
+        rows::other(self.config, table, key).map_or_else(|rejection| rejection, |row| Answer::json(200, &row))
     }
 
     fn staged(&self, task: Operation, id: &str) -> Answer {

@@ -1,7 +1,6 @@
 //! The container registry behind the portal: the distribution protocol, version 2, for pulls.
 //!
-//! A token that is revoked at the portal is refused at once, also by a bearer that was given out
-//! before: what the portal has deleted logs nobody in any more.
+//! A token that is revoked at the portal is rejected at once, even with a bearer token that was issued before.
 
 use super::answer::Answer;
 use super::config::{Challenge, Config};
@@ -22,12 +21,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 use url::form_urlencoded::parse;
 
-/// What the registry calls itself in its challenge.
+/// The registry's service name in its challenge.
 const SERVICE: &str = "registry";
-/// How long one of its bearers is valid.
+/// How long a registry bearer token is valid.
 const VALID: Duration = Duration::from_mins(5);
 
-/// The registry.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(handle).with_state(shared)
 }
@@ -91,7 +89,7 @@ fn repository(resource: &str) -> Option<&str> {
     ["/manifests/", "/blobs/", "/tags/"].iter().find_map(|kind| Some(resource.split_once(kind)?.0))
 }
 
-/// Whose token it is that may do this.
+/// The token whose user may do this.
 fn user(shared: &Shared, headers: &HeaderMap, repository: Option<&str>) -> Option<Token> {
     let config = shared.config();
     if config.registry_challenge == Challenge::Basic {
@@ -104,7 +102,7 @@ fn user(shared: &Shared, headers: &HeaderMap, repository: Option<&str>) -> Optio
     shared.ledger.token(id).filter(|token| token.is_known(config.registry_lag))
 }
 
-/// The token with which a client logs in, if it is alive.
+/// The token that a client logs in with, if it is live.
 fn logged_in(shared: &Shared, config: &Config, headers: &HeaderMap) -> Option<Token> {
     let (username, secret) = login::basic(headers)?;
     let id = shared.ledger.read(|tokens| {
@@ -114,7 +112,7 @@ fn logged_in(shared: &Shared, config: &Config, headers: &HeaderMap) -> Option<To
     shared.ledger.token(id).filter(|token| token.is_known(config.registry_lag))
 }
 
-/// Whether `repository:a/b:pull` or `repository:a/b:pull,push` lets one pull `a/b`.
+/// Whether a scope such as `repository:a/b:pull` or `repository:a/b:pull,push` permits pulling `a/b`.
 fn allows(scope: &str, name: &str) -> bool {
     let mut parts = scope.split(':');
     (parts.next(), parts.next()) == (Some("repository"), Some(name))
@@ -132,7 +130,7 @@ fn challenge(shared: &Shared, repository: Option<&str>) -> Answer {
     error(401, "UNAUTHORIZED", "authentication required").with("www-authenticate", wanted)
 }
 
-/// The token endpoint: credentials for a bearer.
+/// The token endpoint: exchanges credentials for a bearer token.
 fn token(shared: &Shared, parts: &Parts, visit: &OpenRecord) -> Answer {
     let Some(user) = logged_in(shared, &shared.config(), &parts.headers) else {
         return error(401, "UNAUTHORIZED", "wrong credentials");
@@ -149,7 +147,7 @@ fn token(shared: &Shared, parts: &Parts, visit: &OpenRecord) -> Answer {
     )
 }
 
-/// Manifests, blobs and the list of tags.
+/// Manifests, blobs and the tag list.
 fn content(resource: &str) -> Answer {
     let parts: Vec<&str> = resource.rsplitn(3, '/').collect();
     let [reference, kind, name] = parts[..] else { return error(404, "NOT_FOUND", "not found") };

@@ -1,4 +1,4 @@
-//! The log of requests: what arrived, what it was about, and what became of it.
+//! The request log: what arrived, its operation, and its result.
 
 use super::sync::lock;
 use jiff::Timestamp;
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What a request is about.
+/// The operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// The task that requests a token: the one request that runs it, also where that is a commit.
+    /// The task that requests a token: the one request that runs it, even if that is a commit.
     Request,
-    /// The task that changes a description, likewise.
+    /// The task that changes a description: the request that runs it.
     Edit,
-    /// The task that revokes a token, likewise.
+    /// The task that revokes a token: the request that runs it.
     Revoke,
     /// `…/stage` of any task.
     Stage,
@@ -22,13 +22,13 @@ pub enum Operation {
     Patch,
     /// The commit of a staged task, which runs it.
     Commit,
-    /// A look at a staged task.
+    /// A read of a staged task.
     StagedRead,
-    /// A look at what a process flow waits for.
+    /// A read of the resource that a process flow waits for.
     FlowRead,
-    /// The request that lets a process flow go on to its end.
+    /// The request that finishes a process flow.
     FlowFinish,
-    /// A `DELETE` of a staged task or of a flow that waits.
+    /// A `DELETE` of a staged task or of a waiting flow.
     Cancel,
     /// Rows of the table, or one of them.
     List,
@@ -52,17 +52,17 @@ pub enum Operation {
     Any,
 }
 
-/// What one request is about.
+/// The classification of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// As exactly as can be said.
+    /// The most specific operation.
     pub(super) operation: Operation,
     /// The task that it is a part of.
     pub(super) task: Option<Operation>,
 }
 
 impl Kind {
-    /// Of no task.
+    /// An operation that belongs to no task.
     pub(super) fn of(operation: Operation) -> Self {
         Self { operation, task: None }
     }
@@ -74,7 +74,7 @@ impl Kind {
 }
 
 impl Operation {
-    /// Whether what is said of this operation goes for a request that is about that.
+    /// Whether a count or fault for this operation includes a request of that kind.
     pub(super) fn covers(self, kind: Kind) -> bool {
         let one = kind.operation;
         self == one
@@ -100,7 +100,7 @@ impl Operation {
     }
 }
 
-/// Which server a request came to.
+/// The server that received a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Server {
@@ -117,9 +117,9 @@ pub struct Record {
     pub seq: usize,
     /// When it arrived.
     pub at: Timestamp,
-    /// Where.
+    /// The server.
     pub server: Server,
-    /// The connection that it came by. A number is never used twice.
+    /// The connection that it used. Numbers are never reused.
     pub connection: u64,
     /// Its method.
     pub method: String,
@@ -127,19 +127,19 @@ pub struct Record {
     pub path: String,
     /// Its query, as sent.
     pub query: Option<String>,
-    /// A task's body, as sent: the order of parameters counts. Never that of a login.
+    /// A task's body, as sent: the order of parameters matters. The body of a login is not recorded.
     pub body: Option<String>,
-    /// What it is about.
+    /// Its operation.
     pub operation: Operation,
     /// The task that it is a part of.
     pub task: Option<Operation>,
-    /// Who was logged in.
+    /// The authenticated user or client.
     pub principal: Option<String>,
-    /// The answer's status. None: not answered yet, or never.
+    /// The response's status. `None`: not answered yet, or never.
     pub status: Option<u16>,
     /// Whether a task took effect.
     pub applied: bool,
-    /// When the answer was given.
+    /// When the response was sent.
     pub answered: Option<Timestamp>,
 }
 
@@ -149,14 +149,13 @@ impl Record {
     }
 }
 
-/// All requests so far.
 #[derive(Clone, Default)]
 pub(super) struct Requests {
     records: Arc<Mutex<Vec<Record>>>,
     pub(super) gauge: Gauge,
 }
 
-/// A request under way, through which the rest of its record is filled in.
+/// A request in progress, through which the rest of its record is set.
 #[derive(Clone)]
 pub(super) struct OpenRecord {
     requests: Requests,
@@ -206,11 +205,11 @@ impl OpenRecord {
     }
 }
 
-/// Counts what is under way, and remembers the most.
+/// Counts what is in progress, and records the maximum.
 #[derive(Clone, Default)]
 pub(super) struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
 
-/// One thing under way, until it is dropped.
+/// One item in progress, until it is dropped.
 pub(super) struct InFlight(Gauge);
 
 impl Gauge {
@@ -235,7 +234,7 @@ impl Drop for InFlight {
     }
 }
 
-/// The time.
+/// The current time.
 pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -1,4 +1,4 @@
-//! Finds the row that an address names.
+//! Finds the row of an address.
 
 use super::answer::Answer;
 use super::columns::{Column, key_columns};
@@ -11,7 +11,7 @@ use super::requests::Operation;
 use super::{decoys, messages, query};
 use serde_json::Value;
 
-/// The token's row with this key, if it is among those.
+/// The token's row with this key, if the user sees it.
 pub(super) fn token(
     config: &Config,
     ledger: &Ledger,
@@ -27,7 +27,7 @@ pub(super) fn token(
     found.ok_or_else(|| messages::not_found(config))
 }
 
-/// The row that a task is bound to: the token's, or none where the task is the request.
+/// The row to which a task is bound: the token's, or none if the task is the request.
 pub(super) fn bound(
     config: &Config,
     ledger: &Ledger,
@@ -44,7 +44,7 @@ pub(super) fn bound(
     if to.key.iter().all(|part| row.get(&part.column) == Some(&part.value)) {
         return Ok(None);
     }
-    Err(messages::refusal(config, "no_tokens_here", &[]))
+    Err(messages::rejection(config, "no_tokens_here", &[]))
 }
 
 /// A row of another table.

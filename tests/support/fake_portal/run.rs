@@ -1,4 +1,4 @@
-//! Starts a simulator on a thread of its own, and ends it.
+//! Starts a fake portal in its own thread, and stops it.
 
 use super::config::Config;
 use super::faults::Faults;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// A running portal with its registry. Ends when dropped.
+/// A running portal with its registry. Stops when dropped.
 pub struct FakePortal {
     shared: Arc<Shared>,
     servers: Servers,
@@ -24,7 +24,7 @@ pub struct FakePortal {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The two servers that can be taken off the network.
+/// The two servers, which can be taken off the network.
 #[derive(Clone)]
 pub(super) struct Servers {
     pub(super) portal: Server,
@@ -32,8 +32,8 @@ pub(super) struct Servers {
 }
 
 impl FakePortal {
-    /// Starts one. It has a thread and a runtime of its own, so that it outlives the runtime of
-    /// the test that started it.
+    /// Starts a fake portal. It has its own thread and runtime, so that it outlives the runtime of the test that
+    /// started it.
     ///
     /// # Panics
     ///
@@ -53,7 +53,7 @@ impl FakePortal {
             });
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
-        let (servers, control) = is_ready.await.expect("the thread lives").expect("free ports");
+        let (servers, control) = is_ready.await.expect("the thread runs").expect("free ports");
         Self { shared, servers, control, ca_pem, stop: Some(stop), thread: thread.ok() }
     }
 
@@ -63,68 +63,68 @@ impl FakePortal {
         format!("{}{}", self.shared.origins().portal, self.shared.config().root)
     }
 
-    /// `localhost:1234`.
+    /// Such as `localhost:1234`.
     #[must_use]
     pub fn registry_host(&self) -> String {
         format!("{}:{}", self.shared.config().host, self.servers.registry.address.port())
     }
 
-    /// `http://127.0.0.1:1234`, if there is a control interface.
+    /// Such as `http://127.0.0.1:1234`, if there is a control interface.
     #[must_use]
     pub fn control_url(&self) -> Option<String> {
         self.control.as_ref().map(|server| format!("http://{}", server.address))
     }
 
-    /// The certificate of the CA of both servers, in PEM.
+    /// The CA certificate of both servers, in PEM.
     #[must_use]
     pub fn ca_pem(&self) -> String {
         self.ca_pem.clone()
     }
 
-    /// What the portal knows.
+    /// The portal's state.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.shared.ledger.clone()
     }
 
-    /// What shall go wrong.
+    /// The faults to inject.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
     }
 
-    /// The configuration now in force.
+    /// The current configuration.
     #[must_use]
     pub fn config(&self) -> Config {
         (*self.shared.config()).clone()
     }
 
-    /// Changes the configuration for requests that begin from now on.
+    /// Changes the configuration for requests that start from now on.
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
         self.shared.configure(change);
     }
 
-    /// The bearer tokens that the portal has given out.
+    /// The bearer tokens that the portal has issued.
     pub fn bearers(&self) -> Vec<String> {
         self.shared.bearers.all()
     }
 
-    /// No bearer token of the portal is valid any more; new ones can be had.
+    /// Invalidates all bearer tokens of the portal; new ones can be requested.
     pub fn revoke_bearers(&self) {
         self.shared.bearers.revoke_all();
     }
 
-    /// The portal refuses connections, and closes those that there are. What it has begun, it ends.
+    /// The portal refuses connections, and closes existing ones. Tasks in progress are completed.
     pub async fn down(&self) {
         self.servers.portal.switch(Reachability::Down).await;
     }
 
-    /// The portal is there again, at the same port.
+    /// The portal accepts connections again, at the same port.
     pub async fn up(&self) {
         self.servers.portal.switch(Reachability::Up).await;
     }
 
-    /// The portal takes connections and requests, and nothing ever comes back, not even a handshake.
+    /// The portal accepts connections and requests, and never responds, not even to a handshake.
     pub async fn blackhole(&self) {
         self.servers.portal.switch(Reachability::Blackhole).await;
     }
@@ -134,12 +134,12 @@ impl FakePortal {
         self.servers.registry.switch(Reachability::Down).await;
     }
 
-    /// The registry is there again.
+    /// The registry accepts connections again.
     pub async fn registry_up(&self) {
         self.servers.registry.switch(Reachability::Up).await;
     }
 
-    /// The registry takes connections, and nothing ever comes back.
+    /// The registry accepts connections, and never responds.
     pub async fn registry_blackhole(&self) {
         self.servers.registry.switch(Reachability::Blackhole).await;
     }

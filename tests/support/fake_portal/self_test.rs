@@ -1,6 +1,6 @@
-//! Tests of the simulator itself: what a test learns from its ledger has to be true.
+//! Tests of the fake portal itself: its ledger must be true.
 //!
-//! Included beside `mod simulator` by one test binary.
+//! Included next to `mod fake_portal` by one test binary.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
@@ -46,24 +46,24 @@ use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A simulator and a client of it.
+/// A fake portal and a client of it.
 struct Bench {
-    simulator: FakePortal,
+    portal: FakePortal,
     http: Client,
 }
 
 impl Bench {
     async fn new(config: Config) -> Self {
-        // Another test of this process may have been first.
+        // Another test of this process may have set it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let simulator = FakePortal::start(config).await;
-        let ca = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
+        let portal = FakePortal::start(config).await;
+        let ca = Certificate::from_pem(portal.ca_pem().as_bytes()).unwrap();
         let http = Client::builder().tls_certs_only([ca]).timeout(Duration::from_mins(1)).build().unwrap();
-        Self { simulator, http }
+        Self { portal, http }
     }
 
     fn address(&self, resource: &str) -> String {
-        format!("{}/iam/tcp/{resource}", self.simulator.portal_url())
+        format!("{}/iam/tcp/{resource}", self.portal.portal_url())
     }
 
     fn get(&self, resource: &str) -> RequestBuilder {
@@ -74,7 +74,7 @@ impl Bench {
         self.http.post(self.address(task)).basic_auth("k8s", Some("portal-password")).json(body)
     }
 
-    /// Sends this, with a body of JSON if there is one, and gives status and answer.
+    /// Sends a request, with a JSON body if there is one, and returns status and response body.
     async fn send(&self, method: &str, resource: &str, body: &str) -> (u16, Response) {
         let address = if resource.starts_with("https://") { resource.to_owned() } else { self.address(resource) };
         let method = method.parse().unwrap();
@@ -87,19 +87,19 @@ impl Bench {
         (answer.status().as_u16(), answer)
     }
 
-    /// The same where the answer is an object.
+    /// The same for a response that is an object.
     async fn object(&self, method: &str, resource: &str, body: &str) -> Value {
         let (status, answer) = self.send(method, resource, body).await;
         assert!(status < 300, "{method} {resource} {body}: {status}");
         answer.json().await.unwrap()
     }
 
-    /// The status alone.
+    /// Sends a request and returns the status only.
     async fn status(&self, method: &str, resource: &str, body: &str) -> u16 {
         self.send(method, resource, body).await.0
     }
 
-    /// Requests a token, and gives the answer.
+    /// Requests a token, and returns the response.
     async fn request(&self, description: &str) -> Value {
         let answer = self.post("request_token", &json!({"description": description})).send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -116,7 +116,7 @@ async fn bench() -> Bench {
     Bench::new(Config::default()).await
 }
 
-/// Where an answer says that there is more, resolved against the address that was asked.
+/// The response's `Location`, resolved against the request's address.
 fn location(answer: &Response) -> String {
     let location = answer.headers().get("location").expect("a location").to_str().unwrap();
     answer.url().join(location).unwrap().to_string()

@@ -1,12 +1,12 @@
-//! Bodies that are not what they should be.
+//! Malformed bodies.
 
 use super::{Bench, bench};
 use crate::fake_portal::{Fault, Operation};
 use std::time::{Duration, Instant};
 
-/// Orders a fault for the next look at `$metadata`, and looks.
+/// Injects a fault into the next read of `$metadata`, and reads it.
 async fn look(bench: &Bench, fault: Fault) -> reqwest::Response {
-    bench.simulator.faults().once(Operation::Metadata, fault);
+    bench.portal.faults().once(Operation::Metadata, fault);
     bench.get("$metadata").send().await.unwrap()
 }
 
@@ -15,7 +15,7 @@ async fn whole(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn a_body_may_be_something_else() {
+async fn a_body_can_be_replaced() {
     let bench = bench().await;
     let text = "<html>Log in</html>".to_owned();
     let answer = look(&bench, Fault::Body { content_type: "text/html".to_owned(), text: text.clone() }).await;
@@ -27,7 +27,7 @@ async fn a_body_may_be_something_else() {
 }
 
 #[tokio::test]
-async fn a_body_may_be_cut_off_with_or_without_notice() {
+async fn a_body_can_be_truncated_with_or_without_a_broken_connection() {
     let bench = bench().await;
     let whole = whole(&bench).await;
     let half = look(&bench, Fault::Truncated).await.text().await.unwrap();
@@ -60,14 +60,14 @@ async fn a_body_may_be_huge() {
         }
         assert_eq!(read, total);
     }
-    bench.simulator.faults().once(Operation::Request, Fault::Huge { blanks: 100_000, announced: false });
-    assert!(bench.request("x").await["secret"].is_string(), "blanks change nothing of what is said");
+    bench.portal.faults().once(Operation::Request, Fault::Huge { blanks: 100_000, announced: false });
+    assert!(bench.request("x").await["secret"].is_string(), "blanks do not change the content");
 }
 
 #[tokio::test]
 async fn a_body_may_never_end() {
     let bench = bench().await;
-    bench.simulator.faults().once(Operation::Metadata, Fault::Endless(20));
+    bench.portal.faults().once(Operation::Metadata, Fault::Endless(20));
     let begun = Instant::now();
     let mut answer = bench.get("$metadata").timeout(Duration::from_millis(600)).send().await.unwrap();
     assert!(begun.elapsed() < Duration::from_millis(400), "the head comes at once");
@@ -85,8 +85,8 @@ async fn a_body_may_never_end() {
 #[tokio::test]
 async fn any_field_may_be_missing() {
     let bench = bench().await;
-    bench.simulator.configure(|config| config.names.request.id = Some("id".to_owned()));
-    bench.simulator.faults().once(Operation::Request, Fault::Without("id".to_owned()));
+    bench.portal.configure(|config| config.names.request.id = Some("id".to_owned()));
+    bench.portal.faults().once(Operation::Request, Fault::Without("id".to_owned()));
     assert!(bench.request("x").await.get("id").is_none());
     assert_eq!(bench.request("x").await["id"], 2);
 }

@@ -1,5 +1,5 @@
-//! A client that does what an issuer's spec says and knows nothing else of the portal, but the
-//! types of keys. It is here to show that the specs of the profiles are true.
+//! A client that follows an issuer's spec and knows nothing else about the portal, except the types of keys. It shows
+//! that the specs of the profiles are correct.
 
 use super::location;
 use crate::fake_portal::{Auth, FakePortal, KeyKind, Profile};
@@ -15,11 +15,11 @@ pub(super) struct Driver {
     http: Client,
     login: (Auth, String, String),
     kind: KeyKind,
-    /// What the portal set, as a browser sends it back.
+    /// The portal's cookies, which are sent back as by a browser.
     cookies: Mutex<Vec<String>>,
 }
 
-/// A token as the driver knows it.
+/// A token from the driver's point of view.
 pub(super) struct OwnedToken {
     pub(super) username: String,
     pub(super) secret: String,
@@ -99,7 +99,7 @@ impl Driver {
         self.run(task, address, row.as_ref().map(|row| (row, mine)).or(Some((&Value::Null, mine))), description).await;
     }
 
-    /// The token's row, found by its username in all pages. None: there is no table to look at.
+    /// The token's row, found by its username in all pages. `None` if there is no table to read.
     async fn row(&self, mine: &OwnedToken) -> Option<Value> {
         let table = self.spec.get("table")?;
         let mut next = Some(format!("{}/{}", self.base, text(table, "name")));
@@ -121,7 +121,7 @@ impl Driver {
         text(key.iter().find(|part| part.get("from").is_some()).unwrap(), "column")
     }
 
-    /// The row's address: the columns that the spec knows, and what is in every row besides.
+    /// The row's address: the columns in the spec, and the values from the row.
     fn address(&self, row: &Value) -> String {
         let token = self.key_column();
         let mut parts: Vec<String> = Vec::new();
@@ -148,7 +148,7 @@ impl Driver {
         }
     }
 
-    /// Runs a task in its form; what it gives out, if it does.
+    /// Runs a task in its form; returns its outputs if it succeeds.
     async fn run(
         &self,
         task: &Value,
@@ -185,13 +185,13 @@ impl Driver {
         }
     }
 
-    /// The parameters as the spec has them, in their order.
+    /// The parameters of the spec, in order.
     fn body(&self, task: &Value, token: Option<(&Value, &OwnedToken)>, description: &str) -> String {
         let value = |parameter: &Value| match (parameter.get("from").and_then(Value::as_str), token) {
             (Some("TokenID"), Some((row, _))) => row[self.key_column()].clone(),
             (Some("Username"), Some((_, mine))) => json!(mine.username),
             (Some(_), _) => json!(description),
-            // The types of fixed values are in `$metadata`; here their looks are enough.
+            // The types of fixed values are in `$metadata`; here their syntax is enough.
             (None, _) => serde_json::from_str(&text(parameter, "value")).unwrap(),
         };
         let parameters = task["parameters"].as_array().unwrap().iter();

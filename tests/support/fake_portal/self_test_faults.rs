@@ -1,4 +1,4 @@
-//! Each fault, and whether the task took effect as the ledger says.
+//! Each fault, and whether the task took effect according to the ledger.
 
 use super::{Bench, bench, message};
 use crate::fake_portal::{Fault, Operation};
@@ -23,10 +23,10 @@ async fn faults_with_an_answer() {
         (Fault::DelayAfter(50), 200, true),
     ];
     let bench = bench().await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     for (fault, status, applied) in cases {
         let (position, tokens) = (ledger.position(), ledger.live().len());
-        bench.simulator.faults().once(Operation::Request, fault.clone());
+        bench.portal.faults().once(Operation::Request, fault.clone());
         let answer = request(&bench).await.unwrap();
         assert_eq!(answer.status(), status, "{fault:?}");
         assert_eq!(ledger.live().len() - tokens, usize::from(applied), "{fault:?}");
@@ -34,7 +34,7 @@ async fn faults_with_an_answer() {
         assert_eq!((record.status, record.applied), (Some(status), applied), "{fault:?}");
         check_answer(&fault, answer).await;
     }
-    assert_eq!(request(&bench).await.unwrap().status(), 200, "no fault is left");
+    assert_eq!(request(&bench).await.unwrap().status(), 200, "every fault was injected");
 }
 
 async fn check_answer(fault: &Fault, answer: Response) {
@@ -60,15 +60,15 @@ async fn faults_without_an_answer() {
     let cases =
         [(Fault::HangBefore, false), (Fault::HangAfter, true), (Fault::DropBefore, false), (Fault::DropAfter, true)];
     let bench = bench().await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     for (fault, applied) in cases {
         let (position, tokens) = (ledger.position(), ledger.live().len());
         let hangs = matches!(fault, Fault::HangBefore | Fault::HangAfter);
-        bench.simulator.faults().once(Operation::Request, fault.clone());
+        bench.portal.faults().once(Operation::Request, fault.clone());
         let error = request(&bench).await.unwrap_err();
         assert_eq!(error.is_timeout(), hangs, "{fault:?}: {error:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
-        bench.simulator.faults().release();
+        bench.portal.faults().release();
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(ledger.live().len() - tokens, usize::from(applied), "{fault:?}");
         let records = ledger.requests_since(position);
@@ -78,21 +78,21 @@ async fn faults_without_an_answer() {
 }
 
 #[tokio::test]
-async fn a_task_can_take_effect_after_the_client_has_left() {
+async fn a_task_can_take_effect_after_the_client_has_disconnected() {
     let bench = bench().await;
-    bench.simulator.faults().once(Operation::Request, Fault::DelayBefore(1000));
+    bench.portal.faults().once(Operation::Request, Fault::DelayBefore(1000));
     assert!(request(&bench).await.unwrap_err().is_timeout());
-    assert!(bench.simulator.ledger().live().is_empty());
+    assert!(bench.portal.ledger().live().is_empty());
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(bench.simulator.ledger().live().len(), 1);
-    assert_eq!(bench.simulator.ledger().applied(Operation::Request), 1);
+    assert_eq!(bench.portal.ledger().live().len(), 1);
+    assert_eq!(bench.portal.ledger().applied(Operation::Request), 1);
 }
 
 #[tokio::test]
 async fn what_hangs_is_released() {
     for fault in [Fault::HangBefore, Fault::HangAfter] {
         let bench = bench().await;
-        let (ledger, faults) = (bench.simulator.ledger(), bench.simulator.faults());
+        let (ledger, faults) = (bench.portal.ledger(), bench.portal.faults());
         faults.always(Operation::Any, fault.clone());
         let call = tokio::spawn(bench.post("request_token", &json!({"description": "x"})).send());
         while faults.in_force().is_empty() || ledger.position() == 0 {
@@ -107,16 +107,16 @@ async fn what_hangs_is_released() {
 }
 
 #[tokio::test]
-async fn faults_affect_only_what_they_are_for() {
+async fn faults_affect_only_their_operation() {
     let bench = bench().await;
-    let faults = bench.simulator.faults();
+    let faults = bench.portal.faults();
     faults.times(Operation::List, Fault::Status(502), 2);
     faults.always(Operation::Auth, Fault::Status(500));
     bench.request("x").await;
     for expected in [502, 502, 200] {
         assert_eq!(bench.get("container_token").send().await.unwrap().status(), expected);
     }
-    let discovery = format!("{}/.well-known/openid-configuration", bench.simulator.portal_url());
+    let discovery = format!("{}/.well-known/openid-configuration", bench.portal.portal_url());
     assert_eq!(bench.http.get(&discovery).send().await.unwrap().status(), 500);
     faults.clear();
     assert_eq!(bench.http.get(&discovery).send().await.unwrap().status(), 200);

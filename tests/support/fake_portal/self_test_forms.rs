@@ -1,4 +1,4 @@
-//! Tasks that are bound to a row, in one request, and tasks that want fixed parameters.
+//! Tasks that are bound to a row, in one request, and tasks with fixed parameters.
 
 use super::{Bench, bench, message};
 use crate::fake_portal::{BoundTo, Config, FixedPart, Form, Forms, KeyShape, Names, Operation};
@@ -9,9 +9,9 @@ async fn bound(forms: Forms) -> Bench {
 }
 
 #[tokio::test]
-async fn a_bound_task_takes_what_its_row_does_not_give() {
+async fn a_bound_task_takes_parameters_that_its_row_does_not_provide() {
     let bench = bound(Forms::all(Form::Bound)).await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     let answer = bench.object("POST", "klant(42)/task_request_token", r#"{"description":"a"}"#).await;
     let token = &ledger.live()[0];
     assert_eq!(answer, json!({"description": "a", "username": token.username, "secret": token.secret}));
@@ -29,7 +29,7 @@ async fn a_bound_task_takes_what_its_row_does_not_give() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_not_published_is_not_there() {
+async fn a_form_that_is_not_published_does_not_exist() {
     let (unbound, row) = ("request_token", "klant(42)/task_request_token");
     let cases = [
         (Form::Unbound, [(unbound, 200), (row, 404), ("klant(42)/task_request_token/stage", 404)]),
@@ -44,8 +44,8 @@ async fn a_form_that_is_not_published_is_not_there() {
             assert_eq!(bench.status("POST", path, body).await, status, "{form:?} {path}");
         }
         let made = usize::from(form != Form::BoundStaged);
-        assert_eq!(bench.simulator.ledger().live().len(), made, "{form:?}");
-        assert_eq!(bench.simulator.ledger().count(Operation::Request), made, "{form:?}");
+        assert_eq!(bench.portal.ledger().live().len(), made, "{form:?}");
+        assert_eq!(bench.portal.ledger().count(Operation::Request), made, "{form:?}");
     }
 }
 
@@ -68,7 +68,7 @@ async fn the_request_is_bound_to_one_row_of_another_table() {
     }
     let row: Value = bench.object("GET", "klant_product(klant_id=42,product_id=7)", "").await;
     assert_eq!(row["product_id"], 7);
-    assert_eq!(bench.simulator.ledger().live().len(), 2);
+    assert_eq!(bench.portal.ledger().live().len(), 2);
 }
 
 #[tokio::test]
@@ -83,11 +83,11 @@ async fn a_fixed_parameter_comes_first_and_is_checked() {
     assert_eq!(request(r#"{"klant_id":"42","description":"a"}"#).await.0, 400);
     let (status, other) = request(r#"{"klant_id":43,"description":"a"}"#).await;
     assert_eq!((status, &message(&other)["MessageID"]), (400, &json!("not_yours")));
-    assert!(bench.simulator.ledger().all().is_empty());
+    assert!(bench.portal.ledger().all().is_empty());
     assert_eq!(request(r#"{"klant_id":42,"description":"a"}"#).await.0, 200);
 
-    // Where the row has such a column in its key, the row gives it.
-    bench.simulator.configure(|config| {
+    // If the row has such a column in its key, the row provides it.
+    bench.portal.configure(|config| {
         config.key = KeyShape { fixed, ..KeyShape::default() };
         config.forms.edit.form = Form::Bound;
     });
@@ -97,7 +97,7 @@ async fn a_fixed_parameter_comes_first_and_is_checked() {
 }
 
 #[tokio::test]
-async fn a_token_can_be_told_by_its_username() {
+async fn a_token_can_be_identified_by_its_username() {
     let config = Config { names: Names::by_username(), table_hidden: true, ..Config::default() };
     let bench = Bench::new(config).await;
     let username = bench.request("a").await["username"].as_str().unwrap().to_owned();
@@ -106,22 +106,22 @@ async fn a_token_can_be_told_by_its_username() {
     let metadata = bench.send("GET", "$metadata", "").await.1.text().await.unwrap();
     assert!(!metadata.contains("\"container_token\"") && metadata.contains("revoke_token"));
     let edit = json!({"username": username, "description": "b"}).to_string();
-    // In the order of the declaration, which is not that of the alphabet.
+    // In the declared order, which is not alphabetical.
     let edit = edit.replace(r#"{"description":"b","#, "{").replace('}', r#","description":"b"}"#);
     assert_eq!(bench.status("POST", "edit_token_description", &edit).await, 200);
-    assert_eq!(bench.simulator.ledger().live()[0].description.as_deref(), Some("b"));
+    assert_eq!(bench.portal.ledger().live()[0].description.as_deref(), Some("b"));
     let revoke = json!({"username": username}).to_string();
     assert_eq!(bench.status("POST", "revoke_token", &revoke).await, 200);
-    assert!(bench.simulator.ledger().live().is_empty());
+    assert!(bench.portal.ledger().live().is_empty());
 }
 
 #[tokio::test]
-async fn running_another_task_is_seen() {
+async fn running_another_task_is_recorded() {
     let bench = bench().await;
     for task in ["request_quote", "klant_product(klant_id=42,product_id=7)/task_revoke_contract"] {
         assert_eq!(bench.status("POST", task, "{}").await, 200);
     }
-    assert_eq!(bench.simulator.ledger().applied(Operation::Other), 2);
-    bench.simulator.configure(|config| config.decoys = false);
+    assert_eq!(bench.portal.ledger().applied(Operation::Other), 2);
+    bench.portal.configure(|config| config.decoys = false);
     assert_eq!(bench.status("POST", "request_quote", "{}").await, 404);
 }

@@ -8,7 +8,7 @@ use url::form_urlencoded::byte_serialize;
 async fn with_key(key: KeyShape) -> Bench {
     let bench = Bench::new(Config { key, forms: Forms::all(Form::Bound), ..Config::default() }).await;
     for description in ["a", "b", "c"] {
-        bench.simulator.ledger().add_as_colleague(Some(description));
+        bench.portal.ledger().add_as_colleague(Some(description));
     }
     bench
 }
@@ -38,7 +38,7 @@ async fn filtered(bench: &Bench, filter: &str) -> Result<usize, u16> {
 #[tokio::test]
 async fn a_guid_is_written_bare() {
     let bench = with_key(KeyShape { kind: KeyKind::Guid, ..KeyShape::default() }).await;
-    let key = bench.simulator.ledger().live()[1].key.clone();
+    let key = bench.portal.ledger().live()[1].key.clone();
     assert_eq!(description(&bench, &key).await, Ok("b".to_owned()));
     assert_eq!(description(&bench, &key.to_uppercase()).await, Ok("b".to_owned()));
     assert_eq!(description(&bench, &format!("container_token_id={key}")).await, Ok("b".to_owned()));
@@ -54,7 +54,7 @@ async fn a_guid_is_written_bare() {
 #[tokio::test]
 async fn a_text_is_quoted_and_encoded() {
     let bench = with_key(KeyShape { kind: KeyKind::Text, ..KeyShape::default() }).await;
-    let key = bench.simulator.ledger().live()[1].key.clone();
+    let key = bench.portal.ledger().live()[1].key.clone();
     assert!(["'", "/", "%", " ", "é", "(", ",", "=", "&"].iter().all(|sign| key.contains(sign)), "{key}");
     let quoted = format!("'{}'", key.replace('\'', "''"));
     assert_eq!(description(&bench, &encoded(&quoted)).await, Ok("b".to_owned()));
@@ -68,13 +68,13 @@ async fn a_text_is_quoted_and_encoded() {
     assert_eq!(filtered(&bench, &format!("container_token_id eq {quoted}")).await, Ok(1));
     let edit = format!("container_token({})/task_edit_token_description", encoded(&quoted));
     assert_eq!(bench.status("POST", &edit, r#"{"description":"new"}"#).await, 200);
-    assert_eq!(bench.simulator.ledger().live()[1].description.as_deref(), Some("new"));
+    assert_eq!(bench.portal.ledger().live()[1].description.as_deref(), Some("new"));
 }
 
 #[tokio::test]
 async fn integers_have_their_range() {
     let bench = with_key(KeyShape { kind: KeyKind::Long, ..KeyShape::default() }).await;
-    let token = &bench.simulator.ledger().live()[1];
+    let token = &bench.portal.ledger().live()[1];
     assert_eq!((token.id, token.key.as_str()), (2, "5000000002"));
     assert_eq!(description(&bench, "5000000002").await, Ok("b".to_owned()));
     assert_eq!(description(&bench, "'5000000002'").await, Err(400));
@@ -101,5 +101,5 @@ async fn a_key_may_have_parts_that_are_fixed_or_have_to_be_read() {
     assert_eq!(filtered(&bench, "container_token_id eq 2 and klant_id eq 42 and land eq 'B''E'").await, Ok(1));
     let revoke = format!("container_token({})/task_revoke_token", key(&rows[1]["register_id"]));
     assert_eq!(bench.status("POST", &revoke, "{}").await, 200);
-    assert_eq!(bench.simulator.ledger().live().len(), 2);
+    assert_eq!(bench.portal.ledger().live().len(), 2);
 }

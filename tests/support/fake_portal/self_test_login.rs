@@ -11,7 +11,7 @@ async fn read(bench: &Bench, bearer: &str) -> u16 {
 }
 
 async fn ask(bench: &Bench, secret: &str) -> Response {
-    let address = format!("{}/.well-known/openid-configuration", bench.simulator.portal_url());
+    let address = format!("{}/.well-known/openid-configuration", bench.portal.portal_url());
     let discovery: Value = bench.http.get(address).send().await.unwrap().json().await.unwrap();
     let form = [("grant_type", "client_credentials"), ("client_id", "operator"), ("client_secret", secret)];
     bench.http.post(discovery["token_endpoint"].as_str().unwrap()).form(&form).send().await.unwrap()
@@ -28,13 +28,13 @@ async fn a_client_gets_a_bearer() {
     let bench = bench().await;
     let first = bearer(&bench).await;
     assert_eq!(read(&bench, &first).await, 200);
-    assert_eq!(bench.simulator.ledger().requests_since(2)[0].principal.as_deref(), Some("operator"));
-    bench.simulator.revoke_bearers();
+    assert_eq!(bench.portal.ledger().requests_since(2)[0].principal.as_deref(), Some("operator"));
+    bench.portal.revoke_bearers();
     assert_eq!(read(&bench, &first).await, 401);
     let second = bearer(&bench).await;
     assert_eq!(read(&bench, &second).await, 200);
     assert_eq!(ask(&bench, "wrong").await.status(), 401);
-    bench.simulator.configure(|config| config.clients = vec![Login::new("operator", "changed")]);
+    bench.portal.configure(|config| config.clients = vec![Login::new("operator", "changed")]);
     assert_eq!(ask(&bench, "client-secret").await.status(), 401);
     assert_eq!(ask(&bench, "changed").await.status(), 200);
 }
@@ -57,7 +57,7 @@ async fn wrong_credentials_and_missing_access_differ() {
     let other = bench.http.get(address.replace("/tcp/", "/other/")).basic_auth("k8s", Some("portal-password"));
     let other = other.send().await.unwrap();
     assert_eq!((other.status().as_u16(), &message(&other)["RawMessage"]), (404, &json!("Application not found")));
-    bench.simulator.configure(|config| config.denied = vec!["k8s".to_owned()]);
+    bench.portal.configure(|config| config.denied = vec!["k8s".to_owned()]);
     let denied = bench.get("container_token").send().await.unwrap();
     assert_eq!((denied.status().as_u16(), &message(&denied)["RawMessage"]), (404, &json!("Application not found")));
 }

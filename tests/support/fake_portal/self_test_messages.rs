@@ -1,4 +1,4 @@
-//! Details of errors in every shape, and what an answer says about when and where to ask again.
+//! Error details in every shape, `Retry-After` and redirects.
 
 use super::{Bench, bench, message};
 use crate::fake_portal::{Config, Fault, MessageShape, Operation};
@@ -9,10 +9,10 @@ use jiff::fmt::rfc2822;
 use reqwest::{Client, Response, redirect};
 use serde_json::{Value, json};
 
-async fn refused(bench: &Bench, fault: Fault) -> Response {
-    bench.simulator.faults().once(Operation::Request, fault);
+async fn response_to(bench: &Bench, fault: Fault) -> Response {
+    bench.portal.faults().once(Operation::Request, fault);
     let answer = bench.post("request_token", &json!({"description": "x"})).send().await.unwrap();
-    assert!(bench.simulator.ledger().all().is_empty(), "nothing is done");
+    assert!(bench.portal.ledger().all().is_empty(), "nothing is performed");
     answer
 }
 
@@ -28,18 +28,18 @@ async fn details_come_in_every_shape() {
         (MessageShape::Long, "IndiciumMessage"),
         (MessageShape::Wild, "IndiciumMessage"),
     ] {
-        let answer = refused(&bench, Fault::MessageShape { status: 422, how }).await;
+        let answer = response_to(&bench, Fault::MessageShape { status: 422, how }).await;
         assert_eq!((answer.status().as_u16(), kind(&message(&answer)).as_deref()), (422, Some(expected)), "{how:?}");
         assert_eq!(message(&answer)["TranslatedMessage"].is_string(), how == MessageShape::Translated);
     }
     for (how, length) in [(MessageShape::None, 0), (MessageShape::Array, 1), (MessageShape::Several, 3)] {
-        let answer = refused(&bench, Fault::MessageShape { status: 400, how }).await;
+        let answer = response_to(&bench, Fault::MessageShape { status: 400, how }).await;
         assert_eq!(message(&answer).as_array().unwrap().len(), length, "{how:?}");
     }
-    let wild = message(&refused(&bench, Fault::MessageShape { status: 400, how: MessageShape::Wild }).await);
+    let wild = message(&response_to(&bench, Fault::MessageShape { status: 400, how: MessageShape::Wild }).await);
     assert!(wild["RawMessage"].as_str().unwrap().contains('\u{1b}'));
     for how in [MessageShape::NotJson, MessageShape::NotBase64, MessageShape::NotText] {
-        let answer = refused(&bench, Fault::MessageShape { status: 500, how }).await;
+        let answer = response_to(&bench, Fault::MessageShape { status: 500, how }).await;
         let decoded = STANDARD.decode(answer.headers()["tsfmessages"].as_bytes());
         let json = decoded.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         assert_eq!((answer.status().as_u16(), json), (500, None), "{how:?}");
@@ -47,7 +47,7 @@ async fn details_come_in_every_shape() {
 }
 
 #[tokio::test]
-async fn a_platform_has_its_own_way_to_tell() {
+async fn each_platform_has_its_own_error_format() {
     let config = Config { messages_as_array: true, translated_messages: true, ..Config::default() };
     let bench = Bench::new(config).await;
     let answer = bench.post("request_token", &json!({"description": ""})).send().await.unwrap();
@@ -57,30 +57,30 @@ async fn a_platform_has_its_own_way_to_tell() {
 }
 
 #[tokio::test]
-async fn when_to_ask_again_comes_in_every_form() {
+async fn retry_after_is_sent_in_every_form() {
     let bench = bench().await;
     let header = |answer: &Response| answer.headers()["retry-after"].to_str().unwrap().to_owned();
-    let answer = refused(&bench, Fault::RetryAfter { status: 503, seconds: 7 }).await;
+    let answer = response_to(&bench, Fault::RetryAfter { status: 503, seconds: 7 }).await;
     assert_eq!((answer.status().as_u16(), header(&answer)), (503, "7".to_owned()));
-    let answer = refused(&bench, Fault::RetryAt { status: 429, seconds: 3600 }).await;
+    let answer = response_to(&bench, Fault::RetryAt { status: 429, seconds: 3600 }).await;
     let at = header(&answer);
     assert!(at.ends_with(" GMT"), "{at}");
     let at = rfc2822::DateTimeParser::new().parse_timestamp(at.replace("GMT", "+0000")).unwrap();
     let wait = at.as_second() - Timestamp::now().as_second();
     assert!((3595..=3600).contains(&wait), "{wait}");
-    let answer = refused(&bench, Fault::RetryText { status: 429, text: "soon".to_owned() }).await;
+    let answer = response_to(&bench, Fault::RetryText { status: 429, text: "soon".to_owned() }).await;
     assert_eq!(header(&answer), "soon");
 }
 
 #[tokio::test]
-async fn a_client_may_be_sent_elsewhere() {
+async fn a_client_can_be_redirected() {
     let bench = bench().await;
     let once = Client::builder().redirect(redirect::Policy::none());
-    let ca = reqwest::Certificate::from_pem(bench.simulator.ca_pem().as_bytes()).unwrap();
-    let bench = Bench { http: once.tls_certs_only([ca]).build().unwrap(), simulator: bench.simulator };
+    let ca = reqwest::Certificate::from_pem(bench.portal.ca_pem().as_bytes()).unwrap();
+    let bench = Bench { http: once.tls_certs_only([ca]).build().unwrap(), portal: bench.portal };
     for status in [301, 302, 307] {
         let location = "https://elsewhere.example.com/".to_owned();
-        let answer = refused(&bench, Fault::Redirect { status, location: location.clone() }).await;
+        let answer = response_to(&bench, Fault::Redirect { status, location: location.clone() }).await;
         assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (status, &location.parse().unwrap()));
     }
 }

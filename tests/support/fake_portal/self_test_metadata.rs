@@ -1,4 +1,4 @@
-//! `$metadata` describes what is there, and looks like XML in every form.
+//! `$metadata` describes everything that is published, and is well-formed XML in every form.
 
 use super::Bench;
 use crate::fake_portal::{Config, FixedPart, Flow, Form, Forms, KeyKind, KeyShape, Names};
@@ -28,7 +28,7 @@ fn balanced(text: &str) {
 }
 
 fn has(text: &str, parts: &[&str]) {
-    // Without the line breaks between elements, so that several can be looked for at once.
+    // Without the line breaks between elements, so that several can be searched for at once.
     let text = text.lines().map(str::trim).collect::<String>();
     for part in parts {
         assert!(text.contains(part), "{part} in {text}");
@@ -77,7 +77,7 @@ async fn bound_and_staged_tasks_are_described() {
 }
 
 #[tokio::test]
-async fn without_noise_nothing_else_is_described() {
+async fn without_decoys_nothing_else_is_described() {
     let text = metadata(Config { decoys: false, ..Config::default() }).await;
     assert_eq!(text.matches("<EntityType ").count(), 1);
     assert_eq!(text.matches("<Action ").count(), 3);

@@ -1,4 +1,4 @@
-//! Each profile is what it says, and its issuer's spec tells a client all that it has to know.
+//! Each profile matches its description, and its issuer spec contains all that a client needs.
 
 use super::driver::Driver;
 use crate::fake_portal::{FakePortal, Operation, Profile};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 #[tokio::test]
-async fn each_profile_serves_a_client_that_knows_its_spec() {
+async fn each_profile_works_for_a_client_with_its_spec() {
     for profile in Profile::all() {
         let portal = FakePortal::start(profile.config()).await;
         let ledger = portal.ledger();
@@ -37,7 +37,7 @@ async fn each_profile_serves_a_client_that_knows_its_spec() {
 }
 
 #[tokio::test]
-async fn what_a_minimal_spec_says_is_in_the_pinned_one() {
+async fn a_minimal_spec_is_part_of_the_pinned_one() {
     let mut names = BTreeSet::new();
     for profile in Profile::all() {
         assert!(names.insert(profile.name) && !profile.about.is_empty() && !profile.about.contains('\n'));
@@ -52,7 +52,7 @@ async fn what_a_minimal_spec_says_is_in_the_pinned_one() {
     assert!(Profile::named("nonsense").is_none());
 }
 
-/// Whether something about the tasks is not in `$metadata`.
+/// Whether a fact about the tasks is missing from `$metadata`.
 fn needs_help(name: &str) -> bool {
     matches!(
         name,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 #[tokio::test]
 async fn filters_find_what_they_say() {
     let bench = bench().await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     for description in [Some("it's a"), Some("b [x1]"), Some("B [x2]"), None] {
         ledger.add_as_colleague(description);
     }
@@ -39,7 +39,7 @@ async fn filters_find_what_they_say() {
     let rows = bench.rows("$orderby=description%20desc&$select=description&$top=1").await;
     assert_eq!(rows, [serde_json::json!({"description": "it's a"})]);
     assert!(bench.rows("$skip=3").await[0].get("description").is_none(), "null is left out");
-    bench.simulator.configure(|config| config.ignore_case = true);
+    bench.portal.configure(|config| config.ignore_case = true);
     assert_eq!(ids(&bench.rows("$filter=startswith(description,'b')").await), [2, 3]);
 }
 
@@ -52,7 +52,7 @@ async fn rows_come_page_by_page() {
     for (relative_next_link, next_link) in [(false, NextLink::SkipToken), (true, NextLink::Skip)] {
         let bench = Bench::new(Config { next_link, relative_next_link, ..Config::default() }).await;
         for number in 0..2500 {
-            bench.simulator.ledger().add_as_colleague(Some(&format!("number {number}")));
+            bench.portal.ledger().add_as_colleague(Some(&format!("number {number}")));
         }
         let (sizes, found) = pages(&bench, "container_token?$count=true").await;
         assert_eq!(sizes, [1000, 1000, 500]);
@@ -64,7 +64,7 @@ async fn rows_come_page_by_page() {
     }
 }
 
-/// Follows the links to the end: how many rows each page has, and all ids.
+/// Follows the links to the end: the number of rows of each page, and all ids.
 async fn pages(bench: &Bench, resource: &str) -> (Vec<usize>, BTreeSet<i64>) {
     let base = url::Url::parse(&bench.address("")).unwrap();
     let (mut sizes, mut found) = (Vec::new(), BTreeSet::new());
@@ -82,9 +82,9 @@ async fn pages(bench: &Bench, resource: &str) -> (Vec<usize>, BTreeSet<i64>) {
 }
 
 #[tokio::test]
-async fn rows_and_metadata_can_be_had() {
+async fn rows_and_metadata_can_be_read() {
     let bench = Bench::new(Config { description_max_length: Some(200), ..Config::default() }).await;
-    bench.simulator.ledger().add_as_colleague(Some("a"));
+    bench.portal.ledger().add_as_colleague(Some("a"));
     let row: Value = bench.get("container_token(1)").send().await.unwrap().json().await.unwrap();
     assert_eq!(row["username"], "tw-1");
     assert_eq!(bench.get("container_token(2)").send().await.unwrap().status(), 404);

@@ -9,10 +9,10 @@ use oci_client::secrets::RegistryAuth;
 use std::time::Duration;
 
 async fn pull(bench: &Bench, token: &Token) -> Result<Vec<u8>, OciDistributionError> {
-    let ca = Certificate { encoding: CertificateEncoding::Pem, data: bench.simulator.ca_pem().into_bytes() };
+    let ca = Certificate { encoding: CertificateEncoding::Pem, data: bench.portal.ca_pem().into_bytes() };
     let config = ClientConfig { extra_root_certificates: vec![ca], ..ClientConfig::default() };
     let client = oci_client::Client::new(config);
-    let image: Reference = format!("{}/public/indicium:latest", bench.simulator.registry_host()).parse().unwrap();
+    let image: Reference = format!("{}/public/indicium:latest", bench.portal.registry_host()).parse().unwrap();
     let auth = RegistryAuth::Basic(token.username.clone(), token.secret.clone());
     let accepted = vec![oci_client::manifest::IMAGE_LAYER_GZIP_MEDIA_TYPE];
     // The client checks every digest.
@@ -25,7 +25,7 @@ async fn a_token_pulls_until_it_is_revoked() {
     for registry_challenge in [Challenge::Bearer, Challenge::Basic] {
         let bench = Bench::new(Config { registry_challenge, ..Config::default() }).await;
         bench.request("x").await;
-        let ledger = bench.simulator.ledger();
+        let ledger = bench.portal.ledger();
         let token = &ledger.live()[0];
         let layer = pull(&bench, token).await.unwrap();
         assert!(layer.starts_with(&[0x1f, 0x8b]) && layer.windows(6).any(|part| part == b"pulled"));
@@ -42,10 +42,10 @@ async fn a_token_pulls_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_bearer_dies_with_its_token() {
+async fn a_bearer_is_revoked_with_its_token() {
     let bench = bench().await;
-    let token = bench.simulator.ledger().add_as_colleague(None);
-    let host = bench.simulator.registry_host();
+    let token = bench.portal.ledger().add_as_colleague(None);
+    let host = bench.portal.registry_host();
     let anonymous = bench.http.get(format!("https://{host}/v2/")).send().await.unwrap();
     let challenge = anonymous.headers()["www-authenticate"].to_str().unwrap().to_owned();
     assert_eq!(challenge, format!("Bearer realm=\"https://{host}/token\",service=\"registry\""));
@@ -63,25 +63,25 @@ async fn a_bearer_dies_with_its_token() {
     assert_eq!(manifest.status(), 200);
     assert!(manifest.headers()["content-length"] != "0" && manifest.headers().contains_key("docker-content-digest"));
     assert_eq!(head("public/indicium-basic").await.status(), 401, "not in the scope");
-    bench.simulator.ledger().revoke_as_colleague(token.id);
+    bench.portal.ledger().revoke_as_colleague(token.id);
     assert_eq!(head("public/indicium").await.status(), 401);
-    let requests = bench.simulator.ledger().requests_since(0);
+    let requests = bench.portal.ledger().requests_since(0);
     assert!(requests.iter().all(|request| request.server == Server::Registry));
 }
 
 #[tokio::test]
 async fn the_registry_may_learn_late() {
     let bench = Bench::new(Config { registry_lag: Duration::from_millis(800), ..Config::default() }).await;
-    let token = bench.simulator.ledger().add_as_colleague(None);
+    let token = bench.portal.ledger().add_as_colleague(None);
     let login = async || {
-        let address = format!("https://{}/token", bench.simulator.registry_host());
+        let address = format!("https://{}/token", bench.portal.registry_host());
         let request = bench.http.get(address).basic_auth(&token.username, Some(&token.secret));
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(login().await, 401);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(login().await, 200);
-    bench.simulator.ledger().revoke_as_colleague(token.id);
+    bench.portal.ledger().revoke_as_colleague(token.id);
     assert_eq!(login().await, 200);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(login().await, 401);

@@ -20,13 +20,13 @@ async fn commit(bench: &Bench, address: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_staged_task_lives_by_its_location() {
+async fn a_staged_task_is_addressed_by_its_location() {
     for way in [Location::Absolute, Location::Rooted, Location::Relative] {
         let bench = staged(Forms { location: way, ..Forms::all(Form::BoundStaged) }).await;
         let (_, answer) = bench.send("POST", "klant(42)/task_request_token/stage", "").await;
         let written = answer.headers()["location"].to_str().unwrap();
         let prefix = match way {
-            Location::Absolute => format!("{}/iam/tcp/staged_request_token(", bench.simulator.portal_url()),
+            Location::Absolute => format!("{}/iam/tcp/staged_request_token(", bench.portal.portal_url()),
             Location::Rooted => "/indicium/iam/tcp/staged_request_token(".to_owned(),
             Location::Relative => "../../staged_request_token(".to_owned(),
         };
@@ -34,15 +34,15 @@ async fn a_staged_task_lives_by_its_location() {
         let address = location(&answer);
         assert_eq!(bench.object("PATCH", &address, r#"{"description":"a"}"#).await["description"], "a");
         let answer = bench.object("POST", &format!("{address}/commit"), "").await;
-        let token = &bench.simulator.ledger().live()[0];
+        let token = &bench.portal.ledger().live()[0];
         assert_eq!(answer, json!({"description": "a", "username": token.username, "secret": token.secret}));
     }
 }
 
 #[tokio::test]
-async fn the_row_gives_the_token_and_the_last_value_counts() {
+async fn the_row_provides_the_token_and_the_last_value_counts() {
     let bench = staged(Forms::all(Form::BoundStaged)).await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     ledger.add_as_colleague(Some("a"));
     let edit = stage(&bench, "container_token(1)", "edit_token_description").await;
     let shown: Value = bench.object("GET", &edit, "").await;
@@ -62,13 +62,13 @@ async fn the_row_gives_the_token_and_the_last_value_counts() {
 #[tokio::test]
 async fn a_staged_task_is_committed_once_or_does_nothing() {
     let bench = staged(Forms::all(Form::BoundStaged)).await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     let forgotten = stage(&bench, "klant(42)", "request_token").await;
     assert_eq!(bench.status("PATCH", &forgotten, r#"{"description":"never"}"#).await, 200);
     let address = stage(&bench, "klant(42)", "request_token").await;
-    let (refused, answer) = bench.send("POST", &format!("{address}/commit"), "").await;
-    assert_eq!((refused, &message(&answer)["MessageID"]), (400, &json!("description_required")));
-    assert_eq!(bench.status("PATCH", &address, r#"{"description":"a"}"#).await, 200, "it can be mended");
+    let (status, answer) = bench.send("POST", &format!("{address}/commit"), "").await;
+    assert_eq!((status, &message(&answer)["MessageID"]), (400, &json!("description_required")));
+    assert_eq!(bench.status("PATCH", &address, r#"{"description":"a"}"#).await, 200, "it can be corrected");
     assert_eq!(commit(&bench, &address).await, 200);
     for (method, path) in [("POST", format!("{address}/commit")), ("GET", address.clone()), ("PATCH", address)] {
         let body = if method == "PATCH" { r#"{"description":"b"}"# } else { "" };
@@ -81,9 +81,9 @@ async fn a_staged_task_is_committed_once_or_does_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_parameter_cannot_be_patched() {
+async fn only_parameters_can_be_patched() {
     let bench = staged(Forms::all(Form::BoundStaged)).await;
-    bench.simulator.ledger().add_as_colleague(Some("a"));
+    bench.portal.ledger().add_as_colleague(Some("a"));
     let edit = stage(&bench, "container_token(1)", "edit_token_description").await;
     let wrong =
         [r#"{"more":1}"#, r#"{"description":1}"#, r#"{"container_token_id":2}"#, "[]", "{", r#"{"username":"x"}"#];
@@ -96,7 +96,7 @@ async fn what_is_no_parameter_cannot_be_patched() {
     assert_eq!(bench.status("POST", &format!("{edit}/commit"), "{}").await, 200, "an empty object is no body");
     let other = edit.replace("staged_edit_token_description", "staged_revoke_token");
     assert_eq!(commit(&bench, &other).await, 404, "of another task");
-    assert_eq!(bench.simulator.ledger().live().len(), 1);
+    assert_eq!(bench.portal.ledger().live().len(), 1);
 }
 
 #[tokio::test]
@@ -108,6 +108,6 @@ async fn the_outputs_may_be_in_the_staged_resource() {
     bench.object("PATCH", &address, r#"{"description":"a"}"#).await;
     assert_eq!(commit(&bench, &address).await, 204);
     let outputs = bench.object("GET", &address, "").await;
-    assert_eq!(outputs["secret"], bench.simulator.ledger().live()[0].secret);
+    assert_eq!(outputs["secret"], bench.portal.ledger().live()[0].secret);
     assert_eq!(commit(&bench, &address).await, 404);
 }

@@ -1,4 +1,4 @@
-//! The life of a token, and calls that are refused.
+//! The life cycle of a token, and calls that are rejected.
 
 use super::{Bench, bench, message};
 use crate::fake_portal::{Config, Names, Operation};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn a_token_lives_and_dies() {
+async fn a_token_is_requested_edited_and_revoked() {
     let bench = bench().await;
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     let answer = bench.request("cluster a [k3v9]").await;
     let token = &ledger.live()[0];
     assert_eq!(answer, json!({"description": "cluster a [k3v9]", "username": token.username, "secret": token.secret}));
@@ -43,7 +43,7 @@ async fn a_token_lives_and_dies() {
 #[tokio::test]
 async fn parameters_have_to_be_exactly_those_declared() {
     let bench = bench().await;
-    bench.simulator.ledger().add_as_colleague(Some("x"));
+    bench.portal.ledger().add_as_colleague(Some("x"));
     let wrong = [
         ("request_token", json!({})),
         ("request_token", json!({"description": "x", "more": 1})),
@@ -58,26 +58,26 @@ async fn parameters_have_to_be_exactly_those_declared() {
         assert_eq!(message(&answer)["MessageType"], "IndiciumMessage");
         assert!(answer.bytes().await.unwrap().is_empty());
     }
-    let token = bench.simulator.ledger().token(1).unwrap();
-    assert!(token.is_live() && token.edited.is_none() && bench.simulator.ledger().all().len() == 1);
+    let token = bench.portal.ledger().token(1).unwrap();
+    assert!(token.is_live() && token.edited.is_none() && bench.portal.ledger().all().len() == 1);
 }
 
 #[tokio::test]
 async fn parameters_have_to_come_in_their_order_and_once() {
     let bench = bench().await;
-    bench.simulator.ledger().add_as_colleague(Some("x"));
+    bench.portal.ledger().add_as_colleague(Some("x"));
     let edit = async |body: &str| bench.status("POST", "edit_token_description", body).await;
     assert_eq!(edit(r#"{"description":"y","container_token_id":1}"#).await, 400);
     assert_eq!(edit(r#"{"container_token_id":1,"description":"y","description":"z"}"#).await, 400);
-    assert_eq!(bench.simulator.ledger().live()[0].description.as_deref(), Some("x"));
+    assert_eq!(bench.portal.ledger().live()[0].description.as_deref(), Some("x"));
     assert_eq!(edit(r#"{"container_token_id":1,"description":"y"}"#).await, 200);
-    bench.simulator.configure(|config| config.strict_order = false);
+    bench.portal.configure(|config| config.strict_order = false);
     assert_eq!(edit(r#"{"description":"z","container_token_id":1}"#).await, 200);
-    assert_eq!(bench.simulator.ledger().live()[0].description.as_deref(), Some("z"));
+    assert_eq!(bench.portal.ledger().live()[0].description.as_deref(), Some("z"));
 }
 
 #[tokio::test]
-async fn other_names_and_rules_can_be_had() {
+async fn other_names_and_rules_are_supported() {
     let config = Config {
         names: Names::dutch(),
         description_max_length: Some(10),
@@ -89,20 +89,20 @@ async fn other_names_and_rules_can_be_had() {
     let bench = Bench::new(config).await;
     let answer = bench.post("token_aanvragen", &json!({"omschrijving": " a "})).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
-    let token = &bench.simulator.ledger().live()[0];
+    let token = &bench.portal.ledger().live()[0];
     assert_eq!((&answer["klant_token_id"], &answer["geheim"]), (&json!(token.id), &json!(token.secret)));
     assert_eq!(token.description.as_deref(), Some("a"));
 
-    let refused = bench.post("token_aanvragen", &json!({"omschrijving": "longer than that"})).send().await.unwrap();
-    assert_eq!(refused.status(), 422);
-    assert_eq!(message(&refused)[0]["MessageID"], "description_too_long");
+    let rejected = bench.post("token_aanvragen", &json!({"omschrijving": "longer than that"})).send().await.unwrap();
+    assert_eq!(rejected.status(), 422);
+    assert_eq!(message(&rejected)[0]["MessageID"], "description_too_long");
     let revoke = |confirm| format!(r#"{{"klant_token_id":{},"bevestigd":{confirm}}}"#, token.id);
     assert_eq!(bench.status("POST", "token_intrekken", &revoke(false)).await, 422);
     assert_eq!(bench.status("POST", "token_intrekken", &revoke(true)).await, 200);
 }
 
 #[tokio::test]
-async fn a_thousand_tasks_run_at_a_time() {
+async fn a_thousand_tasks_run_concurrently() {
     let bench = Bench::new(Config { latency: Duration::from_secs(2), ..Config::default() }).await;
     let begun = Instant::now();
     let mut calls = tokio::task::JoinSet::new();
@@ -112,7 +112,7 @@ async fn a_thousand_tasks_run_at_a_time() {
     while let Some(call) = calls.join_next().await {
         assert_eq!(call.unwrap().unwrap().status(), 200);
     }
-    let ledger = bench.simulator.ledger();
+    let ledger = bench.portal.ledger();
     assert_eq!(ledger.live().len(), 1000);
     assert!(ledger.max_concurrent_tasks() > 300, "{} at most", ledger.max_concurrent_tasks());
     assert!(begun.elapsed() < Duration::from_mins(1));

@@ -16,14 +16,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-/// Whether clients get through.
+/// Whether clients can connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reachability {
-    /// They do.
+    /// They can.
     Up,
-    /// Connections are refused, those that there were are closed.
+    /// Connections are refused, existing ones are closed.
     Down,
-    /// Connections are taken, and nothing ever comes back.
+    /// Connections are accepted, and nothing is ever sent back.
     Blackhole,
 }
 
@@ -34,10 +34,10 @@ pub(super) struct Server {
     commands: mpsc::UnboundedSender<(Reachability, oneshot::Sender<()>)>,
 }
 
-/// The place where connections arrive.
+/// The listening port.
 enum PortState {
     Open(TcpListener),
-    /// Bound without listening: connections are refused, and nobody else can take the port.
+    /// Bound without listening: connections are refused, and no other process can take the port.
     Shut(TcpSocket),
 }
 
@@ -51,13 +51,13 @@ struct Acceptor {
     epoch: watch::Sender<u64>,
 }
 
-/// Numbers are not used twice, whatever the server.
+/// Numbers are unique over all servers.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
 const BACKLOG: u32 = 1024;
 
 impl Server {
-    /// Begins to listen on the loopback address, and serves until the runtime ends.
+    /// Starts to listen on the loopback address, and serves until the runtime ends.
     pub(super) async fn listen(port: u16, router: Router, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?.listen(BACKLOG)?;
         let address = listener.local_addr()?;
@@ -74,7 +74,7 @@ impl Server {
         Ok(Self { address, commands })
     }
 
-    /// Changes whether clients get through; returns when it is so.
+    /// Changes whether clients can connect; returns when the change is in effect.
     pub(super) async fn switch(&self, reach: Reachability) {
         let (done, is_done) = oneshot::channel();
         self.commands.send((reach, done)).expect("the server runs");
@@ -151,7 +151,7 @@ impl PortState {
                     let _ = stream.set_nodelay(true);
                     return stream;
                 }
-                // Out of file descriptors, say: it passes.
+                // For example out of file descriptors: it is temporary.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             }
         }
@@ -160,11 +160,11 @@ impl PortState {
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router) {
     let builder = Builder::new(TokioExecutor::new());
-    // An error here is a client that went away.
+    // An error here is a client that disconnected.
     let _ = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
 }
 
-/// A socket at this address; tries for five seconds, while an old one may still linger.
+/// A socket at this address; retries for five seconds, because an old socket may still linger.
 async fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let mut tries = 250;
     loop {

@@ -1,4 +1,4 @@
-//! What portal, registry and control interface of one simulator have in common.
+//! State that the portal, the registry and the control interface of one fake portal share.
 
 use super::bearers::Bearers;
 use super::config::Config;
@@ -7,22 +7,22 @@ use super::ledger::Ledger;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
-/// The state of one simulator.
+/// The state of one fake portal.
 pub(super) struct Shared {
     config: RwLock<Arc<Config>>,
     pub(super) ledger: Ledger,
     pub(super) faults: Faults,
-    /// Bearers of the portal, each for a client.
+    /// Bearer tokens of the portal, each for a client.
     pub(super) bearers: Bearers<String>,
-    /// Bearers of the registry, each for a token and what it may pull.
+    /// Bearer tokens of the registry, each for a token and the repositories it may pull.
     pub(super) pulls: Bearers<(i64, Vec<String>)>,
-    /// `https://localhost:1234` of the portal and of the registry; set once they listen.
+    /// Such as `https://localhost:1234`, of the portal and of the registry; set once they listen.
     pub(super) origins: OnceLock<Origins>,
-    /// When the next request is answered, where few are.
+    /// When the next request is answered, if the rate is limited.
     next: Mutex<Option<Instant>>,
 }
 
-/// Where the servers are.
+/// The addresses of the servers.
 pub(super) struct Origins {
     pub(super) portal: String,
     pub(super) registry: String,
@@ -53,12 +53,12 @@ impl Shared {
         self.ledger.mint_as(&config);
     }
 
-    /// The portal's origin as it is given out.
+    /// The portal's origin in returned addresses.
     pub(super) fn named_origin(&self) -> String {
         self.config().habits.origin.clone().unwrap_or_else(|| self.origins().portal.clone())
     }
 
-    /// Whether this request is one too many.
+    /// Whether this request exceeds the rate limit.
     pub(super) fn is_rate_limited(&self) -> bool {
         let (pace, now) = (self.config().habits.pace(), Instant::now());
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

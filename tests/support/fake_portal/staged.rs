@@ -1,5 +1,5 @@
-//! Staged tasks: a resource that holds the parameters until it is committed (documented). How long
-//! one lives is not public: here it lives for ever.
+//! Staged tasks: a resource that holds the parameters until it is committed (documented). How long one exists is not
+//! public: here it never expires.
 
 use super::body::Inputs;
 use super::declared::{Declared, Meaning, Parameter};
@@ -19,26 +19,26 @@ pub(super) struct StagedTasks(Arc<Mutex<BTreeMap<String, Staged>>>);
 #[derive(Clone)]
 pub(super) struct Staged {
     pub(super) task: Operation,
-    /// The number of the token whose row it is bound to.
+    /// The number of the token to whose row it is bound.
     pub(super) token: Option<i64>,
-    /// The parameters that have a value, in the order in which they got it.
+    /// The parameters with a value, in the order in which they were set.
     pub(super) inputs: Inputs,
     state: State,
 }
 
-/// How far a staged task is.
+/// The state of a staged task.
 #[derive(Clone, PartialEq)]
 enum State {
     /// It can be changed and committed.
     Open,
-    /// Its commit is under way.
+    /// Its commit is in progress.
     Busy,
-    /// It is committed, and this came of it.
+    /// It is committed, with these outputs.
     Done(Map<String, Value>),
 }
 
 impl StagedTasks {
-    /// Stages a task at a row, which gives what it can; returns the id.
+    /// Stages a task at a row, which provides values; returns the id.
     pub(super) fn stage(&self, declared: &Declared<'_>, row: Option<&Token>, given: Inputs) -> String {
         let id = random::guid();
         let token = row.map(|token| token.id);
@@ -46,12 +46,12 @@ impl StagedTasks {
         id
     }
 
-    /// One that is not committed yet.
+    /// A staged task that is not committed yet.
     pub(super) fn get(&self, task: Operation, id: &str) -> Option<Staged> {
         self.change(task, id, |staged| (staged.state == State::Open).then(|| staged.clone()))
     }
 
-    /// What came of one that is committed.
+    /// The outputs of a committed one.
     pub(super) fn outputs(&self, task: Operation, id: &str) -> Option<Map<String, Value>> {
         self.change(task, id, |staged| match &staged.state {
             State::Done(outputs) => Some(outputs.clone()),
@@ -69,7 +69,7 @@ impl StagedTasks {
         })
     }
 
-    /// Begins the commit of one, which nobody else can begin then.
+    /// Starts the commit of one, which no other request can start then.
     pub(super) fn begin(&self, task: Operation, id: &str) -> Option<Staged> {
         self.change(task, id, |staged| {
             (staged.state == State::Open).then(|| {
@@ -79,7 +79,7 @@ impl StagedTasks {
         })
     }
 
-    /// Notes what came of a commit. None: it was refused, and can be mended (inferred).
+    /// Records the result of a commit. `None`: it was rejected, and can be corrected (inferred).
     pub(super) fn end(&self, task: Operation, id: &str, outputs: Option<Map<String, Value>>) {
         self.change(task, id, |staged| {
             staged.state = outputs.map_or(State::Open, State::Done);
@@ -87,7 +87,7 @@ impl StagedTasks {
         });
     }
 
-    /// Gives one up. False: there is none that can be committed.
+    /// Cancels one. False if none can be committed.
     pub(super) fn cancel(&self, task: Operation, id: &str) -> bool {
         self.get(task, id).is_some() && lock(&self.0).remove(&id.to_lowercase()).is_some()
     }
@@ -102,8 +102,8 @@ impl StagedTasks {
     }
 }
 
-/// What the row gives to a task that is staged at it: the parameters that cannot be changed, and
-/// what the token has already.
+/// The values that the row provides for a task that is staged at it: the parameters that cannot be changed, and the
+/// token's current values.
 pub(super) fn given(
     declared: &Declared<'_>,
     row: Option<&Token>,

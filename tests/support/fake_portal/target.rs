@@ -1,5 +1,5 @@
-//! What a path of the portal leads to. A path is first split at its slashes and then decoded, so
-//! that a slash within a key has to be percent-encoded.
+//! The resource of a path at the portal. A path is first split at its slashes and then decoded, so a slash within a key
+//! has to be percent-encoded.
 
 use super::config::Config;
 use super::declared::Declared;
@@ -8,7 +8,7 @@ use super::forms::Form;
 use super::requests::{Kind, Operation};
 use axum::http::Method;
 
-/// What a path leads to.
+/// The resource of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// The discovery document of the identity provider.
@@ -23,37 +23,37 @@ pub(super) enum Target {
     Metadata,
     /// The table of tokens.
     Table,
-    /// One row of it, by what is between the parentheses.
+    /// One row of it, by the text between the parentheses.
     Row(String),
     /// A task that is published unbound.
     Unbound(Operation),
     /// A task that is bound to the row with this key, in one request.
     Bound(Operation, String),
-    /// `…/stage` of the same.
+    /// `…/stage` of a bound task.
     Stage(Operation, String),
     /// A staged task, by its id.
     Staged(Operation, String),
-    /// `…/commit` of the same.
+    /// `…/commit` of a staged task.
     Commit(Operation, String),
-    /// What a process flow waits for, by its id.
+    /// The resource that a process flow waits for, by its id.
     Flow(Operation, String),
-    /// `…/continue` of the same.
+    /// `…/continue` of a flow.
     FlowContinue(Operation, String),
-    /// `…/commit` of the same.
+    /// `…/commit` of a flow.
     FlowFinish(Operation, String),
-    /// The address of a task that is only staged there.
+    /// The address of a task that can only be staged.
     StagedOnly,
-    /// Another table, and perhaps a key.
+    /// Another table, with or without a key.
     OtherTable(String, Option<String>),
     /// Another task.
     OtherTask,
-    /// Nothing within the application.
+    /// A path within the application that does not exist.
     Unknown,
-    /// Nothing within Indicium.
+    /// A path within Indicium that does not exist.
     Nothing,
 }
 
-/// A part of a path, decoded: a name, and what stands in parentheses behind it.
+/// A decoded part of a path: a name, and the text in parentheses after it.
 struct Segment {
     name: String,
     key: Option<String>,
@@ -89,7 +89,7 @@ impl Target {
         }
     }
 
-    /// Whether a path leads to a task in a form in which it is published.
+    /// Whether a path names a task in a form in which it is published.
     fn part(declared: &Declared<'_>, names: &[&str], keys: &[Option<&str>]) -> Option<Self> {
         let (task, form) = (declared.task, declared.form.form);
         let is_row = |table: &str| form.is_bound() && table == declared.bound().table;
@@ -171,8 +171,8 @@ pub(super) fn staged(declared: &Declared<'_>) -> String {
     format!("staged_{}", declared.name)
 }
 
-/// The entity set of what the task's process flow waits for: the next action of the flow, which is
-/// a staged resource like others (inferred).
+/// The entity set of the resource that the task's process flow waits for: the next action of the flow, which is a
+/// staged resource like others (inferred).
 pub(super) fn flow(declared: &Declared<'_>) -> String {
     format!("staged_show_{}", declared.name)
 }
@@ -187,7 +187,7 @@ impl Segment {
     }
 }
 
-/// A part of a path without percent signs. None: it is not encoded as it should be.
+/// A percent-decoded part of a path. `None` if it is not encoded correctly.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! What the three tasks do, in whatever form they are called.
+//! The effects of the three tasks, in whatever form they are called.
 
 use super::answer::Answer;
 use super::body::Inputs;
@@ -16,16 +16,16 @@ pub(super) struct Run<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) declared: &'a Declared<'a>,
     pub(super) inputs: &'a Inputs,
-    /// The token whose row it is bound to.
+    /// The token to whose row it is bound.
     pub(super) row: Option<&'a Token>,
     pub(super) by: &'a str,
 }
 
-/// Outputs, or a refusal.
+/// Outputs, or a rejection.
 pub(super) type Outcome = Result<Map<String, Value>, Answer>;
 
 impl Run<'_> {
-    /// Runs it now. `twice`: as a request that somebody on the way has repeated.
+    /// Runs it now. `twice`: as a request that a proxy repeats.
     pub(super) fn run(&self, twice: bool) -> Outcome {
         self.fixed()?;
         if twice {
@@ -64,14 +64,14 @@ impl Run<'_> {
     fn revoke(&self) -> Outcome {
         let confirmed = |flag: &Parameter| self.inputs.get(&flag.name) == Some(&Value::Bool(true));
         if self.meaning(&Meaning::Confirm).is_some_and(|flag| !confirmed(flag)) {
-            return Err(messages::refusal(self.config, "not_confirmed", &[]));
+            return Err(messages::rejection(self.config, "not_confirmed", &[]));
         }
         let id = self.token()?;
         self.found(self.ledger.revoke(id, self.by))
     }
 
     fn found(&self, found: bool) -> Outcome {
-        if found { Ok(Map::new()) } else { Err(messages::refusal(self.config, "token_not_found", &[])) }
+        if found { Ok(Map::new()) } else { Err(messages::rejection(self.config, "token_not_found", &[])) }
     }
 
     fn meaning(&self, meaning: &Meaning) -> Option<&Parameter> {
@@ -82,18 +82,18 @@ impl Run<'_> {
         self.inputs.get(&self.meaning(meaning)?.name)
     }
 
-    /// Whether what wants a certain value has it.
+    /// Whether the fixed parameters have their required values.
     fn fixed(&self) -> Result<(), Answer> {
         for parameter in self.declared.wanted() {
             let Meaning::Fixed(value) = &parameter.meaning else { continue };
             if self.inputs.get(&parameter.name) != Some(value) {
-                return Err(messages::refusal(self.config, "not_yours", &[("parameter", &parameter.name)]));
+                return Err(messages::rejection(self.config, "not_yours", &[("parameter", &parameter.name)]));
             }
         }
         Ok(())
     }
 
-    /// The number of the token that it is about; 0 is nobody's.
+    /// The number of the token; 0 belongs to no token.
     fn token(&self) -> Result<i64, Answer> {
         if let Some(token) = self.row {
             return Ok(token.id);
@@ -104,26 +104,26 @@ impl Run<'_> {
                 || username.is_some_and(|username| username.as_str() == Some(&token.username))
         };
         let found = self.ledger.read(|tokens| tokens.values().find(is_meant).map(|token| token.id));
-        found.ok_or_else(|| messages::refusal(self.config, "token_not_found", &[]))
+        found.ok_or_else(|| messages::rejection(self.config, "token_not_found", &[]))
     }
 
-    /// The description as it is stored.
+    /// The description as stored.
     fn description(&self) -> Result<Option<String>, Answer> {
         let text = self.input(&Meaning::Description).and_then(Value::as_str).unwrap_or_default();
         let text = self.config.stored(text);
         if text.is_empty() {
-            return Err(messages::refusal(self.config, "description_required", &[]));
+            return Err(messages::rejection(self.config, "description_required", &[]));
         }
         match self.config.description_max_length {
             Some(most) if text.chars().count() > most => {
-                Err(messages::refusal(self.config, "description_too_long", &[("max", &most.to_string())]))
+                Err(messages::rejection(self.config, "description_too_long", &[("max", &most.to_string())]))
             }
             _ => Ok(Some(text)),
         }
     }
 }
 
-/// The value of a parameter that a row gives.
+/// The value of a parameter that a row provides.
 pub(super) fn of_row(config: &Config, parameter: &Parameter, token: &Token) -> Value {
     match &parameter.meaning {
         Meaning::Id => key_value(config, token),

@@ -1,4 +1,4 @@
-//! A certificate authority made at start, and a server certificate by it.
+//! A certificate authority created at start, and a server certificate signed by it.
 
 use super::config::Config;
 use rcgen::{
@@ -9,7 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
-/// The CA's certificate, and what terminates TLS.
+/// The CA's certificate, and the TLS acceptor.
 pub(super) struct Tls {
     pub(super) ca_pem: String,
     pub(super) acceptor: TlsAcceptor,
@@ -27,7 +27,7 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("ring knows them")
+            .expect("ring supports them")
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
             .expect("the key is the certificate's");
@@ -39,7 +39,7 @@ impl Tls {
 
 fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "portal simulator CA");
+    params.distinguished_name.push(DnType::CommonName, "fake portal CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -50,7 +50,7 @@ fn server_params(config: &Config) -> CertificateParams {
     names.extend(config.extra_names.iter().cloned());
     names.dedup();
     let mut params = CertificateParams::new(names).expect("names for a certificate");
-    params.distinguished_name.push(DnType::CommonName, "portal simulator");
+    params.distinguished_name.push(DnType::CommonName, "fake portal");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;

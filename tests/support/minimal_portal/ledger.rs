@@ -1,12 +1,12 @@
-//! What really happened.
+//! What really happened at the portal.
 
 use super::shape::Shape;
 use std::collections::{BTreeMap, VecDeque};
 
-/// What goes wrong at the next request of a task, of the table or of the token endpoint.
+/// The fault of the next request to a task, the table or the token endpoint.
 #[derive(Clone)]
 pub enum RequestFault {
-    /// Answers so and does nothing.
+    /// Answers with this and does nothing.
     Answer(u16, Vec<(&'static str, String)>, &'static str),
     /// Does it, and answers with this status or body instead.
     ActThenAnswer(u16, &'static str),
@@ -14,13 +14,13 @@ pub enum RequestFault {
     Drop,
     /// Does it and closes the connection.
     ActThenDrop,
-    /// Does it, announces more of an answer than comes, and closes the connection.
+    /// Does it, announces more of a response than it sends, and closes the connection.
     ActThenCut,
     /// Does it and answers much later.
     ActThenHang,
     /// Does it, and answers with a body that never ends.
     ActThenEndless,
-    /// Does it, announces so many bytes, and sends a few.
+    /// Does it, announces this many bytes, and sends a few.
     ActThenAnnounce(usize),
 }
 
@@ -31,50 +31,50 @@ pub struct StagedTask {
     /// The token of its row.
     pub token: Option<i64>,
     pub fields: BTreeMap<String, serde_json::Value>,
-    /// What came of it.
+    /// Its outputs after the commit.
     pub outputs: Option<serde_json::Value>,
 }
 
 #[derive(Default)]
 pub struct Ledger {
     pub shape: Shape,
-    /// The tokens that live: number, username, description.
+    /// The live tokens: number, username, description.
     pub tokens: BTreeMap<i64, (String, String)>,
-    /// How many tokens were ever made.
+    /// How many tokens were ever created.
     pub issued: usize,
-    /// Requests that arrived, by what they were for.
+    /// Requests by purpose.
     pub request_counts: BTreeMap<String, usize>,
-    /// Methods and paths of all of them, below the application.
+    /// Methods and paths of all of them, relative to the application.
     pub paths: Vec<String>,
     /// The bodies of the tasks.
     pub bodies: Vec<String>,
     /// Queries of the list.
     pub queries: Vec<String>,
-    /// The bearers that are valid.
+    /// The valid bearer tokens.
     pub access_tokens: Vec<String>,
     pub access_tokens_issued: usize,
     pub connections: usize,
     pub faults: BTreeMap<&'static str, VecDeque<RequestFault>>,
-    /// What a new bearer's end is said to be.
+    /// The lifetime that is announced for a new bearer token.
     pub access_token_lifetime: u64,
     pub page_size: usize,
-    /// The next link that is written into every page, instead of the true one.
+    /// The next link of every page, instead of the correct one.
     pub next_link: Option<String>,
-    /// Each page of the list has rows of nobody's and a link to the next one.
+    /// Each page of the list has rows of foreign tokens and a next link.
     pub is_list_endless: bool,
-    /// The list shows no row yet.
+    /// The list does not show new rows yet.
     pub is_list_delayed: bool,
-    /// The list shows all rows, whatever is asked for.
+    /// The list shows all rows, whatever the filter.
     pub ignores_filter: bool,
-    /// `$metadata`, instead of the true one.
+    /// `$metadata`, instead of the correct one.
     pub metadata: Option<String>,
-    /// The rows of the table beside that of the tokens.
+    /// The rows of the table in addition to that of the tokens.
     pub customers: Vec<i64>,
     pub staged: BTreeMap<String, StagedTask>,
-    /// Flows that wait, with what they show.
+    /// Waiting flows, with the outputs that they show.
     pub flows: BTreeMap<String, serde_json::Value>,
     /// Flows that were finished.
     pub finished: usize,
-    /// Staged tasks and flows that were given up.
+    /// Staged tasks and flows that were canceled.
     pub cancelled: usize,
 }

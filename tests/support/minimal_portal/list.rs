@@ -10,12 +10,12 @@ pub fn json_reply(status: u16, body: &Value) -> Reply {
     Reply { body: body.to_string(), ..Reply::empty(status) }.with("Content-Type", "application/json")
 }
 
-/// Whether a row is wanted. What the filter says must be written exactly as OData has it.
+/// Whether a row matches. The filter must be written exactly as OData specifies.
 fn matches_filter(shape: &Shape, filter: &str, number: i64, (username, description): &(String, String)) -> bool {
     filter.split(" and ").filter(|part| !part.is_empty()).all(|part| match part.split_once(" eq ") {
         Some(("klant_id", value)) => value == CUSTOMER.to_string(),
         Some(("token_id", value)) => value == shape.literal(number),
-        // As SQL Server compares them.
+        // Compared as by SQL Server.
         Some(("username", value)) => value == format!("'{}'", username.trim_end_matches(' ')),
         _ => {
             let text = part.strip_prefix("contains(description,'").and_then(|rest| rest.strip_suffix("')"));
@@ -37,7 +37,7 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     }
     let shown = ledger.tokens.iter().filter(|_| !ledger.is_list_delayed);
     let wanted = shown.filter(|(number, token)| matches_filter(&shape, filter, **number, token));
-    // One more than the page has, to see whether there is a next one.
+    // One more than the page has, to see whether there is a next page.
     let some: Vec<(&i64, &(String, String))> = wanted.skip(skip).take(size + 1).collect();
     let rows = some.iter().take(size).map(|(number, (username, description))| {
         let mut row = json!({"token_id": shape.id(**number), "username": username, "description": description});
@@ -50,7 +50,7 @@ pub fn list(url: &Url, ledger: &mut Ledger) -> Reply {
     if let Some(link) = &ledger.next_link {
         page["@odata.nextLink"] = json!(link);
     } else if some.len() > size && !query.contains_key("$top") {
-        // Relative on one page and absolute on the next: both are OData.
+        // Relative on one page and absolute on the next: OData allows both.
         let mut next = url.clone();
         next.set_query(Some(&format!("$skip={}", skip + size)));
         let relative = format!("container_token?$skip={}", skip + size);

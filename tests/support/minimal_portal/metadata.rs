@@ -1,6 +1,6 @@
-//! `$metadata` of a portal of some shape.
+//! `$metadata` of a portal of a given shape.
 
-#![allow(clippy::format_push_string, reason = "XML reads best as one text")]
+#![allow(clippy::format_push_string, reason = "XML is most readable as one text")]
 
 use super::shape::{Shape, ShapeForm, ShapeKey, ShapeList};
 
@@ -49,7 +49,7 @@ pub fn document(shape: &Shape) -> String {
     ];
     let mut imports = String::new();
     for (name, table, inputs) in tasks {
-        // The row tells which token is meant.
+        // The row identifies the token.
         let inputs = if shape.form != ShapeForm::Unbound && inputs[0] == token { &inputs[1..] } else { &inputs[..] };
         let returns = if name == "request_token" { r#"<ReturnType Type="tcp.made"/>"# } else { "" };
         let inputs = fields("Parameter", inputs);

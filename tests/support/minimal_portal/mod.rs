@@ -1,7 +1,7 @@
-//! A portal of a few lines that keeps a ledger of what really happened, so that a test can hold it
-//! against what the client says happened. One connection, one request at a time, HTTP/1.1.
+//! A small portal that records what really happened, so that a test can compare it with what the client reports. One
+//! connection, one request at a time, HTTP/1.1.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, reason = "a test stops at the first failure")]
 
 mod ledger;
 mod list;
@@ -26,7 +26,7 @@ use url::Url;
 pub const USER: &str = "robot@example.com";
 pub const PASSWORD: &str = "correct-horse-battery";
 pub const CLIENT_SECRET: &str = "staple-of-the-client";
-/// What every secret that the portal hands out holds.
+/// Part of every password that the portal returns.
 pub const TOKEN_SECRET: &str = "hush-token";
 
 pub struct MinimalPortal {
@@ -45,7 +45,7 @@ struct PortalRequest {
     method: String,
     url: Url,
     authorization: String,
-    /// The body's length was said.
+    /// Whether the request had a `Content-Length`.
     has_length: bool,
     body: String,
 }
@@ -137,7 +137,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, url: &str, ledger: &
         let Some(reply) = reply else { return };
         let mut head = format!("HTTP/1.1 {} Answer\r\n", reply.status);
         match body {
-            // By the letter of HTTP a 204 has no body, and so no length.
+            // According to HTTP a 204 has no body, and so no length.
             ReplyBody::Whole if reply.status == 204 => {}
             ReplyBody::Whole => write!(head, "Content-Length: {}\r\n", reply.body.len()).expect("a header"),
             ReplyBody::Cut(missing) => {
@@ -160,11 +160,11 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, url: &str, ledger: &
     }
 }
 
-/// How much of a body comes.
+/// How much of a body is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReplyBody {
     Whole,
-    /// So many bytes are announced and do not come.
+    /// This many more bytes are announced than are sent.
     Cut(usize),
     Endless,
 }
@@ -203,8 +203,8 @@ async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>, url: &str)
     })
 }
 
-/// What a request is counted under: the last part of its path, without a key; what is done to a staged
-/// task and to a waiting flow by names of their own.
+/// The name under which a request is counted: the last part of its path, without a key; requests to a staged task and
+/// to a waiting flow have names of their own.
 fn endpoint_name(arrived: &PortalRequest) -> String {
     let parts: Vec<&str> =
         arrived.url.path().split('/').map(|part| part.split('(').next().unwrap_or_default()).collect();
@@ -221,7 +221,7 @@ fn endpoint_name(arrived: &PortalRequest) -> String {
     .to_owned()
 }
 
-/// The answer, how much of it comes, and how long it takes.
+/// The response, how much of it is sent, and how long it takes.
 fn respond(arrived: &PortalRequest, url: &str, ledger: &mut Ledger) -> (Option<Reply>, ReplyBody, Duration) {
     let at = endpoint_name(arrived);
     *ledger.request_counts.entry(at.clone()).or_default() += 1;

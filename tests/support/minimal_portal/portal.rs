@@ -1,4 +1,4 @@
-//! What a portal does when it is asked.
+//! The portal's responses to requests.
 
 use super::ledger::StagedTask;
 use super::list::{customers, json_reply, list};
@@ -26,7 +26,7 @@ pub fn handle(arrived: &PortalRequest, url: &str, ledger: &mut Ledger) -> Reply 
     if arrived.authorization != basic && !ledger.access_tokens.iter().any(|valid| valid == bearer) {
         return Reply::empty(401);
     }
-    // As IIS does.
+    // Like IIS.
     if arrived.method == "POST" && !arrived.has_length {
         return Reply::empty(411);
     }
@@ -62,7 +62,7 @@ fn not_found() -> Reply {
     Reply { body: "Application not found".to_owned(), ..Reply::empty(404) }
 }
 
-/// A part of a path: its name, and what stands in parentheses, decoded.
+/// A decoded part of a path: its name, and the text in parentheses.
 fn parse_segment(text: &str) -> (String, Option<String>) {
     let decoded = |text: &str| {
         let pairs = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
@@ -186,7 +186,7 @@ fn handle_flow(method: &str, rest: &[&str], id: &str, body: &str, ledger: &mut L
     }
 }
 
-/// Runs a task and answers as its flow has it.
+/// Runs a task and returns the response of its flow.
 fn run(task: &str, token: Option<i64>, body: &str, url: &str, ledger: &mut Ledger) -> Reply {
     ledger.bodies.push(body.to_owned());
     let fields: Fields = serde_json::from_str(body).expect("a JSON object");

@@ -7,36 +7,36 @@ pub enum ShapeForm {
     Unbound,
     /// In one request.
     Bound,
-    /// In three.
+    /// In three requests.
     Staged,
 }
 
-/// Whether a task begins a process flow.
+/// Whether a task starts a process flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShapeFlow {
     #[default]
     None,
     /// 204 and no outputs.
     Ends,
-    /// 201, and the outputs are where it leads to.
+    /// 201, and the outputs are in the resource in `Location`.
     Waits,
-    /// 201, and the outputs are in the answer to finishing it.
+    /// 201, and the outputs are in the response that finishes it.
     WaitsThenReturns,
 }
 
-/// What the ids of tokens are.
+/// The type of the tokens' ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShapeKey {
     #[default]
     Integer,
     Guid,
-    /// More digits than a float holds.
+    /// More digits than a float can represent.
     Decimal,
-    /// With every awkward sign.
+    /// With every character that needs escaping.
     Text,
 }
 
-/// Whether our user sees the table of tokens.
+/// Whether the operator's user sees the table of tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShapeList {
     #[default]
@@ -47,7 +47,7 @@ pub enum ShapeList {
     Absent,
 }
 
-/// A portal as it may be.
+/// One possible portal.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a trait of its own")]
 pub struct Shape {
@@ -55,17 +55,17 @@ pub struct Shape {
     pub flow: ShapeFlow,
     pub key: ShapeKey,
     pub list: ShapeList,
-    /// The key has a customer's id too.
+    /// The key also has a customer's id.
     pub composite: bool,
-    /// The request's answer holds the token's id.
+    /// The response to the request contains the token's id.
     pub with_id: bool,
     /// Edit and revocation take the username.
     pub by_username: bool,
-    /// A commit answers 204, and what is staged shows the outputs.
+    /// A commit returns 204, and the staged resource shows the outputs.
     pub silent_commit: bool,
     /// `Location` is absolute.
     pub absolute: bool,
-    /// A flow is finished by a commit, and `continue` is not known.
+    /// A flow is finished by a commit, and has no `continue`.
     pub flow_commits: bool,
 }
 
@@ -108,7 +108,7 @@ impl Shape {
         }
     }
 
-    /// What stands in the parentheses of a token's row, decoded.
+    /// The text in the parentheses of a token's row, decoded.
     pub fn row(&self, number: i64) -> String {
         let id = self.literal(number);
         if self.composite { format!("klant_id={CUSTOMER},token_id={id}") } else { id }

@@ -1,4 +1,4 @@
-//! An independent OCI client, given nothing but a pull secret.
+//! An independent OCI client that gets only a pull secret.
 
 #![allow(dead_code, reason = "several targets include this module, and each uses its own part")]
 
@@ -8,10 +8,10 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use serde_json::Value;
 
-/// The image that the simulated registry offers.
+/// The image in the fake registry.
 pub const IMAGE: &str = "public/indicium:latest";
 
-/// Username and password that a `.dockerconfigjson` holds for a registry.
+/// The username and password for a registry in a `.dockerconfigjson`.
 pub fn login(dockerconfigjson: &[u8], host: &str) -> Result<(String, String), String> {
     let config: Value = serde_json::from_slice(dockerconfigjson).map_err(|error| error.to_string())?;
     let entry = &config["auths"][host];
@@ -19,9 +19,9 @@ pub fn login(dockerconfigjson: &[u8], host: &str) -> Result<(String, String), St
     Ok((text("username")?, text("password")?))
 }
 
-/// Pulls the image, every layer checked against its digest; returns how many bytes came.
+/// Pulls the image and checks every layer against its digest; returns the number of bytes.
 pub async fn pull(dockerconfigjson: &[u8], host: &str, ca_pem: &str) -> Result<usize, String> {
-    // Only the first sets it; whoever comes later finds the same one.
+    // Only the first call sets it; later ones use the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (username, password) = login(dockerconfigjson, host)?;
     let certificate = Certificate { encoding: CertificateEncoding::Pem, data: ca_pem.as_bytes().to_vec() };

@@ -1,4 +1,4 @@
-//! The operator's own binary as a child process that never outlives whoever started it.
+//! The operator's own binary as a child process that never outlives its parent.
 
 #![allow(dead_code, reason = "several targets include this module, and each uses its own part")]
 
@@ -9,13 +9,14 @@ use std::time::Duration;
 /// How to run it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the cluster issuers' Secrets lie.
+    /// The namespace of the cluster issuers' Secrets.
     pub namespace: String,
     /// `RUST_LOG`.
     pub log: &'static str,
     /// `json` or `text`.
     pub format: &'static str,
-    /// More flags. Portals and registries of tests have addresses that no `TokenIssuer` may connect to by default.
+    /// Additional flags. Portals and registries of tests have addresses to which no `TokenIssuer` may connect by
+    /// default.
     pub flags: Vec<&'static str>,
 }
 
@@ -45,7 +46,7 @@ impl Operator {
         Ok(operator)
     }
 
-    /// Starts the binary and waits for nothing.
+    /// Starts the binary without waiting.
     pub fn spawn(binary: &Path, kubeconfig: &Path, options: &Options) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| crate::control_plane::Error::new(error.to_string()))?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -66,7 +67,7 @@ impl Operator {
         Ok(Self { server, folder, port })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it reports that it is ready.
     pub async fn until_ready(&mut self) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/readyz", self.port);
         wait_for("the operator to be ready", Duration::from_mins(1), async || {
@@ -79,43 +80,42 @@ impl Operator {
         .await
     }
 
-    /// What `/metrics` says.
+    /// The response of `/metrics`.
     pub async fn metrics(&self) -> String {
         self.health("metrics").await
     }
 
-    /// What this path of its health port says.
+    /// The response of this path of its health port.
     pub async fn health(&self, path: &str) -> String {
         let url = format!("http://127.0.0.1:{}/{path}", self.port);
         let Ok(answer) = reqwest::get(&url).await else { return String::new() };
         answer.text().await.unwrap_or_default()
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// Ends it as the machine's power switch would.
+    /// Kills it with SIGKILL; returns its log.
     pub fn kill(self) -> String {
         self.signal("KILL");
         self.log()
     }
 
-    /// Sends it a signal: `STOP` freezes it, `CONT` lets it go on.
+    /// Sends it a signal: `STOP` freezes it, `CONT` resumes it.
     pub fn signal(&self, name: &str) {
         let _ = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
     }
 
-    /// Asks it to end, as the kubelet does, and waits until it has.
+    /// Sends SIGTERM, as the kubelet does, and waits until it has stopped; returns its log.
     pub async fn terminate(self) -> String {
         self.ended().await.1
     }
 
-    /// The same; its exit code too, where it ended within half a minute.
+    /// The same; also returns its exit code if it stopped within half a minute.
     pub async fn ended(mut self) -> (Option<i32>, String) {
         self.signal("TERM");
-        let ended = wait_for("the operator to end", Duration::from_secs(30), async || {
+        let ended = wait_for("the operator to stop", Duration::from_secs(30), async || {
             self.server.exit_code().ok_or_else(|| "it runs".to_owned())
         });
         match ended.await {
@@ -124,7 +124,7 @@ impl Operator {
         }
     }
 
-    /// All that it has logged.
+    /// Its complete log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -134,7 +134,7 @@ impl Operator {
     }
 }
 
-/// The CRDs as they are committed.
+/// The committed CRDs.
 pub fn crds() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let mut all = String::new();
@@ -145,7 +145,7 @@ pub fn crds() -> String {
     all
 }
 
-/// Installs what the operator needs: CRDs and its namespace.
+/// Installs the operator's prerequisites: CRDs and its namespace.
 pub async fn install(control_plane: &ControlPlane) -> Result<()> {
     control_plane.apply_crds(&crds()).await?;
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}";
@@ -153,8 +153,7 @@ pub async fn install(control_plane: &ControlPlane) -> Result<()> {
     Ok(())
 }
 
-/// A kubeconfig of the operator's own ServiceAccount, with no more permissions than the manifests
-/// under `deploy/` grant.
+/// A kubeconfig of the operator's own ServiceAccount, with only the permissions in the manifests under `deploy/`.
 pub async fn kubeconfig(control_plane: &ControlPlane) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     for file in ["serviceaccount.yaml", "rbac.yaml"] {

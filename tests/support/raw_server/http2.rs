@@ -1,6 +1,6 @@
-//! As much of a server of HTTP/2 (RFC 9113) as it takes to refuse streams and to say goodbye.
+//! A minimal HTTP/2 server (RFC 9113) that can refuse streams and send GOAWAY.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, reason = "a test stops at the first failure")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,26 +10,26 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// What is done with a request.
+/// What to do with a request.
 #[derive(Clone, Copy, Debug)]
 pub enum StreamAction {
     /// Answers 200 with this body.
     Answer(&'static str),
-    /// Answers so and then says goodbye: later streams are not served here.
+    /// Answers with this body and then sends GOAWAY: later streams are not served on this connection.
     AnswerAndGoAway(&'static str),
     /// `RST_STREAM` with this code.
     Reset(u32),
-    /// `GOAWAY` with this code: streams above the number were not looked at, and the connection closes.
+    /// `GOAWAY` with this code: streams above the number were not processed, and the connection closes.
     GoAway(u32, u32),
     /// Closes the connection.
     Close,
 }
 
-/// The stream was not looked at and may be sent again, says RFC 9113.
+/// The stream was not processed and may be retried (RFC 9113).
 pub const REFUSED_STREAM: u32 = 7;
-/// Something broke inside.
+/// An internal error.
 pub const INTERNAL_ERROR: u32 = 2;
-/// A goodbye for no bad reason.
+/// A graceful GOAWAY.
 pub const NO_ERROR: u32 = 0;
 
 const DATA: u8 = 0;
@@ -44,7 +44,7 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200` in HPACK's static table.
 const STATUS_200: u8 = 0x88;
 
-/// A running server. Ends when dropped.
+/// A running server. Stops when dropped.
 pub struct Http2Server {
     /// `127.0.0.1:1234`.
     pub address: String,
@@ -73,7 +73,7 @@ struct Frame {
 }
 
 impl Http2Server {
-    /// One that treats each request so, by its number from 0.
+    /// Starts a server that handles each request like this, by its number from 0.
     pub async fn start(tls: TlsAcceptor, script: impl Fn(usize) -> StreamAction + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
@@ -94,12 +94,12 @@ impl Http2Server {
         Self { address, counts, task: task.abort_handle() }
     }
 
-    /// Requests that arrived.
+    /// The number of requests.
     pub fn requests(&self) -> usize {
         self.counts.requests.load(Ordering::SeqCst)
     }
 
-    /// Connections that were opened.
+    /// The number of connections that were opened.
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }
@@ -133,7 +133,7 @@ async fn serve(
     }
 }
 
-/// Ends, and with it the connection, when the script says so.
+/// Performs an action; returns `None` if the connection ends.
 async fn perform(stream: &mut TlsStream<TcpStream>, id: u32, action: StreamAction) -> Option<()> {
     match action {
         StreamAction::Answer(body) => respond(stream, id, body).await,

@@ -1,7 +1,7 @@
-//! A server that does with a connection what no framework would: it stops in the middle, says
-//! nonsense, never ends. HTTP/1.1, with or without TLS; it counts what really arrives.
+//! A server that misbehaves as no framework would: it stops in the middle, sends garbage, never ends. HTTP/1.1, with or
+//! without TLS; it counts what really arrives.
 
-#![allow(clippy::expect_used, reason = "a test stops where it cannot go on")]
+#![allow(clippy::expect_used, reason = "a test stops at the first failure")]
 
 pub mod http2;
 
@@ -29,57 +29,57 @@ pub struct RawRequest {
 }
 
 impl RawRequest {
-    /// The value of a header, or nothing.
+    /// The value of a header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().filter_map(|line| line.split_once(": "));
         found.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap_or_default()
     }
 
-    /// The address that is asked for.
+    /// The requested path.
     pub fn path(&self) -> &str {
         self.request_line.split(' ').nth(1).unwrap_or_default()
     }
 }
 
-/// What is done with a connection or a request.
+/// What to do with a connection or a request.
 #[derive(Clone, Debug)]
 pub enum ConnectionAction {
-    /// Reads on.
+    /// Continues reading.
     Continue,
-    /// Writes this, and is ready for the next request.
+    /// Sends this, and waits for the next request.
     Send(String),
-    /// Writes this so much later, and is ready for the next request.
+    /// Sends this after a delay, and waits for the next request.
     SendLater(Duration, String),
-    /// Writes this and closes the connection.
+    /// Sends this and closes the connection.
     SendAndClose(String),
-    /// Writes this and closes the connection a little later, whatever comes meanwhile.
+    /// Sends this and closes the connection after a delay, whatever arrives meanwhile.
     SendAndCloseAfter(String, Duration),
-    /// Connects the client with the server that it asks for, as a proxy does.
+    /// Connects the client to the server that it requests, as a proxy does.
     Tunnel,
-    /// Connects the client with this server, whichever it asks for.
+    /// Connects the client to this server, whichever it requests.
     TunnelTo(String),
-    /// Writes the first, and the second again and again, for ever.
+    /// Sends the first, and then the second without end.
     SendForever(String, String),
-    /// Does nothing more and keeps the connection.
+    /// Does nothing and keeps the connection open.
     Hang,
 }
 
-/// When the server decides what to do.
+/// When the server asks the script for an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionPhase {
-    /// When there is a connection, before TLS is spoken on it.
+    /// After a connection was accepted, before TLS.
     Accepted,
-    /// When there is a connection, and TLS on it where it is wanted.
+    /// After a connection was accepted, and after the TLS handshake if there is one.
     Connected,
-    /// When the lines of a request have come, and perhaps nothing of its body.
+    /// After the headers of a request, possibly before its body.
     HeadersReceived,
-    /// When all of a request has come.
+    /// After a complete request.
     RequestReceived,
 }
 
 type Script = dyn Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync;
 
-/// A running server. Ends when dropped.
+/// A running server. Stops when dropped.
 pub struct RawServer {
     /// `127.0.0.1:1234`.
     pub address: String,
@@ -100,7 +100,7 @@ impl Drop for RawServer {
 }
 
 impl RawServer {
-    /// One that asks the script at each point what to do.
+    /// Starts a server that asks the script at each phase what to do.
     pub async fn start(
         tls: Option<TlsAcceptor>,
         script: impl Fn(ConnectionPhase, &RawRequest) -> ConnectionAction + Send + Sync + 'static,
@@ -121,7 +121,7 @@ impl RawServer {
         Self { address, counts, task }
     }
 
-    /// One that answers each request.
+    /// Starts a server that answers each request.
     pub async fn responding(
         tls: Option<TlsAcceptor>,
         answer: impl Fn(&RawRequest) -> ConnectionAction + Send + Sync + 'static,
@@ -135,12 +135,12 @@ impl RawServer {
         .await
     }
 
-    /// Requests whose lines arrived.
+    /// Requests whose headers arrived.
     pub fn requests(&self) -> Vec<RawRequest> {
         self.counts.requests.lock().expect("requests").clone()
     }
 
-    /// Connections that were opened.
+    /// The number of connections that were opened.
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }
@@ -165,7 +165,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, script: Arc<Scr
     }
 }
 
-/// Ends, and with it the connection, when the client or the script has had enough.
+/// Serves a connection until the client disconnects or the script ends it.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script, counts: &Counts) -> Option<()> {
     let mut stream = BufReader::new(stream);
     let no_request = RawRequest::default();
@@ -236,7 +236,7 @@ async fn perform(
 async fn tunnel(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), address: &str) -> Option<()> {
     let mut server = TcpStream::connect(address).await.ok()?;
     write(stream, "HTTP/1.1 200 Connected\r\n\r\n").await?;
-    // Until one side has enough.
+    // Until one side closes.
     let _ = tokio::io::copy_bidirectional(stream, &mut server).await;
     None
 }
@@ -246,19 +246,19 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) -> Option<()>
     stream.flush().await.ok()
 }
 
-/// An answer with these header lines and this body.
+/// A response with these header lines and this body.
 pub fn response(status: u16, headers: &[&str], body: &str) -> ConnectionAction {
     let length = format!("Content-Length: {}", body.len());
     let lines = [headers, &[&length]].concat().join("\r\n");
     ConnectionAction::Send(format!("HTTP/1.1 {status} Answer\r\n{lines}\r\n\r\n{body}"))
 }
 
-/// A certificate for the loopback address, and what terminates TLS with it, speaking these protocols.
+/// A certificate for the loopback address, and a TLS acceptor with it, for these protocols.
 pub fn self_signed_tls(protocols: &[&str]) -> (TlsAcceptor, String) {
     self_signed_tls_with(protocols, |_| {})
 }
 
-/// The same with a certificate that signs itself and differs in this.
+/// The same with a self-signed certificate, changed by the function.
 pub fn self_signed_tls_with(protocols: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (TlsAcceptor, String) {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let mut params = CertificateParams::new(names).expect("names");

@@ -1,4 +1,4 @@
-//! A token in hand: stored in the Secret, and named in the status.
+//! Commits a new token to the Secret and records it in status.
 
 use super::{BASE_WAIT, RequestTokenTransition, RequestingToken, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
@@ -6,7 +6,7 @@ use crate::domain::actions::{Outcome, Transition, from_response, status_write};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
 use crate::domain::model::pull_secret::{Provenance, StoredToken};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Named, Request, Response, SecretWrite, Verdict};
 use crate::domain::status::StatusEvent;
@@ -14,16 +14,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl RequestingToken {
     pub(crate) fn commit(self, observed: &Observed, token: Named, tries: u8) -> RequestTokenTransition {
-        let Some(facts) = observed.issuer_info() else { return self.revoke_new(token, Outcome::RequeueSoon) };
-        let portal = facts.portal_hash();
-        let after = status_view(&observed.object).current_token_id().cloned();
-        let seal = observed.sign_stored(&facts.portal, &token);
+        let Some(issuer) = observed.issuer_info() else { return self.revoke_new(token, Outcome::RequeueSoon) };
+        let portal = issuer.portal_hash();
+        let previous_id = StatusView::of(&observed.object).current_token_id().cloned();
+        let signature = observed.sign_stored(&issuer.portal, &token);
         let stored = StoredToken {
-            signature: seal,
+            signature,
             attempt_id: self.attempt_id.clone(),
             id: token.id.clone(),
             request_cause: self.request_cause.clone(),
-            provenance: Provenance { portal, requested_at: self.requested_at.as_second(), previous_id: after },
+            provenance: Provenance { portal, requested_at: self.requested_at.as_second(), previous_id },
         };
         self.transition_to(Request::WriteSecret(SecretWrite::Commit(stored)), Stage::Committing { token, tries })
     }
@@ -33,55 +33,55 @@ impl RequestingToken {
         observed: &Observed,
         token: Named,
         tries: u8,
-        answer: Response,
+        response: Response,
     ) -> RequestTokenTransition {
-        match answer {
+        match response {
             Response::Secret(Some(_)) => self.verify_stored_login(observed, token),
             Response::WriteRejected(message) => self.transition_to(
                 Request::ReadSecret,
-                Stage::ReadingCommitted { token, tries, refusal: Some(secret_rejected(&message)) },
+                Stage::ReadingCommitted { token, tries, rejection: Some(secret_rejected(&message)) },
             ),
-            _ => self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, refusal: None }),
+            _ => self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, rejection: None }),
         }
     }
 
-    /// What became of a commit that was refused or not answered.
+    /// Handles the read that follows a commit that was rejected or got no response.
     pub(crate) fn commit_read(
         mut self,
         observed: &Observed,
         token: Named,
         tries: u8,
-        refusal: Option<Problem>,
-        answer: Response,
+        rejection: Option<Problem>,
+        response: Response,
     ) -> RequestTokenTransition {
         let left = tries.saturating_sub(1);
-        let Response::Secret(found) = answer else {
+        let Response::Secret(found) = response else {
             if left > 0 {
                 return self.transition_to(
                     Request::Sleep(BASE_WAIT * 2),
-                    Stage::CommitBackoff { token, tries: left, refusal },
+                    Stage::CommitBackoff { token, tries: left, rejection },
                 );
             }
-            // What the Secret says is found by the next pass: stored is adopted, reserved is given up.
+            // The next pass handles the state of the Secret: it adopts a stored token, or gives up the reservation.
             return Transition::Done(Outcome::RequeueSoon);
         };
         let stored = found.as_ref().and_then(|meta| meta.stored.as_ref());
         let reserved = found.as_ref().and_then(|meta| meta.reservation.as_ref());
-        let outcome = refusal.clone().map_or(Outcome::RequeueSoon, Outcome::Failed);
+        let outcome = rejection.clone().map_or(Outcome::RequeueSoon, Outcome::Failed);
         if stored.is_some_and(|stored| stored.attempt_id == self.attempt_id) {
-            // Somebody may have changed the content since: it is read before it is called good.
+            // Another writer may have changed the content: it must be read before it counts as valid.
             self.unread_since_commit = true;
             self.verify_stored_login(observed, token)
         } else if reserved.is_none_or(|reservation| reservation.attempt_id != self.attempt_id) {
-            // The Secret names this attempt no more, and never will.
+            // The Secret no longer names this attempt, and never will.
             self.revoke_unrecorded(vec![token], outcome)
-        } else if refusal.is_some() {
+        } else if rejection.is_some() {
             self.revoke_new(token, outcome)
         } else if left == 0 {
-            // Else the next token would be asked for at once, and given back like this one.
+            // Otherwise the next token would be requested at once, and revoked like this one.
             self.revoke_new(
                 token,
-                Outcome::Failed(api_server_unavailable("the API server does not take the token for its Secret")),
+                Outcome::Failed(api_server_unavailable("the token could not be written to its Secret")),
             )
         } else {
             self.commit(observed, token, left)
@@ -92,16 +92,16 @@ impl RequestingToken {
         self,
         observed: &Observed,
         token: Named,
-        login: Verdict,
+        login_result: Verdict,
         tries: u8,
     ) -> RequestTokenTransition {
-        let (Some(facts), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
+        let (Some(issuer), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
             return Transition::Done(Outcome::RequeueSoon);
         };
         let new = RecordedToken {
             id: token.id.clone(),
             username: token.username.clone(),
-            nonce: observed.marker(facts, &self.attempt_id).nonce().to_string(),
+            nonce: observed.marker(issuer, &self.attempt_id).nonce().to_string(),
             request_time: Time(self.requested_at),
             expiration_time: None,
             mac: None,
@@ -112,19 +112,19 @@ impl RequestingToken {
             resource_version: Some(meta.resource_version.clone()).filter(|_| !self.unread_since_commit),
             mac: None,
         };
-        let (portal, errand) = (facts.portal.clone(), self.request_cause.clone());
-        // What another operator has recorded since is proved, or it has nothing to do with this token.
-        let after = status_view(&observed.object).current_token_id().cloned();
-        let fact = StatusEvent::TokenStored {
+        let (portal, request_cause) = (issuer.portal.clone(), self.request_cause.clone());
+        // A token that another operator has recorded in the meantime is proved, or it is unrelated to this token.
+        let previous_id = StatusView::of(&observed.object).current_token_id().cloned();
+        let event = StatusEvent::TokenStored {
             token: new,
             portal,
             secret,
-            request_cause: errand,
-            login_result: login.clone(),
-            previous_id: after,
+            request_cause,
+            login_result: login_result.clone(),
+            previous_id,
         };
-        match status_write(observed, fact) {
-            Some(request) => self.transition_to(request, Stage::WritingStatus { token, login, tries }),
+        match status_write(observed, event) {
+            Some(request) => self.transition_to(request, Stage::WritingStatus { token, login_result, tries }),
             None => Transition::Done(Outcome::Stored),
         }
     }
@@ -133,18 +133,18 @@ impl RequestingToken {
         self,
         observed: &Observed,
         token: Named,
-        login: Verdict,
+        login_result: Verdict,
         tries: u8,
-        answer: Response,
+        response: Response,
     ) -> RequestTokenTransition {
-        match answer {
+        match response {
             Response::Object(Some(_)) => Transition::Done(Outcome::Stored),
-            // Somebody edited the object meanwhile. Another operator may have written other tokens.
+            // The object was edited in the meantime. Another operator may have recorded other tokens.
             Response::Conflict => {
-                let former = status_view(&observed.object).tokens();
-                self.transition_to(Request::ReadObject, Stage::ReadingObject { token, login, tries, former })
+                let former = StatusView::of(&observed.object).tokens();
+                self.transition_to(Request::ReadObject, Stage::ReadingObject { token, login_result, tries, former })
             }
-            // The token is stored: what status lacks is adopted by the next pass.
+            // The token is stored: the next pass adopts it if status lacks it.
             other => Transition::Done(from_response(other)),
         }
     }

@@ -1,4 +1,4 @@
-//! Every sequence of answers, however absurd.
+//! Every sequence of responses, including absurd ones.
 
 use super::*;
 use crate::api::Reason;
@@ -11,7 +11,7 @@ use crate::domain::test_support::{
 };
 use std::collections::HashSet;
 
-/// A moment of an attempt, and what happened before.
+/// A state of an attempt, and what happened before it.
 #[derive(Clone, Debug)]
 struct Moment {
     request: Request,
@@ -20,13 +20,13 @@ struct Moment {
     past: Past,
 }
 
-#[allow(clippy::struct_excessive_bools, reason = "each is a thing that happened or did not")]
+#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Past {
-    /// A request for a token went out.
-    asked: bool,
-    /// The portal may have made one of it.
-    made: bool,
+    /// A token request was sent.
+    requested: bool,
+    /// The portal may have created a token.
+    created: bool,
     revoked: bool,
     audit: bool,
 }
@@ -46,7 +46,7 @@ fn marked() -> Row {
     row("18", &marker(&attempt_id(2)).append_to("prod"))
 }
 
-/// All answers that there are. A write that succeeds gives what was written; a read gives anything.
+/// All possible responses. A successful write returns what was written; a read returns anything.
 fn answers(request: &Request, observed: &Observed) -> Vec<Response> {
     let why = || problem(Reason::TimedOut);
     let mut all = vec![
@@ -87,7 +87,7 @@ fn answers(request: &Request, observed: &Observed) -> Vec<Response> {
         Request::WriteSecret(SecretWrite::Commit(_)) => vec![Some(stored_mine())],
         Request::WriteSecret(_) => vec![Some(empty_secret())],
         Request::ReadSecret => vec![None, Some(secret()), Some(reserved_mine()), Some(stored_mine())],
-        // An answer that does not belong to its request changes nothing in the world.
+        // A response that does not belong to its request changes nothing.
         _ => vec![observed.secret.clone()],
     };
     all.extend(secrets.into_iter().map(|found| Response::Secret(found.map(Box::new))));
@@ -95,75 +95,76 @@ fn answers(request: &Request, observed: &Observed) -> Vec<Response> {
 }
 
 fn holds_mine(observed: &Observed) -> (bool, bool) {
-    let held = observed.secret.as_ref();
-    let stored = held.and_then(|held| held.stored.as_ref()).is_some_and(|stored| stored.attempt_id == attempt_id(2));
-    let reservation = held.and_then(|held| held.reservation.as_ref());
+    let secret = observed.secret.as_ref();
+    let stored =
+        secret.and_then(|secret| secret.stored.as_ref()).is_some_and(|stored| stored.attempt_id == attempt_id(2));
+    let reservation = secret.and_then(|secret| secret.reservation.as_ref());
     (stored, reservation.is_some_and(|reservation| reservation.attempt_id == attempt_id(2)))
 }
 
-/// What must never be asked for.
-fn check_invariants(moment: &Moment) {
-    let (stored, reserved) = holds_mine(&moment.observed);
-    match &moment.request {
+/// Requests that must never occur.
+fn check_invariants(state: &Moment) {
+    let (stored, reserved) = holds_mine(&state.observed);
+    match &state.request {
         Request::RequestToken { .. } => {
-            assert!(!moment.past.asked, "asked twice: {moment:?}");
-            assert!(reserved, "asked without a reservation: {moment:?}");
+            assert!(!state.past.requested, "requested twice: {state:?}");
+            assert!(reserved, "requested without a reservation: {state:?}");
         }
-        Request::Revoke(_) => assert!(!stored, "what is stored is revoked: {moment:?}"),
-        Request::WriteSecret(SecretWrite::Commit(_)) => assert!(reserved && moment.past.made, "{moment:?}"),
+        Request::Revoke(_) => assert!(!stored, "what is stored is revoked: {state:?}"),
+        Request::WriteSecret(SecretWrite::Commit(_)) => assert!(reserved && state.past.created, "{state:?}"),
         _ => {}
     }
 }
 
-/// Nothing that may have been made is left with nobody to name it.
+/// No token that may exist is left without a record of it.
 fn check_end(observed: &Observed, past: Past) {
     let (stored, reserved) = holds_mine(observed);
-    assert!(!past.made || stored || reserved || past.revoked || past.audit, "leaked: {observed:?}, {past:?}");
+    assert!(!past.created || stored || reserved || past.revoked || past.audit, "leaked: {observed:?}, {past:?}");
 }
 
-fn remember(past: Past, request: &Request, answer: &Response) -> Past {
+fn remember(past: Past, request: &Request, response: &Response) -> Past {
     let mut past = past;
     match request {
-        Request::RequestToken { .. } if *answer != Response::IssuerReadExpired => {
-            past.asked = true;
-            past.made = !matches!(answer, Response::NotSent(_) | Response::Rejected(_));
+        Request::RequestToken { .. } if *response != Response::IssuerReadExpired => {
+            past.requested = true;
+            past.created = !matches!(response, Response::NotSent(_) | Response::Rejected(_));
         }
-        Request::Revoke(_) => past.revoked |= *answer == Response::Done,
+        Request::Revoke(_) => past.revoked |= *response == Response::Done,
         Request::RequestAudit => past.audit = true,
         _ => {}
     }
     past
 }
 
-fn after(moment: &Moment, answer: Response) -> (Observed, Past, RequestTokenTransition) {
-    let mut observed = moment.observed.clone();
-    let past = remember(moment.past, &moment.request, &answer);
-    match &answer {
+fn after(state: &Moment, response: Response) -> (Observed, Past, RequestTokenTransition) {
+    let mut observed = state.observed.clone();
+    let past = remember(state.past, &state.request, &response);
+    match &response {
         Response::Object(Some(object)) => observed.object = (**object).clone(),
         Response::Secret(found) => observed.secret = found.as_deref().cloned(),
         Response::Content(found) => observed.secret = found.as_ref().map(|found| found.0.clone()),
         _ => {}
     }
-    let next = moment.machine.clone().step(&observed, answer);
+    let next = state.machine.clone().step(&observed, response);
     (observed, past, next)
 }
 
-/// What was gone through. Of two moments that agree in what the rest depends on, one is enough.
+/// The states visited. If two states agree in everything that the rest depends on, one is enough.
 #[derive(Default)]
 struct Explored {
     done: HashSet<String>,
-    /// From the first request to here: a moment that comes again in it would go on for ever.
-    way: HashSet<String>,
+    /// The path from the first request: a state that repeats on it would be an endless loop.
+    path: HashSet<String>,
     longest: usize,
 }
 
 impl Explored {
-    fn visit(&mut self, key: String, moment: &Moment) {
-        check_invariants(moment);
-        self.way.insert(key.clone());
-        self.longest = self.longest.max(self.way.len());
-        for answer in answers(&moment.request, &moment.observed) {
-            let (observed, past, next) = after(moment, answer);
+    fn visit(&mut self, key: String, state: &Moment) {
+        check_invariants(state);
+        self.path.insert(key.clone());
+        self.longest = self.longest.max(self.path.len());
+        for response in answers(&state.request, &state.observed) {
+            let (observed, past, next) = after(state, response);
             let (request, machine) = match next {
                 Transition::Perform(request, machine) => (request, machine),
                 Transition::Done(_) => {
@@ -171,63 +172,63 @@ impl Explored {
                     continue;
                 }
             };
-            let tokens = status_view(&observed.object).tokens();
+            let tokens = StatusView::of(&observed.object).tokens();
             let key = format!("{request:?} {machine:?} {past:?} {:?} {tokens:?}", observed.secret);
-            assert!(!self.way.contains(&key), "it goes on for ever: {key}");
+            assert!(!self.path.contains(&key), "endless loop: {key}");
             if !self.done.contains(&key) {
                 self.visit(key, &Moment { request, machine, observed, past });
             }
         }
-        self.way.remove(&key);
+        self.path.remove(&key);
         self.done.insert(key);
     }
 }
 
-/// Goes through everything that can follow; gives the number of moments and the longest way.
-fn explore(observed: &Observed, begun: RequestTokenTransition, past: Past) -> (usize, usize) {
-    let Transition::Perform(request, machine) = begun else { panic!("it begins") };
-    let mut gone = Explored::default();
-    gone.visit(String::new(), &Moment { request, machine, observed: observed.clone(), past });
-    (gone.done.len(), gone.longest)
+/// Visits everything that can follow. Returns the number of states and the longest path.
+fn explore(observed: &Observed, start: RequestTokenTransition, past: Past) -> (usize, usize) {
+    let Transition::Perform(request, machine) = start else { panic!("it begins") };
+    let mut explored = Explored::default();
+    explored.visit(String::new(), &Moment { request, machine, observed: observed.clone(), past });
+    (explored.done.len(), explored.longest)
 }
 
-/// Every sequence of answers ends, asks once and leaves no token unnamed.
+/// Every sequence of responses ends, requests at most one token and leaves no token without a record.
 fn every_sequence_ends(observed: &Observed, cause: Cause) {
-    let begun = begin(observed, request_cause(cause));
-    let (count, longest) = explore(observed, begun, Past::default());
-    println!("{count} moments, at most {longest} requests");
-    assert!(count > 100, "only {count} moments, at most {longest} requests");
+    let start = begin(observed, request_cause(cause));
+    let (count, longest) = explore(observed, start, Past::default());
+    println!("{count} states, at most {longest} requests");
+    assert!(count > 100, "only {count} states, at most {longest} requests");
 }
 
-// A test each, for they take long, and run side by side.
+// One test each, since they take long and run in parallel.
 
 #[test]
-fn every_first_attempt_ends_asks_once_and_leaves_no_token_unnamed() {
+fn every_first_attempt_ends_requests_once_and_leaves_no_token_unrecorded() {
     every_sequence_ends(&new_object(), Cause::First);
 }
 
 #[test]
-fn every_first_attempt_does_so_where_the_list_is_hidden() {
+fn every_first_attempt_with_a_hidden_list_does_the_same() {
     let mut hidden = new_object();
-    change_issuer(&mut hidden, |facts| (facts.list_visible, facts.login_check) = (false, LoginMode::Disabled));
+    change_issuer(&mut hidden, |issuer| (issuer.list_visible, issuer.login_check) = (false, LoginMode::Disabled));
     every_sequence_ends(&hidden, Cause::First);
 }
 
 #[test]
-fn every_attempt_does_so_whose_object_lost_its_secret() {
+fn every_attempt_after_a_lost_secret_does_the_same() {
     every_sequence_ends(&at_rest_with(|observed| observed.secret = None), Cause::Lost);
 }
 
 #[test]
-fn every_rotation_does_so() {
+fn every_rotation_does_the_same() {
     every_sequence_ends(&at_rest(), Cause::Rotate);
 }
 
 #[test]
 fn every_recovery_ends_and_revokes_nothing_that_is_stored() {
-    let observed = at_rest_with_secret(|held| held.reservation = reservation(2, "me"));
-    let begun = recover(&observed, &attempt_id(2));
-    let past = Past { asked: true, made: true, ..Past::default() };
-    let (count, _) = explore(&observed, begun, past);
-    assert!(count > 20, "only {count} moments");
+    let observed = at_rest_with_secret(|secret| secret.reservation = reservation(2, "me"));
+    let start = recover(&observed, &attempt_id(2));
+    let past = Past { requested: true, created: true, ..Past::default() };
+    let (count, _) = explore(&observed, start, past);
+    assert!(count > 20, "only {count} states");
 }

@@ -1,5 +1,4 @@
-//! The registry's word in an attempt: whether it can be asked at all, and whether it lets the new
-//! token in.
+//! The login check of a token request: whether the registry can be reached, and whether it accepts the new token.
 
 use super::{BASE_WAIT, MAX_TRIES, RequestTokenTransition, RequestingToken, Stage};
 use crate::api::Reason;
@@ -9,31 +8,31 @@ use crate::domain::model::problem::messages::transient;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::protocol::{Named, Request, Response, Verdict};
 
-/// How often a registry that refuses a new token is asked again: it may lag behind the portal by
-/// seconds. The waits between double, to 7.5 s in all: less than an answer may take, so that no other
-/// operator takes the reservation for forgotten.
+/// How often the login of a new token is retried after a rejection: the registry may lag behind the portal by seconds.
+/// The delays double, up to 7.5 s in total. That is less than the response deadline, so no other operator considers the
+/// reservation abandoned.
 pub(crate) const MAX_LOGINS: u8 = 4;
 
 fn login_check(observed: &Observed) -> LoginMode {
-    observed.issuer_info().map_or(LoginMode::Disabled, |facts| facts.login_check)
+    observed.issuer_info().map_or(LoginMode::Disabled, |issuer| issuer.login_check)
 }
 
-/// A registry's reason that a portal may have too would be taken for the portal's here.
+/// Maps a registry's reason that could also be a portal's: otherwise it would be taken for a problem of the portal.
 const fn as_registry_reason(reason: Reason) -> Reason {
     if matches!(reason, Reason::RegistryError) { reason } else { Reason::RegistryUnavailable }
 }
 
-/// What was heard; no answer is no verdict.
-pub(crate) fn login_result(answer: Response) -> Verdict {
-    match answer {
-        Response::Login(verdict) => verdict,
-        _ => Verdict::Unknown("no answer".into()),
+/// Returns the login result of a response; without a result, the login is unknown.
+pub(crate) fn login_result(response: Response) -> Verdict {
+    match response {
+        Response::Login(login_result) => login_result,
+        _ => Verdict::Unknown("no response".into()),
     }
 }
 
 impl RequestingToken {
-    /// Where a successor must be let in first, a registry that is down is found out before a token is
-    /// asked for: else each try would make one and revoke it.
+    /// If a successor must log in before the commit, an unavailable registry is detected before a token is requested:
+    /// otherwise each attempt would create a token and revoke it.
     pub(crate) fn probe_registry(self, observed: &Observed) -> RequestTokenTransition {
         if self.request_cause.cause.replaces_working_token() && login_check(observed) == LoginMode::Required {
             return self.transition_to(Request::VerifyLogin, Stage::ProbingRegistry);
@@ -41,25 +40,25 @@ impl RequestingToken {
         self.dry_run_commit(observed)
     }
 
-    pub(crate) fn probed(self, observed: &Observed, answer: Response) -> RequestTokenTransition {
-        match login_result(answer) {
-            // A refusal is about the old token: one more reason for the new one.
+    pub(crate) fn probed(self, observed: &Observed, response: Response) -> RequestTokenTransition {
+        match login_result(response) {
+            // A rejection concerns the old token: one more reason to request the new one.
             Verdict::Accepted | Verdict::Rejected(_) | Verdict::NotChecked => self.dry_run_commit(observed),
             Verdict::Unknown(why) => {
                 let message = format!(
-                    "the registry cannot be asked ({why}), so no new token is requested: it could not be checked; the present one is kept, and this tried again"
+                    "no new token is requested, because its login could not be verified at the registry ({why}). The current token is kept; retrying"
                 );
-                let fault = transient(as_registry_reason(why.reason), message);
-                // Nothing was sent: its own wait is all that this one needs.
+                let problem = transient(as_registry_reason(why.reason), message);
+                // Nothing was sent, so the registry's own delay is sufficient.
                 Transition::Done(match why.retry_after {
-                    Some(_) => Outcome::ReportFor(verify_login::retry_after(&why), fault),
-                    None => Outcome::Failed(fault),
+                    Some(_) => Outcome::ReportFor(verify_login::retry_after(&why), problem),
+                    None => Outcome::Failed(problem),
                 })
             }
         }
     }
 
-    /// A token that works is replaced only by one that works.
+    /// A working token is replaced only by a working token.
     pub(crate) fn verify_new_login(self, observed: &Observed, token: Named) -> RequestTokenTransition {
         if self.request_cause.cause.replaces_working_token() && login_check(observed) != LoginMode::Disabled {
             return self.transition_to(Request::VerifyLogin, Stage::VerifyingLogin { token, left: MAX_LOGINS });
@@ -72,9 +71,9 @@ impl RequestingToken {
         observed: &Observed,
         token: Named,
         left: u8,
-        answer: Response,
+        response: Response,
     ) -> RequestTokenTransition {
-        let (reason, message) = match login_result(answer) {
+        let (reason, message) = match login_result(response) {
             Verdict::NotChecked => return self.commit(observed, token, MAX_TRIES),
             Verdict::Accepted => {
                 self.login_result = Some(Verdict::Accepted);
@@ -89,21 +88,23 @@ impl RequestingToken {
                 return self.transition_to(Request::Sleep(wait), Stage::LoginBackoff { token, left: left - 1 });
             }
             Verdict::Rejected(why) => {
-                (Reason::LoginRejected, format!("the registry does not let the new token in ({why})"))
+                (Reason::LoginRejected, format!("the registry rejects the login of the new token ({why})"))
             }
             Verdict::Unknown(why) => (
                 as_registry_reason(why.reason),
-                format!("the registry cannot be asked whether it lets the new token in ({why})"),
+                format!("the login of the new token could not be verified at the registry ({why})"),
             ),
         };
-        // Each try makes a token: one that was refused to the end is not made again soon.
-        let stalled = reason == Reason::LoginRejected;
-        let message =
-            format!("{message}: it is revoked, and the old one kept{}", if stalled { "" } else { "; tried again" });
-        self.revoke_new(token, Outcome::Failed(Problem { terminal: stalled, ..transient(reason, message) }))
+        // Each attempt creates a token, so a rejected login is not retried soon.
+        let terminal = reason == Reason::LoginRejected;
+        let message = format!(
+            "{message}. The new token is revoked, and the old one kept{}",
+            if terminal { "" } else { "; retrying" }
+        );
+        self.revoke_new(token, Outcome::Failed(Problem { terminal, ..transient(reason, message) }))
     }
 
-    /// After the commit. Of a token that replaces a working one the registry was asked before.
+    /// Verifies the login after the commit. A token that replaces a working one was verified before it.
     pub(crate) fn verify_stored_login(self, observed: &Observed, token: Named) -> RequestTokenTransition {
         match (login_check(observed), self.login_result.clone()) {
             (LoginMode::Disabled, _) => self.record_status(observed, token, Verdict::NotChecked, MAX_TRIES),

@@ -1,5 +1,5 @@
-//! One attempt to get a token: reserve, read the issuer, ask once, check, commit, record; and the
-//! way back from every point of it.
+//! One attempt to get a token: reserve, read the issuer, request once, verify, commit, record; with a rollback from
+//! every stage.
 
 mod commit;
 mod login_check;
@@ -17,39 +17,39 @@ use crate::domain::model::problem::messages::{
 };
 use crate::domain::model::pull_secret::{Ownership, StoredToken};
 use crate::domain::model::request_cause::{Cause, RequestCause};
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Named, Request, Response, Rows, SecretContent, Verdict};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How often a write whose outcome is not clear is read and tried, before the next pass takes over.
+/// How often a write with an unknown outcome is read and retried before the next pass takes over.
 const MAX_TRIES: u8 = 5;
-/// How often a new token's id is looked up: a portal's list may lag behind by seconds. Each wait is four times as long
-/// as the one before, 21 s in all: the token's secret is at hand, and is lost if the token is given up.
+/// How often the id of a new token is looked up: the portal's list may lag by seconds. Each delay is four times the
+/// previous one, 21 s in total. The token's password is available only now, and is lost if the token is given up.
 const MAX_LOOKUPS: u8 = 4;
-/// The first of these waits.
+/// The first of these delays.
 const BASE_WAIT: Duration = Duration::from_millis(250);
 
-/// What an attempt remembers.
+/// State of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestingToken {
     attempt_id: AttemptId,
     request_cause: RequestCause,
     requested_at: Timestamp,
-    /// How often the issuer may still be read anew, because a request would have gone out too late.
+    /// How often the issuer may still be read again because it was read too long ago to send the request.
     issuer_reads_left: u8,
-    /// What the registry said before the commit.
+    /// The login result before the commit.
     login_result: Option<Verdict>,
-    /// The Secret was read after the commit, as metadata only.
+    /// Since the commit, the Secret was read only as metadata.
     unread_since_commit: bool,
-    /// What the Secret stored when this was decided upon.
+    /// The token that the Secret stored when the request was decided.
     stored_before: Option<StoredToken>,
     stage: Stage,
 }
 
-/// The request whose answer is awaited.
+/// The pending request.
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     MarkingLost,
@@ -65,45 +65,46 @@ enum Stage {
     VerifyingLogin { token: Named, left: u8 },
     LoginBackoff { token: Named, left: u8 },
     Committing { token: Named, tries: u8 },
-    ReadingCommitted { token: Named, tries: u8, refusal: Option<Problem> },
-    CommitBackoff { token: Named, tries: u8, refusal: Option<Problem> },
+    ReadingCommitted { token: Named, tries: u8, rejection: Option<Problem> },
+    CommitBackoff { token: Named, tries: u8, rejection: Option<Problem> },
     VerifyingStoredLogin { token: Named },
-    WritingStatus { token: Named, login: Verdict, tries: u8 },
-    ReadingObject { token: Named, login: Verdict, tries: u8, former: Vec<Named> },
+    WritingStatus { token: Named, login_result: Verdict, tries: u8 },
+    ReadingObject { token: Named, login_result: Verdict, tries: u8, former: Vec<Named> },
     RollingBack(Rollback),
 }
 
 type RequestTokenTransition = Transition<RequestingToken>;
 
-/// Begins. A lost token is said to be lost before its successor is asked for.
+/// Starts an attempt. A lost token is reported before its successor is requested.
 #[must_use]
-pub fn begin(observed: &Observed, errand: RequestCause) -> RequestTokenTransition {
-    let status = status_view(&observed.object);
-    // Where it is said already that pods cannot pull, what is in the way is said, and not by turns.
-    let lost = errand.cause == Cause::Lost && status.token.is_some() && status.ready;
-    let new = RequestingToken::new(observed, observed.attempt_id.clone(), errand);
+pub fn begin(observed: &Observed, request_cause: RequestCause) -> RequestTokenTransition {
+    let status = StatusView::of(&observed.object);
+    // If the status already reports that pods cannot pull, it is not overwritten, so that the message does not
+    // alternate.
+    let lost = request_cause.cause == Cause::Lost && status.token.is_some() && status.ready;
+    let new = RequestingToken::new(observed, observed.attempt_id.clone(), request_cause);
     let message =
-        "the Secret was deleted or changed and holds no token: a new one is requested, and the old one revoked";
+        "the Secret was deleted or changed and contains no token: a new token is requested, and the old one revoked";
     match status_write(observed, StatusEvent::SecretLost(message.to_owned())).filter(|_| lost) {
         Some(request) => Transition::Perform(request, new),
         None => new.check_secret(observed),
     }
 }
 
-/// Takes out a reservation that nobody answers for, and seeks what came of it.
+/// Clears an abandoned reservation, and looks up and revokes the tokens of its attempt.
 #[must_use]
 pub fn recover(observed: &Observed, left_behind: &AttemptId) -> RequestTokenTransition {
     RequestingToken::new(observed, left_behind.clone(), RequestCause::default()).revoke_possible(Outcome::Redecide)
 }
 
 impl RequestingToken {
-    fn new(observed: &Observed, attempt: AttemptId, errand: RequestCause) -> Self {
-        let (asked, stage) = (observed.now, Stage::MarkingLost);
+    fn new(observed: &Observed, attempt_id: AttemptId, request_cause: RequestCause) -> Self {
+        let (requested_at, stage) = (observed.now, Stage::MarkingLost);
         let stored_before = observed.secret.as_ref().and_then(|secret| secret.stored.clone());
         Self {
-            attempt_id: attempt,
-            request_cause: errand,
-            requested_at: asked,
+            attempt_id,
+            request_cause,
+            requested_at,
             issuer_reads_left: MAX_TRIES,
             login_result: None,
             unread_since_commit: false,
@@ -112,14 +113,14 @@ impl RequestingToken {
         }
     }
 
-    /// Whether this answer means that a request for a token reached the portal, or may have. What an issuer as a whole
-    /// is refused does not count: its objects wait for it.
+    /// Whether this response means that a token request reached the portal, or may have. A rejection of the issuer as a
+    /// whole does not count: all its objects wait for the issuer.
     #[must_use]
-    pub fn was_sent(&self, answer: &Response) -> bool {
+    pub fn was_sent(&self, response: &Response) -> bool {
         self.stage == Stage::Requesting
-            && match answer {
+            && match response {
                 Response::NotSent(_) | Response::IssuerReadExpired | Response::IssuerChanged => false,
-                Response::Rejected(fault) => fault.reason == Reason::RequestRejected,
+                Response::Rejected(problem) => problem.reason == Reason::RequestRejected,
                 _ => true,
             }
     }
@@ -128,21 +129,21 @@ impl RequestingToken {
         Transition::Perform(request, Self { stage, ..self })
     }
 
-    /// Takes the answer to what was to be done. An answer that does not belong to the request
-    /// counts as unclear: it never leads on to a further request for a token.
+    /// Handles the response to the pending request. A response that does not belong to the request counts as an unknown
+    /// outcome: it never leads to a further token request.
     #[must_use]
-    pub fn step(mut self, observed: &Observed, answer: Response) -> RequestTokenTransition {
+    pub fn step(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
         match std::mem::replace(&mut self.stage, Stage::MarkingLost) {
-            Stage::MarkingLost => match answer {
+            Stage::MarkingLost => match response {
                 Response::Object(Some(_)) => self.check_secret(observed),
                 other => Transition::Done(from_response(other)),
             },
-            Stage::ReadingSecret => match answer {
-                // Deleted, and made anew by somebody else.
+            Stage::ReadingSecret => match response {
+                // The Secret was deleted and created again by another writer.
                 Response::Content(Some(found)) if found.0.ownership == Ownership::Foreign => {
                     Transition::Done(Outcome::Failed(secret_not_owned(&found.0)))
                 }
-                // Somebody else has reserved it since it was decided upon, or has stored a token meanwhile.
+                // Another operator has reserved the Secret or stored a token since the decision.
                 Response::Content(Some(found))
                     if found.0.reservation.is_some() || found.0.stored != self.stored_before =>
                 {
@@ -155,58 +156,63 @@ impl RequestingToken {
                 },
                 other => Transition::Done(from_response(other)),
             },
-            Stage::ProbingRegistry => self.probed(observed, answer),
-            Stage::DryRunning => match answer {
+            Stage::ProbingRegistry => self.probed(observed, response),
+            Stage::DryRunning => match response {
                 Response::Done => self.reserve(observed),
                 Response::WriteRejected(message) => Transition::Done(Outcome::Failed(secret_rejected(&message))),
                 other => Transition::Done(from_response(other)),
             },
-            Stage::Reserving { create } => self.reserved(create, answer),
-            Stage::ReadingConflict => match answer {
+            Stage::Reserving { create } => self.reserved(create, response),
+            Stage::ReadingConflict => match response {
                 Response::Secret(Some(meta)) if meta.ownership == Ownership::Foreign => {
                     Transition::Done(Outcome::Failed(secret_not_owned(&meta)))
                 }
                 other => Transition::Done(from_response(other)),
             },
-            Stage::ReadingIssuer => self.issuer_read(observed, answer),
-            Stage::Requesting => self.token_requested(observed, answer),
-            Stage::LookingUpId { username, left } => self.rows_found(observed, username, left, answer),
+            Stage::ReadingIssuer => self.issuer_read(observed, response),
+            Stage::Requesting => self.token_requested(observed, response),
+            Stage::LookingUpId { username, left } => self.rows_found(observed, username, left, response),
             Stage::LookupBackoff { username, left } => self.look_up_id(observed, username, left),
-            Stage::VerifyingLogin { token, left } => self.new_login_verified(observed, token, left, answer),
+            Stage::VerifyingLogin { token, left } => self.new_login_verified(observed, token, left, response),
             Stage::LoginBackoff { token, left } => {
                 self.transition_to(Request::VerifyLogin, Stage::VerifyingLogin { token, left })
             }
-            Stage::Committing { token, tries } => self.committed(observed, token, tries, answer),
-            Stage::ReadingCommitted { token, tries, refusal } => {
-                self.commit_read(observed, token, tries, refusal, answer)
+            Stage::Committing { token, tries } => self.committed(observed, token, tries, response),
+            Stage::ReadingCommitted { token, tries, rejection } => {
+                self.commit_read(observed, token, tries, rejection, response)
             }
-            Stage::CommitBackoff { token, tries, refusal } => {
-                self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, refusal })
+            Stage::CommitBackoff { token, tries, rejection } => {
+                self.transition_to(Request::ReadSecret, Stage::ReadingCommitted { token, tries, rejection })
             }
             Stage::VerifyingStoredLogin { token } => {
-                self.record_status(observed, token, login_result(answer), MAX_TRIES)
+                self.record_status(observed, token, login_result(response), MAX_TRIES)
             }
-            Stage::WritingStatus { token, login, tries } => self.status_written(observed, token, login, tries, answer),
-            Stage::ReadingObject { token, login, tries, former } => match answer {
-                Response::Object(Some(object)) if status_view(&object).tokens() == former && tries > 0 => {
-                    self.record_status(observed, token, login, tries - 1)
+            Stage::WritingStatus { token, login_result, tries } => {
+                self.status_written(observed, token, login_result, tries, response)
+            }
+            Stage::ReadingObject { token, login_result, tries, former } => match response {
+                // The token of an object that is being deleted may have been revoked by another operator already.
+                Response::Object(Some(object))
+                    if StatusView::of(&object).tokens() == former && !object.deleting && tries > 0 =>
+                {
+                    self.record_status(observed, token, login_result, tries - 1)
                 }
-                // The token is stored: what status lacks is adopted by the next pass.
+                // The token is stored: the next pass adopts it if status lacks it.
                 _ => Transition::Done(Outcome::RequeueSoon),
             },
-            Stage::RollingBack(back) => self.rollback_response(observed, back, answer),
+            Stage::RollingBack(back) => self.rollback_response(observed, back, response),
         }
     }
 
-    fn issuer_read(mut self, observed: &Observed, answer: Response) -> RequestTokenTransition {
-        match answer {
+    fn issuer_read(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
+        match response {
             Response::Done => {
                 self.requested_at = observed.now;
-                let Some(facts) = observed.issuer_info() else { return self.clear_reservation(Outcome::RequeueSoon) };
-                let description = observed.marker(facts, &self.attempt_id).append_to(&observed.object.description);
+                let Some(issuer) = observed.issuer_info() else { return self.clear_reservation(Outcome::RequeueSoon) };
+                let description = observed.marker(issuer, &self.attempt_id).append_to(&observed.object.description);
                 self.transition_to(Request::RequestToken { description }, Stage::Requesting)
             }
-            Response::IssuerDenied(fault) => self.clear_reservation(Outcome::Failed(fault)),
+            Response::IssuerDenied(problem) => self.clear_reservation(Outcome::Failed(problem)),
             Response::OutcomeUnknown(message) | Response::WriteRejected(message) => {
                 self.clear_reservation(Outcome::Failed(api_server_unavailable(&message)))
             }
@@ -214,31 +220,34 @@ impl RequestingToken {
         }
     }
 
-    fn token_requested(self, observed: &Observed, answer: Response) -> RequestTokenTransition {
-        match answer {
+    fn token_requested(self, observed: &Observed, response: Response) -> RequestTokenTransition {
+        match response {
             Response::Token { id: Some(id), username } => self.verify_new_login(observed, Named { id, username }),
             Response::Token { id: None, username } => self.look_up_id(observed, username, MAX_LOOKUPS),
-            Response::UnusableToken { token, problem: fault } => self.revoke_new(token, Outcome::Failed(fault)),
+            Response::UnusableToken { token, problem } => self.revoke_new(token, Outcome::Failed(problem)),
             Response::IssuerReadExpired => match self.issuer_reads_left.checked_sub(1) {
-                Some(readings) => Self { issuer_reads_left: readings, ..self }
-                    .transition_to(Request::ReadIssuer, Stage::ReadingIssuer),
-                // A reservation is not held for ever.
+                Some(issuer_reads_left) => {
+                    Self { issuer_reads_left, ..self }.transition_to(Request::ReadIssuer, Stage::ReadingIssuer)
+                }
+                // A reservation must not be kept indefinitely.
                 None => self.clear_reservation(Outcome::RequeueSoon),
             },
-            Response::Rejected(fault) if fault.reason == Reason::RequestRejected => {
+            Response::Rejected(problem) if problem.reason == Reason::RequestRejected => {
                 let message = format!(
-                    "the portal refused the request for a token: {}. Change spec.description, or what the issuer sends with it (spec.thinkwise.tasks.request)",
-                    fault.message
+                    "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it (spec.thinkwise.tasks.request)",
+                    problem.message
                 );
-                self.clear_reservation(Outcome::Failed(Problem { message, ..fault }))
+                self.clear_reservation(Outcome::Failed(Problem { message, ..problem }))
             }
-            Response::NotSent(fault) | Response::Rejected(fault) => self.clear_reservation(Outcome::Failed(fault)),
-            Response::InvalidToken(fault) => self.revoke_possible(Outcome::Failed(fault)),
-            Response::PortalOutcomeUnknown(fault) => {
-                let lost = outcome_unknown();
+            Response::NotSent(problem) | Response::Rejected(problem) => {
+                self.clear_reservation(Outcome::Failed(problem))
+            }
+            Response::InvalidToken(problem) => self.revoke_possible(Outcome::Failed(problem)),
+            Response::PortalOutcomeUnknown(problem) => {
+                let unknown = outcome_unknown();
                 self.revoke_possible(Outcome::Failed(Problem {
-                    message: format!("{}. {}", fault.message, lost.message),
-                    ..lost
+                    message: format!("{}; {}", problem.message, unknown.message),
+                    ..unknown
                 }))
             }
             _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
@@ -247,25 +256,25 @@ impl RequestingToken {
 
     fn look_up_id(self, observed: &Observed, username: String, left: u8) -> RequestTokenTransition {
         match observed.issuer_info() {
-            Some(facts) if facts.list_visible => {
-                let marker = observed.marker(facts, &self.attempt_id);
+            Some(issuer) if issuer.list_visible => {
+                let marker = observed.marker(issuer, &self.attempt_id);
                 self.transition_to(Request::QueryRows(Rows::WithMarker(marker)), Stage::LookingUpId { username, left })
             }
-            // A token that cannot be named cannot be revoked later.
+            // Without an id the token could not be revoked later.
             _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
 
-    /// No answer is waited for that long: another operator would take the reservation for forgotten.
+    /// Whether the response deadline has passed: another operator would then consider the reservation abandoned.
     fn is_overdue(&self, observed: &Observed) -> bool {
         let age = Duration::try_from(observed.now.duration_since(self.requested_at)).unwrap_or_default();
-        observed.issuer_info().is_none_or(|facts| age >= facts.response_deadline)
+        observed.issuer_info().is_none_or(|issuer| age >= issuer.response_deadline)
     }
 
-    fn rows_found(self, observed: &Observed, username: String, left: u8, answer: Response) -> RequestTokenTransition {
-        let rows = match answer {
+    fn rows_found(self, observed: &Observed, username: String, left: u8, response: Response) -> RequestTokenTransition {
+        let rows = match response {
             Response::Rows(rows) => rows,
-            Response::UnusableToken { token, problem: fault } => return self.revoke_new(token, Outcome::Failed(fault)),
+            Response::UnusableToken { token, problem } => return self.revoke_new(token, Outcome::Failed(problem)),
             _ => vec![],
         };
         match rows.into_iter().find(|row| row.token.username == username) {

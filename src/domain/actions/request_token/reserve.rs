@@ -1,4 +1,4 @@
-//! Before a token exists: what the Secret would refuse is tried, and the Secret is reserved.
+//! Checks that the Secret can be written, and reserves it, before a token is requested.
 
 use super::{RequestTokenTransition, RequestingToken, Stage};
 use crate::domain::actions::{Outcome, Transition, from_response};
@@ -10,8 +10,8 @@ use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Named, Request, Response, SecretContent, SecretWrite};
 
 impl RequestingToken {
-    /// A token that could not be stored is not asked for: quota, admission, permissions and name
-    /// are proved first, by the creation or by a dry run of the commit.
+    /// A token that could not be stored is not requested: quota, admission, permissions and name are checked first, by
+    /// the creation of the Secret or by a dry run of the commit.
     pub(crate) fn check_secret(self, observed: &Observed) -> RequestTokenTransition {
         if observed.secret.is_some() {
             self.transition_to(Request::ReadContent, Stage::ReadingSecret)
@@ -20,19 +20,20 @@ impl RequestingToken {
         }
     }
 
-    /// A dry run of the commit, at the largest size that it may have.
+    /// Runs a dry run of the commit at its maximum size.
     pub(crate) fn dry_run_commit(self, observed: &Observed) -> RequestTokenTransition {
         let id = "0".repeat(MAX_NAME_BYTES);
         let portal = observed.issuer_info().map(IssuerInfo::portal_hash).unwrap_or_default();
         let origin = Provenance { portal, requested_at: observed.now.as_second(), previous_id: Some(id.clone()) };
         let token = Named { id: id.clone(), username: "0".repeat(MAX_NAME_BYTES) };
-        let seal = observed.issuer_info().map(|facts| observed.sign_stored(&facts.portal, &token)).unwrap_or_default();
+        let signature =
+            observed.issuer_info().map(|issuer| observed.sign_stored(&issuer.portal, &token)).unwrap_or_default();
         let stored = StoredToken {
             attempt_id: self.attempt_id.clone(),
             id,
             request_cause: self.request_cause.clone(),
             provenance: origin,
-            signature: seal,
+            signature,
         };
         self.transition_to(Request::DryRunCommit(Box::new(stored)), Stage::DryRunning)
     }
@@ -48,9 +49,9 @@ impl RequestingToken {
         self.transition_to(Request::WriteSecret(SecretWrite::Reserve(reservation)), Stage::Reserving { create })
     }
 
-    pub(crate) fn reserved(self, create: bool, answer: Response) -> RequestTokenTransition {
-        match answer {
-            // What admission made of the Secret is known before a token exists.
+    pub(crate) fn reserved(self, create: bool, response: Response) -> RequestTokenTransition {
+        match response {
+            // The effects of admission on the Secret are known before a token exists.
             Response::Secret(Some(meta)) if create && !self.is_reserved_in(&meta) => {
                 self.clear_reservation(Outcome::Failed(secret_changed_by_admission()))
             }
@@ -60,7 +61,7 @@ impl RequestingToken {
             }
             Response::Content(Some(_)) => self.clear_reservation(Outcome::Failed(secret_created_immutable())),
             Response::WriteRejected(message) => Transition::Done(Outcome::Failed(secret_rejected(&message))),
-            // There is a Secret of that name that our cache does not show.
+            // A Secret of this name exists, but is not in the cache.
             Response::Conflict if create => self.transition_to(Request::ReadSecret, Stage::ReadingConflict),
             other => Transition::Done(from_response(other)),
         }

@@ -1,24 +1,24 @@
-//! The way back from an attempt: the reservation goes, and with it whatever was made.
+//! Rollback of an attempt: clears the reservation and revokes any token that was created.
 
 use super::{BASE_WAIT, MAX_TRIES, RequestTokenTransition, RequestingToken, Stage};
 use crate::domain::actions::{Outcome, Transition, from_response};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
 use crate::domain::model::pull_secret::SecretMeta;
-use crate::domain::model::status_view::status_view;
+use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Named, Request, Response, Rows, SecretWrite};
 
-/// The way back: what is still to be done, in this order.
+/// A rollback: its remaining steps, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rollback {
     stage: RollbackStage,
-    /// Seek what the portal may have made.
+    /// Look up tokens that the portal may have created.
     query_rows: bool,
-    /// What is to be revoked.
+    /// Tokens to revoke.
     to_revoke: Vec<Named>,
     tries: u8,
-    /// Why the reservation could not be taken back, the last time that was tried.
+    /// Why the last attempt to clear the reservation failed.
     rejection: Option<Problem>,
     outcome: Outcome,
 }
@@ -29,7 +29,7 @@ enum RollbackStage {
     ClearingReservation,
     ReadingSecret,
     QueryingRows,
-    /// Whether the object names what was committed after all.
+    /// Checks whether the object names the committed token after all.
     ReadingObject,
     Backoff,
     Revoking,
@@ -42,18 +42,18 @@ impl Rollback {
 }
 
 impl RequestingToken {
-    /// Nothing was made: the reservation alone goes.
+    /// No token was created: only the reservation is cleared.
     pub(crate) fn clear_reservation(self, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback::new(RollbackStage::ClearingReservation, outcome))
     }
 
-    /// Something may have been made: the reservation goes first, so that no commit of this attempt
-    /// can succeed any more; then it is sought. What the portal does later than that, an audit finds.
+    /// A token may have been created: the reservation is cleared first, so that no commit of this attempt can succeed,
+    /// and then the token is looked up. An audit finds what the portal creates later.
     pub(crate) fn revoke_possible(self, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback { query_rows: true, ..Rollback::new(RollbackStage::RequestingAudit, outcome) })
     }
 
-    /// A token in hand that is not to be stored.
+    /// Revokes an uncommitted token that must not be stored.
     pub(crate) fn revoke_new(self, token: Named, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback {
             to_revoke: vec![token],
@@ -61,8 +61,8 @@ impl RequestingToken {
         })
     }
 
-    /// Tokens that the Secret names no more. One that was committed, and adopted by another operator, may have been
-    /// rotated away since: then the object names it.
+    /// Revokes tokens that the Secret no longer names. A token that was committed, and adopted by another operator, may
+    /// have been rotated out since: then the object names it.
     pub(crate) fn revoke_unrecorded(self, revoke: Vec<Named>, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback { to_revoke: revoke, ..Rollback::new(RollbackStage::ReadingObject, outcome) })
     }
@@ -71,7 +71,7 @@ impl RequestingToken {
         let request = match back.stage {
             RollbackStage::RequestingAudit => Request::RequestAudit,
             RollbackStage::ClearingReservation => Request::WriteSecret(SecretWrite::ClearReservation),
-            // Seeking is asked for by the caller, which knows the mark.
+            // The caller sends the query, since it knows the marker.
             RollbackStage::ReadingSecret | RollbackStage::QueryingRows => Request::ReadSecret,
             RollbackStage::ReadingObject => Request::ReadObject,
             RollbackStage::Backoff => Request::Sleep(BASE_WAIT * 2),
@@ -87,20 +87,20 @@ impl RequestingToken {
         self,
         observed: &Observed,
         mut back: Rollback,
-        answer: Response,
+        response: Response,
     ) -> RequestTokenTransition {
-        match (back.stage, answer) {
+        match (back.stage, response) {
             (RollbackStage::RequestingAudit, _) => {
                 self.advance_rollback(Rollback { stage: RollbackStage::ClearingReservation, ..back })
             }
             (RollbackStage::ClearingReservation, Response::Secret(_)) => self.reservation_cleared(observed, back),
             (RollbackStage::ClearingReservation, other) => {
-                let refusal = match other {
+                let rejection = match other {
                     Response::WriteRejected(message) => Some(secret_rejected(&message)),
                     Response::OutcomeUnknown(message) => Some(api_server_unavailable(&message)),
                     _ => None,
                 };
-                self.advance_rollback(Rollback { stage: RollbackStage::ReadingSecret, rejection: refusal, ..back })
+                self.advance_rollback(Rollback { stage: RollbackStage::ReadingSecret, rejection, ..back })
             }
             (RollbackStage::ReadingSecret, Response::Secret(found)) => {
                 self.reservation_not_cleared(back, found.as_deref())
@@ -110,13 +110,13 @@ impl RequestingToken {
                 self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
             }
             (RollbackStage::ReadingObject, Response::Object(Some(object))) => {
-                let named = status_view(&object).tokens();
+                let named = StatusView::of(&object).tokens();
                 back.to_revoke.retain(|token| !named.contains(token));
                 self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
             }
-            // It may have been left to its user: what is, an audit can tell.
+            // The token may have been released to its user; an audit can tell.
             (RollbackStage::ReadingObject, Response::Object(None)) => match observed.issuer_info() {
-                Some(facts) if !facts.list_visible && observed.object.revoke_on_deletion => {
+                Some(issuer) if !issuer.list_visible && observed.object.revoke_on_deletion => {
                     self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
                 }
                 _ => self.leave_to_audit(back),
@@ -127,7 +127,7 @@ impl RequestingToken {
             (RollbackStage::Backoff, _) => {
                 self.advance_rollback(Rollback { stage: RollbackStage::ReadingObject, ..back })
             }
-            // The audit that was asked for seeks it again.
+            // The requested audit looks it up again.
             (RollbackStage::QueryingRows, other) => Transition::Done(from_response(other)),
             (RollbackStage::Revoking, Response::Done) => {
                 back.to_revoke.pop();
@@ -140,21 +140,21 @@ impl RequestingToken {
         }
     }
 
-    /// The reservation could not be taken back, or nobody knows whether it was.
+    /// The reservation could not be cleared, or the outcome of the write is unknown.
     fn reservation_not_cleared(self, back: Rollback, found: Option<&SecretMeta>) -> RequestTokenTransition {
         let stored = found.and_then(|meta| meta.stored.as_ref());
         if stored.is_some_and(|stored| stored.attempt_id == self.attempt_id) {
-            // Whoever made it has committed meanwhile.
+            // The other operator has committed in the meantime.
             return Transition::Done(Outcome::RequeueSoon);
         }
         let reserved = found.and_then(|meta| meta.reservation.as_ref());
         match (reserved.is_some_and(|reservation| reservation.attempt_id == self.attempt_id), back.tries) {
-            // Somebody else took it back, or committed and has gone on since: then its token may be one
-            // that retires. What it made is left to the audit that is asked for.
+            // Another operator cleared the reservation, or has committed and continued: its token may then be a
+            // retiring one. Tokens of this attempt are left to the requested audit.
             (false, _) if back.query_rows => Transition::Done(back.outcome),
             (false, _) => self.advance_rollback(Rollback { stage: RollbackStage::ReadingObject, ..back }),
-            // The next pass sees our reservation, and takes it out. Where that is not allowed, that is what
-            // stands in the way now, whatever did before.
+            // The next pass finds the reservation and clears it. If the API server rejects that, this is the problem to
+            // report, whatever came before.
             (true, 0) => Transition::Done(back.rejection.map_or(back.outcome, Outcome::Failed)),
             (true, tries) => {
                 self.advance_rollback(Rollback { stage: RollbackStage::ClearingReservation, tries: tries - 1, ..back })
@@ -163,9 +163,9 @@ impl RequestingToken {
     }
 
     fn reservation_cleared(self, observed: &Observed, back: Rollback) -> RequestTokenTransition {
-        match observed.issuer_info().filter(|facts| back.query_rows && facts.list_visible) {
-            Some(facts) => {
-                let marker = observed.marker(facts, &self.attempt_id);
+        match observed.issuer_info().filter(|issuer| back.query_rows && issuer.list_visible) {
+            Some(issuer) => {
+                let marker = observed.marker(issuer, &self.attempt_id);
                 self.transition_to(
                     Request::QueryRows(Rows::WithMarker(marker)),
                     Stage::RollingBack(Rollback { stage: RollbackStage::QueryingRows, ..back }),
@@ -175,7 +175,7 @@ impl RequestingToken {
         }
     }
 
-    /// What was made bears its mark, so the audit that is asked for now revokes it.
+    /// Any token that was created has its marker, so the audit that is requested now revokes it.
     fn leave_to_audit(self, back: Rollback) -> RequestTokenTransition {
         self.transition_to(
             Request::RequestAudit,

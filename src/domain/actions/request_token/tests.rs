@@ -10,8 +10,8 @@ use crate::domain::test_support::{
 
 /// Runs an attempt for this cause to its end.
 fn run(world: &mut World, cause: Cause) -> Outcome {
-    let begun = begin(&world.observed, request_cause(cause));
-    world.run(begun, RequestingToken::step)
+    let start = begin(&world.observed, request_cause(cause));
+    world.run(start, RequestingToken::step)
 }
 
 fn first(mut world: World) -> (Vec<String>, Outcome) {
@@ -21,7 +21,7 @@ fn first(mut world: World) -> (Vec<String>, Outcome) {
 
 fn reason(outcome: &Outcome) -> Option<Reason> {
     match outcome {
-        Outcome::Failed(fault) => Some(fault.reason),
+        Outcome::Failed(problem) => Some(problem.reason),
         _ => None,
     }
 }
@@ -32,70 +32,70 @@ fn marked() -> String {
 
 const UP_TO_TOKEN: [&str; 3] = ["reserve", "read issuer", "token"];
 
-/// Whether this was done after a token was asked for, and nothing else.
+/// Asserts that exactly these requests followed the token request.
 fn after_token(asked: &[String], then: &[&str]) {
     assert_eq!(asked, [&UP_TO_TOKEN[..], then].concat());
 }
 
 #[test]
-fn a_first_token_is_reserved_asked_for_stored_checked_and_recorded_in_this_order() {
+fn a_first_token_is_reserved_requested_stored_verified_and_recorded_in_this_order() {
     let mut world = World::of(new_object());
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
     after_token(&world.labels, &["commit 18", "log in", "status"]);
     let sent = |request: &Request| matches!(request, Request::RequestToken { description } if *description == marked());
     assert!(world.requests.iter().any(sent), "{:?}", world.requests);
-    let status = status_view(&world.observed.object);
-    let (token, held) = (status.token.expect("a token"), world.observed.secret.expect("a Secret"));
+    let status = StatusView::of(&world.observed.object);
+    let (token, secret) = (status.token.expect("a token"), world.observed.secret.expect("a Secret"));
     assert_eq!((token.id.as_str(), token.username.as_str()), ("18", "tw-18"));
     assert_eq!((token.nonce, token.request_time.0), (marker(&attempt_id(2)).nonce().to_string(), now()));
-    assert_eq!(status.secret_version, Some(held.resource_version));
-    assert_eq!(held.stored.map(|stored| (stored.attempt_id, stored.id)), Some((attempt_id(2), "18".into())));
-    assert!(status.ready && status.login_verified && held.reservation.is_none());
+    assert_eq!(status.secret_version, Some(secret.resource_version));
+    assert_eq!(secret.stored.map(|stored| (stored.attempt_id, stored.id)), Some((attempt_id(2), "18".into())));
+    assert!(status.ready && status.login_verified && secret.reservation.is_none());
 }
 
 #[test]
-fn a_token_that_works_is_replaced_only_after_the_new_ones_login_was_accepted() {
+fn a_working_token_is_replaced_only_after_the_new_ones_login_was_accepted() {
     for cause in [Cause::Rotation, Cause::Rotate, Cause::Replace] {
         let mut world = World::of(at_rest());
         assert_eq!(run(&mut world, cause), Outcome::Stored);
         let order =
-            ["read content", "log in", "try", "reserve", "read issuer", "token", "log in", "commit 18", "status"];
+            ["read content", "log in", "dry run", "reserve", "read issuer", "token", "log in", "commit 18", "status"];
         assert_eq!(world.labels, order);
-        let status = status_view(&world.observed.object);
+        let status = StatusView::of(&world.observed.object);
         assert!(status.is_retiring("17") && status.ready && status.login_verified, "{cause}");
     }
 }
 
 #[test]
-fn a_lost_token_is_said_to_be_lost_before_another_is_asked_for() {
-    let mut gone = World::of(at_rest_with(|observed| observed.secret = None));
-    assert_eq!(run(&mut gone, Cause::Lost), Outcome::Stored);
-    assert_eq!(gone.labels, ["status", "reserve", "read issuer", "token", "commit 18", "log in", "status"]);
+fn a_lost_token_is_reported_before_another_is_requested() {
+    let mut lost = World::of(at_rest_with(|observed| observed.secret = None));
+    assert_eq!(run(&mut lost, Cause::Lost), Outcome::Stored);
+    assert_eq!(lost.labels, ["status", "reserve", "read issuer", "token", "commit 18", "log in", "status"]);
     let said =
-        gone.statuses().next().and_then(|status| crate::domain::status::ready_condition(Some(status))).expect("said");
+        lost.statuses().next().and_then(|status| crate::domain::status::ready_condition(Some(status))).expect("said");
     assert_eq!((said.0, said.1), ("False", "SecretLost"));
-    let known = status_view(&gone.observed.object);
-    assert_eq!(known.retiring.first().map(|token| token.revocation_time.0), Some(now()), "it is revoked at once");
-    let mut emptied = World::of(at_rest_with_secret(|held| held.stored = None));
+    let known = StatusView::of(&lost.observed.object);
+    assert_eq!(known.retiring.first().map(|token| token.revocation_time.0), Some(now()), "it is revoked immediately");
+    let mut emptied = World::of(at_rest_with_secret(|secret| secret.stored = None));
     assert_eq!(run(&mut emptied, Cause::Lost), Outcome::Stored);
-    assert_eq!(emptied.labels[..4], ["status", "read content", "try", "reserve"]);
+    assert_eq!(emptied.labels[..4], ["status", "read content", "dry run", "reserve"]);
 }
 
 #[test]
 fn without_a_login_check_the_registry_is_not_asked() {
     for (mut observed, cause) in [(new_object(), Cause::First), (at_rest(), Cause::Rotate)] {
-        change_issuer(&mut observed, |facts| facts.login_check = LoginMode::Disabled);
+        change_issuer(&mut observed, |issuer| issuer.login_check = LoginMode::Disabled);
         let mut world = World::of(observed);
         assert_eq!(run(&mut world, cause), Outcome::Stored);
-        assert!(!world.labels.contains(&"log in".to_owned()) && status_view(&world.observed.object).ready);
+        assert!(!world.labels.contains(&"log in".to_owned()) && StatusView::of(&world.observed.object).ready);
     }
 }
 
 #[test]
-fn a_secret_that_was_deleted_meanwhile_and_made_by_somebody_else_is_not_reserved() {
-    let mut world = World::of(at_rest_with_secret(|held| held.stored = None)).meanwhile("read content", |world| {
-        let held = world.observed.secret.as_mut().expect("a Secret");
-        (held.uid, held.ownership) = ("theirs".into(), Ownership::Foreign);
+fn a_secret_that_another_writer_created_again_is_not_reserved() {
+    let mut world = World::of(at_rest_with_secret(|secret| secret.stored = None)).meanwhile("read content", |world| {
+        let secret = world.observed.secret.as_mut().expect("a Secret");
+        (secret.uid, secret.ownership) = ("theirs".into(), Ownership::Foreign);
     });
     let outcome = run(&mut world, Cause::First);
     assert_eq!(reason(&outcome), Some(Reason::SecretNotOwned), "{outcome:?}");
@@ -110,46 +110,47 @@ fn a_secret_that_could_not_be_written_is_known_before_a_token_exists() {
         assert_eq!((reason(&outcome), world.labels), (Some(why), asked.iter().map(|&word| word.to_owned()).collect()));
     };
     let immutable = SecretContent::Immutable { username: None };
-    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeMismatch), (immutable, Reason::SecretImmutable)] {
+    for (content, why) in [(SecretContent::WrongType, Reason::SecretTypeMismatch), (immutable, Reason::SecretImmutable)]
+    {
         let mut world = World::of(at_rest());
         world.content = content;
         before(world, why, &["read content"]);
     }
     let quota = || Response::WriteRejected("quota".into());
-    before(World::of(at_rest()).on("try", quota()), Reason::SecretRejected, &["read content", "log in", "try"]);
+    before(World::of(at_rest()).on("dry run", quota()), Reason::SecretRejected, &["read content", "log in", "dry run"]);
     before(
         World::of(at_rest()).on("reserve", quota()),
         Reason::SecretRejected,
-        &["read content", "log in", "try", "reserve"],
+        &["read content", "log in", "dry run", "reserve"],
     );
     let (asked, outcome) = first(World::of(new_object()).on("reserve", quota()));
     assert_eq!((reason(&outcome), asked), (Some(Reason::SecretRejected), vec!["reserve".to_owned()]));
 }
 
 #[test]
-fn without_a_reservation_nothing_is_asked_for() {
-    for (answer, outcome) in [
+fn without_a_reservation_no_token_is_requested() {
+    for (response, outcome) in [
         (Response::Conflict, Outcome::RequeueSoon),
         (Response::OutcomeUnknown("no answer".into()), Outcome::Failed(api_server_unavailable("no answer"))),
     ] {
-        let mut world = World::of(at_rest()).on("reserve", answer);
+        let mut world = World::of(at_rest()).on("reserve", response);
         assert_eq!(run(&mut world, Cause::Rotate), outcome);
         assert_eq!(world.labels.last().map(String::as_str), Some("reserve"));
     }
 }
 
 #[test]
-fn a_token_that_another_operator_stored_meanwhile_is_not_replaced_once_more() {
+fn a_token_that_another_operator_stored_in_the_meantime_is_not_replaced() {
     let mut world = World::of(at_rest()).meanwhile("read content", |world| {
-        let held = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut());
-        held.expect("a token").id = "18".into();
+        let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut());
+        stored.expect("a token").id = "18".into();
     });
     assert_eq!(run(&mut world, Cause::Rotate), Outcome::RequeueSoon);
     assert_eq!(world.labels, ["read content"]);
 }
 
 #[test]
-fn a_secret_that_the_cache_did_not_show_is_looked_at() {
+fn a_secret_that_is_missing_from_the_cache_is_read() {
     let there = |ownership| {
         World::of(new_object()).on("reserve", Response::Conflict).meanwhile("read secret", move |world| {
             world.observed.secret = Some(crate::domain::test_support::secret());
@@ -164,30 +165,33 @@ fn a_secret_that_the_cache_did_not_show_is_looked_at() {
 #[test]
 fn an_issuer_that_may_not_be_used_costs_only_the_reservation() {
     let withdrawn = problem(Reason::NamespaceNotAllowed);
-    for (answer, outcome) in [
+    for (response, outcome) in [
         (Response::IssuerDenied(withdrawn.clone()), Outcome::Failed(withdrawn)),
         (Response::OutcomeUnknown("down".into()), Outcome::Failed(api_server_unavailable("down"))),
         (Response::WriteRejected("forbidden".into()), Outcome::Failed(api_server_unavailable("forbidden"))),
         (Response::IssuerChanged, Outcome::RequeueSoon),
         (Response::Conflict, Outcome::RequeueSoon),
     ] {
-        let (asked, ended) = first(World::of(new_object()).on("read issuer", answer));
-        assert_eq!((ended, asked), (outcome, ["reserve", "read issuer", "drop"].map(String::from).into()));
+        let (asked, ended) = first(World::of(new_object()).on("read issuer", response));
+        assert_eq!((ended, asked), (outcome, ["reserve", "read issuer", "clear reservation"].map(String::from).into()));
     }
-    let gone = World::of(new_object()).meanwhile("read issuer", |world| world.observed.issuer = not_ready());
-    assert_eq!(first(gone), (["reserve", "read issuer", "drop"].map(String::from).into(), Outcome::RequeueSoon));
+    let lost = World::of(new_object()).meanwhile("read issuer", |world| world.observed.issuer = not_ready());
+    assert_eq!(
+        first(lost),
+        (["reserve", "read issuer", "clear reservation"].map(String::from).into(), Outcome::RequeueSoon)
+    );
 }
 
 #[test]
-fn a_refusal_or_what_was_never_sent_costs_only_the_reservation() {
+fn a_rejected_or_unsent_request_costs_only_the_reservation() {
     let why = problem(Reason::RequestRejected);
-    for answer in [Response::Rejected(why.clone()), Response::NotSent(why.clone())] {
-        let refused = matches!(answer, Response::Rejected(_));
-        let (asked, outcome) = first(World::of(new_object()).on("token", answer));
-        after_token(&asked, &["drop"]);
-        let Outcome::Failed(fault) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(fault.reason, why.reason);
-        assert_eq!(fault.message.contains("Change spec.description"), refused, "{}", fault.message);
+    for response in [Response::Rejected(why.clone()), Response::NotSent(why.clone())] {
+        let refused = matches!(response, Response::Rejected(_));
+        let (asked, outcome) = first(World::of(new_object()).on("token", response));
+        after_token(&asked, &["clear reservation"]);
+        let Outcome::Failed(problem) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(problem.reason, why.reason);
+        assert_eq!(problem.message.contains("Change spec.description"), refused, "{}", problem.message);
     }
 }
 
@@ -203,7 +207,7 @@ fn a_request_that_is_always_too_late_is_given_up() {
     let world =
         (0..=MAX_TRIES).fold(World::of(new_object()), |world, _| world.on("token", Response::IssuerReadExpired));
     let (asked, outcome) = first(world);
-    assert_eq!((asked.last().map(String::as_str), outcome), (Some("drop"), Outcome::RequeueSoon));
+    assert_eq!((asked.last().map(String::as_str), outcome), (Some("clear reservation"), Outcome::RequeueSoon));
     assert_eq!(asked.iter().filter(|word| *word == "token").count(), usize::from(MAX_TRIES) + 1);
 }
 
@@ -212,35 +216,39 @@ fn an_id_that_the_response_lacks_is_looked_up_by_the_marker() {
     let mut world = World::of(new_object());
     world.returns_id = false;
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
-    after_token(&world.labels, &["find mark", "commit 18", "log in", "status"]);
+    after_token(&world.labels, &["find marker", "commit 18", "log in", "status"]);
     let wanted = Request::QueryRows(Rows::WithMarker(marker(&attempt_id(2))));
     assert!(world.requests.contains(&wanted));
 }
 
 #[test]
-fn a_list_that_lags_is_waited_for_and_not_for_ever() {
+fn the_wait_for_a_lagging_list_is_limited() {
     let none = || Response::Rows(vec![]);
-    let mut lagging =
-        World::of(new_object()).on("find mark", none()).on("find mark", Response::NotSent(problem(Reason::TimedOut)));
+    let mut lagging = World::of(new_object())
+        .on("find marker", none())
+        .on("find marker", Response::NotSent(problem(Reason::TimedOut)));
     lagging.returns_id = false;
     assert_eq!(run(&mut lagging, Cause::First), Outcome::Stored);
     after_token(
         &lagging.labels,
-        &["find mark", "pause", "find mark", "pause", "find mark", "commit 18", "log in", "status"],
+        &["find marker", "sleep", "find marker", "sleep", "find marker", "commit 18", "log in", "status"],
     );
-    let mut never = (0..=MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find mark", none()));
+    let mut never = (0..=MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find marker", none()));
     never.returns_id = false;
     assert_eq!(reason(&run(&mut never, Cause::First)), Some(Reason::RequestOutcomeUnknown));
-    assert_eq!(never.labels[never.labels.len() - 5..], ["find mark", "audit", "drop", "find mark", "revoke 18"]);
+    assert_eq!(
+        never.labels[never.labels.len() - 5..],
+        ["find marker", "audit", "clear reservation", "find marker", "revoke 18"]
+    );
     assert!(never.rows.is_empty() && !never.labels.contains(&"commit 18".to_owned()));
 }
 
 #[test]
-fn a_row_of_another_name_is_not_the_token_that_was_answered() {
+fn a_row_with_another_username_is_not_the_token_of_the_response() {
     let another = row("99", &marked());
     let mut world = World::of(new_object());
     for _ in 0..=MAX_LOOKUPS {
-        world = world.on("find mark", Response::Rows(vec![another.clone()]));
+        world = world.on("find marker", Response::Rows(vec![another.clone()]));
     }
     world.returns_id = false;
     assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
@@ -248,17 +256,17 @@ fn a_row_of_another_name_is_not_the_token_that_was_answered() {
 }
 
 #[test]
-fn a_token_that_cannot_be_named_is_not_kept() {
+fn a_token_without_an_id_is_not_kept() {
     let mut observed = new_object();
-    change_issuer(&mut observed, |facts| facts.list_visible = false);
+    change_issuer(&mut observed, |issuer| issuer.list_visible = false);
     let mut world = World::of(observed);
     world.returns_id = false;
     assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
-    after_token(&world.labels, &["audit", "drop"]);
+    after_token(&world.labels, &["audit", "clear reservation"]);
 }
 
 #[test]
-fn a_reservation_speaks_of_the_attempt_and_its_holder() {
+fn a_reservation_contains_the_attempt_id_and_the_identity() {
     let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::DescriptionSynced)));
     run(&mut world, Cause::Rotate);
     let wanted = Reservation { attempt_id: attempt_id(2), identity: crate::domain::test_support::IDENTITY.into() };
@@ -268,38 +276,46 @@ fn a_reservation_speaks_of_the_attempt_and_its_holder() {
 #[test]
 fn a_list_that_lags_by_seconds_costs_no_second_token() {
     let none = || Response::Rows(vec![]);
-    let mut world = (0..MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find mark", none()));
+    let mut world = (0..MAX_LOOKUPS).fold(World::of(new_object()), |world, _| world.on("find marker", none()));
     world.returns_id = false;
-    let begun = world.observed.now;
+    let start = world.observed.now;
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
-    let waited = Duration::try_from(world.observed.now.duration_since(begun)).expect("a time");
+    let waited = Duration::try_from(world.observed.now.duration_since(start)).expect("a time");
     assert!((Duration::from_secs(21)..Duration::from_secs(26)).contains(&waited), "{waited:?}");
     let mut short = World::of(new_object());
-    change_issuer(&mut short.observed, |facts| facts.response_deadline = Duration::from_secs(3));
+    change_issuer(&mut short.observed, |issuer| issuer.response_deadline = Duration::from_secs(3));
     for _ in 0..4 {
-        short = short.on("find mark", none());
+        short = short.on("find marker", none());
     }
     short.returns_id = false;
-    assert_eq!(reason(&run(&mut short, Cause::First)), Some(Reason::RequestOutcomeUnknown), "no longer than an answer");
+    assert_eq!(
+        reason(&run(&mut short, Cause::First)),
+        Some(Reason::RequestOutcomeUnknown),
+        "no longer than the response deadline"
+    );
 }
 
 #[test]
-fn what_admission_made_of_a_new_secret_is_seen_before_a_token_exists() {
+fn the_effect_of_admission_on_a_new_secret_is_known_before_a_token_exists() {
     let reserved = || SecretMeta {
         reservation: crate::domain::test_support::reservation(2, crate::domain::test_support::IDENTITY),
         ..crate::domain::test_support::empty_secret()
     };
     let content = |content| Response::Content(Some(Box::new((reserved(), content))));
     let created = |meta| Response::Secret(Some(Box::new(meta)));
-    for (answer, expected) in [
+    for (response, expected) in [
         (content(SecretContent::Immutable { username: None }), Reason::SecretImmutable),
         (content(SecretContent::WrongType), Reason::SecretTypeMismatch),
         (created(SecretMeta { owned_and_labeled: false, ..reserved() }), Reason::SecretRejected),
         (created(SecretMeta { reservation: None, ..reserved() }), Reason::SecretRejected),
     ] {
-        let mut world = World::of(new_object()).on("reserve", answer.clone());
-        assert_eq!(reason(&run(&mut world, Cause::First)), Some(expected), "{answer:?}");
-        assert_eq!(world.labels, ["reserve", "drop"], "no token is requested, and the reservation goes");
+        let mut world = World::of(new_object()).on("reserve", response.clone());
+        assert_eq!(reason(&run(&mut world, Cause::First)), Some(expected), "{response:?}");
+        assert_eq!(
+            world.labels,
+            ["reserve", "clear reservation"],
+            "no token is requested, and the reservation is cleared"
+        );
     }
     let mut world = World::of(new_object()).on("reserve", created(reserved()));
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
@@ -309,8 +325,8 @@ fn what_admission_made_of_a_new_secret_is_seen_before_a_token_exists() {
 fn the_dry_run_is_the_largest_commit_that_there_may_be() {
     let mut world = World::of(at_rest());
     let handles = [("rotate".to_owned(), "x".repeat(256))].into();
-    let begun = begin(&world.observed, RequestCause { cause: Cause::Rotate, handles });
-    world.run(begun, RequestingToken::step);
+    let start = begin(&world.observed, RequestCause { cause: Cause::Rotate, handles });
+    world.run(start, RequestingToken::step);
     let (mut tried, mut committed) = (None, None);
     for request in &world.requests {
         match request {
@@ -323,7 +339,7 @@ fn the_dry_run_is_the_largest_commit_that_there_may_be() {
     assert_eq!(
         (tried.request_cause, tried.attempt_id),
         (committed.request_cause, committed.attempt_id),
-        "just what is written later"
+        "exactly what is written later"
     );
     assert!(tried.id.len() == 256 && tried.provenance.to_string().len() >= committed.provenance.to_string().len());
 }

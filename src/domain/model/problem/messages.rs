@@ -1,4 +1,4 @@
-//! What stands in the way, in words that say what to do.
+//! Problems with messages that say what to do.
 
 use super::Problem;
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
@@ -11,7 +11,7 @@ use crate::domain::protocol::RegistryProblem;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// A wait that ends by itself when its cause goes.
+/// Creates a problem that ends without manual action once its cause is removed.
 #[must_use]
 pub const fn transient(reason: Reason, message: String) -> Problem {
     Problem { reason, message, terminal: false }
@@ -21,247 +21,250 @@ fn terminal(reason: Reason, message: &str) -> Problem {
     Problem { reason, message: message.to_owned(), terminal: true }
 }
 
-/// The API server could not be asked.
+/// The API server is unavailable.
 #[must_use]
 pub fn api_server_unavailable(message: &str) -> Problem {
-    transient(Reason::APIServerUnavailable, format!("{message}; tried again"))
+    transient(Reason::APIServerUnavailable, format!("{message}; retrying"))
 }
 
-/// The API server refuses the Secret.
+/// The API server rejects the Secret.
 #[must_use]
 pub fn secret_rejected(message: &str) -> Problem {
     transient(
         Reason::SecretRejected,
         format!(
-            "the API server refuses the Secret: {message}. Change the quota, policy or permission that it names, or spec.secret. Retried within half a minute"
+            "the API server rejects the Secret: {message}. Change the quota, policy or permission named there, or spec.secret. The operator retries within 30 seconds"
         ),
     )
 }
 
-/// The API server refuses our finalizer.
+/// The API server rejects the operator's finalizer.
 #[must_use]
 pub fn finalizer_rejected(message: &str) -> Problem {
     transient(
         Reason::APIServerUnavailable,
         format!(
-            "the API server rejects the finalizer {FINALIZER} on this object: {message}. Without it no token is requested, and deleting the object leaks the one that it has: change the policy or permission that it names. Retried within half a minute"
+            "the API server rejects the finalizer {FINALIZER} on this object: {message}. Without it no token is requested, and deleting the object would leak its token. Change the policy or permission named there. The operator retries within 30 seconds"
         ),
     )
 }
 
-/// A Secret of that name belongs to somebody else.
+/// The Secret exists and is not managed by this object.
 #[must_use]
 pub fn secret_not_owned(secret: &SecretMeta) -> Problem {
     let hand_over = if secret.has_controller {
-        "It has a controller (metadata.ownerReferences), which goes on writing it"
+        "It is controlled by another object (metadata.ownerReferences)"
     } else {
-        "To hand it over instead, annotate it with registry-token.dev/adopt=true; its content is replaced"
+        "To hand it over to this object, annotate it with registry-token.dev/adopt=true; its content is then replaced"
     };
     let message = format!(
-        "a Secret of this name exists and is not ours, so it is left alone: delete or rename it, or create a RegistryToken with another spec.secret.name. {hand_over}"
+        "the Secret exists and is not managed by this RegistryToken, so it is not changed. Delete or rename it, or create a RegistryToken with another spec.secret.name. {hand_over}"
     );
     terminal(Reason::SecretNotOwned, &message)
 }
 
-/// A request may be under way, or its answer got lost.
+/// A token request may be in flight, or its response was lost.
 #[must_use]
 pub fn outcome_unknown() -> Problem {
     transient(
         Reason::RequestOutcomeUnknown,
-        "an earlier request for a token got no clear answer: what it may have made is sought in the portal and revoked before the next request".to_owned(),
+        "the outcome of an earlier token request is unknown. Any token it created will be found and revoked before a new one is requested".to_owned(),
     )
 }
 
-/// The issuer is not there.
+/// The issuer does not exist.
 #[must_use]
 pub fn issuer_not_found(issuer: &str) -> Problem {
     let message = format!(
-        "{issuer}, which spec.issuerRef names, does not exist: create it. If the name is wrong, create another RegistryToken, since issuerRef cannot be changed"
+        "{issuer}, referenced by spec.issuerRef, does not exist: create it. If the name is wrong, create another RegistryToken, since issuerRef cannot be changed"
     );
     terminal(Reason::IssuerNotFound, &message)
 }
 
-/// The issuer goes.
+/// The issuer is being deleted.
 #[must_use]
 pub fn issuer_deleting() -> Problem {
     terminal(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object")
 }
 
-/// Nothing new is begun.
+/// `spec.suspend` is set.
 #[must_use]
 pub fn suspended() -> Problem {
-    transient(Reason::Suspended, "spec.suspend is set, so no token is requested: set it to false".to_owned())
+    transient(Reason::Suspended, "spec.suspend is true, so no token is requested: set it to false".to_owned())
 }
 
-/// A compromised token is not replaced while nothing new may begin.
+/// A compromised token is not replaced while `spec.suspend` is set.
 #[must_use]
 pub fn replacement_suspended() -> Problem {
     transient(
         Reason::Suspended,
         format!(
-            "{REPLACE_ANNOTATION} asks for a new token, and spec.suspend is set: set it to false to replace the token"
+            "{REPLACE_ANNOTATION} requests a new token, but spec.suspend is true: set it to false to replace the token"
         ),
     )
 }
 
-/// The registry does not let the token in.
+/// A registry rejects the login of the token.
 #[must_use]
 pub fn login_rejected(why: &str) -> Problem {
     let message = format!(
-        "the registry does not let the token in ({why}); asked again. Where it never will, check the issuer's registries, or delete the Secret: it is made anew"
+        "login rejected by the registry ({why}); retrying. If this persists, check spec.registries of the issuer, or delete the Secret to get a new token"
     );
     transient(Reason::LoginRejected, message)
 }
 
-/// The registry cannot be asked.
+/// A registry cannot be reached.
 #[must_use]
 pub fn registry_unavailable(why: &RegistryProblem) -> Problem {
-    let after = why.retry_after.map(|wait| format!(" after {} s, as it wants", wait.as_secs())).unwrap_or_default();
-    transient(why.reason, format!("the registry cannot be asked ({why}); asked again{after}"))
+    let after = why
+        .retry_after
+        .map(|wait| format!(" after {} s, as the registry requested", wait.as_secs()))
+        .unwrap_or_default();
+    transient(why.reason, format!("the login could not be verified at the registry ({why}); retrying{after}"))
 }
 
-/// Where there is no list: the registry refuses a token that it accepted before.
+/// Without a list: the registry rejects a token that it accepted before.
 #[must_use]
 pub fn login_rejected_once(why: &str, at: Timestamp) -> Problem {
     let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
     let message = format!(
-        "the registry rejects the login of a token that it accepted before ({why}). The login is tried again at {at}; if it is rejected then, the token counts as revoked in the portal"
+        "the registry rejects the login of a token that it accepted before ({why}). The login is retried at {at}; if it is rejected again, the token counts as revoked in the portal"
     );
     transient(Reason::LoginRejected, message)
 }
 
-/// A type cannot be changed in place.
+/// The Secret has another type, which cannot be changed.
 #[must_use]
 pub fn secret_type_mismatch() -> Problem {
     terminal(
         Reason::SecretTypeMismatch,
-        "the Secret is not of type kubernetes.io/dockerconfigjson, and a type cannot be changed: delete the Secret, and it is made anew",
+        "the Secret is not of type kubernetes.io/dockerconfigjson, and the type of a Secret cannot be changed: delete the Secret to get a new one with a new token",
     )
 }
 
-/// An immutable Secret cannot be changed in place.
+/// The Secret is immutable.
 #[must_use]
 pub fn secret_immutable() -> Problem {
-    terminal(Reason::SecretImmutable, "the Secret was made immutable: delete it, and it is made anew")
+    terminal(Reason::SecretImmutable, "the Secret is immutable: delete it to get a new Secret with a new token")
 }
 
-/// When what was rejected is tried again, and how to have it tried now.
-pub const RETRY_HINT: &str = "Retried after ten minutes, when the spec, the Secret or the issuer changes, or at once when registry-token.dev/reconcile has a new value";
+/// When a rejected operation is retried, and how to trigger it immediately.
+pub const RETRY_HINT: &str = "The operator retries after 10 minutes, or when the spec, the Secret or the issuer changes. To retry now, set the annotation registry-token.dev/reconcile to a new value";
 
-/// The same of a rejection that lasts, in the words of its condition.
+/// Adds the retry hint to the message of a permanent problem.
 #[must_use]
-pub fn with_retry_hint(fault: Problem) -> Problem {
-    if fault.message.contains(RETRY_HINT) {
-        return fault;
+pub fn with_retry_hint(problem: Problem) -> Problem {
+    if problem.message.contains(RETRY_HINT) {
+        return problem;
     }
-    Problem { message: format!("{}. {RETRY_HINT}", fault.message), ..fault }
+    Problem { message: format!("{}. {RETRY_HINT}", problem.message), ..problem }
 }
 
-/// An admission policy makes each new Secret immutable.
+/// An admission policy makes new Secrets immutable.
 #[must_use]
 pub fn secret_created_immutable() -> Problem {
     terminal(
         Reason::SecretImmutable,
-        "an admission policy makes the Secret immutable when it is created, so no token could be stored in it, and none is requested: exempt this Secret from that policy, and delete it",
+        "an admission policy makes the Secret immutable when it is created, so it could not store a token and none is requested: exempt the Secret from that policy, and delete it",
     )
 }
 
-/// An admission policy gives each new Secret another type.
+/// An admission policy gives new Secrets another type.
 #[must_use]
 pub fn secret_created_with_other_type() -> Problem {
     terminal(
         Reason::SecretTypeMismatch,
-        "an admission policy gives the Secret another type than kubernetes.io/dockerconfigjson when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
+        "an admission policy creates the Secret with another type than kubernetes.io/dockerconfigjson, so no token is requested: exempt the Secret from that policy, and delete it",
     )
 }
 
-/// An admission policy takes away what the protocol stands on.
+/// An admission policy changes the metadata on which the protocol depends.
 #[must_use]
 pub fn secret_changed_by_admission() -> Problem {
     terminal(
         Reason::SecretRejected,
-        "an admission policy changes the label registry-token.dev/owner, the owner reference or the annotations of the Secret when it is created, so no token is requested: exempt this Secret from that policy, and delete it",
+        "an admission policy changes the label registry-token.dev/owner, the owner reference or the annotations of the Secret when it is created, so no token is requested: exempt the Secret from that policy, and delete it",
     )
 }
 
-/// Somebody revoked the token in the portal, and it stays revoked.
+/// The token was revoked in the portal and is not replaced.
 #[must_use]
 pub fn revoked_upstream(again: bool) -> Problem {
     let why = if again {
-        "for the second time within 24 hours, so it is not replaced before those have passed"
+        "for the second time within 24 hours, so it is not replaced before 24 hours have passed"
     } else {
         "and spec.upstreamRevocationPolicy is Hold, so it is not replaced"
     };
     terminal(
         Reason::RevokedUpstream,
         &format!(
-            "somebody revoked the token in the portal, {why}: annotate this object with registry-token.dev/replace=<any new value> to have a new one, or delete it"
+            "the token was revoked in the portal {why}. To get a new token, set the annotation registry-token.dev/replace to a new value; otherwise delete this object"
         ),
     )
 }
 
-/// The description with the mark does not fit.
+/// The description and the marker together are too long.
 #[must_use]
-pub fn description_too_long(object: &Object, facts: &IssuerInfo) -> Option<Problem> {
+pub fn description_too_long(object: &Object, issuer: &IssuerInfo) -> Option<Problem> {
     let length = object.description.chars().count();
-    let most = facts.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
+    let most = issuer.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
     let message = format!(
-        "spec.description has {length} characters; the portal allows {most} and {MARKER_LENGTH} are needed for the operator's mark: shorten it to {}",
+        "spec.description has {length} characters. The portal allows {most}, of which the operator's marker needs {MARKER_LENGTH}: shorten it to {} characters",
         most.saturating_sub(MARKER_LENGTH)
     );
     Some(terminal(Reason::DescriptionTooLong, &message))
 }
 
-/// The issuer's portal is another than the one where the token lives.
+/// The issuer refers to another portal than the one that contains the token.
 #[must_use]
-pub fn portal_changed(status: &StatusView, facts: &IssuerInfo) -> Option<Problem> {
+pub fn portal_changed(status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
     let recorded = status.portal.as_ref()?;
-    let moved = !recorded.is_same_location(&facts.portal);
+    let changed = !recorded.is_same_location(&issuer.portal);
     let message = format!(
-        "the token lives at {} ({}), and the issuer now names {} ({}): set the issuer back; tokens do not move",
-        recorded.url, recorded.scope, facts.portal.url, facts.portal.scope
+        "the token belongs to {} ({}), but the issuer now refers to {} ({}): restore the issuer's configuration; tokens cannot be moved",
+        recorded.url, recorded.scope, issuer.portal.url, issuer.portal.scope
     );
-    moved.then(|| terminal(Reason::PortalChanged, &message))
+    changed.then(|| terminal(Reason::PortalChanged, &message))
 }
 
-/// What a Secret stores, and no status names, is of another portal than the issuer's.
+/// The Secret stores a token that status does not name, of another portal than the issuer's current one.
 #[must_use]
 pub fn token_from_other_portal() -> Problem {
-    let message =
-        "the Secret holds a token of another portal than the issuer names now: set the issuer back; tokens do not move";
+    let message = "the Secret stores a token of another portal than the issuer's current one: restore the issuer's configuration; tokens cannot be moved";
     terminal(Reason::PortalChanged, message)
 }
 
-/// Whether it proves anything that a list, begun then, lacks a token that was in the portal at that
-/// other time.
+/// Whether a list proves the absence of a token. `started_at` is when the read of the list started, `since` when the
+/// token was in the portal.
 ///
 /// # Errors
-/// It does not: the list was read as another user, who may see less, or before the token had to be
-/// in it; with what to wait for.
+/// The list is inconclusive: another user, who may see fewer tokens, read it, or its read started before the token had
+/// to be in it. Returns how long to wait, and the problem.
 pub fn prove_absence(
-    begun: Timestamp,
+    started_at: Timestamp,
     since: Timestamp,
-    facts: &IssuerInfo,
+    issuer: &IssuerInfo,
     status: &StatusView,
 ) -> Result<(), (Duration, Problem)> {
     let user = status.portal.as_ref().map(|portal| &portal.user);
-    // The registry's word, where it stands for the list, does not depend on who asks the portal.
-    if facts.list_visible && user.is_some_and(|user| *user != facts.portal.user) {
+    // A login result, which replaces the list, does not depend on the portal user.
+    if issuer.list_visible && user.is_some_and(|user| *user != issuer.portal.user) {
         let message = format!(
-            "the portal shows no such token to {}, which proves nothing, for {} requested it: give the issuer credentials that see it",
-            facts.portal.user,
+            "the portal does not list the token for {}; this is not conclusive, because {} requested it. Configure issuer credentials that can see the token",
+            issuer.portal.user,
             user.map_or("", |user| user)
         );
         return Err((Duration::from_mins(1), transient(Reason::TokenNotFound, message)));
     }
-    let age = Duration::try_from(begun.duration_since(since)).unwrap_or_default();
-    // Lists lag behind tasks; by less than an answer may take.
-    let left = facts.response_deadline.saturating_sub(age);
+    let age = Duration::try_from(started_at.duration_since(since)).unwrap_or_default();
+    // Lists lag behind tasks, but by less than the response deadline.
+    let left = issuer.response_deadline.saturating_sub(age);
     if left.is_zero() {
         return Ok(());
     }
-    let at = since.checked_add(facts.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
-    let message =
-        format!("the portal does not list the token yet, which proves nothing so early: looked at again at {at}");
+    let at = since.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let message = format!(
+        "the token is missing from the portal's list; this is not yet conclusive. The list is checked again at {at}"
+    );
     Err((left, transient(Reason::TokenNotFound, message)))
 }

@@ -1,15 +1,15 @@
-//! Why something did not succeed.
+//! Why an operation did not succeed.
 
 pub mod messages;
 use crate::api::Reason;
 
-/// Why something did not succeed.
+/// Why an operation did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// The word for it.
+    /// The reason, as in conditions.
     pub reason: Reason,
-    /// For people: what happened and what to do.
+    /// Human-readable: what happened and what to do.
     pub message: String,
-    /// Nothing goes on until somebody changes something.
+    /// Manual action is required.
     pub terminal: bool,
 }

@@ -1,4 +1,4 @@
-//! The bearer that a token endpoint gives, and how long it is used.
+//! The access token of a token endpoint, and how long it is used.
 
 use super::auth::authorization;
 use crate::api::Reason;
@@ -10,47 +10,47 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// Where the token endpoint says nothing: about an hour (seen in public client code).
+/// The lifetime if the token endpoint gives none: about an hour (seen in public client code).
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
-/// A bearer is replaced this long before its end, or a tenth of its life if that is shorter.
+/// An access token is replaced this long before it expires, or a tenth of its lifetime if that is shorter.
 const REFRESH_MARGIN: Duration = Duration::from_mins(1);
 
-/// A bearer in use.
+/// An access token in use.
 pub(crate) struct AccessToken {
-    /// `Authorization`, marked as sensitive.
+    /// The `Authorization` header, marked as sensitive.
     pub header: HeaderValue,
-    /// It is replaced from then on.
+    /// The time from which it is replaced.
     pub refresh_at: Instant,
 }
 
-/// The endpoint's answer. No `Debug`: it holds the bearer.
+/// The endpoint's response. No `Debug`: it contains the access token.
 #[derive(Deserialize)]
 pub(crate) struct TokenResponse {
     access_token: Zeroizing<String>,
     token_type: Option<String>,
-    /// A whole number by the letter; servers write fractions and texts too. It is a hint: what makes no sense is
-    /// as good as not there, for a bearer that is refused is renewed.
+    /// An integer according to the RFC; servers send fractions and strings too. It is only a hint, because a rejected
+    /// access token is renewed: an invalid value counts as absent.
     #[serde(default)]
     expires_in: Value,
 }
 
 impl TokenResponse {
-    /// The bearer of an answer to a request that was sent then.
+    /// The access token of a response to a request that was sent at `requested_at`.
     pub(crate) fn into_access_token(self, requested_at: Instant) -> Result<AccessToken, PortalError> {
         if self.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-            let message = "the token endpoint gave something other than a bearer";
+            let message = "the token endpoint returned a token that is not of type Bearer";
             return Err(PortalError::new(Delivery::NotSent, Reason::InvalidResponse, message));
         }
-        let life = match &self.expires_in {
+        let lifetime = match &self.expires_in {
             Value::Number(seconds) => seconds.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        // At most a day: it bounds the clock's arithmetic, and nothing is lost by asking once a day.
-        let life = life.filter(|seconds| *seconds >= 0.0).map(|seconds: f64| seconds.min(24.0 * 3600.0));
-        let life = life.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
+        // At most a day: this bounds the arithmetic, and one request a day costs nothing.
+        let lifetime = lifetime.filter(|seconds| *seconds >= 0.0).map(|seconds: f64| seconds.min(24.0 * 3600.0));
+        let lifetime = lifetime.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64);
         let header = authorization("Bearer", &self.access_token)?;
-        Ok(AccessToken { header, refresh_at: requested_at + life - REFRESH_MARGIN.min(life / 10) })
+        Ok(AccessToken { header, refresh_at: requested_at + lifetime - REFRESH_MARGIN.min(lifetime / 10) })
     }
 }
 
@@ -59,13 +59,13 @@ mod tests {
     use super::*;
 
     fn lifetime(json: &str) -> Result<Duration, PortalError> {
-        let asked = Instant::now();
-        let granted: TokenResponse = serde_json::from_str(json).expect("an answer");
-        granted.into_access_token(asked).map(|bearer| bearer.refresh_at - asked)
+        let requested_at = Instant::now();
+        let response: TokenResponse = serde_json::from_str(json).expect("a response");
+        response.into_access_token(requested_at).map(|token| token.refresh_at - requested_at)
     }
 
     #[test]
-    fn a_bearer_is_kept_until_shortly_before_its_end() {
+    fn an_access_token_is_kept_until_shortly_before_it_expires() {
         for (json, seconds) in [
             (r#"{"access_token":"t"}"#, 3540),
             (r#"{"access_token":"t","token_type":"bearer","expires_in":3600}"#, 3540),
@@ -75,7 +75,7 @@ mod tests {
             (r#"{"access_token":"t","expires_in":100.9e0}"#, 90),
             (r#"{"access_token":"t","expires_in":1e300}"#, 86_340),
             (r#"{"access_token":"t","expires_in":"inf"}"#, 86_340),
-            // What makes no sense is as good as not there.
+            // An invalid value counts as absent.
             (r#"{"access_token":"t","expires_in":-1}"#, 3540),
             (r#"{"access_token":"t","expires_in":"-0.5"}"#, 3540),
             (r#"{"access_token":"t","expires_in":"NaN"}"#, 3540),
@@ -92,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_is_not_printed() {
-        let granted: TokenResponse = serde_json::from_str(r#"{"access_token":"hush"}"#).expect("an answer");
-        let bearer = granted.into_access_token(Instant::now()).expect("a bearer");
-        assert!(!format!("{:?}", bearer.header).contains("hush"));
+    fn an_access_token_is_not_printed() {
+        let response: TokenResponse = serde_json::from_str(r#"{"access_token":"hush"}"#).expect("a response");
+        let token = response.into_access_token(Instant::now()).expect("a token");
+        assert!(!format!("{:?}", token.header).contains("hush"));
     }
 }

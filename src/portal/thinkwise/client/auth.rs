@@ -1,4 +1,4 @@
-//! How we log in.
+//! Authentication at the portal.
 
 use super::http_client::HttpClient;
 use super::oauth::OAuth;
@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-/// A way to log in, with its credentials.
+/// An authentication method with its credentials.
 pub(crate) struct Authenticator {
     method: AuthMethod,
     credentials_source: String,
@@ -20,18 +20,18 @@ enum AuthMethod {
     OAuth(Box<OAuth>),
 }
 
-/// What a request carries.
+/// The authentication of a request.
 pub(crate) struct AuthHeader {
-    /// `Authorization`, marked as sensitive: it is neither printed nor compressed with other headers.
+    /// The `Authorization` header, marked as sensitive: it is neither printed nor compressed with other headers.
     pub header: HeaderValue,
-    /// For a bearer: which one it is. It can be replaced when the portal refuses it.
+    /// The generation of an access token, which can be replaced when the portal rejects it.
     pub generation: Option<u64>,
 }
 
 impl Authenticator {
     pub(crate) fn new(spec: &Thinkwise, credentials: Credentials) -> Result<Self, PortalError> {
         let (basic, oauth) = (&spec.auth.basic, &spec.auth.oauth2_client_credentials);
-        let (way, secret) = match credentials {
+        let (method, secret) = match credentials {
             Credentials::Basic { username, password } => (
                 AuthMethod::Basic(basic_header(&username, &password)?),
                 basic.as_ref().map(|basic| basic.secret_ref.name.as_str()),
@@ -41,14 +41,14 @@ impl Authenticator {
                 oauth.as_ref().map(|oauth| oauth.secret_ref.name.as_str()),
             ),
         };
-        let hint = secret.map_or_else(
-            || "the Secret that spec.thinkwise.auth names".to_owned(),
-            |name| format!("the Secret {name}, which spec.thinkwise.auth names"),
+        let source = secret.map_or_else(
+            || "the Secret referenced by spec.thinkwise.auth".to_owned(),
+            |name| format!("the Secret {name} (spec.thinkwise.auth)"),
         );
-        Ok(Self { method: way, credentials_source: hint })
+        Ok(Self { method: method, credentials_source: source })
     }
 
-    /// Where the credentials come from, for people.
+    /// The source of the credentials; human-readable.
     pub(crate) fn credentials_source(&self) -> &str {
         &self.credentials_source
     }
@@ -57,7 +57,7 @@ impl Authenticator {
         self.credentials_source = source;
     }
 
-    /// What the next request carries. A failure means that no request was sent.
+    /// The authentication of the next request. An error means that the request was not sent.
     pub(crate) async fn auth_header(&self, http: &HttpClient, deadline: Instant) -> Result<AuthHeader, PortalError> {
         match &self.method {
             AuthMethod::Basic(header) => Ok(AuthHeader { header: header.clone(), generation: None }),
@@ -65,7 +65,7 @@ impl Authenticator {
         }
     }
 
-    /// Drops the bearer that the portal refused, unless another call has replaced it already.
+    /// Discards the access token that the portal rejected, unless another call has replaced it already.
     pub(crate) async fn invalidate(&self, generation: u64) {
         if let AuthMethod::OAuth(oauth) = &self.method {
             oauth.invalidate(generation).await;
@@ -75,7 +75,7 @@ impl Authenticator {
 
 fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, PortalError> {
     http::basic(username, password.expose_secret()).ok_or_else(|| {
-        let message = "the portal's username holds a colon, which HTTP Basic cannot carry";
+        let message = "the portal's username contains a colon, which HTTP Basic does not allow";
         PortalError::new(Delivery::NotSent, Reason::Unauthorized, message)
     })
 }
@@ -86,7 +86,7 @@ pub(crate) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, P
         PortalError::new(
             Delivery::NotSent,
             Reason::InvalidResponse,
-            "the bearer holds characters that no HTTP header can carry",
+            "the access token contains characters that are not allowed in an HTTP header",
         )
     })
 }

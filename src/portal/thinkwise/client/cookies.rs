@@ -1,8 +1,8 @@
-//! Cookies of one task.
+//! The cookies of one task.
 //!
-//! What is staged, and a process flow that waits, live in one instance of Indicium. Installations with several use a
-//! load balancer's affinity cookie (documented), so the cookies that are set during a task are sent back
-//! for the rest of it, and are forgotten with it.
+//! A staged task and a waiting process flow exist in one instance of Indicium. Installations with several use a load
+//! balancer's affinity cookie (documented), so the cookies that are set during a task are sent back for the rest of
+//! it, and discarded afterwards.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 
 /// Load balancers set one or two.
 const MAX_COOKIES: usize = 16;
-/// Name and value of one, in bytes. Browsers keep no longer ones either.
+/// The maximum size of a cookie's name and value, in bytes. Browsers have the same limit.
 const MAX_COOKIE_BYTES: usize = 4096;
 
-/// The cookies that a task's answers have set. No `Debug`: they may hold a session.
+/// The cookies that the responses of a task have set. No `Debug`: they may contain a session.
 #[derive(Default)]
 pub(crate) struct CookieJar(Mutex<Vec<Cookie>>);
 
@@ -28,26 +28,26 @@ struct Cookie {
 }
 
 impl CookieJar {
-    /// Takes what an answer sets. All addresses of a task have one origin.
+    /// Stores the cookies that a response sets. All addresses of a task have one origin.
     pub(crate) fn store(&self, headers: &HeaderMap) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cookies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for text in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
-            let Some((cookie, ended)) = parse(text) else { continue };
-            kept.retain(|known| known.name != cookie.name || known.path != cookie.path);
-            if !ended && kept.len() < MAX_COOKIES {
-                kept.push(cookie);
+            let Some((cookie, is_expired)) = parse(text) else { continue };
+            cookies.retain(|stored| stored.name != cookie.name || stored.path != cookie.path);
+            if !is_expired && cookies.len() < MAX_COOKIES {
+                cookies.push(cookie);
             }
         }
     }
 
     /// The `Cookie` header of a request for this address, marked as sensitive.
     pub(crate) fn header(&self, url: &Url) -> Option<HeaderValue> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |cookie: &&Cookie| {
+        let cookies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_applicable = |cookie: &&Cookie| {
             path_matches(url.path(), &cookie.path) && (!cookie.https_only || url.scheme() == "https")
         };
         let mut pairs = Zeroizing::new(String::new());
-        for cookie in kept.iter().filter(fits) {
+        for cookie in cookies.iter().filter(is_applicable) {
             if !pairs.is_empty() {
                 pairs.push_str("; ");
             }
@@ -61,9 +61,9 @@ impl CookieJar {
     }
 }
 
-/// A cookie, and whether the server takes it back (RFC 6265, 5.2). Its domain is not looked at: it is never
-/// sent to another host than the one that set it. Without a path it goes to all of that host, unlike in a
-/// browser: what is staged has another address than what staged it, and some load balancers name no path.
+/// Parses a cookie, and whether the server deletes it (RFC 6265, 5.2). Its domain is ignored: it is never sent to
+/// another host than the one that set it. Without a path it is sent to every path of that host, unlike in a browser:
+/// a staged task has another address than the request that staged it, and some load balancers set no path.
 fn parse(text: &str) -> Option<(Cookie, bool)> {
     let mut parts = text.split(';');
     let (name, value) = parts.next()?.split_once('=')?;
@@ -78,7 +78,7 @@ fn parse(text: &str) -> Option<(Cookie, bool)> {
         match key.to_ascii_lowercase().as_str() {
             "path" if value.starts_with('/') => value.clone_into(&mut path),
             "max-age" => max_age = value.parse::<i64>().ok(),
-            // The usual forms of a date; of one that cannot be read the cookie simply stays.
+            // The usual date formats; if a date cannot be parsed, the cookie is kept.
             "expires" => {
                 expires = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value.replace('-', " ")).ok();
             }
@@ -86,9 +86,9 @@ fn parse(text: &str) -> Option<(Cookie, bool)> {
             _ => {}
         }
     }
-    let ended = max_age.map_or_else(|| expires.is_some_and(|end| end <= Timestamp::now()), |age| age <= 0);
+    let is_expired = max_age.map_or_else(|| expires.is_some_and(|expiry| expiry <= Timestamp::now()), |age| age <= 0);
     let value = Zeroizing::new(value.to_owned());
-    Some((Cookie { name: name.to_owned(), value, path, https_only }, ended))
+    Some((Cookie { name: name.to_owned(), value, path, https_only }, is_expired))
 }
 
 fn path_matches(path: &str, folder: &str) -> bool {
@@ -116,19 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_load_balancer_sets_is_sent_back_whole() {
+    fn load_balancer_cookies_are_sent_back_unmodified() {
         let azure = ["ARRAffinity=0a1b==;Path=/;HttpOnly;Secure;Domain=portal.example.com", "route=\"1.2\"; path=/"];
         let commit = "https://portal.example.com/indicium/iam/tcp/staged_t(1)/commit";
         assert_eq!(sent(&azure, commit).as_deref(), Some("ARRAffinity=0a1b==; route=\"1.2\""));
-        assert_eq!(
-            sent(&azure, &commit.replace("https", "http")).as_deref(),
-            Some("route=\"1.2\""),
-            "not in the clear"
-        );
+        assert_eq!(sent(&azure, &commit.replace("https", "http")).as_deref(), Some("route=\"1.2\""), "not without TLS");
     }
 
     #[test]
-    fn the_newest_value_counts_and_one_that_is_taken_back_goes() {
+    fn the_newest_value_is_sent_and_an_expired_cookie_is_removed() {
         let commit = "https://portal.example.com/indicium/iam/tcp/x";
         assert_eq!(sent(&["a=1; Path=/", "a=2; Path=/"], commit).as_deref(), Some("a=2"));
         for end in
@@ -141,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_goes_to_its_path_alone() {
+    fn a_cookie_is_sent_to_its_path_only() {
         let at = |path: &str| format!("https://portal.example.com{path}");
         assert_eq!(sent(&["a=1; Path=/indicium"], &at("/indicium/iam")).as_deref(), Some("a=1"));
         assert_eq!(sent(&["a=1; Path=/indicium"], &at("/indicium2")), None);
@@ -149,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_cookie_and_many_are_not_kept() {
-        for nonsense in ["", "=", "=x", "a", "; Path=/"] {
-            assert_eq!(sent(&[nonsense], "https://portal.example.com/"), None, "{nonsense}");
+    fn invalid_cookies_are_ignored_and_their_number_is_limited() {
+        for invalid in ["", "=", "=x", "a", "; Path=/"] {
+            assert_eq!(sent(&[invalid], "https://portal.example.com/"), None, "{invalid}");
         }
         let cookies = CookieJar::default();
         for number in 0..100 {

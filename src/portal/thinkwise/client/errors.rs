@@ -1,4 +1,4 @@
-//! What a failed call means: whether the portal may have acted, and what to tell people.
+//! Maps failed calls to errors: whether the portal may have acted, and a message.
 
 use super::call::ErrorContext;
 use super::messages::{sanitize, tsf_messages};
@@ -9,21 +9,21 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
 
-/// What a call is to the task that it belongs to: it decides what "not found" means.
+/// The step of a task that a call is: it decides what "not found" means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TaskStep {
     /// A read, or a task in one request.
     #[default]
     Single,
-    /// Fills a staged task. Nothing has run yet.
+    /// Sets the parameters of a staged task. Nothing has run yet.
     Fill,
     /// Commits a staged task.
     Commit,
 }
 
-/// Whether a status proves that nothing was done. It is a list of those that do: a proxy may answer with any
-/// other after it has forwarded the request (408, 425, 499, 460), and so may the server once it has
-/// run the task (406, 410, 424).
+/// Whether a status proves that nothing was done. This lists the statuses that do: a proxy may send any other after
+/// it has forwarded the request (408, 425, 499, 460), and so may the server after it has run the task (406, 410,
+/// 424).
 const fn is_rejection(code: u16) -> bool {
     matches!(
         code,
@@ -31,40 +31,40 @@ const fn is_rejection(code: u16) -> bool {
     )
 }
 
-/// The meaning of an answer that is not 2xx.
+/// Maps a response that is not 2xx.
 pub(crate) fn from_status(
     status: StatusCode,
     headers: &HeaderMap,
     context: &ErrorContext<'_>,
     step: TaskStep,
 ) -> PortalError {
-    let ErrorContext { kind, name, application, credentials_source: login } = context;
-    let said = tsf_messages(headers).map_or_else(String::new, |text| format!(": {text}"));
+    let ErrorContext { kind, name, application, credentials_source: credentials } = context;
+    let detail = tsf_messages(headers).map_or_else(String::new, |text| format!(": {text}"));
     let code = status.as_u16();
-    let (sent, reason, message) = match code {
+    let (delivery, reason, message) = match code {
         300..=399 => (Delivery::Unknown, Reason::InvalidResponse, redirected(code, headers)),
         401 => (
             Delivery::Rejected,
             Reason::Unauthorized,
-            format!("the portal does not accept the credentials (HTTP 401): check {login}{said}"),
+            format!("the portal rejected the credentials (HTTP 401): check {credentials}{detail}"),
         ),
         403 => (
             Delivery::Rejected,
             Reason::AccessDenied,
-            format!("the portal user may not use the {kind} {name} (HTTP 403){said}"),
+            format!("the portal user may not use the {kind} {name} (HTTP 403){detail}"),
         ),
-        // The vendor: a commit may answer so although it has run.
+        // According to the vendor, a commit may respond like this although it has run.
         404 | 410 if step == TaskStep::Commit => (
             Delivery::Unknown,
             Reason::PortalError,
-            format!("the portal does not find the staged task {name} any more (HTTP {code}), which may have run{said}"),
+            format!("the portal no longer finds the staged task {name} (HTTP {code}); it may have run{detail}"),
         ),
         404 if step == TaskStep::Fill => (
             Delivery::Rejected,
             Reason::AccessDenied,
             format!(
-                "the portal lost the staged task {name} before it was filled (HTTP 404): where Indicium runs in several \
-             instances, it needs sticky sessions or Redis{said}"
+                "the portal lost the staged task {name} before its parameters were set (HTTP 404): if Indicium runs in several \
+             instances, it needs sticky sessions or Redis{detail}"
             ),
         ),
         // Indicium says "Application not found" also when the user lacks access (documented).
@@ -73,96 +73,94 @@ pub(crate) fn from_status(
             Reason::AccessDenied,
             format!(
                 "the portal shows this user no {kind} {name} in the application {application} (HTTP 404): \
-             check the names of application, table and tasks; or the user's role does not include it{said}"
+             check the names of application, table and tasks; or the user's role does not include it{detail}"
             ),
         ),
-        405 if *kind == "task" => (Delivery::Rejected, Reason::MetadataMismatch, wrong_form(name, &said)),
-        // Only of a portal without TLS: to one with TLS the proxy gives no connection.
+        405 if *kind == "task" => (Delivery::Rejected, Reason::MetadataMismatch, wrong_form(name, &detail)),
+        // Only for a portal without TLS: if the portal uses TLS, the proxy refuses the connection.
         407 => (
             Delivery::Rejected,
             Reason::Unreachable,
-            "the operator's proxy asks for a login (HTTP 407): write it into HTTP_PROXY".to_owned(),
+            "the operator's proxy requires authentication (HTTP 407): set the credentials in HTTP_PROXY".to_owned(),
         ),
-        429 => {
-            (Delivery::Rejected, Reason::RateLimited, format!("the portal asks for fewer requests (HTTP 429){said}"))
-        }
+        429 => (Delivery::Rejected, Reason::RateLimited, format!("rate limited by the portal (HTTP 429){detail}")),
         _ if is_rejection(code) => (
             Delivery::Rejected,
             Reason::RequestRejected,
-            format!("the portal refused the {kind} {name} (HTTP {code}){said}"),
+            format!("the portal rejected the {kind} {name} (HTTP {code}){detail}"),
         ),
         503 if headers.contains_key(reqwest::header::RETRY_AFTER) => (
             Delivery::Unknown,
             Reason::RateLimited,
-            format!("the portal is not available and asks to wait (HTTP 503){said}"),
+            format!("the portal is unavailable and sent Retry-After (HTTP 503){detail}"),
         ),
         408 | 499 => (
             Delivery::Unknown,
             Reason::TimedOut,
-            format!("the portal, or a proxy before it, gave up on the {kind} {name} (HTTP {code}){said}"),
+            format!("the portal, or a proxy in front of it, timed out on the {kind} {name} (HTTP {code}){detail}"),
         ),
         _ => (
             Delivery::Unknown,
             Reason::PortalError,
-            format!("the portal failed at the {kind} {name} (HTTP {code}){said}"),
+            format!("the portal failed to process the {kind} {name} (HTTP {code}){detail}"),
         ),
     };
-    PortalError { delivery: sent, reason, message, retry_after: retry_after(headers), unusable_token: None }
+    PortalError { delivery: delivery, reason, message, retry_after: retry_after(headers), unusable_token: None }
 }
 
-/// A task that is there, and is called in another way: no description mends that.
-fn wrong_form(name: &str, said: &str) -> String {
+/// A task that exists but is invoked in another form: another description would not help.
+fn wrong_form(name: &str, detail: &str) -> String {
     format!(
-        "the portal does not take the task {name} in this form (HTTP 405): set form of this task in spec.thinkwise.tasks \
-         to the one that the portal has (Unbound, UnboundStaged, Bound or BoundStaged), or leave it out{said}"
+        "the portal does not accept the task {name} in this form (HTTP 405): set the task's form in spec.thinkwise.tasks \
+         to the one that the portal has (Unbound, UnboundStaged, Bound or BoundStaged), or omit it{detail}"
     )
 }
 
-/// Names the host only: the rest of the address may hold a session.
+/// Names only the host: the rest of the address may contain a session.
 fn redirected(code: u16, headers: &HeaderMap) -> String {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let host = location.and_then(|text| Url::parse(text).ok()).and_then(|url| url.host_str().map(sanitize));
-    let to = host.unwrap_or_else(|| "another address".to_owned());
-    format!("the portal redirects to {to} (HTTP {code}), which is not followed: check spec.thinkwise.url")
+    let target = host.unwrap_or_else(|| "another address".to_owned());
+    format!("the portal redirects to {target} (HTTP {code}), which is not followed: check spec.thinkwise.url")
 }
 
-/// What to check where no connection comes about.
+/// What to check if no connection is established.
 const CONNECTION_HINT: &str = "check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
 
-/// The meaning of no answer, or of one that broke off.
+/// Maps a missing or incomplete response.
 pub(crate) fn from_transport(error: impl Into<http::Error>, host: &str) -> PortalError {
-    let (trouble, cause) = classify(error);
-    let (sent, reason, message) = match trouble {
-        TransportError::Unsendable => (Delivery::NotSent, Reason::Unreachable, format!("cannot ask {host}: {cause}")),
+    let (kind, cause) = classify(error);
+    let (delivery, reason, message) = match kind {
+        TransportError::Unsendable => {
+            (Delivery::NotSent, Reason::Unreachable, format!("cannot send a request to {host}: {cause}"))
+        }
         TransportError::EgressDenied => (Delivery::NotSent, Reason::AddressNotAllowed, cause),
         TransportError::CertificateUntrusted => (
             Delivery::NotSent,
             Reason::TlsUntrusted,
-            format!("the certificate of {host} is not trusted ({cause}): give the CA in spec.thinkwise.tls"),
+            format!("the certificate of {host} is not trusted ({cause}): set the CA in spec.thinkwise.tls"),
         ),
-        TransportError::ConnectTimeout => (
-            Delivery::NotSent,
-            Reason::TimedOut,
-            format!("no connection to {host} came about in time: {CONNECTION_HINT}"),
-        ),
+        TransportError::ConnectTimeout => {
+            (Delivery::NotSent, Reason::TimedOut, format!("the connection to {host} timed out: {CONNECTION_HINT}"))
+        }
         TransportError::ConnectFailed => {
             (Delivery::NotSent, Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION_HINT}"))
         }
         TransportError::Proxy => (
             Delivery::NotSent,
             Reason::Unreachable,
-            format!("the operator's proxy gives no connection to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
+            format!("the operator's proxy did not connect to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
         ),
         TransportError::ResponseTimeout => {
-            (Delivery::Unknown, Reason::TimedOut, format!("{host} did not answer in time: {cause}"))
+            (Delivery::Unknown, Reason::TimedOut, format!("{host} did not respond in time: {cause}"))
         }
         TransportError::Interrupted => (
             Delivery::Unknown,
             Reason::Unreachable,
-            format!("{host} broke off before its answer was complete: {cause}"),
+            format!("{host} closed the connection before its response was complete: {cause}"),
         ),
     };
-    PortalError::new(sent, reason, message)
+    PortalError::new(delivery, reason, message)
 }
 
 #[cfg(test)]
@@ -187,18 +185,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_may_send_after_forwarding_proves_nothing() {
+    fn a_status_that_a_proxy_may_send_after_forwarding_proves_nothing() {
         let proofs =
             [400, 401, 402, 403, 404, 405, 407, 409, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 426, 428];
         for code in 400..500 {
-            let proves = proofs.contains(&code) || [429, 431, 451].contains(&code);
-            let sent = if proves { Delivery::Rejected } else { Delivery::Unknown };
-            assert_eq!(of(code, None).delivery, sent, "{code}");
+            let is_proof = proofs.contains(&code) || [429, 431, 451].contains(&code);
+            let delivery = if is_proof { Delivery::Rejected } else { Delivery::Unknown };
+            assert_eq!(of(code, None).delivery, delivery, "{code}");
         }
     }
 
     #[test]
-    fn a_commit_that_finds_nothing_may_have_run() {
+    fn a_commit_that_is_not_found_may_have_run() {
         let at = |code: u16, step| {
             let status = StatusCode::from_u16(code).expect("a status");
             from_status(status, &HeaderMap::new(), &CONTEXT, step)
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_405_names_the_form() {
+    fn a_405_asks_to_check_the_form() {
         let failure = of(405, None);
         assert_eq!((failure.delivery, failure.reason), (Delivery::Rejected, Reason::MetadataMismatch));
         assert!(failure.message.contains("form") && failure.message.contains("UnboundStaged"), "{}", failure.message);
@@ -222,7 +220,7 @@ mod tests {
 
     #[test]
     fn only_4xx_is_a_rejection() {
-        for (code, sent, reason) in [
+        for (code, delivery, reason) in [
             (301, Delivery::Unknown, Reason::InvalidResponse),
             (400, Delivery::Rejected, Reason::RequestRejected),
             (401, Delivery::Rejected, Reason::Unauthorized),
@@ -236,12 +234,12 @@ mod tests {
             (504, Delivery::Unknown, Reason::PortalError),
         ] {
             let failure = of(code, None);
-            assert_eq!((failure.delivery, failure.reason), (sent, reason), "{code}");
+            assert_eq!((failure.delivery, failure.reason), (delivery, reason), "{code}");
         }
     }
 
     #[test]
-    fn the_message_says_what_to_check() {
+    fn the_message_tells_what_to_check() {
         assert!(of(401, None).message.contains("the Secret login"));
         let missing = of(404, None).message;
         assert!(missing.contains("task request_token") && missing.contains("application tcp"), "{missing}");
@@ -251,22 +249,22 @@ mod tests {
     #[test]
     fn the_portals_message_is_in_every_rejection() {
         // {"RawMessage":"Locked out"}
-        let words = Some(("tsfmessages", "eyJSYXdNZXNzYWdlIjoiTG9ja2VkIG91dCJ9"));
+        let header = Some(("tsfmessages", "eyJSYXdNZXNzYWdlIjoiTG9ja2VkIG91dCJ9"));
         for code in [400, 401, 403, 404, 429, 500] {
-            let message = of(code, words).message;
+            let message = of(code, header).message;
             assert!(message.ends_with(": Locked out"), "{message}");
         }
     }
 
     #[test]
-    fn retry_after_is_kept() {
+    fn retry_after_is_preserved() {
         let busy = of(503, Some((RETRY_AFTER.as_str(), "7")));
         assert_eq!((busy.reason, busy.retry_after), (Reason::RateLimited, Some(Duration::from_secs(7))));
         assert_eq!(of(429, Some((RETRY_AFTER.as_str(), "7"))).retry_after, Some(Duration::from_secs(7)));
     }
 
     #[test]
-    fn of_a_redirect_only_the_host_is_named() {
+    fn only_the_host_of_a_redirect_is_named() {
         let message = of(302, Some((LOCATION.as_str(), "https://u:p@login.example.com/x?session=hush"))).message;
         assert!(message.contains("login.example.com"), "{message}");
         assert!(!message.contains("hush") && !message.contains("u:p"), "{message}");

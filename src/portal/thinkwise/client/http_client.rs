@@ -1,4 +1,4 @@
-//! HTTP with every limit applied, and without any repetition.
+//! An HTTP client that applies every limit and never retries.
 
 use super::errors;
 use crate::api::{Limits, Reason};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use crate::http::{MemoryPermit, drain};
 
-/// An HTTP client that keeps its limits.
+/// An HTTP client with limits.
 pub(crate) struct HttpClient {
     client: Client,
     first_byte_timeout: Duration,
@@ -26,29 +26,30 @@ impl HttpClient {
         plain_http: bool,
         egress: EgressPolicy,
     ) -> Result<Self, PortalError> {
-        let first_byte = limits.first_byte_timeout.0;
-        // A part of it, so that a connection that never came about is known as such and not as a missing answer.
-        let connect_timeout = limits.connect_timeout.0.min(first_byte.mul_f32(0.9));
+        let first_byte_timeout = limits.first_byte_timeout.0;
+        // Shorter than the first-byte timeout, so that a connection that was never established is recognized as such
+        // and not as a missing response.
+        let connect_timeout = limits.connect_timeout.0.min(first_byte_timeout.mul_f32(0.9));
         let tls = http::tls_config(ca_pem).map_err(|error| {
             PortalError::new(Delivery::NotSent, Reason::CABundleInvalid, error.message("spec.thinkwise.tls"))
         })?;
-        // A redirect would carry credentials to where nobody sent them.
+        // A redirect would send the credentials to an address that the spec does not name.
         let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, max_redirects: 0, egress })
             .map_err(|error| errors::from_transport(error, "the portal"))?;
-        Ok(Self { client, first_byte_timeout: first_byte, request_timeout: limits.request_timeout.0 })
+        Ok(Self { client, first_byte_timeout: first_byte_timeout, request_timeout: limits.request_timeout.0 })
     }
 
-    /// How long a call may take in all.
+    /// The total time limit of a call.
     pub(crate) const fn request_timeout(&self) -> Duration {
         self.request_timeout
     }
 
-    /// The end of a call that begins now: login, request and answer together.
+    /// The deadline of a call that begins now: login, request and response together.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.request_timeout
     }
 
-    /// Sends a request once and waits for the answer's head.
+    /// Sends a request once and waits for the response's headers.
     pub(crate) async fn send(&self, request: Request, deadline: Instant) -> Result<Response, PortalError> {
         let host = host(request.url());
         let now = Instant::now();
@@ -56,18 +57,18 @@ impl HttpClient {
             return Err(PortalError::new(
                 Delivery::NotSent,
                 Reason::TimedOut,
-                format!("no time was left to ask {host}"),
+                format!("no time was left to send a request to {host}"),
             ));
         }
         let end = deadline.min(now + self.first_byte_timeout);
         match timeout_at(end, self.client.execute(request)).await {
-            Ok(answer) => answer.map_err(|error| errors::from_transport(error, &host)),
-            Err(_) => Err(timed_out(&format!("{host} did not answer within {:?}", end - now))),
+            Ok(response) => response.map_err(|error| errors::from_transport(error, &host)),
+            Err(_) => Err(timed_out(&format!("{host} did not respond within {:?}", end - now))),
         }
     }
 }
 
-/// Host and port, for people; a port that is usual is left out.
+/// Host and port for messages; the default port is omitted.
 fn host(url: &Url) -> String {
     let name = url.host_str().unwrap_or("the portal");
     url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
@@ -81,25 +82,25 @@ fn too_large(limit: usize) -> PortalError {
     PortalError::new(
         Delivery::Unknown,
         Reason::InvalidResponse,
-        format!("the portal's answer is larger than {limit} bytes"),
+        format!("the portal's response is larger than {limit} bytes"),
     )
 }
 
-fn encoded_response(host: &str, how: &str) -> PortalError {
+fn encoded_response(host: &str, encoding: &str) -> PortalError {
     let message = format!(
-        "{host} sent a compressed answer (Content-Encoding: {how}), although the operator asks for none: \
-         turn off compression for it, at the portal or at the proxy before it"
+        "{host} sent a compressed response (Content-Encoding: {encoding}), although the operator did not request compression: \
+         disable it at the portal or at the proxy in front of it"
     );
     PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
-/// The failure, whose answer may have been a page: then it may not be the portal's.
+/// Adds a hint if the failed response was an HTML page: it may not come from the portal.
 pub(crate) fn with_page_hint(failure: PortalError, is_page: bool) -> PortalError {
     if !is_page {
         return failure;
     }
     let message = format!(
-        "{}. The answer is an HTML page, as a login page or proxy sends: check what stands between the operator and the portal",
+        "{}. The response is an HTML page, such as a login or proxy page: check what is between the operator and the portal",
         failure.message
     );
     PortalError { message, ..failure }
@@ -107,13 +108,13 @@ pub(crate) fn with_page_hint(failure: PortalError, is_page: bool) -> PortalError
 
 fn html_page(host: &str) -> PortalError {
     let message = format!(
-        "{host} answered with an HTML page, as a login page or proxy sends: check spec.thinkwise.url and spec.thinkwise.application, \
-         and what stands between the operator and the portal"
+        "{host} responded with an HTML page, such as a login or proxy page: check spec.thinkwise.url and spec.thinkwise.application, \
+         and what is between the operator and the portal"
     );
     PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
-/// Reads a body, at most so much of it. It is wiped when dropped, for it may hold a secret.
+/// Reads a body up to a limit. It is zeroized when dropped, because it may contain a secret.
 pub(crate) async fn read_body(
     response: Response,
     limit: usize,
@@ -121,11 +122,11 @@ pub(crate) async fn read_body(
 ) -> Result<Zeroizing<Vec<u8>>, PortalError> {
     let (host, is_declared) = (host_of(&response), http::is_declared_html(response.headers()));
     let body = http::read(response, limit, deadline).await.map_err(|error| body_error(error, limit, &host))?;
-    // Everything that is read of a portal is JSON or OData's XML.
+    // Every body that is read from a portal is JSON or OData's XML.
     if http::is_html(&body, is_declared) { Err(html_page(&host)) } else { Ok(body) }
 }
 
-/// Reads the body of an answer that is a failure already, and tells whether it is a page.
+/// Reads the body of an error response; also returns whether it is an HTML page.
 pub(crate) async fn read_error_body(response: Response, limit: usize, deadline: Instant) -> (Zeroizing<Vec<u8>>, bool) {
     let is_declared = http::is_declared_html(response.headers());
     let body = http::read(response, limit, deadline).await.unwrap_or_default();
@@ -133,7 +134,7 @@ pub(crate) async fn read_error_body(response: Response, limit: usize, deadline: 
     (body, is_page)
 }
 
-/// The same of a body that may be large: keep its share of the common memory as long as the body.
+/// Reads a body that may be large: keep the memory permit as long as the body.
 pub(crate) async fn read_large_body(
     response: Response,
     limit: usize,
@@ -151,9 +152,9 @@ fn host_of(response: &Response) -> String {
 fn body_error(error: BodyError, limit: usize, host: &str) -> PortalError {
     match error {
         BodyError::TooLarge => too_large(limit),
-        BodyError::Encoded(how) => encoded_response(host, &how),
-        BodyError::TimedOut => timed_out(&format!("{host} did not finish its answer in time")),
-        // Whatever it looks like: the answer had begun.
+        BodyError::Encoded(encoding) => encoded_response(host, &encoding),
+        BodyError::TimedOut => timed_out(&format!("{host} did not complete its response in time")),
+        // Regardless of the error, the response had begun.
         BodyError::Interrupted(error) => {
             PortalError { delivery: Delivery::Unknown, ..errors::from_transport(error, host) }
         }

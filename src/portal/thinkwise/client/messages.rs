@@ -1,5 +1,5 @@
-//! Indicium's own words for what went wrong: the response header `TSFMessages` (documented by
-//! Thinkwise's staff and users). The body is usually empty, and is never echoed.
+//! Indicium's error messages in the response header `TSFMessages` (documented by Thinkwise's staff and users). The
+//! body is usually empty, and is never quoted.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -38,11 +38,11 @@ struct Message {
 #[serde(rename_all = "PascalCase")]
 struct NamedParameter {
     key: String,
-    /// A text as far as is known.
+    /// A string, as far as is known.
     value: Option<serde_json::Value>,
 }
 
-/// The messages of an answer, cleaned and shortened; `None` where there are none that can be read.
+/// The messages of a response, sanitized and shortened; `None` if there are none that can be parsed.
 pub(crate) fn tsf_messages(headers: &HeaderMap) -> Option<String> {
     let json = BASE64.decode(headers.get("TSFMessages")?.as_bytes().trim_ascii()).ok()?;
     let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&json);
@@ -71,23 +71,23 @@ impl NamedParameter {
     }
 }
 
-/// Takes tags away but keeps their `id`: a database's message is XML such as `<msg id="x"></msg>`,
-/// where the id is all there is.
+/// Removes tags but keeps their `id`: a database's message is XML such as `<msg id="x"></msg>`, where the id is the
+/// only content.
 fn strip_tags(text: &str) -> String {
-    let mut kept = String::new();
+    let mut stripped = String::new();
     let mut rest = text;
     while let Some((before, tag, after)) = next_tag(rest) {
-        kept.push_str(before);
-        kept.push(' ');
-        kept.push_str(id_of(tag));
-        kept.push(' ');
+        stripped.push_str(before);
+        stripped.push(' ');
+        stripped.push_str(id_of(tag));
+        stripped.push(' ');
         rest = after;
     }
-    kept.push_str(rest);
-    if kept.len() == text.len() { kept } else { unescape(&kept) }
+    stripped.push_str(rest);
+    if stripped.len() == text.len() { stripped } else { unescape(&stripped) }
 }
 
-/// The next `<…>` that is a tag and not a comparison, with what stands before and after it.
+/// The next `<…>` that is a tag and not a comparison, with the text before and after it.
 fn next_tag(text: &str) -> Option<(&str, &str, &str)> {
     let starts = text.match_indices('<').map(|(at, _)| at);
     for start in starts {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_of_message_is_told() {
+    fn each_type_of_message_is_read() {
         for (kind, raw, text) in [
             ("IndiciumMessage", "No access", "No access"),
             ("ApplicationDbMessage", r#"<msg id=\"too_many_tokens\"><param>3<\/param><\/msg>"#, "too_many_tokens 3"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_one_short_visible_line() {
+    fn a_message_is_one_short_line_without_control_characters() {
         let json = r#"{"RawMessage":"a\u0000\r\n\u001b[31mb\u202ec"}"#;
         assert_eq!(read(json).as_deref(), Some("a [31mb c"));
         let long = read(&format!(r#"{{"RawMessage":"{}"}}"#, "é".repeat(1000))).expect("a message");

@@ -1,4 +1,4 @@
-//! HTTP to Indicium: authentication, errors, and the messages that it sends.
+//! The HTTP client for Indicium: authentication, errors and Indicium's messages.
 
 pub(crate) mod access_token;
 pub(crate) mod auth;

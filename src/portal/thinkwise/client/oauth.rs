@@ -1,4 +1,4 @@
-//! OAuth 2.0 client credentials: the portal's way for machines (documented).
+//! OAuth 2.0 client credentials, the portal's authentication for machines (documented).
 
 use super::access_token::{AccessToken, TokenResponse};
 use super::auth::AuthHeader;
@@ -18,35 +18,35 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
-/// Fetches bearers, and keeps the one in use.
+/// Fetches access tokens, and keeps the current one.
 pub(crate) struct OAuth {
     client_id: String,
     client_secret: SecretString,
     scope: String,
     token_url: Option<Url>,
     discovery_url: Url,
-    /// The portal's own root.
+    /// The portal's root URL.
     root: Url,
     allow_http: bool,
-    /// Held while a bearer is fetched, so that many calls cause one fetch.
+    /// Locked while a token is fetched, so that many calls cause only one fetch.
     state: Mutex<State>,
 }
 
-/// Where bearers are had, and how the client says who it is there.
+/// The token endpoint, and how the client authenticates there.
 #[derive(Clone)]
 struct OAuthEndpoint {
     url: Url,
     auth: ClientAuth,
-    /// The portal says so, or it has worked. Else the other way is tried too.
+    /// The portal's configuration says so, or it has worked. Otherwise the other method is tried too.
     is_confirmed: bool,
 }
 
-/// How a client says who it is (RFC 6749, 2.3.1).
+/// How a client authenticates (RFC 6749, 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientAuth {
     /// In the form.
     Post,
-    /// By HTTP Basic.
+    /// With HTTP Basic.
     Basic,
 }
 
@@ -60,7 +60,7 @@ struct State {
 #[derive(Deserialize)]
 struct OpenIdConfiguration {
     token_endpoint: String,
-    /// RFC 8414. Some servers leave it out.
+    /// RFC 8414. Some servers omit it.
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
@@ -71,46 +71,46 @@ struct ErrorResponse {
 
 impl OAuth {
     pub(crate) fn new(spec: &Thinkwise, client_id: String, client_secret: SecretString) -> Result<Self, PortalError> {
-        let insecure = spec.allow_insecure_http;
+        let allow_http = spec.allow_insecure_http;
         let settings = spec.auth.oauth2_client_credentials.as_ref();
         let token_url = settings.and_then(|settings| settings.token_url.as_deref());
-        let token_url = token_url.map(|text| address::parse(text, "tokenURL", insecure)).transpose()?;
+        let token_url = token_url.map(|text| address::parse(text, "tokenURL", allow_http)).transpose()?;
         let scope = settings.map(|settings| settings.scopes.join(" ")).unwrap_or_default();
-        let root = address::parse(&spec.url, "spec.thinkwise.url", insecure)?;
-        let mut discovery = root.clone();
-        address::extend(&mut discovery, &[".well-known", "openid-configuration"])?;
+        let root = address::parse(&spec.url, "spec.thinkwise.url", allow_http)?;
+        let mut discovery_url = root.clone();
+        address::extend(&mut discovery_url, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
         Ok(Self {
             client_id,
             client_secret,
             scope,
             token_url,
-            discovery_url: discovery,
+            discovery_url: discovery_url,
             root,
-            allow_http: insecure,
+            allow_http: allow_http,
             state,
         })
     }
 
-    /// The bearer in use, or a new one. Whatever fails here, the call itself was not sent.
+    /// The current access token, or a new one. If this fails, the call itself was not sent.
     pub(crate) async fn auth_header(
         &self,
         http: &HttpClient,
         credentials_source: &str,
         deadline: Instant,
     ) -> Result<AuthHeader, PortalError> {
-        let waiting = timeout_at(deadline, self.state.lock()).await;
-        let mut state = waiting.map_err(|_| not_sent(Reason::TimedOut, "no bearer was had in time"))?;
-        let fresh = state.access_token.as_ref().filter(|bearer| Instant::now() < bearer.refresh_at);
-        if let Some(bearer) = fresh {
-            return Ok(AuthHeader { header: bearer.header.clone(), generation: Some(state.generation) });
+        let lock = timeout_at(deadline, self.state.lock()).await;
+        let mut state = lock.map_err(|_| not_sent(Reason::TimedOut, "no access token was obtained in time"))?;
+        let valid = state.access_token.as_ref().filter(|token| Instant::now() < token.refresh_at);
+        if let Some(token) = valid {
+            return Ok(AuthHeader { header: token.header.clone(), generation: Some(state.generation) });
         }
         state.access_token = None;
         let fetched = self.fetch_token(http, &mut state.endpoint, credentials_source, deadline).await;
-        let bearer = match fetched {
-            Ok(bearer) => bearer,
+        let token = match fetched {
+            Ok(token) => token,
             Err(failure) => {
-                // The endpoint may have moved: it is looked up again.
+                // The endpoint may have moved, so it is discovered again.
                 state.endpoint = None;
                 return Err(PortalError {
                     delivery: Delivery::NotSent,
@@ -120,12 +120,12 @@ impl OAuth {
             }
         };
         state.generation += 1;
-        let header = bearer.header.clone();
-        state.access_token = Some(bearer);
+        let header = token.header.clone();
+        state.access_token = Some(token);
         Ok(AuthHeader { header, generation: Some(state.generation) })
     }
 
-    /// Drops the bearer of this generation.
+    /// Discards the access token of this generation.
     pub(crate) async fn invalidate(&self, generation: u64) {
         let mut state = self.state.lock().await;
         if state.generation == generation {
@@ -136,11 +136,11 @@ impl OAuth {
     async fn fetch_token(
         &self,
         http: &HttpClient,
-        known: &mut Option<OAuthEndpoint>,
+        known_endpoint: &mut Option<OAuthEndpoint>,
         credentials_source: &str,
         deadline: Instant,
     ) -> Result<AccessToken, PortalError> {
-        let mut endpoint = match (known.as_ref(), &self.token_url) {
+        let mut endpoint = match (known_endpoint.as_ref(), &self.token_url) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(url)) => OAuthEndpoint { url: url.clone(), auth: ClientAuth::Post, is_confirmed: false },
             (None, None) => self.discover_endpoint(http, deadline).await?,
@@ -148,25 +148,25 @@ impl OAuth {
         let mut requested_at = Instant::now();
         let mut response = http.send(self.token_request(&endpoint)?, deadline).await?;
         if !response.status().is_success() {
-            let refusal = token_endpoint_error(response, credentials_source, deadline).await;
-            // A server that knows only the other way may say just that it does not know the client.
-            if endpoint.is_confirmed || !matches!(refusal.reason, Reason::Unauthorized) {
-                return Err(refusal);
+            let rejection = token_endpoint_error(response, credentials_source, deadline).await;
+            // A server that supports only the other method may just report an unknown client.
+            if endpoint.is_confirmed || !matches!(rejection.reason, Reason::Unauthorized) {
+                return Err(rejection);
             }
             endpoint.auth = endpoint.auth.other();
             requested_at = Instant::now();
             response = http.send(self.token_request(&endpoint)?, deadline).await?;
             if !response.status().is_success() {
                 http_client::drain(response).await;
-                return Err(refusal);
+                return Err(rejection);
             }
         }
         let body = http_client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
         let token_response: TokenResponse = serde_json::from_slice(&body)
-            .map_err(|_| not_sent(Reason::InvalidResponse, "the token endpoint's answer holds no access_token"))?;
-        let bearer = token_response.into_access_token(requested_at)?;
-        *known = Some(OAuthEndpoint { is_confirmed: true, ..endpoint });
-        Ok(bearer)
+            .map_err(|_| not_sent(Reason::InvalidResponse, "the token endpoint's response contains no access_token"))?;
+        let token = token_response.into_access_token(requested_at)?;
+        *known_endpoint = Some(OAuthEndpoint { is_confirmed: true, ..endpoint });
+        Ok(token)
     }
 
     async fn discover_endpoint(&self, http: &HttpClient, deadline: Instant) -> Result<OAuthEndpoint, PortalError> {
@@ -175,21 +175,18 @@ impl OAuth {
         let response = http.send(request, deadline).await?;
         if !response.status().is_success() {
             let message = format!(
-                "the portal has no OpenID configuration at .well-known (HTTP {}): give tokenURL",
+                "the portal has no OpenID configuration at .well-known (HTTP {}): set tokenURL",
                 response.status().as_u16()
             );
             let failure = response_error(&response, Reason::PortalError, message);
             return Err(http_client::with_page_hint(failure, http_client::drain(response).await));
         }
         let body = http_client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
-        let found: OpenIdConfiguration = serde_json::from_slice(&body).map_err(|_| {
-            not_sent(
-                Reason::InvalidResponse,
-                "the portal's OpenID configuration names no token_endpoint: give tokenURL",
-            )
+        let configuration: OpenIdConfiguration = serde_json::from_slice(&body).map_err(|_| {
+            not_sent(Reason::InvalidResponse, "the portal's OpenID configuration has no token_endpoint: set tokenURL")
         })?;
-        let url = self.resolve_endpoint(&found.token_endpoint)?;
-        let supported = found.token_endpoint_auth_methods_supported;
+        let url = self.resolve_endpoint(&configuration.token_endpoint)?;
+        let supported = configuration.token_endpoint_auth_methods_supported;
         let (auth, is_certain) = match supported.filter(|methods| !methods.is_empty()) {
             None => (ClientAuth::Post, false),
             Some(methods) => (ClientAuth::select(&methods)?, true),
@@ -197,14 +194,15 @@ impl OAuth {
         Ok(OAuthEndpoint { url, auth, is_confirmed: is_certain })
     }
 
-    /// The token endpoint that the portal names. Behind a proxy a portal may not know its own name: what lies below it
-    /// is asked under the name that we know.
-    fn resolve_endpoint(&self, named: &str) -> Result<Url, PortalError> {
+    /// The token endpoint that the portal's configuration contains. Behind a proxy a portal may not know its own
+    /// address: if the endpoint's path is below the portal's, the origin of `spec.thinkwise.url` is used.
+    fn resolve_endpoint(&self, endpoint: &str) -> Result<Url, PortalError> {
         let own = &self.root;
-        let url = self.discovery_url.join(named).map_err(|_| {
-            not_sent(Reason::InvalidResponse, "the portal's token_endpoint is not an address: give tokenURL")
+        let url = self.discovery_url.join(endpoint).map_err(|_| {
+            not_sent(Reason::InvalidResponse, "the portal's token_endpoint is not a valid URL: set tokenURL")
         })?;
-        // Where the portal has a host of its own, every path is below it: then only the scheme can be a proxy's doing.
+        // If the portal's URL has no path, every path is below it: then only the scheme may differ, which a proxy
+        // changes.
         let is_own =
             !own.path().trim_matches('/').is_empty() || (own.host() == url.host() && own.scheme() != url.scheme());
         let has_login = !url.username().is_empty() || url.password().is_some();
@@ -235,12 +233,12 @@ impl OAuth {
         Ok(request)
     }
 
-    /// Id and secret are encoded as in a form before they become a pair (RFC 6749, 2.3.1).
+    /// Id and secret are form-encoded before they are joined (RFC 6749, 2.3.1).
     fn basic(&self) -> Result<HeaderValue, PortalError> {
         let encoded = |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         let secret = Zeroizing::new(encoded(self.client_secret.expose_secret()));
         basic(&encoded(&self.client_id), &secret)
-            .ok_or_else(|| not_sent(Reason::Unauthorized, "the client's id or secret cannot be written into a header"))
+            .ok_or_else(|| not_sent(Reason::Unauthorized, "the client id or secret cannot be sent in an HTTP header"))
     }
 }
 
@@ -252,40 +250,40 @@ impl ClientAuth {
         }
     }
 
-    /// The way to take of those that a server knows.
+    /// Selects one of the methods that a server supports.
     fn select(methods: &[String]) -> Result<Self, PortalError> {
-        let knows = |name: &str| methods.iter().any(|method| method == name);
-        if knows("client_secret_post") {
+        let supports = |name: &str| methods.iter().any(|method| method == name);
+        if supports("client_secret_post") {
             Ok(Self::Post)
-        } else if knows("client_secret_basic") {
+        } else if supports("client_secret_basic") {
             Ok(Self::Basic)
         } else {
-            let message = "the portal's token endpoint takes no client secret (token_endpoint_auth_methods_supported has \
-                           neither client_secret_basic nor client_secret_post): give tokenURL of one that does";
+            let message = "the portal's token endpoint does not accept a client secret (token_endpoint_auth_methods_supported has \
+                            neither client_secret_basic nor client_secret_post): set tokenURL to one that does";
             Err(not_sent(Reason::Unauthorized, message))
         }
     }
 }
 
-/// Documented: until then it is as good as unknown.
+/// Documented: until the restart, Indicium does not know the client.
 const RESTART_HINT: &str =
-    ". Where the client application was added or changed lately, restart Indicium: it takes that up only then";
+    ". If the client application was added or changed recently, restart Indicium: the change takes effect only then";
 
-/// Why the endpoint gave no bearer. Of its body only the error codes that OAuth defines are named.
+/// Why the endpoint returned no access token. Of its body, only error codes that OAuth defines are quoted.
 async fn token_endpoint_error(response: Response, credentials_source: &str, deadline: Instant) -> PortalError {
     let status = response.status();
     if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let reason = if status == StatusCode::NOT_FOUND { Reason::AccessDenied } else { Reason::PortalError };
-        let message = format!("the token endpoint answered HTTP {}: check tokenURL", status.as_u16());
+        let message = format!("the token endpoint responded with HTTP {}: check tokenURL", status.as_u16());
         let failure = response_error(&response, reason, message);
         return http_client::with_page_hint(failure, http_client::drain(response).await);
     }
     let (body, is_page) = http_client::read_error_body(response, MAX_RESPONSE_BYTES, deadline).await;
-    let code = serde_json::from_slice::<ErrorResponse>(&body).ok().and_then(|denied| known_code(&denied.error));
-    let said = code.map_or_else(String::new, |code| format!(", {code}"));
-    let restart = if code == Some("invalid_client") { RESTART_HINT } else { "" };
+    let code = serde_json::from_slice::<ErrorResponse>(&body).ok().and_then(|response| known_code(&response.error));
+    let detail = code.map_or_else(String::new, |code| format!(", {code}"));
+    let hint = if code == Some("invalid_client") { RESTART_HINT } else { "" };
     let message = format!(
-        "the token endpoint does not accept the client (HTTP {}{said}): check {credentials_source}{restart}",
+        "the token endpoint rejected the client (HTTP {}{detail}): check {credentials_source}{hint}",
         status.as_u16()
     );
     http_client::with_page_hint(not_sent(Reason::Unauthorized, &message), is_page)
@@ -300,13 +298,13 @@ fn known_code(code: &str) -> Option<&'static str> {
         "unauthorized_client",
         "unsupported_grant_type",
     ];
-    CODES.into_iter().find(|known| *known == code)
+    CODES.into_iter().find(|defined| *defined == code)
 }
 
-fn response_error(response: &Response, otherwise: Reason, message: String) -> PortalError {
+fn response_error(response: &Response, default: Reason, message: String) -> PortalError {
     let retry_after = retry_after(response.headers());
-    let limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
-    let reason = if limited { Reason::RateLimited } else { otherwise };
+    let is_rate_limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
+    let reason = if is_rate_limited { Reason::RateLimited } else { default };
     PortalError { delivery: Delivery::NotSent, reason, message, retry_after, unusable_token: None }
 }
 

@@ -1,4 +1,4 @@
-//! What was found, as an issuer would say it.
+//! Converts a resolved interface to the fields of an issuer's spec.
 
 use super::interface::{Argument, ArgumentSource, BoundTo, IdSource, Interface, TaskCall, TokenTable};
 use super::metadata::InvocationForm;
@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::portal::thinkwise::odata::literal::Literal;
 
-/// What `descriptionMaxLength` can be.
+/// The allowed values of `descriptionMaxLength`.
 const DESCRIPTION_LENGTHS: std::ops::RangeInclusive<usize> = 40..=100_000;
 
 impl Interface {
@@ -23,7 +23,7 @@ impl Interface {
         }
     }
 
-    /// A spec that pins all of it: where it is used, the same is found again.
+    /// A spec that sets all names explicitly: with it, the same interface is resolved again.
     #[must_use]
     pub fn as_spec(&self) -> (Option<Table>, Tasks) {
         let table = self.table.as_ref().map(|table| Table {
@@ -92,7 +92,7 @@ fn bound_to(task: &TaskCall) -> Option<BoundRow> {
     Some(BoundRow { table: table.clone(), key: key.iter().map(part).collect() })
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "as the spec has it: an empty list is not an absent one")]
+#[allow(clippy::unnecessary_wraps, reason = "like the spec's field: an empty list differs from an absent one")]
 fn parameters(task: &TaskCall) -> Option<Vec<Parameter>> {
     Some(task.arguments.iter().map(parameter).collect())
 }

@@ -1,4 +1,4 @@
-//! What was found out about the portal, kept for an audit's interval, or until a failure hints at a change.
+//! Caches the resolved interface of a portal for an audit interval, or until a failure suggests a change.
 
 use super::blocking;
 use super::interface::Interface;
@@ -16,31 +16,31 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-/// A large application's document has some 5 MB.
+/// The document of a large application has about 5 MB.
 const MAX_METADATA_BYTES: usize = 16 << 20;
-/// A refusal may be the portal's last word: it is not asked again what it looks like more often than this.
+/// A rejection may be permanent: because of it, the metadata is not read more often than this.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
-/// A document that declares too much is large, and will not soon be a small one: it is not read more often than this.
+/// A document that declares too much does not become small soon: it is not read more often than this.
 const OVERSIZED_RETRY_INTERVAL: Duration = Duration::from_mins(10);
 
-/// That the list is hidden may be a mishap, and turns audits off: it is not believed for longer.
+/// A denied list may be a temporary error, and disables audits: the denial is cached no longer than this.
 const LIST_DENIED_TTL: Duration = Duration::from_mins(10);
 
-/// What was found out.
+/// The cached result.
 #[derive(Debug)]
 pub(crate) struct CachedInterface {
     pub interface: Interface,
-    /// Our user may not read the list, and why.
+    /// Why the portal user may not read the list, if so.
     pub list_denied: Option<String>,
 }
 
-/// Keeps it.
+/// Caches the interface.
 pub(crate) struct MetadataCache {
-    /// Held while the portal is read, so that many calls cause one reading.
+    /// Locked while the portal is read, so that many calls cause only one read.
     refresh_lock: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    /// A right may be given, and a task renamed, without any call failing: so long it is believed.
+    /// The maximum age: a permission may be granted, or a task renamed, without any call failing.
     ttl: Duration,
 }
 
@@ -49,15 +49,15 @@ struct State {
     cached: Option<Arc<CachedInterface>>,
     read_at: Option<Instant>,
     is_stale: bool,
-    /// What `$metadata` showed, and when, while whether the list can be read is not known yet: the portal did
-    /// not answer that, and need not send some megabytes again for it.
+    /// The result of `$metadata`, and when it was read, until it is known whether the list can be read: if that
+    /// request fails, some megabytes of metadata need not be sent again.
     unprobed: Option<(Interface, Instant)>,
-    /// `$metadata` declared too much, when it was read last.
+    /// The error of the last `$metadata` that declared too much.
     oversized: Option<(PortalError, Instant)>,
 }
 
 impl MetadataCache {
-    /// One that believes what was read for so long.
+    /// Creates a cache with this maximum age.
     pub(crate) fn new(ttl: Duration) -> Self {
         Self { refresh_lock: tokio::sync::Mutex::default(), state: Mutex::default(), ttl }
     }
@@ -66,16 +66,16 @@ impl MetadataCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known and believed.
+    /// The cached interface, if it is not outdated.
     fn fresh(&self) -> Option<Arc<CachedInterface>> {
         let state = self.state();
-        let (known, age) = (state.cached.as_ref()?, state.read_at?.elapsed());
-        let most = match known.list_denied {
+        let (cached, age) = (state.cached.as_ref()?, state.read_at?.elapsed());
+        let max_age = match cached.list_denied {
             _ if state.is_stale => MIN_REFRESH_INTERVAL,
             Some(_) => LIST_DENIED_TTL,
             None => self.ttl,
         };
-        (age < most.min(self.ttl)).then(|| Arc::clone(known))
+        (age < max_age.min(self.ttl)).then(|| Arc::clone(cached))
     }
 
     /// Why `$metadata` is not read again yet.
@@ -84,7 +84,7 @@ impl MetadataCache {
         state
             .oversized
             .as_ref()
-            .filter(|(_, read)| read.elapsed() < OVERSIZED_RETRY_INTERVAL)
+            .filter(|(_, read_at)| read_at.elapsed() < OVERSIZED_RETRY_INTERVAL)
             .map(|(failure, _)| failure.clone())
     }
 
@@ -92,9 +92,9 @@ impl MetadataCache {
         self.state().is_stale = true;
     }
 
-    fn record_malformed(&self, malformed: MetadataError) -> PortalError {
-        let failure = PortalError::new(Delivery::NotSent, Reason::InvalidResponse, malformed.to_string());
-        if malformed.is_oversized() {
+    fn record_malformed(&self, error: MetadataError) -> PortalError {
+        let failure = PortalError::new(Delivery::NotSent, Reason::InvalidResponse, error.to_string());
+        if error.is_oversized() {
             self.state().oversized = Some((failure.clone(), Instant::now()));
         }
         failure
@@ -107,49 +107,53 @@ impl MetadataCache {
 }
 
 impl ThinkwisePortal {
-    /// What is known of the portal; read from it where that is needed. Whatever fails here, no task was sent.
+    /// The interface of the portal; it is read if necessary. If this fails, no task was sent.
     pub(crate) async fn interface(&self, deadline: Instant) -> Result<Arc<CachedInterface>, PortalError> {
         let cache = &self.metadata_cache;
-        if let Some(known) = cache.fresh() {
-            return Ok(known);
+        if let Some(cached) = cache.fresh() {
+            return Ok(cached);
         }
         let previous = cache.state().cached.clone();
         if let Some(failure) = cache.oversized() {
             return previous.ok_or(failure);
         }
-        let _reading = match (cache.refresh_lock.try_lock(), &previous) {
-            (Ok(reading), _) => reading,
-            // Somebody reads it anew: for as long as that takes what is known will do.
-            (Err(_), Some(known)) => return Ok(Arc::clone(known)),
+        let _guard = match (cache.refresh_lock.try_lock(), &previous) {
+            (Ok(guard), _) => guard,
+            // Another call is refreshing it: until that is done, the cached interface is used.
+            (Err(_), Some(cached)) => return Ok(Arc::clone(cached)),
             (Err(_), None) => timeout_at(deadline, cache.refresh_lock.lock()).await.map_err(|_| {
-                PortalError::new(Delivery::NotSent, Reason::TimedOut, "the portal's $metadata was not had in time")
+                PortalError::new(
+                    Delivery::NotSent,
+                    Reason::TimedOut,
+                    "the portal's $metadata could not be read in time",
+                )
             })?,
         };
-        if let Some(known) = cache.fresh() {
-            return Ok(known);
+        if let Some(cached) = cache.fresh() {
+            return Ok(cached);
         }
         cache.state().is_stale = false;
         match self.refresh(deadline).await {
-            Ok(known) => {
-                let known = Arc::new(known);
-                cache.store(&known);
-                Ok(known)
+            Ok(cached) => {
+                let cached = Arc::new(cached);
+                cache.store(&cached);
+                Ok(cached)
             }
-            // What does not fit any more is not used any more.
+            // An interface that no longer matches is discarded.
             Err(failure) if failure.reason == Reason::MetadataMismatch => {
                 *cache.state() = State::default();
                 Err(failure)
             }
-            // An outage changes no names.
-            Err(failure) => previous.map_or(Err(PortalError { delivery: Delivery::NotSent, ..failure }), |known| {
-                cache.store(&known);
+            // An outage does not change names.
+            Err(failure) => previous.map_or(Err(PortalError { delivery: Delivery::NotSent, ..failure }), |cached| {
+                cache.store(&cached);
                 cache.mark_stale();
-                Ok(known)
+                Ok(cached)
             }),
         }
     }
 
-    /// Doubts what is known after a failure that hints at a change.
+    /// Marks the cached interface as stale after a failure that suggests a change.
     pub(crate) fn mark_stale_after(&self, failure: &PortalError) {
         if matches!(
             failure.reason,
@@ -161,51 +165,51 @@ impl ThinkwisePortal {
 
     async fn refresh(&self, deadline: Instant) -> Result<CachedInterface, PortalError> {
         let unprobed = self.metadata_cache.state().unprobed.take();
-        let (interface, read) = match unprobed.filter(|(_, read)| read.elapsed() < MIN_REFRESH_INTERVAL) {
-            Some(former) => former,
+        let (interface, read_at) = match unprobed.filter(|(_, read_at)| read_at.elapsed() < MIN_REFRESH_INTERVAL) {
+            Some(unprobed) => unprobed,
             None => (self.resolve_interface(deadline).await?, Instant::now()),
         };
         if interface.table.is_none() {
-            let why =
-                "$metadata shows our user no table of tokens: there is none, or the user's role does not include it"
+            let reason =
+                "$metadata shows the portal user no token table: there is none, or the user's role does not include it"
                     .to_owned();
-            return Ok(CachedInterface { interface, list_denied: Some(why) });
+            return Ok(CachedInterface { interface, list_denied: Some(reason) });
         }
         match self.probe_list(&interface, deadline).await {
             Ok(()) => Ok(CachedInterface { interface, list_denied: None }),
-            // Listed, and yet not readable: as good as not there.
+            // The table is declared but cannot be read: the same as if it were absent.
             Err(failure) if failure.reason == Reason::AccessDenied => match interface.without_list() {
                 Ok(interface) => Ok(CachedInterface { interface, list_denied: Some(failure.message) }),
                 Err(problem) => Err(PortalError { message: format!("{}. {problem}", failure.message), ..failure }),
             },
             Err(failure) => {
-                self.metadata_cache.state().unprobed = Some((interface, read));
+                self.metadata_cache.state().unprobed = Some((interface, read_at));
                 Err(failure)
             }
         }
     }
 
-    /// How the portal is used, as its `$metadata` shows it.
+    /// Resolves the interface from the portal's `$metadata`.
     async fn resolve_interface(&self, deadline: Instant) -> Result<Interface, PortalError> {
         let document = self.read_metadata(deadline).await?;
-        let (spec, memory) = (self.spec.clone(), Arc::clone(&self.metadata_cache));
+        let (spec, cache) = (self.spec.clone(), Arc::clone(&self.metadata_cache));
         blocking::process_metadata(deadline, move || {
-            let catalog = Catalog::read(&document.0).map_err(|malformed| memory.record_malformed(malformed))?;
+            let catalog = Catalog::read(&document.0).map_err(|error| cache.record_malformed(error))?;
             drop(document);
             resolve(&spec, &catalog).map_err(|mismatch| mismatch_error(&mismatch))
         })
         .await
     }
 
-    /// Reads the tables and tasks that the portal shows our user.
+    /// Reads the tables and tasks that the portal shows to its user.
     ///
     /// # Errors
-    /// When `$metadata` cannot be had, or is not what it should be.
+    /// If `$metadata` cannot be read or is invalid.
     pub(crate) async fn read_fresh_catalog(&self, deadline: Instant) -> Result<Catalog, PortalError> {
         let document = self.read_metadata(deadline).await?;
-        let memory = Arc::clone(&self.metadata_cache);
+        let cache = Arc::clone(&self.metadata_cache);
         blocking::process_metadata(deadline, move || {
-            Catalog::read(&document.0).map_err(|malformed| memory.record_malformed(malformed))
+            Catalog::read(&document.0).map_err(|error| cache.record_malformed(error))
         })
         .await
     }
@@ -226,9 +230,9 @@ impl ThinkwisePortal {
         let url = query::query_url(&self.base, table, &columns, ListScope::Some(Rows::Probe))?;
         let mut each = |row: &[crate::portal::thinkwise::odata::json_fields::Scalar]| match query::parse_row(table, row)
         {
-            // Whether all are like it, a scan tells.
+            // A scan shows whether all rows are invalid.
             Err(_) if query::is_skippable_row(row) => Ok(()),
-            read => read.map(drop),
+            result => result.map(drop),
         };
         self.read_page(table, &url, &columns, &mut each, deadline).await.map(drop)
     }

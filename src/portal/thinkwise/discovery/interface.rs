@@ -1,37 +1,37 @@
-//! All that a call needs to know of one portal: names, types, forms, parsed once.
+//! The resolved interface of one portal: names, types and forms, parsed once.
 
 use super::metadata::{InvocationForm, ValueKind};
 use super::resolve::FieldMismatch;
 use crate::portal::thinkwise::odata::literal::Literal;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// How one portal is used.
+/// How to use one portal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interface {
-    /// The table that lists the tokens, unless our user sees none.
+    /// The table that lists the tokens, unless the portal user cannot see it.
     pub table: Option<TokenTable>,
-    /// The longest description, in characters; no limit where `None`.
+    /// The maximum length of a description in characters; `None` means no limit.
     pub description_max: Option<usize>,
     /// *Request token*.
     pub request: TaskCall,
-    /// Where its answer holds the token.
+    /// The outputs of its response that contain the token.
     pub outputs: OutputNames,
     /// *Edit token description*.
     pub edit: TaskCall,
     /// *Revoke token*.
     pub revoke: TaskCall,
-    /// The tables that there are.
+    /// All tables.
     pub tables: TableNames,
-    /// What may be a mistake, for people.
+    /// Possible mistakes in the spec; human-readable.
     pub warnings: Vec<String>,
 }
 
-/// The names of all tables, each as its hash: what has such a name is a row of data, and never deleted.
+/// The hashed names of all tables: a resource with such a name is a row of data, and never deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableNames(Box<[u64]>);
 
 impl TableNames {
-    /// Of these.
+    /// Hashes these names.
     pub fn from_names<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let mut hashes: Vec<u64> = names.map(hash).collect();
         hashes.sort_unstable();
@@ -46,7 +46,7 @@ impl TableNames {
 }
 
 fn hash(name: &str) -> u64 {
-    // The server may read names without regard to case.
+    // The server may treat names as case-insensitive.
     let mut hasher = DefaultHasher::new();
     name.to_ascii_lowercase().hash(&mut hasher);
     hasher.finish()
@@ -59,7 +59,7 @@ pub struct TokenTable {
     pub name: String,
     /// The column of the token's id.
     pub id: Column,
-    /// The columns that have one value for all of our tokens.
+    /// The columns that have the same value for all tokens of the issuer.
     pub fixed: Vec<(String, Literal)>,
     /// Further columns of the key, whose values are read from a token's row.
     pub row_columns: Vec<Column>,
@@ -76,49 +76,49 @@ pub struct TokenTable {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: ValueKind,
 }
 
-/// How a task is called.
+/// How to call a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskCall {
-    /// Its name, without `task_` before it.
+    /// Its name without the prefix `task_`.
     pub name: String,
     /// Its form.
     pub form: InvocationForm,
-    /// The row that it is bound to, in the bound forms; what is staged may be bound to none.
+    /// The row that it is bound to, in the bound forms; a staged task may be unbound.
     pub row: Option<BoundTo>,
-    /// What is sent, in this order.
+    /// The arguments, in the order in which they are sent.
     pub arguments: Vec<Argument>,
 }
 
 /// The row that a task is bound to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BoundTo {
-    /// The same one at each call.
+    /// The same row for each call.
     Fixed {
         /// Its table.
         table: String,
         /// Its key.
         key: Vec<(String, Literal)>,
     },
-    /// The token's own.
+    /// The token's own row.
     Token,
 }
 
-/// What is sent to a task.
+/// An argument of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
     /// The parameter's name.
     pub name: String,
     /// The kind of its values.
     pub kind: ValueKind,
-    /// What it is filled with.
+    /// The source of its value.
     pub source: ArgumentSource,
 }
 
-/// What a parameter is filled with.
+/// The source of a parameter's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgumentSource {
     /// The token's description.
@@ -127,11 +127,11 @@ pub enum ArgumentSource {
     TokenId,
     /// The token's username.
     Username,
-    /// The same at each call.
+    /// The same value for each call.
     Fixed(Literal),
 }
 
-/// Where the answer to a request holds the token.
+/// The outputs of the response to a request that contain the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputNames {
     /// The username.
@@ -142,14 +142,14 @@ pub struct OutputNames {
     pub id: IdSource,
 }
 
-/// Where a new token's id comes from.
+/// The source of a new token's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdSource {
     /// An output of this name.
     Output(String),
     /// The username is the id.
     Username,
-    /// The list, where it is found by its marker.
+    /// The list, where the token is found by its marker.
     LookUp,
 }
 
@@ -158,7 +158,7 @@ impl TaskCall {
         self.arguments.iter().any(|argument| argument.source == *source)
     }
 
-    /// Whether the token's id is part of the call.
+    /// Whether the call contains the token's id.
     pub(crate) fn needs_id(&self) -> bool {
         self.sends(&ArgumentSource::TokenId) || self.is_of_token()
     }
@@ -177,7 +177,7 @@ impl TokenTable {
 }
 
 impl Interface {
-    /// The kind of a token's id: that of the table's key column, or else of the parameter that takes the id.
+    /// The kind of a token's id: that of the table's key column, or else of the parameter for the id.
     #[must_use]
     pub fn id_kind(&self) -> ValueKind {
         let sent = [&self.revoke, &self.edit].into_iter().flat_map(|task| &task.arguments);
@@ -187,10 +187,10 @@ impl Interface {
         column.or_else(parameter).unwrap_or(ValueKind::Other)
     }
 
-    /// The same where nobody can read the list.
+    /// Adapts the interface to a list that cannot be read.
     ///
     /// # Errors
-    /// When a token could then be requested but not named again, to edit or to revoke it.
+    /// If a token could then be requested, but not be identified to edit or revoke it.
     pub fn without_list(mut self) -> Result<Self, FieldMismatch> {
         let by_username = self.table.as_ref().is_some_and(TokenTable::is_named_by_username);
         let tasks = [&self.edit, &self.revoke];
@@ -199,7 +199,7 @@ impl Interface {
         if reads_row && self.table.as_ref().is_none_or(|table| !table.row_columns.is_empty()) {
             return Err(FieldMismatch::new(
                 "spec.thinkwise.table",
-                "edit or revocation is bound to the token's row, and our user may not read that: give the user the right to see the table",
+                "the edit or revocation task is bound to the token's row, which the portal user may not read: grant the user access to the table",
             ));
         }
         match &self.outputs.id {
@@ -207,8 +207,8 @@ impl Interface {
             _ if needs_id => {
                 return Err(FieldMismatch::new(
                     "spec.thinkwise.tasks.request.outputs.id",
-                    "the token's id is needed to revoke it, the list that shows it is not visible, and no output is known to hold it: \
-                     give the user the right to see the table, or name the output, or use parameters from: Username",
+                    "the token's id is needed to revoke it, but the list is not visible and no output is known to contain it: \
+                     grant the user access to the table, specify the output, or use parameters from: Username",
                 ));
             }
             _ => self.outputs.id = IdSource::Username,

@@ -1,4 +1,4 @@
-//! Finds out which table and tasks the portal has, from its `$metadata`.
+//! Discovers the portal's table and tasks from its `$metadata`.
 
 pub(crate) mod as_spec;
 pub(crate) mod blocking;

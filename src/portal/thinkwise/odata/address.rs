@@ -13,31 +13,31 @@ pub(crate) fn service_root(spec: &Thinkwise) -> Result<Url, PortalError> {
     Ok(url)
 }
 
-/// Reads an address that credentials go to.
+/// Parses a URL that credentials are sent to.
 pub(crate) fn parse(text: &str, field: &str, allow_http: bool) -> Result<Url, PortalError> {
     let url = Url::parse(text).map_err(|_| invalid_url(&format!("{field} is not a URL")))?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if allow_http => Ok(url),
-        _ => Err(invalid_url(&format!("{field} is not https: credentials and tokens would travel in the clear"))),
+        _ => Err(invalid_url(&format!("{field} is not https: credentials and tokens would be sent unencrypted"))),
     }
 }
 
-/// The address of something that is a part of this one.
+/// The URL of a child resource.
 pub(crate) fn child(url: &Url, name: &str) -> Result<Url, PortalError> {
-    let mut below = url.clone();
-    below.set_query(None);
-    extend(&mut below, &[name])?;
-    Ok(below)
+    let mut child = url.clone();
+    child.set_query(None);
+    extend(&mut child, &[name])?;
+    Ok(child)
 }
 
 pub(crate) fn extend(url: &mut Url, segments: &[&str]) -> Result<(), PortalError> {
-    let mut path = url.path_segments_mut().map_err(|()| invalid_url("spec.thinkwise.url cannot hold a path"))?;
+    let mut path = url.path_segments_mut().map_err(|()| invalid_url("spec.thinkwise.url cannot have a path"))?;
     path.pop_if_empty().extend(segments);
     Ok(())
 }
 
-/// The address of a row: `table(17)`, and for a key of several columns `table(a=1,b='x')` (documented).
+/// The URL of a row: `table(17)`, or `table(a=1,b='x')` for a key of several columns (documented).
 pub(crate) fn row_url(root: &Url, table: &str, key: &[(String, Literal)]) -> Result<Url, PortalError> {
     let key = match key {
         [(_, only)] => percent_encode(&only.to_url_literal()),
@@ -50,10 +50,10 @@ pub(crate) fn row_url(root: &Url, table: &str, key: &[(String, Literal)]) -> Res
         }
     };
     let base = child(root, table)?;
-    Url::parse(&format!("{base}({key})")).map_err(|_| invalid_url("the key of a row makes no address"))
+    Url::parse(&format!("{base}({key})")).map_err(|_| invalid_url("the key of a row does not form a valid URL"))
 }
 
-/// Whatever is not unreserved, byte by byte. Not as in forms: OData reads a plus as a plus, and a space is %20.
+/// Encodes every byte that is not unreserved. Not form encoding: OData reads a plus as a plus, and a space is %20.
 pub(crate) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -68,18 +68,18 @@ pub(crate) fn percent_encode(text: &str) -> String {
     encoded
 }
 
-/// Where a link of an answer leads. It gets our credentials, so it is only ever asked at the portal itself.
+/// Resolves a link of a response. It receives the operator's credentials, so only the portal itself is contacted.
 ///
-/// Behind a proxy a portal may not know its own name and write an address that only it can reach. Where the path of that
-/// lies below the service root, it is asked under the name that we know.
+/// Behind a proxy a portal may not know its own address and send a link that only it can reach. If the link's path is
+/// below the service root, the origin of the service root is used.
 pub(crate) fn resolve_link(root: &Url, current: &Url, link: &str, what: &str) -> Result<Url, PortalError> {
-    let malformed = |says: &str| {
-        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, format!("the portal's {what} {says}"))
+    let invalid = |problem: &str| {
+        PortalError::new(Delivery::Unknown, Reason::InvalidResponse, format!("the portal's {what} {problem}"))
     };
-    let mut next = current.join(link).map_err(|_| malformed("is not an address"))?;
+    let mut next = current.join(link).map_err(|_| invalid("is not a valid URL"))?;
     next.set_fragment(None);
     if !next.username().is_empty() || next.password().is_some() {
-        return Err(malformed("holds a login; it is not followed"));
+        return Err(invalid("contains credentials and is not followed"));
     }
     if next.origin() == current.origin() {
         return Ok(next);
@@ -87,12 +87,11 @@ pub(crate) fn resolve_link(root: &Url, current: &Url, link: &str, what: &str) ->
     if is_below(root, &next) {
         Ok(with_own_origin(root, &next))
     } else {
-        Err(malformed("leads to another server; it is not followed"))
+        Err(invalid("points to another server and is not followed"))
     }
 }
 
-/// The name of the resource that an address leads to, where that lies directly below the service root:
-/// `staged_x` of `<root>/staged_x(…)`.
+/// The name of the resource at an address directly below the service root: `staged_x` for `<root>/staged_x(…)`.
 pub(crate) fn resource_name<'a>(root: &Url, at: &'a Url) -> Option<&'a str> {
     let rest = at.path().strip_prefix(root.path().trim_end_matches('/'))?.strip_prefix('/')?;
     let (name, _) = rest.split_once('(').filter(|_| !rest.contains('/'))?;
@@ -100,14 +99,14 @@ pub(crate) fn resource_name<'a>(root: &Url, at: &'a Url) -> Option<&'a str> {
     (is_plain && !name.is_empty()).then_some(name)
 }
 
-/// Whether an address of the Web has a path below this one.
+/// Whether an HTTP URL has a path below this one.
 pub(crate) fn is_below(root: &Url, other: &Url) -> bool {
     let folder = root.path().trim_end_matches('/');
     let rest = other.path().strip_prefix(folder);
     matches!(other.scheme(), "http" | "https") && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The same path and query where this address is.
+/// The same path and query at this URL's origin.
 pub(crate) fn with_own_origin(own: &Url, other: &Url) -> Url {
     let mut url = own.clone();
     url.set_path(other.path());
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_named_by_its_key_with_encoded_literals() {
+    fn a_row_url_contains_its_key_with_encoded_literals() {
         let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
         let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
         for (key, address) in [
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_named_where_it_lies_directly_below_the_root() {
+    fn a_resource_name_is_found_directly_below_the_root_only() {
         let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
         for (path, name) in [
             ("/staged_request_token(0f8f)", Some("staged_request_token")),
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_on_our_own_origin_only() {
+    fn a_link_is_followed_on_the_portals_origin_only() {
         let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
         let current = Url::parse("https://portal.example.com/indicium/iam/tcp/t?$top=1").expect("a URL");
         for (link, next) in [
@@ -177,7 +176,7 @@ mod tests {
             ("?$skip=1", "https://portal.example.com/indicium/iam/tcp/t?$skip=1"),
             ("/indicium/x?$skip=1#f", "https://portal.example.com/indicium/x?$skip=1"),
             ("https://portal.example.com:443/y", "https://portal.example.com/y"),
-            // As a portal writes it that does not know what stands before it.
+            // A portal behind a proxy that does not know its public address writes links like these.
             (
                 "http://portal.example.com/indicium/iam/tcp/t?a=%2F#f",
                 "https://portal.example.com/indicium/iam/tcp/t?a=%2F",

@@ -1,21 +1,21 @@
-//! Ids and usernames in the one form in which they are compared and recorded.
+//! Normalizes ids and usernames for comparison and recording.
 //!
-//! Ids are equal as `$metadata` types them: GUIDs without letter case, numbers exactly (a portal may write a long
-//! one as a string), texts as they are. Blanks at the end of a text do not count: SQL Server ignores them in a
-//! comparison, and fills a column of fixed length with them. Letter case counts in texts, for whether it does at the
-//! portal depends on its collation.
+//! Ids are compared according to their type in `$metadata`: GUIDs case-insensitively, numbers exactly (a portal may
+//! write a long one as a string), texts literally. Trailing spaces of a text are ignored: SQL Server ignores them in
+//! a comparison, and pads columns of fixed length with them. Texts are case-sensitive, because it depends on the
+//! portal's collation whether case matters there.
 
 use super::json_fields::Scalar;
 use super::literal::Literal;
 use super::number;
 use crate::portal::thinkwise::discovery::metadata::ValueKind;
 
-/// The id that a field of this kind holds; `None` where that is no value of the kind.
+/// The id in a field of this kind; `None` if the value is not of that kind.
 pub(crate) fn parse_id(kind: ValueKind, value: &Scalar) -> Option<String> {
     normalize_id(kind, value.as_written()?)
 }
 
-/// The same of a text, such as an id that was recorded by a former version.
+/// The same for a text, such as an id that an earlier version recorded.
 pub(crate) fn normalize_id(kind: ValueKind, text: &str) -> Option<String> {
     let text = trim_padding(text);
     let text = match kind {
@@ -25,12 +25,12 @@ pub(crate) fn normalize_id(kind: ValueKind, text: &str) -> Option<String> {
     Literal::parse(kind, &text).ok().map(|literal| literal.to_text()).filter(|id| !id.is_empty())
 }
 
-/// Whether two usernames are the same one.
+/// Whether two usernames are equal.
 pub(crate) fn same_username(one: &str, other: &str) -> bool {
     trim_padding(one) == trim_padding(other)
 }
 
-/// Without the blanks with which SQL Server fills a column of fixed length.
+/// Removes the spaces with which SQL Server pads a column of fixed length.
 pub(crate) fn trim_padding(text: &str) -> &str {
     text.trim_end_matches(' ')
 }
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_equal_as_their_type_has_it() {
+    fn ids_are_compared_according_to_their_type() {
         let (upper, lower) = ("0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e");
         for (kind, value, expected) in [
             (ValueKind::Guid, text(upper), Some(lower)),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_at_the_end_of_a_username_do_not_count() {
+    fn trailing_spaces_of_a_username_are_ignored() {
         assert!(same_username("tw-1", "tw-1   "));
         for other in [" tw-1", "TW-1", "tw-1\t", "tw-10"] {
             assert!(!same_username("tw-1", other), "{other:?}");

@@ -1,28 +1,28 @@
 //! Reads parts of a JSON document without losing a digit.
 //!
-//! A general reader turns a number such as 9007199254740993.0 into a float, which holds another number. Here a
-//! document is first checked to be JSON, and then walked by its punctuation: every value stays as it is written.
+//! A general parser turns a number such as 9007199254740993.0 into a float, which has another value. Here a document
+//! is first validated as JSON, and then split at its punctuation: every value stays as it is written.
 
 use serde::de::IgnoredAny;
 
-/// One value of a document that was checked to be JSON, without white space around it.
+/// A value of a validated document, without surrounding whitespace.
 #[derive(Clone, Copy)]
 pub(crate) struct Json<'d>(&'d [u8]);
 
 impl<'d> Json<'d> {
-    /// The value of a document; `None` if that is not JSON.
+    /// The value of a document; `None` if it is not JSON.
     pub(crate) fn validated(document: &'d [u8]) -> Option<Self> {
-        // Not the error: its text quotes the document.
+        // The error is discarded: its text quotes the document.
         serde_json::from_slice::<IgnoredAny>(document).ok()?;
         Some(Self(document.trim_ascii()))
     }
 
-    /// How it is written.
+    /// The raw text.
     pub(crate) const fn raw(self) -> &'d [u8] {
         self.0
     }
 
-    /// The members of an object, in their order.
+    /// The members of an object in order.
     pub(crate) fn members(self) -> Option<Members<'d>> {
         Some(Members(Elements::between(self.0, b'{', b'}')?))
     }
@@ -32,7 +32,7 @@ impl<'d> Json<'d> {
         Some(Elements::between(self.0, b'[', b']')?.map(Self))
     }
 
-    /// A string; `None` for anything else, and for one that is not Unicode.
+    /// A string; `None` for anything else, and for a string that is not valid Unicode.
     pub(crate) fn text(self) -> Option<String> {
         serde_json::from_slice(self.0).ok()
     }
@@ -43,7 +43,7 @@ impl<'d> Json<'d> {
     }
 }
 
-/// The members of an object: names and values. `None` stands for a name that is not Unicode.
+/// The members of an object: names and values. `None` stands for a name that is not valid Unicode.
 pub(crate) struct Members<'d>(Elements<'d>);
 
 impl<'d> Iterator for Members<'d> {
@@ -55,7 +55,7 @@ impl<'d> Iterator for Members<'d> {
     }
 }
 
-/// The values between two brackets, parted by commas or colons.
+/// The values between two brackets, separated by commas or colons.
 struct Elements<'d>(&'d [u8]);
 
 impl<'d> Elements<'d> {
@@ -76,7 +76,7 @@ impl<'d> Iterator for Elements<'d> {
     }
 }
 
-/// How long the first value is.
+/// The length of the first value.
 fn value_length(text: &[u8]) -> usize {
     let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
     for (at, byte) in text.iter().enumerate() {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_nothing() {
+    fn invalid_json_is_rejected() {
         for document in ["", "{", "{} {}", "{a:1}", "<html>", "[1,]", "01"] {
             assert!(Json::validated(document.as_bytes()).is_none(), "{document}");
         }

@@ -1,20 +1,20 @@
-//! Picks a few fields out of a flat JSON object whose field names are configuration.
+//! Reads a few fields of a flat JSON object whose field names are configurable.
 //!
-//! Everything else is skipped without being kept: the object may be large, and may hold a secret.
+//! Everything else is skipped and not stored: the object may be large, and may contain a secret.
 
 use super::json::Json;
 use zeroize::Zeroizing;
 
-/// A field's value. Wiped when dropped; no `Debug`, for it may be a secret.
+/// A field's value. Zeroized when dropped; no `Debug`, because it may be a secret.
 #[derive(Clone)]
 pub(crate) enum Scalar {
-    /// Null, or not there: Indicium often leaves nulls out (seen in public client code).
+    /// Null or missing: Indicium often omits nulls (seen in public client code).
     Absent,
     /// A text.
     Text(Zeroizing<String>),
     /// A number, as it is written.
     Number(String),
-    /// A boolean, an object or a list.
+    /// A boolean, an object or an array.
     Other,
 }
 
@@ -29,13 +29,13 @@ impl Scalar {
         .filter(|text| !text.is_empty())
     }
 
-    /// The text or whole number, unless it is empty.
+    /// The text or integer, unless it is empty.
     pub(crate) fn as_str(&self) -> Option<&str> {
-        let is_whole = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        self.as_written().filter(|text| matches!(self, Self::Text(_)) || is_whole(text))
+        let is_integer = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        self.as_written().filter(|text| matches!(self, Self::Text(_)) || is_integer(text))
     }
 
-    /// `None` for a text that is not Unicode.
+    /// `None` for a text that is not valid Unicode.
     fn from_json(json: Json<'_>) -> Option<Self> {
         Some(match json.raw() {
             [b'"', ..] => Self::Text(Zeroizing::new(json.text()?)),
@@ -46,9 +46,9 @@ impl Scalar {
     }
 }
 
-/// The values of these fields of an object, in this order; a field that is there twice has its last value.
+/// The values of these fields of an object, in this order; the last value of a duplicate field counts.
 ///
-/// `None` if it is not an object, or one of them is not Unicode.
+/// `None` if it is not an object, or a name or a selected value is not valid Unicode.
 pub(crate) fn pick_fields(object: Json<'_>, names: &[&str]) -> Option<Vec<Scalar>> {
     let mut found = vec![Scalar::Absent; names.len()];
     for member in object.members()? {
@@ -57,7 +57,7 @@ pub(crate) fn pick_fields(object: Json<'_>, names: &[&str]) -> Option<Vec<Scalar
             continue;
         }
         let value = Scalar::from_json(value)?;
-        // One column may serve twice: the username can be the key.
+        // One column may be selected twice: the username can be the key.
         for (slot, _) in found.iter_mut().zip(names).filter(|(_, wanted)| **wanted == name) {
             *slot = value.clone();
         }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_come_in_the_order_asked_whatever_else_there_is() {
+    fn fields_are_returned_in_the_requested_order() {
         let document = br#"{"x":{"b":1},"b":17,"l":[1,{}],"a":"t","c":null,"d":1.50}"#;
         let found = read_fields(&["a", "b", "c", "d", "e", "x"], document).expect("an object");
         let texts: Vec<Option<&str>> = found.iter().map(Scalar::as_str).collect();
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn one_column_may_serve_twice() {
+    fn one_column_may_be_selected_twice() {
         let found = read_fields(&["u", "u"], br#"{"u":"robot"}"#).expect("an object");
         assert!(found.iter().all(|value| value.as_str() == Some("robot")));
     }
 
     #[test]
-    fn what_is_no_object_is_nothing() {
+    fn anything_but_an_object_is_rejected() {
         for document in ["", "[]", "\"a\"", "{\"a\":", "{} {}", "<html>", "{\"a\":\"\\ud800\"}"] {
             assert!(read_fields(&["a"], document.as_bytes()).is_none(), "{document}");
         }

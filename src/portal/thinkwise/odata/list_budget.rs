@@ -1,11 +1,11 @@
-//! What reading a list may cost: a portal that ignores `$filter`, or always gives a next link, ends in a failure and
-//! not in the operator's memory.
+//! Limits for reading a list: if a portal ignores `$filter`, or sends next links endlessly, the read fails instead of
+//! exhausting the operator's memory.
 
 use crate::api::Reason;
 use crate::portal::thinkwise::{Delivery, PortalError, TokenRow};
 use std::time::Duration;
 
-/// What is left of it. Each part ends the reading with a message of its own.
+/// The remaining budget. If a part is exhausted, the read fails with its own message.
 #[derive(Debug)]
 pub(crate) struct ListBudget {
     pages: usize,
@@ -15,25 +15,25 @@ pub(crate) struct ListBudget {
     what: &'static str,
 }
 
-/// A filtered query has a row or a few. At 1,000 rows a page (documented) this covers a portal that ignores
-/// the filter, too, while its list is short.
+/// A filtered query returns one row or a few. At 1,000 rows per page (documented), this is also enough for a portal
+/// that ignores the filter, as long as its list is short.
 const LOOKUP_PAGES: usize = 20;
 const LOOKUP_ROWS: usize = 50_000;
 const LOOKUP_BYTES: usize = 32 << 20;
 
-/// Twenty times the largest list that the operator is made for.
+/// Twenty times the largest list that the operator is designed for.
 const SCAN_ROWS: usize = 200_000;
 const SCAN_BYTES: usize = 128 << 20;
-/// As long as a page has at least 20 rows.
+/// Enough if a page has at least 20 rows.
 const SCAN_PAGES: usize = 10_000;
 const SCAN_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// More rows than this, or larger ones in all, match no look-up that is meant. They are kept after their page, and with
-/// it its share of the common memory, is gone.
+/// No intended lookup matches more rows than this, or larger ones in total. The rows are kept after the page is
+/// released, and with it its share of the shared memory.
 const MAX_MATCHES: usize = 1_000;
 const MAX_MATCHED_BYTES: usize = 1 << 20;
 
-/// What is left of it for the rows that a look-up keeps.
+/// The remaining budget for the rows that a lookup keeps.
 #[derive(Debug)]
 pub(crate) struct MatchBudget {
     rows: usize,
@@ -45,7 +45,7 @@ impl MatchBudget {
         Self { rows: MAX_MATCHES, bytes: MAX_MATCHED_BYTES }
     }
 
-    /// Takes a row that is about to be kept.
+    /// Deducts a row that is about to be kept.
     pub(crate) fn spend(&mut self, row: &TokenRow) -> Result<(), PortalError> {
         let TokenRow { id, username, description } = row;
         self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
@@ -55,37 +55,37 @@ impl MatchBudget {
     }
 
     fn exceeded(what: &str) -> PortalError {
-        let message = format!("the portal's list has {what} for one token than the operator keeps");
+        let message = format!("the portal's list has {what} for one token than the operator accepts");
         PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
     }
 }
 
 impl ListBudget {
-    /// For a filtered query, whose pages may take so long in all.
+    /// For a filtered query, with the total time limit of its pages.
     pub(crate) const fn lookup(time: Duration) -> Self {
-        let what = "a filtered query: does it ignore $filter?";
+        let what = "a filtered query: check whether the portal ignores $filter";
         Self { pages: LOOKUP_PAGES, rows: LOOKUP_ROWS, bytes: LOOKUP_BYTES, time, what }
     }
 
-    /// For the whole list. Waiting for leave to send is not counted.
+    /// For the whole list. The wait for a permit is not counted.
     pub(crate) const fn scan() -> Self {
-        let what = "one list: does its next link ever end?";
+        let what = "one list: check whether its next links end";
         Self { pages: SCAN_PAGES, rows: SCAN_ROWS, bytes: SCAN_BYTES, time: SCAN_TIMEOUT, what }
     }
 
-    /// Takes a page that is about to be read.
+    /// Deducts a page that is about to be read.
     pub(crate) fn spend_page(&mut self) -> Result<(), PortalError> {
         self.pages = self.pages.checked_sub(1).ok_or_else(|| self.exceeded("pages"))?;
         Ok(())
     }
 
-    /// Takes a row.
+    /// Deducts a row.
     pub(crate) fn spend_row(&mut self) -> Result<(), PortalError> {
         self.rows = self.rows.checked_sub(1).ok_or_else(|| self.exceeded("rows"))?;
         Ok(())
     }
 
-    /// Takes what the last page had and took.
+    /// Deducts the size and duration of the last page.
     pub(crate) fn spend(&mut self, bytes: usize, time: Duration) -> Result<(), PortalError> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| self.exceeded("bytes"))?;
         self.time = self.time.checked_sub(time).ok_or_else(|| self.exceeded("time"))?;
@@ -93,7 +93,7 @@ impl ListBudget {
     }
 
     fn exceeded(&self, part: &str) -> PortalError {
-        let message = format!("the portal's answer takes more {part} than the operator allows for {}", self.what);
+        let message = format!("reading the portal's list takes more {part} than the operator allows for {}", self.what);
         PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
     }
 }
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_of_a_budget_ends_the_reading_and_says_which() {
-        let ends = |failure: PortalError, part: &str| {
+    fn each_exhausted_part_of_a_budget_fails_with_its_own_message() {
+        let assert_exceeded = |failure: PortalError, part: &str| {
             assert_eq!(failure.reason, Reason::InvalidResponse);
             assert!(failure.message.contains(part), "{failure}");
         };
@@ -112,29 +112,29 @@ mod tests {
         for _ in 0..LOOKUP_PAGES {
             budget.spend_page().expect("a page");
         }
-        ends(budget.spend_page().expect_err("too many"), "more pages");
+        assert_exceeded(budget.spend_page().expect_err("too many"), "more pages");
         for _ in 0..LOOKUP_ROWS {
             budget.spend_row().expect("a row");
         }
-        ends(budget.spend_row().expect_err("too many"), "more rows");
+        assert_exceeded(budget.spend_row().expect_err("too many"), "more rows");
         budget.spend(LOOKUP_BYTES, Duration::from_secs(5)).expect("all of it");
-        ends(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
-        ends(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
+        assert_exceeded(budget.spend(1, Duration::ZERO).expect_err("too many"), "more bytes");
+        assert_exceeded(budget.spend(0, Duration::from_millis(1)).expect_err("too long"), "more time");
         assert!(ListBudget::scan().spend(LOOKUP_BYTES + 1, Duration::from_mins(1)).is_ok());
     }
 
     #[test]
-    fn the_rows_that_are_kept_are_bounded_in_number_and_size() {
+    fn matched_rows_are_limited_in_number_and_size() {
         let row =
             |length: usize| TokenRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
-        let mut kept = MatchBudget::new();
+        let mut budget = MatchBudget::new();
         for _ in 0..MAX_MATCHES {
-            kept.spend(&row(0)).expect("a row");
+            budget.spend(&row(0)).expect("a row");
         }
-        assert!(kept.spend(&row(0)).expect_err("too many").message.contains("more rows"));
-        let mut kept = MatchBudget::new();
-        kept.spend(&row(MAX_MATCHED_BYTES - 2)).expect("a large row");
-        let failure = kept.spend(&row(0)).expect_err("too large");
+        assert!(budget.spend(&row(0)).expect_err("too many").message.contains("more rows"));
+        let mut budget = MatchBudget::new();
+        budget.spend(&row(MAX_MATCHED_BYTES - 2)).expect("a large row");
+        let failure = budget.spend(&row(0)).expect_err("too large");
         assert_eq!(failure.reason, Reason::InvalidResponse);
         assert!(failure.message.contains("larger rows"), "{failure}");
     }

@@ -1,36 +1,36 @@
-//! Values as OData writes them: in an address, and in a task's body.
+//! Values as OData writes them, in URLs and in task bodies.
 
 use super::number;
 use crate::portal::thinkwise::discovery::metadata::ValueKind;
 
-/// A value that fits its kind.
+/// A value of a known kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Literal(Value);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Integer(i64),
-    /// Exactly, as a text: a float would be another number.
+    /// The exact text: a float would change the value.
     Decimal(String),
     Boolean(bool),
     Guid(String),
     Text(String),
 }
 
-/// A text that does not fit the kind.
+/// The error for a text that is not of the required kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0}")]
 pub struct KindMismatch(&'static str);
 
 impl Literal {
-    /// Reads a value of this kind. Kinds that have no form of their own are sent as texts.
+    /// Parses a value of this kind. Kinds without a format of their own are sent as texts.
     ///
     /// # Errors
-    /// When the text is not of the kind; the error says what it must be.
+    /// If the text is not of the kind; the error states what it must be.
     pub fn parse(kind: ValueKind, text: &str) -> Result<Self, KindMismatch> {
         let value = match kind {
             ValueKind::Integer => {
-                text.parse().map(Value::Integer).map_err(|_| KindMismatch("a whole number, such as 42"))?
+                text.parse().map(Value::Integer).map_err(|_| KindMismatch("an integer, such as 42"))?
             }
             ValueKind::Decimal => {
                 plain_decimal(text).map(Value::Decimal).ok_or(KindMismatch("a number, such as 4.2"))?
@@ -43,8 +43,8 @@ impl Literal {
         Ok(Self(value))
     }
 
-    /// As it stands in a key or a filter, before percent-encoding: numbers and GUIDs bare, texts
-    /// quoted (OData 4.0, and documented for Indicium).
+    /// The form in a key or a filter, before percent-encoding: numbers and GUIDs bare, texts quoted (OData 4.0, and
+    /// documented for Indicium).
     #[must_use]
     pub fn to_url_literal(&self) -> String {
         match &self.0 {
@@ -55,7 +55,7 @@ impl Literal {
         }
     }
 
-    /// As it stands in a task's body.
+    /// The form in a task's body.
     #[must_use]
     pub fn to_json(&self) -> String {
         match &self.0 {
@@ -64,7 +64,7 @@ impl Literal {
         }
     }
 
-    /// As a spec writes it, and as ids are compared: numbers exactly, GUIDs in lower case.
+    /// The form in a spec, which is also used to compare ids: numbers exactly, GUIDs in lower case.
     #[must_use]
     pub fn to_text(&self) -> String {
         match &self.0 {
@@ -74,12 +74,12 @@ impl Literal {
     }
 }
 
-/// A text in an address: in single quotes, those inside it twice.
+/// A text in a URL: in single quotes, with single quotes doubled.
 pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Digits with at most a sign and a point: `1e3` is a number too, but not everywhere.
+/// Digits with at most a sign and a decimal point: `1e3` is a number too, but not everywhere.
 fn plain_decimal(text: &str) -> Option<String> {
     number::canonical(text).filter(|_| !text.contains(['e', 'E', '+']))
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_written_its_own_way() {
+    fn each_kind_is_written_in_its_own_format() {
         for (kind, text, address, json) in [
             (ValueKind::Integer, "17", "17", "17"),
             (ValueKind::Integer, "-3", "-3", "-3"),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_its_kind_is_no_literal() {
+    fn a_text_that_is_not_of_its_kind_is_rejected() {
         for (kind, text) in [
             (ValueKind::Integer, ""),
             (ValueKind::Integer, "1 or 1 eq 1"),

@@ -1,10 +1,10 @@
-//! Numbers as exact texts: a float holds no id of more than 15 digits.
+//! Numbers as exact texts: a float cannot represent ids of more than 15 digits.
 
-/// Longer numbers are none that a key column holds.
+/// No key column contains longer numbers.
 const MAX_DIGITS: usize = 256;
 
-/// The one way to write this number: no exponent, no superfluous zero, no plus, no negative zero. `None` for
-/// anything but a finite decimal number of at most 256 digits.
+/// The canonical form of a number: no exponent, no superfluous zero, no plus, no negative zero. `None` for anything
+/// but a finite decimal number of at most 256 digits.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     let (sign, number) = match text.strip_prefix('-') {
         Some(number) => ("-", number),
@@ -14,23 +14,23 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (number, 0),
     };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{integer}{fraction}");
     if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let point = i64::try_from(whole.len()).ok()? + i64::from(exponent);
-    let (whole, fraction) = split(&digits, point)?;
-    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-    Some(match (whole, fraction) {
+    let point = i64::try_from(integer.len()).ok()? + i64::from(exponent);
+    let (integer, fraction) = split(&digits, point)?;
+    let (integer, fraction) = (integer.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    Some(match (integer, fraction) {
         ("", "") => "0".to_owned(),
-        (whole, "") => format!("{sign}{whole}"),
+        (integer, "") => format!("{sign}{integer}"),
         ("", fraction) => format!("{sign}0.{fraction}"),
-        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+        (integer, fraction) => format!("{sign}{integer}.{fraction}"),
     })
 }
 
-/// The digits before and after the point, with the zeros that it takes.
+/// The digits before and after the decimal point, with the necessary zeros.
 fn split(digits: &str, point: i64) -> Option<(String, String)> {
     let zeros = |count: u64| usize::try_from(count).ok().filter(|count| *count <= MAX_DIGITS).map(|n| "0".repeat(n));
     let length = i64::try_from(digits.len()).ok()?;
@@ -43,8 +43,8 @@ fn split(digits: &str, point: i64) -> Option<(String, String)> {
     if point >= length {
         return Some((format!("{digits}{}", zeros(point.abs_diff(length))?), String::new()));
     }
-    let (whole, fraction) = digits.split_at_checked(usize::try_from(point).ok()?)?;
-    Some((whole.to_owned(), fraction.to_owned()))
+    let (integer, fraction) = digits.split_at_checked(usize::try_from(point).ok()?)?;
+    Some((integer.to_owned(), fraction.to_owned()))
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_numbers_are_written_alike_to_the_last_digit() {
+    fn equal_numbers_have_the_same_canonical_form() {
         for (texts, number) in [
             (&["17", "017", "+17", "17.0", "17.", "1.7e1", "170E-1", "0.17e+2"][..], "17"),
             (&["0", "-0", "0.000", "0e999", "-0.0e-999"], "0"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_or_a_boundless_one_is_none() {
+    fn invalid_and_excessively_long_numbers_are_rejected() {
         let long = "1".repeat(257);
         for text in [
             "",

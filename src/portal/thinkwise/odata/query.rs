@@ -1,4 +1,4 @@
-//! The portal's list as OData: queries and pages.
+//! OData queries of the portal's list, and the parsing of its pages.
 
 use super::address::{child, percent_encode};
 use super::ids;
@@ -11,22 +11,22 @@ use crate::portal::thinkwise::{Delivery, PortalError, Rows, TokenRow};
 use crate::portal::token_name::MAX_NAME_LENGTH;
 use url::Url;
 
-/// Which rows are read: of the whole list, or by the caller's wish.
+/// Which rows are read: the whole list, or a selection.
 #[derive(Clone, Copy)]
 pub(crate) enum ListScope<'a> {
     All,
     Some(Rows<'a>),
 }
 
-/// What is done with each row; a failure ends the reading.
+/// Receives each row; an error ends the read.
 pub(crate) type OnRow<'a> = &'a mut (dyn FnMut(&[Scalar]) -> Result<(), PortalError> + Send);
 
-/// The columns of a token that everybody wants to know: id, username, description.
+/// The columns that every query of tokens needs: id, username, description.
 pub(crate) fn token_columns(table: &TokenTable) -> [&str; 3] {
     [&table.id.name, &table.username, &table.description]
 }
 
-/// The address of the first page. Ordered by key, so that pages neither overlap nor leave gaps.
+/// The URL of the first page. Ordered by key, so that pages neither overlap nor leave gaps.
 pub(crate) fn query_url(
     root: &Url,
     table: &TokenTable,
@@ -68,7 +68,7 @@ pub(crate) fn query_url(
     Ok(url)
 }
 
-/// The address of the first rows of any table, with these columns, that have these values.
+/// The URL of the first rows of any table, with these columns, that have these values.
 pub(crate) fn first_rows_url(
     root: &Url,
     table: &str,
@@ -89,11 +89,11 @@ pub(crate) fn first_rows_url(
     Ok(url)
 }
 
-/// A token's id as its column holds it.
+/// A token's id as a literal of its column's type.
 pub(crate) fn id_literal(table: &TokenTable, id: &str) -> Result<Literal, PortalError> {
     let id = ids::normalize_id(table.id.kind, id).unwrap_or_else(|| id.to_owned());
     Literal::parse(table.id.kind, &id).map_err(|error| {
-        let message = format!("the token's id {error}, for the portal's column {} holds such", table.id.name);
+        let message = format!("the token's id {error}, to match the type of the portal's column {}", table.id.name);
         PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
     })
 }
@@ -102,40 +102,40 @@ fn malformed_list(message: &str) -> PortalError {
     PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
-/// Reads a page, row by row, without keeping any; gives the link to the next one.
+/// Parses a page row by row without storing rows; returns the link to the next page.
 ///
-/// Rows that were given before a failure are not to be believed.
+/// Rows that were passed on before an error must be discarded.
 pub(crate) fn read_page(body: &[u8], columns: &[&str], on_row: OnRow<'_>) -> Result<Option<String>, PortalError> {
-    let is_no_page = || malformed_list("the portal's list is not an OData page of rows");
-    let members = Json::validated(body).and_then(Json::members).ok_or_else(is_no_page)?;
+    let not_a_page = || malformed_list("the portal's list is not an OData page of rows");
+    let members = Json::validated(body).and_then(Json::members).ok_or_else(not_a_page)?;
     let (mut has_rows, mut next) = (false, None);
     for member in members {
-        let (name, value) = member.ok_or_else(is_no_page)?;
+        let (name, value) = member.ok_or_else(not_a_page)?;
         match name.as_str() {
             "value" => {
-                for row in value.items().ok_or_else(is_no_page)? {
-                    on_row(&pick_fields(row, columns).ok_or_else(is_no_page)?)?;
+                for row in value.items().ok_or_else(not_a_page)? {
+                    on_row(&pick_fields(row, columns).ok_or_else(not_a_page)?)?;
                 }
                 has_rows = true;
             }
             "@odata.nextLink" if value.is_null() => next = None,
-            "@odata.nextLink" => next = Some(value.text().ok_or_else(is_no_page)?),
+            "@odata.nextLink" => next = Some(value.text().ok_or_else(not_a_page)?),
             _ => {}
         }
     }
-    if has_rows { Ok(next) } else { Err(is_no_page()) }
+    if has_rows { Ok(next) } else { Err(not_a_page()) }
 }
 
-/// The row of a token.
+/// Parses the row of a token.
 ///
-/// Of a username only padding is taken: a colleague's may be any, and a token whose username the operator would not
-/// record must be found nevertheless, to revoke it.
+/// Only padding is removed from a username: another user's may be arbitrary, and a token whose username the operator
+/// would not record must still be found in order to revoke it.
 pub(crate) fn parse_row(table: &TokenTable, row: &[Scalar]) -> Result<TokenRow, PortalError> {
     let unusable = |column: &str| {
         malformed_list(&format!("the portal's list has a row without a usable {column}: check spec.thinkwise.table"))
     };
     let [id, username, description] = row else { return Err(unusable(&table.id.name)) };
-    // An id that does not fit its column's type hints at a type that was changed since: no task is called with it.
+    // An id that is not of its column's type suggests that the type has changed: no task is called with it.
     let id = ids::parse_id(table.id.kind, id).or_else(|| id.as_str().map(str::to_owned));
     let id = id.filter(|id| id.chars().nth(MAX_NAME_LENGTH).is_none());
     let id = id.ok_or_else(|| unusable(&table.id.name))?;
@@ -144,12 +144,13 @@ pub(crate) fn parse_row(table: &TokenTable, row: &[Scalar]) -> Result<TokenRow, 
     if is_invalid_description(description) {
         return Err(unusable(&table.description));
     }
-    // Null, or left out, where there is none.
+    // Null or missing if there is none.
     Ok(TokenRow { id, username, description: description.as_str().unwrap_or_default().to_owned() })
 }
 
-/// Whether a failed row may be passed over, for it is odd by itself: a colleague's, made by hand or by another program,
-/// that no token of the operator's can be. A description of another type is no single row's fault but the column's.
+/// Whether an invalid row may be skipped because only this row is invalid: another user's, created manually or by
+/// another program, which cannot be a token of the operator. A description of another type is an error of the column,
+/// not of one row.
 pub(crate) fn is_skippable_row(row: &[Scalar]) -> bool {
     matches!(row, [_, _, description] if !is_invalid_description(description))
 }

@@ -20,9 +20,9 @@ fn of_customer(kind: ValueKind) -> TokenTable {
     TokenTable { fixed, id, key: vec!["klant_id".into(), "token_id".into()], ..table() }
 }
 
-fn address(table: &TokenTable, wanted: ListScope<'_>) -> String {
+fn address(table: &TokenTable, scope: ListScope<'_>) -> String {
     let root = Url::parse("https://portal.example.com/indicium/iam/tcp").expect("a URL");
-    query_url(&root, table, &token_columns(table), wanted).expect("an address").to_string()
+    query_url(&root, table, &token_columns(table), scope).expect("an address").to_string()
 }
 
 fn rows(body: &str) -> Result<(Vec<TokenRow>, Option<String>), PortalError> {
@@ -41,30 +41,30 @@ fn a_query_selects_three_columns_in_the_order_of_the_key() {
 }
 
 #[test]
-fn a_fixed_part_of_the_key_is_in_every_filter() {
+fn a_fixed_key_column_is_in_every_filter() {
     let table = of_customer(ValueKind::Integer);
-    let ends = |wanted, end: &str| assert!(address(&table, wanted).ends_with(end), "{}", address(&table, wanted));
-    ends(ListScope::All, "&$orderby=klant_id,token_id&$filter=klant_id%20eq%2042");
-    ends(ListScope::Some(Rows::Probe), "&$top=1&$filter=klant_id%20eq%2042");
-    ends(ListScope::Some(Rows::WithId("17")), "&$filter=klant_id%20eq%2042%20and%20token_id%20eq%2017");
-    ends(ListScope::Some(Rows::Containing("x")), "klant_id%20eq%2042%20and%20contains(description,%27x%27)");
+    let assert_ends = |scope, end: &str| assert!(address(&table, scope).ends_with(end), "{}", address(&table, scope));
+    assert_ends(ListScope::All, "&$orderby=klant_id,token_id&$filter=klant_id%20eq%2042");
+    assert_ends(ListScope::Some(Rows::Probe), "&$top=1&$filter=klant_id%20eq%2042");
+    assert_ends(ListScope::Some(Rows::WithId("17")), "&$filter=klant_id%20eq%2042%20and%20token_id%20eq%2017");
+    assert_ends(ListScope::Some(Rows::Containing("x")), "klant_id%20eq%2042%20and%20contains(description,%27x%27)");
 }
 
 #[test]
 fn literals_are_written_as_metadata_types_them() {
-    let ends = |kind, rows, end: &str| {
+    let assert_ends = |kind, rows, end: &str| {
         let found =
             address(&TokenTable { id: Column { name: "token_id".into(), kind }, ..table() }, ListScope::Some(rows));
         assert!(found.ends_with(end), "{found} {end}");
     };
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
-    ends(ValueKind::Integer, Rows::WithId("17"), "&$filter=token_id%20eq%2017");
-    ends(ValueKind::Text, Rows::WithId("17"), "&$filter=token_id%20eq%20%2717%27");
-    ends(ValueKind::Text, Rows::WithId("o'x"), "&$filter=token_id%20eq%20%27o%27%27x%27");
-    ends(ValueKind::Text, Rows::WithId("1 or 1 eq 1"), "%271%20or%201%20eq%201%27");
-    ends(ValueKind::Guid, Rows::WithId(guid), &format!("&$filter=token_id%20eq%20{guid}"));
+    assert_ends(ValueKind::Integer, Rows::WithId("17"), "&$filter=token_id%20eq%2017");
+    assert_ends(ValueKind::Text, Rows::WithId("17"), "&$filter=token_id%20eq%20%2717%27");
+    assert_ends(ValueKind::Text, Rows::WithId("o'x"), "&$filter=token_id%20eq%20%27o%27%27x%27");
+    assert_ends(ValueKind::Text, Rows::WithId("1 or 1 eq 1"), "%271%20or%201%20eq%201%27");
+    assert_ends(ValueKind::Guid, Rows::WithId(guid), &format!("&$filter=token_id%20eq%20{guid}"));
     let hard = "contains(description,%27%5Ba%2Fb%5D%20%27%27c%27%27%26%23%2B%C3%A9%27)";
-    ends(ValueKind::Integer, Rows::Containing("[a/b] 'c'&#+é"), hard);
+    assert_ends(ValueKind::Integer, Rows::Containing("[a/b] 'c'&#+é"), hard);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn ids_are_compared_and_sent_as_metadata_types_them() {
         let body = format!(r#"{{"value":[{{"token_id":{json},"username":"a"}}]}}"#);
         read_page(body.as_bytes(), &token_columns(&table), &mut each).expect("a page");
         assert_eq!(found, [id], "{kind:?} {json}");
-        // What a former version recorded is sent in the same form.
+        // An id that an earlier version recorded is sent in the same form.
         let recorded = json.trim_matches('"');
         let sent = address(&table, ListScope::Some(Rows::WithId(recorded)));
         assert!(sent.ends_with(&format!("token_id%20eq%20{filter}")), "{sent}");
@@ -100,20 +100,20 @@ fn an_id_that_does_not_fit_its_column_is_not_sent() {
 }
 
 #[test]
-fn rows_are_read_with_what_may_be_left_out() {
+fn rows_are_read_with_optional_fields_missing() {
     let body = r#"{"@odata.context":"x","value":[
         {"token_id":1,"username":"a","description":"d","other":{"x":[1]}},
         {"description":null,"username":"b   ","token_id":"k-2"},{"token_id":3,"username":"c"}],
         "@odata.nextLink":"t?$skip=3"}"#;
     let (found, next) = rows(body).expect("a page");
-    let seen: Vec<_> = found.iter().map(|r| (r.id.as_str(), r.username.as_str(), r.description.as_str())).collect();
-    assert_eq!(seen, [("1", "a", "d"), ("k-2", "b", ""), ("3", "c", "")]);
+    let actual: Vec<_> = found.iter().map(|r| (r.id.as_str(), r.username.as_str(), r.description.as_str())).collect();
+    assert_eq!(actual, [("1", "a", "d"), ("k-2", "b", ""), ("3", "c", "")]);
     assert_eq!(next.as_deref(), Some("t?$skip=3"));
     assert_eq!(rows(r#"{"@odata.nextLink":null,"value":[]}"#).expect("a page"), (vec![], None));
 }
 
 #[test]
-fn what_is_no_list_is_malformed() {
+fn anything_but_a_list_of_rows_is_invalid() {
     for body in [
         "",
         "{}",

@@ -1,4 +1,4 @@
-//! Reading the portal's list, page by page.
+//! Reads the portal's list page by page.
 
 use super::address;
 use super::ids;
@@ -20,26 +20,26 @@ use std::hash::{BuildHasher as _, RandomState};
 use tokio::time::Instant;
 use url::Url;
 
-/// A page is at most 1,000 rows of three columns (documented from platform 2026.1 on); older ones do not page.
+/// A page has at most 1,000 rows of three columns (documented from platform 2026.1 on); older platforms do not page.
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
-/// A list that is being read.
+/// The state of a list read.
 struct ListReader<'a> {
     table: &'a TokenTable,
     columns: [&'a str; 3],
     scope: ListScope<'a>,
     url: Url,
-    /// Of each page that was read only a hash: addresses may be long, and pages many.
+    /// Only a hash of each page's URL: URLs may be long, and pages many.
     visited: HashSet<u64>,
     hasher: RandomState,
     budget: ListBudget,
 }
 
-/// What a page ends with.
+/// The end of a page.
 pub(crate) struct PageSummary {
-    /// The link to the next one.
+    /// The link to the next page.
     pub next_link: Option<String>,
-    /// How large it was.
+    /// The size of the page.
     pub bytes: usize,
 }
 
@@ -50,10 +50,10 @@ impl<'a> ListReader<'a> {
         Ok(Self { table, columns, scope, url, visited: HashSet::new(), hasher: RandomState::new(), budget })
     }
 
-    /// Notes that the next page is read.
+    /// Records that the next page is read.
     fn mark_visited(&mut self) -> Result<(), PortalError> {
         if !self.visited.insert(self.hasher.hash_one(self.url.as_str())) {
-            return Err(malformed_list("the portal's list leads back to a page that was read already"));
+            return Err(malformed_list("the portal's list links back to a page that was already read"));
         }
         self.budget.spend_page()
     }
@@ -103,19 +103,19 @@ impl ThinkwisePortal {
         let cached = self.interface(self.http.deadline()).await?;
         let table = self.require_list(&cached)?;
         let mut list = ListReader::start(&self.base, table, ListScope::All, ListBudget::scan())?;
-        let (mut is_usable, mut odd) = (false, None);
-        let mut count = 0_usize;
+        let (mut has_usable_row, mut first_error) = (false, None);
+        let mut skipped = 0_usize;
         loop {
             sink.before_page().await;
             let mut each = |values: &[Scalar]| {
                 match query::parse_row(table, values) {
                     Ok(row) => {
-                        is_usable = true;
+                        has_usable_row = true;
                         sink.push(row);
                     }
                     Err(failure) if query::is_skippable_row(values) => {
-                        count += 1;
-                        odd.get_or_insert(failure);
+                        skipped += 1;
+                        first_error.get_or_insert(failure);
                     }
                     Err(failure) => return Err(failure),
                 }
@@ -125,44 +125,45 @@ impl ThinkwisePortal {
                 break;
             }
         }
-        match odd {
-            // Where not one row is usable, the columns are not the right ones.
-            Some(failure) if !is_usable => Err(failure),
+        match first_error {
+            // If no row is usable, the columns are wrong.
+            Some(failure) if !has_usable_row => Err(failure),
             Some(failure) => {
-                tracing::warn!(table = table.name, count, first = %failure, "rows of the portal's list were passed over");
+                tracing::warn!(table = table.name, skipped, first = %failure, "skipped invalid rows of the portal's list");
                 Ok(())
             }
             None => Ok(()),
         }
     }
 
-    /// The table, where our user may read it. That he may not is looked at again from time to time.
+    /// The table, if the portal user may read it. A denial is re-checked from time to time.
     fn require_list<'k>(&self, cached: &'k CachedInterface) -> Result<&'k TokenTable, PortalError> {
-        let why = cached.list_denied.as_deref().unwrap_or("$metadata shows our user no table of tokens");
+        let cause =
+            cached.list_denied.as_deref().unwrap_or("$metadata does not contain a token table for the portal user");
         cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()).ok_or_else(|| {
-            let message = format!("the list of tokens is not visible to our user: {why}");
+            let message = format!("the portal user cannot read the list of tokens: {cause}");
             let failure = PortalError::new(Delivery::NotSent, Reason::AccessDenied, message);
             self.mark_stale_after(&failure);
             failure
         })
     }
 
-    /// Reads the next page of a list; false where it was the last one.
+    /// Reads the next page of a list; `false` if it was the last one.
     async fn read_next_page(&self, list: &mut ListReader<'_>, on_row: OnRow<'_>) -> Result<bool, PortalError> {
         list.mark_visited()?;
-        let ListReader { table, columns, scope: wanted, url, budget, .. } = list;
-        let mut counted = |row: &[Scalar]| {
+        let ListReader { table, columns, scope, url, budget, .. } = list;
+        let mut on_counted_row = |row: &[Scalar]| {
             budget.spend_row()?;
             on_row(row)
         };
-        let begun = Instant::now();
-        let page = self.read_page(table, url, &columns[..], &mut counted, self.http.deadline()).await;
-        let end = page.inspect_err(|failure| self.mark_stale_after(failure))?;
-        // For a probe the first row is enough, whatever comes after it.
-        let Some(link) = end.next_link.filter(|_| !matches!(wanted, ListScope::Some(Rows::Probe))) else {
+        let started = Instant::now();
+        let result = self.read_page(table, url, &columns[..], &mut on_counted_row, self.http.deadline()).await;
+        let page = result.inspect_err(|failure| self.mark_stale_after(failure))?;
+        // For a probe the first row is sufficient.
+        let Some(link) = page.next_link.filter(|_| !matches!(scope, ListScope::Some(Rows::Probe))) else {
             return Ok(false);
         };
-        budget.spend(end.bytes, begun.elapsed())?;
+        budget.spend(page.bytes, started.elapsed())?;
         *url = address::resolve_link(&self.base, url, &link, "link to the next page")?;
         Ok(true)
     }
@@ -178,12 +179,12 @@ impl ThinkwisePortal {
     ) -> Result<PageSummary, PortalError> {
         let call = Call::get(url.clone(), self.error_context("table", &table.name));
         let response = self.send(&call, deadline).await?;
-        let (body, _share) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
+        let (body, _memory) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
         Ok(PageSummary { next_link: query::read_page(&body, columns, on_row)?, bytes: body.len() })
     }
 
-    /// The key of a token's own row. What of it neither the id nor the spec tells is read from the row:
-    /// one filtered read.
+    /// The key of a token's own row. Columns that neither the id nor the spec contains are read from the row with one
+    /// filtered read.
     pub(crate) async fn token_key(
         &self,
         table: &TokenTable,
@@ -221,7 +222,7 @@ impl ThinkwisePortal {
         let read = self.read_page(table, &url, &columns, &mut each, deadline).await;
         if let Err(failure) = read {
             self.mark_stale_after(&failure);
-            // A failed read did nothing.
+            // A failed read changed nothing.
             return Err(PortalError { delivery: Delivery::NotSent, ..failure });
         }
         found.ok_or_else(|| {
@@ -232,8 +233,8 @@ impl ThinkwisePortal {
     }
 }
 
-/// Whether a row is one that was asked for: a portal may ignore the filter. A portal may also compare without regard
-/// to letter case, which for a description is left to the caller.
+/// Whether a row matches the query: a portal may ignore the filter. A portal may also compare case-insensitively,
+/// which for a description is left to the caller.
 fn matches_query(table: &TokenTable, rows: Rows<'_>, row: &TokenRow) -> bool {
     match rows {
         Rows::WithId(id) => ids::normalize_id(table.id.kind, id).is_some_and(|id| id == row.id),
@@ -243,7 +244,7 @@ fn matches_query(table: &TokenTable, rows: Rows<'_>, row: &TokenRow) -> bool {
     }
 }
 
-/// No row, or an id that is none of this table's.
+/// No row, or an id that is invalid for this table.
 fn is_not_found(found: &Result<Vec<TokenRow>, PortalError>) -> bool {
     match found {
         Ok(rows) => rows.is_empty(),
@@ -255,10 +256,10 @@ fn is_not_found(found: &Result<Vec<TokenRow>, PortalError>) -> bool {
 pub type RowKeys = Vec<Vec<(String, Literal)>>;
 
 impl ThinkwisePortal {
-    /// Reads the keys of some rows, at most `most`, of those that have these values. Changes nothing.
+    /// Reads the keys of at most `limit` rows that have these values. Changes nothing.
     ///
     /// # Errors
-    /// When the table cannot be read, or its rows lack a part of their key.
+    /// If the table cannot be read, or its rows lack a part of their key.
     pub async fn read_keys(
         &self,
         table: &TableInfo,
@@ -279,7 +280,7 @@ impl ThinkwisePortal {
         let call = Call::get(url, self.error_context("table", &table.name));
         let deadline = self.http.deadline();
         let response = self.send(&call, deadline).await?;
-        let (body, _share) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
+        let (body, _memory) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
         query::read_page(&body, &names, &mut each)?;
         Ok(found)
     }

@@ -1,10 +1,10 @@
-//! Looks at the row of a new token before the token is accepted: whether it has the id that the answer told, and the
-//! marker that was sent.
+//! Checks the row of a new token before the token is accepted: its id must be the one in the response, and its
+//! description must contain the marker that was sent.
 //!
-//! The marker at the end of a description is all by which a token is found whose answer got lost. The vendor says that
-//! a write with several properties may silently drop one. So the row of a new token is looked at, unless the id is
-//! proved and the portal was seen to keep the marker a short time ago. The secret is in hand: a token whose row does
-//! not come in time is accepted without it.
+//! The marker at the end of a description is the only way to find a token whose response got lost. The vendor says
+//! that a write with several properties may silently drop one. So the row of a new token is read, unless the id is
+//! proved and the portal kept a marker a short time ago. The secret is already known: a token whose row does not
+//! appear in time is accepted without the check.
 
 use super::id_proof::{contradicted_id, id_output_name};
 use super::process_flow::{MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
@@ -16,54 +16,55 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// So long a row is waited for: the list may be some seconds behind.
+/// How long to wait for a row: the list may lag by some seconds.
 const MAX_LIST_LAG: Duration = Duration::from_secs(8);
-/// So many times in a row the list may not be readable.
+/// How many consecutive reads of the list may fail.
 const MAX_CONSECUTIVE_FAILURES: u8 = 3;
-/// So long one marker that was kept stands for those that follow. A portal may drop the description of some requests
-/// only, and each of these would be a token that no audit finds: a minute saves the reads of a burst, and no more.
+/// How long one kept marker is evidence for the tokens that follow. A portal may drop the description of some
+/// requests only, and each of these would be a token that no audit finds: a minute saves the reads of a burst, and no
+/// more.
 const MARKER_EVIDENCE_TTL: Duration = Duration::from_mins(1);
 
-/// When the portal was last seen to keep a marker.
+/// When the portal last kept a marker.
 #[derive(Default)]
 pub(crate) struct MarkerEvidence(Mutex<Option<Instant>>);
 
 impl MarkerEvidence {
-    pub(crate) fn set(&self, seen_at: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen_at;
+    pub(crate) fn set(&self, observed_at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = observed_at;
     }
 
     fn is_fresh(&self) -> bool {
-        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.is_some_and(|seen| seen.elapsed() < MARKER_EVIDENCE_TTL)
+        let observed_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observed_at.is_some_and(|observed_at| observed_at.elapsed() < MARKER_EVIDENCE_TTL)
     }
 }
 
 /// A row of a new token that lacks the marker.
 pub(crate) struct UnmarkedRow {
     pub row: TokenRow,
-    /// It is surely the token's. Else it may be another's.
+    /// It is certainly the row of the new token. Otherwise it may be another token's.
     pub is_ours: bool,
 }
 
-/// What the rows of a new token's username say.
+/// The result of matching rows of the new token's username.
 #[derive(Debug, PartialEq, Eq)]
 enum RowMatch<'r> {
     /// This row is the token's.
     Matched(&'r TokenRow),
-    /// The token is there under another id than the answer told.
+    /// The token is listed under another id than the response contained.
     OtherId,
-    /// It is not there yet, as far as can be told.
+    /// As far as can be determined, it is not listed yet.
     NotFound,
 }
 
-/// A new token, as far as it is known.
+/// What is known of a new token.
 struct ExpectedRow<'a> {
-    /// The id that the answer told.
+    /// The id in the response.
     id: Option<&'a str>,
-    /// That is the token's, as far as anybody knows.
+    /// As far as is known, that is the token's id.
     is_trusted: bool,
-    /// It is proved.
+    /// The id is proved.
     is_proved: bool,
     description: &'a str,
 }
@@ -73,17 +74,17 @@ impl ExpectedRow<'_> {
         let marker = marker(self.description);
         let sent = marker.unwrap_or(self.description).trim().to_lowercase();
         let with_marker = rows.iter().find(|row| !sent.is_empty() && row.description.to_lowercase().contains(&sent));
-        // The only token of that name whose description was lost is none that was settled before.
+        // If there is only one token of that name and its description was lost, it is not one confirmed earlier.
         let undescribed = || Some(rows).filter(|rows| rows.len() == 1)?.first().filter(|row| has_no_description(row));
         let Some(id) = self.id else {
             return with_marker.or_else(undescribed).map_or(RowMatch::NotFound, RowMatch::Matched);
         };
-        // No two tokens have one marker.
+        // No two tokens have the same marker.
         if marker.is_some() && with_marker.is_some_and(|row| row.id != id) {
             return RowMatch::OtherId;
         }
         match rows.iter().find(|row| row.id == id) {
-            // Described by somebody, it may be a token that the answer's number happens to name.
+            // With another description, it may be a different token whose id the response happens to contain.
             Some(row) if !self.is_trusted && marker.is_some() && with_marker.is_none() && !has_no_description(row) => {
                 RowMatch::NotFound
             }
@@ -93,12 +94,12 @@ impl ExpectedRow<'_> {
         }
     }
 
-    /// The row that is left to be the token's where none came that surely is.
+    /// The row that is assumed to be the token's if no row certainly is.
     fn fallback_row<'r>(&self, rows: &'r [TokenRow]) -> Option<&'r TokenRow> {
         match (self.id, rows) {
             (Some(id), _) => rows.iter().find(|row| row.id == id),
             (None, [row]) => Some(row),
-            // Of several tokens of one name nothing tells which one is ours.
+            // With several tokens of one name, it is unknown which one is ours.
             (None, _) => None,
         }
     }
@@ -109,10 +110,10 @@ fn has_no_description(row: &TokenRow) -> bool {
 }
 
 impl ThinkwisePortal {
-    /// The token, with the id that its row tells where the answer told none; and the row, where that lacks the marker.
+    /// Returns the token, with the id of its row if the response contained none; and the row, if it lacks the marker.
     ///
     /// # Errors
-    /// `Sent::Perhaps`: when the list shows the token under another id, or another token under this one.
+    /// `Delivery::Unknown`: if the list shows the token under another id, or another token under this one.
     pub(crate) async fn confirm_token(
         &self,
         cached: &CachedInterface,
@@ -157,8 +158,8 @@ impl ThinkwisePortal {
         Ok((IssuedToken { id, ..token }, None))
     }
 
-    /// The rows of the token's username, once they tell which one is the token's, or as they are when that took too
-    /// long. Whatever keeps the list: the token is accepted without it.
+    /// Waits until the rows of the token's username identify the token, and returns them; after the time limit, as
+    /// they are. If the list cannot be read, the token is accepted without it.
     async fn wait_for_rows(
         &self,
         table: &TokenTable,
@@ -167,15 +168,15 @@ impl ThinkwisePortal {
         deadline: Instant,
     ) -> Vec<TokenRow> {
         let end = deadline.min(Instant::now() + MAX_LIST_LAG);
-        let (mut pause, mut failed, mut rows) = (MIN_POLL_INTERVAL, 0, vec![]);
+        let (mut pause, mut failures, mut rows) = (MIN_POLL_INTERVAL, 0, vec![]);
         loop {
             match timeout_at(end, self.query(table, Rows::OfUser(&token.username))).await {
-                Ok(Ok(found)) => (rows, failed) = (found, 0),
-                Ok(Err(_)) => failed += 1,
+                Ok(Ok(found)) => (rows, failures) = (found, 0),
+                Ok(Err(_)) => failures += 1,
                 Err(_) => return rows,
             }
             if expected.match_rows(&rows) != RowMatch::NotFound
-                || failed == MAX_CONSECUTIVE_FAILURES
+                || failures == MAX_CONSECUTIVE_FAILURES
                 || Instant::now() + pause >= end
             {
                 return rows;

@@ -5,13 +5,13 @@ fn row(id: &str, description: &str) -> TokenRow {
 }
 
 #[test]
-fn a_row_with_the_marker_tells_the_true_id() {
+fn a_row_with_the_marker_has_the_true_id() {
     let sure = ExpectedRow { id: Some("17"), is_trusted: true, is_proved: false, description: "prod [abc/def]" };
     let unsure = ExpectedRow { is_trusted: false, ..sure };
     let ours = row("17", "PROD [ABC/DEF]");
     let changed = row("17", "changed since");
     let bare = row("17", "");
-    for (sought, rows, says) in [
+    for (expected, rows, result) in [
         (&sure, vec![], RowMatch::NotFound),
         (&sure, vec![ours.clone()], RowMatch::Matched(&ours)),
         (&unsure, vec![ours.clone()], RowMatch::Matched(&ours)),
@@ -24,39 +24,43 @@ fn a_row_with_the_marker_tells_the_true_id() {
         (&sure, vec![row("18", "prod [abc/def]"), bare.clone()], RowMatch::OtherId),
         (&sure, vec![row("18", ""), row("19", "")], RowMatch::NotFound),
     ] {
-        assert_eq!(sought.match_rows(&rows), says, "{rows:?}");
+        assert_eq!(expected.match_rows(&rows), result, "{rows:?}");
     }
     let proved = ExpectedRow { is_proved: true, ..sure };
-    assert_eq!(proved.match_rows(&[row("18", "")]), RowMatch::NotFound, "it may be an older one");
+    assert_eq!(proved.match_rows(&[row("18", "")]), RowMatch::NotFound, "it may be an older token");
     let plain = ExpectedRow { description: "plain", ..sure };
-    assert_eq!(plain.match_rows(&[row("18", "plain")]), RowMatch::OtherId, "without a marker all of it counts");
+    assert_eq!(
+        plain.match_rows(&[row("18", "plain")]),
+        RowMatch::OtherId,
+        "without a marker the whole description is compared"
+    );
 }
 
 #[test]
-fn where_the_answer_told_no_id_the_marker_does() {
-    let sought = ExpectedRow { id: None, is_trusted: true, is_proved: true, description: "prod [abc/def]" };
-    let (ours, bare, other) = (row("17", "prod [abc/def]"), row("18", " "), row("19", "of somebody"));
-    assert_eq!(sought.match_rows(&[other.clone(), ours.clone()]), RowMatch::Matched(&ours));
-    assert_eq!(sought.match_rows(std::slice::from_ref(&bare)), RowMatch::Matched(&bare));
-    assert_eq!(sought.match_rows(&[bare.clone(), other.clone()]), RowMatch::NotFound);
-    assert_eq!(sought.match_rows(std::slice::from_ref(&other)), RowMatch::NotFound, "ours may be late");
-    assert_eq!(sought.fallback_row(std::slice::from_ref(&other)), Some(&other));
-    assert_eq!(sought.fallback_row(&[bare, other]), None);
+fn without_an_id_in_the_response_the_marker_identifies_the_row() {
+    let expected = ExpectedRow { id: None, is_trusted: true, is_proved: true, description: "prod [abc/def]" };
+    let (ours, bare, other) = (row("17", "prod [abc/def]"), row("18", " "), row("19", "of another user"));
+    assert_eq!(expected.match_rows(&[other.clone(), ours.clone()]), RowMatch::Matched(&ours));
+    assert_eq!(expected.match_rows(std::slice::from_ref(&bare)), RowMatch::Matched(&bare));
+    assert_eq!(expected.match_rows(&[bare.clone(), other.clone()]), RowMatch::NotFound);
+    assert_eq!(expected.match_rows(std::slice::from_ref(&other)), RowMatch::NotFound, "ours may appear later");
+    assert_eq!(expected.fallback_row(std::slice::from_ref(&other)), Some(&other));
+    assert_eq!(expected.fallback_row(&[bare, other]), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn marker_evidence_is_fresh_for_a_minute_only() {
-    let marking = MarkerEvidence::default();
-    assert!(!marking.is_fresh());
-    marking.set(Some(Instant::now()));
+    let evidence = MarkerEvidence::default();
+    assert!(!evidence.is_fresh());
+    evidence.set(Some(Instant::now()));
     tokio::time::advance(Duration::from_secs(59)).await;
-    assert!(marking.is_fresh());
+    assert!(evidence.is_fresh());
     tokio::time::advance(Duration::from_secs(2)).await;
-    assert!(!marking.is_fresh());
+    assert!(!evidence.is_fresh());
 }
 
 #[test]
-fn the_marker_is_what_stands_in_brackets_at_the_end() {
+fn the_marker_is_the_bracketed_text_at_the_end() {
     for (description, found) in [
         ("nodes [a/b]", Some("[a/b]")),
         ("[x] nodes [a/b]", Some("[a/b]")),

@@ -47,11 +47,12 @@ impl ThinkwisePortal {
         self.wait_until_revoked(&cached, token).await
     }
 
-    /// Waits until a list that can be read lacks a revoked token. A task whose result the portal does not await answers
-    /// before it has run, and what then fails is not told; a page of a proxy may say 200 too.
+    /// Waits until the list, if it can be read, lacks the revoked token. If the portal does not await a task's
+    /// result, it responds before the task has run, and a later failure is not reported; a proxy's page may also have
+    /// status 200.
     ///
     /// # Errors
-    /// `Sent::Perhaps`: the revocation was accepted, and nothing proves it yet.
+    /// `Delivery::Unknown`: the revocation was accepted, but is not yet proved.
     async fn wait_until_revoked(&self, cached: &CachedInterface, token: TokenRef<'_>) -> Result<(), PortalError> {
         let Some(table) = cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()) else {
             return Ok(());
@@ -70,7 +71,7 @@ impl ThinkwisePortal {
             }
             if Instant::now() + pause >= end {
                 let message = format!(
-                    "the portal accepted the revocation and still lists the token after {} s: it may not have run yet",
+                    "the portal accepted the revocation but still lists the token after {} s: the task may not have run yet",
                     COMPLETION_TIMEOUT.as_secs()
                 );
                 return Err(PortalError::new(Delivery::Unknown, Reason::PortalError, message));

@@ -1,9 +1,9 @@
-//! Whether the output that is taken for a token's id holds it.
+//! Verifies that the output configured as the token's id contains it.
 //!
-//! Names and types can fit and the value be that of something else: then every token would get the customer's id, and
-//! an edit or a revocation would hit another token. So the first token is compared with the list, where our user sees
-//! that. An output of the key column's own name and type is proved by one token, any other by two of different ids:
-//! the customer's id may happen to be that of a token.
+//! An output may match by name and type and yet contain the id of something else. Then every token would be recorded
+//! with the customer's id, for example, and an edit or a revocation would affect another token. So the first token is
+//! compared with the list, if the portal user can read it. An output with the key column's name and type is proved by
+//! one token, any other by two different ids: the customer's id may happen to be the id of a token.
 
 use crate::api::Reason;
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
@@ -11,7 +11,7 @@ use crate::portal::thinkwise::discovery::interface::{IdSource, TokenTable};
 use crate::portal::thinkwise::{Delivery, PortalError};
 use std::sync::{Mutex, PoisonError};
 
-/// What was proved so far.
+/// The ids proved so far.
 #[derive(Default)]
 pub(crate) struct IdProof(Mutex<ProvedIds>);
 
@@ -31,20 +31,20 @@ impl IdProof {
     }
 
     pub(crate) fn is_proved(&self, output: &str, table: &TokenTable) -> bool {
-        let enough = if output == table.id.name { 1 } else { 2 };
-        self.with_ids(output, |ids| ids.len() >= enough)
+        let required = if output == table.id.name { 1 } else { 2 };
+        self.with_ids(output, |ids| ids.len() >= required)
     }
 
     pub(crate) fn record(&self, output: &str, id: &str) {
         self.with_ids(output, |ids| {
-            if ids.len() < 2 && !ids.iter().any(|known| known == id) {
+            if ids.len() < 2 && !ids.iter().any(|existing| existing == id) {
                 ids.push(id.to_owned());
             }
         });
     }
 }
 
-/// The output that is taken for the id.
+/// The output used as the id.
 pub(crate) fn id_output_name(cached: &CachedInterface) -> Option<&str> {
     match &cached.interface.outputs.id {
         IdSource::Output(output) => Some(output),
@@ -54,7 +54,7 @@ pub(crate) fn id_output_name(cached: &CachedInterface) -> Option<&str> {
 
 pub(crate) fn contradicted_id(output: &str) -> PortalError {
     let message = format!(
-        "the portal's list contradicts the id in the answer to the request: {output} is not the token's id. \
+        "the portal's list contradicts the id in the response to the request: {output} is not the token's id. \
          Correct or remove tasks.request.outputs.id (spec.thinkwise)"
     );
     PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
@@ -68,10 +68,10 @@ mod tests {
     fn an_output_of_another_name_is_proved_by_two_ids() {
         let proof = IdProof::default();
         let count = |output: &str| proof.with_ids(output, |ids| ids.len());
-        for (id, known) in [("1", 1), ("1", 1), ("2", 2), ("3", 2)] {
+        for (id, expected) in [("1", 1), ("1", 1), ("2", 2), ("3", 2)] {
             proof.record("id", id);
-            assert_eq!(count("id"), known);
+            assert_eq!(count("id"), expected);
         }
-        assert_eq!(count("token_id"), 0, "another output is proved anew");
+        assert_eq!(count("token_id"), 0, "another output needs its own proof");
     }
 }

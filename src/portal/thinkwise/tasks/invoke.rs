@@ -1,7 +1,7 @@
-//! Runs a task in the form that the portal has for it.
+//! Invokes a task in the form that the portal has for it.
 //!
-//! Of each form only the request that creates or commits counts: before it nothing has happened, after it
-//! anything may have, unless it was refused.
+//! In each form, only the request that creates or commits matters: before it nothing has happened; after it anything
+//! may have happened, unless it was rejected.
 
 use super::outputs;
 use super::outputs::TaskValues;
@@ -21,10 +21,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-/// Between two tries of a step that met a rate limit: where the portal names no time, and at least.
+/// The wait before a rate-limited step is repeated: the default if the portal gives no time, and the minimum.
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
-/// So long the portal may take to give up what was staged: nothing depends on it.
+/// The time limit for canceling a staged task: nothing depends on it.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One run of a task, from its first request to the last one of its process flow.
@@ -32,7 +32,7 @@ pub(crate) struct TaskSession<'a> {
     pub cached: &'a CachedInterface,
     pub task: &'a TaskCall,
     pub cookies: CookieJar,
-    /// The end of all its requests together.
+    /// The deadline of all its requests together.
     pub deadline: Instant,
 }
 
@@ -43,7 +43,7 @@ impl<'a> TaskSession<'a> {
 }
 
 impl ThinkwisePortal {
-    /// Runs a task. A failure says whether it may have taken effect.
+    /// Runs a task. An error states whether the task may have taken effect.
     pub(crate) async fn invoke(
         &self,
         session: &TaskSession<'_>,
@@ -66,7 +66,7 @@ impl ThinkwisePortal {
         run
     }
 
-    /// `<base>/<task>`, or `<base>/<table>(<key>)/task_<task>` for a row's (documented).
+    /// `<base>/<task>`, or `<base>/<table>(<key>)/task_<task>` for a task bound to a row (documented).
     async fn task_url(
         &self,
         cached: &CachedInterface,
@@ -89,12 +89,12 @@ impl ThinkwisePortal {
         address::child(&row, &format!("task_{}", task.name))
     }
 
-    /// Stages a task, fills it and commits it: three requests (documented).
+    /// Stages a task, sets its parameters and commits it: three requests (documented).
     async fn invoke_staged(&self, session: &TaskSession<'_>, url: &Url, body: Vec<u8>) -> Result<TaskRun, PortalError> {
-        let subject = self.error_context("task", &session.task.name);
+        let context = self.error_context("task", &session.task.name);
         let staged = self.stage(session, url).await.map_err(as_not_sent)?;
         if !session.task.arguments.is_empty() {
-            let fill = Call::patch(staged.clone(), body, subject).with_step(TaskStep::Fill);
+            let fill = Call::patch(staged.clone(), body, context).with_step(TaskStep::Fill);
             match self.send_step(session, &fill).await {
                 Ok(filled) => {
                     http_client::drain(filled).await;
@@ -106,10 +106,10 @@ impl ThinkwisePortal {
             }
         }
         let url = address::child(&staged, "commit")?;
-        match self.send_step(session, &Call::post(url.clone(), None, subject).with_step(TaskStep::Commit)).await {
+        match self.send_step(session, &Call::post(url.clone(), None, context).with_step(TaskStep::Commit)).await {
             Ok(response) => Ok(TaskRun { response, url, staged_url: Some(staged) }),
             Err(failure) => {
-                // What may be at work is left alone.
+                // A task that may be running is left alone.
                 if failure.delivery != Delivery::Unknown {
                     self.cancel(session, &staged, Instant::now() + CANCEL_TIMEOUT).await;
                 }
@@ -118,7 +118,7 @@ impl ThinkwisePortal {
         }
     }
 
-    /// The address of what was staged.
+    /// Stages the task and returns the address of the staged resource.
     async fn stage(&self, session: &TaskSession<'_>, url: &Url) -> Result<Url, PortalError> {
         let (task, url) = (session.task, address::child(url, "stage")?);
         let call = Call::post(url.clone(), None, self.error_context("task", &task.name));
@@ -126,14 +126,13 @@ impl ThinkwisePortal {
         let staged = self.continue_at(&response, &url);
         http_client::drain(response).await;
         staged?.ok_or_else(|| {
-            let message =
-                format!("the portal staged the task {} and did not say where: its answer has no Location", task.name);
+            let message = format!("the portal staged the task {}, but its response has no Location header", task.name);
             PortalError::new(Delivery::NotSent, Reason::InvalidResponse, message)
         })
     }
 
-    /// Sends a later step of a task. One that meets a rate limit (429, which proves that nothing was done) is
-    /// repeated at the same address: to begin with a new stage would meet the same limit again, for ever.
+    /// Sends a later step of a task. A rate-limited step (429, which proves that nothing was done) is repeated at the
+    /// same address: starting over with a new stage would run into the same limit forever.
     pub(crate) async fn send_step(&self, session: &TaskSession<'_>, call: &Call<'_>) -> Result<Response, PortalError> {
         loop {
             let failure = match self.send_with(call, &session.cookies, session.deadline).await {
@@ -154,10 +153,10 @@ impl ThinkwisePortal {
         }
     }
 
-    /// Gives up what was staged, or a flow that waits, where the portal allows it (`DELETE`, documented for
-    /// flows). Nothing depends on it: what is left open ends with the session. An address that may be a row
-    /// of a table is left alone, for to delete that would be to delete data. What was staged gets a time of its own, for
-    /// the task's may be over; a flow, whose token may be in hand, does not.
+    /// Cancels a staged task or a waiting flow, where the portal allows it (`DELETE`, documented for flows). Nothing
+    /// depends on it: what is left open ends with the session. An address that may be a row of a table is never
+    /// deleted, because that would delete data. A staged task gets its own time limit, because the task's may be
+    /// over; a flow does not, because its token may already be known.
     pub(crate) async fn cancel(&self, session: &TaskSession<'_>, at: &Url, end: Instant) {
         let tables = &session.cached.interface.tables;
         if address::resource_name(&self.base, at).is_none_or(|name| tables.contains(name)) {
@@ -169,11 +168,13 @@ impl ThinkwisePortal {
             Ok(response) => {
                 http_client::drain(response).await;
             }
-            Err(failure) => tracing::debug!(task = session.task.name, %failure, "left open at the portal"),
+            Err(failure) => {
+                tracing::debug!(task = session.task.name, %failure, "could not cancel the task at the portal")
+            }
         }
     }
 
-    /// Where an answer leads, absolute or relative; at the portal itself only.
+    /// The address to continue at, absolute or relative; it must be at the portal itself.
     pub(crate) fn continue_at(&self, response: &Response, requested: &Url) -> Result<Option<Url>, PortalError> {
         let Some(value) = response.headers().get(reqwest::header::LOCATION) else { return Ok(None) };
         let text = String::from_utf8_lossy(value.as_bytes());
@@ -181,7 +182,7 @@ impl ThinkwisePortal {
     }
 }
 
-/// Before the commit nothing was done, however staging or filling failed.
+/// Before the commit nothing was done, regardless of how staging or filling failed.
 fn as_not_sent(failure: PortalError) -> PortalError {
     match failure.delivery {
         Delivery::Unknown => PortalError { delivery: Delivery::NotSent, ..failure },

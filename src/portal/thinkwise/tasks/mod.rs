@@ -1,4 +1,4 @@
-//! Running the three tasks: every form of invocation, and what their outputs say of a token.
+//! Runs the three tasks: every form of invocation, and the parsing of their outputs.
 
 pub(crate) mod confirm_token;
 pub(crate) mod edit_revoke;

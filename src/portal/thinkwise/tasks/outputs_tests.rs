@@ -17,16 +17,16 @@ fn outputs(id: IdSource) -> OutputNames {
     OutputNames { username: "username".into(), secret: "secret".into(), id }
 }
 
-fn issued(answers: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
-    issued_with(ValueKind::Other, answers, names)
+fn issued(responses: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
+    issued_with(ValueKind::Other, responses, names)
 }
 
-fn issued_with(kind: ValueKind, answers: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
-    let mut gathered = OutputCollector::new(names, kind);
-    for answer in answers {
-        gathered.collect(answer.as_bytes());
+fn issued_with(kind: ValueKind, responses: &[&str], names: &OutputNames) -> Result<IssuedToken, PortalError> {
+    let mut collector = OutputCollector::new(names, kind);
+    for response in responses {
+        collector.collect(response.as_bytes());
     }
-    gathered.into_token(StatusCode::OK)
+    collector.into_token(StatusCode::OK)
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn an_id_is_written_as_metadata_types_it() {
 }
 
 #[test]
-fn what_a_task_does_not_have_is_not_sent() {
+fn a_task_without_a_required_value_is_not_sent() {
     let values = TaskValues { description: Some("d"), token: None };
     let failure = task_body(&[from("i", ValueKind::Integer, ArgumentSource::TokenId)], &values)
         .expect_err("a new token has no id");
@@ -68,33 +68,33 @@ fn what_a_task_does_not_have_is_not_sent() {
 }
 
 #[test]
-fn ids_are_numbers_or_texts_or_left_for_later() {
+fn ids_are_numbers_or_texts_or_absent() {
     let named = outputs(IdSource::Output("id".into()));
-    for (answer, id) in [
+    for (response, id) in [
         (r#"{"description":"d","username":"u","secret":"s","id":17}"#, Some("17")),
         (r#"{"username":"u","secret":"s","id":"x-1"}"#, Some("x-1")),
         (r#"{"username":"u","secret":"s","id":null}"#, None),
         (r#"{"username":"u","secret":"s"}"#, None),
     ] {
-        let token = issued(&[answer], &named).expect(answer);
-        assert_eq!((token.id.as_deref(), token.username.as_str()), (id, "u"), "{answer}");
+        let token = issued(&[response], &named).expect(response);
+        assert_eq!((token.id.as_deref(), token.username.as_str()), (id, "u"), "{response}");
         assert_eq!(token.secret.expose_secret(), "s");
     }
-    let answer = r#"{"username":"u$+'é","secret":"s","id":17}"#;
-    assert_eq!(issued(&[answer], &outputs(IdSource::LookUp)).expect("a token").id, None);
-    assert_eq!(issued(&[answer], &outputs(IdSource::Username)).expect("a token").id.as_deref(), Some("u$+'é"));
+    let response = r#"{"username":"u$+'é","secret":"s","id":17}"#;
+    assert_eq!(issued(&[response], &outputs(IdSource::LookUp)).expect("a token").id, None);
+    assert_eq!(issued(&[response], &outputs(IdSource::Username)).expect("a token").id.as_deref(), Some("u$+'é"));
 }
 
 #[test]
-fn outputs_may_come_in_parts_and_the_first_of_each_counts() {
+fn outputs_may_come_in_several_responses_and_the_first_of_each_counts() {
     let parts = ["", r#"{"username":"u"}"#, r#"{"username":"other","secret":"s"}"#, r#"{"secret":"late"}"#];
     let token = issued(&parts, &outputs(IdSource::LookUp)).expect("a token");
     assert_eq!((token.username.as_str(), token.secret.expose_secret()), ("u", "s"));
 }
 
 #[test]
-fn a_broken_answer_may_have_made_a_token_and_is_never_quoted() {
-    for answer in [
+fn a_broken_response_has_an_unknown_outcome_and_is_never_quoted() {
+    for response in [
         "",
         "[]",
         r#"{"username":"u","secret":"hush""#,
@@ -104,45 +104,45 @@ fn a_broken_answer_may_have_made_a_token_and_is_never_quoted() {
         r#"{"username":"u","secret":{"hush":1}}"#,
         r#"{"username":"u","secret":42}"#,
     ] {
-        let failure = issued(&[answer], &outputs(IdSource::LookUp)).expect_err(answer);
-        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
+        let failure = issued(&[response], &outputs(IdSource::LookUp)).expect_err(response);
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{response}");
         assert!(!failure.message.contains("hush"), "{}", failure.message);
     }
 }
 
 #[test]
-fn ids_and_usernames_that_cannot_be_recorded_are_refused_and_never_quoted() {
+fn ids_and_usernames_that_cannot_be_recorded_are_rejected_and_never_quoted() {
     let long = "x".repeat(257);
     for bad in ["a:b", "a\\u0000b", "a\\nb", "a\\u009bb", " a", "a ", "\\u00a0a", &long] {
-        for (answer, names) in [
+        for (response, names) in [
             (format!(r#"{{"username":"{bad}","secret":"hush","id":"1"}}"#), outputs(IdSource::Output("id".into()))),
             (format!(r#"{{"username":"u","secret":"hush","id":"{bad}"}}"#), outputs(IdSource::Output("id".into()))),
             (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::Username)),
             (format!(r#"{{"username":"{bad}","secret":"hush"}}"#), outputs(IdSource::LookUp)),
         ] {
-            let failure = issued(&[&answer], &names).expect_err(&answer);
-            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
+            let failure = issued(&[&response], &names).expect_err(&response);
+            assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{response}");
             assert!(!failure.message.contains("hush") && failure.message.contains("check tasks"), "{failure}");
         }
     }
-    let fits = "x".repeat(256);
-    assert!(issued(&[&format!(r#"{{"username":"{fits}","secret":"s"}}"#)], &outputs(IdSource::Username)).is_ok());
+    let longest = "x".repeat(256);
+    assert!(issued(&[&format!(r#"{{"username":"{longest}","secret":"s"}}"#)], &outputs(IdSource::Username)).is_ok());
 }
 
 #[test]
-fn a_secret_with_a_nul_or_a_line_break_is_refused_and_never_quoted() {
+fn a_secret_with_a_nul_or_a_line_break_is_rejected_and_never_quoted() {
     for bad in ["hush\\u0000", "hush\\nx", "\\rhush"] {
-        let answer = format!(r#"{{"username":"u","secret":"{bad}"}}"#);
-        let failure = issued(&[&answer], &outputs(IdSource::LookUp)).expect_err(&answer);
-        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{answer}");
+        let response = format!(r#"{{"username":"u","secret":"{bad}"}}"#);
+        let failure = issued(&[&response], &outputs(IdSource::LookUp)).expect_err(&response);
+        assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{response}");
         assert!(!failure.message.contains("hush"), "{failure}");
     }
-    let answer = r#"{"username":"u","secret":" a:b\té "}"#;
-    assert_eq!(issued(&[answer], &outputs(IdSource::LookUp)).expect("a token").secret.expose_secret(), " a:b\té ");
+    let response = r#"{"username":"u","secret":" a:b\té "}"#;
+    assert_eq!(issued(&[response], &outputs(IdSource::LookUp)).expect("a token").secret.expose_secret(), " a:b\té ");
 }
 
 #[test]
-fn an_id_is_recorded_in_the_one_form_of_its_type() {
+fn an_id_is_recorded_in_the_normalized_form_of_its_type() {
     let named = outputs(IdSource::Output("id".into()));
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
     for (kind, id, recorded) in [
@@ -151,8 +151,8 @@ fn an_id_is_recorded_in_the_one_form_of_its_type() {
         (ValueKind::Integer, r#""9007199254740993""#.into(), Some("9007199254740993")),
         (ValueKind::Integer, "null".into(), None),
     ] {
-        let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
-        assert_eq!(issued_with(kind, &[&answer], &named).expect(&answer).id.as_deref(), recorded);
+        let response = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
+        assert_eq!(issued_with(kind, &[&response], &named).expect(&response).id.as_deref(), recorded);
     }
     for (kind, id) in [
         (ValueKind::Guid, "17"),
@@ -160,11 +160,11 @@ fn an_id_is_recorded_in_the_one_form_of_its_type() {
         (ValueKind::Integer, r#""x""#),
         (ValueKind::Decimal, r#""1,5""#),
     ] {
-        let answer = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
-        let failure = issued_with(kind, &[&answer], &named).expect_err(&answer);
+        let response = format!(r#"{{"username":"u","secret":"s","id":{id}}}"#);
+        let failure = issued_with(kind, &[&response], &named).expect_err(&response);
         assert!(failure.message.contains("is not of the type"), "{failure}");
     }
-    // What a former version recorded is sent in that form too.
+    // An id that an earlier version recorded is sent in that form too.
     for (kind, id, sent) in
         [(ValueKind::Guid, &*guid.to_uppercase(), format!("{guid:?}")), (ValueKind::Decimal, "42.0", "42".into())]
     {

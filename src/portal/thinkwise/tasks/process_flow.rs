@@ -1,8 +1,8 @@
-//! What comes after a task has run: its answer, and the process flow that it may have begun.
+//! Handles what follows a task's invocation: its response, and the process flow that it may have begun.
 //!
-//! 204 is a flow that ran to its end, 201 with a `Location` one that waits; the outputs may sit in what it
-//! leads to. It goes on by `POST …/continue` with a status code, and is given up by `DELETE` (documented). A
-//! portal that does not know `continue` is asked to commit what waits (inferred).
+//! 204 means that a flow completed, 201 with a `Location` that one is waiting; the outputs may be at that location. A
+//! flow is continued by `POST …/continue` with a status code, and canceled by `DELETE` (documented). If a portal does
+//! not have `continue`, the waiting flow is committed (inferred).
 
 use super::invoke::TaskSession;
 use super::outputs::OutputCollector;
@@ -17,35 +17,35 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 use zeroize::Zeroizing;
 
-/// A task's answer is one flat object: more than this is not one.
+/// The maximum size of a task's response, which is one flat object.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
-/// A flow that still waits after so many steps waits for somebody else.
+/// A flow that still waits after this many steps waits for something that the operator cannot provide.
 const MAX_STEPS: usize = 4;
-/// What ends a step of a flow as done.
+/// Completes a step of a flow.
 const CONTINUE_BODY: &[u8] = br#"{"status_code":0}"#;
-/// So long after its answer a task may still be at work, where the portal does not await results.
+/// How long a task may still run after its response, where the portal does not await results.
 pub(crate) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(10);
-/// So many times in a row it may not be readable.
+/// How many consecutive reads of it may fail.
 const MAX_CONSECUTIVE_FAILURES: u8 = 3;
-/// Between the first two looks at what is not there yet. It doubles up to the second one.
+/// The first wait between two polls. It doubles up to `MAX_POLL_INTERVAL`.
 pub(crate) const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A task that has run.
+/// A task that was invoked.
 pub(crate) struct TaskRun {
-    /// The answer of what created or committed; 2xx.
+    /// The response of the request that created or committed; 2xx.
     pub response: Response,
-    /// What that was sent to.
+    /// The URL of that request.
     pub url: Url,
-    /// What was staged and committed.
+    /// The URL of the staged task, if it was staged and committed.
     pub staged_url: Option<Url>,
 }
 
 impl ThinkwisePortal {
-    /// Brings a task to its end, and gathers its outputs on the way where they are wanted.
+    /// Completes a task, and collects its outputs on the way where they are wanted.
     ///
     /// # Errors
-    /// `Sent::Perhaps`, always: the task has run. What was gathered before is kept.
+    /// Always `Delivery::Unknown`: the task has run. Outputs collected before the error are kept.
     pub(crate) async fn finish(
         &self,
         session: &TaskSession<'_>,
@@ -54,41 +54,41 @@ impl ThinkwisePortal {
     ) -> Result<(), PortalError> {
         let TaskRun { response, url, staged_url: staged } = run;
         let waiting = self.waiting_flow(&response, &url);
-        // 202: the task goes on after its answer, and what it leads to tells how it ended.
+        // 202: the task continues after its response; the location shows its result.
         let accepted = (response.status() == StatusCode::ACCEPTED).then(|| self.continue_at(&response, &url));
         let body = self.read_response(response, outputs.is_some(), session.deadline).await;
         collect_outputs(&mut outputs, body.as_ref().ok());
         let end = match waiting {
             Ok(None) => body.map(drop),
-            // The flow is finished, even if its answer broke off.
+            // Continue the flow even if the body could not be read.
             Ok(Some(at)) => self.finish_flow(session, at, &mut outputs).await,
             Err(failure) => Err(failure),
         };
-        // A commit's answer is not public: the outputs may be left in what was staged (inferred).
+        // The format of a commit's response is not documented: the outputs may be in the staged resource (inferred).
         for at in accepted.and_then(Result::ok).flatten().into_iter().chain(staged) {
-            if let Some(gathered) = outputs.as_deref_mut() {
-                self.poll_outputs(session, &at, gathered).await;
+            if let Some(collector) = outputs.as_deref_mut() {
+                self.poll_outputs(session, &at, collector).await;
             }
         }
         end.map_err(as_unknown)
     }
 
-    /// Reads outputs where they may be, for some time if they are not there yet: a task whose result is not
-    /// awaited answers before it has run.
+    /// Reads outputs from where they may be, and polls for a limited time if they are not there yet: a task whose
+    /// result is not awaited responds before it has run.
     async fn poll_outputs(&self, session: &TaskSession<'_>, at: &Url, outputs: &mut OutputCollector<'_>) {
         let end = session.deadline.min(Instant::now() + COMPLETION_TIMEOUT);
-        let (mut pause, mut failed) = (MIN_POLL_INTERVAL, 0);
+        let (mut pause, mut failures) = (MIN_POLL_INTERVAL, 0);
         while !outputs.is_complete() {
-            let may_come = if let Ok(body) = self.read_flow(session, at.clone()).await {
+            let may_appear = if let Ok(body) = self.read_flow(session, at.clone()).await {
                 outputs.collect(&body);
-                failed = 0;
+                failures = 0;
                 body.is_empty() || body.trim_ascii_start().starts_with(b"{")
             } else {
-                // While it runs, it may not be shown for a moment.
-                failed += 1;
-                failed < MAX_CONSECUTIVE_FAILURES
+                // While the task runs, the resource may be unavailable for a moment.
+                failures += 1;
+                failures < MAX_CONSECUTIVE_FAILURES
             };
-            if outputs.is_complete() || !may_come || Instant::now() + pause >= end {
+            if outputs.is_complete() || !may_appear || Instant::now() + pause >= end {
                 return;
             }
             sleep(pause).await;
@@ -96,52 +96,54 @@ impl ThinkwisePortal {
         }
     }
 
-    /// Reads and finishes what waits, and what waits after it.
+    /// Reads and completes a waiting flow, and the flows that follow it.
     async fn finish_flow(
         &self,
         session: &TaskSession<'_>,
         mut at: Url,
         outputs: &mut Option<&mut OutputCollector<'_>>,
     ) -> Result<(), PortalError> {
-        let mut broken = None;
+        let mut read_error = None;
         for _ in 0..MAX_STEPS {
             if needs_outputs(outputs.as_deref()) {
                 match self.read_flow(session, at.clone()).await {
                     Ok(body) => collect_outputs(outputs, Some(&body)),
-                    // It is finished nevertheless, and its last answer may hold them.
-                    Err(failure) => broken = Some(failure),
+                    // The flow is completed nevertheless, and its last response may contain the outputs.
+                    Err(failure) => read_error = Some(failure),
                 }
             }
-            let (response, asked) = match self.continue_flow(session, &at).await {
-                Ok(ended) => ended,
+            let (response, url) = match self.continue_flow(session, &at).await {
+                Ok(continued) => continued,
                 Err(failure) => {
-                    // What may be at work is left alone.
+                    // A flow that may be running is left alone.
                     if failure.delivery == Delivery::Rejected {
                         self.cancel(session, &at, session.deadline).await;
                     }
                     return Err(failure);
                 }
             };
-            let waiting = self.waiting_flow(&response, &asked);
+            let waiting = self.waiting_flow(&response, &url);
             let body = self.read_response(response, outputs.is_some(), session.deadline).await;
             collect_outputs(outputs, body.as_ref().ok());
             match waiting? {
                 Some(next) if next != at => at = next,
-                _ => return broken.filter(|_| needs_outputs(outputs.as_deref())).map_or(Ok(()), Err),
+                _ => return read_error.filter(|_| needs_outputs(outputs.as_deref())).map_or(Ok(()), Err),
             }
         }
         self.cancel(session, &at, session.deadline).await;
-        let message =
-            format!("the task {} began a process flow that waits again after {MAX_STEPS} steps", session.task.name);
+        let message = format!(
+            "the task {} began a process flow that is still waiting after {MAX_STEPS} steps",
+            session.task.name
+        );
         Err(PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message))
     }
 
-    /// Lets a flow that waits go on; also gives what that was asked of.
+    /// Continues a waiting flow; also returns the URL that was used.
     async fn continue_flow(&self, session: &TaskSession<'_>, at: &Url) -> Result<(Response, Url), PortalError> {
-        let subject = self.error_context("task", &session.task.name);
+        let context = self.error_context("task", &session.task.name);
         let url = address::child(at, "continue")?;
         let failure =
-            match self.send_step(session, &Call::post(url.clone(), Some(CONTINUE_BODY.to_vec()), subject)).await {
+            match self.send_step(session, &Call::post(url.clone(), Some(CONTINUE_BODY.to_vec()), context)).await {
                 Ok(response) => return Ok((response, url)),
                 Err(failure) => failure,
             };
@@ -151,9 +153,9 @@ impl ThinkwisePortal {
             return Err(failure);
         }
         let url = address::child(at, "commit")?;
-        match self.send_step(session, &Call::post(url.clone(), None, subject)).await {
+        match self.send_step(session, &Call::post(url.clone(), None, context)).await {
             Ok(response) => Ok((response, url)),
-            // Of two refusals that of the documented way says more.
+            // If both are rejected, the error of the documented request is more useful.
             Err(other) => Err(if other.delivery == Delivery::Rejected { failure } else { other }),
         }
     }
@@ -176,20 +178,20 @@ impl ThinkwisePortal {
         Ok(Zeroizing::default())
     }
 
-    /// Where a flow waits, if it does.
+    /// Returns the location of a waiting flow, if there is one.
     fn waiting_flow(&self, response: &Response, requested: &Url) -> Result<Option<Url>, PortalError> {
         if response.status() == StatusCode::CREATED { self.continue_at(response, requested) } else { Ok(None) }
     }
 }
 
 fn collect_outputs(outputs: &mut Option<&mut OutputCollector<'_>>, body: Option<&Zeroizing<Vec<u8>>>) {
-    if let (Some(gathered), Some(body)) = (outputs, body) {
-        gathered.collect(body);
+    if let (Some(collector), Some(body)) = (outputs, body) {
+        collector.collect(body);
     }
 }
 
 fn needs_outputs(outputs: Option<&OutputCollector<'_>>) -> bool {
-    outputs.is_some_and(|gathered| !gathered.is_complete())
+    outputs.is_some_and(|collector| !collector.is_complete())
 }
 
 fn as_unknown(failure: PortalError) -> PortalError {

@@ -42,13 +42,13 @@ impl ThinkwisePortal {
         let (id, username) = outputs.identity();
         let (end, is_complete) = match (end, outputs.is_complete()) {
             (Ok(()), _) => (outputs.into_token(status), true),
-            // A flow that stays unfinished is no reason to lose the secret.
+            // An uncompleted flow is no reason to lose the secret.
             (Err(failure), true) => {
                 let task = &session.task.name;
-                tracing::warn!(task, %failure, "the token is there, its process flow could not be finished");
+                tracing::warn!(task, %failure, "the token was issued, but its process flow could not be completed");
                 (outputs.into_token(status), true)
             }
-            // An answer that came whole and cannot be read is one too: a page, or one that is compressed.
+            // A complete response that cannot be parsed also counts: an HTML page, or a compressed body.
             (Err(failure), false) => {
                 let is_complete = failure.reason == Reason::InvalidResponse;
                 (Err(failure), is_complete)
@@ -68,35 +68,39 @@ impl ThinkwisePortal {
             }
             Err(_) => {}
         }
-        // Where there is a list, the mark in it tells more surely.
+        // If there is a list, the marker in it identifies the token more reliably.
         end.map_err(|failure| {
-            let made = if is_listed { None } else { circuit_breaker::revocable_token(&cached.interface, id, username) };
-            PortalError { unusable_token: made.map(Box::new), ..failure }
+            let unusable =
+                if is_listed { None } else { circuit_breaker::revocable_token(&cached.interface, id, username) };
+            PortalError { unusable_token: unusable.map(Box::new), ..failure }
         })
     }
 
-    /// What is wrong with a token whose marker was dropped. It is to be revoked by its id, and is marked by an
-    /// edit before that: should the revocation fail, the next audit still finds it.
+    /// The error for a token whose marker was dropped. The token is to be revoked by its id; before that, its
+    /// description is edited to contain the marker, so that the next audit finds it if the revocation fails.
     async fn marker_dropped(&self, unmarked: &UnmarkedRow, description: &str, deadline: Instant) -> PortalError {
         self.marker_evidence.set(None);
         let UnmarkedRow { row, is_ours } = unmarked;
-        let mut made = None;
-        let what = if *is_ours {
-            let meant = TokenRef { id: &row.id, username: &row.username };
-            if let Err(failure) = self.edit(meant, description, deadline).await {
-                tracing::warn!(username = row.username, %failure, "a token without its marker could not be marked");
+        let mut unusable = None;
+        let consequence = if *is_ours {
+            let token = TokenRef { id: &row.id, username: &row.username };
+            if let Err(failure) = self.edit(token, description, deadline).await {
+                tracing::warn!(username = row.username, %failure, "could not add the marker to a token");
             }
-            made = Some(Box::new(TokenMade { id: row.id.clone(), username: row.username.clone() }));
-            "It is revoked"
+            unusable = Some(Box::new(TokenMade { id: row.id.clone(), username: row.username.clone() }));
+            "The token will be revoked"
         } else {
-            "The row may be another's, so it is left alone: look whether the token is to be revoked by hand"
+            "The row may belong to another token, so it is left unchanged: check whether the token has to be revoked manually"
         };
         let message = format!(
             "the portal drops the description: the row of the new token {} lacks the marker that was sent with it, without which \
-             the token of a lost answer cannot be found. {what}. Have the task keep the description; where \
-             spec.thinkwise.tasks.request.parameters is written, put it before another parameter",
+             the token of a lost response cannot be found. {consequence}. Make the task store the description; where \
+             spec.thinkwise.tasks.request.parameters is set, put it before another parameter",
             row.username
         );
-        PortalError { unusable_token: made, ..PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message) }
+        PortalError {
+            unusable_token: unusable,
+            ..PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Tokens of which only the username is known.
 //!
-//! Where our user may not read the list, and the answer to a request tells no id, the username stands for
-//! the id. When the list can be read later, the token's row tells the real one.
+//! If the portal user may not read the list and the response to a request contains no id, the username is used as the
+//! id. When the list becomes readable, the token's row has the real id.
 
 use crate::api::Reason;
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
@@ -9,17 +9,17 @@ use crate::portal::thinkwise::discovery::interface::{TaskCall, TokenTable};
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::{Delivery, PortalError, Rows, ThinkwisePortal, TokenRef, TokenRow};
 
-/// The rows of this username, as they are known: by that. A portal may compare without regard to case.
+/// The rows of this username, with the username as id, as they are recorded. A portal may compare case-insensitively.
 pub(crate) fn rows_named(rows: Vec<TokenRow>, username: &str) -> Vec<TokenRow> {
     let ours = rows.into_iter().filter(|row| ids::same_username(&row.username, username));
     ours.map(|row| TokenRow { id: username.to_owned(), username: username.to_owned(), ..row }).collect()
 }
 
 impl ThinkwisePortal {
-    /// The id to call a task with, where that is not the one that is recorded.
+    /// The id to call a task with, if it is not the recorded one.
     ///
     /// # Errors
-    /// `Sent::No`: when the list, which alone tells it, does not show the token, or cannot be read.
+    /// `Delivery::NotSent`: if the list, the only source of the id, does not contain the token or cannot be read.
     pub(crate) async fn lookup_id(
         &self,
         cached: &CachedInterface,
@@ -37,7 +37,7 @@ impl ThinkwisePortal {
             (Some(row), None) => Ok(Some(row.id)),
             (None, _) => Err(lookup_error(&format!("the portal's list has no row of the token {}", token.username))),
             (Some(_), Some(_)) => Err(lookup_error(&format!(
-                "the portal's list has several tokens of the name {}, and the id of ours is not known: revoke it by hand",
+                "the portal's list has several tokens with the username {}, and the id of ours is unknown: revoke it manually",
                 token.username
             ))),
         }

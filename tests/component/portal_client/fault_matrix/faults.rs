@@ -1,11 +1,11 @@
-//! What can go wrong with one request.
+//! The faults of one request.
 
 use crate::fake_portal::{Fault, MessageShape, Operation};
 
-/// A place that nobody may be sent to, and a word that nobody may be told.
+/// An address that must not receive a request, with a word that must not appear in an error.
 const ELSEWHERE: &str = "https://elsewhere.example.com/?session=hush";
 
-/// The faults that can befall a request for this, in an order of growing doubt.
+/// The faults that can be injected into this request, ordered from certain to uncertain outcomes.
 pub fn faults_for(operation: Operation) -> Vec<Fault> {
     use Operation::{Commit, Edit, FlowFinish, FlowRead, List, Request, Revoke, Row, Stage};
     let mut all = response_faults();
@@ -29,7 +29,7 @@ pub fn faults_for(operation: Operation) -> Vec<Fault> {
     all
 }
 
-/// Nothing is done, and an answer says so, or at least does not say the contrary.
+/// The request is not performed, and the response says so, or at least does not say the opposite.
 fn response_faults() -> Vec<Fault> {
     let statuses = [400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504].map(Fault::Status);
     let said = [
@@ -51,7 +51,7 @@ fn response_faults() -> Vec<Fault> {
     statuses.into_iter().chain(said).chain(wishes).collect()
 }
 
-/// The connection, or the body of an answer.
+/// Faults of the connection, or of the body of a response.
 fn connection_faults() -> Vec<Fault> {
     let body =
         |content_type: &str, text: &str| Fault::Body { content_type: content_type.to_owned(), text: text.to_owned() };
@@ -73,9 +73,9 @@ fn connection_faults() -> Vec<Fault> {
     ]
 }
 
-/// It is done, and the answer does not say so, or says too little or too much.
+/// The request is performed, and the response does not show it, or contains too little or too much.
 fn faults_after_effect() -> Vec<Fault> {
-    // 408, 425 and 499 are what proxies send that have forwarded the request.
+    // 408, 425 and 499 are sent by proxies that have forwarded the request.
     let statuses = [406, 408, 410, 425, 499, 500, 502, 503, 504].map(Fault::StatusAfter);
     let late = [500, 504].map(|status| Fault::StatusLate { status, millis: LATE_MILLIS });
     let without = [Fault::WithoutSecret, Fault::WithoutUsername, Fault::Without("description".to_owned())];
@@ -83,5 +83,5 @@ fn faults_after_effect() -> Vec<Fault> {
     statuses.into_iter().chain(late).chain(without).chain(huge).collect()
 }
 
-/// In milliseconds: what is done late is done by then.
+/// In milliseconds: delayed work is done by then.
 pub const LATE_MILLIS: u64 = 30;

@@ -1,5 +1,5 @@
-//! Every profile, every step of every call, every fault: what the client says is never better than what the
-//! ledger says, nothing that counts is sent twice, and no secret is told.
+//! Every profile, every step of every call, every fault: the client never reports a better result than the ledger, no
+//! task is sent twice, and no secret is shown.
 
 mod faults;
 
@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What the client is asked for.
+/// The call that the client makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientCall {
     Request,
@@ -20,25 +20,25 @@ enum ClientCall {
     Revoke,
     /// The whole list.
     Scan,
-    /// A client that knows nothing yet requests a token.
+    /// A client without a resolved interface requests a token.
     FirstRequest,
 }
 
 const CALLS: [ClientCall; 5] =
     [ClientCall::Request, ClientCall::Edit, ClientCall::Revoke, ClientCall::Scan, ClientCall::FirstRequest];
 
-/// A step of a call: what its request is about, and of which task.
+/// A step of a call: the operation of its request, and the task that it is part of.
 type CallStep = (Operation, Option<Operation>);
 
 struct MatrixFixture {
     profile: &'static Profile,
-    simulator: FakePortal,
-    /// For what is to go well.
+    fake: FakePortal,
+    /// For calls that must succeed.
     patient: ThinkwisePortal,
-    /// For what is to go wrong.
+    /// For calls that must fail.
     impatient: ThinkwisePortal,
     is_listed: bool,
-    /// The token that is edited and revoked.
+    /// The token to edit and revoke.
     token: (String, String),
 }
 
@@ -54,26 +54,20 @@ fn short_timeouts() -> Limits {
 
 impl MatrixFixture {
     async fn new(profile: &'static Profile) -> Self {
-        let simulator = FakePortal::start(profile.config()).await;
-        let of = |limits| client_with(profile, &simulator, profile.minimal(&simulator), limits);
+        let fake = FakePortal::start(profile.config()).await;
+        let of = |limits| client_with(profile, &fake, profile.minimal(&fake), limits);
         let (calm, hasty) = (of(Limits::default()), of(short_timeouts()));
         let is_listed = calm.resolve().await.expect("it fits").list_denied.is_none();
         while hasty.resolve().await.is_err() {}
-        let mut bench = Self {
-            profile,
-            simulator,
-            patient: calm,
-            impatient: hasty,
-            is_listed,
-            token: (String::new(), String::new()),
-        };
+        let mut bench =
+            Self { profile, fake, patient: calm, impatient: hasty, is_listed, token: (String::new(), String::new()) };
         bench.issue_token().await;
         bench
     }
 
-    /// Another token to edit and to revoke.
+    /// Creates another token to edit and revoke.
     async fn issue_token(&mut self) {
-        let marker = format!("[a/b{}]", self.simulator.ledger().all().len());
+        let marker = format!("[a/b{}]", self.fake.ledger().all().len());
         let issued = self.patient.request(&marker).await.expect("a token");
         let id = match issued.id {
             Some(id) => id,
@@ -93,7 +87,7 @@ impl MatrixFixture {
             ClientCall::Scan => {
                 let mut count = 0;
                 portal.scan(&mut |_: TokenRow| count += 1).await?;
-                assert_eq!(count, self.simulator.ledger().live().len(), "a list that ends well is complete");
+                assert_eq!(count, self.fake.ledger().live().len(), "a list that ends well is complete");
                 Ok(())
             }
         }
@@ -101,19 +95,19 @@ impl MatrixFixture {
 
     fn assert_known(&self, issued: &IssuedToken) {
         let secret = issued.secret.expose_secret();
-        let all = self.simulator.ledger().all();
+        let all = self.fake.ledger().all();
         assert!(
             all.iter().any(|token| token.secret == secret && token.username == issued.username),
-            "a token of theirs"
+            "a colleague's token"
         );
     }
 
-    /// The requests that a call is made of.
+    /// The requests of a call.
     async fn steps(&mut self, call: ClientCall) -> Vec<CallStep> {
-        let position = self.simulator.ledger().position();
+        let position = self.fake.ledger().position();
         self.call_with_fault(None, call, false).await.expect("no fault");
         let mut steps: Vec<CallStep> = vec![];
-        for record in self.simulator.ledger().requests_since(position) {
+        for record in self.fake.ledger().requests_since(position) {
             let step = (record.operation, record.task);
             let is_ours = call != ClientCall::FirstRequest || !record.operation.is_task();
             if is_ours && !steps.contains(&step) {
@@ -134,60 +128,59 @@ impl MatrixFixture {
     ) -> Result<(), PortalError> {
         let limits = if is_impatient { short_timeouts() } else { Limits::default() };
         let fresh = (call == ClientCall::FirstRequest)
-            .then(|| client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), limits));
+            .then(|| client_with(self.profile, &self.fake, self.profile.minimal(&self.fake), limits));
         let portal = fresh.as_ref().unwrap_or(if is_impatient { &self.impatient } else { &self.patient });
         if let Some(rule) = rule {
-            self.simulator.faults().add(rule.clone());
+            self.fake.faults().add(rule.clone());
         }
         self.call(portal, call).await
     }
 
-    /// One cell of the table.
+    /// Runs one case of the matrix.
     async fn run_case(&mut self, call: ClientCall, step: CallStep, rule: &Rule) {
         let what = format!("{}, {call:?}, {step:?}, {:?}", self.profile.name, rule.fault);
-        let position = self.simulator.ledger().position();
+        let position = self.fake.ledger().position();
         let mut tries = 0;
         let result = loop {
             let result = self.call_with_fault(Some(rule), call, true).await;
-            // On a slow machine it may not have come so far.
-            if self.simulator.faults().in_force().is_empty() {
+            // On a slow machine the call may not have reached that step.
+            if self.fake.faults().in_force().is_empty() {
                 break result;
             }
             tries += 1;
-            assert!(tries < 5, "{what}: the fault struck nothing");
-            self.simulator.faults().clear();
+            assert!(tries < 5, "{what}: the fault was not injected");
+            self.fake.faults().clear();
             if call == ClientCall::Revoke {
                 self.issue_token().await;
             }
         };
-        self.simulator.faults().clear();
+        self.fake.faults().clear();
         if what.contains("Late") || what.contains("DelayBefore") {
             tokio::time::sleep(Duration::from_millis(2 * faults::LATE_MILLIS)).await;
         }
-        let records = self.simulator.ledger().requests_since(position);
+        let records = self.fake.ledger().requests_since(position);
         if tries == 0 {
             check_result(&what, call, &records, &result);
         }
         if let Err(failure) = &result {
-            let told = format!("{failure:?}");
-            let all = secrets(self.profile, &self.simulator);
+            let message = format!("{failure:?}");
+            let all = secrets(self.profile, &self.fake);
             assert!(
-                !all.iter().any(|secret| told.contains(secret.as_str())) && !told.contains("hush"),
-                "{what}: {told}"
+                !all.iter().any(|secret| message.contains(secret.as_str())) && !message.contains("hush"),
+                "{what}: {message}"
             );
         }
         self.restore(call).await;
     }
 
-    /// Nothing that one cell left behind befalls the next.
+    /// Removes what one case left behind, so that it does not affect the next.
     async fn restore(&mut self, call: ClientCall) {
         if self.impatient.open_reason_for("").is_some() {
-            self.impatient =
-                client_with(self.profile, &self.simulator, self.profile.minimal(&self.simulator), short_timeouts());
+            self.impatient = client_with(self.profile, &self.fake, self.profile.minimal(&self.fake), short_timeouts());
             while self.impatient.resolve().await.is_err() {}
         }
-        let lives = self.simulator.ledger().live().iter().any(|token| token.username == self.token.1);
-        if call == ClientCall::Revoke && !lives {
+        let is_live = self.fake.ledger().live().iter().any(|token| token.username == self.token.1);
+        if call == ClientCall::Revoke && !is_live {
             self.issue_token().await;
         }
     }
@@ -198,21 +191,21 @@ fn check_result(what: &str, call: ClientCall, records: &[Record], result: &Resul
         matches!(record.operation, Operation::Request | Operation::Edit | Operation::Revoke | Operation::Commit)
     };
     let applied = records.iter().filter(counts).any(|record| record.applied);
-    // A 401 proves that nothing was done, and a bearer is renewed once.
+    // A 401 proves that nothing was performed, and a bearer token is renewed once.
     let sent = records.iter().filter(counts).filter(|record| record.status != Some(401)).count();
     assert!(sent <= 1, "{what}: sent {sent} times");
     match result {
-        Ok(()) => assert!(applied || call == ClientCall::Scan, "{what}: it says that it is done"),
+        Ok(()) => assert!(applied || call == ClientCall::Scan, "{what}: it is reported as done"),
         Err(failure) => {
             assert!(failure.delivery == Delivery::Unknown || !applied, "{what}: {:?}, {failure}", failure.delivery);
         }
     }
 }
 
-/// All cells of one profile.
+/// Runs all cases of one profile.
 async fn run_profile(profile: &'static Profile) -> (usize, BTreeSet<String>) {
     let mut fixture = MatrixFixture::new(profile).await;
-    let (mut cells, mut steps) = (0, BTreeSet::new());
+    let (mut cases, mut steps) = (0, BTreeSet::new());
     for call in CALLS {
         if call == ClientCall::Scan && !fixture.is_listed {
             continue;
@@ -222,26 +215,26 @@ async fn run_profile(profile: &'static Profile) -> (usize, BTreeSet<String>) {
             for fault in faults::faults_for(step.0) {
                 let rule = Rule { operation: step.0, task: step.1, fault, times: Some(1) };
                 fixture.run_case(call, step, &rule).await;
-                cells += 1;
+                cases += 1;
             }
         }
     }
-    (cells, steps)
+    (cases, steps)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_fault_at_any_step_in_any_profile_is_told_better_than_it_is() {
+async fn no_fault_at_any_step_in_any_profile_is_reported_better_than_it_is() {
     let begun = std::time::Instant::now();
     let rows: Vec<_> = Profile::all().iter().map(|profile| tokio::spawn(run_profile(profile))).collect();
-    let (mut cells, mut steps) = (0, BTreeSet::new());
+    let (mut cases, mut steps) = (0, BTreeSet::new());
     for row in rows {
         let (more, of_profile) = row.await.expect("a row of the table");
-        cells += more;
+        cases += more;
         steps.extend(of_profile);
     }
     let (profiles, took) = (Profile::all().len(), begun.elapsed().as_secs());
-    println!("{cells} cells: {profiles} profiles x their steps, of {}, x faults; {took} s", steps.len());
-    assert!(profiles >= 19 && cells > 2000, "{profiles} profiles, {cells} cells");
+    println!("{cases} cases: {profiles} profiles x their steps, of {}, x faults; {took} s", steps.len());
+    assert!(profiles >= 19 && cases > 2000, "{profiles} profiles, {cases} cases");
     for step in ["Request/Stage", "Edit/Patch", "Revoke/Commit", "Request/FlowRead", "First/Metadata", "Scan/List"] {
         assert!(steps.contains(step), "{step} of {steps:?}");
     }

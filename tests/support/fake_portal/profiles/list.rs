@@ -12,45 +12,45 @@ const fn basic(name: &'static str, about: &'static str, config: fn() -> Config) 
 }
 
 pub(super) const PROFILES: &[Profile] = &[
-    basic("unbound", "tasks of their own, each one request", Config::default),
-    basic("bound", "tasks bound to a row, each one request", || formed(Forms::all(Form::Bound))),
+    basic("unbound", "unbound tasks, each in one request", Config::default),
+    basic("bound", "tasks bound to a row, each in one request", || formed(Forms::all(Form::Bound))),
     basic("staged", "tasks bound to a row, staged, patched and committed", || formed(Forms::all(Form::BoundStaged))),
-    basic("unbound-staged", "tasks of their own, staged, patched and committed", || {
-        formed(Forms::all(Form::UnboundStaged))
-    }),
-    basic("several-instances", "staged tasks that begin a process flow, in one of several instances", || Config {
+    basic("unbound-staged", "unbound tasks, staged, patched and committed", || formed(Forms::all(Form::UnboundStaged))),
+    basic("several-instances", "staged tasks that start a process flow, in one of several instances", || Config {
         habits: Habits { affinity: true, ..Habits::default() },
         ..formed(Forms::all(Form::BoundStaged).with_flows())
     }),
-    basic("flow", "tasks of their own that begin a process flow; the secret is where it waits", || {
+    basic("flow", "unbound tasks that start a process flow; the password is in the resource that it waits for", || {
         formed(Forms::default().with_flows())
     }),
-    basic("bound-flow", "tasks bound to a row, in one request, that begin a process flow", || {
+    basic("bound-flow", "tasks bound to a row, in one request, that start a process flow", || {
         formed(Forms::all(Form::Bound).with_flows())
     }),
-    basic("staged-flow", "tasks bound to a row, staged, that begin a process flow", || {
+    basic("staged-flow", "tasks bound to a row, staged, that start a process flow", || {
         formed(Forms::all(Form::BoundStaged).with_flows())
     }),
-    basic("dutch", "Dutch names, a customer's id in the key, a confirmation, the id in the answer", dutch),
+    basic("dutch", "Dutch names, a customer's id in the key, a confirmation, the id in the response", dutch),
     basic("customer", "a customer's id in the key and a parameter of every task", customer),
     basic("guid-keys", "GUIDs as keys, each task in another form", || keyed(KeyKind::Guid)),
-    basic("string-keys", "texts with every awkward sign as keys, each task in another form", || keyed(KeyKind::Text)),
+    basic("string-keys", "texts with every character that needs escaping as keys, each task in another form", || {
+        keyed(KeyKind::Text)
+    }),
     basic("row-keys", "64-bit ids, and a part of the key that has to be read from the row", row_keys),
-    basic("capped-pages", "three rows a page, wherever more are asked for; relative links", capped_pages),
+    basic("capped-pages", "three rows per page, even if more are requested; relative links", capped_pages),
     basic("absolute-links", "staged tasks and small pages, with absolute addresses everywhere", absolute_links),
     Profile {
         name: "client-credentials",
-        about: "a service account with OAuth2 client credentials, and nobody with a password",
+        about: "OAuth2 client credentials, and no users with a password",
         auth: Auth::ClientCredentials,
         config: Config::default,
     },
-    basic("list-hidden", "the table is not visible to our user; tasks want the username", list_hidden),
-    basic("trimming", "descriptions are tidied: blanks go, the first letter becomes a capital one", || Config {
+    basic("list-hidden", "the table is not visible to the operator's user; tasks take the username", list_hidden),
+    basic("trimming", "descriptions are normalized: blanks are trimmed, the first letter is capitalized", || Config {
         tidy_descriptions: true,
         description_max_length: Some(120),
         ..Config::default()
     }),
-    basic("case-insensitive", "texts are compared without regard to case", || Config {
+    basic("case-insensitive", "texts are compared case-insensitively", || Config {
         ignore_case: true,
         ..Config::default()
     }),
@@ -65,7 +65,7 @@ fn formed(forms: Forms) -> Config {
     Config { forms, ..Config::default() }
 }
 
-/// The tables of the real portal that are known have Dutch names and a customer's id (documented).
+/// The known tables of the real portal have Dutch names and a customer's id (documented).
 fn dutch() -> Config {
     let key = vec![FixedPart::new("klant_id", 42), FixedPart::new("product_id", 7)];
     let bound_to = BoundTo { table: "klant_product".to_owned(), key };
@@ -100,7 +100,7 @@ fn row_keys() -> Config {
     Config { key, ..formed(Forms::all(Form::Bound)) }
 }
 
-/// Platform 2026.1 and newer cap a page, at 1,000 rows (documented).
+/// Platform 2026.1 and newer limit a page to 1,000 rows (documented).
 fn capped_pages() -> Config {
     Config { page_size: 3, relative_next_link: true, translated_messages: true, ..Config::default() }
 }

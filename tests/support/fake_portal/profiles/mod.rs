@@ -1,4 +1,4 @@
-//! Profiles: portals as they may be, each with a name. What one needs of an issuer is in `spec.rs`.
+//! Profiles: possible portals, each with a name. `spec.rs` has the issuer spec that each one needs.
 
 mod list;
 mod spec;
@@ -7,18 +7,18 @@ use super::config::Config;
 use super::run::FakePortal;
 use serde_json::{Value, json};
 
-/// A portal as it may be.
+/// One possible portal.
 pub struct Profile {
     /// Its name.
     pub name: &'static str,
-    /// What it stands for, in one line.
+    /// A one-line description.
     pub about: &'static str,
-    /// How one logs in.
+    /// How clients log in.
     pub auth: Auth,
     config: fn() -> Config,
 }
 
-/// How one logs in to a portal.
+/// How clients log in to a portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// HTTP Basic.
@@ -27,23 +27,21 @@ pub enum Auth {
     ClientCredentials,
 }
 
-/// The Secret with the portal's credentials that every issuer here names.
+/// The credentials Secret that every issuer here names.
 pub const SECRET: &str = "portal";
 
 impl Profile {
-    /// All of them.
     #[must_use]
     pub fn all() -> &'static [Self] {
         list::PROFILES
     }
 
-    /// One of them.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|profile| profile.name == name)
     }
 
-    /// What the simulator has to be like.
+    /// The configuration of the fake portal.
     #[must_use]
     pub fn config(&self) -> Config {
         let config = (self.config)();
@@ -53,15 +51,15 @@ impl Profile {
         }
     }
 
-    /// `stringData` of the Secret with the portal's credentials.
+    /// `stringData` of the credentials Secret.
     ///
     /// # Panics
     ///
-    /// If the portal knows nobody.
+    /// If the portal has no logins.
     #[must_use]
     pub fn credentials(&self, portal: &FakePortal) -> Value {
         let config = portal.config();
-        let first = |logins: &[super::config::Login]| logins.first().cloned().expect("the portal knows somebody");
+        let first = |logins: &[super::config::Login]| logins.first().cloned().expect("the portal has a login");
         match self.auth {
             Auth::Basic => {
                 let login = first(&config.basic);
@@ -74,14 +72,14 @@ impl Profile {
         }
     }
 
-    /// `spec.thinkwise` of an issuer that says only what `$metadata` cannot: where the portal is,
-    /// how to log in, whom to trust, and values of keys and parameters.
+    /// `spec.thinkwise` of an issuer with only what `$metadata` does not contain: the portal's address, the login, the
+    /// CA, and the values of keys and parameters.
     #[must_use]
     pub fn minimal(&self, portal: &FakePortal) -> Value {
         spec::minimal(self.auth, portal)
     }
 
-    /// `spec.thinkwise` of an issuer that says all: every name, form, parameter and output.
+    /// `spec.thinkwise` of an issuer with everything: every name, form, parameter and output.
     #[must_use]
     pub fn pinned(&self, portal: &FakePortal) -> Value {
         spec::pinned(self.auth, portal)

@@ -1,4 +1,4 @@
-//! What an issuer has to say of a portal, worked out from how the portal is configured.
+//! The issuer spec for a portal, derived from the portal's configuration.
 
 use super::{Auth, SECRET};
 use crate::fake_portal::config::Config;
@@ -25,7 +25,7 @@ pub(super) fn minimal(auth: Auth, portal: &FakePortal) -> Value {
         if task == Operation::Request && declared.form.form.is_bound() {
             written.insert("boundTo".to_owned(), bound_to(&config));
         }
-        // The value that a parameter has to have is nowhere in `$metadata`.
+        // The required value of a parameter is not in `$metadata`.
         let has_value = |parameter: &&Parameter| parameter.value().is_some();
         if declared.wanted().iter().any(has_value) {
             written.insert("parameters".to_owned(), parameters(&declared));
@@ -52,7 +52,7 @@ pub(super) fn pinned(auth: Auth, portal: &FakePortal) -> Value {
     spec
 }
 
-/// Where it is, how to log in, and whom to trust.
+/// The address, the login, and the CA.
 fn place(auth: Auth, portal: &FakePortal, with_token_url: bool) -> Value {
     let config = portal.config();
     let secret = json!({"secretRef": {"name": SECRET}});
@@ -85,8 +85,8 @@ fn table(config: &Config) -> Value {
     table
 }
 
-/// The columns of the key whose values an issuer can know. The one that differs from row to row is
-/// not among them: it is read from the row.
+/// The columns of the key whose values an issuer can know. The one that differs between rows is not among them: it is
+/// read from the row.
 fn key(config: &Config) -> Value {
     let mut key = columns(&config.key.fixed);
     key.push(json!({"column": config.names.key, "from": "TokenID"}));
@@ -135,7 +135,7 @@ fn parameters(declared: &Declared<'_>) -> Value {
 }
 
 impl Parameter {
-    /// The value that it has to have, as an issuer's spec has it.
+    /// The value that it must have, as written in an issuer's spec.
     fn value(&self) -> Option<String> {
         match &self.meaning {
             Meaning::Confirm => Some("true".to_owned()),

@@ -1,21 +1,21 @@
-//! Picks the one field that is meant.
+//! Selects the field that matches a concept.
 
 use super::super::metadata::{FieldInfo, TableInfo, ValueKind};
 use super::vocabulary::{Concept, MatchStrength, match_strength, split_words};
 
-/// What came of it.
+/// The result of a selection.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::portal::thinkwise) enum FieldMatch<'a> {
-    /// This one.
+    /// Exactly one field matches best.
     One(&'a FieldInfo),
-    /// None says so.
+    /// No field matches.
     Missing,
-    /// Several say so alike.
+    /// Several fields match equally well.
     Ambiguous(Vec<&'a str>),
 }
 
 impl<'a> FieldMatch<'a> {
-    /// The one, if there is exactly one.
+    /// The field, if there is exactly one.
     pub(in crate::portal::thinkwise) fn one(&self) -> Option<&'a FieldInfo> {
         match self {
             Self::One(field) => Some(field),
@@ -24,7 +24,7 @@ impl<'a> FieldMatch<'a> {
     }
 }
 
-/// The text among these fields that says this most clearly, in the fewest words.
+/// The text among these fields that matches the concept best, with the fewest words.
 pub(in crate::portal::thinkwise) fn match_text<'a>(
     fields: impl IntoIterator<Item = &'a FieldInfo>,
     concept: Concept,
@@ -36,13 +36,13 @@ pub(in crate::portal::thinkwise) fn match_text<'a>(
 }
 
 fn text_score(name: &str, concept: Concept) -> usize {
-    let said = match match_strength(name, concept) {
+    let strength = match match_strength(name, concept) {
         MatchStrength::None => return 0,
         MatchStrength::Weak => 20,
         MatchStrength::Strong => 40,
     };
     let trace = if match_strength(name, Concept::Trace) == MatchStrength::None { 0 } else { 15 };
-    (said + 4_usize.saturating_sub(split_words(name).len()) - trace).max(1)
+    (strength + 4_usize.saturating_sub(split_words(name).len()) - trace).max(1)
 }
 
 /// The column of a key that is the token's id.
@@ -51,14 +51,14 @@ pub(in crate::portal::thinkwise) fn match_id_column<'a>(table: &'a TableInfo, fi
     if let [only] = free[..] {
         return FieldMatch::One(only);
     }
-    let of_table = split_words(&table.name);
+    let table_words = split_words(&table.name);
     best_match(free.into_iter().map(|column| {
-        let own = split_words(&column.name);
-        let shared = own.iter().filter(|word| of_table.contains(word)).count();
-        // `<table>_id` is how Thinkwise names a key of its own; the others are keys of other tables.
-        let exact = if column.name == format!("{}_id", table.name) || column.name == "id" { 20 } else { 0 };
-        let token = if match_strength(&column.name, Concept::Token) == MatchStrength::Strong { 5 } else { 0 };
-        (exact + token + shared, column)
+        let words = split_words(&column.name);
+        let shared = words.iter().filter(|word| table_words.contains(word)).count();
+        // `<table>_id` is how Thinkwise names a table's own key column; the others are keys of other tables.
+        let exact_name = if column.name == format!("{}_id", table.name) || column.name == "id" { 20 } else { 0 };
+        let names_token = if match_strength(&column.name, Concept::Token) == MatchStrength::Strong { 5 } else { 0 };
+        (exact_name + names_token + shared, column)
     }))
 }
 
@@ -72,7 +72,7 @@ pub(in crate::portal::thinkwise) fn match_id_field<'a>(
     best_match(free.map(|field| (id_score(field, column), field)))
 }
 
-/// How well a field fits a key column: 100 for its very name, from 50 on for a part of it such as `token_id`,
+/// How well a field matches a key column: 100 for the same name, at least 50 for a part of it such as `token_id`,
 /// less for another id of the same kind.
 fn id_score(field: &FieldInfo, column: Option<(&str, ValueKind)>) -> usize {
     let is_key = matches!(field.kind, ValueKind::Integer | ValueKind::Decimal | ValueKind::Guid | ValueKind::Text);
@@ -82,19 +82,19 @@ fn id_score(field: &FieldInfo, column: Option<(&str, ValueKind)>) -> usize {
     {
         return 0;
     }
-    let own = split_words(&field.name);
-    let token = if match_strength(&field.name, Concept::Token) == MatchStrength::Strong { 10 } else { 0 };
-    let plain = if own.len() == 1 { 5 } else { 0 };
+    let words = split_words(&field.name);
+    let names_token = if match_strength(&field.name, Concept::Token) == MatchStrength::Strong { 10 } else { 0 };
+    let single_word = if words.len() == 1 { 5 } else { 0 };
     match column {
         Some((name, _)) if name == field.name => 100,
         Some((_, kind)) if kind != field.kind => 0,
-        Some((name, _)) if own.iter().all(|word| split_words(name).contains(word)) => 50 + token + plain,
-        _ => 10 + token + plain,
+        Some((name, _)) if words.iter().all(|word| split_words(name).contains(word)) => 50 + names_token + single_word,
+        _ => 10 + names_token + single_word,
     }
 }
 
-/// The output of a request that is the token's id: its type is that of the table's key column, and its name is the
-/// column's, or a part of it that says token and id, or nothing but `id`. Any other id in the answer is of something
+/// The output of a request that is the token's id: it has the type of the table's key column, and the column's name,
+/// or a part of it that contains token and id, or only `id`. Any other id in the response is the id of something
 /// else, such as the customer.
 pub(in crate::portal::thinkwise) fn match_id_output<'a>(
     fields: impl IntoIterator<Item = &'a FieldInfo>,
@@ -113,35 +113,35 @@ fn output_score(field: &FieldInfo, column: Option<(&str, ValueKind)>) -> usize {
     if column.is_some_and(|(name, _)| name == field.name) {
         return 100;
     }
-    let own = split_words(&field.name);
-    let is_plain = matches!(own.as_slice(), [only] if ["id", "guid", "uuid"].contains(&only.as_str()));
-    let says_both = match_strength(&field.name, Concept::Token) != MatchStrength::None
+    let words = split_words(&field.name);
+    let is_plain = matches!(words.as_slice(), [only] if ["id", "guid", "uuid"].contains(&only.as_str()));
+    let names_token_id = match_strength(&field.name, Concept::Token) != MatchStrength::None
         && match_strength(&field.name, Concept::Id) != MatchStrength::None;
-    let is_part = column.is_none_or(|(name, _)| own.iter().all(|word| split_words(name).contains(word)));
-    match (is_part, says_both, is_plain) {
+    let is_part = column.is_none_or(|(name, _)| words.iter().all(|word| split_words(name).contains(word)));
+    match (is_part, names_token_id, is_plain) {
         (true, true, _) => 60,
         (true, false, true) => 50,
         _ => 0,
     }
 }
 
-/// Whether a parameter is a flag that says: yes, I am sure.
+/// Whether a parameter is a confirmation flag.
 pub(in crate::portal::thinkwise) fn is_confirmation(field: &FieldInfo) -> bool {
     field.kind == ValueKind::Boolean && match_strength(&field.name, Concept::Confirm) != MatchStrength::None
 }
 
-/// Whether a field that was picked as an id has the column's name, or a part of it.
+/// Whether a field that was selected as an id has the column's name, or a part of it.
 pub(crate) fn is_similar_id(field: &FieldInfo, column: Option<(&str, ValueKind)>) -> bool {
     column.is_none() || id_score(field, column) >= 50
 }
 
 fn best_match<'a>(scored: impl Iterator<Item = (usize, &'a FieldInfo)>) -> FieldMatch<'a> {
-    let mut found: Vec<(usize, &FieldInfo)> = scored.filter(|(points, _)| *points > 0).collect();
-    found.sort_by_key(|(points, _)| std::cmp::Reverse(*points));
+    let mut found: Vec<(usize, &FieldInfo)> = scored.filter(|(score, _)| *score > 0).collect();
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     match &found[..] {
         [] => FieldMatch::Missing,
-        [(most, _), (next, _), ..] if most == next => {
-            let alike = found.iter().filter(|(points, _)| points == most);
+        [(best, _), (next, _), ..] if best == next => {
+            let alike = found.iter().filter(|(score, _)| score == best);
             FieldMatch::Ambiguous(alike.map(|(_, field)| field.name.as_str()).collect())
         }
         [(_, field), ..] => FieldMatch::One(field),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clearest_name_wins_and_who_changed_the_row_does_not() {
+    fn the_best_matching_name_is_selected_and_not_a_trace_column() {
         let columns = ["insert_user", "update_user", "username", "name", "description"];
         assert_eq!(matched(&columns, Concept::Username).as_deref(), Some("username"));
         assert_eq!(matched(&columns, Concept::Description).as_deref(), Some("description"));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_are_alike_are_none() {
+    fn two_equal_matches_are_ambiguous() {
         let both = fields(&["short_description", "long_description"]);
         assert_eq!(
             match_text(&both, Concept::Description, &[]),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_is_the_id_only_if_name_and_type_fit_the_key_column() {
+    fn an_output_is_the_id_only_if_name_and_type_match_the_key_column() {
         use ValueKind::{Decimal, Guid, Integer, Text};
         let field = |name: &str, kind| FieldInfo { name: name.into(), kind, required: false, max_length: None };
         let picked = |names: &[(&str, ValueKind)], column| {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_parameter_has_the_columns_name_or_says_id_and_is_of_its_kind() {
+    fn an_id_parameter_has_the_columns_name_or_contains_id_and_is_of_its_kind() {
         let field = |name: &str, kind| FieldInfo { name: name.into(), kind, required: true, max_length: None };
         let inputs = [
             field("description", ValueKind::Text),

@@ -1,7 +1,7 @@
-//! Finds out which table and tasks are meant, where the spec does not say so.
+//! Determines the table and tasks if the spec does not set them.
 //!
-//! Candidates get points, each with its reason in words. Only one that is far enough ahead of the others counts:
-//! asking the wrong task is worse than asking the admin.
+//! Candidates are scored, each score with its reason. A candidate is only selected if it is far enough ahead of the
+//! others: calling the wrong task is worse than asking the admin.
 
 mod field_match;
 mod scoring;

@@ -1,4 +1,4 @@
-//! Candidates for the table and the three tasks, with what speaks for each.
+//! Scores candidates for the table and the three tasks, with reasons.
 
 use super::super::metadata::{Catalog, FieldInfo, Invocation, TableInfo, TaskInfo, ValueKind};
 use super::field_match::{is_similar_id, match_id_field, match_text};
@@ -7,34 +7,34 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// From here on a candidate is believed.
+/// The minimum score of a candidate.
 const MIN_SCORE: i32 = 65;
-/// A candidate is clear if it is so far ahead of the next one.
+/// The minimum lead over the next candidate.
 const MIN_LEAD: i32 = 10;
 
-/// A candidate.
+/// A candidate for the table or a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its name.
     pub name: String,
-    /// Its points; of comparison with others only.
+    /// Its score; only meaningful in comparison.
     pub score: i32,
-    /// What speaks for it and against it, in words.
+    /// The reasons for and against it; human-readable.
     pub reasons: Vec<String>,
 }
 
-/// What came of a comparison.
+/// The result of a selection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// This one is meant.
+    /// The best candidate.
     Best(&'a Candidate),
-    /// One of these, and nothing tells which.
+    /// Several candidates without a clear lead.
     Tie(Vec<&'a str>),
-    /// None speaks for itself.
+    /// No candidate has a sufficient score.
     None,
 }
 
-/// The candidate that is believed and clearly ahead.
+/// Selects the candidate with a sufficient score and a clear lead.
 #[must_use]
 pub fn select(candidates: &[Candidate]) -> Selection<'_> {
     let Some(best) = candidates.first().filter(|best| best.score >= MIN_SCORE) else { return Selection::None };
@@ -46,9 +46,9 @@ pub fn select(candidates: &[Candidate]) -> Selection<'_> {
 /// Candidates for the table, best first.
 #[must_use]
 pub fn rank_tables(catalog: &Catalog) -> Vec<Candidate> {
-    let (bound, mut picks) = (token_tasks(catalog), MatchCache::default());
+    let (bound, mut cache) = (token_tasks(catalog), MatchCache::default());
     sort_candidates(
-        catalog.tables.iter().map(|table| score_table(table, &bound, &mut picks).into_candidate(&table.name)),
+        catalog.tables.iter().map(|table| score_table(table, &bound, &mut cache).into_candidate(&table.name)),
     )
 }
 
@@ -62,24 +62,24 @@ pub fn rank_request_tasks(catalog: &Catalog) -> Vec<Candidate> {
 #[must_use]
 pub fn rank_edit_tasks(catalog: &Catalog, table: Option<&TableInfo>) -> Vec<Candidate> {
     let target = TokenTarget::of(table);
-    rank_tasks(catalog, |task, way, picks| score_edit(task, way, &target, picks))
+    rank_tasks(catalog, |task, invocation, cache| score_edit(task, invocation, &target, cache))
 }
 
 /// Candidates for *Revoke token*, best first.
 #[must_use]
 pub fn rank_revoke_tasks(catalog: &Catalog, table: Option<&TableInfo>) -> Vec<Candidate> {
     let target = TokenTarget::of(table);
-    rank_tasks(catalog, |task, way, picks| score_revocation(task, way, &target, picks))
+    rank_tasks(catalog, |task, invocation, cache| score_revocation(task, invocation, &target, cache))
 }
 
 fn rank_tasks<'a>(
     catalog: &'a Catalog,
     score: impl Fn(&TaskInfo, &'a Invocation, &mut MatchCache<'a>) -> Score,
 ) -> Vec<Candidate> {
-    let mut picks = MatchCache::default();
+    let mut cache = MatchCache::default();
     let best = |task: &'a TaskInfo| {
-        let tallies = task.invocations.iter().map(|way| score(task, way, &mut picks));
-        tallies.max_by_key(|tally| tally.score).unwrap_or_default().into_candidate(&task.name)
+        let scores = task.invocations.iter().map(|invocation| score(task, invocation, &mut cache));
+        scores.max_by_key(|score| score.score).unwrap_or_default().into_candidate(&task.name)
     };
     sort_candidates(catalog.tasks.iter().map(best))
 }
@@ -106,11 +106,11 @@ impl Score {
         Candidate { name: name.to_owned(), score: self.score, reasons: self.reasons }
     }
 
-    /// Points for what a name says.
-    fn add_name(&mut self, name: &str, concept: Concept, clear: i32, vague: i32, says: &str) {
+    /// Adds points for what a name means.
+    fn add_name(&mut self, name: &str, concept: Concept, strong: i32, weak: i32, meaning: &str) {
         match match_strength(name, concept) {
-            MatchStrength::Strong => self.add(clear, format!("its name says {says}")),
-            MatchStrength::Weak => self.add(vague, format!("its name may say {says}")),
+            MatchStrength::Strong => self.add(strong, format!("its name means {meaning}")),
+            MatchStrength::Weak => self.add(weak, format!("its name may mean {meaning}")),
             MatchStrength::None => {}
         }
     }
@@ -128,38 +128,38 @@ impl Score {
         what: &str,
     ) -> Option<&'a FieldInfo> {
         let field = found?;
-        // A vague name is worth half.
+        // A weak match gets half the points.
         let worth = if match_strength(&field.name, concept) == MatchStrength::Strong { points } else { points / 2 };
         self.add(worth, format!("{what} ({})", field.name));
         Some(field)
     }
 }
 
-/// The first task that says token clearly, by the table that it is bound to.
+/// The first task whose name clearly means token, by the table that it is bound to.
 fn token_tasks(catalog: &Catalog) -> HashMap<&str, &str> {
     let mut found = HashMap::new();
     for task in catalog.tasks.iter().filter(|task| match_strength(&task.name, Concept::Token) == MatchStrength::Strong)
     {
-        for table in task.invocations.iter().filter_map(|way| way.table.as_deref()) {
+        for table in task.invocations.iter().filter_map(|invocation| invocation.table.as_deref()) {
             found.entry(table).or_insert(task.name.as_str());
         }
     }
     found
 }
 
-/// Fields that many tables or ways share.
+/// Fields that many tables or invocations share.
 type Fields = Arc<[FieldInfo]>;
 
-/// What was picked out of fields. Those that many share are looked through once for each question: a small document can
-/// declare a hundred thousand fields of one type, and as many tasks that return it.
+/// Selected fields. Fields that many share are searched only once per concept: a small document can declare a hundred
+/// thousand fields of one type, and as many tasks that return it.
 #[derive(Default)]
 struct MatchCache<'a>(HashMap<MatchKey<'a>, Option<&'a FieldInfo>>);
 
-/// Where it is looked, for what, and which name is taken.
+/// The searched fields, the concept, and the name that is already taken.
 type MatchKey<'a> = (*const [FieldInfo], Concept, Option<&'a str>);
 
 impl<'a> MatchCache<'a> {
-    /// The text that says this, other than the one that is taken.
+    /// The text that matches the concept, other than the one that is already taken.
     fn text(&mut self, fields: &'a Fields, concept: Concept, taken: Option<&'a FieldInfo>) -> Option<&'a FieldInfo> {
         let taken = taken.map(|field| field.name.as_str());
         self.memoize(fields, concept, taken, || match_text(&**fields, concept, taken.as_slice()).one())
@@ -200,9 +200,9 @@ fn score_request<'a>(task: &TaskInfo, invocation: &'a Invocation, cache: &mut Ma
     score.add_name(&task.name, Concept::Revoke, -60, -30, "revoke");
     score.add_name(&task.name, Concept::Edit, -60, -30, "edit");
     let secret = cache.text(&invocation.outputs, Concept::Secret, None);
-    score.add_field(secret, Concept::Secret, 20, "it gives a secret");
+    score.add_field(secret, Concept::Secret, 20, "it returns a secret");
     let username = cache.text(&invocation.outputs, Concept::Username, secret);
-    score.add_field(username, Concept::Username, 10, "it gives a username");
+    score.add_field(username, Concept::Username, 10, "it returns a username");
     let description = cache.text(&invocation.inputs, Concept::Description, secret);
     if score.add_field(description, Concept::Description, 20, "it takes a description").is_none() {
         score.add(-40, "it takes no description");
@@ -258,7 +258,7 @@ fn score_revocation<'a>(
     score
 }
 
-/// The table of the token that an edit or a revocation is about, and its id's column.
+/// The table of the token that an edit or a revocation is about, and its id column.
 struct TokenTarget<'t> {
     table: Option<&'t TableInfo>,
     column: Option<(&'t str, ValueKind)>,
@@ -270,7 +270,7 @@ impl<'t> TokenTarget<'t> {
         Self { table, column: column.map(|key| (key.name.as_str(), key.kind)) }
     }
 
-    /// Points for a way to say which token is meant.
+    /// Adds points for an input that identifies the token.
     fn score_token_input<'a>(&self, score: &mut Score, invocation: &'a Invocation, cache: &mut MatchCache<'a>) {
         if let (Some(bound), Some(table)) = (&invocation.table, self.table)
             && **bound == *table.name
@@ -284,13 +284,13 @@ impl<'t> TokenTarget<'t> {
             Some(id) if is_similar_id(id, column) => {
                 return score.add(25, format!("it takes the token's id ({})", id.name));
             }
-            // Of some other token, perhaps: that is not enough.
+            // The id may belong to another kind of token: that is not enough.
             Some(id) => return score.add(0, format!("it takes an id ({})", id.name)),
             None => {}
         }
         let username = cache.text(&invocation.inputs, Concept::Username, None);
         if score.add_field(username, Concept::Username, 25, "it takes the username").is_none() {
-            score.add(-40, "nothing tells it which token is meant");
+            score.add(-40, "it has no input that identifies the token");
         }
     }
 }

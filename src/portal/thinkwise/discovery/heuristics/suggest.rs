@@ -1,27 +1,27 @@
-//! Names that may have been meant.
+//! Suggests similar names.
 
 use strsim::{damerau_levenshtein, jaro_winkler};
 
-/// How many are named.
+/// The maximum number of suggestions.
 const MAX_SUGGESTIONS: usize = 3;
-/// From this likeness on (of 1) a name is worth naming.
+/// The minimum similarity of a suggestion, up to 1.
 const MIN_SIMILARITY: f64 = 0.8;
-/// How many names are compared, for a comparison takes long: more than any application of some size has.
+/// How many names are compared, because a comparison is slow: more names than any application of typical size has.
 const MAX_COMPARED: usize = 2_000;
 
-/// The names that are nearest to this one, best first; empty where none is like it.
+/// The most similar names, best first; empty if none is similar.
 pub(in crate::portal::thinkwise) fn suggest<'a>(
     wanted: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Vec<&'a str> {
-    let small = wanted.to_lowercase();
+    let wanted_lower = wanted.to_lowercase();
     let mut found: Vec<(usize, usize, &str)> = names
         .into_iter()
         .take(MAX_COMPARED)
         .filter_map(|name| {
-            let lower = name.to_lowercase();
-            let edits = damerau_levenshtein(&small, &lower);
-            is_similar(&small, &lower, edits).then(|| (edits, damerau_levenshtein(wanted, name), name))
+            let name_lower = name.to_lowercase();
+            let edits = damerau_levenshtein(&wanted_lower, &name_lower);
+            is_similar(&wanted_lower, &name_lower, edits).then(|| (edits, damerau_levenshtein(wanted, name), name))
         })
         .collect();
     found.sort_unstable();
@@ -30,10 +30,10 @@ pub(in crate::portal::thinkwise) fn suggest<'a>(
 }
 
 fn is_similar(wanted: &str, name: &str, edits: usize) -> bool {
-    let few = (wanted.chars().count() / 3).max(2);
-    // A part of it, such as `token_id`, but not just any `id`.
-    let part = wanted.len().min(name.len()) > 3 && (wanted.contains(name) || name.contains(wanted));
-    edits <= few || part || jaro_winkler(wanted, name) >= MIN_SIMILARITY
+    let max_edits = (wanted.chars().count() / 3).max(2);
+    // One name is a part of the other, such as `token_id`, but not just any `id`.
+    let is_part = wanted.len().min(name.len()) > 3 && (wanted.contains(name) || name.contains(wanted));
+    edits <= max_edits || is_part || jaro_winkler(wanted, name) >= MIN_SIMILARITY
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_names_only_the_first_are_compared() {
+    fn only_the_first_of_very_many_names_are_compared() {
         let many: Vec<String> = (0..MAX_COMPARED).map(|number| format!("{number:x}")).collect();
         let near = |before: usize| {
             let others = many.iter().map(String::as_str).take(before);

@@ -1,45 +1,45 @@
-//! What names say, in English and in Dutch: some tables of the portal have Dutch names (documented).
+//! The meaning of names in English and in Dutch: some tables of the portal have Dutch names (documented).
 
-/// What a name can say.
+/// The meaning of a name or of a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::portal::thinkwise) enum Concept {
     /// A token.
     Token,
-    /// Of a container registry.
+    /// A container registry.
     Registry,
-    /// Asks for something new.
+    /// Requests something new.
     Request,
-    /// Takes something back.
+    /// Revokes something.
     Revoke,
     /// Changes something.
     Edit,
-    /// What colleagues see.
+    /// The description that portal users see.
     Description,
     /// A name to log in with.
     Username,
-    /// What is shown once.
+    /// The password that is shown once.
     Secret,
-    /// A flag: yes, I am sure.
+    /// A confirmation flag.
     Confirm,
     /// A key.
     Id,
-    /// Who changed a row and when: such columns name users too (documented as trace columns).
+    /// Who changed a row and when: such columns contain user names too (documented as trace columns).
     Trace,
 }
 
-/// How clearly a name says something.
+/// How clearly a name has a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MatchStrength {
     /// Not at all.
     None,
-    /// It may mean that, or something else.
+    /// The name is ambiguous.
     Weak,
-    /// It can hardly mean anything else.
+    /// The name can hardly mean anything else.
     Strong,
 }
 
 impl Concept {
-    /// Beginnings of words that say this clearly, and those that may say it.
+    /// Word stems that clearly have this meaning, and those that may have it.
     const fn stems(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Token => (&["token"], &["credential", "toegang", "access", "sleutel"]),
@@ -76,19 +76,19 @@ impl Concept {
     }
 }
 
-/// How clearly a name says this.
+/// How clearly a name has this meaning.
 pub(crate) fn match_strength(name: &str, concept: Concept) -> MatchStrength {
     let words = split_words(name);
-    let (clear, vague) = concept.stems();
+    let (strong, weak) = concept.stems();
     let joined = words.concat();
-    let begins = |stem: &str| words.iter().any(|word| word.starts_with(stem));
-    // In compounds as Dutch makes them a stem is somewhere inside.
-    if clear.iter().any(|stem| begins(stem) || stem.len() >= 5 && joined.contains(stem)) {
+    let starts_word = |stem: &str| words.iter().any(|word| word.starts_with(stem));
+    // In Dutch compounds a stem may be inside a word.
+    if strong.iter().any(|stem| starts_word(stem) || stem.len() >= 5 && joined.contains(stem)) {
         return MatchStrength::Strong;
     }
-    // Short ones only as whole words: every name with "user" would begin with "us".
-    let says = |stem: &str| words.iter().any(|word| word == stem || stem.len() >= 5 && word.starts_with(stem));
-    if vague.iter().any(|stem| says(stem)) { MatchStrength::Weak } else { MatchStrength::None }
+    // Short stems match whole words only: every name with "user" would start with "us".
+    let matches_word = |stem: &str| words.iter().any(|word| word == stem || stem.len() >= 5 && word.starts_with(stem));
+    if weak.iter().any(|stem| matches_word(stem)) { MatchStrength::Weak } else { MatchStrength::None }
 }
 
 /// Whether a name can hardly mean anything else.
@@ -96,15 +96,15 @@ pub(in crate::portal::thinkwise) fn is_strong_match(name: &str, concept: Concept
     match_strength(name, concept) == MatchStrength::Strong
 }
 
-/// The words of a name, in lower case: parted by underscores, or by capitals.
+/// The words of a name in lower case, separated by underscores or capitals.
 pub(crate) fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let mut small = false;
+    let mut was_lowercase = false;
     for c in name.chars() {
-        if !c.is_alphanumeric() || small && c.is_uppercase() {
+        if !c.is_alphanumeric() || was_lowercase && c.is_uppercase() {
             words.push(String::new());
         }
-        small = c.is_lowercase();
+        was_lowercase = c.is_lowercase();
         if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
             word.extend(c.to_lowercase());
         }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_parted_at_underscores_and_capitals() {
+    fn a_name_is_split_at_underscores_and_capitals() {
         assert_eq!(split_words("edit_token_description"), ["edit", "token", "description"]);
         assert_eq!(split_words("ContainerTokenID"), ["container", "token", "id"]);
         assert_eq!(split_words("__x"), ["x"]);
@@ -126,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn english_and_dutch_names_say_the_same() {
-        for (name, meaning) in [
+    fn english_and_dutch_names_have_the_same_meaning() {
+        for (name, concept) in [
             ("request_token", Concept::Request),
             ("token_aanvragen", Concept::Request),
             ("tokenaanvraag", Concept::Request),
@@ -143,24 +143,24 @@ mod tests {
             ("geheim", Concept::Secret),
             ("bevestigd", Concept::Confirm),
         ] {
-            assert_eq!(match_strength(name, meaning), MatchStrength::Strong, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, concept), MatchStrength::Strong, "{name} {concept:?}");
         }
-        for (name, meaning) in [
+        for (name, concept) in [
             ("naam", Concept::Username),
             ("name", Concept::Description),
             ("set_label", Concept::Edit),
             ("klant_id", Concept::Id),
         ] {
-            assert_eq!(match_strength(name, meaning), MatchStrength::Weak, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, concept), MatchStrength::Weak, "{name} {concept:?}");
         }
-        for (name, meaning) in [
+        for (name, concept) in [
             ("customer", Concept::Token),
             ("credit", Concept::Edit),
             ("reset_password", Concept::Edit),
             ("idea", Concept::Id),
             ("description", Concept::Username),
         ] {
-            assert_eq!(match_strength(name, meaning), MatchStrength::None, "{name} {meaning:?}");
+            assert_eq!(match_strength(name, concept), MatchStrength::None, "{name} {concept:?}");
         }
     }
 }

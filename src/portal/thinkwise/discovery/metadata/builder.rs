@@ -1,8 +1,8 @@
-//! Makes tables and tasks of a document, within a budget.
+//! Builds tables and tasks from a document, within a budget.
 //!
-//! A small document can stand for much: a thousand tables of one type, each with all columns of the type, or a
-//! task that is bound to each of them. So the fields of a type are made once and shared, and what is made at all is
-//! counted: more than [`MOST_ITEMS`] end in a failure that says so.
+//! A small document can declare much: a thousand tables of one type, each with all columns of the type, or a task
+//! that is bound to each of them. So the fields of a type are built once and shared, and everything that is built is
+//! counted: more than [`MAX_ITEMS`] fail with an error that says so.
 
 use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
 use super::csdl::{Action, Csdl, Property};
@@ -11,22 +11,22 @@ use super::staged::TableIndex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Tables, fields and ways to call a task, in all: some ten times what a large application has.
+/// The maximum number of tables, fields and invocations: about ten times what a large application has.
 pub(crate) const MAX_ITEMS: usize = 200_000;
 
-/// Fields that many share.
+/// Fields that many tables or tasks share.
 pub(crate) type Fields = Arc<[FieldInfo]>;
 
-/// What is being made.
+/// The state of a build.
 pub(crate) struct Builder<'a> {
     pub csdl: &'a Csdl,
     pub tables: TableIndex<'a>,
     catalog: Catalog,
-    /// Where in the catalog a task is.
+    /// The index of each task in the catalog.
     tasks: HashMap<String, usize>,
-    /// The ways that are there already: task, form, and the table's name.
+    /// The existing invocations: task, form, and the table's name.
     invocations: HashSet<(usize, InvocationForm, Option<Arc<str>>)>,
-    /// The fields of a type, by its qualified name.
+    /// The fields of a type by its qualified name.
     fields_by_type: HashMap<String, Fields>,
     remaining: usize,
 }
@@ -44,42 +44,42 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Counts what is about to be made.
+    /// Deducts items that are about to be built.
     pub(crate) fn spend(&mut self, items: usize) -> Result<(), MetadataError> {
         self.remaining = self.remaining.checked_sub(items).ok_or(MetadataError::OVERSIZED)?;
         Ok(())
     }
 
-    /// The fields of a structure that can be named, made once.
-    pub(crate) fn fields(&mut self, of: &str) -> Result<Fields, MetadataError> {
-        let of = self.csdl.qualified(of);
-        if let Some(known) = self.fields_by_type.get(&of) {
-            return Ok(Arc::clone(known));
+    /// The fields of a structure that have valid names, built once.
+    pub(crate) fn fields(&mut self, type_name: &str) -> Result<Fields, MetadataError> {
+        let type_name = self.csdl.qualified(type_name);
+        if let Some(fields) = self.fields_by_type.get(&type_name) {
+            return Ok(Arc::clone(fields));
         }
-        let properties = self.csdl.properties(&of);
+        let properties = self.csdl.properties(&type_name);
         self.spend(properties.len())?;
-        let nameable = properties.into_iter().filter(|property| is_identifier(&property.name));
-        let fields: Fields = nameable.map(|property| field_info(self.csdl, property)).collect();
-        self.fields_by_type.insert(of, Arc::clone(&fields));
+        let valid = properties.into_iter().filter(|property| is_identifier(&property.name));
+        let fields: Fields = valid.map(|property| field_info(self.csdl, property)).collect();
+        self.fields_by_type.insert(type_name, Arc::clone(&fields));
         Ok(fields)
     }
 
-    /// The parameters of an action; `None` where one of them cannot be named, and so not be sent.
+    /// The parameters of an action; `None` if one of them has an invalid name, and therefore cannot be sent.
     pub(crate) fn inputs(&mut self, parameters: &[Property]) -> Result<Option<Fields>, MetadataError> {
         self.spend(parameters.len())?;
-        let nameable = |parameter: &Property| is_identifier(&parameter.name).then(|| field_info(self.csdl, parameter));
-        Ok(parameters.iter().map(nameable).collect())
+        let valid = |parameter: &Property| is_identifier(&parameter.name).then(|| field_info(self.csdl, parameter));
+        Ok(parameters.iter().map(valid).collect())
     }
 
-    /// What an action returns.
+    /// The outputs of an action.
     pub(crate) fn outputs(&mut self, action: &Action) -> Result<Fields, MetadataError> {
         match &action.returns {
-            Some(of) => self.fields(of),
+            Some(type_name) => self.fields(type_name),
             None => Ok(Fields::default()),
         }
     }
 
-    /// Names become parts of addresses and of messages: what has a name that no OData service may have is not there.
+    /// Names become parts of URLs and messages: elements with names that OData does not allow are ignored.
     pub(crate) fn add_tables(&mut self) -> Result<(), MetadataError> {
         let sets: Vec<_> = self.tables.all().collect();
         self.spend(sets.len())?;
@@ -89,8 +89,8 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let columns = self.fields(&set.type_name)?;
-            let of = self.csdl.qualified(&set.type_name);
-            let key = keys.entry(of).or_insert_with_key(|of| key(self.csdl, of, &columns));
+            let type_name = self.csdl.qualified(&set.type_name);
+            let key = keys.entry(type_name).or_insert_with_key(|type_name| key(self.csdl, type_name, &columns));
             if let Some(key) = key.clone() {
                 self.catalog.tables.push(TableInfo { name: set.name.to_string(), key, columns });
             }
@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The tasks that are bound to nothing.
+    /// Adds the unbound tasks.
     pub(crate) fn add_unbound_tasks(&mut self) -> Result<(), MetadataError> {
         let csdl = self.csdl;
         let mut imports: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -106,7 +106,7 @@ impl<'a> Builder<'a> {
             imports.entry(csdl.qualified(&import.action)).or_default().push(&import.name);
         }
         for action in csdl.actions.iter().filter(|action| !action.bound) {
-            // Without an import it is not callable by the letter of OData; that it is listed is taken as an offer.
+            // Without an import, OData does not allow the call; an action that is declared is accepted nevertheless.
             let own = [local_name(&action.name)];
             let names = imports.get(&action.name).map_or(&own[..], Vec::as_slice);
             let Some(inputs) = self.inputs(&action.parameters)? else { continue };
@@ -119,7 +119,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Adds a way to call a task, unless it is there already, or cannot be named.
+    /// Adds an invocation of a task, unless it exists already or its name is invalid.
     pub(crate) fn add_invocation(&mut self, task: &str, invocation: Invocation) -> Result<(), MetadataError> {
         self.spend(1)?;
         if !is_identifier(task) {
@@ -141,20 +141,20 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The task of this name, as far as it is made.
+    /// The task of this name, as far as it is built.
     pub(crate) fn task(&self, name: &str) -> Option<&TaskInfo> {
         self.catalog.tasks.get(*self.tasks.get(name)?)
     }
 
     pub(crate) fn finish(mut self) -> Catalog {
         for task in &mut self.catalog.tasks {
-            task.invocations.sort_by_key(|way| way.form);
+            task.invocations.sort_by_key(|invocation| invocation.form);
         }
         self.catalog
     }
 }
 
-/// The columns of a key; `None` where one of them cannot be named.
+/// The columns of a key; `None` if one of them has an invalid name.
 fn key(csdl: &Csdl, of: &str, columns: &[FieldInfo]) -> Option<Fields> {
     let parts = csdl.key(of);
     if !parts.iter().all(|part| is_identifier(part)) {
@@ -163,7 +163,7 @@ fn key(csdl: &Csdl, of: &str, columns: &[FieldInfo]) -> Option<Fields> {
     Some(parts.iter().filter_map(|part| columns.iter().find(|column| column.name == *part).cloned()).collect())
 }
 
-/// A simple identifier of OData 4.0, in ASCII letters as the issuer's spec has them.
+/// A simple identifier of OData 4.0, limited to ASCII letters like the fields of the issuer's spec.
 fn is_identifier(name: &str) -> bool {
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     begins && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -1,4 +1,4 @@
-//! The document as tables and tasks.
+//! The tables and tasks of a document.
 
 use super::builder::Builder;
 use super::error::MetadataError;
@@ -6,12 +6,12 @@ use super::parse::parse;
 use super::staged;
 use std::sync::Arc;
 
-/// Tables and tasks that the portal shows our user.
+/// Tables and tasks that the portal shows to its user.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// The tables.
     pub tables: Vec<TableInfo>,
-    /// The tasks, each name once.
+    /// The tasks, with unique names.
     pub tasks: Vec<TaskInfo>,
 }
 
@@ -22,39 +22,39 @@ pub struct TableInfo {
     pub name: String,
     /// The columns of its key, in order.
     pub key: Arc<[FieldInfo]>,
-    /// All of its columns, those of the key among them. Tables of one type share them.
+    /// All of its columns, including those of the key. Tables of one type share them.
     pub columns: Arc<[FieldInfo]>,
 }
 
 /// A task.
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
-    /// Its name, without `task_` before it.
+    /// Its name without the prefix `task_`.
     pub name: String,
-    /// How it can be called, the surest first: by its own name, then staged where that is declared (each step of
-    /// it is documented), then at a row in one request.
+    /// How it can be called, the most reliable first: unbound, then staged if that is declared (each step of it is
+    /// documented), then bound to a row in one request.
     pub invocations: Vec<Invocation>,
 }
 
-/// A way to call a task.
+/// One way to call a task.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// Its form.
     pub form: InvocationForm,
-    /// The table whose row it is bound to, where it is bound and the document says to what.
+    /// The table whose row it is bound to, if it is bound and the document names the table.
     pub table: Option<Arc<str>>,
-    /// What it takes.
+    /// The inputs.
     pub inputs: Arc<[FieldInfo]>,
-    /// What it gives. Inputs may be among them: they are echoed (documented).
+    /// The outputs. Inputs may be among them, because they are echoed (documented).
     pub outputs: Arc<[FieldInfo]>,
 }
 
-/// The form of a call.
+/// The form of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InvocationForm {
     /// `POST <base>/<task>`
     Unbound,
-    /// `POST <base>/<table>(<key>)/task_<task>/stage`, then fill, then commit.
+    /// `POST <base>/<table>(<key>)/task_<task>/stage`, then set the parameters, then commit.
     Staged,
     /// `POST <base>/<table>(<key>)/task_<task>`
     Bound,
@@ -65,18 +65,18 @@ pub enum InvocationForm {
 pub struct FieldInfo {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: ValueKind,
-    /// It cannot be left out.
+    /// Whether it is mandatory.
     pub required: bool,
-    /// The longest text, in characters.
+    /// The maximum length of a text in characters.
     pub max_length: Option<usize>,
 }
 
-/// What a field holds, as far as it decides how a value is written.
+/// The kind of a field's values, as far as it determines how a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A whole number.
+    /// An integer.
     Integer,
     /// Another number.
     Decimal,
@@ -86,15 +86,15 @@ pub enum ValueKind {
     Guid,
     /// A text.
     Text,
-    /// A date, binary data, a structure: nothing that is written as a key.
+    /// A date, binary data or a structure: nothing that can be written in a key.
     Other,
 }
 
 impl Catalog {
-    /// Reads a `$metadata` document.
+    /// Parses a `$metadata` document.
     ///
     /// # Errors
-    /// When it is not CSDL in XML, deeper than any that is meant, or declares more than the operator keeps.
+    /// If it is not CSDL in XML, is nested too deeply, or declares more than the operator processes.
     pub fn read(document: &[u8]) -> Result<Self, MetadataError> {
         let csdl = parse(document)?;
         let mut builder = Builder::new(&csdl);
@@ -110,7 +110,7 @@ impl Catalog {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// The task of this name, with or without `task_` before it.
+    /// The task of this name, with or without the prefix `task_`.
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&TaskInfo> {
         let bare = staged::strip_task_prefix(name);
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_would_break_an_address_or_a_message_are_not_there() {
+    fn names_that_would_break_a_url_or_a_message_are_ignored() {
         let long = "x".repeat(129);
         for name in ["a b", "a/b", "a&amp;$top=1", "a'", "9a", "", "a&#10;b", "\u{202e}a", "gebruikers-naam", &long] {
             let text = format!(

@@ -1,4 +1,4 @@
-//! The parts of a CSDL document that matter here, as they are written in it.
+//! The relevant parts of a CSDL document, as declared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub(crate) struct Csdl {
     pub aliases: BTreeMap<String, String>,
     /// Entity and complex types by their qualified names.
     pub structures: BTreeMap<String, Structure>,
-    /// Type definitions: what each stands for.
+    /// Type definitions with their underlying types.
     pub definitions: BTreeMap<String, String>,
     pub sets: Vec<EntitySet>,
     pub actions: Vec<Action>,
@@ -30,14 +30,14 @@ pub(crate) struct Structure {
 #[derive(Clone, Debug)]
 pub(crate) struct Property {
     pub name: String,
-    /// Its type; there are few of them, and many properties.
+    /// Its type, shared: there are few types and many properties.
     pub type_name: Arc<str>,
-    /// `Nullable="false"` is written at it.
+    /// It is declared with `Nullable="false"`.
     pub required: bool,
     pub max_length: Option<usize>,
 }
 
-/// A way from one entity to others.
+/// A navigation property, which leads from one entity to others.
 #[derive(Debug)]
 pub(crate) struct NavigationProperty {
     pub name: String,
@@ -54,9 +54,9 @@ pub(crate) struct EntitySet {
 /// An action.
 #[derive(Debug, Default)]
 pub(crate) struct Action {
-    /// With its namespace.
+    /// The name with its namespace.
     pub name: String,
-    /// Its first parameter is what it is bound to.
+    /// Whether it is bound to its first parameter.
     pub bound: bool,
     pub parameters: Vec<Property>,
     pub returns: Option<String>,
@@ -69,11 +69,11 @@ pub(crate) struct ActionImport {
     pub action: String,
 }
 
-/// Longer chains of base types are circles.
+/// Longer chains of base types are considered cyclic.
 const MAX_CHAIN_LENGTH: usize = 16;
 
 impl Csdl {
-    /// The name that a type is kept under: of one, not of a collection, and without an alias.
+    /// The name under which a type is stored: the element type of a collection, with its alias resolved.
     pub(crate) fn qualified(&self, reference: &str) -> String {
         let one = reference.strip_prefix("Collection(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(reference);
         match one.rsplit_once('.') {
@@ -85,13 +85,13 @@ impl Csdl {
         }
     }
 
-    /// What a type definition stands for; everything else stands for itself.
+    /// The underlying type of a type definition; any other type itself.
     pub(crate) fn underlying(&self, reference: &str) -> String {
         let name = self.qualified(reference);
         self.definitions.get(&name).cloned().unwrap_or(name)
     }
 
-    /// A structure with those that it is based on, itself first.
+    /// A structure and its base types, itself first.
     pub(crate) fn base_chain(&self, reference: &str) -> Vec<&Structure> {
         let mut chain = Vec::new();
         let mut next = Some(self.qualified(reference));
@@ -105,13 +105,13 @@ impl Csdl {
         chain
     }
 
-    /// The key of an entity type, its own or that of its base.
+    /// The key of an entity type, its own or its base type's.
     pub(crate) fn key(&self, reference: &str) -> &[String] {
         let own = |structure: &&Structure| !structure.key.is_empty();
         self.base_chain(reference).into_iter().find(own).map_or(&[], |found| found.key.as_slice())
     }
 
-    /// The properties of a structure, those of its bases first.
+    /// The properties of a structure, those of its base types first.
     pub(crate) fn properties(&self, reference: &str) -> Vec<&Property> {
         self.base_chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
     }

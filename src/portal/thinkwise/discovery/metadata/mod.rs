@@ -1,4 +1,4 @@
-//! What the portal says of itself: tables and tasks that our user may see, with their types.
+//! Reads the portal's `$metadata`: the tables and tasks that the portal user may see, with their types.
 //!
 //! `<base>/$metadata` is a CSDL document that lists what is visible to the caller (documented).
 

@@ -1,5 +1,5 @@
-//! Reads a CSDL document, event by event: no entity but XML's own five is known, and nothing is
-//! kept but what matters here.
+//! Parses a CSDL document event by event: only XML's five predefined entities are known, and only what is relevant
+//! here is stored.
 
 use super::builder::MAX_ITEMS;
 use super::csdl::{Action, ActionImport, Csdl, EntitySet, NavigationProperty, Property, Structure};
@@ -10,17 +10,18 @@ use quick_xml::{Reader, XmlVersion};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// CSDL is some six elements deep, with annotations a few more.
+/// CSDL is about six elements deep, with annotations a few more.
 const MAX_DEPTH: usize = 64;
-/// Each of the things that are made of a document takes an element or two.
+/// Each item that is built from a document has one or two elements.
 const MAX_DECLARATIONS: usize = 2 * MAX_ITEMS;
 /// No database has a key of more columns. Many types can inherit one key.
 const MAX_KEY_COLUMNS: usize = 64;
-/// The longest name or type, in bytes, and all names with their namespaces together: many types can share one namespace.
+/// The maximum length of a name or type in bytes, and of all names with their namespaces together: many types can
+/// share one namespace.
 const MAX_ATTRIBUTE_BYTES: usize = 512;
 const MAX_NAME_BYTES_TOTAL: usize = 16 << 20;
 
-/// What an element that is open stands for.
+/// The kind of an open element.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Outer,
@@ -41,13 +42,13 @@ struct Parser {
     action: Option<Action>,
     declarations: usize,
     schemas: usize,
-    /// Bytes of names with their namespaces.
+    /// Total length of all names with their namespaces, in bytes.
     name_bytes: usize,
-    /// Names of types, each kept once.
+    /// Names of types, each stored once.
     types: HashSet<Arc<str>>,
 }
 
-/// Reads a document.
+/// Parses a document.
 pub(crate) fn parse(document: &[u8]) -> Result<Csdl, MetadataError> {
     let text = std::str::from_utf8(document).map_err(|_| MetadataError("is not UTF-8"))?;
     let mut reader = Reader::from_str(text);
@@ -69,13 +70,15 @@ pub(crate) fn parse(document: &[u8]) -> Result<Csdl, MetadataError> {
                 let frame = parser.frames.pop().ok_or(MetadataError("is not well-formed XML"))?;
                 parser.close(frame);
             }
-            Event::DocType(_) => return Err(MetadataError("has a document type, which CSDL does not")),
+            Event::DocType(_) => {
+                return Err(MetadataError("has a document type declaration, which CSDL does not allow"));
+            }
             Event::Eof => break,
             _ => {}
         }
     }
     if !parser.frames.is_empty() {
-        return Err(MetadataError("ends in the middle"));
+        return Err(MetadataError("is truncated"));
     }
     if parser.schemas == 0 {
         return Err(MetadataError("is not a description of an OData service"));
@@ -86,14 +89,14 @@ pub(crate) fn parse(document: &[u8]) -> Result<Csdl, MetadataError> {
 impl Parser {
     fn open(&mut self, element: &BytesStart<'_>) -> Result<Frame, MetadataError> {
         let name = element.local_name();
-        let inside = self.frames.last().copied().unwrap_or(Frame::Outer);
+        let parent = self.frames.last().copied().unwrap_or(Frame::Outer);
         self.declarations += 1;
         if self.declarations > MAX_DECLARATIONS {
             return Err(MetadataError::OVERSIZED);
         }
-        match (inside, name.as_ref()) {
+        match (parent, name.as_ref()) {
             (Frame::Outer, "Edmx" | "DataServices") => Ok(Frame::Outer),
-            // Somebody else's document, such as a login page.
+            // Not a `$metadata` document, for example a login page.
             (Frame::Outer, _) if self.frames.is_empty() => {
                 Err(MetadataError("is not a description of an OData service: check url and application"))
             }
@@ -154,10 +157,10 @@ impl Parser {
         match name {
             "Key" => return Ok(Frame::Key),
             "NavigationProperty" => {
-                let (name, of) = (required(element, "Name")?, required(element, "Type")?);
-                // Of the others, which may be many and are inherited, nothing is wanted.
+                let (name, type_name) = (required(element, "Name")?, required(element, "Type")?);
+                // The others, which may be many and are inherited, are not needed.
                 if name.starts_with(TASK_PREFIX) {
-                    structure.navigation.push(NavigationProperty { name, type_name: of });
+                    structure.navigation.push(NavigationProperty { name, type_name });
                 }
             }
             _ => {}
@@ -211,19 +214,19 @@ impl Parser {
     }
 
     fn property(&mut self, element: &BytesStart<'_>) -> Result<Property, MetadataError> {
-        let of = required(element, "Type")?;
+        let type_name = required(element, "Type")?;
         Ok(Property {
             name: required(element, "Name")?,
-            type_name: self.intern(of),
+            type_name: self.intern(type_name),
             required: attribute(element, "Nullable")?.as_deref() == Some("false"),
-            // `max` is a length too, and says nothing.
+            // The value `max` is valid too, and sets no limit.
             max_length: attribute(element, "MaxLength")?.and_then(|text| text.parse().ok()),
         })
     }
 
     fn intern(&mut self, name: String) -> Arc<str> {
-        if let Some(known) = self.types.get(name.as_str()) {
-            return Arc::clone(known);
+        if let Some(existing) = self.types.get(name.as_str()) {
+            return Arc::clone(existing);
         }
         let name: Arc<str> = name.into();
         self.types.insert(Arc::clone(&name));
@@ -238,13 +241,13 @@ impl Parser {
 }
 
 fn required(element: &BytesStart<'_>, name: &str) -> Result<String, MetadataError> {
-    attribute(element, name)?.ok_or(MetadataError("declares something without a name or a type"))
+    attribute(element, name)?.ok_or(MetadataError("declares an element without a name or a type"))
 }
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, MetadataError> {
-    let broken = MetadataError("is not well-formed XML");
-    let Some(found) = element.try_get_attribute(name).map_err(|_| broken)? else { return Ok(None) };
-    let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|_| broken)?;
+    let malformed = MetadataError("is not well-formed XML");
+    let Some(found) = element.try_get_attribute(name).map_err(|_| malformed)? else { return Ok(None) };
+    let value = found.normalized_value(XmlVersion::Implicit1_0).map_err(|_| malformed)?;
     if value.len() > MAX_ATTRIBUTE_BYTES { Err(MetadataError::OVERSIZED) } else { Ok(Some(value.into_owned())) }
 }
 

@@ -14,7 +14,7 @@ fn read(schema: &str) -> Csdl {
 }
 
 #[test]
-fn types_keys_and_lengths_are_read_past_what_does_not_matter() {
+fn types_keys_and_lengths_are_read_and_everything_else_is_ignored() {
     let found = read(
         r#"<EntityType Name="base"><Key><PropertyRef Name="id"/></Key>
              <Property Name="id" Type="self.number" Nullable="false"><Annotation Term="x"><String>y</String></Annotation></Property>
@@ -30,8 +30,8 @@ fn types_keys_and_lengths_are_read_past_what_does_not_matter() {
     );
     assert_eq!(found.key("self.token"), ["id"]);
     let properties = found.properties("tcp.model.token");
-    let seen: Vec<_> = properties.iter().map(|p| (p.name.as_str(), p.required, p.max_length)).collect();
-    assert_eq!(seen, [("id", true, None), ("a&b", false, Some(50)), ("c", false, None)]);
+    let actual: Vec<_> = properties.iter().map(|p| (p.name.as_str(), p.required, p.max_length)).collect();
+    assert_eq!(actual, [("id", true, None), ("a&b", false, Some(50)), ("c", false, None)]);
     assert_eq!(found.underlying("self.number"), "Edm.Int32");
     assert_eq!(found.base_chain("self.token")[0].navigation[0].name, "task_x");
     assert_eq!(found.qualified("Collection(self.other)"), "tcp.model.other");
@@ -39,7 +39,7 @@ fn types_keys_and_lengths_are_read_past_what_does_not_matter() {
 }
 
 #[test]
-fn actions_are_read_with_what_they_return() {
+fn actions_are_read_with_their_return_types() {
     let found = read(
         r#"<Action Name="a" IsBound="true"><Parameter Name="row" Type="self.token"/>
              <Parameter Name="p" Type="Edm.Boolean" Nullable="false"/><ReturnType Type="self.result"/></Action>
@@ -53,19 +53,19 @@ fn actions_are_read_with_what_they_return() {
 }
 
 #[test]
-fn a_circle_of_base_types_ends() {
+fn a_cycle_of_base_types_terminates() {
     let found = read(r#"<EntityType Name="a" BaseType="self.b"/><EntityType Name="b" BaseType="self.a"/>"#);
     assert_eq!(found.key("self.a"), Vec::<String>::new());
 }
 
 #[test]
-fn what_is_no_metadata_is_malformed() {
+fn invalid_metadata_is_rejected() {
     let bomb = format!("<!DOCTYPE x [<!ENTITY a \"{}\">]>{}", "ha".repeat(10), document(""));
     let entity = document(r#"<EntityType Name="&a;"/>"#);
     let deep = document(&"<x>".repeat(100));
     let many = document(&"<x/>".repeat(MAX_DECLARATIONS));
     let cut = document("<x>");
-    for (text, says) in [
+    for (text, expected) in [
         ("", "not a description"),
         ("{}", "not a description"),
         ("<html><body>Please log in</body></html>", "check url and application"),
@@ -76,12 +76,12 @@ fn what_is_no_metadata_is_malformed() {
         (&deep, "too deeply"),
         (&many, "more than"),
         (&cut, "well-formed"),
-        ("<Edmx>", "ends in the middle"),
+        ("<Edmx>", "is truncated"),
         ("<Edmx", "well-formed"),
         ("<Edmx a=b></Edmx>", "not a description"),
     ] {
         let error = parse(text.as_bytes()).expect_err(text.get(..40).unwrap_or(text));
-        assert!(error.to_string().contains(says), "{error} {says}");
+        assert!(error.to_string().contains(expected), "{error} {expected}");
     }
     assert!(parse(b"\xff\xfe<\0E\0").is_err());
 }
@@ -100,7 +100,7 @@ fn a_key_of_more_columns_than_any_database_has_is_oversized() {
 }
 
 #[test]
-fn of_navigations_only_those_to_tasks_are_kept() {
+fn only_navigations_to_tasks_are_stored() {
     let others = r#"<NavigationProperty Name="other" Type="self.t"/>"#.repeat(1_000);
     let task = r#"<NavigationProperty Name="task_x" Type="self.t"/>"#;
     let found = read(&format!(r#"<EntityType Name="t">{others}{task}</EntityType>"#));
@@ -108,7 +108,7 @@ fn of_navigations_only_those_to_tasks_are_kept() {
 }
 
 #[test]
-fn names_are_bounded_each_and_with_their_namespaces_together() {
+fn names_are_limited_individually_and_in_total() {
     let named = |name: &str| format!(r#"<ComplexType Name="{name}"/>"#);
     let long = "x".repeat(MAX_ATTRIBUTE_BYTES + 1);
     assert!(!is_oversized(&named(&long[1..])) && is_oversized(&named(&long)));

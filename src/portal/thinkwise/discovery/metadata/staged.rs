@@ -1,8 +1,8 @@
 //! Tasks that are bound to a row.
 //!
-//! A task is called at `<table>(<key>)/task_<task>`, and staged as `staged_<task>` (documented). How
-//! `$metadata` declares that is not public, so each way that OData has for it is understood: an action bound to the row, a
-//! navigation from the row, an entity set of what is staged (inferred).
+//! A task is called at `<table>(<key>)/task_<task>`, and staged as `staged_<task>` (documented). How `$metadata`
+//! declares that is not documented, so every construct that OData has for it is recognized: an action bound to the
+//! row, a navigation from the row, an entity set of staged tasks (inferred).
 
 use super::builder::{Builder, Fields, local_name};
 use super::catalog::{FieldInfo, Invocation, InvocationForm};
@@ -11,10 +11,10 @@ use super::error::MetadataError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// With this the name of a task begins where it is bound to a row.
+/// The prefix of the name of a task that is bound to a row.
 pub(crate) const TASK_PREFIX: &str = "task_";
 const STAGED_PREFIX: &str = "staged_";
-/// The steps of staging, which are no tasks (documented).
+/// The steps of staging, which are not tasks (documented).
 const STAGING_ACTIONS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
 
 /// The tables of a document, by the types of their rows.
@@ -24,19 +24,19 @@ pub(crate) struct TableIndex<'a> {
 }
 
 impl<'a> TableIndex<'a> {
-    /// What is staged, and what a process flow waits for, is no table: it has the name of such, or can be committed.
+    /// A staged task and a waiting process flow are not tables: they have such a name, or can be committed.
     pub(crate) fn new(csdl: &'a Csdl) -> Self {
         let commits = csdl.actions.iter().filter(|action| action.bound && local_name(&action.name) == "commit");
         let rows = commits.filter_map(|action| action.parameters.first());
         let committed: BTreeSet<String> = rows.map(|row| csdl.qualified(&row.type_name)).collect();
-        let mut of_type: BTreeMap<String, Vec<&EntitySet>> = BTreeMap::new();
+        let mut by_row_type: BTreeMap<String, Vec<&EntitySet>> = BTreeMap::new();
         for set in csdl.sets.iter().filter(|set| !set.name.starts_with(STAGED_PREFIX)) {
-            let of = csdl.qualified(&set.type_name);
-            if !committed.contains(&of) {
-                of_type.entry(of).or_default().push(set);
+            let row_type = csdl.qualified(&set.type_name);
+            if !committed.contains(&row_type) {
+                by_row_type.entry(row_type).or_default().push(set);
             }
         }
-        Self { csdl, by_row_type: of_type }
+        Self { csdl, by_row_type: by_row_type }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &'a EntitySet> {
@@ -44,8 +44,8 @@ impl<'a> TableIndex<'a> {
     }
 
     /// The names of the tables with rows of this type.
-    fn with_rows(&self, of: &str) -> Vec<Arc<str>> {
-        let sets = self.by_row_type.get(&self.csdl.qualified(of)).map(Vec::as_slice).unwrap_or_default();
+    fn with_rows(&self, row_type: &str) -> Vec<Arc<str>> {
+        let sets = self.by_row_type.get(&self.csdl.qualified(row_type)).map(Vec::as_slice).unwrap_or_default();
         sets.iter().map(|set| Arc::clone(&set.name)).collect()
     }
 }
@@ -55,10 +55,10 @@ pub(crate) fn strip_task_prefix(name: &str) -> &str {
     name.strip_prefix(TASK_PREFIX).unwrap_or(name)
 }
 
-/// What can be staged: the fields of `staged_<task>`, by the task.
+/// The tasks that can be staged: the fields of `staged_<task>`, by task.
 struct StagedSets<'a> {
     sets: HashMap<&'a str, &'a EntitySet>,
-    /// By the type.
+    /// By type.
     parameters: HashMap<String, Fields>,
 }
 
@@ -77,18 +77,18 @@ impl<'a> StagedSets<'a> {
         self.sets.get(task).copied().map(|set| self.parameters(builder, &set.type_name)).transpose()
     }
 
-    /// What a staged task holds besides its own key: parameters and outputs alike.
-    fn parameters(&mut self, builder: &mut Builder<'_>, of: &str) -> Result<Fields, MetadataError> {
-        let of = builder.csdl.qualified(of);
-        if let Some(known) = self.parameters.get(&of) {
-            return Ok(Arc::clone(known));
+    /// The fields of a staged task except its own key: both parameters and outputs.
+    fn parameters(&mut self, builder: &mut Builder<'_>, type_name: &str) -> Result<Fields, MetadataError> {
+        let type_name = builder.csdl.qualified(type_name);
+        if let Some(fields) = self.parameters.get(&type_name) {
+            return Ok(Arc::clone(fields));
         }
-        let (key, fields) = (builder.csdl.key(&of), builder.fields(&of)?);
+        let (key, fields) = (builder.csdl.key(&type_name), builder.fields(&type_name)?);
         builder.spend(fields.len())?;
         let key: BTreeSet<&str> = key.iter().map(String::as_str).collect();
         let own = fields.iter().filter(|field| !key.contains(field.name.as_str()));
         let fields: Fields = own.map(optional).collect();
-        self.parameters.insert(of, Arc::clone(&fields));
+        self.parameters.insert(type_name, Arc::clone(&fields));
         Ok(fields)
     }
 }
@@ -101,20 +101,21 @@ pub(crate) fn add_bound_tasks(builder: &mut Builder<'_>) -> Result<(), MetadataE
         add_bound_action(builder, &mut staged, action)?;
     }
     add_navigation_tasks(builder, &mut staged)?;
-    // What can be staged, and nothing says from which table.
+    // Tasks that can be staged, but whose table is not declared.
     for set in csdl.sets.iter().filter(|set| set.name.starts_with(STAGED_PREFIX)) {
         let task = set.name.trim_start_matches(STAGED_PREFIX);
-        let known = builder
+        let existing = builder
             .task(task)
             .or_else(|| builder.task(strip_task_prefix(task)))
-            .map_or(&[][..], |known| &known.invocations);
-        let (looked_at, is_known) = (known.len(), known.iter().any(|way| way.form == InvocationForm::Staged));
-        builder.spend(looked_at)?;
-        if !is_known {
+            .map_or(&[][..], |existing| &existing.invocations);
+        let (count, is_staged) =
+            (existing.len(), existing.iter().any(|invocation| invocation.form == InvocationForm::Staged));
+        builder.spend(count)?;
+        if !is_staged {
             let fields = staged.parameters(builder, &set.type_name)?;
-            let way =
+            let invocation =
                 Invocation { form: InvocationForm::Staged, table: None, inputs: Arc::clone(&fields), outputs: fields };
-            builder.add_invocation(task, way)?;
+            builder.add_invocation(task, invocation)?;
         }
     }
     Ok(())
@@ -144,7 +145,7 @@ fn add_bound_action(
         }
         outputs = merge_fields(builder, &outputs, fields)?;
     }
-    // A staged task begins with what its row gives it, and only what changes is sent (documented).
+    // A staged task is initialized from its row, and only changes are sent (documented).
     let changes = match &fields {
         Some(_) => {
             builder.spend(inputs.len())?;
@@ -153,15 +154,15 @@ fn add_bound_action(
         None => None,
     };
     for table in tables {
-        let way = |form, inputs: &Fields| Invocation {
+        let invocation = |form, inputs: &Fields| Invocation {
             form,
             table: Some(Arc::clone(&table)),
             inputs: Arc::clone(inputs),
             outputs: Arc::clone(&outputs),
         };
-        builder.add_invocation(task, way(InvocationForm::Bound, &inputs))?;
+        builder.add_invocation(task, invocation(InvocationForm::Bound, &inputs))?;
         if let Some(changes) = &changes {
-            builder.add_invocation(task, way(InvocationForm::Staged, changes))?;
+            builder.add_invocation(task, invocation(InvocationForm::Staged, changes))?;
         }
     }
     Ok(())
@@ -172,11 +173,11 @@ fn add_navigation_tasks(builder: &mut Builder<'_>, staged: &mut StagedSets<'_>) 
     let sets: Vec<&EntitySet> = builder.tables.all().collect();
     for set in sets {
         for structure in csdl.base_chain(&set.type_name) {
-            for way in &structure.navigation {
-                let fields = staged.parameters(builder, &way.type_name)?;
+            for navigation in &structure.navigation {
+                let fields = staged.parameters(builder, &navigation.type_name)?;
                 let (inputs, outputs, table) = (Arc::clone(&fields), fields, Some(Arc::clone(&set.name)));
                 builder.add_invocation(
-                    strip_task_prefix(&way.name),
+                    strip_task_prefix(&navigation.name),
                     Invocation { form: InvocationForm::Staged, table, inputs, outputs },
                 )?;
             }
@@ -189,14 +190,14 @@ fn optional(field: &FieldInfo) -> FieldInfo {
     FieldInfo { required: false, ..field.clone() }
 }
 
-/// These fields, and of the others those that are not among them.
+/// These fields, and those of the others with different names.
 fn merge_fields(builder: &mut Builder<'_>, fields: &Fields, more: &Fields) -> Result<Fields, MetadataError> {
     if fields.is_empty() {
         return Ok(Arc::clone(more));
     }
     builder.spend(fields.len() + more.len())?;
-    let known: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-    let missing = more.iter().filter(|field| !known.contains(field.name.as_str()));
+    let names: BTreeSet<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let missing = more.iter().filter(|field| !names.contains(field.name.as_str()));
     Ok(fields.iter().chain(missing).cloned().collect())
 }
 
@@ -223,26 +224,26 @@ mod tests {
     }
 
     fn invocations(catalog: &Catalog) -> Vec<(String, InvocationForm, Option<String>, usize, usize)> {
-        let of = |task: &crate::portal::thinkwise::discovery::metadata::TaskInfo| {
+        let describe = |task: &crate::portal::thinkwise::discovery::metadata::TaskInfo| {
             let name = task.name.clone();
             task.invocations
                 .iter()
-                .map(move |way| {
+                .map(move |invocation| {
                     (
                         name.clone(),
-                        way.form,
-                        way.table.as_deref().map(str::to_owned),
-                        way.inputs.len(),
-                        way.outputs.len(),
+                        invocation.form,
+                        invocation.table.as_deref().map(str::to_owned),
+                        invocation.inputs.len(),
+                        invocation.outputs.len(),
                     )
                 })
                 .collect::<Vec<_>>()
         };
-        catalog.tasks.iter().flat_map(of).collect()
+        catalog.tasks.iter().flat_map(describe).collect()
     }
 
     #[test]
-    fn an_action_of_a_row_is_called_at_once_and_staged_where_it_can_be() {
+    fn an_action_bound_to_a_row_is_called_directly_and_staged_if_possible() {
         let action = r#"<Action Name="task_request_token" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/>
             <Parameter Name="description" Type="Edm.String" Nullable="false"/></Action>"#;
         let (name, table) = ("request_token".to_owned(), Some("klant_product".to_owned()));
@@ -252,7 +253,7 @@ mod tests {
         let both = catalog("", &format!("{action}{STAGED_TYPE}"), set);
         let (bound, staged) = ((bound.0, bound.1, bound.2, 1, 2), (name, InvocationForm::Staged, table, 1, 2));
         assert_eq!(invocations(&both), [staged, bound], "staging is documented step by step");
-        assert_eq!(both.tables.len(), 1, "what is staged is no table");
+        assert_eq!(both.tables.len(), 1, "a staged task is not a table");
         assert!(!both.tasks[0].invocations[0].inputs[0].required && both.tasks[0].invocations[1].inputs[0].required);
     }
 
@@ -270,15 +271,15 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_committed_is_no_table() {
-        let waits = r#"<EntityType Name="show_secret"><Property Name="secret" Type="Edm.String"/></EntityType>
+    fn a_type_that_can_be_committed_is_not_a_table() {
+        let waiting = r#"<EntityType Name="show_secret"><Property Name="secret" Type="Edm.String"/></EntityType>
             <Action Name="commit" IsBound="true"><Parameter Name="row" Type="tcp.show_secret"/></Action>"#;
-        let found = catalog("", waits, r#"<EntitySet Name="show_secret" EntityType="tcp.show_secret"/>"#);
+        let found = catalog("", waiting, r#"<EntitySet Name="show_secret" EntityType="tcp.show_secret"/>"#);
         assert_eq!((found.tables.len(), found.tasks.len()), (1, 0));
     }
 
     #[test]
-    fn the_steps_of_staging_are_no_tasks() {
+    fn the_steps_of_staging_are_not_tasks() {
         let steps = r#"<Action Name="stage" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>
             <Action Name="commit" IsBound="true"><Parameter Name="row" Type="tcp.klant_product"/></Action>"#;
         assert_eq!(invocations(&catalog("", steps, "")), []);

@@ -1,6 +1,6 @@
-//! What is sent to a task.
+//! The arguments of a task.
 
-use super::mismatch::{did_you_mean as hint, join_names};
+use super::mismatch::{did_you_mean, join_names};
 use super::task_spec::{TaskKind, TaskSpec};
 use super::{Resolver, id_of};
 use crate::api::{Parameter, ParameterSource};
@@ -11,7 +11,7 @@ use crate::portal::thinkwise::discovery::interface::{Argument, ArgumentSource, T
 use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo, ValueKind};
 use crate::portal::thinkwise::odata::literal::Literal;
 
-/// The arguments in the order in which they are sent, and the longest description that they take.
+/// The arguments in the order in which they are sent, and the maximum length of a description.
 type Arguments = (Vec<Argument>, Option<usize>);
 
 impl Resolver<'_> {
@@ -30,32 +30,33 @@ impl Resolver<'_> {
         if self.mismatches.len() > before {
             return None;
         }
-        let sends = |source: &ArgumentSource| arguments.iter().any(|argument| argument.source == *source);
-        let describes = task_spec.kind == TaskKind::Revoke || sends(&ArgumentSource::Description);
-        let names = invocation.form != InvocationForm::Unbound
+        let has_argument = |source: &ArgumentSource| arguments.iter().any(|argument| argument.source == *source);
+        let has_description = task_spec.kind == TaskKind::Revoke || has_argument(&ArgumentSource::Description);
+        let identifies_token = invocation.form != InvocationForm::Unbound
             || task_spec.kind == TaskKind::Request
-            || sends(&ArgumentSource::TokenId)
-            || sends(&ArgumentSource::Username);
-        if !describes {
+            || has_argument(&ArgumentSource::TokenId)
+            || has_argument(&ArgumentSource::Username);
+        if !has_description {
             self.report_unfilled(task_spec.kind, task, invocation, "from: Description");
         }
-        if !names {
+        if !identifies_token {
             self.report_unfilled(task_spec.kind, task, invocation, "from: TokenID or Username");
         }
         let description = arguments.iter().find(|argument| argument.source == ArgumentSource::Description);
-        let longest =
+        let max_length =
             description.and_then(|sent| invocation.inputs.iter().find(|input| input.name == sent.name)?.max_length);
-        (describes && names).then_some((arguments, longest))
+        (has_description && identifies_token).then_some((arguments, max_length))
     }
 
     fn report_unfilled(&mut self, kind: TaskKind, task: &TaskInfo, invocation: &Invocation, source: &str) {
         let names: Vec<&str> = invocation.inputs.iter().map(|input| input.name.as_str()).collect();
-        let takes = if names.is_empty() { "none".to_owned() } else { join_names(&names, ", ") };
-        let says = format!("write the parameters of {}, one of them {source}: $metadata declares {takes}", task.name);
-        self.add_mismatch(kind.field("parameters"), says);
+        let declared = if names.is_empty() { "none".to_owned() } else { join_names(&names, ", ") };
+        let message =
+            format!("set the parameters of {}, one of them {source}: $metadata declares {declared}", task.name);
+        self.add_mismatch(kind.field("parameters"), message);
     }
 
-    /// Those of the spec, each of which the task must have.
+    /// The arguments that the spec sets, each of which the task must have.
     fn pinned_arguments(
         &mut self,
         kind: TaskKind,
@@ -66,7 +67,7 @@ impl Resolver<'_> {
         for input in invocation.inputs.iter().filter(|input| input.required) {
             if !pinned.iter().any(|parameter| parameter.name == input.name) {
                 self.warnings.push(format!(
-                    "the task {} declares the parameter {} as required, and {} leaves it out",
+                    "the task {} declares the parameter {} as required, but {} omits it",
                     task.name,
                     input.name,
                     kind.field("parameters")
@@ -85,10 +86,13 @@ impl Resolver<'_> {
     ) -> Option<Argument> {
         let name = &parameter.name;
         let Some(input) = invocation.inputs.iter().find(|input| input.name == *name) else {
-            let near = hint(&suggest(name, invocation.inputs.iter().map(|input| input.name.as_str())));
+            let suggestion = did_you_mean(&suggest(name, invocation.inputs.iter().map(|input| input.name.as_str())));
             self.add_mismatch(
                 kind.field("parameters"),
-                format!("the task {} has no parameter {name}{near}; or the user's role does not include it", task.name),
+                format!(
+                    "the task {} has no parameter {name}{suggestion}; or the user's role does not include it",
+                    task.name
+                ),
             );
             return None;
         };
@@ -98,14 +102,15 @@ impl Resolver<'_> {
             (Some(ParameterSource::Username), _) => ArgumentSource::Username,
             (None, value) => {
                 let literal = Literal::parse(input.kind, value.as_deref().unwrap_or_default());
-                let says = |error| self.add_mismatch(kind.field("parameters"), format!("the value of {name} {error}"));
-                ArgumentSource::Fixed(literal.map_err(says).ok()?)
+                let report =
+                    |error| self.add_mismatch(kind.field("parameters"), format!("the value of {name} {error}"));
+                ArgumentSource::Fixed(literal.map_err(report).ok()?)
             }
         };
         Some(Argument { name: name.clone(), kind: input.kind, source })
     }
 
-    /// Those that `$metadata` declares and that can be filled, in its order.
+    /// The arguments that `$metadata` declares and whose values are known, in declared order.
     fn discovered_arguments(
         &mut self,
         kind: TaskKind,
@@ -121,14 +126,14 @@ impl Resolver<'_> {
                 .or_else(|| self.fixed_source(kind, invocation, input));
             match source {
                 Some(source) => arguments.push(Argument { name: input.name.clone(), kind: input.kind, source }),
-                // Left out: what may be left out is.
+                // Omitted, because it is optional.
                 None if !input.required => {}
                 None => {
-                    let says = format!(
-                        "the task {} needs the parameter {}, and nothing tells its value: write the parameters, this one with a value",
+                    let message = format!(
+                        "the task {} needs the parameter {}, whose value is unknown: set the parameters, this one with a value",
                         task.name, input.name
                     );
-                    self.add_mismatch(kind.field("parameters"), says);
+                    self.add_mismatch(kind.field("parameters"), message);
                 }
             }
         }
@@ -137,21 +142,22 @@ impl Resolver<'_> {
 }
 
 impl Resolver<'_> {
-    /// The value that is given for a parameter of this name.
+    /// The given value of a parameter of this name.
     fn fixed_source(&mut self, kind: TaskKind, invocation: &Invocation, input: &FieldInfo) -> Option<ArgumentSource> {
         let value = self.given_value(&input.name)?;
-        // What is staged begins with what its row gives it.
+        // A staged task is initialized from its row.
         let row = invocation.table.as_deref().filter(|_| invocation.form == InvocationForm::Staged);
         if row.and_then(|name| self.catalog.table(name)?.column(&input.name)).is_some() {
             return None;
         }
         let literal = Literal::parse(input.kind, value);
-        let says = |error| self.add_mismatch(kind.field("parameters"), format!("the value of {} {error}", input.name));
-        literal.map_err(says).ok().map(ArgumentSource::Fixed)
+        let report =
+            |error| self.add_mismatch(kind.field("parameters"), format!("the value of {} {error}", input.name));
+        literal.map_err(report).ok().map(ArgumentSource::Fixed)
     }
 }
 
-/// Which inputs are description, id and username.
+/// The inputs for description, id and username.
 struct InputRoles<'a> {
     description: Option<&'a FieldInfo>,
     id: Option<&'a FieldInfo>,
@@ -165,14 +171,15 @@ impl<'a> InputRoles<'a> {
             id = match_id_field(&*invocation.inputs, id_of(table), &[]).one();
             let column = table.and_then(|table| invocation.inputs.iter().find(|input| input.name == table.username));
             let taken: Vec<&str> = id.iter().map(|field| field.name.as_str()).collect();
-            // Beside an id a name is the username only if it says so: else it may be the description.
+            // Beside an id, a name is the username only if it clearly means that: otherwise it may be the
+            // description.
             let named = match_text(&*invocation.inputs, Concept::Username, &taken).one();
             username = column.or(named.filter(|field| id.is_none() || is_strong_match(&field.name, Concept::Username)));
         }
         let taken: Vec<&str> = [id, username].into_iter().flatten().map(|field| field.name.as_str()).collect();
         let description = match match_text(&*invocation.inputs, Concept::Description, &taken) {
             FieldMatch::One(field) => Some(field),
-            // One text alone can be nothing else.
+            // A single text can only be the description.
             FieldMatch::Missing => only(
                 invocation
                     .inputs
@@ -191,16 +198,16 @@ impl<'a> InputRoles<'a> {
         form: InvocationForm,
         table: Option<&TokenTable>,
     ) -> Option<ArgumentSource> {
-        let is = |field: Option<&FieldInfo>| field.is_some_and(|field| field.name == input.name);
-        if is(self.description) {
+        let is_input = |field: Option<&FieldInfo>| field.is_some_and(|field| field.name == input.name);
+        if is_input(self.description) {
             return Some(ArgumentSource::Description);
         }
-        // What is staged from the token's row knows its token.
+        // A task that is staged from the token's row needs no further identification of the token.
         if kind != TaskKind::Request && form != InvocationForm::Staged {
-            if is(self.id) {
+            if is_input(self.id) {
                 return Some(ArgumentSource::TokenId);
             }
-            if is(self.username) {
+            if is_input(self.username) {
                 return Some(ArgumentSource::Username);
             }
         }
@@ -208,8 +215,8 @@ impl<'a> InputRoles<'a> {
         if let Some((_, value)) = fixed.filter(|_| form != InvocationForm::Staged) {
             return Literal::parse(input.kind, &value.to_text()).ok().map(ArgumentSource::Fixed);
         }
-        let confirms = kind == TaskKind::Revoke && is_confirmation(input);
-        confirms.then(|| Literal::parse(ValueKind::Boolean, "true").ok().map(ArgumentSource::Fixed)).flatten()
+        let is_confirmed = kind == TaskKind::Revoke && is_confirmation(input);
+        is_confirmed.then(|| Literal::parse(ValueKind::Boolean, "true").ok().map(ArgumentSource::Fixed)).flatten()
     }
 }
 

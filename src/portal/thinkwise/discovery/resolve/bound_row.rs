@@ -1,7 +1,7 @@
 //! The row that a request is bound to.
 
 use super::Resolver;
-use super::mismatch::did_you_mean as hint;
+use super::mismatch::did_you_mean;
 use crate::api::{BoundRow, FixedKey};
 use crate::portal::thinkwise::discovery::heuristics::suggest;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, Column};
@@ -12,7 +12,7 @@ const TABLE: &str = "spec.thinkwise.tasks.request.boundTo.table";
 const KEY: &str = "spec.thinkwise.tasks.request.boundTo.key";
 
 impl Resolver<'_> {
-    /// The row of the table that a task is bound to, where each part of its key has a value.
+    /// The row that a task is bound to, if each column of its key has a value.
     pub(crate) fn row_from_values(&self, invocation: &Invocation) -> Option<BoundRow> {
         let info = self.catalog.table(invocation.table.as_deref()?)?;
         let part = |column: &FieldInfo| {
@@ -26,11 +26,11 @@ impl Resolver<'_> {
     pub(crate) fn fixed_row(&mut self, row: &BoundRow) -> Option<BoundTo> {
         let catalog = self.catalog;
         let Some(info) = catalog.table(&row.table) else {
-            let near = hint(&suggest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
+            let suggestion = did_you_mean(&suggest(&row.table, catalog.tables.iter().map(|table| table.name.as_str())));
             self.add_mismatch(
                 TABLE,
                 format!(
-                    "$metadata shows our user no table {}{near}; or the user's role does not include it",
+                    "$metadata shows the portal user no table {}{suggestion}; or the user's role does not include it",
                     row.table
                 ),
             );
@@ -39,8 +39,9 @@ impl Resolver<'_> {
         let before = self.mismatches.len();
         for given in &row.key {
             if !info.key.iter().any(|column| column.name == given.column) {
-                let near = hint(&suggest(&given.column, info.key.iter().map(|column| column.name.as_str())));
-                self.add_mismatch(KEY, format!("{} is no part of the key of {}{near}", given.column, info.name));
+                let suggestion =
+                    did_you_mean(&suggest(&given.column, info.key.iter().map(|column| column.name.as_str())));
+                self.add_mismatch(KEY, format!("{} is not part of the key of {}{suggestion}", given.column, info.name));
             }
         }
         let key = info.key.iter().filter_map(|column| {
@@ -55,7 +56,7 @@ impl Resolver<'_> {
         let Some(given) = row.key.iter().find(|given| given.column == column.name) else {
             self.add_mismatch(
                 KEY,
-                format!("the key of {} has the column {} too: give its value", info.name, column.name),
+                format!("the key of {} also has the column {}: set its value", info.name, column.name),
             );
             return None;
         };

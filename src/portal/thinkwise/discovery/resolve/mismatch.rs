@@ -1,29 +1,29 @@
-//! What does not fit, with the field to set.
+//! Mismatches between the spec and `$metadata`, with the field to set.
 
 use crate::sanitize::strip_control;
 use std::fmt;
 
-/// One thing that does not fit.
+/// One mismatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMismatch {
     /// The field of the issuer to set or to correct.
     pub field: String,
-    /// What is wrong, and what could be meant.
+    /// What is wrong, with suggestions.
     pub message: String,
 }
 
-/// All that does not fit.
+/// All mismatches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch(pub Vec<FieldMismatch>);
 
-/// A condition names this many problems; `check` names all.
+/// A condition shows this many mismatches; `check` shows all.
 const MAX_SHOWN: usize = 3;
-/// A message names this many of the names that `$metadata` declares, which may be very many.
+/// A message contains this many of the names that `$metadata` declares, which may be very many.
 const MAX_NAMES: usize = 8;
 
 impl FieldMismatch {
     pub(in crate::portal::thinkwise) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        // Names from $metadata may hold whatever XML can say.
+        // Names from $metadata may contain any character that XML allows.
         Self { field: field.into(), message: strip_control(&message.into()) }
     }
 }
@@ -36,7 +36,7 @@ impl fmt::Display for FieldMismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the portal's $metadata does not fit the issuer. ")?;
+        f.write_str("the portal's $metadata does not match the issuer. ")?;
         let shown: Vec<String> = self.0.iter().take(MAX_SHOWN).map(FieldMismatch::to_string).collect();
         f.write_str(&shown.join(". "))?;
         match self.0.len().saturating_sub(MAX_SHOWN) {
@@ -48,14 +48,14 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// The first of these names, with how many more there are.
-pub(crate) fn join_names(names: &[&str], joint: &str) -> String {
+/// The first of these names, and the number of further ones.
+pub(crate) fn join_names(names: &[&str], separator: &str) -> String {
     let (shown, rest) = names.split_at(names.len().min(MAX_NAMES));
-    let more = if rest.is_empty() { String::new() } else { format!("{joint}{} more", rest.len()) };
-    format!("{}{more}", shown.join(joint))
+    let more = if rest.is_empty() { String::new() } else { format!("{separator}{} more", rest.len()) };
+    format!("{}{more}", shown.join(separator))
 }
 
-/// `; nearest: a, b`, or nothing where no name is like it.
+/// `; nearest: a, b`, or nothing if there are no names.
 pub(crate) fn did_you_mean(names: &[&str]) -> String {
     if names.is_empty() { String::new() } else { format!("; nearest: {}", names.join(", ")) }
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_names_a_few_are_listed_and_the_rest_is_counted() {
+    fn the_first_names_are_listed_and_the_rest_are_counted() {
         let names: Vec<String> = (1..=100).map(|number| format!("n{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(join_names(&names[..2], " or "), "n1 or n2");

@@ -1,4 +1,4 @@
-//! Spec and `$metadata` together: what the spec pins is checked, what it leaves out is found.
+//! Resolves the interface from spec and `$metadata`: names in the spec are checked, and omitted ones are discovered.
 
 mod arguments;
 mod bound_row;
@@ -18,19 +18,19 @@ use super::interface::{Interface, TableNames, TokenTable};
 use super::metadata::{Catalog, ValueKind};
 use crate::api::Thinkwise;
 
-/// Finds out how the portal is used.
+/// Resolves how to use the portal.
 ///
 /// # Errors
-/// Every name that is missing, and every choice that is not clear, with the field to set.
+/// Every missing name and every ambiguous choice, with the field to set.
 pub fn resolve(spec: &Thinkwise, catalog: &Catalog) -> Result<Interface, Mismatch> {
     resolve_with(spec, catalog, &[])
 }
 
-/// The same with values for columns and parameters that the spec does not give, by their names: such as the
-/// customer's id, which is nowhere in `$metadata`.
+/// The same with values, by name, for columns and parameters that the spec does not set, such as the customer's id,
+/// which is not in `$metadata`.
 ///
 /// # Errors
-/// As [`resolve`].
+/// See [`resolve`].
 pub fn resolve_with(spec: &Thinkwise, catalog: &Catalog, values: &[(String, String)]) -> Result<Interface, Mismatch> {
     let mut resolver = Resolver { spec, catalog, values, mismatches: Vec::new(), warnings: Vec::new() };
     let found = resolver.interface();
@@ -49,12 +49,12 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Each part is looked at even if another one has a problem, so that an admin sees all of them at once.
+    /// Each part is checked even if another one has a mismatch, so that the admin sees all of them at once.
     fn interface(&mut self) -> Option<Interface> {
         let table = match self.table() {
             TableResolution::Resolved(table, max_length) => Some((table, max_length)),
             TableResolution::Absent => None,
-            // What the tasks do with a table that is not known would only repeat the problem.
+            // Errors of tasks that depend on the unknown table would only repeat the mismatch.
             TableResolution::Invalid => return self.check_task_names(),
         };
         let (table, column_max) = table.unzip();
@@ -63,33 +63,33 @@ impl<'a> Resolver<'a> {
         let revoke = self.task(&TaskSpec::revocation(self.spec), table.as_ref());
         let ((request, outputs, request_max), (edit, edit_max), (revoke, _)) = (request?, edit?, revoke?);
         let declared = [column_max.flatten(), request_max, edit_max].into_iter().flatten().min();
-        let hidden = table.is_none();
-        let notes = std::mem::take(&mut self.warnings);
+        let is_hidden = table.is_none();
+        let warnings = std::mem::take(&mut self.warnings);
         let description_max = self.pinned_description_max().or(declared);
         let tables = TableNames::from_names(self.catalog.tables.iter().map(|table| table.name.as_str()));
-        let interface = Interface { table, description_max, request, outputs, edit, revoke, tables, warnings: notes };
-        if !hidden {
+        let interface = Interface { table, description_max, request, outputs, edit, revoke, tables, warnings };
+        if !is_hidden {
             return Some(interface);
         }
-        interface.without_list().map_err(|problem| self.mismatches.push(problem)).ok()
+        interface.without_list().map_err(|mismatch| self.mismatches.push(mismatch)).ok()
     }
 
-    /// Checks the names of the tasks at least.
+    /// Checks at least the names of the tasks.
     fn check_task_names(&mut self) -> Option<Interface> {
-        for asked in [TaskSpec::request(self.spec), TaskSpec::edit(self.spec), TaskSpec::revocation(self.spec)] {
-            if asked.name.is_some() {
-                self.find_task(&asked, None);
+        for task_spec in [TaskSpec::request(self.spec), TaskSpec::edit(self.spec), TaskSpec::revocation(self.spec)] {
+            if task_spec.name.is_some() {
+                self.find_task(&task_spec, None);
             }
         }
         None
     }
 
     fn given_value(&self, name: &str) -> Option<&'a str> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.values.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     fn pinned_description_max(&self) -> Option<usize> {
-        self.spec.table.as_ref()?.description_max_length.and_then(|most| usize::try_from(most).ok())
+        self.spec.table.as_ref()?.description_max_length.and_then(|max| usize::try_from(max).ok())
     }
 
     fn add_mismatch(&mut self, field: impl Into<String>, message: impl Into<String>) {

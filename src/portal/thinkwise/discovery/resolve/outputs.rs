@@ -1,6 +1,6 @@
-//! Where the answer to a request holds the token.
+//! The outputs of a request that contain the token.
 
-use super::mismatch::{did_you_mean as hint, join_names};
+use super::mismatch::{did_you_mean, join_names};
 use super::{Resolver, id_of};
 use crate::api::Outputs;
 use crate::portal::thinkwise::discovery::heuristics::{Concept, FieldMatch, match_id_output, match_text, suggest};
@@ -19,7 +19,7 @@ impl Resolver<'_> {
         let request = self.spec.tasks.as_ref().and_then(|tasks| tasks.request.as_ref());
         let pinned = request.and_then(|request| request.outputs.clone()).unwrap_or_default();
         let Outputs { username, secret, id } = pinned;
-        // Inputs are echoed beside the outputs (documented).
+        // The inputs are echoed beside the outputs (documented).
         let echoed: HashSet<&str> = sent.unwrap_or_default().iter().map(|argument| argument.name.as_str()).collect();
         let candidates: Vec<&FieldInfo> =
             invocation.outputs.iter().filter(|field| !echoed.contains(field.name.as_str())).collect();
@@ -50,8 +50,8 @@ impl Resolver<'_> {
         Some(OutputNames { username, secret, id })
     }
 
-    /// Whether the output that the spec pins can be the token's id. What only may be a mistake is noted: the first
-    /// token's row shows it.
+    /// Whether the output that the spec sets can be the token's id. A possible mistake only causes a warning: the
+    /// first token's row shows whether it is one.
     fn check_pinned_id(
         &mut self,
         task: &TaskInfo,
@@ -62,12 +62,12 @@ impl Resolver<'_> {
         let field = "spec.thinkwise.tasks.request.outputs.id";
         let column = id_of(table);
         let is_column = column.is_some_and(|(column, _)| column == name);
-        if let Some(what) = other_meaning(&input_names(invocation), table, name).filter(|_| !is_column) {
-            let says = format!(
-                "{name} of {} is {what}, not the token's id: leave it out, and the id is looked up in the list, or name the output that holds it",
+        if let Some(other) = other_meaning(&input_names(invocation), table, name).filter(|_| !is_column) {
+            let message = format!(
+                "{name} of {} is {other}, not the token's id: omit it to look up the id in the list, or specify the output that contains it",
                 task.name
             );
-            self.add_mismatch(field, says);
+            self.add_mismatch(field, message);
             return None;
         }
         let output = invocation.outputs.iter().find(|output| output.name == name);
@@ -91,32 +91,35 @@ impl Resolver<'_> {
     ) -> Option<String> {
         let field = format!("spec.thinkwise.tasks.request.outputs.{what}");
         let names = || invocation.outputs.iter().map(|output| output.name.as_str());
-        let says = match pinned {
-            // Where none are declared there is nothing to hold it against.
-            Some(name) if invocation.outputs.is_empty() || names().any(|known| known == name) => return Some(name),
-            Some(name) => format!("the task {} has no output {name}{}", task.name, hint(&suggest(&name, names()))),
+        let message = match pinned {
+            // If no outputs are declared, the name cannot be checked.
+            Some(name) if invocation.outputs.is_empty() || names().any(|declared| declared == name) => {
+                return Some(name);
+            }
+            Some(name) => {
+                format!("the task {} has no output {name}{}", task.name, did_you_mean(&suggest(&name, names())))
+            }
             None => match find() {
                 FieldMatch::One(found) => return Some(found.name.clone()),
-                FieldMatch::Ambiguous(alike) => {
+                FieldMatch::Ambiguous(names) => {
+                    format!("the {what} may be {} of {}: specify which one", join_names(&names, " or "), task.name)
+                }
+                FieldMatch::Missing => {
+                    let declared = names().take(8).collect::<Vec<_>>().join(", ");
+                    let declared = if declared.is_empty() { "none".to_owned() } else { declared };
                     format!(
-                        "the {what} may be {} of {}: name the one that is meant",
-                        join_names(&alike, " or "),
+                        "no output of {} is clearly the {what}: specify it; $metadata declares {declared}",
                         task.name
                     )
                 }
-                FieldMatch::Missing => {
-                    let known = names().take(8).collect::<Vec<_>>().join(", ");
-                    let known = if known.is_empty() { "none".to_owned() } else { known };
-                    format!("no output of {} is clearly the {what}: name it; $metadata declares {known}", task.name)
-                }
             },
         };
-        self.add_mismatch(field, says);
+        self.add_mismatch(field, message);
         None
     }
 }
 
-/// The names of the inputs, where they are not outputs too: what is staged has both in one.
+/// The names of the inputs, if they are separate from the outputs: a staged task has both in one type.
 fn input_names(invocation: &Invocation) -> HashSet<&str> {
     invocation
         .inputs
@@ -126,8 +129,8 @@ fn input_names(invocation: &Invocation) -> HashSet<&str> {
         .collect()
 }
 
-/// What an output of this name is, where it is not one of the token's own: an input that is echoed, or a part of
-/// the table's key that is not the id.
+/// What an output of this name is, if it is not the token's own: an echoed input, or a column of the table's key that
+/// is not the id.
 fn other_meaning(inputs: &HashSet<&str>, table: Option<&TokenTable>, name: &str) -> Option<&'static str> {
     let is_key = table.is_some_and(|table| {
         table.fixed.iter().any(|(column, _)| column == name)
@@ -135,12 +138,12 @@ fn other_meaning(inputs: &HashSet<&str>, table: Option<&TokenTable>, name: &str)
     });
     match (is_key, inputs.contains(name)) {
         (true, _) => Some("another column of the table's key"),
-        (false, true) => Some("a parameter, which the answer repeats"),
+        (false, true) => Some("a parameter, which the response repeats"),
         (false, false) => None,
     }
 }
 
-/// The text that says this; or the only one of two that is left when the other is taken.
+/// The text that matches the concept; or, if one of two texts is taken, the other one.
 fn match_output_text<'f>(candidates: &[&'f FieldInfo], concept: Concept, taken: &[&str]) -> FieldMatch<'f> {
     let found = match_text(candidates.iter().copied(), concept, taken);
     let texts: Vec<&'f FieldInfo> = candidates.iter().copied().filter(|field| field.kind == ValueKind::Text).collect();

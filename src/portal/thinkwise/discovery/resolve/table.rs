@@ -1,7 +1,7 @@
 //! The table that lists the tokens.
 
 use super::Resolver;
-use super::mismatch::{did_you_mean as hint, join_names};
+use super::mismatch::{did_you_mean, join_names};
 use crate::api::{KeyColumn, Table};
 use crate::portal::thinkwise::discovery::heuristics;
 use crate::portal::thinkwise::discovery::heuristics::{
@@ -15,11 +15,11 @@ const NAME: &str = "spec.thinkwise.table.name";
 const KEY: &str = "spec.thinkwise.table.key";
 
 pub(crate) enum TableResolution {
-    /// With the longest description that its column takes.
+    /// The table, and the maximum length of its descriptions.
     Resolved(TokenTable, Option<usize>),
-    /// Our user sees none, and the spec asks for none.
+    /// The portal user sees no token table, and the spec does not require one.
     Absent,
-    /// There are problems.
+    /// There are mismatches.
     Invalid,
 }
 
@@ -44,8 +44,8 @@ impl Resolver<'_> {
         if names.is_empty() {
             names = fixed.iter().map(|(name, _)| name).chain([&id.name]).cloned().collect();
         }
-        let is_known = |name: &String| *name == id.name || fixed.iter().any(|(column, _)| column == name);
-        let others = info.key.iter().filter(|column| !is_known(&column.name));
+        let is_resolved = |name: &String| *name == id.name || fixed.iter().any(|(column, _)| column == name);
+        let others = info.key.iter().filter(|column| !is_resolved(&column.name));
         let others: Vec<Column> = others.map(column).collect();
         if others.iter().any(|other| !self.require_key_kind(other, KEY)) {
             return TableResolution::Invalid;
@@ -62,16 +62,16 @@ impl Resolver<'_> {
         TableResolution::Resolved(table, description.max_length)
     }
 
-    /// `Ok(None)` where there is none, and none is asked for.
+    /// `Ok(None)` if there is none, and none is required.
     fn table_info(&mut self) -> Result<Option<TableInfo>, ()> {
         let names = || self.catalog.tables.iter().map(|table| table.name.as_str());
         if let Some(name) = self.spec.table.as_ref().and_then(|table| table.name.as_deref()) {
             if let Some(table) = self.catalog.table(name) {
                 return Ok(Some(table.clone()));
             }
-            let near = hint(&suggest(name, names()));
+            let suggestion = did_you_mean(&suggest(name, names()));
             self.add_mismatch(NAME, format!(
-                "$metadata shows our user no table {name}{near}. Correct the name; or the user's role does not include it: then leave out spec.thinkwise.table"
+                "$metadata shows the portal user no table {name}{suggestion}. Correct the name; or the user's role does not include it: then omit spec.thinkwise.table"
             ));
             return Err(());
         }
@@ -81,20 +81,21 @@ impl Resolver<'_> {
             Selection::Tie(names) => {
                 self.add_mismatch(
                     NAME,
-                    format!("the table of tokens may be {}: name the one that is meant", join_names(&names, " or ")),
+                    format!("the token table may be {}: specify which one", join_names(&names, " or ")),
                 );
                 Err(())
             }
             Selection::None if self.spec.table.is_none() => Ok(None),
             Selection::None => {
-                let near = hint(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
-                self.add_mismatch(NAME, format!("no table of $metadata is clearly that of the tokens{near}: name it; or the user's role does not include it"));
+                let suggestion =
+                    did_you_mean(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
+                self.add_mismatch(NAME, format!("no table in $metadata is clearly the token table{suggestion}: specify it; or the user's role does not include it"));
                 Err(())
             }
         }
     }
 
-    /// The id's column, and those with a fixed value.
+    /// The id column, and the columns with a fixed value.
     fn key(&mut self, info: &TableInfo, spec: &Table) -> Option<(Column, Vec<(String, Literal)>)> {
         match &spec.key {
             Some(pinned) => self.pinned_key(info, pinned),
@@ -110,18 +111,18 @@ impl Resolver<'_> {
             }
         }
         let names: Vec<&str> = fixed.iter().map(|(name, _)| name.as_str()).collect();
-        let says = match match_id_column(info, &names) {
+        let message = match match_id_column(info, &names) {
             FieldMatch::One(found) => {
                 return Some(column(found)).filter(|id| self.require_key_kind(id, KEY)).map(|id| (id, fixed));
             }
             FieldMatch::Ambiguous(names) => {
-                format!("the token's id may be {}: name its column with from: TokenID", join_names(&names, " or "))
+                format!("the token's id may be {}: specify its column with from: TokenID", join_names(&names, " or "))
             }
             FieldMatch::Missing => {
-                format!("no key column of {} is clearly the token's id: name it with from: TokenID", info.name)
+                format!("no key column of {} is clearly the token's id: specify it with from: TokenID", info.name)
             }
         };
-        self.add_mismatch(KEY, says);
+        self.add_mismatch(KEY, message);
         None
     }
 
@@ -152,28 +153,31 @@ impl Resolver<'_> {
         literal.map_err(|error| self.add_mismatch(KEY, format!("the value of {} {error}", column.name))).ok()
     }
 
-    /// Whether a column can stand in a key's address.
+    /// Whether a column can be part of a key in a URL.
     pub(crate) fn require_key_kind(&mut self, column: &Column, field: &str) -> bool {
-        let fits = !matches!(column.kind, ValueKind::Boolean | ValueKind::Other);
-        if !fits {
+        let is_supported = !matches!(column.kind, ValueKind::Boolean | ValueKind::Other);
+        if !is_supported {
             self.add_mismatch(
                 field,
                 format!(
-                    "the column {} is neither number, GUID nor text: the operator cannot write it as a key",
+                    "the type of the column {} is not supported in a key: it must be a number, GUID or text",
                     column.name
                 ),
             );
         }
-        fits
+        is_supported
     }
 
     pub(crate) fn find_column<'t>(&mut self, info: &'t TableInfo, name: &str, field: &str) -> Option<&'t FieldInfo> {
         let found = info.column(name);
         if found.is_none() {
-            let near = hint(&suggest(name, info.columns.iter().map(|column| column.name.as_str())));
+            let suggestion = did_you_mean(&suggest(name, info.columns.iter().map(|column| column.name.as_str())));
             self.add_mismatch(
                 field,
-                format!("the table {} has no column {name}{near}; or the user's role does not include it", info.name),
+                format!(
+                    "the table {} has no column {name}{suggestion}; or the user's role does not include it",
+                    info.name
+                ),
             );
         }
         found
@@ -198,7 +202,7 @@ impl Resolver<'_> {
                 self.add_mismatch(
                     field,
                     format!(
-                        "the token's {what} may be {} of {}: name the one that is meant",
+                        "the token's {what} may be {} of {}: specify which one",
                         join_names(&names, " or "),
                         info.name
                     ),
@@ -210,12 +214,12 @@ impl Resolver<'_> {
                     .iter()
                     .filter(|column| column.kind == ValueKind::Text && !taken.contains(&column.name.as_str()));
                 let texts: Vec<&str> = texts.map(|column| column.name.as_str()).take(8).collect();
-                let known = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
-                let says = format!(
-                    "no column of {} is clearly the token's {what}: name it; its texts are {}",
-                    info.name, known
+                let names = if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
+                let message = format!(
+                    "no column of {} is clearly the token's {what}: specify it; its text columns are {}",
+                    info.name, names
                 );
-                self.add_mismatch(field, says);
+                self.add_mismatch(field, message);
             }
         }
         None

@@ -1,7 +1,7 @@
-//! A task: which one, and in which form.
+//! Selects a task and its form.
 
 use super::Resolver;
-use super::mismatch::{did_you_mean as hint, join_names};
+use super::mismatch::{did_you_mean, join_names};
 use super::task_spec::{TaskKind, TaskSpec};
 use crate::api::TaskForm;
 use crate::portal::thinkwise::discovery::heuristics;
@@ -12,9 +12,9 @@ use crate::portal::thinkwise::discovery::interface::{
 use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo};
 use std::collections::HashSet;
 
-/// The way to call a task.
+/// The selected invocation of a task.
 struct ChosenInvocation {
-    /// What it takes and gives; unbound where it is at the task's own address.
+    /// Its inputs and outputs; unbound if it is at the task's own address.
     invocation: Invocation,
     form: InvocationForm,
 }
@@ -27,47 +27,48 @@ impl From<Invocation> for ChosenInvocation {
 }
 
 impl<'a> Resolver<'a> {
-    /// *Request token*: the call, where its answer holds the token, the longest description.
+    /// *Request token*: the call, its outputs, and the maximum length of a description.
     pub(crate) fn request(&mut self, table: Option<&TokenTable>) -> Option<(TaskCall, OutputNames, Option<usize>)> {
         let task_spec = TaskSpec::request(self.spec);
         let task = self.find_task(&task_spec, None)?;
         let chosen = self.choose_invocation(&task_spec, task, table)?;
-        let ChosenInvocation { invocation: way, form } = chosen;
-        let row = match (way.form, task_spec.bound_to) {
+        let ChosenInvocation { invocation, form } = chosen;
+        let row = match (invocation.form, task_spec.bound_to) {
             (InvocationForm::Unbound, _) => Some(None),
             (_, Some(row)) => self.fixed_row(row).map(Some),
             (_, None) => {
-                if let Some(row) = self.row_from_values(&way) {
+                if let Some(row) = self.row_from_values(&invocation) {
                     self.fixed_row(&row).map(Some)
                 } else {
-                    self.add_mismatch(task_spec.kind.field("boundTo"), missing_row_message(task, &way));
+                    self.add_mismatch(task_spec.kind.field("boundTo"), missing_row_message(task, &invocation));
                     None
                 }
             }
         };
-        let arguments = self.arguments(&task_spec, task, &way, table);
-        let outputs = self.outputs(task, &way, arguments.as_ref().map(|(arguments, _)| arguments.as_slice()), table);
+        let arguments = self.arguments(&task_spec, task, &invocation, table);
+        let outputs =
+            self.outputs(task, &invocation, arguments.as_ref().map(|(arguments, _)| arguments.as_slice()), table);
         let (arguments, max_length) = arguments?;
         let arguments = order_arguments(task_spec.parameters.is_some(), form, arguments);
         let call = TaskCall { name: task.name.clone(), form, row: row?, arguments };
         Some((call, outputs?, max_length))
     }
 
-    /// A task of a token: the call, and the longest description.
+    /// A task for a token: the call, and the maximum length of a description.
     pub(crate) fn task(
         &mut self,
         task_spec: &TaskSpec<'a>,
         table: Option<&TokenTable>,
     ) -> Option<(TaskCall, Option<usize>)> {
         let task = self.find_task(task_spec, table)?;
-        let ChosenInvocation { invocation: way, form } = self.choose_invocation(task_spec, task, table)?;
-        let row = (way.form != InvocationForm::Unbound).then_some(BoundTo::Token);
-        let (arguments, max_length) = self.arguments(task_spec, task, &way, table)?;
+        let ChosenInvocation { invocation, form } = self.choose_invocation(task_spec, task, table)?;
+        let row = (invocation.form != InvocationForm::Unbound).then_some(BoundTo::Token);
+        let (arguments, max_length) = self.arguments(task_spec, task, &invocation, table)?;
         let arguments = order_arguments(task_spec.parameters.is_some(), form, arguments);
         Some((TaskCall { name: task.name.clone(), form, row, arguments }, max_length))
     }
 
-    /// The task of this name, or the one that is clearly meant.
+    /// The task of this name, or the one that is clearly the best match.
     pub(crate) fn find_task(&mut self, task_spec: &TaskSpec<'a>, table: Option<&TokenTable>) -> Option<&'a TaskInfo> {
         let catalog = self.catalog;
         let field = task_spec.kind.field("name");
@@ -75,8 +76,8 @@ impl<'a> Resolver<'a> {
             let found = catalog.task(name);
             if found.is_none() {
                 let bare = name.strip_prefix("task_").unwrap_or(name);
-                let near = hint(&suggest(bare, catalog.tasks.iter().map(|task| task.name.as_str())));
-                self.add_mismatch(field, format!("$metadata shows our user no task {name}{near}. Correct the name; or the user's role does not include it: then give the user the right to run it"));
+                let suggestion = did_you_mean(&suggest(bare, catalog.tasks.iter().map(|task| task.name.as_str())));
+                self.add_mismatch(field, format!("$metadata shows the portal user no task {name}{suggestion}. Correct the name; or the user's role does not include it: then grant the user the right to run it"));
             }
             return found;
         }
@@ -92,18 +93,16 @@ impl<'a> Resolver<'a> {
             Selection::Tie(names) => {
                 self.add_mismatch(
                     field,
-                    format!(
-                        "the task that {purpose} may be {}: name the one that is meant",
-                        join_names(&names, " or ")
-                    ),
+                    format!("the task that {purpose} may be {}: specify which one", join_names(&names, " or ")),
                 );
             }
             Selection::None => {
-                let near = hint(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
+                let suggestion =
+                    did_you_mean(&candidates.iter().take(3).map(|one| one.name.as_str()).collect::<Vec<_>>());
                 self.add_mismatch(
                     field,
                     format!(
-                        "no task of $metadata clearly {purpose}{near}: name it; or the user's role does not include it: then give the user the right to run it"
+                        "no task in $metadata clearly {purpose}{suggestion}: specify it; or the user's role does not include it: then grant the user the right to run it"
                     ),
                 );
             }
@@ -111,7 +110,7 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    /// The way in which a task is called: the first that fits what the spec says and the row.
+    /// Selects the first invocation that matches the spec and the row.
     fn choose_invocation(
         &mut self,
         task_spec: &TaskSpec<'_>,
@@ -122,32 +121,34 @@ impl<'a> Resolver<'a> {
             TaskKind::Request => task_spec.bound_to.map(|row| row.table.as_str()),
             TaskKind::Edit | TaskKind::Revoke => tokens.map(|table| table.name.as_str()),
         };
-        let fits = |way: &&Invocation| {
-            way.table.is_none()
+        let is_applicable = |invocation: &&Invocation| {
+            invocation.table.is_none()
                 || table.is_none() && task_spec.kind == TaskKind::Request
-                || way.table.as_deref() == table
+                || invocation.table.as_deref() == table
         };
-        let is_bound = |way: &&Invocation| way.form != InvocationForm::Unbound;
-        let wanted = |form: InvocationForm| task.invocations.iter().filter(fits).find(|way| way.form == form).cloned();
-        let own = || unbound_invocation(task);
+        let is_bound = |invocation: &&Invocation| invocation.form != InvocationForm::Unbound;
+        let with_form = |form: InvocationForm| {
+            task.invocations.iter().filter(is_applicable).find(|invocation| invocation.form == form).cloned()
+        };
+        let unbound = || unbound_invocation(task);
         let found = match task_spec.form {
-            // Who names a row means a bound task.
+            // A row in the spec implies a bound task.
             TaskForm::Auto if task_spec.bound_to.is_some() => {
-                task.invocations.iter().filter(fits).find(is_bound).cloned().map(ChosenInvocation::from)
+                task.invocations.iter().filter(is_applicable).find(is_bound).cloned().map(ChosenInvocation::from)
             }
             TaskForm::Auto => unbound_staged_invocation(task, task_spec.kind, tokens)
-                .or_else(|| task.invocations.iter().find(fits).cloned().map(ChosenInvocation::from)),
-            TaskForm::Unbound => own().map(ChosenInvocation::from),
-            // Each task can be staged, and each that is staged can be run in one request (documented), whatever
-            // $metadata declares.
+                .or_else(|| task.invocations.iter().find(is_applicable).cloned().map(ChosenInvocation::from)),
+            TaskForm::Unbound => unbound().map(ChosenInvocation::from),
+            // Every task can be staged, and every staged task can be run in one request (documented), regardless of
+            // what `$metadata` declares.
             TaskForm::UnboundStaged => {
-                own().map(|way| ChosenInvocation { invocation: way, form: InvocationForm::Staged })
+                unbound().map(|invocation| ChosenInvocation { invocation, form: InvocationForm::Staged })
             }
-            TaskForm::Bound => wanted(InvocationForm::Bound)
-                .or_else(|| wanted(InvocationForm::Staged))
-                .map(|way| Invocation { form: InvocationForm::Bound, ..way }.into()),
-            TaskForm::BoundStaged => wanted(InvocationForm::Staged)
-                .or_else(|| wanted(InvocationForm::Bound))
+            TaskForm::Bound => with_form(InvocationForm::Bound)
+                .or_else(|| with_form(InvocationForm::Staged))
+                .map(|invocation| Invocation { form: InvocationForm::Bound, ..invocation }.into()),
+            TaskForm::BoundStaged => with_form(InvocationForm::Staged)
+                .or_else(|| with_form(InvocationForm::Bound))
                 .map(as_staged)
                 .map(ChosenInvocation::from),
         };
@@ -159,81 +160,82 @@ impl<'a> Resolver<'a> {
 
     fn report_no_invocation(&mut self, task_spec: &TaskSpec<'_>, task: &TaskInfo, table: Option<&str>) {
         let name = &task.name;
-        let offered: Vec<String> = task.invocations.iter().map(describe_invocation).collect();
-        let offered: Vec<&str> = offered.iter().map(String::as_str).collect();
-        let offered = join_names(&offered, " or ");
-        let (field, says) = match (task_spec.kind, table) {
+        let declared: Vec<String> = task.invocations.iter().map(describe_invocation).collect();
+        let declared: Vec<&str> = declared.iter().map(String::as_str).collect();
+        let declared = join_names(&declared, " or ");
+        let (field, message) = match (task_spec.kind, table) {
             (TaskKind::Request, Some(table)) if task_spec.bound_to.is_some() => (
                 "boundTo",
                 format!(
-                    "the task {name} is {offered}, not bound to {table}: correct boundTo, or leave it out where the task is unbound"
+                    "the task {name} is {declared}, not bound to {table}: correct boundTo, or omit it if the task is unbound"
                 ),
             ),
-            (TaskKind::Request, _) => {
-                ("form", format!("the task {name} is {offered}: write that form, or leave form out"))
-            }
+            (TaskKind::Request, _) => ("form", format!("the task {name} is {declared}: set that form, or omit form")),
             (_, None) => (
                 "form",
                 format!(
-                    "the task {name} is {offered}, and our user sees no table of tokens: give the user the right to see it"
+                    "the task {name} is {declared}, but the portal user sees no token table: grant the user access to it"
                 ),
             ),
             (_, Some(table)) => (
                 "name",
                 format!(
-                    "the task {name} is {offered}, and the tokens are in {table}: correct the task, its form or the table"
+                    "the task {name} is {declared}, but the tokens are in {table}: correct the task, its form or the table"
                 ),
             ),
         };
-        self.add_mismatch(task_spec.kind.field(field), says);
+        self.add_mismatch(task_spec.kind.field(field), message);
     }
 }
 
 fn missing_row_message(task: &TaskInfo, invocation: &Invocation) -> String {
     let table = invocation.table.as_deref().unwrap_or("a table");
-    format!("the task {} is bound to a row of {table}: write boundTo with table and key of that row", task.name)
+    format!("the task {} is bound to a row of {table}: set boundTo to the table and key of that row", task.name)
 }
 
-/// A task at its own address: as it is declared, with what is staged of it.
+/// A task at its own address: as it is declared, with the fields of its staged form.
 fn unbound_invocation(task: &TaskInfo) -> Option<Invocation> {
-    let unbound = task.invocations.iter().find(|way| way.form == InvocationForm::Unbound);
-    let stage = task.invocations.iter().find(|way| way.form == InvocationForm::Staged && way.table.is_none());
+    let unbound = task.invocations.iter().find(|invocation| invocation.form == InvocationForm::Unbound);
+    let stage = task
+        .invocations
+        .iter()
+        .find(|invocation| invocation.form == InvocationForm::Staged && invocation.table.is_none());
     match (unbound, stage) {
         (None, None) => None,
         (None, Some(stage)) => Some(Invocation { form: InvocationForm::Unbound, ..stage.clone() }),
         (Some(unbound), None) => Some(unbound.clone()),
         (Some(unbound), Some(stage)) => {
-            let mut way = unbound.clone();
-            if way.inputs.is_empty() {
-                way.inputs.clone_from(&stage.inputs);
+            let mut invocation = unbound.clone();
+            if invocation.inputs.is_empty() {
+                invocation.inputs.clone_from(&stage.inputs);
             }
-            let known: HashSet<&str> = unbound.outputs.iter().map(|output| output.name.as_str()).collect();
-            let missing = stage.outputs.iter().filter(|output| !known.contains(output.name.as_str()));
-            way.outputs = unbound.outputs.iter().chain(missing).cloned().collect();
-            Some(way)
+            let names: HashSet<&str> = unbound.outputs.iter().map(|output| output.name.as_str()).collect();
+            let missing = stage.outputs.iter().filter(|output| !names.contains(output.name.as_str()));
+            invocation.outputs = unbound.outputs.iter().chain(missing).cloned().collect();
+            Some(invocation)
         }
     }
 }
 
-/// A task that is staged at its own address: `$metadata` declares what is staged, and no row that it is bound to.
+/// A task that is staged at its own address: `$metadata` declares its staged form, and no row that it is bound to.
 fn unbound_staged_invocation(task: &TaskInfo, kind: TaskKind, tokens: Option<&TokenTable>) -> Option<ChosenInvocation> {
-    let stage = task.invocations.iter().find(|way| way.form == InvocationForm::Staged)?;
-    if task.invocations.iter().any(|way| way.table.is_some()) {
+    let stage = task.invocations.iter().find(|invocation| invocation.form == InvocationForm::Staged)?;
+    if task.invocations.iter().any(|invocation| invocation.table.is_some()) {
         return None;
     }
-    // Without an address of its own, an edit or revocation may as well be bound to the token's row, unless it
-    // takes what says which token is meant.
-    let is_declared = task.invocations.iter().any(|way| way.form == InvocationForm::Unbound);
+    // Without an address of its own, an edit or revocation may also be bound to the token's row, unless it has an
+    // input that identifies the token.
+    let is_declared = task.invocations.iter().any(|invocation| invocation.form == InvocationForm::Unbound);
     let names_token = tokens.is_none_or(|table| {
         stage.inputs.iter().any(|input| input.name == table.id.name || input.name == table.username)
     });
-    let is_own = is_declared || kind == TaskKind::Request || names_token;
-    let way = unbound_invocation(task).filter(|_| is_own)?;
-    Some(ChosenInvocation { invocation: way, form: InvocationForm::Staged })
+    let is_unbound = is_declared || kind == TaskKind::Request || names_token;
+    let invocation = unbound_invocation(task).filter(|_| is_unbound)?;
+    Some(ChosenInvocation { invocation, form: InvocationForm::Staged })
 }
 
-/// The arguments as they are sent. What is staged takes its parameters one by one, in any order; of several
-/// the last one may be dropped silently (the vendor says), so that is not the description.
+/// Orders the arguments. A staged task accepts its parameters one by one, in any order; of several the last one may
+/// be dropped silently (according to the vendor), so that must not be the description.
 fn order_arguments(is_pinned: bool, form: InvocationForm, mut arguments: Vec<Argument>) -> Vec<Argument> {
     let last = arguments.len().saturating_sub(1);
     let is_description = arguments.last().is_some_and(|argument| argument.source == ArgumentSource::Description);
@@ -253,7 +255,7 @@ fn describe_invocation(invocation: &Invocation) -> String {
     }
 }
 
-/// What is staged begins with what its row gives it: nothing is required.
+/// A staged task is initialized from its row: nothing is required.
 fn as_staged(invocation: Invocation) -> Invocation {
     let inputs = invocation.inputs.iter().map(|input| FieldInfo { required: false, ..input.clone() }).collect();
     Invocation { form: InvocationForm::Staged, inputs, ..invocation }

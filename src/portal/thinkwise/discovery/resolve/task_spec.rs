@@ -1,8 +1,8 @@
-//! What the spec says of a task.
+//! The fields of a task in the spec.
 
 use crate::api::{BoundRow, Parameter, TaskForm, Thinkwise};
 
-/// Which task.
+/// The kind of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskKind {
     Request,
@@ -10,7 +10,7 @@ pub(crate) enum TaskKind {
     Revoke,
 }
 
-/// What the spec says of a task: all of it may be left out.
+/// The fields of a task in the spec, all of which are optional.
 #[derive(Clone, Copy)]
 pub(crate) struct TaskSpec<'a> {
     pub kind: TaskKind,
@@ -21,7 +21,7 @@ pub(crate) struct TaskSpec<'a> {
 }
 
 impl TaskKind {
-    /// A field of the task in the issuer.
+    /// The path of one of the task's fields in the issuer.
     pub(crate) fn field(self, name: &str) -> String {
         let task = match self {
             Self::Request => "request",

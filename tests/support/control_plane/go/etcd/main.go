@@ -1,6 +1,6 @@
 // Command etcd is the stock etcd server: upstream publishes its main package
 // in a module that cannot be pinned beside Kubernetes' own etcd client, so the
-// entry point stands here and the server comes from the pinned library.
+// entry point is here and the server comes from the pinned library.
 package main
 
 import (

@@ -1,7 +1,7 @@
 #![allow(
     clippy::needless_pass_by_value,
     clippy::format_collect,
-    reason = "cases read best written where they are used"
+    reason = "test cases are most readable where they are used"
 )]
 
 mod names;
@@ -22,7 +22,7 @@ fn structure(kind: &str, name: &str, key: &[&str], fields: &[(&str, &str)]) -> S
     format!(r#"<{kind} Name="{name}">{key}{}</{kind}>"#, sized(&fields))
 }
 
-/// Descriptions have a length.
+/// Gives descriptions a length.
 fn sized(fields: &str) -> String {
     fields
         .replace(r#""description" Type="Edm.String""#, r#""description" Type="Edm.String" MaxLength="120""#)
@@ -113,22 +113,22 @@ fn spec(more: Value) -> Thinkwise {
 }
 
 fn found(more: Value, catalog: &Catalog) -> Interface {
-    resolve(&spec(more), catalog).expect("it fits")
+    resolve(&spec(more), catalog).expect("a match")
 }
 
-/// The problems, each as `field: what it says`.
+/// The mismatches, each as `field: message`.
 fn problems(more: Value, catalog: &Catalog) -> Vec<String> {
-    let mismatch = resolve(&spec(more), catalog).expect_err("it does not fit");
+    let mismatch = resolve(&spec(more), catalog).expect_err("a mismatch");
     mismatch.0.iter().map(FieldMismatch::to_string).collect()
 }
 
-/// There is one problem: with this field, and with these words.
+/// Asserts that there is one mismatch: with this field, and with these words.
 fn is_problem(more: Value, catalog: &Catalog, field: &str, words: &[&str]) {
     let all = problems(more, catalog);
     let [one] = &all[..] else { panic!("{all:#?}") };
     assert!(one.starts_with(&format!("spec.thinkwise.{field}: ")), "{one}");
     for word in words {
-        assert!(one.contains(word), "{one:?} does not say {word:?}");
+        assert!(one.contains(word), "{one:?} does not contain {word:?}");
     }
 }
 

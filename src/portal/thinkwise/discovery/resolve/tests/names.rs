@@ -1,9 +1,9 @@
-//! Names that are found, pinned, missing or not clear.
+//! Names that are discovered, set, missing or ambiguous.
 
 use super::*;
 
 #[test]
-fn all_is_found_where_nothing_is_given() {
+fn everything_is_discovered_if_nothing_is_set() {
     let interface = found(json!({}), &english());
     let table = interface.table.as_ref().expect("a table");
     assert_eq!(table.id, Column { name: "container_token_id".into(), kind: ValueKind::Integer });
@@ -20,7 +20,7 @@ fn all_is_found_where_nothing_is_given() {
 }
 
 #[test]
-fn dutch_names_an_id_in_the_answer_and_a_confirmation_are_found() {
+fn dutch_names_an_id_in_the_response_and_a_confirmation_are_found() {
     let interface = found(json!({}), &dutch());
     assert_eq!(interface.outputs.id, IdSource::Output("klant_token_id".into()));
     assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("gebruikersnaam", "geheim"));
@@ -31,7 +31,7 @@ fn dutch_names_an_id_in_the_answer_and_a_confirmation_are_found() {
 }
 
 #[test]
-fn what_the_spec_pins_goes_before_what_would_be_found() {
+fn the_spec_takes_precedence_over_discovery() {
     let pinned = json!({
         "table": {"descriptionMaxLength": 60},
         "tasks": {"request": {"outputs": {"username": "secret", "secret": "username"}}, "revoke": {"name": "edit_token_description", "parameters": [{"name": "description", "from": "Username"}]}},
@@ -41,22 +41,22 @@ fn what_the_spec_pins_goes_before_what_would_be_found() {
     assert_eq!((interface.outputs.username.as_str(), interface.outputs.secret.as_str()), ("secret", "username"));
     assert_eq!(interface.revoke.name, "edit_token_description");
     assert_eq!(sent(&interface.revoke.arguments), [("description", &ArgumentSource::Username)]);
-    let note = &interface.warnings[0];
-    assert!(note.contains("container_token_id") && note.contains("required"), "{note}");
+    let warning = &interface.warnings[0];
+    assert!(warning.contains("container_token_id") && warning.contains("required"), "{warning}");
 }
 
 #[test]
-fn of_many_candidates_a_few_are_named() {
+fn only_the_first_of_many_candidates_are_named() {
     let tables: Vec<String> = (0..100).map(|number| format!("container_token_{number}")).collect();
     let of = |name: &String| structure("EntityType", name, &["container_token_id"], &[ID, TEXTS[0], TEXTS[1]]);
     let parts: Vec<String> = tables.iter().map(of).chain(tasks()).collect();
     let sets: Vec<&str> = tables.iter().map(String::as_str).collect();
     let all = problems(json!({}), &catalog(&parts, &sets));
-    assert!(all[0].contains("or 92 more: name the one that is meant") && all[0].len() < 500, "{all:#?}");
+    assert!(all[0].contains("or 92 more: specify which one") && all[0].len() < 500, "{all:#?}");
 }
 
 #[test]
-fn a_pinned_name_that_is_missing_is_named_with_the_nearest_and_its_field() {
+fn a_missing_name_is_reported_with_its_field_and_suggestions() {
     let catalog = english();
     let missing = |change: Value, field: &str, near: &str| is_problem(change, &catalog, field, &["nearest: ", near]);
     missing(json!({"table": {"name": "container_tokens"}}), "table.name", "container_token");
@@ -80,18 +80,18 @@ fn a_pinned_name_that_is_missing_is_named_with_the_nearest_and_its_field() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_mismatches_are_reported_at_once() {
     let wrong = json!({"tasks": {"request": {"name": "x"}, "editDescription": {"name": "y"}, "revoke": {"name": "z"}}});
     assert_eq!(problems(wrong.clone(), &english()).len(), 3);
     let mut with_table = wrong;
     with_table["table"] = json!({"name": "t"});
-    let mismatch = resolve(&spec(with_table), &english()).expect_err("nothing fits");
+    let mismatch = resolve(&spec(with_table), &english()).expect_err("nothing matches");
     assert_eq!(mismatch.0.len(), 4);
     assert!(mismatch.to_string().contains("And 1 more"), "{mismatch}");
 }
 
 #[test]
-fn what_is_not_clear_is_asked_for() {
+fn an_ambiguous_name_has_to_be_specified() {
     let second = action("delete_token", None, &[("container_token_id", "Int32!")], None);
     let two = catalog(&[vec![token_table(), second], tasks()].concat(), &["container_token"]);
     is_problem(json!({}), &two, "tasks.revoke.name", &["delete_token or revoke_token"]);
@@ -102,11 +102,11 @@ fn what_is_not_clear_is_asked_for() {
     for name in ["tasks.request.name", "tasks.editDescription.name", "tasks.revoke.name"] {
         assert!(all.iter().any(|one| one.contains(name)), "{all:#?}");
     }
-    is_problem(json!({"table": {"columns": {}}}), &none, "table.name", &["name it"]);
+    is_problem(json!({"table": {"columns": {}}}), &none, "table.name", &["specify it"]);
 }
 
 #[test]
-fn values_are_written_as_metadata_types_them_or_refused() {
+fn values_are_written_according_to_their_type_or_rejected() {
     let more = action("request_token", None, &[("description", "String!"), ("klant_id", "Int32!")], Some("made"));
     let mut parts = tasks();
     parts[1] = more;
@@ -117,7 +117,7 @@ fn values_are_written_as_metadata_types_them_or_refused() {
             json!({"parameters": [{"name": "klant_id", "value": value}, {"name": "description", "from": "Description"}]}),
         )
     };
-    is_problem(with("many"), &catalog, "tasks.request.parameters", &["klant_id must be a whole number"]);
+    is_problem(with("many"), &catalog, "tasks.request.parameters", &["klant_id must be an integer"]);
     let interface = found(with("42"), &catalog);
     let number = ArgumentSource::Fixed(Literal::parse(ValueKind::Integer, "42").expect("a number"));
     assert_eq!(

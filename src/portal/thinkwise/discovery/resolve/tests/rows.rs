@@ -1,4 +1,4 @@
-//! Keys, rows, forms, and lists that nobody sees.
+//! Keys, rows, forms, and lists that cannot be read.
 
 use super::*;
 
@@ -11,9 +11,9 @@ fn of_customer() -> Catalog {
 }
 
 #[test]
-fn a_key_may_have_parts_that_are_fixed_and_parts_that_are_read() {
+fn a_key_may_have_fixed_columns_and_columns_that_are_read() {
     let catalog = of_customer();
-    // Nothing tells the customer of a revocation.
+    // The customer of a revocation is unknown.
     is_problem(json!({}), &catalog, "tasks.revoke.parameters", &["klant_id"]);
     let key = json!([{"column": "container_token_id", "from": "TokenID"}, {"column": "klant_id", "value": "42"}]);
     let interface = found(json!({"table": {"key": key}}), &catalog);
@@ -27,7 +27,7 @@ fn a_key_may_have_parts_that_are_fixed_and_parts_that_are_read() {
         [("klant_id", &fixed), ("container_token_id", &ArgumentSource::TokenId)]
     );
     let words = json!([{"column": "container_token_id", "from": "TokenID"}, {"column": "klant_id", "value": "many"}]);
-    is_problem(json!({"table": {"key": words}}), &catalog, "table.key", &["klant_id must be a whole number"]);
+    is_problem(json!({"table": {"key": words}}), &catalog, "table.key", &["klant_id must be an integer"]);
 }
 
 fn bound() -> Catalog {
@@ -48,7 +48,7 @@ fn bound() -> Catalog {
 #[test]
 fn bound_tasks_are_found_and_need_their_row() {
     let catalog = bound();
-    is_problem(json!({}), &catalog, "tasks.request.boundTo", &["klant_product", "write boundTo"]);
+    is_problem(json!({}), &catalog, "tasks.request.boundTo", &["klant_product", "set boundTo"]);
     let row = |key: Value| request(json!({"boundTo": {"table": "klant_product", "key": key}}));
     let interface = found(row(json!([{"column": "klant_id", "value": "42"}])), &catalog);
     let number = Literal::parse(ValueKind::Integer, "42").expect("a number");
@@ -70,7 +70,7 @@ fn bound_tasks_are_found_and_need_their_row() {
         row(json!([{"column": "klant_id", "value": "x"}])),
         &catalog,
         "tasks.request.boundTo.key",
-        &["whole number"],
+        &["an integer"],
     );
     let other =
         request(json!({"boundTo": {"table": "container_token", "key": [{"column": "klant_id", "value": "1"}]}}));
@@ -78,7 +78,7 @@ fn bound_tasks_are_found_and_need_their_row() {
 }
 
 #[test]
-fn a_pinned_form_is_taken_where_the_task_has_it() {
+fn a_form_in_the_spec_is_used_if_the_task_has_it() {
     let catalog = bound();
     let row = json!({"table": "klant_product", "key": [{"column": "klant_id", "value": "42"}]});
     let with =
@@ -91,7 +91,7 @@ fn a_pinned_form_is_taken_where_the_task_has_it() {
 }
 
 #[test]
-fn without_a_list_a_token_must_be_nameable_by_what_the_answer_holds() {
+fn without_a_list_the_response_must_identify_the_token() {
     let hidden = catalog(&tasks(), &[]);
     is_problem(json!({}), &hidden, "tasks.request.outputs.id", &["is not visible"]);
     let mut parts = tasks();
@@ -105,30 +105,30 @@ fn without_a_list_a_token_must_be_nameable_by_what_the_answer_holds() {
     let interface = found(json!({}), &catalog(&parts, &[]));
     assert_eq!(interface.outputs.id, IdSource::Username);
     assert_eq!(sent(&interface.revoke.arguments), [("username", &ArgumentSource::Username)]);
-    // The spec asks for a table, so it has to be there.
+    // The spec requires a table, so it must exist.
     let pinned = json!({"table": {"name": "container_token"}});
-    is_problem(pinned, &catalog(&parts, &[]), "table.name", &["leave out spec.thinkwise.table"]);
+    is_problem(pinned, &catalog(&parts, &[]), "table.name", &["omit spec.thinkwise.table"]);
 }
 
 #[test]
-fn a_list_that_turns_out_hidden_is_done_without_where_that_is_safe() {
+fn a_list_that_cannot_be_read_is_not_used_if_that_is_safe() {
     let problem = found(json!({}), &english()).without_list().expect_err("an id is needed");
     assert!(problem.to_string().contains("outputs.id"), "{problem}");
     assert!(found(json!({}), &dutch()).without_list().is_ok());
     let row = json!({"table": "klant_product", "key": [{"column": "klant_id", "value": "42"}]});
     let bound = found(request(json!({"boundTo": row})), &bound());
-    assert!(bound.without_list().expect_err("the row cannot be read").to_string().contains("right to see the table"));
+    assert!(bound.without_list().expect_err("the row cannot be read").to_string().contains("access to the table"));
 }
 
 #[test]
-fn a_key_that_cannot_be_written_is_refused() {
+fn a_key_of_an_unsupported_type_is_rejected() {
     let table = structure("EntityType", "container_token", &["made_at"], &[("made_at", "Date"), TEXTS[0], TEXTS[1]]);
     let catalog = catalog(&[vec![table], tasks()].concat(), &["container_token"]);
     is_problem(json!({}), &catalog, "table.key", &["made_at"]);
 }
 
 #[test]
-fn what_was_found_is_found_again_where_it_is_pinned() {
+fn a_spec_with_the_resolved_names_resolves_to_the_same_interface() {
     let row = json!({"table": "klant_product", "key": [{"column": "klant_id", "value": "42"}]});
     let key = json!([{"column": "klant_id", "value": "42"}, {"column": "container_token_id", "from": "TokenID"}]);
     for (more, catalog) in [
@@ -145,20 +145,20 @@ fn what_was_found_is_found_again_where_it_is_pinned() {
 }
 
 #[test]
-fn values_that_are_given_by_name_fill_keys_rows_and_parameters() {
+fn values_given_by_name_are_used_for_keys_rows_and_parameters() {
     let values = |value: &str| vec![("klant_id".to_owned(), value.to_owned())];
     let number = Literal::parse(ValueKind::Integer, "42").expect("a number");
-    let of_key = resolve_with(&spec(json!({})), &of_customer(), &values("42")).expect("it fits");
+    let of_key = resolve_with(&spec(json!({})), &of_customer(), &values("42")).expect("a match");
     assert_eq!(of_key.table.expect("a table").fixed, [("klant_id".to_owned(), number.clone())]);
     assert_eq!(of_key.revoke.arguments[0].source, ArgumentSource::Fixed(number.clone()));
-    let of_row = resolve_with(&spec(json!({})), &bound(), &values("42")).expect("it fits");
+    let of_row = resolve_with(&spec(json!({})), &bound(), &values("42")).expect("a match");
     let key = vec![("klant_id".to_owned(), number.clone())];
     assert_eq!(of_row.request.row, Some(BoundTo::Fixed { table: "klant_product".into(), key }));
     let mut parts = tasks();
     parts[1] = action("request_token", None, &[("klant_id", "Int32!"), ("description", "String!")], Some("made"));
     let catalog = catalog(&[vec![token_table()], parts].concat(), &["container_token"]);
-    let of_task = resolve_with(&spec(json!({})), &catalog, &values("42")).expect("it fits");
+    let of_task = resolve_with(&spec(json!({})), &catalog, &values("42")).expect("a match");
     assert_eq!(of_task.request.arguments[0].source, ArgumentSource::Fixed(number));
     let mismatch = resolve_with(&spec(json!({})), &catalog, &values("many")).expect_err("no number");
-    assert!(mismatch.to_string().contains("klant_id must be a whole number"), "{mismatch}");
+    assert!(mismatch.to_string().contains("klant_id must be an integer"), "{mismatch}");
 }

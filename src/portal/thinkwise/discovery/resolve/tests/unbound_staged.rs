@@ -6,7 +6,7 @@ use crate::portal::thinkwise::discovery::interface::TableNames;
 const PARTS: [(&str, &str); 4] =
     [("stage_id", "Guid"), ("description", "String"), ("username", "String"), ("secret", "String")];
 
-/// Each task with what is staged of it, and an address of its own where that is declared.
+/// Each task with its staged form, and with an unbound action if `is_declared`.
 fn staged(is_declared: bool) -> Catalog {
     let mut parts = vec![
         token_table(),
@@ -30,7 +30,7 @@ fn a_task_that_is_staged_at_its_own_address_is_found() {
         }
         assert_eq!(sent(&interface.request.arguments), [("description", &ArgumentSource::Description)]);
         assert_eq!(sent(&interface.revoke.arguments), [("container_token_id", &ArgumentSource::TokenId)]);
-        // Of what is staged the order is free, and the last one may be dropped.
+        // The order of a staged task's parameters is free, and the last one may be dropped.
         let edit = [("description", &ArgumentSource::Description), ("container_token_id", &ArgumentSource::TokenId)];
         assert_eq!(sent(&interface.edit.arguments), edit, "{is_declared}");
         assert_eq!(interface.outputs.secret, "secret");
@@ -38,7 +38,7 @@ fn a_task_that_is_staged_at_its_own_address_is_found() {
 }
 
 #[test]
-fn the_form_is_pinned_as_it_was_found_and_the_order_as_it_is_written() {
+fn the_resolved_form_is_in_the_spec_and_a_specified_order_is_preserved() {
     let catalog = staged(true);
     let interface = found(json!({}), &catalog);
     let (table, tasks) = interface.as_spec();
@@ -51,7 +51,7 @@ fn the_form_is_pinned_as_it_was_found_and_the_order_as_it_is_written() {
     ]);
     let edit = json!({"tasks": {"editDescription": {"form": "UnboundStaged", "parameters": parameters}}});
     assert_eq!(sent(&found(edit, &catalog).edit.arguments)[1], ("description", &ArgumentSource::Description));
-    // Each task can be staged, whatever is declared, and run in one request.
+    // Every task can be staged, regardless of what is declared, and run in one request.
     let form = |form: &str| json!({"tasks": {"revoke": {"form": form}}});
     let staged_anyway = found(form("UnboundStaged"), &english());
     assert_eq!((staged_anyway.revoke.form, staged_anyway.revoke.row), (InvocationForm::Staged, None));
@@ -60,20 +60,20 @@ fn the_form_is_pinned_as_it_was_found_and_the_order_as_it_is_written() {
 }
 
 #[test]
-fn the_order_of_one_request_is_the_declared_one() {
+fn a_single_request_has_the_declared_order() {
     let edit = found(json!({}), &english()).edit;
     assert_eq!(sent(&edit.arguments)[1], ("description", &ArgumentSource::Description));
 }
 
 #[test]
-fn what_is_staged_is_no_table_and_a_table_is_known_by_its_name() {
+fn a_staged_task_is_not_a_table_and_table_names_are_case_insensitive() {
     let tables = found(json!({}), &staged(true)).tables;
     assert_eq!(tables, TableNames::from_names(["container_token"].into_iter()));
     assert!(tables.contains("Container_Token") && !tables.contains("staged_request_token") && !tables.contains(""));
 }
 
 #[test]
-fn a_name_that_is_missing_may_be_hidden_by_the_role() {
+fn a_missing_name_may_be_hidden_by_the_role() {
     const ROLE: &str = "the user's role does not include it";
     for (more, field) in [
         (json!({"table": {"name": "other"}}), "table.name"),

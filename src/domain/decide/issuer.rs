@@ -1,0 +1,51 @@
+//! Checks of the issuer, without which no action that needs the portal is possible.
+
+use super::Action;
+use super::rotation::pending_annotation;
+use crate::api::{REPLACE_ANNOTATION, Reason};
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::{issuer_not_found, portal_changed, transient};
+use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::same_id;
+use crate::domain::observed::{IssuerState, Observed};
+
+/// The issuer is missing or not ready. Below this check it is ready.
+pub(super) fn wait_for_issuer(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let problem = match &observed.issuer {
+        IssuerState::Ready(_) => return None,
+        IssuerState::Unknown => return Some(Action::Idle),
+        IssuerState::Missing => issuer_not_found(&observed.object.issuer),
+        IssuerState::NotReady { reason, message } => {
+            let message = format!("the issuer is not ready ({reason}): {message}");
+            let terminal = reason.requires_user_action();
+            Problem { terminal, ..transient(Reason::IssuerNotReady, message) }
+        }
+    };
+    Some(report_unless_pods_can_pull(observed, status, problem))
+}
+
+/// The issuer refers to another portal than the one that contains the object's tokens.
+pub(super) fn report_changed_portal(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let problem = portal_changed(status, observed.issuer_info()?)?;
+    Some(report_unless_pods_can_pull(observed, status, problem))
+}
+
+/// An outage of the portal is one issuer that is not ready, not a write to each of its objects. An object that was
+/// edited meanwhile reports once that it waits.
+fn report_unless_pods_can_pull(observed: &Observed, status: &StatusView, problem: Problem) -> Action {
+    let is_acknowledged =
+        status.observed_generation == Some(observed.object.generation) && status.suspended == observed.object.suspended;
+    // A compromised token does not wait silently for its replacement.
+    let waits = pending_annotation(observed, status) == Some(REPLACE_ANNOTATION);
+    if pods_can_pull(observed, status) && is_acknowledged && !waits { Action::Idle } else { Action::Report(problem) }
+}
+
+/// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever the problem is.
+#[must_use]
+pub fn pods_can_pull(observed: &Observed, status: &StatusView) -> bool {
+    // A Secret that was created again is unverified until it is read.
+    let secret = observed.secret.as_ref().filter(|secret| status.secret_uid.as_ref() == Some(&secret.uid));
+    let stored = secret.and_then(|secret| secret.stored.as_ref());
+    let is_current = |id: &String| stored.is_some_and(|stored| same_id(&stored.id, id));
+    status.ready && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
+}

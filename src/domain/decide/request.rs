@@ -1,0 +1,120 @@
+//! Checks that request a token: the first one, a lost one, a replacement.
+
+use super::Action;
+use super::rotation::{for_cause, pending};
+use super::secret::{or_sync_description, own_secret};
+use super::upkeep::until;
+use crate::domain::model::problem::messages::{
+    description_too_long, issuer_deleting, replacement_suspended, revoked_upstream, suspended,
+};
+use crate::domain::model::request_cause::{Cause, RequestCause};
+use crate::domain::model::status_view::StatusView;
+use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
+use crate::domain::retry::cooldown::Operation;
+use crate::domain::retry::request_backoff::request_delay;
+use std::time::Duration;
+
+/// A token that was revoked upstream twice within this time is not replaced again.
+pub const REISSUE_HOLD: Duration = Duration::from_hours(24);
+
+/// The object lacks the operator's finalizer. It is added right before the first request, once the issuer has its own.
+pub(super) fn add_finalizer(observed: &Observed, _: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    if observed.object.has_finalizer || observed.cooldown(&Operation::RestoreFinalizer).is_some() {
+        return None;
+    }
+    Some(match request_for_cause(observed, issuer, Cause::First) {
+        Action::RequestToken(_) if issuer.has_finalizer => Action::AddFinalizer,
+        Action::RequestToken(_) => Action::ProtectIssuer,
+        waits => waits,
+    })
+}
+
+/// There is no Secret.
+pub(super) fn request_without_secret(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info().filter(|_| observed.secret.is_none())?;
+    let request = request_for_cause(observed, issuer, status.cause_without_token());
+    Some(or_sync_description(observed, status, request))
+}
+
+/// The Secret stores no token.
+pub(super) fn request_lost_token(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    own_secret(observed)?.stored.is_none().then(|| request_for_cause(observed, issuer, status.cause_without_token()))
+}
+
+/// The Secret stores a token that is about to be revoked, as one restored from a backup does.
+pub(super) fn replace_retiring_token(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    let stored = own_secret(observed)?.stored.as_ref()?;
+    status.is_retiring(&stored.id).then(|| request_for_cause(observed, issuer, Cause::Lost))
+}
+
+/// The current token was revoked in the portal by another user: it is left revoked, or replaced.
+pub(super) fn check_upstream_revocation(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    let is_back = matches!(observed.upstream, UpstreamState::Present(_) | UpstreamState::LoginAccepted);
+    if !status.revoked_upstream || is_back {
+        return None;
+    }
+    if let Some(cause) = pending(observed, issuer, status).filter(|request| request.cause != Cause::Rotation) {
+        return Some(request_token(observed, issuer, cause));
+    }
+    let (since, again) = status.upstream_revocation?;
+    let age = Duration::try_from(observed.now.duration_since(since)).unwrap_or_default();
+    let left = REISSUE_HOLD.saturating_sub(age);
+    Some(match (observed.object.reissue_revoked, again) {
+        (false, _) => Action::Report(revoked_upstream(false)),
+        (true, true) if !left.is_zero() => Action::ReportFor(left, revoked_upstream(true)),
+        (true, _) => request_for_cause(observed, issuer, Cause::RevokedUpstream),
+    })
+}
+
+/// A rotation is due, or an annotation requests one.
+pub(super) fn request_due_token(observed: &Observed, status: &StatusView) -> Option<Action> {
+    pending_request(observed, status).filter(|action| matches!(action, Action::RequestToken(_)))
+}
+
+/// A rotation is due and has to wait: reported after everything that need not wait.
+pub(super) fn wait_to_request(observed: &Observed, status: &StatusView) -> Option<Action> {
+    Some(match pending_request(observed, status)? {
+        Action::ReportFor(left, problem) => Action::ReportFor(until(observed, status, left), problem),
+        waits => waits,
+    })
+}
+
+/// The request that is due, or what it waits for. A suspended object reports that a compromised token is not replaced;
+/// its condition `Suspended` says the rest.
+pub(super) fn pending_request(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    let request = pending(observed, issuer, status)
+        .filter(|request| !observed.object.suspended || request.cause == Cause::Replace)?;
+    Some(request_token(observed, issuer, request))
+}
+
+/// Requests a token for this cause; the new token also handles every annotation that requests one.
+fn request_for_cause(observed: &Observed, issuer: &IssuerInfo, cause: Cause) -> Action {
+    request_token(observed, issuer, for_cause(observed, issuer, cause))
+}
+
+fn request_token(observed: &Observed, issuer: &IssuerInfo, request: RequestCause) -> Action {
+    if observed.object.suspended {
+        let replaces = request.cause == Cause::Replace;
+        return Action::Report(if replaces { replacement_suspended() } else { suspended() });
+    }
+    // Without the finalizer, or beside a reservation that cannot be cleared, a token might be leaked.
+    let blocking = [Operation::RestoreFinalizer, Operation::Recover];
+    if let Some(cooldown) = blocking.iter().find_map(|operation| observed.cooldown(operation)) {
+        return Action::ReportFor(cooldown.remaining, cooldown.problem.clone());
+    }
+    if issuer.deleting {
+        return Action::Report(issuer_deleting());
+    }
+    if let Some(problem) = description_too_long(&observed.object, issuer) {
+        return Action::Report(problem);
+    }
+    match request_delay(observed, request.cause) {
+        Some((left, problem)) => Action::ReportFor(left, problem),
+        None => Action::RequestToken(request),
+    }
+}

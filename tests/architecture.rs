@@ -1,0 +1,172 @@
+//! Imports run one way: the `use` lines and paths of `src/` are read and compared with the layers of docs/architecture.md.
+
+#![allow(clippy::expect_used, reason = "a test that cannot read the sources fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What each top-level module may import. A module that is not listed here fails the test.
+const LAYERS: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &[
+            "api",
+            "controller",
+            "domain",
+            "health",
+            "http",
+            "kube_client",
+            "metrics",
+            "plain_text",
+            "portal",
+            "registry",
+            "sanitize",
+            "telemetry",
+        ],
+    ),
+    (
+        "controller",
+        &["api", "domain", "health", "http", "kube_client", "metrics", "plain_text", "portal", "registry", "sanitize"],
+    ),
+    ("portal", &["api", "domain", "http", "sanitize"]),
+    ("registry", &["api", "domain", "http", "sanitize"]),
+    ("domain", &["api"]),
+    ("health", &["metrics"]),
+    ("kube_client", &["api", "http", "sanitize"]),
+    ("http", &["sanitize"]),
+    ("metrics", &[]),
+    ("telemetry", &[]),
+    ("plain_text", &[]),
+    ("sanitize", &[]),
+    ("api", &[]),
+];
+
+/// Crates that the decision core does not know, and the parts of `std` that read a clock.
+const IMPURE: &[&str] = &["kube", "reqwest", "tokio", "hyper", "axum", "tracing", "std::net", "std::fs", "std::env"];
+const CLOCKS: &[&str] = &["Instant::now", "SystemTime", "Timestamp::now", "Zoned::now"];
+
+/// A source file of the library without its tests.
+struct Source {
+    path: PathBuf,
+    /// Its top-level module.
+    module: String,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut pending, mut found) = (vec![root.clone()], vec![]);
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            let relative = path.strip_prefix(&root).expect("below src").to_path_buf();
+            let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().replace(".rs", "");
+            if !is_test(&relative) && !["lib", "main"].contains(&module.as_str()) {
+                let text = std::fs::read_to_string(&path).expect("text");
+                found.push(Source { path: relative, module, code: without_tests_and_comments(&text) });
+            }
+        }
+    }
+    found
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_name().expect("a name").to_string_lossy();
+    let is_support =
+        path.components().any(|part| ["test_support", "tests"].contains(&&*part.as_os_str().to_string_lossy()));
+    is_support || name.ends_with("_tests.rs") || ["tests.rs", "fuzz.rs", "fuzz_support.rs"].contains(&&*name)
+}
+
+/// Tests stand at the end of a file.
+fn without_tests_and_comments(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The top-level modules that `crate::` paths of this code name, `use crate::{a, b}` included.
+fn imports(code: &str) -> BTreeSet<String> {
+    let name = |text: &str| text.chars().take_while(|one| one.is_alphanumeric() || *one == '_').collect::<String>();
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => {
+                found.insert(name(rest));
+            }
+            Some(group) => {
+                let group = group.split("};").next().unwrap_or_default();
+                let mut depth = 0_i32;
+                let mut start = true;
+                for (at, one) in group.char_indices() {
+                    if start && depth == 0 && (one.is_alphabetic() || one == '_') {
+                        found.insert(name(&group[at..]));
+                        start = false;
+                    }
+                    depth += i32::from(one == '{') - i32::from(one == '}');
+                    start |= one == ',';
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_run_from_the_outer_layers_to_the_inner_ones() {
+    let layers: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut wrong = vec![];
+    for source in sources() {
+        let Some(allowed) = layers.get(source.module.as_str()) else {
+            wrong.push(format!("{}: {} is in no layer", source.path.display(), source.module));
+            continue;
+        };
+        for import in imports(&source.code) {
+            let is_module = layers.contains_key(import.as_str());
+            if is_module && import != source.module && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: {} must not import {import}", source.path.display(), source.module));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_layers_have_no_circle() {
+    let mut left: BTreeMap<&str, BTreeSet<&str>> =
+        LAYERS.iter().map(|(module, allowed)| (*module, allowed.iter().copied().collect())).collect();
+    while let Some(innermost) = left.iter().find(|(_, allowed)| allowed.is_empty()).map(|(module, _)| *module) {
+        left.remove(innermost);
+        for allowed in left.values_mut() {
+            allowed.remove(innermost);
+        }
+    }
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn the_decision_core_knows_no_client_no_runtime_and_no_clock() {
+    let mut wrong = vec![];
+    for source in sources().iter().filter(|source| source.module == "domain") {
+        for word in IMPURE.iter().map(|one| format!("{one}::")).chain(CLOCKS.iter().map(|one| (*one).to_owned())) {
+            let is_named = source.code.match_indices(&word).any(|(at, _)| {
+                let before = source.code[..at].chars().next_back();
+                before.is_none_or(|one| !one.is_alphanumeric() && one != '_' && one != ':')
+            });
+            if is_named {
+                wrong.push(format!("{}: {word}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_found_however_they_are_written() {
+    let code = "use crate::api::Reason;\nuse crate::{http::{self, Body}, sanitize};\nfn f() { crate::portal::g(); }\n";
+    let found: Vec<String> = imports(code).into_iter().collect();
+    assert_eq!(found, ["api", "http", "portal", "sanitize"]);
+    assert!(sources().len() > 150, "the sources are read");
+}
