@@ -163,6 +163,44 @@ fn the_decision_core_knows_no_client_no_runtime_and_no_clock() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Words that this repository once used for things that have a standard name: docs/glossary.md has the names.
+const RETIRED: &[&str] = &[
+    "anew", "whoever", "sought", "errand", "errands", "deed", "deeds", "vain", "roll call", "hindered", "hinders",
+    "mishap", "misfortune", "befall", "befalls", "sightings", "redate", "ailing", "ailment", "nobody's",
+];
+
+#[test]
+fn retired_words_do_not_come_back() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pending: Vec<PathBuf> =
+        ["src", "tests", "docs", "deploy", "crds", "README.md", "CONTRIBUTING.md", "Makefile"].map(|one| root.join(one)).into();
+    let (mut read, mut wrong) = (0, vec![]);
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+            continue;
+        }
+        if path.ends_with("tests/architecture.rs") || path.components().any(|part| part.as_os_str() == "go") {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        read += 1;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.to_lowercase();
+            let is_word = |at: usize, word: &str| {
+                let is_letter = |one: Option<char>| one.is_some_and(|one| one.is_alphanumeric() || one == '_');
+                !is_letter(line[..at].chars().next_back()) && !is_letter(line[at + word.len()..].chars().next())
+            };
+            for word in RETIRED {
+                if line.match_indices(word).any(|(at, _)| is_word(at, word)) {
+                    wrong.push(format!("{}:{}: {word}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(read > 300 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn paths_are_found_however_they_are_written() {
     let code = "use crate::api::Reason;\nuse crate::{http::{self, Body}, sanitize};\nfn f() { crate::portal::g(); }\n";

@@ -1,11 +1,11 @@
-//! What people may do meanwhile, and when.
+//! User actions, and when each is possible.
 
 use super::projection::project_object;
 use super::world::{FakeSecret, RegistryState, Slot, World};
 use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::observed::LoginMode;
 
-/// Something that a person does.
+/// An action of a user of the cluster or the portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UserAction {
     Create,
@@ -52,9 +52,9 @@ pub enum UserAction {
     CopyStored,
     RotateKey,
     LoseKey,
-    /// GitOps replaces the object: its finalizers and annotations go.
+    /// GitOps replaces the object: its finalizers and annotations are removed.
     RewriteObject,
-    /// GitOps replaces the metadata of the Secret: its label and owner reference go.
+    /// GitOps replaces the metadata of the Secret: its label and owner reference are removed.
     RewriteSecret,
 }
 
@@ -108,7 +108,7 @@ impl UserAction {
         Self::RewriteSecret,
     ];
 
-    /// Whether it concerns every object; then it is done once, and not to each.
+    /// Whether it affects every object. Then it is performed once, not once for each object.
     pub const fn affects_all(self) -> bool {
         matches!(
             self,
@@ -129,7 +129,7 @@ impl UserAction {
         )
     }
 
-    /// Whether it can be done now.
+    /// Whether it is possible now.
     pub fn is_possible(self, world: &World, slot: usize) -> bool {
         if self.affects_all() {
             return slot == 0 && self.is_possible_for_all(world);
@@ -140,13 +140,13 @@ impl UserAction {
         let secret = here.secret.as_ref();
         match self {
             Self::Create => object.is_none() && !world.issuer.deleting,
-            // No Secret of ours can come to stand there later.
+            // The operator cannot create its own Secret of that name later.
             Self::CreateForeignSecret => secret.is_none(),
             Self::MakeSecretImmutable => alive && secret.is_some_and(|secret| !secret.immutable && !secret.foreign),
             Self::ChangeSecretType => {
                 alive && secret.is_some_and(|secret| !secret.foreign && secret.controller.is_some())
             }
-            // What a backup puts back in place.
+            // A backup of the Secret is restored.
             Self::RestoreSecret => alive && former_secret(world, slot).is_some(),
             Self::AllowAdoption => secret.is_some_and(|secret| secret.controller.is_none() && !secret.adoptable),
             Self::RequestResync => alive,
@@ -156,11 +156,12 @@ impl UserAction {
             }
             Self::CopyStored => {
                 let others = world.slots.iter().enumerate().filter(|(index, _)| *index != slot);
-                let stored = others.filter_map(|(_, held)| held.secret.as_ref()).any(|held| held.stored.is_some());
+                let stored =
+                    others.filter_map(|(_, other)| other.secret.as_ref()).any(|secret| secret.stored.is_some());
                 alive && stored && secret.is_some_and(|secret| secret.stored.is_some() && !secret.foreign)
             }
             Self::SetHold => object.is_some_and(|object| !object.deleting && object.reissue),
-            // Who deletes it in the very moment in which it is unprotected loses its token.
+            // If the object is deleted while it has no finalizer, its token is leaked.
             Self::Delete => object.is_some_and(|object| !object.deleting && !object.unprotected),
             Self::RewriteObject => alive && object.is_some_and(|object| object.finalizer),
             Self::RewriteSecret => alive && secret.is_some_and(|secret| secret.label.is_some() && is_recorded(here)),
@@ -168,7 +169,7 @@ impl UserAction {
             Self::Suspend => object.is_some_and(|object| !object.deleting && !object.suspended),
             Self::Resume => object.is_some_and(|object| object.suspended),
             Self::SetOrphan => object.is_some_and(|object| object.revoke),
-            // Without both a Secret is not ours any more: that is said, and nothing else is done.
+            // Without label and owner reference a Secret is not owned any more: that is only reported.
             Self::StripLabel => alive && secret.is_some_and(|secret| secret.controller.is_some()),
             Self::StripOwner => alive && secret.is_some_and(|secret| secret.label.is_some()),
             Self::EditSecret => alive && secret.is_some_and(|secret| secret.content.is_some()),
@@ -180,7 +181,7 @@ impl UserAction {
                 alive && in_use.is_some_and(|id| world.accepts_login(id)) && !world.config.keep_marker && observed
             }
             Self::ConfirmRevoked => world.config.list_denied && !unconfirmed_revocations(world, slot).is_empty(),
-            // A backup of an object with its status, applied where the object is gone.
+            // A backup of the object with its status is applied after the object was deleted.
             Self::RestoreCopy => object.is_none() && here.old_objects.iter().flatten().any(|old| old.status.is_some()),
             _ => false,
         }
@@ -196,10 +197,10 @@ impl UserAction {
             Self::MoveIssuerBack => issuer.moved,
             Self::RegistryRejects | Self::RegistryGoesDown => world.registry == RegistryState::Up,
             Self::RegistryComesUp => world.registry != RegistryState::Up,
-            // Where the registry is not asked, the list alone counts, and is believed.
+            // Without a login check the list alone decides.
             Self::HideList => !world.hidden && !world.config.list_denied && world.config.login != LoginMode::Disabled,
             Self::ShowList => world.hidden,
-            // Once each: a key that is still needed is not dropped.
+            // Once each: a key that is still needed is not removed.
             Self::RotateKey => world.config.keys.signing == 1,
             Self::LoseKey => world.config.keys.signing < 3,
             _ => false,
@@ -207,7 +208,7 @@ impl UserAction {
     }
 }
 
-/// Whether status names the Secret that is there: without label and owner it is known by that.
+/// Whether status names the existing Secret, which identifies it without label and owner reference.
 fn is_recorded(here: &Slot) -> bool {
     let (Some(object), Some(secret)) = (&here.object, &here.secret) else { return false };
     let status = object.status.as_ref().filter(|status| status.uid.as_ref() == Some(&object.uid));
@@ -215,19 +216,19 @@ fn is_recorded(here: &Slot) -> bool {
     recorded == Some(&secret.uid) && secret.controller.as_ref() == Some(&object.uid)
 }
 
-/// The tokens that an object names and the portal has revoked, of which it does not say so yet.
+/// The object's tokens that are revoked in the portal, and whose revocation no annotation confirms yet.
 pub fn unconfirmed_revocations(world: &World, slot: usize) -> Vec<String> {
     let Some(object) = &world.slots[slot].object else { return vec![] };
-    let known = StatusView::of(&project_object(object, &world.config));
+    let status = StatusView::of(&project_object(object, &world.config));
     let revoked = |id: &str| id.parse().is_ok_and(|id| !world.accepts_login(id));
-    let named = known.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.id);
+    let named = status.tokens().into_iter().filter(|token| revoked(&token.id)).map(|token| token.id);
     named.filter(|id| !object.confirmed_revoked.contains(id)).collect()
 }
 
-/// A former version of the Secret that is there, of which something else was noted.
+/// An old version of the existing Secret, with another stored token.
 pub fn former_secret(world: &World, slot: usize) -> Option<FakeSecret> {
     let here = &world.slots[slot];
-    let now = here.secret.as_ref().filter(|now| !now.foreign && now.controller.is_some())?;
+    let current = here.secret.as_ref().filter(|secret| !secret.foreign && secret.controller.is_some())?;
     let mut old = here.old_secrets.iter().rev().flatten();
-    old.find(|old| old.uid == now.uid && old.stored.is_some() && old.stored != now.stored).cloned()
+    old.find(|old| old.uid == current.uid && old.stored.is_some() && old.stored != current.stored).cloned()
 }

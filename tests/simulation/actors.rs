@@ -1,4 +1,4 @@
-//! What people do meanwhile: users of the cluster, and colleagues in the portal.
+//! The effects of user actions: users of the cluster, and other users of the portal.
 
 use super::action::{UserAction, former_secret, unconfirmed_revocations};
 use super::config::KeyConfig;
@@ -14,11 +14,11 @@ use registry_token_operator::domain::protocol::Named;
 use std::collections::BTreeMap;
 
 impl UserAction {
-    /// Does it, while so many passes are under way that it may ruin.
-    pub fn perform(self, world: &mut World, slot: usize, under_way: usize) {
-        // A new object ruins no attempt.
+    /// Performs the action while this many passes are running, which it may disturb.
+    pub fn perform(self, world: &mut World, slot: usize, running: usize) {
+        // A new object disturbs no attempt.
         if self != Self::Create {
-            world.oracle.excused_requests += under_way;
+            world.oracle.excused_requests += running;
         }
         if matches!(
             self,
@@ -29,7 +29,7 @@ impl UserAction {
                 | Self::CopyStored
                 | Self::ChangeSecretType
         ) {
-            // Its token is as good as revoked.
+            // Its token counts as revoked.
             world.oracle.revoked_by_users.extend(in_use(world, slot));
         }
         match self {
@@ -44,7 +44,7 @@ impl UserAction {
             Self::MoveIssuerBack => world.issuer.moved = false,
             Self::RegistryRejects => {
                 world.registry = RegistryState::Rejects;
-                record_misleading(world, |(_, refused)| *refused = true);
+                record_misleading(world, |(_, rejected)| *rejected = true);
             }
             Self::RegistryGoesDown => world.registry = RegistryState::Down,
             Self::RegistryComesUp => world.registry = RegistryState::Up,
@@ -109,9 +109,9 @@ impl UserAction {
                 *keys = KeyConfig { signing: keys.signing + 1, former: Some(keys.signing), ..*keys };
             }
             Self::LoseKey => {
-                // What cannot be proved again is replaced.
+                // Tokens that cannot be verified any more are replaced.
                 world.oracle.expected_requests += world.slots.len();
-                // An audit knows no former token without proof: what still shows its mark is revoked early.
+                // An audit does not know unverified retiring tokens: those with a marker are revoked early.
                 world.oracle.overlaps.clear();
                 let keys = &mut world.config.keys;
                 *keys = KeyConfig { signing: keys.signing + 1, former: None, since: world.clock };
@@ -155,7 +155,7 @@ fn create(world: &mut World, slot: usize) {
     });
 }
 
-/// The Secret made anew with another type: its login is lost, its metadata stay.
+/// The Secret is created again with another type: its content is lost, its metadata is kept.
 fn change_type(world: &mut World, slot: usize) {
     world.oracle.expected_requests += 1;
     let uid = world.uid("s");
@@ -164,7 +164,7 @@ fn change_type(world: &mut World, slot: usize) {
     });
 }
 
-/// Somebody else's Secret of that name.
+/// A foreign Secret of that name.
 fn create_foreign(world: &mut World, slot: usize) {
     world.keep_history(slot);
     let (uid, version) = (world.uid("s"), world.version());
@@ -172,7 +172,7 @@ fn create_foreign(world: &mut World, slot: usize) {
     world.record_content(slot);
 }
 
-/// The issuer's annotations are asked of each of its objects.
+/// An annotation of the issuer applies to each of its objects.
 fn annotate_issuer(world: &mut World, key: &str) {
     world.oracle.expected_requests += world.slots.iter().filter(|slot| slot.object.is_some()).count();
     let (value, last) = (world.version().to_string(), world.next_row);
@@ -180,37 +180,38 @@ fn annotate_issuer(world: &mut World, key: &str) {
     world.issuer.requested_after.insert(key.to_owned(), last);
 }
 
-/// An annotation changes no generation.
+/// The user confirms revocations by annotation, which does not change the generation.
 pub fn confirm_revoked(world: &mut World, slot: usize) {
-    let gone = unconfirmed_revocations(world, slot);
-    world.change_object(slot, |object| object.confirmed_revoked.extend(gone));
+    let revoked = unconfirmed_revocations(world, slot);
+    world.change_object(slot, |object| object.confirmed_revoked.extend(revoked));
 }
 
-/// A person reads which tokens an object names without proof, revokes what is its own, and says that they are gone.
+/// A user reads the unverified tokens of an object, revokes those that belong to it, and confirms their revocation.
 pub fn confirm_unproved(world: &mut World, slot: usize) -> bool {
     let Some(object) = &world.slots[slot].object else { return false };
     let observed = project_object(object, &world.config);
-    let known = StatusView::of(&observed);
-    let mut open = known.unverified.unconfirmed(&observed);
-    let held = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).filter(|_| !object.deleting);
+    let status = StatusView::of(&observed);
+    let mut unconfirmed = status.unverified.unconfirmed(&observed);
+    let in_secret = world.slots[slot].secret.as_ref().and_then(|secret| secret.content).filter(|_| !object.deleting);
     if !object.deleting {
-        // What pods still pull with is not revoked yet, and not called so: unless it is the current one, named twice.
-        let is_current = |id: &str| known.token.as_ref().is_some_and(|token| token.id == id);
-        let is_held = |id: &str| held.is_some_and(|held| held.to_string() == id);
-        open.retain(|token| {
-            let former = known.unverified.retiring.iter().any(|former| former.id == token.id);
-            former && (!is_held(&token.id) || is_current(&token.id))
+        // A token that pods still pull with is not revoked and not confirmed yet, unless it is the current one, named
+        // twice.
+        let is_current = |id: &str| status.token.as_ref().is_some_and(|token| token.id == id);
+        let is_in_secret = |id: &str| in_secret.is_some_and(|stored| stored.to_string() == id);
+        unconfirmed.retain(|token| {
+            let is_retiring = status.unverified.retiring.iter().any(|retiring| retiring.id == token.id);
+            is_retiring && (!is_in_secret(&token.id) || is_current(&token.id))
         });
     }
     let (uid, clock) = (object.uid.clone(), world.clock);
-    for id in open.iter().filter_map(|token| token.id.parse::<u32>().ok()).filter(|id| held != Some(*id)) {
+    for id in unconfirmed.iter().filter_map(|token| token.id.parse::<u32>().ok()).filter(|id| in_secret != Some(*id)) {
         let owner = world.oracle.markers.get(&id).and_then(|nonce| world.oracle.reserved.get(nonce));
         if let Some(row) = world.rows.get_mut(&id).filter(|row| row.revoked.is_none() && owner == Some(&uid)) {
             row.revoked = Some(clock);
             world.oracle.revoked_by_users.insert(id);
         }
     }
-    let ids: Vec<String> = open.into_iter().map(|token| token.id).collect();
+    let ids: Vec<String> = unconfirmed.into_iter().map(|token| token.id).collect();
     let any = !ids.is_empty();
     if any {
         world.change_object(slot, |object| object.confirmed_revoked.extend(ids));
@@ -218,11 +219,12 @@ pub fn confirm_unproved(world: &mut World, slot: usize) -> bool {
     any
 }
 
-/// Where portal and registry say alike that a token is gone, it counts as gone: each object asks for one anew.
-fn record_misleading(world: &mut World, how: impl FnOnce(&mut (bool, bool))) {
+/// If portal and registry both report that a token does not exist, it counts as revoked: each object requests another
+/// one.
+fn record_misleading(world: &mut World, change: impl FnOnce(&mut (bool, bool))) {
     let before = world.oracle.misled;
-    how(&mut world.oracle.misled);
-    // Where the portal lists nothing, the registry's word is all there is.
+    change(&mut world.oracle.misled);
+    // If the portal does not list tokens, the registry alone decides.
     world.oracle.misled.0 |= world.config.list_denied;
     if before != (true, true) && world.oracle.misled == (true, true) {
         world.oracle.expected_requests += world.slots.len();
@@ -236,7 +238,7 @@ fn edit(world: &mut World, slot: usize, change: impl FnOnce(&mut FakeObject)) {
     });
 }
 
-/// An annotation changes no generation.
+/// Sets an annotation, which does not change the generation.
 fn annotate(world: &mut World, slot: usize, key: &str) {
     world.oracle.expected_requests += 1;
     let (value, last) = (world.versions.to_string(), world.next_row);
@@ -246,32 +248,32 @@ fn annotate(world: &mut World, slot: usize, key: &str) {
     });
 }
 
-/// Somebody writes annotations that name a colleague's token.
+/// A user writes annotations that name the token of another portal user.
 fn forge_stored(world: &mut World, slot: usize) {
     world.oracle.expected_requests += 1;
-    let Named { id, .. } = colleague_token(world);
+    let Named { id, .. } = foreign_token(world);
     world.change_secret(slot, |secret| {
-        let seal = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
+        let signature = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
         secret.stored = Some(StoredToken {
             attempt_id: AttemptId::from_random(&[9; 16]),
             id,
             request_cause: RequestCause::default(),
             provenance: Provenance::default(),
-            signature: seal,
+            signature,
         });
-        // The checksum covers what is noted, too.
+        // The checksum covers these annotations too.
         secret.tampered = true;
     });
 }
 
-/// A token that a colleague made by hand.
-pub fn colleague_token(world: &mut World) -> Named {
+/// A token that another portal user created.
+pub fn foreign_token(world: &mut World) -> Named {
     let clock = world.clock;
     let token = world.mint(String::new());
     world.oracle.minted -= 1;
     if let Some(row) = world.rows.get_mut(&token.id.parse().unwrap_or_default()) {
         row.foreign = true;
-        "a colleague's".clone_into(&mut row.description);
+        "another user's".clone_into(&mut row.description);
         row.created = clock - 1000;
     }
     token
@@ -287,7 +289,7 @@ fn revoke_upstream(world: &mut World, slot: usize) {
     }
 }
 
-/// The object as it was, with its status, under another UID.
+/// The old object with its status is created again, with another UID.
 fn restore_copy(world: &mut World, slot: usize) {
     world.oracle.expected_requests += 1;
     let Some(old) = world.slots[slot].old_objects.iter().flatten().rfind(|old| old.status.is_some()).cloned() else {

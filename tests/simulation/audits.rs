@@ -1,4 +1,4 @@
-//! Performs an audit's requests.
+//! Executes an audit's requests.
 
 use super::execute::RequestOutcome;
 use super::mutant::Mutant;
@@ -10,19 +10,19 @@ use registry_token_operator::domain::audit::inventory::Inventory;
 use registry_token_operator::domain::audit::{self, AuditedSecret, AuditedToken, Claims};
 use registry_token_operator::domain::protocol::Response;
 
-/// The issuer's objects, as they are.
+/// The issuer's current objects.
 pub fn audited_tokens(world: &World) -> Vec<AuditedToken> {
     let all = world.slots.iter().enumerate();
-    all.filter_map(|(slot, held)| Some(audited_token(slot, held.object.as_ref()?, &world.config))).collect()
+    all.filter_map(|(slot, here)| Some(audited_token(slot, here.object.as_ref()?, &world.config))).collect()
 }
 
 fn audited_secrets(world: &World, named: bool) -> Vec<AuditedSecret> {
     let all = world.slots.iter().enumerate();
     let labelled = |secret: &&super::world::FakeSecret| named || secret.label.is_some();
-    all.filter_map(|(slot, held)| Some(audited_secret(slot, held.secret.as_ref().filter(labelled)?))).collect()
+    all.filter_map(|(slot, here)| Some(audited_secret(slot, here.secret.as_ref().filter(labelled)?))).collect()
 }
 
-/// The outcomes that an audit's request may have.
+/// The possible outcomes of an audit's request.
 pub fn audit_outcomes(request: &audit::AuditRequest) -> &'static [RequestOutcome] {
     use RequestOutcome::{LostAfter, LostBefore, Rejected, ShrunkList, StaleList, Success};
     match request {
@@ -33,7 +33,7 @@ pub fn audit_outcomes(request: &audit::AuditRequest) -> &'static [RequestOutcome
     }
 }
 
-/// Performs an audit's request.
+/// Executes an audit's request.
 pub fn execute_audit(
     world: &mut World,
     auditing: &mut RunningAudit,
@@ -41,22 +41,22 @@ pub fn execute_audit(
     mutant: Option<Mutant>,
 ) -> audit::AuditResponse {
     use audit::AuditRequest::{ReadPortalList, ReadRow, Revoke};
-    let away = unauthorized(world, world.issuer.moved)
+    let denied = unauthorized(world, world.issuer.moved)
         .filter(|_| matches!(auditing.request, ReadPortalList | ReadRow(_) | Revoke(_)));
-    if outcome == RequestOutcome::LostBefore || away.is_some() {
-        return audit::AuditResponse::Failed(away.unwrap_or_else(transient_problem));
+    if outcome == RequestOutcome::LostBefore || denied.is_some() {
+        return audit::AuditResponse::Failed(denied.unwrap_or_else(transient_problem));
     }
     match auditing.request.clone() {
         ReadPortalList => {
             let mut inventory = Inventory::new(at(world.clock), "k8s".to_owned(), tag());
-            let shown = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
-            let shrunken = outcome == RequestOutcome::ShrunkList;
-            shown.filter(|_| !shrunken).for_each(|row| inventory.add(row));
-            // Caches lag as far as they may: what they do not explain is read again.
+            let rows = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
+            let is_shrunk = outcome == RequestOutcome::ShrunkList;
+            rows.filter(|_| !is_shrunk).for_each(|row| inventory.add(row));
+            // The caches are as stale as possible: tokens that they do not account for are read again.
             let cached = world.stale_view();
-            // An issuer's last audit believes none.
-            let known = Claims::collect(&audited_secrets(&cached, false), &audited_tokens(&cached));
-            audit::AuditResponse::PortalList(inventory, if world.issuer.deleting { Claims::default() } else { known })
+            // An issuer's final audit uses no cache.
+            let claims = Claims::collect(&audited_secrets(&cached, false), &audited_tokens(&cached));
+            audit::AuditResponse::PortalList(inventory, if world.issuer.deleting { Claims::default() } else { claims })
         }
         audit::AuditRequest::ListObjects => {
             let stale = mutant == Some(Mutant::ReadsObjectsBeforeSecrets);
@@ -68,12 +68,12 @@ pub fn execute_audit(
             audit::AuditResponse::Secrets(audited_secrets(world, mutant != Some(Mutant::TrustsLabelAlone)))
         }
         ReadRow(token) => {
-            let shown = world.list_rows(outcome == RequestOutcome::StaleList);
-            audit::AuditResponse::Row(shown.into_iter().map(token_row).find(|row| row.token == token))
+            let rows = world.list_rows(outcome == RequestOutcome::StaleList);
+            audit::AuditResponse::Row(rows.into_iter().map(token_row).find(|row| row.token == token))
         }
         Revoke(token) => match revoke_token(world, &token, outcome, false) {
             Response::Done => audit::AuditResponse::Done,
-            Response::Rejected(fault) => audit::AuditResponse::Failed(fault),
+            Response::Rejected(problem) => audit::AuditResponse::Failed(problem),
             _ => audit::AuditResponse::Failed(transient_problem()),
         },
     }

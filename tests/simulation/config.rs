@@ -1,4 +1,4 @@
-//! What is varied from run to run.
+//! The configuration of a run.
 
 use super::action::UserAction;
 use registry_token_operator::domain::model::object::Rotation;
@@ -8,36 +8,36 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What is varied from run to run.
+/// The configuration of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SimulationConfig {
-    /// Operators at work.
+    /// Number of operators.
     pub operators: usize,
-    /// Objects there may be.
+    /// Maximum number of objects.
     pub objects: usize,
-    /// The portal lists nothing to our user, and everybody knows.
+    /// The portal does not list tokens to the operator's user, and the operator knows it.
     pub list_denied: bool,
-    /// The portal's answer holds the id; else it is looked up.
+    /// The portal's response contains the id. Otherwise the id is looked up.
     pub id_in_response: bool,
-    /// The mark stays in the description.
+    /// The marker stays in the description.
     pub keep_marker: bool,
-    /// The registry's word counts.
+    /// Whether logins are verified, and whether that is required.
     pub login: LoginMode,
     /// Objects rotate.
     pub rotation: bool,
     /// The operators' keys.
     pub keys: KeyConfig,
-    /// Every object is there already, and at rest.
+    /// Every object exists already, and is at rest.
     pub start_at_rest: bool,
-    /// How often something may go wrong, a person may act, a process may die, and time may pass.
+    /// How many faults, user actions, crashes and ticks of the clock may occur.
     pub faults: u8,
-    /// See above.
+    /// See `faults`.
     pub user_actions: u8,
-    /// See above.
+    /// See `faults`.
     pub crashes: u8,
-    /// See above.
+    /// See `faults`.
     pub ticks: u8,
-    /// What people do; anything, where nothing is said.
+    /// The possible user actions.
     pub actions: &'static [UserAction],
 }
 
@@ -53,9 +53,9 @@ impl SimulationConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyConfig {
     pub signing: u8,
-    /// Accepted beside it.
+    /// Also accepted.
     pub former: Option<u8>,
-    /// When they came to be.
+    /// When they were created.
     pub since: i64,
 }
 
@@ -63,7 +63,7 @@ impl KeyConfig {
     /// Older than every object.
     pub const FIRST: Self = Self { signing: 1, former: None, since: -1 };
 
-    /// As the core takes them.
+    /// The keys as the core's type.
     pub fn mac_keys(self) -> MacKeys {
         thread_local! {
             static CACHE: RefCell<HashMap<KeyConfig, MacKeys>> = RefCell::default();

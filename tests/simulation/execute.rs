@@ -1,4 +1,4 @@
-//! Performs a request on the world, with the outcome that the schedule chose, and judges what it did.
+//! Executes a request in the simulated world, with the outcome that the schedule chose, and checks its effect.
 
 use super::invariants;
 use super::issuer::HOME_URL;
@@ -14,26 +14,26 @@ use registry_token_operator::domain::model::problem::messages::issuer_deleting;
 use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
 
-/// How a request turns out.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestOutcome {
-    /// As it should.
+    /// It succeeds.
     Success,
-    /// It took effect, and the answer is lost.
+    /// It takes effect, and the response is lost.
     LostAfter,
-    /// It had no effect, and the answer is lost.
+    /// It has no effect, and the response is lost.
     LostBefore,
-    /// The answer is lost, and it takes effect later.
+    /// The response is lost, and it takes effect later.
     DelayedEffect,
-    /// It is refused.
+    /// It is rejected.
     Rejected,
-    /// The portal's list lags behind.
+    /// The portal's list is stale.
     StaleList,
-    /// The portal's list shows next to nothing.
+    /// The portal's list is empty.
     ShrunkList,
 }
 
-/// The outcomes that a request may have.
+/// The possible outcomes of a request.
 pub fn outcomes(request: &Request) -> &'static [RequestOutcome] {
     use RequestOutcome::{DelayedEffect, LostAfter, LostBefore, Rejected, StaleList, Success};
     match request {
@@ -62,7 +62,7 @@ pub fn lost_response() -> Response {
     Response::OutcomeUnknown("lost".to_owned())
 }
 
-/// Performs a pass's request.
+/// Executes a pass's request.
 pub fn execute(
     world: &mut World,
     operator: &mut Operator,
@@ -72,7 +72,7 @@ pub fn execute(
     mutant: Option<Mutant>,
 ) -> Response {
     let request = running.request.clone();
-    let elsewhere = running.pass.observed().issuer_info().is_some_and(|facts| facts.portal.url != HOME_URL);
+    let elsewhere = running.pass.observed().issuer_info().is_some_and(|issuer| issuer.portal.url != HOME_URL);
     match request {
         Request::RequestToken { .. } | Request::QueryRows(_) | Request::EditDescription { .. } | Request::Revoke(_)
             if unauthorized(world, elsewhere).is_some() =>
@@ -80,7 +80,7 @@ pub fn execute(
             unauthorized(world, elsewhere).map_or(Response::Done, Response::Rejected)
         }
         Request::AcquireSlot { .. } | Request::Sleep(_) | Request::RequeueIssuer => Response::Done,
-        Request::ReadLastWriter => Response::LastWriter(Some("somebody".to_owned())),
+        Request::ReadLastWriter => Response::LastWriter(Some("another-user".to_owned())),
         Request::RequestAudit => {
             operator.audit_requested = true;
             Response::Done
@@ -110,7 +110,7 @@ pub fn execute(
             Response::PortalOutcomeUnknown(_) if mutant == Some(Mutant::RetriesAfterTimeout) => {
                 request_token(world, operator, running, &description, RequestOutcome::Success)
             }
-            answer => answer,
+            response => response,
         },
         Request::QueryRows(rows) => query_rows(world, &rows, outcome, mutant),
         Request::EditDescription { token, description } => {
@@ -119,14 +119,14 @@ pub fn execute(
             edit_description(world, &token, description, outcome)
         }
         Request::Revoke(token) => {
-            // Whoever decided before the policy was changed does what was wanted then.
+            // A pass that started before the policy was changed follows the previous policy.
             let wanted_then = running.pass.observed().object.revoke_on_deletion;
             invariants::check_ownership(world, &running.uid, &token);
-            let answer = revoke_token(world, &token, outcome, wanted_then);
-            if answer == Response::Done {
+            let response = revoke_token(world, &token, outcome, wanted_then);
+            if response == Response::Done {
                 operator.revoked.entry(running.uid.clone()).or_default().push(token);
             }
-            answer
+            response
         }
         Request::VerifyLogin => verify_login(world, running, slot, outcome),
     }
@@ -170,13 +170,13 @@ fn read_content(
     let (object, secret) = (world.slots[slot].object.as_ref(), world.slots[slot].secret.as_ref());
     let content = match secret {
         Some(FakeSecret { wrong_type: true, .. }) => SecretContent::WrongType,
-        Some(held @ FakeSecret { immutable: true, content, .. }) => {
-            let holds = content.filter(|_| held.is_intact(&running.uid)).map(|id| format!("tw-{id}"));
-            SecretContent::Immutable { username: holds }
+        Some(secret @ FakeSecret { immutable: true, content, .. }) => {
+            let username = content.filter(|_| secret.is_intact(&running.uid)).map(|id| format!("tw-{id}"));
+            SecretContent::Immutable { username }
         }
-        Some(held @ FakeSecret { content: Some(id), .. }) => {
-            let (username, intact) = (format!("tw-{id}"), held.is_intact(&running.uid));
-            SecretContent::Login { username, registries_match: true, checksum_valid: intact, template_applied: true }
+        Some(secret @ FakeSecret { content: Some(id), .. }) => {
+            let (username, checksum_valid) = (format!("tw-{id}"), secret.is_intact(&running.uid));
+            SecretContent::Login { username, registries_match: true, checksum_valid, template_applied: true }
         }
         _ => SecretContent::Empty,
     };
@@ -217,23 +217,24 @@ fn set_finalizer(
     object_response(world.slots[slot].object.as_ref(), world, mutant)
 }
 
-/// What an object names that goes under `Orphan` is its user's.
+/// The tokens of an object that is deleted under `Orphan` are released to its user.
 fn mark_orphaned(world: &mut World, running: &RunningPass, slot: usize, wanted: bool) {
     let here = &world.slots[slot];
     let object = here.object.as_ref().filter(|object| !wanted && object.deleting && !object.revoke);
-    let Some(known) = object.map(|object| StatusView::of(&project_object(object, &world.config))) else { return };
-    // Of what it names without proof, the key being lost, nothing can say any more that its mark is its user's.
+    let Some(status) = object.map(|object| StatusView::of(&project_object(object, &world.config))) else { return };
+    // If the key was lost, nothing proves any more that the markers of its unverified tokens are released to its user.
     let own = |id: &u32| {
         world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce)) == Some(&running.uid)
     };
-    let unproved = known.unverified.tokens().into_iter().filter_map(|token| token.id.parse().ok()).filter(own);
-    let unproved: Vec<u32> = unproved.collect();
-    world.oracle.undecidable.extend(unproved);
+    let unverified = status.unverified.tokens().into_iter().filter_map(|token| token.id.parse().ok()).filter(own);
+    let unverified: Vec<u32> = unverified.collect();
+    world.oracle.undecidable.extend(unverified);
     let here = &world.slots[slot];
-    let Some(id) = known.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
-    // While the portal cannot be asked its mark stays on, and only the Secret could say that it is somebody's.
-    let away = running.pass.observed().issuer_info().is_none_or(|facts| facts.portal.url != HOME_URL);
-    if away && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {
+    let Some(id) = status.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
+    // While the portal is unavailable the marker is not removed, and only the Secret could record that the token is
+    // released.
+    let elsewhere = running.pass.observed().issuer_info().is_none_or(|issuer| issuer.portal.url != HOME_URL);
+    if elsewhere && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {
         world.oracle.undecidable.insert(id);
     }
     if let Some(row) = world.rows.get_mut(&id) {
@@ -269,8 +270,8 @@ fn write_status(
         }
     }
     if mutant == Some(Mutant::NeverRevokesRetiring) {
-        let for_ever = at(world.clock + 1000 * DAY_SECONDS);
-        status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = for_ever);
+        let never = at(world.clock + 1000 * DAY_SECONDS);
+        status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = never);
     }
     invariants::check_readiness(world, slot, &status);
     let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));

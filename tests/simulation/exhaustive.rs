@@ -5,7 +5,7 @@ use crate::simulation::config::{KeyConfig, SimulationConfig};
 use crate::simulation::model::Schedules;
 use registry_token_operator::domain::observed::LoginMode;
 
-/// One object, two operators, one fault, one death, and caches that lag.
+/// One object, two operators, one fault, one crash, and stale caches.
 pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     operators: 2,
     objects: 1,
@@ -23,7 +23,7 @@ pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     actions: &[UserAction::Create],
 };
 
-/// The same, with a person who does one thing more.
+/// The same, with one more user action.
 pub const ONE_ACTION_MORE: SimulationConfig = SimulationConfig {
     user_actions: 1,
     actions: &[
@@ -42,17 +42,18 @@ fn bound(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// All of them, each kind up to its bound; `EVENTS` and `EVENTS_OF_A_LIFE` set others.
-pub fn every_schedule(threads: usize, from_nothing: usize, from_a_life: usize) -> Result<(), String> {
-    let (from_nothing, from_a_life) = (bound("EVENTS", from_nothing), bound("EVENTS_OF_A_LIFE", from_a_life));
-    println!("{}", Schedules::from_empty(FIRST_TOKEN, None).explore(from_nothing, threads)?);
-    println!("{}", Schedules::from_first_token(ONE_ACTION_MORE, None).explore(from_a_life, threads)?);
+/// All schedules from the empty state and from each point of a first token, up to a bound each. `EVENTS` and
+/// `EVENTS_OF_A_LIFE` set other bounds.
+pub fn every_schedule(threads: usize, from_empty: usize, from_first_token: usize) -> Result<(), String> {
+    let (from_empty, from_first_token) = (bound("EVENTS", from_empty), bound("EVENTS_OF_A_LIFE", from_first_token));
+    println!("{}", Schedules::from_empty(FIRST_TOKEN, None).explore(from_empty, threads)?);
+    println!("{}", Schedules::from_first_token(ONE_ACTION_MORE, None).explore(from_first_token, threads)?);
     Ok(())
 }
 
 #[test]
-fn every_schedule_of_two_operators_up_to_a_bound_comes_to_rest() {
-    // A first token takes eleven events from nothing on: what follows upon its request is gone through
-    // from the points of a life that nothing disturbed.
+fn every_schedule_of_two_operators_up_to_a_bound_becomes_idle() {
+    // A first token takes eleven events from the empty state: what follows its request is visited from the points of an
+    // undisturbed first token.
     assert_eq!(every_schedule(1, 8, 1), Ok(()));
 }

@@ -1,4 +1,4 @@
-//! The issuer: as operators see it, its audits, and its end.
+//! The issuer: its state as operators observe it, its audits, and its deletion.
 
 use super::audits::execute_audit;
 use super::execute::RequestOutcome;
@@ -8,18 +8,18 @@ use super::operator::RunningAudit;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
-use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
+use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use registry_token_operator::domain::observed::{IssuerInfo, IssuerState};
 use std::time::Duration;
 
-/// The issuer as every operator sees it.
+/// The issuer's state as every operator observes it.
 pub fn issuer_state(world: &World) -> IssuerState {
     if world.issuer.finalized {
         return IssuerState::Missing;
     }
     if world.issuer.broken {
-        let message = "the portal turns the credentials away".to_owned();
+        let message = "the portal rejects the credentials".to_owned();
         return IssuerState::NotReady { reason: Reason::Unauthorized, message };
     }
     IssuerState::Ready(issuer_info(world))
@@ -42,7 +42,7 @@ pub fn issuer_info(world: &World) -> IssuerInfo {
     }
 }
 
-/// Where the portal is that knows us.
+/// URL of the portal that accepts the credentials.
 pub const HOME_URL: &str = "https://portal";
 
 fn portal(moved: bool) -> RecordedPortal {
@@ -55,13 +55,13 @@ impl State {
         if self.mutant == Some(Mutant::NeverAudits) {
             return;
         }
-        let who = &mut self.operators[operator];
+        let operator = &mut self.operators[operator];
         if self.world.config.list_denied {
             if issuer_info(&self.world).can_be_audited() {
-                who.running_login_audit = Some(RunningLoginAudit::begin(&self.world, who.last_login_audit()));
+                operator.running_login_audit = Some(RunningLoginAudit::begin(&self.world, operator.last_login_audit()));
             }
-        } else if let (audit, AuditNext::Perform(request)) = PortalAudit::begin() {
-            who.running_audit = Some(RunningAudit { audit, request, audited_tokens: None });
+        } else if let (audit, AuditStep::Perform(request)) = PortalAudit::begin() {
+            operator.running_audit = Some(RunningAudit { audit, request, audited_tokens: None });
         }
     }
 
@@ -69,24 +69,24 @@ impl State {
         self.count_fault(outcome);
         self.operators[operator].step_login_audit(&mut self.world, outcome);
         let Some(mut auditing) = self.operators[operator].running_audit.take() else { return };
-        let answer = execute_audit(&mut self.world, &mut auditing, outcome, self.mutant);
-        let flow = auditing.audit.clone().step(answer);
-        self.operators[operator].finish_audit_step(&self.world, auditing, flow, self.mutant);
+        let response = execute_audit(&mut self.world, &mut auditing, outcome, self.mutant);
+        let next = auditing.audit.clone().step(response);
+        self.operators[operator].finish_audit_step(&self.world, auditing, next, self.mutant);
     }
 
     pub fn reconcile_issuer(&mut self, operator: usize) {
         let (now, clock) = (at(self.world.clock), self.world.clock);
         let in_use = self.world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.finalizer);
-        let blind = self.mutant == Some(Mutant::FinalizesIssuerUnchecked);
-        let who = &mut self.operators[operator];
-        if in_use && !blind {
-            who.unused_since = None;
+        let unchecked = self.mutant == Some(Mutant::FinalizesIssuerUnchecked);
+        let process = &mut self.operators[operator];
+        if in_use && !unchecked {
+            process.unused_since = None;
         }
         let observed = DeletionInput {
-            in_use: in_use && !blind,
+            in_use: in_use && !unchecked,
             has_finalizer: true,
-            unused_since: at(*who.unused_since.get_or_insert(clock)),
-            audited_at: who
+            unused_since: at(*process.unused_since.get_or_insert(clock)),
+            audited_at: process
                 .last_audit
                 .as_ref()
                 .filter(|audited| !audited.has_failed_revocations)
@@ -98,16 +98,16 @@ impl State {
         match decide_deletion(&observed) {
             DeletionDecision::Allowed => {
                 if in_use {
-                    self.world.report_violation("an issuer was released that an object still needs");
+                    self.world.report_violation("an issuer that an object still needs was finalized");
                 }
                 if self.world.oracle.misled.0 {
-                    // Its last audit may have believed a list that was hidden, unnoticed.
+                    // Its final audit may have used a hidden list without noticing it.
                     let all: Vec<u32> = self.world.rows.keys().copied().collect();
                     self.world.oracle.undecidable.extend(all);
                 }
                 self.world.issuer.finalized = true;
             }
-            DeletionDecision::Audit if who.running_audit.is_none() => self.apply(Event::BeginAudit { operator }),
+            DeletionDecision::Audit if process.running_audit.is_none() => self.apply(Event::BeginAudit { operator }),
             _ => {}
         }
     }

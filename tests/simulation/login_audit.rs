@@ -1,4 +1,4 @@
-//! Performs a roll call: where the portal lists nothing, the registry is asked about each token.
+//! Performs a login audit: if the portal does not list tokens, each token's login is verified at the registry.
 
 use super::execute::RequestOutcome;
 use super::portal::login_result;
@@ -9,28 +9,29 @@ use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Named, Verdict};
 use std::time::Duration;
 
-/// A roll call under way.
+/// A login audit in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunningLoginAudit {
     pub audit: LoginAudit,
-    /// Who is still to be asked about.
+    /// The tokens that are still to be verified.
     pub remaining: Vec<(usize, Named)>,
 }
 
 impl RunningLoginAudit {
-    /// Nobody has been asked yet.
+    /// Starts an audit. No token has been verified yet.
     pub fn begin(world: &World, former: Option<&LoginAudit>) -> Self {
-        let heard = LoginAudit::new(at(world.clock), former);
+        let audit = LoginAudit::new(at(world.clock), former);
         let lag = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
-        let known = world
+        let statuses = world
             .slots
             .iter()
             .map(|slot| slot.object.as_ref().map(|one| StatusView::of(&project_object(one, &world.config))));
-        let left = known.enumerate().filter_map(|(slot, known)| Some((slot, heard.target(&known?, lag)?))).collect();
-        Self { audit: heard, remaining: left }
+        let remaining =
+            statuses.enumerate().filter_map(|(slot, status)| Some((slot, audit.target(&status?, lag)?))).collect();
+        Self { audit, remaining }
     }
 
-    /// Asks about the next; says whether there was one.
+    /// Verifies the next token. Returns whether there was one.
     pub fn probe_next(&mut self, world: &mut World, outcome: RequestOutcome) -> bool {
         let Some((slot, token)) = self.remaining.pop().filter(|_| self.audit.should_continue()) else {
             if self.remaining.is_empty() {
@@ -41,15 +42,15 @@ impl RunningLoginAudit {
         let here = &world.slots[slot];
         let uid = here.object.as_ref().map(|object| object.uid.as_str());
         let secret = here.secret.as_ref().filter(|secret| uid.is_some_and(|uid| secret.is_intact(uid)));
-        let held = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
-        let verdict = match held {
+        let stored = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
+        let result = match stored {
             None => Verdict::NotChecked,
             Some(_) if outcome != RequestOutcome::Success || world.registry == RegistryState::Down => {
                 Verdict::Unknown("down".into())
             }
             Some(id) => login_result(world, id),
         };
-        self.audit.record(&token, &verdict);
+        self.audit.record(&token, &result);
         true
     }
 }

@@ -1,10 +1,10 @@
-//! The shipped decision core in a world of its own: every crash point, lost answer, stale cache and
-//! meddling hand, for one operator or two.
+//! Runs the shipped decision core in a simulated world, with one or two operators, crashes at every point, lost
+//! responses, stale caches and interference by users.
 //!
-//! The core is a state machine, (state, answer) -> (state, request), so that a schedule is a list of
-//! events: who goes next, how a request turns out, what a person does. [`random`] draws schedules
-//! from a seed; [`model`] lets a model checker go through all of them up to a bound. What must hold
-//! always is judged where it is done ([`judge`]); what must hold at rest in [`rest`].
+//! The core is a state machine, (state, response) -> (state, request). A schedule is therefore a list of events: which
+//! operator takes a step, the outcome of its request, and what users do. [`random`] generates schedules from a seed.
+//! [`model`] visits all schedules up to a bound with a model checker. [`invariants`] checks what must always hold, at
+//! each operation. [`invariants_at_rest`] checks what must hold at rest.
 
 #![allow(
     dead_code,

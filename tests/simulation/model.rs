@@ -1,10 +1,10 @@
-//! The same world for a model checker, which goes through every schedule up to a bound.
+//! The model for a model checker, which visits every schedule up to a bound.
 
 use super::action::UserAction;
 use super::config::SimulationConfig;
 use super::execute::RequestOutcome;
 use super::mutant::Mutant;
-use super::progress::{Levels, line, telling};
+use super::progress::{Levels, line, with_progress};
 use super::schedule::{Event, State};
 use super::world::FIRST_VERSION;
 use stateright::{Checker, Model, Property};
@@ -14,7 +14,7 @@ use std::hash::{Hash, Hasher};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// Every schedule from these beginnings on.
+/// Every schedule from these initial states.
 #[derive(Clone, Debug)]
 pub struct Schedules {
     pub initial_states: Vec<State>,
@@ -22,65 +22,66 @@ pub struct Schedules {
 }
 
 impl Schedules {
-    /// From a world in which nothing has happened yet.
-    pub fn from_empty(setting: SimulationConfig, mutant: Option<Mutant>) -> Self {
-        Self { initial_states: vec![State::new(setting, mutant)], levels: Levels::default() }
+    /// From an empty world.
+    pub fn from_empty(config: SimulationConfig, mutant: Option<Mutant>) -> Self {
+        Self { initial_states: vec![State::new(config, mutant)], levels: Levels::default() }
     }
 
-    /// From every point of a life that nothing disturbs: an object gets its first token.
-    pub fn from_first_token(setting: SimulationConfig, mutant: Option<Mutant>) -> Self {
-        let mut beginnings = vec![State::new(setting, mutant)];
+    /// From every point of an undisturbed first token: an object is created and gets its token.
+    pub fn from_first_token(config: SimulationConfig, mutant: Option<Mutant>) -> Self {
+        let mut states = vec![State::new(config, mutant)];
         let mut event = Event::UserAction { action: UserAction::Create, slot: 0 };
-        while let Some(state) = beginnings.last().map(|state| state.successor(event)) {
+        while let Some(state) = states.last().map(|state| state.successor(event)) {
             event = match state.operators[0].passes[0] {
                 Some(_) => Event::StepPass { operator: 0, slot: 0, outcome: RequestOutcome::Success },
-                None if beginnings.len() == 1 => Event::BeginPass { operator: 0, slot: 0, object: 0, secret: 0 },
+                None if states.len() == 1 => Event::BeginPass { operator: 0, slot: 0, object: 0, secret: 0 },
                 None => {
-                    beginnings.push(state);
+                    states.push(state);
                     break;
                 }
             };
-            beginnings.push(state);
+            states.push(state);
         }
-        Self { initial_states: beginnings, levels: Levels::default() }
+        Self { initial_states: states, levels: Levels::default() }
     }
 
-    /// Goes through every schedule of so many further events, and says what it found.
+    /// Visits every schedule of up to this many further events. Returns a summary.
     ///
     /// # Errors
-    /// The property that does not hold, and the events that lead there.
+    /// The property that does not hold, and the events that lead to its violation.
     pub fn explore(self, events: usize, threads: usize) -> Result<String, String> {
-        let (begun, beginnings) = (Instant::now(), self.initial_states.len());
-        // The checker counts the beginning as 1, and leaves alone what is as deep as its bound.
+        let (started, initial) = (Instant::now(), self.initial_states.len());
+        // The checker counts the initial state as 1, and does not visit states at its bound.
         let mut checker = self.checker().threads(threads).target_max_depth(events + 2).spawn_bfs();
         let (workers, what) = (checker.handles(), format!("states of up to {events} events"));
-        let look = |elapsed| {
+        let describe = |elapsed| {
             let (deepest, done, all) = checker.model().levels.progress(events);
-            line(&format!("{what}, {deepest} deep"), done, all, elapsed)
+            line(&format!("{what}, depth {deepest}"), done, all, elapsed)
         };
-        telling(look, || workers.into_iter().try_for_each(JoinHandle::join)).map_err(|_| "a worker panicked")?;
+        with_progress(describe, || workers.into_iter().try_for_each(JoinHandle::join))
+            .map_err(|_| "a worker panicked")?;
         let found = checker.discoveries().into_values().map(|path| {
             let (mut states, actions) = (path.clone().into_states(), path.into_actions());
             let from = checker.model().initial_states.iter().position(|state| Some(state) == states.first());
             let what = states.last_mut().and_then(|state| state.quiesce().err());
-            format!("{what:?}: from the beginning {from:?} on by {actions:?}")
+            format!("{what:?}: from the initial state {from:?} by {actions:?}")
         });
         let found: Vec<String> = found.collect();
         if !found.is_empty() {
             return Err(found.join("\n"));
         }
         let (states, distinct) = (checker.state_count(), checker.unique_state_count());
-        let seconds = begun.elapsed().as_secs_f32();
+        let seconds = started.elapsed().as_secs_f32();
         Ok(format!(
-            "every schedule of up to {events} events from {beginnings} beginnings: {states} states, {distinct} of them distinct, {seconds:.0} s"
+            "every schedule of up to {events} events from {initial} initial states: {states} states, {distinct} of them distinct, {seconds:.0} s"
         ))
     }
 }
 
 impl Hash for State {
-    /// Versions count up, so that the same state is reached under many names: they, and nothing else,
-    /// are named anew in the order in which they are met. Times, attempts and counts are what they are:
-    /// two states that differ in one of them are two states.
+    /// Versions increase, so equal states differ in their versions. Only versions are therefore replaced, by numbers in
+    /// the order in which they occur. Times, attempts and counts are hashed as they are: states that differ in one of
+    /// them are different.
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         (self.world.clock, &self.world.pending_effects).hash(hasher);
         let mut text = String::new();
@@ -97,7 +98,7 @@ impl Hash for State {
     }
 }
 
-/// Versions have ten digits; no time, count or id of a bounded run has.
+/// Versions have ten digits. No time, count or id of a bounded run has ten digits.
 fn is_version(word: &str) -> bool {
     word.len() == 10 && word.parse::<u64>().is_ok_and(|number| number >= FIRST_VERSION)
 }
@@ -122,11 +123,11 @@ impl Model for Schedules {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("nothing forbidden is done", |schedules: &Self, state: &State| {
+            Property::always("no operation violates an invariant", |schedules: &Self, state: &State| {
                 schedules.levels.count(state.depth.0);
                 state.world.oracle.violation.is_none()
             }),
-            Property::always("everything comes to rest, and all is well then", |_, state: &State| {
+            Property::always("the simulation becomes idle, and the invariants at rest hold", |_, state: &State| {
                 state.clone().quiesce().is_ok()
             }),
         ]

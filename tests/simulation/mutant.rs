@@ -1,5 +1,5 @@
-//! Operators that are broken on purpose: each skips one thing that the protocol asks for. A run that
-//! does not notice proves nothing.
+//! Mutants: operators with one deliberate fault, which the simulation must detect. Each violates one rule of the
+//! protocol.
 
 use super::action::UserAction;
 use super::config::SimulationConfig;
@@ -10,7 +10,7 @@ use registry_token_operator::domain::model::token_mac::{MacSubject, TokenRole};
 use registry_token_operator::domain::observed::LoginMode;
 use registry_token_operator::domain::protocol::Named;
 
-/// What an operator does wrong.
+/// The deliberate fault of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutant {
     RequestsBeforeReservation,
@@ -38,7 +38,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// All of them.
+    /// All mutants.
     pub const ALL: [Self; 22] = [
         Self::RequestsBeforeReservation,
         Self::CommitsUnguarded,
@@ -66,7 +66,7 @@ impl Mutant {
 }
 
 impl Mutant {
-    /// Some faults show only where several things meet: then a schedule is made of those alone.
+    /// Some faults have an effect only if several actions coincide. Then the schedules consist of those actions alone.
     pub const fn focus(self, config: &mut SimulationConfig) {
         match self {
             Self::ReadsObjectsBeforeSecrets => {
@@ -100,7 +100,7 @@ impl Mutant {
                 config.user_actions = 4;
             }
             Self::TrustsShrunkList => {
-                // A login check would speak for the tokens that the list lacks.
+                // A login check would show that the tokens that the list lacks still exist.
                 config.login = LoginMode::Disabled;
                 (config.start_at_rest, config.operators, config.objects) = (true, 1, 6);
                 (config.faults, config.crashes, config.user_actions) = (1, 0, 0);
@@ -115,7 +115,7 @@ impl Mutant {
 }
 
 impl Mutant {
-    /// Has what the status says proved, as one who checks its MACs badly would believe it.
+    /// Signs the tokens in status that a faulty MAC check would accept.
     pub fn forge_proof(self, observed: &mut Object) {
         if !matches!(
             self,
@@ -130,14 +130,14 @@ impl Mutant {
             let valid = |uid: &str, role| {
                 mac.as_ref().is_some_and(|mac| keys.verify(MacSubject::of(uid, &portal, &token), role, mac))
             };
-            let believed = match self {
+            let accepted = match self {
                 Self::TrustsStatusWithoutMac => true,
                 Self::AcceptsMacOfAnotherObject => (1..40).any(|number| valid(&format!("o{number}"), role)),
                 _ => [TokenRole::Current, TokenRole::Retiring, TokenRole::Stored]
                     .into_iter()
                     .any(|role| valid(&uid, role)),
             };
-            if believed {
+            if accepted {
                 *mac = Some(keys.sign(MacSubject::of(&uid, &portal, &token), role));
             }
         };
@@ -150,14 +150,14 @@ impl Mutant {
     }
 }
 
-/// The marks of all that is stored anywhere: with these in every row, every annotation proves itself.
+/// The markers of all stored tokens. With these in every row, every annotation is accepted.
 pub fn all_markers(world: &World) -> String {
-    let mut marks = String::new();
+    let mut markers = String::new();
     for slot in &world.slots {
         let (Some(object), Some(secret)) = (&slot.object, &slot.secret) else { continue };
         if let Some(stored) = &secret.stored {
-            marks += &Marker::new(tag(), Nonce::of(&object.uid, &stored.attempt_id)).to_string();
+            markers += &Marker::new(tag(), Nonce::of(&object.uid, &stored.attempt_id)).to_string();
         }
     }
-    marks
+    markers
 }

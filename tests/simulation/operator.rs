@@ -1,4 +1,4 @@
-//! One operator process: its passes, its audit, and what it remembers. It runs the shipped core.
+//! One operator process: its passes, its audit, and its process state. It runs the shipped core.
 
 use super::config::SimulationConfig;
 use super::execute::RequestOutcome;
@@ -8,7 +8,7 @@ use super::mutant::Mutant;
 use super::projection::{project_object, project_object_as, project_secret};
 use super::world::{FakeObject, FakeSecret, MAX_RESPONSE_SECONDS, World, at};
 use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAudit};
-use registry_token_operator::domain::audit::{AuditStep as AuditNext, PortalAudit};
+use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::decide::absence::MissingTokens;
 use registry_token_operator::domain::model::marker::AttemptId;
 use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
@@ -21,22 +21,22 @@ use registry_token_operator::domain::retry::reservation_age::ReservationAges;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A pass under way.
+/// A pass in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunningPass {
     pub pass: Pass,
     pub request: Request,
-    /// The token in hand.
+    /// The uncommitted token.
     pub uncommitted: Option<Named>,
     pub issuer_read: i64,
-    /// What the caches showed when it began; for operators that are broken on purpose.
+    /// What the caches contained when the pass started; for mutants.
     pub cached_object: Option<FakeObject>,
     pub cached_secret: Option<FakeSecret>,
     /// UID of the object.
     pub uid: String,
 }
 
-/// An audit under way.
+/// An audit in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunningAudit {
     pub audit: PortalAudit,
@@ -49,7 +49,7 @@ pub struct RunningAudit {
 pub struct LastAudit {
     pub evidence: AuditEvidence,
     pub plausible: bool,
-    /// Some of what it was to revoke is left.
+    /// Whether it failed to revoke a token.
     pub has_failed_revocations: bool,
 }
 
@@ -64,29 +64,29 @@ pub struct Operator {
     pub last_audit: Option<LastAudit>,
     pub audit_requested: bool,
     pub unused_since: Option<i64>,
-    /// For how long it has seen reservations.
+    /// For how long it has observed reservations.
     pub reservation_ages: ReservationAges,
-    /// When an object's token was last touched at the portal.
+    /// When an object's token was last modified at the portal.
     pub modified: BTreeMap<String, i64>,
     pub attempts: u32,
-    /// What is not to be tried again yet.
+    /// Operations that must not be retried yet.
     pub cooldowns: Cooldowns,
-    /// The tokens whose revocation the portal confirmed, of each object.
+    /// The tokens of each object whose revocation the portal confirmed.
     pub revoked: BTreeMap<String, Vec<Named>>,
-    /// Whether portal and registry are to be looked at.
+    /// Whether portal and registry have to be checked.
     pub recheck: BTreeMap<String, Recheck>,
-    /// Which tokens it requested for each object.
+    /// The token requests for each object.
     pub requests: RequestHistories,
-    /// How often it looked at an object as a whole when it was asked to.
+    /// How many full resyncs of each object it has performed on request.
     pub acked_resyncs: BTreeMap<String, u32>,
 }
 
 impl Operator {
-    pub fn new(index: usize, setting: &SimulationConfig) -> Self {
+    pub fn new(index: usize, config: &SimulationConfig) -> Self {
         Self {
             name: format!("op{index}"),
             restarts: 0,
-            passes: vec![None; setting.objects],
+            passes: vec![None; config.objects],
             running_audit: None,
             running_login_audit: None,
             last_audit: None,
@@ -103,13 +103,13 @@ impl Operator {
         }
     }
 
-    /// It dies and begins anew: as another holder, remembering nothing.
-    pub fn restart(&mut self, setting: &SimulationConfig) {
-        let (name, lives, attempts) = (self.name.clone(), self.restarts + 1, self.attempts);
-        *self = Self { name, restarts: lives, attempts, ..Self::new(0, setting) };
+    /// Crashes and starts again, with another identity and without any state.
+    pub fn restart(&mut self, config: &SimulationConfig) {
+        let (name, restarts, attempts) = (self.name.clone(), self.restarts + 1, self.attempts);
+        *self = Self { name, restarts, attempts, ..Self::new(0, config) };
     }
 
-    /// Whether an audit is under way, of the list or by roll call.
+    /// Whether an audit or a login audit is in progress.
     pub const fn is_auditing(&self) -> bool {
         self.running_audit.is_some() || self.running_login_audit.is_some()
     }
@@ -118,8 +118,8 @@ impl Operator {
         format!("{}-{}", self.name, self.restarts)
     }
 
-    /// A number for an attempt. It is another one as soon as one has been written anywhere: what was
-    /// never written is nobody's.
+    /// An id for an attempt. It changes after each write of a reservation. An id that was never written can be used
+    /// again.
     fn attempt_id(&self, slot: usize) -> AttemptId {
         let slot = u8::try_from(slot).unwrap_or_default();
         let mut bytes = [0_u8; 16];
@@ -129,7 +129,7 @@ impl Operator {
         AttemptId::from_random(&bytes)
     }
 
-    /// The Secret as the core sees it.
+    /// The Secret as the core observes it.
     pub fn secret_meta(
         &mut self,
         uid: &str,
@@ -138,22 +138,22 @@ impl Operator {
         world: &World,
         mutant: Option<Mutant>,
     ) -> Option<registry_token_operator::domain::model::pull_secret::SecretMeta> {
-        let held = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
+        let reservation = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
         let now = monotonic_time(world);
-        let mut observed = self.reservation_ages.age(uid, held.as_deref(), now);
+        let mut age = self.reservation_ages.age(uid, reservation.as_deref(), now);
         if mutant == Some(Mutant::IgnoresOtherReservation) {
-            observed = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
+            age = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
         }
         let status =
             object.and_then(|object| object.status.as_ref()).filter(|status| status.uid.as_deref() == Some(uid));
         let keys = world.config.keys.mac_keys();
         let created = object.map(|object| at(object.created)).unwrap_or_default();
-        let note_mac = secret.and_then(|secret| secret.stored.as_ref()).map(|stored| stored.signature.mac.as_str());
-        let recorded = status.and_then(|status| recorded_secret_uid(status, uid, created, &keys, note_mac));
-        secret.map(|secret| project_secret(secret, uid, recorded, observed))
+        let secret_mac = secret.and_then(|secret| secret.stored.as_ref()).map(|stored| stored.signature.mac.as_str());
+        let recorded = status.and_then(|status| recorded_secret_uid(status, uid, created, &keys, secret_mac));
+        secret.map(|secret| project_secret(secret, uid, recorded, age))
     }
 
-    /// Begins a pass over what a cache shows.
+    /// Starts a pass with the object and the Secret of a cache.
     pub fn begin_pass(
         &mut self,
         slot: usize,
@@ -164,9 +164,9 @@ impl Operator {
     ) {
         let Some(object) = object else { return };
         let meta = self.secret_meta(&object.uid, Some(object), secret, world, mutant);
-        let attempt = self.attempt_id(slot);
-        // One that was asked before the first look asks for nothing.
-        let looked = self.acked_resyncs.insert(object.uid.clone(), object.resync_requests);
+        let attempt_id = self.attempt_id(slot);
+        // A resync that was requested before the first pass is not a request.
+        let acked = self.acked_resyncs.insert(object.uid.clone(), object.resync_requests);
         let mut observed = Observed {
             now: at(world.clock),
             object: project_object_as(object, &world.config, mutant),
@@ -175,8 +175,8 @@ impl Operator {
             identity: self.identity(),
             is_leader: false,
             upstream: self.upstream_state(object, world),
-            resync_requested: looked.is_some_and(|looked| looked != object.resync_requests),
-            attempt_id: attempt,
+            resync_requested: acked.is_some_and(|acked| acked != object.resync_requests),
+            attempt_id,
             submitted_description: None,
             cooldowns: vec![],
             normalized_description: None,
@@ -185,9 +185,12 @@ impl Operator {
             edit_retry_after: None,
             request_history: RequestHistory::default(),
         };
-        let asked = if observed.resync_requested { Recheck::Requested } else { Recheck::NotRequested };
-        observed.recheck =
-            if observed.resync_requested { asked } else { self.recheck.get(&object.uid).copied().unwrap_or_default() };
+        let requested = if observed.resync_requested { Recheck::Requested } else { Recheck::NotRequested };
+        observed.recheck = if observed.resync_requested {
+            requested
+        } else {
+            self.recheck.get(&object.uid).copied().unwrap_or_default()
+        };
         observed.edit_retry_after = self.cooldowns.edit_retry_after(&observed, monotonic_time(world));
         observed.request_history = self.requests.of(&observed.object, observed.now);
         observed.cooldowns = self.cooldowns.active(&observed, monotonic_time(world));
@@ -211,17 +214,17 @@ impl Operator {
     }
 
     fn upstream_state(&self, object: &FakeObject, world: &World) -> UpstreamState {
-        let known = StatusView::of(&project_object(object, &world.config));
-        let (Some(token), Some(audited)) = (known.token, &self.last_audit) else { return UpstreamState::Unknown };
-        let begun = audited.evidence.started_at();
-        let overtaken = known.upstream_revocation.is_some_and(|(time, _)| time >= begun);
-        if overtaken || self.modified.get(&object.uid).is_some_and(|touched| at(*touched) >= begun) {
+        let status = StatusView::of(&project_object(object, &world.config));
+        let (Some(token), Some(audited)) = (status.token, &self.last_audit) else { return UpstreamState::Unknown };
+        let started = audited.evidence.started_at();
+        let superseded = status.upstream_revocation.is_some_and(|(time, _)| time >= started);
+        if superseded || self.modified.get(&object.uid).is_some_and(|modified| at(*modified) >= started) {
             return UpstreamState::Unknown;
         }
         audited.evidence.upstream_state(&Named { id: token.id, username: token.username }, audited.plausible)
     }
 
-    /// Takes the outcome of a pass's step.
+    /// Applies the result of a pass's step.
     pub fn finish_step(
         &mut self,
         slot: usize,
@@ -237,71 +240,72 @@ impl Operator {
                 self.passes[slot] = Some(running);
                 None
             }
-            Step::Done(end) => {
+            Step::Done(result) => {
                 self.cooldowns.record(running.pass.observed(), monotonic_time(world));
                 self.recheck.insert(running.uid.clone(), running.pass.observed().recheck);
                 if mutant != Some(Mutant::ForgetsRequests) {
                     self.requests.record(running.pass.observed());
                 }
                 self.passes[slot] = None;
-                Some(end)
+                Some(result)
             }
         }
     }
 
-    /// Takes the outcome of an audit's step.
+    /// Applies the result of an audit's step.
     pub fn finish_audit_step(
         &mut self,
         world: &World,
         mut auditing: RunningAudit,
-        (audit, next): (PortalAudit, AuditNext),
+        (audit, next): (PortalAudit, AuditStep),
         mutant: Option<Mutant>,
     ) {
         auditing.audit = audit;
         match next {
-            AuditNext::Perform(request) => {
+            AuditStep::Perform(request) => {
                 auditing.request = request;
                 self.running_audit = Some(auditing);
             }
-            AuditNext::Done(Err(_)) => self.running_audit = None,
-            AuditNext::Done(Ok(found)) => {
+            AuditStep::Done(Err(_)) => self.running_audit = None,
+            AuditStep::Done(Ok(found)) => {
                 self.running_audit = None;
                 let owners: Vec<_> = super::audits::audited_tokens(world);
                 let lag = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
-                let vanished = MissingTokens::count(&found.inventory, &owners, lag, 10);
-                let believed = vanished.plausible || mutant == Some(Mutant::TrustsShrunkList);
+                let missing = MissingTokens::count(&found.inventory, &owners, lag, 10);
+                let plausible = missing.plausible || mutant == Some(Mutant::TrustsShrunkList);
                 let evidence = AuditEvidence::Inventory(found.inventory);
                 self.last_audit =
-                    Some(LastAudit { evidence, plausible: believed, has_failed_revocations: found.failed.is_some() });
+                    Some(LastAudit { evidence, plausible, has_failed_revocations: found.failed.is_some() });
                 self.audit_requested = found.failed.is_some();
             }
         }
     }
-    /// The last roll call.
+
+    /// The last login audit.
     pub fn last_login_audit(&self) -> Option<&LoginAudit> {
         match self.last_audit.as_ref().map(|audited| &audited.evidence) {
-            Some(AuditEvidence::LoginAudit(heard)) => Some(heard),
+            Some(AuditEvidence::LoginAudit(audit)) => Some(audit),
             _ => None,
         }
     }
 
-    /// Goes on with a roll call.
+    /// Continues the login audit.
     pub fn step_login_audit(&mut self, world: &mut World, outcome: RequestOutcome) {
-        let Some(mut calling) = self.running_login_audit.take() else { return };
-        if calling.probe_next(world, outcome) {
-            self.running_login_audit = Some(calling);
+        let Some(mut login_audit) = self.running_login_audit.take() else { return };
+        if login_audit.probe_next(world, outcome) {
+            self.running_login_audit = Some(login_audit);
             return;
         }
-        let believed = calling.audit.missing_tokens(10).plausible;
+        let plausible = login_audit.audit.missing_tokens(10).plausible;
         self.last_audit = Some(LastAudit {
-            evidence: AuditEvidence::LoginAudit(calling.audit),
-            plausible: believed,
+            evidence: AuditEvidence::LoginAudit(login_audit.audit),
+            plausible,
             has_failed_revocations: false,
         });
     }
 }
 
-/// A clock that only runs forward.
+/// A monotonic clock.
 const fn monotonic_time(world: &World) -> Duration {
     Duration::from_secs(world.clock.unsigned_abs())
 }

@@ -1,9 +1,9 @@
-//! What is counted to judge a run, and seen by nobody in it.
+//! The state by which a run is checked. Operators cannot read it.
 
 use registry_token_operator::domain::model::marker::Nonce;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The time for which a former token must live on.
+/// The time until which a previous token must stay valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
     pub uid: String,
@@ -14,53 +14,53 @@ pub struct Overlap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastRequest {
     pub time: i64,
-    /// What the user wanted then.
-    pub wish: String,
-    /// There was no other one shortly before.
+    /// Generation and annotations at that time.
+    pub wanted: String,
+    /// There was no earlier request shortly before.
     pub first: bool,
     /// Its token was stored.
     pub stored: bool,
 }
 
-/// What is counted to judge a run, and seen by nobody in it.
+/// The state by which a run is checked. Operators cannot read it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Oracle {
     pub minted: usize,
     pub expected_requests: usize,
     pub excused_requests: usize,
-    /// What was reserved, and for which object.
+    /// The object of each reserved nonce.
     pub reserved: BTreeMap<Nonce, String>,
     pub requested_nonces: BTreeSet<Nonce>,
     pub writes: Count,
-    /// The mark that each token was asked for with.
+    /// The nonce of the marker with which each token was requested.
     pub markers: BTreeMap<u32, Nonce>,
-    /// Tokens that the registry let in.
+    /// Tokens whose login the registry accepted.
     pub logged_in: BTreeSet<u32>,
-    /// What the last versions of each Secret held, and whether that was changed by somebody.
+    /// The content of the last versions of the Secrets, and whether a user changed it.
     pub contents: BTreeMap<u64, (Option<u32>, bool)>,
-    /// Former tokens since the commit that replaced them.
+    /// Previous tokens, since the commit that replaced them.
     pub overlaps: BTreeMap<u32, Overlap>,
-    /// Tokens that people revoked, or took out of their Secret.
+    /// Tokens that users revoked or removed from their Secret.
     pub revoked_by_users: BTreeSet<u32>,
-    /// Tokens of which nobody can know whether they are to be revoked: nothing in the cluster speaks of them
-    /// any more, or they were looked for in a list that was hidden.
+    /// Tokens for which it cannot be decided whether they have to be revoked: nothing in the cluster names them any
+    /// more, or they were looked for in a list that was hidden.
     pub undecidable: BTreeSet<u32>,
     /// Tokens that the status of the object that requested them named.
     pub named_in_status: BTreeSet<u32>,
-    /// Tokens that the portal would not revoke once, where it lists nothing.
+    /// Tokens whose revocation the portal rejected once, while it did not list tokens.
     pub revocation_rejected: BTreeSet<u32>,
-    /// An edit may have come late.
+    /// An edit may have had a delayed effect.
     pub edited_late: bool,
-    /// The list was hidden, unnoticed, and the registry refused everybody.
+    /// Whether the list was hidden without an error, and whether the registry rejected every login.
     pub misled: (bool, bool),
-    /// The portal refused a description, which stands until somebody writes another one.
+    /// The portal rejected a description, and keeps the old one until the user sets another one.
     pub edit_rejected: bool,
-    /// When each process last requested a token for an object, and what its user wanted then.
+    /// The last token request of each process for each object.
     pub last_requests: BTreeMap<(String, String), LastRequest>,
     pub violation: Option<String>,
 }
 
-/// What only grows, and is no part of what a state is: two that differ in it alone are one.
+/// A counter that is not part of the state's identity: states that differ only in it are equal.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count(pub usize);
 

@@ -1,4 +1,4 @@
-//! Performs what a pass asks of portal and registry.
+//! Executes a pass's requests to portal and registry.
 
 use super::execute::RequestOutcome;
 use super::invariants;
@@ -16,7 +16,7 @@ pub fn transient_problem() -> Problem {
     transient(Reason::TimedOut, "lost".to_owned())
 }
 
-/// A 4xx: nothing was done.
+/// A 4xx: the request had no effect.
 pub fn rejected() -> Response {
     Response::Rejected(transient(Reason::RequestRejected, "422".to_owned()))
 }
@@ -25,10 +25,10 @@ pub fn token_row(row: &super::world::PortalToken) -> Row {
     Row { token: row.token.clone(), description: row.description.clone() }
 }
 
-/// Who uses the wrong portal, or the wrong credentials, is turned away.
+/// The problem, if the credentials are invalid or the portal is the wrong one.
 pub fn unauthorized(world: &World, elsewhere: bool) -> Option<Problem> {
-    let away = world.issuer.broken || elsewhere;
-    away.then(|| transient(Reason::Unauthorized, "the portal does not know us".to_owned()))
+    let is_rejected = world.issuer.broken || elsewhere;
+    is_rejected.then(|| transient(Reason::Unauthorized, "the portal does not accept the credentials".to_owned()))
 }
 
 pub fn request_token(
@@ -41,20 +41,20 @@ pub fn request_token(
     if world.clock - running.issuer_read > MAX_RESPONSE_SECONDS / 2 {
         return Response::IssuerReadExpired;
     }
-    // What the portal refuses costs no token.
+    // A rejected request creates no token.
     if outcome != RequestOutcome::Rejected {
         invariants::check_request_rate(world, &operator.identity(), running);
     }
     operator.modified.insert(running.uid.clone(), world.clock);
     let nonce = Marker::find(&tag(), description).map(|marker| marker.nonce().clone());
     match nonce {
-        None => world.report_violation("a request without a mark"),
+        None => world.report_violation("a request without a marker"),
         Some(nonce) => {
             if !world.oracle.reserved.contains_key(&nonce) {
                 world.report_violation("a request without a reservation");
             }
             if !world.oracle.requested_nonces.insert(nonce) {
-                world.report_violation("one attempt asked twice");
+                world.report_violation("one attempt was requested twice");
             }
         }
     }
@@ -77,7 +77,7 @@ pub fn request_token(
             running.uncommitted = Some(token.clone());
             let id = world.config.id_in_response.then_some(token.id);
             if id.is_none() && world.hidden {
-                // It cannot be named, so it is given up, and found when the list is shown again.
+                // The id is unknown, so the token is given up. It is found when the list is visible again.
                 world.oracle.excused_requests += 1;
             }
             Response::Token { id, username: token.username }
@@ -92,8 +92,8 @@ pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutan
     if let Rows::WithId(id) = rows
         && world.hidden
     {
-        // A list that shows our user nothing, unnoticed: of a token whose secret nobody has any more it is
-        // believed. Not covered; what bears its mark is found later all the same.
+        // The list is hidden, and the operator has not noticed it: a token whose password is lost is considered
+        // revoked. Not covered (docs/invariants.md). A token with a marker is found later.
         world.oracle.undecidable.extend(id.parse::<u32>());
     }
     let all = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
@@ -102,13 +102,13 @@ pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutan
             .filter(|row| row.token.id == *id)
             .map(|mut row| {
                 if mutant == Some(Mutant::AdoptsForgedAnnotation) {
-                    // As if nobody looked whether the mark is there.
+                    // As if the marker were not checked.
                     row.description = format!("{} {}", row.description, super::mutant::all_markers(world));
                 }
                 row
             })
             .collect(),
-        // No list is hidden for ever here, so no token is known by its username only.
+        // No list stays hidden here, so no token is known by its username only.
         Rows::WithUsername(username) => all.filter(|row| row.token.username == *username).collect(),
         Rows::WithMarker(marker) => all.filter(|row| marker.is_in(&row.description)).collect(),
     })
@@ -123,7 +123,7 @@ pub fn edit_description(world: &mut World, token: &Named, description: String, o
             return rejected();
         }
         RequestOutcome::LostBefore => {}
-        // There is none any more.
+        // The token no longer exists.
         _ if !world.accepts_login(id) => {
             world.oracle.edit_rejected = true;
             return rejected();
@@ -134,7 +134,7 @@ pub fn edit_description(world: &mut World, token: &Named, description: String, o
         }),
         _ => {
             if world.rows.get(&id).is_some_and(|row| row.foreign) {
-                world.report_violation("a colleague's token was edited");
+                world.report_violation("another user's token was edited");
                 return Response::Done;
             }
             world.set_description(id, description);
@@ -156,7 +156,7 @@ pub fn revoke_token(world: &mut World, token: &Named, outcome: RequestOutcome, w
     if outcome != RequestOutcome::LostBefore {
         let id: u32 = token.id.parse().unwrap_or_default();
         if !world.accepts_login(id) && world.config.list_denied {
-            // There is none, and no list that would say so before.
+            // The token no longer exists, and there is no list that could have shown that before.
             return rejected();
         }
         if world.accepts_login(id) {
@@ -181,28 +181,28 @@ pub fn verify_login(world: &mut World, running: &RunningPass, slot: usize, outco
     }
     let uncommitted = running.uncommitted.as_ref().and_then(|token| token.id.parse().ok());
     if world.registry != RegistryState::Up && uncommitted.is_some() {
-        // A new token that is not let in is given back, and asked for anew.
+        // A new token whose login is not accepted is revoked, and another one is requested.
         world.oracle.excused_requests += 1;
     }
     if outcome != RequestOutcome::Success || world.registry == RegistryState::Down {
         return Response::Login(Verdict::Unknown("down".into()));
     }
-    let held = world.slots[slot]
+    let stored = world.slots[slot]
         .secret
         .as_ref()
         .filter(|secret| secret.is_intact(&running.uid))
         .and_then(|secret| secret.content);
-    Response::Login(uncommitted.or(held).map_or(Verdict::NotChecked, |id| login_result(world, id)))
+    Response::Login(uncommitted.or(stored).map_or(Verdict::NotChecked, |id| login_result(world, id)))
 }
 
-/// What the registry, which is up, says of a login.
+/// The result of a login at the registry, which is up.
 pub fn login_result(world: &mut World, id: u32) -> Verdict {
     if world.accepts_login(id) && world.registry == RegistryState::Up {
         world.oracle.logged_in.insert(id);
         return Verdict::Accepted;
     }
     if world.oracle.revocation_rejected.contains(&id) {
-        // Portal and registry say alike that it is gone: it counts as gone.
+        // Portal and registry both report that the token does not exist: it counts as revoked.
         world.oracle.undecidable.insert(id);
     }
     Verdict::Rejected("401".to_owned())

@@ -1,28 +1,29 @@
-//! What a long run tells while it lasts.
+//! Progress of a long run.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Between two lines.
+/// Time between two lines.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Does something, and prints a line of it every ten seconds meanwhile.
-pub fn telling<T>(look: impl Fn(Duration) -> String + Send, work: impl FnOnce() -> T) -> T {
-    let (over, goes_on) = channel::<()>();
+
+/// Does the work and prints a line of progress every ten seconds.
+pub fn with_progress<T>(describe: impl Fn(Duration) -> String + Send, work: impl FnOnce() -> T) -> T {
+    let (running, stopped) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let begun = Instant::now();
-            while goes_on.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                println!("{}", look(begun.elapsed()));
+            let started = Instant::now();
+            while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                println!("{}", describe(started.elapsed()));
             }
         });
-        let done = work();
-        drop(over);
-        done
+        let result = work();
+        drop(running);
+        result
     })
 }
 
-/// So many of so many, how many a second, and how long the rest takes at that rate.
+/// A line with the number done, the total, the rate per second, and the time that the rest takes at that rate.
 pub fn line(what: &str, done: u64, all: Option<u64>, elapsed: Duration) -> String {
     let rate = done / elapsed.as_secs().max(1);
     let rest = all.map_or_else(String::new, |all| {
@@ -32,13 +33,13 @@ pub fn line(what: &str, done: u64, all: Option<u64>, elapsed: Duration) -> Strin
     format!("{what}: {done}{rest}, {rate}/s, after {} s", elapsed.as_secs())
 }
 
-/// How many states of each level a search has been through that goes one level after the other, roughly:
-/// each of its threads goes ahead a little.
+/// How many states of each level a breadth-first search has visited. Approximate: its threads may be on different
+/// levels.
 #[derive(Clone, Debug, Default)]
 pub struct Levels(Arc<Mutex<Vec<u64>>>);
 
 impl Levels {
-    /// One more of this level.
+    /// Counts one more state of this level.
     pub fn count(&self, level: usize) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() <= level {
@@ -47,8 +48,8 @@ impl Levels {
         counts[level] += 1;
     }
 
-    /// The deepest level, how many states it has been through, and how many it will be up to this level,
-    /// if they go on to grow as they did where no thread is any more.
+    /// The deepest level, the number of visited states, and an estimate of the total up to the level `last`. The
+    /// estimate assumes that levels grow as the last two completed ones did.
     pub fn progress(&self, last: usize) -> (usize, u64, Option<u64>) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (deepest, done) = (counts.len().saturating_sub(1), counts.iter().sum());
@@ -63,7 +64,7 @@ impl Levels {
     }
 }
 
-/// How many events a state is away from its beginning: no part of what it is.
+/// The number of events since the initial state. Not part of the state's identity.
 #[derive(Clone, Copy)]
 pub struct Depth(pub usize);
 

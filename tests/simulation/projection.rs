@@ -1,4 +1,4 @@
-//! The world's things as the core sees them.
+//! Converts the simulated objects and Secrets to the types of the core.
 
 use super::config::SimulationConfig;
 use super::mutant::Mutant;
@@ -15,7 +15,7 @@ use registry_token_operator::domain::model::token_mac::MacKeys;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The object as the core sees it.
+/// The object as the core observes it.
 pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object {
     Object {
         uid: object.uid.clone(),
@@ -38,7 +38,7 @@ pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object 
     }
 }
 
-/// The same, for operators that are broken on purpose.
+/// The same, for a mutant.
 pub fn project_object_as(object: &FakeObject, config: &SimulationConfig, mutant: Option<Mutant>) -> Object {
     let mut observed = project_object(object, config);
     if let Some(mutant) = mutant {
@@ -53,17 +53,17 @@ pub fn project_object_as(object: &FakeObject, config: &SimulationConfig, mutant:
     observed
 }
 
-/// Labels and annotations, as the API server holds them.
+/// Labels and annotations, as the API server stores them.
 fn labels_and_annotations(secret: &FakeSecret) -> [BTreeMap<String, String>; 2] {
     let labels = secret.label.iter().map(|uid| (OWNER_LABEL.to_owned(), uid.clone())).collect();
     let stored = secret.stored.as_ref();
     let orphaned: Vec<String> = secret.orphaned.iter().map(ToString::to_string).collect();
-    let errand = stored.map(|stored| serde_json::to_string(&stored.request_cause).expect("JSON"));
+    let request_cause = stored.map(|stored| serde_json::to_string(&stored.request_cause).expect("JSON"));
     let annotations = [
         (RESERVATION_ANNOTATION, secret.reservation.as_ref().map(ToString::to_string)),
         (STORED_ANNOTATION, stored.map(|stored| stored.attempt_id.to_string())),
         (TOKEN_ID_ANNOTATION, stored.map(|stored| stored.id.clone())),
-        (CAUSE_ANNOTATION, errand),
+        (CAUSE_ANNOTATION, request_cause),
         (PROVENANCE_ANNOTATION, stored.map(|stored| stored.provenance.to_string())),
         (USERNAME_ANNOTATION, stored.map(|stored| stored.signature.username.clone())),
         (MAC_ANNOTATION, stored.map(|stored| stored.signature.mac.clone())),
@@ -76,7 +76,7 @@ fn labels_and_annotations(secret: &FakeSecret) -> [BTreeMap<String, String>; 2] 
     [labels, annotations]
 }
 
-/// A Secret as the core sees it, asked by this object: read by the shipped reader.
+/// A Secret as the core observes it for this object, parsed by the shipped parser.
 pub fn project_secret(
     secret: &FakeSecret,
     uid: &str,
@@ -97,13 +97,13 @@ pub fn project_secret(
     )
 }
 
-/// An object as an audit sees it.
+/// An object as an audit reads it.
 pub fn audited_token(slot: usize, object: &FakeObject, config: &SimulationConfig) -> AuditedToken {
     let keys = config.keys.mac_keys();
     AuditedToken::parse((&format!("slot{slot}"), "pull"), &object.uid, object.status.as_ref(), &keys)
 }
 
-/// A Secret as an audit sees it.
+/// A Secret as an audit reads it.
 pub fn audited_secret(slot: usize, secret: &FakeSecret) -> AuditedSecret {
     let [labels, annotations] = labels_and_annotations(secret);
     let raw = RawMeta {
@@ -114,6 +114,6 @@ pub fn audited_secret(slot: usize, secret: &FakeSecret) -> AuditedSecret {
         annotations: &annotations,
     };
     let owners = secret.controller.as_deref().into_iter();
-    // Marks are not signed here: they count as those of a Secret that is older than the keys.
+    // Orphaned markers are not signed here: they count as those of a Secret that is older than the keys.
     AuditedSecret::parse((&format!("slot{slot}"), "pull"), owners, raw, (&MacKeys::default(), jiff::Timestamp::MIN))
 }

@@ -1,4 +1,4 @@
-//! How a run comes to rest, when everything is over: faults, people, crashes, and late answers.
+//! Runs the simulation until it is idle, without further faults, user actions, crashes and late responses.
 
 use super::actors::{confirm_revoked, confirm_unproved};
 use super::execute::RequestOutcome;
@@ -6,21 +6,21 @@ use super::mutant::Mutant;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, RegistryState};
 
-/// Rounds within which every run comes to rest.
+/// Maximum number of rounds until a run is idle.
 const MAX_ROUNDS: usize = 14;
-/// Seconds between two rounds: longer than any answer takes; four of them are longer than any overlap.
+/// Seconds between two rounds: longer than any response takes. Four of them are longer than any overlap.
 pub const ROUND_SECONDS: i64 = 3 * MAX_RESPONSE_SECONDS + 10;
-/// Steps within which a pass comes to its end.
+/// Maximum number of steps of a pass or an audit.
 const MAX_STEPS: usize = 400;
 
 impl State {
-    /// Lets everything come to rest, and says what does not hold then.
+    /// Runs until idle, and checks the invariants at rest.
     pub fn quiesce(&mut self) -> Result<(), String> {
         if let Some(violation) = self.world.oracle.violation.clone() {
             return Err(violation);
         }
         (self.faults, self.user_actions, self.crashes) = (0, 0, 0);
-        // What was so for a while is over; what a person has to put right stays.
+        // Temporary outages end. A state that needs manual action stays.
         (self.world.registry, self.world.hidden) = (RegistryState::Up, false);
         (self.world.issuer.broken, self.world.issuer.moved) = (false, false);
         if self.world.config.rotation {
@@ -28,11 +28,11 @@ impl State {
         }
         self.run_until_idle()?;
         if self.world.config.list_denied {
-            // Whoever reads what is said of a token that is not revoked yet, and sees that it is gone.
+            // A user reads that a token's revocation is not confirmed, finds it revoked in the portal, and confirms it.
             (0..self.world.slots.len()).for_each(|slot| confirm_revoked(&mut self.world, slot));
             self.run_until_idle()?;
         }
-        // Whoever reads that tokens are not proved revokes what is the object's own, and says so.
+        // A user reads that tokens are unverified, revokes those of the object, and confirms it.
         let confirmed: Vec<bool> =
             (0..self.world.slots.len()).map(|slot| confirm_unproved(&mut self.world, slot)).collect();
         if confirmed.contains(&true) {
@@ -42,7 +42,7 @@ impl State {
         self.check_restart_is_idle()
     }
 
-    /// Goes on until nothing is written any more.
+    /// Runs until nothing is written any more.
     pub fn run_until_idle(&mut self) -> Result<(), String> {
         let mut quiet = 0;
         for _ in 0..MAX_ROUNDS {
@@ -58,10 +58,10 @@ impl State {
                 return Ok(());
             }
         }
-        Err(format!("does not come to rest: {:?}", self.world.slots))
+        Err(format!("does not become idle: {:?}", self.world.slots))
     }
 
-    /// I7: operators that begin anew find nothing to write.
+    /// I7: a restarted operator writes nothing.
     fn check_restart_is_idle(&mut self) -> Result<(), String> {
         for operator in 0..self.operators.len() {
             self.apply(Event::Crash { operator });
@@ -69,14 +69,14 @@ impl State {
         let before = (self.world.oracle.writes, self.world.oracle.minted);
         self.round()?;
         let after = (self.world.oracle.writes, self.world.oracle.minted);
-        // What rotates may be due at this very time.
+        // A rotation may be due at this time.
         if before != after && !self.world.config.rotation {
             return Err(format!("I7: a restart at rest wrote: {before:?}, then {after:?}"));
         }
         Ok(())
     }
 
-    /// Each operator looks at everything once, on caches that have caught up.
+    /// Each operator reconciles everything once, with current caches.
     fn round(&mut self) -> Result<(), String> {
         for slot in &mut self.world.slots {
             slot.old_objects.clear();
@@ -114,7 +114,7 @@ impl State {
             }
             self.apply(Event::StepPass { operator, slot, outcome: RequestOutcome::Success });
         }
-        Err("a pass goes on for ever".to_owned())
+        Err("a pass does not end".to_owned())
     }
 
     fn run_audit(&mut self, operator: usize) -> Result<(), String> {
@@ -130,6 +130,6 @@ impl State {
             }
             self.apply(Event::StepAudit { operator, outcome: RequestOutcome::Success });
         }
-        Err("an audit goes on for ever".to_owned())
+        Err("an audit does not end".to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! Random schedules, each from a seed that it can be run from again.
+//! Random schedules. A seed repeats a schedule.
 
 use super::action::UserAction;
 use super::config::{KeyConfig, SimulationConfig};
@@ -6,7 +6,7 @@ use super::mutant::Mutant;
 use super::schedule::{Event, State};
 use registry_token_operator::domain::observed::LoginMode;
 
-/// A small generator of numbers; the same numbers for the same seed, on every machine.
+/// A small pseudorandom number generator. The same seed results in the same numbers on every machine.
 pub struct Rng(u64);
 
 impl Rng {
@@ -25,16 +25,16 @@ impl Rng {
     }
 }
 
-/// A setting from a seed.
+/// A random configuration.
 pub fn draw_config(rng: &mut Rng) -> SimulationConfig {
     let logins = [LoginMode::Disabled, LoginMode::Required, LoginMode::BestEffort];
-    let unlisted = rng.below(6) == 0;
+    let list_denied = rng.below(6) == 0;
     SimulationConfig {
         operators: 1 + rng.below(2),
         objects: 1 + rng.below(3),
-        list_denied: unlisted,
-        // Where neither says it, a token is known by its username alone.
-        id_in_response: rng.below(2) == 0 || unlisted,
+        list_denied,
+        // If neither the response nor the list contains the id, only the username identifies the token.
+        id_in_response: rng.below(2) == 0 || list_denied,
         keep_marker: rng.below(4) == 0,
         login: logins[rng.below(3)],
         rotation: rng.below(3) == 0,
@@ -48,7 +48,7 @@ pub fn draw_config(rng: &mut Rng) -> SimulationConfig {
     }
 }
 
-/// Something went wrong.
+/// A violation.
 #[derive(Debug)]
 pub struct Failure {
     pub seed: u64,
@@ -63,7 +63,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs the schedule of a seed: so many events, and then to rest. Gives the number of events.
+/// Runs the schedule of a seed: a random number of events, then until idle. Returns the number of events.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
     let (events, outcome) = simulate(seed, mutant, mutant, false).0;
     outcome.map(|()| events).map_err(|_| {
@@ -72,7 +72,7 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
     })
 }
 
-/// The same, with all that happens in words, the coming to rest included.
+/// The same, with the trace, which includes the final run until idle.
 pub fn run_traced(seed: u64) -> (Result<usize, String>, Vec<String>) {
     let ((events, outcome), trace) = simulate(seed, None, None, true);
     (outcome.map(|()| events), trace)
@@ -80,7 +80,7 @@ pub fn run_traced(seed: u64) -> (Result<usize, String>, Vec<String>) {
 
 type RunResult = (usize, Result<(), String>);
 
-/// The same with an operator that is whole, in the setting that shows what this one does wrong.
+/// The same with the unmodified operator, in the configuration that is focused on this mutant.
 pub fn run_without_mutant(seed: u64, instead_of: Mutant) -> Result<(), Failure> {
     let ((_, outcome), trace) = simulate(seed, Some(instead_of), None, true);
     outcome.map_err(|what| Failure { seed, what, trace })
@@ -112,7 +112,7 @@ fn simulate(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, traced: bo
     ((count, outcome), state.trace.unwrap_or_default())
 }
 
-/// Work goes on more often than it is disturbed.
+/// Regular steps are more frequent than disturbances.
 fn choose(rng: &mut Rng, events: &[Event]) -> Option<Event> {
     let weight = |event: &Event| match event {
         Event::StepPass { outcome: super::execute::RequestOutcome::Success, .. } => 24,

@@ -1,4 +1,4 @@
-//! What may happen next, and what then follows.
+//! The possible next events, and their effects.
 
 use super::action::UserAction;
 use super::audits::audit_outcomes;
@@ -13,36 +13,35 @@ use registry_token_operator::domain::protocol::Request;
 
 /// Longer than the interval of a rotation.
 const ROTATION_SECONDS: i64 = 3 * 3600 + 100;
-/// Longer than a token stays revoked that somebody revoked twice.
+/// Longer than a token stays revoked that was revoked twice in the portal.
 pub const DAY_SECONDS: i64 = 24 * 3600 + 100;
 
-/// One thing that happens.
+/// An event of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
-    /// An operator begins a pass, on versions of object and Secret that its caches may still show: 0 is
-    /// the newest.
+    /// An operator starts a pass, with versions of object and Secret that its caches may still return: 0 is the newest.
     BeginPass { operator: usize, slot: usize, object: usize, secret: usize },
-    /// A pass's request is performed, and turns out so.
+    /// A pass's request is executed, with this outcome.
     StepPass { operator: usize, slot: usize, outcome: RequestOutcome },
-    /// An operator begins an audit.
+    /// An operator starts an audit.
     BeginAudit { operator: usize },
-    /// An audit's request is performed.
+    /// An audit's request is executed.
     StepAudit { operator: usize, outcome: RequestOutcome },
-    /// An operator looks whether a deleted issuer may go.
+    /// An operator decides whether the deletion of the issuer may finish.
     ReconcileIssuer { operator: usize },
-    /// An operator dies and begins anew.
+    /// An operator crashes and starts again.
     Crash { operator: usize },
-    /// A person does something.
+    /// A user performs an action.
     UserAction { action: UserAction, slot: usize },
-    /// The portal acts on a request whose answer nobody waits for any more.
+    /// The portal performs a delayed effect.
     ApplyPendingEffect,
     /// The garbage collector runs.
     CollectGarbage,
-    /// So many seconds pass.
+    /// This many seconds pass.
     Tick(i64),
 }
 
-/// Operators and their world.
+/// Operators and the simulated world.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     pub world: World,
@@ -52,9 +51,9 @@ pub struct State {
     pub crashes: u8,
     pub ticks: u8,
     pub mutant: Option<Mutant>,
-    /// Events since the beginning, where somebody counts them.
+    /// Events since the initial state, if they are counted.
     pub depth: Depth,
-    /// What happened, in words, where somebody wants to read it.
+    /// The readable trace, if it is recorded.
     pub trace: Option<Vec<String>>,
 }
 
@@ -73,20 +72,20 @@ impl State {
         }
     }
 
-    /// Every object is created and comes to rest, before anything goes wrong.
+    /// Creates every object and runs until idle, before any fault.
     ///
     /// # Errors
-    /// It does not.
+    /// The simulation does not become idle.
     pub fn create_objects(&mut self) -> Result<(), String> {
-        let people = self.user_actions;
+        let user_actions = self.user_actions;
         for slot in 0..self.world.slots.len() {
             self.apply(Event::UserAction { action: UserAction::Create, slot });
         }
-        self.user_actions = people;
+        self.user_actions = user_actions;
         self.run_until_idle()
     }
 
-    /// Everything that may happen next.
+    /// All possible next events.
     pub fn possible_events(&self, events: &mut Vec<Event>) {
         if self.world.oracle.violation.is_some() {
             return;
@@ -95,12 +94,12 @@ impl State {
             self.operator_events(index, events);
         }
         for slot in 0..self.world.slots.len() {
-            // The first object costs nothing: without it nothing happens.
+            // The first `Create` is not counted: without it nothing happens.
             let first = self.world.is_initial();
-            let wanted = self.world.config.actions.iter().copied();
-            let deeds = wanted.filter(|deed| deed.is_possible(&self.world, slot));
-            let may = |deed: &UserAction| self.user_actions > 0 || (first && *deed == UserAction::Create);
-            events.extend(deeds.filter(may).map(|deed| Event::UserAction { action: deed, slot }));
+            let configured = self.world.config.actions.iter().copied();
+            let possible = configured.filter(|action| action.is_possible(&self.world, slot));
+            let allowed = |action: &UserAction| self.user_actions > 0 || (first && *action == UserAction::Create);
+            events.extend(possible.filter(allowed).map(|action| Event::UserAction { action, slot }));
         }
         if !self.world.pending_effects.is_empty() {
             events.push(Event::ApplyPendingEffect);
@@ -123,13 +122,13 @@ impl State {
     }
 
     fn operator_events(&self, operator: usize, events: &mut Vec<Event>) {
-        let who = &self.operators[operator];
-        let few = |all: &'static [RequestOutcome]| {
+        let process = &self.operators[operator];
+        let allowed = |all: &'static [RequestOutcome]| {
             all.iter().filter(|outcome| self.faults > 0 || **outcome == RequestOutcome::Success)
         };
-        for (slot, pass) in who.passes.iter().enumerate() {
+        for (slot, pass) in process.passes.iter().enumerate() {
             match pass {
-                Some(running) => events.extend(few(outcomes(&running.request)).map(|outcome| Event::StepPass {
+                Some(running) => events.extend(allowed(outcomes(&running.request)).map(|outcome| Event::StepPass {
                     operator,
                     slot,
                     outcome: *outcome,
@@ -137,15 +136,19 @@ impl State {
                 None => self.begin_events(operator, slot, events),
             }
         }
-        if who.running_login_audit.is_some() {
-            let outcomes = few(&[RequestOutcome::Success, RequestOutcome::LostBefore]);
+        if process.running_login_audit.is_some() {
+            let outcomes = allowed(&[RequestOutcome::Success, RequestOutcome::LostBefore]);
             events.extend(outcomes.map(|outcome| Event::StepAudit { operator, outcome: *outcome }));
         }
-        match &who.running_audit {
+        match &process.running_audit {
             Some(auditing) => events.extend(
-                few(audit_outcomes(&auditing.request)).map(|outcome| Event::StepAudit { operator, outcome: *outcome }),
+                allowed(audit_outcomes(&auditing.request))
+                    .map(|outcome| Event::StepAudit { operator, outcome: *outcome }),
             ),
-            None if who.running_login_audit.is_none() && !self.world.issuer.finalized && self.world.next_row > 0 => {
+            None if process.running_login_audit.is_none()
+                && !self.world.issuer.finalized
+                && self.world.next_row > 0 =>
+            {
                 events.push(Event::BeginAudit { operator });
             }
             None => {}
@@ -153,17 +156,17 @@ impl State {
         if self.world.issuer.deleting && !self.world.issuer.finalized {
             events.push(Event::ReconcileIssuer { operator });
         }
-        if self.crashes > 0 && (who.passes.iter().any(Option::is_some) || who.running_audit.is_some()) {
+        if self.crashes > 0 && (process.passes.iter().any(Option::is_some) || process.running_audit.is_some()) {
             events.push(Event::Crash { operator });
         }
     }
 
-    /// A pass may begin on what a cache still shows.
+    /// A pass may start with any version that a cache may still return.
     fn begin_events(&self, operator: usize, slot: usize, events: &mut Vec<Event>) {
         let here = &self.world.slots[slot];
         for object in 0..=here.old_objects.len() {
-            let shown = if object == 0 { &here.object } else { &here.old_objects[here.old_objects.len() - object] };
-            if shown.is_none() {
+            let cached = if object == 0 { &here.object } else { &here.old_objects[here.old_objects.len() - object] };
+            if cached.is_none() {
                 continue;
             }
             events.extend((0..=here.old_secrets.len()).map(|secret| Event::BeginPass {
@@ -175,14 +178,14 @@ impl State {
         }
     }
 
-    /// What follows when it happens.
+    /// The state after the event.
     pub fn successor(&self, event: Event) -> Self {
         let mut next = self.clone();
         next.apply(event);
         next
     }
 
-    /// Lets it happen.
+    /// Applies the event.
     pub fn apply(&mut self, event: Event) {
         if self.trace.is_some() {
             let line = trace::event_line(self, event);
@@ -197,17 +200,18 @@ impl State {
             Event::Crash { operator } => {
                 self.crashes = self.crashes.saturating_sub(1);
                 self.world.oracle.excused_requests += self.operators[operator].passes.iter().flatten().count();
-                let setting = self.world.config;
-                self.operators[operator].restart(&setting);
+                let config = self.world.config;
+                self.operators[operator].restart(&config);
             }
-            Event::UserAction { action: deed, slot } => {
+            Event::UserAction { action, slot } => {
                 if !self.world.is_initial() {
                     self.user_actions = self.user_actions.saturating_sub(1);
                 }
                 let passes = self.operators.iter().flat_map(|operator| operator.passes.iter().enumerate());
-                let concerned = passes.filter(|(its, pass)| pass.is_some() && (*its == slot || deed.affects_all()));
-                let under_way = concerned.count();
-                deed.perform(&mut self.world, slot, under_way);
+                let affected =
+                    passes.filter(|(index, pass)| pass.is_some() && (*index == slot || action.affects_all()));
+                let running = affected.count();
+                action.perform(&mut self.world, slot, running);
             }
             Event::ApplyPendingEffect => {
                 self.world.apply_pending_effect(0);
@@ -220,16 +224,16 @@ impl State {
         }
     }
 
-    /// Whoever is under way is late now.
+    /// Advances the clock. Running passes may exceed their deadlines.
     pub fn advance_clock(&mut self, seconds: i64) {
-        let under_way = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
-        self.world.oracle.excused_requests += under_way;
+        let running = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
+        self.world.oracle.excused_requests += running;
         if self.world.config.rotation && seconds >= ROTATION_SECONDS {
             self.world.oracle.expected_requests += self.world.slots.len();
         }
-        // No portal acts later than the longest time that an answer may take.
+        // No effect is delayed longer than a response may take.
         let now = self.world.clock + seconds;
-        while let Some(due) = self.world.pending_effects.iter().position(|late| late.until <= now) {
+        while let Some(due) = self.world.pending_effects.iter().position(|effect| effect.until <= now) {
             self.world.apply_pending_effect(due);
         }
         self.world.clock = now;
@@ -238,7 +242,7 @@ impl State {
     pub fn count_fault(&mut self, outcome: RequestOutcome) {
         if outcome != RequestOutcome::Success {
             self.faults = self.faults.saturating_sub(1);
-            // So few tokens that are gone at once are believed to be, whatever shrank the list.
+            // If this few tokens are missing at once, their absence is plausible, whatever shrank the list.
             self.world.oracle.excused_requests += if outcome == RequestOutcome::ShrunkList { 4 } else { 1 };
         }
     }
@@ -256,13 +260,13 @@ impl State {
             here.old_secrets.get(here.old_secrets.len().wrapping_sub(secret)).cloned().flatten()
         };
         let (world, mutant) = (&self.world, self.mutant);
-        // Watched by our label: without it a cache does not show it.
+        // The cache contains only Secrets with the operator's label.
         let secret = secret.filter(|secret| secret.label.is_some());
         self.operators[operator].begin_pass(slot, object.as_ref(), secret.as_ref(), world, mutant);
-        // Whoever looks at an unprotected object and begins anything else leaves it so.
-        let begun = self.operators[operator].passes[slot].as_ref().map(|running| &running.request);
+        // An operator that reconciles an unprotected object and does not set the finalizer leaves it unprotected.
+        let request = self.operators[operator].passes[slot].as_ref().map(|running| &running.request);
         if is_newest
-            && !matches!(begun, Some(Request::SetFinalizer(true)))
+            && !matches!(request, Some(Request::SetFinalizer(true)))
             && let Some(object) = self.world.slots[slot].object.as_mut()
         {
             object.unprotected = false;
@@ -272,9 +276,9 @@ impl State {
     fn step_pass(&mut self, operator: usize, slot: usize, outcome: RequestOutcome) {
         self.count_fault(outcome);
         let Some(mut running) = self.operators[operator].passes[slot].take() else { return };
-        let who = &mut self.operators[operator];
-        let answer = execute(&mut self.world, who, slot, &mut running, outcome, self.mutant);
-        let flow = running.pass.clone().step(answer, at(self.world.clock));
-        let _ = self.operators[operator].finish_step(slot, running, flow, &self.world, self.mutant);
+        let process = &mut self.operators[operator];
+        let response = execute(&mut self.world, process, slot, &mut running, outcome, self.mutant);
+        let next = running.pass.clone().step(response, at(self.world.clock));
+        let _ = self.operators[operator].finish_step(slot, running, next, &self.world, self.mutant);
     }
 }

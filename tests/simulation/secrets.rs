@@ -1,4 +1,4 @@
-//! Performs a pass's writes to the Secret.
+//! Executes a pass's writes to the Secret.
 
 use super::execute::{RequestOutcome, lost_response};
 use super::invariants;
@@ -10,7 +10,7 @@ use registry_token_operator::domain::model::marker::Nonce;
 use registry_token_operator::domain::protocol::{Named, Response, SecretWrite};
 use std::time::Duration;
 
-#[allow(clippy::too_many_arguments, reason = "what a write to the Secret stands on")]
+#[allow(clippy::too_many_arguments, reason = "all that a write to the Secret depends on")]
 pub fn write_secret(
     world: &mut World,
     operator: &mut Operator,
@@ -38,12 +38,12 @@ pub fn write_secret(
         let meta = meta.or_else(|| Some(project_secret(&unsaved_secret(running), &running.uid, None, Duration::ZERO)));
         return Response::Secret(meta.map(Box::new));
     }
-    let held = running.pass.observed().secret.as_ref();
-    let (version, uid) = (held.map(|meta| meta.resource_version.clone()), held.map(|meta| meta.uid.clone()));
+    let meta = running.pass.observed().secret.as_ref();
+    let (version, uid) = (meta.map(|meta| meta.resource_version.clone()), meta.map(|meta| meta.uid.clone()));
     let guarded = !(mutant == Some(Mutant::CommitsUnguarded) && matches!(write, SecretWrite::Commit(_)));
     match (world.slots[slot].secret.as_ref(), version) {
         (None, None) if matches!(write, SecretWrite::Reserve(_)) => {
-            // A Secret may be created for an object that has just gone; the garbage collector takes it.
+            // A Secret may be created for an object that has just been deleted. The garbage collector deletes it.
             world.keep_history(slot);
             let (uid, version) = (world.uid("s"), world.version());
             world.slots[slot].secret = Some(FakeSecret {
@@ -65,13 +65,13 @@ pub fn write_secret(
                 return Response::WriteRejected("it cannot be changed in place".to_owned());
             }
             if secret.foreign || secret.controller.as_ref().is_some_and(|controller| *controller != running.uid) {
-                world.report_violation(format!("I5: {write:?} into a Secret that is not ours"));
+                world.report_violation(format!("I5: {write:?} into a foreign Secret"));
             }
         }
     }
     world.oracle.writes.0 += 1;
-    let (owner, hand) = (running.uid.clone(), running.uncommitted.clone());
-    apply_write(world, slot, write, &owner, hand.as_ref());
+    let (owner, uncommitted) = (running.uid.clone(), running.uncommitted.clone());
+    apply_write(world, slot, write, &owner, uncommitted.as_ref());
     if matches!(write, SecretWrite::Commit(_)) {
         invariants::record_stored(world, &operator.identity(), &owner);
     }
@@ -108,22 +108,23 @@ fn unsaved_secret(running: &RunningPass) -> FakeSecret {
 }
 
 fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str, uncommitted: Option<&Named>) {
-    if let SecretWrite::Reserve(held) = write {
-        world.oracle.reserved.insert(Nonce::of(owner, &held.attempt_id), owner.to_owned());
+    if let SecretWrite::Reserve(reservation) = write {
+        world.oracle.reserved.insert(Nonce::of(owner, &reservation.attempt_id), owner.to_owned());
     }
     if matches!(write, SecretWrite::ClearToken) && world.hidden {
-        // What the list does not show is not proved to be ours, and made anew.
+        // A token that the list does not contain cannot be verified, and is replaced.
         world.oracle.excused_requests += 1;
     }
     if let SecretWrite::Commit(stored) = write {
         invariants::record_commit(world, slot, (owner, stored.request_cause.cause));
     }
-    // A Secret whose mark somebody took away leaves nothing to its user that is known to be theirs.
-    let marked = world.slots[slot].secret.as_ref().and_then(|secret| secret.stored.as_ref()).map(|one| one.id.clone());
-    let in_hand = uncommitted.and_then(|token| token.id.parse().ok());
+    // If a user removed the annotations of the stored token, no token is known that could be released.
+    let stored_id =
+        world.slots[slot].secret.as_ref().and_then(|secret| secret.stored.as_ref()).map(|one| one.id.clone());
+    let uncommitted_id = uncommitted.and_then(|token| token.id.parse().ok());
     world.change_secret(slot, |secret| match write {
-        SecretWrite::Reserve(held) => {
-            secret.reservation = Some(held.clone());
+        SecretWrite::Reserve(reservation) => {
+            secret.reservation = Some(reservation.clone());
             secret.label = Some(owner.to_owned());
             secret.closed = None;
         }
@@ -139,15 +140,15 @@ fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str,
         SecretWrite::Commit(stored) => {
             secret.reservation = None;
             secret.stored = Some(stored.clone());
-            secret.content = in_hand;
+            secret.content = uncommitted_id;
             (secret.tampered, secret.adoptable, secret.closed) = (false, false, None);
             secret.checksum_uid = Some(owner.to_owned());
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
-        SecretWrite::Repair(seal) => {
+        SecretWrite::Repair(signature) => {
             if let Some(stored) = &mut secret.stored {
-                stored.signature = seal.clone();
+                stored.signature = signature.clone();
             }
             (secret.adoptable, secret.closed) = (false, None);
             secret.checksum_uid = Some(owner.to_owned());
@@ -169,7 +170,7 @@ fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str,
         }
     });
     if matches!(write, SecretWrite::Orphan(_))
-        && let Some(id) = marked.and_then(|id| id.parse::<u32>().ok())
+        && let Some(id) = stored_id.and_then(|id| id.parse::<u32>().ok())
         && let Some(row) = world.rows.get_mut(&id)
     {
         row.orphaned = true;

@@ -1,17 +1,17 @@
-//! `make simulate`: many random schedules, on every core.
+//! `make simulate`: all schedules up to a bound, and many random schedules, on all cores.
 //!
-//! First every schedule up to a bound: of `EVENTS` events from nothing on, and of `AFTER` more from each point
-//! of an undisturbed first life (`EVENTS=0` leaves that out). Then chance: `SCHEDULES` says how many, `FIRST`
-//! from which seed on. `SEED` runs one, prints its trace to the end, and ends with 1 if something does not hold.
+//! The exhaustive phase is first: every schedule of `EVENTS` events from the empty state, and of `AFTER` more from
+//! each point of an undisturbed first token. `EVENTS=0` skips it. Then random schedules: `SCHEDULES` is their number,
+//! `FIRST` the first seed. `SEED` runs one schedule, prints its trace, and exits with status 1 on a violation.
 
-#![allow(clippy::print_stdout, clippy::expect_used, reason = "a program for the terminal")]
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "a command-line program")]
 
 mod exhaustive;
 #[path = "mod.rs"]
 mod simulation;
 
 use exhaustive::every_schedule;
-use simulation::progress::{line, telling};
+use simulation::progress::{line, with_progress};
 use simulation::random::{Failure, run, run_traced};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -19,11 +19,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A third of the time goes into memory.
+/// A third of the time is spent on memory allocation.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Bounds of the exhaustive part, which comes first.
+/// Bounds of the exhaustive phase, which is first.
 const EVENTS: u64 = 10;
 const AFTER: u64 = 2;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         trace.iter().enumerate().for_each(|(index, line)| println!("{index:4} {line}"));
         return match outcome {
             Ok(events) => {
-                println!("seed {seed}: {events} events, and all comes to rest");
+                println!("seed {seed}: {events} events, no violation");
                 ExitCode::SUCCESS
             }
             Err(what) => {
@@ -61,13 +61,13 @@ fn main() -> ExitCode {
     let (first, schedules) = (number("FIRST", 0), number("SCHEDULES", 1_000_000));
     let (next, events) = (AtomicU64::new(first), AtomicU64::new(0));
     let found: Mutex<BTreeMap<String, Failure>> = Mutex::default();
-    let begun = Instant::now();
-    let look = |elapsed: Duration| {
+    let started = Instant::now();
+    let describe = |elapsed: Duration| {
         let done = next.load(Ordering::Relaxed).min(first + schedules) - first;
         let rate = events.load(Ordering::Relaxed) / elapsed.as_secs().max(1);
         format!("{}, {rate} events/s", line("schedules", done, Some(schedules), elapsed))
     };
-    telling(look, || {
+    with_progress(describe, || {
         std::thread::scope(|scope| {
             for _ in 0..threads() {
                 scope.spawn(|| {
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
         println!("{failure}");
     }
     let events = events.into_inner();
-    println!("{schedules} schedules from seed {first}, {events} events, {} s", begun.elapsed().as_secs());
+    println!("{schedules} schedules from seed {first}, {events} events, {} s", started.elapsed().as_secs());
     println!("{} kinds of failure", found.len());
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,19 +1,19 @@
-//! A schedule in words.
+//! The readable trace of a schedule.
 
 use super::schedule::{Event, State};
 use registry_token_operator::domain::protocol::Request;
 
-/// What is about to happen, with the request that it performs.
+/// The line of the next event, with the request that it performs.
 pub fn event_line(state: &State, event: Event) -> String {
     let request = match event {
         Event::StepPass { operator, slot, .. } => {
             state.operators[operator].passes[slot].as_ref().map(|running| describe_request(&running.request))
         }
         Event::StepAudit { operator, .. } => {
-            let who = &state.operators[operator];
-            let called =
-                who.running_login_audit.as_ref().map(|calling| format!("LogIn({:?})", calling.remaining.last()));
-            who.running_audit.as_ref().map(|auditing| format!("{:?}", auditing.request)).or(called)
+            let process = &state.operators[operator];
+            let login =
+                process.running_login_audit.as_ref().map(|audit| format!("VerifyLogin({:?})", audit.remaining.last()));
+            process.running_audit.as_ref().map(|auditing| format!("{:?}", auditing.request)).or(login)
         }
         _ => None,
     };
@@ -21,12 +21,12 @@ pub fn event_line(state: &State, event: Event) -> String {
     format!("{:>6} s  {event:?}  {request}", state.world.clock)
 }
 
-/// A status is told by what it names and says.
+/// The request; of a status write only tokens and conditions.
 fn describe_request(request: &Request) -> String {
     let Request::WriteStatus(status) = request else { return format!("{request:?}") };
     let token = status.token.as_ref().map(|token| &token.id);
     let retiring: Vec<&String> = status.retiring.iter().map(|token| &token.id).collect();
-    let said: Vec<String> =
+    let conditions: Vec<String> =
         status.conditions.iter().map(|one| format!("{}={}/{}", one.type_, one.status, one.reason)).collect();
-    format!("Status(token {token:?}, retiring {retiring:?}, {})", said.join(" "))
+    format!("Status(token {token:?}, retiring {retiring:?}, {})", conditions.join(" "))
 }

@@ -1,12 +1,12 @@
-//! One thing at a time: whatever a person does, each token that follows has its reason, and each
-//! reason its token. Nothing goes wrong here, and everything comes to rest before the next deed.
+//! One user action at a time, without faults, and the simulation becomes idle before the next action. Each token that
+//! is requested has a reason, and each reason results in a token.
 
 use super::action::UserAction;
 use super::mutant::Mutant;
 use super::random::{Rng, draw_config};
 use super::schedule::{DAY_SECONDS, Event, State};
 
-/// What is done, and how many tokens that asks for.
+/// The actions, and whether each is a reason to request a token.
 const ACTIONS: [(UserAction, bool); 22] = [
     (UserAction::Create, true),
     (UserAction::Rotate, true),
@@ -32,37 +32,37 @@ const ACTIONS: [(UserAction, bool); 22] = [
     (UserAction::RewriteSecret, false),
 ];
 
-/// Deeds of one run.
+/// Number of actions of one run.
 const ACTIONS_PER_RUN: usize = 12;
 
-/// Runs the calm schedule of a seed. Gives how many tokens were asked for.
+/// Runs the undisturbed schedule of a seed. Returns the number of tokens that were requested.
 ///
 /// # Errors
-/// What was asked for without reason, or not asked for.
+/// A token was requested without a reason, or was not requested.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, String> {
     let mut rng = Rng::new(seed);
     let mut config = draw_config(&mut rng);
     (config.faults, config.crashes, config.ticks, config.rotation) = (0, 0, 0, false);
-    // A colleague's decision shows in a list, or not at all where no registry is asked.
+    // A revocation by another portal user is visible in a list. Without a list and a login check it is not visible.
     config.list_denied = false;
     config.user_actions = u8::MAX;
     let mut state = State::new(config, mutant);
-    // A suspended object asks later for what it lacks.
+    // A suspended object requests its token later.
     let mut owed = vec![false; config.objects];
     let mut done = vec![];
     for _ in 0..ACTIONS_PER_RUN {
-        let (slot, (deed, asks)) = (rng.below(config.objects), ACTIONS[rng.below(ACTIONS.len())]);
-        // It would take away what was asked for by annotation, and is not done yet.
-        let forgets = deed == UserAction::RewriteObject && owed[slot];
-        if forgets || !deed.is_possible(&state.world, slot) {
+        let (slot, (action, requests_token)) = (rng.below(config.objects), ACTIONS[rng.below(ACTIONS.len())]);
+        // It would remove an annotation that is not handled yet.
+        let discards_request = action == UserAction::RewriteObject && owed[slot];
+        if discards_request || !action.is_possible(&state.world, slot) {
             continue;
         }
-        done.push((deed, slot));
-        // So that nobody overrides a colleague twice within a day.
+        done.push((action, slot));
+        // The next day: a token that another portal user revokes twice within a day is not replaced.
         state.world.clock += DAY_SECONDS;
-        owed[slot] |= asks;
+        owed[slot] |= requests_token;
         let before = state.world.oracle.minted;
-        state.apply(Event::UserAction { action: deed, slot });
+        state.apply(Event::UserAction { action, slot });
         state.run_until_idle().map_err(|what| format!("seed {seed}: {done:?}: {what}"))?;
         let mut due = 0;
         for (owed, slot) in owed.iter_mut().zip(&state.world.slots) {
@@ -72,7 +72,7 @@ pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, String> {
         }
         let minted = state.world.oracle.minted - before;
         if minted != due {
-            return Err(format!("seed {seed}: {done:?}: {minted} tokens were asked for, with {due} reasons"));
+            return Err(format!("seed {seed}: {done:?}: {minted} tokens were requested, with {due} reasons"));
         }
     }
     state.check_at_rest()?;

@@ -1,4 +1,4 @@
-//! The world that the operators act on: an API server, a portal and the people who use both.
+//! The simulated world: an API server, a portal, a registry, and their users.
 
 use super::config::SimulationConfig;
 use super::oracle::Oracle;
@@ -9,11 +9,11 @@ use registry_token_operator::domain::model::pull_secret::{Reservation, StoredTok
 use registry_token_operator::domain::protocol::Named;
 use std::collections::BTreeMap;
 
-/// Longest time that an answer may take, in seconds.
+/// Longest time that a response may take, in seconds.
 pub const MAX_RESPONSE_SECONDS: i64 = 100;
-/// Versions begin here, so that none is taken for a time or a count.
+/// The first resource version, so large that no version is mistaken for a time or a count.
 pub const FIRST_VERSION: u64 = 5_000_000_000;
-/// How many former versions of a thing a cache may still hold.
+/// How many old versions of an object or a Secret a cache may still return.
 pub const HISTORY: usize = 2;
 
 /// A `RegistryToken` in the API server.
@@ -25,18 +25,18 @@ pub struct FakeObject {
     pub generation: i64,
     pub deleting: bool,
     pub finalizer: bool,
-    /// Somebody took the finalizer off, and no operator has looked at the object since.
+    /// A user removed the finalizer, and no operator has reconciled the object since.
     pub unprotected: bool,
     pub description: String,
     pub requested: BTreeMap<String, String>,
-    /// The last token that there was when this was asked for: what serves it is younger.
+    /// The last token that existed when the annotation was set. The token that handles the annotation is newer.
     pub requested_after: BTreeMap<String, u32>,
     pub revoke: bool,
     pub reissue: bool,
     pub suspended: bool,
-    /// How often it was asked to be looked at as a whole.
+    /// How often a full resync was requested.
     pub resync_requests: u32,
-    /// Tokens of which its user says that they are gone.
+    /// Tokens whose revocation its user confirmed.
     pub confirmed_revoked: Vec<String>,
     pub status: Option<RegistryTokenStatus>,
 }
@@ -50,34 +50,34 @@ pub struct FakeSecret {
     pub label: Option<String>,
     pub reservation: Option<Reservation>,
     pub stored: Option<StoredToken>,
-    /// UID of the object that it is closed for.
+    /// UID of the object for which it is closed.
     pub closed: Option<String>,
-    /// Whose login its content holds; the portal's id of that token.
+    /// The portal's id of the token whose login is the content.
     pub content: Option<u32>,
-    /// Whose UID the checksum is salted with.
+    /// UID with which the checksum is salted.
     pub checksum_uid: Option<String>,
-    /// Somebody changed the content, or what is noted of it: the checksum fits no more.
+    /// The content or the covered annotations were changed: the checksum does not match any more.
     pub tampered: bool,
-    /// Somebody else made it: not ours to touch.
+    /// Another user created it. The operator must not change it.
     pub foreign: bool,
-    /// Somebody made it immutable.
+    /// A user made it immutable.
     pub immutable: bool,
-    /// Its type is another.
+    /// It has another type.
     pub wrong_type: bool,
-    /// Its user gives it to the object of its name.
+    /// Its user allows the object of its name to adopt it.
     pub adoptable: bool,
-    /// Marks that what was left to its user may still bear.
+    /// Nonces of the markers that tokens released to the user may still have.
     pub orphaned: Vec<Nonce>,
 }
 
 impl FakeSecret {
-    /// Whether content and note are what an operator wrote for this object, as far as the checksum says.
+    /// Whether the checksum shows that an operator wrote content and annotations for this object.
     pub fn is_intact(&self, uid: &str) -> bool {
         !self.tampered && self.checksum_uid.as_deref() == Some(uid)
     }
 }
 
-/// A name in a namespace: what stands there, and what caches may still show.
+/// A name in a namespace: the object and Secret of that name, and the old versions that caches may still return.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slot {
     pub object: Option<FakeObject>,
@@ -93,9 +93,9 @@ pub struct PortalToken {
     pub description: String,
     pub created: i64,
     pub revoked: Option<i64>,
-    /// Left to its user.
+    /// Released to its user.
     pub orphaned: bool,
-    /// A colleague's own: none of ours.
+    /// Created by another portal user, not by the operator.
     pub foreign: bool,
 }
 
@@ -104,42 +104,41 @@ pub struct PortalToken {
 pub struct FakeIssuer {
     pub deleting: bool,
     pub finalized: bool,
-    /// The portal turns its credentials away.
+    /// The portal rejects its credentials.
     pub broken: bool,
-    /// It names another portal, which does not know us.
+    /// It points to another portal, where its credentials are not valid.
     pub moved: bool,
-    /// What is asked of all its tokens.
+    /// The annotations that apply to all its tokens.
     pub requested: BTreeMap<String, String>,
-    /// The last token that there was when this was asked for.
+    /// The last token that existed when the annotation was set.
     pub requested_after: BTreeMap<String, u32>,
 }
 
-/// What the registry says of logins.
+/// How the registry responds to logins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RegistryState {
     #[default]
     Up,
-    /// It lets nobody in.
+    /// It rejects every login.
     Rejects,
     Down,
 }
 
-/// What the portal does after its answer was given up.
+/// A delayed effect of a request: the caller has stopped waiting for the response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingEffect {
     pub effect: PortalEffect,
-    /// When it does so at the latest.
+    /// The latest time of the effect.
     pub until: i64,
 }
 
-/// See there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PortalEffect {
     Mint(String),
     Edit(u32, String),
 }
 
-/// Everything.
+/// The whole state outside of the operators.
 #[derive(Clone, Debug, PartialEq)]
 pub struct World {
     pub config: SimulationConfig,
@@ -149,16 +148,16 @@ pub struct World {
     pub issuer: FakeIssuer,
     pub rows: BTreeMap<u32, PortalToken>,
     pub registry: RegistryState,
-    /// The portal's list shows our user nothing.
+    /// The portal's list is empty for the operator's user, without an error.
     pub hidden: bool,
-    /// What the portal does late.
+    /// What the portal still has to do.
     pub pending_effects: Vec<PendingEffect>,
     pub next_row: u32,
     pub next_uid: u32,
     pub oracle: Oracle,
 }
 
-/// The issuer's part of every mark.
+/// The issuer's part of every marker.
 pub fn tag() -> IssuerTag {
     IssuerTag::of("issuer")
 }
@@ -200,7 +199,7 @@ impl World {
         format!("{kind}{}", self.next_uid)
     }
 
-    /// Notes what the caches may still show, before it changes.
+    /// Keeps the current versions for stale caches. Called before a change.
     pub fn keep_history(&mut self, slot: usize) {
         let slot = &mut self.slots[slot];
         if slot.old_objects.last() != Some(&slot.object) {
@@ -217,7 +216,7 @@ impl World {
         }
     }
 
-    /// The world as the most belated cache shows it.
+    /// The world as the most stale cache returns it.
     pub fn stale_view(&self) -> Self {
         let mut cached = self.clone();
         for slot in &mut cached.slots {
@@ -227,7 +226,7 @@ impl World {
         cached
     }
 
-    /// A change of the object: a new version, and what follows from it.
+    /// Changes the object and increments its version. A deleted object without a finalizer is removed.
     pub fn change_object(&mut self, slot: usize, change: impl FnOnce(&mut FakeObject)) {
         self.keep_history(slot);
         let version = self.version();
@@ -240,7 +239,7 @@ impl World {
         }
     }
 
-    /// A change of the Secret.
+    /// Changes the Secret and increments its version.
     pub fn change_secret(&mut self, slot: usize, change: impl FnOnce(&mut FakeSecret)) {
         self.keep_history(slot);
         let version = self.version();
@@ -251,7 +250,7 @@ impl World {
         self.record_content(slot);
     }
 
-    /// Notes what this version of the Secret holds.
+    /// Records what this version of the Secret contains.
     pub fn record_content(&mut self, slot: usize) {
         if let Some(secret) = &self.slots[slot].secret {
             self.oracle.contents.insert(secret.version, (secret.content, secret.tampered));
@@ -261,7 +260,7 @@ impl World {
         }
     }
 
-    /// The garbage collector: a Secret whose controller is gone goes too.
+    /// The garbage collector: deletes each Secret whose controller no longer exists.
     pub fn collect_garbage(&mut self) {
         for index in 0..self.slots.len() {
             let alive = self.slots[index].object.as_ref().map(|object| object.uid.clone());
@@ -274,7 +273,7 @@ impl World {
         }
     }
 
-    /// The portal makes a token.
+    /// The portal creates a token.
     pub fn mint(&mut self, description: String) -> Named {
         self.next_row += 1;
         let id = self.next_row;
@@ -290,15 +289,15 @@ impl World {
         token
     }
 
-    /// What the portal lists. One that lags may not show what is younger, and may still show what was
-    /// revoked since.
-    pub fn list_rows(&self, lags: bool) -> Vec<&PortalToken> {
+    /// The portal's list. A stale list lacks the tokens of the last `MAX_RESPONSE_SECONDS`, and still contains those
+    /// that were revoked in that time.
+    pub fn list_rows(&self, stale: bool) -> Vec<&PortalToken> {
         let since = self.clock - MAX_RESPONSE_SECONDS;
-        let shown = |row: &&PortalToken| {
-            let gone = row.revoked.is_some_and(|revoked| !lags || revoked <= since);
-            !gone && (!lags || row.created <= since)
+        let is_listed = |row: &&PortalToken| {
+            let is_revoked = row.revoked.is_some_and(|revoked| !stale || revoked <= since);
+            !is_revoked && (!stale || row.created <= since)
         };
-        self.rows.values().filter(|_| !self.hidden && !self.config.list_denied).filter(shown).collect()
+        self.rows.values().filter(|_| !self.hidden && !self.config.list_denied).filter(is_listed).collect()
     }
 
     /// The portal sets a description.
@@ -308,7 +307,7 @@ impl World {
         }
     }
 
-    /// The portal acts on what nobody waits for any more.
+    /// The portal performs a delayed effect.
     pub fn apply_pending_effect(&mut self, index: usize) {
         match self.pending_effects.remove(index).effect {
             PortalEffect::Mint(description) => drop(self.mint(description)),
@@ -320,7 +319,7 @@ impl World {
         self.oracle.violation.get_or_insert_with(|| what.into());
     }
 
-    /// Whether the registry lets a login in.
+    /// Whether the registry accepts the token's login.
     pub fn accepts_login(&self, id: u32) -> bool {
         self.rows.get(&id).is_some_and(|row| row.revoked.is_none())
     }

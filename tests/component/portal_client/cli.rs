@@ -129,7 +129,7 @@ async fn each_problem_of_an_issuer_is_reported_with_its_field() {
         ("name: container_token", "name: container_tokens", "spec.thinkwise.table.name: "),
         ("name: request_token", "name: request_tokn", "nearest: request_token"),
         ("secret: secret", "secret: geheim", "spec.thinkwise.tasks.request.outputs.secret: "),
-        ("application: ", "aplication: ", "spec.thinkwise.aplication: there is no such field"),
+        ("application: ", "aplication: ", "spec.thinkwise.aplication: unknown field"),
     ] {
         let broken = good.replacen(from, to, 1);
         assert_ne!(broken, good, "{good}");

@@ -72,7 +72,7 @@ if [ -n "$kubernetes" ]; then
   staging=v0.${kubernetes#v1.}
   source=$(cd "$other" && go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
   (cd "$other" && go mod edit -require="k8s.io/kubernetes@$kubernetes")
-  sed -nE 's/^\t(k8s\.io\/[a-z-]+) (=> |v0\.0\.0).*/\1/p' "$source" | sort -u | while read -r module; do
+  sed -nE 's/^\t(k8s\.io\/[a-z-]+) (=> |v0\.0\.0( |$)).*/\1/p' "$source" | sort -u | while read -r module; do
     (cd "$other" && go mod edit -replace="$module=$module@$staging")
   done
   (cd "$other" && go mod tidy >&2)
