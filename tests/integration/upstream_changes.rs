@@ -193,7 +193,8 @@ async fn a_token_that_the_portal_hides_and_the_registry_accepts_is_not_replaced(
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
     // Once the token is listed again, nothing has changed.
     team.portal.configure(|config| config.visible = Visible::All);
-    team.audit_until_object("pull", "no problem is reported", |object| condition(object, "Reconciling").is_none()).await;
+    team.audit_until_object("pull", "no problem is reported", |object| condition(object, "Reconciling").is_none())
+        .await;
     assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
     assert_eq!(team.portal.ledger().count(Operation::Request), 1);
 }

@@ -51,14 +51,7 @@ struct Waiter<'a> {
 impl PrioritySemaphore {
     pub(crate) fn new(capacity: usize, pacer: Option<Pacer>) -> Arc<Self> {
         let (queues, consecutive) = Default::default();
-        Arc::new(Self(Mutex::new(State {
-            capacity,
-            in_use: 0,
-            pacer,
-            queues: queues,
-            consecutive: consecutive,
-            next_arrival: 0,
-        })))
+        Arc::new(Self(Mutex::new(State { capacity, in_use: 0, pacer, queues, consecutive, next_arrival: 0 })))
     }
 
     /// Changes the capacity from now on. Existing permits stay valid.
@@ -151,7 +144,7 @@ impl<'a> Waiter<'a> {
         let arrival = state.next_arrival;
         state.next_arrival += 1;
         state.queues[priority].push(&namespace, arrival, Arc::clone(&notify));
-        Self { queue, priority, namespace, arrival, notify: notify }
+        Self { queue, priority, namespace, arrival, notify }
     }
 }
 

@@ -112,7 +112,7 @@ impl ThinkwisePortal {
             location,
             base,
             http,
-            authenticator: authenticator,
+            authenticator,
             metadata_cache: Arc::new(MetadataCache::new(ttl)),
             circuit_breaker: CircuitBreaker::default(),
             id_proof: IdProof::default(),

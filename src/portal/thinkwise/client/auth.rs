@@ -45,7 +45,7 @@ impl Authenticator {
             || "the Secret referenced by spec.thinkwise.auth".to_owned(),
             |name| format!("the Secret {name} (spec.thinkwise.auth)"),
         );
-        Ok(Self { method: method, credentials_source: source })
+        Ok(Self { method, credentials_source: source })
     }
 
     /// The source of the credentials; human-readable.

@@ -32,31 +32,17 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Reads JSON.
     pub(crate) const fn get(url: Url, context: ErrorContext<'a>) -> Self {
-        Self {
-            method: Method::GET,
-            url,
-            body: None,
-            accept: "application/json",
-            context: context,
-            step: TaskStep::Single,
-        }
+        Self { method: Method::GET, url, body: None, accept: "application/json", context, step: TaskStep::Single }
     }
 
     /// Reads XML.
     pub(crate) const fn get_xml(url: Url, context: ErrorContext<'a>) -> Self {
-        Self {
-            method: Method::GET,
-            url,
-            body: None,
-            accept: "application/xml",
-            context: context,
-            step: TaskStep::Single,
-        }
+        Self { method: Method::GET, url, body: None, accept: "application/xml", context, step: TaskStep::Single }
     }
 
     /// Sends a JSON object, or an empty body.
     pub(crate) const fn post(url: Url, body: Option<Vec<u8>>, context: ErrorContext<'a>) -> Self {
-        Self { method: Method::POST, url, body, accept: "application/json", context: context, step: TaskStep::Single }
+        Self { method: Method::POST, url, body, accept: "application/json", context, step: TaskStep::Single }
     }
 
     /// Sends changes.
@@ -66,21 +52,14 @@ impl<'a> Call<'a> {
             url,
             body: Some(body),
             accept: "application/json",
-            context: context,
+            context,
             step: TaskStep::Single,
         }
     }
 
     /// Cancels the resource at this address.
     pub(crate) const fn delete(url: Url, context: ErrorContext<'a>) -> Self {
-        Self {
-            method: Method::DELETE,
-            url,
-            body: None,
-            accept: "application/json",
-            context: context,
-            step: TaskStep::Single,
-        }
+        Self { method: Method::DELETE, url, body: None, accept: "application/json", context, step: TaskStep::Single }
     }
 
     /// The same call as this step of a staged task.

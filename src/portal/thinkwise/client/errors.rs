@@ -105,7 +105,7 @@ pub(crate) fn from_status(
             format!("the portal failed to process the {kind} {name} (HTTP {code}){detail}"),
         ),
     };
-    PortalError { delivery: delivery, reason, message, retry_after: retry_after(headers), unusable_token: None }
+    PortalError { delivery, reason, message, retry_after: retry_after(headers), unusable_token: None }
 }
 
 /// A task that exists but is invoked in another form: another description would not help.

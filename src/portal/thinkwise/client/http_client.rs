@@ -36,7 +36,7 @@ impl HttpClient {
         // A redirect would send the credentials to an address that the spec does not name.
         let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, max_redirects: 0, egress })
             .map_err(|error| errors::from_transport(error, "the portal"))?;
-        Ok(Self { client, first_byte_timeout: first_byte_timeout, request_timeout: limits.request_timeout.0 })
+        Ok(Self { client, first_byte_timeout, request_timeout: limits.request_timeout.0 })
     }
 
     /// The total time limit of a call.

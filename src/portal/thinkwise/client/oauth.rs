@@ -80,16 +80,7 @@ impl OAuth {
         let mut discovery_url = root.clone();
         address::extend(&mut discovery_url, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
-        Ok(Self {
-            client_id,
-            client_secret,
-            scope,
-            token_url,
-            discovery_url: discovery_url,
-            root,
-            allow_http: allow_http,
-            state,
-        })
+        Ok(Self { client_id, client_secret, scope, token_url, discovery_url, root, allow_http, state })
     }
 
     /// The current access token, or a new one. If this fails, the call itself was not sent.

@@ -169,7 +169,7 @@ impl ThinkwisePortal {
                 http_client::drain(response).await;
             }
             Err(failure) => {
-                tracing::debug!(task = session.task.name, %failure, "could not cancel the task at the portal")
+                tracing::debug!(task = session.task.name, %failure, "could not cancel the task at the portal");
             }
         }
     }

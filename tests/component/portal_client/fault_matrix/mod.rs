@@ -235,7 +235,9 @@ async fn no_fault_at_any_step_in_any_profile_is_reported_better_than_it_is() {
     let (profiles, took) = (Profile::all().len(), begun.elapsed().as_secs());
     println!("{cases} cases: {profiles} profiles x their steps, of {}, x faults; {took} s", steps.len());
     assert!(profiles >= 19 && cases > 2000, "{profiles} profiles, {cases} cases");
-    for step in ["Request/Stage", "Edit/Patch", "Revoke/Commit", "Request/FlowRead", "FirstRequest/Metadata", "Scan/List"] {
+    for step in
+        ["Request/Stage", "Edit/Patch", "Revoke/Commit", "Request/FlowRead", "FirstRequest/Metadata", "Scan/List"]
+    {
         assert!(steps.contains(step), "{step} of {steps:?}");
     }
 }

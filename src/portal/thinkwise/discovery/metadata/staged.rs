@@ -36,7 +36,7 @@ impl<'a> TableIndex<'a> {
                 by_row_type.entry(row_type).or_default().push(set);
             }
         }
-        Self { csdl, by_row_type: by_row_type }
+        Self { csdl, by_row_type }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &'a EntitySet> {
