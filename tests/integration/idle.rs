@@ -28,7 +28,7 @@ async fn at_rest_nothing_is_written_and_a_restart_writes_nothing() {
     .await;
     tokio::time::sleep(Duration::from_secs(5)).await;
 
-    let audits = || operator.log().matches("Scan").count();
+    let audits = || operator.log().matches("ReadPortalList").count();
     let before = audits();
     assert_idle(&team, IDLE_PERIOD).await;
     assert!(audits() > before, "the portal was audited meanwhile");
