@@ -3,8 +3,9 @@
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, FakePortal, Operation, Profile};
-use crate::fixture::{LIMIT, Team, elsewhere, ready, stage, token};
+use crate::fixture::{LIMIT, Team, elsewhere, own_control_plane, ready, stage, start_operator, token};
 use crate::helpers::{current, current_id};
+use crate::operator_process::Operator;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use registry_token_operator::api::RegistryToken;
@@ -114,7 +115,9 @@ async fn with_a_hidden_list_a_copy_of_an_existing_object_keeps_the_originals_too
 }
 
 /// The object's finalizer is removed by force, and the object is created again with the old status.
-async fn removed_by_force_and_restored(team: &Team) -> (RegistryToken, RegistryToken) {
+///
+/// No operator runs meanwhile: it would restore the finalizer, and revoke the token.
+async fn removed_by_force_and_restored(team: &Team, operator: Operator) -> (RegistryToken, RegistryToken, Operator) {
     team.token("pull", "restored").await;
     let original = team.until_synced("pull").await;
     // Such a deletion sends no request to the operator.
@@ -122,6 +125,7 @@ async fn removed_by_force_and_restored(team: &Team) -> (RegistryToken, RegistryT
         DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() };
     team.patch("pull", json!({"spec": {"suspend": true}})).await;
     team.until_condition("pull", "Suspended", "True", "Suspended").await;
+    operator.terminate().await;
     team.patch("pull", json!({"metadata": {"finalizers": null}})).await;
     team.tokens().delete("pull", &orphans).await.expect("deleted");
     eventually("the original to be deleted", LIMIT, async || match team.tokens().get_opt("pull").await {
@@ -133,15 +137,17 @@ async fn removed_by_force_and_restored(team: &Team) -> (RegistryToken, RegistryT
     object["spec"]["suspend"] = json!(true);
     team.apply(object).await;
     restore_status(&team.tokens(), "pull", &json!(original.status)).await;
+    let operator = start_operator(team.control_plane).await;
     team.patch("pull", json!({"spec": {"suspend": false}})).await;
     let copy = until_own(&team.tokens(), "pull", &original).await;
-    (original, copy)
+    (original, copy, operator)
 }
 
 #[tokio::test]
 async fn an_object_restored_in_place_gets_a_new_token_and_users_decide_about_the_old_one() {
-    let team = Team::new("in-place").await;
-    let (original, copy) = removed_by_force_and_restored(&team).await;
+    let (control_plane, operator) = own_control_plane().await;
+    let team = Team::on(control_plane, "in-place", Config::default(), json!({})).await;
+    let (original, copy, _operator) = removed_by_force_and_restored(&team, operator).await;
     team.until_synced("pull").await;
     team.annotate_issuer("reconcile", "audited").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -154,9 +160,10 @@ async fn an_object_restored_in_place_gets_a_new_token_and_users_decide_about_the
 
 #[tokio::test]
 async fn with_a_permanent_marker_the_next_audit_revokes_what_a_forced_deletion_left_behind() {
-    let team = Team::new("in-place-marked").await;
-    team.issuer(json!({"ownershipMarker": "Permanent"})).await;
-    let (_, copy) = removed_by_force_and_restored(&team).await;
+    let (control_plane, operator) = own_control_plane().await;
+    let issuer = json!({"ownershipMarker": "Permanent"});
+    let team = Team::on(control_plane, "in-place-marked", Config::default(), issuer).await;
+    let (_, copy, _operator) = removed_by_force_and_restored(&team, operator).await;
     team.audit_until("the old token to be revoked", async || {
         let live: Vec<i64> = team.portal.ledger().live().iter().map(|token| token.id).collect();
         if live == [current_id(&copy)] { Ok(()) } else { Err(format!("{live:?}")) }

@@ -22,6 +22,7 @@ use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
     UpstreamRevocation,
 };
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// An event that changes a status.
@@ -165,7 +166,11 @@ fn apply(
             set_problem(status, context, &Problem { reason: Reason::SecretLost, message, terminal: false }, false);
         }
         StatusEvent::RevokedUpstream { problem, again } => {
-            status.upstream_revocation = Some(UpstreamRevocation { time: Time(context.now), again });
+            // Times are stored in seconds: a token that is revoked within the second of its request is revoked after it.
+            let requested = status.token.as_ref().map(|token| token.request_time.0);
+            let after = requested.and_then(|time| time.checked_add(SignedDuration::from_secs(1)).ok());
+            let time = after.map_or(context.now, |after| after.max(context.now));
+            status.upstream_revocation = Some(UpstreamRevocation { time: Time(time), again });
             set_problem(status, context, &problem, false);
         }
         StatusEvent::DescriptionSynced => {
