@@ -73,7 +73,7 @@ async fn an_invalid_object_keeps_its_token_and_blocks_no_other() {
     // An audit finds a token with a marker whose owner is in no cache, and looks for the owner with a live read.
     team.audit_until("an audit that looks for owners with a live read", async || {
         let log = operator.log();
-        let looked = log.lines().any(|line| line.contains("\"audit\"") && line.contains("Owners"));
+        let looked = log.lines().any(|line| line.contains("\"audit\"") && line.contains("ListObjects"));
         if looked { Ok(()) } else { Err("no such line in the log".to_owned()) }
     })
     .await;
