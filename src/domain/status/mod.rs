@@ -168,8 +168,9 @@ fn apply(
         StatusEvent::RevokedUpstream { problem, again } => {
             // Times are stored in seconds: a token that is revoked within the second of its request is revoked after it.
             let requested = status.token.as_ref().map(|token| token.request_time.0);
-            let after = requested.and_then(|time| time.checked_add(SignedDuration::from_secs(1)).ok());
-            let time = after.map_or(context.now, |after| after.max(context.now));
+            let just = requested.filter(|requested| *requested <= context.now);
+            let next_second = just.and_then(|requested| requested.checked_add(SignedDuration::from_secs(1)).ok());
+            let time = next_second.filter(|after| *after > context.now).unwrap_or(context.now);
             status.upstream_revocation = Some(UpstreamRevocation { time: Time(time), again });
             set_problem(status, context, &problem, false);
         }
