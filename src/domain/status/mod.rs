@@ -2,6 +2,7 @@
 
 mod context;
 mod rotation;
+mod upstream_revocation;
 mod verified_entries;
 mod waiting;
 
@@ -20,9 +21,7 @@ use super::observed::LoginMode;
 use super::protocol::{Named, Verdict};
 use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
-    UpstreamRevocation,
 };
-use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// An event that changes a status.
@@ -124,8 +123,12 @@ fn apply(
     match event {
         StatusEvent::TokenStored { token, portal, secret, request_cause, login_result, previous_id } => {
             // The login of another token was accepted before; that shows nothing about this one.
-            let was_ready = status.token.as_ref().is_some_and(|former| former.id == token.id) && is_ready(status);
+            let is_same = status.token.as_ref().is_some_and(|former| former.id == token.id);
+            let was_ready = is_same && is_ready(status);
             retire_previous(status, (&token, previous_id.as_ref()), context, request_cause.cause, proofs);
+            if !is_same {
+                upstream_revocation::leave_to_previous(status, &token);
+            }
             status.token = Some(token);
             proofs.current = true;
             status.portal = Some(portal);
@@ -143,7 +146,7 @@ fn apply(
         }
         StatusEvent::SecretInspected(secret) => {
             (status.secret, proofs.secret) = (Some(secret), true);
-            clear_upstream_revocation(status);
+            upstream_revocation::clear(status);
             derive_ready(status, context, is_ready(status));
         }
         StatusEvent::TokenVerified(portal) => {
@@ -151,7 +154,7 @@ fn apply(
             status.portal = Some(portal);
         }
         StatusEvent::TimestampsClamped => {}
-        StatusEvent::NotRevoked => clear_upstream_revocation(status),
+        StatusEvent::NotRevoked => upstream_revocation::clear(status),
         StatusEvent::RegistriesChanged => {
             set_login_verified(status, context, &Verdict::Unknown("the issuer's registries have changed".into()));
         }
@@ -166,12 +169,7 @@ fn apply(
             set_problem(status, context, &Problem { reason: Reason::SecretLost, message, terminal: false }, false);
         }
         StatusEvent::RevokedUpstream { problem, again } => {
-            // Times are stored in seconds: a token that is revoked within the second of its request is revoked after it.
-            let requested = status.token.as_ref().map(|token| token.request_time.0);
-            let just = requested.filter(|requested| *requested <= context.now);
-            let next_second = just.and_then(|requested| requested.checked_add(SignedDuration::from_secs(1)).ok());
-            let time = next_second.filter(|after| *after > context.now).unwrap_or(context.now);
-            status.upstream_revocation = Some(UpstreamRevocation { time: Time(time), again });
+            upstream_revocation::record(status, context.now, again);
             set_problem(status, context, &problem, false);
         }
         StatusEvent::DescriptionSynced => {
@@ -223,16 +221,6 @@ fn apply(
                 status.retiring.push(token);
             }
         }
-    }
-}
-
-/// Clears the revocation of the current token. A token that was considered revoked is inspected again only if the
-/// portal lists it again or a registry accepts its login: it was not revoked. The previous revocation, because of which
-/// this token was requested, was real and still counts for 24 hours.
-fn clear_upstream_revocation(status: &mut RegistryTokenStatus) {
-    let Some(since) = status.token.as_ref().map(|token| token.request_time.clone()) else { return };
-    if status.upstream_revocation.take_if(|one| one.applies_to(&since)).is_some_and(|wrong| wrong.again) {
-        status.upstream_revocation = Some(UpstreamRevocation { time: since, again: false });
     }
 }
 

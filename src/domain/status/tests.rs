@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::UpstreamRevocation;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::test_support::{
     KEYS, REQUESTED, at, problem, recorded_secret, request_cause, retiring, rotation_every, token, token_ref,
@@ -107,6 +108,20 @@ fn a_compromise_ends_the_overlap_of_an_earlier_token_too() {
     assert_eq!(revocation_times(&replaced), [("1", at(60)), ("2", at(60))]);
     let again = next_status(Some(&rotated), &later(60), token_stored("3", Cause::Lost));
     assert_eq!(revocation_times(&again), [("1", at(15 * 60)), ("2", at(60))]);
+}
+
+#[test]
+fn a_token_that_is_revoked_in_the_second_of_its_request_counts_as_revoked_and_its_successor_does_not() {
+    let revoked = StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false };
+    let current = |status: &RegistryTokenStatus| {
+        let token = status.token.as_ref().expect("a token");
+        status.upstream_revocation.as_ref().is_some_and(|revocation| revocation.applies_to(&token.request_time))
+    };
+    let revoked = next_status(Some(&after([token_stored("1", Cause::First)])), &later(0), revoked);
+    assert!(current(&revoked), "{:?}", revoked.upstream_revocation);
+    let replaced = next_status(Some(&revoked), &later(0), token_stored("2", Cause::RevokedUpstream));
+    assert!(replaced.upstream_revocation.is_some() && !current(&replaced), "{:?}", replaced.upstream_revocation);
+    assert!(replaced.retiring.iter().all(|former| former.id == "1" && former.revoked_upstream));
 }
 
 #[test]
