@@ -33,12 +33,12 @@ impl StatusWriteFailures {
     /// The counters as text.
     #[must_use]
     pub fn text(&self) -> String {
-        const NAME: &str = "registry_token_operator_status_write_failures_total";
-        let mut text = format!("# HELP {NAME} Statuses that could not be written.\n# TYPE {NAME} counter\n");
-        for (reason, count) in [("rejected", &self.rejected), ("unavailable", &self.unavailable)] {
-            let _ = writeln!(text, "{NAME}{{reason=\"{reason}\"}} {}", count.load(Ordering::Relaxed));
-        }
-        text
+        let counts = [("rejected", &self.rejected), ("unavailable", &self.unavailable)];
+        counter(
+            ("registry_token_operator_status_write_failures_total", "Statuses that could not be written."),
+            "reason",
+            counts.map(|(reason, count)| (reason, count.load(Ordering::Relaxed))),
+        )
     }
 }
 
@@ -57,15 +57,20 @@ impl Decisions {
     /// The family in Prometheus' text format.
     #[must_use]
     pub fn text(&self) -> String {
-        const NAME: &str = "registry_token_operator_decisions_total";
-        let mut text = format!(
-            "# HELP {NAME} Reconciliations of RegistryTokens by the check that made the last decision.\n# TYPE {NAME} counter\n"
-        );
-        for (check, count) in &*self.counts.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writeln!(text, "{NAME}{{check=\"{check}\"}} {count}");
-        }
-        text
+        let help = "Reconciliations of RegistryTokens by the check that made the last decision.";
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let series = counts.iter().map(|(check, count)| (*check, *count));
+        counter(("registry_token_operator_decisions_total", help), "check", series)
     }
+}
+
+/// A family of counters with one label, in Prometheus' text format.
+fn counter((name, help): (&str, &str), label: &str, series: impl IntoIterator<Item = (&'static str, u64)>) -> String {
+    let mut text = format!("# HELP {name} {help}\n# TYPE {name} counter\n");
+    for (value, count) in series {
+        let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
 use super::model::object::Object;
-use super::model::pull_secret::{SecretMeta, StoredToken};
+use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::status_view::StatusView;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
 use super::protocol::Named;
@@ -109,6 +109,19 @@ impl Observed {
     #[must_use]
     pub fn cooldown(&self, operation: &Operation) -> Option<&Cooldown> {
         self.cooldowns.iter().find(|cooldown| cooldown.operation == *operation)
+    }
+
+    /// Returns whether an operation may be tried. One that is in its cooldown delays nothing else: it is skipped, and
+    /// reported when everything else is done.
+    #[must_use]
+    pub fn may(&self, operation: &Operation) -> bool {
+        self.cooldown(operation).is_none()
+    }
+
+    /// Returns the Secret if it belongs to the object.
+    #[must_use]
+    pub fn own_secret(&self) -> Option<&SecretMeta> {
+        self.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
     }
 
     /// Returns the marker of an attempt for this object.

@@ -10,7 +10,7 @@ use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{token_from_other_portal, transient};
-use crate::domain::model::pull_secret::{Ownership, StoredToken};
+use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::{same_id, username_key};
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
@@ -151,7 +151,7 @@ impl Adopting {
     }
 
     fn still_stored(&self, observed: &Observed) -> bool {
-        let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        let secret = observed.own_secret();
         secret.and_then(|secret| secret.stored.as_ref()) == Some(&self.stored)
     }
 

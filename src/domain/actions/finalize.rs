@@ -7,7 +7,7 @@ use crate::api::RetiringToken;
 use crate::domain::decide::deletion::is_from_other_portal;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
 use crate::domain::model::problem::messages::{portal_changed, prove_absence};
-use crate::domain::model::pull_secret::{Ownership, SecretMeta, StoredToken};
+use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::{IssuerInfo, Observed};
@@ -47,10 +47,6 @@ pub enum Finalizing {
 
 type FinalizeTransition = Transition<Finalizing>;
 
-fn owned_secret(observed: &Observed) -> Option<&SecretMeta> {
-    observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
-}
-
 /// Starts by closing the Secret.
 #[must_use]
 pub fn begin(observed: &Observed) -> FinalizeTransition {
@@ -60,7 +56,7 @@ pub fn begin(observed: &Observed) -> FinalizeTransition {
         // looked up, edited or revoked.
         return orphan_with_markers(observed);
     }
-    match owned_secret(observed).filter(|secret| !secret.closed || secret.reservation.is_some()) {
+    match observed.own_secret().filter(|secret| !secret.closed || secret.reservation.is_some()) {
         Some(secret) => {
             let attempt = secret.reservation.as_ref().map(|reservation| reservation.attempt_id.clone());
             Transition::Perform(Request::WriteSecret(SecretWrite::Close), Finalizing::ClosingSecret(attempt))
@@ -119,7 +115,7 @@ fn revoke_unfinished(observed: &Observed, remaining: Vec<Named>) -> FinalizeTran
 /// Records a stored token that status does not name as retiring, if it is proved to belong to this object.
 fn find_stored(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
-    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
     let named = |id: &str| status.is_retiring(id) || status.token.as_ref().is_some_and(|token| same_id(&token.id, id));
     let visible = observed.issuer_info().is_some_and(|issuer| issuer.list_visible);
     match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
@@ -153,7 +149,7 @@ fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
 
 fn revoke_all(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
-    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
     let mut due = revoke::retiring_revocations(&status);
     if let Some(token) = status.token.as_ref().filter(|_| observed.object.revoke_on_deletion) {
         due.push(Revocation {
@@ -219,7 +215,7 @@ fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<Row>) -> 
 
 /// If the removal of the marker cannot be verified, the Secret keeps recording whose token it is.
 fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
-    let stored = owned_secret(observed).and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
     let stored = stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id));
     let named = StatusView::of(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
     let mut markers: Vec<Nonce> = stored.into_iter().chain(named).collect();
@@ -232,13 +228,13 @@ fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
 fn orphan_checked(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
     match observed.issuer_info() {
-        Some(issuer) if is_from_other_portal(owned_secret(observed), &status, issuer) => orphan_with_markers(observed),
+        Some(issuer) if is_from_other_portal(observed.own_secret(), &status, issuer) => orphan_with_markers(observed),
         _ => orphan(observed, vec![]),
     }
 }
 
 fn orphan(observed: &Observed, markers: Vec<Nonce>) -> FinalizeTransition {
-    match owned_secret(observed) {
+    match observed.own_secret() {
         Some(_) => Transition::Perform(Request::WriteSecret(SecretWrite::Orphan(markers)), Finalizing::OrphaningSecret),
         None => remove_finalizer(),
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::Reason;
+use crate::domain::model::pull_secret::{Ownership, SecretMeta};
 use crate::domain::observed::{IssuerState, LoginMode};
 use crate::domain::protocol::Verdict;
 use crate::domain::test_support::{

@@ -244,7 +244,7 @@ pub fn revoke_retiring(observed: &Observed) -> Transition<RevokingRetiring> {
     let status = StatusView::of(&observed.object);
     let is_due = |due: &Revocation| {
         status.due_revocations(observed).any(|token| token.id == due.token.id && token.username == due.token.username)
-            && observed.cooldown(&Operation::Revoke(due.token.id.clone())).is_none()
+            && observed.may(&Operation::Revoke(due.token.id.clone()))
     };
     let due = retiring_revocations(&status).into_iter().filter(is_due).collect();
     RevokingRetiring::advance(observed, begin(observed, due))

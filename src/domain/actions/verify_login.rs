@@ -74,7 +74,7 @@ impl VerifyingLogin {
             // cannot be repaired already has a problem to report.
             (Self::ConfirmingRevocation, Response::Login(_))
                 if observed.issuer_info().is_none_or(|issuer| !issuer.list_visible)
-                    || observed.cooldown(&Operation::InspectSecret).is_some() =>
+                    || !observed.may(&Operation::InspectSecret) =>
             {
                 Transition::Done(Outcome::Redecide)
             }

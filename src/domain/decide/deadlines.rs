@@ -13,7 +13,7 @@ use std::time::Duration;
 /// revocation is in cooldown.
 #[must_use]
 pub fn revocation_due(observed: &Observed, status: &StatusView) -> bool {
-    status.due_revocations(observed).any(|token| observed.cooldown(&Operation::Revoke(token.id.clone())).is_none())
+    status.due_revocations(observed).any(|token| observed.may(&Operation::Revoke(token.id.clone())))
 }
 
 /// Returns the failed operations that are still necessary, the most important first. None of them blocks anything else;

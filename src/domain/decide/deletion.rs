@@ -4,7 +4,7 @@ use super::Action;
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{portal_changed, token_from_other_portal, transient};
-use crate::domain::model::pull_secret::{Ownership, SecretMeta};
+use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
@@ -20,7 +20,7 @@ fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
     if !observed.object.has_finalizer {
         return Action::Idle;
     }
-    let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+    let secret = observed.own_secret();
     let stored = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
     if !stored && status.token.is_none() && status.retiring.is_empty() {
         if let Some(problem) = status.unverified.deletion_problem(&observed.object) {

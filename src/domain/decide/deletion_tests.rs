@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::decide::decide;
+use crate::domain::model::pull_secret::Ownership;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     IDENTITY, apply, at_rest, at_rest_with, at_rest_with_issuer, at_rest_with_secret, change_issuer, deleting,

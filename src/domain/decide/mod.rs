@@ -100,7 +100,8 @@ pub fn decision(observed: &Observed) -> Decision {
     CHECKS.iter().find_map(decided).unwrap_or_else(|| Decision { check: "idle", action: idle(observed, &status) })
 }
 
-/// What is to be done.
+/// What is to be done, where a test does not care which check wants it.
+#[cfg(test)]
 #[must_use]
 pub fn decide(observed: &Observed) -> Action {
     decision(observed).action

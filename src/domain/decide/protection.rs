@@ -2,7 +2,6 @@
 //! Secret.
 
 use super::Action;
-use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::retry::cooldown::Operation;
@@ -14,16 +13,16 @@ pub(super) fn restore_protection(observed: &Observed, _: &StatusView) -> Option<
     if observed.object.deleting {
         return None;
     }
-    let secret = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+    let secret = observed.own_secret();
     let in_secret = secret.is_some_and(|secret| secret.stored.is_some() || secret.reservation.is_some());
     // A token without a valid proof counts too: it may belong to this object, and the key may be lost.
     let status = observed.object.own_status();
     let has_token = in_secret || status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
-    if has_token && !observed.object.has_finalizer && observed.cooldown(&Operation::RestoreFinalizer).is_none() {
+    if has_token && !observed.object.has_finalizer && observed.may(&Operation::RestoreFinalizer) {
         return Some(Action::RestoreFinalizer);
     }
     let stripped = secret.is_some_and(|secret| secret.is_own && !secret.owned_and_labeled);
-    (stripped && observed.cooldown(&Operation::RestoreOwnership).is_none()).then_some(Action::RestoreOwnership)
+    (stripped && observed.may(&Operation::RestoreOwnership)).then_some(Action::RestoreOwnership)
 }
 
 #[cfg(test)]

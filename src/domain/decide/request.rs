@@ -2,7 +2,7 @@
 
 use super::Action;
 use super::rotation::{for_cause, pending};
-use super::secret::{or_sync_description, own_secret};
+use super::secret::or_sync_description;
 use super::upkeep::until;
 use crate::domain::model::problem::messages::{
     description_too_long, issuer_deleting, replacement_suspended, revoked_upstream, suspended,
@@ -20,7 +20,7 @@ pub const REISSUE_HOLD: Duration = Duration::from_hours(24);
 /// The object lacks the operator's finalizer. It is added right before the first request, once the issuer has its own.
 pub(super) fn add_finalizer(observed: &Observed, _: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info()?;
-    if observed.object.has_finalizer || observed.cooldown(&Operation::RestoreFinalizer).is_some() {
+    if observed.object.has_finalizer || !observed.may(&Operation::RestoreFinalizer) {
         return None;
     }
     Some(match request_for_cause(observed, issuer, Cause::First) {
@@ -40,13 +40,13 @@ pub(super) fn request_without_secret(observed: &Observed, status: &StatusView) -
 /// The Secret stores no token.
 pub(super) fn request_lost_token(observed: &Observed, status: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info()?;
-    own_secret(observed)?.stored.is_none().then(|| request_for_cause(observed, issuer, status.cause_without_token()))
+    observed.own_secret()?.stored.is_none().then(|| request_for_cause(observed, issuer, status.cause_without_token()))
 }
 
 /// The Secret stores a token that is about to be revoked, as one restored from a backup does.
 pub(super) fn replace_retiring_token(observed: &Observed, status: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info()?;
-    let stored = own_secret(observed)?.stored.as_ref()?;
+    let stored = observed.own_secret()?.stored.as_ref()?;
     status.is_retiring(&stored.id).then(|| request_for_cause(observed, issuer, Cause::Lost))
 }
 

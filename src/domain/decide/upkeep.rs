@@ -5,7 +5,6 @@ use super::deadlines::{
     description_out_of_sync, needs_inspection, next_deadline, reportable_cooldowns, revocation_due, token_absent,
 };
 use super::request::pending_request;
-use super::secret::own_secret;
 use crate::domain::clock_skew::has_future_timestamps;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, LoginMode, Observed, Recheck};
@@ -30,45 +29,45 @@ pub(super) fn forget_confirmed_tokens(observed: &Observed, status: &StatusView) 
 /// The portal lists a token that counted as revoked, and its Secret cannot be inspected. Without this, the next pass
 /// that knows of no list would take the token for revoked again.
 pub(super) fn clear_upstream_revocation(observed: &Observed, status: &StatusView) -> Option<Action> {
-    (status.revoked_upstream && !may(observed, &Operation::InspectSecret)).then_some(Action::ClearUpstreamRevocation)
+    (status.revoked_upstream && !observed.may(&Operation::InspectSecret)).then_some(Action::ClearUpstreamRevocation)
 }
 
 /// The Secret changed since it was last inspected without findings.
 pub(super) fn inspect_changed_secret(observed: &Observed, status: &StatusView) -> Option<Action> {
-    let (issuer, secret) = (observed.issuer_info()?, own_secret(observed)?);
-    let inspects = needs_inspection(observed, issuer, secret, status) && may(observed, &Operation::InspectSecret);
+    let (issuer, secret) = (observed.issuer_info()?, observed.own_secret()?);
+    let inspects = needs_inspection(observed, issuer, secret, status) && observed.may(&Operation::InspectSecret);
     inspects.then_some(Action::InspectSecret)
 }
 
 /// The portal does not list the current token.
 pub(super) fn confirm_revocation(observed: &Observed, status: &StatusView) -> Option<Action> {
     let is_absent = token_absent(observed, observed.issuer_info()?, status);
-    (is_absent && may(observed, &Operation::ConfirmRevocation)).then_some(Action::ConfirmRevocation)
+    (is_absent && observed.may(&Operation::ConfirmRevocation)).then_some(Action::ConfirmRevocation)
 }
 
 /// The `reconcile` annotation has a new value.
 pub(super) fn recheck(observed: &Observed, _: &StatusView) -> Option<Action> {
     let is_requested = observed.recheck != Recheck::NotRequested;
-    (is_requested && may(observed, &Operation::ConfirmRevocation)).then_some(Action::Recheck)
+    (is_requested && observed.may(&Operation::ConfirmRevocation)).then_some(Action::Recheck)
 }
 
 /// The object is not ready before the registry accepts the token.
 pub(super) fn verify_login(observed: &Observed, status: &StatusView) -> Option<Action> {
     let is_due = awaits_login(observed.issuer_info()?, status);
-    (is_due && may(observed, &Operation::VerifyLogin) && may(observed, &Operation::InspectSecret))
+    (is_due && observed.may(&Operation::VerifyLogin) && observed.may(&Operation::InspectSecret))
         .then_some(Action::VerifyLogin)
 }
 
 /// The object is not ready, and no login stands in its way: the Secret is read, and `Ready` follows.
 pub(super) fn inspect_until_ready(observed: &Observed, status: &StatusView) -> Option<Action> {
     let inspects = !status.ready && !awaits_login(observed.issuer_info()?, status);
-    (inspects && may(observed, &Operation::InspectSecret)).then_some(Action::InspectSecret)
+    (inspects && observed.may(&Operation::InspectSecret)).then_some(Action::InspectSecret)
 }
 
 /// The portal does not show the description of the spec.
 pub(super) fn sync_description(observed: &Observed, status: &StatusView) -> Option<Action> {
     let out_of_sync = description_out_of_sync(observed, observed.issuer_info()?, status);
-    let syncs = !observed.object.suspended && out_of_sync && may(observed, &Operation::SyncDescription);
+    let syncs = !observed.object.suspended && out_of_sync && observed.may(&Operation::SyncDescription);
     syncs.then_some(Action::SyncDescription)
 }
 
@@ -82,7 +81,7 @@ pub(super) fn inspect_after_problem(observed: &Observed, status: &StatusView) ->
 pub(super) fn best_effort_login(observed: &Observed, status: &StatusView) -> Option<Action> {
     let is_due = observed.issuer_info()?.login_check == LoginMode::BestEffort && !status.login_verified;
     // A Secret that cannot be repaired may contain no login.
-    (is_due && may(observed, &Operation::VerifyLogin) && may(observed, &Operation::InspectSecret))
+    (is_due && observed.may(&Operation::VerifyLogin) && observed.may(&Operation::InspectSecret))
         .then_some(Action::VerifyLogin)
 }
 
@@ -105,9 +104,4 @@ pub(super) fn until(observed: &Observed, status: &StatusView, left: Duration) ->
 
 fn awaits_login(issuer: &IssuerInfo, status: &StatusView) -> bool {
     issuer.checks_login() && !status.login_verified && (issuer.login_check == LoginMode::Required || !status.ready)
-}
-
-/// What cannot be done does not delay anything else: it is skipped, and [`report_cooldown`] reports it at the end.
-fn may(observed: &Observed, operation: &Operation) -> bool {
-    observed.cooldown(operation).is_none()
 }

@@ -2,7 +2,6 @@
 
 use super::conditions::{find, is_true};
 use super::object::Object;
-use super::pull_secret::Ownership;
 use super::request_cause::Cause;
 use super::token::same_id;
 use super::token_mac::{MacKeys, MacSubject, TokenRole};
@@ -149,7 +148,7 @@ impl StatusView {
 
     /// Returns the retiring tokens that are due, except one that the object's Secret still stores.
     pub fn due_revocations<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = &'a RetiringToken> {
-        let ours = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        let ours = observed.own_secret();
         let stored = ours.and_then(|secret| secret.stored.as_ref());
         let is_in_secret = move |token: &&RetiringToken| stored.is_some_and(|stored| same_id(&stored.id, &token.id));
         self.retiring

@@ -50,7 +50,9 @@ enum Stage {
     ReadingSecret,
     RequeuingIssuer,
     ReadingLastWriter,
-    SettingFinalizer { present: bool },
+    SettingFinalizer {
+        present: bool,
+    },
     RestoringFinalizer,
     RestoringOwnership,
     RequestToken(request_token::RequestingToken),
@@ -62,9 +64,8 @@ enum Stage {
     RevokeRetiring(revoke::RevokingRetiring),
     SyncDescription(sync_description::SyncingDescription),
     Finalize(finalize::Finalizing),
-    ClampingTimestamps,
-    ForgettingConfirmedTokens,
-    ClearingUpstreamRevocation,
+    /// Writes an event into status.
+    Recording,
     Reporting(PassResult),
     Ended,
 }
@@ -209,12 +210,10 @@ impl Pass {
                 self.observed.request_history.record_writer(writer);
                 self.decide()
             }
-            Stage::ClampingTimestamps | Stage::ForgettingConfirmedTokens | Stage::ClearingUpstreamRevocation => {
-                match response {
-                    Response::Object(Some(_)) => self.decide(),
-                    other => self.finish(super::actions::from_response(other)),
-                }
-            }
+            Stage::Recording => match response {
+                Response::Object(Some(_)) => self.decide(),
+                other => self.finish(super::actions::from_response(other)),
+            },
             // The next pass reports what cannot be written now.
             Stage::Reporting(end) => self.done(end),
             Stage::RequeuingIssuer | Stage::Ended => self.done(PassResult::Idle),
@@ -282,6 +281,14 @@ impl Pass {
         self.start(action)
     }
 
+    /// Records an event in status, and decides again.
+    fn record(self, event: StatusEvent) -> (Self, Step) {
+        match status_write(&self.observed, event) {
+            Some(request) => self.request(request, Stage::Recording),
+            None => self.finish(Outcome::RequeueSoon),
+        }
+    }
+
     fn start(mut self, action: Action) -> (Self, Step) {
         match action {
             Action::Idle => self.finish(Outcome::Idle),
@@ -296,20 +303,11 @@ impl Pass {
                 }
                 self.finish(Outcome::ReportFor(left, problem))
             }
-            Action::ClampTimestamps => match status_write(&self.observed, StatusEvent::TimestampsClamped) {
-                Some(request) => self.request(request, Stage::ClampingTimestamps),
-                None => self.finish(Outcome::RequeueSoon),
-            },
-            Action::ClearUpstreamRevocation => match status_write(&self.observed, StatusEvent::NotRevoked) {
-                Some(request) => self.request(request, Stage::ClearingUpstreamRevocation),
-                None => self.finish(Outcome::RequeueSoon),
-            },
+            Action::ClampTimestamps => self.record(StatusEvent::TimestampsClamped),
+            Action::ClearUpstreamRevocation => self.record(StatusEvent::NotRevoked),
             Action::ForgetConfirmedTokens => {
                 let confirmed = StatusView::of(&self.observed.object).unverified.confirmed(&self.observed.object);
-                match status_write(&self.observed, StatusEvent::RevocationsConfirmed(confirmed)) {
-                    Some(request) => self.request(request, Stage::ForgettingConfirmedTokens),
-                    None => self.finish(Outcome::RequeueSoon),
-                }
+                self.record(StatusEvent::RevocationsConfirmed(confirmed))
             }
             Action::ProtectIssuer => self.request(Request::RequeueIssuer, Stage::RequeuingIssuer),
             Action::RestoreFinalizer => self.request(Request::SetFinalizer(true), Stage::RestoringFinalizer),

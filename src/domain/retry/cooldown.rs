@@ -4,7 +4,6 @@
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::with_retry_hint;
-use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerState, Observed};
 use std::collections::BTreeMap;
@@ -115,7 +114,7 @@ struct Fingerprint {
 
 impl Fingerprint {
     fn of(observed: &Observed) -> Self {
-        let ours = observed.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours);
+        let ours = observed.own_secret();
         let stored = |secret: &crate::domain::model::pull_secret::SecretMeta| {
             secret.stored.as_ref().map(|stored| stored.id.clone())
         };
