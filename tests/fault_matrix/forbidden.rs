@@ -43,7 +43,7 @@ async fn rejected_status_writes(operator: &Operator) -> u64 {
     let text = operator.metrics().await;
     let line = text
         .lines()
-        .find_map(|line| line.strip_prefix("registry_token_operator_status_write_failures_total{reason=\"refused\"} "));
+        .find_map(|line| line.strip_prefix("registry_token_operator_status_write_failures_total{reason=\"rejected\"} "));
     line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("not counted: {text}"))
 }
 
