@@ -8,7 +8,7 @@ use crate::steps::ProtocolStep;
 use crate::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -96,9 +96,17 @@ impl FaultCase {
         }
     }
 
-    pub async fn annotate(&self, what: &str) {
-        let key = format!("registry-token.dev/{what}");
-        self.team.patch(NAME, json!({"metadata": {"annotations": {key: "now"}}})).await;
+    async fn annotate(&self, what: &str) {
+        self.team.patch(NAME, annotation(what)).await;
+    }
+
+    /// Sets the `reconcile` annotation. An object that is being deleted may be gone by then.
+    async fn request_reconcile(&self) {
+        let change = Patch::Merge(annotation("reconcile"));
+        match self.team.tokens().patch(NAME, &PatchParams::default(), &change).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            result => drop(result.expect("patched")),
+        }
     }
 
     /// Whether the fault was not injected yet.
@@ -182,11 +190,17 @@ impl FaultCase {
         // What the portal rejected is retried slowly, or when a user requests it.
         let (is, why, message) = ready(&object);
         if why == "RequestRejected" {
-            self.annotate("reconcile").await;
+            self.request_reconcile().await;
         }
         if self.row.scenario == Scenario::Deletion {
             return Some(format!("it still exists: Ready={is} {why}: {message}"));
         }
         self.check_final_state(&object).await
     }
+}
+
+/// A patch that sets this annotation of the operator.
+fn annotation(what: &str) -> Value {
+    let key = format!("registry-token.dev/{what}");
+    json!({"metadata": {"annotations": {key: "now"}}})
 }

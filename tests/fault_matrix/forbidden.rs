@@ -41,9 +41,9 @@ fn allows_status(rule: &k8s_openapi::api::rbac::v1::PolicyRule) -> bool {
 /// How many status writes were rejected.
 async fn rejected_status_writes(operator: &Operator) -> u64 {
     let text = operator.metrics().await;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("registry_token_operator_status_write_failures_total{reason=\"rejected\"} "));
+    let line = text.lines().find_map(|line| {
+        line.strip_prefix("registry_token_operator_status_write_failures_total{reason=\"rejected\"} ")
+    });
     line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("not counted: {text}"))
 }
 
