@@ -5,7 +5,7 @@
 //! Secret is then read once more: while it stores the token, no later token is stored, so no token that the object
 //! names is taken for a previous one.
 
-use super::{Outcome, Transition, from_response, status_write, verify_login};
+use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
@@ -77,10 +77,10 @@ impl Adopting {
     fn transition_to(self, request: Request, stage: Stage) -> AdoptTransition {
         Transition::Perform(request, Self { stage, ..self })
     }
+}
 
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(mut self, observed: &Observed, response: Response) -> AdoptTransition {
+impl StateMachine for Adopting {
+    fn step(mut self, observed: &Observed, response: Response) -> AdoptTransition {
         match std::mem::replace(&mut self.stage, Stage::Writing) {
             Stage::ReadingSecret => self.secret_read(observed, response),
             Stage::FindingRow => match response {
@@ -149,7 +149,9 @@ impl Adopting {
             },
         }
     }
+}
 
+impl Adopting {
     fn still_stored(&self, observed: &Observed) -> bool {
         let secret = observed.own_secret();
         secret.and_then(|secret| secret.stored.as_ref()) == Some(&self.stored)

@@ -31,7 +31,7 @@ pub(super) fn unsigned(mut world: World) -> World {
 
 pub(super) fn run(world: &mut World) -> Outcome {
     let begun = begin(&world.observed);
-    world.run(begun, Adopting::step)
+    world.run(begun)
 }
 
 /// What was done instead of adopting the token.

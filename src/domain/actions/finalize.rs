@@ -2,7 +2,7 @@
 //! tokens or leaves them to the user, and then removes the finalizer.
 
 use super::revoke::{self, Revocation, RevocationQueue, RevocationStep};
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RetiringToken;
 use crate::domain::decide::deletion::is_from_other_portal;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
@@ -65,10 +65,8 @@ pub fn begin(observed: &Observed) -> FinalizeTransition {
     }
 }
 
-impl Finalizing {
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> FinalizeTransition {
+impl StateMachine for Finalizing {
+    fn step(self, observed: &Observed, response: Response) -> FinalizeTransition {
         match (self, response) {
             (Self::ClosingSecret(Some(attempt)), Response::Secret(_)) => {
                 Transition::Perform(Request::RequestAudit, Self::RequestingAudit(attempt))

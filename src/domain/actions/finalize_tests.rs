@@ -10,7 +10,7 @@ use crate::domain::test_support::{
 
 fn run(world: &mut World) -> Outcome {
     let begun = begin(&world.observed);
-    world.run(begun, Finalizing::step)
+    world.run(begun)
 }
 
 /// Finalizes the object and returns what was done.

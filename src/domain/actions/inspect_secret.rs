@@ -1,6 +1,6 @@
 //! Reads the complete Secret and repairs it.
 
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RecordedSecret;
 use crate::domain::model::problem::messages::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
@@ -38,10 +38,8 @@ pub const fn begin() -> InspectSecretTransition {
     Transition::Perform(Request::ReadContent, InspectingSecret::Reading)
 }
 
-impl InspectingSecret {
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> InspectSecretTransition {
+impl StateMachine for InspectingSecret {
+    fn step(self, observed: &Observed, response: Response) -> InspectSecretTransition {
         match (self, response) {
             (Self::Reading, Response::Content(Some(found))) => check_content(observed, &found.1),
             // The Secret was deleted: decide again with what was just read.

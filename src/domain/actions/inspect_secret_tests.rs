@@ -7,7 +7,7 @@ use crate::domain::test_support::{
 };
 
 fn run(world: &mut World) -> Outcome {
-    world.run(begin(), InspectingSecret::step)
+    world.run(begin())
 }
 
 fn holding(mut world: World, content: SecretContent) -> World {

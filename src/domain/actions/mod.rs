@@ -28,6 +28,13 @@ pub enum Transition<S> {
     Done(Outcome),
 }
 
+/// An action that was started and waits for the response to its request.
+pub trait StateMachine: Sized {
+    /// Handles the response to the pending request.
+    #[must_use]
+    fn step(self, observed: &Observed, response: Response) -> Transition<Self>;
+}
+
 /// How an action ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

@@ -1,7 +1,7 @@
 //! Checks the portal row and the login of the current token, as requested by an annotation.
 
 use super::verify_login;
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::domain::audit::inventory::hash64;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, login_rejected_once, prove_absence};
@@ -63,10 +63,8 @@ fn verify_login(observed: &Observed, issuer: &IssuerInfo, upstream: PortalFindin
     conclude(observed, upstream, Verdict::NotChecked)
 }
 
-impl Rechecking {
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> RecheckTransition {
+impl StateMachine for Rechecking {
+    fn step(self, observed: &Observed, response: Response) -> RecheckTransition {
         match (self, response) {
             (Self::FindingRow(started_at), Response::Rows(rows)) => {
                 let status = StatusView::of(&observed.object);

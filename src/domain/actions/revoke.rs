@@ -1,6 +1,6 @@
 //! Revokes the tokens that status names, one after the other.
 
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::prove_absence;
@@ -262,10 +262,10 @@ impl RevokingRetiring {
             None => Transition::Done(outcome),
         }
     }
+}
 
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> Transition<Self> {
+impl StateMachine for RevokingRetiring {
+    fn step(self, observed: &Observed, response: Response) -> Transition<Self> {
         match (self, response) {
             (Self::Revoking(state), response) => Self::advance(observed, state.step(observed, response)),
             (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),

@@ -27,7 +27,7 @@ fn replaced(seconds: i64) -> World {
 
 fn run(world: &mut World) -> Outcome {
     let begun = revoke_retiring(&world.observed);
-    world.run(begun, RevokingRetiring::step)
+    world.run(begun)
 }
 
 fn left(world: &World) -> Vec<String> {

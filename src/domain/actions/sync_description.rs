@@ -1,6 +1,6 @@
 //! Makes the portal show the description of the spec.
 
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{RETRY_HINT, transient};
@@ -72,10 +72,10 @@ impl SyncingDescription {
             None => Transition::Done(Outcome::Redecide),
         }
     }
+}
 
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> SyncDescriptionTransition {
+impl StateMachine for SyncingDescription {
+    fn step(self, observed: &Observed, response: Response) -> SyncDescriptionTransition {
         match (self.stage, response) {
             (Stage::FindingRow, Response::Rows(rows)) => {
                 let row = rows.into_iter().find(|row| row.token == self.token);

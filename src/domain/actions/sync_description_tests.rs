@@ -16,7 +16,7 @@ fn edited(shown: &str) -> World {
 
 fn run(world: &mut World) -> Outcome {
     let begun = begin(&world.observed);
-    world.run(begun, SyncingDescription::step)
+    world.run(begun)
 }
 
 fn synced(world: &World) -> bool {

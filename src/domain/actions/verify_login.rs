@@ -1,6 +1,6 @@
 //! Verifies logins at the registries: of a token that has not logged in yet, and of one that the portal's list lacks.
 
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::{ConditionType, Reason};
 use crate::domain::decide::REISSUE_HOLD;
 use crate::domain::decide::deadlines::next_deadline;
@@ -63,10 +63,10 @@ impl VerifyingLogin {
             Self::VerifyingLogin | Self::WritingStatus(_) => Operation::VerifyLogin,
         }
     }
+}
 
-    /// Handles the response to the pending request.
-    #[must_use]
-    pub fn step(self, observed: &Observed, response: Response) -> VerifyLoginTransition {
+impl StateMachine for VerifyingLogin {
+    fn step(self, observed: &Observed, response: Response) -> VerifyLoginTransition {
         match (self, response) {
             (Self::VerifyingLogin, Response::Login(login_result)) => login_checked(observed, login_result),
             (Self::ConfirmingRevocation, Response::Login(Verdict::Rejected(_))) => record_revoked(observed),

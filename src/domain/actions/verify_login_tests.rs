@@ -6,7 +6,7 @@ fn waiting_for(mode: LoginMode, login_result: Verdict) -> (Outcome, World) {
     change_issuer(&mut observed, |issuer| issuer.login_check = mode);
     apply(&mut observed, StatusEvent::LoginChecked(Verdict::Unknown("not verified yet".into())));
     let mut world = World::of(observed).with_login_result(login_result);
-    let outcome = world.run(begin(), VerifyingLogin::step);
+    let outcome = world.run(begin());
     (outcome, world)
 }
 
@@ -14,7 +14,7 @@ fn waiting_for(mode: LoginMode, login_result: Verdict) -> (Outcome, World) {
 fn confirming(observed: Observed, login_result: Verdict) -> (Outcome, World) {
     let mut world = World::of(observed).listing(&[]).with_login_result(login_result);
     let begun = confirm_revocation(&world.observed);
-    let outcome = world.run(begun, VerifyingLogin::step);
+    let outcome = world.run(begun);
     (outcome, world)
 }
 
@@ -70,7 +70,7 @@ fn a_secret_that_lost_its_login_is_inspected_and_not_verified_forever() {
 fn what_is_already_reported_is_not_written_again() {
     let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::LoginChecked(refused()))))
         .with_login_result(refused());
-    assert_eq!(reason(&world.run(begin(), VerifyingLogin::step)), Some(Reason::LoginRejected));
+    assert_eq!(reason(&world.run(begin())), Some(Reason::LoginRejected));
     assert_eq!(world.labels, ["log in"]);
 }
 
@@ -130,7 +130,7 @@ fn while_the_registry_is_unavailable_nothing_is_done() {
     assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotFound), 1));
     let mut mute = World::of(at_rest()).on("log in", Response::IssuerChanged);
     let begun = confirm_revocation(&mute.observed);
-    assert_eq!(mute.run(begun, VerifyingLogin::step), Outcome::RequeueSoon);
+    assert_eq!(mute.run(begun), Outcome::RequeueSoon);
 }
 
 #[test]
@@ -168,5 +168,5 @@ fn an_optional_unavailable_registry_does_not_delay_the_end_of_an_overlap() {
     );
     let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
     let begun = begin();
-    assert_eq!(world.run(begun, VerifyingLogin::step), Outcome::IdleFor(Duration::from_secs(90)));
+    assert_eq!(world.run(begun), Outcome::IdleFor(Duration::from_secs(90)));
 }

@@ -1,7 +1,8 @@
 //! Ends a pass: what is reported, and when the object is requeued.
 
+use super::running::Completion;
 use super::{Pass, PassResult, Stage, Step};
-use crate::domain::actions::{Outcome, Transition, from_response, recheck, revoke, status_write};
+use crate::domain::actions::{Outcome, from_response, status_write};
 use crate::domain::decide::deadlines::reportable_cooldowns;
 use crate::domain::decide::pods_can_pull;
 use crate::domain::decide::rotation::pending_annotation;
@@ -72,7 +73,7 @@ impl Pass {
     }
 
     /// After a request that gave no token to keep, the next one is delayed, and the problem says until when.
-    pub(super) fn delay_next_request(&mut self, outcome: Outcome) -> Outcome {
+    fn delay_next_request(&mut self, outcome: Outcome) -> Outcome {
         match &outcome {
             Outcome::Failed(problem) if self.observed.request_history.record_failed(problem) && !problem.terminal => {
                 must_wait(&self.observed, Cause::Lost)
@@ -82,7 +83,7 @@ impl Pass {
         }
     }
 
-    pub(super) fn start_cooldown(&mut self, cooldown: Cooldown) {
+    fn start_cooldown(&mut self, cooldown: Cooldown) {
         self.observed.cooldowns.retain(|former| former.operation != cooldown.operation);
         self.observed.cooldowns.push(cooldown);
     }
@@ -90,7 +91,7 @@ impl Pass {
     /// Handles the outcome of an action. If only this action is affected, it blocks no other: the problem is recorded,
     /// all other actions run, and then it is reported. `delayed` is the outcome that ends the pass, including the delay
     /// of the next token request.
-    pub(super) fn finish_action(mut self, operation: Operation, outcome: &Outcome, delayed: Outcome) -> (Self, Step) {
+    fn finish_action(mut self, operation: Operation, outcome: &Outcome, delayed: Outcome) -> (Self, Step) {
         let (problem, left) = match outcome {
             Outcome::Failed(problem) => (problem, None),
             Outcome::ReportFor(left, problem) => (problem, Some(*left)),
@@ -117,12 +118,28 @@ impl Pass {
         })
     }
 
+    /// Handles the outcome of an action.
+    pub(super) fn complete(mut self, completion: Completion, outcome: Outcome) -> (Self, Step) {
+        match completion {
+            Completion::Recheck => self.finish_recheck(outcome),
+            Completion::Revocations => self.finish_revocations(outcome),
+            Completion::EndsPass => {
+                let delayed = self.delay_next_request(outcome);
+                self.finish(delayed)
+            }
+            Completion::SecretCooldown => {
+                self.secret_only = true;
+                self.complete(Completion::Cooldown(Operation::InspectSecret), outcome)
+            }
+            Completion::Cooldown(operation) => {
+                let delayed = self.delay_next_request(outcome.clone());
+                self.finish_action(operation, &outcome, delayed)
+            }
+        }
+    }
+
     /// Handles the outcome of a recheck. It is done once its result is conclusive.
-    pub(super) fn finish_recheck(mut self, transition: Transition<recheck::Rechecking>) -> (Self, Step) {
-        let outcome = match transition {
-            Transition::Perform(request, state) => return self.request(request, Stage::Recheck(state)),
-            Transition::Done(outcome) => outcome,
-        };
+    fn finish_recheck(mut self, outcome: Outcome) -> (Self, Step) {
         let hidden = self.observed.issuer_info().is_some_and(|issuer| !issuer.list_visible);
         match &outcome {
             Outcome::ReportFor(..) if hidden && self.observed.recheck == Recheck::Requested => {
@@ -151,12 +168,11 @@ impl Pass {
     }
 
     /// A token that cannot be revoked now blocks nothing else: it is reported when all other actions are done.
-    pub(super) fn finish_revocations(mut self, transition: Transition<revoke::RevokingRetiring>) -> (Self, Step) {
-        let (problem, wait) = match transition {
-            Transition::Perform(request, state) => return self.request(request, Stage::RevokeRetiring(state)),
-            Transition::Done(Outcome::Failed(problem)) => (problem, None),
-            Transition::Done(Outcome::ReportFor(left, problem)) => (problem, Some(left)),
-            Transition::Done(outcome) => return self.finish(outcome),
+    fn finish_revocations(mut self, outcome: Outcome) -> (Self, Step) {
+        let (problem, wait) = match outcome {
+            Outcome::Failed(problem) => (problem, None),
+            Outcome::ReportFor(left, problem) => (problem, Some(left)),
+            outcome => return self.finish(outcome),
         };
         let due: Vec<_> = StatusView::of(&self.observed.object)
             .due_revocations(&self.observed)
@@ -186,7 +202,7 @@ impl Pass {
     }
 
     /// All actions are done: reports the remaining problems.
-    pub(super) fn finish_idle(self, left: Option<Duration>) -> (Self, Step) {
+    fn finish_idle(self, left: Option<Duration>) -> (Self, Step) {
         let Some(first) = self.other_problems("").into_iter().next() else {
             return self.done(left.map_or(PassResult::Idle, PassResult::IdleFor));
         };
@@ -199,7 +215,7 @@ impl Pass {
     }
 
     /// Adds the other problems to this one, and returns when they are retried.
-    pub(super) fn with_other_problems(&self, problem: Problem) -> (Problem, Option<Duration>) {
+    fn with_other_problems(&self, problem: Problem) -> (Problem, Option<Duration>) {
         let all = self.other_problems(&problem.message);
         let soon = all.iter().map(|cooldown| cooldown.remaining).min();
         let message = all
@@ -209,7 +225,7 @@ impl Pass {
     }
 
     /// Reports a problem, and a requested replacement that waits for it. A working object stays ready.
-    pub(super) fn report(self, mut problem: Problem, end: impl FnOnce(Problem) -> PassResult) -> (Self, Step) {
+    fn report(self, mut problem: Problem, end: impl FnOnce(Problem) -> PassResult) -> (Self, Step) {
         let waits = pending_annotation(&self.observed, &StatusView::of(&self.observed.object))
             .filter(|_| !self.observed.object.deleting);
         if let Some(annotation) = waits.filter(|annotation| !problem.message.contains(annotation)) {

@@ -1,19 +1,15 @@
 //! One pass over an object: decide, perform, decide again, until nothing is left to do or it has to wait. A pass is
 //! pure: the driver performs its requests.
 
-use super::actions::{
-    Outcome, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, status_write,
-    sync_description, verify_login,
-};
+use self::running::{Completion, RunningAction};
+use super::actions::{Outcome, StateMachine, Transition, from_response, status_write};
 use super::decide::{Action, Decision, decision};
 use super::model::problem::Problem;
 use super::model::problem::messages::secret_rejected;
-use super::model::status_view::StatusView;
 use super::observed::Observed;
-use super::protocol::{Request, Response, SecretWrite};
+use super::protocol::{Request, Response};
 use super::retry::cooldown::Operation;
 use super::status::StatusEvent;
-use crate::api::Reason;
 use std::time::Duration;
 
 /// A pass that is not idle after this many actions is requeued.
@@ -55,15 +51,7 @@ enum Stage {
     },
     RestoringFinalizer,
     RestoringOwnership,
-    RequestToken(request_token::RequestingToken),
-    Recover(request_token::RequestingToken),
-    Adopt(adopt::Adopting),
-    InspectSecret(inspect_secret::InspectingSecret),
-    VerifyLogin(verify_login::VerifyingLogin),
-    Recheck(recheck::Rechecking),
-    RevokeRetiring(revoke::RevokingRetiring),
-    SyncDescription(sync_description::SyncingDescription),
-    Finalize(finalize::Finalizing),
+    Running(RunningAction),
     /// Writes an event into status.
     Recording,
     Reporting(PassResult),
@@ -133,9 +121,7 @@ impl Pass {
         let response = self.absorb_template_rejection(response);
         self.absorb(&response);
         match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::AcquiringSlot if matches!(response, Response::NotSent(_)) => {
-                self.finish(super::actions::from_response(response))
-            }
+            Stage::AcquiringSlot if matches!(response, Response::NotSent(_)) => self.finish(from_response(response)),
             Stage::AcquiringSlot => {
                 // The wait may have been long: the old observation may only be used for writes guarded by its version.
                 self.has_slot = true;
@@ -145,14 +131,14 @@ impl Pass {
             Stage::ReadingObject => match response {
                 Response::Object(Some(_)) => self.request(Request::ReadSecret, Stage::ReadingSecret),
                 Response::Object(None) => self.done(PassResult::Idle),
-                other => self.finish(super::actions::from_response(other)),
+                other => self.finish(from_response(other)),
             },
             Stage::ReadingSecret => match response {
                 Response::Secret(_) => {
                     self.live = true;
                     self.decide()
                 }
-                other => self.finish(super::actions::from_response(other)),
+                other => self.finish(from_response(other)),
             },
             Stage::SettingFinalizer { present: put } => match response {
                 Response::Object(Some(_)) if put => {
@@ -162,48 +148,15 @@ impl Pass {
                     self.decide()
                 }
                 Response::Object(_) | Response::Done => self.done(PassResult::Idle),
-                other => self.finish(super::actions::from_response(other)),
+                other => self.finish(from_response(other)),
             },
             Stage::RestoringFinalizer => self.finish_restore(Operation::RestoreFinalizer, response),
             Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, response),
-            Stage::Recover(state) => {
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, Some(Operation::Recover), Stage::Recover)
-            }
-            Stage::RequestToken(state) => {
-                self.record_request(state.was_sent(&response));
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, Some(Operation::RequestToken), Stage::RequestToken)
-            }
-            Stage::Adopt(state) => {
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, None, Stage::Adopt)
-            }
-            Stage::InspectSecret(state) => {
-                let transition = state.step(&self.observed, response);
-                self.secret_only = matches!(transition, Transition::Done(_));
-                self.advance(transition, Some(Operation::InspectSecret), Stage::InspectSecret)
-            }
-            Stage::VerifyLogin(state) => {
-                let operation = state.operation();
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, Some(operation), Stage::VerifyLogin)
-            }
-            Stage::Recheck(state) => {
-                let transition = state.step(&self.observed, response);
-                self.finish_recheck(transition)
-            }
-            Stage::RevokeRetiring(state) => {
-                let transition = state.step(&self.observed, response);
-                self.finish_revocations(transition)
-            }
-            Stage::SyncDescription(state) => {
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, Some(Operation::SyncDescription), Stage::SyncDescription)
-            }
-            Stage::Finalize(state) => {
-                let transition = state.step(&self.observed, response);
-                self.advance(transition, Some(Operation::Finalize), Stage::Finalize)
+            Stage::Running(action) => {
+                self.record_request(action.token_request_sent(&response));
+                let completion = action.completion();
+                let transition = action.step(&self.observed, response);
+                self.advance(transition, completion)
             }
             Stage::ReadingLastWriter => {
                 let writer = if let Response::LastWriter(writer) = response { writer } else { None };
@@ -212,7 +165,7 @@ impl Pass {
             }
             Stage::Recording => match response {
                 Response::Object(Some(_)) => self.decide(),
-                other => self.finish(super::actions::from_response(other)),
+                other => self.finish(from_response(other)),
             },
             // The next pass reports what cannot be written now.
             Stage::Reporting(end) => self.done(end),
@@ -289,100 +242,11 @@ impl Pass {
         }
     }
 
-    fn start(mut self, action: Action) -> (Self, Step) {
-        match action {
-            Action::Idle => self.finish(Outcome::Idle),
-            Action::IdleFor(left) => self.finish(Outcome::IdleFor(left)),
-            Action::Report(problem) => self.finish(Outcome::Failed(problem)),
-            Action::ReportFor(_, problem) if self.observed.request_history.needs_writer(&problem) => {
-                self.request(Request::ReadLastWriter, Stage::ReadingLastWriter)
-            }
-            Action::ReportFor(left, problem) => {
-                if problem.reason == Reason::SecretOverwritten {
-                    self.observed.request_history.record_delayed();
-                }
-                self.finish(Outcome::ReportFor(left, problem))
-            }
-            Action::ClampTimestamps => self.record(StatusEvent::TimestampsClamped),
-            Action::ClearUpstreamRevocation => self.record(StatusEvent::NotRevoked),
-            Action::ForgetConfirmedTokens => {
-                let confirmed = StatusView::of(&self.observed.object).unverified.confirmed(&self.observed.object);
-                self.record(StatusEvent::RevocationsConfirmed(confirmed))
-            }
-            Action::ProtectIssuer => self.request(Request::RequeueIssuer, Stage::RequeuingIssuer),
-            Action::RestoreFinalizer => self.request(Request::SetFinalizer(true), Stage::RestoringFinalizer),
-            Action::RestoreOwnership => {
-                self.request(Request::WriteSecret(SecretWrite::RestoreOwnership), Stage::RestoringOwnership)
-            }
-            Action::AddFinalizer => {
-                self.request(Request::SetFinalizer(true), Stage::SettingFinalizer { present: true })
-            }
-            Action::RemoveFinalizer => {
-                self.request(Request::SetFinalizer(false), Stage::SettingFinalizer { present: false })
-            }
-            // One attempt per pass, with the attempt id that the pass was given.
-            Action::RequestToken(_) if self.has_requested => self.done(PassResult::RequeueSoon),
-            Action::RequestToken(request_cause) => {
-                self.has_requested = true;
-                let transition = request_token::begin(&self.observed, request_cause);
-                self.advance(transition, Some(Operation::RequestToken), Stage::RequestToken)
-            }
-            Action::Recover => {
-                let reservation = self.observed.secret.as_ref().and_then(|secret| secret.reservation.clone());
-                let Some(reservation) = reservation else { return self.finish(Outcome::RequeueSoon) };
-                let transition = request_token::recover(&self.observed, &reservation.attempt_id);
-                self.advance(transition, Some(Operation::Recover), Stage::Recover)
-            }
-            Action::Adopt => {
-                let transition = adopt::begin(&self.observed);
-                self.advance(transition, None, Stage::Adopt)
-            }
-            Action::InspectSecret => {
-                self.observed.resync_requested = false;
-                self.advance(inspect_secret::begin(), Some(Operation::InspectSecret), Stage::InspectSecret)
-            }
-            Action::Recheck => {
-                let transition = recheck::begin(&self.observed);
-                self.finish_recheck(transition)
-            }
-            Action::VerifyLogin => {
-                self.advance(verify_login::begin(), Some(Operation::VerifyLogin), Stage::VerifyLogin)
-            }
-            Action::ConfirmRevocation => {
-                let transition = verify_login::confirm_revocation(&self.observed);
-                self.advance(transition, Some(Operation::ConfirmRevocation), Stage::VerifyLogin)
-            }
-            Action::RevokeRetiring => {
-                let transition = revoke::revoke_retiring(&self.observed);
-                self.finish_revocations(transition)
-            }
-            Action::SyncDescription => {
-                self.observed.edit_retry_after = None;
-                let transition = sync_description::begin(&self.observed);
-                self.advance(transition, Some(Operation::SyncDescription), Stage::SyncDescription)
-            }
-            Action::Finalize => {
-                let transition = finalize::begin(&self.observed);
-                self.advance(transition, Some(Operation::Finalize), Stage::Finalize)
-            }
-        }
-    }
-
-    fn advance<S>(
-        mut self,
-        transition: Transition<S>,
-        operation: Option<Operation>,
-        into: impl FnOnce(S) -> Stage,
-    ) -> (Self, Step) {
+    /// Performs the next request of the running action, or handles its outcome.
+    fn advance(self, transition: Transition<RunningAction>, completion: Completion) -> (Self, Step) {
         match transition {
-            Transition::Perform(request, state) => self.request(request, into(state)),
-            Transition::Done(outcome) => {
-                let delayed = self.delay_next_request(outcome.clone());
-                match operation {
-                    Some(operation) => self.finish_action(operation, &outcome, delayed),
-                    None => self.finish(delayed),
-                }
-            }
+            Transition::Perform(request, action) => self.request(request, Stage::Running(action)),
+            Transition::Done(outcome) => self.complete(completion, outcome),
         }
     }
 }
@@ -391,6 +255,8 @@ impl Pass {
 #[path = "scenario_tests.rs"]
 mod courses;
 mod finish;
+mod running;
+mod start;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

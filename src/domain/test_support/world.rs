@@ -5,7 +5,7 @@ use super::empty_secret;
 use super::labels::label;
 use super::{Named, Observed, Row};
 use crate::api::RegistryTokenStatus;
-use crate::domain::actions::{Outcome, Transition};
+use crate::domain::actions::{Outcome, StateMachine, Transition};
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Request, Response, Rows, SecretContent, SecretWrite, Verdict};
@@ -93,7 +93,7 @@ impl World {
     }
 
     /// Runs one action to its end.
-    pub fn run<S>(&mut self, start: Transition<S>, step: impl Fn(S, &Observed, Response) -> Transition<S>) -> Outcome {
+    pub fn run<S: StateMachine>(&mut self, start: Transition<S>) -> Outcome {
         let mut transition = start;
         for _ in 0..MAX_REQUESTS {
             match transition {
@@ -103,7 +103,7 @@ impl World {
                 }
                 Transition::Perform(request, state) => {
                     let response = self.perform(request);
-                    transition = step(state, &self.observed, response);
+                    transition = state.step(&self.observed, response);
                 }
             }
         }

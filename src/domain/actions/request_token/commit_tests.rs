@@ -13,7 +13,7 @@ use crate::domain::test_support::{
 
 fn run(world: &mut World, cause: Cause) -> Outcome {
     let begun = begin(&world.observed, request_cause(cause));
-    world.run(begun, RequestingToken::step)
+    world.run(begun)
 }
 
 fn reason(outcome: &Outcome) -> Option<Reason> {

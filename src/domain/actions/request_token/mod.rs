@@ -8,7 +8,7 @@ mod rollback;
 
 use self::login_check::login_result;
 use self::rollback::Rollback;
-use super::{Outcome, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::Reason;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
@@ -128,11 +128,12 @@ impl RequestingToken {
     fn transition_to(self, request: Request, stage: Stage) -> RequestTokenTransition {
         Transition::Perform(request, Self { stage, ..self })
     }
+}
 
-    /// Handles the response to the pending request. A response that does not belong to the request counts as an unknown
+impl StateMachine for RequestingToken {
+    /// A response that does not belong to the request counts as an unknown
     /// outcome: it never leads to a further token request.
-    #[must_use]
-    pub fn step(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
+    fn step(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
         match std::mem::replace(&mut self.stage, Stage::MarkingLost) {
             Stage::MarkingLost => match response {
                 Response::Object(Some(_)) => self.check_secret(observed),
@@ -203,7 +204,9 @@ impl RequestingToken {
             Stage::RollingBack(back) => self.rollback_response(observed, back, response),
         }
     }
+}
 
+impl RequestingToken {
     fn issuer_read(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
         match response {
             Response::Done => {

@@ -15,12 +15,12 @@ fn left_behind() -> World {
 /// Clears what the ninth attempt left behind.
 fn recovered(world: &mut World) -> Outcome {
     let start = recover(&world.observed, &attempt_id(9));
-    world.run(start, RequestingToken::step)
+    world.run(start)
 }
 
 fn run(world: &mut World) -> Outcome {
     let start = begin(&world.observed, request_cause(Cause::First));
-    world.run(start, RequestingToken::step)
+    world.run(start)
 }
 
 fn of_attempt(number: u8, id: &str) -> Row {

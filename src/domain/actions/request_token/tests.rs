@@ -11,7 +11,7 @@ use crate::domain::test_support::{
 /// Runs an attempt for this cause to its end.
 fn run(world: &mut World, cause: Cause) -> Outcome {
     let start = begin(&world.observed, request_cause(cause));
-    world.run(start, RequestingToken::step)
+    world.run(start)
 }
 
 fn first(mut world: World) -> (Vec<String>, Outcome) {
@@ -326,7 +326,7 @@ fn the_dry_run_is_the_largest_commit_that_there_may_be() {
     let mut world = World::of(at_rest());
     let handles = [("rotate".to_owned(), "x".repeat(256))].into();
     let start = begin(&world.observed, RequestCause { cause: Cause::Rotate, handles });
-    world.run(start, RequestingToken::step);
+    world.run(start);
     let (mut tried, mut committed) = (None, None);
     for request in &world.requests {
         match request {

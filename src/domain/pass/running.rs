@@ -1,0 +1,76 @@
+//! The action that a pass has started: one of the state machines, and how its outcome is handled.
+
+use crate::domain::actions::{
+    StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
+    verify_login,
+};
+use crate::domain::observed::Observed;
+use crate::domain::protocol::Response;
+use crate::domain::retry::cooldown::Operation;
+
+/// The state machine of the action that was started.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum RunningAction {
+    RequestToken(request_token::RequestingToken),
+    Recover(request_token::RequestingToken),
+    Adopt(adopt::Adopting),
+    InspectSecret(inspect_secret::InspectingSecret),
+    VerifyLogin(verify_login::VerifyingLogin),
+    Recheck(recheck::Rechecking),
+    RevokeRetiring(revoke::RevokingRetiring),
+    SyncDescription(sync_description::SyncingDescription),
+    Finalize(finalize::Finalizing),
+}
+
+/// How the outcome of an action is handled.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Completion {
+    /// A failure ends the pass.
+    EndsPass,
+    /// A failure that concerns only this operation starts its cooldown, and the pass continues.
+    Cooldown(Operation),
+    /// The same for a repair of the Secret, which leaves the portal as it is.
+    SecretCooldown,
+    /// The `reconcile` annotation is handled once the result is conclusive.
+    Recheck,
+    /// A token that cannot be revoked blocks nothing else.
+    Revocations,
+}
+
+impl RunningAction {
+    /// Whether the response shows that a token request reached the portal, or may have.
+    pub(super) fn token_request_sent(&self, response: &Response) -> bool {
+        matches!(self, Self::RequestToken(state) if state.was_sent(response))
+    }
+
+    /// How the outcome is handled, if the pending request is the last one.
+    pub(super) fn completion(&self) -> Completion {
+        match self {
+            Self::RequestToken(_) => Completion::Cooldown(Operation::RequestToken),
+            Self::Recover(_) => Completion::Cooldown(Operation::Recover),
+            Self::Adopt(_) => Completion::EndsPass,
+            Self::InspectSecret(_) => Completion::SecretCooldown,
+            Self::VerifyLogin(state) => Completion::Cooldown(state.operation()),
+            Self::Recheck(_) => Completion::Recheck,
+            Self::RevokeRetiring(_) => Completion::Revocations,
+            Self::SyncDescription(_) => Completion::Cooldown(Operation::SyncDescription),
+            Self::Finalize(_) => Completion::Cooldown(Operation::Finalize),
+        }
+    }
+}
+
+impl StateMachine for RunningAction {
+    fn step(self, observed: &Observed, response: Response) -> Transition<Self> {
+        match self {
+            Self::RequestToken(state) => state.step(observed, response).map(Self::RequestToken),
+            Self::Recover(state) => state.step(observed, response).map(Self::Recover),
+            Self::Adopt(state) => state.step(observed, response).map(Self::Adopt),
+            Self::InspectSecret(state) => state.step(observed, response).map(Self::InspectSecret),
+            Self::VerifyLogin(state) => state.step(observed, response).map(Self::VerifyLogin),
+            Self::Recheck(state) => state.step(observed, response).map(Self::Recheck),
+            Self::RevokeRetiring(state) => state.step(observed, response).map(Self::RevokeRetiring),
+            Self::SyncDescription(state) => state.step(observed, response).map(Self::SyncDescription),
+            Self::Finalize(state) => state.step(observed, response).map(Self::Finalize),
+        }
+    }
+}
