@@ -1,13 +1,13 @@
 //! The observation: everything that is known when a decision is made.
 
+use super::model::cooldown::{Cooldown, Operation};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
+use super::model::request_history::RequestHistory;
 use super::model::status_view::StatusView;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
 use super::protocol::Named;
-use super::retry::cooldown::{Cooldown, Operation};
-use super::retry::request_backoff::RequestHistory;
 use crate::api::{Reason, RecordedPortal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

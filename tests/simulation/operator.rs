@@ -11,12 +11,13 @@ use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAu
 use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::decide::absence::MissingTokens;
 use registry_token_operator::domain::model::marker::AttemptId;
+use registry_token_operator::domain::model::request_history::RequestHistory;
 use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
 use registry_token_operator::domain::protocol::{Named, Request};
 use registry_token_operator::domain::retry::cooldown::Cooldowns;
-use registry_token_operator::domain::retry::request_backoff::{RequestHistories, RequestHistory};
+use registry_token_operator::domain::retry::request_backoff::RequestHistories;
 use registry_token_operator::domain::retry::reservation_age::ReservationAges;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,11 +2,13 @@
 //! waits or requests once more.
 
 use crate::controller::decode::prune::resync_annotation;
+use crate::domain::model::cooldown::Cooldown;
 use crate::domain::model::object::Object;
+use crate::domain::model::request_history::RequestHistory;
 use crate::domain::observed::{Observed, Recheck};
 use crate::domain::protocol::Named;
-use crate::domain::retry::cooldown::{Cooldown, Cooldowns};
-use crate::domain::retry::request_backoff::{RequestHistories, RequestHistory};
+use crate::domain::retry::cooldown::Cooldowns;
+use crate::domain::retry::request_backoff::RequestHistories;
 use crate::domain::retry::reservation_age::ReservationAges;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};

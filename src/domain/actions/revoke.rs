@@ -2,12 +2,12 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason};
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::prove_absence;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Named, Request, Response, Verdict};
-use crate::domain::retry::cooldown::Operation;
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;

@@ -5,12 +5,12 @@ use crate::api::{ConditionType, Reason};
 use crate::domain::decide::REISSUE_HOLD;
 use crate::domain::decide::deadlines::next_deadline;
 use crate::domain::model::conditions::find;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, registry_unavailable, revoked_upstream, transient};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::protocol::{RegistryProblem, Request, Response, Verdict};
-use crate::domain::retry::cooldown::Operation;
 use crate::domain::status::StatusEvent;
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ fn without_a_list_only_a_second_rejection_counts() {
 #[test]
 fn the_condition_of_an_unrepairable_secret_does_not_alternate() {
     let mut observed = at_rest();
-    observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
+    observed.cooldowns = vec![crate::domain::model::cooldown::Cooldown::new(
         Operation::InspectSecret,
         crate::domain::model::problem::messages::secret_immutable(),
     )];

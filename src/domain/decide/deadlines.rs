@@ -2,11 +2,11 @@
 //! tokens.
 
 use crate::domain::audit::inventory::hash64;
+use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::problem::messages::prove_absence;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
-use crate::domain::retry::cooldown::{COOLDOWN, Cooldown, Operation};
 use std::time::Duration;
 
 /// Whether a retiring token must be revoked now, regardless of other actions, unless the Secret still stores it or its
@@ -108,6 +108,12 @@ pub fn login_recheck_after(observed: &Observed) -> Option<Duration> {
     let age = Duration::try_from(observed.now.duration_since(started_at)).unwrap_or_default();
     let left = issuer.response_deadline.saturating_sub(age);
     (issuer.checks_login() && !issuer.list_visible && !left.is_zero()).then_some(left)
+}
+
+/// This duration, or the time until the next deadline if that is shorter.
+#[must_use]
+pub fn at_most_until_deadline(observed: &Observed, status: &StatusView, left: Duration) -> Duration {
+    next_deadline(observed, status).map_or(left, |next| next.min(left))
 }
 
 /// Time until the next action is due. An overdue action waits for something else.

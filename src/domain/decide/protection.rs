@@ -2,9 +2,9 @@
 //! Secret.
 
 use super::Action;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
-use crate::domain::retry::cooldown::Operation;
 
 /// Checked before everything else, because it needs neither the issuer nor the portal: while the object has a token, or
 /// may have one, it must have the operator's finalizer, and its Secret the owner label and the owner reference. Another

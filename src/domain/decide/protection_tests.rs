@@ -31,8 +31,8 @@ fn states() -> Vec<(&'static str, Observed)> {
             let rejection =
                 crate::domain::model::problem::Problem { terminal: true, ..problem(Reason::RequestRejected) };
             observed.object.requested_annotations = annotations(&[("rotate", "1")]);
-            observed.cooldowns = vec![crate::domain::retry::cooldown::Cooldown::new(
-                crate::domain::retry::cooldown::Operation::RequestToken,
+            observed.cooldowns = vec![crate::domain::model::cooldown::Cooldown::new(
+                crate::domain::model::cooldown::Operation::RequestToken,
                 rejection,
             )];
         }),

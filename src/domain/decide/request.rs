@@ -1,16 +1,16 @@
 //! Checks that request a token: the first one, a lost one, a replacement.
 
 use super::Action;
+use super::deadlines::at_most_until_deadline;
 use super::rotation::{for_cause, pending};
 use super::secret::or_sync_description;
-use super::upkeep::until;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::messages::{
     description_too_long, issuer_deleting, replacement_suspended, revoked_upstream, suspended,
 };
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
-use crate::domain::retry::cooldown::Operation;
 use crate::domain::retry::request_backoff::request_delay;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub(super) fn request_due_token(observed: &Observed, status: &StatusView) -> Opt
 /// A rotation is due and has to wait: reported after everything that need not wait.
 pub(super) fn wait_to_request(observed: &Observed, status: &StatusView) -> Option<Action> {
     Some(match pending_request(observed, status)? {
-        Action::ReportFor(left, problem) => Action::ReportFor(until(observed, status, left), problem),
+        Action::ReportFor(left, problem) => Action::ReportFor(at_most_until_deadline(observed, status, left), problem),
         waits => waits,
     })
 }

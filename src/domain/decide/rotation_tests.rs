@@ -1,8 +1,8 @@
 use super::*;
 use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::cooldown::{Cooldown, Operation};
 use crate::domain::observed::IssuerState;
-use crate::domain::retry::cooldown::{Cooldown, Operation};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     annotations, apply, at, at_rest, at_rest_with, change_issuer, new_object, now, problem, recorded_secret,

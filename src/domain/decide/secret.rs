@@ -2,12 +2,12 @@
 
 use super::Action;
 use super::deadlines::description_out_of_sync;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::messages::{outcome_unknown, secret_not_owned};
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::Observed;
-use crate::domain::retry::cooldown::Operation;
 
 /// The object does not own the Secret of that name. Below this check the Secret is the object's own.
 pub(super) fn report_foreign_secret(observed: &Observed, status: &StatusView) -> Option<Action> {

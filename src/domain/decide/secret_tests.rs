@@ -3,12 +3,12 @@
 use super::*;
 use crate::api::Reason;
 use crate::domain::audit::inventory::hash64;
+use crate::domain::model::cooldown::Operation;
+use crate::domain::model::cooldown::{COOLDOWN, Cooldown};
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::observed::IssuerState;
 use crate::domain::observed::LoginMode;
 use crate::domain::observed::UpstreamState;
-use crate::domain::retry::cooldown::Operation;
-use crate::domain::retry::cooldown::{COOLDOWN, Cooldown};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, new_object,

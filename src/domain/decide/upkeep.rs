@@ -2,14 +2,14 @@
 
 use super::Action;
 use super::deadlines::{
-    description_out_of_sync, needs_inspection, next_deadline, reportable_cooldowns, revocation_due, token_absent,
+    at_most_until_deadline, description_out_of_sync, needs_inspection, next_deadline, reportable_cooldowns,
+    revocation_due, token_absent,
 };
 use super::request::pending_request;
 use crate::domain::clock_skew::has_future_timestamps;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, LoginMode, Observed, Recheck};
-use crate::domain::retry::cooldown::Operation;
-use std::time::Duration;
 
 /// Times in status are later than now.
 pub(super) fn clamp_timestamps(observed: &Observed, _: &StatusView) -> Option<Action> {
@@ -89,17 +89,12 @@ pub(super) fn best_effort_login(observed: &Observed, status: &StatusView) -> Opt
 pub(super) fn report_cooldown(observed: &Observed, status: &StatusView) -> Option<Action> {
     let cooldowns = reportable_cooldowns(observed, status);
     let cooldown = cooldowns.first()?;
-    Some(Action::ReportFor(until(observed, status, cooldown.remaining), cooldown.problem.clone()))
+    Some(Action::ReportFor(at_most_until_deadline(observed, status, cooldown.remaining), cooldown.problem.clone()))
 }
 
 /// Nothing is due before the next deadline.
 pub(super) fn idle(observed: &Observed, status: &StatusView) -> Action {
     next_deadline(observed, status).map_or(Action::Idle, Action::IdleFor)
-}
-
-/// This duration, or the time until the next deadline if that is shorter.
-pub(super) fn until(observed: &Observed, status: &StatusView, left: Duration) -> Duration {
-    next_deadline(observed, status).map_or(left, |next| next.min(left))
 }
 
 fn awaits_login(issuer: &IssuerInfo, status: &StatusView) -> bool {

@@ -1,12 +1,14 @@
 //! The core's data types: objects, tokens, pull secrets, conditions, problems.
 
 pub mod conditions;
+pub mod cooldown;
 pub mod dockerconfig;
 pub mod marker;
 pub mod object;
 pub mod problem;
 pub mod pull_secret;
 pub mod request_cause;
+pub mod request_history;
 pub mod status_view;
 pub mod token;
 pub mod token_mac;

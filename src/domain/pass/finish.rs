@@ -6,14 +6,14 @@ use crate::domain::actions::{Outcome, from_response, status_write};
 use crate::domain::decide::deadlines::reportable_cooldowns;
 use crate::domain::decide::pods_can_pull;
 use crate::domain::decide::rotation::pending_annotation;
+use crate::domain::model::cooldown::{Cooldown, Operation, affects_one_action, is_permanent};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{finalizer_rejected, secret_rejected};
 use crate::domain::model::request_cause::Cause;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{Recheck, UpstreamState};
 use crate::domain::protocol::Response;
-use crate::domain::retry::cooldown::{Cooldown, Operation, affects_one_action, is_permanent};
-use crate::domain::retry::request_backoff::must_wait;
+use crate::domain::retry::request_backoff::{inputs_hash, must_wait};
 use crate::domain::status::StatusEvent;
 use std::time::Duration;
 
@@ -66,9 +66,8 @@ impl Pass {
     /// Counts a token request that reached the portal, or may have.
     pub(super) fn record_request(&mut self, was_sent: bool) {
         if was_sent {
-            let mut requests = std::mem::take(&mut self.observed.request_history);
-            requests.record_sent(&self.observed);
-            self.observed.request_history = requests;
+            let inputs = inputs_hash(&self.observed);
+            self.observed.request_history.record_sent(self.observed.now, inputs);
         }
     }
 

@@ -4,11 +4,11 @@
 use self::running::{Completion, RunningAction};
 use super::actions::{Outcome, StateMachine, Transition, from_response, status_write};
 use super::decide::{Action, Decision, decision};
+use super::model::cooldown::Operation;
 use super::model::problem::Problem;
 use super::model::problem::messages::secret_rejected;
 use super::observed::Observed;
 use super::protocol::{Request, Response};
-use super::retry::cooldown::Operation;
 use super::status::StatusEvent;
 use std::time::Duration;
 

@@ -4,9 +4,9 @@ use crate::domain::actions::{
     StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
     verify_login,
 };
+use crate::domain::model::cooldown::Operation;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::Response;
-use crate::domain::retry::cooldown::Operation;
 
 /// The state machine of the action that was started.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use crate::domain::actions::{
     Outcome, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description, verify_login,
 };
 use crate::domain::decide::Action;
+use crate::domain::model::cooldown::Operation;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::protocol::{Request, SecretWrite};
-use crate::domain::retry::cooldown::Operation;
 use crate::domain::status::StatusEvent;
 
 impl Pass {

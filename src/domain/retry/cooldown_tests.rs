@@ -1,6 +1,9 @@
 use super::*;
+use crate::api::Reason;
 use crate::domain::actions::status_write;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::cooldown::is_permanent;
+use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::pass::{Pass, PassResult, Step};

@@ -1,5 +1,7 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::problem::messages::outcome_unknown;
+use crate::domain::model::request_history::{INITIAL_WAIT, MAX_WAIT_AFTER_REJECTION};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Request, Response};
@@ -94,13 +96,13 @@ fn a_token_that_was_kept_for_half_an_hour_ends_the_count() {
     let mut histories = RequestHistory::default();
     let observed = new_object();
     for _ in 0..5 {
-        histories.record_sent(&observed);
+        histories.record_sent(observed.now, inputs_hash(&observed));
         histories.record_stored();
     }
-    assert!(histories.clone().at(at(3600 + 1700)).count == 5);
+    assert!(histories.clone().at(at(3600 + 1700)).count() == 5);
     assert_eq!(histories.clone().at(at(3600 + 1800)), RequestHistory::default());
     histories.record_delayed();
-    assert!(histories.at(at(3600 + 1800)).count == 5, "it was lost, and waits only for the next request");
+    assert!(histories.at(at(3600 + 1800)).count() == 5, "it was lost, and waits only for the next request");
 }
 
 #[test]
@@ -137,10 +139,10 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
     let mut history = RequestHistory::default();
     let observed = new_object();
     for _ in 0..20 {
-        history.record_sent(&observed);
+        history.record_sent(observed.now, inputs_hash(&observed));
         history.record_failed(&problem(Reason::RequestRejected));
     }
-    assert_eq!(history.wait(), MAX_WAIT_AFTER_REJECTION);
+    assert_eq!(history.left(observed.now), MAX_WAIT_AFTER_REJECTION);
     for response in [Response::NotSent(problem(Reason::Unreachable)), Response::Rejected(problem(Reason::Unauthorized))]
     {
         let refuse = |word: &str| (word == "token").then(|| response.clone());
@@ -153,7 +155,7 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
 fn a_clock_that_is_set_back_delays_nothing_for_longer() {
     let mut history = RequestHistory::default();
     let late = Observed { now: at(100_000), ..new_object() };
-    history.record_sent(&late);
+    history.record_sent(late.now, inputs_hash(&late));
     history.record_failed(&outcome_unknown());
     let history = history.at(at(3600));
     assert_eq!(history.left(at(3610)), Duration::ZERO);
@@ -167,7 +169,7 @@ fn a_rotation_that_waits_blocks_no_edit_of_the_description() {
     });
     for _ in 0..6 {
         let snapshot = observed.clone();
-        observed.request_history.record_sent(&snapshot);
+        observed.request_history.record_sent(snapshot.now, inputs_hash(&snapshot));
         observed.request_history.record_stored();
     }
     crate::domain::test_support::apply(
