@@ -1,16 +1,16 @@
 //! The observation: everything that is known when a decision is made.
 
 use super::model::cooldown::{Cooldown, Operation};
-use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
+pub use super::model::issuer::{IssuerInfo, IssuerState, LoginMode};
+use super::model::marker::{AttemptId, Marker, Nonce};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::request_history::RequestHistory;
 use super::model::status_view::StatusView;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
 use super::protocol::Named;
-use crate::api::{Reason, RecordedPortal};
+use crate::api::RecordedPortal;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The observation on which a decision is based.
@@ -124,6 +124,12 @@ impl Observed {
         self.secret.as_ref().filter(|secret| secret.ownership == Ownership::Ours)
     }
 
+    /// Returns the token that the object's Secret stores.
+    #[must_use]
+    pub fn own_stored(&self) -> Option<&StoredToken> {
+        self.own_secret().and_then(|secret| secret.stored.as_ref())
+    }
+
     /// Returns the marker of an attempt for this object.
     #[must_use]
     pub fn marker(&self, issuer: &IssuerInfo, attempt: &AttemptId) -> Marker {
@@ -156,93 +162,4 @@ pub enum UpstreamState {
     Present(u64),
     /// The portal user cannot list tokens, and the registries accept the login.
     LoginAccepted,
-}
-
-/// The state of the issuer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum IssuerState {
-    /// Not known yet: the operator has just started.
-    Unknown,
-    /// The issuer does not exist.
-    Missing,
-    /// The issuer exists, but is not ready.
-    NotReady {
-        /// Reason of the issuer's `Ready` condition.
-        reason: Reason,
-        /// Message of the issuer's `Ready` condition.
-        message: String,
-    },
-    /// The issuer is ready.
-    Ready(IssuerInfo),
-}
-
-/// Whether logins are verified at the registries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LoginMode {
-    /// A token becomes ready only after it has logged in.
-    #[default]
-    Required,
-    /// An unreachable registry does not block.
-    BestEffort,
-    /// Logins are not verified.
-    Disabled,
-}
-
-/// The configuration and state of a ready issuer.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
-pub struct IssuerInfo {
-    /// The issuer's part of every marker.
-    pub tag: IssuerTag,
-    /// Location of the portal, and the portal user.
-    pub portal: RecordedPortal,
-    /// Hash of the registries.
-    pub registries_hash: String,
-    /// Hash of the spec and the credentials. A rejection by the portal depends on both.
-    pub config_hash: [u8; 32],
-    /// Maximum length of a description, including the marker.
-    pub max_description_chars: Option<usize>,
-    /// The longest time in which a response may still arrive, counted from the read of the issuer.
-    pub response_deadline: Duration,
-    /// The issuer is being deleted.
-    pub deleting: bool,
-    /// The issuer has the operator's finalizer, so it is not removed before its tokens.
-    pub has_finalizer: bool,
-    /// The portal user can list tokens.
-    pub list_visible: bool,
-    /// The marker stays in the description.
-    pub keep_marker: bool,
-    /// Whether logins are verified at the registries.
-    pub login_check: LoginMode,
-    /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.
-    pub requested_annotations: BTreeMap<String, String>,
-}
-
-impl IssuerInfo {
-    /// Whether logins are verified at the registries.
-    #[must_use]
-    pub fn checks_login(&self) -> bool {
-        self.login_check != LoginMode::Disabled
-    }
-
-    /// Whether missing tokens can be detected, from the portal's list or at a registry.
-    #[must_use]
-    pub fn can_be_audited(&self) -> bool {
-        self.list_visible || self.checks_login()
-    }
-
-    /// Hash of the portal's location, which distinguishes portals.
-    #[must_use]
-    pub fn portal_hash(&self) -> String {
-        hash(&[&self.portal.url, &self.portal.scope], 12)
-    }
-
-    /// Returns the description that the portal should show for a token with this nonce.
-    #[must_use]
-    pub fn published_description(&self, description: &str, nonce: &str) -> String {
-        match Nonce::parse(nonce).filter(|_| self.keep_marker) {
-            Some(nonce) => Marker::new(self.tag.clone(), nonce).append_to(description),
-            None => description.to_owned(),
-        }
-    }
 }

@@ -10,7 +10,7 @@ use crate::api::{
 use crate::controller::decode;
 use crate::controller::issuer::object::AnyIssuer;
 use crate::controller::token::snapshot::requested;
-use crate::domain::model::marker::hash;
+use crate::domain::model::hash::hash;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::object::HasStatus;

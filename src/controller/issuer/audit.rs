@@ -9,12 +9,13 @@ use crate::controller::executor::token_row;
 use crate::controller::live_list;
 use crate::controller::live_list::{list_pages, list_tokens};
 use crate::controller::token::snapshot::{Snapshot, raw_meta, secret_name};
-use crate::domain::audit::inventory::{Inventory, hash64};
+use crate::domain::audit::inventory::Inventory;
 use crate::domain::audit::login_audit::AuditEvidence;
+use crate::domain::audit::missing_tokens::MissingTokens;
 use crate::domain::audit::{
     AuditReport, AuditRequest, AuditResponse, AuditStep, AuditedSecret, AuditedToken, Claims, PortalAudit,
 };
-use crate::domain::decide::absence::MissingTokens;
+use crate::domain::model::hash::hash64;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, transient};
 use crate::domain::model::status_view::StatusView;

@@ -3,7 +3,7 @@
 use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
-use crate::domain::decide::absence::MissingTokens;
+use crate::domain::audit::missing_tokens::MissingTokens;
 use crate::domain::observed::{IssuerInfo, IssuerState};
 use crate::portal::rate_limit::{Limiter, Permit, Priority};
 use crate::portal::{EgressPolicy, Portal, PortalCapabilities};

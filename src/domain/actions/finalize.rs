@@ -4,9 +4,10 @@
 use super::revoke::{self, Revocation, RevocationQueue, RevocationStep};
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RetiringToken;
+use crate::domain::decide::absence::prove_absence;
 use crate::domain::decide::deletion::is_from_other_portal;
+use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
-use crate::domain::model::problem::messages::{portal_changed, prove_absence};
 use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
@@ -113,7 +114,7 @@ fn revoke_unfinished(observed: &Observed, remaining: Vec<Named>) -> FinalizeTran
 /// Records a stored token that status does not name as retiring, if it is proved to belong to this object.
 fn find_stored(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
-    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_stored();
     let named = |id: &str| status.is_retiring(id) || status.token.as_ref().is_some_and(|token| same_id(&token.id, id));
     let visible = observed.issuer_info().is_some_and(|issuer| issuer.list_visible);
     match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
@@ -147,7 +148,7 @@ fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
 
 fn revoke_all(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
-    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_stored();
     let mut due = revoke::retiring_revocations(&status);
     if let Some(token) = status.token.as_ref().filter(|_| observed.object.revoke_on_deletion) {
         due.push(Revocation {
@@ -213,7 +214,7 @@ fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<Row>) -> 
 
 /// If the removal of the marker cannot be verified, the Secret keeps recording whose token it is.
 fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
-    let stored = observed.own_secret().and_then(|secret| secret.stored.as_ref());
+    let stored = observed.own_stored();
     let stored = stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id));
     let named = StatusView::of(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
     let mut markers: Vec<Nonce> = stored.into_iter().chain(named).collect();

@@ -2,9 +2,10 @@
 
 use super::verify_login;
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
-use crate::domain::audit::inventory::hash64;
+use crate::domain::decide::absence::prove_absence;
+use crate::domain::model::hash::hash64;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{login_rejected, login_rejected_once, prove_absence};
+use crate::domain::model::problem::messages::{login_rejected, login_rejected_once};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, Recheck, UpstreamState};
 use crate::domain::protocol::{Named, Request, Response, Verdict};

@@ -2,9 +2,9 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason};
+use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::prove_absence;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Named, Request, Response, Verdict};
@@ -243,7 +243,9 @@ pub enum RevokingRetiring {
 pub fn revoke_retiring(observed: &Observed) -> Transition<RevokingRetiring> {
     let status = StatusView::of(&observed.object);
     let is_due = |due: &Revocation| {
-        status.due_revocations(observed).any(|token| token.id == due.token.id && token.username == due.token.username)
+        status
+            .due_revocations(observed.now, observed.own_stored())
+            .any(|token| token.id == due.token.id && token.username == due.token.username)
             && observed.may(&Operation::Revoke(due.token.id.clone()))
     };
     let due = retiring_revocations(&status).into_iter().filter(is_due).collect();

@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::audit::inventory::hash64;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::hash::hash64;
 use crate::domain::protocol::Row;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, change_issuer, first_attempt, marker, problem, row,

@@ -1,11 +1,11 @@
 //! A compact copy of the portal's complete list: the id and two hashes of each token.
 
+use crate::domain::model::hash::hash64;
 use crate::domain::model::marker::{IssuerTag, Marker};
 use crate::domain::model::token::{id_key, username_key};
 use crate::domain::protocol::{Named, Row};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 
 /// The complete list of one portal, as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,21 +80,6 @@ impl Inventory {
     pub fn take_marked(&mut self) -> Vec<(Row, Marker)> {
         std::mem::take(&mut self.marked)
     }
-}
-
-/// Hashes a text for comparison only. The hash is not stored beyond the process.
-#[must_use]
-pub fn hash64(text: &str) -> u64 {
-    hash64_of(&text)
-}
-
-/// Hashes any value.
-#[must_use]
-pub fn hash64_of(value: &impl Hash) -> u64 {
-    // Fixed keys: two readers must get the same hash.
-    let mut hasher = std::hash::DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

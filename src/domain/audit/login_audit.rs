@@ -2,8 +2,8 @@
 //! cannot list tokens. It detects tokens that were revoked in the portal, but not tokens created by requests whose
 //! response was lost.
 
-use super::inventory::hash64_of;
-use crate::domain::decide::absence::MissingTokens;
+use crate::domain::audit::missing_tokens::MissingTokens;
+use crate::domain::model::hash::hash64_of;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::UpstreamState;
 use crate::domain::protocol::{Named, Verdict};
@@ -138,7 +138,7 @@ impl AuditEvidence {
     #[must_use]
     pub fn upstream_state(&self, token: &Named, plausible: bool) -> UpstreamState {
         match self {
-            Self::Inventory(inventory) => crate::domain::decide::absence::upstream_state(inventory, token, plausible),
+            Self::Inventory(inventory) => super::missing_tokens::upstream_state(inventory, token, plausible),
             Self::LoginAudit(audit) => audit.upstream_state(token, plausible),
         }
     }

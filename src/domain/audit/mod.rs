@@ -283,6 +283,7 @@ impl PortalAudit {
 
 pub mod inventory;
 pub mod login_audit;
+pub mod missing_tokens;
 pub(crate) mod subjects;
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -1,87 +1,44 @@
-//! Decides what it proves that a list lacks tokens.
+//! The proof that a token is absent from the portal.
 
-use crate::domain::audit::AuditedToken;
-use crate::domain::audit::inventory::Inventory;
-use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::Named;
-use std::collections::BTreeMap;
+use crate::api::Reason;
+use crate::domain::model::issuer::IssuerInfo;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::transient;
+use crate::domain::model::status_view::StatusView;
+use jiff::Timestamp;
 use std::time::Duration;
 
-/// How many tokens are missing at once, and whether that is plausible.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MissingTokens {
-    /// Number of tokens that the list lacks although it had to contain them.
-    pub missing: usize,
-    /// Number of tokens that the list had to contain.
-    pub expected: usize,
-    /// Whether this many tokens may have been revoked manually.
-    pub plausible: bool,
-    /// The one namespace with an implausible number of missing tokens, without which the rest is plausible. Otherwise a
-    /// user who can write the statuses of that namespace could keep revocations everywhere from being detected.
-    pub only_implausible_namespace: Option<String>,
-}
-
-/// Fewer missing tokens than this are always plausible.
-const ALWAYS_PLAUSIBLE: usize = 5;
-
-impl MissingTokens {
-    /// Counts the tokens that an inventory lacks. If a list suddenly shrinks, a changed role or filter is more likely
-    /// than this many revocations by colleagues.
-    #[must_use]
-    pub fn count(inventory: &Inventory, objects: &[AuditedToken], lag: Duration, most_percent: usize) -> Self {
-        let expected = objects.iter().filter(|object| must_list(inventory, object, lag));
-        let mut namespaces: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (object, token) in expected.filter_map(|object| Some((object, object.tokens.first()?))) {
-            let (missing, of) = namespaces.entry(&object.namespace).or_default();
-            *missing += usize::from(inventory.description_hash(token).is_none());
-            *of += 1;
-        }
-        let sum = |all: (usize, usize), one: &(usize, usize)| (all.0 + one.0, all.1 + one.1);
-        let (missing, of) = namespaces.values().fold((0, 0), sum);
-        let counted = Self::from_counts(missing, of, most_percent);
-        let most = namespaces.iter().max_by_key(|(_, (missing, _))| *missing).filter(|_| !counted.plausible);
-        let only = most.filter(|(_, one)| Self::from_counts(missing - one.0, of - one.1, most_percent).plausible);
-        // With only one namespace, no other namespace can be affected.
-        let only = only.filter(|_| namespaces.len() > 1).map(|(namespace, _)| (*namespace).to_owned());
-        Self { only_implausible_namespace: only, ..counted }
+/// Whether a list proves the absence of a token. `started_at` is when the read of the list started, `since` when the
+/// token was in the portal.
+///
+/// # Errors
+/// The list is inconclusive: another user, who may see fewer tokens, read it, or its read started before the token had
+/// to be in it. Returns how long to wait, and the problem.
+pub fn prove_absence(
+    started_at: Timestamp,
+    since: Timestamp,
+    issuer: &IssuerInfo,
+    status: &StatusView,
+) -> Result<(), (Duration, Problem)> {
+    let user = status.portal.as_ref().map(|portal| &portal.user);
+    // A login result, which replaces the list, does not depend on the portal user.
+    if issuer.list_visible && user.is_some_and(|user| *user != issuer.portal.user) {
+        let message = format!(
+            "the portal does not list the token for {}; this is not conclusive, because {} requested it. Configure issuer credentials that can see the token",
+            issuer.portal.user,
+            user.map_or("", |user| user)
+        );
+        return Err((Duration::from_mins(1), transient(Reason::TokenNotFound, message)));
     }
-
-    /// Whether the absence of a token is plausible for objects of this namespace.
-    #[must_use]
-    pub fn is_plausible_in(&self, namespace: &str) -> bool {
-        self.plausible || self.only_implausible_namespace.as_deref().is_some_and(|only| only != namespace)
+    let age = Duration::try_from(started_at.duration_since(since)).unwrap_or_default();
+    // Lists lag behind tasks, but by less than the response deadline.
+    let left = issuer.response_deadline.saturating_sub(age);
+    if left.is_zero() {
+        return Ok(());
     }
-
-    /// Creates the counts, and decides whether they are plausible.
-    #[must_use]
-    pub const fn from_counts(missing: usize, of: usize, most_percent: usize) -> Self {
-        Self {
-            missing,
-            expected: of,
-            plausible: missing < ALWAYS_PLAUSIBLE || missing * 100 <= of * most_percent,
-            only_implausible_namespace: None,
-        }
-    }
+    let at = since.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let message = format!(
+        "the token is missing from the portal's list; this is not yet conclusive. The list is checked again at {at}"
+    );
+    Err((left, transient(Reason::TokenNotFound, message)))
 }
-
-fn must_list(inventory: &Inventory, object: &AuditedToken, lag: Duration) -> bool {
-    let same_user = object.portal_user.as_ref().is_none_or(|user| *user == inventory.user);
-    let old_enough = object.requested_at.is_some_and(|since| {
-        Duration::try_from(inventory.started_at.duration_since(since)).is_ok_and(|age| age >= lag)
-    });
-    same_user && old_enough
-}
-
-/// Returns the state of one token in an inventory.
-#[must_use]
-pub fn upstream_state(inventory: &Inventory, token: &Named, plausible: bool) -> UpstreamState {
-    match inventory.description_hash(token) {
-        Some(shown) => UpstreamState::Present(shown),
-        None if plausible => UpstreamState::Absent(inventory.started_at),
-        None => UpstreamState::Unknown,
-    }
-}
-
-#[cfg(test)]
-#[path = "absence_tests.rs"]
-mod tests;

@@ -1,9 +1,9 @@
 //! Actions that are due by the clock or by the portal's list: retiring tokens, descriptions that differ, missing
 //! tokens.
 
-use crate::domain::audit::inventory::hash64;
+use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
-use crate::domain::model::problem::messages::prove_absence;
+use crate::domain::model::hash::hash64;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
@@ -13,7 +13,9 @@ use std::time::Duration;
 /// revocation is in cooldown.
 #[must_use]
 pub fn revocation_due(observed: &Observed, status: &StatusView) -> bool {
-    status.due_revocations(observed).any(|token| observed.may(&Operation::Revoke(token.id.clone())))
+    status
+        .due_revocations(observed.now, observed.own_stored())
+        .any(|token| observed.may(&Operation::Revoke(token.id.clone())))
 }
 
 /// Returns the failed operations that are still necessary, the most important first. None of them blocks anything else;
@@ -22,7 +24,9 @@ pub fn revocation_due(observed: &Observed, status: &StatusView) -> bool {
 pub fn reportable_cooldowns(observed: &Observed, status: &StatusView) -> Vec<Cooldown> {
     let still = |cooldown: &&Cooldown| match &cooldown.operation {
         _ if cooldown.is_silent() => false,
-        Operation::Revoke(id) => status.due_revocations(observed).any(|token| token.id == *id),
+        Operation::Revoke(id) => {
+            status.due_revocations(observed.now, observed.own_stored()).any(|token| token.id == *id)
+        }
         // The portal lists the token again, or the registry accepts its login.
         Operation::ConfirmRevocation => {
             !matches!(observed.upstream, UpstreamState::Present(_) | UpstreamState::LoginAccepted)

@@ -3,8 +3,9 @@
 use super::Action;
 use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{portal_changed, token_from_other_portal, transient};
+use crate::domain::model::problem::messages::{token_from_other_portal, transient};
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;

@@ -3,8 +3,9 @@
 use super::Action;
 use super::rotation::pending_annotation;
 use crate::api::{REPLACE_ANNOTATION, Reason};
+use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{issuer_not_found, portal_changed, transient};
+use crate::domain::model::problem::messages::{issuer_not_found, transient};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::{IssuerState, Observed};

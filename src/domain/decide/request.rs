@@ -5,9 +5,8 @@ use super::deadlines::at_most_until_deadline;
 use super::rotation::{for_cause, pending};
 use super::secret::or_sync_description;
 use crate::domain::model::cooldown::Operation;
-use crate::domain::model::problem::messages::{
-    description_too_long, issuer_deleting, replacement_suspended, revoked_upstream, suspended,
-};
+use crate::domain::model::issuer::description_too_long;
+use crate::domain::model::problem::messages::{issuer_deleting, replacement_suspended, revoked_upstream, suspended};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::Reason;
-use crate::domain::audit::inventory::hash64;
 use crate::domain::model::cooldown::Operation;
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown};
+use crate::domain::model::hash::hash64;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::observed::IssuerState;
 use crate::domain::observed::LoginMode;

@@ -1,6 +1,6 @@
 //! The content of a Secret of type `kubernetes.io/dockerconfigjson`.
 
-use super::marker::hash;
+use super::hash::hash;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use std::collections::BTreeMap;

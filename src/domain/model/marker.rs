@@ -4,10 +4,9 @@
 //! nonce is a hash of the object's UID and the attempt id, so that an attempt id that was copied to another object
 //! matches no token.
 
-use ring::digest::{Context, SHA256};
+use super::hash::{ALPHABET, base32, hash};
 use std::fmt;
 
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const ISSUER_LENGTH: usize = 8;
 const NONCE_LENGTH: usize = 12;
 const ATTEMPT_LENGTH: usize = 20;
@@ -124,28 +123,6 @@ impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}/{}]", self.issuer.0, self.nonce.0)
     }
-}
-
-/// Short hash of texts, for comparison only. The length of each part is included, so that the parts cannot run
-/// together.
-#[must_use]
-pub(crate) fn hash(parts: &[&str], length: usize) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
-    }
-    base32(context.finish().as_ref(), length)
-}
-
-/// Encodes five bits per letter, up to `length` letters or the end of the bytes.
-fn base32(bytes: &[u8], length: usize) -> String {
-    let bit = |index: usize| {
-        let byte = bytes.get(index / 8).copied().unwrap_or_default();
-        usize::from(byte >> (7 - index % 8) & 1)
-    };
-    let letter = |position: usize| (0..5).fold(0, |value, offset| value << 1 | bit(position * 5 + offset));
-    (0..length.min(bytes.len() * 8 / 5)).map(|position| char::from(ALPHABET[letter(position)])).collect()
 }
 
 #[cfg(test)]

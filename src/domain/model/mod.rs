@@ -3,6 +3,8 @@
 pub mod conditions;
 pub mod cooldown;
 pub mod dockerconfig;
+pub mod hash;
+pub mod issuer;
 pub mod marker;
 pub mod object;
 pub mod problem;

@@ -1,6 +1,7 @@
 //! The metadata of a pull secret. The Secret is the lock of the request protocol: the reservation and the stored token
 //! are annotations of the same object.
 
+use super::issuer::IssuerInfo;
 use super::marker::AttemptId;
 use super::request_cause::RequestCause;
 use super::token_mac::TokenSignature;
@@ -9,7 +10,6 @@ use crate::api::{
     PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, RecordedToken, STORED_ANNOTATION,
     TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
 };
-use crate::domain::observed::IssuerInfo;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

@@ -2,12 +2,12 @@
 
 use super::conditions::{find, is_true};
 use super::object::Object;
+use super::pull_secret::StoredToken;
 use super::request_cause::Cause;
 use super::token::same_id;
 use super::token_mac::{MacKeys, MacSubject, TokenRole};
 use super::unverified_tokens::UnverifiedTokens;
 use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
-use crate::domain::observed::Observed;
 use crate::domain::protocol::Named;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -147,13 +147,15 @@ impl StatusView {
     }
 
     /// Returns the retiring tokens that are due, except one that the object's Secret still stores.
-    pub fn due_revocations<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = &'a RetiringToken> {
-        let ours = observed.own_secret();
-        let stored = ours.and_then(|secret| secret.stored.as_ref());
+    pub fn due_revocations<'a>(
+        &'a self,
+        now: Timestamp,
+        stored: Option<&'a StoredToken>,
+    ) -> impl Iterator<Item = &'a RetiringToken> {
         let is_in_secret = move |token: &&RetiringToken| stored.is_some_and(|stored| same_id(&stored.id, &token.id));
         self.retiring
             .iter()
-            .filter(|token| token.revocation_time.0 <= observed.now)
+            .filter(move |token| token.revocation_time.0 <= now)
             .filter(move |token| !is_in_secret(token))
     }
 

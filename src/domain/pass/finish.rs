@@ -174,7 +174,7 @@ impl Pass {
             outcome => return self.finish(outcome),
         };
         let due: Vec<_> = StatusView::of(&self.observed.object)
-            .due_revocations(&self.observed)
+            .due_revocations(self.observed.now, self.observed.own_stored())
             .map(|token| token.id.clone())
             .collect();
         for id in due {

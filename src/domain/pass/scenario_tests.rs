@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::Reason;
-use crate::domain::audit::inventory::hash64;
+use crate::domain::model::hash::hash64;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::UpstreamState;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::Reason;
-use crate::domain::audit::inventory::hash64;
+use crate::domain::model::hash::hash64;
 use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;

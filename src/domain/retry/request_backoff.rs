@@ -4,7 +4,7 @@
 
 use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
-use crate::domain::model::marker::hash;
+use crate::domain::model::hash::hash;
 use crate::domain::model::object::Object;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::Cause;

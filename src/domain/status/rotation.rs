@@ -2,7 +2,7 @@
 
 use super::{StatusContext, VerifiedEntries};
 use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
-use crate::domain::model::marker::hash;
+use crate::domain::model::hash::hash;
 use crate::domain::model::request_cause::Cause;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -2,14 +2,9 @@
 
 use super::Problem;
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
-use crate::domain::model::marker::MARKER_LENGTH;
-use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::SecretMeta;
-use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::IssuerInfo;
 use crate::domain::protocol::RegistryProblem;
 use jiff::Timestamp;
-use std::time::Duration;
 
 /// Creates a problem that ends without manual action once its cause is removed.
 #[must_use]
@@ -17,7 +12,9 @@ pub const fn transient(reason: Reason, message: String) -> Problem {
     Problem { reason, message, terminal: false }
 }
 
-fn terminal(reason: Reason, message: &str) -> Problem {
+/// A problem that requires manual action.
+#[must_use]
+pub fn terminal(reason: Reason, message: &str) -> Problem {
     Problem { reason, message: message.to_owned(), terminal: true }
 }
 
@@ -203,68 +200,9 @@ pub fn revoked_upstream(again: bool) -> Problem {
     )
 }
 
-/// The description and the marker together are too long.
-#[must_use]
-pub fn description_too_long(object: &Object, issuer: &IssuerInfo) -> Option<Problem> {
-    let length = object.description.chars().count();
-    let most = issuer.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
-    let message = format!(
-        "spec.description has {length} characters. The portal allows {most}, of which the operator's marker needs {MARKER_LENGTH}: shorten it to {} characters",
-        most.saturating_sub(MARKER_LENGTH)
-    );
-    Some(terminal(Reason::DescriptionTooLong, &message))
-}
-
-/// The issuer refers to another portal than the one that contains the token.
-#[must_use]
-pub fn portal_changed(status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
-    let recorded = status.portal.as_ref()?;
-    let changed = !recorded.is_same_location(&issuer.portal);
-    let message = format!(
-        "the token belongs to {} ({}), but the issuer now refers to {} ({}): restore the issuer's configuration; tokens cannot be moved",
-        recorded.url, recorded.scope, issuer.portal.url, issuer.portal.scope
-    );
-    changed.then(|| terminal(Reason::PortalChanged, &message))
-}
-
 /// The Secret stores a token that status does not name, of another portal than the issuer's current one.
 #[must_use]
 pub fn token_from_other_portal() -> Problem {
     let message = "the Secret stores a token of another portal than the issuer's current one: restore the issuer's configuration; tokens cannot be moved";
     terminal(Reason::PortalChanged, message)
-}
-
-/// Whether a list proves the absence of a token. `started_at` is when the read of the list started, `since` when the
-/// token was in the portal.
-///
-/// # Errors
-/// The list is inconclusive: another user, who may see fewer tokens, read it, or its read started before the token had
-/// to be in it. Returns how long to wait, and the problem.
-pub fn prove_absence(
-    started_at: Timestamp,
-    since: Timestamp,
-    issuer: &IssuerInfo,
-    status: &StatusView,
-) -> Result<(), (Duration, Problem)> {
-    let user = status.portal.as_ref().map(|portal| &portal.user);
-    // A login result, which replaces the list, does not depend on the portal user.
-    if issuer.list_visible && user.is_some_and(|user| *user != issuer.portal.user) {
-        let message = format!(
-            "the portal does not list the token for {}; this is not conclusive, because {} requested it. Configure issuer credentials that can see the token",
-            issuer.portal.user,
-            user.map_or("", |user| user)
-        );
-        return Err((Duration::from_mins(1), transient(Reason::TokenNotFound, message)));
-    }
-    let age = Duration::try_from(started_at.duration_since(since)).unwrap_or_default();
-    // Lists lag behind tasks, but by less than the response deadline.
-    let left = issuer.response_deadline.saturating_sub(age);
-    if left.is_zero() {
-        return Ok(());
-    }
-    let at = since.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
-    let message = format!(
-        "the token is missing from the portal's list; this is not yet conclusive. The list is checked again at {at}"
-    );
-    Err((left, transient(Reason::TokenNotFound, message)))
 }

@@ -113,7 +113,7 @@ fn a_list_need_not_show_what_is_younger_than_its_lag() {
 #[test]
 fn a_missing_token_is_absent_only_where_that_is_plausible() {
     let list = listing(0..1);
-    let digest = crate::domain::audit::inventory::hash64("prod");
+    let digest = crate::domain::model::hash::hash64("prod");
     for believed in [false, true] {
         assert_eq!(upstream_state(&list, &token_ref("0"), believed), UpstreamState::Present(digest));
     }

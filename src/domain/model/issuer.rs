@@ -1,0 +1,124 @@
+//! The issuer, as decisions need it.
+
+use super::hash::hash;
+use super::marker::{IssuerTag, MARKER_LENGTH, Marker, Nonce};
+use super::object::Object;
+use super::problem::Problem;
+use super::problem::messages::terminal;
+use super::status_view::StatusView;
+use crate::api::{Reason, RecordedPortal};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The state of the issuer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IssuerState {
+    /// Not known yet: the operator has just started.
+    Unknown,
+    /// The issuer does not exist.
+    Missing,
+    /// The issuer exists, but is not ready.
+    NotReady {
+        /// Reason of the issuer's `Ready` condition.
+        reason: Reason,
+        /// Message of the issuer's `Ready` condition.
+        message: String,
+    },
+    /// The issuer is ready.
+    Ready(IssuerInfo),
+}
+
+/// Whether logins are verified at the registries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LoginMode {
+    /// A token becomes ready only after it has logged in.
+    #[default]
+    Required,
+    /// An unreachable registry does not block.
+    BestEffort,
+    /// Logins are not verified.
+    Disabled,
+}
+
+/// The configuration and state of a ready issuer.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent flags")]
+pub struct IssuerInfo {
+    /// The issuer's part of every marker.
+    pub tag: IssuerTag,
+    /// Location of the portal, and the portal user.
+    pub portal: RecordedPortal,
+    /// Hash of the registries.
+    pub registries_hash: String,
+    /// Hash of the spec and the credentials. A rejection by the portal depends on both.
+    pub config_hash: [u8; 32],
+    /// Maximum length of a description, including the marker.
+    pub max_description_chars: Option<usize>,
+    /// The longest time in which a response may still arrive, counted from the read of the issuer.
+    pub response_deadline: Duration,
+    /// The issuer is being deleted.
+    pub deleting: bool,
+    /// The issuer has the operator's finalizer, so it is not removed before its tokens.
+    pub has_finalizer: bool,
+    /// The portal user can list tokens.
+    pub list_visible: bool,
+    /// The marker stays in the description.
+    pub keep_marker: bool,
+    /// Whether logins are verified at the registries.
+    pub login_check: LoginMode,
+    /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.
+    pub requested_annotations: BTreeMap<String, String>,
+}
+
+impl IssuerInfo {
+    /// Whether logins are verified at the registries.
+    #[must_use]
+    pub fn checks_login(&self) -> bool {
+        self.login_check != LoginMode::Disabled
+    }
+
+    /// Whether missing tokens can be detected, from the portal's list or at a registry.
+    #[must_use]
+    pub fn can_be_audited(&self) -> bool {
+        self.list_visible || self.checks_login()
+    }
+
+    /// Hash of the portal's location, which distinguishes portals.
+    #[must_use]
+    pub fn portal_hash(&self) -> String {
+        hash(&[&self.portal.url, &self.portal.scope], 12)
+    }
+
+    /// Returns the description that the portal should show for a token with this nonce.
+    #[must_use]
+    pub fn published_description(&self, description: &str, nonce: &str) -> String {
+        match Nonce::parse(nonce).filter(|_| self.keep_marker) {
+            Some(nonce) => Marker::new(self.tag.clone(), nonce).append_to(description),
+            None => description.to_owned(),
+        }
+    }
+}
+
+/// The issuer refers to another portal than the one that contains the token.
+#[must_use]
+pub fn portal_changed(status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
+    let recorded = status.portal.as_ref()?;
+    let changed = !recorded.is_same_location(&issuer.portal);
+    let message = format!(
+        "the token belongs to {} ({}), but the issuer now refers to {} ({}): restore the issuer's configuration; tokens cannot be moved",
+        recorded.url, recorded.scope, issuer.portal.url, issuer.portal.scope
+    );
+    changed.then(|| terminal(Reason::PortalChanged, &message))
+}
+
+/// The description and the marker together are too long.
+#[must_use]
+pub fn description_too_long(object: &Object, issuer: &IssuerInfo) -> Option<Problem> {
+    let length = object.description.chars().count();
+    let most = issuer.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
+    let message = format!(
+        "spec.description has {length} characters. The portal allows {most}, of which the operator's marker needs {MARKER_LENGTH}: shorten it to {} characters",
+        most.saturating_sub(MARKER_LENGTH)
+    );
+    Some(terminal(Reason::DescriptionTooLong, &message))
+}
