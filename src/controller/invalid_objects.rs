@@ -1,9 +1,10 @@
 //! Handles objects that this version cannot parse, for example because they were stored under an older CRD: they are
 //! reported and skipped, so that all others are served.
 
-use super::decode::{Decoded, InvalidObject};
-use super::issuer::cache::{IssuerEntry, IssuerKey};
-use super::token::snapshot::SharedContext;
+use super::context::SharedContext;
+use super::decode::{Decoded, InvalidObject, Presence};
+use super::issuer_object::IssuerKey;
+use super::state::issuer_cache::IssuerEntry;
 use crate::api::{IssuerKind, Reason};
 use crate::health::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
@@ -81,13 +82,6 @@ where
         };
         store.get(&key).map(|object| (*object).clone())
     }
-}
-
-/// Whether an object that cannot be parsed still exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    Present,
-    Deleted,
 }
 
 /// Reports a RegistryToken that cannot be parsed.
