@@ -6,7 +6,7 @@ use super::events::EventRecorder;
 use super::in_flight::InFlight;
 use super::issuer_object::{AnyIssuer, IssuerKey};
 use super::issuer_policy::IssuerPolicy;
-use super::state::issuer_cache::{ConnectedIssuer, IssuerCache};
+use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
 use super::state::keyring::Keyring;
 use super::state::object_cache::IssuerObjectCaches;
 use super::state::process_state::ProcessState;
@@ -180,6 +180,25 @@ impl Context {
             caches.cluster.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
                 || caches.namespaced.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
         })
+    }
+
+    /// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
+    /// does not exist.
+    pub fn issuer_missing(&self, key: &IssuerKey) {
+        self.issuers.forget(key);
+        self.requeue_dependents(key);
+    }
+
+    /// Sets the state of an issuer, and requeues its objects.
+    pub fn set_issuer(&self, key: &IssuerKey, entry: IssuerEntry) {
+        self.issuers.set(key.clone(), entry);
+        self.requeue_dependents(key);
+    }
+
+    fn requeue_dependents(&self, key: &IssuerKey) {
+        for token in self.tokens_of(key) {
+            let _ = self.requeue_token.send(ObjectRef::from_obj(&*token));
+        }
     }
 
     /// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.

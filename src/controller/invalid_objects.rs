@@ -101,12 +101,12 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
         name: about.name.clone().unwrap_or_default(),
     };
     if skipped.presence == Presence::Deleted {
-        super::issuer_missing(ctx, &key);
+        ctx.issuer_missing(&key);
         return;
     }
     let message = format!("the issuer {}", remedy(skipped));
     if !skipped.partially_read {
-        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
+        ctx.set_issuer(&key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
     }
     if skipped.report {
         emit_invalid(ctx, about, message);

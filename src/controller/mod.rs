@@ -25,7 +25,6 @@ mod watch;
 use self::context::{Context, RequeueChannels, SharedContext};
 use self::invalid_objects::skip_invalid;
 use self::issuer_object::{AnyIssuer, IssuerKey};
-use self::state::issuer_cache::IssuerEntry;
 use self::state::keyring::Keyring;
 use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
 use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
@@ -240,7 +239,7 @@ async fn run_issuer_controller<I>(
         if let Ok(issuer) = event
             && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
         {
-            issuer_missing(&context, &issuer.key());
+            context.issuer_missing(&issuer.key());
             context.process_state.forget(&AnyIssuer::uid(issuer));
         }
     });
@@ -270,24 +269,6 @@ async fn run_issuer_controller<I>(
         )
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-/// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
-/// does not exist.
-fn issuer_missing(ctx: &Context, key: &IssuerKey) {
-    ctx.issuers.forget(key);
-    requeue_dependents(ctx, key);
-}
-
-fn set_issuer(ctx: &Context, key: &IssuerKey, entry: IssuerEntry) {
-    ctx.issuers.set(key.clone(), entry);
-    requeue_dependents(ctx, key);
-}
-
-fn requeue_dependents(ctx: &Context, key: &IssuerKey) {
-    for token in ctx.tokens_of(key) {
-        let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
-    }
 }
 
 fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {

@@ -89,7 +89,7 @@ where
     publish(ctx, &key, &found);
     // The issuer was deleted during the request: its state must not outlive it.
     if !ctx.issuer_may_exist(&key) {
-        crate::controller::issuer_missing(ctx, &key);
+        ctx.issuer_missing(&key);
         return Ok(RESYNC);
     }
     if object.deleting() {
@@ -200,7 +200,7 @@ where
         ctx.issuers.set(key.clone(), IssuerEntry::Missing);
         // The deletion event may have come before the state was set.
         if !ctx.issuer_may_exist(&key) {
-            crate::controller::issuer_missing(ctx, &key);
+            ctx.issuer_missing(&key);
         }
         return Ok(RESYNC);
     }
