@@ -1,8 +1,8 @@
 //! The operator's binary.
 
 use clap::Parser;
+use registry_token_operator::cli;
 use registry_token_operator::cli::args::Cli;
-use registry_token_operator::cli::run;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let result = runtime.block_on(run::main(cli));
+            let result = runtime.block_on(cli::main(cli));
             runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
             result
         }

@@ -10,6 +10,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// A length of time written as `90s`, `1m30s`, `500ms` or `2h`: each unit at most once, largest unit first.
+//
+// `kube::core::Duration` does not fit: its schema accepts any string, its parser accepts negative values and panics at
+// one that is too long for `std::time::Duration`, such as `9999999999999999h`, and it prints `2h` as `7200s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShortDuration(pub Duration);
 

@@ -5,7 +5,7 @@ use super::issuer_ref::IssuerRef;
 use super::object_name::ObjectName;
 use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -72,6 +72,15 @@ pub struct RegistryTokenSpec {
     /// revokes it. Defaults to false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+impl RegistryToken {
+    /// Name of the pull secret: `spec.secret.name`, or the name of this object.
+    #[must_use]
+    pub fn secret_name(&self) -> String {
+        let named = self.spec.secret.as_ref().and_then(|secret| secret.name.clone());
+        named.unwrap_or_else(|| self.name_any())
+    }
 }
 
 /// The pull secret: a Secret of type `kubernetes.io/dockerconfigjson` that pods name in `imagePullSecrets`.

@@ -1,7 +1,7 @@
 //! Portal credentials on the command line. A secret is never an argument, because every user of the machine can read
 //! arguments: it comes from a file or from the environment.
 
-use super::run::CliError;
+use super::error::CliError;
 use crate::plain_text;
 use crate::portal::thinkwise::Credentials;
 use clap::Args;

@@ -1,7 +1,6 @@
 //! The clock on which decisions are based: the API server's time, advanced by a monotonic clock. Neither a node with a
 //! wrong clock nor a single response with a wrong date revokes a token early.
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -47,7 +46,8 @@ impl Clock {
 
     /// Records the `Date` header of a response.
     pub fn observe_date(&self, date: &str) {
-        let Ok(server) = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date) else { return };
+        let Ok(date) = httpdate::parse_http_date(date) else { return };
+        let Ok(server) = Timestamp::try_from(date) else { return };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(server);
     }
 }
@@ -99,6 +99,10 @@ mod tests {
         text.parse().expect("a time")
     }
 
+    fn http_date(text: &str) -> String {
+        httpdate::fmt_http_date(time(text).into())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_api_servers_time_replaces_a_wrong_node_time() {
         let clock = Clock::default();
@@ -125,11 +129,11 @@ mod tests {
         let clock = Clock::default();
         clock.observe_date(NOW);
         for _ in 0..20 {
-            clock.observe_date("Fri, 01 Jan 2110 00:00:00 GMT");
+            clock.observe_date(&http_date("2110-01-01T00:00:00Z"));
         }
         assert_eq!(clock.now(), time("2100-01-01T00:00:00Z"));
         tokio::time::advance(Duration::from_mins(1)).await;
-        clock.observe_date("Fri, 01 Jan 2110 00:00:00 GMT");
+        clock.observe_date(&http_date("2110-01-01T00:00:00Z"));
         assert_eq!(clock.now(), time("2100-01-01T00:01:00Z"), "a date that does not advance is not a clock");
     }
 
@@ -139,8 +143,8 @@ mod tests {
         clock.observe_date(NOW);
         for minute in 1..50 {
             tokio::time::advance(Duration::from_mins(1)).await;
-            clock.observe_date(&format!("Wed, 01 Jan 2110 00:{minute:02}:00 GMT"));
-            clock.observe_date(&format!("Fri, 01 Jan 2100 00:{minute:02}:00 GMT"));
+            clock.observe_date(&http_date(&format!("2110-01-01T00:{minute:02}:00Z")));
+            clock.observe_date(&http_date(&format!("2100-01-01T00:{minute:02}:00Z")));
         }
         assert_eq!(clock.now(), time("2100-01-01T00:49:00Z"));
     }
@@ -158,7 +162,7 @@ mod tests {
             (6, 2100, "2100-01-01T00:00:06Z"),
         ] {
             tokio::time::advance(Duration::from_secs(1)).await;
-            clock.observe_date(&format!("1 Jan {year} 00:00:0{second} GMT"));
+            clock.observe_date(&http_date(&format!("{year}-01-01T00:00:0{second}Z")));
             assert_eq!(clock.now(), time(believed));
         }
     }

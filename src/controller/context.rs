@@ -1,17 +1,17 @@
 //! The context of all passes.
 
 use super::OperatorConfig;
-use super::cache_sync::ObjectCache;
 use super::clock::Clock;
 use super::events::EventRecorder;
 use super::in_flight::InFlight;
-use super::issuer::cache::{ConnectedIssuer, IssuerCache, IssuerKey};
-use super::issuer::object::AnyIssuer;
-use super::issuer::policy::IssuerPolicy;
-use super::mac_key::Keyring;
-use super::secret_cache::CachedSecret;
-use super::token::process_state::ProcessState;
-use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
+use super::issuer_object::{AnyIssuer, IssuerKey};
+use super::issuer_policy::IssuerPolicy;
+use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
+use super::state::keyring::Keyring;
+use super::state::object_cache::IssuerObjectCaches;
+use super::state::process_state::ProcessState;
+use super::state::secret_cache::CachedSecret;
+use crate::api::RegistryToken;
 use crate::domain::observed::IssuerState;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use futures::FutureExt;
@@ -20,11 +20,17 @@ use kube::{Client, ResourceExt};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-/// The name of the controller for the API server and in events.
-pub const CONTROLLER_NAME: &str = "registry-token-operator";
+/// How many passes are started at once after the caches are synced.
+const STARTUP_BATCH: usize = 200;
+/// Interval between two batches: 10,000 objects take a second.
+const STARTUP_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The shared context of passes.
+pub type SharedContext = Arc<Context>;
 
 /// The parts that all passes share.
 pub struct Context {
@@ -57,11 +63,6 @@ pub struct Context {
     pub keyring: Keyring,
     issuer_caches: OnceLock<IssuerObjectCaches>,
     random: SystemRandom,
-}
-
-pub struct IssuerObjectCaches {
-    pub cluster: ObjectCache<ClusterTokenIssuer>,
-    pub namespaced: ObjectCache<TokenIssuer>,
 }
 
 pub struct RequeueChannels {
@@ -145,6 +146,11 @@ impl Context {
         self.tokens.state_filter(names)
     }
 
+    /// The caches of issuers, once decisions may start; a kind may not be synced.
+    pub fn issuer_caches(&self) -> Option<&IssuerObjectCaches> {
+        self.issuer_caches.get()
+    }
+
     /// The caches of issuers, once both are complete.
     pub fn synced_issuer_caches(&self) -> Option<&IssuerObjectCaches> {
         self.issuer_caches.get().filter(|caches| caches.cluster.has_synced() && caches.namespaced.has_synced())
@@ -168,27 +174,41 @@ impl Context {
         Some(cluster.chain(namespaced).filter(|other| here(&other.key())).collect())
     }
 
-    /// The kind of an issuer that needs this Secret for its tokens; `None` if there is none, or if the caches are not
-    /// synced.
-    pub fn issuer_kind_using_secret(&self, namespace: &str, name: &str) -> Option<IssuerKind> {
-        let caches = self.issuer_caches.get()?;
-        let uses = |issuer: &dyn AnyIssuer| {
-            let own = issuer.key().namespace;
-            let its = if own.is_empty() { &self.namespace } else { &own };
-            its == namespace && super::restore_finalizers::needs_secret(issuer, name)
-        };
-        if caches.cluster.state().iter().any(|issuer| uses(&**issuer)) {
-            return Some(IssuerKind::ClusterTokenIssuer);
-        }
-        caches.namespaced.state().iter().any(|issuer| uses(&**issuer)).then_some(IssuerKind::TokenIssuer)
-    }
-
     /// Whether the caches contain an issuer with this UID.
     pub fn cache_has_issuer(&self, uid: &str) -> bool {
         self.issuer_caches.get().is_some_and(|caches| {
             caches.cluster.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
                 || caches.namespaced.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
         })
+    }
+
+    /// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
+    /// does not exist.
+    pub fn issuer_missing(&self, key: &IssuerKey) {
+        self.issuers.forget(key);
+        self.requeue_dependents(key);
+    }
+
+    /// Sets the state of an issuer, and requeues its objects.
+    pub fn set_issuer(&self, key: &IssuerKey, entry: IssuerEntry) {
+        self.issuers.set(key.clone(), entry);
+        self.requeue_dependents(key);
+    }
+
+    fn requeue_dependents(&self, key: &IssuerKey) {
+        for token in self.tokens_of(key) {
+            let _ = self.requeue_token.send(ObjectRef::from_obj(&*token));
+        }
+    }
+
+    /// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.
+    pub async fn requeue_all_tokens(&self) {
+        for some in self.tokens.state().chunks(STARTUP_BATCH) {
+            for token in some {
+                let _ = self.requeue_token.send(ObjectRef::from_obj(&**token));
+            }
+            tokio::time::sleep(STARTUP_INTERVAL).await;
+        }
     }
 
     /// Requests an audit of the issuer's portal, which starts when no late response can arrive any more.
@@ -208,15 +228,5 @@ impl Context {
     #[must_use]
     pub fn jitter(&self) -> f64 {
         self.random().map_or(0.5, |bytes| f64::from(bytes[0]) / 255.0)
-    }
-}
-
-impl IssuerObjectCaches {
-    /// `None` if it is unknown.
-    fn contains(&self, key: &IssuerKey) -> Option<bool> {
-        match key.kind {
-            IssuerKind::ClusterTokenIssuer => self.cluster.contains(&ObjectRef::new(&key.name)),
-            IssuerKind::TokenIssuer => self.namespaced.contains(&ObjectRef::new(&key.name).within(&key.namespace)),
-        }
     }
 }

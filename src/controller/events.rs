@@ -1,7 +1,7 @@
 //! Events, as shown by `kubectl describe`.
 
+use super::CONTROLLER_NAME;
 use super::api_call::acquire_slot;
-use super::context::CONTROLLER_NAME;
 use crate::kube_client::objects::ObjectClient;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;

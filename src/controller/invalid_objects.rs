@@ -1,9 +1,10 @@
 //! Handles objects that this version cannot parse, for example because they were stored under an older CRD: they are
 //! reported and skipped, so that all others are served.
 
-use super::decode::{Decoded, InvalidObject};
-use super::issuer::cache::{IssuerEntry, IssuerKey};
-use super::token::snapshot::SharedContext;
+use super::context::SharedContext;
+use super::decode::{Decoded, InvalidObject, Presence};
+use super::issuer_object::IssuerKey;
+use super::state::issuer_cache::IssuerEntry;
 use crate::api::{IssuerKind, Reason};
 use crate::health::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
@@ -83,13 +84,6 @@ where
     }
 }
 
-/// Whether an object that cannot be parsed still exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    Present,
-    Deleted,
-}
-
 /// Reports a RegistryToken that cannot be parsed.
 pub fn report_token(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {
@@ -107,12 +101,12 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
         name: about.name.clone().unwrap_or_default(),
     };
     if skipped.presence == Presence::Deleted {
-        super::issuer_missing(ctx, &key);
+        ctx.issuer_missing(&key);
         return;
     }
     let message = format!("the issuer {}", remedy(skipped));
     if !skipped.partially_read {
-        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
+        ctx.set_issuer(&key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
     }
     if skipped.report {
         emit_invalid(ctx, about, message);

@@ -4,9 +4,8 @@
 use super::api_call::{ApiError, call, read_body, to_api_error};
 use super::context::Context;
 use super::decode;
-use super::decode::json;
-use super::decode::partial_status;
-use super::issuer::cache::IssuerKey;
+use super::decode::{json, partial_status};
+use super::issuer_object::IssuerKey;
 use super::watch::parse::parse_list;
 use crate::api::{IssuerRef, RegistryToken, RegistryTokenStatus};
 use crate::kube_client::objects::in_namespace;

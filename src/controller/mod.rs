@@ -1,5 +1,6 @@
 //! The controllers: what is watched and cached, and which event starts which pass.
 
+mod annotations;
 mod api_call;
 mod cache_sync;
 mod clock;
@@ -10,25 +11,26 @@ mod executor;
 mod finalizer;
 mod in_flight;
 mod invalid_objects;
-pub mod issuer;
+mod issuer;
+mod issuer_object;
+mod issuer_policy;
 mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
-mod restore_finalizers;
-mod secret_cache;
-pub mod token;
+mod snapshot;
+mod state;
+mod token;
 mod watch;
 
-use self::cache_sync::{ObjectCache, ObjectCaches};
+use self::context::{Context, RequeueChannels, SharedContext};
 use self::invalid_objects::skip_invalid;
-use self::issuer::cache::{IssuerEntry, IssuerKey};
-use self::issuer::object::AnyIssuer;
-use self::token::snapshot::SharedContext;
+use self::issuer_object::{AnyIssuer, IssuerKey};
+use self::state::keyring::Keyring;
+use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
 use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
-use context::{Context, IssuerObjectCaches, RequeueChannels};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -43,10 +45,12 @@ use tokio_util::sync::CancellationToken;
 use watch::Watch;
 
 pub(crate) use self::api_call::safe_error_message;
-pub use self::issuer::policy::IssuerPolicy;
+pub use self::issuer_policy::IssuerPolicy;
 pub use crate::kube_client::response_filter::filter_response;
 pub use clock::Clock;
-pub use context::CONTROLLER_NAME;
+
+/// The name of the controller for the API server and in events.
+pub const CONTROLLER_NAME: &str = "registry-token-operator";
 
 /// A pod has two minutes to stop (`terminationGracePeriodSeconds`); a request to the portal may take 90 s.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(105);
@@ -72,7 +76,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (secrets, secret_writer) = reflector::store();
     let (requeue_token, token_requeues) = unbounded_channel();
     let (requeue_issuer, issuer_requeues) = unbounded_channel();
-    let keyring = mac_key::Keyring::new(settings.mac_key_secret.clone());
+    let keyring = Keyring::new(settings.mac_key_secret.clone());
     self::api_call::set_shutdown_token(&stop);
     let ctx = Arc::new(Context::new(
         client.clone(),
@@ -116,28 +120,32 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let context = Arc::clone(&ctx);
     let token_events = token_events.inspect(move |event| {
         if let Ok(token) = event {
-            self::restore_finalizers::restore_on_token(&context, token);
+            self::issuer::restore_finalizers::restore_on_token(&context, token);
         }
     });
     let secret_events = Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
-        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), self::secret_cache::decode_meta)
+        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), self::state::secret_cache::decode_meta)
     };
     let report_ctx = Arc::clone(&ctx);
-    let secret_events =
-        skip_invalid(secret_events.events(), self::secret_cache::deleted_by_name, secret_health, move |skipped| {
+    let secret_events = skip_invalid(
+        secret_events.events(),
+        self::state::secret_cache::deleted_by_name,
+        secret_health,
+        move |skipped| {
             self::invalid_objects::report_secret(&report_ctx, skipped);
-        });
+        },
+    );
     let (cluster_requeues, namespaced_requeues) = split_by_kind(issuer_requeues);
     let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
-        .reconcile_on(self::secret_cache::reflect_secrets(secret_events, secret_writer, tokens.clone()))
+        .reconcile_on(self::state::secret_cache::reflect_secrets(secret_events, secret_writer, tokens.clone()))
         .reconcile_on(receiver_stream(token_requeues))
         .reconcile_on(Arc::clone(&readiness).heartbeat("objects"))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(self::token::reconcile::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
+        .run(self::token::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
         .for_each(|_| std::future::ready(()));
 
     let all = async {
@@ -157,7 +165,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
                 &ctx,
                 &stop
             ),
-            mac_key::maintain(&ctx, &tokens, &stop),
+            mac_key::maintain(&ctx, &stop),
             self::issuer::credentials_watch::run(&ctx),
             self::cache_sync::start_when_synced(&ctx, caches, &readiness, &stop),
         );
@@ -231,14 +239,14 @@ async fn run_issuer_controller<I>(
         if let Ok(issuer) = event
             && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
         {
-            issuer_missing(&context, &issuer.key());
+            context.issuer_missing(&issuer.key());
             context.process_state.forget(&AnyIssuer::uid(issuer));
         }
     });
     let context = Arc::clone(ctx);
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event {
-            self::restore_finalizers::restore_on_issuer(
+            self::issuer::restore_finalizers::restore_on_issuer(
                 &context,
                 issuer,
                 api(context.client.clone(), &issuer.key().namespace),
@@ -261,24 +269,6 @@ async fn run_issuer_controller<I>(
         )
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-/// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
-/// does not exist.
-fn issuer_missing(ctx: &Context, key: &IssuerKey) {
-    ctx.issuers.forget(key);
-    requeue_dependents(ctx, key);
-}
-
-fn set_issuer(ctx: &Context, key: &IssuerKey, entry: IssuerEntry) {
-    ctx.issuers.set(key.clone(), entry);
-    requeue_dependents(ctx, key);
-}
-
-fn requeue_dependents(ctx: &Context, key: &IssuerKey) {
-    for token in ctx.tokens_of(key) {
-        let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
-    }
 }
 
 fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {

@@ -1,9 +1,8 @@
 //! Parses `Retry-After`.
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
+use httpdate::parse_http_date;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The longest wait that is plausible.
 const MAX_WAIT: Duration = Duration::from_hours(24);
@@ -14,19 +13,16 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         // Relative to the server's clock, if it sends a date: the local clock may be wrong.
-        Err(_) => until(date(text)?, headers.get(DATE).and_then(|now| date(now.to_str().ok()?))),
+        Err(_) => {
+            let now = headers.get(DATE).and_then(|now| parse_http_date(now.to_str().ok()?).ok());
+            until(parse_http_date(text).ok()?, now)
+        }
     };
     Some(wait.min(MAX_WAIT))
 }
 
-fn until(then: Timestamp, now: Option<Timestamp>) -> Duration {
-    let left = then.duration_since(now.unwrap_or_else(Timestamp::now));
-    Duration::try_from(left).unwrap_or(Duration::ZERO)
-}
-
-/// HTTP dates have the format of mail dates, with `GMT`.
-fn date(text: &str) -> Option<Timestamp> {
-    DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()
+fn until(then: SystemTime, now: Option<SystemTime>) -> Duration {
+    then.duration_since(now.unwrap_or_else(SystemTime::now)).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]
@@ -59,8 +55,16 @@ mod tests {
     }
 
     #[test]
+    fn every_form_of_an_http_date_is_parsed() {
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        for date in ["Sun, 06 Nov 1994 08:50:37 GMT", "Sunday, 06-Nov-94 08:50:37 GMT", "Sun Nov  6 08:50:37 1994"] {
+            assert_eq!(read(date, now), Some(Duration::from_mins(1)), "{date}");
+        }
+    }
+
+    #[test]
     fn invalid_values_are_ignored() {
-        for text in ["", "soon", "-5", "1.5"] {
+        for text in ["", "soon", "-5", "1.5", "Mon, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z"] {
             assert_eq!(read(text, None), None, "{text}");
         }
     }
@@ -70,10 +74,12 @@ mod tests {
 mod fuzz {
     use super::*;
     use crate::fuzz_support::{Mutations, choose, mutate};
-    use jiff::fmt::rfc2822::DateTimePrinter;
+    use httpdate::fmt_http_date;
     use reqwest::header::HeaderValue;
+    use std::time::UNIX_EPOCH;
 
-    const SEEDS: [&str; 4] = ["120", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49 EST", "0"];
+    const SEEDS: [&str; 5] =
+        ["120", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "0"];
 
     #[test]
     fn no_wait_is_longer_than_a_day() {
@@ -94,14 +100,11 @@ mod fuzz {
     #[test]
     fn both_formats_are_parsed() {
         bolero::check!().with_type::<(u32, u32)>().for_each(|(now, wait)| {
-            let (now, wait) = (i64::from(*now), u64::from(*wait));
-            let date = |seconds: i64| {
-                let time = Timestamp::from_second(seconds).expect("a time");
-                DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a date")
-            };
+            let (now, wait) = (u64::from(*now), u64::from(*wait));
+            let date = |seconds| fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
             let mut headers = HeaderMap::new();
             headers.insert(DATE, HeaderValue::from_str(&date(now)).expect("a header"));
-            let until = date(now + i64::try_from(wait).expect("a number"));
+            let until = date(now + wait);
             for text in [until, wait.to_string()] {
                 headers.insert(RETRY_AFTER, HeaderValue::from_str(&text).expect("a header"));
                 assert_eq!(retry_after(&headers), Some(Duration::from_secs(wait).min(MAX_WAIT)), "{headers:?}");

@@ -9,8 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures::stream;
-use jiff::SignedDuration;
-use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,8 +106,8 @@ impl Proxy {
     /// The date of a response, shifted.
     fn shifted_date(&self, date: &HeaderValue) -> Option<HeaderValue> {
         let shift = *self.0.shift.lock().unwrap_or_else(PoisonError::into_inner);
-        let date = DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok()?.checked_add(shift).ok()?;
-        HeaderValue::from_str(&DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()?).ok()
+        let date = Timestamp::try_from(httpdate::parse_http_date(date.to_str().ok()?).ok()?).ok()?;
+        HeaderValue::from_str(&httpdate::fmt_http_date(date.checked_add(shift).ok()?.into())).ok()
     }
 
     /// Namespaces whose fault was not injected yet.

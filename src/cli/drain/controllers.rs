@@ -2,8 +2,9 @@
 
 use super::CONTROLLER_STOP_TIMEOUT;
 use crate::cli::args::DrainArgs;
-use crate::cli::run;
-use crate::cli::run::CliError;
+use crate::cli::cluster::api_server_address;
+use crate::cli::error::CliError;
+use crate::cli::process::random_suffix;
 use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
 use crate::kube_client::objects::ObjectClient;
@@ -26,9 +27,9 @@ impl LocalControllers {
     pub(crate) fn new(client: Client, clock: Arc<Clock>, arguments: &DrainArgs) -> Result<Self, CliError> {
         let settings = OperatorConfig {
             namespace: arguments.namespace.to_string(),
-            identity: format!("drain-{}", run::random_suffix()?),
+            identity: format!("drain-{}", random_suffix()?),
             clock,
-            policy: arguments.issuer_policy.clone().policy(run::api_server_address()),
+            policy: arguments.issuer_policy.clone().policy(api_server_address()),
             mac_key_secret: arguments.mac_key_secret.to_string(),
         };
         Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })

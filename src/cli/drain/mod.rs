@@ -10,8 +10,9 @@ mod remaining;
 use self::controllers::LocalControllers;
 use self::remaining::{ObjectKind, RemainingObject};
 use super::args::{DrainArgs, DrainPolicy};
-use super::run;
-use super::run::CliError;
+use super::cluster::{install_crypto_provider, kube_client, kube_config};
+use super::error::CliError;
+use super::process::shutdown_signal;
 use crate::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use crate::controller::Clock;
 use crate::kube_client::objects::ObjectClient;
@@ -39,16 +40,16 @@ const MAX_LISTED: usize = 20;
 /// # Errors
 /// If objects remain when the timeout expires, or if the API server cannot be reached.
 pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
-    let shutdown = run::shutdown_signal()?;
-    run::install_crypto_provider()?;
+    let shutdown = shutdown_signal()?;
+    install_crypto_provider()?;
     tokio::pin!(shutdown);
     let interrupted = "interrupted: run drain again to continue";
     let clock = Arc::new(Clock::default());
     let config = tokio::select! {
-        config = run::kube_config(arguments.context.as_deref()) => config?,
+        config = kube_config(arguments.context.as_deref()) => config?,
         () = &mut shutdown => return Err(interrupted.into()),
     };
-    let client = run::kube_client(config, Arc::clone(&clock))?;
+    let client = kube_client(config, Arc::clone(&clock))?;
     let mut controllers = LocalControllers::new(client.clone(), clock, arguments)?;
     let drained = tokio::select! {
         drained = drain_until_empty(&client, arguments, &mut controllers) => drained,

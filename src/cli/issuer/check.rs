@@ -3,8 +3,8 @@
 use super::issuer_file::IssuerFile;
 use crate::api::Thinkwise;
 use crate::cli::args::CheckArgs;
+use crate::cli::error::CliError;
 use crate::cli::report;
-use crate::cli::run::CliError;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::resolve;

@@ -1,8 +1,8 @@
 //! Credentials and CA from where the issuer refers to.
 
 use crate::api::{Auth, CREDENTIALS_LABEL, ConfigMapKeyRef, DataKey, NamespaceName, ObjectName};
-use crate::cli::run;
-use crate::cli::run::CliError;
+use crate::cli::cluster::{install_crypto_provider, kube_client, kube_config};
+use crate::cli::error::CliError;
 use crate::controller::{live_secret, safe_error_message};
 use crate::kube_client::objects::ObjectClient;
 use crate::plain_text::{self, TextError};
@@ -25,9 +25,9 @@ impl ClusterSource {
         namespace: NamespaceName,
         requires_label: bool,
     ) -> Result<Self, CliError> {
-        run::install_crypto_provider()?;
-        let config = run::kube_config(context).await?;
-        Ok(Self { client: run::kube_client(config, std::sync::Arc::default())?, namespace, requires_label })
+        install_crypto_provider()?;
+        let config = kube_config(context).await?;
+        Ok(Self { client: kube_client(config, std::sync::Arc::default())?, namespace, requires_label })
     }
 
     pub(crate) async fn credentials(&self, auth: &Auth) -> Result<Credentials, CliError> {

@@ -9,7 +9,7 @@ use crate::api::{
 };
 use crate::cli::args::DiscoverArgs;
 use crate::cli::credentials::with_flag_names;
-use crate::cli::run::CliError;
+use crate::cli::error::CliError;
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};

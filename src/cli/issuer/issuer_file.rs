@@ -1,7 +1,7 @@
 //! Reads an issuer from a file, as the API server would.
 
 use crate::api::{AllowedNamespaces, GROUP, IssuerSpec, NamespaceName, ObjectName};
-use crate::cli::run::CliError;
+use crate::cli::error::CliError;
 use crate::plain_text;
 use crate::sanitize::sanitize;
 use serde::de::DeserializeOwned;

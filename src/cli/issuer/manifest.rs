@@ -2,7 +2,7 @@
 
 use crate::api::{PortalType, Thinkwise};
 use crate::cli::args::{DiscoverArgs, IssuerKindArg};
-use crate::cli::run::CliError;
+use crate::cli::error::CliError;
 use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
 use serde::Serialize;
 use std::fmt::Write as _;

@@ -29,6 +29,13 @@ pub struct InvalidObject<K> {
     pub partial: Option<K>,
 }
 
+/// Whether an object that cannot be parsed still exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Present,
+    Deleted,
+}
+
 /// The metadata fields that are used. Only the times that matter are kept, as text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

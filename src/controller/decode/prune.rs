@@ -7,10 +7,9 @@ use crate::api::{
     CONFIRMED_REVOKED_ANNOTATION, IssuerStatus, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
     RegistryToken,
 };
+use crate::controller::annotations::{requested, resync_annotation};
 use crate::controller::decode;
-use crate::controller::issuer::object::AnyIssuer;
-use crate::controller::token::snapshot::requested;
-use crate::domain::model::hash::hash;
+use crate::controller::issuer_object::AnyIssuer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::object::HasStatus;
@@ -23,8 +22,6 @@ const MAX_TOKEN_BYTES: usize = 32 * 1024;
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Longest status, in bytes.
 const MAX_STATUS_BYTES: usize = 32 * 1024;
-/// Longest value that is compared literally, in bytes; a longer one is compared by its hash.
-const MAX_VALUE_BYTES: usize = 256;
 /// Longest list of confirmed revocations that is cached, in bytes.
 const MAX_LIST_BYTES: usize = 4096;
 
@@ -97,13 +94,6 @@ fn prune_annotations(all: &BTreeMap<String, String>) -> BTreeMap<String, String>
             .map(|names| (CONFIRMED_REVOKED_ANNOTATION.to_owned(), truncate_list(names).to_owned())),
     );
     kept
-}
-
-/// The value of the annotation that requests a resync, in the form in which it is compared.
-pub fn resync_annotation(annotations: &BTreeMap<String, String>) -> Option<String> {
-    let value = annotations.get(RECONCILE_ANNOTATION)?;
-    let long = value.len() > MAX_VALUE_BYTES;
-    Some(if long { format!("hash:{}", hash(&[value], 52)) } else { value.clone() })
 }
 
 /// The names at the start of a list that fit into [`MAX_LIST_BYTES`].

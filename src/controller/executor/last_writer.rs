@@ -2,8 +2,8 @@
 //! repeatedly: watches and other reads never parse them.
 
 use super::Executor;
+use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::call;
-use crate::controller::context::CONTROLLER_NAME;
 use crate::domain::protocol::Response;
 use serde_json::Value;
 

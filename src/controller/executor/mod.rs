@@ -15,8 +15,8 @@ pub use portal::{ISSUER_READ_TTL, token_row};
 
 use super::api_call::{ApiError, with_waits_during_shutdown};
 use super::context::Context;
-use super::issuer::cache::ConnectedIssuer;
-use super::token::snapshot::Snapshot;
+use super::snapshot::Snapshot;
+use super::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::messages::transient;
 use crate::domain::protocol::{Request, Response};
 use crate::portal::IssuedToken;

@@ -2,7 +2,7 @@
 
 use super::Executor;
 use crate::api::{Reason, RegistryToken};
-use crate::controller::issuer::cache::ConnectedIssuer;
+use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::transient;
 use crate::domain::model::token::same_id;

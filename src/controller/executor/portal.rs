@@ -2,7 +2,7 @@
 
 use super::Executor;
 use crate::api::Reason;
-use crate::controller::issuer::cache::ConnectedIssuer;
+use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::protocol::{Named, Response, Row, Rows};
 use crate::portal::rate_limit::Priority;

@@ -2,7 +2,7 @@
 
 use super::{Executor, checksum};
 use crate::api::{Reason, TOKEN_ID_ANNOTATION};
-use crate::controller::issuer::cache::ConnectedIssuer;
+use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::dockerconfig;
 use crate::domain::model::dockerconfig::DATA_KEY;
 use crate::domain::protocol::{Named, RegistryProblem, Response, Verdict};

@@ -4,8 +4,8 @@
 use super::secret_patch;
 use super::secret_patch::SecretPatch;
 use super::{Executor, checksum, response_from_api_error};
+use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::{ApiError, call};
-use crate::controller::context::CONTROLLER_NAME;
 use crate::controller::live_secret;
 use crate::domain::model::dockerconfig;
 use crate::domain::model::dockerconfig::{DATA_KEY, SECRET_TYPE};

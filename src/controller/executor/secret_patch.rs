@@ -7,7 +7,6 @@ use crate::api::{
     MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, RegistryToken,
     SecretTemplate, USERNAME_ANNOTATION,
 };
-use crate::controller::token::snapshot::secret_name;
 use crate::domain::model::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::model::marker::Nonce;
 use crate::domain::model::pull_secret::{Reservation, StoredToken};
@@ -102,7 +101,7 @@ impl SecretPatch<'_> {
         labels.insert(OWNER_LABEL.to_owned(), self.uid());
         Secret {
             metadata: ObjectMeta {
-                name: Some(secret_name(self.object)),
+                name: Some(self.object.secret_name()),
                 namespace: self.object.namespace(),
                 labels: Some(labels),
                 annotations: Some(annotations),

@@ -1,14 +1,16 @@
 //! Audits one issuer's portal and stores the result.
 
-use super::cache::{AuditResult, ConnectedIssuer, IssuerKey};
 use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call, to_api_error};
 use crate::controller::context::Context;
 use crate::controller::decode;
 use crate::controller::executor::token_row;
+use crate::controller::issuer_object::IssuerKey;
 use crate::controller::live_list;
 use crate::controller::live_list::{list_pages, list_tokens};
-use crate::controller::token::snapshot::{Snapshot, raw_meta, secret_name};
+use crate::controller::snapshot::{Snapshot, raw_meta};
+use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
+
 use crate::domain::audit::inventory::Inventory;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
@@ -209,7 +211,7 @@ fn cached_tokens(ctx: &Context, key: &IssuerKey) -> Vec<AuditedToken> {
 }
 
 fn audited_token(token: &RegistryToken, keys: &MacKeys) -> AuditedToken {
-    to_audited_token(&token.metadata, &secret_name(token), token.status.as_ref(), keys)
+    to_audited_token(&token.metadata, &token.secret_name(), token.status.as_ref(), keys)
 }
 
 fn audited_live_token(one: live_list::PartialToken, keys: &MacKeys) -> AuditedToken {

@@ -1,12 +1,12 @@
 //! Connects an issuer: reads its credentials and checks that its portal responds.
 
-use super::cache::{ConnectedIssuer, IssuerKey, RegistryEndpoint};
 use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
-use super::object::AnyIssuer;
 use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
+use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::executor::ISSUER_READ_TTL;
-use crate::controller::token::snapshot::requested;
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey, IssuerProblem};
+use crate::controller::state::issuer_cache::{ConnectedIssuer, RegistryEndpoint};
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::marker::IssuerTag;
 use crate::domain::observed::{IssuerInfo, LoginMode};
@@ -17,9 +17,6 @@ use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Why an issuer is not ready.
-pub type IssuerProblem = (Reason, String);
 
 /// Reads credentials and CAs, and checks that the portal matches the spec and responds. The client of a portal is kept
 /// while its configuration is unchanged, with its connections, its access token and what it found in `$metadata`.

@@ -1,10 +1,9 @@
 //! The objects that an issuer refers to: the Secret with its credentials, and each ConfigMap with a CA.
 
-use super::cache::IssuerKey;
-use super::connect::IssuerProblem;
 use crate::api::{CREDENTIALS_LABEL, DataKey, IssuerKind, IssuerSpec, Reason, Tls};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
+use crate::controller::issuer_object::{IssuerKey, IssuerProblem};
 use crate::controller::live_secret;
 use crate::kube_client::objects::ObjectClient;
 use crate::plain_text::{self, TextError};

@@ -4,9 +4,9 @@
 //! operator's own namespace, which contains the Secrets of cluster issuers. A watch per Secret would use up the streams
 //! that an API server allows per connection, and block the whole operator.
 
+use super::restore_finalizers::restore_on_credentials;
+use crate::controller::context::SharedContext;
 use crate::controller::decode::{Decoded, metadata};
-use crate::controller::restore_finalizers::restore_on_credentials;
-use crate::controller::token::snapshot::SharedContext;
 use crate::controller::watch::Watch;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{all_namespaces, in_namespace};

@@ -2,14 +2,14 @@
 //! late response can arrive any more. Then the finalizers of issuer and credentials are removed.
 
 use super::audit::{self, Prefilter};
-use super::cache::{ConnectedIssuer, IssuerKey};
-use super::connect::{IssuerProblem, response_deadline};
-use super::object::AnyIssuer;
+use super::connect::response_deadline;
 use crate::api::{FINALIZER, Reason};
 use crate::controller::api_call::ApiError;
 use crate::controller::context::Context;
 use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey, IssuerProblem};
 use crate::controller::live_list::{PartialToken, list_tokens};
+use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use std::sync::Arc;
 use std::time::Duration;

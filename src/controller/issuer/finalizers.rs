@@ -1,15 +1,14 @@
 //! Keeps what an issuer's objects need: the issuer, the Secret with its credentials and the `ConfigMaps` with its CAs
 //! have our finalizer until the last token is revoked.
 
-use super::cache::IssuerKey;
 use super::credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
-use super::object::AnyIssuer;
 use super::shared_finalizers::{FinalizerRemoval, finalizer_removal};
 use crate::api::{IssuerKind, ObjectName, RegistryToken};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::finalizer;
 use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};

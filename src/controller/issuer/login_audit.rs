@@ -2,11 +2,12 @@
 //! tokens to the portal user.
 
 use super::audit::requeue_affected;
-use super::cache::{AuditResult, ConnectedIssuer, IssuerKey};
 use crate::api::{Reason, RegistryToken};
 use crate::controller::context::Context;
 use crate::controller::executor::Executor;
-use crate::controller::token::snapshot::Snapshot;
+use crate::controller::issuer_object::IssuerKey;
+use crate::controller::snapshot::Snapshot;
+use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::domain::audit::login_audit::{AuditEvidence, LoginAudit};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, transient};

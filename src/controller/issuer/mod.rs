@@ -1,15 +1,13 @@
 //! Reconciles issuers: connects to the portal, audits its tokens, protects what revocation needs.
 
 pub(crate) mod audit;
-pub(crate) mod cache;
 pub(crate) mod connect;
 pub(crate) mod credentials;
 pub(crate) mod credentials_watch;
 pub(crate) mod deletion;
 pub(crate) mod finalizers;
 pub(crate) mod login_audit;
-pub(crate) mod object;
-pub(crate) mod policy;
 pub(crate) mod reconcile;
+pub(crate) mod restore_finalizers;
 pub(crate) mod shared_finalizers;
 pub(crate) mod status;

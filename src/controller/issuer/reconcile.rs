@@ -1,19 +1,19 @@
 //! Reconciles an issuer: adds finalizers, connects to the portal, audits it, and writes the status.
 
 use super::audit::{self, Prefilter};
-use super::cache::{AuditResult, ConnectedIssuer, IssuerEntry, IssuerKey};
-use super::connect::{IssuerProblem, connect};
+use super::connect::connect;
 use super::deletion::{DeletionState, caches_not_synced, deletion_condition, evaluate};
 use super::finalizers::{StillProtected, add_finalizers, dependents, remove_finalizers, remove_from_previous};
 use super::login_audit;
-use super::object::AnyIssuer;
+use super::restore_finalizers::was_in_use;
 use super::status::{Findings, write_status};
 use crate::api::{Reason, RegistryToken};
 use crate::controller::api_call::ApiError;
-use crate::controller::context::Context;
+use crate::controller::context::{Context, SharedContext};
 use crate::controller::finalizer::has_finalizer;
-use crate::controller::restore_finalizers::was_in_use;
-use crate::controller::token::snapshot::{SharedContext, Snapshot};
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey, IssuerProblem};
+use crate::controller::snapshot::Snapshot;
+use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer, IssuerEntry};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::retry::backoff;
@@ -89,7 +89,7 @@ where
     publish(ctx, &key, &found);
     // The issuer was deleted during the request: its state must not outlive it.
     if !ctx.issuer_may_exist(&key) {
-        crate::controller::issuer_missing(ctx, &key);
+        ctx.issuer_missing(&key);
         return Ok(RESYNC);
     }
     if object.deleting() {
@@ -200,7 +200,7 @@ where
         ctx.issuers.set(key.clone(), IssuerEntry::Missing);
         // The deletion event may have come before the state was set.
         if !ctx.issuer_may_exist(&key) {
-            crate::controller::issuer_missing(ctx, &key);
+            ctx.issuer_missing(&key);
         }
         return Ok(RESYNC);
     }

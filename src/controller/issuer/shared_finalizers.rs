@@ -1,9 +1,8 @@
 //! Coordinates the finalizers of objects that several issuers need, such as a shared Secret with credentials: the last
 //! issuer removes the finalizer.
 
-use super::cache::IssuerKey;
-use super::object::AnyIssuer;
 use crate::api::{ConditionType, IssuerKind};
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -1,13 +1,12 @@
 //! Writes an issuer's status. Nothing else writes it.
 
-use super::cache::{AuditResult, ConnectedIssuer};
-use super::connect::IssuerProblem;
 use super::credentials::ca_config_maps;
 use super::finalizers::ProtectedNames;
-use super::object::AnyIssuer;
 use crate::api::{ConditionType, IssuerStatus, Limits, PortalLocation, Reason, RegistryToken};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
+use crate::controller::issuer_object::{AnyIssuer, IssuerProblem};
+use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::domain::audit::FailedRevocations;
 use crate::domain::model::conditions;
 use crate::domain::model::conditions::{ConditionStatus, ConditionUpdate};

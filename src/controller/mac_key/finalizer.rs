@@ -2,15 +2,16 @@
 //! object may have a token: when a namespace is deleted with everything in it, the key is kept until the last token is
 //! revoked.
 
-use super::{Keyring, MIN_RETRY_INTERVAL};
+use super::MIN_RETRY_INTERVAL;
 use crate::api::RegistryToken;
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::decode;
 use crate::controller::finalizer;
 use crate::controller::finalizer::has_finalizer;
-use crate::controller::issuer::cache::IssuerKey;
+use crate::controller::issuer_object::IssuerKey;
 use crate::controller::live_list::list_pages;
+use crate::controller::state::keyring::Keyring;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;

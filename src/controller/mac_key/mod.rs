@@ -6,14 +6,14 @@
 //! and annotations with the ids of its keys.
 
 mod finalizer;
-mod record;
 
-use self::record::KeyRecord;
+use super::CONTROLLER_NAME;
 use super::api_call::{ApiError, call};
-use super::cache_sync::requeue_all;
-use super::context::{CONTROLLER_NAME, Context};
-use super::token::snapshot::{SharedContext, Snapshot};
-use crate::api::{FINALIZER, MAC_ANNOTATION, RegistryToken};
+use super::context::Context;
+use super::snapshot::Snapshot;
+use super::state::keyring::record::KeyRecord;
+use super::state::keyring::{KeyData, Keyring, LastRead};
+use crate::api::{FINALIZER, MAC_ANNOTATION};
 use crate::domain::model::token_mac::{MIN_KEY_BYTES, MacKeys, key_id};
 use crate::health::readiness::Readiness;
 use crate::kube_client::objects::ObjectClient;
@@ -23,11 +23,9 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::Status;
-use kube::runtime::reflector::Store;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -45,33 +43,6 @@ const STARTUP_RETRY: Duration = Duration::from_secs(2);
 /// earlier either.
 const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-type KeyData = BTreeMap<String, Zeroizing<Vec<u8>>>;
-
-/// The keys that were last read.
-pub struct Keyring {
-    name: String,
-    keys: RwLock<MacKeys>,
-    state: tokio::sync::Mutex<KeyringState>,
-    /// Whether the Secret has our finalizer, or cannot have it.
-    has_finalizer: AtomicBool,
-    /// Whether the keys are only in memory.
-    in_memory_only: AtomicBool,
-}
-
-#[derive(Default)]
-struct KeyringState {
-    /// Kept to create the Secret with the same keys if it is deleted while the operator runs.
-    last: Option<LastRead>,
-    /// When our finalizer was rejected.
-    last_rejected: Option<Instant>,
-}
-
-struct LastRead {
-    data: KeyData,
-    record: KeyRecord,
-    read: Instant,
-}
-
 #[derive(Debug, thiserror::Error)]
 enum MacKeyError {
     #[error("{0}")]
@@ -85,22 +56,6 @@ enum MacKeyError {
 }
 
 impl Keyring {
-    /// A keyring without keys.
-    pub fn new(name: String) -> Self {
-        Self {
-            name,
-            keys: RwLock::default(),
-            state: tokio::sync::Mutex::default(),
-            has_finalizer: AtomicBool::default(),
-            in_memory_only: AtomicBool::default(),
-        }
-    }
-
-    /// The keys; empty before the Secret was read for the first time.
-    pub fn keys(&self) -> MacKeys {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Reads the Secret, or creates it if it does not exist. Returns whether the keys have changed.
     async fn load(&self, ctx: &Context) -> Result<bool, MacKeyError> {
         let mut state = self.state.lock().await;
@@ -239,7 +194,7 @@ pub async fn wait_until_loaded(ctx: &Context, readiness: &Readiness) {
 
 /// Reloads changed keys and requeues every object, so that it is signed with the current key. Removes the finalizer
 /// soon after the last object with a token is deleted, because the operator may be uninstalled next.
-pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: &CancellationToken) {
+pub async fn maintain(ctx: &Context, stop: &CancellationToken) {
     let (mut read, mut needed) = (Instant::now(), None::<Instant>);
     loop {
         tokio::select! {
@@ -258,7 +213,7 @@ pub async fn maintain(ctx: &SharedContext, tokens: &Store<RegistryToken>, stop: 
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!(secret = ctx.keyring.name, "MAC key changed");
-                requeue_all(ctx, tokens).await;
+                ctx.requeue_all_tokens().await;
             }
             Err(error) => {
                 tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");

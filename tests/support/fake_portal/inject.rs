@@ -7,7 +7,6 @@ use super::faults::{Fault, WorkOptions};
 use super::messages;
 use super::requests::{Kind, now};
 use super::shared::Shared;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::future::pending;
 use std::time::Duration;
@@ -90,8 +89,7 @@ fn spoilt(config: &Config, fault: &Fault, answer: Answer) -> Answer {
 
 /// An HTTP date this many seconds from now (RFC 9110).
 fn date(seconds: u64) -> String {
-    let at = now() + Duration::from_secs(seconds);
-    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    httpdate::fmt_http_date((now() + Duration::from_secs(seconds)).into())
 }
 
 /// Closes the connection; the response is never sent.

@@ -2,14 +2,14 @@
 //! respond. When a watch shows that our finalizer was removed from an object with a token, from an issuer in use or
 //! from the Secret with its credentials, it is added again. Passes do the same and report rejections.
 
-use super::api_call::{ApiError, call};
-use super::finalizer;
-use super::finalizer::has_finalizer;
-use super::issuer::credentials::credentials_name;
-use super::issuer::finalizers::{add_finalizers, set_secret_finalizer};
-use super::issuer::object::AnyIssuer;
-use super::token::snapshot::SharedContext;
-use crate::api::RegistryToken;
+use super::credentials::credentials_name;
+use super::finalizers::{add_finalizers, set_secret_finalizer};
+use crate::api::{IssuerKind, RegistryToken};
+use crate::controller::api_call::{ApiError, call};
+use crate::controller::context::{Context, SharedContext};
+use crate::controller::finalizer;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer_object::AnyIssuer;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -72,7 +72,7 @@ pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
         return;
     }
     let [namespace, name] = [&secret.namespace, &secret.name].map(|text| text.clone().unwrap_or_default());
-    let Some(kind) = ctx.issuer_kind_using_secret(&namespace, &name) else { return };
+    let Some(kind) = issuer_kind_using_secret(ctx, &namespace, &name) else { return };
     let secrets = ObjectClient::<Secret>::namespaced(ctx.client.clone(), &namespace);
     tokio::spawn(async move {
         let written = set_secret_finalizer(&secrets, &name, Some(kind)).await;
@@ -80,9 +80,24 @@ pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
     });
 }
 
+/// The kind of an issuer that needs this Secret for its tokens; `None` if there is none, or if the caches are not
+/// synced.
+fn issuer_kind_using_secret(ctx: &Context, namespace: &str, name: &str) -> Option<IssuerKind> {
+    let caches = ctx.issuer_caches()?;
+    let uses = |issuer: &dyn AnyIssuer| {
+        let own = issuer.key().namespace;
+        let its = if own.is_empty() { &ctx.namespace } else { &own };
+        its == namespace && needs_secret(issuer, name)
+    };
+    if caches.cluster.state().iter().any(|issuer| uses(&**issuer)) {
+        return Some(IssuerKind::ClusterTokenIssuer);
+    }
+    caches.namespaced.state().iter().any(|issuer| uses(&**issuer)).then_some(IssuerKind::TokenIssuer)
+}
+
 /// Whether this issuer needs the Secret of this name now: it is not a previous one, and the issuer is not being
 /// deleted.
-pub fn needs_secret(issuer: &dyn AnyIssuer, name: &str) -> bool {
+fn needs_secret(issuer: &dyn AnyIssuer, name: &str) -> bool {
     !issuer.deleting() && was_in_use(issuer) && credentials_name(issuer.spec()).as_deref() == Some(name)
 }
 

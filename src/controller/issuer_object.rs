@@ -1,10 +1,36 @@
-//! The common interface of both kinds of issuer.
+//! An issuer of either kind: its key, and the common interface of both.
 
-use super::cache::IssuerKey;
-use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerSpec, IssuerStatus, TokenIssuer};
+use crate::api::{
+    AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerRef, IssuerSpec, IssuerStatus, Reason, TokenIssuer,
+};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
+
+/// Identifies an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IssuerKey {
+    /// Cluster-scoped or namespaced.
+    pub kind: IssuerKind,
+    /// Its namespace; empty for a cluster issuer.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl IssuerKey {
+    /// The issuer that an object in this namespace refers to.
+    #[must_use]
+    pub fn of(reference: &IssuerRef, namespace: &str) -> Self {
+        let namespace = match reference.kind {
+            IssuerKind::ClusterTokenIssuer => String::new(),
+            IssuerKind::TokenIssuer => namespace.to_owned(),
+        };
+        Self { kind: reference.kind, namespace, name: reference.name.clone() }
+    }
+}
+
+/// Why an issuer is not ready.
+pub type IssuerProblem = (Reason, String);
 
 /// An issuer of either kind.
 pub trait AnyIssuer: Send + Sync {

@@ -1,7 +1,7 @@
 //! What this process remembers of objects between passes. All of it may be lost: after a restart the operator only
 //! waits or requests once more.
 
-use crate::controller::decode::prune::resync_annotation;
+use crate::controller::annotations::resync_annotation;
 use crate::domain::model::cooldown::Cooldown;
 use crate::domain::model::object::Object;
 use crate::domain::model::request_history::RequestHistory;

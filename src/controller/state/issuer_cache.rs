@@ -1,6 +1,7 @@
 //! The issuers that this process knows.
 
-use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
+use crate::api::{Limits, Reason};
+use crate::controller::issuer_object::IssuerKey;
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
@@ -11,28 +12,6 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
-
-/// Identifies an issuer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct IssuerKey {
-    /// Cluster-scoped or namespaced.
-    pub kind: IssuerKind,
-    /// Its namespace; empty for a cluster issuer.
-    pub namespace: String,
-    pub name: String,
-}
-
-impl IssuerKey {
-    /// The issuer that an object in this namespace refers to.
-    #[must_use]
-    pub fn of(reference: &IssuerRef, namespace: &str) -> Self {
-        let namespace = match reference.kind {
-            IssuerKind::ClusterTokenIssuer => String::new(),
-            IssuerKind::TokenIssuer => namespace.to_owned(),
-        };
-        Self { kind: reference.kind, namespace, name: reference.name.clone() }
-    }
-}
 
 /// A registry where a token's login is verified.
 pub struct RegistryEndpoint {

@@ -1,10 +1,8 @@
 //! The cache of pull secrets. Metadata in the API's own types take about 2 KiB per Secret, mostly for the nodes of
 //! small maps. JSON takes a third of that, and is parsed once per pass.
 
-use super::decode::{self, Decoded, invalid_object};
-use super::invalid_objects::Presence;
-use super::token::snapshot::secret_name;
 use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryToken};
+use crate::controller::decode::{self, Decoded, Presence, invalid_object};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -142,7 +140,7 @@ fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToke
     }
     let name = secret.name_any();
     let named =
-        |token: &RegistryToken| token.metadata.namespace.as_ref() == Some(&namespace) && secret_name(token) == name;
+        |token: &RegistryToken| token.metadata.namespace.as_ref() == Some(&namespace) && token.secret_name() == name;
     tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
 }
 

@@ -1,15 +1,16 @@
 //! The snapshot of a pass in the API server's types, and its conversion to the core's types.
 
 use crate::api::{
-    CONFIRMED_REVOKED_ANNOTATION, DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, REPLACE_ANNOTATION,
-    RESERVATION_ANNOTATION, ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, UpstreamRevocationPolicy,
+    DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, RESERVATION_ANNOTATION, RegistryToken, STORED_ANNOTATION,
+    UpstreamRevocationPolicy,
 };
+use crate::controller::annotations::{confirmed_revoked, requested};
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_token;
 use crate::controller::finalizer::has_finalizer;
-use crate::controller::issuer::cache::{ConnectedIssuer, IssuerKey};
-use crate::controller::secret_cache::CachedSecret;
-use crate::domain::model::hash::hash;
+use crate::controller::issuer_object::IssuerKey;
+use crate::controller::state::issuer_cache::ConnectedIssuer;
+use crate::controller::state::secret_cache::CachedSecret;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
@@ -24,9 +25,6 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The shared context of passes.
-pub type SharedContext = Arc<Context>;
 
 /// What a pass has read: the object, its Secret's metadata and its issuer.
 pub struct Snapshot {
@@ -177,7 +175,7 @@ impl Snapshot {
     }
 
     pub fn secret_name(&self) -> String {
-        secret_name(&self.object)
+        self.object.secret_name()
     }
 
     pub fn issuer_key(&self) -> IssuerKey {
@@ -214,50 +212,5 @@ pub fn raw_meta<'a>(meta: &'a ObjectMeta, empty: &'a BTreeMap<String, String>) -
         controller_uid: controller.map(|owner| owner.uid.as_str()),
         labels: meta.labels.as_ref().unwrap_or(empty),
         annotations: meta.annotations.as_ref().unwrap_or(empty),
-    }
-}
-
-/// Name of an object's Secret: `spec.secret.name`, or the object's own.
-pub fn secret_name(object: &RegistryToken) -> String {
-    let named = object.spec.secret.as_ref().and_then(|secret| secret.name.clone());
-    named.unwrap_or_else(|| object.name_any())
-}
-
-/// The tokens that the user has confirmed as revoked.
-fn confirmed_revoked(annotations: &BTreeMap<String, String>) -> Vec<String> {
-    let named = annotations.get(CONFIRMED_REVOKED_ANNOTATION).into_iter().flat_map(|text| text.split(','));
-    named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-/// The actions requested by annotation, under the keys of `status.handledAnnotations`.
-pub fn requested(annotations: &BTreeMap<String, String>, [rotate, replace]: [&str; 2]) -> BTreeMap<String, String> {
-    [(ROTATE_ANNOTATION, rotate), (REPLACE_ANNOTATION, replace)]
-        .into_iter()
-        .filter_map(|(annotation, key)| Some((key.to_owned(), bounded_value(annotations.get(annotation)?))))
-        .collect()
-}
-
-/// Longest annotation value that is stored and compared literally, in bytes.
-const MAX_VALUE_BYTES: usize = 256;
-
-/// A longer value is represented by its hash, here and wherever it is written: it is only compared.
-fn bounded_value(value: &str) -> String {
-    if value.len() <= MAX_VALUE_BYTES { value.to_owned() } else { format!("hash:{}", hash(&[value], 52)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_annotation_value_is_compared_by_its_hash() {
-        let of = |value: String| {
-            let annotations = BTreeMap::from([(ROTATE_ANNOTATION.to_owned(), value)]);
-            requested(&annotations, ["rotate", "replace"]).remove("rotate").expect("requested")
-        };
-        assert_eq!(of("x".repeat(MAX_VALUE_BYTES)), "x".repeat(MAX_VALUE_BYTES));
-        let (long, longer) = (of("x".repeat(140_000)), of("x".repeat(140_001)));
-        assert!(long.len() < 64 && long != longer, "{long}, {longer}");
-        assert_eq!(long, of("x".repeat(140_000)), "the same value triggers once");
     }
 }

@@ -1,10 +1,10 @@
 //! Drives one pass of an object: performs the core's requests until the core returns the result.
 
-use super::snapshot::{SharedContext, Snapshot};
+use super::context::{Context, SharedContext};
+use super::executor::Executor;
+use super::mac_key;
+use super::snapshot::Snapshot;
 use crate::api::RegistryToken;
-use crate::controller::context::Context;
-use crate::controller::executor::Executor;
-use crate::controller::mac_key;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;

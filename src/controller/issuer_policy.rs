@@ -1,6 +1,6 @@
 //! The issuer policy: what the operator's admin allows issuers to do, set by flags.
 
-use super::connect::IssuerProblem;
+use super::issuer_object::IssuerProblem;
 use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
 use crate::portal::EgressPolicy;
 

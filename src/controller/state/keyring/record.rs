@@ -11,20 +11,20 @@ const SINCE_ANNOTATION: &str = "registry-token.dev/mac-keys-since";
 
 /// The ids of the keys, and since when they sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyRecord {
+pub(in crate::controller) struct KeyRecord {
     ids: Vec<String>,
-    pub(super) since: Timestamp,
+    pub(in crate::controller) since: Timestamp,
 }
 
 impl KeyRecord {
     /// Reads the record from the Secret's annotations. A Secret that a user wrote has none.
-    pub(super) fn read(annotations: Option<&BTreeMap<String, String>>) -> Option<Self> {
+    pub(in crate::controller) fn read(annotations: Option<&BTreeMap<String, String>>) -> Option<Self> {
         let annotations = annotations?;
         let ids = annotations.get(KEY_IDS_ANNOTATION)?.split(',').map(str::to_owned).collect();
         Some(Self { ids, since: annotations.get(SINCE_ANNOTATION)?.parse().ok()? })
     }
 
-    pub(super) fn annotations(&self) -> BTreeMap<String, String> {
+    pub(in crate::controller) fn annotations(&self) -> BTreeMap<String, String> {
         let since = (SINCE_ANNOTATION.to_owned(), self.since.to_string());
         BTreeMap::from([(KEY_IDS_ANNOTATION.to_owned(), self.ids.join(",")), since])
     }
@@ -33,7 +33,7 @@ impl KeyRecord {
     /// lost: then everything older than `now` may have been signed with it.
     ///
     /// `created` is the creation time of the Secret: one that was deleted and restored may contain an old record.
-    pub(super) fn of(
+    pub(in crate::controller) fn of(
         ids: Vec<String>,
         remembered: Option<&Self>,
         recorded: Option<&Self>,
