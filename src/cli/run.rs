@@ -7,6 +7,7 @@ use crate::api::custom_resource_definitions;
 use crate::controller::{self, CONTROLLER_NAME, Clock, OperatorConfig, filter_response};
 use crate::health::readiness::Readiness;
 use crate::kube_client::proxy;
+use crate::metrics::Metrics;
 use crate::{health, telemetry};
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
@@ -55,7 +56,7 @@ async fn run_operator(run: RunArgs) -> Result<(), CliError> {
     install_crypto_provider()?;
     let clock = Arc::new(Clock::default());
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock))?;
-    let readiness = Arc::new(Readiness::default());
+    let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
     let identity = match run.identity {
@@ -65,13 +66,16 @@ async fn run_operator(run: RunArgs) -> Result<(), CliError> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, namespace = %run.namespace, "starting");
     // Health is served until the last pass has ended, so that probes see the state `stopping`.
     let health_stop = CancellationToken::new();
-    let health = tokio::spawn(health::run(run.listen, Arc::clone(&readiness), health_stop.clone().cancelled_owned()));
+    let health =
+        health::run(run.listen, Arc::clone(&readiness), Arc::clone(&metrics), health_stop.clone().cancelled_owned());
+    let health = tokio::spawn(health);
     let settings = OperatorConfig {
         namespace: run.namespace.to_string(),
         identity,
         clock,
         policy: run.issuer_policy.policy(api_server_address()),
         mac_key_secret: run.mac_key_secret.to_string(),
+        metrics,
     };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}

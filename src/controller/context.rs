@@ -13,6 +13,7 @@ use super::secret_cache::CachedSecret;
 use super::token::process_state::ProcessState;
 use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
 use crate::domain::observed::IssuerState;
+use crate::metrics::Metrics;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use futures::FutureExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -36,6 +37,7 @@ pub struct Context {
     pub clock: Arc<Clock>,
     /// What the operator's admin allows issuers to do.
     pub policy: IssuerPolicy,
+    pub metrics: Arc<Metrics>,
     pub issuers: IssuerCache,
     pub tokens: Store<RegistryToken>,
     /// The metadata of Secrets with the owner label.
@@ -81,7 +83,7 @@ impl Context {
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let OperatorConfig { namespace, identity, clock, policy, .. } = settings;
+        let OperatorConfig { namespace, identity, clock, policy, metrics, .. } = settings;
         Self {
             events: EventRecorder::new(client.clone(), identity.clone()),
             client,
@@ -89,6 +91,7 @@ impl Context {
             identity,
             clock,
             policy,
+            metrics,
             issuers: IssuerCache::default(),
             tokens,
             secrets,

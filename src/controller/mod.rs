@@ -28,6 +28,7 @@ use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, Tok
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
+use crate::metrics::{Kind, Metrics};
 use context::{Context, IssuerObjectCaches, RequeueChannels};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
@@ -64,6 +65,8 @@ pub struct OperatorConfig {
     pub policy: IssuerPolicy,
     /// Name of the Secret with the MAC keys.
     pub mac_key_secret: String,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs until `stop` is cancelled and the passes in flight have ended.
@@ -83,9 +86,10 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         keyring,
         stop.clone(),
     ));
-    let (token_health, secret_health) = (readiness.register_watch("RegistryToken"), readiness.register_watch("Secret"));
-    let cluster = WatchedKind::new(readiness.register_watch("ClusterTokenIssuer"));
-    let namespaced = WatchedKind::new(readiness.register_watch("TokenIssuer"));
+    let register = |kind| readiness.register_watch(kind, &ctx.metrics);
+    let (token_health, secret_health) = (register(Kind::RegistryToken), register(Kind::Secret));
+    let cluster = WatchedKind::new(register(Kind::ClusterTokenIssuer));
+    let namespaced = WatchedKind::new(register(Kind::TokenIssuer));
     let caches = ObjectCaches {
         tokens: ObjectCache::new(tokens.clone(), &token_health),
         secrets: secrets.clone(),

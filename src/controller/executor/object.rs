@@ -9,7 +9,7 @@ use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
 use crate::domain::protocol::Response;
 use crate::domain::status::{ready_condition, waiting_condition};
-use crate::metrics::STATUS_WRITE_FAILURES;
+use crate::metrics::StatusWriteFailure;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -124,14 +124,15 @@ impl Executor<'_> {
 
     /// Reports a status that cannot be written as an event and counts it. A conflict is not a failure.
     async fn report_status_error(&self, error: &ApiError) {
-        match error {
-            ApiError::Rejected(..) => STATUS_WRITE_FAILURES.record_rejected(),
-            ApiError::Unavailable(..) => STATUS_WRITE_FAILURES.record_unavailable(),
+        let reason = match error {
+            ApiError::Rejected(..) => StatusWriteFailure::Rejected,
+            ApiError::Unavailable(..) => StatusWriteFailure::Unavailable,
             _ => {
                 tracing::debug!(object = %self.snapshot.object_ref(), %error, "status not written");
                 return;
             }
-        }
+        };
+        self.ctx.metrics.record_status_write_failure(reason);
         tracing::warn!(object = %self.snapshot.object_ref(), %error, "status write failed");
         let note = format!("{error}. The write is retried; until it succeeds, the conditions are outdated");
         self.ctx.events.emit(&self.snapshot.reference(), false, STATUS_NOT_WRITTEN, &note).await;
