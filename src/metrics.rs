@@ -133,7 +133,7 @@ impl Metrics {
         self.watches.of(kind)
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// All metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -128,10 +128,17 @@ impl Fingerprint {
     }
 }
 
+/// Failed operations, and when each is retried. They wait as long as the fingerprint stays the same.
+#[derive(Clone, Debug, PartialEq)]
+struct FailedOperations {
+    fingerprint: Fingerprint,
+    retries: Vec<(Cooldown, Duration)>,
+}
+
 /// The cooldowns of one object, by a monotonic clock. Boxed, because most objects have none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cooldowns {
-    operations: Option<Box<(Fingerprint, Vec<(Cooldown, Duration)>)>>,
+    operations: Option<Box<FailedOperations>>,
     /// When an edit that the portal rejected is retried.
     edit: Option<Box<(Fingerprint, Duration)>>,
 }
@@ -153,22 +160,22 @@ impl Cooldowns {
             let remaining = remaining.unwrap_or(cooldown.remaining);
             (cooldown, now + remaining)
         };
-        let all = lasting.into_iter().map(until).collect();
-        self.operations = Some(Box::new((Fingerprint::of(observed), all)));
+        let retries = lasting.into_iter().map(until).collect();
+        self.operations = Some(Box::new(FailedOperations { fingerprint: Fingerprint::of(observed), retries }));
     }
 
     /// Returns the active cooldowns. There are none if something changed, or if a resync was requested.
     #[must_use]
     pub fn active(&self, observed: &Observed, now: Duration) -> Vec<Cooldown> {
-        let Some((fingerprint, all)) = self.operations.as_deref() else { return vec![] };
-        if observed.resync_requested || *fingerprint != Fingerprint::of(observed) {
+        let Some(failed) = self.operations.as_deref() else { return vec![] };
+        if observed.resync_requested || failed.fingerprint != Fingerprint::of(observed) {
             return vec![];
         }
         let still = |(cooldown, until): &(Cooldown, Duration)| {
             let left = until.saturating_sub(now);
             (!left.is_zero()).then(|| Cooldown { remaining: left, ..cooldown.clone() })
         };
-        all.iter().filter_map(still).collect()
+        failed.retries.iter().filter_map(still).collect()
     }
 
     /// A rejected edit waits from the first time it is observed, so that a restart does not repeat all of them.
