@@ -3,8 +3,10 @@
 
 use super::decode::{Decoded, InvalidObject};
 use super::issuer::cache::{IssuerEntry, IssuerKey};
+use super::issuer::publish;
 use super::token::snapshot::SharedContext;
 use crate::api::{IssuerKind, Reason};
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::health::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -107,12 +109,12 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
         name: about.name.clone().unwrap_or_default(),
     };
     if skipped.presence == Presence::Deleted {
-        super::issuer_missing(ctx, &key);
+        publish::issuer_missing(ctx, &key);
         return;
     }
     let message = format!("the issuer {}", remedy(skipped));
     if !skipped.partially_read {
-        super::set_issuer(ctx, &key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
+        publish::set_issuer(ctx, &key, IssuerEntry::NotReady(issuer_problem(Reason::InvalidObject, message.clone())));
     }
     if skipped.report {
         emit_invalid(ctx, about, message);

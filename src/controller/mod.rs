@@ -21,10 +21,8 @@ mod watch;
 
 use self::cache_sync::{ObjectCache, ObjectCaches};
 use self::invalid_objects::skip_invalid;
-use self::issuer::cache::{IssuerEntry, IssuerKey};
-use self::issuer::object::AnyIssuer;
-use self::token::snapshot::SharedContext;
-use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
+use self::issuer::controller::WatchedKind;
+use crate::api::{ClusterTokenIssuer, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
@@ -33,10 +31,9 @@ use context::{Context, IssuerObjectCaches, RequeueChannels};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt};
 use kube::{Client, Resource, ResourceExt};
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -133,7 +130,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         skip_invalid(secret_events.events(), self::secret_cache::deleted_by_name, secret_health, move |skipped| {
             self::invalid_objects::report_secret(&report_ctx, skipped);
         });
-    let (cluster_requeues, namespaced_requeues) = split_by_kind(issuer_requeues);
+    let (cluster_requeues, namespaced_requeues) = issuer::controller::split_by_kind(issuer_requeues);
     let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
@@ -147,14 +144,14 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let all = async {
         tokio::join!(
             token_controller,
-            run_issuer_controller(
+            issuer::controller::run(
                 cluster,
                 |client, _| ObjectClient::<ClusterTokenIssuer>::all(client),
                 cluster_requeues,
                 &ctx,
                 &stop
             ),
-            run_issuer_controller(
+            issuer::controller::run(
                 namespaced,
                 ObjectClient::<TokenIssuer>::namespaced,
                 namespaced_requeues,
@@ -180,24 +177,6 @@ async fn shutdown_timeout(stop: &CancellationToken) {
     tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// A kind of issuer with its store and the writer of its watch.
-struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
-    store: Store<I>,
-    writer: reflector::store::Writer<I>,
-    health: Arc<WatchHealth>,
-}
-
-impl<I: Resource<DynamicType = ()> + Clone + 'static> WatchedKind<I> {
-    fn new(health: Arc<WatchHealth>) -> Self {
-        let (store, writer) = reflector::store();
-        Self { store, writer, health }
-    }
-
-    fn cache(&self) -> ObjectCache<I> {
-        ObjectCache::new(self.store.clone(), &self.health)
-    }
-}
-
 /// A watch of all objects of a kind.
 fn watch_kind<K: Resource<DynamicType = ()>, T>(
     client: &Client,
@@ -207,99 +186,6 @@ fn watch_kind<K: Resource<DynamicType = ()>, T>(
     Watch { client: client.clone(), request: all_namespaces::<K>(), label: None, metadata_only: false, decode, health }
 }
 
-async fn run_issuer_controller<I>(
-    watched: WatchedKind<I>,
-    api: fn(Client, &str) -> ObjectClient<I>,
-    requeues: impl Stream<Item = IssuerKey> + Send + 'static,
-    ctx: &SharedContext,
-    stop: &CancellationToken,
-) where
-    I: self::decode::prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
-{
-    let api =
-        move |client: Client, namespace: &str| api(client, namespace).with_parser(self::decode::prune::live_issuer);
-    let WatchedKind { store, writer, health } = watched;
-    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), self::decode::prune::decode_issuer).events();
-    let report_ctx = Arc::clone(ctx);
-    let events = skip_invalid(events, self::invalid_objects::from_store(store.clone()), health, move |skipped| {
-        self::invalid_objects::report_issuer(&report_ctx, skipped);
-    });
-    let events = events
-        .modify(|issuer| self::decode::prune::prune_metadata(issuer.meta_mut()))
-        .reflect(writer)
-        .touched_objects();
-    let issuer_store = store.clone();
-    let context = Arc::clone(ctx);
-    // An issuer that was deleted without our finalizer is only noticed by its deletion event.
-    let events = events.inspect(move |event| {
-        if let Ok(issuer) = event
-            && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
-        {
-            issuer_missing(&context, &issuer.key());
-            context.process_state.forget(&AnyIssuer::uid(issuer));
-        }
-    });
-    let context = Arc::clone(ctx);
-    let events = events.inspect(move |event| {
-        if let Ok(issuer) = event {
-            self::restore_finalizers::restore_on_issuer(
-                &context,
-                issuer,
-                api(context.client.clone(), &issuer.key().namespace),
-            );
-        }
-    });
-    Controller::for_stream(events, store)
-        .reconcile_on(requeues.map(|key| {
-            let reference = ObjectRef::new(&key.name);
-            if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
-        }))
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(
-            move |object: Arc<I>, ctx: SharedContext| {
-                let api = api(ctx.client.clone(), &object.key().namespace);
-                self::issuer::reconcile::reconcile(object, ctx, api)
-            },
-            |_, never, _| match *never {},
-            Arc::clone(ctx),
-        )
-        .for_each(|_| std::future::ready(()))
-        .await;
-}
-
-/// Forgets a deleted issuer and requeues its objects, which then report it: an issuer that is not in a synced cache
-/// does not exist.
-fn issuer_missing(ctx: &Context, key: &IssuerKey) {
-    ctx.issuers.forget(key);
-    requeue_dependents(ctx, key);
-}
-
-fn set_issuer(ctx: &Context, key: &IssuerKey, entry: IssuerEntry) {
-    ctx.issuers.set(key.clone(), entry);
-    requeue_dependents(ctx, key);
-}
-
-fn requeue_dependents(ctx: &Context, key: &IssuerKey) {
-    for token in ctx.tokens_of(key) {
-        let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
-    }
-}
-
 fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
-}
-
-/// Splits one channel for both kinds of issuer into two streams.
-fn split_by_kind(
-    mut requeues: UnboundedReceiver<IssuerKey>,
-) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {
-    let (cluster, cluster_requeues) = unbounded_channel();
-    let (namespaced, namespaced_requeues) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(key) = requeues.recv().await {
-            let channel = if key.kind == IssuerKind::ClusterTokenIssuer { &cluster } else { &namespaced };
-            let _ = channel.send(key);
-        }
-    });
-    (receiver_stream(cluster_requeues), receiver_stream(namespaced_requeues))
 }

@@ -2,13 +2,14 @@
 
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
 use super::model::object::Object;
+use super::model::problem::Problem;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::status_view::StatusView;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
 use super::protocol::Named;
 use super::retry::cooldown::{Cooldown, Operation};
 use super::retry::request_backoff::RequestHistory;
-use crate::api::{Reason, RecordedPortal};
+use crate::api::RecordedPortal;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,9 +72,7 @@ impl Observed {
             IssuerState::Unknown => true,
             IssuerState::Ready(_) => shown,
             // A working object would be reported as not ready; and a removed label must be restored.
-            IssuerState::Missing | IssuerState::NotReady { .. } => {
-                shown || StatusView::of(&self.object).token.is_none()
-            }
+            IssuerState::Missing | IssuerState::NotReady(_) => shown || StatusView::of(&self.object).token.is_none(),
         }
     }
 
@@ -165,13 +164,8 @@ pub enum IssuerState {
     Unknown,
     /// The issuer does not exist.
     Missing,
-    /// The issuer exists, but is not ready.
-    NotReady {
-        /// Reason of the issuer's `Ready` condition.
-        reason: Reason,
-        /// Message of the issuer's `Ready` condition.
-        message: String,
-    },
+    /// The issuer exists, but is not ready: its `Ready` condition reports this problem.
+    NotReady(Problem),
     /// The issuer is ready.
     Ready(IssuerInfo),
 }

@@ -1,10 +1,9 @@
 //! Reads and writes the object, its finalizer and its status, and reads its issuer during an attempt.
 
-use super::authorize::{IssuerDenied, authorize_issuer};
+use super::authorize::authorize_issuer;
 use super::{Executor, response_from_api_error};
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call};
-use crate::domain::model::problem::messages::api_server_unavailable;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
 use crate::domain::protocol::Response;
@@ -46,9 +45,7 @@ impl Executor<'_> {
         self.issuer_read_at = Instant::now();
         match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
             Ok(()) => Response::Done,
-            Err(IssuerDenied::Changed) => Response::IssuerChanged,
-            Err(IssuerDenied::Problem(problem)) => Response::IssuerDenied(problem),
-            Err(IssuerDenied::ReadFailed(error)) => Response::IssuerDenied(api_server_unavailable(&error.to_string())),
+            Err(response) => response,
         }
     }
 

@@ -1,9 +1,10 @@
 //! The issuers that this process knows.
 
-use crate::api::{IssuerKind, IssuerRef, Limits, Reason};
+use crate::api::{IssuerKind, IssuerRef, Limits};
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::decide::absence::MissingTokens;
+use crate::domain::model::problem::Problem;
 use crate::domain::observed::{IssuerInfo, IssuerState};
 use crate::portal::rate_limit::{Limiter, Permit, Priority};
 use crate::portal::{EgressPolicy, Portal, PortalCapabilities};
@@ -81,7 +82,7 @@ impl ConnectedIssuer {
 #[derive(Clone)]
 pub enum IssuerEntry {
     Ready(Arc<ConnectedIssuer>),
-    NotReady(Reason, String),
+    NotReady(Problem),
     /// It does not exist.
     Missing,
 }
@@ -245,7 +246,7 @@ impl IssuerCache {
         match self.get(key) {
             None => IssuerState::Unknown,
             Some(IssuerEntry::Missing) => IssuerState::Missing,
-            Some(IssuerEntry::NotReady(reason, message)) => IssuerState::NotReady { reason, message },
+            Some(IssuerEntry::NotReady(problem)) => IssuerState::NotReady(problem),
             Some(IssuerEntry::Ready(issuer)) => IssuerState::Ready(issuer.info.clone()),
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod connect;
+pub(crate) mod controller;
 pub(crate) mod credentials;
 pub(crate) mod credentials_watch;
 pub(crate) mod deletion;
@@ -10,6 +11,8 @@ pub(crate) mod finalizers;
 pub(crate) mod login_audit;
 pub(crate) mod object;
 pub(crate) mod policy;
+pub(crate) mod publish;
+pub(crate) mod ready_condition;
 pub(crate) mod reconcile;
 pub(crate) mod shared_finalizers;
 pub(crate) mod status;
