@@ -1,76 +1,210 @@
-//! `/metrics`: counters in Prometheus' text format.
+//! The metrics that `/metrics` serves. Every label has a small, fixed set of values.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
 
-/// Failed status writes by reason. The conditions of an object cannot report them.
-pub static STATUS_WRITE_FAILURES: StatusWriteFailures =
-    StatusWriteFailures { rejected: AtomicU64::new(0), unavailable: AtomicU64::new(0) };
+/// The content type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Passes over objects, by the check that decided how they ended.
-pub static DECISIONS: Decisions = Decisions { counts: Mutex::new(BTreeMap::new()) };
-
-/// Counters since the process started.
+/// All metrics, created once when the process starts.
 #[derive(Debug)]
-pub struct StatusWriteFailures {
-    rejected: AtomicU64,
-    unavailable: AtomicU64,
+pub struct Metrics {
+    registry: Registry,
+    status_write_failures: Family<StatusWriteLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
+    watches: WatchFamilies,
 }
 
-impl StatusWriteFailures {
-    /// Counts a write that the API server rejected: permissions, admission or validation.
-    pub fn record_rejected(&self) {
-        self.rejected.fetch_add(1, Ordering::Relaxed);
+/// Why a status could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatusWriteFailure {
+    /// The API server rejected it: permissions, admission or validation.
+    Rejected,
+    /// There was no clear response.
+    Unavailable,
+}
+
+/// A kind whose watch has metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `RegistryToken`.
+    RegistryToken,
+    /// `Secret`.
+    Secret,
+    /// `ClusterTokenIssuer`.
+    ClusterTokenIssuer,
+    /// `TokenIssuer`.
+    TokenIssuer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusWriteLabels {
+    reason: StatusWriteFailure,
+}
+
+/// One series for each check of the decision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    check: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    kind: Kind,
+}
+
+/// The families with one series for each watch.
+#[derive(Clone, Debug, Default)]
+struct WatchFamilies {
+    last_event: Family<WatchLabels, Gauge>,
+    failures: Family<WatchLabels, Counter>,
+    invalid_objects: Family<WatchLabels, Gauge>,
+}
+
+/// The metrics of one watch.
+#[derive(Debug)]
+pub struct WatchMetrics {
+    labels: WatchLabels,
+    /// Has no series before the first event.
+    last_event: Family<WatchLabels, Gauge>,
+    failures: Counter,
+    invalid_objects: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let status_write_failures = Family::<StatusWriteLabels, Counter>::default();
+        // Shown from the start, because an increase from a missing series is not visible.
+        for reason in [StatusWriteFailure::Rejected, StatusWriteFailure::Unavailable] {
+            drop(status_write_failures.get_or_create(&StatusWriteLabels { reason }));
+        }
+        let (decisions, watches) = (Family::default(), WatchFamilies::default());
+        // The encoder appends `_total` to the name of a counter, the unit to the name, and a period to the help.
+        let mut registry = Registry::with_prefix("registry_token_operator");
+        registry.register(
+            "status_write_failures",
+            "Statuses that could not be written",
+            Family::clone(&status_write_failures),
+        );
+        registry.register(
+            "decisions",
+            "Reconciliations of RegistryTokens by the check that made the last decision",
+            Family::clone(&decisions),
+        );
+        registry.register_with_unit(
+            "watch_last_event_timestamp",
+            "When the last event or bookmark of the watch arrived",
+            Unit::Seconds,
+            watches.last_event.clone(),
+        );
+        registry.register(
+            "watch_failures",
+            "How often the watch failed and was started again",
+            watches.failures.clone(),
+        );
+        registry.register(
+            "invalid_objects",
+            "Objects that cannot be parsed and are skipped",
+            watches.invalid_objects.clone(),
+        );
+        Self { registry, status_write_failures, decisions, watches }
+    }
+}
+
+impl Metrics {
+    /// Counts a failed status write. The conditions of an object cannot report it.
+    pub fn record_status_write_failure(&self, reason: StatusWriteFailure) {
+        self.status_write_failures.get_or_create(&StatusWriteLabels { reason }).inc();
     }
 
-    /// Counts a write without a clear response.
-    pub fn record_unavailable(&self) {
-        self.unavailable.fetch_add(1, Ordering::Relaxed);
+    /// Counts a pass over an object under the check that decided how it ended.
+    pub fn record_decision(&self, check: &'static str) {
+        self.decisions.get_or_create(&DecisionLabels { check }).inc();
     }
 
-    /// The counters as text.
+    /// The metrics of the watch of this kind.
+    #[must_use]
+    pub fn watch(&self, kind: Kind) -> WatchMetrics {
+        self.watches.of(kind)
+    }
+
+    /// All metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
-        let counts = [("rejected", &self.rejected), ("unavailable", &self.unavailable)];
-        counter(
-            ("registry_token_operator_status_write_failures_total", "Statuses that could not be written."),
-            "reason",
-            counts.map(|(reason, count)| (reason, count.load(Ordering::Relaxed))),
-        )
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
     }
 }
 
-/// Counts of passes by check: one series for each check of the decision, so their number is bounded.
-#[derive(Debug)]
-pub struct Decisions {
-    counts: Mutex<BTreeMap<&'static str, u64>>,
+impl WatchFamilies {
+    fn of(&self, kind: Kind) -> WatchMetrics {
+        let labels = WatchLabels { kind };
+        WatchMetrics {
+            last_event: self.last_event.clone(),
+            failures: self.failures.get_or_create_owned(&labels),
+            invalid_objects: self.invalid_objects.get_or_create_owned(&labels),
+            labels,
+        }
+    }
 }
 
-impl Decisions {
-    /// A pass ended with this check's decision.
-    pub fn record(&self, check: &'static str) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(check).or_default() += 1;
-    }
-
-    /// The family in Prometheus' text format.
+impl WatchMetrics {
+    /// Metrics that are not served, for a second watch of a kind.
     #[must_use]
-    pub fn text(&self) -> String {
-        let help = "Reconciliations of RegistryTokens by the check that made the last decision.";
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = counts.iter().map(|(check, count)| (*check, *count));
-        counter(("registry_token_operator_decisions_total", help), "check", series)
+    pub fn not_served(kind: Kind) -> Self {
+        WatchFamilies::default().of(kind)
+    }
+
+    /// Records when an event or a bookmark arrived, in seconds since 1970.
+    pub fn set_last_event(&self, seconds: i64) {
+        self.last_event.get_or_create(&self.labels).set(seconds);
+    }
+
+    /// Counts a failure of the watch.
+    pub fn record_failure(&self) {
+        self.failures.inc();
+    }
+
+    /// Records how many objects cannot be parsed.
+    pub fn set_invalid_objects(&self, count: usize) {
+        self.invalid_objects.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 
-/// A family of counters with one label, in Prometheus' text format.
-fn counter((name, help): (&str, &str), label: &str, series: impl IntoIterator<Item = (&'static str, u64)>) -> String {
-    let mut text = format!("# HELP {name} {help}\n# TYPE {name} counter\n");
-    for (value, count) in series {
-        let _ = writeln!(text, "{name}{{{label}=\"{value}\"}} {count}");
+impl Kind {
+    /// The kind's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RegistryToken => "RegistryToken",
+            Self::Secret => "Secret",
+            Self::ClusterTokenIssuer => "ClusterTokenIssuer",
+            Self::TokenIssuer => "TokenIssuer",
+        }
     }
-    text
+}
+
+impl EncodeLabelValue for Kind {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for StatusWriteFailure {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
+        let reason = match self {
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+        };
+        reason.encode(encoder)
+    }
 }
 
 #[cfg(test)]
@@ -78,24 +212,57 @@ mod tests {
     use super::*;
 
     #[test]
+    fn series_without_an_event_are_shown_from_the_start() {
+        let metrics = Metrics::default();
+        let _watch = metrics.watch(Kind::TokenIssuer);
+        let shown = "\
+# HELP registry_token_operator_watch_failures How often the watch failed and was started again.
+# TYPE registry_token_operator_watch_failures counter
+registry_token_operator_watch_failures_total{kind=\"TokenIssuer\"} 0
+# HELP registry_token_operator_invalid_objects Objects that cannot be parsed and are skipped.
+# TYPE registry_token_operator_invalid_objects gauge
+registry_token_operator_invalid_objects{kind=\"TokenIssuer\"} 0
+# EOF
+";
+        let text = metrics.text();
+        assert!(text.ends_with(shown), "{text}");
+        for reason in ["rejected", "unavailable"] {
+            let line = format!("registry_token_operator_status_write_failures_total{{reason=\"{reason}\"}} 0\n");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
     fn each_failure_is_counted_under_its_reason() {
-        let counts = StatusWriteFailures { rejected: AtomicU64::new(0), unavailable: AtomicU64::new(0) };
-        counts.record_rejected();
-        counts.record_rejected();
-        counts.record_unavailable();
-        let text = counts.text();
+        let metrics = Metrics::default();
+        metrics.record_status_write_failure(StatusWriteFailure::Rejected);
+        metrics.record_status_write_failure(StatusWriteFailure::Rejected);
+        metrics.record_status_write_failure(StatusWriteFailure::Unavailable);
+        let text = metrics.text();
         assert!(text.contains("failures_total{reason=\"rejected\"} 2\n"), "{text}");
         assert!(text.contains("failures_total{reason=\"unavailable\"} 1\n"), "{text}");
     }
 
     #[test]
     fn each_pass_is_counted_under_the_check_that_decided() {
-        let decisions = Decisions { counts: Mutex::default() };
-        decisions.record("idle");
-        decisions.record("idle");
-        decisions.record("wait_for_issuer");
-        let text = decisions.text();
+        let metrics = Metrics::default();
+        metrics.record_decision("idle");
+        metrics.record_decision("idle");
+        metrics.record_decision("wait_for_issuer");
+        let text = metrics.text();
         assert!(text.contains("decisions_total{check=\"idle\"} 2\n"), "{text}");
         assert!(text.contains("decisions_total{check=\"wait_for_issuer\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_watch_has_series_of_its_own_and_one_that_is_not_served_has_none() {
+        let metrics = Metrics::default();
+        let (tokens, _secrets) = (metrics.watch(Kind::RegistryToken), metrics.watch(Kind::Secret));
+        tokens.set_last_event(1_700_000_000);
+        WatchMetrics::not_served(Kind::Secret).record_failure();
+        let text = metrics.text();
+        let stamp = "watch_last_event_timestamp_seconds{kind=\"RegistryToken\"} 1700000000\n";
+        assert!(text.contains(stamp) && !text.contains("timestamp_seconds{kind=\"Secret\"}"), "{text}");
+        assert!(text.contains("watch_failures_total{kind=\"Secret\"} 0\n"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::process::{random_suffix, shutdown_signal};
 use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
+use crate::metrics::Metrics;
 use crate::{health, telemetry};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     install_crypto_provider()?;
     let clock = Arc::new(Clock::default());
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock))?;
-    let readiness = Arc::new(Readiness::default());
+    let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
     let identity = match run.identity {
@@ -25,13 +26,16 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, namespace = %run.namespace, "starting");
     // Health is served until the last pass has ended, so that probes see the state `stopping`.
     let health_stop = CancellationToken::new();
-    let health = tokio::spawn(health::run(run.listen, Arc::clone(&readiness), health_stop.clone().cancelled_owned()));
+    let health =
+        health::run(run.listen, Arc::clone(&readiness), Arc::clone(&metrics), health_stop.clone().cancelled_owned());
+    let health = tokio::spawn(health);
     let settings = OperatorConfig {
         namespace: run.namespace.to_string(),
         identity,
         clock,
         policy: run.issuer_policy.policy(api_server_address()),
         mac_key_secret: run.mac_key_secret.to_string(),
+        metrics,
     };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}

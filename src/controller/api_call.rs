@@ -1,5 +1,7 @@
 //! Calls to the API server with a timeout and a concurrency limit, and the classification of their errors.
 
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::api_server_unavailable;
 use futures::AsyncReadExt;
 use kube::Client;
 use std::fmt;
@@ -66,6 +68,12 @@ pub enum ApiError {
     /// No response, or one that leaves the outcome unknown.
     #[error("{0}: no valid response from the API server: {1}")]
     Unavailable(&'static str, String),
+}
+
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        api_server_unavailable(&error.to_string())
+    }
 }
 
 /// Awaits a call; `what` describes it in logs and messages.

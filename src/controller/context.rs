@@ -13,6 +13,7 @@ use super::state::process_state::ProcessState;
 use super::state::secret_cache::CachedSecret;
 use crate::api::RegistryToken;
 use crate::domain::observed::IssuerState;
+use crate::metrics::Metrics;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use futures::FutureExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -42,6 +43,7 @@ pub struct Context {
     pub clock: Arc<Clock>,
     /// What the operator's admin allows issuers to do.
     pub policy: IssuerPolicy,
+    pub metrics: Arc<Metrics>,
     pub issuers: IssuerCache,
     pub tokens: Store<RegistryToken>,
     /// The metadata of Secrets with the owner label.
@@ -82,7 +84,7 @@ impl Context {
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let OperatorConfig { namespace, identity, clock, policy, .. } = settings;
+        let OperatorConfig { namespace, identity, clock, policy, metrics, .. } = settings;
         Self {
             events: EventRecorder::new(client.clone(), identity.clone()),
             client,
@@ -90,6 +92,7 @@ impl Context {
             identity,
             clock,
             policy,
+            metrics,
             issuers: IssuerCache::default(),
             tokens,
             secrets,

@@ -6,6 +6,7 @@ use super::decode::{Decoded, InvalidObject, Presence};
 use super::issuer_object::IssuerKey;
 use super::state::issuer_cache::IssuerEntry;
 use crate::api::{IssuerKind, Reason};
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::health::watch_health::WatchHealth;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -106,7 +107,7 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     }
     let message = format!("the issuer {}", remedy(skipped));
     if !skipped.partially_read {
-        ctx.set_issuer(&key, IssuerEntry::NotReady(Reason::InvalidObject, message.clone()));
+        ctx.set_issuer(&key, IssuerEntry::NotReady(issuer_problem(Reason::InvalidObject, message.clone())));
     }
     if skipped.report {
         emit_invalid(ctx, about, message);
@@ -148,7 +149,7 @@ mod tests {
     use crate::api::RegistryToken;
     use crate::controller::decode;
     use crate::controller::decode::prune;
-    use crate::health::watch_health::watch_metrics;
+    use crate::metrics::{Kind, Metrics};
     use futures::stream;
     use kube::ResourceExt;
     use kube::runtime::{WatchStreamExt, reflector};
@@ -188,7 +189,8 @@ mod tests {
             let name = skipped.object.name.clone().unwrap_or_default();
             reported.lock().expect("lock").push((name, skipped.presence, skipped.report));
         };
-        let health = Arc::new(WatchHealth::new("RegistryToken"));
+        let metrics = Metrics::default();
+        let health = Arc::new(WatchHealth::new("RegistryToken", metrics.watch(Kind::RegistryToken)));
         let read =
             skip_invalid(stream::iter(events), from_store(store.clone()), Arc::clone(&health), note).reflect(writer);
         let (mut observed, mut read) = (vec![], Box::pin(read));
@@ -212,7 +214,7 @@ mod tests {
             [("bad", Presence::Present, true), good(true), good(false), good(false), deleted("good"), deleted("bad")],
             "reported once, and not again for each event"
         );
-        assert!(watch_metrics(std::iter::once(&*health)).contains("invalid_objects{kind=\"RegistryToken\"} 0"));
+        assert!(metrics.text().contains("invalid_objects{kind=\"RegistryToken\"} 0"));
     }
 
     #[tokio::test]
@@ -232,7 +234,8 @@ mod tests {
             );
             reported.lock().expect("lock").push((skipped.partially_read, skipped.report));
         };
-        let health = Arc::new(WatchHealth::new("RegistryToken"));
+        let metrics = Metrics::default();
+        let health = Arc::new(WatchHealth::new("RegistryToken", metrics.watch(Kind::RegistryToken)));
         let read = skip_invalid(stream::iter(events), from_store(store.clone()), health, note).reflect(writer);
         assert_eq!(read.count().await, 4);
         let found = store.state().first().map(|object| (object.spec.description.clone(), object.status.is_some()));

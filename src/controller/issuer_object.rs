@@ -1,8 +1,6 @@
 //! An issuer of either kind: its key, and the common interface of both.
 
-use crate::api::{
-    AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerRef, IssuerSpec, IssuerStatus, Reason, TokenIssuer,
-};
+use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, IssuerRef, IssuerSpec, IssuerStatus, TokenIssuer};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
 use std::collections::BTreeMap;
@@ -28,9 +26,6 @@ impl IssuerKey {
         Self { kind: reference.kind, namespace, name: reference.name.clone() }
     }
 }
-
-/// Why an issuer is not ready.
-pub type IssuerProblem = (Reason, String);
 
 /// An issuer of either kind.
 pub trait AnyIssuer: Send + Sync {

@@ -1,7 +1,8 @@
 //! The issuer policy: what the operator's admin allows issuers to do, set by flags.
 
-use super::issuer_object::IssuerProblem;
 use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::portal::EgressPolicy;
 
 /// What the operator's admin allows issuers to do. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
@@ -40,18 +41,18 @@ impl IssuerPolicy {
     }
 
     /// Checks an issuer before anything that it names is read or sent.
-    pub(crate) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), IssuerProblem> {
+    pub(crate) fn check(&self, kind: IssuerKind, spec: &IssuerSpec) -> Result<(), Problem> {
         if kind == IssuerKind::ClusterTokenIssuer {
             return Ok(());
         }
         if self.namespaced_disabled {
             let message = "this operator does not serve TokenIssuers (--disable-namespaced-issuers): use a ClusterTokenIssuer, or ask an admin of the operator";
-            return Err((Reason::NamespacedIssuersDisabled, message.to_owned()));
+            return Err(issuer_problem(Reason::NamespacedIssuersDisabled, message));
         }
         let insecure = spec.thinkwise.as_ref().is_some_and(|thinkwise| thinkwise.allow_insecure_http);
         if insecure && !self.namespaced_insecure_http {
             let message = "spec.thinkwise.allowInsecureHTTP is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers";
-            return Err((Reason::InsecureHTTPNotAllowed, message.to_owned()));
+            return Err(issuer_problem(Reason::InsecureHTTPNotAllowed, message));
         }
         Ok(())
     }
@@ -71,7 +72,9 @@ mod tests {
             });
             serde_json::from_value(json!({"type": "Thinkwise", "thinkwise": thinkwise})).expect("a spec")
         };
-        let reason = |policy: &IssuerPolicy, kind, insecure| policy.check(kind, &spec(insecure)).err().map(|one| one.0);
+        let reason = |policy: &IssuerPolicy, kind, insecure| {
+            policy.check(kind, &spec(insecure)).err().map(|problem| problem.reason)
+        };
         let (strict, off) = (IssuerPolicy::default(), IssuerPolicy { namespaced_disabled: true, ..Default::default() });
         let open = IssuerPolicy { namespaced_insecure_http: true, ..Default::default() };
         for policy in [&strict, &off, &open] {

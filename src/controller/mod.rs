@@ -22,22 +22,22 @@ mod state;
 mod token;
 mod watch;
 
-use self::context::{Context, RequeueChannels, SharedContext};
+use self::context::{Context, RequeueChannels};
 use self::invalid_objects::skip_invalid;
-use self::issuer_object::{AnyIssuer, IssuerKey};
+use self::issuer::controller::WatchedKind;
 use self::state::keyring::Keyring;
 use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
-use crate::api::{ClusterTokenIssuer, IssuerKind, OWNER_LABEL, RegistryToken, TokenIssuer};
+use crate::api::{ClusterTokenIssuer, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
+use crate::metrics::{Kind, Metrics};
 use decode::Decoded;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt};
 use kube::{Client, Resource, ResourceExt};
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -68,6 +68,8 @@ pub struct OperatorConfig {
     pub policy: IssuerPolicy,
     /// Name of the Secret with the MAC keys.
     pub mac_key_secret: String,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs until `stop` is cancelled and the passes in flight have ended.
@@ -87,9 +89,10 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         keyring,
         stop.clone(),
     ));
-    let (token_health, secret_health) = (readiness.register_watch("RegistryToken"), readiness.register_watch("Secret"));
-    let cluster = WatchedKind::new(readiness.register_watch("ClusterTokenIssuer"));
-    let namespaced = WatchedKind::new(readiness.register_watch("TokenIssuer"));
+    let register = |kind| readiness.register_watch(kind, &ctx.metrics);
+    let (token_health, secret_health) = (register(Kind::RegistryToken), register(Kind::Secret));
+    let cluster = WatchedKind::new(register(Kind::ClusterTokenIssuer));
+    let namespaced = WatchedKind::new(register(Kind::TokenIssuer));
     let caches = ObjectCaches {
         tokens: ObjectCache::new(tokens.clone(), &token_health),
         secrets: secrets.clone(),
@@ -137,7 +140,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
             self::invalid_objects::report_secret(&report_ctx, skipped);
         },
     );
-    let (cluster_requeues, namespaced_requeues) = split_by_kind(issuer_requeues);
+    let (cluster_requeues, namespaced_requeues) = issuer::controller::split_by_kind(issuer_requeues);
     let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let token_controller = Controller::for_stream(token_events, tokens.clone())
@@ -151,14 +154,14 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let all = async {
         tokio::join!(
             token_controller,
-            run_issuer_controller(
+            issuer::controller::run(
                 cluster,
                 |client, _| ObjectClient::<ClusterTokenIssuer>::all(client),
                 cluster_requeues,
                 &ctx,
                 &stop
             ),
-            run_issuer_controller(
+            issuer::controller::run(
                 namespaced,
                 ObjectClient::<TokenIssuer>::namespaced,
                 namespaced_requeues,
@@ -184,24 +187,6 @@ async fn shutdown_timeout(stop: &CancellationToken) {
     tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// A kind of issuer with its store and the writer of its watch.
-struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
-    store: Store<I>,
-    writer: reflector::store::Writer<I>,
-    health: Arc<WatchHealth>,
-}
-
-impl<I: Resource<DynamicType = ()> + Clone + 'static> WatchedKind<I> {
-    fn new(health: Arc<WatchHealth>) -> Self {
-        let (store, writer) = reflector::store();
-        Self { store, writer, health }
-    }
-
-    fn cache(&self) -> ObjectCache<I> {
-        ObjectCache::new(self.store.clone(), &self.health)
-    }
-}
-
 /// A watch of all objects of a kind.
 fn watch_kind<K: Resource<DynamicType = ()>, T>(
     client: &Client,
@@ -211,81 +196,6 @@ fn watch_kind<K: Resource<DynamicType = ()>, T>(
     Watch { client: client.clone(), request: all_namespaces::<K>(), label: None, metadata_only: false, decode, health }
 }
 
-async fn run_issuer_controller<I>(
-    watched: WatchedKind<I>,
-    api: fn(Client, &str) -> ObjectClient<I>,
-    requeues: impl Stream<Item = IssuerKey> + Send + 'static,
-    ctx: &SharedContext,
-    stop: &CancellationToken,
-) where
-    I: self::decode::prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
-{
-    let api =
-        move |client: Client, namespace: &str| api(client, namespace).with_parser(self::decode::prune::live_issuer);
-    let WatchedKind { store, writer, health } = watched;
-    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), self::decode::prune::decode_issuer).events();
-    let report_ctx = Arc::clone(ctx);
-    let events = skip_invalid(events, self::invalid_objects::from_store(store.clone()), health, move |skipped| {
-        self::invalid_objects::report_issuer(&report_ctx, skipped);
-    });
-    let events = events
-        .modify(|issuer| self::decode::prune::prune_metadata(issuer.meta_mut()))
-        .reflect(writer)
-        .touched_objects();
-    let issuer_store = store.clone();
-    let context = Arc::clone(ctx);
-    // An issuer that was deleted without our finalizer is only noticed by its deletion event.
-    let events = events.inspect(move |event| {
-        if let Ok(issuer) = event
-            && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
-        {
-            context.issuer_missing(&issuer.key());
-            context.process_state.forget(&AnyIssuer::uid(issuer));
-        }
-    });
-    let context = Arc::clone(ctx);
-    let events = events.inspect(move |event| {
-        if let Ok(issuer) = event {
-            self::issuer::restore_finalizers::restore_on_issuer(
-                &context,
-                issuer,
-                api(context.client.clone(), &issuer.key().namespace),
-            );
-        }
-    });
-    Controller::for_stream(events, store)
-        .reconcile_on(requeues.map(|key| {
-            let reference = ObjectRef::new(&key.name);
-            if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
-        }))
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(
-            move |object: Arc<I>, ctx: SharedContext| {
-                let api = api(ctx.client.clone(), &object.key().namespace);
-                self::issuer::reconcile::reconcile(object, ctx, api)
-            },
-            |_, never, _| match *never {},
-            Arc::clone(ctx),
-        )
-        .for_each(|_| std::future::ready(()))
-        .await;
-}
-
 fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {
     stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
-}
-
-/// Splits one channel for both kinds of issuer into two streams.
-fn split_by_kind(
-    mut requeues: UnboundedReceiver<IssuerKey>,
-) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {
-    let (cluster, cluster_requeues) = unbounded_channel();
-    let (namespaced, namespaced_requeues) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(key) = requeues.recv().await {
-            let channel = if key.kind == IssuerKind::ClusterTokenIssuer { &cluster } else { &namespaced };
-            let _ = channel.send(key);
-        }
-    });
-    (receiver_stream(cluster_requeues), receiver_stream(namespaced_requeues))
 }

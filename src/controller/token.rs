@@ -8,7 +8,6 @@ use crate::api::RegistryToken;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;
-use crate::metrics::DECISIONS;
 use kube::ResourceExt;
 use kube::runtime::controller;
 use std::convert::Infallible;
@@ -56,7 +55,7 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -
     loop {
         match next {
             Step::Done(end) => {
-                DECISIONS.record(pass.check());
+                ctx.metrics.record_decision(pass.check());
                 tracing::debug!(object = %executor.snapshot.object_ref(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
                 return Some(end);

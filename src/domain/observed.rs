@@ -71,9 +71,7 @@ impl Observed {
             IssuerState::Unknown => true,
             IssuerState::Ready(_) => shown,
             // A working object would be reported as not ready; and a removed label must be restored.
-            IssuerState::Missing | IssuerState::NotReady { .. } => {
-                shown || StatusView::of(&self.object).token.is_none()
-            }
+            IssuerState::Missing | IssuerState::NotReady(_) => shown || StatusView::of(&self.object).token.is_none(),
         }
     }
 

@@ -5,10 +5,11 @@ pub mod readiness;
 pub mod watch_health;
 
 use self::readiness::Readiness;
-use crate::metrics::{DECISIONS, STATUS_WRITE_FAILURES};
+use crate::metrics::{self, Metrics};
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::get;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 pub async fn run(
     listen: SocketAddr,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(readiness);
+        .with_state(readiness)
+        .merge(Router::new().route("/metrics", get(serve_metrics)).with_state(metrics));
     let listeners = connections::listen(listen).await?;
     for listener in &listeners {
         tracing::info!(address = %listener.local_addr()?, "health server listening");
@@ -44,8 +46,8 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String)
     health_response(&readiness.not_ready_reasons())
 }
 
-async fn metrics(State(readiness): State<Arc<Readiness>>) -> String {
-    STATUS_WRITE_FAILURES.text() + &DECISIONS.text() + &readiness.metrics()
+async fn serve_metrics(State(metrics): State<Arc<Metrics>>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.text())
 }
 
 fn health_response(problems: &[String]) -> (StatusCode, String) {
@@ -59,6 +61,13 @@ fn health_response(problems: &[String]) -> (StatusCode, String) {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[tokio::test]
+    async fn metrics_are_served_as_openmetrics() {
+        let (headers, text) = serve_metrics(State(Arc::default())).await;
+        assert_eq!(headers, [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")]);
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_hung_loop_and_shutdown_return_503() {

@@ -1,6 +1,7 @@
 //! Whether the operator is alive and ready: the state behind `/livez` and `/readyz`.
 
-use super::watch_health::{WatchHealth, watch_metrics};
+use super::watch_health::WatchHealth;
+use crate::metrics::{Kind, Metrics};
 use futures::Stream;
 use futures::stream;
 use std::collections::BTreeMap;
@@ -40,22 +41,15 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Registers a watch; its health is recorded in the returned value.
-    pub fn register_watch(&self, kind: &'static str) -> Arc<WatchHealth> {
-        let health = Arc::new(WatchHealth::new(kind));
+    /// Registers a watch; its health is recorded in the returned value and in the metrics.
+    pub fn register_watch(&self, kind: Kind, metrics: &Metrics) -> Arc<WatchHealth> {
+        let health = Arc::new(WatchHealth::new(kind.as_str(), metrics.watch(kind)));
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&health));
         health
     }
 
     fn watches(&self) -> Vec<Arc<WatchHealth>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The health of the watches, in Prometheus' text format.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let watches = self.watches();
-        watch_metrics(watches.iter().map(|watch| &**watch))
     }
 
     /// Why the operator is not ready; empty if it is. A kind that cannot be listed is named, but does not prevent the
@@ -126,7 +120,7 @@ mod tests {
             assert!(turning.next().now_or_never().is_none(), "it yields nothing");
         }
         assert_eq!(readiness.hung_loops(), ["the loop over hung is hung"]);
-        let watch = readiness.register_watch("Secret");
+        let watch = readiness.register_watch(Kind::Secret, &Metrics::default());
         tokio::time::advance(HEARTBEAT_TIMEOUT * 4).await;
         assert!(readiness.hung_loops().contains(&"the watch of Secret is hung".to_owned()));
         watch.record_event();
@@ -141,7 +135,7 @@ mod tests {
         assert!(readiness.not_ready_reasons()[0].starts_with("waiting for caches"));
         readiness.set_caches_synced();
         assert!(readiness.not_ready_reasons().is_empty());
-        let watch = readiness.register_watch("TokenIssuer");
+        let watch = readiness.register_watch(Kind::TokenIssuer, &Metrics::default());
         assert_eq!(readiness.not_ready_reasons(), ["waiting for caches: TokenIssuer: not listed yet"]);
         watch.set_listed();
         assert!(readiness.not_ready_reasons().is_empty());

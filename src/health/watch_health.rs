@@ -1,7 +1,7 @@
 //! The health of a watch: what it waits for, when it last received an event, and which objects it skips.
 
+use crate::metrics::WatchMetrics;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -37,14 +37,13 @@ type NamespacedName = (String, String);
 pub struct WatchHealth {
     kind: &'static str,
     phase: watch::Sender<Phase>,
+    metrics: WatchMetrics,
     state: Mutex<WatchState>,
 }
 
 #[derive(Debug)]
 struct WatchState {
-    last_event: Option<SystemTime>,
     last_activity: Instant,
-    failures: u64,
     problem: Option<(String, Instant)>,
     invalid: HashSet<NamespacedName>,
     reported: HashMap<NamespacedName, Instant>,
@@ -53,16 +52,14 @@ struct WatchState {
 impl WatchHealth {
     /// The health of a watch that starts now.
     #[must_use]
-    pub fn new(kind: &'static str) -> Self {
+    pub fn new(kind: &'static str, metrics: WatchMetrics) -> Self {
         let state = WatchState {
-            last_event: None,
             last_activity: Instant::now(),
-            failures: 0,
             problem: None,
             invalid: HashSet::new(),
             reported: HashMap::new(),
         };
-        Self { kind, phase: watch::Sender::new(Phase::Pending), state: Mutex::new(state) }
+        Self { kind, phase: watch::Sender::new(Phase::Pending), metrics, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, WatchState> {
@@ -87,14 +84,18 @@ impl WatchHealth {
 
     /// Records the start of a list: objects that it does not contain are deleted.
     pub fn start_list(&self) {
-        self.state().invalid.clear();
+        let mut state = self.state();
+        state.invalid.clear();
+        self.metrics.set_invalid_objects(0);
     }
 
     /// Records an event or a bookmark, which ends a logged failure.
     pub fn record_event(&self) {
         let mut state = self.state();
         state.last_activity = Instant::now();
-        state.last_event = Some(SystemTime::now());
+        if let Some(seconds) = unix_seconds(SystemTime::now()) {
+            self.metrics.set_last_event(seconds);
+        }
         if state.problem.take().is_some() {
             tracing::info!(kind = self.kind, "watch: the API server responds again");
         }
@@ -104,7 +105,7 @@ impl WatchHealth {
     pub fn record_failure(&self, phase: Phase, detail: &str) {
         let mut state = self.state();
         state.last_activity = Instant::now();
-        state.failures = state.failures.saturating_add(1);
+        self.metrics.record_failure();
         self.phase.send_if_modified(|current| {
             let changes = *current != Phase::Listed && *current != phase;
             if changes {
@@ -125,6 +126,7 @@ impl WatchHealth {
         let mut state = self.state();
         let key = (namespace.to_owned(), name.to_owned());
         state.invalid.insert(key.clone());
+        self.metrics.set_invalid_objects(state.invalid.len());
         if state.reported.get(&key).is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
             return false;
         }
@@ -140,6 +142,7 @@ impl WatchHealth {
         let mut state = self.state();
         if !state.invalid.is_empty() {
             state.invalid.remove(&(namespace.to_owned(), name.to_owned()));
+            self.metrics.set_invalid_objects(state.invalid.len());
         }
     }
 
@@ -161,51 +164,19 @@ impl WatchHealth {
     }
 }
 
-/// Metrics of all watches, in Prometheus' text format.
-#[must_use]
-pub fn watch_metrics<'a>(watches: impl Iterator<Item = &'a WatchHealth> + Clone) -> String {
-    let mut text = String::new();
-    write_family(&mut text, watches.clone(), "watch_last_event_timestamp_seconds", "gauge", LAST_EVENT_HELP, |state| {
-        let since = state.last_event.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        since.map(|since| since.as_secs())
-    });
-    write_family(&mut text, watches.clone(), "watch_failures_total", "counter", FAILURES_HELP, |state| {
-        Some(state.failures)
-    });
-    write_family(&mut text, watches, "invalid_objects", "gauge", INVALID_HELP, |state| {
-        u64::try_from(state.invalid.len()).ok()
-    });
-    text
-}
-
-const LAST_EVENT_HELP: &str = "When the last event or bookmark of the watch arrived.";
-const FAILURES_HELP: &str = "How often the watch failed and was started again.";
-const INVALID_HELP: &str = "Objects that cannot be parsed and are skipped.";
-
-fn write_family<'a>(
-    text: &mut String,
-    watches: impl Iterator<Item = &'a WatchHealth>,
-    name: &str,
-    kind: &str,
-    help: &str,
-    value: impl Fn(&WatchState) -> Option<u64>,
-) {
-    let _ =
-        write!(text, "# HELP registry_token_operator_{name} {help}\n# TYPE registry_token_operator_{name} {kind}\n");
-    for watch in watches {
-        if let Some(value) = value(&watch.state()) {
-            let _ = writeln!(text, "registry_token_operator_{name}{{kind=\"{}\"}} {value}", watch.kind);
-        }
-    }
+fn unix_seconds(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Kind, Metrics};
 
     #[tokio::test(start_paused = true)]
     async fn a_watch_reports_what_it_waits_for_until_listed_and_is_hung_without_activity() {
-        let watch = WatchHealth::new("RegistryToken");
+        let metrics = Metrics::default();
+        let watch = WatchHealth::new("RegistryToken", metrics.watch(Kind::RegistryToken));
         let phase = watch.phase();
         assert_eq!(watch.pending_reason().as_deref(), Some("waiting for caches: RegistryToken: not listed yet"));
         watch.record_failure(Phase::Missing, "no CRD");
@@ -220,17 +191,18 @@ mod tests {
         watch.set_listed();
         watch.record_failure(Phase::Missing, "no CRD");
         assert_eq!((*phase.borrow(), watch.pending_reason()), (Phase::Listed, None), "the cache keeps what it has");
-        let text = watch_metrics(std::iter::once(&watch));
+        let text = metrics.text();
         assert!(text.contains("watch_failures_total{kind=\"RegistryToken\"} 3\n"), "{text}");
         assert!(!text.contains("timestamp_seconds{"), "no event was received yet: {text}");
         watch.record_event();
-        assert!(watch_metrics(std::iter::once(&watch)).contains("timestamp_seconds{kind=\"RegistryToken\"} "));
+        assert!(metrics.text().contains("timestamp_seconds{kind=\"RegistryToken\"} "));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_object_that_cannot_be_parsed_is_counted_always_and_reported_once_a_minute() {
-        let watch = WatchHealth::new("Secret");
-        let count = || watch_metrics(std::iter::once(&watch)).lines().last().map(str::to_owned).unwrap_or_default();
+        let metrics = Metrics::default();
+        let watch = WatchHealth::new("Secret", metrics.watch(Kind::Secret));
+        let count = || metrics.text().lines().rev().nth(1).map(str::to_owned).unwrap_or_default();
         assert!(watch.mark_invalid("team", "a") && watch.mark_invalid("team", "b"));
         assert!(!watch.mark_invalid("team", "a"));
         assert!(count().ends_with(" 2"), "{}", count());

@@ -114,7 +114,7 @@ pub fn execute(
         },
         Request::QueryRows(rows) => query_rows(world, &rows, outcome, mutant),
         Request::EditDescription { token, description } => {
-            operator.modified.insert(running.uid.clone(), world.clock);
+            operator.state(&running.uid).modified = Some(world.clock);
             invariants::check_ownership(world, &running.uid, &token);
             edit_description(world, &token, description, outcome)
         }
@@ -124,7 +124,7 @@ pub fn execute(
             invariants::check_ownership(world, &running.uid, &token);
             let response = revoke_token(world, &token, outcome, wanted_then);
             if response == Response::Done {
-                operator.revoked.entry(running.uid.clone()).or_default().push(token);
+                operator.state(&running.uid).revoked.push(token);
             }
             response
         }

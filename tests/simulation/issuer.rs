@@ -10,6 +10,7 @@ use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
+use registry_token_operator::domain::model::problem::messages::issuer_problem;
 use registry_token_operator::domain::observed::{IssuerInfo, IssuerState};
 use std::time::Duration;
 
@@ -19,8 +20,7 @@ pub fn issuer_state(world: &World) -> IssuerState {
         return IssuerState::Missing;
     }
     if world.issuer.broken {
-        let message = "the portal rejects the credentials".to_owned();
-        return IssuerState::NotReady { reason: Reason::Unauthorized, message };
+        return IssuerState::NotReady(issuer_problem(Reason::Unauthorized, "the portal rejects the credentials"));
     }
     IssuerState::Ready(issuer_info(world))
 }

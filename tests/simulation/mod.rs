@@ -32,6 +32,7 @@ pub mod issuer;
 pub mod login_audit;
 pub mod model;
 pub mod mutant;
+pub mod object_state;
 pub mod operator;
 pub mod oracle;
 pub mod portal;

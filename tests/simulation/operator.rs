@@ -5,6 +5,7 @@ use super::execute::RequestOutcome;
 use super::issuer::issuer_state;
 use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
+use super::object_state::ObjectState;
 use super::projection::{project_object, project_object_as, project_secret};
 use super::world::{FakeObject, FakeSecret, MAX_RESPONSE_SECONDS, World, at};
 use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAudit};
@@ -16,9 +17,6 @@ use registry_token_operator::domain::model::status_view::{StatusView, recorded_s
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
 use registry_token_operator::domain::protocol::{Named, Request};
-use registry_token_operator::domain::retry::cooldown::Cooldowns;
-use registry_token_operator::domain::retry::request_backoff::RequestHistories;
-use registry_token_operator::domain::retry::reservation_age::ReservationAges;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -65,21 +63,9 @@ pub struct Operator {
     pub last_audit: Option<LastAudit>,
     pub audit_requested: bool,
     pub unused_since: Option<i64>,
-    /// For how long it has observed reservations.
-    pub reservation_ages: ReservationAges,
-    /// When an object's token was last modified at the portal.
-    pub modified: BTreeMap<String, i64>,
     pub attempts: u32,
-    /// Operations that must not be retried yet.
-    pub cooldowns: Cooldowns,
-    /// The tokens of each object whose revocation the portal confirmed.
-    pub revoked: BTreeMap<String, Vec<Named>>,
-    /// Whether portal and registry have to be checked.
-    pub recheck: BTreeMap<String, Recheck>,
-    /// The token requests for each object.
-    pub requests: RequestHistories,
-    /// How many full resyncs of each object it has performed on request.
-    pub acked_resyncs: BTreeMap<String, u32>,
+    /// What it remembers of each object, by UID.
+    pub objects: BTreeMap<String, ObjectState>,
 }
 
 impl Operator {
@@ -93,14 +79,23 @@ impl Operator {
             last_audit: None,
             audit_requested: true,
             unused_since: None,
-            reservation_ages: ReservationAges::default(),
-            modified: BTreeMap::new(),
             attempts: 0,
-            cooldowns: Cooldowns::default(),
-            requests: RequestHistories::default(),
-            acked_resyncs: BTreeMap::new(),
-            revoked: BTreeMap::new(),
-            recheck: BTreeMap::new(),
+            objects: BTreeMap::new(),
+        }
+    }
+
+    /// What it remembers of this object.
+    pub fn state(&mut self, uid: &str) -> &mut ObjectState {
+        self.objects.entry(uid.to_owned()).or_default()
+    }
+
+    /// Records a pass that ended.
+    fn record_pass(&mut self, observed: &Observed, world: &World, mutant: Option<Mutant>) {
+        let state = self.state(&observed.object.uid);
+        state.cooldowns.record(observed, monotonic_time(world));
+        state.recheck = observed.recheck;
+        if mutant != Some(Mutant::ForgetsRequests) {
+            state.requests.record(observed);
         }
     }
 
@@ -141,7 +136,7 @@ impl Operator {
     ) -> Option<registry_token_operator::domain::model::pull_secret::SecretMeta> {
         let reservation = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
         let now = monotonic_time(world);
-        let mut age = self.reservation_ages.age(uid, reservation.as_deref(), now);
+        let mut age = self.state(uid).reservation.observe(reservation.as_deref(), now);
         if mutant == Some(Mutant::IgnoresOtherReservation) {
             age = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
         }
@@ -166,40 +161,36 @@ impl Operator {
         let Some(object) = object else { return };
         let meta = self.secret_meta(&object.uid, Some(object), secret, world, mutant);
         let attempt_id = self.attempt_id(slot);
+        let (upstream, identity) = (self.upstream_state(object, world), self.identity());
+        let state = self.state(&object.uid);
         // A resync that was requested before the first pass is not a request.
-        let acked = self.acked_resyncs.insert(object.uid.clone(), object.resync_requests);
+        let acked = state.acked_resyncs.replace(object.resync_requests);
         let mut observed = Observed {
             now: at(world.clock),
             object: project_object_as(object, &world.config, mutant),
             secret: meta,
             issuer: issuer_state(world),
-            identity: self.identity(),
+            identity,
             is_leader: false,
-            upstream: self.upstream_state(object, world),
+            upstream,
             resync_requested: acked.is_some_and(|acked| acked != object.resync_requests),
             attempt_id,
             submitted_description: None,
             cooldowns: vec![],
             normalized_description: None,
-            revoked_tokens: self.revoked.get(&object.uid).cloned().unwrap_or_default(),
+            revoked_tokens: state.revoked.clone(),
             recheck: Recheck::NotRequested,
             edit_retry_after: None,
             request_history: RequestHistory::default(),
         };
-        let requested = if observed.resync_requested { Recheck::Requested } else { Recheck::NotRequested };
-        observed.recheck = if observed.resync_requested {
-            requested
-        } else {
-            self.recheck.get(&object.uid).copied().unwrap_or_default()
-        };
-        observed.edit_retry_after = self.cooldowns.edit_retry_after(&observed, monotonic_time(world));
-        observed.request_history = self.requests.of(&observed.object, observed.now);
-        observed.cooldowns = self.cooldowns.active(&observed, monotonic_time(world));
+        observed.recheck = if observed.resync_requested { Recheck::Requested } else { state.recheck };
+        observed.edit_retry_after = state.cooldowns.edit_retry_after(&observed, monotonic_time(world));
+        observed.request_history = state.requests.of(&observed.object, observed.now);
+        observed.cooldowns = state.cooldowns.active(&observed, monotonic_time(world));
         let (pass, next) = Pass::begin(observed);
         if let Step::Done(_) = next {
-            self.cooldowns.record(pass.observed(), monotonic_time(world));
-            self.recheck.insert(object.uid.clone(), pass.observed().recheck);
-            self.requests.record(pass.observed());
+            // The mutant forgets the requests of passes that acted.
+            self.record_pass(pass.observed(), world, None);
         }
         if let Step::Perform(request) = next {
             self.passes[slot] = Some(RunningPass {
@@ -219,7 +210,9 @@ impl Operator {
         let (Some(token), Some(audited)) = (status.token, &self.last_audit) else { return UpstreamState::Unknown };
         let started = audited.evidence.started_at();
         let superseded = status.upstream_revocation.is_some_and(|(time, _)| time >= started);
-        if superseded || self.modified.get(&object.uid).is_some_and(|modified| at(*modified) >= started) {
+        if superseded
+            || self.objects.get(&object.uid).and_then(|state| state.modified).is_some_and(|time| at(time) >= started)
+        {
             return UpstreamState::Unknown;
         }
         audited.evidence.upstream_state(&Named { id: token.id, username: token.username }, audited.plausible)
@@ -242,11 +235,7 @@ impl Operator {
                 None
             }
             Step::Done(result) => {
-                self.cooldowns.record(running.pass.observed(), monotonic_time(world));
-                self.recheck.insert(running.uid.clone(), running.pass.observed().recheck);
-                if mutant != Some(Mutant::ForgetsRequests) {
-                    self.requests.record(running.pass.observed());
-                }
+                self.record_pass(running.pass.observed(), world, mutant);
                 self.passes[slot] = None;
                 Some(result)
             }

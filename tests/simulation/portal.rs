@@ -45,7 +45,7 @@ pub fn request_token(
     if outcome != RequestOutcome::Rejected {
         invariants::check_request_rate(world, &operator.identity(), running);
     }
-    operator.modified.insert(running.uid.clone(), world.clock);
+    operator.state(&running.uid).modified = Some(world.clock);
     let nonce = Marker::find(&tag(), description).map(|marker| marker.nonce().clone());
     match nonce {
         None => world.report_violation("a request without a marker"),

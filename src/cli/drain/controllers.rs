@@ -31,6 +31,7 @@ impl LocalControllers {
             clock,
             policy: arguments.issuer_policy.clone().policy(api_server_address()),
             mac_key_secret: arguments.mac_key_secret.to_string(),
+            metrics: Arc::default(),
         };
         Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })
     }

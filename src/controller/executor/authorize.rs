@@ -1,7 +1,7 @@
 //! Authorizes an object to use its issuer, with a live read between the reservation and the request.
 
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
-use crate::controller::api_call::{ApiError, call};
+use crate::controller::api_call::call;
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_issuer;
 use crate::controller::finalizer::has_finalizer;
@@ -9,30 +9,24 @@ use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{issuer_not_found, transient};
+use crate::domain::protocol::Response;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::core::SelectorExt;
 use std::collections::BTreeMap;
 
-/// Why an attempt may not continue.
-pub enum IssuerDenied {
-    /// The issuer is not the one with which the attempt was started.
-    Changed,
-    /// The object may not use the issuer.
-    Problem(Problem),
-    /// It could not be read.
-    ReadFailed(ApiError),
-}
-
 /// Reads the issuer live and checks that it exists, is not being deleted, serves this namespace, and has our finalizer,
 /// so that it outlives the token.
+///
+/// # Errors
+/// The response for the core if the attempt may not continue.
 pub async fn authorize_issuer(
     ctx: &Context,
     key: &IssuerKey,
     namespace: &str,
     connected: &ConnectedIssuer,
-) -> Result<(), IssuerDenied> {
+) -> Result<(), Response> {
     let read = match key.kind {
         IssuerKind::ClusterTokenIssuer => {
             let issuers: ObjectClient<ClusterTokenIssuer> =
@@ -45,14 +39,14 @@ pub async fn authorize_issuer(
             call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
         }
     };
-    let denied = |reason, message: &str| Err(IssuerDenied::Problem(transient(reason, message.to_owned())));
+    let denied = |reason, message: &str| Err(Response::IssuerDenied(transient(reason, message.to_owned())));
     let object = match read {
         Ok(Some(object)) => object,
         Ok(None) => {
             let issuer = format!("{} {}", key.kind, key.name);
-            return Err(IssuerDenied::Problem(issuer_not_found(&issuer)));
+            return Err(Response::IssuerDenied(issuer_not_found(&issuer)));
         }
-        Err(error) => return Err(IssuerDenied::ReadFailed(error)),
+        Err(error) => return Err(Response::IssuerDenied(error.into())),
     };
     if object.deleting() {
         return denied(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object");
@@ -62,7 +56,7 @@ pub async fn authorize_issuer(
         return denied(Reason::IssuerNotReady, "the issuer does not have its finalizer yet");
     }
     if object.uid() != connected.uid || object.generation() != connected.generation {
-        return Err(IssuerDenied::Changed);
+        return Err(Response::IssuerChanged);
     }
     require_allowed_namespace(ctx, object.allowed_namespaces(), namespace).await
 }
@@ -75,18 +69,18 @@ async fn require_allowed_namespace(
     ctx: &Context,
     rule: Option<&AllowedNamespaces>,
     namespace: &str,
-) -> Result<(), IssuerDenied> {
+) -> Result<(), Response> {
     let Some(rule) = rule.filter(|rule| rule.from == NamespacesFrom::Selector) else { return Ok(()) };
     let namespaces: ObjectClient<Namespace> = ObjectClient::all(ctx.client.clone());
     let found = call("read the namespace", namespaces.get(namespace)).await;
     let labels: BTreeMap<String, String> = match found {
         Ok(found) => found.labels().clone(),
-        Err(error) => return Err(IssuerDenied::ReadFailed(error)),
+        Err(error) => return Err(Response::IssuerDenied(error.into())),
     };
     let selector = rule.selector.clone().unwrap_or_default();
     match kube::core::Selector::try_from(selector) {
         Ok(selector) if selector.matches(&labels) => Ok(()),
-        _ => Err(IssuerDenied::Problem(Problem {
+        _ => Err(Response::IssuerDenied(Problem {
             reason: Reason::NamespaceNotAllowed,
             terminal: true,
             message: format!(

@@ -1,15 +1,14 @@
 //! Reads and writes the object, its finalizer and its status, and reads its issuer during an attempt.
 
-use super::authorize::{IssuerDenied, authorize_issuer};
+use super::authorize::authorize_issuer;
 use super::{Executor, response_from_api_error};
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call};
-use crate::domain::model::problem::messages::api_server_unavailable;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
 use crate::domain::protocol::Response;
 use crate::domain::status::{ready_condition, waiting_condition};
-use crate::metrics::STATUS_WRITE_FAILURES;
+use crate::metrics::StatusWriteFailure;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -46,9 +45,7 @@ impl Executor<'_> {
         self.issuer_read_at = Instant::now();
         match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
             Ok(()) => Response::Done,
-            Err(IssuerDenied::Changed) => Response::IssuerChanged,
-            Err(IssuerDenied::Problem(problem)) => Response::IssuerDenied(problem),
-            Err(IssuerDenied::ReadFailed(error)) => Response::IssuerDenied(api_server_unavailable(&error.to_string())),
+            Err(response) => response,
         }
     }
 
@@ -124,14 +121,15 @@ impl Executor<'_> {
 
     /// Reports a status that cannot be written as an event and counts it. A conflict is not a failure.
     async fn report_status_error(&self, error: &ApiError) {
-        match error {
-            ApiError::Rejected(..) => STATUS_WRITE_FAILURES.record_rejected(),
-            ApiError::Unavailable(..) => STATUS_WRITE_FAILURES.record_unavailable(),
+        let reason = match error {
+            ApiError::Rejected(..) => StatusWriteFailure::Rejected,
+            ApiError::Unavailable(..) => StatusWriteFailure::Unavailable,
             _ => {
                 tracing::debug!(object = %self.snapshot.object_ref(), %error, "status not written");
                 return;
             }
-        }
+        };
+        self.ctx.metrics.record_status_write_failure(reason);
         tracing::warn!(object = %self.snapshot.object_ref(), %error, "status write failed");
         let note = format!("{error}. The write is retried; until it succeeds, the conditions are outdated");
         self.ctx.events.emit(&self.snapshot.reference(), false, STATUS_NOT_WRITTEN, &note).await;

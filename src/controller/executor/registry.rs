@@ -67,11 +67,10 @@ impl Executor<'_> {
             let ca_pem = registry.ca_pem.as_deref();
             let (registry, egress) = (registry.host.as_str(), &registry.egress);
             let login = RegistryLogin { registry, username, secret, ca_pem, plain_http: false, egress };
-            match self.ctx.registry.check(login).await {
-                registry::Verdict::Accepted => {}
-                registry::Verdict::Rejected { message } => return Verdict::Rejected(message),
-                registry::Verdict::Unknown { reason, message, retry_after } => {
-                    let problem = RegistryProblem { reason: registry_reason(reason), message, retry_after };
+            match Verdict::from(self.ctx.registry.check(login).await) {
+                Verdict::Accepted | Verdict::NotChecked => {}
+                rejected @ Verdict::Rejected(_) => return rejected,
+                Verdict::Unknown(problem) => {
                     // The object has to wait for the registry with the longest delay.
                     let longest_wait =
                         if let Verdict::Unknown(other) = &login_result { Some(other.retry_after) } else { None };
@@ -82,6 +81,18 @@ impl Executor<'_> {
             }
         }
         login_result
+    }
+}
+
+impl From<registry::Verdict> for Verdict {
+    fn from(verdict: registry::Verdict) -> Self {
+        match verdict {
+            registry::Verdict::Accepted => Self::Accepted,
+            registry::Verdict::Rejected { message } => Self::Rejected(message),
+            registry::Verdict::Unknown { reason, message, retry_after } => {
+                Self::Unknown(RegistryProblem { reason: registry_reason(reason), message, retry_after })
+            }
+        }
     }
 }
 

@@ -125,13 +125,9 @@ async fn execute(
             return Err(api_server_unavailable("the RegistryTokens have not been listed yet: install their CRD"));
         }
         AuditRequest::ListObjects => AuditResponse::Objects(
-            list_tokens(ctx, key, |one| Some(audited_live_token(one, &ctx.keyring.keys())))
-                .await
-                .map_err(problem_from_api)?,
+            list_tokens(ctx, key, |one| Some(audited_live_token(one, &ctx.keyring.keys()))).await?,
         ),
-        AuditRequest::ListSecrets(names) => {
-            AuditResponse::Secrets(read_audited_secrets(ctx, key, &names).await.map_err(problem_from_api)?)
-        }
+        AuditRequest::ListSecrets(names) => AuditResponse::Secrets(read_audited_secrets(ctx, key, &names).await?),
         AuditRequest::ReadRow(token) => {
             let _permit = acquire(ctx, issuer).await?;
             let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
@@ -144,11 +140,6 @@ async fn execute(
             AuditResponse::Done
         }
     })
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn problem_from_api(error: ApiError) -> Problem {
-    api_server_unavailable(&error.to_string())
 }
 
 /// Waits for a permit to call the portal, except on shutdown: an audit may take a long time.

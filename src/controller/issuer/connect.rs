@@ -5,10 +5,12 @@ use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
 use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::executor::ISSUER_READ_TTL;
-use crate::controller::issuer_object::{AnyIssuer, IssuerKey, IssuerProblem};
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::{ConnectedIssuer, RegistryEndpoint};
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::marker::IssuerTag;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::domain::observed::{IssuerInfo, LoginMode};
 use crate::portal::rate_limit::{Limiter, Priority};
 use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
@@ -25,14 +27,14 @@ pub async fn connect(
     key: &IssuerKey,
     object: &dyn AnyIssuer,
     has_finalizer: bool,
-) -> Result<Arc<ConnectedIssuer>, IssuerProblem> {
+) -> Result<Arc<ConnectedIssuer>, Problem> {
     let spec = object.spec();
     ctx.policy.check(key.kind, spec)?;
     let secret = read_credentials_secret(ctx, key, spec).await?;
     let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
     let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
     let thinkwise = spec.thinkwise.clone().ok_or_else(|| {
-        (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise requires it".to_owned())
+        issuer_problem(Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise requires it")
     })?;
     let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
     let mut registries: Vec<RegistryEndpoint> = vec![];
@@ -99,7 +101,7 @@ pub async fn connect(
 }
 
 /// Checks that the portal responds. The portal caches its capabilities; the list is read every time.
-async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, IssuerProblem> {
+async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, Problem> {
     let _permit = limiter.acquire(Priority::Low, "").await;
     let failed = |failure: PortalError| {
         limiter.apply_retry_after(&failure);
@@ -140,6 +142,6 @@ pub fn response_deadline(limits: &Limits) -> Duration {
     ISSUER_READ_TTL + limits.request_timeout.0
 }
 
-fn problem_from_portal(failure: &PortalError) -> IssuerProblem {
-    (failure.reason, failure.message.clone())
+fn problem_from_portal(failure: &PortalError) -> Problem {
+    issuer_problem(failure.reason, failure.message.clone())
 }

@@ -1,10 +1,12 @@
 //! The objects that an issuer refers to: the Secret with its credentials, and each ConfigMap with a CA.
 
 use crate::api::{CREDENTIALS_LABEL, DataKey, IssuerKind, IssuerSpec, Reason, Tls};
-use crate::controller::api_call::{ApiError, call};
+use crate::controller::api_call::call;
 use crate::controller::context::Context;
-use crate::controller::issuer_object::{IssuerKey, IssuerProblem};
+use crate::controller::issuer_object::IssuerKey;
 use crate::controller::live_secret;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::kube_client::objects::ObjectClient;
 use crate::plain_text::{self, TextError};
 use crate::portal::thinkwise::Credentials;
@@ -40,17 +42,11 @@ pub fn may_use_secret(kind: IssuerKind, labels: Option<&BTreeMap<String, String>
 }
 
 /// Reads the Secret with an issuer's credentials.
-pub async fn read_credentials_secret(
-    ctx: &Context,
-    key: &IssuerKey,
-    spec: &IssuerSpec,
-) -> Result<Secret, IssuerProblem> {
+pub async fn read_credentials_secret(ctx: &Context, key: &IssuerKey, spec: &IssuerSpec) -> Result<Secret, Problem> {
     let (namespace, name) = (namespace_of(ctx, key), credentials_name(spec).unwrap_or_default());
-    let found = call("read the issuer's Secret", live_secret::get(&ctx.client, namespace, &name))
-        .await
-        .map_err(problem_from_api)?;
+    let found = call("read the issuer's Secret", live_secret::get(&ctx.client, namespace, &name)).await?;
     let secret = found.ok_or_else(|| {
-        (
+        issuer_problem(
             Reason::CredentialsMissing,
             format!("the Secret {namespace}/{name} with the portal's credentials does not exist: create it"),
         )
@@ -61,11 +57,11 @@ pub async fn read_credentials_secret(
     let message = format!(
         "the Secret {namespace}/{name} lacks the opt-in label for TokenIssuers, so it is not used: if it contains the portal's credentials, run kubectl label secret {name} -n {namespace} {CREDENTIALS_LABEL}=true"
     );
-    Err((Reason::CredentialsNotLabeled, message))
+    Err(issuer_problem(Reason::CredentialsNotLabeled, message))
 }
 
 /// The credentials in that Secret.
-pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, IssuerProblem> {
+pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> Result<Credentials, Problem> {
     let name = credentials_name(spec).unwrap_or_default();
     let data = secret.data.unwrap_or_default();
     let value = |key: &DataKey| {
@@ -78,27 +74,28 @@ pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> 
         return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
     }
     let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
-    let keys = keys.ok_or_else(|| (Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret".to_owned()))?;
+    let keys = keys.ok_or_else(|| issuer_problem(Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret"))?;
     let client_secret = SecretString::from(value(&keys.client_secret_key)?);
     Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
 }
 
 /// Distinguishes an invalid value from a missing one.
-fn invalid_value(namespace: &str, name: &str, key: &DataKey, problem: TextError) -> IssuerProblem {
+fn invalid_value(namespace: &str, name: &str, key: &DataKey, problem: TextError) -> Problem {
     if problem == TextError::Empty {
         let message = format!("the Secret {namespace}/{name} has no key \"{key}\", or it is empty: add it");
-        return (Reason::CredentialsMissing, message);
+        return issuer_problem(Reason::CredentialsMissing, message);
     }
-    (Reason::CredentialsInvalid, format!("the key \"{key}\" of the Secret {namespace}/{name} {problem}"))
+    let message = format!("the key \"{key}\" of the Secret {namespace}/{name} {problem}");
+    issuer_problem(Reason::CredentialsInvalid, message)
 }
 
 /// The CA certificates, if any are given.
-pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, IssuerProblem> {
+pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Result<Option<String>, Problem> {
     let Some(tls) = tls.cloned() else { return Ok(None) };
     let Some(reference) = tls.ca_config_map_ref else { return Ok(tls.ca_bundle) };
     let (namespace, name, key) = (namespace_of(ctx, key), reference.name, reference.key);
     let maps: ObjectClient<ConfigMap> = ObjectClient::namespaced(ctx.client.clone(), namespace);
-    let found = call("read the issuer's ConfigMap", maps.get_opt(name.as_str())).await.map_err(problem_from_api)?;
+    let found = call("read the issuer's ConfigMap", maps.get_opt(name.as_str())).await?;
     let found = found.unwrap_or_default();
     if let Some(text) = found.data.and_then(|mut data| data.remove(key.as_str())) {
         return Ok(Some(text));
@@ -114,10 +111,5 @@ pub async fn load_ca(ctx: &Context, key: &IssuerKey, tls: Option<&Tls>) -> Resul
             "the ConfigMap {namespace}/{name} with the key \"{key}\" does not exist: create it with the CA's certificates"
         )
     };
-    Err((Reason::CABundleInvalid, message))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn problem_from_api(error: ApiError) -> IssuerProblem {
-    (Reason::APIServerUnavailable, error.to_string())
+    Err(issuer_problem(Reason::CABundleInvalid, message))
 }

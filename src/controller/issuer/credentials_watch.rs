@@ -10,6 +10,7 @@ use crate::controller::decode::{Decoded, metadata};
 use crate::controller::watch::Watch;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{all_namespaces, in_namespace};
+use crate::metrics::{Kind, WatchMetrics};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -42,7 +43,7 @@ pub async fn run(ctx: &SharedContext) {
 
 fn secret_watch(ctx: &SharedContext, request: Request, label: Option<&'static str>) -> Watch<ObjectMeta> {
     let decode: fn(&[u8]) -> Decoded<ObjectMeta> = metadata::<Secret>;
-    let health = Arc::new(WatchHealth::new("Secret with credentials"));
+    let health = Arc::new(WatchHealth::new("Secret with credentials", WatchMetrics::not_served(Kind::Secret)));
     Watch { client: ctx.client.clone(), request, label, metadata_only: true, decode, health }
 }
 

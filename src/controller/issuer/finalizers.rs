@@ -3,6 +3,7 @@
 
 use super::credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
 use super::shared_finalizers::{FinalizerRemoval, finalizer_removal};
+use super::status::record_protected_names;
 use crate::api::{IssuerKind, ObjectName, RegistryToken};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
@@ -15,7 +16,6 @@ use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -151,11 +151,7 @@ where
     let dependencies = Dependencies::of(&object, ctx);
     let all = dependencies.all();
     if all != dependencies.recorded {
-        let body = json!({
-            "metadata": {"uid": AnyIssuer::uid(&object), "resourceVersion": object.version()},
-            "status": {"credentialsSecrets": all.secrets, "caConfigMaps": all.config_maps},
-        });
-        object = call("record what the issuer needs", api.patch_status(&name, &params, &Patch::Merge(&body))).await?;
+        object = record_protected_names(&object, api, &all).await?;
     }
     for secret in &dependencies.current.secrets {
         set_secret_finalizer(&dependencies.secrets, secret, Some(object.key().kind)).await?;

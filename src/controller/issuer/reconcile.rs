@@ -2,26 +2,27 @@
 
 use super::audit::{self, Prefilter};
 use super::connect::connect;
-use super::deletion::{DeletionState, caches_not_synced, deletion_condition, evaluate};
-use super::finalizers::{StillProtected, add_finalizers, dependents, remove_finalizers, remove_from_previous};
+use super::deletion::finalize;
+use super::finalizers::{StillProtected, add_finalizers, dependents, remove_from_previous};
 use super::login_audit;
+use super::publish::publish_connection;
 use super::restore_finalizers::was_in_use;
 use super::status::{Findings, write_status};
 use crate::api::{Reason, RegistryToken};
 use crate::controller::api_call::ApiError;
 use crate::controller::context::{Context, SharedContext};
 use crate::controller::finalizer::has_finalizer;
-use crate::controller::issuer_object::{AnyIssuer, IssuerKey, IssuerProblem};
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::snapshot::Snapshot;
-use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer, IssuerEntry};
+use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::issuer_problem;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::retry::backoff;
 use crate::kube_client::objects::ObjectClient;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller;
-use kube::runtime::reflector::ObjectRef;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -34,11 +35,6 @@ const RESYNC: Duration = Duration::from_mins(1);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Interval between reconciles of an issuer that waits for another one to release a shared object.
 const SHARED_SECRET_POLL: Duration = Duration::from_secs(1);
-/// How many reconciles an issuer that is being deleted waits for the caches before its status says so: usually they are
-/// synced soon.
-const SILENT_ATTEMPTS: u32 = 3;
-/// Interval at which an issuer that is being deleted checks whether its last object is deleted.
-const DELETION_POLL: Duration = Duration::from_secs(2);
 
 pub async fn reconcile<I>(
     object: Arc<I>,
@@ -86,14 +82,14 @@ where
         Some(problem) => Err(problem),
         None => connect(ctx, &key, object, protected(object)).await,
     };
-    publish(ctx, &key, &found);
+    publish_connection(ctx, &key, &found);
     // The issuer was deleted during the request: its state must not outlive it.
     if !ctx.issuer_may_exist(&key) {
         ctx.issuer_missing(&key);
         return Ok(RESYNC);
     }
     if object.deleting() {
-        return finalize(object, ctx, api, &found, &dependents).await;
+        return Ok(finalize(object, ctx, api, &found, &dependents).await?.unwrap_or(RESYNC));
     }
     let still_protected =
         if found.is_ok() { remove_from_previous(object, ctx).await? } else { StillProtected::default() };
@@ -116,11 +112,7 @@ where
 }
 
 /// Tokens do not move between portals: a changed address is not used while tokens exist at the previous one.
-fn portal_changed(
-    ctx: &Context,
-    object: &dyn AnyIssuer,
-    dependents: &[Arc<RegistryToken>],
-) -> Option<(Reason, String)> {
+fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<RegistryToken>]) -> Option<Problem> {
     let previous = object.status()?.portal.clone()?;
     let now = object.spec().thinkwise.as_ref()?;
     if previous.url == now.url && previous.scope == now.application {
@@ -138,7 +130,7 @@ fn portal_changed(
             "{count} tokens exist at {} ({}), but the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
             previous.url, previous.scope, now.url, now.application
         );
-        (Reason::PortalChanged, message)
+        issuer_problem(Reason::PortalChanged, message)
     })
 }
 
@@ -147,7 +139,7 @@ async fn audit_if_due(
     ctx: &Context,
     key: &IssuerKey,
     object: &dyn AnyIssuer,
-    found: &Result<Arc<ConnectedIssuer>, IssuerProblem>,
+    found: &Result<Arc<ConnectedIssuer>, Problem>,
 ) -> Result<(), Problem> {
     let Ok(issuer) = found else { return Ok(()) };
     let due = || time_until_audit(ctx, key, object, issuer).is_zero();
@@ -170,71 +162,6 @@ async fn audit_if_due(
         }
     }
     audited
-}
-
-/// Finalizes an issuer that is being deleted, or writes what it waits for. Returns the time until the next reconcile.
-async fn finalize<I>(
-    object: &I,
-    ctx: &Context,
-    api: &ObjectClient<I>,
-    found: &Result<Arc<ConnectedIssuer>, IssuerProblem>,
-    dependents: &[Arc<RegistryToken>],
-) -> Result<Duration, ApiError>
-where
-    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let key = object.key();
-    // Only synced caches show whether another issuer uses the same credentials. If this issuer were finalized earlier,
-    // its finalizer would stay on them forever.
-    if ctx.synced_issuer_caches().is_none() {
-        let attempts = ctx.process_state.record_failure(&object.uid());
-        if attempts > SILENT_ATTEMPTS {
-            report_deletion(object, ctx, api, caches_not_synced(ctx), dependents).await?;
-        }
-        return Ok(backoff::delay(attempts, ctx.jitter()));
-    }
-    let state = evaluate(ctx, object, found).await?;
-    if matches!(state, DeletionState::Allowed) {
-        remove_finalizers(object, ctx, api).await?;
-        ctx.issuers.forget_audits(&key);
-        ctx.issuers.set(key.clone(), IssuerEntry::Missing);
-        // The deletion event may have come before the state was set.
-        if !ctx.issuer_may_exist(&key) {
-            ctx.issuer_missing(&key);
-        }
-        return Ok(RESYNC);
-    }
-    report_deletion(object, ctx, api, deletion_condition(object, &state, found.as_ref().err()), dependents).await?;
-    let blocked = matches!(state, DeletionState::AuditPending(_)) || found.is_err();
-    if !blocked {
-        ctx.process_state.reset_failures(&object.uid());
-    }
-    Ok(match state {
-        DeletionState::WaitFor(remaining) => remaining,
-        _ if blocked => backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter()),
-        _ => DELETION_POLL,
-    })
-}
-
-/// Writes the status of an issuer that is being deleted.
-async fn report_deletion<I>(
-    object: &I,
-    ctx: &Context,
-    api: &ObjectClient<I>,
-    problem: IssuerProblem,
-    dependents: &[Arc<RegistryToken>],
-) -> Result<(), ApiError>
-where
-    I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let still_protected = StillProtected::default();
-    write_status(
-        object,
-        ctx,
-        api,
-        Findings { connection: &Err(problem), audit: None, dependents, still_protected: &still_protected.names },
-    )
-    .await
 }
 
 /// The time until the next audit: zero before this process's first audit, otherwise the earlier of the regular audit
@@ -263,39 +190,5 @@ fn requeue_after(ctx: &Context, key: &IssuerKey, object: &dyn AnyIssuer, issuer:
         RESYNC.min(time_until_audit(ctx, key, object, issuer) + Duration::from_millis(100))
     } else {
         RESYNC
-    }
-}
-
-/// Stores the connection result and requeues the objects that it may affect.
-fn publish(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, (Reason, String)>) {
-    let previous = ctx.issuers.get(key);
-    let (entry, changed) = match (found, &previous) {
-        (Ok(issuer), Some(IssuerEntry::Ready(old))) => {
-            (IssuerEntry::Ready(Arc::clone(issuer)), old.info != issuer.info)
-        }
-        (Ok(issuer), _) => (IssuerEntry::Ready(Arc::clone(issuer)), true),
-        (Err((reason, message)), Some(IssuerEntry::NotReady(old, old_message))) => {
-            // The message may name another thing that the user has to fix; network errors differ each time.
-            let message_matters = matches!(
-                reason,
-                Reason::CredentialsMissing
-                    | Reason::CredentialsInvalid
-                    | Reason::CredentialsNotLabeled
-                    | Reason::CABundleInvalid
-                    | Reason::MetadataMismatch
-            );
-            (
-                IssuerEntry::NotReady(*reason, message.clone()),
-                old != reason || (message_matters && old_message != message),
-            )
-        }
-        (Err((reason, message)), _) => (IssuerEntry::NotReady(*reason, message.clone()), true),
-    };
-    ctx.issuers.set(key.clone(), entry);
-    if changed {
-        // Read only now: the cache then contains every object that decided on the previous state.
-        for user in dependents(ctx, key) {
-            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*user));
-        }
     }
 }

@@ -1,16 +1,17 @@
 //! The issuers that this process knows.
 
-use crate::api::{Limits, Reason};
+use crate::api::Limits;
 use crate::controller::issuer_object::IssuerKey;
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
+use crate::domain::model::problem::Problem;
 use crate::domain::observed::{IssuerInfo, IssuerState};
 use crate::portal::rate_limit::{Limiter, Permit, Priority};
 use crate::portal::{EgressPolicy, Portal, PortalCapabilities};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_util::sync::CancellationToken;
 
 /// A registry where a token's login is verified.
@@ -60,7 +61,7 @@ impl ConnectedIssuer {
 #[derive(Clone)]
 pub enum IssuerEntry {
     Ready(Arc<ConnectedIssuer>),
-    NotReady(Reason, String),
+    NotReady(Problem),
     /// It does not exist.
     Missing,
 }
@@ -100,29 +101,34 @@ struct Retained {
     client: Option<([u8; 32], Arc<dyn Portal>)>,
 }
 
-/// All known issuers.
+/// What is known of one issuer.
 #[derive(Default)]
-pub struct IssuerCache {
-    entries: RwLock<HashMap<IssuerKey, IssuerEntry>>,
-    audits: Mutex<HashMap<IssuerKey, AuditState>>,
-    retained: Mutex<HashMap<IssuerKey, Retained>>,
+struct KnownIssuer {
+    /// `None` before its first reconcile.
+    entry: Option<IssuerEntry>,
+    audits: AuditState,
+    retained: Option<Retained>,
 }
 
+/// All known issuers. Locked for a moment only.
+#[derive(Default)]
+pub struct IssuerCache(RwLock<HashMap<IssuerKey, KnownIssuer>>);
+
 impl IssuerCache {
-    fn audits(&self) -> MutexGuard<'_, HashMap<IssuerKey, AuditState>> {
-        self.audits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<IssuerKey, KnownIssuer>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn retained(&self) -> MutexGuard<'_, HashMap<IssuerKey, Retained>> {
-        self.retained.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<IssuerKey, KnownIssuer>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The limiter of an issuer. It is kept across changes of the issuer, because requests in flight still count.
     pub fn limiter(&self, key: &IssuerKey, limits: &Limits) -> Arc<Limiter> {
-        let mut all = self.retained();
-        let retained = all
-            .entry(key.clone())
-            .or_insert_with(|| Retained { limiter: Arc::new(Limiter::new(limits)), client: None });
+        let mut all = self.write();
+        let retained = &mut all.entry(key.clone()).or_default().retained;
+        let retained =
+            retained.get_or_insert_with(|| Retained { limiter: Arc::new(Limiter::new(limits)), client: None });
         retained.limiter.set_limits(limits);
         Arc::clone(&retained.limiter)
     }
@@ -130,35 +136,35 @@ impl IssuerCache {
     /// The portal client with this configuration, even if its last call failed: it keeps its connections, its access
     /// token and what it found in `$metadata`.
     pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<dyn Portal>> {
-        let all = self.retained();
-        let (made_of, client) = all.get(key)?.client.as_ref()?;
+        let all = self.read();
+        let (made_of, client) = all.get(key)?.retained.as_ref()?.client.as_ref()?;
         (made_of == config_hash).then(|| Arc::clone(client))
     }
 
     /// Stores a client next to the limiter, in place of the previous one.
     pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<dyn Portal>) {
-        if let Some(retained) = self.retained().get_mut(key) {
+        if let Some(retained) = self.write().get_mut(key).and_then(|known| known.retained.as_mut()) {
             retained.client = Some((config_hash, Arc::clone(client)));
         }
     }
 
     /// Forgets everything about a deleted issuer.
     pub fn forget(&self, key: &IssuerKey) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.retained().remove(key);
-        self.forget_audits(key);
+        let forgotten = self.write().remove(key);
+        // Not while the lock is held: this may drop the portal's client.
+        drop(forgotten);
     }
 
     /// The last audit.
     pub fn audit_result(&self, key: &IssuerKey) -> Option<Arc<AuditResult>> {
-        self.audits().get(key)?.last.clone()
+        self.read().get(key)?.audits.last.clone()
     }
 
     /// Stores the result of an audit. Requests for an audit are done if the audit started late enough to see their
     /// cause.
     pub fn set_audit_result(&self, key: &IssuerKey, result: AuditResult, lag: std::time::Duration) {
-        let mut all = self.audits();
-        let audits = all.entry(key.clone()).or_default();
+        let mut all = self.write();
+        let audits = &mut all.entry(key.clone()).or_default().audits;
         let started_at = result.evidence.started_at();
         let observed = |wanted: &Timestamp| {
             result.evidence.is_inventory() && wanted.checked_add(lag).is_ok_and(|due| due <= started_at)
@@ -169,37 +175,39 @@ impl IssuerCache {
 
     /// Requests an audit: a token request that was sent before this time may have created a token.
     pub fn request_audit(&self, key: &IssuerKey, now: Timestamp) {
-        let mut all = self.audits();
-        let audits = all.entry(key.clone()).or_default();
+        let mut all = self.write();
+        let audits = &mut all.entry(key.clone()).or_default().audits;
         audits.requested = audits.requested.max(Some(now));
     }
 
     /// Since when an audit is requested. A time in the future, from before the clock was corrected, counts as now.
     pub fn audit_requested_at(&self, key: &IssuerKey, now: Timestamp) -> Option<Timestamp> {
-        let mut all = self.audits();
-        let audits = all.get_mut(key)?;
+        let mut all = self.write();
+        let audits = &mut all.get_mut(key)?.audits;
         audits.requested = audits.requested.map(|wanted| wanted.min(now));
         audits.requested
     }
 
     /// Since when this issuer, which is being deleted, is unused.
     pub fn unused_since(&self, key: &IssuerKey, now: Timestamp) -> Timestamp {
-        *self.audits().entry(key.clone()).or_default().unused_since.get_or_insert(now)
+        *self.write().entry(key.clone()).or_default().audits.unused_since.get_or_insert(now)
     }
 
     /// Forgets the audits of an issuer that is deleted or in use again.
     pub fn forget_audits(&self, key: &IssuerKey) {
-        self.audits().remove(key);
+        if let Some(known) = self.write().get_mut(key) {
+            known.audits = AuditState::default();
+        }
     }
 
     pub fn set(&self, key: IssuerKey, entry: IssuerEntry) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(key, entry);
+        self.write().entry(key).or_default().entry = Some(entry);
     }
 
     /// The state; `None` before the issuer's first reconcile.
     #[must_use]
     pub fn get(&self, key: &IssuerKey) -> Option<IssuerEntry> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.read().get(key)?.entry.clone()
     }
 
     /// The issuer, if it is ready.
@@ -217,7 +225,7 @@ impl IssuerCache {
         match self.get(key) {
             None => IssuerState::Unknown,
             Some(IssuerEntry::Missing) => IssuerState::Missing,
-            Some(IssuerEntry::NotReady(reason, message)) => IssuerState::NotReady { reason, message },
+            Some(IssuerEntry::NotReady(problem)) => IssuerState::NotReady(problem),
             Some(IssuerEntry::Ready(issuer)) => IssuerState::Ready(issuer.info.clone()),
         }
     }

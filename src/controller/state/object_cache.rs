@@ -81,6 +81,7 @@ impl IssuerObjectCaches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Kind, WatchMetrics};
     use k8s_openapi::api::core::v1::Secret;
     use kube::runtime::reflector;
     use kube::runtime::watcher::Event;
@@ -88,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_kind_contains_nothing_and_a_forbidden_one_is_unknown() {
         let (store, mut writer) = reflector::store::<Secret>();
-        let health = WatchHealth::new("Secret");
+        let health = WatchHealth::new("Secret", WatchMetrics::not_served(Kind::Secret));
         let cache = ObjectCache::new(store, &health);
         let name = ObjectRef::new("a").within("team");
         assert!(cache.wait_for_sync().now_or_never().is_none());

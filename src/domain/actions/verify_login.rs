@@ -7,7 +7,7 @@ use crate::domain::decide::deadlines::next_deadline;
 use crate::domain::model::conditions::find;
 use crate::domain::model::cooldown::Operation;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{login_rejected, registry_unavailable, revoked_upstream, transient};
+use crate::domain::model::problem::messages::{login_rejected, revoked_upstream, transient};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{LoginMode, Observed};
 use crate::domain::protocol::{RegistryProblem, Request, Response, Verdict};
@@ -110,8 +110,8 @@ fn login_checked(observed: &Observed, login_result: Verdict) -> VerifyLoginTrans
             Outcome::IdleFor(due.map_or(later, |due| due.min(later)))
         }
         Verdict::Unknown(why) => match why.retry_after {
-            Some(_) => Outcome::ReportFor(retry_after(why), registry_unavailable(why)),
-            None => Outcome::Failed(registry_unavailable(why)),
+            Some(_) => Outcome::ReportFor(retry_after(why), why.into()),
+            None => Outcome::Failed(why.into()),
         },
     };
     if is_reported(observed, &login_result) {
@@ -127,7 +127,7 @@ fn is_reported(observed: &Observed, login_result: &Verdict) -> bool {
     let is_required = observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginMode::Required);
     let (problem, ready_fits) = match login_result {
         Verdict::Rejected(why) => (login_rejected(why), !status.ready),
-        Verdict::Unknown(why) => (registry_unavailable(why), status.ready || is_required),
+        Verdict::Unknown(why) => (why.into(), status.ready || is_required),
         Verdict::Accepted | Verdict::NotChecked => return false,
     };
     let condition =

@@ -32,7 +32,7 @@ fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
     }
     match &observed.issuer {
         // `Orphan` is the only way out if a portal no longer exists.
-        IssuerState::Missing | IssuerState::NotReady { .. } if !observed.object.revoke_on_deletion => Action::Finalize,
+        IssuerState::Missing | IssuerState::NotReady(_) if !observed.object.revoke_on_deletion => Action::Finalize,
         IssuerState::Unknown => Action::Idle,
         IssuerState::Missing => Action::Report(transient(
             Reason::IssuerNotFound,
@@ -41,7 +41,7 @@ fn deletion_action(observed: &Observed, status: &StatusView) -> Action {
                 observed.object.issuer
             ),
         )),
-        IssuerState::NotReady { reason, message } => Action::Report(transient(
+        IssuerState::NotReady(Problem { reason, message, .. }) => Action::Report(transient(
             Reason::IssuerNotReady,
             format!("the token will be revoked once the issuer is ready ({reason}): {message}. {ORPHAN_HINT}"),
         )),

@@ -5,7 +5,7 @@ use super::rotation::pending_annotation;
 use crate::api::{REPLACE_ANNOTATION, Reason};
 use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{issuer_not_found, transient};
+use crate::domain::model::problem::messages::issuer_not_found;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::{IssuerState, Observed};
@@ -16,10 +16,9 @@ pub(super) fn wait_for_issuer(observed: &Observed, status: &StatusView) -> Optio
         IssuerState::Ready(_) => return None,
         IssuerState::Unknown => return Some(Action::Idle),
         IssuerState::Missing => issuer_not_found(&observed.object.issuer),
-        IssuerState::NotReady { reason, message } => {
+        IssuerState::NotReady(Problem { reason, message, terminal }) => {
             let message = format!("the issuer is not ready ({reason}): {message}");
-            let terminal = reason.requires_user_action();
-            Problem { terminal, ..transient(Reason::IssuerNotReady, message) }
+            Problem { reason: Reason::IssuerNotReady, message, terminal: *terminal }
         }
     };
     Some(report_unless_pods_can_pull(observed, status, problem))

@@ -17,13 +17,8 @@ pub enum IssuerState {
     Unknown,
     /// The issuer does not exist.
     Missing,
-    /// The issuer exists, but is not ready.
-    NotReady {
-        /// Reason of the issuer's `Ready` condition.
-        reason: Reason,
-        /// Message of the issuer's `Ready` condition.
-        message: String,
-    },
+    /// The issuer exists, but is not ready: its `Ready` condition reports this problem.
+    NotReady(Problem),
     /// The issuer is ready.
     Ready(IssuerInfo),
 }

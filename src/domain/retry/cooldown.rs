@@ -34,12 +34,19 @@ impl Fingerprint {
     }
 }
 
-/// The cooldowns of all objects, by a monotonic clock.
+/// Failed operations, and when each is retried. They wait as long as the fingerprint stays the same.
+#[derive(Clone, Debug, PartialEq)]
+struct FailedOperations {
+    fingerprint: Fingerprint,
+    retries: Vec<(Cooldown, Duration)>,
+}
+
+/// The cooldowns of one object, by a monotonic clock. Boxed, because most objects have none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cooldowns {
-    cooldowns: BTreeMap<String, (Fingerprint, Vec<(Cooldown, Duration)>)>,
+    operations: Option<Box<FailedOperations>>,
     /// When an edit that the portal rejected is retried.
-    edits: BTreeMap<String, (Fingerprint, Duration)>,
+    edit: Option<Box<(Fingerprint, Duration)>>,
 }
 
 impl Cooldowns {
@@ -49,7 +56,7 @@ impl Cooldowns {
         let lasting: Vec<_> =
             observed.cooldowns.iter().filter(|cooldown| !cooldown.remaining.is_zero()).cloned().collect();
         if lasting.is_empty() {
-            self.cooldowns.remove(&observed.object.uid);
+            self.operations = None;
             return;
         }
         let former = self.active(observed, now);
@@ -59,36 +66,35 @@ impl Cooldowns {
             let remaining = remaining.unwrap_or(cooldown.remaining);
             (cooldown, now + remaining)
         };
-        let all = lasting.into_iter().map(until).collect();
-        self.cooldowns.insert(observed.object.uid.clone(), (Fingerprint::of(observed), all));
+        let retries = lasting.into_iter().map(until).collect();
+        self.operations = Some(Box::new(FailedOperations { fingerprint: Fingerprint::of(observed), retries }));
     }
 
-    /// Returns the active cooldowns of an object. There are none if something changed, or if a resync was requested.
+    /// Returns the active cooldowns. There are none if something changed, or if a resync was requested.
     #[must_use]
     pub fn active(&self, observed: &Observed, now: Duration) -> Vec<Cooldown> {
-        let Some((fingerprint, all)) = self.cooldowns.get(&observed.object.uid) else { return vec![] };
-        if observed.resync_requested || *fingerprint != Fingerprint::of(observed) {
+        let Some(failed) = self.operations.as_deref() else { return vec![] };
+        if observed.resync_requested || failed.fingerprint != Fingerprint::of(observed) {
             return vec![];
         }
         let still = |(cooldown, until): &(Cooldown, Duration)| {
             let left = until.saturating_sub(now);
             (!left.is_zero()).then(|| Cooldown { remaining: left, ..cooldown.clone() })
         };
-        all.iter().filter_map(still).collect()
+        failed.retries.iter().filter_map(still).collect()
     }
 
     /// A rejected edit waits from the first time it is observed, so that a restart does not repeat all of them.
     fn record_edit(&mut self, observed: &Observed, now: Duration) {
-        let uid = &observed.object.uid;
         if !StatusView::of(&observed.object).edit_rejected {
-            self.edits.remove(uid);
+            self.edit = None;
             return;
         }
         let fingerprint = Fingerprint::of(observed);
-        let waits = self.edits.get(uid).is_some_and(|(former, until)| *former == fingerprint && *until > now);
+        let waits = self.edit.as_deref().is_some_and(|(former, until)| *former == fingerprint && *until > now);
         let is_due = observed.edit_retry_after == Some(Duration::ZERO);
-        if !(waits || is_due && self.edits.contains_key(uid)) {
-            self.edits.insert(uid.clone(), (fingerprint, now + COOLDOWN));
+        if !(waits || is_due && self.edit.is_some()) {
+            self.edit = Some(Box::new((fingerprint, now + COOLDOWN)));
         }
     }
 
@@ -101,14 +107,8 @@ impl Cooldowns {
         if observed.resync_requested {
             return Some(Duration::ZERO);
         }
-        let (fingerprint, until) = self.edits.get(&observed.object.uid)?;
+        let (fingerprint, until) = self.edit.as_deref()?;
         Some(if *fingerprint == Fingerprint::of(observed) { until.saturating_sub(now) } else { Duration::ZERO })
-    }
-
-    /// Forgets a deleted object.
-    pub fn forget(&mut self, uid: &str) {
-        self.cooldowns.remove(uid);
-        self.edits.remove(uid);
     }
 }
 

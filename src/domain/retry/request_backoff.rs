@@ -11,7 +11,6 @@ use crate::domain::model::request_cause::Cause;
 use crate::domain::model::request_history::RequestHistory;
 use crate::domain::observed::Observed;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A delayed request.
@@ -62,30 +61,23 @@ pub fn inputs_hash(observed: &Observed) -> String {
     hash(&[&[generation.as_str()], parts.as_slice()].concat(), 16)
 }
 
-/// The histories of all objects, by UID. They are kept in memory; after a restart they are reconstructed from the
-/// status.
+/// The history of one object between passes, if there is anything to remember. It is kept in memory; after a restart
+/// it is reconstructed from the status.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RequestHistories(BTreeMap<String, RequestHistory>);
+pub struct KeptHistory(Option<Box<RequestHistory>>);
 
-impl RequestHistories {
-    /// Returns the current history of an object, reconstructed from the status if it is unknown.
+impl KeptHistory {
+    /// Returns the current history of the object, reconstructed from the status if it is unknown.
     #[must_use]
     pub fn of(&self, object: &Object, now: Timestamp) -> RequestHistory {
-        self.0.get(&object.uid).cloned().unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
+        let known = self.0.as_deref().cloned();
+        known.unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
     }
 
     /// Records the history of a pass that ended.
     pub fn record(&mut self, observed: &Observed) {
-        if observed.request_history == RequestHistory::default() {
-            self.0.remove(&observed.object.uid);
-        } else {
-            self.0.insert(observed.object.uid.clone(), observed.request_history.clone());
-        }
-    }
-
-    /// Forgets a deleted object.
-    pub fn forget(&mut self, uid: &str) {
-        self.0.remove(uid);
+        let history = &observed.request_history;
+        self.0 = (*history != RequestHistory::default()).then(|| Box::new(history.clone()));
     }
 }
 

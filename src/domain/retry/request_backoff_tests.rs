@@ -16,11 +16,11 @@ fn run(
     response: impl Fn(&str) -> Option<Response>,
     mut meanwhile: impl FnMut(i64, &mut World),
 ) -> (World, Vec<i64>) {
-    let (mut histories, mut world, mut requested) = (RequestHistories::default(), World::of(observed), vec![]);
+    let (mut kept, mut world, mut requested) = (KeptHistory::default(), World::of(observed), vec![]);
     for second in (0..seconds).step_by(step) {
         world.observed.now = at(3600 + second);
         meanwhile(second, &mut world);
-        world.observed.request_history = histories.of(&world.observed.object, world.observed.now);
+        world.observed.request_history = kept.of(&world.observed.object, world.observed.now);
         let (mut pass, mut next) = Pass::begin(world.observed.clone());
         while let Step::Perform(request) = next {
             if matches!(request, Request::RequestToken { .. }) {
@@ -29,7 +29,7 @@ fn run(
             let response = response(&label(&request)).unwrap_or_else(|| world.respond(request));
             (pass, next) = pass.step(response, world.observed.now);
         }
-        histories.record(pass.observed());
+        kept.record(pass.observed());
     }
     (world, requested)
 }
@@ -224,7 +224,7 @@ fn a_process_that_dies_after_each_request_requests_no_more_than_one_that_lives()
     let mut requested = vec![];
     for second in 0..60 {
         world.observed.now = at(3600 + second);
-        world.observed.request_history = RequestHistories::default().of(&world.observed.object, world.observed.now);
+        world.observed.request_history = KeptHistory::default().of(&world.observed.object, world.observed.now);
         let (mut pass, mut next) = Pass::begin(world.observed.clone());
         while let Step::Perform(request) = next {
             if matches!(request, Request::RequestToken { .. }) {
@@ -241,11 +241,10 @@ fn a_process_that_dies_after_each_request_requests_no_more_than_one_that_lives()
 fn a_restart_does_not_end_the_wait_of_a_secret_that_is_overwritten() {
     let (world, requested) = run(at_rest(), (61, 1), |_| None, |_, world| empty(world));
     let last = *requested.last().expect("one");
-    let after =
-        |second| RequestHistories::default().of(&world.observed.object, at(3600 + second)).left(at(3600 + second));
+    let after = |second| KeptHistory::default().of(&world.observed.object, at(3600 + second)).left(at(3600 + second));
     assert!(after(61) > Duration::from_mins(1), "{:?}", after(61));
     assert_eq!(after(last + 161), Duration::ZERO);
-    let good = RequestHistories::default().of(&at_rest().object, at(3600));
+    let good = KeptHistory::default().of(&at_rest().object, at(3600));
     assert_eq!(good, RequestHistory::default(), "an old token is healthy");
 }
 
@@ -258,7 +257,7 @@ fn a_restart_does_not_end_the_wait_after_a_request_that_gave_no_token_to_keep() 
             let observed = at_rest_with(|observed| {
                 apply(observed, StatusEvent::ProblemFound { problem: problem(reason), pods_can_pull });
             });
-            let history = RequestHistories::default().of(&observed.object, at(3600));
+            let history = KeptHistory::default().of(&observed.object, at(3600));
             assert!(history.left(at(3601)) > Duration::ZERO, "{reason}, working: {pods_can_pull}");
             assert_eq!(history.left(at(3611)), Duration::ZERO, "{reason}");
         }

@@ -15,10 +15,10 @@ use super::clock_skew::clamp_timestamps;
 use super::model::conditions;
 use super::model::conditions::{ConditionStatus, ConditionUpdate};
 use super::model::problem::Problem;
-use super::model::problem::messages::{login_rejected, registry_unavailable};
+use super::model::problem::messages::login_rejected;
 use super::model::request_cause::RequestCause;
 use super::observed::LoginMode;
-use super::protocol::{Named, Verdict};
+use super::protocol::{Named, RegistryProblem, Verdict};
 use crate::api::{
     ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
 };
@@ -254,7 +254,7 @@ fn set_login_verified(status: &mut RegistryTokenStatus, context: &StatusContext<
             set_condition(status, context, kind, (ConditionStatus::False, problem.reason), &problem.message);
         }
         Verdict::Unknown(why) => {
-            let problem = registry_unavailable(why);
+            let problem = Problem::from(why);
             set_condition(status, context, kind, (ConditionStatus::Unknown, problem.reason), &problem.message);
         }
         Verdict::NotChecked => conditions::clear(&mut status.conditions, kind),
@@ -280,7 +280,7 @@ fn derive_ready(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, w
         Some((value, _)) if value == ConditionStatus::True.as_str() => None,
         _ if context.login_check == LoginMode::BestEffort || was_ready => None,
         Some((_, message)) => Some((registry_reason(&reason), message)),
-        None => Some((Reason::RegistryUnavailable, registry_unavailable(&"not verified yet".into()).message)),
+        None => Some((Reason::RegistryUnavailable, Problem::from(&RegistryProblem::from("not verified yet")).message)),
     };
     let unread = status.secret.as_ref().is_none_or(|secret| secret.resource_version.is_none());
     let unread = unread

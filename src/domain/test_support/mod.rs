@@ -9,6 +9,7 @@ pub use world::{World, login_content};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use super::model::object::{Object, Rotation};
 use super::model::problem::Problem;
+use super::model::problem::messages::issuer_problem;
 use super::model::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, StoredToken};
 use super::model::request_cause::{Cause, RequestCause};
 use super::model::request_history::RequestHistory;
@@ -118,7 +119,7 @@ pub fn issuer_info() -> IssuerInfo {
 }
 
 pub fn not_ready() -> IssuerState {
-    IssuerState::NotReady { reason: Reason::Unauthorized, message: "check the Secret".into() }
+    IssuerState::NotReady(issuer_problem(Reason::Unauthorized, "check the Secret"))
 }
 
 pub fn secret() -> SecretMeta {

@@ -18,6 +18,12 @@ pub fn terminal(reason: Reason, message: &str) -> Problem {
     Problem { reason, message: message.to_owned(), terminal: true }
 }
 
+/// Creates a problem of an issuer. Its reason determines whether manual action is required.
+#[must_use]
+pub fn issuer_problem(reason: Reason, message: impl Into<String>) -> Problem {
+    Problem { reason, message: message.into(), terminal: reason.requires_user_action() }
+}
+
 /// The API server is unavailable.
 #[must_use]
 pub fn api_server_unavailable(message: &str) -> Problem {
@@ -110,14 +116,15 @@ pub fn login_rejected(why: &str) -> Problem {
     transient(Reason::LoginRejected, message)
 }
 
-/// A registry cannot be reached.
-#[must_use]
-pub fn registry_unavailable(why: &RegistryProblem) -> Problem {
-    let after = why
-        .retry_after
-        .map(|wait| format!(" after {} s, as the registry requested", wait.as_secs()))
-        .unwrap_or_default();
-    transient(why.reason, format!("the login could not be verified at the registry ({why}); retrying{after}"))
+/// A registry gave no result.
+impl From<&RegistryProblem> for Problem {
+    fn from(why: &RegistryProblem) -> Self {
+        let after = why
+            .retry_after
+            .map(|wait| format!(" after {} s, as the registry requested", wait.as_secs()))
+            .unwrap_or_default();
+        transient(why.reason, format!("the login could not be verified at the registry ({why}); retrying{after}"))
+    }
 }
 
 /// Without a list: the registry rejects a token that it accepted before.

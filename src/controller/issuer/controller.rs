@@ -1,0 +1,111 @@
+//! The controller of a kind of issuer: its watch, its cache, and which event starts which reconcile.
+
+use super::reconcile::reconcile;
+use super::restore_finalizers;
+use crate::api::IssuerKind;
+use crate::controller::context::SharedContext;
+use crate::controller::invalid_objects::skip_invalid;
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
+use crate::controller::state::object_cache::ObjectCache;
+use crate::controller::{decode, invalid_objects, receiver_stream, watch_kind};
+use crate::health::watch_health::WatchHealth;
+use crate::kube_client::objects::ObjectClient;
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt};
+use kube::{Client, Resource};
+use std::fmt::Debug;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+/// A kind of issuer with its store and the writer of its watch.
+pub struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
+    store: Store<I>,
+    writer: reflector::store::Writer<I>,
+    health: Arc<WatchHealth>,
+}
+
+impl<I: Resource<DynamicType = ()> + Clone + 'static> WatchedKind<I> {
+    pub fn new(health: Arc<WatchHealth>) -> Self {
+        let (store, writer) = reflector::store();
+        Self { store, writer, health }
+    }
+
+    pub fn cache(&self) -> ObjectCache<I> {
+        ObjectCache::new(self.store.clone(), &self.health)
+    }
+}
+
+/// Runs the controller of one kind of issuer until `stop` is cancelled.
+pub async fn run<I>(
+    watched: WatchedKind<I>,
+    api: fn(Client, &str) -> ObjectClient<I>,
+    requeues: impl Stream<Item = IssuerKey> + Send + 'static,
+    ctx: &SharedContext,
+    stop: &CancellationToken,
+) where
+    I: decode::prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
+{
+    let api = move |client: Client, namespace: &str| api(client, namespace).with_parser(decode::prune::live_issuer);
+    let WatchedKind { store, writer, health } = watched;
+    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), decode::prune::decode_issuer).events();
+    let report_ctx = Arc::clone(ctx);
+    let events = skip_invalid(events, invalid_objects::from_store(store.clone()), health, move |skipped| {
+        invalid_objects::report_issuer(&report_ctx, skipped);
+    });
+    let events =
+        events.modify(|issuer| decode::prune::prune_metadata(issuer.meta_mut())).reflect(writer).touched_objects();
+    let issuer_store = store.clone();
+    let context = Arc::clone(ctx);
+    // An issuer that was deleted without our finalizer is only noticed by its deletion event.
+    let events = events.inspect(move |event| {
+        if let Ok(issuer) = event
+            && issuer_store.get(&ObjectRef::from_obj(issuer)).is_none()
+        {
+            context.issuer_missing(&issuer.key());
+            context.process_state.forget(&AnyIssuer::uid(issuer));
+        }
+    });
+    let context = Arc::clone(ctx);
+    let events = events.inspect(move |event| {
+        if let Ok(issuer) = event {
+            restore_finalizers::restore_on_issuer(
+                &context,
+                issuer,
+                api(context.client.clone(), &issuer.key().namespace),
+            );
+        }
+    });
+    Controller::for_stream(events, store)
+        .reconcile_on(requeues.map(|key| {
+            let reference = ObjectRef::new(&key.name);
+            if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
+        }))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(
+            move |object: Arc<I>, ctx: SharedContext| {
+                let api = api(ctx.client.clone(), &object.key().namespace);
+                reconcile(object, ctx, api)
+            },
+            |_, never, _| match *never {},
+            Arc::clone(ctx),
+        )
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// Splits one channel for both kinds of issuer into two streams.
+pub fn split_by_kind(
+    mut requeues: UnboundedReceiver<IssuerKey>,
+) -> (impl Stream<Item = IssuerKey> + Send + 'static, impl Stream<Item = IssuerKey> + Send + 'static) {
+    let (cluster, cluster_requeues) = unbounded_channel();
+    let (namespaced, namespaced_requeues) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(key) = requeues.recv().await {
+            let channel = if key.kind == IssuerKind::ClusterTokenIssuer { &cluster } else { &namespaced };
+            let _ = channel.send(key);
+        }
+    });
+    (receiver_stream(cluster_requeues), receiver_stream(namespaced_requeues))
+}
