@@ -104,7 +104,7 @@ pub struct IssuerSpec {
 }
 
 /// Whether a login at the registries is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum LoginCheck {
     /// A token becomes ready only after it has logged in.
     #[default]

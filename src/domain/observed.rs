@@ -4,11 +4,11 @@ use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce, hash};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::status_view::StatusView;
+use super::model::token::TokenRef;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
-use super::protocol::Named;
 use super::retry::cooldown::{Cooldown, Operation};
 use super::retry::request_backoff::RequestHistory;
-use crate::api::{Reason, RecordedPortal};
+use crate::api::{LoginCheck, Reason, RecordedPortal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Observed {
     /// Operations that failed and must not be retried yet.
     pub cooldowns: Vec<Cooldown>,
     /// Tokens that this process has revoked with a clear response of the portal, even if status still names them.
-    pub revoked_tokens: Vec<Named>,
+    pub revoked_tokens: Vec<TokenRef>,
     /// Hash of the description that the portal shows instead of the one that was sent.
     pub normalized_description: Option<u64>,
     /// Recent token requests, which may delay the next one.
@@ -80,9 +80,9 @@ impl Observed {
     /// Returns the token that a Secret of this object stores, if the operator's MAC proves it, at the portal in status
     /// or at the issuer's current one.
     #[must_use]
-    pub fn verify_stored(&self, stored: &StoredToken) -> Option<Named> {
+    pub fn verify_stored(&self, stored: &StoredToken) -> Option<TokenRef> {
         let recorded = self.object.own_status().and_then(|status| status.portal.as_ref());
-        let token = Named { id: stored.id.clone(), username: stored.signature.username.clone() };
+        let token = TokenRef { id: stored.id.clone(), username: stored.signature.username.clone() };
         let valid = |portal: &RecordedPortal| {
             let subject = MacSubject::of(&self.object.uid, portal, &token);
             self.object.keys.verify(subject, TokenRole::Stored, &stored.signature.mac)
@@ -93,7 +93,7 @@ impl Observed {
 
     /// Returns the proof to record beside a token that the Secret stores.
     #[must_use]
-    pub fn sign_stored(&self, portal: &RecordedPortal, token: &Named) -> TokenSignature {
+    pub fn sign_stored(&self, portal: &RecordedPortal, token: &TokenRef) -> TokenSignature {
         let subject = MacSubject::of(&self.object.uid, portal, token);
         TokenSignature { username: token.username.clone(), mac: self.object.keys.sign(subject, TokenRole::Stored) }
     }
@@ -102,7 +102,10 @@ impl Observed {
     #[must_use]
     pub fn is_signature_current(&self, secret: &SecretMeta, status: &StatusView) -> bool {
         let (Some(portal), Some(token)) = (&status.portal, &status.token) else { return false };
-        secret.stored.as_ref().is_some_and(|stored| stored.signature == self.sign_stored(portal, &Named::from(token)))
+        secret
+            .stored
+            .as_ref()
+            .is_some_and(|stored| stored.signature == self.sign_stored(portal, &TokenRef::from(token)))
     }
 
     /// Returns the cooldown of an operation, if there is one.
@@ -176,18 +179,6 @@ pub enum IssuerState {
     Ready(IssuerInfo),
 }
 
-/// Whether logins are verified at the registries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LoginMode {
-    /// A token becomes ready only after it has logged in.
-    #[default]
-    Required,
-    /// An unreachable registry does not block.
-    BestEffort,
-    /// Logins are not verified.
-    Disabled,
-}
-
 /// The configuration and state of a ready issuer.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "independent flags")]
@@ -213,7 +204,7 @@ pub struct IssuerInfo {
     /// The marker stays in the description.
     pub keep_marker: bool,
     /// Whether logins are verified at the registries.
-    pub login_check: LoginMode,
+    pub login_check: LoginCheck,
     /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.
     pub requested_annotations: BTreeMap<String, String>,
 }
@@ -222,7 +213,7 @@ impl IssuerInfo {
     /// Whether logins are verified at the registries.
     #[must_use]
     pub fn checks_login(&self) -> bool {
-        self.login_check != LoginMode::Disabled
+        self.login_check != LoginCheck::Disabled
     }
 
     /// Whether missing tokens can be detected, from the portal's list or at a registry.

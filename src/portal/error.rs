@@ -1,6 +1,7 @@
 //! Errors of portal calls, classified by whether the portal may have acted.
 
 use crate::api::Reason;
+use crate::domain::model::token::TokenRef;
 use std::time::Duration;
 
 /// Whether a failed call may have taken effect.
@@ -26,18 +27,9 @@ pub struct PortalError {
     pub message: String,
     /// How long to wait before the next call, if the portal said so.
     pub retry_after: Option<Duration>,
-    /// The unusable token that the request created, where only this error identifies it.
-    pub unusable_token: Option<Box<TokenMade>>,
-}
-
-/// A token that was created and cannot be used: its response lacks the secret, or a name that is needed later. It
-/// contains what is needed to revoke the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenMade {
-    /// The portal's id, or the username where no id is known.
-    pub id: String,
-    /// The username; empty where it is unknown and not needed.
-    pub username: String,
+    /// A token that the request created and that cannot be used: its response lacks the secret, or a name that is
+    /// needed later. Set where only this error identifies it; contains what is needed to revoke it.
+    pub unusable_token: Option<Box<TokenRef>>,
 }
 
 impl PortalError {

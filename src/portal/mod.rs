@@ -6,10 +6,11 @@ pub mod thinkwise;
 pub mod token_name;
 
 use crate::api::{RecordedPortal, ResolvedPortal};
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-pub use self::error::{Delivery, PortalError, TokenMade};
+pub use self::error::{Delivery, PortalError};
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 
 /// A token as the portal issues it. The portal shows its secret only once.
@@ -21,40 +22,6 @@ pub struct IssuedToken {
     pub username: String,
     /// The password to log in with.
     pub secret: SecretString,
-}
-
-/// Identifies a token. The id alone is not enough: the portal may have reused it for another token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenRef<'a> {
-    /// The portal's id.
-    pub id: &'a str,
-    /// The token's username.
-    pub username: &'a str,
-}
-
-/// A row of the portal's list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRow {
-    /// The portal's id.
-    pub id: String,
-    /// The token's username.
-    pub username: String,
-    /// The description that other portal users see; empty if the portal shows none.
-    pub description: String,
-}
-
-/// Selects rows of the portal's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows<'a> {
-    /// The token with this id. If there is none, the token with this username, returned with the username as its id:
-    /// a token that was requested while the list could not be read is recorded with its username as id.
-    WithId(&'a str),
-    /// The token with this username, which is returned as its id too: nothing else is known of it.
-    OfUser(&'a str),
-    /// The tokens whose description contains this text.
-    Containing(&'a str),
-    /// One row, to test whether the list can be read at all.
-    Probe,
 }
 
 /// How to use a portal: the names set in the spec, and those that were discovered.
@@ -132,13 +99,13 @@ pub trait Portal: Send + Sync {
     fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken>;
 
     /// Sets the description of a token. Idempotent.
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()>;
+    fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()>;
 
     /// Revokes a token. Idempotent; the list shows whether it is already revoked.
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()>;
+    fn revoke<'a>(&'a self, token: &'a TokenRef) -> PortalFuture<'a, ()>;
 
-    /// Reads the selected rows of the portal's list.
-    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>>;
+    /// Reads the selected rows of the portal's list, and no others, even if the portal returns more.
+    fn list<'a>(&'a self, rows: &'a RowQuery) -> PortalFuture<'a, Vec<TokenRow>>;
 
     /// Reads the whole list and passes on each row, with at most one page in memory. If reading fails, the rows
     /// received so far are not a list: only a successful read is complete.

@@ -12,9 +12,10 @@ use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::decide::absence::MissingTokens;
 use registry_token_operator::domain::model::marker::AttemptId;
 use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
+use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
-use registry_token_operator::domain::protocol::{Named, Request};
+use registry_token_operator::domain::protocol::Request;
 use registry_token_operator::domain::retry::cooldown::Cooldowns;
 use registry_token_operator::domain::retry::request_backoff::{RequestHistories, RequestHistory};
 use registry_token_operator::domain::retry::reservation_age::ReservationAges;
@@ -27,7 +28,7 @@ pub struct RunningPass {
     pub pass: Pass,
     pub request: Request,
     /// The uncommitted token.
-    pub uncommitted: Option<Named>,
+    pub uncommitted: Option<TokenRef>,
     pub issuer_read: i64,
     /// What the caches contained when the pass started; for mutants.
     pub cached_object: Option<FakeObject>,
@@ -72,7 +73,7 @@ pub struct Operator {
     /// Operations that must not be retried yet.
     pub cooldowns: Cooldowns,
     /// The tokens of each object whose revocation the portal confirmed.
-    pub revoked: BTreeMap<String, Vec<Named>>,
+    pub revoked: BTreeMap<String, Vec<TokenRef>>,
     /// Whether portal and registry have to be checked.
     pub recheck: BTreeMap<String, Recheck>,
     /// The token requests for each object.
@@ -221,7 +222,7 @@ impl Operator {
         if superseded || self.modified.get(&object.uid).is_some_and(|modified| at(*modified) >= started) {
             return UpstreamState::Unknown;
         }
-        audited.evidence.upstream_state(&Named { id: token.id, username: token.username }, audited.plausible)
+        audited.evidence.upstream_state(&TokenRef { id: token.id, username: token.username }, audited.plausible)
     }
 
     /// Applies the result of a pass's step.

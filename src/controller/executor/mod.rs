@@ -11,7 +11,7 @@ mod registry;
 mod secret;
 mod secret_patch;
 
-pub use portal::{ISSUER_READ_TTL, token_row};
+pub use portal::ISSUER_READ_TTL;
 
 use super::api_call::{ApiError, with_waits_during_shutdown};
 use super::context::Context;

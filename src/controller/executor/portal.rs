@@ -4,9 +4,10 @@ use super::Executor;
 use crate::api::Reason;
 use crate::controller::issuer::cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
-use crate::domain::protocol::{Named, Response, Row, Rows};
+use crate::domain::model::token::{RowQuery, TokenRef};
+use crate::domain::protocol::Response;
 use crate::portal::rate_limit::Priority;
-use crate::portal::{self, Delivery, PortalError, TokenRef, TokenRow};
+use crate::portal::{Delivery, PortalError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Executor<'_> {
         }
     }
 
-    pub(crate) async fn query_rows(&mut self, rows: &Rows) -> Option<Response> {
+    pub(crate) async fn query_rows(&mut self, query: &RowQuery) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
@@ -54,30 +55,20 @@ impl Executor<'_> {
         // A pod waits for a new token whose id is looked up.
         let priority = if self.uncommitted.is_some() { self.priority } else { Priority::Low };
         let permit = self.acquire_permit(&issuer, priority, self.uncommitted.is_none()).await?;
-        let found = match rows {
-            Rows::WithId(id) => issuer.portal.list(portal::Rows::WithId(id)).await,
-            Rows::WithUsername(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
-            Rows::WithMarker(marker) => {
-                let text = marker.to_string();
-                let found = issuer.portal.list(portal::Rows::Containing(&text)).await;
-                // A portal may ignore case, or interpret characters of the marker.
-                found.map(|rows| rows.into_iter().filter(|row| marker.is_in(&row.description)).collect())
-            }
-        };
+        let found = issuer.portal.list(query).await;
         drop(permit);
         Some(match found {
-            Ok(rows) => self.check_rows(rows.into_iter().map(token_row).collect()),
+            Ok(rows) => self.check_rows(rows),
             Err(failure) => self.classify(&issuer, failure),
         })
     }
 
-    pub(crate) async fn edit(&mut self, token: &Named, description: &str) -> Option<Response> {
+    pub(crate) async fn edit(&mut self, token: &TokenRef, description: &str) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
         };
         let _permit = self.acquire_permit(&issuer, Priority::Low, true).await?;
-        let token = TokenRef { id: &token.id, username: &token.username };
         let response = issuer.portal.edit_description(token, description).await;
         self.mark_modified();
         Some(match response {
@@ -86,13 +77,13 @@ impl Executor<'_> {
         })
     }
 
-    pub(crate) async fn revoke(&mut self, token: &Named) -> Option<Response> {
+    pub(crate) async fn revoke(&mut self, token: &TokenRef) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
         };
         let _permit = self.acquire_permit(&issuer, Priority::Low, self.uncommitted.is_none()).await?;
-        Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
+        Some(match issuer.portal.revoke(token).await {
             Ok(()) => {
                 tracing::info!(object = %self.snapshot.object_ref(), username = token.username, "token revoked");
                 self.ctx.process_state.record_revoked(&self.snapshot.uid(), token.clone());
@@ -128,9 +119,8 @@ impl Executor<'_> {
         let waits = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
         let stalled = failure.delivery == Delivery::Rejected && waits;
         let problem = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
-        if let Some(made) = failure.unusable_token {
-            let token = Named { id: made.id, username: made.username };
-            return Response::UnusableToken { token, problem };
+        if let Some(token) = failure.unusable_token {
+            return Response::UnusableToken { token: *token, problem };
         }
         match failure.delivery {
             Delivery::NotSent => Response::NotSent(problem),
@@ -138,9 +128,4 @@ impl Executor<'_> {
             Delivery::Unknown => Response::PortalOutcomeUnknown(problem),
         }
     }
-}
-
-/// A row in the core's form.
-pub fn token_row(row: TokenRow) -> Row {
-    Row { token: Named { id: row.id, username: row.username }, description: row.description }
 }

@@ -5,7 +5,6 @@ use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call, to_api_error};
 use crate::controller::context::Context;
 use crate::controller::decode;
-use crate::controller::executor::token_row;
 use crate::controller::live_list;
 use crate::controller::live_list::{list_pages, list_tokens};
 use crate::controller::token::snapshot::{Snapshot, raw_meta, secret_name};
@@ -18,12 +17,12 @@ use crate::domain::decide::absence::MissingTokens;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, transient};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::Named;
 use crate::kube_client::objects::{ObjectClient, in_namespace};
 use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{PortalError, RowSink, Rows, TokenRef, TokenRow};
+use crate::portal::{PortalError, RowSink};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -131,13 +130,12 @@ async fn execute(
         }
         AuditRequest::ReadRow(token) => {
             let _permit = acquire(ctx, issuer).await?;
-            let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
-            AuditResponse::Row(found.into_iter().map(token_row).find(|row| row.token == token))
+            let found = issuer.portal.list(&RowQuery::WithId(token.id.clone())).await.map_err(failed)?;
+            AuditResponse::Row(found.into_iter().find(|row| row.token == token))
         }
         AuditRequest::Revoke(token) => {
             let _permit = acquire(ctx, issuer).await?;
-            let named = TokenRef { id: &token.id, username: &token.username };
-            issuer.portal.revoke(named).await.map_err(failed)?;
+            issuer.portal.revoke(&token).await.map_err(failed)?;
             AuditResponse::Done
         }
     })
@@ -185,7 +183,7 @@ impl RowSink for PageReader<'_> {
     }
 
     fn push(&mut self, found: TokenRow) {
-        self.inventory.add(token_row(found));
+        self.inventory.add(found);
     }
 }
 
@@ -268,7 +266,7 @@ pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let snapshot = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
         let Some(current) = StatusView::of(&snapshot.parse_object(ctx)).token else { continue };
-        let named = Named::from(&current);
+        let named = TokenRef::from(&current);
         let wanted = hash64(&issuer.info.published_description(&token.spec.description, &current.nonce));
         let unconfirmed =
             status.is_some_and(|status| status.conditions.iter().any(|one| unconfirmed_reasons.contains(&one.reason)));

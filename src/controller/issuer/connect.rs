@@ -3,16 +3,17 @@
 use super::cache::{ConnectedIssuer, IssuerKey, RegistryEndpoint};
 use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
 use super::object::AnyIssuer;
-use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
+use crate::api::{Limits, OwnershipMarker, Reason};
 use crate::controller::context::Context;
 use crate::controller::executor::ISSUER_READ_TTL;
 use crate::controller::token::snapshot::requested;
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::marker::IssuerTag;
-use crate::domain::observed::{IssuerInfo, LoginMode};
+use crate::domain::model::token::RowQuery;
+use crate::domain::observed::IssuerInfo;
 use crate::portal::rate_limit::{Limiter, Priority};
 use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{Portal, PortalCapabilities, PortalError, Rows};
+use crate::portal::{Portal, PortalCapabilities, PortalError};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub async fn connect(
         has_finalizer,
         list_visible: resolved.list_denied.is_none(),
         keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
-        login_check: login_mode(spec.login_check),
+        login_check: spec.login_check,
         requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
     };
     let (uid, generation) = (object.uid(), object.generation());
@@ -110,17 +111,9 @@ async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilit
     };
     let resolved = portal.resolve().await.map_err(failed)?;
     if resolved.list_denied.is_none() {
-        portal.list(Rows::Probe).await.map_err(failed)?;
+        portal.list(&RowQuery::Probe).await.map_err(failed)?;
     }
     Ok(resolved)
-}
-
-const fn login_mode(check: LoginCheck) -> LoginMode {
-    match check {
-        LoginCheck::Required => LoginMode::Required,
-        LoginCheck::BestEffort => LoginMode::BestEffort,
-        LoginCheck::Disabled => LoginMode::Disabled,
-    }
 }
 
 /// Hashes everything that a portal's client is built from: a new client is created when any of it changes.

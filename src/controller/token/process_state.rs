@@ -3,8 +3,8 @@
 
 use crate::controller::decode::prune::resync_annotation;
 use crate::domain::model::object::Object;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, Recheck};
-use crate::domain::protocol::Named;
 use crate::domain::retry::cooldown::{Cooldown, Cooldowns};
 use crate::domain::retry::request_backoff::{RequestHistories, RequestHistory};
 use crate::domain::retry::reservation_age::ReservationAges;
@@ -35,7 +35,7 @@ pub struct ProcessState {
     reservations: Mutex<ReservationAges>,
     modified: Mutex<HashMap<String, Timestamp>>,
     handled_resync: Mutex<HashMap<String, Option<String>>>,
-    revoked: Mutex<HashMap<String, Vec<Named>>>,
+    revoked: Mutex<HashMap<String, Vec<TokenRef>>>,
     recheck: Mutex<HashMap<String, Recheck>>,
     cooldowns: Mutex<Cooldowns>,
     requests: Mutex<RequestHistories>,
@@ -134,7 +134,7 @@ impl ProcessState {
     }
 
     /// Records that the portal confirmed the revocation of a token of this object.
-    pub fn record_revoked(&self, uid: &str, token: Named) {
+    pub fn record_revoked(&self, uid: &str, token: TokenRef) {
         let mut all = lock(&self.revoked);
         let tokens = all.entry(uid.to_owned()).or_default();
         // At rest, the status names at most two; older ones were removed from it.
@@ -145,7 +145,7 @@ impl ProcessState {
     }
 
     /// The tokens of this object whose revocation the portal confirmed.
-    pub fn revoked(&self, uid: &str) -> Vec<Named> {
+    pub fn revoked(&self, uid: &str) -> Vec<TokenRef> {
         lock(&self.revoked).get(uid).cloned().unwrap_or_default()
     }
 

@@ -5,9 +5,10 @@ use super::deadlines::{
     description_out_of_sync, needs_inspection, next_deadline, reportable_cooldowns, revocation_due, token_absent,
 };
 use super::request::pending_request;
+use crate::api::LoginCheck;
 use crate::domain::clock_skew::has_future_timestamps;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, LoginMode, Observed, Recheck};
+use crate::domain::observed::{IssuerInfo, Observed, Recheck};
 use crate::domain::retry::cooldown::Operation;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub(super) fn inspect_after_problem(observed: &Observed, status: &StatusView) ->
 
 /// The login is not verified, and pods need not wait for that.
 pub(super) fn best_effort_login(observed: &Observed, status: &StatusView) -> Option<Action> {
-    let is_due = observed.issuer_info()?.login_check == LoginMode::BestEffort && !status.login_verified;
+    let is_due = observed.issuer_info()?.login_check == LoginCheck::BestEffort && !status.login_verified;
     // A Secret that cannot be repaired may contain no login.
     (is_due && observed.may(&Operation::VerifyLogin) && observed.may(&Operation::InspectSecret))
         .then_some(Action::VerifyLogin)
@@ -103,5 +104,5 @@ pub(super) fn until(observed: &Observed, status: &StatusView, left: Duration) ->
 }
 
 fn awaits_login(issuer: &IssuerInfo, status: &StatusView) -> bool {
-    issuer.checks_login() && !status.login_verified && (issuer.login_check == LoginMode::Required || !status.ready)
+    issuer.checks_login() && !status.login_verified && (issuer.login_check == LoginCheck::Required || !status.ready)
 }

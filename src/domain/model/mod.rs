@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod dockerconfig;
+pub mod login_result;
 pub mod marker;
 pub mod object;
 pub mod problem;

@@ -19,10 +19,9 @@ use self::discovery::cache::MetadataCache;
 use self::discovery::metadata::Catalog;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
-use super::{
-    Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink, Rows, TokenRef, TokenRow,
-};
+use super::{Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink};
 use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
@@ -218,15 +217,15 @@ impl Portal for ThinkwisePortal {
         self.request_for("", description)
     }
 
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()> {
+    fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()> {
         Box::pin(self.edit(token, description, self.http.deadline()))
     }
 
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()> {
+    fn revoke<'a>(&'a self, token: &'a TokenRef) -> PortalFuture<'a, ()> {
         Box::pin(self.revoke_token(token))
     }
 
-    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>> {
+    fn list<'a>(&'a self, rows: &'a RowQuery) -> PortalFuture<'a, Vec<TokenRow>> {
         Box::pin(self.list_rows(rows))
     }
 

@@ -1,12 +1,13 @@
 //! What is discovered from `$metadata`, when it is read, and the errors if it does not match.
 
 use super::fixtures::{
-    basic, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings, with_basic,
+    basic, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings, token_ref, with_basic,
 };
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm, ShapeKey, ShapeList, metadata};
 use registry_token_operator::api::{Reason, ResolvedPortal, TaskForm};
+use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _, PortalError, Rows};
+use registry_token_operator::portal::{Delivery, Portal as _, PortalError};
 use serde_json::json;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ async fn the_resolved_interface_is_reported_and_read_once() {
         assert_eq!((resolved.names, resolved.description_max, resolved.list_denied), (names, Some(200), None));
         portal.resolve().await.expect("it fits");
         portal.request("d").await.expect("a token");
-        portal.list(Rows::Probe).await.expect("a list");
+        portal.list(&RowQuery::Probe).await.expect("a list");
         assert_eq!((fake.request_count("$metadata"), fake.ledger().bodies.len()), (1, 1), "{form:?}");
     }
 }
@@ -152,20 +153,17 @@ async fn metadata_is_read_again_after_a_failure_that_hints_at_a_change_but_not_a
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     portal.request("d").await.expect("a token");
     fake.ledger().shape.key = ShapeKey::Guid;
-    portal
-        .revoke(registry_token_operator::portal::TokenRef { id: "1", username: "robot$1" })
-        .await
-        .expect_err("another type");
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.revoke(&token_ref("1", "robot$1")).await.expect_err("another type");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 1, "a rejection may be final");
     pass_refresh_interval().await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 2);
     let id = "0f8fad5b-d9cb-469f-a165-000000000001";
-    let token = registry_token_operator::portal::TokenRef { id, username: "robot$1" };
-    portal.revoke(token).await.expect("by its new type");
+    let token = token_ref(id, "robot$1");
+    portal.revoke(&token).await.expect("by its new type");
     pass_refresh_interval().await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 2, "nothing hints at a change");
 }
 

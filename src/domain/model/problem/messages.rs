@@ -2,12 +2,12 @@
 
 use super::Problem;
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
+use crate::domain::model::login_result::RegistryProblem;
 use crate::domain::model::marker::MARKER_LENGTH;
 use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::IssuerInfo;
-use crate::domain::protocol::RegistryProblem;
 use jiff::Timestamp;
 use std::time::Duration;
 
