@@ -1,6 +1,7 @@
 //! Errors of portal calls, classified by whether the portal may have acted.
 
 use crate::api::Reason;
+use crate::domain::model::problem::Problem;
 use crate::domain::model::token::TokenRef;
 use std::time::Duration;
 
@@ -36,5 +37,27 @@ impl PortalError {
     /// An error without a retry delay.
     pub fn new(delivery: Delivery, reason: Reason, message: impl Into<String>) -> Self {
         Self { delivery, reason, message: message.into(), retry_after: None, unusable_token: None }
+    }
+    /// Whether the cause may be the issuer's configuration or its portal, and not only this call.
+    #[must_use]
+    pub const fn may_concern_issuer(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unauthorized
+                | Reason::AccessDenied
+                | Reason::MetadataMismatch
+                | Reason::Unreachable
+                | Reason::TlsUntrusted
+                | Reason::InvalidResponse
+        )
+    }
+}
+
+impl From<PortalError> for Problem {
+    /// A rejected request, and a mismatch in a task, need manual action.
+    fn from(failure: PortalError) -> Self {
+        let needs_action = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
+        let terminal = failure.delivery == Delivery::Rejected && needs_action;
+        Self { reason: failure.reason, message: failure.message, terminal }
     }
 }

@@ -17,7 +17,6 @@ use super::api_call::{ApiError, with_waits_during_shutdown};
 use super::context::Context;
 use super::issuer::cache::ConnectedIssuer;
 use super::token::snapshot::Snapshot;
-use crate::domain::model::problem::messages::transient;
 use crate::domain::protocol::{Request, Response};
 use crate::portal::IssuedToken;
 use crate::portal::rate_limit::{Permit, Priority};
@@ -102,7 +101,7 @@ impl<'a> Executor<'a> {
                 issuer.portal.open_reason_for(&namespace).filter(|failure| failure.retry_after.is_some())
             {
                 self.preparation_slot = None;
-                return Some(Response::NotSent(transient(failure.reason, failure.message)));
+                return Some(Response::NotSent(failure.into()));
             }
         }
         Some(Response::Done)

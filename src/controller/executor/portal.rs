@@ -99,30 +99,20 @@ impl Executor<'_> {
     }
 
     /// Maps a portal error to a response. The issuer is reconciled if the error may concern it.
-    fn classify(&self, issuer: &ConnectedIssuer, failure: PortalError) -> Response {
+    fn classify(&self, issuer: &ConnectedIssuer, mut failure: PortalError) -> Response {
         // Other errors may only concern this object's request, whatever delay they ask for.
         if failure.reason == Reason::RateLimited {
             issuer.limiter.apply_retry_after(&failure);
         }
-        if matches!(
-            failure.reason,
-            Reason::Unauthorized
-                | Reason::AccessDenied
-                | Reason::MetadataMismatch
-                | Reason::Unreachable
-                | Reason::TlsUntrusted
-                | Reason::InvalidResponse
-        ) {
+        if failure.may_concern_issuer() {
             let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
         }
-        // A mismatch in a task needs manual action, as a rejection does.
-        let waits = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
-        let stalled = failure.delivery == Delivery::Rejected && waits;
-        let problem = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
-        if let Some(token) = failure.unusable_token {
+        let (delivery, unusable_token) = (failure.delivery, failure.unusable_token.take());
+        let problem = Problem::from(failure);
+        if let Some(token) = unusable_token {
             return Response::UnusableToken { token: *token, problem };
         }
-        match failure.delivery {
+        match delivery {
             Delivery::NotSent => Response::NotSent(problem),
             Delivery::Rejected => Response::Rejected(problem),
             Delivery::Unknown => Response::PortalOutcomeUnknown(problem),

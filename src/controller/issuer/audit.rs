@@ -15,7 +15,7 @@ use crate::domain::audit::{
 };
 use crate::domain::decide::absence::MissingTokens;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{api_server_unavailable, transient};
+use crate::domain::model::problem::messages::api_server_unavailable;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::domain::model::token_mac::MacKeys;
@@ -105,7 +105,7 @@ async fn execute(
 ) -> Result<AuditResponse, Problem> {
     let failed = |failure: PortalError| {
         issuer.limiter.apply_retry_after(&failure);
-        transient(failure.reason, failure.message)
+        Problem::from(failure)
     };
     Ok(match request {
         AuditRequest::ReadPortalList => {
