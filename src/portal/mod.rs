@@ -1,5 +1,6 @@
 //! The interface to a vendor's portal, and the classification of its errors.
 
+mod connect;
 mod error;
 pub mod rate_limit;
 pub mod thinkwise;
@@ -10,6 +11,7 @@ use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+pub use self::connect::{Credentials, PortalSettings, connect};
 pub use self::error::{Delivery, PortalError};
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 

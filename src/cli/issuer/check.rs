@@ -5,10 +5,11 @@ use crate::api::Thinkwise;
 use crate::cli::args::CheckArgs;
 use crate::cli::report;
 use crate::cli::run::CliError;
+use crate::portal::Credentials;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::resolve;
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{EgressPolicy, Portal as _, PortalCapabilities};
 
 /// Checks an issuer; the result is printed to standard output.

@@ -10,10 +10,11 @@ use crate::api::{
 use crate::cli::args::DiscoverArgs;
 use crate::cli::credentials::with_flag_names;
 use crate::cli::run::CliError;
+use crate::portal::Credentials;
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{self, EgressPolicy, Portal as _};
 
 /// Reads a portal and prints an issuer for it.

@@ -24,10 +24,11 @@ impl Executor<'_> {
             self.uncommitted = Some(token);
             return Response::Token { id, username };
         }
-        let problem = invalid_response(
+        let problem = invalid_response(&format!(
             "the id in the portal's response to the request belongs to another token: the output is not the token's id. \
-             Correct or remove spec.thinkwise.tasks.request.outputs.id of the issuer",
-        );
+             Correct or remove {} of the issuer",
+            issuer.info.portal.kind.spec_fields().id_output
+        ));
         if issuer.info.list_visible {
             return Response::InvalidToken(problem);
         }
@@ -54,7 +55,7 @@ impl Executor<'_> {
     }
 
     /// Returns the rows, unless one of them is the uncommitted token with an id that cannot be recorded.
-    pub(crate) fn check_rows(&self, rows: Vec<TokenRow>) -> Response {
+    pub(crate) fn check_rows(&self, issuer: &ConnectedIssuer, rows: Vec<TokenRow>) -> Response {
         let uncommitted = self.uncommitted.as_ref().map(|token| token.username.as_str());
         let invalid_row = rows.iter().find_map(|row| {
             let is_ours = uncommitted == Some(row.token.username.as_str());
@@ -64,7 +65,8 @@ impl Executor<'_> {
             None => Response::Rows(rows),
             Some((token, why)) => {
                 let problem = invalid_response(&format!(
-                    "the token's id in the portal's list {why}: check spec.thinkwise.table.key"
+                    "the token's id in the portal's list {why}: check {}",
+                    issuer.info.portal.kind.spec_fields().list_key
                 ));
                 Response::UnusableToken { token, problem }
             }

@@ -58,7 +58,7 @@ impl Executor<'_> {
         let found = issuer.portal.list(query).await;
         drop(permit);
         Some(match found {
-            Ok(rows) => self.check_rows(rows),
+            Ok(rows) => self.check_rows(&issuer, rows),
             Err(failure) => self.classify(&issuer, failure),
         })
     }

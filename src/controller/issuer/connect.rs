@@ -12,8 +12,7 @@ use crate::domain::model::marker::IssuerTag;
 use crate::domain::model::token::RowQuery;
 use crate::domain::observed::IssuerInfo;
 use crate::portal::rate_limit::{Limiter, Priority};
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{Portal, PortalCapabilities, PortalError};
+use crate::portal::{self, Credentials, Portal, PortalCapabilities, PortalError, PortalSettings};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -35,10 +34,7 @@ pub async fn connect(
     let secret = read_credentials_secret(ctx, key, spec).await?;
     let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
     let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
-    let thinkwise = spec.thinkwise.clone().ok_or_else(|| {
-        (Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise requires it".to_owned())
-    })?;
-    let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
+    let ca_pem = load_ca(ctx, key, spec.connection().and_then(|connection| connection.tls)).await?;
     let mut registries: Vec<RegistryEndpoint> = vec![];
     for registry in &spec.registries {
         let host = registry.stored_host();
@@ -56,16 +52,9 @@ pub async fn connect(
     let portal = if let Some(existing) = ctx.issuers.client(key, &config_hash) {
         existing
     } else {
-        let settings = ThinkwiseSettings {
-            spec: thinkwise,
-            limits: limits.clone(),
-            credentials,
-            ca_pem,
-            metadata_ttl: spec.audit.interval.0,
-            egress: ctx.policy.egress(key.kind).clone(),
-        };
-        let portal: Arc<dyn Portal> =
-            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| problem_from_portal(&failure))?);
+        let egress = ctx.policy.egress(key.kind).clone();
+        let settings = PortalSettings { spec, limits: limits.clone(), credentials, ca_pem, egress };
+        let portal = portal::connect(settings).map_err(|failure| problem_from_portal(&failure))?;
         ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };

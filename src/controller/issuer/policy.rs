@@ -48,10 +48,13 @@ impl IssuerPolicy {
             let message = "this operator does not serve TokenIssuers (--disable-namespaced-issuers): use a ClusterTokenIssuer, or ask an admin of the operator";
             return Err((Reason::NamespacedIssuersDisabled, message.to_owned()));
         }
-        let insecure = spec.thinkwise.as_ref().is_some_and(|thinkwise| thinkwise.allow_insecure_http);
+        let insecure = spec.connection().is_some_and(|connection| connection.allow_insecure_http);
         if insecure && !self.namespaced_insecure_http {
-            let message = "spec.thinkwise.allowInsecureHTTP is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers";
-            return Err((Reason::InsecureHTTPNotAllowed, message.to_owned()));
+            let message = format!(
+                "{} is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers",
+                spec.r#type.spec_fields().allow_insecure_http
+            );
+            return Err((Reason::InsecureHTTPNotAllowed, message));
         }
         Ok(())
     }

@@ -122,8 +122,8 @@ fn portal_changed(
     dependents: &[Arc<RegistryToken>],
 ) -> Option<(Reason, String)> {
     let previous = object.status()?.portal.clone()?;
-    let now = object.spec().thinkwise.as_ref()?;
-    if previous.url == now.url && previous.scope == now.application {
+    let now = object.spec().connection()?;
+    if previous.url == now.url && previous.scope == now.scope {
         return None;
     }
     let lives = |token: &&Arc<RegistryToken>| {
@@ -136,7 +136,7 @@ fn portal_changed(
     (count > 0).then(|| {
         let message = format!(
             "{count} tokens exist at {} ({}), but the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
-            previous.url, previous.scope, now.url, now.application
+            previous.url, previous.scope, now.url, now.scope
         );
         (Reason::PortalChanged, message)
     })

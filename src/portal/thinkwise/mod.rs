@@ -19,12 +19,13 @@ use self::discovery::cache::MetadataCache;
 use self::discovery::metadata::Catalog;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
-use super::{Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink};
-use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
+use super::{
+    Credentials, Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, PortalSettings, RowSink,
+};
+use crate::api::{Limits, PortalType, Reason, RecordedPortal, Thinkwise};
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
-use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,23 +49,18 @@ pub struct ThinkwiseSettings {
     pub egress: EgressPolicy,
 }
 
-/// The content of the issuer's credentials Secret. `Debug` shows no secret.
-#[derive(Clone, Debug)]
-pub enum Credentials {
-    /// HTTP Basic.
-    Basic {
-        /// The portal's user.
-        username: String,
-        /// The password.
-        password: SecretString,
-    },
-    /// OAuth 2.0 client credentials.
-    ClientCredentials {
-        /// The client's id.
-        client_id: String,
-        /// The client's secret.
-        client_secret: SecretString,
-    },
+/// Creates a client for an issuer; sends nothing.
+///
+/// # Errors
+/// If the issuer lacks the configuration of its type, and as [`ThinkwisePortal::new`].
+pub(super) fn connect(settings: PortalSettings<'_>) -> Result<ThinkwisePortal, PortalError> {
+    let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
+    let metadata_ttl = spec.audit.interval.0;
+    let spec = spec.thinkwise.clone().ok_or_else(|| {
+        let message = "spec.thinkwise is missing: type Thinkwise requires it";
+        PortalError::new(Delivery::NotSent, Reason::CredentialsMissing, message)
+    })?;
+    ThinkwisePortal::new(ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl, egress })
 }
 
 /// A client of one portal, as one user. Cheap to keep: its connections are reused.

@@ -4,8 +4,8 @@ use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeF
 use registry_token_operator::api::{Audit, Limits, Reason, Thinkwise};
 use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::model::token::{TokenRef, TokenRow};
-use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, EgressPolicy, Portal as _, PortalError};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, Portal as _, PortalError};
 use secrecy::SecretString;
 use serde_json::json;
 

@@ -235,8 +235,10 @@ impl RequestingToken {
                 None => self.clear_reservation(Outcome::RequeueSoon),
             },
             Response::Rejected(problem) if problem.reason == Reason::RequestRejected => {
+                let parameters =
+                    observed.issuer_info().map_or("its spec", |issuer| issuer.portal.kind.spec_fields().request);
                 let message = format!(
-                    "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it (spec.thinkwise.tasks.request)",
+                    "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it ({parameters})",
                     problem.message
                 );
                 self.clear_reservation(Outcome::Failed(Problem { message, ..problem }))
