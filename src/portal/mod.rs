@@ -7,6 +7,7 @@ pub mod thinkwise;
 pub mod token_name;
 
 use crate::api::{RecordedPortal, ResolvedPortal};
+use crate::domain::model::capabilities::Capabilities;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
@@ -26,16 +27,13 @@ pub struct IssuedToken {
     pub secret: SecretString,
 }
 
-/// How to use a portal: the names set in the spec, and those that were discovered.
+/// How to use a portal, and what it can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortalCapabilities {
-    /// The names and the invocation form, for the issuer's status.
+pub struct PortalInterface {
+    /// The names and the invocation form, for the issuer's status: those set in the spec, and those that were discovered.
     pub names: ResolvedPortal,
-    /// The maximum length of a description in characters, including the marker of a new token; `None` means no limit.
-    pub description_max: Option<usize>,
-    /// Why the portal user cannot read the list of tokens, if so. Then [`Portal::list`] and [`Portal::scan`] fail
-    /// with `AccessDenied`, there are no audits, and a token whose response was lost cannot be found.
-    pub list_denied: Option<String>,
+    /// What the portal can do.
+    pub capabilities: Capabilities,
     /// Possible mistakes in the spec that do not prevent its use; human-readable.
     pub warnings: Vec<String>,
 }
@@ -76,7 +74,7 @@ pub trait Portal: Send + Sync {
     /// Fails with `MetadataMismatch` if the portal lacks something that the spec requires, or if it is ambiguous
     /// which table or task is meant. Every other call resolves first; if that fails, it returns this error and sends
     /// nothing.
-    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities>;
+    fn resolve(&self) -> PortalFuture<'_, PortalInterface>;
 
     /// Why no token is requested at present, although all other calls work: a request would create another unusable
     /// token. While `retry_after` is set, requests fail unsent for that long. Sends nothing.

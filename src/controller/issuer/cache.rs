@@ -6,7 +6,7 @@ use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::decide::absence::MissingTokens;
 use crate::domain::observed::{IssuerInfo, IssuerState};
 use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{EgressPolicy, Portal, PortalCapabilities};
+use crate::portal::{EgressPolicy, Portal, PortalInterface};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -58,7 +58,7 @@ pub struct ConnectedIssuer {
     /// The limits of requests to the portal, within the operator's ceiling.
     pub limits: Limits,
     /// What the portal supports.
-    pub resolved: PortalCapabilities,
+    pub resolved: PortalInterface,
     /// Name of the Secret with its credentials.
     pub credentials_secret: Option<String>,
     /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.

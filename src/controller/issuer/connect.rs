@@ -12,7 +12,7 @@ use crate::domain::model::marker::IssuerTag;
 use crate::domain::model::token::RowQuery;
 use crate::domain::observed::IssuerInfo;
 use crate::portal::rate_limit::{Limiter, Priority};
-use crate::portal::{self, Credentials, Portal, PortalCapabilities, PortalError, PortalSettings};
+use crate::portal::{self, Credentials, Portal, PortalError, PortalInterface, PortalSettings};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -65,11 +65,11 @@ pub async fn connect(
         portal: portal.location().clone(),
         registries_hash: registries_hash(&hosts),
         config_hash,
-        max_description_chars: resolved.description_max,
+        max_description_chars: resolved.capabilities.description_max,
         response_deadline: response_deadline(&limits),
         deleting: object.deleting(),
         has_finalizer,
-        list_visible: resolved.list_denied.is_none(),
+        list_visible: resolved.capabilities.list_visible(),
         keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
         login_check: spec.login_check,
         requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
@@ -92,14 +92,14 @@ pub async fn connect(
 }
 
 /// Checks that the portal responds. The portal caches its capabilities; the list is read every time.
-async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, IssuerProblem> {
+async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalInterface, IssuerProblem> {
     let _permit = limiter.acquire(Priority::Low, "").await;
     let failed = |failure: PortalError| {
         limiter.apply_retry_after(&failure);
         problem_from_portal(&failure)
     };
     let resolved = portal.resolve().await.map_err(failed)?;
-    if resolved.list_denied.is_none() {
+    if resolved.capabilities.list_visible() {
         portal.list(&RowQuery::Probe).await.map_err(failed)?;
     }
     Ok(resolved)

@@ -1,5 +1,6 @@
 //! The core's data types: objects, tokens, pull secrets, conditions, problems.
 
+pub mod capabilities;
 pub mod conditions;
 pub mod dockerconfig;
 pub mod login_result;

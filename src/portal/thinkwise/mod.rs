@@ -20,9 +20,10 @@ use self::discovery::metadata::Catalog;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
 use super::{
-    Credentials, Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, PortalSettings, RowSink,
+    Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
 };
 use crate::api::{Limits, PortalType, Reason, RecordedPortal, Thinkwise};
+use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
@@ -168,13 +169,19 @@ impl ThinkwisePortal {
         Err(self::client::http_client::with_page_hint(failure, is_page && is_error))
     }
 
-    async fn resolved(&self) -> Result<PortalCapabilities, PortalError> {
+    async fn resolved(&self) -> Result<PortalInterface, PortalError> {
         let cached = self.interface(self.http.deadline()).await?;
         let interface = &cached.interface;
-        Ok(PortalCapabilities {
+        Ok(PortalInterface {
             names: interface.resolved_names(cached.list_denied.is_none()),
-            description_max: interface.description_max,
-            list_denied: cached.list_denied.clone(),
+            capabilities: Capabilities {
+                edit: true,
+                description_max: interface.description_max,
+                handle: TokenHandle::Marker,
+                login_name: LoginName::PerToken,
+                list: cached.list_denied.clone().map_or(TokenList::Description, TokenList::Hidden),
+                expiry: None,
+            },
             warnings: interface.warnings.clone(),
         })
     }
@@ -193,7 +200,7 @@ impl Portal for ThinkwisePortal {
         &self.location
     }
 
-    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities> {
+    fn resolve(&self) -> PortalFuture<'_, PortalInterface> {
         Box::pin(self.resolved())
     }
 

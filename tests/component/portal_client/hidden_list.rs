@@ -3,6 +3,7 @@
 use super::fixtures::{delivery_and_reason, list_all, marker, portal_with_shape, token_ref, token_row};
 use super::minimal_portal::{Shape, ShapeForm, ShapeKey, ShapeList};
 use registry_token_operator::api::Reason;
+use registry_token_operator::domain::model::capabilities::TokenList;
 use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::{Delivery, Portal as _};
 
@@ -17,7 +18,7 @@ async fn tokens_are_requested_edited_and_revoked_without_a_list() {
             let (fake, portal) = portal_with_shape(Shape { with_id, by_username, ..with_list(list) }).await;
             let resolved = portal.resolve().await.expect("it fits");
             assert_eq!(resolved.names.table, None);
-            assert!(resolved.list_denied.is_some());
+            assert!(resolved.capabilities.list_denied().is_some());
             let token = portal.request("d").await.expect("a token");
             // Without an id in the response, the username is the id.
             assert_eq!(token.id.as_deref(), Some(if with_id { "1" } else { "robot$1" }));
@@ -77,7 +78,7 @@ async fn a_hidden_list_is_reported_and_does_not_count_as_empty() {
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
     tokio::time::resume();
-    assert_eq!(portal.resolve().await.expect("it fits").list_denied, None);
+    assert_eq!(portal.resolve().await.expect("it fits").capabilities.list, TokenList::Description);
     assert_eq!(list_all(&portal).await.expect("a list"), []);
 }
 
@@ -100,7 +101,7 @@ async fn a_token_with_a_hidden_id_is_identified_by_its_username_when_the_list_is
             // Once the list is shown, the tasks may need the id, and the recorded id is the username.
             fake.ledger().shape.by_username = by_username;
             allow_list(&fake).await;
-            assert_eq!(portal.resolve().await.expect("it fits").list_denied, None);
+            assert_eq!(portal.resolve().await.expect("it fits").capabilities.list, TokenList::Description);
             let row = token_row(&name, &name, "d [a/b]");
             for rows in [RowQuery::WithId(name.to_owned()), RowQuery::WithUsername(name.to_owned())] {
                 assert_eq!(portal.list(&rows).await.expect("a row"), std::slice::from_ref(&row), "{key:?} {rows:?}");

@@ -5,6 +5,7 @@ use super::fixtures::{
 };
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm, ShapeKey, ShapeList, metadata};
 use registry_token_operator::api::{Reason, ResolvedPortal, TaskForm};
+use registry_token_operator::domain::model::capabilities::TokenList;
 use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use registry_token_operator::portal::{Delivery, Portal as _, PortalError};
@@ -27,7 +28,11 @@ async fn the_resolved_interface_is_reported_and_read_once() {
             edit_description: "edit_token".into(),
             revoke: "revoke_token".into(),
         };
-        assert_eq!((resolved.names, resolved.description_max, resolved.list_denied), (names, Some(200), None));
+        let capabilities = resolved.capabilities;
+        assert_eq!(
+            (resolved.names, capabilities.description_max, capabilities.list_denied()),
+            (names, Some(200), None)
+        );
         portal.resolve().await.expect("it fits");
         portal.request("d").await.expect("a token");
         portal.list(&RowQuery::Probe).await.expect("a list");
@@ -121,15 +126,19 @@ async fn a_changed_permission_is_detected_after_the_refresh_interval_without_a_f
     ] {
         fake.ledger().shape.list = list;
         advance(Duration::from_secs(601)).await;
-        assert_eq!(portal.resolve().await.expect("it fits").list_denied.is_some(), is_hidden, "{list:?}");
+        assert_eq!(
+            portal.resolve().await.expect("it fits").capabilities.list_denied().is_some(),
+            is_hidden,
+            "{list:?}"
+        );
     }
     // One invalid response, and a long interval: audits do not stop for that long.
     let settings = ThinkwiseSettings { metadata_ttl: Duration::from_hours(24), ..settings(&fake.url, basic(PASSWORD)) };
     let portal = ThinkwisePortal::new(settings).expect("a portal");
     fake.fail("container_token", response_fault(404, &[]));
-    assert!(portal.resolve().await.expect("it fits").list_denied.is_some());
+    assert!(portal.resolve().await.expect("it fits").capabilities.list_denied().is_some());
     advance(Duration::from_secs(601)).await;
-    assert_eq!(portal.resolve().await.expect("it fits").list_denied, None);
+    assert_eq!(portal.resolve().await.expect("it fits").capabilities.list, TokenList::Description);
 }
 
 #[tokio::test]

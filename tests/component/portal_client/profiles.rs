@@ -56,7 +56,8 @@ pub fn client_with(profile: &Profile, fake: &FakePortal, spec: Value, limits: Li
 
 /// Five tokens at once, each with its own description, all edited and all revoked.
 async fn run_lifecycle(fake: &FakePortal, portal: &ThinkwisePortal, name: &str) {
-    let is_listed = portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).list_denied.is_none();
+    let is_listed =
+        portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).capabilities.list_visible();
     let mut tokens = vec![];
     for number in 0..5 {
         let marker = marker(number);

@@ -59,7 +59,7 @@ impl MatrixFixture {
         let fake = FakePortal::start(profile.config()).await;
         let of = |limits| client_with(profile, &fake, profile.minimal(&fake), limits);
         let (calm, hasty) = (of(Limits::default()), of(short_timeouts()));
-        let is_listed = calm.resolve().await.expect("it fits").list_denied.is_none();
+        let is_listed = calm.resolve().await.expect("it fits").capabilities.list_visible();
         while hasty.resolve().await.is_err() {}
         let mut bench =
             Self { profile, fake, patient: calm, impatient: hasty, is_listed, token: (String::new(), String::new()) };
