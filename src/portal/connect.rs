@@ -1,6 +1,7 @@
 //! Creates the client of an issuer's portal: the only place that knows every type of portal.
 
-use super::{Portal, PortalError};
+use super::rate_limit::Limiter;
+use super::{LimitedPortal, OnCall, Portal, PortalError};
 use crate::api::{IssuerSpec, Limits, PortalType};
 use crate::http::EgressPolicy;
 use secrecy::SecretString;
@@ -40,12 +41,18 @@ pub enum Credentials {
     },
 }
 
-/// Creates a client of the portal that the issuer names; sends nothing.
+/// Creates a client of the portal that the issuer names, behind this limiter; sends nothing. There is no other way to
+/// get one, so no call is sent without a permit.
 ///
 /// # Errors
 /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
-pub fn connect(settings: PortalSettings<'_>) -> Result<Arc<dyn Portal>, PortalError> {
-    Ok(match settings.spec.r#type {
-        PortalType::Thinkwise => Arc::new(super::thinkwise::connect(settings)?),
-    })
+pub fn connect(
+    settings: PortalSettings<'_>,
+    limiter: Arc<Limiter>,
+    on_call: OnCall,
+) -> Result<LimitedPortal, PortalError> {
+    let portal: Box<dyn Portal> = match settings.spec.r#type {
+        PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings)?),
+    };
+    Ok(LimitedPortal::new(portal, limiter, on_call))
 }

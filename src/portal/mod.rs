@@ -1,7 +1,9 @@
 //! The interface to a vendor's portal, and the classification of its errors.
 
+mod call;
 mod connect;
 mod error;
+mod limited;
 pub mod rate_limit;
 pub mod thinkwise;
 pub mod token_name;
@@ -12,8 +14,10 @@ use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
+pub use self::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
 pub use self::connect::{Credentials, PortalSettings, connect};
 pub use self::error::{Delivery, PortalError};
+pub use self::limited::LimitedPortal;
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 
 /// A token as the portal issues it. The portal shows its secret only once.

@@ -17,13 +17,11 @@ use crate::domain::decide::absence::MissingTokens;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::api_server_unavailable;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
+use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::UpstreamState;
 use crate::kube_client::objects::{ObjectClient, in_namespace};
-use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{PortalError, RowSink};
-use futures::future::BoxFuture;
+use crate::portal::{CallContext, OnShutdown};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
@@ -103,16 +101,12 @@ async fn execute(
     request: AuditRequest,
     prefilter: Prefilter,
 ) -> Result<AuditResponse, Problem> {
-    let failed = |failure: PortalError| {
-        issuer.limiter.apply_retry_after(&failure);
-        Problem::from(failure)
-    };
+    // An audit may take a long time, so a shutdown ends it.
+    let context = CallContext::of_issuer(OnShutdown::GiveUp(&ctx.stop));
     Ok(match request {
         AuditRequest::ReadPortalList => {
-            let inventory = tokio::select! {
-                scanned = scan(ctx, issuer) => scanned.map_err(failed)?,
-                () = ctx.stop.cancelled() => return Err(shutting_down()),
-            };
+            let begin = || Inventory::new(ctx.clock.now(), issuer.info.portal.user.clone(), issuer.info.tag.clone());
+            let inventory = issuer.portal.scan(context, begin, Inventory::add).await?;
             let known = if prefilter == Prefilter::Caches { claims_from_caches(ctx, key) } else { Claims::default() };
             AuditResponse::PortalList(inventory, known)
         }
@@ -129,13 +123,11 @@ async fn execute(
             AuditResponse::Secrets(read_audited_secrets(ctx, key, &names).await.map_err(problem_from_api)?)
         }
         AuditRequest::ReadRow(token) => {
-            let _permit = acquire(ctx, issuer).await?;
-            let found = issuer.portal.list(&RowQuery::WithId(token.id.clone())).await.map_err(failed)?;
+            let found = issuer.portal.list(context, &RowQuery::WithId(token.id.clone())).await?;
             AuditResponse::Row(found.into_iter().find(|row| row.token == token))
         }
         AuditRequest::Revoke(token) => {
-            let _permit = acquire(ctx, issuer).await?;
-            issuer.portal.revoke(&token).await.map_err(failed)?;
+            issuer.portal.revoke(context, &token).await?;
             AuditResponse::Done
         }
     })
@@ -144,47 +136,6 @@ async fn execute(
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn problem_from_api(error: ApiError) -> Problem {
     api_server_unavailable(&error.to_string())
-}
-
-/// Waits for a permit to call the portal, except on shutdown: an audit may take a long time.
-async fn acquire(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Permit, Problem> {
-    issuer.acquire(&ctx.stop, Priority::Low, "").await.ok_or_else(shutting_down)
-}
-
-fn shutting_down() -> Problem {
-    api_server_unavailable("the operator is shutting down")
-}
-
-async fn scan(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Inventory, PortalError> {
-    let permit = Some(issuer.limiter.acquire(Priority::Low, "").await);
-    let user = issuer.info.portal.user.clone();
-    let inventory = Inventory::new(ctx.clock.now(), user, issuer.info.tag.clone());
-    let mut reader = PageReader { limiter: &issuer.limiter, permit, started: false, inventory };
-    issuer.portal.scan(&mut reader).await?;
-    Ok(reader.inventory)
-}
-
-/// Reads a list page by page, each with its own permit: a long list does not delay requests that pods wait for.
-struct PageReader<'a> {
-    limiter: &'a Limiter,
-    permit: Option<Permit>,
-    started: bool,
-    inventory: Inventory,
-}
-
-impl RowSink for PageReader<'_> {
-    fn before_page(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            if std::mem::replace(&mut self.started, true) {
-                self.permit = None;
-                self.permit = Some(self.limiter.acquire(Priority::Low, "").await);
-            }
-        })
-    }
-
-    fn push(&mut self, found: TokenRow) {
-        self.inventory.add(found);
-    }
 }
 
 /// Claims from the caches: sufficient to see that no token is suspect.

@@ -5,12 +5,11 @@ use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::decide::absence::MissingTokens;
 use crate::domain::observed::{IssuerInfo, IssuerState};
-use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{EgressPolicy, Portal, PortalInterface};
+use crate::portal::rate_limit::Limiter;
+use crate::portal::{EgressPolicy, LimitedPortal, PortalInterface};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use tokio_util::sync::CancellationToken;
 
 /// Identifies an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,18 +62,7 @@ pub struct ConnectedIssuer {
     pub credentials_secret: Option<String>,
     /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.
     pub credentials_deleting: bool,
-    pub portal: Arc<dyn Portal>,
-    pub limiter: Arc<Limiter>,
-}
-
-impl ConnectedIssuer {
-    /// Waits for a permit to call the portal; `None` if shutdown starts first.
-    pub async fn acquire(&self, stop: &CancellationToken, priority: Priority, namespace: &str) -> Option<Permit> {
-        tokio::select! {
-            permit = self.limiter.acquire(priority, namespace) => Some(permit),
-            () = stop.cancelled() => None,
-        }
-    }
+    pub portal: Arc<LimitedPortal>,
 }
 
 /// The state of one issuer.
@@ -118,7 +106,7 @@ struct AuditState {
 struct Retained {
     limiter: Arc<Limiter>,
     /// The portal's client, and the hash of its configuration.
-    client: Option<([u8; 32], Arc<dyn Portal>)>,
+    client: Option<([u8; 32], Arc<LimitedPortal>)>,
 }
 
 /// All known issuers.
@@ -150,14 +138,14 @@ impl IssuerCache {
 
     /// The portal client with this configuration, even if its last call failed: it keeps its connections, its access
     /// token and what it found in `$metadata`.
-    pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<dyn Portal>> {
+    pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<LimitedPortal>> {
         let all = self.retained();
         let (made_of, client) = all.get(key)?.client.as_ref()?;
         (made_of == config_hash).then(|| Arc::clone(client))
     }
 
     /// Stores a client next to the limiter, in place of the previous one.
-    pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<dyn Portal>) {
+    pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<LimitedPortal>) {
         if let Some(retained) = self.retained().get_mut(key) {
             retained.client = Some((config_hash, Arc::clone(client)));
         }

@@ -5,14 +5,12 @@ use super::credentials::{credentials_name, load_ca, namespace_of, parse_credenti
 use super::object::AnyIssuer;
 use crate::api::{Limits, OwnershipMarker, Reason};
 use crate::controller::context::Context;
-use crate::controller::executor::ISSUER_READ_TTL;
 use crate::controller::token::snapshot::requested;
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::marker::IssuerTag;
-use crate::domain::model::token::RowQuery;
+use crate::domain::model::problem::Problem;
 use crate::domain::observed::IssuerInfo;
-use crate::portal::rate_limit::{Limiter, Priority};
-use crate::portal::{self, Credentials, Portal, PortalError, PortalInterface, PortalSettings};
+use crate::portal::{self, CallContext, CallKind, Credentials, ISSUER_READ_TTL, OnShutdown, PortalSettings};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -54,11 +52,12 @@ pub async fn connect(
     } else {
         let egress = ctx.policy.egress(key.kind).clone();
         let settings = PortalSettings { spec, limits: limits.clone(), credentials, ca_pem, egress };
-        let portal = portal::connect(settings).map_err(|failure| problem_from_portal(&failure))?;
+        let portal = Arc::new(portal::connect(settings, limiter, log_call).map_err(issuer_problem)?);
         ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };
-    let resolved = probe(&*portal, &limiter).await?;
+    let context = CallContext::of_issuer(OnShutdown::KeepWaiting);
+    let resolved = portal.probe(context).await.map_err(issuer_problem)?;
     let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
     let info = IssuerInfo {
         tag: IssuerTag::of(&object.uid()),
@@ -87,22 +86,17 @@ pub async fn connect(
         credentials_secret,
         credentials_deleting,
         portal,
-        limiter,
     }))
 }
 
-/// Checks that the portal responds. The portal caches its capabilities; the list is read every time.
-async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalInterface, IssuerProblem> {
-    let _permit = limiter.acquire(Priority::Low, "").await;
-    let failed = |failure: PortalError| {
-        limiter.apply_retry_after(&failure);
-        problem_from_portal(&failure)
-    };
-    let resolved = portal.resolve().await.map_err(failed)?;
-    if resolved.capabilities.list_visible() {
-        portal.list(&RowQuery::Probe).await.map_err(failed)?;
-    }
-    Ok(resolved)
+fn issuer_problem(error: impl Into<Problem>) -> IssuerProblem {
+    let problem = error.into();
+    (problem.reason, problem.message)
+}
+
+/// The place to count the portal's calls.
+fn log_call(call: CallKind, failure: Option<Reason>) {
+    tracing::debug!(?call, ?failure, "portal called");
 }
 
 /// Hashes everything that a portal's client is built from: a new client is created when any of it changes.
@@ -123,8 +117,4 @@ fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option
 /// The time from reading the issuer until no response can arrive any more.
 pub fn response_deadline(limits: &Limits) -> Duration {
     ISSUER_READ_TTL + limits.request_timeout.0
-}
-
-fn problem_from_portal(failure: &PortalError) -> IssuerProblem {
-    (failure.reason, failure.message.clone())
 }

@@ -192,9 +192,7 @@ fn apply(
             );
         }
         StatusEvent::TokensRevoked(revoked) => {
-            status
-                .retiring
-                .retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&TokenRef::from(token))));
+            status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&token.into())));
         }
         StatusEvent::RevocationsConfirmed(ids) => {
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));

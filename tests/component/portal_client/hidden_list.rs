@@ -103,7 +103,7 @@ async fn a_token_with_a_hidden_id_is_identified_by_its_username_when_the_list_is
             allow_list(&fake).await;
             assert_eq!(portal.resolve().await.expect("it fits").capabilities.list, TokenList::Description);
             let row = token_row(&name, &name, "d [a/b]");
-            for rows in [RowQuery::WithId(name.to_owned()), RowQuery::WithUsername(name.to_owned())] {
+            for rows in [RowQuery::WithId(name.clone()), RowQuery::WithUsername(name.clone())] {
                 assert_eq!(portal.list(&rows).await.expect("a row"), std::slice::from_ref(&row), "{key:?} {rows:?}");
             }
             let meant = token_ref(&name, &name);
@@ -111,7 +111,7 @@ async fn a_token_with_a_hidden_id_is_identified_by_its_username_when_the_list_is
             assert_eq!(fake.ledger().tokens[&1].1, "e");
             portal.revoke(&meant).await.expect("revoked");
             assert_eq!(fake.ledger().tokens.keys().collect::<Vec<_>>(), [&2]);
-            assert_eq!(portal.list(&RowQuery::WithUsername(name.to_owned())).await.expect("no row"), []);
+            assert_eq!(portal.list(&RowQuery::WithUsername(name.clone())).await.expect("no row"), []);
             if !by_username {
                 let failure = portal.revoke(&meant).await.expect_err("gone");
                 assert_eq!(failure.delivery, Delivery::NotSent, "{failure}");

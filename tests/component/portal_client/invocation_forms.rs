@@ -46,11 +46,7 @@ async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() 
         let meant = token_ref(&row.token.id, &row.token.username);
         portal.edit_description(&meant, "new").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         let edited = TokenRow { description: "new".into(), ..row.clone() };
-        assert_eq!(
-            portal.list(&RowQuery::WithId(row.token.id.to_owned())).await.expect("a list"),
-            [edited],
-            "{shape:?}"
-        );
+        assert_eq!(portal.list(&RowQuery::WithId(row.token.id.clone())).await.expect("a list"), [edited], "{shape:?}");
         portal.revoke(&meant).await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         assert_eq!(list_all(&portal).await.expect("a list"), [], "{shape:?}");
         let ledger = fake.ledger();
