@@ -134,6 +134,34 @@ fn imports_run_from_the_outer_layers_to_the_inner_ones() {
 }
 
 #[test]
+fn portal_and_registry_know_the_types_of_the_core_and_none_of_its_decisions() {
+    let mut wrong = vec![];
+    for source in sources().iter().filter(|source| ["portal", "registry"].contains(&source.module.as_str())) {
+        for rest in source.code.split("crate::domain").skip(1).filter(|rest| !rest.starts_with("::model::")) {
+            wrong.push(format!("{}: domain{}", source.path.display(), rest.lines().next().unwrap_or_default()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_connect_names_a_type_of_portal() {
+    let is_allowed = |source: &Source| {
+        ["api", "cli"].contains(&source.module.as_str())
+            || source.path.starts_with("portal/thinkwise")
+            // The declaration of the module.
+            || source.path == Path::new("portal/mod.rs")
+    };
+    let mut wrong = vec![];
+    for source in sources().iter().filter(|source| !is_allowed(source)) {
+        let lines = source.code.lines().map(str::to_lowercase).filter(|line| line.contains("thinkwise"));
+        wrong.extend(lines.map(|line| format!("{}: {}", source.path.display(), line.trim())));
+    }
+    let [connect] = &wrong[..] else { panic!("{}", wrong.join("\n")) };
+    assert!(connect.starts_with("portal/connect.rs:"), "{connect}");
+}
+
+#[test]
 fn the_layers_have_no_circle() {
     let mut left: BTreeMap<&str, BTreeSet<&str>> =
         LAYERS.iter().map(|(module, allowed)| (*module, allowed.iter().copied().collect())).collect();

@@ -1,6 +1,7 @@
 //! Issuers: a portal and how to connect to it.
 
 use super::limits::{Audit, Limits};
+use super::portal::PortalType;
 use super::thinkwise::tasks::TaskForm;
 use super::thinkwise::{Thinkwise, Tls};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
@@ -104,7 +105,7 @@ pub struct IssuerSpec {
 }
 
 /// Whether a login at the registries is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum LoginCheck {
     /// A token becomes ready only after it has logged in.
     #[default]
@@ -123,13 +124,6 @@ pub enum OwnershipMarker {
     Transient,
     /// The marker stays.
     Permanent,
-}
-
-/// The type of a vendor's portal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum PortalType {
-    /// The Thinkwise Community Portal, served by Indicium.
-    Thinkwise,
 }
 
 /// A container registry.

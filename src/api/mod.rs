@@ -9,6 +9,7 @@ mod issuer_ref;
 mod limits;
 mod object_name;
 mod policies;
+mod portal;
 mod reason;
 mod registry_token;
 mod thinkwise;
@@ -28,11 +29,11 @@ pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
     AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
-    NamespacesFrom, OwnershipMarker, PortalLocation, PortalType, Registry, ResolvedPortal, TokenIssuer,
-    TokenIssuerSpec,
+    NamespacesFrom, OwnershipMarker, PortalLocation, Registry, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
 };
 pub use limits::{Audit, Limits};
 pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
+pub use portal::{PortalConnection, PortalType, SpecFields};
 pub use reason::{ConditionType, Reason};
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,

@@ -1,9 +1,9 @@
 //! `RegistryToken`: one token and one pull secret.
 
-use super::issuer::PortalType;
 use super::issuer_ref::IssuerRef;
 use super::object_name::ObjectName;
 use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
+use super::portal::PortalType;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use serde::{Deserialize, Serialize};

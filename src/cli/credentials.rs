@@ -3,7 +3,7 @@
 
 use super::error::CliError;
 use crate::plain_text;
-use crate::portal::thinkwise::Credentials;
+use crate::portal::Credentials;
 use clap::Args;
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Describes how a portal is used, as lines for people.
 
-use crate::portal::PortalCapabilities;
+use crate::portal::PortalInterface;
 use crate::portal::thinkwise::discovery::interface::{
     Argument, ArgumentSource, BoundTo, IdSource, Interface, TaskCall, TokenTable,
 };
@@ -8,7 +8,7 @@ use crate::portal::thinkwise::discovery::metadata::InvocationForm;
 
 /// Table and tasks, one per line, with warnings.
 #[must_use]
-pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String> {
+pub fn lines(interface: &Interface, resolved: &PortalInterface) -> Vec<String> {
     let mut lines = vec![];
     if let Some(table) = &interface.table {
         lines.push(table_line(table, interface.description_max));
@@ -24,7 +24,7 @@ pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String
     lines.push(format!("editDescription  {}", task_line(&interface.edit)));
     lines.push(format!("revoke           {}", task_line(&interface.revoke)));
     lines.extend(resolved.warnings.iter().map(|note| format!("note             {note}")));
-    match &resolved.list_denied {
+    match resolved.capabilities.list_denied() {
         None => lines.push("list             can be read".to_owned()),
         Some(why) => {
             lines.push(format!("list             cannot be read: {why}"));
@@ -38,12 +38,12 @@ pub fn lines(interface: &Interface, resolved: &PortalCapabilities) -> Vec<String
 }
 
 /// How certain it is that an output contains the token's id.
-fn id_certainty(interface: &Interface, resolved: &PortalCapabilities, output: &str) -> &'static str {
+fn id_certainty(interface: &Interface, resolved: &PortalInterface, output: &str) -> &'static str {
     match &interface.table {
-        Some(table) if resolved.list_denied.is_none() && table.id.name == output => {
+        Some(table) if resolved.capabilities.list_visible() && table.id.name == output => {
             "certain: it has the name of the key column"
         }
-        Some(_) if resolved.list_denied.is_none() => {
+        Some(_) if resolved.capabilities.list_visible() => {
             "uncertain: its name is not that of the key column; the first two tokens are compared with the list"
         }
         _ => "uncertain: the portal user sees no list to compare it with",

@@ -49,9 +49,12 @@ impl IssuerPolicy {
             let message = "this operator does not serve TokenIssuers (--disable-namespaced-issuers): use a ClusterTokenIssuer, or ask an admin of the operator";
             return Err(issuer_problem(Reason::NamespacedIssuersDisabled, message));
         }
-        let insecure = spec.thinkwise.as_ref().is_some_and(|thinkwise| thinkwise.allow_insecure_http);
+        let insecure = spec.connection().is_some_and(|connection| connection.allow_insecure_http);
         if insecure && !self.namespaced_insecure_http {
-            let message = "spec.thinkwise.allowInsecureHTTP is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers";
+            let message = format!(
+                "{} is not allowed for a TokenIssuer: use https and remove it, or ask an admin of the operator to set --allow-insecure-http-for-namespaced-issuers",
+                spec.r#type.spec_fields().allow_insecure_http
+            );
             return Err(issuer_problem(Reason::InsecureHTTPNotAllowed, message));
         }
         Ok(())

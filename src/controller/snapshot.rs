@@ -16,8 +16,8 @@ use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
 use crate::domain::model::request_history::RequestHistory;
 use crate::domain::model::status_view::{StatusView, recorded_secret_uid};
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, Recheck, UpstreamState};
-use crate::domain::protocol::Named;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -99,7 +99,7 @@ impl Snapshot {
         if ctx.process_state.modified_since(&self.uid(), audited.evidence.started_at(), ctx.clock.now()) {
             return UpstreamState::Unknown;
         }
-        let token = Named::from(token);
+        let token = TokenRef::from(token);
         audited.evidence.upstream_state(&token, audited.missing_tokens.is_plausible_in(&self.namespace()))
     }
 

@@ -56,8 +56,9 @@ fn a_clock_that_jumped_and_came_back_delays_nothing_for_years() {
 fn a_deletion_waits_for_a_list_no_longer_than_the_response_deadline() {
     let mut observed = deleting(rotated_ahead());
     observed.now = at(7200);
-    let mut world =
-        World::of(observed).listing(&[]).with_login_result(crate::domain::protocol::Verdict::Rejected("no".into()));
+    let mut world = World::of(observed)
+        .listing(&[])
+        .with_login_result(crate::domain::model::login_result::LoginResult::Rejected("no".into()));
     assert!(
         matches!(world.pass(), PassResult::RequeueAfter(left) if left < Duration::from_mins(2)),
         "{:?}",

@@ -1,14 +1,14 @@
 //! The observation: everything that is known when a decision is made.
 
 use super::model::cooldown::{Cooldown, Operation};
-pub use super::model::issuer::{IssuerInfo, IssuerState, LoginMode};
+pub use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, Marker, Nonce};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::request_history::RequestHistory;
 use super::model::status_view::StatusView;
+use super::model::token::TokenRef;
 use super::model::token_mac::{MacSubject, TokenRole, TokenSignature};
-use super::protocol::Named;
 use crate::api::RecordedPortal;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Observed {
     /// Operations that failed and must not be retried yet.
     pub cooldowns: Vec<Cooldown>,
     /// Tokens that this process has revoked with a clear response of the portal, even if status still names them.
-    pub revoked_tokens: Vec<Named>,
+    pub revoked_tokens: Vec<TokenRef>,
     /// Hash of the description that the portal shows instead of the one that was sent.
     pub normalized_description: Option<u64>,
     /// Recent token requests, which may delay the next one.
@@ -78,9 +78,9 @@ impl Observed {
     /// Returns the token that a Secret of this object stores, if the operator's MAC proves it, at the portal in status
     /// or at the issuer's current one.
     #[must_use]
-    pub fn verify_stored(&self, stored: &StoredToken) -> Option<Named> {
+    pub fn verify_stored(&self, stored: &StoredToken) -> Option<TokenRef> {
         let recorded = self.object.own_status().and_then(|status| status.portal.as_ref());
-        let token = Named { id: stored.id.clone(), username: stored.signature.username.clone() };
+        let token = TokenRef { id: stored.id.clone(), username: stored.signature.username.clone() };
         let valid = |portal: &RecordedPortal| {
             let subject = MacSubject::of(&self.object.uid, portal, &token);
             self.object.keys.verify(subject, TokenRole::Stored, &stored.signature.mac)
@@ -91,7 +91,7 @@ impl Observed {
 
     /// Returns the proof to record beside a token that the Secret stores.
     #[must_use]
-    pub fn sign_stored(&self, portal: &RecordedPortal, token: &Named) -> TokenSignature {
+    pub fn sign_stored(&self, portal: &RecordedPortal, token: &TokenRef) -> TokenSignature {
         let subject = MacSubject::of(&self.object.uid, portal, token);
         TokenSignature { username: token.username.clone(), mac: self.object.keys.sign(subject, TokenRole::Stored) }
     }
@@ -100,7 +100,10 @@ impl Observed {
     #[must_use]
     pub fn is_signature_current(&self, secret: &SecretMeta, status: &StatusView) -> bool {
         let (Some(portal), Some(token)) = (&status.portal, &status.token) else { return false };
-        secret.stored.as_ref().is_some_and(|stored| stored.signature == self.sign_stored(portal, &Named::from(token)))
+        secret
+            .stored
+            .as_ref()
+            .is_some_and(|stored| stored.signature == self.sign_stored(portal, &TokenRef::from(token)))
     }
 
     /// Returns the cooldown of an operation, if there is one.

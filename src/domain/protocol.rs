@@ -4,74 +4,15 @@
 //! dies after the n-th request" can be enumerated. The core never sees a token's password: the driver keeps it between
 //! [`Request::RequestToken`] and the commit.
 
-use super::model::marker::{Marker, Nonce};
+use super::model::login_result::LoginResult;
+use super::model::marker::Nonce;
 use super::model::object::Object;
 use super::model::problem::Problem;
 use super::model::pull_secret::{Reservation, SecretMeta, StoredToken};
+use super::model::token::{RowQuery, TokenRef, TokenRow};
 use super::model::token_mac::TokenSignature;
-use crate::api::{Reason, RecordedToken, RegistryTokenStatus, RetiringToken};
+use crate::api::RegistryTokenStatus;
 use std::time::Duration;
-
-/// A token in the portal. An id alone is not sufficient, since the portal may reuse it. Equality is defined in
-/// [`super::model::token`].
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// Portal id of the token.
-    pub id: String,
-    /// Username of the token.
-    pub username: String,
-}
-
-impl From<&RecordedToken> for Named {
-    fn from(token: &RecordedToken) -> Self {
-        Self { id: token.id.clone(), username: token.username.clone() }
-    }
-}
-
-impl From<&RetiringToken> for Named {
-    fn from(token: &RetiringToken) -> Self {
-        Self { id: token.id.clone(), username: token.username.clone() }
-    }
-}
-
-impl Named {
-    /// Whether the username is used as the id: the list could not be read when the token was requested, and the
-    /// portal's response contained no id.
-    #[must_use]
-    pub fn is_identified_by_username(&self) -> bool {
-        self.id == self.username
-    }
-
-    /// Returns the query that includes the token's row.
-    #[must_use]
-    pub fn row_query(&self) -> Rows {
-        if self.is_identified_by_username() {
-            Rows::WithUsername(self.username.clone())
-        } else {
-            Rows::WithId(self.id.clone())
-        }
-    }
-}
-
-/// A row of the portal's list.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// The token.
-    pub token: Named,
-    /// The description that colleagues see.
-    pub description: String,
-}
-
-/// A query for rows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Rows {
-    /// The row with this id.
-    WithId(String),
-    /// The row of a token that is known by its username only. The row then has the username as its id too.
-    WithUsername(String),
-    /// The rows with this marker.
-    WithMarker(Marker),
-}
 
 /// A write to the Secret, guarded by the version that was read last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,16 +69,16 @@ pub enum Request {
         description: String,
     },
     /// Query rows of the portal's list.
-    QueryRows(Rows),
+    QueryRows(RowQuery),
     /// Edit the description of a token.
     EditDescription {
         /// The token.
-        token: Named,
+        token: TokenRef,
         /// The new description.
         description: String,
     },
     /// Revoke a token.
-    Revoke(Named),
+    Revoke(TokenRef),
     /// Log in at the registries, with the uncommitted token or else with the content of the Secret.
     VerifyLogin,
     /// Wait.
@@ -168,7 +109,7 @@ pub enum Response {
     /// The field manager that last wrote the Secret; `None` if unknown.
     LastWriter(Option<String>),
     /// Rows of the portal's list.
-    Rows(Vec<Row>),
+    Rows(Vec<TokenRow>),
     /// A token, whose password the driver keeps.
     Token {
         /// Portal id, if the response contained one.
@@ -179,14 +120,14 @@ pub enum Response {
     /// A token that cannot be used: its password is unknown, or it could not be identified later. No list shows it.
     UnusableToken {
         /// The token.
-        token: Named,
+        token: TokenRef,
         /// What is missing.
         problem: Problem,
     },
     /// The response contains a token that cannot be recorded. The list shows it by its marker.
     InvalidToken(Problem),
     /// The result of a login.
-    Login(Verdict),
+    Login(LoginResult),
     /// The API server reports a conflict: another writer was first, or the object does not exist or already exists.
     Conflict,
     /// The API server rejects the write: quota, admission, validation or permissions.
@@ -231,40 +172,4 @@ pub enum SecretContent {
     },
     /// The Secret contains no usable login.
     Empty,
-}
-
-/// Why a registry gave no result.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RegistryProblem {
-    /// `RegistryUnavailable`, or a reason of the registry itself, such as `RegistryError`.
-    pub reason: Reason,
-    /// Human-readable message.
-    pub message: String,
-    /// The delay that the registry requested.
-    pub retry_after: Option<Duration>,
-}
-
-impl<T: Into<String>> From<T> for RegistryProblem {
-    fn from(message: T) -> Self {
-        Self { reason: Reason::RegistryUnavailable, message: message.into(), retry_after: None }
-    }
-}
-
-impl std::fmt::Display for RegistryProblem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-/// The result of a login.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// The registry accepts the login.
-    Accepted,
-    /// The registry rejects the login, with this message.
-    Rejected(String),
-    /// The registry gave no result, for this reason. That shows nothing about the token.
-    Unknown(RegistryProblem),
-    /// The check is disabled, or the password is unknown.
-    NotChecked,
 }

@@ -1,6 +1,8 @@
 //! Errors of portal calls, classified by whether the portal may have acted.
 
 use crate::api::Reason;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::token::TokenRef;
 use std::time::Duration;
 
 /// Whether a failed call may have taken effect.
@@ -26,23 +28,36 @@ pub struct PortalError {
     pub message: String,
     /// How long to wait before the next call, if the portal said so.
     pub retry_after: Option<Duration>,
-    /// The unusable token that the request created, where only this error identifies it.
-    pub unusable_token: Option<Box<TokenMade>>,
-}
-
-/// A token that was created and cannot be used: its response lacks the secret, or a name that is needed later. It
-/// contains what is needed to revoke the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenMade {
-    /// The portal's id, or the username where no id is known.
-    pub id: String,
-    /// The username; empty where it is unknown and not needed.
-    pub username: String,
+    /// A token that the request created and that cannot be used: its response lacks the secret, or a name that is
+    /// needed later. Set where only this error identifies it; contains what is needed to revoke it.
+    pub unusable_token: Option<Box<TokenRef>>,
 }
 
 impl PortalError {
     /// An error without a retry delay.
     pub fn new(delivery: Delivery, reason: Reason, message: impl Into<String>) -> Self {
         Self { delivery, reason, message: message.into(), retry_after: None, unusable_token: None }
+    }
+    /// Whether the cause may be the issuer's configuration or its portal, and not only this call.
+    #[must_use]
+    pub const fn may_concern_issuer(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Unauthorized
+                | Reason::AccessDenied
+                | Reason::MetadataMismatch
+                | Reason::Unreachable
+                | Reason::TlsUntrusted
+                | Reason::InvalidResponse
+        )
+    }
+}
+
+impl From<PortalError> for Problem {
+    /// A rejected request, and a mismatch in a task, need manual action.
+    fn from(failure: PortalError) -> Self {
+        let needs_action = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
+        let terminal = failure.delivery == Delivery::Rejected && needs_action;
+        Self { reason: failure.reason, message: failure.message, terminal }
     }
 }

@@ -1,15 +1,23 @@
 //! The interface to a vendor's portal, and the classification of its errors.
 
+mod call;
+mod connect;
 mod error;
+mod limited;
 pub mod rate_limit;
 pub mod thinkwise;
 pub mod token_name;
 
 use crate::api::{RecordedPortal, ResolvedPortal};
+use crate::domain::model::capabilities::Capabilities;
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-pub use self::error::{Delivery, PortalError, TokenMade};
+pub use self::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
+pub use self::connect::{Credentials, PortalSettings, connect};
+pub use self::error::{Delivery, PortalError};
+pub use self::limited::LimitedPortal;
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 
 /// A token as the portal issues it. The portal shows its secret only once.
@@ -23,50 +31,13 @@ pub struct IssuedToken {
     pub secret: SecretString,
 }
 
-/// Identifies a token. The id alone is not enough: the portal may have reused it for another token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenRef<'a> {
-    /// The portal's id.
-    pub id: &'a str,
-    /// The token's username.
-    pub username: &'a str,
-}
-
-/// A row of the portal's list.
+/// How to use a portal, and what it can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRow {
-    /// The portal's id.
-    pub id: String,
-    /// The token's username.
-    pub username: String,
-    /// The description that other portal users see; empty if the portal shows none.
-    pub description: String,
-}
-
-/// Selects rows of the portal's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows<'a> {
-    /// The token with this id. If there is none, the token with this username, returned with the username as its id:
-    /// a token that was requested while the list could not be read is recorded with its username as id.
-    WithId(&'a str),
-    /// The token with this username, which is returned as its id too: nothing else is known of it.
-    OfUser(&'a str),
-    /// The tokens whose description contains this text.
-    Containing(&'a str),
-    /// One row, to test whether the list can be read at all.
-    Probe,
-}
-
-/// How to use a portal: the names set in the spec, and those that were discovered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortalCapabilities {
-    /// The names and the invocation form, for the issuer's status.
+pub struct PortalInterface {
+    /// The names and the invocation form, for the issuer's status: those set in the spec, and those that were discovered.
     pub names: ResolvedPortal,
-    /// The maximum length of a description in characters, including the marker of a new token; `None` means no limit.
-    pub description_max: Option<usize>,
-    /// Why the portal user cannot read the list of tokens, if so. Then [`Portal::list`] and [`Portal::scan`] fail
-    /// with `AccessDenied`, there are no audits, and a token whose response was lost cannot be found.
-    pub list_denied: Option<String>,
+    /// What the portal can do.
+    pub capabilities: Capabilities,
     /// Possible mistakes in the spec that do not prevent its use; human-readable.
     pub warnings: Vec<String>,
 }
@@ -107,7 +78,7 @@ pub trait Portal: Send + Sync {
     /// Fails with `MetadataMismatch` if the portal lacks something that the spec requires, or if it is ambiguous
     /// which table or task is meant. Every other call resolves first; if that fails, it returns this error and sends
     /// nothing.
-    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities>;
+    fn resolve(&self) -> PortalFuture<'_, PortalInterface>;
 
     /// Why no token is requested at present, although all other calls work: a request would create another unusable
     /// token. While `retry_after` is set, requests fail unsent for that long. Sends nothing.
@@ -132,13 +103,13 @@ pub trait Portal: Send + Sync {
     fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken>;
 
     /// Sets the description of a token. Idempotent.
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()>;
+    fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()>;
 
     /// Revokes a token. Idempotent; the list shows whether it is already revoked.
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()>;
+    fn revoke<'a>(&'a self, token: &'a TokenRef) -> PortalFuture<'a, ()>;
 
-    /// Reads the selected rows of the portal's list.
-    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>>;
+    /// Reads the selected rows of the portal's list, and no others, even if the portal returns more.
+    fn list<'a>(&'a self, rows: &'a RowQuery) -> PortalFuture<'a, Vec<TokenRow>>;
 
     /// Reads the whole list and passes on each row, with at most one page in memory. If reading fails, the rows
     /// received so far are not a list: only a successful read is complete.

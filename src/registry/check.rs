@@ -3,8 +3,9 @@
 use super::challenge::{self, Challenge};
 use super::client_cache::{ClientCache, ClientKey};
 use super::response::{host, timed_out, transport_failure, unexpected_response, unknown};
-use super::{LoginChecker, RegistryLogin, Verdict};
+use super::{LoginChecker, RegistryLogin};
 use crate::api::Reason;
+use crate::domain::model::login_result::LoginResult;
 use crate::http::{self, BodyError, Client};
 use crate::sanitize::sanitize;
 use futures::future::BoxFuture;
@@ -43,7 +44,7 @@ impl RegistryLoginChecker {
         Self { clients: ClientCache::default(), timeout }
     }
 
-    async fn try_login(&self, login: RegistryLogin<'_>) -> Result<Verdict, Verdict> {
+    async fn try_login(&self, login: RegistryLogin<'_>) -> Result<LoginResult, LoginResult> {
         let version_check = version_check_url(login.registry, login.plain_http)?;
         // Shorter than the check's time limit, so that a connection that was never established is recognized as such.
         let connect_timeout = CONNECT_TIMEOUT.min(self.timeout.mul_f32(0.5));
@@ -73,13 +74,13 @@ impl RegistryLoginChecker {
         };
         let response = session.get_authorized(version_check, header).await?;
         session.drain(response).await;
-        Ok(Verdict::Accepted)
+        Ok(LoginResult::Accepted)
     }
 }
 
 impl LoginChecker for RegistryLoginChecker {
-    fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, Verdict> {
-        Box::pin(async move { self.try_login(login).await.unwrap_or_else(|verdict| verdict) })
+    fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, LoginResult> {
+        Box::pin(async move { self.try_login(login).await.unwrap_or_else(|result| result) })
     }
 }
 
@@ -97,7 +98,7 @@ struct BearerTokenResponse {
 }
 
 impl CheckSession {
-    async fn get(&self, url: Url, authorization: Option<HeaderValue>) -> Result<Response, Verdict> {
+    async fn get(&self, url: Url, authorization: Option<HeaderValue>) -> Result<Response, LoginResult> {
         let host = host(&url);
         let mut request = Request::new(Method::GET, url);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -110,15 +111,15 @@ impl CheckSession {
         }
     }
 
-    /// Sends a request with credentials: the result is a response with status 200, or a verdict.
-    async fn get_authorized(&self, url: Url, credentials: HeaderValue) -> Result<Response, Verdict> {
+    /// Sends a request with credentials: the result is a response with status 200, or the result of the check.
+    async fn get_authorized(&self, url: Url, credentials: HeaderValue) -> Result<Response, LoginResult> {
         let response = self.get(url, Some(credentials)).await?;
         match response.status() {
             StatusCode::OK => Ok(response),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 let message = format!("{} rejected the login (HTTP {})", host(response.url()), status.as_u16());
                 self.drain(response).await;
-                Err(Verdict::Rejected { message })
+                Err(LoginResult::Rejected(message))
             }
             _ => Err(unexpected_response(&response)),
         }
@@ -129,7 +130,7 @@ impl CheckSession {
         let _ = timeout_at(self.deadline, http::drain(response)).await;
     }
 
-    async fn fetch_token(&self, endpoint: Url, credentials: HeaderValue) -> Result<HeaderValue, Verdict> {
+    async fn fetch_token(&self, endpoint: Url, credentials: HeaderValue) -> Result<HeaderValue, LoginResult> {
         let host = host(&endpoint);
         let response = self.get_authorized(endpoint, credentials).await?;
         let invalid = |what: &str| unknown(Reason::InvalidResponse, format!("the token endpoint {host} {what}"));
@@ -153,7 +154,7 @@ impl CheckSession {
 }
 
 /// The URL of the version check. Only the host is used: a path is the location of images.
-pub(super) fn version_check_url(registry: &str, plain_http: bool) -> Result<Url, Verdict> {
+pub(super) fn version_check_url(registry: &str, plain_http: bool) -> Result<Url, LoginResult> {
     let authority = registry.split('/').next().unwrap_or_default();
     let scheme = if plain_http { "http" } else { "https" };
     let is_invalid = authority.is_empty()
@@ -195,8 +196,10 @@ mod tests {
             "[",
             "a\\b",
         ] {
-            let verdict = version_check_url(registry, false).expect_err(registry);
-            assert!(matches!(verdict, Verdict::Unknown { reason: Reason::Unreachable, .. }), "{registry}: {verdict:?}");
+            let LoginResult::Unknown(problem) = version_check_url(registry, false).expect_err(registry) else {
+                panic!("{registry}")
+            };
+            assert_eq!(problem.reason, Reason::Unreachable, "{registry}: {problem}");
         }
     }
 }

@@ -9,10 +9,9 @@ mod client_cache;
 mod fuzz;
 mod response;
 
-use crate::api::Reason;
+use crate::domain::model::login_result::LoginResult;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
-use std::time::Duration;
 
 pub use self::check::RegistryLoginChecker;
 pub use crate::http::EgressPolicy;
@@ -34,31 +33,9 @@ pub struct RegistryLogin<'a> {
     pub egress: &'a EgressPolicy,
 }
 
-/// The result of a login check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The registry accepted the login. A registry that allows anonymous access does so too.
-    Accepted,
-    /// The registry received the credentials and rejected them (HTTP 401 or 403). A registry may lag behind its
-    /// portal by seconds.
-    Rejected {
-        /// Human-readable: which host rejected the login.
-        message: String,
-    },
-    /// The registry could not be reached, or did not respond like a registry: the result says nothing about the
-    /// login.
-    Unknown {
-        /// The condition reason.
-        reason: Reason,
-        /// Human-readable: what happened and what to do. Never contains a response body or a secret.
-        message: String,
-        /// How long to wait before the next check, if the registry said so.
-        retry_after: Option<Duration>,
-    },
-}
-
 /// Checks logins. A trait, so that code that depends on the result can be tested without a registry.
 pub trait LoginChecker: Send + Sync {
-    /// Checks one login. Completes within a limited time; idempotent, and changes nothing at the registry.
-    fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, Verdict>;
+    /// Checks one login. Completes within a limited time; idempotent, and changes nothing at the registry. A registry
+    /// that could not be reached, or did not respond like a registry, says nothing about the login.
+    fn check<'a>(&'a self, login: RegistryLogin<'a>) -> BoxFuture<'a, LoginResult>;
 }

@@ -1,7 +1,7 @@
 //! Maps a response, or a missing one, to the result of a login check.
 
-use super::Verdict;
 use crate::api::Reason;
+use crate::domain::model::login_result::{LoginResult, RegistryProblem};
 use crate::http::{self, TransportError};
 use crate::sanitize::sanitize;
 use reqwest::Response;
@@ -15,7 +15,7 @@ pub(super) fn host(url: &Url) -> String {
 }
 
 /// Maps a response that neither accepts nor rejects the login.
-pub(super) fn unexpected_response(response: &Response) -> Verdict {
+pub(super) fn unexpected_response(response: &Response) -> LoginResult {
     let (host, status) = (host(response.url()), response.status());
     let code = status.as_u16();
     let (reason, message) = match code {
@@ -27,7 +27,7 @@ pub(super) fn unexpected_response(response: &Response) -> Verdict {
             format!("{host} does not respond like a registry (HTTP {code}): check spec.registries"),
         ),
     };
-    Verdict::Unknown { reason, message, retry_after: http::retry_after(response.headers()) }
+    LoginResult::Unknown(RegistryProblem { reason, message, retry_after: http::retry_after(response.headers()) })
 }
 
 /// Names only the other host: the rest of the address may contain anything.
@@ -42,7 +42,7 @@ fn redirected(response: &Response, host: &str) -> String {
 const CONNECTION_HINT: &str = "check spec.registries, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
 
 /// Maps a missing or incomplete response.
-pub(super) fn transport_failure(error: impl Into<http::Error>, host: &str) -> Verdict {
+pub(super) fn transport_failure(error: impl Into<http::Error>, host: &str) -> LoginResult {
     let (kind, cause) = http::classify(error);
     match kind {
         TransportError::EgressDenied => unknown(Reason::AddressNotAllowed, cause),
@@ -68,11 +68,11 @@ pub(super) fn transport_failure(error: impl Into<http::Error>, host: &str) -> Ve
     }
 }
 
-pub(super) fn timed_out(host: &str) -> Verdict {
+pub(super) fn timed_out(host: &str) -> LoginResult {
     unknown(Reason::TimedOut, format!("{host} did not respond in time"))
 }
 
 /// A result that says nothing about the login.
-pub(super) fn unknown(reason: Reason, message: impl Into<String>) -> Verdict {
-    Verdict::Unknown { reason, message: message.into(), retry_after: None }
+pub(super) fn unknown(reason: Reason, message: impl Into<String>) -> LoginResult {
+    LoginResult::Unknown(RegistryProblem { reason, message: message.into(), retry_after: None })
 }

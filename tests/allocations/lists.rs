@@ -2,7 +2,9 @@
 
 use super::minimal_portal::{MinimalPortal, Shape};
 use super::{ALLOCATOR, SERIAL, portal};
-use registry_token_operator::portal::{Portal as _, Rows, TokenRow};
+use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
+use registry_token_operator::portal::Portal as _;
 
 #[tokio::test]
 async fn an_endless_list_takes_the_memory_of_a_few_pages() {
@@ -13,8 +15,13 @@ async fn an_endless_list_takes_the_memory_of_a_few_pages() {
     fake.ledger().is_list_endless = true;
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
-    for rows in [Rows::WithId("900000000"), Rows::OfUser("nobody"), Rows::Containing("[a/b]")] {
-        portal.list(rows).await.expect_err("no end");
+    let marker = Marker::new(IssuerTag::of("issuer"), Nonce::parse("aaaaaaaaaaaa").expect("a nonce"));
+    for rows in [
+        RowQuery::WithId("900000000".to_owned()),
+        RowQuery::WithUsername("nobody".to_owned()),
+        RowQuery::WithMarker(marker),
+    ] {
+        portal.list(&rows).await.expect_err("no end");
     }
     portal.scan(&mut |_: TokenRow| ()).await.expect_err("no end");
     let taken = ALLOCATOR.peak_usage().saturating_sub(before);

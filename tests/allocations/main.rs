@@ -15,9 +15,9 @@ use registry_token_operator::api::Limits;
 use registry_token_operator::domain::audit::inventory::Inventory;
 use registry_token_operator::domain::audit::{AuditResponse, AuditStep, AuditedToken, Claims, PortalAudit};
 use registry_token_operator::domain::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
-use registry_token_operator::domain::protocol::{Named, Row};
-use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{EgressPolicy, Portal as _, TokenRow};
+use registry_token_operator::domain::model::token::{TokenRef, TokenRow};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Credentials, EgressPolicy, Portal as _};
 use secrecy::SecretString;
 use serde_json::json;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn memory_retained(tokens: i64, are_marked: bool) -> usize {
         let text = "x".repeat(150);
         let text = if are_marked { marker.append_to(&text) } else { text };
         fake.ledger().tokens.insert(id, (format!("robot${id}"), text));
-        tokens_of_ours.push(Named { id: id.to_string(), username: format!("robot${id}") });
+        tokens_of_ours.push(TokenRef { id: id.to_string(), username: format!("robot${id}") });
     }
     let portal = portal(&fake.url);
     portal.resolve().await.expect("it fits");
@@ -90,8 +90,7 @@ async fn memory_retained(tokens: i64, are_marked: bool) -> usize {
     let before = ALLOCATOR.current_usage();
     let mut inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), tag);
     let mut each = |row: TokenRow| {
-        let token = Named { id: row.id, username: row.username };
-        inventory.add(Row { token, description: row.description });
+        inventory.add(row);
     };
     portal.scan(&mut each).await.expect("a list");
     let (audit, _) = PortalAudit::begin();

@@ -6,9 +6,10 @@ use crate::portal_client::minimal_portal::PASSWORD;
 use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response, self_signed_tls};
 use futures::future::join_all;
 use registry_token_operator::api::Limits;
+use registry_token_operator::domain::model::token::RowQuery;
+use registry_token_operator::portal::Portal as _;
 use registry_token_operator::portal::rate_limit::{Limiter, Priority};
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Portal as _, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ async fn a_thousand_requests_need_no_more_connections_than_concurrent_requests()
             if index % 2 == 0 {
                 portal.request("one of many").await.map(drop).expect("a token");
             } else {
-                portal.list(Rows::Probe).await.map(drop).expect("a list");
+                portal.list(&RowQuery::Probe).await.map(drop).expect("a list");
             }
             drop(permit);
         }))

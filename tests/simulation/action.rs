@@ -2,8 +2,8 @@
 
 use super::projection::project_object;
 use super::world::{FakeSecret, RegistryState, Slot, World};
+use registry_token_operator::api::LoginCheck;
 use registry_token_operator::domain::model::status_view::StatusView;
-use registry_token_operator::domain::observed::LoginMode;
 
 /// An action of a user of the cluster or the portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -198,7 +198,7 @@ impl UserAction {
             Self::RegistryRejects | Self::RegistryGoesDown => world.registry == RegistryState::Up,
             Self::RegistryComesUp => world.registry != RegistryState::Up,
             // Without a login check the list alone decides.
-            Self::HideList => !world.hidden && !world.config.list_denied && world.config.login != LoginMode::Disabled,
+            Self::HideList => !world.hidden && !world.config.list_denied && world.config.login != LoginCheck::Disabled,
             Self::ShowList => world.hidden,
             // Once each: a key that is still needed is not removed.
             Self::RotateKey => world.config.keys.signing == 1,

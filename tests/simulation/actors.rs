@@ -10,7 +10,7 @@ use registry_token_operator::domain::model::marker::AttemptId;
 use registry_token_operator::domain::model::pull_secret::{Provenance, StoredToken};
 use registry_token_operator::domain::model::request_cause::RequestCause;
 use registry_token_operator::domain::model::status_view::StatusView;
-use registry_token_operator::domain::protocol::Named;
+use registry_token_operator::domain::model::token::TokenRef;
 use std::collections::BTreeMap;
 
 impl UserAction {
@@ -251,7 +251,7 @@ fn annotate(world: &mut World, slot: usize, key: &str) {
 /// A user writes annotations that name the token of another portal user.
 fn forge_stored(world: &mut World, slot: usize) {
     world.oracle.expected_requests += 1;
-    let Named { id, .. } = foreign_token(world);
+    let TokenRef { id, .. } = foreign_token(world);
     world.change_secret(slot, |secret| {
         let signature = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
         secret.stored = Some(StoredToken {
@@ -267,7 +267,7 @@ fn forge_stored(world: &mut World, slot: usize) {
 }
 
 /// A token that another portal user created.
-pub fn foreign_token(world: &mut World) -> Named {
+pub fn foreign_token(world: &mut World) -> TokenRef {
     let clock = world.clock;
     let token = world.mint(String::new());
     world.oracle.minted -= 1;

@@ -1,9 +1,9 @@
 //! The configuration of a run.
 
 use super::action::UserAction;
+use registry_token_operator::api::LoginCheck;
 use registry_token_operator::domain::model::object::Rotation;
 use registry_token_operator::domain::model::token_mac::MacKeys;
-use registry_token_operator::domain::observed::LoginMode;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct SimulationConfig {
     /// The marker stays in the description.
     pub keep_marker: bool,
     /// Whether logins are verified, and whether that is required.
-    pub login: LoginMode,
+    pub login: LoginCheck,
     /// Objects rotate.
     pub rotation: bool,
     /// The operators' keys.

@@ -3,7 +3,7 @@
 use crate::simulation::action::UserAction;
 use crate::simulation::config::{KeyConfig, SimulationConfig};
 use crate::simulation::model::Schedules;
-use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::api::LoginCheck;
 
 /// One object, two operators, one fault, one crash, and stale caches.
 pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
@@ -12,7 +12,7 @@ pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     list_denied: false,
     id_in_response: true,
     keep_marker: false,
-    login: LoginMode::Disabled,
+    login: LoginCheck::Disabled,
     rotation: false,
     keys: KeyConfig::FIRST,
     start_at_rest: false,

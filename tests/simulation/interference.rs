@@ -4,7 +4,7 @@
 use super::actors::foreign_token;
 use super::world::{World, at};
 use registry_token_operator::api::{RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
-use registry_token_operator::domain::protocol::Named;
+use registry_token_operator::domain::model::token::TokenRef;
 
 /// A token of another object, from that object's status. If there is none, a token that no status names, or one of
 /// another portal user.
@@ -23,7 +23,7 @@ fn token_of_another(world: &mut World, slot: usize) -> (RecordedToken, Option<Re
     let own = own(world);
     let unnamed = world.rows.values().find(|row| row.revoked.is_none() && !own.contains(&row.token.id));
     let unnamed = unnamed.map(|row| row.token.clone());
-    let Named { id, username } = unnamed.unwrap_or_else(|| foreign_token(world));
+    let TokenRef { id, username } = unnamed.unwrap_or_else(|| foreign_token(world));
     let request_time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(0));
     let token = RecordedToken { id, username, nonce: String::new(), request_time, expiration_time: None, mac: None };
     (token, None)

@@ -4,13 +4,12 @@ use super::operator::RunningPass;
 use super::oracle::{LastRequest, Overlap};
 use super::projection::project_object;
 use super::world::{World, at};
-use registry_token_operator::api::{ConditionType::Ready, RegistryTokenStatus};
+use registry_token_operator::api::{ConditionType::Ready, LoginCheck, RegistryTokenStatus};
 use registry_token_operator::domain::model::conditions::is_true;
 use registry_token_operator::domain::model::marker::Nonce;
 use registry_token_operator::domain::model::request_cause::Cause;
 use registry_token_operator::domain::model::status_view::StatusView;
-use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::protocol::Named;
+use registry_token_operator::domain::model::token::TokenRef;
 
 /// Overlap of a previous token if the spec has no rotation, in seconds.
 const DEFAULT_OVERLAP: i64 = 15 * 60;
@@ -34,7 +33,7 @@ pub fn check_readiness(world: &mut World, slot: usize, status: &RegistryTokenSta
             "I2: ready with {id}, and version {version:?} of the Secret contained {stored:?}"
         ));
     }
-    if world.config.login == LoginMode::Required && !world.oracle.logged_in.contains(&id) {
+    if world.config.login == LoginCheck::Required && !world.oracle.logged_in.contains(&id) {
         world.report_violation(format!("I2: ready with {id}, whose login was never accepted"));
     }
     if !world.accepts_login(id) && !world.oracle.revoked_by_users.contains(&id) {
@@ -90,7 +89,7 @@ pub fn check_revocation(world: &mut World, id: u32, wanted_then: bool) {
 }
 
 /// I10: a pass of one object edits and revokes no token that was requested for another, nor one of another portal user.
-pub fn check_ownership(world: &mut World, uid: &str, token: &Named) {
+pub fn check_ownership(world: &mut World, uid: &str, token: &TokenRef) {
     let id = token.id.parse().unwrap_or_default();
     if world.rows.get(&id).is_none_or(|row| row.revoked.is_some()) {
         return;

@@ -4,10 +4,9 @@ use super::projection::project_object;
 use super::quiesce::ROUND_SECONDS;
 use super::schedule::State;
 use super::world::{FakeObject, FakeSecret, Slot, World, at, tag};
-use registry_token_operator::api::Reason;
+use registry_token_operator::api::{LoginCheck, Reason};
 use registry_token_operator::domain::model::marker::{Marker, Nonce};
 use registry_token_operator::domain::model::status_view::{StatusView, verified_secret_uid};
-use registry_token_operator::domain::observed::LoginMode;
 use std::collections::BTreeMap;
 
 impl State {
@@ -79,7 +78,8 @@ fn revocation_is_visible(world: &World) -> bool {
         status.token.filter(|token| status.login_verified && token.id == stored.to_string()).map(|_| stored)
     };
     let mut tokens = world.slots.iter().filter_map(verified);
-    !world.config.list_denied || (world.config.login != LoginMode::Disabled && tokens.any(|id| world.accepts_login(id)))
+    !world.config.list_denied
+        || (world.config.login != LoginCheck::Disabled && tokens.any(|id| world.accepts_login(id)))
 }
 
 /// At rest an object has one token, and during a rotation the previous one too, independent of what its status says. A
@@ -243,7 +243,7 @@ fn description(
             object.uid
         ));
     }
-    if world.config.login != LoginMode::Disabled && !status.login_verified {
+    if world.config.login != LoginCheck::Disabled && !status.login_verified {
         return Err(format!("{} is ready, and its login was never accepted", object.uid));
     }
     Ok(())

@@ -5,8 +5,9 @@ use super::portal::login_result;
 use super::projection::project_object;
 use super::world::{MAX_RESPONSE_SECONDS, RegistryState, World, at};
 use registry_token_operator::domain::audit::login_audit::LoginAudit;
+use registry_token_operator::domain::model::login_result::LoginResult;
 use registry_token_operator::domain::model::status_view::StatusView;
-use registry_token_operator::domain::protocol::{Named, Verdict};
+use registry_token_operator::domain::model::token::TokenRef;
 use std::time::Duration;
 
 /// A login audit in progress.
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub struct RunningLoginAudit {
     pub audit: LoginAudit,
     /// The tokens that are still to be verified.
-    pub remaining: Vec<(usize, Named)>,
+    pub remaining: Vec<(usize, TokenRef)>,
 }
 
 impl RunningLoginAudit {
@@ -44,9 +45,9 @@ impl RunningLoginAudit {
         let secret = here.secret.as_ref().filter(|secret| uid.is_some_and(|uid| secret.is_intact(uid)));
         let stored = secret.and_then(|secret| secret.content).filter(|id| id.to_string() == token.id);
         let result = match stored {
-            None => Verdict::NotChecked,
+            None => LoginResult::NotChecked,
             Some(_) if outcome != RequestOutcome::Success || world.registry == RegistryState::Down => {
-                Verdict::Unknown("down".into())
+                LoginResult::Unknown("down".into())
             }
             Some(id) => login_result(world, id),
         };

@@ -4,11 +4,11 @@
 use super::action::UserAction;
 use super::config::SimulationConfig;
 use super::world::{World, tag};
+use registry_token_operator::api::LoginCheck;
 use registry_token_operator::domain::model::marker::{Marker, Nonce};
 use registry_token_operator::domain::model::object::Object;
+use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::model::token_mac::{MacSubject, TokenRole};
-use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::protocol::Named;
 
 /// The deliberate fault of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +101,7 @@ impl Mutant {
             }
             Self::TrustsShrunkList => {
                 // A login check would show that the tokens that the list lacks still exist.
-                config.login = LoginMode::Disabled;
+                config.login = LoginCheck::Disabled;
                 (config.start_at_rest, config.operators, config.objects) = (true, 1, 6);
                 (config.faults, config.crashes, config.user_actions) = (1, 0, 0);
             }
@@ -126,7 +126,7 @@ impl Mutant {
         let (uid, keys) = (observed.uid.clone(), observed.keys.clone());
         let Some(status) = &mut observed.status else { return };
         let Some(portal) = status.portal.clone() else { return };
-        let check = |token: Named, role, mac: &mut Option<String>| {
+        let check = |token: TokenRef, role, mac: &mut Option<String>| {
             let valid = |uid: &str, role| {
                 mac.as_ref().is_some_and(|mac| keys.verify(MacSubject::of(uid, &portal, &token), role, mac))
             };
@@ -142,10 +142,10 @@ impl Mutant {
             }
         };
         if let Some(token) = &mut status.token {
-            check(Named::from(&*token), TokenRole::Current, &mut token.mac);
+            check(TokenRef::from(&*token), TokenRole::Current, &mut token.mac);
         }
         for token in &mut status.retiring {
-            check(Named::from(&*token), TokenRole::Retiring, &mut token.mac);
+            check(TokenRef::from(&*token), TokenRole::Retiring, &mut token.mac);
         }
     }
 }

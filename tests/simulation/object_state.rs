@@ -1,7 +1,7 @@
 //! What an operator remembers of one object between passes. A restart loses it.
 
+use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::observed::Recheck;
-use registry_token_operator::domain::protocol::Named;
 use registry_token_operator::domain::retry::cooldown::Cooldowns;
 use registry_token_operator::domain::retry::request_backoff::KeptHistory;
 use registry_token_operator::domain::retry::reservation_age::ReservationAge;
@@ -16,7 +16,7 @@ pub struct ObjectState {
     /// Operations that must not be retried yet.
     pub cooldowns: Cooldowns,
     /// The tokens whose revocation the portal confirmed.
-    pub revoked: Vec<Named>,
+    pub revoked: Vec<TokenRef>,
     /// Whether portal and registry have to be checked.
     pub recheck: Recheck,
     /// The token requests.

@@ -14,9 +14,10 @@ use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::model::marker::AttemptId;
 use registry_token_operator::domain::model::request_history::RequestHistory;
 use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
+use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
-use registry_token_operator::domain::protocol::{Named, Request};
+use registry_token_operator::domain::protocol::Request;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct RunningPass {
     pub pass: Pass,
     pub request: Request,
     /// The uncommitted token.
-    pub uncommitted: Option<Named>,
+    pub uncommitted: Option<TokenRef>,
     pub issuer_read: i64,
     /// What the caches contained when the pass started; for mutants.
     pub cached_object: Option<FakeObject>,
@@ -215,7 +216,7 @@ impl Operator {
         {
             return UpstreamState::Unknown;
         }
-        audited.evidence.upstream_state(&Named { id: token.id, username: token.username }, audited.plausible)
+        audited.evidence.upstream_state(&TokenRef { id: token.id, username: token.username }, audited.plausible)
     }
 
     /// Applies the result of a pass's step.

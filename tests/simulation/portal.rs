@@ -5,12 +5,13 @@ use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
 use super::world::{MAX_RESPONSE_SECONDS, PendingEffect, PortalEffect, RegistryState, World, tag};
-use registry_token_operator::api::Reason;
+use registry_token_operator::api::{LoginCheck, Reason};
+use registry_token_operator::domain::model::login_result::LoginResult;
 use registry_token_operator::domain::model::marker::Marker;
 use registry_token_operator::domain::model::problem::Problem;
 use registry_token_operator::domain::model::problem::messages::transient;
-use registry_token_operator::domain::observed::LoginMode;
-use registry_token_operator::domain::protocol::{Named, Response, Row, Rows, Verdict};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRef, TokenRow};
+use registry_token_operator::domain::protocol::Response;
 
 pub fn transient_problem() -> Problem {
     transient(Reason::TimedOut, "lost".to_owned())
@@ -21,8 +22,8 @@ pub fn rejected() -> Response {
     Response::Rejected(transient(Reason::RequestRejected, "422".to_owned()))
 }
 
-pub fn token_row(row: &super::world::PortalToken) -> Row {
-    Row { token: row.token.clone(), description: row.description.clone() }
+pub fn token_row(row: &super::world::PortalToken) -> TokenRow {
+    TokenRow { token: row.token.clone(), description: row.description.clone() }
 }
 
 /// The problem, if the credentials are invalid or the portal is the wrong one.
@@ -85,11 +86,11 @@ pub fn request_token(
     }
 }
 
-pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutant: Option<Mutant>) -> Response {
+pub fn query_rows(world: &mut World, rows: &RowQuery, outcome: RequestOutcome, mutant: Option<Mutant>) -> Response {
     if outcome == RequestOutcome::LostBefore {
         return Response::PortalOutcomeUnknown(transient_problem());
     }
-    if let Rows::WithId(id) = rows
+    if let RowQuery::WithId(id) = rows
         && world.hidden
     {
         // The list is hidden, and the operator has not noticed it: a token whose password is lost is considered
@@ -98,7 +99,7 @@ pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutan
     }
     let all = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
     Response::Rows(match rows {
-        Rows::WithId(id) => all
+        RowQuery::WithId(id) => all
             .filter(|row| row.token.id == *id)
             .map(|mut row| {
                 if mutant == Some(Mutant::AdoptsForgedAnnotation) {
@@ -109,12 +110,13 @@ pub fn query_rows(world: &mut World, rows: &Rows, outcome: RequestOutcome, mutan
             })
             .collect(),
         // No list stays hidden here, so no token is known by its username only.
-        Rows::WithUsername(username) => all.filter(|row| row.token.username == *username).collect(),
-        Rows::WithMarker(marker) => all.filter(|row| marker.is_in(&row.description)).collect(),
+        RowQuery::WithUsername(username) => all.filter(|row| row.token.username == *username).collect(),
+        RowQuery::Probe => all.take(1).collect(),
+        RowQuery::WithMarker(marker) => all.filter(|row| marker.is_in(&row.description)).collect(),
     })
 }
 
-pub fn edit_description(world: &mut World, token: &Named, description: String, outcome: RequestOutcome) -> Response {
+pub fn edit_description(world: &mut World, token: &TokenRef, description: String, outcome: RequestOutcome) -> Response {
     let id = token.id.parse().unwrap_or_default();
     world.oracle.edited_late |= outcome == RequestOutcome::DelayedEffect;
     match outcome {
@@ -148,7 +150,7 @@ pub fn edit_description(world: &mut World, token: &Named, description: String, o
     }
 }
 
-pub fn revoke_token(world: &mut World, token: &Named, outcome: RequestOutcome, wanted_then: bool) -> Response {
+pub fn revoke_token(world: &mut World, token: &TokenRef, outcome: RequestOutcome, wanted_then: bool) -> Response {
     if outcome == RequestOutcome::Rejected {
         world.oracle.revocation_rejected.extend(token.id.parse::<u32>().ok().filter(|_| world.config.list_denied));
         return rejected();
@@ -176,8 +178,8 @@ pub fn revoke_token(world: &mut World, token: &Named, outcome: RequestOutcome, w
 }
 
 pub fn verify_login(world: &mut World, running: &RunningPass, slot: usize, outcome: RequestOutcome) -> Response {
-    if world.config.login == LoginMode::Disabled {
-        return Response::Login(Verdict::NotChecked);
+    if world.config.login == LoginCheck::Disabled {
+        return Response::Login(LoginResult::NotChecked);
     }
     let uncommitted = running.uncommitted.as_ref().and_then(|token| token.id.parse().ok());
     if world.registry != RegistryState::Up && uncommitted.is_some() {
@@ -185,25 +187,25 @@ pub fn verify_login(world: &mut World, running: &RunningPass, slot: usize, outco
         world.oracle.excused_requests += 1;
     }
     if outcome != RequestOutcome::Success || world.registry == RegistryState::Down {
-        return Response::Login(Verdict::Unknown("down".into()));
+        return Response::Login(LoginResult::Unknown("down".into()));
     }
     let stored = world.slots[slot]
         .secret
         .as_ref()
         .filter(|secret| secret.is_intact(&running.uid))
         .and_then(|secret| secret.content);
-    Response::Login(uncommitted.or(stored).map_or(Verdict::NotChecked, |id| login_result(world, id)))
+    Response::Login(uncommitted.or(stored).map_or(LoginResult::NotChecked, |id| login_result(world, id)))
 }
 
 /// The result of a login at the registry, which is up.
-pub fn login_result(world: &mut World, id: u32) -> Verdict {
+pub fn login_result(world: &mut World, id: u32) -> LoginResult {
     if world.accepts_login(id) && world.registry == RegistryState::Up {
         world.oracle.logged_in.insert(id);
-        return Verdict::Accepted;
+        return LoginResult::Accepted;
     }
     if world.oracle.revocation_rejected.contains(&id) {
         // Portal and registry both report that the token does not exist: it counts as revoked.
         world.oracle.undecidable.insert(id);
     }
-    Verdict::Rejected("401".to_owned())
+    LoginResult::Rejected("401".to_owned())
 }

@@ -4,7 +4,7 @@ use super::action::UserAction;
 use super::config::{KeyConfig, SimulationConfig};
 use super::mutant::Mutant;
 use super::schedule::{Event, State};
-use registry_token_operator::domain::observed::LoginMode;
+use registry_token_operator::api::LoginCheck;
 
 /// A small pseudorandom number generator. The same seed results in the same numbers on every machine.
 pub struct Rng(u64);
@@ -27,7 +27,7 @@ impl Rng {
 
 /// A random configuration.
 pub fn draw_config(rng: &mut Rng) -> SimulationConfig {
-    let logins = [LoginMode::Disabled, LoginMode::Required, LoginMode::BestEffort];
+    let logins = [LoginCheck::Disabled, LoginCheck::Required, LoginCheck::BestEffort];
     let list_denied = rng.below(6) == 0;
     SimulationConfig {
         operators: 1 + rng.below(2),

@@ -7,7 +7,8 @@ use super::operator::{Operator, RunningPass};
 use super::projection::project_secret;
 use super::world::{FakeSecret, World};
 use registry_token_operator::domain::model::marker::Nonce;
-use registry_token_operator::domain::protocol::{Named, Response, SecretWrite};
+use registry_token_operator::domain::model::token::TokenRef;
+use registry_token_operator::domain::protocol::{Response, SecretWrite};
 use std::time::Duration;
 
 #[allow(clippy::too_many_arguments, reason = "all that a write to the Secret depends on")]
@@ -107,7 +108,7 @@ fn unsaved_secret(running: &RunningPass) -> FakeSecret {
     FakeSecret { controller: Some(running.uid.clone()), label: Some(running.uid.clone()), ..empty_secret() }
 }
 
-fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str, uncommitted: Option<&Named>) {
+fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str, uncommitted: Option<&TokenRef>) {
     if let SecretWrite::Reserve(reservation) = write {
         world.oracle.reserved.insert(Nonce::of(owner, &reservation.attempt_id), owner.to_owned());
     }

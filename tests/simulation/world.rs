@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::model::pull_secret::{Reservation, StoredToken};
-use registry_token_operator::domain::protocol::Named;
+use registry_token_operator::domain::model::token::TokenRef;
 use std::collections::BTreeMap;
 
 /// Longest time that a response may take, in seconds.
@@ -89,7 +89,7 @@ pub struct Slot {
 /// A token in the portal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortalToken {
-    pub token: Named,
+    pub token: TokenRef,
     pub description: String,
     pub created: i64,
     pub revoked: Option<i64>,
@@ -274,10 +274,10 @@ impl World {
     }
 
     /// The portal creates a token.
-    pub fn mint(&mut self, description: String) -> Named {
+    pub fn mint(&mut self, description: String) -> TokenRef {
         self.next_row += 1;
         let id = self.next_row;
-        let token = Named { id: id.to_string(), username: format!("tw-{id}") };
+        let token = TokenRef { id: id.to_string(), username: format!("tw-{id}") };
         let created = self.clock;
         let row =
             PortalToken { token: token.clone(), description, created, revoked: None, orphaned: false, foreign: false };

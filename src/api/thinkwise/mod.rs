@@ -4,6 +4,7 @@
 pub(crate) mod tasks;
 use self::tasks::Tasks;
 use super::object_name::{DataKey, ObjectName};
+use super::portal::{PortalConnection, SpecFields};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,29 @@ pub struct Thinkwise {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<Tasks>,
 }
+
+impl Thinkwise {
+    /// Returns what this configuration has in common with that of any portal.
+    #[must_use]
+    pub fn connection(&self) -> PortalConnection<'_> {
+        PortalConnection {
+            url: &self.url,
+            scope: &self.application,
+            allow_insecure_http: self.allow_insecure_http,
+            auth: &self.auth,
+            tls: self.tls.as_ref(),
+        }
+    }
+}
+
+/// The fields that messages name.
+pub(super) const SPEC_FIELDS: SpecFields = SpecFields {
+    auth: "spec.thinkwise.auth",
+    allow_insecure_http: "spec.thinkwise.allowInsecureHTTP",
+    request: "spec.thinkwise.tasks.request",
+    id_output: "spec.thinkwise.tasks.request.outputs.id",
+    list_key: "spec.thinkwise.table.key",
+};
 
 fn default_application() -> String {
     "tcp".to_owned()

@@ -8,8 +8,8 @@ use crate::cli::report;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::resolve;
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{EgressPolicy, Portal as _, PortalCapabilities};
+use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{Credentials, EgressPolicy, Portal as _, PortalInterface};
 
 /// Checks an issuer; the result is printed to standard output.
 ///
@@ -58,7 +58,7 @@ async fn probe(
     portal: &ThinkwisePortal,
     spec: &Thinkwise,
     problems: &mut Vec<String>,
-) -> Option<(Interface, PortalCapabilities)> {
+) -> Option<(Interface, PortalInterface)> {
     let catalog = match portal.read_catalog().await {
         Ok(catalog) => catalog,
         Err(failure) => {

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::controller::{live_secret, safe_error_message};
 use crate::kube_client::objects::ObjectClient;
 use crate::plain_text::{self, TextError};
-use crate::portal::thinkwise::Credentials;
+use crate::portal::Credentials;
 use k8s_openapi::api::core::v1::ConfigMap;
 use secrecy::SecretString;
 use std::collections::BTreeMap;

@@ -13,8 +13,8 @@ use crate::cli::error::CliError;
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{self, EgressPolicy, Portal as _};
+use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use crate::portal::{self, Credentials, EgressPolicy, Portal as _};
 
 /// Reads a portal and prints an issuer for it.
 ///

@@ -10,7 +10,7 @@ use crate::portal::thinkwise::discovery::heuristics::{
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
-use crate::portal::{Portal as _, PortalCapabilities};
+use crate::portal::{Portal as _, PortalInterface};
 
 /// Maximum number of candidates that are shown for each item.
 const MAX_CANDIDATES: usize = 3;
@@ -82,7 +82,7 @@ fn print_list(title: &str, candidates: &[Candidate]) {
     }
 }
 
-pub(crate) fn print_resolved(interface: &Interface, resolved: &PortalCapabilities) {
+pub(crate) fn print_resolved(interface: &Interface, resolved: &PortalInterface) {
     eprintln!("\nFound");
     for line in report::lines(interface, resolved) {
         eprintln!("  {line}");

@@ -11,17 +11,13 @@ mod registry;
 mod secret;
 mod secret_patch;
 
-pub use portal::{ISSUER_READ_TTL, token_row};
-
 use super::api_call::{ApiError, with_waits_during_shutdown};
 use super::context::Context;
 use super::snapshot::Snapshot;
-use super::state::issuer_cache::ConnectedIssuer;
-use crate::domain::model::problem::messages::transient;
 use crate::domain::protocol::{Request, Response};
-use crate::portal::IssuedToken;
 use crate::portal::rate_limit::{Permit, Priority};
-use std::time::Instant;
+use crate::portal::{CallContext, CallError, IssuedToken, OnShutdown};
+use tokio::time::Instant;
 
 /// Performs the requests of a pass.
 pub struct Executor<'a> {
@@ -68,7 +64,7 @@ impl<'a> Executor<'a> {
             Request::DryRunCommit(stored) => self.dry_run_commit(&stored).await,
             Request::WriteSecret(write) => self.write_secret(&write).await,
             Request::WriteStatus(status) => self.write_status(*status).await,
-            Request::RequestToken { description } => self.request_token(&description).await,
+            Request::RequestToken { description } => return self.request_token(&description).await,
             Request::QueryRows(rows) => return self.query_rows(&rows).await,
             Request::EditDescription { token, description } => return self.edit(&token, &description).await,
             Request::Revoke(token) => return self.revoke(&token).await,
@@ -94,29 +90,18 @@ impl<'a> Executor<'a> {
         self.priority = if urgent { Priority::High } else { Priority::Normal };
         if let Some(issuer) = &self.snapshot.issuer {
             let namespace = self.snapshot.namespace();
-            tokio::select! {
-                slot = issuer.limiter.acquire_preparation(self.priority, &namespace) => self.preparation_slot = Some(slot),
-                () = self.ctx.stop.cancelled() => return None,
-            }
-            if let Some(failure) =
-                issuer.portal.open_reason_for(&namespace).filter(|failure| failure.retry_after.is_some())
-            {
-                self.preparation_slot = None;
-                return Some(Response::NotSent(transient(failure.reason, failure.message)));
+            let on_shutdown = OnShutdown::GiveUp(&self.ctx.stop);
+            let context = CallContext { priority: self.priority, namespace: &namespace, on_shutdown };
+            match issuer.portal.acquire_preparation(context).await {
+                Ok(slot) => self.preparation_slot = Some(slot),
+                Err(CallError::Failed(failure)) => {
+                    self.preparation_slot = None;
+                    return Some(Response::NotSent(failure.into()));
+                }
+                Err(error) => return self.respond_to_failure(error),
             }
         }
         Some(Response::Done)
-    }
-
-    /// Waits for a permit to call the portal. `None` on shutdown: a call that `can_wait` is repeated after the restart.
-    /// An uncommitted token cannot wait.
-    async fn acquire_permit(&self, issuer: &ConnectedIssuer, priority: Priority, can_wait: bool) -> Option<Permit> {
-        let namespace = self.snapshot.namespace();
-        if can_wait {
-            issuer.acquire(&self.ctx.stop, priority, &namespace).await
-        } else {
-            Some(issuer.limiter.acquire(priority, &namespace).await)
-        }
     }
 }
 

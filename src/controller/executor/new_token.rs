@@ -5,9 +5,9 @@ use crate::api::{Reason, RegistryToken};
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::transient;
-use crate::domain::model::token::same_id;
+use crate::domain::model::token::{TokenRef, TokenRow, same_id};
 use crate::domain::model::token_mac::{MacKeys, MacSubject, TokenRole};
-use crate::domain::protocol::{Named, Response, Row};
+use crate::domain::protocol::Response;
 use crate::portal::IssuedToken;
 use crate::portal::token_name::TokenName;
 use kube::ResourceExt as _;
@@ -19,24 +19,25 @@ impl Executor<'_> {
         let (id, username) = (token.id.clone(), token.username.clone());
         let is_used = id
             .as_deref()
-            .is_some_and(|id| self.is_id_in_use(issuer, &Named { id: id.to_owned(), username: username.clone() }));
+            .is_some_and(|id| self.is_id_in_use(issuer, &TokenRef { id: id.to_owned(), username: username.clone() }));
         if !is_used {
             self.uncommitted = Some(token);
             return Response::Token { id, username };
         }
-        let problem = invalid_response(
+        let problem = invalid_response(&format!(
             "the id in the portal's response to the request belongs to another token: the output is not the token's id. \
-             Correct or remove spec.thinkwise.tasks.request.outputs.id of the issuer",
-        );
+             Correct or remove {} of the issuer",
+            issuer.info.portal.kind.spec_fields().id_output
+        ));
         if issuer.info.list_visible {
             return Response::InvalidToken(problem);
         }
         // No list shows the correct id, and the token with the reported id must not be revoked: only the username is
         // left.
-        Response::UnusableToken { token: Named { id: username.clone(), username }, problem }
+        Response::UnusableToken { token: TokenRef { id: username.clone(), username }, problem }
     }
 
-    fn is_id_in_use(&self, issuer: &ConnectedIssuer, token: &Named) -> bool {
+    fn is_id_in_use(&self, issuer: &ConnectedIssuer, token: &TokenRef) -> bool {
         let portal = &issuer.info.portal;
         let own = self.snapshot.uid();
         let keys = self.ctx.keyring.keys();
@@ -48,13 +49,13 @@ impl Executor<'_> {
                     (&home.kind, &home.url, &home.scope) == (&portal.kind, &portal.url, &portal.scope)
                 })
             };
-            let has = |live: &Named| same_id(&live.id, &token.id) && !(is_own && live == token);
+            let has = |live: &TokenRef| same_id(&live.id, &token.id) && !(is_own && live == token);
             object.status.as_ref().is_some_and(is_here) && live_tokens(object, &keys).iter().any(has)
         })
     }
 
     /// Returns the rows, unless one of them is the uncommitted token with an id that cannot be recorded.
-    pub(crate) fn check_rows(&self, rows: Vec<Row>) -> Response {
+    pub(crate) fn check_rows(&self, issuer: &ConnectedIssuer, rows: Vec<TokenRow>) -> Response {
         let uncommitted = self.uncommitted.as_ref().map(|token| token.username.as_str());
         let invalid_row = rows.iter().find_map(|row| {
             let is_ours = uncommitted == Some(row.token.username.as_str());
@@ -64,7 +65,8 @@ impl Executor<'_> {
             None => Response::Rows(rows),
             Some((token, why)) => {
                 let problem = invalid_response(&format!(
-                    "the token's id in the portal's list {why}: check spec.thinkwise.table.key"
+                    "the token's id in the portal's list {why}: check {}",
+                    issuer.info.portal.kind.spec_fields().list_key
                 ));
                 Response::UnusableToken { token, problem }
             }
@@ -78,10 +80,10 @@ fn invalid_response(message: &str) -> Problem {
 
 /// The tokens in the object's own status with a valid MAC that are not known to be revoked: the portal may reuse the id
 /// of a deleted token. A forged entry must not block other objects from getting a token.
-fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<Named> {
+fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<TokenRef> {
     let Some(status) = object.status.as_ref().filter(|status| status.uid == object.uid()) else { return vec![] };
     let (Some(portal), Some(uid)) = (&status.portal, &status.uid) else { return vec![] };
-    let proved = |token: &Named, role, mac: Option<&String>| {
+    let proved = |token: &TokenRef, role, mac: Option<&String>| {
         mac.is_some_and(|mac| keys.verify(MacSubject::of(uid, portal, token), role, mac))
     };
     let revocation = status.upstream_revocation.as_ref();
@@ -89,9 +91,9 @@ fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<Named> {
         .token
         .as_ref()
         .filter(|token| revocation.is_none_or(|revocation| !revocation.applies_to(&token.request_time)))
-        .map(|token| (Named::from(token), TokenRole::Current, token.mac.as_ref()));
+        .map(|token| (TokenRef::from(token), TokenRole::Current, token.mac.as_ref()));
     let retiring = status.retiring.iter().filter(|token| !token.revoked_upstream);
-    let retiring = retiring.map(|token| (Named::from(token), TokenRole::Retiring, token.mac.as_ref()));
+    let retiring = retiring.map(|token| (TokenRef::from(token), TokenRole::Retiring, token.mac.as_ref()));
     let named = current.into_iter().chain(retiring);
     named.filter(|(token, role, mac)| proved(token, *role, *mac)).map(|(token, ..)| token).collect()
 }

@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Waiting because of `spec.suspend` is intended by the user.
 const SUSPENDED: &str = "Suspended";

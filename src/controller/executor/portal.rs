@@ -4,102 +4,99 @@ use super::Executor;
 use crate::api::Reason;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
-use crate::domain::protocol::{Named, Response, Row, Rows};
+use crate::domain::model::token::{RowQuery, TokenRef};
+use crate::domain::protocol::Response;
 use crate::portal::rate_limit::Priority;
-use crate::portal::{self, Delivery, PortalError, TokenRef, TokenRow};
+use crate::portal::{CallContext, CallError, Delivery, OnShutdown};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A request is sent within this time after reading the issuer; otherwise the issuer is read again.
-pub const ISSUER_READ_TTL: Duration = Duration::from_secs(10);
 
 impl Executor<'_> {
     fn connected_issuer(&self) -> Result<Arc<ConnectedIssuer>, Response> {
         self.snapshot.issuer.clone().ok_or(Response::IssuerChanged)
     }
 
+    /// What a shutdown does to a call that waits. An uncommitted token cannot wait for the restart; any other call is
+    /// repeated then.
+    pub(crate) const fn on_shutdown(&self) -> OnShutdown<'_> {
+        if self.uncommitted.is_some() { OnShutdown::KeepWaiting } else { OnShutdown::GiveUp(&self.ctx.stop) }
+    }
+
     /// Sends one token request. The password stays in the executor.
-    pub(crate) async fn request_token(&mut self, description: &str) -> Response {
+    pub(crate) async fn request_token(&mut self, description: &str) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
-            Err(response) => return response,
+            Err(response) => return Some(response),
         };
-        let permit = issuer.limiter.acquire(self.priority, &self.snapshot.namespace()).await;
-        if self.issuer_read_at.elapsed() > ISSUER_READ_TTL {
-            return Response::IssuerReadExpired;
+        let namespace = self.snapshot.namespace();
+        let context =
+            CallContext { priority: self.priority, namespace: &namespace, on_shutdown: OnShutdown::KeepWaiting };
+        let result = issuer.portal.request(context, self.issuer_read_at, description).await;
+        if matches!(result, Ok(_) | Err(CallError::Failed(_))) {
+            self.preparation_slot = None;
+            self.mark_modified();
         }
-        let response = issuer.portal.request_for(&self.snapshot.namespace(), description).await;
-        drop(permit);
-        self.preparation_slot = None;
-        self.mark_modified();
-        match response {
-            Ok(token) => self.accept_token(&issuer, token),
-            Err(failure) => match self.classify(&issuer, failure) {
+        match result {
+            Ok(token) => Some(self.accept_token(&issuer, token)),
+            Err(error) => match self.respond_to_failure(error)? {
                 // The response was complete, but its content cannot be recorded.
                 Response::PortalOutcomeUnknown(problem)
                     if problem.reason == Reason::InvalidResponse && issuer.portal.open_reason().is_some() =>
                 {
-                    Response::InvalidToken(problem)
+                    Some(Response::InvalidToken(problem))
                 }
-                other => other,
+                other => Some(other),
             },
         }
     }
 
-    pub(crate) async fn query_rows(&mut self, rows: &Rows) -> Option<Response> {
+    pub(crate) async fn query_rows(&mut self, query: &RowQuery) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
         };
         // A pod waits for a new token whose id is looked up.
         let priority = if self.uncommitted.is_some() { self.priority } else { Priority::Low };
-        let permit = self.acquire_permit(&issuer, priority, self.uncommitted.is_none()).await?;
-        let found = match rows {
-            Rows::WithId(id) => issuer.portal.list(portal::Rows::WithId(id)).await,
-            Rows::WithUsername(username) => issuer.portal.list(portal::Rows::OfUser(username)).await,
-            Rows::WithMarker(marker) => {
-                let text = marker.to_string();
-                let found = issuer.portal.list(portal::Rows::Containing(&text)).await;
-                // A portal may ignore case, or interpret characters of the marker.
-                found.map(|rows| rows.into_iter().filter(|row| marker.is_in(&row.description)).collect())
-            }
-        };
-        drop(permit);
-        Some(match found {
-            Ok(rows) => self.check_rows(rows.into_iter().map(token_row).collect()),
-            Err(failure) => self.classify(&issuer, failure),
-        })
+        let namespace = self.snapshot.namespace();
+        let context = CallContext { priority, namespace: &namespace, on_shutdown: self.on_shutdown() };
+        match issuer.portal.list(context, query).await {
+            Ok(rows) => Some(self.check_rows(&issuer, rows)),
+            Err(error) => self.respond_to_failure(error),
+        }
     }
 
-    pub(crate) async fn edit(&mut self, token: &Named, description: &str) -> Option<Response> {
+    pub(crate) async fn edit(&mut self, token: &TokenRef, description: &str) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
         };
-        let _permit = self.acquire_permit(&issuer, Priority::Low, true).await?;
-        let token = TokenRef { id: &token.id, username: &token.username };
-        let response = issuer.portal.edit_description(token, description).await;
-        self.mark_modified();
-        Some(match response {
-            Ok(()) => Response::Done,
-            Err(failure) => self.classify(&issuer, failure),
-        })
+        let namespace = self.snapshot.namespace();
+        let on_shutdown = OnShutdown::GiveUp(&self.ctx.stop);
+        let context = CallContext { priority: Priority::Low, namespace: &namespace, on_shutdown };
+        let result = issuer.portal.edit_description(context, token, description).await;
+        if matches!(result, Ok(()) | Err(CallError::Failed(_))) {
+            self.mark_modified();
+        }
+        match result {
+            Ok(()) => Some(Response::Done),
+            Err(error) => self.respond_to_failure(error),
+        }
     }
 
-    pub(crate) async fn revoke(&mut self, token: &Named) -> Option<Response> {
+    pub(crate) async fn revoke(&mut self, token: &TokenRef) -> Option<Response> {
         let issuer = match self.connected_issuer() {
             Ok(issuer) => issuer,
             Err(response) => return Some(response),
         };
-        let _permit = self.acquire_permit(&issuer, Priority::Low, self.uncommitted.is_none()).await?;
-        Some(match issuer.portal.revoke(TokenRef { id: &token.id, username: &token.username }).await {
+        let namespace = self.snapshot.namespace();
+        let context = CallContext { priority: Priority::Low, namespace: &namespace, on_shutdown: self.on_shutdown() };
+        match issuer.portal.revoke(context, token).await {
             Ok(()) => {
                 tracing::info!(object = %self.snapshot.object_ref(), username = token.username, "token revoked");
                 self.ctx.process_state.record_revoked(&self.snapshot.uid(), token.clone());
-                Response::Done
+                Some(Response::Done)
             }
-            Err(failure) => self.classify(&issuer, failure),
-        })
+            Err(error) => self.respond_to_failure(error),
+        }
     }
 
     /// Invalidates what earlier audits saw of this object's token.
@@ -107,40 +104,24 @@ impl Executor<'_> {
         self.ctx.process_state.mark_modified(&self.snapshot.uid(), self.ctx.clock.now());
     }
 
-    /// Maps a portal error to a response. The issuer is reconciled if the error may concern it.
-    fn classify(&self, issuer: &ConnectedIssuer, failure: PortalError) -> Response {
-        // Other errors may only concern this object's request, whatever delay they ask for.
-        if failure.reason == Reason::RateLimited {
-            issuer.limiter.apply_retry_after(&failure);
-        }
-        if matches!(
-            failure.reason,
-            Reason::Unauthorized
-                | Reason::AccessDenied
-                | Reason::MetadataMismatch
-                | Reason::Unreachable
-                | Reason::TlsUntrusted
-                | Reason::InvalidResponse
-        ) {
+    /// Maps a call without a result to a response; `None` on shutdown. The issuer is reconciled if the failure may
+    /// concern it.
+    pub(crate) fn respond_to_failure(&self, error: CallError) -> Option<Response> {
+        let mut failure = match error {
+            CallError::ShuttingDown => return None,
+            CallError::IssuerReadExpired => return Some(Response::IssuerReadExpired),
+            CallError::Failed(failure) => failure,
+        };
+        if failure.may_concern_issuer() {
             let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
         }
-        // A mismatch in a task needs manual action, as a rejection does.
-        let waits = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
-        let stalled = failure.delivery == Delivery::Rejected && waits;
-        let problem = Problem { reason: failure.reason, message: failure.message, terminal: stalled };
-        if let Some(made) = failure.unusable_token {
-            let token = Named { id: made.id, username: made.username };
-            return Response::UnusableToken { token, problem };
-        }
-        match failure.delivery {
-            Delivery::NotSent => Response::NotSent(problem),
-            Delivery::Rejected => Response::Rejected(problem),
-            Delivery::Unknown => Response::PortalOutcomeUnknown(problem),
-        }
+        let (delivery, unusable_token) = (failure.delivery, failure.unusable_token.take());
+        let problem = Problem::from(failure);
+        Some(match (unusable_token, delivery) {
+            (Some(token), _) => Response::UnusableToken { token: *token, problem },
+            (None, Delivery::NotSent) => Response::NotSent(problem),
+            (None, Delivery::Rejected) => Response::Rejected(problem),
+            (None, Delivery::Unknown) => Response::PortalOutcomeUnknown(problem),
+        })
     }
-}
-
-/// A row in the core's form.
-pub fn token_row(row: TokenRow) -> Row {
-    Row { token: Named { id: row.id, username: row.username }, description: row.description }
 }

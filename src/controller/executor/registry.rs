@@ -5,8 +5,10 @@ use crate::api::{Reason, TOKEN_ID_ANNOTATION};
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::dockerconfig;
 use crate::domain::model::dockerconfig::DATA_KEY;
-use crate::domain::protocol::{Named, RegistryProblem, Response, Verdict};
-use crate::registry::{self, RegistryLogin};
+use crate::domain::model::login_result::{LoginResult, RegistryProblem};
+use crate::domain::model::token::TokenRef;
+use crate::domain::protocol::Response;
+use crate::registry::RegistryLogin;
 use secrecy::SecretString;
 
 /// The login in a Secret.
@@ -22,7 +24,7 @@ impl Executor<'_> {
     pub(crate) async fn verify_login(&self) -> Response {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
         if !issuer.info.checks_login() {
-            return Response::Login(Verdict::NotChecked);
+            return Response::Login(LoginResult::NotChecked);
         }
         Response::Login(match &self.uncommitted {
             Some(token) => self.check_all_registries(&issuer, &token.username, &token.secret).await,
@@ -34,7 +36,7 @@ impl Executor<'_> {
     }
 
     /// Verifies the login of this token at the registries, if the Secret contains it.
-    pub async fn verify_stored_login(&self, token: &Named) -> Verdict {
+    pub async fn verify_stored_login(&self, token: &TokenRef) -> LoginResult {
         match (&self.snapshot.issuer, self.stored_credentials().await) {
             (Some(issuer), Ok(stored))
                 if stored.id.as_ref() == Some(&token.id) && stored.username == token.username =>
@@ -42,57 +44,51 @@ impl Executor<'_> {
                 self.check_all_registries(issuer, &stored.username, &stored.password).await
             }
             (_, Err(login_result)) => login_result,
-            _ => Verdict::NotChecked,
+            _ => LoginResult::NotChecked,
         }
     }
 
     /// The login in the Secret, if the operator wrote it: content that another user wrote proves nothing about our
     /// token.
-    async fn stored_credentials(&self) -> Result<StoredCredentials, Verdict> {
-        let found = self.get_secret().await.map_err(|error| Verdict::Unknown(error.to_string().into()))?;
+    async fn stored_credentials(&self) -> Result<StoredCredentials, LoginResult> {
+        let found = self.get_secret().await.map_err(|error| LoginResult::Unknown(error.to_string().into()))?;
         let (meta, data) = found.map(|secret| (secret.metadata, secret.data)).unwrap_or_default();
-        let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(Verdict::NotChecked)?;
+        let content = data.and_then(|mut data| data.remove(DATA_KEY)).ok_or(LoginResult::NotChecked)?;
         if !checksum::verify(&self.snapshot.uid(), &meta, &content.0) {
-            return Err(Verdict::NotChecked);
+            return Err(LoginResult::NotChecked);
         }
-        let login = dockerconfig::parse_login(&content.0).ok_or(Verdict::NotChecked)?;
+        let login = dockerconfig::parse_login(&content.0).ok_or(LoginResult::NotChecked)?;
         let id = meta.annotations.and_then(|mut all| all.remove(TOKEN_ID_ANNOTATION));
         Ok(StoredCredentials { id, username: login.username, password: SecretString::from(login.password.as_str()) })
     }
 
     /// Checks all registries of the issuer; a single rejection decides.
-    async fn check_all_registries(&self, issuer: &ConnectedIssuer, username: &str, secret: &SecretString) -> Verdict {
-        let mut login_result = Verdict::Accepted;
+    async fn check_all_registries(
+        &self,
+        issuer: &ConnectedIssuer,
+        username: &str,
+        secret: &SecretString,
+    ) -> LoginResult {
+        let mut login_result = LoginResult::Accepted;
         for registry in &issuer.registries {
             let ca_pem = registry.ca_pem.as_deref();
             let (registry, egress) = (registry.host.as_str(), &registry.egress);
             let login = RegistryLogin { registry, username, secret, ca_pem, plain_http: false, egress };
-            match Verdict::from(self.ctx.registry.check(login).await) {
-                Verdict::Accepted | Verdict::NotChecked => {}
-                rejected @ Verdict::Rejected(_) => return rejected,
-                Verdict::Unknown(problem) => {
+            match self.ctx.registry.check(login).await {
+                LoginResult::Accepted | LoginResult::NotChecked => {}
+                rejected @ LoginResult::Rejected(_) => return rejected,
+                LoginResult::Unknown(problem) => {
+                    let problem = RegistryProblem { reason: registry_reason(problem.reason), ..problem };
                     // The object has to wait for the registry with the longest delay.
                     let longest_wait =
-                        if let Verdict::Unknown(other) = &login_result { Some(other.retry_after) } else { None };
+                        if let LoginResult::Unknown(other) = &login_result { Some(other.retry_after) } else { None };
                     if longest_wait.is_none_or(|wait| wait < problem.retry_after) {
-                        login_result = Verdict::Unknown(problem);
+                        login_result = LoginResult::Unknown(problem);
                     }
                 }
             }
         }
         login_result
-    }
-}
-
-impl From<registry::Verdict> for Verdict {
-    fn from(verdict: registry::Verdict) -> Self {
-        match verdict {
-            registry::Verdict::Accepted => Self::Accepted,
-            registry::Verdict::Rejected { message } => Self::Rejected(message),
-            registry::Verdict::Unknown { reason, message, retry_after } => {
-                Self::Unknown(RegistryProblem { reason: registry_reason(reason), message, retry_after })
-            }
-        }
     }
 }
 

@@ -3,13 +3,11 @@
 use crate::api::{OWNER_LABEL, Reason, RegistryToken, RegistryTokenStatus};
 use crate::controller::api_call::{ApiError, call, to_api_error};
 use crate::controller::context::Context;
-use crate::controller::decode;
-use crate::controller::executor::token_row;
 use crate::controller::issuer_object::IssuerKey;
-use crate::controller::live_list;
 use crate::controller::live_list::{list_pages, list_tokens};
 use crate::controller::snapshot::{Snapshot, raw_meta};
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
+use crate::controller::{decode, live_list};
 
 use crate::domain::audit::inventory::Inventory;
 use crate::domain::audit::login_audit::AuditEvidence;
@@ -19,15 +17,13 @@ use crate::domain::audit::{
 };
 use crate::domain::model::hash::hash64;
 use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{api_server_unavailable, transient};
+use crate::domain::model::problem::messages::api_server_unavailable;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::Named;
 use crate::kube_client::objects::{ObjectClient, in_namespace};
-use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{PortalError, RowSink, Rows, TokenRef, TokenRow};
-use futures::future::BoxFuture;
+use crate::portal::{CallContext, OnShutdown};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
@@ -107,16 +103,12 @@ async fn execute(
     request: AuditRequest,
     prefilter: Prefilter,
 ) -> Result<AuditResponse, Problem> {
-    let failed = |failure: PortalError| {
-        issuer.limiter.apply_retry_after(&failure);
-        transient(failure.reason, failure.message)
-    };
+    // An audit may take a long time, so a shutdown ends it.
+    let context = CallContext::of_issuer(OnShutdown::GiveUp(&ctx.stop));
     Ok(match request {
         AuditRequest::ReadPortalList => {
-            let inventory = tokio::select! {
-                scanned = scan(ctx, issuer) => scanned.map_err(failed)?,
-                () = ctx.stop.cancelled() => return Err(shutting_down()),
-            };
+            let begin = || Inventory::new(ctx.clock.now(), issuer.info.portal.user.clone(), issuer.info.tag.clone());
+            let inventory = issuer.portal.scan(context, begin, Inventory::add).await?;
             let known = if prefilter == Prefilter::Caches { claims_from_caches(ctx, key) } else { Claims::default() };
             AuditResponse::PortalList(inventory, known)
         }
@@ -129,58 +121,14 @@ async fn execute(
         ),
         AuditRequest::ListSecrets(names) => AuditResponse::Secrets(read_audited_secrets(ctx, key, &names).await?),
         AuditRequest::ReadRow(token) => {
-            let _permit = acquire(ctx, issuer).await?;
-            let found = issuer.portal.list(Rows::WithId(&token.id)).await.map_err(failed)?;
-            AuditResponse::Row(found.into_iter().map(token_row).find(|row| row.token == token))
+            let found = issuer.portal.list(context, &RowQuery::WithId(token.id.clone())).await?;
+            AuditResponse::Row(found.into_iter().find(|row| row.token == token))
         }
         AuditRequest::Revoke(token) => {
-            let _permit = acquire(ctx, issuer).await?;
-            let named = TokenRef { id: &token.id, username: &token.username };
-            issuer.portal.revoke(named).await.map_err(failed)?;
+            issuer.portal.revoke(context, &token).await?;
             AuditResponse::Done
         }
     })
-}
-
-/// Waits for a permit to call the portal, except on shutdown: an audit may take a long time.
-async fn acquire(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Permit, Problem> {
-    issuer.acquire(&ctx.stop, Priority::Low, "").await.ok_or_else(shutting_down)
-}
-
-fn shutting_down() -> Problem {
-    api_server_unavailable("the operator is shutting down")
-}
-
-async fn scan(ctx: &Context, issuer: &ConnectedIssuer) -> Result<Inventory, PortalError> {
-    let permit = Some(issuer.limiter.acquire(Priority::Low, "").await);
-    let user = issuer.info.portal.user.clone();
-    let inventory = Inventory::new(ctx.clock.now(), user, issuer.info.tag.clone());
-    let mut reader = PageReader { limiter: &issuer.limiter, permit, started: false, inventory };
-    issuer.portal.scan(&mut reader).await?;
-    Ok(reader.inventory)
-}
-
-/// Reads a list page by page, each with its own permit: a long list does not delay requests that pods wait for.
-struct PageReader<'a> {
-    limiter: &'a Limiter,
-    permit: Option<Permit>,
-    started: bool,
-    inventory: Inventory,
-}
-
-impl RowSink for PageReader<'_> {
-    fn before_page(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            if std::mem::replace(&mut self.started, true) {
-                self.permit = None;
-                self.permit = Some(self.limiter.acquire(Priority::Low, "").await);
-            }
-        })
-    }
-
-    fn push(&mut self, found: TokenRow) {
-        self.inventory.add(token_row(found));
-    }
 }
 
 /// Claims from the caches: sufficient to see that no token is suspect.
@@ -262,7 +210,7 @@ pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let snapshot = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
         let Some(current) = StatusView::of(&snapshot.parse_object(ctx)).token else { continue };
-        let named = Named::from(&current);
+        let named = TokenRef::from(&current);
         let wanted = hash64(&issuer.info.published_description(&token.spec.description, &current.nonce));
         let unconfirmed =
             status.is_some_and(|status| status.conditions.iter().any(|one| unconfirmed_reasons.contains(&one.reason)));

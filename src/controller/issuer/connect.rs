@@ -1,20 +1,17 @@
 //! Connects an issuer: reads its credentials and checks that its portal responds.
 
 use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
-use crate::api::{Limits, LoginCheck, OwnershipMarker, Reason};
+use crate::api::{Limits, OwnershipMarker, Reason};
 use crate::controller::annotations::requested;
 use crate::controller::context::Context;
-use crate::controller::executor::ISSUER_READ_TTL;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::{ConnectedIssuer, RegistryEndpoint};
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::marker::IssuerTag;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
-use crate::domain::observed::{IssuerInfo, LoginMode};
-use crate::portal::rate_limit::{Limiter, Priority};
-use crate::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{Portal, PortalCapabilities, PortalError, Rows};
+use crate::domain::observed::IssuerInfo;
+use crate::portal::{self, CallContext, CallKind, Credentials, ISSUER_READ_TTL, OnShutdown, PortalSettings};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -33,10 +30,7 @@ pub async fn connect(
     let secret = read_credentials_secret(ctx, key, spec).await?;
     let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
     let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
-    let thinkwise = spec.thinkwise.clone().ok_or_else(|| {
-        issuer_problem(Reason::CredentialsMissing, "spec.thinkwise is missing: type Thinkwise requires it")
-    })?;
-    let ca_pem = load_ca(ctx, key, thinkwise.tls.as_ref()).await?;
+    let ca_pem = load_ca(ctx, key, spec.connection().and_then(|connection| connection.tls)).await?;
     let mut registries: Vec<RegistryEndpoint> = vec![];
     for registry in &spec.registries {
         let host = registry.stored_host();
@@ -54,33 +48,27 @@ pub async fn connect(
     let portal = if let Some(existing) = ctx.issuers.client(key, &config_hash) {
         existing
     } else {
-        let settings = ThinkwiseSettings {
-            spec: thinkwise,
-            limits: limits.clone(),
-            credentials,
-            ca_pem,
-            metadata_ttl: spec.audit.interval.0,
-            egress: ctx.policy.egress(key.kind).clone(),
-        };
-        let portal: Arc<dyn Portal> =
-            Arc::new(ThinkwisePortal::new(settings).map_err(|failure| problem_from_portal(&failure))?);
+        let egress = ctx.policy.egress(key.kind).clone();
+        let settings = PortalSettings { spec, limits: limits.clone(), credentials, ca_pem, egress };
+        let portal = Arc::new(portal::connect(settings, limiter, log_call).map_err(connection_problem)?);
         ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };
-    let resolved = probe(&*portal, &limiter).await?;
+    let context = CallContext::of_issuer(OnShutdown::KeepWaiting);
+    let resolved = portal.probe(context).await.map_err(connection_problem)?;
     let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
     let info = IssuerInfo {
         tag: IssuerTag::of(&object.uid()),
         portal: portal.location().clone(),
         registries_hash: registries_hash(&hosts),
         config_hash,
-        max_description_chars: resolved.description_max,
+        max_description_chars: resolved.capabilities.description_max,
         response_deadline: response_deadline(&limits),
         deleting: object.deleting(),
         has_finalizer,
-        list_visible: resolved.list_denied.is_none(),
+        list_visible: resolved.capabilities.list_visible(),
         keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
-        login_check: login_mode(spec.login_check),
+        login_check: spec.login_check,
         requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
     };
     let (uid, generation) = (object.uid(), object.generation());
@@ -96,30 +84,12 @@ pub async fn connect(
         credentials_secret,
         credentials_deleting,
         portal,
-        limiter,
     }))
 }
 
-/// Checks that the portal responds. The portal caches its capabilities; the list is read every time.
-async fn probe(portal: &dyn Portal, limiter: &Limiter) -> Result<PortalCapabilities, Problem> {
-    let _permit = limiter.acquire(Priority::Low, "").await;
-    let failed = |failure: PortalError| {
-        limiter.apply_retry_after(&failure);
-        problem_from_portal(&failure)
-    };
-    let resolved = portal.resolve().await.map_err(failed)?;
-    if resolved.list_denied.is_none() {
-        portal.list(Rows::Probe).await.map_err(failed)?;
-    }
-    Ok(resolved)
-}
-
-const fn login_mode(check: LoginCheck) -> LoginMode {
-    match check {
-        LoginCheck::Required => LoginMode::Required,
-        LoginCheck::BestEffort => LoginMode::BestEffort,
-        LoginCheck::Disabled => LoginMode::Disabled,
-    }
+/// The place to count the portal's calls.
+fn log_call(call: CallKind, failure: Option<Reason>) {
+    tracing::debug!(?call, ?failure, "portal called");
 }
 
 /// Hashes everything that a portal's client is built from: a new client is created when any of it changes.
@@ -142,6 +112,8 @@ pub fn response_deadline(limits: &Limits) -> Duration {
     ISSUER_READ_TTL + limits.request_timeout.0
 }
 
-fn problem_from_portal(failure: &PortalError) -> Problem {
-    issuer_problem(failure.reason, failure.message.clone())
+/// For an issuer, the reason determines whether manual action is required.
+fn connection_problem(error: impl Into<Problem>) -> Problem {
+    let Problem { reason, message, .. } = error.into();
+    issuer_problem(reason, message)
 }

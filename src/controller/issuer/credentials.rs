@@ -9,7 +9,7 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
 use crate::kube_client::objects::ObjectClient;
 use crate::plain_text::{self, TextError};
-use crate::portal::thinkwise::Credentials;
+use crate::portal::Credentials;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +21,14 @@ pub fn namespace_of<'a>(ctx: &'a Context, key: &'a IssuerKey) -> &'a str {
 
 /// Name of the Secret with the portal's credentials.
 pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
-    let auth = &spec.thinkwise.as_ref()?.auth;
+    let auth = spec.connection()?.auth;
     let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
     basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
 }
 
 /// Names of the `ConfigMaps` with the CAs of portal and registries, without duplicates.
 pub fn ca_config_maps(spec: &IssuerSpec) -> Vec<String> {
-    let portal = spec.thinkwise.as_ref().and_then(|thinkwise| thinkwise.tls.as_ref());
+    let portal = spec.connection().and_then(|connection| connection.tls);
     let all = portal.into_iter().chain(spec.registries.iter().filter_map(|registry| registry.tls.as_ref()));
     let names = all.filter_map(|tls| tls.ca_config_map_ref.as_ref()).map(|reference| reference.name.to_string());
     names.collect::<BTreeSet<_>>().into_iter().collect()
@@ -68,13 +68,15 @@ pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> 
         let bytes = data.get(key.as_str()).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
         plain_text::line(bytes).map(str::to_owned).map_err(|problem| invalid_value(namespace, &name, key, problem))
     };
-    let auth = spec.thinkwise.as_ref().map(|thinkwise| &thinkwise.auth);
+    let auth = spec.connection().map(|connection| connection.auth);
     if let Some(basic) = auth.and_then(|auth| auth.basic.as_ref()) {
         let password = SecretString::from(value(&basic.secret_ref.password_key)?);
         return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
     }
     let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
-    let keys = keys.ok_or_else(|| issuer_problem(Reason::CredentialsMissing, "spec.thinkwise.auth names no Secret"))?;
+    let missing =
+        || issuer_problem(Reason::CredentialsMissing, format!("{} names no Secret", spec.r#type.spec_fields().auth));
+    let keys = keys.ok_or_else(missing)?;
     let client_secret = SecretString::from(value(&keys.client_secret_key)?);
     Ok(Credentials::ClientCredentials { client_id: value(&keys.client_id_key)?, client_secret })
 }

@@ -9,10 +9,11 @@ use crate::controller::issuer_object::IssuerKey;
 use crate::controller::snapshot::Snapshot;
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::domain::audit::login_audit::{AuditEvidence, LoginAudit};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, transient};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::protocol::{Named, Verdict};
+use crate::domain::model::token::TokenRef;
 use futures::{StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ async fn probe_tokens(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) 
         AuditEvidence::Inventory(_) => None,
     });
     let mut audit = LoginAudit::new(ctx.clock.now(), previous);
-    let mut targets: Vec<(Named, Arc<RegistryToken>)> = ctx
+    let mut targets: Vec<(TokenRef, Arc<RegistryToken>)> = ctx
         .tokens_of(key)
         .into_iter()
         .filter_map(|token| {
@@ -74,7 +75,7 @@ async fn probe_tokens(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) 
     while audit.should_continue() {
         match timeout_at(end, results.next()).await {
             Ok(Some((token, login_result))) => {
-                if let Verdict::Rejected(why) = &login_result {
+                if let LoginResult::Rejected(why) = &login_result {
                     let username = token.username.as_str();
                     tracing::info!(
                         issuer = key.name,

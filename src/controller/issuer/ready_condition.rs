@@ -17,7 +17,7 @@ pub fn ready_condition(
     findings: &Findings<'_>,
 ) -> (Reason, String) {
     let audited = ctx.issuers.audit_result(&object.key());
-    if let Some(why) = &issuer.resolved.list_denied {
+    if let Some(why) = issuer.resolved.capabilities.list_denied() {
         return (Reason::TokenListForbidden, list_denied_message(why, issuer, audited.as_deref()));
     }
     if let Some(message) =

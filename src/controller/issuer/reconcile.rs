@@ -114,8 +114,8 @@ where
 /// Tokens do not move between portals: a changed address is not used while tokens exist at the previous one.
 fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<RegistryToken>]) -> Option<Problem> {
     let previous = object.status()?.portal.clone()?;
-    let now = object.spec().thinkwise.as_ref()?;
-    if previous.url == now.url && previous.scope == now.application {
+    let now = object.spec().connection()?;
+    if previous.url == now.url && previous.scope == now.scope {
         return None;
     }
     let lives = |token: &&Arc<RegistryToken>| {
@@ -128,7 +128,7 @@ fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<Regis
     (count > 0).then(|| {
         let message = format!(
             "{count} tokens exist at {} ({}), but the issuer now names {} ({}): set it back, or create another issuer for the new address; tokens do not move",
-            previous.url, previous.scope, now.url, now.application
+            previous.url, previous.scope, now.url, now.scope
         );
         issuer_problem(Reason::PortalChanged, message)
     })

@@ -7,13 +7,11 @@ use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
 use crate::domain::model::problem::Problem;
 use crate::domain::observed::{IssuerInfo, IssuerState};
-use crate::portal::rate_limit::{Limiter, Permit, Priority};
-use crate::portal::{EgressPolicy, Portal, PortalCapabilities};
+use crate::portal::rate_limit::Limiter;
+use crate::portal::{EgressPolicy, LimitedPortal, PortalInterface};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio_util::sync::CancellationToken;
-
 /// A registry where a token's login is verified.
 pub struct RegistryEndpoint {
     /// `host[:port][/path]`.
@@ -38,23 +36,12 @@ pub struct ConnectedIssuer {
     /// The limits of requests to the portal, within the operator's ceiling.
     pub limits: Limits,
     /// What the portal supports.
-    pub resolved: PortalCapabilities,
+    pub resolved: PortalInterface,
     /// Name of the Secret with its credentials.
     pub credentials_secret: Option<String>,
     /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.
     pub credentials_deleting: bool,
-    pub portal: Arc<dyn Portal>,
-    pub limiter: Arc<Limiter>,
-}
-
-impl ConnectedIssuer {
-    /// Waits for a permit to call the portal; `None` if shutdown starts first.
-    pub async fn acquire(&self, stop: &CancellationToken, priority: Priority, namespace: &str) -> Option<Permit> {
-        tokio::select! {
-            permit = self.limiter.acquire(priority, namespace) => Some(permit),
-            () = stop.cancelled() => None,
-        }
-    }
+    pub portal: Arc<LimitedPortal>,
 }
 
 /// The state of one issuer.
@@ -98,7 +85,7 @@ struct AuditState {
 struct Retained {
     limiter: Arc<Limiter>,
     /// The portal's client, and the hash of its configuration.
-    client: Option<([u8; 32], Arc<dyn Portal>)>,
+    client: Option<([u8; 32], Arc<LimitedPortal>)>,
 }
 
 /// What is known of one issuer.
@@ -135,14 +122,14 @@ impl IssuerCache {
 
     /// The portal client with this configuration, even if its last call failed: it keeps its connections, its access
     /// token and what it found in `$metadata`.
-    pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<dyn Portal>> {
+    pub fn client(&self, key: &IssuerKey, config_hash: &[u8; 32]) -> Option<Arc<LimitedPortal>> {
         let all = self.read();
         let (made_of, client) = all.get(key)?.retained.as_ref()?.client.as_ref()?;
         (made_of == config_hash).then(|| Arc::clone(client))
     }
 
     /// Stores a client next to the limiter, in place of the previous one.
-    pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<dyn Portal>) {
+    pub fn retain_client(&self, key: &IssuerKey, config_hash: [u8; 32], client: &Arc<LimitedPortal>) {
         if let Some(retained) = self.write().get_mut(key).and_then(|known| known.retained.as_mut()) {
             retained.client = Some((config_hash, Arc::clone(client)));
         }

@@ -5,8 +5,8 @@ use crate::controller::annotations::resync_annotation;
 use crate::domain::model::cooldown::Cooldown;
 use crate::domain::model::object::Object;
 use crate::domain::model::request_history::RequestHistory;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, Recheck};
-use crate::domain::protocol::Named;
 use crate::domain::retry::cooldown::Cooldowns;
 use crate::domain::retry::request_backoff::KeptHistory;
 use crate::domain::retry::reservation_age::ReservationAge;
@@ -39,7 +39,7 @@ struct ObjectState {
     modified_at: Option<Timestamp>,
     handled_resync: Option<ResyncValue>,
     /// The tokens whose revocation the portal confirmed.
-    revoked: Vec<Named>,
+    revoked: Vec<TokenRef>,
     recheck: Recheck,
     cooldowns: Cooldowns,
     requests: KeptHistory,
@@ -161,7 +161,7 @@ impl ProcessState {
     }
 
     /// Records that the portal confirmed the revocation of a token of this object.
-    pub fn record_revoked(&self, uid: &str, token: Named) {
+    pub fn record_revoked(&self, uid: &str, token: TokenRef) {
         self.change(uid, |state| {
             // At rest, the status names at most two; older ones were removed from it.
             if state.revoked.len() >= MAX_REVOKED {
@@ -172,7 +172,7 @@ impl ProcessState {
     }
 
     /// The tokens of this object whose revocation the portal confirmed.
-    pub fn revoked(&self, uid: &str) -> Vec<Named> {
+    pub fn revoked(&self, uid: &str) -> Vec<TokenRef> {
         self.read(uid, |state| state.revoked.clone()).unwrap_or_default()
     }
 

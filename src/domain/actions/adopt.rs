@@ -7,15 +7,16 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{token_from_other_portal, transient};
 use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::{same_id, username_key};
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id, username_key};
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
 use crate::domain::observed::{IssuerInfo, Observed};
-use crate::domain::protocol::{Named, Request, Response, Row, Rows, SecretContent, SecretWrite, Verdict};
+use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 use crate::domain::status::StatusEvent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
@@ -37,12 +38,12 @@ enum Stage {
     ProbingUnlisted,
     /// Whose login the registry accepted.
     ComparingLogin,
-    ReadingContent(Option<Row>),
+    ReadingContent(Option<TokenRow>),
     /// Checks whether another token uses the same username.
-    CountingRows(Named),
-    VerifyingLogin(Named),
+    CountingRows(TokenRef),
+    VerifyingLogin(TokenRef),
     ReadingObject(Option<OwnershipProof>),
-    RereadingSecret(Named),
+    RereadingSecret(TokenRef),
     /// Records the token in status before the token is cleared from the Secret.
     RecordingUnverified,
     Writing,
@@ -52,14 +53,14 @@ enum Stage {
 #[derive(Clone, Debug, PartialEq)]
 enum OwnershipProof {
     /// The portal's row contains the marker of this attempt.
-    Marker(Named),
+    Marker(TokenRef),
     /// The Secret contains the operator's MAC.
-    Signature(Named),
+    Signature(TokenRef),
     /// The Secret of an object older than the operator's keys logs in with the token, and the portal has only one row
     /// with its username. Only the token's owner can meet both conditions.
-    Login(Named),
+    Login(TokenRef),
     /// There is no proof, but the token may have been signed with a key that was lost.
-    KeyLost(Named),
+    KeyLost(TokenRef),
 }
 
 type AdoptTransition = Transition<Adopting>;
@@ -107,8 +108,8 @@ impl StateMachine for Adopting {
                 other => Transition::Done(from_response(other)),
             },
             Stage::VerifyingLogin(token) => match response {
-                Response::Login(Verdict::Accepted) => self.read_object(Some(OwnershipProof::Login(token))),
-                Response::Login(Verdict::Unknown(why)) => Transition::Done(Outcome::ReportFor(
+                Response::Login(LoginResult::Accepted) => self.read_object(Some(OwnershipProof::Login(token))),
+                Response::Login(LoginResult::Unknown(why)) => Transition::Done(Outcome::ReportFor(
                     verify_login::retry_after(&why),
                     proof_unavailable(&token, &why.message),
                 )),
@@ -116,8 +117,10 @@ impl StateMachine for Adopting {
                 other => Transition::Done(from_response(other)),
             },
             Stage::ProbingUnlisted => match response {
-                Response::Login(Verdict::Rejected(_) | Verdict::NotChecked) => self.read_object(None),
-                Response::Login(Verdict::Accepted) => self.transition_to(Request::ReadContent, Stage::ComparingLogin),
+                Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked) => self.read_object(None),
+                Response::Login(LoginResult::Accepted) => {
+                    self.transition_to(Request::ReadContent, Stage::ComparingLogin)
+                }
                 Response::Login(_) => Transition::Done(Outcome::ReportFor(RETRY_AFTER, not_listed())),
                 other => Transition::Done(from_response(other)),
             },
@@ -173,7 +176,7 @@ impl Adopting {
             }
             Some(issuer) if issuer.list_visible => {
                 let id = self.stored.id.clone();
-                self.transition_to(Request::QueryRows(Rows::WithId(id)), Stage::FindingRow)
+                self.transition_to(Request::QueryRows(RowQuery::WithId(id)), Stage::FindingRow)
             }
             // Without a list, the operator's own record is trusted.
             Some(_) => self.transition_to(Request::ReadContent, Stage::ReadingContent(None)),
@@ -198,20 +201,20 @@ impl Adopting {
         if in_secret.is_none_or(is_named) {
             return Transition::Done(Outcome::ReportFor(RETRY_AFTER, not_listed()));
         }
-        self.not_proved(observed, Some(Named { id, username }))
+        self.not_proved(observed, Some(TokenRef { id, username }))
     }
 
     /// There is no proof. If the object is older than the keys, the token may still be the operator's own; it is then
     /// reported.
-    fn not_proved(self, observed: &Observed, token: Option<Named>) -> AdoptTransition {
+    fn not_proved(self, observed: &Observed, token: Option<TokenRef>) -> AdoptTransition {
         self.read_object(token.filter(|_| may_be_from_lost_key(&observed.object)).map(OwnershipProof::KeyLost))
     }
 
-    fn rows_found(self, observed: &Observed, rows: Vec<Row>) -> AdoptTransition {
+    fn rows_found(self, observed: &Observed, rows: Vec<TokenRow>) -> AdoptTransition {
         // The id is recorded as stored, not as the list formats it.
         let id = &self.stored.id;
-        let named = |row: Row| Row { token: Named { id: id.clone(), ..row.token }, ..row };
-        let mut ours: Vec<Row> = rows.into_iter().filter(|row| same_id(&row.token.id, id)).map(named).collect();
+        let named = |row: TokenRow| TokenRow { token: TokenRef { id: id.clone(), ..row.token }, ..row };
+        let mut ours: Vec<TokenRow> = rows.into_iter().filter(|row| same_id(&row.token.id, id)).map(named).collect();
         // A portal may return more rows than requested.
         ours.sort_by_key(|row| !self.has_marker(observed, row));
         match ours.into_iter().next() {
@@ -235,7 +238,7 @@ impl Adopting {
     /// A token with a valid MAC and checksum is not verified at a registry: a registry that lags would cause the token
     /// to be given up permanently, since nothing else names it. If rows cannot be read, an id that differs from the
     /// username could belong to any token.
-    fn content_read(self, observed: &Observed, row: Option<Row>, content: SecretContent) -> AdoptTransition {
+    fn content_read(self, observed: &Observed, row: Option<TokenRow>, content: SecretContent) -> AdoptTransition {
         let SecretContent::Login { username, checksum_valid: true, .. } = content else {
             return self.not_proved(observed, row.map(|row| row.token));
         };
@@ -244,13 +247,15 @@ impl Adopting {
                 self.read_object(Some(OwnershipProof::Signature(token)))
             }
             (Some(row), _) if row.token.username == username => {
-                self.transition_to(Request::QueryRows(Rows::WithUsername(username)), Stage::CountingRows(row.token))
+                self.transition_to(Request::QueryRows(RowQuery::WithUsername(username)), Stage::CountingRows(row.token))
             }
-            (None, _) if self.stored.id == username && may_be_proved_by_login(observed) => self
-                .transition_to(Request::VerifyLogin, Stage::VerifyingLogin(Named { id: username.clone(), username })),
+            (None, _) if self.stored.id == username && may_be_proved_by_login(observed) => self.transition_to(
+                Request::VerifyLogin,
+                Stage::VerifyingLogin(TokenRef { id: username.clone(), username }),
+            ),
             (row, _) => {
                 let id = self.stored.id.clone();
-                let token = row.map_or(Named { id, username }, |row| row.token);
+                let token = row.map_or(TokenRef { id, username }, |row| row.token);
                 self.not_proved(observed, Some(token))
             }
         }
@@ -258,7 +263,7 @@ impl Adopting {
 
     /// Whether the row's description contains this object's marker. An attempt id that was copied to another object, or
     /// a forged annotation, matches no token.
-    fn has_marker(&self, observed: &Observed, row: &Row) -> bool {
+    fn has_marker(&self, observed: &Observed, row: &TokenRow) -> bool {
         observed
             .issuer_info()
             .is_some_and(|issuer| observed.marker(issuer, &self.stored.attempt_id).is_in(&row.description))
@@ -289,12 +294,12 @@ impl Adopting {
         }
     }
 
-    fn adopt(self, observed: &Observed, token: Named) -> AdoptTransition {
+    fn adopt(self, observed: &Observed, token: TokenRef) -> AdoptTransition {
         let (Some(issuer), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
             return Transition::Done(Outcome::RequeueSoon);
         };
         let current = StatusView::of(&observed.object).unverified.token;
-        if current.is_some_and(|named| Named::from(&named) == token) {
+        if current.is_some_and(|named| TokenRef::from(&named) == token) {
             // Pods can pull throughout, so no other condition changes.
             return self.write_status(observed, StatusEvent::TokenVerified(issuer.portal.clone()));
         }
@@ -305,8 +310,11 @@ impl Adopting {
         // The content has not been read completely yet: the next decision inspects it.
         let (name, uid) = (observed.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None, mac: None };
-        let login_result =
-            if issuer.checks_login() { Verdict::Unknown("not verified yet".into()) } else { Verdict::NotChecked };
+        let login_result = if issuer.checks_login() {
+            LoginResult::Unknown("not verified yet".into())
+        } else {
+            LoginResult::NotChecked
+        };
         let (portal, request_cause) = (issuer.portal.clone(), self.stored.request_cause.clone());
         let previous_id = self.stored.provenance.previous_id.clone();
         self.write_status(
@@ -327,7 +335,7 @@ fn checks_login(observed: &Observed) -> bool {
     observed.issuer_info().is_some_and(IssuerInfo::checks_login)
 }
 
-fn proof_unavailable(token: &Named, why: &str) -> Problem {
+fn proof_unavailable(token: &TokenRef, why: &str) -> Problem {
     let message = format!(
         "the token {} has no valid proof that it belongs to this object, and its login, which would prove it, could not be verified at the registry ({why}); retrying",
         token.username

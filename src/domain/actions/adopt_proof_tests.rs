@@ -3,7 +3,7 @@
 
 use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
 use super::*;
-use crate::domain::observed::LoginMode;
+use crate::api::LoginCheck;
 use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
 
 /// An object that was created before the operator's key.
@@ -72,14 +72,16 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
         assert_eq!(run(&mut world), Outcome::Redecide);
         (world.labels.last().map(String::as_str) == Some("clear token"), StatusView::of(&world.observed.object).token)
     };
-    assert_eq!(refused(named().with_login_result(Verdict::Rejected("no".into()))), (true, None));
+    assert_eq!(refused(named().with_login_result(LoginResult::Rejected("no".into()))), (true, None));
     let mut shared = named();
-    shared.rows.push(Row { token: Named { id: "18".into(), username: "tw-17".into() }, description: "prod".into() });
+    shared
+        .rows
+        .push(TokenRow { token: TokenRef { id: "18".into(), username: "tw-17".into() }, description: "prod".into() });
     assert_eq!(refused(shared), (true, None), "a username that several tokens share proves no id");
     let mut younger = named();
     younger.observed.object.created = at(4001);
     assert_eq!(refused(younger), (true, None), "no lost key can have signed it");
-    let mut waiting = named().with_login_result(Verdict::Unknown("down".into()));
+    let mut waiting = named().with_login_result(LoginResult::Unknown("down".into()));
     assert!(
         matches!(run(&mut waiting), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenUnverified)
     );
@@ -88,7 +90,7 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
 #[test]
 fn a_login_beside_the_name_of_another_token_is_not_waited_for() {
     let holding = |username: &str| {
-        let mut world = key_lost(unrecorded()).listing(&[row("12", "prod")]).with_login_result(Verdict::Accepted);
+        let mut world = key_lost(unrecorded()).listing(&[row("12", "prod")]).with_login_result(LoginResult::Accepted);
         world.content = crate::domain::test_support::login_content(username);
         world
     };
@@ -111,12 +113,12 @@ fn a_login_beside_the_name_of_another_token_is_not_waited_for() {
 
 #[test]
 fn after_the_key_is_lost_an_id_that_no_list_shows_is_not_proved() {
-    let mut world = key_lost(hidden(LoginMode::Required));
+    let mut world = key_lost(hidden(LoginCheck::Required));
     assert_eq!(run(&mut world), Outcome::Redecide);
     let reported =
         CLEARED.iter().flat_map(|word| if *word == "clear token" { vec!["status", word] } else { vec![*word] });
     assert_eq!(world.labels, reported.collect::<Vec<_>>(), "the login proves only the username");
-    let mut by_username = key_lost(hidden(LoginMode::Required));
+    let mut by_username = key_lost(hidden(LoginCheck::Required));
     let secret = by_username.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
     secret.id = "tw-17".into();
     assert_eq!(run(&mut by_username), Outcome::Redecide);
@@ -126,7 +128,7 @@ fn after_the_key_is_lost_an_id_that_no_list_shows_is_not_proved() {
 #[test]
 fn a_token_of_a_lost_key_is_recorded_in_status_before_it_is_cleared_from_the_secret() {
     let mut world = key_lost(synced());
-    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginCheck::Disabled);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["read secret", "find 17", "read object", "status", "clear token"]);
     let status = StatusView::of(&world.observed.object);
@@ -134,7 +136,7 @@ fn a_token_of_a_lost_key_is_recorded_in_status_before_it_is_cleared_from_the_sec
         status.unverified.unconfirmed(&world.observed.object).into_iter().map(|token| token.id).collect();
     assert_eq!((open, status.retiring), (vec!["17".to_owned()], vec![]), "reported, and never revoked");
     let mut younger = key_lost(synced());
-    change_issuer(&mut younger.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    change_issuer(&mut younger.observed, |issuer| issuer.login_check = LoginCheck::Disabled);
     younger.observed.object.created = at(4001);
     assert_eq!(
         cleared(younger),
@@ -152,7 +154,7 @@ fn with_a_hidden_list_content_that_anyone_could_have_written_is_not_trusted() {
 
 #[test]
 fn a_forged_id_that_no_list_shows_is_not_waited_for() {
-    let mut world = unsigned(unrecorded()).listing(&[]).with_login_result(Verdict::Accepted);
+    let mut world = unsigned(unrecorded()).listing(&[]).with_login_result(LoginResult::Accepted);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["read secret", "find 17", "read object", "clear token"]);
 }

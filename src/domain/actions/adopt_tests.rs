@@ -1,8 +1,7 @@
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::model::request_cause::{Cause, RequestCause};
-use crate::domain::observed::LoginMode;
-use crate::domain::protocol::Row;
+use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     World, annotations, apply, at_rest, at_rest_with, attempt_id, change_issuer, first_attempt, marker, not_ready,
     problem, row, secret, token, token_stored,
@@ -15,7 +14,7 @@ pub(super) fn unrecorded() -> World {
 }
 
 /// The same, with a list that the portal user cannot see.
-pub(super) fn hidden(login: LoginMode) -> World {
+pub(super) fn hidden(login: LoginCheck) -> World {
     let mut world = unrecorded();
     change_issuer(&mut world.observed, |issuer| (issuer.list_visible, issuer.login_check) = (false, login));
     world.content = crate::domain::test_support::login_content("tw-17");
@@ -74,7 +73,7 @@ fn a_forged_or_copied_attempt_matches_no_token() {
         crate::domain::test_support::tag(),
         crate::domain::model::marker::Nonce::of("another-uid", &first_attempt()),
     );
-    let rows: [Vec<Row>; 4] = [
+    let rows: [Vec<TokenRow>; 4] = [
         vec![row("17", "prod")],
         vec![row("17", &of_another_object.append_to("prod"))],
         vec![row("17", &marker(&attempt_id(9)).append_to("prod"))],
@@ -90,16 +89,16 @@ fn a_forged_or_copied_attempt_matches_no_token() {
 #[test]
 fn a_missing_row_proves_nothing_while_the_registry_accepts_the_login() {
     let read = ["read secret", "find 17", "log in", "read content"];
-    for (login_result, reads) in [(Verdict::Accepted, 4), (Verdict::Unknown("down".into()), 3)] {
+    for (login_result, reads) in [(LoginResult::Accepted, 4), (LoginResult::Unknown("down".into()), 3)] {
         let mut world = unrecorded().listing(&[]).with_login_result(login_result);
         let Outcome::ReportFor(RETRY_AFTER, told) = run(&mut world) else { panic!("{:?}", world.labels) };
         assert_eq!(told.reason, Reason::TokenNotFound);
         assert_eq!(world.labels, read[..reads], "nothing is written");
     }
     let refused = ["read secret", "find 17", "log in", "read object", "clear token"];
-    assert_eq!(cleared(unrecorded().listing(&[]).with_login_result(Verdict::Rejected("no".into()))), refused);
+    assert_eq!(cleared(unrecorded().listing(&[]).with_login_result(LoginResult::Rejected("no".into()))), refused);
     let mut unasked = unrecorded().listing(&[]);
-    change_issuer(&mut unasked.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    change_issuer(&mut unasked.observed, |issuer| issuer.login_check = LoginCheck::Disabled);
     assert_eq!(cleared(unasked), ["read secret", "find 17", "read object", "clear token"]);
 }
 
@@ -156,7 +155,7 @@ fn a_failure_concludes_nothing() {
     assert_eq!(run(&mut deleted), Outcome::RequeueSoon);
 }
 
-pub(super) const MODES: [LoginMode; 3] = [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled];
+pub(super) const MODES: [LoginCheck; 3] = [LoginCheck::Required, LoginCheck::BestEffort, LoginCheck::Disabled];
 const ADOPTED: [&str; 5] = ["read secret", "read content", "read object", "read secret", "status"];
 pub(super) const CLEARED: [&str; 4] = ["read secret", "read content", "read object", "clear token"];
 
@@ -173,7 +172,7 @@ fn stored_with_provenance(mut world: World, later: i64, former: Option<&str>) ->
 fn with_a_hidden_list_a_valid_signature_is_enough() {
     for mode in MODES {
         // A registry that lags would cause the token to be given up.
-        let mut world = hidden(mode).with_login_result(Verdict::Rejected("no".into()));
+        let mut world = hidden(mode).with_login_result(LoginResult::Rejected("no".into()));
         assert_eq!(run(&mut world), Outcome::Redecide);
         assert_eq!(world.labels, ADOPTED);
         let status = StatusView::of(&world.observed.object);
@@ -203,7 +202,7 @@ fn with_a_hidden_list_a_copy_and_a_forged_id_are_not_adopted() {
 #[test]
 fn with_a_hidden_list_a_secret_restored_to_a_previous_token_is_not_adopted() {
     let hidden = || {
-        let mut world = hidden(LoginMode::Required);
+        let mut world = hidden(LoginCheck::Required);
         apply(&mut world.observed, token_stored("16", Cause::First));
         world
     };
@@ -236,11 +235,11 @@ fn a_token_of_another_portal_is_left_alone_and_reported() {
         change_issuer(&mut world.observed, |issuer| issuer.portal.url = "https://elsewhere".into());
         world
     };
-    for mut world in [moved(unrecorded()), moved(hidden(LoginMode::Required))] {
+    for mut world in [moved(unrecorded()), moved(hidden(LoginCheck::Required))] {
         let outcome = run(&mut world);
         assert!(matches!(&outcome, Outcome::Failed(problem) if problem.reason == Reason::PortalChanged), "{outcome:?}");
         assert_eq!(world.labels, ["read secret"]);
-        let mut restored = moved(hidden(LoginMode::Required));
+        let mut restored = moved(hidden(LoginCheck::Required));
         apply(&mut restored.observed, token_stored("16", Cause::First));
         assert_eq!(run(&mut restored), Outcome::Redecide);
         assert_eq!(restored.labels, ["read secret", "read object", "clear token"], "status names a token of this one");
@@ -253,7 +252,7 @@ fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_new
     let replaced = |world: &mut World| {
         world.observed.object.status = at_rest().object.status;
         apply(&mut world.observed, token_stored("18", Cause::Replace));
-        let known = StatusEvent::TokensRevoked(vec![Named::from(&token("17"))]);
+        let known = StatusEvent::TokensRevoked(vec![TokenRef::from(&token("17"))]);
         apply(&mut world.observed, known);
     };
     let newer = |world: &mut World| {
@@ -270,7 +269,7 @@ fn a_token_that_another_operator_has_replaced_meanwhile_is_not_taken_for_the_new
 
 #[test]
 fn a_token_that_another_operator_stored_meanwhile_is_not_cleared_from_the_secret() {
-    let mut world = unsigned(hidden(LoginMode::Disabled)).meanwhile("read content", |world| {
+    let mut world = unsigned(hidden(LoginCheck::Disabled)).meanwhile("read content", |world| {
         apply(&mut world.observed, token_stored("18", Cause::Lost));
         let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
         (stored.id, stored.attempt_id) = ("18".into(), attempt_id(8));

@@ -10,9 +10,9 @@ use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
 use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::same_id;
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id};
 use crate::domain::observed::{IssuerInfo, Observed};
-use crate::domain::protocol::{Named, Request, Response, Row, Rows, SecretWrite};
+use crate::domain::protocol::{Request, Response, SecretWrite};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -27,7 +27,7 @@ pub enum Finalizing {
     /// Looks up the tokens of an unfinished attempt.
     FindingUnfinished,
     /// Revokes these tokens.
-    RevokingUnfinished(Vec<Named>),
+    RevokingUnfinished(Vec<TokenRef>),
     /// Looks up the row of a stored token that status does not name.
     FindingStored(StoredToken),
     /// Records the stored token as retiring.
@@ -97,14 +97,14 @@ impl StateMachine for Finalizing {
 fn find_unfinished(observed: &Observed, attempt: &AttemptId) -> FinalizeTransition {
     match observed.issuer_info().filter(|issuer| issuer.list_visible) {
         Some(issuer) => Transition::Perform(
-            Request::QueryRows(Rows::WithMarker(observed.marker(issuer, attempt))),
+            Request::QueryRows(RowQuery::WithMarker(observed.marker(issuer, attempt))),
             Finalizing::FindingUnfinished,
         ),
         None => find_stored(observed),
     }
 }
 
-fn revoke_unfinished(observed: &Observed, remaining: Vec<Named>) -> FinalizeTransition {
+fn revoke_unfinished(observed: &Observed, remaining: Vec<TokenRef>) -> FinalizeTransition {
     match remaining.last() {
         Some(token) => Transition::Perform(Request::Revoke(token.clone()), Finalizing::RevokingUnfinished(remaining)),
         None => find_stored(observed),
@@ -119,17 +119,17 @@ fn find_stored(observed: &Observed) -> FinalizeTransition {
     let visible = observed.issuer_info().is_some_and(|issuer| issuer.list_visible);
     match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
         Some(stored) => Transition::Perform(
-            Request::QueryRows(Rows::WithId(stored.id.clone())),
+            Request::QueryRows(RowQuery::WithId(stored.id.clone())),
             Finalizing::FindingStored(stored.clone()),
         ),
         None => revoke_all(observed),
     }
 }
 
-fn stored_found(observed: &Observed, stored: &StoredToken, rows: Vec<Row>) -> FinalizeTransition {
+fn stored_found(observed: &Observed, stored: &StoredToken, rows: Vec<TokenRow>) -> FinalizeTransition {
     let Some(issuer) = observed.issuer_info() else { return revoke_all(observed) };
     let (marker, signed) = (observed.marker(issuer, &stored.attempt_id), observed.verify_stored(stored));
-    let is_ours = |row: &Row| marker.is_in(&row.description) || signed.as_ref() == Some(&row.token);
+    let is_ours = |row: &TokenRow| marker.is_in(&row.description) || signed.as_ref() == Some(&row.token);
     match rows.into_iter().find(|row| same_id(&row.token.id, &stored.id) && is_ours(row)) {
         Some(row) => record_retiring(observed, row.token),
         None => revoke_all(observed),
@@ -137,8 +137,8 @@ fn stored_found(observed: &Observed, stored: &StoredToken, rows: Vec<Row>) -> Fi
 }
 
 /// Recorded before the revocation: a crash after the deletion of the Secret would otherwise leak the token.
-fn record_retiring(observed: &Observed, token: Named) -> FinalizeTransition {
-    let Named { id, username } = token;
+fn record_retiring(observed: &Observed, token: TokenRef) -> FinalizeTransition {
+    let TokenRef { id, username } = token;
     let token = RetiringToken { id, username, revocation_time: Time(observed.now), revoked_upstream: false, mac: None };
     match status_write(observed, StatusEvent::TokenRetiring(token)) {
         Some(request) => Transition::Perform(request, Finalizing::RecordingRetiring),
@@ -152,7 +152,7 @@ fn revoke_all(observed: &Observed) -> FinalizeTransition {
     let mut due = revoke::retiring_revocations(&status);
     if let Some(token) = status.token.as_ref().filter(|_| observed.object.revoke_on_deletion) {
         due.push(Revocation {
-            token: Named::from(token),
+            token: TokenRef::from(token),
             listed_since: token.request_time.0,
             in_secret: stored.is_some_and(|stored| same_id(&stored.id, &token.id)),
             revoked_upstream: status.revoked_upstream,
@@ -175,7 +175,7 @@ fn revocation_advanced(observed: &Observed, step: RevocationStep) -> FinalizeTra
     }
 }
 
-fn record_revoked(observed: &Observed, revoked: Vec<Named>, outcome: Outcome) -> FinalizeTransition {
+fn record_revoked(observed: &Observed, revoked: Vec<TokenRef>, outcome: Outcome) -> FinalizeTransition {
     match status_write(observed, StatusEvent::TokensRevoked(revoked)) {
         Some(request) => Transition::Perform(request, Finalizing::RecordingRevoked(outcome)),
         None => Transition::Done(outcome),
@@ -185,7 +185,7 @@ fn record_revoked(observed: &Observed, revoked: Vec<Named>, outcome: Outcome) ->
 fn find_marker(observed: &Observed) -> FinalizeTransition {
     match (StatusView::of(&observed.object).token, observed.issuer_info()) {
         (Some(token), Some(IssuerInfo { list_visible: true, .. })) => {
-            let token = Named { id: token.id, username: token.username };
+            let token = TokenRef { id: token.id, username: token.username };
             Transition::Perform(Request::QueryRows(token.row_query()), Finalizing::FindingMarker(observed.now))
         }
         // If rows cannot be read, an audit cannot read them either; but it may be able to later.
@@ -194,12 +194,12 @@ fn find_marker(observed: &Observed) -> FinalizeTransition {
     }
 }
 
-fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<Row>) -> FinalizeTransition {
+fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<TokenRow>) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
     let (Some(issuer), Some(token)) = (observed.issuer_info(), &status.token) else {
         return Transition::Done(Outcome::RequeueSoon);
     };
-    match rows.into_iter().find(|row| row.token == Named::from(token)) {
+    match rows.into_iter().find(|row| row.token == TokenRef::from(token)) {
         Some(row) if Marker::find(&issuer.tag, &row.description).is_some() => {
             let description = observed.object.description.clone();
             Transition::Perform(Request::EditDescription { token: row.token, description }, Finalizing::RemovingMarker)

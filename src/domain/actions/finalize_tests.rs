@@ -1,8 +1,8 @@
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
-use crate::domain::observed::{IssuerState, LoginMode};
-use crate::domain::protocol::Verdict;
+use crate::domain::observed::IssuerState;
 use crate::domain::test_support::{
     World, apply, at, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, deleting, empty_secret,
     first_attempt, marker, new_object, not_ready, problem, reservation, retiring, row, secret,
@@ -116,9 +116,9 @@ fn while_a_token_is_valid_the_object_stays_and_revocations_are_recorded() {
 #[test]
 fn an_unlisted_current_token_counts_as_revoked_when_the_registry_rejects_it() {
     let world = |login_result| World::of(deleting(at_rest())).listing(&[]).with_login_result(login_result);
-    let asked = finalized(world(Verdict::Rejected("no".into())));
+    let asked = finalized(world(LoginResult::Rejected("no".into())));
     assert_eq!(asked, ["close", "find 17", "log in", "remove finalizer"]);
-    let mut alive = world(Verdict::Accepted);
+    let mut alive = world(LoginResult::Accepted);
     assert!(matches!(run(&mut alive), Outcome::Failed(problem) if problem.reason == Reason::TokenNotFound));
     assert!(alive.observed.object.has_finalizer);
 }
@@ -209,7 +209,7 @@ fn an_object_without_tokens_is_finalized_without_an_issuer() {
 #[test]
 fn a_disabled_login_check_is_not_requested() {
     let mut world = World::of(deleting(at_rest())).listing(&[]);
-    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginMode::Disabled);
+    change_issuer(&mut world.observed, |issuer| issuer.login_check = LoginCheck::Disabled);
     assert_eq!(finalized(world), ["close", "find 17", "remove finalizer"]);
 }
 

@@ -5,9 +5,10 @@ use crate::api::RecordedSecret;
 use crate::domain::model::problem::messages::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::model::token_mac::TokenSignature;
 use crate::domain::observed::Observed;
-use crate::domain::protocol::{Named, Request, Response, SecretContent, SecretWrite};
+use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 use crate::domain::status::StatusEvent;
 
 /// The pending request.
@@ -112,7 +113,7 @@ fn check_content(observed: &Observed, content: &SecretContent) -> InspectSecretT
 
 fn current_signature(observed: &Observed) -> Option<TokenSignature> {
     let status = StatusView::of(&observed.object);
-    Some(observed.sign_stored(status.portal.as_ref()?, &Named::from(&status.token?)))
+    Some(observed.sign_stored(status.portal.as_ref()?, &TokenRef::from(&status.token?)))
 }
 
 fn repair(observed: &Observed, content_valid: bool) -> InspectSecretTransition {

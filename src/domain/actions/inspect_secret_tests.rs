@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::Reason;
-use crate::domain::protocol::Verdict;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, at_rest_with_issuer, at_rest_with_secret, login_content, new_object,
     not_ready, problem,
@@ -148,7 +148,7 @@ fn a_failure_changes_nothing() {
 #[test]
 fn a_token_that_never_logged_in_is_not_made_ready_by_its_secret() {
     let mut observed = crate::domain::observed::Observed { secret: at_rest().secret, ..new_object() };
-    let unknown = Verdict::Unknown("not verified yet".into());
+    let unknown = LoginResult::Unknown("not verified yet".into());
     apply(
         &mut observed,
         crate::domain::test_support::token_stored_with(

@@ -1,14 +1,15 @@
 //! Checks the portal row and the login of the current token, as requested by an annotation.
 
-use super::verify_login;
-use super::{Outcome, StateMachine, Transition, from_response, status_write};
+use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::hash::hash64;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, login_rejected_once};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{IssuerInfo, Observed, Recheck, UpstreamState};
-use crate::domain::protocol::{Named, Request, Response, Verdict};
+use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub fn begin(observed: &Observed) -> RecheckTransition {
     };
     if issuer.list_visible {
         return Transition::Perform(
-            Request::QueryRows(Named::from(&token).row_query()),
+            Request::QueryRows(TokenRef::from(&token).row_query()),
             Rechecking::FindingRow(observed.now),
         );
     }
@@ -61,7 +62,7 @@ fn verify_login(observed: &Observed, issuer: &IssuerInfo, upstream: PortalFindin
     if issuer.checks_login() {
         return Transition::Perform(Request::VerifyLogin, Rechecking::VerifyingLogin(upstream));
     }
-    conclude(observed, upstream, Verdict::NotChecked)
+    conclude(observed, upstream, LoginResult::NotChecked)
 }
 
 impl StateMachine for Rechecking {
@@ -72,7 +73,7 @@ impl StateMachine for Rechecking {
                 let (Some(token), Some(issuer)) = (&status.token, observed.issuer_info()) else {
                     return Transition::Done(Outcome::RequeueSoon);
                 };
-                let row = rows.into_iter().find(|row| row.token == Named::from(token));
+                let row = rows.into_iter().find(|row| row.token == TokenRef::from(token));
                 let upstream = match row {
                     Some(row) => PortalFinding::Present(hash64(&row.description)),
                     None => match prove_absence(started_at, token.request_time.0, issuer, &status) {
@@ -91,40 +92,40 @@ impl StateMachine for Rechecking {
     }
 }
 
-fn conclude(observed: &Observed, upstream: PortalFinding, login_result: Verdict) -> RecheckTransition {
+fn conclude(observed: &Observed, upstream: PortalFinding, login_result: LoginResult) -> RecheckTransition {
     let status = StatusView::of(&observed.object);
     match (upstream, login_result) {
         // The row exists, but the registry rejects the login: this must be reported, since pods cannot pull.
-        (PortalFinding::Present(_), Verdict::Rejected(why)) => {
+        (PortalFinding::Present(_), LoginResult::Rejected(why)) => {
             let outcome = Outcome::Failed(login_rejected(&why));
-            report_login(observed, Verdict::Rejected(why), outcome)
+            report_login(observed, LoginResult::Rejected(why), outcome)
         }
-        (PortalFinding::Present(shown), Verdict::Accepted) => {
-            report_login(observed, Verdict::Accepted, Outcome::Upstream(UpstreamState::Present(shown)))
+        (PortalFinding::Present(shown), LoginResult::Accepted) => {
+            report_login(observed, LoginResult::Accepted, Outcome::Upstream(UpstreamState::Present(shown)))
         }
         (PortalFinding::Present(shown), _) => Transition::Done(Outcome::Upstream(UpstreamState::Present(shown))),
-        (PortalFinding::Absent, Verdict::Rejected(_) | Verdict::NotChecked) => record_revoked(observed),
-        (PortalFinding::Absent, Verdict::Accepted) => Transition::Done(verify_login::hidden_from_list()),
-        (PortalFinding::Absent, Verdict::Unknown(why)) => Transition::Done(Outcome::ReportFor(
+        (PortalFinding::Absent, LoginResult::Rejected(_) | LoginResult::NotChecked) => record_revoked(observed),
+        (PortalFinding::Absent, LoginResult::Accepted) => Transition::Done(verify_login::hidden_from_list()),
+        (PortalFinding::Absent, LoginResult::Unknown(why)) => Transition::Done(Outcome::ReportFor(
             verify_login::retry_after(&why),
             verify_login::absence_unconfirmed(&why),
         )),
         // The token logged in before, and now neither the list nor the registry knows it: no list lags that far.
-        (PortalFinding::Inconclusive(..), Verdict::Rejected(_))
+        (PortalFinding::Inconclusive(..), LoginResult::Rejected(_))
             if status.login_verified && is_same_user(observed, &status) =>
         {
             record_revoked(observed)
         }
-        (PortalFinding::Inconclusive(..) | PortalFinding::Hidden, Verdict::Accepted) => {
-            report_login(observed, Verdict::Accepted, Outcome::Redecide)
+        (PortalFinding::Inconclusive(..) | PortalFinding::Hidden, LoginResult::Accepted) => {
+            report_login(observed, LoginResult::Accepted, Outcome::Redecide)
         }
         (PortalFinding::Inconclusive(left, problem), _) => Transition::Done(Outcome::ReportFor(left + MARGIN, problem)),
-        (PortalFinding::Hidden, Verdict::Rejected(why)) if status.login_verified => {
+        (PortalFinding::Hidden, LoginResult::Rejected(why)) if status.login_verified => {
             login_rejected_again(observed, &why)
         }
-        (PortalFinding::Hidden, Verdict::Rejected(why)) => {
+        (PortalFinding::Hidden, LoginResult::Rejected(why)) => {
             let outcome = Outcome::Failed(login_rejected(&why));
-            report_login(observed, Verdict::Rejected(why), outcome)
+            report_login(observed, LoginResult::Rejected(why), outcome)
         }
         (PortalFinding::Hidden, _) => Transition::Done(Outcome::Redecide),
     }
@@ -151,7 +152,7 @@ fn record_revoked(observed: &Observed) -> RecheckTransition {
     }
 }
 
-fn report_login(observed: &Observed, login_result: Verdict, next: Outcome) -> RecheckTransition {
+fn report_login(observed: &Observed, login_result: LoginResult, next: Outcome) -> RecheckTransition {
     match status_write(observed, StatusEvent::LoginChecked(login_result)) {
         Some(request) => Transition::Perform(request, Rechecking::WritingStatus(next)),
         None => Transition::Done(next),

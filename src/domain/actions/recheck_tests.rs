@@ -1,11 +1,10 @@
 use super::*;
-use crate::api::Reason;
-use crate::domain::observed::LoginMode;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::pass::{Pass, PassResult, Step as PassNext};
 use crate::domain::test_support::{REQUESTED, RESPONSE_DEADLINE, World, at, at_rest_with, change_issuer, problem};
 
-fn refused() -> Verdict {
-    Verdict::Rejected("no".into())
+fn refused() -> LoginResult {
+    LoginResult::Rejected("no".into())
 }
 
 /// A recheck was requested this many seconds after the token request; pods use the token.
@@ -58,7 +57,7 @@ fn a_young_token_that_only_the_list_lacks_does_not_count_as_revoked() {
     assert_eq!(run(&mut world), (Recheck::NotRequested, PassResult::Idle), "its login is accepted, and lists lag");
     assert_eq!(login_condition(&world), None);
     let mut unasked = requested_after(10);
-    change_issuer(&mut unasked, |issuer| issuer.login_check = LoginMode::Disabled);
+    change_issuer(&mut unasked, |issuer| issuer.login_check = LoginCheck::Disabled);
     let mut world = World::of(unasked).listing(&[]);
     let (left, end) = run(&mut world);
     assert!(
@@ -106,7 +105,7 @@ fn without_a_list_a_second_rejection_counts_and_the_first_one_reports_when() {
 #[test]
 fn an_unavailable_portal_or_registry_changes_nothing() {
     for (word, response, left) in [
-        ("log in", Response::Login(Verdict::Unknown("down".into())), Recheck::NotRequested),
+        ("log in", Response::Login(LoginResult::Unknown("down".into())), Recheck::NotRequested),
         ("find 17", Response::NotSent(problem(Reason::Unreachable)), Recheck::Requested),
     ] {
         let mut world = World::of(requested_after(3600)).on(word, response);

@@ -4,10 +4,12 @@ use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason};
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{IssuerInfo, Observed};
-use crate::domain::protocol::{Named, Request, Response, Verdict};
+use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct RevocationQueue {
     queue: Vec<Revocation>,
-    revoked: Vec<Named>,
+    revoked: Vec<TokenRef>,
     /// Why the first failed revocation failed. It does not block the others.
     first_failure: Option<Outcome>,
     stage: Stage,
@@ -26,7 +28,7 @@ pub struct RevocationQueue {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revocation {
     /// The token.
-    pub token: Named,
+    pub token: TokenRef,
     /// Time since which the portal must list it.
     pub listed_since: Timestamp,
     /// The Secret stores it, so the registry can be asked about it.
@@ -55,9 +57,9 @@ pub enum RevocationStep {
     /// Perform this request and pass on the response.
     Perform(Request, RevocationQueue),
     /// All tokens are revoked.
-    Revoked(Vec<Named>),
+    Revoked(Vec<TokenRef>),
     /// At least one token could not be revoked; these were.
-    Blocked(Vec<Named>, Outcome),
+    Blocked(Vec<TokenRef>, Outcome),
 }
 
 /// Returns the revocations of the retiring tokens in a status.
@@ -67,7 +69,7 @@ pub fn retiring_revocations(status: &StatusView) -> Vec<Revocation> {
     // would delay the deletion of an object whose token the portal has already revoked.
     let successor = status.token.as_ref().map(|token| token.request_time.0);
     let due = |token: &crate::api::RetiringToken| Revocation {
-        token: Named::from(token),
+        token: TokenRef::from(token),
         listed_since: successor
             .map_or(token.revocation_time.0, |requested_at| requested_at.min(token.revocation_time.0)),
         in_secret: false,
@@ -138,13 +140,13 @@ impl RevocationQueue {
                 self.not_listed(observed, started_at, &due)
             }
             // If the login is accepted, the token is valid: the portal hides it.
-            (Stage::VerifyingLogin, Response::Login(Verdict::Rejected(_) | Verdict::NotChecked))
-            | (Stage::VerifyingAfterRejection(_), Response::Login(Verdict::Rejected(_)))
+            (Stage::VerifyingLogin, Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked))
+            | (Stage::VerifyingAfterRejection(_), Response::Login(LoginResult::Rejected(_)))
             | (Stage::Revoking, Response::Done) => self.current_revoked(observed),
             (Stage::Revoking, Response::Rejected(problem)) if list_hidden(observed) => {
                 self.rejected(observed, &due, problem)
             }
-            (Stage::VerifyingAfterRejection(problem), Response::Login(Verdict::Accepted)) => {
+            (Stage::VerifyingAfterRejection(problem), Response::Login(LoginResult::Accepted)) => {
                 self.block_current(observed, Outcome::Failed(not_revoked(&due.token, problem)))
             }
             (Stage::VerifyingAfterRejection(problem), Response::Login(_)) => self.unconfirmed(observed, &due, problem),
@@ -215,14 +217,14 @@ fn list_hidden(observed: &Observed) -> bool {
 
 const MARGIN: Duration = Duration::from_millis(50);
 
-fn not_revoked(token: &Named, Problem { reason, message, terminal }: Problem) -> Problem {
+fn not_revoked(token: &TokenRef, Problem { reason, message, terminal }: Problem) -> Problem {
     let message = format!("the token {} is not revoked yet: {message}", token.username);
     Problem { reason, message, terminal }
 }
 
-fn still_valid(token: &Named, login_result: &Verdict) -> Problem {
+fn still_valid(token: &TokenRef, login_result: &LoginResult) -> Problem {
     let what = match login_result {
-        Verdict::Unknown(why) => format!("its login could not be verified at the registry ({why})"),
+        LoginResult::Unknown(why) => format!("its login could not be verified at the registry ({why})"),
         _ => "the registry still accepts its login: configure issuer credentials that can see the token, or revoke it manually".to_owned(),
     };
     let message = format!("the portal does not list it, and {what}");

@@ -1,7 +1,6 @@
 use super::*;
-use crate::api::Reason;
-use crate::domain::observed::LoginMode;
-use crate::domain::protocol::Row;
+use crate::api::{LoginCheck, Reason};
+use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, World, apply, at, at_rest, at_rest_with, change_issuer, now, problem,
     retiring as retires, row, token_ref,
@@ -59,7 +58,8 @@ fn only_what_is_due_is_revoked() {
 
 #[test]
 fn another_token_that_has_the_id_now_is_left_alone() {
-    let another = Row { token: Named { id: "12".into(), username: "another".into() }, description: String::new() };
+    let another =
+        TokenRow { token: TokenRef { id: "12".into(), username: "another".into() }, description: String::new() };
     let mut world = due(&[("12", 500)]).listing(std::slice::from_ref(&another));
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!((world.labels.clone(), left(&world)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
@@ -176,7 +176,7 @@ fn with_a_hidden_list_a_rejection_is_sufficient_for_a_token_known_to_be_revoked(
 
 #[test]
 fn with_a_hidden_list_a_rejection_is_verified_at_the_registry_while_a_secret_stores_the_token() {
-    let turn = |login_result: Verdict, mode| {
+    let turn = |login_result: LoginResult, mode| {
         let mut observed = at_rest();
         change_issuer(&mut observed, |issuer| (issuer.list_visible, issuer.login_check) = (false, mode));
         let due = Revocation { token: token_ref("17"), listed_since: at(0), in_secret: true, revoked_upstream: false };
@@ -192,19 +192,19 @@ fn with_a_hidden_list_a_rejection_is_verified_at_the_registry_while_a_secret_sto
         }
     };
     assert_eq!(
-        turn(Verdict::Rejected("no".into()), LoginMode::Required),
+        turn(LoginResult::Rejected("no".into()), LoginCheck::Required),
         RevocationStep::Revoked(vec![token_ref("17")])
     );
-    for login_result in [Verdict::Accepted, Verdict::NotChecked, Verdict::Unknown("down".into())] {
-        let alive = login_result == Verdict::Accepted;
-        let stuck = turn(login_result, LoginMode::Required);
+    for login_result in [LoginResult::Accepted, LoginResult::NotChecked, LoginResult::Unknown("down".into())] {
+        let alive = login_result == LoginResult::Accepted;
+        let stuck = turn(login_result, LoginCheck::Required);
         let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(problem) if problem.message.contains("/confirmed-revoked="));
         assert!(matches!(&stuck, RevocationStep::Blocked(_, outcome) if hint(outcome) != alive), "{stuck:?}");
         assert!(
             matches!(stuck, RevocationStep::Blocked(revoked, outcome) if revoked.is_empty() && reason(&outcome) == Some(Reason::RequestRejected))
         );
     }
-    assert!(matches!(turn(Verdict::Accepted, LoginMode::Disabled), RevocationStep::Blocked(..)));
+    assert!(matches!(turn(LoginResult::Accepted, LoginCheck::Disabled), RevocationStep::Blocked(..)));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn revocations_before_a_problem_are_recorded() {
 }
 
 /// A token that the Secret stores and the list no longer contains.
-fn in_secret(login_result: Verdict, mode: LoginMode) -> (RevocationStep, Vec<String>) {
+fn in_secret(login_result: LoginResult, mode: LoginCheck) -> (RevocationStep, Vec<String>) {
     let mut observed = at_rest();
     change_issuer(&mut observed, |issuer| issuer.login_check = mode);
     let due = Revocation { token: token_ref("17"), listed_since: at(0), in_secret: true, revoked_upstream: false };
@@ -243,17 +243,19 @@ fn in_secret(login_result: Verdict, mode: LoginMode) -> (RevocationStep, Vec<Str
 
 #[test]
 fn a_token_in_the_secret_is_verified_at_the_registry_too() {
-    for login_result in [Verdict::Rejected("no".into()), Verdict::NotChecked] {
-        assert_eq!(in_secret(login_result, LoginMode::Required).0, RevocationStep::Revoked(vec![token_ref("17")]));
+    for login_result in [LoginResult::Rejected("no".into()), LoginResult::NotChecked] {
+        assert_eq!(in_secret(login_result, LoginCheck::Required).0, RevocationStep::Revoked(vec![token_ref("17")]));
     }
-    for (login_result, what) in [(Verdict::Accepted, "revoke it manually"), (Verdict::Unknown("down".into()), "down")] {
-        let (turn, _) = in_secret(login_result, LoginMode::BestEffort);
+    for (login_result, what) in
+        [(LoginResult::Accepted, "revoke it manually"), (LoginResult::Unknown("down".into()), "down")]
+    {
+        let (turn, _) = in_secret(login_result, LoginCheck::BestEffort);
         let RevocationStep::Blocked(revoked, outcome) = turn else { panic!("{turn:?}") };
         assert_eq!((revoked, reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
         assert!(matches!(outcome, Outcome::Failed(problem) if problem.message.contains(what)));
     }
     assert_eq!(
-        in_secret(Verdict::Accepted, LoginMode::Disabled),
+        in_secret(LoginResult::Accepted, LoginCheck::Disabled),
         (RevocationStep::Revoked(vec![token_ref("17")]), vec![])
     );
 }

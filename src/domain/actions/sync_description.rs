@@ -5,14 +5,15 @@ use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{RETRY_HINT, transient};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, UpstreamState};
-use crate::domain::protocol::{Named, Request, Response};
+use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 
 /// State of a description sync.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncingDescription {
-    token: Named,
+    token: TokenRef,
     wanted: String,
     /// The description was edited for this generation before, and the portal shows another text.
     edited_before: bool,
@@ -39,7 +40,7 @@ pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
     let wanted = issuer.published_description(&observed.object.description, &token.nonce);
     let edited = [status.description_synced, status.description_rejected].contains(&Some(observed.object.generation));
     let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
-    let token = Named { id: token.id, username: token.username };
+    let token = TokenRef { id: token.id, username: token.username };
     let syncing = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
     match &observed.submitted_description {
         // This pass has just requested the token with this description and the permanent marker.

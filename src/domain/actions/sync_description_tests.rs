@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::hash::hash64;
-use crate::domain::protocol::Row;
+use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, change_issuer, first_attempt, marker, problem, row,
 };
@@ -80,7 +80,8 @@ fn with_a_hidden_list_it_is_edited_without_a_read() {
 
 #[test]
 fn only_the_row_of_that_id_and_that_name_is_edited() {
-    let another = Row { token: Named { id: "17".into(), username: "another".into() }, description: "before".into() };
+    let another =
+        TokenRow { token: TokenRef { id: "17".into(), username: "another".into() }, description: "before".into() };
     for rows in [vec![], vec![another]] {
         let mut world = edited("").listing(&rows);
         assert!(matches!(run(&mut world), Outcome::Failed(problem) if problem.reason == Reason::TokenNotFound));

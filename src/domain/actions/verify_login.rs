@@ -1,16 +1,17 @@
 //! Verifies logins at the registries: of a token that has not logged in yet, and of one that the portal's list lacks.
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
-use crate::api::{ConditionType, Reason};
+use crate::api::{ConditionType, LoginCheck, Reason};
 use crate::domain::decide::REISSUE_HOLD;
 use crate::domain::decide::deadlines::next_deadline;
 use crate::domain::model::conditions::find;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::login_result::{LoginResult, RegistryProblem};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, revoked_upstream, transient};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{LoginMode, Observed};
-use crate::domain::protocol::{RegistryProblem, Request, Response, Verdict};
+use crate::domain::observed::Observed;
+use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ impl StateMachine for VerifyingLogin {
     fn step(self, observed: &Observed, response: Response) -> VerifyLoginTransition {
         match (self, response) {
             (Self::VerifyingLogin, Response::Login(login_result)) => login_checked(observed, login_result),
-            (Self::ConfirmingRevocation, Response::Login(Verdict::Rejected(_))) => record_revoked(observed),
+            (Self::ConfirmingRevocation, Response::Login(LoginResult::Rejected(_))) => record_revoked(observed),
             // Without a list, the registry's rejection was the only evidence, and it is withdrawn. And a Secret that
             // cannot be repaired already has a problem to report.
             (Self::ConfirmingRevocation, Response::Login(_))
@@ -78,9 +79,11 @@ impl StateMachine for VerifyingLogin {
             {
                 Transition::Done(Outcome::Redecide)
             }
-            (Self::ConfirmingRevocation, Response::Login(Verdict::NotChecked)) => record_revoked(observed),
-            (Self::ConfirmingRevocation, Response::Login(Verdict::Accepted)) => Transition::Done(hidden_from_list()),
-            (Self::ConfirmingRevocation, Response::Login(Verdict::Unknown(why))) => {
+            (Self::ConfirmingRevocation, Response::Login(LoginResult::NotChecked)) => record_revoked(observed),
+            (Self::ConfirmingRevocation, Response::Login(LoginResult::Accepted)) => {
+                Transition::Done(hidden_from_list())
+            }
+            (Self::ConfirmingRevocation, Response::Login(LoginResult::Unknown(why))) => {
                 Transition::Done(Outcome::ReportFor(retry_after(&why), absence_unconfirmed(&why)))
             }
             (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
@@ -95,21 +98,21 @@ pub fn retry_after(why: &RegistryProblem) -> Duration {
     why.retry_after.map_or(RETRY_AFTER, |wait| wait.clamp(RETRY_AFTER, MAX_RETRY_AFTER))
 }
 
-fn login_checked(observed: &Observed, login_result: Verdict) -> VerifyLoginTransition {
+fn login_checked(observed: &Observed, login_result: LoginResult) -> VerifyLoginTransition {
     let outcome = match &login_result {
-        Verdict::Accepted => Outcome::Redecide,
+        LoginResult::Accepted => Outcome::Redecide,
         // The Secret lost its login in the meantime.
-        Verdict::NotChecked => return Transition::Done(Outcome::RequeueSoon),
-        Verdict::Rejected(why) => Outcome::Failed(login_rejected(why)),
+        LoginResult::NotChecked => return Transition::Done(Outcome::RequeueSoon),
+        LoginResult::Rejected(why) => Outcome::Failed(login_rejected(why)),
         // An unreachable registry does not block here.
-        Verdict::Unknown(why)
-            if observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginMode::BestEffort) =>
+        LoginResult::Unknown(why)
+            if observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginCheck::BestEffort) =>
         {
             let due = next_deadline(observed, &StatusView::of(&observed.object));
             let later = BEST_EFFORT_RETRY_AFTER.max(retry_after(why));
             Outcome::IdleFor(due.map_or(later, |due| due.min(later)))
         }
-        Verdict::Unknown(why) => match why.retry_after {
+        LoginResult::Unknown(why) => match why.retry_after {
             Some(_) => Outcome::ReportFor(retry_after(why), why.into()),
             None => Outcome::Failed(why.into()),
         },
@@ -122,13 +125,13 @@ fn login_checked(observed: &Observed, login_result: Verdict) -> VerifyLoginTrans
 
 /// Whether the conditions already report the result. They may also report something more important, which a write would
 /// remove and the end of the pass would restore, each time the registry is asked.
-fn is_reported(observed: &Observed, login_result: &Verdict) -> bool {
+fn is_reported(observed: &Observed, login_result: &LoginResult) -> bool {
     let status = StatusView::of(&observed.object);
-    let is_required = observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginMode::Required);
+    let is_required = observed.issuer_info().is_some_and(|issuer| issuer.login_check == LoginCheck::Required);
     let (problem, ready_fits) = match login_result {
-        Verdict::Rejected(why) => (login_rejected(why), !status.ready),
-        Verdict::Unknown(why) => (why.into(), status.ready || is_required),
-        Verdict::Accepted | Verdict::NotChecked => return false,
+        LoginResult::Rejected(why) => (login_rejected(why), !status.ready),
+        LoginResult::Unknown(why) => (why.into(), status.ready || is_required),
+        LoginResult::Accepted | LoginResult::NotChecked => return false,
     };
     let condition =
         observed.object.own_status().and_then(|status| find(&status.conditions, ConditionType::LoginVerified));

@@ -1,29 +1,29 @@
 use super::*;
 use crate::domain::test_support::{World, apply, at, at_rest, at_rest_with, change_issuer, now, problem};
 
-fn waiting_for(mode: LoginMode, login_result: Verdict) -> (Outcome, World) {
+fn waiting_for(mode: LoginCheck, login_result: LoginResult) -> (Outcome, World) {
     let mut observed = at_rest();
     change_issuer(&mut observed, |issuer| issuer.login_check = mode);
-    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Unknown("not verified yet".into())));
+    apply(&mut observed, StatusEvent::LoginChecked(LoginResult::Unknown("not verified yet".into())));
     let mut world = World::of(observed).with_login_result(login_result);
     let outcome = world.run(begin());
     (outcome, world)
 }
 
 /// The portal's list lacks the token, and the registry gives this result.
-fn confirming(observed: Observed, login_result: Verdict) -> (Outcome, World) {
+fn confirming(observed: Observed, login_result: LoginResult) -> (Outcome, World) {
     let mut world = World::of(observed).listing(&[]).with_login_result(login_result);
     let begun = confirm_revocation(&world.observed);
     let outcome = world.run(begun);
     (outcome, world)
 }
 
-fn refused() -> Verdict {
-    Verdict::Rejected("no".into())
+fn refused() -> LoginResult {
+    LoginResult::Rejected("no".into())
 }
 
-fn unknown() -> Verdict {
-    Verdict::Unknown("down".into())
+fn unknown() -> LoginResult {
+    LoginResult::Unknown("down".into())
 }
 
 fn reason(outcome: &Outcome) -> Option<Reason> {
@@ -35,8 +35,8 @@ fn reason(outcome: &Outcome) -> Option<Reason> {
 
 #[test]
 fn a_token_whose_login_is_accepted_counts_as_verified() {
-    for mode in [LoginMode::Required, LoginMode::BestEffort] {
-        let (outcome, world) = waiting_for(mode, Verdict::Accepted);
+    for mode in [LoginCheck::Required, LoginCheck::BestEffort] {
+        let (outcome, world) = waiting_for(mode, LoginResult::Accepted);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
         assert!(StatusView::of(&world.observed.object).login_verified);
     }
@@ -44,24 +44,24 @@ fn a_token_whose_login_is_accepted_counts_as_verified() {
 
 #[test]
 fn a_rejection_and_an_unavailable_registry_are_reported_and_retried() {
-    let (outcome, world) = waiting_for(LoginMode::Required, refused());
+    let (outcome, world) = waiting_for(LoginCheck::Required, refused());
     assert_eq!(reason(&outcome), Some(Reason::LoginRejected));
     assert!(!StatusView::of(&world.observed.object).ready);
-    let (outcome, world) = waiting_for(LoginMode::Required, unknown());
+    let (outcome, world) = waiting_for(LoginCheck::Required, unknown());
     assert_eq!(reason(&outcome), Some(Reason::RegistryUnavailable));
     assert!(StatusView::of(&world.observed.object).ready, "its login was accepted before");
 }
 
 #[test]
 fn with_best_effort_a_registry_that_is_down_blocks_nothing() {
-    let (outcome, world) = waiting_for(LoginMode::BestEffort, unknown());
+    let (outcome, world) = waiting_for(LoginCheck::BestEffort, unknown());
     assert_eq!(outcome, Outcome::IdleFor(Duration::from_mins(5)));
     assert!(StatusView::of(&world.observed.object).ready);
 }
 
 #[test]
 fn a_secret_that_lost_its_login_is_inspected_and_not_verified_forever() {
-    let (outcome, world) = waiting_for(LoginMode::Required, Verdict::NotChecked);
+    let (outcome, world) = waiting_for(LoginCheck::Required, LoginResult::NotChecked);
     assert_eq!((outcome, world.labels.len()), (Outcome::RequeueSoon, 1));
     assert!(StatusView::of(&world.observed.object).ready, "it is not conclusive");
 }
@@ -76,7 +76,7 @@ fn what_is_already_reported_is_not_written_again() {
 
 #[test]
 fn a_token_that_neither_portal_nor_registry_knows_counts_as_revoked() {
-    for login_result in [refused(), Verdict::NotChecked] {
+    for login_result in [refused(), LoginResult::NotChecked] {
         let (outcome, world) = confirming(at_rest(), login_result);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned(), "status".to_owned()]));
         let status = StatusView::of(&world.observed.object);
@@ -84,8 +84,8 @@ fn a_token_that_neither_portal_nor_registry_knows_counts_as_revoked() {
         assert_eq!(status.upstream_revocation, Some((now(), false)));
     }
     let mut unchecked = at_rest();
-    change_issuer(&mut unchecked, |issuer| issuer.login_check = LoginMode::Disabled);
-    let (outcome, world) = confirming(unchecked, Verdict::Accepted);
+    change_issuer(&mut unchecked, |issuer| issuer.login_check = LoginCheck::Disabled);
+    let (outcome, world) = confirming(unchecked, LoginResult::Accepted);
     assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["status".to_owned()]), "the list alone counts");
 }
 
@@ -98,7 +98,7 @@ fn without_a_list_only_a_second_rejection_counts() {
     };
     let (outcome, world) = confirming(hidden(), refused());
     assert_eq!((outcome, StatusView::of(&world.observed.object).revoked_upstream), (Outcome::Redecide, true));
-    for login_result in [Verdict::Accepted, Verdict::NotChecked, unknown()] {
+    for login_result in [LoginResult::Accepted, LoginResult::NotChecked, unknown()] {
         let (outcome, world) = confirming(hidden(), login_result);
         assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned()]));
         assert!(StatusView::of(&world.observed.object).ready, "nothing is reported");
@@ -112,13 +112,13 @@ fn the_condition_of_an_unrepairable_secret_does_not_alternate() {
         Operation::InspectSecret,
         crate::domain::model::problem::messages::secret_immutable(),
     )];
-    let (outcome, world) = confirming(observed, Verdict::Accepted);
+    let (outcome, world) = confirming(observed, LoginResult::Accepted);
     assert_eq!((outcome, world.labels), (Outcome::Redecide, vec!["log in".to_owned()]));
 }
 
 #[test]
 fn a_token_whose_login_is_still_accepted_is_not_replaced() {
-    let (outcome, world) = confirming(at_rest(), Verdict::Accepted);
+    let (outcome, world) = confirming(at_rest(), LoginResult::Accepted);
     assert_eq!(reason(&outcome), Some(Reason::TokenNotFound));
     assert!(matches!(outcome, Outcome::ReportFor(wait, _) if wait >= Duration::from_mins(1)));
     assert_eq!(world.labels, ["log in"]);
@@ -158,7 +158,7 @@ fn a_colleagues_decision_is_overridden_once_and_not_twice_within_a_day() {
 #[test]
 fn an_optional_unavailable_registry_does_not_delay_the_end_of_an_overlap() {
     let mut observed = at_rest();
-    change_issuer(&mut observed, |issuer| issuer.login_check = LoginMode::BestEffort);
+    change_issuer(&mut observed, |issuer| issuer.login_check = LoginCheck::BestEffort);
     apply(
         &mut observed,
         StatusEvent::TokenRetiring(crate::domain::test_support::retiring(
@@ -166,7 +166,7 @@ fn an_optional_unavailable_registry_does_not_delay_the_end_of_an_overlap() {
             crate::domain::test_support::at(3600 + 90),
         )),
     );
-    let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
+    let mut world = World::of(observed).with_login_result(LoginResult::Unknown("down".into()));
     let begun = begin();
     assert_eq!(world.run(begun), Outcome::IdleFor(Duration::from_secs(90)));
 }

@@ -2,8 +2,7 @@
 
 use crate::domain::model::hash::hash64;
 use crate::domain::model::marker::{IssuerTag, Marker};
-use crate::domain::model::token::{id_key, username_key};
-use crate::domain::protocol::{Named, Row};
+use crate::domain::model::token::{TokenRef, TokenRow, id_key, username_key};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -18,7 +17,7 @@ pub struct Inventory {
     /// Hash of the description, by hash of the username.
     by_username: BTreeMap<u64, u64>,
     /// Rows with this issuer's marker.
-    marked: Vec<(Row, Marker)>,
+    marked: Vec<(TokenRow, Marker)>,
     tag: IssuerTag,
 }
 
@@ -37,7 +36,7 @@ impl Inventory {
     }
 
     /// Adds one row, and keeps only what is needed.
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: TokenRow) {
         let shown = ListedToken {
             username_hash: hash64(username_key(&row.token.username)),
             description_hash: hash64(&row.description),
@@ -64,7 +63,7 @@ impl Inventory {
     /// Returns the hash of a token's description, or `None` if the list contains no token with this id and username: a
     /// portal may reuse an id. A token of which only the username is known is found by that.
     #[must_use]
-    pub fn description_hash(&self, token: &Named) -> Option<u64> {
+    pub fn description_hash(&self, token: &TokenRef) -> Option<u64> {
         let username = hash64(username_key(&token.username));
         if token.is_identified_by_username() {
             return self.by_username.get(&username).copied();
@@ -77,7 +76,7 @@ impl Inventory {
 
     /// Removes and returns the rows with this issuer's marker: with `ownershipMarker: Permanent` there are many.
     #[must_use]
-    pub fn take_marked(&mut self) -> Vec<(Row, Marker)> {
+    pub fn take_marked(&mut self) -> Vec<(TokenRow, Marker)> {
         std::mem::take(&mut self.marked)
     }
 }

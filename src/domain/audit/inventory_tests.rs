@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::test_support::{at, attempt_id, marker, row, tag, token_ref};
 
-fn inventory(rows: &[Row]) -> Inventory {
+fn inventory(rows: &[TokenRow]) -> Inventory {
     let mut inventory = Inventory::new(at(0), "k8s".into(), tag());
     rows.iter().cloned().for_each(|row| inventory.add(row));
     inventory
@@ -30,23 +30,24 @@ fn only_rows_with_this_issuers_marker_are_kept_whole() {
 #[test]
 fn a_token_that_is_known_by_its_username_only_is_found_by_that() {
     let list = inventory(&[row("1", "prod"), row("tw-3", "another's id")]);
-    let known = |name: &str| Named { id: name.into(), username: name.into() };
+    let known = |name: &str| TokenRef { id: name.into(), username: name.into() };
     assert_eq!(list.description_hash(&known("tw-1")), Some(hash64("prod")));
     assert_eq!((list.description_hash(&known("tw-3")), list.description_hash(&known("1"))), (None, None));
 }
 
 #[test]
 fn a_token_whose_id_was_reused_is_not_listed() {
-    let list = inventory(&[Row { token: Named { username: "another".into(), ..token_ref("1") }, ..row("1", "prod") }]);
+    let list =
+        inventory(&[TokenRow { token: TokenRef { username: "another".into(), ..token_ref("1") }, ..row("1", "prod") }]);
     assert_eq!(list.description_hash(&token_ref("1")), None);
-    assert_eq!(list.description_hash(&Named { username: "another".into(), ..token_ref("1") }), Some(hash64("prod")));
+    assert_eq!(list.description_hash(&TokenRef { username: "another".into(), ..token_ref("1") }), Some(hash64("prod")));
 }
 
 #[test]
 fn a_token_that_was_recorded_in_another_letter_case_is_listed() {
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
-    let shown = Row { token: Named { id: guid.into(), username: "tw-1".into() }, description: "prod".into() };
+    let shown = TokenRow { token: TokenRef { id: guid.into(), username: "tw-1".into() }, description: "prod".into() };
     let list = inventory(&[shown]);
-    let recorded = Named { id: guid.to_uppercase(), username: "tw-1 ".into() };
+    let recorded = TokenRef { id: guid.to_uppercase(), username: "tw-1 ".into() };
     assert_eq!(list.description_hash(&recorded), Some(hash64("prod")));
 }

@@ -4,9 +4,10 @@
 
 use crate::domain::audit::missing_tokens::MissingTokens;
 use crate::domain::model::hash::hash64_of;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::{Named, Verdict};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -51,24 +52,24 @@ impl LoginAudit {
     /// Returns the token of an object to verify: its current one, if its login was accepted before. For a token that
     /// was never accepted, or that the registry may not know yet, a rejection is inconclusive.
     #[must_use]
-    pub fn target(&self, status: &StatusView, lag: Duration) -> Option<Named> {
+    pub fn target(&self, status: &StatusView, lag: Duration) -> Option<TokenRef> {
         let token = status.token.as_ref().filter(|_| status.login_verified)?;
         let age = Duration::try_from(self.started_at.duration_since(token.request_time.0)).unwrap_or_default();
-        (age >= lag).then(|| Named::from(token))
+        (age >= lag).then(|| TokenRef::from(token))
     }
 
     /// Records the login result of a token.
-    pub fn record(&mut self, token: &Named, login_result: &Verdict) {
+    pub fn record(&mut self, token: &TokenRef, login_result: &LoginResult) {
         match login_result {
-            Verdict::Accepted | Verdict::Rejected(_) => {
+            LoginResult::Accepted | LoginResult::Rejected(_) => {
                 self.consecutive_unknown = 0;
                 let token = token_hash(token);
                 let since = self.previously_rejected.get(&token).copied().unwrap_or(self.started_at);
-                self.results.insert(token, (*login_result != Verdict::Accepted).then_some(since));
+                self.results.insert(token, (*login_result != LoginResult::Accepted).then_some(since));
             }
-            Verdict::Unknown(_) => self.consecutive_unknown = self.consecutive_unknown.saturating_add(1),
+            LoginResult::Unknown(_) => self.consecutive_unknown = self.consecutive_unknown.saturating_add(1),
             // The Secret has another login or none: the object's own pass handles that.
-            Verdict::NotChecked => {}
+            LoginResult::NotChecked => {}
         }
     }
 
@@ -101,7 +102,7 @@ impl LoginAudit {
 
     /// Returns the state of one token.
     #[must_use]
-    pub fn upstream_state(&self, token: &Named, plausible: bool) -> UpstreamState {
+    pub fn upstream_state(&self, token: &TokenRef, plausible: bool) -> UpstreamState {
         match self.results.get(&token_hash(token)) {
             Some(None) => UpstreamState::LoginAccepted,
             Some(Some(since)) if plausible => UpstreamState::Absent(*since),
@@ -111,7 +112,7 @@ impl LoginAudit {
 }
 
 /// Includes the id: in some portals all tokens of a user share one username.
-fn token_hash(token: &Named) -> u64 {
+fn token_hash(token: &TokenRef) -> u64 {
     hash64_of(token)
 }
 
@@ -136,7 +137,7 @@ impl AuditEvidence {
 
     /// Returns the state of one token.
     #[must_use]
-    pub fn upstream_state(&self, token: &Named, plausible: bool) -> UpstreamState {
+    pub fn upstream_state(&self, token: &TokenRef, plausible: bool) -> UpstreamState {
         match self {
             Self::Inventory(inventory) => super::missing_tokens::upstream_state(inventory, token, plausible),
             Self::LoginAudit(audit) => audit.upstream_state(token, plausible),

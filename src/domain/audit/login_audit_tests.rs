@@ -6,19 +6,19 @@ use crate::domain::observed::Observed;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest_with, token_ref};
 
-fn refused() -> Verdict {
-    Verdict::Rejected("401".into())
+fn refused() -> LoginResult {
+    LoginResult::Rejected("401".into())
 }
 
-fn unknown() -> Verdict {
-    Verdict::Unknown("down".into())
+fn unknown() -> LoginResult {
+    LoginResult::Unknown("down".into())
 }
 
 /// A login audit with this many rejected tokens.
 fn recorded_audit(missing: usize, of: usize) -> LoginAudit {
     let mut heard = LoginAudit::new(at(1000), None);
     for id in 0..of {
-        let login_result = if id < missing { refused() } else { Verdict::Accepted };
+        let login_result = if id < missing { refused() } else { LoginResult::Accepted };
         heard.record(&token_ref(&id.to_string()), &login_result);
     }
     heard
@@ -53,10 +53,10 @@ fn what_is_rejected_is_absent_and_what_is_accepted_is_not() {
 
 #[test]
 fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
-    let shared = |id: &str| Named { id: id.into(), username: "robot".into() };
+    let shared = |id: &str| TokenRef { id: id.into(), username: "robot".into() };
     let mut heard = LoginAudit::new(at(1000), None);
     heard.record(&shared("1"), &refused());
-    heard.record(&shared("2"), &Verdict::Accepted);
+    heard.record(&shared("2"), &LoginResult::Accepted);
     assert_eq!(heard.upstream_state(&shared("1"), true), UpstreamState::Absent(at(1000)));
     assert_eq!(heard.upstream_state(&shared("2"), true), UpstreamState::LoginAccepted);
 }
@@ -71,7 +71,7 @@ fn a_token_that_is_rejected_again_is_rejected_since_the_first_time() {
     assert_eq!(second.upstream_state(&token_ref("0"), true), UpstreamState::Absent(at(1000)));
     assert_eq!(second.upstream_state(&token_ref("1"), true), UpstreamState::Absent(at(2000)));
     let mut third = LoginAudit::new(at(3000), Some(&second));
-    third.record(&token_ref("0"), &Verdict::Accepted);
+    third.record(&token_ref("0"), &LoginResult::Accepted);
     let mut fourth = LoginAudit::new(at(4000), Some(&third));
     fourth.record(&token_ref("0"), &refused());
     assert_eq!(
@@ -99,7 +99,7 @@ fn rejecting_every_login_is_implausible_and_rejecting_a_few_is_plausible() {
 #[test]
 fn inconclusive_results_are_not_counted() {
     let mut heard = recorded_audit(0, 3);
-    heard.record(&token_ref("8"), &Verdict::NotChecked);
+    heard.record(&token_ref("8"), &LoginResult::NotChecked);
     heard.record(&token_ref("9"), &unknown());
     assert_eq!(
         heard.missing_tokens(10),
@@ -111,7 +111,7 @@ fn inconclusive_results_are_not_counted() {
 #[test]
 fn a_registry_that_is_down_is_not_asked_ten_thousand_times() {
     let mut heard = LoginAudit::new(at(1000), None);
-    for login_result in [unknown(), unknown(), Verdict::Accepted, unknown(), unknown()] {
+    for login_result in [unknown(), unknown(), LoginResult::Accepted, unknown(), unknown()] {
         heard.record(&token_ref("1"), &login_result);
         assert!(heard.should_continue(), "a result in between resets the count");
     }

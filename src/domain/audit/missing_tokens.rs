@@ -2,8 +2,8 @@
 
 use crate::domain::audit::AuditedToken;
 use crate::domain::audit::inventory::Inventory;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::Named;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn must_list(inventory: &Inventory, object: &AuditedToken, lag: Duration) -> boo
 
 /// Returns the state of one token in an inventory.
 #[must_use]
-pub fn upstream_state(inventory: &Inventory, token: &Named, plausible: bool) -> UpstreamState {
+pub fn upstream_state(inventory: &Inventory, token: &TokenRef, plausible: bool) -> UpstreamState {
     match inventory.description_hash(token) {
         Some(shown) => UpstreamState::Present(shown),
         None if plausible => UpstreamState::Absent(inventory.started_at),

@@ -9,8 +9,7 @@
 use self::inventory::Inventory;
 use super::model::marker::{AttemptId, Marker, Nonce};
 use super::model::problem::Problem;
-use super::model::token::same_id;
-use super::protocol::{Named, Row};
+use super::model::token::{TokenRef, TokenRow, same_id};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +23,7 @@ pub struct AuditedToken {
     /// Name of its Secret.
     pub secret: String,
     /// Tokens that its own status names, the current one first.
-    pub tokens: Vec<Named>,
+    pub tokens: Vec<TokenRef>,
     /// When the current token was requested.
     pub requested_at: Option<Timestamp>,
     /// Portal user that requested the current token.
@@ -53,7 +52,7 @@ pub struct AuditedSecret {
 pub struct Claims {
     reserved: HashSet<Nonce>,
     stored: HashMap<Nonce, String>,
-    recorded: HashSet<Named>,
+    recorded: HashSet<TokenRef>,
 }
 
 impl Claims {
@@ -85,10 +84,10 @@ impl Claims {
     /// Whether a marked token is accounted for. One attempt has one token: a second token with the same marker is
     /// orphaned.
     #[must_use]
-    pub fn accounts_for(&self, row: &Row, marker: &Marker) -> bool {
+    pub fn accounts_for(&self, row: &TokenRow, marker: &Marker) -> bool {
         let (token, nonce) = (&row.token, marker.nonce());
         // A token that was requested while the list was hidden may be known by its username only.
-        let by_name = Named { id: token.username.clone(), ..token.clone() };
+        let by_name = TokenRef { id: token.username.clone(), ..token.clone() };
         let stored = self.stored.get(nonce).is_some_and(|id| same_id(id, &token.id) || *id == token.username);
         stored || self.reserved.contains(nonce) || [token, &by_name].iter().any(|one| self.recorded.contains(*one))
     }
@@ -104,9 +103,9 @@ pub enum AuditRequest {
     /// List the Secrets with the owner label live, and read these by name.
     ListSecrets(Vec<(String, String)>),
     /// Read the row of a suspect once more.
-    ReadRow(Named),
+    ReadRow(TokenRef),
     /// Revoke a token.
-    Revoke(Named),
+    Revoke(TokenRef),
 }
 
 /// The result of an audit request.
@@ -120,7 +119,7 @@ pub enum AuditResponse {
     /// The Secrets.
     Secrets(Vec<AuditedSecret>),
     /// The row, if it exists.
-    Row(Option<Row>),
+    Row(Option<TokenRow>),
     /// The request succeeded.
     Done,
     /// The request failed.
@@ -160,7 +159,7 @@ pub struct FailedRevocations {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortalAudit {
     inventory: Option<Inventory>,
-    orphans: Vec<(Row, Marker)>,
+    orphans: Vec<(TokenRow, Marker)>,
     revoked: usize,
     failed: Option<FailedRevocations>,
     stage: Stage,
@@ -194,7 +193,7 @@ impl PortalAudit {
     pub fn step(mut self, response: AuditResponse) -> (Self, AuditStep) {
         match (std::mem::replace(&mut self.stage, Stage::Revoking), response) {
             (Stage::ReadingPortalList, AuditResponse::PortalList(mut inventory, cached)) => {
-                let suspect = |(row, marker): &(Row, Marker)| !cached.accounts_for(row, marker);
+                let suspect = |(row, marker): &(TokenRow, Marker)| !cached.accounts_for(row, marker);
                 self.orphans = inventory.take_marked().into_iter().filter(suspect).collect();
                 self.inventory = Some(inventory);
                 if self.orphans.is_empty() {
@@ -240,7 +239,7 @@ impl PortalAudit {
         }
     }
 
-    fn row_read(mut self, row: Option<Row>) -> (Self, AuditStep) {
+    fn row_read(mut self, row: Option<TokenRow>) -> (Self, AuditStep) {
         let still = self.orphans.last().is_some_and(|(suspect, marker)| {
             row.is_some_and(|row| row.token == suspect.token && marker.is_in(&row.description))
         });

@@ -7,8 +7,8 @@ use crate::api::{
 };
 use crate::domain::model::marker::{AttemptId, Nonce};
 use crate::domain::model::pull_secret::RawMeta;
+use crate::domain::model::token::TokenRef;
 use crate::domain::model::token_mac::{MacKeys, MacSubject, TokenRole};
-use crate::domain::protocol::Named;
 use jiff::Timestamp;
 
 impl AuditedSecret {
@@ -58,19 +58,19 @@ impl AuditedToken {
     ) -> Self {
         let own = status.filter(|status| status.uid.as_deref() == Some(uid));
         let portal = own.and_then(|status| status.portal.as_ref());
-        let valid = |token: &Named, role, mac: Option<&String>| {
+        let valid = |token: &TokenRef, role, mac: Option<&String>| {
             let subject = portal.map(|portal| MacSubject::of(uid, portal, token));
             subject.zip(mac).is_some_and(|(subject, mac)| keys.verify(subject, role, mac))
         };
         let current = own.and_then(|status| status.token.as_ref());
-        let current = current.filter(|token| valid(&Named::from(*token), TokenRole::Current, token.mac.as_ref()));
+        let current = current.filter(|token| valid(&TokenRef::from(*token), TokenRole::Current, token.mac.as_ref()));
         let former = own.map(|status| status.retiring.as_slice()).unwrap_or_default().iter();
-        let former = former.filter(|token| valid(&Named::from(*token), TokenRole::Retiring, token.mac.as_ref()));
+        let former = former.filter(|token| valid(&TokenRef::from(*token), TokenRole::Retiring, token.mac.as_ref()));
         Self {
             uid: uid.to_owned(),
             namespace: namespace.to_owned(),
             secret: secret.to_owned(),
-            tokens: current.map(Named::from).into_iter().chain(former.map(Named::from)).collect(),
+            tokens: current.map(TokenRef::from).into_iter().chain(former.map(TokenRef::from)).collect(),
             requested_at: current.map(|token| token.request_time.0),
             portal_user: portal.filter(|_| current.is_some()).map(|portal| portal.user.clone()),
         }

@@ -4,14 +4,14 @@ use crate::domain::test_support::{at, attempt_id, marker, problem, row, tag, tok
 
 const UID: &str = crate::domain::test_support::UID;
 
-fn inventory(rows: &[Row]) -> Inventory {
+fn inventory(rows: &[TokenRow]) -> Inventory {
     let mut inventory = Inventory::new(at(1000), "k8s".into(), tag());
     rows.iter().cloned().for_each(|row| inventory.add(row));
     inventory
 }
 
 /// A row that this attempt of the object requested.
-fn marked(id: &str, number: u8) -> Row {
+fn marked(id: &str, number: u8) -> TokenRow {
     row(id, &marker(&attempt_id(number)).append_to("prod"))
 }
 
@@ -47,17 +47,17 @@ fn storing(number: u8, id: &str) -> AuditedSecret {
 
 /// The responses of an audit.
 struct Fixture {
-    rows: Vec<Row>,
+    rows: Vec<TokenRow>,
     cached: Claims,
     first: Vec<AuditedToken>,
     secrets: Vec<AuditedSecret>,
     objects: Vec<AuditedToken>,
     /// The rows when they are read again.
-    later: Vec<Row>,
+    later: Vec<TokenRow>,
 }
 
 impl Fixture {
-    fn of(rows: &[Row], secrets: &[AuditedSecret], objects: &[AuditedToken]) -> Self {
+    fn of(rows: &[TokenRow], secrets: &[AuditedSecret], objects: &[AuditedToken]) -> Self {
         let (secrets, objects) = (secrets.to_vec(), objects.to_vec());
         Self {
             rows: rows.to_vec(),
@@ -203,7 +203,7 @@ fn the_secret_of_a_deleted_object_accounts_for_nothing() {
 
 #[test]
 fn a_marker_that_was_removed_in_the_meantime_protects_its_token() {
-    let orphaned = |later: &[Row]| {
+    let orphaned = |later: &[TokenRow]| {
         let mut truth = Fixture::of(&[marked("17", 1)], &[], &[]);
         truth.later = later.to_vec();
         truth.audit(None)
@@ -212,7 +212,7 @@ fn a_marker_that_was_removed_in_the_meantime_protects_its_token() {
     for later in [
         vec![row("17", "prod")],
         vec![],
-        vec![Row { token: Named { username: "x".into(), ..token_ref("17") }, ..marked("17", 1) }],
+        vec![TokenRow { token: TokenRef { username: "x".into(), ..token_ref("17") }, ..marked("17", 1) }],
     ] {
         assert_eq!(orphaned(&later), (before.clone().into(), Ok(0)), "{later:?}");
     }

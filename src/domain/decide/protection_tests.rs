@@ -1,10 +1,11 @@
 use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerState, Observed};
 use crate::domain::pass::PassResult;
-use crate::domain::protocol::{Response, SecretContent, Verdict};
+use crate::domain::protocol::{Response, SecretContent};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     World, annotations, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, deleting, empty_secret,
@@ -190,7 +191,7 @@ fn a_waiting_replacement_is_reported_and_blocks_nothing_else() {
         ("dry run", refuse(), |_| {}, Reason::SecretRejected),
         ("reserve", refuse(), |_| {}, Reason::SecretRejected),
         ("token", Some(Response::Rejected(problem(Reason::RequestRejected))), |_| {}, Reason::RequestRejected),
-        ("log in", Some(Response::Login(Verdict::Unknown("down".into()))), |_| {}, Reason::RegistryUnavailable),
+        ("log in", Some(Response::Login(LoginResult::Unknown("down".into()))), |_| {}, Reason::RegistryUnavailable),
         ("", None, |observed| change_issuer(observed, |issuer| issuer.deleting = true), Reason::IssuerDeleting),
     ];
     for (word, response, change, reason) in cases {
@@ -248,10 +249,10 @@ fn a_token_that_this_process_revoked_is_not_checked_again() {
 fn a_registry_that_rejects_the_login_blocks_no_replacement() {
     let mut observed = at_rest_with(|observed| {
         observed.object.requested_annotations = annotations(&[("replace", "1")]);
-        apply(observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
+        apply(observed, StatusEvent::LoginChecked(LoginResult::Rejected("no".into())));
     });
     observed.now = at(7200);
-    let refused = || Response::Login(Verdict::Rejected("no".into()));
+    let refused = || Response::Login(LoginResult::Rejected("no".into()));
     let mut world = World::of(observed).on("log in", refused()).on("log in", refused());
     let _ = world.pass();
     assert!(world.labels.contains(&"commit 18".to_owned()), "{:?}", world.labels);

@@ -1,14 +1,11 @@
 //! Decisions for an object whose token is stored.
 
 use super::*;
-use crate::api::Reason;
-use crate::domain::model::cooldown::Operation;
-use crate::domain::model::cooldown::{COOLDOWN, Cooldown};
+use crate::api::{LoginCheck, Reason};
+use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::hash::hash64;
 use crate::domain::model::pull_secret::Ownership;
-use crate::domain::observed::IssuerState;
-use crate::domain::observed::LoginMode;
-use crate::domain::observed::UpstreamState;
+use crate::domain::observed::{IssuerState, UpstreamState};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, new_object,
@@ -33,12 +30,12 @@ fn a_token_whose_login_was_not_accepted_yet_is_verified() {
         })
     };
     for ready in [false, true] {
-        assert_eq!(decide(&unsaid(LoginMode::Required, ready)), Action::VerifyLogin);
-        assert_eq!(decide(&unsaid(LoginMode::BestEffort, ready)), Action::VerifyLogin);
+        assert_eq!(decide(&unsaid(LoginCheck::Required, ready)), Action::VerifyLogin);
+        assert_eq!(decide(&unsaid(LoginCheck::BestEffort, ready)), Action::VerifyLogin);
     }
-    assert_eq!(decide(&unsaid(LoginMode::Disabled, true)), Action::Idle);
-    assert_eq!(decide(&unsaid(LoginMode::Disabled, false)), Action::InspectSecret);
-    let mut busy = unsaid(LoginMode::BestEffort, true);
+    assert_eq!(decide(&unsaid(LoginCheck::Disabled, true)), Action::Idle);
+    assert_eq!(decide(&unsaid(LoginCheck::Disabled, false)), Action::InspectSecret);
+    let mut busy = unsaid(LoginCheck::BestEffort, true);
     apply(&mut busy, StatusEvent::TokenRetiring(retiring("12", now())));
     assert_eq!(decide(&busy), Action::RevokeRetiring, "an optional registry does not block");
 }
@@ -64,14 +61,14 @@ fn without_a_list_a_rejected_login_is_verified_again() {
     };
     let longest = i64::try_from(RESPONSE_DEADLINE.as_secs()).expect("seconds");
     let ago = |seconds: i64| UpstreamState::Absent(at(3600 - seconds));
-    assert_eq!(decide(&hidden(ago(longest), LoginMode::Required)), Action::ConfirmRevocation);
-    let soon = decide(&hidden(ago(longest - 5), LoginMode::Required));
+    assert_eq!(decide(&hidden(ago(longest), LoginCheck::Required)), Action::ConfirmRevocation);
+    let soon = decide(&hidden(ago(longest - 5), LoginCheck::Required));
     assert_eq!(soon, Action::IdleFor(Duration::from_secs(5)), "it may have failed temporarily");
-    assert_eq!(decide(&hidden(ago(longest), LoginMode::Disabled)), Action::Idle, "this cannot be determined now");
-    let mut another = hidden(ago(longest), LoginMode::Required);
+    assert_eq!(decide(&hidden(ago(longest), LoginCheck::Disabled)), Action::Idle, "this cannot be determined now");
+    let mut another = hidden(ago(longest), LoginCheck::Required);
     change_issuer(&mut another, |issuer| issuer.portal.user = "another".into());
     assert_eq!(decide(&another), Action::ConfirmRevocation, "a login does not depend on the portal user");
-    assert_eq!(decide(&hidden(UpstreamState::LoginAccepted, LoginMode::Required)), Action::Idle);
+    assert_eq!(decide(&hidden(UpstreamState::LoginAccepted, LoginCheck::Required)), Action::Idle);
     let back = at_rest_with(|observed| {
         apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });
         observed.object.reissue_revoked = false;

@@ -6,11 +6,11 @@ use super::deadlines::{
     revocation_due, token_absent,
 };
 use super::request::pending_request;
+use crate::api::LoginCheck;
 use crate::domain::clock_skew::has_future_timestamps;
 use crate::domain::model::cooldown::Operation;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, LoginMode, Observed, Recheck};
-
+use crate::domain::observed::{IssuerInfo, Observed, Recheck};
 /// Times in status are later than now.
 pub(super) fn clamp_timestamps(observed: &Observed, _: &StatusView) -> Option<Action> {
     has_future_timestamps(&observed.object, observed.now).then_some(Action::ClampTimestamps)
@@ -79,7 +79,7 @@ pub(super) fn inspect_after_problem(observed: &Observed, status: &StatusView) ->
 
 /// The login is not verified, and pods need not wait for that.
 pub(super) fn best_effort_login(observed: &Observed, status: &StatusView) -> Option<Action> {
-    let is_due = observed.issuer_info()?.login_check == LoginMode::BestEffort && !status.login_verified;
+    let is_due = observed.issuer_info()?.login_check == LoginCheck::BestEffort && !status.login_verified;
     // A Secret that cannot be repaired may contain no login.
     (is_due && observed.may(&Operation::VerifyLogin) && observed.may(&Operation::InspectSecret))
         .then_some(Action::VerifyLogin)
@@ -98,5 +98,5 @@ pub(super) fn idle(observed: &Observed, status: &StatusView) -> Action {
 }
 
 fn awaits_login(issuer: &IssuerInfo, status: &StatusView) -> bool {
-    issuer.checks_login() && !status.login_verified && (issuer.login_check == LoginMode::Required || !status.ready)
+    issuer.checks_login() && !status.login_verified && (issuer.login_check == LoginCheck::Required || !status.ready)
 }

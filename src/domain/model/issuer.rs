@@ -6,7 +6,7 @@ use super::object::Object;
 use super::problem::Problem;
 use super::problem::messages::terminal;
 use super::status_view::StatusView;
-use crate::api::{Reason, RecordedPortal};
+use crate::api::{LoginCheck, Reason, RecordedPortal};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,18 +21,6 @@ pub enum IssuerState {
     NotReady(Problem),
     /// The issuer is ready.
     Ready(IssuerInfo),
-}
-
-/// Whether logins are verified at the registries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LoginMode {
-    /// A token becomes ready only after it has logged in.
-    #[default]
-    Required,
-    /// An unreachable registry does not block.
-    BestEffort,
-    /// Logins are not verified.
-    Disabled,
 }
 
 /// The configuration and state of a ready issuer.
@@ -60,7 +48,7 @@ pub struct IssuerInfo {
     /// The marker stays in the description.
     pub keep_marker: bool,
     /// Whether logins are verified at the registries.
-    pub login_check: LoginMode,
+    pub login_check: LoginCheck,
     /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.
     pub requested_annotations: BTreeMap<String, String>,
 }
@@ -69,7 +57,7 @@ impl IssuerInfo {
     /// Whether logins are verified at the registries.
     #[must_use]
     pub fn checks_login(&self) -> bool {
-        self.login_check != LoginMode::Disabled
+        self.login_check != LoginCheck::Disabled
     }
 
     /// Whether missing tokens can be detected, from the portal's list or at a registry.

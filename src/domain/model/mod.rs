@@ -1,10 +1,12 @@
 //! The core's data types: objects, tokens, pull secrets, conditions, problems.
 
+pub mod capabilities;
 pub mod conditions;
 pub mod cooldown;
 pub mod dockerconfig;
 pub mod hash;
 pub mod issuer;
+pub mod login_result;
 pub mod marker;
 pub mod object;
 pub mod problem;

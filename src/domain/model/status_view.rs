@@ -8,7 +8,7 @@ use super::token::same_id;
 use super::token_mac::{MacKeys, MacSubject, TokenRole};
 use super::unverified_tokens::UnverifiedTokens;
 use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
-use crate::domain::protocol::Named;
+use crate::domain::model::token::TokenRef;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -97,12 +97,12 @@ impl StatusView {
         });
         let revocation = status.upstream_revocation.as_ref();
         let requested = status.token.as_ref().map(|token| &token.request_time);
-        let proves = |token: &Named, role, mac: Option<&String>| {
+        let proves = |token: &TokenRef, role, mac: Option<&String>| {
             let subject = status.portal.as_ref().map(|portal| MacSubject::of(&object.uid, portal, token));
             subject.zip(mac).is_some_and(|(subject, mac)| object.keys.verify(subject, role, mac))
         };
-        let current = |token: &RecordedToken| proves(&Named::from(token), TokenRole::Current, token.mac.as_ref());
-        let former = |token: &RetiringToken| proves(&Named::from(token), TokenRole::Retiring, token.mac.as_ref());
+        let current = |token: &RecordedToken| proves(&TokenRef::from(token), TokenRole::Current, token.mac.as_ref());
+        let former = |token: &RetiringToken| proves(&TokenRef::from(token), TokenRole::Retiring, token.mac.as_ref());
         let (token, unproved): (Vec<_>, Vec<_>) = status.token.iter().cloned().partition(current);
         let (retiring, unproved_former): (Vec<_>, Vec<_>) = status.retiring.iter().cloned().partition(former);
         let any = !token.is_empty() || !retiring.is_empty();
@@ -161,8 +161,8 @@ impl StatusView {
 
     /// Returns every proved token in the status, the current one first.
     #[must_use]
-    pub fn tokens(&self) -> Vec<Named> {
-        self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()
+    pub fn tokens(&self) -> Vec<TokenRef> {
+        self.token.iter().map(TokenRef::from).chain(self.retiring.iter().map(TokenRef::from)).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::request_cause::Cause;
-use crate::domain::protocol::Verdict;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     apply, at, at_rest, at_rest_with, problem, retiring, rotation_every, token, token_ref, token_stored,
@@ -44,7 +44,7 @@ fn a_description_counts_for_its_generation_only() {
     assert_eq!((known.description_synced, known.description_rejected), (None, None));
     let edited = at_rest_with(|observed| {
         observed.object.generation = 2;
-        apply(observed, StatusEvent::LoginChecked(Verdict::Accepted));
+        apply(observed, StatusEvent::LoginChecked(LoginResult::Accepted));
     });
     let known = StatusView::of(&edited.object);
     assert_eq!((known.observed_generation, known.description_synced), (Some(2), Some(1)));
@@ -112,7 +112,7 @@ fn a_forged_uid_of_a_secret_is_not_signed_by_the_next_write_of_the_status() {
     let observed = at_rest_with(|observed| {
         let status = observed.object.status.as_mut().expect("a status");
         status.secret.as_mut().expect("a Secret").uid = Some("theirs".into());
-        apply(observed, StatusEvent::LoginChecked(Verdict::Accepted));
+        apply(observed, StatusEvent::LoginChecked(LoginResult::Accepted));
     });
     assert_eq!(
         verified_secret_uid(

@@ -5,7 +5,7 @@
 //! recorded: an entry that was edited, or copied to another object or another role, is not valid.
 
 use crate::api::RecordedPortal;
-use crate::domain::protocol::Named;
+use crate::domain::model::token::TokenRef;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ring::hmac;
@@ -58,7 +58,7 @@ pub struct MacSubject<'a> {
 impl<'a> MacSubject<'a> {
     /// Creates the subject for a token of the object with this UID.
     #[must_use]
-    pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a Named) -> Self {
+    pub fn of(uid: &'a str, portal: &'a RecordedPortal, token: &'a TokenRef) -> Self {
         Self { uid, portal, id: &token.id, username: &token.username }
     }
 

@@ -6,8 +6,8 @@ fn keys(signing: u8, accepted: &[u8]) -> MacKeys {
     MacKeys::new(&[signing; 32], accepted.iter().map(<[u8; 32]>::as_slice), at(0)).expect("keys")
 }
 
-fn token_ref() -> Named {
-    Named { id: "17".into(), username: "tw-17".into() }
+fn token_ref() -> TokenRef {
+    TokenRef { id: "17".into(), username: "tw-17".into() }
 }
 
 #[test]

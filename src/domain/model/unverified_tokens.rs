@@ -6,7 +6,7 @@
 use super::object::Object;
 use super::problem::Problem;
 use crate::api::{CONFIRMED_REVOKED_ANNOTATION, Reason, RecordedToken, RetiringToken};
-use crate::domain::protocol::Named;
+use crate::domain::model::token::TokenRef;
 
 /// The tokens that a status names without proof.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,13 +20,13 @@ pub struct UnverifiedTokens {
 impl UnverifiedTokens {
     /// Returns all of them, the current one first.
     #[must_use]
-    pub fn tokens(&self) -> Vec<Named> {
-        self.token.iter().map(Named::from).chain(self.retiring.iter().map(Named::from)).collect()
+    pub fn tokens(&self) -> Vec<TokenRef> {
+        self.token.iter().map(TokenRef::from).chain(self.retiring.iter().map(TokenRef::from)).collect()
     }
 
     /// Returns those that the user has not confirmed as revoked.
     #[must_use]
-    pub fn unconfirmed(&self, object: &Object) -> Vec<Named> {
+    pub fn unconfirmed(&self, object: &Object) -> Vec<TokenRef> {
         let mut open = self.tokens();
         open.retain(|token| !object.confirmed_revoked.contains(&token.id));
         open
@@ -42,7 +42,7 @@ impl UnverifiedTokens {
     /// Returns the problem to report for retiring tokens.
     #[must_use]
     pub fn retiring_problem(&self, object: &Object) -> Option<Problem> {
-        let mut open: Vec<Named> = self.retiring.iter().map(Named::from).collect();
+        let mut open: Vec<TokenRef> = self.retiring.iter().map(TokenRef::from).collect();
         open.retain(|token| !object.confirmed_revoked.contains(&token.id));
         unverified_problem(&open)
     }
@@ -64,11 +64,11 @@ pub fn may_be_from_lost_key(object: &Object) -> bool {
 
 /// Returns the problem to report for tokens without proof.
 #[must_use]
-pub fn unverified_problem(tokens: &[Named]) -> Option<Problem> {
+pub fn unverified_problem(tokens: &[TokenRef]) -> Option<Problem> {
     if tokens.is_empty() {
         return None;
     }
-    let list = |each: fn(&Named) -> String| tokens.iter().map(each).collect::<Vec<_>>().join(",");
+    let list = |each: fn(&TokenRef) -> String| tokens.iter().map(each).collect::<Vec<_>>().join(",");
     let (named, ids) = (list(|token| format!("{} (id {})", token.username, token.id)), list(|token| token.id.clone()));
     let message = format!(
         "the status names tokens without a valid proof that they belong to this object: {named}. They are neither edited nor revoked. If they are this object's own, revoke them in the portal; then annotate this object with {CONFIRMED_REVOKED_ANNOTATION}={ids}"

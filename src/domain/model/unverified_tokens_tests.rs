@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::pass::PassResult;
-use crate::domain::protocol::Verdict;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     World, at, at_rest, at_rest_with, deleting, login_content, retiring, row, token_ref,
@@ -104,15 +104,15 @@ fn without_tokens_there_is_no_problem() {
 fn an_object_whose_login_is_rejected_too_is_written_once_and_not_at_each_pass() {
     let mut observed = forged();
     crate::domain::test_support::change_issuer(&mut observed, |issuer| {
-        issuer.login_check = crate::domain::observed::LoginMode::BestEffort;
+        issuer.login_check = crate::api::LoginCheck::BestEffort;
     });
-    crate::domain::test_support::apply(&mut observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
-    let mut world = World::of(observed).with_login_result(Verdict::Rejected("no".into()));
+    crate::domain::test_support::apply(&mut observed, StatusEvent::LoginChecked(LoginResult::Rejected("no".into())));
+    let mut world = World::of(observed).with_login_result(LoginResult::Rejected("no".into()));
     let _ = world.pass();
     let conditions = world.observed.object.status.clone().expect("a status").conditions;
     let ready = conditions.iter().find(|one| one.type_ == "Ready").expect("it is said");
     assert!(ready.reason == "LoginRejected" && ready.message.contains("Also: "), "{ready:?}");
-    let mut again = World::of(world.observed).with_login_result(Verdict::Rejected("no".into()));
+    let mut again = World::of(world.observed).with_login_result(LoginResult::Rejected("no".into()));
     let _ = again.pass();
     assert!(
         again.labels.contains(&"log in".to_owned()) && !again.labels.contains(&"status".to_owned()),

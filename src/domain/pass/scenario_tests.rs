@@ -3,10 +3,11 @@
 use super::*;
 use crate::api::Reason;
 use crate::domain::model::hash::hash64;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::UpstreamState;
-use crate::domain::protocol::{SecretContent, Verdict};
+use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{
     World, annotations, apply, at, at_rest, at_rest_with, change_issuer, deleting, first_attempt, marker, new_object,
     not_ready, problem, row, token_stored,
@@ -82,7 +83,7 @@ fn a_token_left_by_a_crash_after_its_commit_is_adopted_verified_and_synced() {
 fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_kept_revoked() {
     let mut world = World::of(at_rest_with(|observed| observed.upstream = UpstreamState::Absent(at(3000))))
         .listing(&[])
-        .on("log in", Response::Login(Verdict::Rejected("no".into())));
+        .on("log in", Response::Login(LoginResult::Rejected("no".into())));
     let end = world.pass();
     assert_eq!(end, PassResult::Idle, "{:?}", world.labels);
     let known = StatusView::of(&world.observed.object);
@@ -90,7 +91,7 @@ fn a_token_revoked_by_a_colleague_is_replaced_once_and_then_kept_revoked() {
     let mut later =
         Observed { now: at(3600 + 7200), upstream: UpstreamState::Absent(at(3600 + 7000)), ..world.observed.clone() };
     apply(&mut later, StatusEvent::TokensRevoked(vec![crate::domain::test_support::token_ref("17")]));
-    let mut again = World::of(later).listing(&[]).on("log in", Response::Login(Verdict::Rejected("no".into())));
+    let mut again = World::of(later).listing(&[]).on("log in", Response::Login(LoginResult::Rejected("no".into())));
     let end = again.pass();
     assert!(matches!(&end, PassResult::RequeueAfter(left) if *left == std::time::Duration::from_hours(24)), "{end:?}");
     assert!(!again.labels.contains(&"token".to_owned()));
@@ -116,7 +117,7 @@ fn a_requested_resync_checks_the_whole_object_once() {
 #[test]
 fn a_spec_that_is_edited_while_nothing_works_is_not_forgotten() {
     let mut observed = at_rest();
-    apply(&mut observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into())));
+    apply(&mut observed, StatusEvent::LoginChecked(LoginResult::Rejected("no".into())));
     observed.object.generation = 2;
     let mut outage = World::of(Observed { issuer: not_ready(), ..observed });
     assert!(matches!(outage.pass(), PassResult::Failed(_)));

@@ -1,11 +1,12 @@
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::model::hash::hash64;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerState, LoginMode, UpstreamState};
-use crate::domain::protocol::{SecretContent, Verdict};
+use crate::domain::observed::{IssuerState, UpstreamState};
+use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{
     World, annotations, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, empty_secret, new_object,
     not_ready, problem, reservation, retiring, rotation_every, row,
@@ -73,7 +74,7 @@ fn many_states() -> Vec<Observed> {
     let issuers: [fn(&mut crate::domain::observed::IssuerInfo); 5] = [
         |_| {},
         |issuer| issuer.list_visible = false,
-        |issuer| issuer.login_check = LoginMode::Disabled,
+        |issuer| issuer.login_check = LoginCheck::Disabled,
         |issuer| issuer.deleting = true,
         |issuer| issuer.portal.url = "https://q".into(),
     ];
@@ -91,7 +92,7 @@ fn many_states() -> Vec<Observed> {
         |_| {},
         |observed| observed.object.status = None,
         |observed| apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0)))),
-        |observed| apply(observed, StatusEvent::LoginChecked(Verdict::Rejected("no".into()))),
+        |observed| apply(observed, StatusEvent::LoginChecked(LoginResult::Rejected("no".into()))),
         |observed| apply(observed, StatusEvent::DescriptionNotSynced(Reason::DescriptionPending, String::new())),
         |observed| {
             apply(observed, StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false });

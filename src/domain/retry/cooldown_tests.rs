@@ -137,7 +137,10 @@ fn a_retiring_token_that_is_due_is_revoked_whatever_else_there_is_to_wait_for() 
         due(|observed| observed.secret.as_mut().expect("a Secret").ownership = Ownership::Foreign),
         due(|observed| observed.secret.as_mut().expect("a Secret").resource_version = "6".into()),
         due(|observed| {
-            apply(observed, StatusEvent::LoginChecked(crate::domain::protocol::Verdict::Unknown("down".into())));
+            apply(
+                observed,
+                StatusEvent::LoginChecked(crate::domain::model::login_result::LoginResult::Unknown("down".into())),
+            );
         }),
         due(|observed| {
             observed.object.reissue_revoked = false;
@@ -204,7 +207,7 @@ fn other_problems_are_reported_with_it() {
 fn a_token_is_revoked_at_once_after_a_loss_though_the_registry_is_down() {
     let mut observed = at_rest();
     observed.secret = Some(empty_secret());
-    let down = crate::domain::protocol::Verdict::Unknown("down".into());
+    let down = crate::domain::model::login_result::LoginResult::Unknown("down".into());
     let mut world = World::of(observed).with_login_result(down);
     world.pass();
     assert_eq!(count(&world.labels, "revoke 17"), 1, "{:?}", world.labels);

@@ -1,9 +1,9 @@
 //! Input of a status computation, in addition to the event and the previous status.
 
-use crate::api::RecordedPortal;
+use crate::api::{LoginCheck, RecordedPortal};
 use crate::domain::model::object::Rotation;
 use crate::domain::model::token_mac::MacKeys;
-use crate::domain::observed::{LoginMode, Observed};
+use crate::domain::observed::Observed;
 use jiff::Timestamp;
 
 /// The context in which a status is computed.
@@ -18,7 +18,7 @@ pub struct StatusContext<'a> {
     /// The API server's time.
     pub now: Timestamp,
     /// Whether logins are verified at the registries.
-    pub login_check: LoginMode,
+    pub login_check: LoginCheck,
     /// When the token is rotated.
     pub rotation: Option<Rotation>,
     /// `spec.suspend` is set.
@@ -38,7 +38,7 @@ impl<'a> StatusContext<'a> {
             generation: observed.object.generation,
             secret_name: &observed.object.secret_name,
             now: observed.now,
-            login_check: observed.issuer_info().map_or(LoginMode::default(), |issuer| issuer.login_check),
+            login_check: observed.issuer_info().map_or(LoginCheck::default(), |issuer| issuer.login_check),
             rotation: observed.object.rotation,
             suspended: observed.object.suspended,
             keys: &observed.object.keys,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
 
-fn context(login: LoginMode) -> StatusContext<'static> {
+fn context(login: LoginCheck) -> StatusContext<'static> {
     StatusContext {
         uid: UID,
         generation: 1,
@@ -25,8 +25,14 @@ fn context(login: LoginMode) -> StatusContext<'static> {
 
 /// Every event of an object that has had a token.
 fn events() -> Vec<StatusEvent> {
-    let verdicts =
-        || [Verdict::Accepted, Verdict::Rejected("no".into()), Verdict::Unknown("down".into()), Verdict::NotChecked];
+    let verdicts = || {
+        [
+            LoginResult::Accepted,
+            LoginResult::Rejected("no".into()),
+            LoginResult::Unknown("down".into()),
+            LoginResult::NotChecked,
+        ]
+    };
     let mut all: Vec<StatusEvent> = verdicts().map(StatusEvent::LoginChecked).into();
     for id in ["1", "2"] {
         all.extend(verdicts().map(|login_result| token_stored_with(id, Cause::Rotate, login_result)));
@@ -57,7 +63,7 @@ fn apply_to((status, let_in): &StatusAndLogin, context: &StatusContext<'_>, even
     let next = next_status(Some(status), context, event.clone());
     let accepted = match event {
         StatusEvent::LoginChecked(login_result) | StatusEvent::TokenStored { login_result, .. } => {
-            *login_result == Verdict::Accepted
+            *login_result == LoginResult::Accepted
         }
         _ => false,
     };
@@ -89,7 +95,7 @@ fn holds(status: &RegistryTokenStatus, kind: ConditionType) -> bool {
 
 #[test]
 fn where_a_login_is_required_nothing_is_ready_without_one() {
-    for (status, let_in) in all_statuses(&context(LoginMode::Required)) {
+    for (status, let_in) in all_statuses(&context(LoginCheck::Required)) {
         assert!(let_in || !holds(&status, ConditionType::Ready), "{status:?}");
         assert!(let_in || !holds(&status, ConditionType::LoginVerified), "{status:?}");
     }
@@ -97,7 +103,7 @@ fn where_a_login_is_required_nothing_is_ready_without_one() {
 
 #[test]
 fn reconciling_and_stalled_exclude_each_other() {
-    for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
+    for mode in [LoginCheck::Required, LoginCheck::BestEffort, LoginCheck::Disabled] {
         for (status, _) in all_statuses(&context(mode)) {
             let progress = [ConditionType::Reconciling, ConditionType::Stalled].map(|kind| holds(&status, kind));
             assert_ne!(progress, [true, true], "{status:?}");
@@ -113,7 +119,7 @@ fn reconciling_and_stalled_exclude_each_other() {
 
 #[test]
 fn no_token_is_named_twice() {
-    for (status, _) in all_statuses(&context(LoginMode::Required)) {
+    for (status, _) in all_statuses(&context(LoginCheck::Required)) {
         let mut names: Vec<_> = status.retiring.iter().map(|token| &token.username).collect();
         names.extend(status.token.as_ref().map(|token| &token.username));
         let count = names.len();
@@ -125,9 +131,9 @@ fn no_token_is_named_twice() {
 
 /// When the token of this object, requested at the start, is rotated with an interval of one hundred hours.
 fn rotates(uid: &str, nonce: &str) -> Timestamp {
-    let context = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
+    let context = StatusContext { uid, rotation: Some(rotation_every(100, 15)), ..context(LoginCheck::Required) };
     let StatusEvent::TokenStored { mut token, portal, secret, request_cause, login_result: login, .. } =
-        token_stored_with("1", Cause::First, Verdict::Accepted)
+        token_stored_with("1", Cause::First, LoginResult::Accepted)
     else {
         panic!()
     };
@@ -157,8 +163,8 @@ fn rotations_are_spread_over_a_tenth_of_the_interval_at_most() {
 fn the_rotation_time_is_deterministic() {
     assert_eq!(rotates("uid", "nonce"), rotates("uid", "nonce"));
     assert_ne!(rotates("uid", "nonce"), rotates("uid", "another"), "and at another for the next token");
-    let context = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginMode::Required) };
-    let status = next_status(None, &context, token_stored_with("1", Cause::First, Verdict::Accepted));
+    let context = StatusContext { rotation: Some(rotation_every(100, 15)), ..context(LoginCheck::Required) };
+    let status = next_status(None, &context, token_stored_with("1", Cause::First, LoginResult::Accepted));
     let later = next_status(
         Some(&status),
         &StatusContext { now: at(99_999), ..context.clone() },

@@ -14,14 +14,16 @@ pub use self::waiting::waiting_condition;
 use super::clock_skew::clamp_timestamps;
 use super::model::conditions;
 use super::model::conditions::{ConditionStatus, ConditionUpdate};
+use super::model::login_result::LoginResult;
 use super::model::problem::Problem;
 use super::model::problem::messages::login_rejected;
 use super::model::request_cause::RequestCause;
-use super::observed::LoginMode;
-use super::protocol::{Named, RegistryProblem, Verdict};
+use super::model::token::TokenRef;
 use crate::api::{
-    ConditionType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus, RetiringToken,
+    ConditionType, LoginCheck, Reason, RecordedPortal, RecordedSecret, RecordedToken, RegistryTokenStatus,
+    RetiringToken,
 };
+use crate::domain::model::login_result::RegistryProblem;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// An event that changes a status.
@@ -39,7 +41,7 @@ pub enum StatusEvent {
         /// Cause of its request.
         request_cause: RequestCause,
         /// The result of its login.
-        login_result: Verdict,
+        login_result: LoginResult,
         /// Id of the token that status named when this one was requested. If that token is not proved, it stays
         /// recorded as a retiring token.
         previous_id: Option<String>,
@@ -53,7 +55,7 @@ pub enum StatusEvent {
     /// The issuer's registries changed since the Secret was written: none of them has accepted the login yet.
     RegistriesChanged,
     /// The login of the current token was checked.
-    LoginChecked(Verdict),
+    LoginChecked(LoginResult),
     /// A problem occurred.
     ProblemFound {
         /// The problem.
@@ -77,11 +79,11 @@ pub enum StatusEvent {
     /// The portal does not show the description, for this reason.
     DescriptionNotSynced(Reason, String),
     /// These retiring tokens are revoked.
-    TokensRevoked(Vec<Named>),
+    TokensRevoked(Vec<TokenRef>),
     /// The user confirmed that these retiring tokens without proof are revoked, by id.
     RevocationsConfirmed(Vec<String>),
     /// A token without proof may still belong to this object: it stays recorded, and is reported.
-    TokenUnverified(Named),
+    TokenUnverified(TokenRef),
     /// A token that nothing else names must be revoked. It is proved to belong to this object.
     TokenRetiring(RetiringToken),
 }
@@ -156,7 +158,7 @@ fn apply(
         StatusEvent::TimestampsClamped => {}
         StatusEvent::NotRevoked => upstream_revocation::clear(status),
         StatusEvent::RegistriesChanged => {
-            set_login_verified(status, context, &Verdict::Unknown("the issuer's registries have changed".into()));
+            set_login_verified(status, context, &LoginResult::Unknown("the issuer's registries have changed".into()));
         }
         StatusEvent::LoginChecked(login_result) => {
             set_login_verified(status, context, &login_result);
@@ -191,12 +193,12 @@ fn apply(
             );
         }
         StatusEvent::TokensRevoked(revoked) => {
-            status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&Named::from(token))));
+            status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&token.into())));
         }
         StatusEvent::RevocationsConfirmed(ids) => {
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));
         }
-        StatusEvent::TokenUnverified(Named { id, username }) => {
+        StatusEvent::TokenUnverified(TokenRef { id, username }) => {
             let is_known = status.token.as_ref().is_some_and(|token| token.id == id);
             if !is_known && !status.retiring.iter().any(|token| token.id == id) {
                 let revocation_time = Time(context.now);
@@ -237,10 +239,10 @@ fn set_suspended(status: &mut RegistryTokenStatus, context: &StatusContext<'_>) 
 }
 
 /// Sets `LoginVerified` from a login result. Without a result, the condition of a ready token is not taken back.
-fn set_login_verified(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, login_result: &Verdict) {
+fn set_login_verified(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, login_result: &LoginResult) {
     let kind = ConditionType::LoginVerified;
     match login_result {
-        Verdict::Accepted => {
+        LoginResult::Accepted => {
             set_condition(
                 status,
                 context,
@@ -249,15 +251,15 @@ fn set_login_verified(status: &mut RegistryTokenStatus, context: &StatusContext<
                 "the registry accepts the login",
             );
         }
-        Verdict::Rejected(why) => {
+        LoginResult::Rejected(why) => {
             let problem = login_rejected(why);
             set_condition(status, context, kind, (ConditionStatus::False, problem.reason), &problem.message);
         }
-        Verdict::Unknown(why) => {
+        LoginResult::Unknown(why) => {
             let problem = Problem::from(why);
             set_condition(status, context, kind, (ConditionStatus::Unknown, problem.reason), &problem.message);
         }
-        Verdict::NotChecked => conditions::clear(&mut status.conditions, kind),
+        LoginResult::NotChecked => conditions::clear(&mut status.conditions, kind),
     }
 }
 
@@ -268,17 +270,17 @@ fn is_ready(status: &RegistryTokenStatus) -> bool {
 /// Derives `Ready` from the content of the Secret, which is the current token here, and from the login result. A token
 /// that was accepted once stays ready while a registry is unavailable.
 fn derive_ready(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, was_ready: bool) {
-    if context.login_check == LoginMode::Disabled {
+    if context.login_check == LoginCheck::Disabled {
         conditions::clear(&mut status.conditions, ConditionType::LoginVerified);
     }
     let login = conditions::find(&status.conditions, ConditionType::LoginVerified);
     let reason = login.map(|condition| condition.reason.clone()).unwrap_or_default();
     let login = login.map(|condition| (condition.status.clone(), condition.message.clone()));
     let login_problem = match login {
-        _ if context.login_check == LoginMode::Disabled => None,
+        _ if context.login_check == LoginCheck::Disabled => None,
         Some((value, message)) if value == ConditionStatus::False.as_str() => Some((Reason::LoginRejected, message)),
         Some((value, _)) if value == ConditionStatus::True.as_str() => None,
-        _ if context.login_check == LoginMode::BestEffort || was_ready => None,
+        _ if context.login_check == LoginCheck::BestEffort || was_ready => None,
         Some((_, message)) => Some((registry_reason(&reason), message)),
         None => Some((Reason::RegistryUnavailable, Problem::from(&RegistryProblem::from("not verified yet")).message)),
     };

@@ -13,7 +13,7 @@ fn context() -> StatusContext<'static> {
         generation: 1,
         secret_name: "pull",
         now: at(0),
-        login_check: LoginMode::Required,
+        login_check: LoginCheck::Required,
         rotation: None,
         suspended: false,
         keys: &KEYS,
@@ -139,7 +139,7 @@ fn tokens_that_share_a_login_name_are_told_apart_by_their_ids() {
         ["1", "2"],
         "both must still be revoked"
     );
-    let one = Named { id: "1".into(), username: "robot".into() };
+    let one = TokenRef { id: "1".into(), username: "robot".into() };
     let revoked = next_status(Some(&twice), &context(), StatusEvent::TokensRevoked(vec![one]));
     assert_eq!(revocation_times(&revoked).iter().map(|due| due.0).collect::<Vec<_>>(), ["2"]);
     let other = RetiringToken { username: "robot".into(), ..retiring("4", at(0)) };
@@ -166,7 +166,7 @@ fn a_revoked_token_is_identified_by_id_and_username() {
         &context,
         [StatusEvent::TokenRetiring(retiring("1", at(0))), StatusEvent::TokenRetiring(retiring("2", at(0)))],
     );
-    let another = Named { username: "another".into(), ..token_ref("1") };
+    let another = TokenRef { username: "another".into(), ..token_ref("1") };
     assert_eq!(next_status(Some(&status), &context, StatusEvent::TokensRevoked(vec![another])), status);
     assert_eq!(
         revocation_times(&next_status(Some(&status), &context, StatusEvent::TokensRevoked(vec![token_ref("1")]))),
@@ -190,10 +190,10 @@ fn the_same_event_later_changes_nothing() {
         token_stored("1", Cause::First),
         token_stored("2", Cause::Rotate),
         StatusEvent::SecretInspected(recorded_secret()),
-        StatusEvent::LoginChecked(Verdict::Accepted),
-        StatusEvent::LoginChecked(Verdict::Rejected("no".into())),
-        StatusEvent::LoginChecked(Verdict::Unknown("down".into())),
-        StatusEvent::LoginChecked(Verdict::NotChecked),
+        StatusEvent::LoginChecked(LoginResult::Accepted),
+        StatusEvent::LoginChecked(LoginResult::Rejected("no".into())),
+        StatusEvent::LoginChecked(LoginResult::Unknown("down".into())),
+        StatusEvent::LoginChecked(LoginResult::NotChecked),
         problem_found(false, true),
         problem_found(true, false),
         StatusEvent::SecretLost("lost".into()),
@@ -202,7 +202,7 @@ fn the_same_event_later_changes_nothing() {
         StatusEvent::TokenRetiring(retiring("9", at(5))),
         StatusEvent::TokensRevoked(vec![token_ref("9")]),
     ];
-    for mode in [LoginMode::Required, LoginMode::BestEffort, LoginMode::Disabled] {
+    for mode in [LoginCheck::Required, LoginCheck::BestEffort, LoginCheck::Disabled] {
         let context =
             StatusContext { login_check: mode, rotation: Some(rotation_every(720, 15)), suspended: true, ..context() };
         let later = StatusContext { now: at(999_999), ..context.clone() };
@@ -273,9 +273,9 @@ fn suspension_shows_while_it_lasts() {
 fn an_unavailable_registry_does_not_clear_ready_and_a_rejection_does() {
     let first = token_stored("1", Cause::First);
     let after_word = |login_result| condition_labels(&after([first.clone(), StatusEvent::LoginChecked(login_result)]));
-    let down = after_word(Verdict::Unknown("down".into()));
+    let down = after_word(LoginResult::Unknown("down".into()));
     assert!(down.contains(&"Ready=True".to_owned()) && down.contains(&"LoginVerified=Unknown".to_owned()), "{down:?}");
-    let refused = after_word(Verdict::Rejected("no".into()));
+    let refused = after_word(LoginResult::Rejected("no".into()));
     assert!(refused.contains(&"Ready=False".to_owned()) && refused.contains(&"LoginVerified=False".to_owned()));
 }
 
@@ -302,7 +302,7 @@ fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
 
 #[test]
 fn without_a_login_check_there_is_no_login_condition() {
-    let off = StatusContext { login_check: LoginMode::Disabled, ..context() };
+    let off = StatusContext { login_check: LoginCheck::Disabled, ..context() };
     let checked = after([token_stored("1", Cause::First)]);
     let status = next_status(Some(&checked), &off, StatusEvent::SecretInspected(recorded_secret()));
     assert_eq!(condition_labels(&status), ["DescriptionSynced=False", "Ready=True"]);
@@ -310,11 +310,11 @@ fn without_a_login_check_there_is_no_login_condition() {
 
 #[test]
 fn with_best_effort_an_unknown_login_blocks_nothing() {
-    let loose = StatusContext { login_check: LoginMode::BestEffort, ..context() };
+    let loose = StatusContext { login_check: LoginCheck::BestEffort, ..context() };
     let with =
         |login_result| condition_labels(&next_status(None, &loose, token_stored_with("1", Cause::First, login_result)));
-    assert!(with(Verdict::Unknown("down".into())).contains(&"Ready=True".to_owned()));
-    assert!(with(Verdict::Rejected("no".into())).contains(&"Ready=False".to_owned()), "but a rejection counts");
+    assert!(with(LoginResult::Unknown("down".into())).contains(&"Ready=True".to_owned()));
+    assert!(with(LoginResult::Rejected("no".into())).contains(&"Ready=False".to_owned()), "but a rejection counts");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::StatusContext;
 use crate::api::{RecordedPortal, RegistryTokenStatus};
 use crate::domain::model::status_view::verified_secret_uid;
+use crate::domain::model::token::TokenRef;
 use crate::domain::model::token_mac::{MacSubject, TokenRole};
-use crate::domain::protocol::Named;
 
 /// The entries of a status that are proved. Only those are signed; entries that others wrote stay unchanged.
 #[derive(Default)]
@@ -22,16 +22,16 @@ impl VerifiedEntries {
     pub fn of(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Self {
         let secret = verified_secret_uid(status, context.uid, context.keys).is_some();
         let Some(portal) = &status.portal else { return Self { secret, ..Self::default() } };
-        let valid = |token: &Named, role, mac: Option<&String>| {
+        let valid = |token: &TokenRef, role, mac: Option<&String>| {
             mac.is_some_and(|mac| context.keys.verify(MacSubject::of(context.uid, portal, token), role, mac))
         };
         let current = status.token.as_ref();
         let former = status.retiring.iter();
         Self {
             secret,
-            current: current.is_some_and(|token| valid(&Named::from(token), TokenRole::Current, token.mac.as_ref())),
+            current: current.is_some_and(|token| valid(&TokenRef::from(token), TokenRole::Current, token.mac.as_ref())),
             retiring: former
-                .filter(|token| valid(&Named::from(*token), TokenRole::Retiring, token.mac.as_ref()))
+                .filter(|token| valid(&TokenRef::from(*token), TokenRole::Retiring, token.mac.as_ref()))
                 .map(|token| token.id.clone())
                 .collect(),
         }
@@ -53,16 +53,16 @@ impl VerifiedEntries {
             secret.mac = secret.uid.as_ref().map(|uid| context.keys.sign_secret(context.uid, uid));
         }
         let Some(portal) = status.portal.clone() else { return };
-        let sign = |token: &Named, role| Some(sign_token(context, &portal, token, role));
+        let sign = |token: &TokenRef, role| Some(sign_token(context, &portal, token, role));
         if let Some(token) = status.token.as_mut().filter(|_| self.current) {
-            token.mac = sign(&Named::from(&*token), TokenRole::Current);
+            token.mac = sign(&TokenRef::from(&*token), TokenRole::Current);
         }
         for token in status.retiring.iter_mut().filter(|token| self.is_retiring(&token.id)) {
-            token.mac = sign(&Named::from(&*token), TokenRole::Retiring);
+            token.mac = sign(&TokenRef::from(&*token), TokenRole::Retiring);
         }
     }
 }
 
-fn sign_token(context: &StatusContext<'_>, portal: &RecordedPortal, token: &Named, role: TokenRole) -> String {
+fn sign_token(context: &StatusContext<'_>, portal: &RecordedPortal, token: &TokenRef, role: TokenRole) -> String {
     context.keys.sign(MacSubject::of(context.uid, portal, token), role)
 }

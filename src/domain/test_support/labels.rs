@@ -1,6 +1,7 @@
 //! Labels of requests, so that a test reads as a list of actions.
 
-use crate::domain::protocol::{Request, Rows, SecretWrite};
+use crate::domain::model::token::RowQuery;
+use crate::domain::protocol::{Request, SecretWrite};
 
 pub fn label(request: &Request) -> String {
     let text = match request {
@@ -17,9 +18,10 @@ pub fn label(request: &Request) -> String {
         Request::WriteSecret(write) => return write_label(write),
         Request::WriteStatus(_) => "status",
         Request::RequestToken { .. } => "token",
-        Request::QueryRows(Rows::WithId(id)) => return format!("find {id}"),
-        Request::QueryRows(Rows::WithUsername(name)) => return format!("find user {name}"),
-        Request::QueryRows(Rows::WithMarker(_)) => "find marker",
+        Request::QueryRows(RowQuery::WithId(id)) => return format!("find {id}"),
+        Request::QueryRows(RowQuery::WithUsername(name)) => return format!("find user {name}"),
+        Request::QueryRows(RowQuery::WithMarker(_)) => "find marker",
+        Request::QueryRows(RowQuery::Probe) => "probe the list",
         Request::EditDescription { token, .. } => return format!("edit {}", token.id),
         Request::Revoke(token) => return format!("revoke {}", token.id),
         Request::VerifyLogin => "log in",

@@ -4,6 +4,8 @@ mod labels;
 mod world;
 
 pub use self::labels::label;
+use super::model::login_result::LoginResult;
+use super::model::token::{TokenRef, TokenRow};
 pub use world::{World, login_content};
 
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
@@ -14,10 +16,9 @@ use super::model::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, 
 use super::model::request_cause::{Cause, RequestCause};
 use super::model::request_history::RequestHistory;
 use super::model::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
-use super::observed::{IssuerInfo, IssuerState, LoginMode, Observed, UpstreamState};
-use super::protocol::{Named, Row, Verdict};
+use super::observed::{IssuerInfo, IssuerState, Observed, UpstreamState};
 use super::status::{StatusContext, StatusEvent, next_status};
-use crate::api::{PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
+use crate::api::{LoginCheck, PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
@@ -57,12 +58,12 @@ pub fn marker(attempt: &AttemptId) -> Marker {
     Marker::new(tag(), Nonce::of(UID, attempt))
 }
 
-pub fn token_ref(id: &str) -> Named {
-    Named { id: id.to_owned(), username: format!("tw-{id}") }
+pub fn token_ref(id: &str) -> TokenRef {
+    TokenRef { id: id.to_owned(), username: format!("tw-{id}") }
 }
 
-pub fn row(id: &str, description: &str) -> Row {
-    Row { token: token_ref(id), description: description.to_owned() }
+pub fn row(id: &str, description: &str) -> TokenRow {
+    TokenRow { token: token_ref(id), description: description.to_owned() }
 }
 
 pub fn portal() -> RecordedPortal {
@@ -113,7 +114,7 @@ pub fn issuer_info() -> IssuerInfo {
         has_finalizer: true,
         list_visible: true,
         keep_marker: false,
-        login_check: LoginMode::Required,
+        login_check: LoginCheck::Required,
         requested_annotations: BTreeMap::new(),
     }
 }
@@ -182,10 +183,10 @@ pub fn request_cause(cause: Cause) -> RequestCause {
 
 /// A token is stored, and its login was accepted.
 pub fn token_stored(id: &str, cause: Cause) -> StatusEvent {
-    token_stored_with(id, cause, Verdict::Accepted)
+    token_stored_with(id, cause, LoginResult::Accepted)
 }
 
-pub fn token_stored_with(id: &str, cause: Cause, login: Verdict) -> StatusEvent {
+pub fn token_stored_with(id: &str, cause: Cause, login: LoginResult) -> StatusEvent {
     let (token, portal, secret) = (token(id), portal(), recorded_secret());
     StatusEvent::TokenStored {
         token,

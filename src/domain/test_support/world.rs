@@ -1,14 +1,15 @@
 //! A world in which every request succeeds, unless a test scripts another response. Much smaller than the simulation:
 //! one object, one Secret, a few rows and no other writers.
 
-use super::empty_secret;
 use super::labels::label;
-use super::{Named, Observed, Row};
+use super::{Observed, TokenRef, TokenRow, empty_secret};
 use crate::api::RegistryTokenStatus;
 use crate::domain::actions::{Outcome, StateMachine, Transition};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::pull_secret::SecretMeta;
+use crate::domain::model::token::RowQuery;
 use crate::domain::pass::{Pass, PassResult, Step};
-use crate::domain::protocol::{Request, Response, Rows, SecretContent, SecretWrite, Verdict};
+use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 use std::collections::VecDeque;
 
 /// More requests than any pass needs.
@@ -25,11 +26,11 @@ pub struct World {
     /// The current state.
     pub observed: Observed,
     /// The portal's list.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TokenRow>,
     /// The content of the Secret.
     pub content: SecretContent,
     /// The result of a login.
-    pub login_result: Verdict,
+    pub login_result: LoginResult,
     /// The portal's response to a token request contains the id.
     pub returns_id: bool,
     /// The labels of all requests.
@@ -54,14 +55,15 @@ impl World {
     pub fn of(observed: Observed) -> Self {
         let status = crate::domain::model::status_view::StatusView::of(&observed.object);
         let description = observed.object.description.clone();
-        let rows = status.tokens().into_iter().map(|token| Row { token, description: description.clone() }).collect();
+        let rows =
+            status.tokens().into_iter().map(|token| TokenRow { token, description: description.clone() }).collect();
         let content = status.token.map_or(SecretContent::Empty, |token| login_content(&token.username));
         let (asked, requests, orders) = (vec![], vec![], VecDeque::new());
         Self {
             observed,
             rows,
             content,
-            login_result: Verdict::Accepted,
+            login_result: LoginResult::Accepted,
             returns_id: true,
             labels: asked,
             requests,
@@ -82,12 +84,12 @@ impl World {
         self
     }
 
-    pub fn listing(mut self, rows: &[Row]) -> Self {
+    pub fn listing(mut self, rows: &[TokenRow]) -> Self {
         self.rows = rows.to_vec();
         self
     }
 
-    pub fn with_login_result(mut self, login_result: Verdict) -> Self {
+    pub fn with_login_result(mut self, login_result: LoginResult) -> Self {
         self.login_result = login_result;
         self
     }
@@ -195,8 +197,8 @@ impl World {
                 self.object()
             }
             Request::RequestToken { description } => self.issue_token(description),
-            Request::QueryRows(Rows::WithId(id)) => self.find(|row| row.token.id == id),
-            Request::QueryRows(Rows::WithUsername(name)) => {
+            Request::QueryRows(RowQuery::WithId(id)) => self.find(|row| row.token.id == id),
+            Request::QueryRows(RowQuery::WithUsername(name)) => {
                 let mut found = self.rows.clone();
                 found.retain(|row| row.token.username == name);
                 for row in &mut found {
@@ -204,7 +206,8 @@ impl World {
                 }
                 Response::Rows(found)
             }
-            Request::QueryRows(Rows::WithMarker(marker)) => self.find(|row| marker.is_in(&row.description)),
+            Request::QueryRows(RowQuery::Probe) => self.find(|_| true),
+            Request::QueryRows(RowQuery::WithMarker(marker)) => self.find(|row| marker.is_in(&row.description)),
             Request::EditDescription { token, description } => {
                 self.rows
                     .iter_mut()
@@ -213,7 +216,8 @@ impl World {
                 Response::Done
             }
             Request::Revoke(token) => {
-                let by_name = |row: &Row| token.is_identified_by_username() && row.token.username == token.username;
+                let by_name =
+                    |row: &TokenRow| token.is_identified_by_username() && row.token.username == token.username;
                 self.rows.retain(|row| row.token != token && !by_name(row));
                 Response::Done
             }
@@ -240,13 +244,13 @@ impl World {
         Response::Secret(self.observed.secret.clone().map(Box::new))
     }
 
-    fn find(&self, wanted: impl Fn(&Row) -> bool) -> Response {
+    fn find(&self, wanted: impl Fn(&TokenRow) -> bool) -> Response {
         Response::Rows(self.rows.iter().filter(|row| wanted(row)).cloned().collect())
     }
 
     fn issue_token(&mut self, description: String) -> Response {
-        let Named { id, username } = super::token_ref("18");
-        self.rows.push(Row { token: super::token_ref("18"), description });
+        let TokenRef { id, username } = super::token_ref("18");
+        self.rows.push(TokenRow { token: super::token_ref("18"), description });
         Response::Token { id: self.returns_id.then_some(id), username }
     }
 

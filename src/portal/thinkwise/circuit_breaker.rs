@@ -3,7 +3,8 @@
 
 use super::PortalError;
 use super::discovery::interface::{ArgumentSource, IdSource, Interface};
-use crate::portal::{Delivery, IssuedToken, TokenMade};
+use crate::domain::model::token::TokenRef;
+use crate::portal::{Delivery, IssuedToken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -125,17 +126,13 @@ impl CircuitBreaker {
 }
 
 /// Identifies an unusable token for its revocation, where no list shows it.
-pub(super) fn revocable_token(
-    interface: &Interface,
-    id: Option<String>,
-    username: Option<String>,
-) -> Option<TokenMade> {
+pub(super) fn revocable_token(interface: &Interface, id: Option<String>, username: Option<String>) -> Option<TokenRef> {
     let revoke = &interface.revoke;
     if (revoke.needs_id() && id.is_none()) || (revoke.sends(&ArgumentSource::Username) && username.is_none()) {
         return None;
     }
     let token_id = id.or_else(|| username.clone())?;
-    Some(TokenMade { id: token_id, username: username.unwrap_or_default() })
+    Some(TokenRef { id: token_id, username: username.unwrap_or_default() })
 }
 
 /// The token, if it can be identified later where no list shows its id.

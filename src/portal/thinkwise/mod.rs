@@ -20,12 +20,13 @@ use self::discovery::metadata::Catalog;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
 use super::{
-    Delivery, IssuedToken, Portal, PortalCapabilities, PortalError, PortalFuture, RowSink, Rows, TokenRef, TokenRow,
+    Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
 };
-use crate::api::{Limits, PortalType, RecordedPortal, Thinkwise};
+use crate::api::{Limits, PortalType, Reason, RecordedPortal, Thinkwise};
+use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::http::EgressPolicy;
 use reqwest::{Response, StatusCode};
-use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,23 +50,18 @@ pub struct ThinkwiseSettings {
     pub egress: EgressPolicy,
 }
 
-/// The content of the issuer's credentials Secret. `Debug` shows no secret.
-#[derive(Clone, Debug)]
-pub enum Credentials {
-    /// HTTP Basic.
-    Basic {
-        /// The portal's user.
-        username: String,
-        /// The password.
-        password: SecretString,
-    },
-    /// OAuth 2.0 client credentials.
-    ClientCredentials {
-        /// The client's id.
-        client_id: String,
-        /// The client's secret.
-        client_secret: SecretString,
-    },
+/// Creates a client for an issuer; sends nothing.
+///
+/// # Errors
+/// If the issuer lacks the configuration of its type, and as [`ThinkwisePortal::new`].
+pub(super) fn connect(settings: PortalSettings<'_>) -> Result<ThinkwisePortal, PortalError> {
+    let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
+    let metadata_ttl = spec.audit.interval.0;
+    let spec = spec.thinkwise.clone().ok_or_else(|| {
+        let message = "spec.thinkwise is missing: type Thinkwise requires it";
+        PortalError::new(Delivery::NotSent, Reason::CredentialsMissing, message)
+    })?;
+    ThinkwisePortal::new(ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl, egress })
 }
 
 /// A client of one portal, as one user. Cheap to keep: its connections are reused.
@@ -173,13 +169,19 @@ impl ThinkwisePortal {
         Err(self::client::http_client::with_page_hint(failure, is_page && is_error))
     }
 
-    async fn resolved(&self) -> Result<PortalCapabilities, PortalError> {
+    async fn resolved(&self) -> Result<PortalInterface, PortalError> {
         let cached = self.interface(self.http.deadline()).await?;
         let interface = &cached.interface;
-        Ok(PortalCapabilities {
+        Ok(PortalInterface {
             names: interface.resolved_names(cached.list_denied.is_none()),
-            description_max: interface.description_max,
-            list_denied: cached.list_denied.clone(),
+            capabilities: Capabilities {
+                edit: true,
+                description_max: interface.description_max,
+                handle: TokenHandle::Marker,
+                login_name: LoginName::PerToken,
+                list: cached.list_denied.clone().map_or(TokenList::Description, TokenList::Hidden),
+                expiry: None,
+            },
             warnings: interface.warnings.clone(),
         })
     }
@@ -198,7 +200,7 @@ impl Portal for ThinkwisePortal {
         &self.location
     }
 
-    fn resolve(&self) -> PortalFuture<'_, PortalCapabilities> {
+    fn resolve(&self) -> PortalFuture<'_, PortalInterface> {
         Box::pin(self.resolved())
     }
 
@@ -218,15 +220,15 @@ impl Portal for ThinkwisePortal {
         self.request_for("", description)
     }
 
-    fn edit_description<'a>(&'a self, token: TokenRef<'a>, description: &'a str) -> PortalFuture<'a, ()> {
+    fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()> {
         Box::pin(self.edit(token, description, self.http.deadline()))
     }
 
-    fn revoke<'a>(&'a self, token: TokenRef<'a>) -> PortalFuture<'a, ()> {
+    fn revoke<'a>(&'a self, token: &'a TokenRef) -> PortalFuture<'a, ()> {
         Box::pin(self.revoke_token(token))
     }
 
-    fn list<'a>(&'a self, rows: Rows<'a>) -> PortalFuture<'a, Vec<TokenRow>> {
+    fn list<'a>(&'a self, rows: &'a RowQuery) -> PortalFuture<'a, Vec<TokenRow>> {
         Box::pin(self.list_rows(rows))
     }
 

@@ -1,9 +1,12 @@
 //! Calls that succeed.
 
-use super::fixtures::{basic, client_credentials, list_all, portal, portal_with_shape, with_basic};
+use super::fixtures::{
+    basic, client_credentials, list_all, marker, portal, portal_with_shape, token_ref, token_row, with_basic,
+};
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, Shape, TOKEN_SECRET};
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Portal as _, Rows, TokenRef, TokenRow};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
+use registry_token_operator::portal::Portal as _;
 use secrecy::ExposeSecret as _;
 
 #[tokio::test]
@@ -14,20 +17,20 @@ async fn a_token_is_requested_edited_and_revoked_with_either_login() {
         let token = portal.request("for [nodes]").await.expect("a token");
         assert_eq!((token.id.as_deref(), token.username.as_str()), (Some("1"), "robot$1"));
         assert_eq!(token.secret.expose_secret(), format!("{TOKEN_SECRET}-1"));
-        let meant = TokenRef { id: "1", username: &token.username };
-        portal.edit_description(meant, "it's new").await.expect("edited");
-        let row = TokenRow { id: "1".into(), username: "robot$1".into(), description: "it's new".into() };
-        for rows in [Rows::Probe, Rows::WithId("1"), Rows::Containing("it's n")] {
-            assert_eq!(portal.list(rows).await.expect("a list"), std::slice::from_ref(&row), "{rows:?}");
+        let meant = token_ref("1", &token.username);
+        let row = token_row("1", "robot$1", &format!("it's new {}", marker(1)));
+        portal.edit_description(&meant, &row.description).await.expect("edited");
+        for rows in [RowQuery::Probe, RowQuery::WithId("1".to_owned()), RowQuery::WithMarker(marker(1))] {
+            assert_eq!(portal.list(&rows).await.expect("a list"), std::slice::from_ref(&row), "{rows:?}");
         }
         assert_eq!(list_all(&portal).await.expect("a list"), [row]);
-        assert_eq!(portal.list(Rows::Containing("other")).await.expect("a list"), []);
-        portal.revoke(meant).await.expect("revoked");
+        assert_eq!(portal.list(&RowQuery::WithMarker(marker(2))).await.expect("a list"), []);
+        portal.revoke(&meant).await.expect("revoked");
         assert_eq!(list_all(&portal).await.expect("a list"), []);
         let ledger = fake.ledger();
         let sent = [
             r#"{"z_first":"1","description":"for [nodes]"}"#,
-            r#"{"token_id":1,"description":"it's new"}"#,
+            &format!(r#"{{"token_id":1,"description":"it's new {}"}}"#, marker(1)),
             r#"{"token_id":1,"confirm":true}"#,
         ];
         assert_eq!(ledger.bodies, sent);
@@ -39,10 +42,10 @@ async fn a_token_is_requested_edited_and_revoked_with_either_login() {
 #[tokio::test]
 async fn an_id_missing_from_the_response_is_looked_up() {
     let (_fake, portal) = portal_with_shape(Shape { with_id: false, ..Shape::default() }).await;
-    let token = portal.request("nodes [abc/def]").await.expect("a token");
+    let token = portal.request(&marker(1).append_to("nodes")).await.expect("a token");
     assert_eq!(token.id.as_deref(), Some("1"));
-    let rows = portal.list(Rows::Containing("[abc/def]")).await.expect("a list");
-    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["1"]);
+    let rows = portal.list(&RowQuery::WithMarker(marker(1))).await.expect("a list");
+    assert_eq!(rows.iter().map(|row| row.token.id.as_str()).collect::<Vec<_>>(), ["1"]);
 }
 
 #[tokio::test]
@@ -50,7 +53,7 @@ async fn all_pages_are_read() {
     let (fake, portal) = with_basic().await;
     fake.ledger().tokens = (1..=2500).map(|id| (id, (format!("u{id}"), String::new()))).collect();
     let rows = list_all(&portal).await.expect("a list");
-    let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
+    let ids: Vec<String> = rows.into_iter().map(|row| row.token.id).collect();
     assert_eq!(ids, (1..=2500).map(|id| id.to_string()).collect::<Vec<_>>());
     assert_eq!(fake.request_count("container_token"), 1 + 3, "one to see whether it can be read, and three pages");
     let first = "$select=token_id,username,description&$orderby=token_id";
@@ -74,7 +77,7 @@ async fn a_thousand_calls_use_no_more_connections_than_concurrent_calls() {
     let (portal, at_a_time) = (&portal, 4);
     let workers = (0..at_a_time).map(|_| async move {
         for _ in 0..250 {
-            portal.list(Rows::Containing("1")).await.expect("a list");
+            portal.list(&RowQuery::WithMarker(marker(1))).await.expect("a list");
         }
     });
     futures::future::join_all(workers).await;
@@ -118,11 +121,11 @@ async fn invalid_rows_of_a_scan_are_skipped_unless_all_are_invalid() {
     };
     page(&[&odd[..], &[r#"{"token_id":1,"username":"u"}"#.to_owned()]].concat());
     let rows = list_all(&portal).await.expect("a list");
-    assert_eq!(rows.iter().map(|row| row.username.as_str()).collect::<Vec<_>>(), ["u"]);
+    assert_eq!(rows.iter().map(|row| row.token.username.as_str()).collect::<Vec<_>>(), ["u"]);
     page(&odd);
     let failure = list_all(&portal).await.expect_err("no row is usable");
     assert_eq!(failure.reason, Reason::InvalidResponse);
     assert!(failure.message.contains("username"), "{failure}");
     page(&odd);
-    assert!(portal.list(Rows::Probe).await.expect("it can be read").is_empty());
+    assert!(portal.list(&RowQuery::Probe).await.expect("it can be read").is_empty());
 }

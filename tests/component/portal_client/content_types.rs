@@ -5,7 +5,8 @@ use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, RequestFault as Instea
 use super::profiles::client_with;
 use crate::fake_portal::{FakePortal, Fault, Operation, Profile};
 use registry_token_operator::api::{Limits, Reason};
-use registry_token_operator::portal::{Delivery, Portal as _, Rows};
+use registry_token_operator::domain::model::token::RowQuery;
+use registry_token_operator::portal::{Delivery, Portal as _};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_parsed_by_content_whatever_its_content_type() {
@@ -17,14 +18,14 @@ async fn a_body_is_parsed_by_content_whatever_its_content_type() {
             fake.faults().once(operation, Fault::ContentType(called.to_owned()));
         }
         portal.request("d").await.expect("a token");
-        portal.list(Rows::Probe).await.expect("a list");
+        portal.list(&RowQuery::Probe).await.expect("a list");
         fake.faults().clear();
     }
     let made = fake.ledger().all().len();
     let page =
         Fault::Body { content_type: "application/json".to_owned(), text: "<html>hush, log in</html>".to_owned() };
     fake.faults().once(Operation::List, page.clone());
-    let failure = portal.list(Rows::Probe).await.expect_err("a page for people");
+    let failure = portal.list(&RowQuery::Probe).await.expect_err("a page for people");
     assert_eq!(failure.reason, Reason::InvalidResponse, "{failure}");
     fake.faults().once(Operation::Request, page);
     let failure = portal.request("d").await.expect_err("a page for people");

@@ -1,13 +1,14 @@
 //! Calls that fail: what the client reports, and what the ledger says.
 
 use super::fixtures::{
-    basic, client_credentials, delivery_and_reason, portal, portal_with_shape, response_fault, with_basic,
+    basic, client_credentials, delivery_and_reason, portal, portal_with_shape, response_fault, token_ref, with_basic,
 };
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenRef};
+use registry_token_operator::domain::model::token::RowQuery;
+use registry_token_operator::portal::{Delivery, Portal as _};
 use std::time::Duration;
 
 #[tokio::test]
@@ -38,7 +39,7 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
         let fake = MinimalPortal::start(None).await;
         let mut client = portal(&fake.url, credentials.clone());
         // A connection that was used before: a pooled connection is where a request could be repeated.
-        client.list(Rows::Probe).await.expect("a list");
+        client.list(&RowQuery::Probe).await.expect("a list");
         let mut expected = 0;
         for (number, (fault, means, made)) in faults.clone().into_iter().enumerate() {
             fake.fail("request_token", fault);
@@ -52,7 +53,7 @@ async fn no_failure_is_milder_than_the_ledger_and_nothing_is_sent_twice() {
             if client.open_reason().is_some() {
                 // Its circuit breaker opens after responses without a token.
                 client = portal(&fake.url, credentials.clone());
-                client.list(Rows::Probe).await.expect("a list");
+                client.list(&RowQuery::Probe).await.expect("a list");
             }
         }
     }
@@ -105,7 +106,7 @@ async fn a_huge_or_endless_response_is_not_read_to_its_end() {
 async fn an_edit_or_revocation_needs_no_readable_response() {
     let (fake, portal) = with_basic().await;
     portal.request("d").await.expect("a token");
-    let meant = TokenRef { id: "1", username: "robot$1" };
+    let meant = token_ref("1", "robot$1");
     for fault in [
         RequestFault::ActThenAnswer(200, "<html>"),
         RequestFault::ActThenAnswer(204, ""),
@@ -114,7 +115,7 @@ async fn an_edit_or_revocation_needs_no_readable_response() {
         RequestFault::ActThenAnnounce(100 << 20),
     ] {
         fake.fail("edit_token", fault);
-        portal.edit_description(meant, "e").await.expect("2xx is success");
+        portal.edit_description(&meant, "e").await.expect("2xx is success");
     }
     assert_eq!(fake.request_count("edit_token"), 5);
 }

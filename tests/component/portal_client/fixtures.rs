@@ -2,8 +2,10 @@
 
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm, USER, metadata};
 use registry_token_operator::api::{Audit, Limits, Reason, Thinkwise};
-use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, EgressPolicy, Portal as _, PortalError, TokenRow};
+use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
+use registry_token_operator::domain::model::token::{TokenRef, TokenRow};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, Portal as _, PortalError};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -110,6 +112,22 @@ pub async fn portal_with_shape(shape: Shape) -> (MinimalPortal, ThinkwisePortal)
     let fake = MinimalPortal::with_shape(shape.clone()).await;
     let settings = ThinkwiseSettings { spec: minimal_spec(&fake.url, &shape), ..settings(&fake.url, basic(PASSWORD)) };
     (fake, ThinkwisePortal::new(settings).expect("a portal"))
+}
+
+/// A token of the portal.
+pub fn token_ref(id: &str, username: &str) -> TokenRef {
+    TokenRef { id: id.to_owned(), username: username.to_owned() }
+}
+
+/// A row of the portal's list.
+pub fn token_row(id: &str, username: &str, description: &str) -> TokenRow {
+    TokenRow { token: token_ref(id, username), description: description.to_owned() }
+}
+
+/// One of several markers of an issuer.
+pub fn marker(number: usize) -> Marker {
+    let nonce: String = format!("{number:012}").chars().map(|digit| char::from(b'a' + (digit as u8 - b'0'))).collect();
+    Marker::new(IssuerTag::of("issuer"), Nonce::parse(&nonce).expect("a nonce"))
 }
 
 pub async fn list_all(portal: &ThinkwisePortal) -> Result<Vec<TokenRow>, PortalError> {

@@ -1,8 +1,9 @@
 //! The forms in which tasks are called, each one discovered.
 
-use super::fixtures::{list_all, portal_with_shape};
+use super::fixtures::{list_all, marker, portal_with_shape, token_ref};
 use super::minimal_portal::{Shape, ShapeFlow, ShapeForm, ShapeKey, TOKEN_SECRET};
-use registry_token_operator::portal::{Portal as _, Rows, TokenRef, TokenRow};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
+use registry_token_operator::portal::Portal as _;
 use secrecy::ExposeSecret as _;
 
 fn shapes() -> Vec<Shape> {
@@ -30,7 +31,8 @@ fn shapes() -> Vec<Shape> {
 async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() {
     for shape in shapes() {
         let (fake, portal) = portal_with_shape(shape.clone()).await;
-        let token = portal.request("it's [a/b]").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
+        let token =
+            portal.request(&marker(1).append_to("it's")).await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         assert_eq!(token.username, "robot$1", "{shape:?}");
         assert_eq!(token.secret.expose_secret(), format!("{TOKEN_SECRET}-1"), "{shape:?}");
         assert_eq!(
@@ -38,14 +40,14 @@ async fn a_token_is_requested_edited_and_revoked_in_every_form_with_every_key() 
             shape.id(1).as_str().or(Some("1")),
             "returned, or read from its row: {shape:?}"
         );
-        let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
+        let found = portal.list(&RowQuery::WithMarker(marker(1))).await.expect("a list");
         let [row] = &found[..] else { panic!("{shape:?}: {found:?}") };
-        assert!(token.id.is_none_or(|id| id == row.id), "{shape:?}");
-        let meant = TokenRef { id: &row.id, username: &row.username };
-        portal.edit_description(meant, "new").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
+        assert!(token.id.is_none_or(|id| id == row.token.id), "{shape:?}");
+        let meant = token_ref(&row.token.id, &row.token.username);
+        portal.edit_description(&meant, "new").await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         let edited = TokenRow { description: "new".into(), ..row.clone() };
-        assert_eq!(portal.list(Rows::WithId(&row.id)).await.expect("a list"), [edited], "{shape:?}");
-        portal.revoke(meant).await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
+        assert_eq!(portal.list(&RowQuery::WithId(row.token.id.clone())).await.expect("a list"), [edited], "{shape:?}");
+        portal.revoke(&meant).await.unwrap_or_else(|failure| panic!("{shape:?}: {failure}"));
         assert_eq!(list_all(&portal).await.expect("a list"), [], "{shape:?}");
         let ledger = fake.ledger();
         let finished = if shape.flow == ShapeFlow::None { 0 } else { 3 };
@@ -60,7 +62,7 @@ async fn requests(shape: Shape) -> Vec<String> {
     portal.request("d").await.expect("a token");
     let id = shape.id(1);
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    portal.revoke(TokenRef { id: &id, username: "robot$1" }).await.expect("revoked");
+    portal.revoke(&token_ref(&id, "robot$1")).await.expect("revoked");
     let ledger = fake.ledger();
     ledger
         .paths
@@ -100,11 +102,11 @@ async fn each_form_takes_exactly_the_requests_that_it_needs() {
 async fn a_missing_part_of_a_key_is_read_from_the_row() {
     let (fake, portal) = portal_with_shape(Shape { form: ShapeForm::Bound, composite: true, ..Shape::default() }).await;
     portal.request("d").await.expect("a token");
-    portal.edit_description(TokenRef { id: "1", username: "robot$1" }, "e").await.expect("edited");
+    portal.edit_description(&token_ref("1", "robot$1"), "e").await.expect("edited");
     let last = fake.ledger().queries.last().cloned().expect("a query");
     assert_eq!(last, "$select=token_id,username,klant_id&$orderby=klant_id,token_id&$filter=token_id%20eq%201");
     // A row whose id was reused for another token is not the operator's.
-    let failure = portal.revoke(TokenRef { id: "1", username: "robot$2" }).await.expect_err("another token");
+    let failure = portal.revoke(&token_ref("1", "robot$2")).await.expect_err("another token");
     assert_eq!(failure.delivery, registry_token_operator::portal::Delivery::NotSent, "{failure}");
     assert_eq!((fake.request_count("task_revoke_token"), fake.ledger().tokens.len()), (0, 1));
 }

@@ -3,8 +3,9 @@
 use super::fixtures::{basic, client_credentials, delivery_and_reason, list_all, portal, response_fault, settings};
 use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault, TOKEN_SECRET, USER};
 use registry_token_operator::api::{Reason, ShortDuration};
+use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _, Rows};
+use registry_token_operator::portal::{Delivery, Portal as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
@@ -70,7 +71,8 @@ async fn a_bearer_is_renewed_before_it_expires_and_so_never_rejected() {
 async fn many_calls_fetch_one_bearer() {
     let fake = MinimalPortal::start(None).await;
     let portal = portal(&fake.url, client_credentials(CLIENT_SECRET));
-    let lists = futures::future::join_all((0..20).map(|_| portal.list(Rows::Probe))).await;
+    let query = RowQuery::Probe;
+    let lists = futures::future::join_all((0..20).map(|_| portal.list(&query))).await;
     assert!(lists.iter().all(Result::is_ok));
     assert_eq!(
         (fake.access_tokens_issued(), fake.request_count("openid-configuration"), fake.request_count("$metadata")),

@@ -1,12 +1,14 @@
 //! What is discovered from `$metadata`, when it is read, and the errors if it does not match.
 
 use super::fixtures::{
-    basic, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings, with_basic,
+    basic, delivery_and_reason, minimal_spec, portal_with_shape, response_fault, settings, token_ref, with_basic,
 };
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeForm, ShapeKey, ShapeList, metadata};
 use registry_token_operator::api::{Reason, ResolvedPortal, TaskForm};
+use registry_token_operator::domain::model::capabilities::TokenList;
+use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _, PortalError, Rows};
+use registry_token_operator::portal::{Delivery, Portal as _, PortalError};
 use serde_json::json;
 use std::time::Duration;
 
@@ -26,10 +28,14 @@ async fn the_resolved_interface_is_reported_and_read_once() {
             edit_description: "edit_token".into(),
             revoke: "revoke_token".into(),
         };
-        assert_eq!((resolved.names, resolved.description_max, resolved.list_denied), (names, Some(200), None));
+        let capabilities = resolved.capabilities;
+        assert_eq!(
+            (resolved.names, capabilities.description_max, capabilities.list_denied()),
+            (names, Some(200), None)
+        );
         portal.resolve().await.expect("it fits");
         portal.request("d").await.expect("a token");
-        portal.list(Rows::Probe).await.expect("a list");
+        portal.list(&RowQuery::Probe).await.expect("a list");
         assert_eq!((fake.request_count("$metadata"), fake.ledger().bodies.len()), (1, 1), "{form:?}");
     }
 }
@@ -120,15 +126,19 @@ async fn a_changed_permission_is_detected_after_the_refresh_interval_without_a_f
     ] {
         fake.ledger().shape.list = list;
         advance(Duration::from_secs(601)).await;
-        assert_eq!(portal.resolve().await.expect("it fits").list_denied.is_some(), is_hidden, "{list:?}");
+        assert_eq!(
+            portal.resolve().await.expect("it fits").capabilities.list_denied().is_some(),
+            is_hidden,
+            "{list:?}"
+        );
     }
     // One invalid response, and a long interval: audits do not stop for that long.
     let settings = ThinkwiseSettings { metadata_ttl: Duration::from_hours(24), ..settings(&fake.url, basic(PASSWORD)) };
     let portal = ThinkwisePortal::new(settings).expect("a portal");
     fake.fail("container_token", response_fault(404, &[]));
-    assert!(portal.resolve().await.expect("it fits").list_denied.is_some());
+    assert!(portal.resolve().await.expect("it fits").capabilities.list_denied().is_some());
     advance(Duration::from_secs(601)).await;
-    assert_eq!(portal.resolve().await.expect("it fits").list_denied, None);
+    assert_eq!(portal.resolve().await.expect("it fits").capabilities.list, TokenList::Description);
 }
 
 #[tokio::test]
@@ -152,20 +162,17 @@ async fn metadata_is_read_again_after_a_failure_that_hints_at_a_change_but_not_a
     let (fake, portal) = portal_with_shape(Shape::default()).await;
     portal.request("d").await.expect("a token");
     fake.ledger().shape.key = ShapeKey::Guid;
-    portal
-        .revoke(registry_token_operator::portal::TokenRef { id: "1", username: "robot$1" })
-        .await
-        .expect_err("another type");
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.revoke(&token_ref("1", "robot$1")).await.expect_err("another type");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 1, "a rejection may be final");
     pass_refresh_interval().await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 2);
     let id = "0f8fad5b-d9cb-469f-a165-000000000001";
-    let token = registry_token_operator::portal::TokenRef { id, username: "robot$1" };
-    portal.revoke(token).await.expect("by its new type");
+    let token = token_ref(id, "robot$1");
+    portal.revoke(&token).await.expect("by its new type");
     pass_refresh_interval().await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     assert_eq!(fake.request_count("$metadata"), 2, "nothing hints at a change");
 }
 

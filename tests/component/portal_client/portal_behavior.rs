@@ -1,16 +1,21 @@
 //! What the vendor documents about its portal, and what other servers do: each habit of the fake portal separately.
 
+use super::fixtures::{marker, token_ref};
 use super::profiles::client_with;
 use crate::fake_portal::{
     ClientAuth, CommitAnswer, Config, FakePortal, Fault, Flow, Form, Forms, Habits, Location, Operation, Profile,
 };
 use registry_token_operator::api::{Limits, Reason};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
 use registry_token_operator::portal::thinkwise::ThinkwisePortal;
-use registry_token_operator::portal::{Delivery, Portal as _, PortalError, Rows, TokenRef, TokenRow};
+use registry_token_operator::portal::{Delivery, Portal as _, PortalError};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-const MARKED_DESCRIPTION: &str = "It's ours [a/b]";
+/// A description with a marker.
+fn marked() -> String {
+    marker(1).append_to("It's ours")
+}
 
 async fn portal_with_profile(profile: &str, config: Config) -> (FakePortal, ThinkwisePortal) {
     let profile = Profile::named(profile).expect("a profile");
@@ -26,12 +31,12 @@ async fn portal_with_habits(habits: Habits, forms: Forms) -> (FakePortal, Thinkw
 
 /// One token is requested, edited and revoked.
 async fn run_lifecycle(fake: &FakePortal, portal: &ThinkwisePortal) -> Result<(), PortalError> {
-    let issued = portal.request(MARKED_DESCRIPTION).await?;
+    let issued = portal.request(&marked()).await?;
     assert!(fake.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()));
     let (id, username) = (issued.id.expect("an id"), issued.username);
-    let meant = TokenRef { id: &id, username: &username };
-    portal.edit_description(meant, "New").await?;
-    portal.revoke(meant).await
+    let meant = token_ref(&id, &username);
+    portal.edit_description(&meant, "New").await?;
+    portal.revoke(&meant).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +58,7 @@ async fn a_staged_task_under_a_tight_rate_limit_completes() {
     let (fake, portal) = portal_with_habits(Habits::default(), Forms::all(Form::BoundStaged).with_flows()).await;
     portal.resolve().await.expect("it fits");
     fake.configure(|config| config.habits.one_request_each_ms = 400);
-    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    portal.request(&marked()).await.expect("a token");
     let ledger = fake.ledger();
     assert_eq!(
         (ledger.all().len(), ledger.count(Operation::Stage), ledger.staged(), ledger.open_flows()),
@@ -70,7 +75,7 @@ async fn an_unbound_staged_task_is_discovered_and_a_405_names_the_form() {
     let mut spec = profile.pinned(&fake);
     spec["tasks"]["request"]["form"] = json!("Unbound");
     let wrong = client_with(profile, &fake, spec, Limits::default());
-    let failure = wrong.request(MARKED_DESCRIPTION).await.expect_err("another form");
+    let failure = wrong.request(&marked()).await.expect_err("another form");
     assert_eq!((failure.delivery, failure.reason), (Delivery::Rejected, Reason::MetadataMismatch), "{failure}");
     assert!(failure.message.contains("form") && !failure.message.contains("description"), "{failure}");
 }
@@ -82,18 +87,18 @@ async fn a_token_with_a_dropped_description_is_reported_and_can_be_revoked() {
             Config { habits: Habits { drops_description: true, ..Habits::default() }, ..Config::default() };
         config.names.request.id = with_id.then(|| "container_token_id".to_owned());
         let (fake, portal) = portal_with_profile("unbound", config).await;
-        let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("no marker");
+        let failure = portal.request(&marked()).await.expect_err("no marker");
         assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         assert!(failure.message.contains("the portal drops the description"), "{failure}");
         let made = failure.unusable_token.expect("the error names it");
         assert_eq!(made.username, fake.ledger().live()[0].username);
         // If its revocation failed, an audit would find it by the marker that an edit has added.
-        let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
-        assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&made.id]);
-        portal.revoke(TokenRef { id: &made.id, username: &made.username }).await.expect("revoked");
+        let found = portal.list(&RowQuery::WithMarker(marker(1))).await.expect("a list");
+        assert_eq!(found.iter().map(|row| &row.token.id).collect::<Vec<_>>(), [&made.id]);
+        portal.revoke(&made).await.expect("revoked");
         // A portal that keeps the description is used at once.
         fake.configure(|config| config.habits.drops_description = false);
-        portal.request(MARKED_DESCRIPTION).await.expect("a token");
+        portal.request(&marked()).await.expect("a token");
         assert_eq!(fake.ledger().live().len(), 1);
     }
 }
@@ -106,13 +111,13 @@ async fn a_portal_that_kept_a_marker_is_not_checked_again_for_each_token() {
     portal.resolve().await.expect("it fits");
     let before = fake.ledger().count(Operation::List);
     for _ in 0..3 {
-        portal.request(MARKED_DESCRIPTION).await.expect("a token");
+        portal.request(&marked()).await.expect("a token");
     }
     assert_eq!(fake.ledger().count(Operation::List), before + 1);
     // After a lost response it counts again.
     fake.faults().once(Operation::Request, Fault::StatusAfter(504));
-    portal.request(MARKED_DESCRIPTION).await.expect_err("lost");
-    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    portal.request(&marked()).await.expect_err("lost");
+    portal.request(&marked()).await.expect("a token");
     assert_eq!(fake.ledger().count(Operation::List), before + 2);
 }
 
@@ -134,9 +139,9 @@ async fn the_description_is_not_the_last_parameter_of_a_staged_task() {
 async fn the_client_waits_for_a_task_that_responds_before_its_effect() {
     let forms = Forms { commit: CommitAnswer::Empty, ..Forms::all(Form::BoundStaged) };
     let (fake, portal) = portal_with_habits(Habits { late_effect_ms: 700, ..Habits::default() }, forms).await;
-    let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token, once there is one");
+    let issued = portal.request(&marked()).await.expect("a token, once there is one");
     let (id, username) = (issued.id.expect("an id"), issued.username);
-    portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
+    portal.revoke(&token_ref(&id, &username)).await.expect("revoked");
     assert!(fake.ledger().live().is_empty(), "and not only accepted");
     let mut rows = 0;
     portal.scan(&mut |_: TokenRow| rows += 1).await.expect("a list");
@@ -146,10 +151,10 @@ async fn the_client_waits_for_a_task_that_responds_before_its_effect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_without_effect_does_not_count_as_done() {
     let (fake, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
-    let issued = portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    let issued = portal.request(&marked()).await.expect("a token");
     fake.faults().once(Operation::Revoke, Fault::Redirect { status: 200, location: "/login".to_owned() });
     let id = issued.id.expect("an id");
-    let failure = portal.revoke(TokenRef { id: &id, username: &issued.username }).await.expect_err("it is live");
+    let failure = portal.revoke(&token_ref(&id, &issued.username)).await.expect_err("it is live");
     assert_eq!(failure.delivery, Delivery::Unknown, "{failure}");
     assert_eq!(fake.ledger().live().len(), 1);
 }
@@ -165,7 +170,7 @@ async fn a_portal_that_does_not_know_its_public_name_is_used_under_the_configure
         let habits = Habits { origin: elsewhere.clone(), ..Habits::default() };
         let (fake, portal) = portal_with_profile(profile, Config { habits, forms, page_size: 1, ..base }).await;
         for _ in 0..3 {
-            portal.request(MARKED_DESCRIPTION).await.expect("a token");
+            portal.request(&marked()).await.expect("a token");
         }
         let mut rows = 0;
         portal.scan(&mut |_: TokenRow| rows += 1).await.expect("all pages");
@@ -194,7 +199,7 @@ async fn an_unknown_client_may_need_a_restart_of_the_identity_provider() {
     let config = Profile::named("client-credentials").expect("a profile").config();
     let (fake, portal) = portal_with_profile("client-credentials", config).await;
     fake.configure(|config| config.clients.clear());
-    let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("unknown");
+    let failure = portal.request(&marked()).await.expect_err("unknown");
     assert_eq!((failure.delivery, failure.reason), (Delivery::NotSent, Reason::Unauthorized), "{failure}");
     assert!(failure.message.contains("invalid_client") && failure.message.contains("restart Indicium"), "{failure}");
 }
@@ -213,21 +218,21 @@ async fn content_encoding_and_byte_order_marks_are_understood() {
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_responses_and_html_pages_are_reported_as_such() {
     let (fake, portal) = portal_with_habits(Habits::default(), Forms::default()).await;
-    portal.request(MARKED_DESCRIPTION).await.expect("a token");
+    portal.request(&marked()).await.expect("a token");
     let page = |operation| {
         let (content_type, text) =
             ("application/json".to_owned(), "\u{feff} <!DOCTYPE html><html>hush</html>".to_owned());
         fake.faults().once(operation, Fault::Body { content_type, text });
     };
     page(Operation::List);
-    let failure = portal.list(Rows::Probe).await.expect_err("a page");
+    let failure = portal.list(&RowQuery::Probe).await.expect_err("a page");
     assert!(failure.message.contains("HTML page") && !failure.message.contains("hush"), "{failure}");
     page(Operation::Request);
-    let failure = portal.request(MARKED_DESCRIPTION).await.expect_err("a page");
+    let failure = portal.request(&marked()).await.expect_err("a page");
     assert_eq!((failure.delivery, failure.reason), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
     assert!(failure.message.contains("HTML page") && portal.open_reason_for("").is_some(), "{failure}");
     fake.configure(|config| config.habits.content_encoding = Some("gzip".to_owned()));
-    let failure = portal.list(Rows::Probe).await.expect_err("compressed");
+    let failure = portal.list(&RowQuery::Probe).await.expect_err("compressed");
     assert!(failure.message.contains("Content-Encoding: gzip"), "{failure}");
 }
 

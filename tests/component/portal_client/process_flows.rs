@@ -1,9 +1,10 @@
 //! Tasks that start a process flow.
 
-use super::fixtures::{delivery_and_reason, portal_with_shape, response_fault};
+use super::fixtures::{delivery_and_reason, marker, portal_with_shape, response_fault, token_ref};
 use super::minimal_portal::{RequestFault, Shape, ShapeFlow, ShapeForm, TOKEN_SECRET};
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenRef};
+use registry_token_operator::domain::model::token::RowQuery;
+use registry_token_operator::portal::{Delivery, Portal as _};
 use secrecy::ExposeSecret as _;
 
 const FORMS: [ShapeForm; 3] = [ShapeForm::Unbound, ShapeForm::Bound, ShapeForm::Staged];
@@ -16,12 +17,12 @@ fn with_flow(form: ShapeForm, flow: ShapeFlow) -> Shape {
 async fn a_flow_that_ends_without_outputs_may_have_created_a_token() {
     for form in FORMS {
         let (fake, portal) = portal_with_shape(with_flow(form, ShapeFlow::Ends)).await;
-        let failure = portal.request("nodes [a/b]").await.expect_err("no outputs");
+        let failure = portal.request(&marker(1).append_to("nodes")).await.expect_err("no outputs");
         assert_eq!(delivery_and_reason(&failure), (Delivery::Unknown, Reason::InvalidResponse), "{failure}");
         // The caller finds it by its marker, and revokes it.
-        let found = portal.list(Rows::Containing("[a/b]")).await.expect("a list");
+        let found = portal.list(&RowQuery::WithMarker(marker(1))).await.expect("a list");
         let [row] = &found[..] else { panic!("{found:?}") };
-        portal.revoke(TokenRef { id: &row.id, username: &row.username }).await.expect("revoked");
+        portal.revoke(&token_ref(&row.token.id, &row.token.username)).await.expect("revoked");
         assert_eq!((fake.issued(), fake.ledger().tokens.len()), (1, 0), "{form:?}");
     }
 }
@@ -129,14 +130,14 @@ async fn a_revocation_or_edit_with_an_unfinished_flow_does_not_count_as_done() {
     for form in FORMS {
         let (fake, portal) = portal_with_shape(with_flow(form, ShapeFlow::Waits)).await;
         portal.request("d").await.expect("a token");
-        let meant = TokenRef { id: "1", username: "robot$1" };
+        let meant = token_ref("1", "robot$1");
         for fault in [response_fault(500, &[]), response_fault(404, &[]), RequestFault::Drop] {
             fake.fail("finish", fault);
-            let failure = portal.edit_description(meant, "e").await.expect_err("it waits");
+            let failure = portal.edit_description(&meant, "e").await.expect_err("it waits");
             assert_eq!(failure.delivery, Delivery::Unknown, "{failure}");
         }
         fake.fail("finish", RequestFault::Drop);
-        let failure = portal.revoke(meant).await.expect_err("it waits");
+        let failure = portal.revoke(&meant).await.expect_err("it waits");
         assert_eq!(failure.delivery, Delivery::Unknown, "{failure}");
     }
 }
@@ -144,7 +145,7 @@ async fn a_revocation_or_edit_with_an_unfinished_flow_does_not_count_as_done() {
 #[tokio::test]
 async fn an_endless_flow_is_abandoned_after_a_few_steps() {
     let (fake, portal) = portal_with_shape(with_flow(ShapeForm::Unbound, ShapeFlow::Waits)).await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     for step in 2..9 {
         let next = format!("/indicium/iam/tcp/flow({step})");
         fake.fail("finish", response_fault(201, &[("Location", &next)]));

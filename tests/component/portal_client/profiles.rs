@@ -1,9 +1,11 @@
 //! The client against every profile of the fake portal, including decoys.
 
+use super::fixtures::{marker, token_ref, token_row};
 use crate::fake_portal::{FakePortal, FixedPart, Operation, Profile, Server};
 use registry_token_operator::api::{Limits, Thinkwise};
-use registry_token_operator::portal::thinkwise::{Credentials, ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{EgressPolicy, Portal as _, Rows, TokenRef, TokenRow};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
+use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
+use registry_token_operator::portal::{Credentials, EgressPolicy, Portal as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -54,34 +56,33 @@ pub fn client_with(profile: &Profile, fake: &FakePortal, spec: Value, limits: Li
 
 /// Five tokens at once, each with its own description, all edited and all revoked.
 async fn run_lifecycle(fake: &FakePortal, portal: &ThinkwisePortal, name: &str) {
-    let is_listed = portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).list_denied.is_none();
+    let is_listed =
+        portal.resolve().await.unwrap_or_else(|failure| panic!("{name}: {failure}")).capabilities.list_visible();
     let mut tokens = vec![];
     for number in 0..5 {
-        let marker = format!("[a/b{number}]");
+        let marker = marker(number);
         let issued =
             portal.request(&format!("It's {marker}")).await.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         let id = match issued.id {
             Some(id) => id,
-            None => portal.list(Rows::Containing(&marker)).await.expect(name)[0].id.clone(),
+            None => portal.list(&RowQuery::WithMarker(marker)).await.expect(name)[0].token.id.clone(),
         };
         assert!(fake.ledger().secrets().iter().any(|known| known == issued.secret.expose_secret()), "{name}");
         tokens.push((id, issued.username));
     }
     if is_listed {
         let mut ids = BTreeSet::new();
-        portal.scan(&mut |row: TokenRow| ids.extend([row.id])).await.expect(name);
+        portal.scan(&mut |row: TokenRow| ids.extend([row.token.id])).await.expect(name);
         assert_eq!(ids, tokens.iter().map(|(id, _)| id.clone()).collect(), "{name}");
     }
     for (id, username) in &tokens {
-        portal
-            .edit_description(TokenRef { id, username }, "New")
-            .await
-            .unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        let token = token_ref(id, username);
+        portal.edit_description(&token, "New").await.unwrap_or_else(|failure| panic!("{name}: {failure}"));
         if is_listed {
-            let rows = portal.list(Rows::WithId(id)).await.expect(name);
-            assert_eq!((rows.len(), &rows[0].username, rows[0].description.as_str()), (1, username, "New"), "{name}");
+            let rows = portal.list(&RowQuery::WithId(id.to_owned())).await.expect(name);
+            assert_eq!(rows, [token_row(id, username, "New")], "{name}");
         }
-        portal.revoke(TokenRef { id, username }).await.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        portal.revoke(&token).await.unwrap_or_else(|failure| panic!("{name}: {failure}"));
     }
     let ledger = fake.ledger();
     assert!(ledger.live().is_empty() && ledger.open_flows() == 0, "{name}");

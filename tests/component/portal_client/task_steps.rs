@@ -5,8 +5,9 @@ use super::fixtures::{
 };
 use super::minimal_portal::{CLIENT_SECRET, PASSWORD, RequestFault, Shape, ShapeForm};
 use registry_token_operator::api::{Reason, ShortDuration};
+use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _, Rows};
+use registry_token_operator::portal::{Delivery, Portal as _};
 use std::time::Duration;
 
 fn in_form(form: ShapeForm) -> Shape {
@@ -41,7 +42,7 @@ async fn faults_before_the_decisive_step_mean_not_sent() {
             ),
         ] {
             let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
-            portal.list(Rows::Probe).await.expect("a connection");
+            portal.list(&RowQuery::Probe).await.expect("a connection");
             fake.fail(step, fault);
             let failure = portal.request("d").await.expect_err("a fault");
             assert_eq!(delivery_and_reason(&failure), means, "{step}: {failure}");
@@ -76,7 +77,7 @@ async fn at_the_decisive_step_only_a_rejection_proves_that_nothing_was_done() {
             (response_fault(429, &[("Retry-After", "7")]), Delivery::Rejected, 0),
         ] {
             let (fake, portal) = portal_with_shape(in_form(form)).await;
-            portal.list(Rows::Probe).await.expect("a connection");
+            portal.list(&RowQuery::Probe).await.expect("a connection");
             fake.fail(counts, fault);
             let failure = portal.request("d").await.expect_err("a fault");
             assert_eq!(failure.delivery, sent, "{form:?}: {failure}");
@@ -98,7 +99,7 @@ async fn a_commit_that_finds_nothing_may_have_run() {
                 continue;
             }
             let (fake, portal) = portal_with_shape(in_form(form)).await;
-            portal.list(Rows::Probe).await.expect("a connection");
+            portal.list(&RowQuery::Probe).await.expect("a connection");
             let (_, counts) = steps(form);
             fake.fail(counts, fault);
             let failure = portal.request("d").await.expect_err("nothing there");
@@ -116,7 +117,7 @@ async fn a_commit_that_finds_nothing_may_have_run() {
 async fn a_rate_limited_step_is_repeated_at_the_same_address() {
     for step in ["fill", "commit"] {
         let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
-        portal.list(Rows::Probe).await.expect("a connection");
+        portal.list(&RowQuery::Probe).await.expect("a connection");
         for wait in ["0", "1"] {
             fake.fail(step, response_fault(429, &[("Retry-After", wait)]));
         }
@@ -156,7 +157,7 @@ async fn an_abandoned_staged_task_is_canceled() {
     (settings.limits.first_byte_timeout, settings.limits.request_timeout) =
         (ShortDuration(Duration::from_secs(1)), ShortDuration(Duration::from_secs(1)));
     let portal = ThinkwisePortal::new(settings).expect("a portal");
-    portal.list(Rows::Probe).await.expect("a connection");
+    portal.list(&RowQuery::Probe).await.expect("a connection");
     fake.fail("fill", RequestFault::ActThenHang);
     let failure = portal.request("d").await.expect_err("not filled");
     assert_eq!(delivery_and_reason(&failure), (Delivery::NotSent, Reason::TimedOut), "{failure}");
@@ -172,7 +173,7 @@ async fn an_abandoned_staged_task_is_canceled() {
 #[tokio::test]
 async fn a_rejected_staged_task_is_not_used_again() {
     let (fake, portal) = portal_with_shape(in_form(ShapeForm::Staged)).await;
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     fake.fail("commit", response_fault(400, &[]));
     portal.request("d").await.expect_err("refused");
     let paths = fake.ledger().paths.clone();
@@ -190,7 +191,7 @@ async fn a_bearer_that_expires_between_steps_is_renewed_for_the_rejected_step_on
         ..settings(&fake.url, client_credentials(CLIENT_SECRET))
     };
     let portal = ThinkwisePortal::new(settings).expect("a portal");
-    portal.list(Rows::Probe).await.expect("a list");
+    portal.list(&RowQuery::Probe).await.expect("a list");
     fake.fail("commit", response_fault(401, &[]));
     portal.request("d").await.expect("a token");
     let seen = |step| fake.request_count(step);

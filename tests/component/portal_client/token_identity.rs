@@ -1,11 +1,12 @@
 //! Which token a call affects: ids with the types of `$metadata`, usernames as SQL Server compares them, and which
 //! parts of a response may be recorded.
 
-use super::fixtures::{basic, delivery_and_reason, list_all, minimal_spec, portal_with_shape, settings};
+use super::fixtures::{basic, delivery_and_reason, list_all, minimal_spec, portal_with_shape, settings, token_ref};
 use super::minimal_portal::{MinimalPortal, PASSWORD, RequestFault, Shape, ShapeKey, ShapeList};
 use registry_token_operator::api::{Reason, ShortDuration};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRef};
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _, Rows, TokenMade, TokenRef};
+use registry_token_operator::portal::{Delivery, Portal as _};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ fn respond_with(fake: &MinimalPortal, text: &str) {
 
 /// The portal's only token can be found, edited and revoked by this id.
 async fn assert_usable_under(fake: &MinimalPortal, portal: &ThinkwisePortal, id: &str) {
-    let meant = TokenRef { id, username: "robot$1" };
-    let rows = portal.list(Rows::WithId(id)).await.expect("a list");
+    let meant = token_ref(id, "robot$1");
+    let rows = portal.list(&RowQuery::WithId(id.to_owned())).await.expect("a list");
     assert_eq!(rows.len(), 1, "{id}: {rows:?}");
-    portal.edit_description(meant, "edited").await.expect("edited");
+    portal.edit_description(&meant, "edited").await.expect("edited");
     assert_eq!(fake.ledger().tokens[&1].1, "edited", "{id}");
-    portal.revoke(meant).await.expect("revoked");
+    portal.revoke(&meant).await.expect("revoked");
     assert!(fake.ledger().tokens.is_empty(), "{id}");
 }
 
@@ -43,7 +44,7 @@ async fn an_id_is_the_same_however_the_response_and_the_list_write_it() {
             respond_with(&fake, &format!(r#"{{"username":"robot$1","secret":"s","token_id":{form}}}"#));
             let token = portal.request("d [a/b]").await.expect(form);
             let id = token.id.expect("an id");
-            assert_eq!(id, list_all(&portal).await.expect("a list")[0].id, "{form}");
+            assert_eq!(id, list_all(&portal).await.expect("a list")[0].token.id, "{form}");
             assert_usable_under(&fake, &portal, &id).await;
         }
     }
@@ -68,13 +69,16 @@ async fn ids_that_differ_in_the_last_digit_or_as_texts_are_different_tokens() {
     for _ in 0..3 {
         portal.request("d").await.expect("a token");
     }
-    portal.revoke(TokenRef { id: "9007199254740994", username: "robot$2" }).await.expect("revoked");
+    portal.revoke(&token_ref("9007199254740994", "robot$2")).await.expect("revoked");
     assert_eq!(fake.ledger().tokens.keys().collect::<Vec<_>>(), [&1, &3]);
     let sent = fake.ledger().bodies.last().cloned().expect("a body");
     assert!(sent.contains("9007199254740994"), "{sent}");
     let (_fake, portal) = portal_with_shape(Shape { key: ShapeKey::Text, ..Shape::default() }).await;
     portal.request("d").await.expect("a token");
-    assert!(portal.list(Rows::WithId("O'X/É +1")).await.expect("a list").is_empty(), "texts have letter case");
+    assert!(
+        portal.list(&RowQuery::WithId("O'X/É +1".to_owned())).await.expect("a list").is_empty(),
+        "texts have letter case"
+    );
 }
 
 #[tokio::test]
@@ -82,11 +86,14 @@ async fn trailing_blanks_of_a_listed_username_are_ignored() {
     let (fake, portal) = portal_with_shape(Shape { by_username: true, ..Shape::default() }).await;
     let token = portal.request("d").await.expect("a token");
     fake.ledger().tokens.get_mut(&1).expect("a token").0 = "robot$1      ".to_owned();
-    assert_eq!(list_all(&portal).await.expect("a list")[0].username, token.username);
-    assert_eq!(portal.list(Rows::OfUser("robot$1")).await.expect("a list").len(), 1);
+    assert_eq!(list_all(&portal).await.expect("a list")[0].token.username, token.username);
+    assert_eq!(portal.list(&RowQuery::WithUsername("robot$1".to_owned())).await.expect("a list").len(), 1);
     // The id that was recorded while the list was hidden.
     fake.ledger().shape.by_username = false;
-    assert_eq!(portal.list(Rows::WithId("robot$1")).await.map(|rows| rows.len()).unwrap_or_default(), 1);
+    assert_eq!(
+        portal.list(&RowQuery::WithId("robot$1".to_owned())).await.map(|rows| rows.len()).unwrap_or_default(),
+        1
+    );
 }
 
 const INVALID_NAMES: [&str; 7] = ["a:b", "a\\u0000b", "a\\nb", "\\u001b[31mred", "a\\u0085", " a", "a "];
@@ -131,8 +138,7 @@ async fn a_token_with_a_username_that_cannot_be_recorded_is_revoked_where_no_lis
         respond_with(&fake, &format!(r#"{{"username":"{name}","secret":"s","token_id":1}}"#));
         let made = portal.request("d").await.expect_err("of no use").unusable_token.expect("it is known which one");
         fake.ledger().tokens.get_mut(&1).expect("a token").0 = name.to_owned();
-        let TokenMade { id, username } = &*made;
-        portal.revoke(TokenRef { id, username }).await.expect("revoked");
+        portal.revoke(&made).await.expect("revoked");
         assert!(fake.ledger().tokens.is_empty(), "{name}");
     }
 }
@@ -202,7 +208,7 @@ async fn the_client_waits_for_a_delayed_list_before_it_trusts_an_id_or_a_descrip
     });
     let failure = asked.expect_err("the marker was dropped");
     assert!(failure.message.contains("the portal drops the description"), "{failure}");
-    let made = TokenMade { id: "1".to_owned(), username: "robot$1".to_owned() };
+    let made = TokenRef { id: "1".to_owned(), username: "robot$1".to_owned() };
     assert_eq!(failure.unusable_token.as_deref(), Some(&made));
 
     // The password was returned: an even later list still loses no token.
@@ -228,7 +234,7 @@ async fn an_unreadable_list_contradicts_no_id() {
 async fn no_number_is_sent_as_another() {
     let (fake, portal) = portal_with_shape(Shape { key: ShapeKey::Decimal, ..Shape::default() }).await;
     let token = portal.request("d").await.expect("a token");
-    portal.edit_description(TokenRef { id: "9007199254740993", username: &token.username }, "e").await.expect("edited");
+    portal.edit_description(&token_ref("9007199254740993", &token.username), "e").await.expect("edited");
     let sent: Value = serde_json::from_str(fake.ledger().bodies.last().expect("a body")).expect("JSON");
     assert_eq!(sent["token_id"].as_i64(), Some(9_007_199_254_740_993));
 }

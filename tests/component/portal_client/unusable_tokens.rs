@@ -1,9 +1,10 @@
 //! Responses without a usable token, although one was created.
 
-use super::fixtures::{delivery_and_reason, portal_with_shape, with_basic};
+use super::fixtures::{delivery_and_reason, portal_with_shape, token_ref, with_basic};
 use super::minimal_portal::{RequestFault, Shape, ShapeList};
 use registry_token_operator::api::Reason;
-use registry_token_operator::portal::{Delivery, Portal as _, TokenMade, TokenRef};
+use registry_token_operator::domain::model::token::TokenRef;
+use registry_token_operator::portal::{Delivery, Portal as _};
 use std::time::Duration;
 
 const WITHOUT_SECRET: RequestFault = RequestFault::ActThenAnswer(200, r#"{"username":"robot$1"}"#);
@@ -16,7 +17,7 @@ async fn advance(seconds: u64) {
 
 #[tokio::test]
 async fn with_a_hidden_list_the_error_names_the_created_token_so_that_it_can_be_revoked() {
-    let made = |id: &str, username: &str| Some(TokenMade { id: id.into(), username: username.into() });
+    let made = |id: &str, username: &str| Some(TokenRef { id: id.into(), username: username.into() });
     for (by_username, with_id, answer, expected) in [
         (false, true, r#"{"token_id":1,"username":"robot$1"}"#, made("1", "robot$1")),
         (false, true, r#"{"token_id":1,"secret":"hush"}"#, made("1", "")),
@@ -34,8 +35,8 @@ async fn with_a_hidden_list_the_error_names_the_created_token_so_that_it_can_be_
         assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
         assert_eq!(failure.unusable_token.as_deref(), expected.as_ref(), "{answer}");
         assert_eq!(fake.issued(), 1);
-        if let Some(TokenMade { id, username }) = expected {
-            portal.revoke(TokenRef { id: &id, username: &username }).await.expect("revoked");
+        if let Some(token) = expected {
+            portal.revoke(&token).await.expect("revoked");
             assert!(fake.ledger().tokens.is_empty(), "{answer}");
         }
     }
@@ -69,7 +70,7 @@ async fn a_portal_whose_responses_contain_no_token_gets_fewer_and_fewer_requests
         assert_eq!(fake.issued(), round, "no further token");
         assert!(portal.open_reason().expect("it is reported").retry_after.is_some());
         portal.resolve().await.expect("everything else works");
-        portal.revoke(TokenRef { id: &round.to_string(), username: "robot$" }).await.expect("revoked");
+        portal.revoke(&token_ref(&round.to_string(), "robot$")).await.expect("revoked");
         advance(wait).await;
         assert_eq!(portal.open_reason().expect("it is still reported").retry_after, None);
         portal.request("d").await.expect_err("no secret");

@@ -3,12 +3,13 @@
 use super::reason;
 use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response};
 use registry_token_operator::api::Reason;
+use registry_token_operator::domain::model::login_result::LoginResult;
 use registry_token_operator::portal::{EgressPolicy, EgressRules, parse_range};
-use registry_token_operator::registry::{LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict};
+use registry_token_operator::registry::{LoginChecker as _, RegistryLogin, RegistryLoginChecker};
 use secrecy::SecretString;
 use std::time::Duration;
 
-async fn check(registries: &RegistryLoginChecker, registry: &str, egress: &EgressPolicy) -> Verdict {
+async fn check(registries: &RegistryLoginChecker, registry: &str, egress: &EgressPolicy) -> LoginResult {
     let secret = SecretString::from("hush");
     registries
         .check(RegistryLogin { registry, username: "u", secret: &secret, ca_pem: None, plain_http: true, egress })
@@ -21,8 +22,8 @@ fn only_the_first_address() -> EgressPolicy {
     EgressPolicy::restricted(EgressRules { allowed, ..EgressRules::default() })
 }
 
-fn says_which_flag(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Unknown { message, .. } if message.contains("--allow-portal-"))
+fn says_which_flag(verdict: &LoginResult) -> bool {
+    matches!(verdict, LoginResult::Unknown(problem) if problem.message.contains("--allow-portal-"))
 }
 
 #[tokio::test]
@@ -38,10 +39,10 @@ async fn a_registry_inside_the_cluster_is_not_connected_to() {
     }
     assert_eq!(server.connections(), 0);
     // The same checker with a policy that allows it: connections are not shared between policies.
-    assert_eq!(check(&registries, &server.address, EgressPolicy::OPEN).await, Verdict::Accepted);
+    assert_eq!(check(&registries, &server.address, EgressPolicy::OPEN).await, LoginResult::Accepted);
     assert_eq!(server.connections(), 1);
     assert_eq!(reason(&check(&registries, &server.address, &closed).await), Some(Reason::AddressNotAllowed));
-    assert_eq!(check(&registries, &server.address, &only_the_first_address()).await, Verdict::Accepted);
+    assert_eq!(check(&registries, &server.address, &only_the_first_address()).await, LoginResult::Accepted);
 }
 
 #[tokio::test]

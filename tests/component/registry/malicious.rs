@@ -3,9 +3,8 @@
 use super::reason;
 use crate::raw_server::{ConnectionAction, RawRequest, RawServer, response, self_signed_tls};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{
-    EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict,
-};
+use registry_token_operator::domain::model::login_result::LoginResult;
+use registry_token_operator::registry::{EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker};
 use secrecy::SecretString;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ const SECRET: &str = "hush-secret";
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Checks the login, in plain HTTP or over TLS with the certificate.
-async fn check(server: &RawServer, ca_pem: Option<&str>) -> Verdict {
+async fn check(server: &RawServer, ca_pem: Option<&str>) -> LoginResult {
     let secret = SecretString::from(SECRET);
     let plain_http = ca_pem.is_none();
     let egress = EgressPolicy::OPEN;
@@ -78,7 +77,7 @@ async fn a_redirect_on_the_same_host_is_followed_and_loops_end() {
         _ => response(200, &[], "{}"),
     };
     let server = RawServer::responding(None, moved).await;
-    assert_eq!(check(&server, None).await, Verdict::Accepted);
+    assert_eq!(check(&server, None).await, LoginResult::Accepted);
     let circle = RawServer::responding(None, |_| response(307, &["Location: /v2/"], "")).await;
     assert_eq!(reason(&check(&circle, None).await), Some(Reason::InvalidResponse));
     assert!(circle.requests().len() <= 4, "{} requests", circle.requests().len());
@@ -108,7 +107,7 @@ async fn a_token_endpoint_may_lie_on_another_host_and_gets_the_credentials_alone
     let lets_in =
         |seen: &RawRequest| response(if seen.header("authorization") == "Bearer b1" { 200 } else { 401 }, &[], "");
     let server = RawServer::responding(Some(acceptor), bearer_challenge(realm, lets_in)).await;
-    assert_eq!(check(&server, Some(&pem)).await, Verdict::Accepted);
+    assert_eq!(check(&server, Some(&pem)).await, LoginResult::Accepted);
     let asked = endpoint.requests();
     assert_eq!((asked.len(), asked[0].path()), (1, "/token?x=1&service=x"));
     assert!(asked[0].header("authorization").starts_with("Basic "));
@@ -122,7 +121,7 @@ async fn a_bearer_that_the_registry_rejects_is_a_rejection() {
     for status in [401, 403] {
         let realm = format!("http://{}/token", endpoint.address);
         let server = RawServer::responding(None, bearer_challenge(realm, move |_| response(status, &[], ""))).await;
-        assert!(matches!(check(&server, None).await, Verdict::Rejected { .. }));
+        assert!(matches!(check(&server, None).await, LoginResult::Rejected(_)));
     }
 }
 
@@ -133,7 +132,7 @@ async fn a_public_registry_still_gets_the_login() {
             response(if seen.header("authorization").is_empty() { 200 } else { status }, &[], "")
         };
         let server = RawServer::responding(None, open).await;
-        assert_eq!(check(&server, None).await == Verdict::Accepted, accepted);
+        assert_eq!(check(&server, None).await == LoginResult::Accepted, accepted);
     }
 }
 

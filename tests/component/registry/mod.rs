@@ -8,9 +8,8 @@ mod tls_trust;
 
 use crate::fake_portal::{Challenge, Config, FakePortal, Fault, Operation, Record, Server};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{
-    EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict,
-};
+use registry_token_operator::domain::model::login_result::LoginResult;
+use registry_token_operator::registry::{EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ impl RegistryFixture {
         }
     }
 
-    async fn check(&self) -> Verdict {
+    async fn check(&self) -> LoginResult {
         self.registries.check(self.login()).await
     }
 
@@ -64,9 +63,9 @@ async fn fixture(registry_challenge: Challenge) -> RegistryFixture {
     RegistryFixture::new(Config { registry_challenge, ..Config::default() }).await
 }
 
-fn reason(verdict: &Verdict) -> Option<Reason> {
+fn reason(verdict: &LoginResult) -> Option<Reason> {
     match verdict {
-        Verdict::Unknown { reason, .. } => Some(*reason),
+        LoginResult::Unknown(problem) => Some(problem.reason),
         _ => None,
     }
 }
@@ -77,14 +76,14 @@ async fn a_token_is_accepted_until_it_is_revoked_by_either_way_to_log_in() {
         for http2 in [false, true] {
             let bench =
                 RegistryFixture::new(Config { registry_challenge: challenge, http2, ..Config::default() }).await;
-            assert_eq!(bench.check().await, Verdict::Accepted);
-            assert_eq!(bench.check().await, Verdict::Accepted);
+            assert_eq!(bench.check().await, LoginResult::Accepted);
+            assert_eq!(bench.check().await, LoginResult::Accepted);
             let wrong = SecretString::from("wrong");
             let refused = bench.registries.check(RegistryLogin { secret: &wrong, ..bench.login() }).await;
-            assert!(matches!(&refused, Verdict::Rejected { message } if message.contains("401")), "{refused:?}");
+            assert!(matches!(&refused, LoginResult::Rejected(message) if message.contains("401")), "{refused:?}");
             let token = bench.portal.ledger().live()[0].id;
             bench.portal.ledger().revoke_as_colleague(token);
-            assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
+            assert!(matches!(bench.check().await, LoginResult::Rejected(_)));
             let requests = bench.requests();
             assert!(requests.iter().all(|request| request.server == Server::Registry && request.method == "GET"));
             let first = requests[0].connection;
@@ -113,15 +112,15 @@ async fn credentials_go_to_the_token_endpoint_and_only_after_a_challenge() {
 async fn a_registry_that_lags_behind_rejects_for_a_while() {
     let lag = Duration::from_millis(700);
     let bench = RegistryFixture::new(Config { registry_lag: lag, ..Config::default() }).await;
-    assert!(matches!(bench.check().await, Verdict::Rejected { .. }));
+    assert!(matches!(bench.check().await, LoginResult::Rejected(_)));
     tokio::time::sleep(lag).await;
-    assert_eq!(bench.check().await, Verdict::Accepted);
+    assert_eq!(bench.check().await, LoginResult::Accepted);
 }
 
 #[tokio::test]
 async fn an_unreachable_registry_does_not_reject_the_login() {
     let bench = fixture(Challenge::Bearer).await;
-    assert_eq!(bench.check().await, Verdict::Accepted);
+    assert_eq!(bench.check().await, LoginResult::Accepted);
     bench.portal.registry_down().await;
     // The first check may still use the old connection, which is closed.
     bench.check().await;
@@ -131,7 +130,7 @@ async fn an_unreachable_registry_does_not_reject_the_login() {
     assert_eq!(reason(&bench.check().await), Some(Reason::TimedOut));
     assert!(begun.elapsed() < CHECK_TIMEOUT + Duration::from_secs(1));
     bench.portal.registry_up().await;
-    assert_eq!(bench.check().await, Verdict::Accepted);
+    assert_eq!(bench.check().await, LoginResult::Accepted);
 
     let nowhere = bench.registries.check(RegistryLogin { registry: "registry.invalid", ..bench.login() }).await;
     assert_eq!(reason(&nowhere), Some(Reason::Unreachable));
@@ -165,19 +164,22 @@ async fn a_failing_registry_does_not_reject_the_login_at_any_step() {
             faults.once(Operation::Registry, fault.clone());
             let verdict = bench.check().await;
             assert_eq!(reason(&verdict), Some(expected), "{fault:?} after {earlier}: {verdict:?}");
-            if let (Fault::RetryAfter { .. }, Verdict::Unknown { retry_after, .. }) = (&fault, &verdict) {
-                assert_eq!(*retry_after, Some(Duration::from_secs(7)));
+            if let (Fault::RetryAfter { .. }, LoginResult::Unknown(problem)) = (&fault, &verdict) {
+                assert_eq!(problem.retry_after, Some(Duration::from_secs(7)));
             }
             faults.clear();
         }
     }
-    assert_eq!(bench.check().await, Verdict::Accepted);
+    assert_eq!(bench.check().await, LoginResult::Accepted);
 }
 
 #[tokio::test]
 async fn plain_http_is_used_only_if_configured() {
     let bench = RegistryFixture::new(Config { tls: false, ..Config::default() }).await;
-    assert_eq!(bench.registries.check(RegistryLogin { plain_http: true, ..bench.login() }).await, Verdict::Accepted);
+    assert_eq!(
+        bench.registries.check(RegistryLogin { plain_http: true, ..bench.login() }).await,
+        LoginResult::Accepted
+    );
     let heard = bench.requests().len();
     assert_eq!(reason(&bench.check().await), Some(Reason::Unreachable));
     assert_eq!(bench.requests().len(), heard, "nothing arrived");

@@ -4,14 +4,13 @@ use super::reason;
 use crate::raw_server::{RawServer, response, self_signed_tls_with};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyUsagePurpose, SanType, date_time_ymd};
 use registry_token_operator::api::Reason;
-use registry_token_operator::registry::{
-    EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker, Verdict,
-};
+use registry_token_operator::domain::model::login_result::{LoginResult, RegistryProblem};
+use registry_token_operator::registry::{EgressPolicy, LoginChecker as _, RegistryLogin, RegistryLoginChecker};
 use secrecy::SecretString;
 use std::time::Duration;
 
 /// Checks a login at a server with such a certificate, with this certificate configured as the CA.
-async fn check(change: impl FnOnce(&mut CertificateParams), given: impl FnOnce(String) -> String) -> Verdict {
+async fn check(change: impl FnOnce(&mut CertificateParams), given: impl FnOnce(String) -> String) -> LoginResult {
     let (acceptor, pem) = self_signed_tls_with(&[], change);
     let server = RawServer::responding(Some(acceptor), |_| response(200, &[], "{}")).await;
     let (secret, ca_pem) = (SecretString::from("hush"), given(pem));
@@ -36,8 +35,8 @@ fn other_pem() -> String {
 async fn a_server_that_signs_its_own_certificate_is_trusted_by_exactly_that() {
     // As created by `openssl req -x509`, by Go and by other tools.
     for make in [as_ca as fn(&mut CertificateParams), |_| {}, |params| params.is_ca = IsCa::ExplicitNoCa] {
-        assert_eq!(check(make, |pem| pem).await, Verdict::Accepted);
-        assert_eq!(check(make, |pem| format!("\u{feff}{}\r\n{pem}", other_pem())).await, Verdict::Accepted);
+        assert_eq!(check(make, |pem| pem).await, LoginResult::Accepted);
+        assert_eq!(check(make, |pem| format!("\u{feff}{}\r\n{pem}", other_pem())).await, LoginResult::Accepted);
         // Another certificate with the same name is not the configured one.
         let verdict = check(make, |_| self_signed_tls_with(&[], as_ca).1).await;
         assert_eq!(reason(&verdict), Some(Reason::TlsUntrusted), "{verdict:?}");
@@ -68,7 +67,9 @@ async fn its_name_and_its_dates_are_still_checked() {
 #[tokio::test]
 async fn a_bad_block_is_named_by_its_number() {
     let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let Verdict::Unknown { reason, message, .. } = check(|_| {}, |pem| format!("{pem}{bad}")).await else {
+    let LoginResult::Unknown(RegistryProblem { reason, message, .. }) =
+        check(|_| {}, |pem| format!("{pem}{bad}")).await
+    else {
         panic!("it is no CA");
     };
     assert_eq!(reason, Reason::CABundleInvalid);

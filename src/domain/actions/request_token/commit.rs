@@ -3,17 +3,19 @@
 use super::{BASE_WAIT, RequestTokenTransition, RequestingToken, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::actions::{Outcome, Transition, from_response, status_write};
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
 use crate::domain::model::pull_secret::{Provenance, StoredToken};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::Observed;
-use crate::domain::protocol::{Named, Request, Response, SecretWrite, Verdict};
+use crate::domain::protocol::{Request, Response, SecretWrite};
 use crate::domain::status::StatusEvent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl RequestingToken {
-    pub(crate) fn commit(self, observed: &Observed, token: Named, tries: u8) -> RequestTokenTransition {
+    pub(crate) fn commit(self, observed: &Observed, token: TokenRef, tries: u8) -> RequestTokenTransition {
         let Some(issuer) = observed.issuer_info() else { return self.revoke_new(token, Outcome::RequeueSoon) };
         let portal = issuer.portal_hash();
         let previous_id = StatusView::of(&observed.object).current_token_id().cloned();
@@ -31,7 +33,7 @@ impl RequestingToken {
     pub(crate) fn committed(
         self,
         observed: &Observed,
-        token: Named,
+        token: TokenRef,
         tries: u8,
         response: Response,
     ) -> RequestTokenTransition {
@@ -49,7 +51,7 @@ impl RequestingToken {
     pub(crate) fn commit_read(
         mut self,
         observed: &Observed,
-        token: Named,
+        token: TokenRef,
         tries: u8,
         rejection: Option<Problem>,
         response: Response,
@@ -91,8 +93,8 @@ impl RequestingToken {
     pub(crate) fn record_status(
         self,
         observed: &Observed,
-        token: Named,
-        login_result: Verdict,
+        token: TokenRef,
+        login_result: LoginResult,
         tries: u8,
     ) -> RequestTokenTransition {
         let (Some(issuer), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
@@ -132,8 +134,8 @@ impl RequestingToken {
     pub(crate) fn status_written(
         self,
         observed: &Observed,
-        token: Named,
-        login_result: Verdict,
+        token: TokenRef,
+        login_result: LoginResult,
         tries: u8,
         response: Response,
     ) -> RequestTokenTransition {

@@ -2,10 +2,9 @@
 
 use super::login_check::MAX_LOGINS;
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::model::pull_secret::{SecretMeta, StoredToken};
-use crate::domain::observed::LoginMode;
-use crate::domain::protocol::Row;
+use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     World, apply, at_rest, attempt_id, change_issuer, new_object, problem, request_cause, reservation, secret,
     stored_token, token, token_stored,
@@ -28,7 +27,7 @@ fn last<const N: usize>(world: &World) -> [&str; N] {
     asked[asked.len().saturating_sub(N)..].try_into().expect("enough requests")
 }
 
-fn ids(rows: &[Row]) -> Vec<&str> {
+fn ids(rows: &[TokenRow]) -> Vec<&str> {
     rows.iter().map(|row| row.token.id.as_str()).collect()
 }
 
@@ -52,11 +51,11 @@ fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
         [["log in", "sleep"].repeat(usize::from(MAX_LOGINS)), vec!["log in", "clear reservation", "revoke 18"]]
             .concat();
     for (login_result, mode, why, then) in [
-        (Verdict::Rejected("no".into()), LoginMode::Required, Reason::LoginRejected, patient.clone()),
-        (Verdict::Rejected("no".into()), LoginMode::BestEffort, Reason::LoginRejected, patient),
+        (LoginResult::Rejected("no".into()), LoginCheck::Required, Reason::LoginRejected, patient.clone()),
+        (LoginResult::Rejected("no".into()), LoginCheck::BestEffort, Reason::LoginRejected, patient),
         (
-            Verdict::Unknown("down".into()),
-            LoginMode::Required,
+            LoginResult::Unknown("down".into()),
+            LoginCheck::Required,
             Reason::RegistryUnavailable,
             vec!["log in", "clear reservation", "revoke 18"],
         ),
@@ -64,9 +63,9 @@ fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
         let mut observed = at_rest();
         change_issuer(&mut observed, |issuer| issuer.login_check = mode);
         let mut world = World::of(observed).with_login_result(login_result);
-        if mode == LoginMode::Required {
+        if mode == LoginCheck::Required {
             // The registry is asked before a token is requested, and accepts the current token.
-            world = world.on("log in", Response::Login(Verdict::Accepted));
+            world = world.on("log in", Response::Login(LoginResult::Accepted));
         }
         assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(why));
         let asked = world.labels.iter().skip_while(|word| *word != "token").skip(1);
@@ -79,7 +78,7 @@ fn a_new_token_whose_login_is_rejected_never_replaces_one_that_works() {
 
 #[test]
 fn while_the_registry_is_unavailable_no_successor_is_requested() {
-    let mut world = World::of(at_rest()).with_login_result(Verdict::Unknown("down".into()));
+    let mut world = World::of(at_rest()).with_login_result(LoginResult::Unknown("down".into()));
     let Outcome::Failed(told) = run(&mut world, Cause::Rotate) else { panic!("a failure") };
     assert_eq!(told.reason, Reason::RegistryUnavailable);
     assert!(told.message.contains("down") && told.message.contains("kept"), "{}", told.message);
@@ -89,7 +88,7 @@ fn while_the_registry_is_unavailable_no_successor_is_requested() {
 
 #[test]
 fn an_old_token_whose_login_is_rejected_blocks_no_successor() {
-    let refused = Response::Login(Verdict::Rejected("expired".into()));
+    let refused = Response::Login(LoginResult::Rejected("expired".into()));
     let mut world = World::of(at_rest()).on("log in", refused);
     assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
 }
@@ -97,8 +96,8 @@ fn an_old_token_whose_login_is_rejected_blocks_no_successor() {
 #[test]
 fn with_best_effort_an_unknown_login_does_not_verify_the_token() {
     let mut observed = at_rest();
-    change_issuer(&mut observed, |issuer| issuer.login_check = LoginMode::BestEffort);
-    let mut world = World::of(observed).with_login_result(Verdict::Unknown("down".into()));
+    change_issuer(&mut observed, |issuer| issuer.login_check = LoginCheck::BestEffort);
+    let mut world = World::of(observed).with_login_result(LoginResult::Unknown("down".into()));
     assert_eq!(run(&mut world, Cause::Rotate), Outcome::Stored);
     let status = StatusView::of(&world.observed.object);
     assert_eq!((status.ready, status.login_verified), (true, false));
@@ -106,7 +105,7 @@ fn with_best_effort_an_unknown_login_does_not_verify_the_token() {
 
 #[test]
 fn a_first_token_is_stored_whatever_its_login_result() {
-    for login_result in [Verdict::Rejected("no".into()), Verdict::Unknown("down".into())] {
+    for login_result in [LoginResult::Rejected("no".into()), LoginResult::Unknown("down".into())] {
         let mut world = World::of(new_object()).with_login_result(login_result);
         assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
         assert_eq!(last(&world), ["commit 18", "log in", "status"]);
@@ -281,7 +280,7 @@ fn a_stored_token_is_kept_when_status_cannot_be_written() {
 
 #[test]
 fn a_revocation_that_fails_is_left_to_an_audit() {
-    let world = World::of(at_rest()).with_login_result(Verdict::Rejected("no".into()));
+    let world = World::of(at_rest()).with_login_result(LoginResult::Rejected("no".into()));
     let mut world = world.on("revoke 18", Response::NotSent(problem(Reason::Unreachable)));
     assert_eq!(reason(&run(&mut world, Cause::Rotate)), Some(Reason::LoginRejected));
     assert_eq!(last(&world), ["clear reservation", "revoke 18", "audit"]);

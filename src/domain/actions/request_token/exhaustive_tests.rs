@@ -1,10 +1,10 @@
 //! Every sequence of responses, including absurd ones.
 
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::model::pull_secret::{SecretMeta, StoredToken};
-use crate::domain::observed::LoginMode;
-use crate::domain::protocol::{Row, SecretWrite};
+use crate::domain::model::token::TokenRow;
+use crate::domain::protocol::SecretWrite;
 use crate::domain::test_support::{
     apply, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, empty_secret, marker, new_object,
     problem, request_cause, reservation, row, secret, stored_token, token_ref, token_stored,
@@ -42,7 +42,7 @@ fn stored_mine() -> SecretMeta {
     }
 }
 
-fn marked() -> Row {
+fn marked() -> TokenRow {
     row("18", &marker(&attempt_id(2)).append_to("prod"))
 }
 
@@ -66,12 +66,17 @@ fn answers(request: &Request, observed: &Observed) -> Vec<Response> {
         Response::Token { id: None, username: "tw-18".into() },
         Response::Rows(vec![]),
         Response::Rows(vec![marked()]),
-        Response::Rows(vec![marked(), Row { token: token_ref("19"), ..marked() }]),
+        Response::Rows(vec![marked(), TokenRow { token: token_ref("19"), ..marked() }]),
         Response::Object(None),
     ];
     all.extend(
-        [Verdict::Accepted, Verdict::NotChecked, Verdict::Rejected("no".into()), Verdict::Unknown("down".into())]
-            .map(Response::Login),
+        [
+            LoginResult::Accepted,
+            LoginResult::NotChecked,
+            LoginResult::Rejected("no".into()),
+            LoginResult::Unknown("down".into()),
+        ]
+        .map(Response::Login),
     );
     if *request == Request::ReadContent {
         all.push(Response::Content(None));
@@ -210,7 +215,7 @@ fn every_first_attempt_ends_requests_once_and_leaves_no_token_unrecorded() {
 #[test]
 fn every_first_attempt_with_a_hidden_list_does_the_same() {
     let mut hidden = new_object();
-    change_issuer(&mut hidden, |issuer| (issuer.list_visible, issuer.login_check) = (false, LoginMode::Disabled));
+    change_issuer(&mut hidden, |issuer| (issuer.list_visible, issuer.login_check) = (false, LoginCheck::Disabled));
     every_sequence_ends(&hidden, Cause::First);
 }
 

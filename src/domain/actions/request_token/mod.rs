@@ -10,6 +10,7 @@ use self::login_check::login_result;
 use self::rollback::Rollback;
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::Reason;
+use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{
@@ -18,8 +19,9 @@ use crate::domain::model::problem::messages::{
 use crate::domain::model::pull_secret::{Ownership, StoredToken};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::observed::Observed;
-use crate::domain::protocol::{Named, Request, Response, Rows, SecretContent, Verdict};
+use crate::domain::protocol::{Request, Response, SecretContent};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -41,7 +43,7 @@ pub struct RequestingToken {
     /// How often the issuer may still be read again because it was read too long ago to send the request.
     issuer_reads_left: u8,
     /// The login result before the commit.
-    login_result: Option<Verdict>,
+    login_result: Option<LoginResult>,
     /// Since the commit, the Secret was read only as metadata.
     unread_since_commit: bool,
     /// The token that the Secret stored when the request was decided.
@@ -62,14 +64,14 @@ enum Stage {
     Requesting,
     LookingUpId { username: String, left: u8 },
     LookupBackoff { username: String, left: u8 },
-    VerifyingLogin { token: Named, left: u8 },
-    LoginBackoff { token: Named, left: u8 },
-    Committing { token: Named, tries: u8 },
-    ReadingCommitted { token: Named, tries: u8, rejection: Option<Problem> },
-    CommitBackoff { token: Named, tries: u8, rejection: Option<Problem> },
-    VerifyingStoredLogin { token: Named },
-    WritingStatus { token: Named, login_result: Verdict, tries: u8 },
-    ReadingObject { token: Named, login_result: Verdict, tries: u8, former: Vec<Named> },
+    VerifyingLogin { token: TokenRef, left: u8 },
+    LoginBackoff { token: TokenRef, left: u8 },
+    Committing { token: TokenRef, tries: u8 },
+    ReadingCommitted { token: TokenRef, tries: u8, rejection: Option<Problem> },
+    CommitBackoff { token: TokenRef, tries: u8, rejection: Option<Problem> },
+    VerifyingStoredLogin { token: TokenRef },
+    WritingStatus { token: TokenRef, login_result: LoginResult, tries: u8 },
+    ReadingObject { token: TokenRef, login_result: LoginResult, tries: u8, former: Vec<TokenRef> },
     RollingBack(Rollback),
 }
 
@@ -225,7 +227,7 @@ impl RequestingToken {
 
     fn token_requested(self, observed: &Observed, response: Response) -> RequestTokenTransition {
         match response {
-            Response::Token { id: Some(id), username } => self.verify_new_login(observed, Named { id, username }),
+            Response::Token { id: Some(id), username } => self.verify_new_login(observed, TokenRef { id, username }),
             Response::Token { id: None, username } => self.look_up_id(observed, username, MAX_LOOKUPS),
             Response::UnusableToken { token, problem } => self.revoke_new(token, Outcome::Failed(problem)),
             Response::IssuerReadExpired => match self.issuer_reads_left.checked_sub(1) {
@@ -236,8 +238,10 @@ impl RequestingToken {
                 None => self.clear_reservation(Outcome::RequeueSoon),
             },
             Response::Rejected(problem) if problem.reason == Reason::RequestRejected => {
+                let parameters =
+                    observed.issuer_info().map_or("its spec", |issuer| issuer.portal.kind.spec_fields().request);
                 let message = format!(
-                    "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it (spec.thinkwise.tasks.request)",
+                    "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it ({parameters})",
                     problem.message
                 );
                 self.clear_reservation(Outcome::Failed(Problem { message, ..problem }))
@@ -261,7 +265,10 @@ impl RequestingToken {
         match observed.issuer_info() {
             Some(issuer) if issuer.list_visible => {
                 let marker = observed.marker(issuer, &self.attempt_id);
-                self.transition_to(Request::QueryRows(Rows::WithMarker(marker)), Stage::LookingUpId { username, left })
+                self.transition_to(
+                    Request::QueryRows(RowQuery::WithMarker(marker)),
+                    Stage::LookingUpId { username, left },
+                )
             }
             // Without an id the token could not be revoked later.
             _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),

@@ -6,8 +6,9 @@ use crate::domain::model::problem::messages::{
     secret_changed_by_admission, secret_created_immutable, secret_created_with_other_type, secret_rejected,
 };
 use crate::domain::model::pull_secret::{MAX_NAME_BYTES, Provenance, Reservation, SecretMeta, StoredToken};
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{IssuerInfo, Observed};
-use crate::domain::protocol::{Named, Request, Response, SecretContent, SecretWrite};
+use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 
 impl RequestingToken {
     /// A token that could not be stored is not requested: quota, admission, permissions and name are checked first, by
@@ -25,7 +26,7 @@ impl RequestingToken {
         let id = "0".repeat(MAX_NAME_BYTES);
         let portal = observed.issuer_info().map(IssuerInfo::portal_hash).unwrap_or_default();
         let origin = Provenance { portal, requested_at: observed.now.as_second(), previous_id: Some(id.clone()) };
-        let token = Named { id: id.clone(), username: "0".repeat(MAX_NAME_BYTES) };
+        let token = TokenRef { id: id.clone(), username: "0".repeat(MAX_NAME_BYTES) };
         let signature =
             observed.issuer_info().map(|issuer| observed.sign_stored(&issuer.portal, &token)).unwrap_or_default();
         let stored = StoredToken {

@@ -6,8 +6,9 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::observed::Observed;
-use crate::domain::protocol::{Named, Request, Response, Rows, SecretWrite};
+use crate::domain::protocol::{Request, Response, SecretWrite};
 
 /// A rollback: its remaining steps, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +17,7 @@ pub(crate) struct Rollback {
     /// Look up tokens that the portal may have created.
     query_rows: bool,
     /// Tokens to revoke.
-    to_revoke: Vec<Named>,
+    to_revoke: Vec<TokenRef>,
     tries: u8,
     /// Why the last attempt to clear the reservation failed.
     rejection: Option<Problem>,
@@ -54,7 +55,7 @@ impl RequestingToken {
     }
 
     /// Revokes an uncommitted token that must not be stored.
-    pub(crate) fn revoke_new(self, token: Named, outcome: Outcome) -> RequestTokenTransition {
+    pub(crate) fn revoke_new(self, token: TokenRef, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback {
             to_revoke: vec![token],
             ..Rollback::new(RollbackStage::ClearingReservation, outcome)
@@ -63,7 +64,7 @@ impl RequestingToken {
 
     /// Revokes tokens that the Secret no longer names. A token that was committed, and adopted by another operator, may
     /// have been rotated out since: then the object names it.
-    pub(crate) fn revoke_unrecorded(self, revoke: Vec<Named>, outcome: Outcome) -> RequestTokenTransition {
+    pub(crate) fn revoke_unrecorded(self, revoke: Vec<TokenRef>, outcome: Outcome) -> RequestTokenTransition {
         self.advance_rollback(Rollback { to_revoke: revoke, ..Rollback::new(RollbackStage::ReadingObject, outcome) })
     }
 
@@ -167,7 +168,7 @@ impl RequestingToken {
             Some(issuer) => {
                 let marker = observed.marker(issuer, &self.attempt_id);
                 self.transition_to(
-                    Request::QueryRows(Rows::WithMarker(marker)),
+                    Request::QueryRows(RowQuery::WithMarker(marker)),
                     Stage::RollingBack(Rollback { stage: RollbackStage::QueryingRows, ..back }),
                 )
             }

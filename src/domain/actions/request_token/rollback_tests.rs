@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::Reason;
-use crate::domain::protocol::Row;
+use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     World, at_rest_with_secret, attempt_id, change_issuer, marker, new_object, problem, request_cause, reservation,
     row, secret,
@@ -23,7 +23,7 @@ fn run(world: &mut World) -> Outcome {
     world.run(start)
 }
 
-fn of_attempt(number: u8, id: &str) -> Row {
+fn of_attempt(number: u8, id: &str) -> TokenRow {
     row(id, &marker(&attempt_id(number)).append_to("prod"))
 }
 

@@ -1,7 +1,6 @@
 use super::*;
-use crate::api::Reason;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::model::pull_secret::{Reservation, SecretMeta};
-use crate::domain::observed::LoginMode;
 use crate::domain::protocol::SecretWrite;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, marker, new_object, not_ready,
@@ -84,7 +83,7 @@ fn a_lost_token_is_reported_before_another_is_requested() {
 #[test]
 fn without_a_login_check_the_registry_is_not_asked() {
     for (mut observed, cause) in [(new_object(), Cause::First), (at_rest(), Cause::Rotate)] {
-        change_issuer(&mut observed, |issuer| issuer.login_check = LoginMode::Disabled);
+        change_issuer(&mut observed, |issuer| issuer.login_check = LoginCheck::Disabled);
         let mut world = World::of(observed);
         assert_eq!(run(&mut world, cause), Outcome::Stored);
         assert!(!world.labels.contains(&"log in".to_owned()) && StatusView::of(&world.observed.object).ready);
@@ -217,7 +216,7 @@ fn an_id_that_the_response_lacks_is_looked_up_by_the_marker() {
     world.returns_id = false;
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
     after_token(&world.labels, &["find marker", "commit 18", "log in", "status"]);
-    let wanted = Request::QueryRows(Rows::WithMarker(marker(&attempt_id(2))));
+    let wanted = Request::QueryRows(RowQuery::WithMarker(marker(&attempt_id(2))));
     assert!(world.requests.contains(&wanted));
 }
 

@@ -2,8 +2,8 @@
 
 use super::Problem;
 use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
+use crate::domain::model::login_result::RegistryProblem;
 use crate::domain::model::pull_secret::SecretMeta;
-use crate::domain::protocol::RegistryProblem;
 use jiff::Timestamp;
 
 /// Creates a problem that ends without manual action once its cause is removed.

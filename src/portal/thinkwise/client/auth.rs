@@ -4,7 +4,7 @@ use super::http_client::HttpClient;
 use super::oauth::OAuth;
 use crate::api::{Reason, Thinkwise};
 use crate::http;
-use crate::portal::thinkwise::{Credentials, Delivery, PortalError};
+use crate::portal::{Credentials, Delivery, PortalError};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;

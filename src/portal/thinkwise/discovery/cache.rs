@@ -5,12 +5,12 @@ use super::interface::Interface;
 use super::metadata::{Catalog, MetadataError};
 use super::resolve::{Mismatch, resolve};
 use crate::api::Reason;
+use crate::domain::model::token::RowQuery;
 use crate::portal::thinkwise::client::call::Call;
 use crate::portal::thinkwise::client::http_client;
-use crate::portal::thinkwise::odata::address;
-use crate::portal::thinkwise::odata::query;
 use crate::portal::thinkwise::odata::query::ListScope;
-use crate::portal::thinkwise::{Delivery, PortalError, Rows, ThinkwisePortal};
+use crate::portal::thinkwise::odata::{address, query};
+use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -227,7 +227,7 @@ impl ThinkwisePortal {
     async fn probe_list(&self, interface: &Interface, deadline: Instant) -> Result<(), PortalError> {
         let Some(table) = &interface.table else { return Ok(()) };
         let columns = query::token_columns(table);
-        let url = query::query_url(&self.base, table, &columns, ListScope::Some(Rows::Probe))?;
+        let url = query::query_url(&self.base, table, &columns, ListScope::Some(&RowQuery::Probe))?;
         let mut each = |row: &[crate::portal::thinkwise::odata::json_fields::Scalar]| match query::parse_row(table, row)
         {
             // A scan shows whether all rows are invalid.

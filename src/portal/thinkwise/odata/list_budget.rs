@@ -2,7 +2,8 @@
 //! exhausting the operator's memory.
 
 use crate::api::Reason;
-use crate::portal::thinkwise::{Delivery, PortalError, TokenRow};
+use crate::domain::model::token::{TokenRef, TokenRow};
+use crate::portal::thinkwise::{Delivery, PortalError};
 use std::time::Duration;
 
 /// The remaining budget. If a part is exhausted, the read fails with its own message.
@@ -47,7 +48,7 @@ impl MatchBudget {
 
     /// Deducts a row that is about to be kept.
     pub(crate) fn spend(&mut self, row: &TokenRow) -> Result<(), PortalError> {
-        let TokenRow { id, username, description } = row;
+        let TokenRow { token: TokenRef { id, username }, description } = row;
         self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
         let bytes = id.len() + username.len() + description.len();
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| Self::exceeded("larger rows"))?;
@@ -125,8 +126,10 @@ mod tests {
 
     #[test]
     fn matched_rows_are_limited_in_number_and_size() {
-        let row =
-            |length: usize| TokenRow { id: "1".to_owned(), username: "u".to_owned(), description: "x".repeat(length) };
+        let row = |length: usize| TokenRow {
+            token: TokenRef { id: "1".to_owned(), username: "u".to_owned() },
+            description: "x".repeat(length),
+        };
         let mut budget = MatchBudget::new();
         for _ in 0..MAX_MATCHES {
             budget.spend(&row(0)).expect("a row");

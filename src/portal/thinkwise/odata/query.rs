@@ -6,8 +6,9 @@ use super::json::Json;
 use super::json_fields::{Scalar, pick_fields};
 use super::literal::{Literal, quote};
 use crate::api::Reason;
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::portal::thinkwise::discovery::interface::TokenTable;
-use crate::portal::thinkwise::{Delivery, PortalError, Rows, TokenRow};
+use crate::portal::thinkwise::{Delivery, PortalError};
 use crate::portal::token_name::MAX_NAME_LENGTH;
 use url::Url;
 
@@ -15,7 +16,7 @@ use url::Url;
 #[derive(Clone, Copy)]
 pub(crate) enum ListScope<'a> {
     All,
-    Some(Rows<'a>),
+    Some(&'a RowQuery),
 }
 
 /// Receives each row; an error ends the read.
@@ -48,15 +49,15 @@ pub(crate) fn query_url(
         table.fixed.iter().map(|(column, value)| format!("{column} eq {}", value.to_url_literal())).collect();
     match scope {
         ListScope::All => {}
-        ListScope::Some(Rows::Probe) => query.push_str("&$top=1"),
-        ListScope::Some(Rows::WithId(id)) => {
+        ListScope::Some(RowQuery::Probe) => query.push_str("&$top=1"),
+        ListScope::Some(RowQuery::WithId(id)) => {
             filters.push(format!("{} eq {}", table.id.name, id_literal(table, id)?.to_url_literal()));
         }
-        ListScope::Some(Rows::OfUser(username)) => {
+        ListScope::Some(RowQuery::WithUsername(username)) => {
             filters.push(format!("{} eq {}", table.username, quote(ids::trim_padding(username))));
         }
-        ListScope::Some(Rows::Containing(text)) => {
-            filters.push(format!("contains({},{})", table.description, quote(text)));
+        ListScope::Some(RowQuery::WithMarker(marker)) => {
+            filters.push(format!("contains({},{})", table.description, quote(&marker.to_string())));
         }
     }
     if !filters.is_empty() {
@@ -145,7 +146,8 @@ pub(crate) fn parse_row(table: &TokenTable, row: &[Scalar]) -> Result<TokenRow, 
         return Err(unusable(&table.description));
     }
     // Null or missing if there is none.
-    Ok(TokenRow { id, username, description: description.as_str().unwrap_or_default().to_owned() })
+    let description = description.as_str().unwrap_or_default().to_owned();
+    Ok(TokenRow { token: TokenRef { id, username }, description })
 }
 
 /// Whether an invalid row may be skipped because only this row is invalid: another user's, created manually or by

@@ -1,20 +1,19 @@
 //! Reads the portal's list page by page.
 
-use super::address;
-use super::ids;
 use super::json_fields::Scalar;
 use super::list_budget::{ListBudget, MatchBudget};
 use super::literal::Literal;
-use super::query;
 use super::query::{ListScope, OnRow};
+use super::{address, ids, query};
 use crate::api::Reason;
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::portal::thinkwise::client::call::Call;
 use crate::portal::thinkwise::client::http_client;
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::TokenTable;
 use crate::portal::thinkwise::discovery::metadata::{TableInfo, ValueKind};
 use crate::portal::thinkwise::tasks::username_id;
-use crate::portal::thinkwise::{Delivery, PortalError, RowSink, Rows, ThinkwisePortal, TokenRef, TokenRow};
+use crate::portal::thinkwise::{Delivery, PortalError, RowSink, ThinkwisePortal};
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use tokio::time::Instant;
@@ -60,32 +59,33 @@ impl<'a> ListReader<'a> {
 }
 
 impl ThinkwisePortal {
-    pub(crate) async fn list_rows(&self, rows: Rows<'_>) -> Result<Vec<TokenRow>, PortalError> {
+    pub(crate) async fn list_rows(&self, rows: &RowQuery) -> Result<Vec<TokenRow>, PortalError> {
         let cached = self.interface(self.http.deadline()).await?;
         let table = self.require_list(&cached)?;
         match rows {
-            Rows::WithId(id) => {
+            RowQuery::WithId(id) => {
                 let found = self.query(table, rows).await;
                 if table.is_named_by_username() || !is_not_found(&found) {
                     return found;
                 }
-                let of_user = username_id::rows_named(self.query(table, Rows::OfUser(id)).await?, id);
+                let of_user = self.query(table, &RowQuery::WithUsername(id.clone())).await?;
+                let of_user = username_id::rows_named(of_user, id);
                 if of_user.is_empty() { found } else { Ok(of_user) }
             }
-            Rows::OfUser(username) => Ok(username_id::rows_named(self.query(table, rows).await?, username)),
-            Rows::Containing(_) | Rows::Probe => self.query(table, rows).await,
+            RowQuery::WithUsername(username) => Ok(username_id::rows_named(self.query(table, rows).await?, username)),
+            RowQuery::WithMarker(_) | RowQuery::Probe => self.query(table, rows).await,
         }
     }
 
-    pub(crate) async fn query(&self, table: &TokenTable, rows: Rows<'_>) -> Result<Vec<TokenRow>, PortalError> {
+    pub(crate) async fn query(&self, table: &TokenTable, rows: &RowQuery) -> Result<Vec<TokenRow>, PortalError> {
         let mut found = Vec::new();
         let mut match_budget = MatchBudget::new();
         let mut on_row = |values: &[Scalar]| {
             let row = match query::parse_row(table, values) {
-                Err(_) if rows == Rows::Probe && query::is_skippable_row(values) => return Ok(()),
+                Err(_) if *rows == RowQuery::Probe && query::is_skippable_row(values) => return Ok(()),
                 row => row?,
             };
-            let is_probed = rows == Rows::Probe && !found.is_empty();
+            let is_probed = *rows == RowQuery::Probe && !found.is_empty();
             if is_probed || !matches_query(table, rows, &row) {
                 return Ok(());
             }
@@ -160,7 +160,7 @@ impl ThinkwisePortal {
         let result = self.read_page(table, url, &columns[..], &mut on_counted_row, self.http.deadline()).await;
         let page = result.inspect_err(|failure| self.mark_stale_after(failure))?;
         // For a probe the first row is sufficient.
-        let Some(link) = page.next_link.filter(|_| !matches!(scope, ListScope::Some(Rows::Probe))) else {
+        let Some(link) = page.next_link.filter(|_| !matches!(scope, ListScope::Some(RowQuery::Probe))) else {
             return Ok(false);
         };
         budget.spend(page.bytes, started.elapsed())?;
@@ -188,11 +188,11 @@ impl ThinkwisePortal {
     pub(crate) async fn token_key(
         &self,
         table: &TokenTable,
-        token: TokenRef<'_>,
+        token: &TokenRef,
         deadline: Instant,
     ) -> Result<Vec<(String, Literal)>, PortalError> {
         let mut columns = table.fixed.clone();
-        columns.push((table.id.name.clone(), query::id_literal(table, token.id)?));
+        columns.push((table.id.name.clone(), query::id_literal(table, &token.id)?));
         if !table.row_columns.is_empty() {
             columns.extend(self.read_key_columns(table, token, deadline).await?);
         }
@@ -203,18 +203,19 @@ impl ThinkwisePortal {
     async fn read_key_columns(
         &self,
         table: &TokenTable,
-        token: TokenRef<'_>,
+        token: &TokenRef,
         deadline: Instant,
     ) -> Result<Vec<(String, Literal)>, PortalError> {
         let mut columns = vec![table.id.name.as_str(), table.username.as_str()];
         columns.extend(table.row_columns.iter().map(|column| column.name.as_str()));
-        let url = query::query_url(&self.base, table, &columns, ListScope::Some(Rows::WithId(token.id)))?;
-        let id = ids::normalize_id(table.id.kind, token.id);
+        let query = RowQuery::WithId(token.id.clone());
+        let url = query::query_url(&self.base, table, &columns, ListScope::Some(&query))?;
+        let id = ids::normalize_id(table.id.kind, &token.id);
         let mut found = None;
         let mut each = |row: &[Scalar]| {
             let is_id = row.first().is_some_and(|value| ids::parse_id(table.id.kind, value) == id);
             let username = row.get(1).and_then(Scalar::as_str);
-            if is_id && username.is_some_and(|username| ids::same_username(username, token.username)) {
+            if is_id && username.is_some_and(|username| ids::same_username(username, &token.username)) {
                 found = Some(key_columns(table, row.get(2..).unwrap_or_default())?);
             }
             Ok(())
@@ -233,14 +234,14 @@ impl ThinkwisePortal {
     }
 }
 
-/// Whether a row matches the query: a portal may ignore the filter. A portal may also compare case-insensitively,
-/// which for a description is left to the caller.
-fn matches_query(table: &TokenTable, rows: Rows<'_>, row: &TokenRow) -> bool {
+/// Whether a row matches the query: a portal may ignore the filter or the letter case, or interpret characters of the
+/// marker.
+fn matches_query(table: &TokenTable, rows: &RowQuery, row: &TokenRow) -> bool {
     match rows {
-        Rows::WithId(id) => ids::normalize_id(table.id.kind, id).is_some_and(|id| id == row.id),
-        Rows::OfUser(username) => ids::same_username(&row.username, username),
-        Rows::Containing(text) => row.description.to_lowercase().contains(&text.to_lowercase()),
-        Rows::Probe => true,
+        RowQuery::WithId(id) => ids::normalize_id(table.id.kind, id).is_some_and(|id| id == row.token.id),
+        RowQuery::WithUsername(username) => ids::same_username(&row.token.username, username),
+        RowQuery::WithMarker(marker) => marker.is_in(&row.description),
+        RowQuery::Probe => true,
     }
 }
 

@@ -8,10 +8,11 @@
 
 use super::id_proof::{contradicted_id, id_output_name};
 use super::process_flow::{MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
+use crate::domain::model::token::{RowQuery, TokenRow};
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::TokenTable;
 use crate::portal::thinkwise::odata::ids;
-use crate::portal::thinkwise::{IssuedToken, PortalError, Rows, ThinkwisePortal, TokenRow};
+use crate::portal::thinkwise::{IssuedToken, PortalError, ThinkwisePortal};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -80,10 +81,10 @@ impl ExpectedRow<'_> {
             return with_marker.or_else(undescribed).map_or(RowMatch::NotFound, RowMatch::Matched);
         };
         // No two tokens have the same marker.
-        if marker.is_some() && with_marker.is_some_and(|row| row.id != id) {
+        if marker.is_some() && with_marker.is_some_and(|row| row.token.id != id) {
             return RowMatch::OtherId;
         }
-        match rows.iter().find(|row| row.id == id) {
+        match rows.iter().find(|row| row.token.id == id) {
             // With another description, it may be a different token whose id the response happens to contain.
             Some(row) if !self.is_trusted && marker.is_some() && with_marker.is_none() && !has_no_description(row) => {
                 RowMatch::NotFound
@@ -97,7 +98,7 @@ impl ExpectedRow<'_> {
     /// The row that is assumed to be the token's if no row certainly is.
     fn fallback_row<'r>(&self, rows: &'r [TokenRow]) -> Option<&'r TokenRow> {
         match (self.id, rows) {
-            (Some(id), _) => rows.iter().find(|row| row.id == id),
+            (Some(id), _) => rows.iter().find(|row| row.token.id == id),
             (None, [row]) => Some(row),
             // With several tokens of one name, it is unknown which one is ours.
             (None, _) => None,
@@ -154,7 +155,7 @@ impl ThinkwisePortal {
         if marker.is_some() {
             self.marker_evidence.set(Some(Instant::now()));
         }
-        let id = token.id.or_else(|| Some(row.id.clone()));
+        let id = token.id.or_else(|| Some(row.token.id.clone()));
         Ok((IssuedToken { id, ..token }, None))
     }
 
@@ -169,8 +170,9 @@ impl ThinkwisePortal {
     ) -> Vec<TokenRow> {
         let end = deadline.min(Instant::now() + MAX_LIST_LAG);
         let (mut pause, mut failures, mut rows) = (MIN_POLL_INTERVAL, 0, vec![]);
+        let query = RowQuery::WithUsername(token.username.clone());
         loop {
-            match timeout_at(end, self.query(table, Rows::OfUser(&token.username))).await {
+            match timeout_at(end, self.query(table, &query)).await {
                 Ok(Ok(found)) => (rows, failures) = (found, 0),
                 Ok(Err(_)) => failures += 1,
                 Err(_) => return rows,
@@ -195,8 +197,9 @@ impl ThinkwisePortal {
         username: &str,
         deadline: Instant,
     ) -> Result<(), PortalError> {
-        let Ok(Ok(rows)) = timeout_at(deadline, self.query(table, Rows::WithId(id))).await else { return Ok(()) };
-        let is_another = |row: &TokenRow| !ids::same_username(&row.username, username);
+        let query = RowQuery::WithId(id.to_owned());
+        let Ok(Ok(rows)) = timeout_at(deadline, self.query(table, &query)).await else { return Ok(()) };
+        let is_another = |row: &TokenRow| !ids::same_username(&row.token.username, username);
         if rows.iter().any(is_another) { Err(contradicted_id(output)) } else { Ok(()) }
     }
 }

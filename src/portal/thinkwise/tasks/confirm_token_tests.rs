@@ -1,7 +1,8 @@
 use super::*;
+use crate::domain::model::token::TokenRef;
 
 fn row(id: &str, description: &str) -> TokenRow {
-    TokenRow { id: id.to_owned(), username: "tw-1".to_owned(), description: description.to_owned() }
+    TokenRow { token: TokenRef { id: id.to_owned(), username: "tw-1".to_owned() }, description: description.to_owned() }
 }
 
 #[test]

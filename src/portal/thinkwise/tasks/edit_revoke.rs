@@ -4,10 +4,11 @@ use super::invoke::TaskSession;
 use super::outputs::TaskValues;
 use super::process_flow::{COMPLETION_TIMEOUT, MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
 use crate::api::Reason;
+use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::TaskCall;
 use crate::portal::thinkwise::odata::ids;
-use crate::portal::thinkwise::{Delivery, PortalError, Rows, ThinkwisePortal, TokenRef};
+use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 use tokio::time::{Instant, sleep};
 
 impl ThinkwisePortal {
@@ -23,25 +24,18 @@ impl ThinkwisePortal {
         self.finish(&session, run, None).await
     }
 
-    pub(crate) async fn edit(
-        &self,
-        token: TokenRef<'_>,
-        description: &str,
-        deadline: Instant,
-    ) -> Result<(), PortalError> {
+    pub(crate) async fn edit(&self, token: &TokenRef, description: &str, deadline: Instant) -> Result<(), PortalError> {
         let cached = self.interface(deadline).await?;
         let task = &cached.interface.edit;
-        let id = self.lookup_id(&cached, task, token).await?;
-        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
+        let token = &self.lookup_id(&cached, task, token).await?;
         let values = TaskValues { description: Some(description), token: Some(token) };
         self.invoke_and_finish(&cached, task, values, deadline).await
     }
 
-    pub(crate) async fn revoke_token(&self, token: TokenRef<'_>) -> Result<(), PortalError> {
+    pub(crate) async fn revoke_token(&self, token: &TokenRef) -> Result<(), PortalError> {
         let cached = self.interface(self.http.deadline()).await?;
         let task = &cached.interface.revoke;
-        let id = self.lookup_id(&cached, task, token).await?;
-        let token = TokenRef { id: id.as_deref().unwrap_or(token.id), ..token };
+        let token = &self.lookup_id(&cached, task, token).await?;
         let values = TaskValues { description: None, token: Some(token) };
         self.invoke_and_finish(&cached, task, values, self.http.deadline()).await?;
         self.wait_until_revoked(&cached, token).await
@@ -53,20 +47,20 @@ impl ThinkwisePortal {
     ///
     /// # Errors
     /// `Delivery::Unknown`: the revocation was accepted, but is not yet proved.
-    async fn wait_until_revoked(&self, cached: &CachedInterface, token: TokenRef<'_>) -> Result<(), PortalError> {
+    async fn wait_until_revoked(&self, cached: &CachedInterface, token: &TokenRef) -> Result<(), PortalError> {
         let Some(table) = cached.interface.table.as_ref().filter(|_| cached.list_denied.is_none()) else {
             return Ok(());
         };
-        let by_username = token.id == token.username && !table.is_named_by_username();
-        let query = if by_username { Rows::OfUser(token.username) } else { Rows::WithId(token.id) };
+        let by_username = token.is_identified_by_username() && !table.is_named_by_username();
+        let query = if by_username { token.row_query() } else { RowQuery::WithId(token.id.clone()) };
         let end = Instant::now() + COMPLETION_TIMEOUT;
         let mut pause = MIN_POLL_INTERVAL;
         loop {
             let rows = self
-                .query(table, query)
+                .query(table, &query)
                 .await
                 .map_err(|failure| PortalError { delivery: Delivery::Unknown, ..failure })?;
-            if !rows.iter().any(|row| ids::same_username(&row.username, token.username)) {
+            if !rows.iter().any(|row| ids::same_username(&row.token.username, &token.username)) {
                 return Ok(());
             }
             if Instant::now() + pause >= end {

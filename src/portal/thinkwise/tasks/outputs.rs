@@ -1,12 +1,13 @@
 //! The body of a task, and the outputs in the response to a request.
 
 use crate::api::Reason;
+use crate::domain::model::token::TokenRef;
 use crate::portal::thinkwise::discovery::interface::{Argument, ArgumentSource, IdSource, OutputNames};
 use crate::portal::thinkwise::discovery::metadata::ValueKind;
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::odata::json_fields::{Scalar, read_fields};
 use crate::portal::thinkwise::odata::literal::Literal;
-use crate::portal::thinkwise::{Delivery, IssuedToken, PortalError, TokenRef};
+use crate::portal::thinkwise::{Delivery, IssuedToken, PortalError};
 use crate::portal::token_name::{InvalidTokenName, TokenName};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -15,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskValues<'a> {
     pub description: Option<&'a str>,
-    pub token: Option<TokenRef<'a>>,
+    pub token: Option<&'a TokenRef>,
 }
 
 /// Builds the body of a task: a flat object with exactly the declared fields, because a missing or an extra field can
@@ -37,8 +38,8 @@ fn value(argument: &Argument, values: &TaskValues<'_>) -> Result<Literal, Portal
     let text = match &argument.source {
         ArgumentSource::Fixed(literal) => return Ok(literal.clone()),
         ArgumentSource::Description => values.description,
-        ArgumentSource::TokenId => values.token.map(|token| token.id),
-        ArgumentSource::Username => values.token.map(|token| token.username),
+        ArgumentSource::TokenId => values.token.map(|token| token.id.as_str()),
+        ArgumentSource::Username => values.token.map(|token| token.username.as_str()),
     };
     let text = text
         .filter(|text| !text.is_empty() || argument.source == ArgumentSource::Description)

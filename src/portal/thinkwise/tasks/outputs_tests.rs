@@ -1,6 +1,10 @@
 use super::*;
 use crate::portal::thinkwise::discovery::metadata::ValueKind;
 
+fn token_ref(id: &str, username: &str) -> TokenRef {
+    TokenRef { id: id.to_owned(), username: username.to_owned() }
+}
+
 fn from(name: &str, kind: ValueKind, source: ArgumentSource) -> Argument {
     Argument { name: name.to_owned(), kind, source }
 }
@@ -38,8 +42,7 @@ fn parameters_keep_their_order_and_their_types() {
         from("a_description", ValueKind::Text, ArgumentSource::Description),
         from("m_user", ValueKind::Text, ArgumentSource::Username),
     ];
-    let values =
-        TaskValues { description: Some("say \"hi\""), token: Some(TokenRef { id: "17", username: "robot$x" }) };
+    let values = TaskValues { description: Some("say \"hi\""), token: Some(&token_ref("17", "robot$x")) };
     assert_eq!(
         text(&arguments, &values),
         r#"{"z_confirm":true,"token_id":17,"b":"true","a_description":"say \"hi\"","m_user":"robot$x"}"#
@@ -51,10 +54,10 @@ fn an_id_is_written_as_metadata_types_it() {
     for (kind, id, sent) in
         [(ValueKind::Integer, "17", "17"), (ValueKind::Text, "17", "\"17\""), (ValueKind::Text, "a1", "\"a1\"")]
     {
-        let values = TaskValues { description: None, token: Some(TokenRef { id, username: "u" }) };
+        let values = TaskValues { description: None, token: Some(&token_ref(id, "u")) };
         assert_eq!(text(&[from("i", kind, ArgumentSource::TokenId)], &values), format!("{{\"i\":{sent}}}"));
     }
-    let values = TaskValues { description: None, token: Some(TokenRef { id: "a1", username: "u" }) };
+    let values = TaskValues { description: None, token: Some(&token_ref("a1", "u")) };
     let failure = task_body(&[from("i", ValueKind::Integer, ArgumentSource::TokenId)], &values).expect_err("no number");
     assert_eq!(failure.delivery, Delivery::NotSent);
 }
@@ -168,7 +171,7 @@ fn an_id_is_recorded_in_the_normalized_form_of_its_type() {
     for (kind, id, sent) in
         [(ValueKind::Guid, &*guid.to_uppercase(), format!("{guid:?}")), (ValueKind::Decimal, "42.0", "42".into())]
     {
-        let values = TaskValues { description: None, token: Some(TokenRef { id, username: "u" }) };
+        let values = TaskValues { description: None, token: Some(&token_ref(id, "u")) };
         assert_eq!(text(&[from("i", kind, ArgumentSource::TokenId)], &values), format!("{{\"i\":{sent}}}"));
     }
 }

@@ -4,10 +4,9 @@ use super::confirm_token::UnmarkedRow;
 use super::invoke::TaskSession;
 use super::outputs::{OutputCollector, TaskValues};
 use crate::api::Reason;
-use crate::portal::TokenMade;
 use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::{
-    Delivery, IssuedToken, PortalError, ThinkwisePortal, TokenRef, circuit_breaker, require_identity,
+    Delivery, IssuedToken, PortalError, ThinkwisePortal, circuit_breaker, require_identity,
 };
 use tokio::time::Instant;
 
@@ -83,11 +82,10 @@ impl ThinkwisePortal {
         let UnmarkedRow { row, is_ours } = unmarked;
         let mut unusable = None;
         let consequence = if *is_ours {
-            let token = TokenRef { id: &row.id, username: &row.username };
-            if let Err(failure) = self.edit(token, description, deadline).await {
-                tracing::warn!(username = row.username, %failure, "could not add the marker to a token");
+            if let Err(failure) = self.edit(&row.token, description, deadline).await {
+                tracing::warn!(username = row.token.username, %failure, "could not add the marker to a token");
             }
-            unusable = Some(Box::new(TokenMade { id: row.id.clone(), username: row.username.clone() }));
+            unusable = Some(Box::new(row.token.clone()));
             "The token will be revoked"
         } else {
             "The row may belong to another token, so it is left unchanged: check whether the token has to be revoked manually"
@@ -96,7 +94,7 @@ impl ThinkwisePortal {
             "the portal drops the description: the row of the new token {} lacks the marker that was sent with it, without which \
              the token of a lost response cannot be found. {consequence}. Make the task store the description; where \
              spec.thinkwise.tasks.request.parameters is set, put it before another parameter",
-            row.username
+            row.token.username
         );
         PortalError {
             unusable_token: unusable,

@@ -3,11 +3,13 @@
 
 mod faults;
 
+use super::fixtures::{marker, token_ref};
 use super::profiles::{client_with, secrets};
 use crate::fake_portal::{FakePortal, Operation, Profile, Record, Rule};
 use registry_token_operator::api::{Limits, ShortDuration};
+use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
 use registry_token_operator::portal::thinkwise::ThinkwisePortal;
-use registry_token_operator::portal::{Delivery, IssuedToken, Portal as _, PortalError, Rows, TokenRef, TokenRow};
+use registry_token_operator::portal::{Delivery, IssuedToken, Portal as _, PortalError};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,7 +59,7 @@ impl MatrixFixture {
         let fake = FakePortal::start(profile.config()).await;
         let of = |limits| client_with(profile, &fake, profile.minimal(&fake), limits);
         let (calm, hasty) = (of(Limits::default()), of(short_timeouts()));
-        let is_listed = calm.resolve().await.expect("it fits").list_denied.is_none();
+        let is_listed = calm.resolve().await.expect("it fits").capabilities.list_visible();
         while hasty.resolve().await.is_err() {}
         let mut bench =
             Self { profile, fake, patient: calm, impatient: hasty, is_listed, token: (String::new(), String::new()) };
@@ -67,23 +69,23 @@ impl MatrixFixture {
 
     /// Creates another token to edit and revoke.
     async fn issue_token(&mut self) {
-        let marker = format!("[a/b{}]", self.fake.ledger().all().len());
-        let issued = self.patient.request(&marker).await.expect("a token");
+        let marker = marker(self.fake.ledger().all().len());
+        let issued = self.patient.request(&marker.to_string()).await.expect("a token");
         let id = match issued.id {
             Some(id) => id,
-            None => self.patient.list(Rows::Containing(&marker)).await.expect("a list")[0].id.clone(),
+            None => self.patient.list(&RowQuery::WithMarker(marker)).await.expect("a list")[0].token.id.clone(),
         };
         self.token = (id, issued.username);
     }
 
     async fn call(&self, portal: &ThinkwisePortal, call: ClientCall) -> Result<(), PortalError> {
-        let token = TokenRef { id: &self.token.0, username: &self.token.1 };
+        let token = token_ref(&self.token.0, &self.token.1);
         match call {
             ClientCall::Request | ClientCall::FirstRequest => {
                 portal.request("It's ours").await.map(|issued| self.assert_known(&issued))
             }
-            ClientCall::Edit => portal.edit_description(token, "New").await,
-            ClientCall::Revoke => portal.revoke(token).await,
+            ClientCall::Edit => portal.edit_description(&token, "New").await,
+            ClientCall::Revoke => portal.revoke(&token).await,
             ClientCall::Scan => {
                 let mut count = 0;
                 portal.scan(&mut |_: TokenRow| count += 1).await?;

@@ -1,0 +1,100 @@
+//! A call of a portal: on whose behalf it is made, how long it may wait, and why it has no result.
+
+use super::PortalError;
+use super::rate_limit::Priority;
+use crate::api::Reason;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::api_server_unavailable;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A token request is sent within this time after reading the issuer; otherwise the issuer is read again.
+pub const ISSUER_READ_TTL: Duration = Duration::from_secs(10);
+
+/// On whose behalf a call is made, and how long it may wait for its permit.
+#[derive(Clone, Copy)]
+pub struct CallContext<'a> {
+    /// Its place in the queue.
+    pub priority: Priority,
+    /// The namespace of the object that needs the call; empty for the issuer's own calls.
+    pub namespace: &'a str,
+    /// What a shutdown does to a call that waits.
+    pub on_shutdown: OnShutdown<'a>,
+}
+
+/// What a shutdown does to a call that waits for its permit.
+#[derive(Clone, Copy)]
+pub enum OnShutdown<'a> {
+    /// It gives up when this is canceled, and nothing is sent: the call is repeated after the restart.
+    GiveUp(&'a CancellationToken),
+    /// It continues to wait: giving up could lose a token.
+    KeepWaiting,
+}
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The operator shuts down. Nothing was sent that changes anything.
+    #[error("the operator is shutting down")]
+    ShuttingDown,
+    /// The issuer was read too long ago for a token request. Nothing was sent.
+    #[error("the issuer was read too long ago")]
+    IssuerReadExpired,
+    /// The call failed.
+    #[error(transparent)]
+    Failed(#[from] PortalError),
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Failed(failure) => failure.into(),
+            CallError::ShuttingDown | CallError::IssuerReadExpired => api_server_unavailable(&error.to_string()),
+        }
+    }
+}
+
+/// The calls, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// Discovers the interface and reads one row.
+    Probe,
+    /// Requests a token.
+    Request,
+    /// Edits a description.
+    Edit,
+    /// Revokes a token.
+    Revoke,
+    /// Reads selected rows.
+    List,
+    /// Reads the whole list.
+    Scan,
+}
+
+/// Receives each completed call, with the reason if it failed: the place to count calls. Unsent calls are not reported.
+pub type OnCall = fn(CallKind, Option<Reason>);
+
+impl<'a> CallContext<'a> {
+    /// A call of the issuer itself.
+    #[must_use]
+    pub const fn of_issuer(on_shutdown: OnShutdown<'a>) -> Self {
+        Self { priority: Priority::Low, namespace: "", on_shutdown }
+    }
+
+    /// A failure other than a rate limit may only concern the object's request, whatever delay it asks for.
+    pub(super) fn honors_delay_of(&self, failure: &PortalError) -> bool {
+        self.namespace.is_empty() || failure.reason == Reason::RateLimited
+    }
+}
+
+impl OnShutdown<'_> {
+    pub(super) async fn wait<T>(self, what: impl Future<Output = T>) -> Result<T, CallError> {
+        match self {
+            Self::KeepWaiting => Ok(what.await),
+            Self::GiveUp(stop) => tokio::select! {
+                result = what => Ok(result),
+                () = stop.cancelled() => Err(CallError::ShuttingDown),
+            },
+        }
+    }
+}
