@@ -1,7 +1,7 @@
 //! Injects random faults into the portal's tasks.
 
+use super::rng::Rng;
 use crate::fake_portal::{Fault, Faults, Operation};
-use crate::rng::Rng;
 use std::time::Duration;
 
 /// The longest pause between two faults, in milliseconds.

@@ -17,14 +17,10 @@ mod operator_process;
 #[path = "../support/oci_client/mod.rs"]
 mod pull;
 
-mod fault_schedule;
-mod report;
-mod rng;
-mod run;
-mod table;
-mod workload;
+#[path = "mod.rs"]
+mod chaos;
 
-use run::{Plan, run};
+use chaos::run::{Plan, run};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};

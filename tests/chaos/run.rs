@@ -1,14 +1,14 @@
 //! The phases of a run: kills, two operators at once, frozen operators, API server outages; then it quiesces, and
 //! tokens are counted.
 
+use super::fault_schedule::inject_faults;
+use super::report::ChaosReport;
+use super::rng::Rng;
+use super::workload::{Counters, Workload};
 use crate::control_plane::{ControlPlane, Options};
 use crate::fake_portal::Config;
-use crate::fault_schedule::inject_faults;
 use crate::fixture::Team;
 use crate::operator_process::{self, Operator};
-use crate::report::ChaosReport;
-use crate::rng::Rng;
-use crate::workload::{Counters, Workload};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -1,27 +1,7 @@
 //! The short run of `make chaos`, for every `make test`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
-
-#[path = "../support/control_plane/mod.rs"]
-mod control_plane;
-#[path = "../support/fake_portal/mod.rs"]
-mod fake_portal;
-#[path = "../support/fixture.rs"]
-#[allow(dead_code, reason = "the integration tests use the rest of it")]
-mod fixture;
-#[path = "../support/operator_process/mod.rs"]
-mod operator_process;
-#[path = "../support/oci_client/mod.rs"]
-mod pull;
-
-mod fault_schedule;
-mod report;
-mod rng;
-mod run;
-mod table;
-mod workload;
-
-use run::{Plan, run};
+use super::run::{Plan, run};
+use crate::fixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_kills_leak_no_token_and_lose_none() {

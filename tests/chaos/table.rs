@@ -1,6 +1,6 @@
 //! The printed result.
 
-use crate::run::ChaosResult;
+use super::run::ChaosResult;
 use std::fmt;
 use std::sync::atomic::Ordering;
 

@@ -1,7 +1,7 @@
 //! The operations of users meanwhile: they create, edit, rotate and delete.
 
+use super::rng::Rng;
 use crate::fixture::Team;
-use crate::rng::Rng;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use registry_token_operator::api::RegistryToken;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
 //! One case of the matrix: an object with its own issuer and portal.
 
+use super::proxy::{FAKE_MESSAGE, Proxy};
+use super::steps::ProtocolStep;
+use super::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
 use crate::control_plane::{ControlPlane, wait_for};
 use crate::fake_portal::{Config, Fault, Operation};
 use crate::fixture::{Team, condition, ready, token};
-use crate::proxy::{FAKE_MESSAGE, Proxy};
-use crate::steps::ProtocolStep;
-use crate::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};

@@ -1,11 +1,11 @@
 //! The API server's clock jumps ten years ahead and back, and is then corrected: nothing is delayed that long, nothing
 //! is requested repeatedly, and pods can pull all the time.
 
+use super::proxy::Proxy;
 use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{LIMIT, Team, binary, ready, token};
 use crate::operator_process::{self, Operator};
-use crate::proxy::Proxy;
 use jiff::{SignedDuration, Timestamp};
 use registry_token_operator::api::RegistryToken;
 use serde_json::json;

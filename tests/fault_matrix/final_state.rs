@@ -1,9 +1,9 @@
 //! Whether an existing object is in order at the end.
 
-use crate::case::{FaultCase, NAME};
+use super::case::{FaultCase, NAME};
+use super::table::{PlannedFault, Scenario};
 use crate::fake_portal::{Fault, Operation};
 use crate::fixture::{condition, ready};
-use crate::table::{PlannedFault, Scenario};
 use kube::ResourceExt;
 use registry_token_operator::api::{RESERVATION_ANNOTATION, RegistryToken, TOKEN_ID_ANNOTATION};
 use serde_json::Value;

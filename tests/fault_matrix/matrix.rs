@@ -1,12 +1,12 @@
 //! The matrix: every step, every fault. The operator is not killed in the first half; in the second half one kill hits
 //! a step of each case.
 
-use crate::case::{CaseResult, FaultCase};
+use super::case::{CaseResult, FaultCase};
+use super::proxy::{INJECTION_LIMIT, Proxy};
+use super::table::{COLUMNS, FaultColumn, MatrixRow, PlannedFault, ROWS, planned_fault};
 use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::fixture::binary;
 use crate::operator_process::{self, Operator};
-use crate::proxy::{INJECTION_LIMIT, Proxy};
-use crate::table::{COLUMNS, FaultColumn, MatrixRow, PlannedFault, ROWS, planned_fault};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! A proxy between operator and API server that can fail one request, or all of a kind for a while, and report another
 //! time.
 
+use super::steps::ProtocolStep;
 use crate::control_plane::{ControlPlane, Error, Result};
-use crate::steps::ProtocolStep;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};

@@ -1,21 +1,17 @@
 //! What the API server itself rejects: by a quota (403), an admission policy (422), and permissions (403).
 
-use crate::control_plane::{eventually, shared};
+use super::forbidden;
+use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, Operation};
-use crate::fixture::{LIMIT, Team, binary, ready};
-use crate::forbidden;
-use crate::operator_process::{self, Operator};
+use crate::fixture::{LIMIT, Team, own_control_plane, ready};
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
-async fn team(name: &str) -> Team {
-    let team = Team::bare(shared(), name, Config::default()).await;
-    team.credentials("portal-password").await;
-    team.issuer(json!({})).await;
-    team
+async fn team(control_plane: &'static ControlPlane, name: &str) -> Team {
+    Team::on(control_plane, name, Config::default(), json!({})).await
 }
 
 /// Waits until the object reports the rejection, in these words.
@@ -30,16 +26,14 @@ async fn until_rejected(team: &Team, word: &str) {
 
 #[tokio::test]
 async fn rejections_by_quota_policy_and_permissions_are_reported_and_leave_no_token() {
-    let control_plane = shared();
-    operator_process::install(control_plane).await.expect("installed");
-    let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("a kubeconfig");
-    let operator = Operator::start(binary(), &kubeconfig, &operator_process::Options::default()).await.expect("starts");
-    tokio::join!(exceeded_quota(), admission_policy());
-    forbidden::status_writes(team("forbidden").await, &operator).await;
+    // Its own API server: a permission is taken from the operator of all tests otherwise.
+    let (control_plane, operator) = own_control_plane().await;
+    tokio::join!(exceeded_quota(control_plane), admission_policy(control_plane));
+    forbidden::status_writes(team(control_plane, "forbidden").await, &operator).await;
 }
 
-async fn exceeded_quota() {
-    let team = team("quota").await;
+async fn exceeded_quota(control_plane: &'static ControlPlane) {
+    let team = team(control_plane, "quota").await;
     let quotas: Api<ResourceQuota> = Api::namespaced(team.client.clone(), &team.namespace);
     team.apply(json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"},
@@ -60,8 +54,8 @@ async fn exceeded_quota() {
     assert_eq!(team.portal.ledger().all().len(), 1);
 }
 
-async fn admission_policy() {
-    let team = team("policy").await;
+async fn admission_policy(control_plane: &'static ControlPlane) {
+    let team = team(control_plane, "policy").await;
     let name = format!("no-commit-{}", team.namespace);
     let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": team.namespace}});
     let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}]);

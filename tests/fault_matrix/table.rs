@@ -1,8 +1,8 @@
 //! The matrix's rows and columns, and the faults of its cases.
 
+use super::proxy::ApiFault;
+use super::steps::ProtocolStep;
 use crate::fake_portal::{Fault, Operation};
-use crate::proxy::ApiFault;
-use crate::steps::ProtocolStep;
 
 /// A protocol step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,11 +25,15 @@ mod api_requests;
 mod bad_input;
 mod bad_input_later;
 mod bulk;
+#[path = "../chaos/mod.rs"]
+mod chaos;
 mod crash;
 mod deletion;
 mod deletion_while_stopped;
 mod drain;
 mod egress;
+#[path = "../fault_matrix/mod.rs"]
+mod fault_matrix;
 #[path = "../support/fixture.rs"]
 mod fixture;
 mod forged;

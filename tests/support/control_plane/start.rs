@@ -124,7 +124,7 @@ impl ControlPlane {
             *etcd = start_etcd(&self.files)?;
             *api_server = start_api_server(&self.files, self.port, &self.options)?;
         }
-        self.ready().await?;
+        self.wait_until_ready_again().await?;
         if let Some(manager) = &self.controller_manager {
             let mut manager = lock(manager);
             manager.kill();
@@ -151,6 +151,21 @@ impl ControlPlane {
             self.port = free_port()?;
             let api_server = start_api_server(&self.files, self.port, &self.options)?;
             self.api_server = Mutex::new(api_server);
+        }
+        self.ready().await
+    }
+
+    /// Waits for `/readyz` after a restart: while the server was down, a connection of another test may have taken the
+    /// port.
+    async fn wait_until_ready_again(&self) -> Result<()> {
+        for _ in 1..PORT_TRIES {
+            match self.ready().await {
+                Err(_) if lock(&self.api_server).port_was_in_use() => {
+                    tokio::time::sleep(ANSWER_LIMIT).await;
+                    *lock(&self.api_server) = start_api_server(&self.files, self.port, &self.options)?;
+                }
+                done => return done,
+            }
         }
         self.ready().await
     }
