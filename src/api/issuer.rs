@@ -247,3 +247,15 @@ pub struct PortalLocation {
     /// Part of the portal to which the tokens belong. For Thinkwise: the application.
     pub scope: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_host_is_stored_in_lower_case() {
+        let stored = |host: &str| Registry { host: host.to_owned(), tls: None }.stored_host();
+        assert_eq!(stored("Registry.Example.COM:5000/team"), "registry.example.com:5000/team");
+        assert_eq!(stored("registry.example.com"), "registry.example.com");
+    }
+}

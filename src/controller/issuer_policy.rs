@@ -88,4 +88,15 @@ mod tests {
         assert_eq!(reason(&open, IssuerKind::TokenIssuer, true), None);
         assert_eq!(reason(&off, IssuerKind::TokenIssuer, false), Some(Reason::NamespacedIssuersDisabled));
     }
+
+    #[test]
+    fn a_token_issuer_gets_no_more_than_the_operators_ceiling() {
+        let ceiling = Limits { requests_per_second: 2, concurrency: 1, ..Limits::MAX };
+        let policy = IssuerPolicy { namespaced_ceiling: Some(ceiling.clone()), ..Default::default() };
+        let limits = |kind, spec| policy.limits(kind, spec);
+        assert_eq!(limits(IssuerKind::TokenIssuer, &Limits::MAX), ceiling);
+        assert_eq!(limits(IssuerKind::ClusterTokenIssuer, &Limits::MAX), Limits::MAX);
+        let lower = Limits { requests_per_second: 1, ..ceiling };
+        assert_eq!(limits(IssuerKind::TokenIssuer, &lower), lower);
+    }
 }

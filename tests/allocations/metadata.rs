@@ -104,7 +104,7 @@ async fn the_expanded_size_of_a_document_is_limited_and_reported() {
 fn no_document_takes_more_than_a_maximum_of_memory() {
     let _alone = SERIAL.blocking_lock();
     bolero::check!().with_type::<[u8; 6]>().for_each(|counts| {
-        let [fields, tasks, subtypes, actions, listed, staging] = counts.map(|count| usize::from(count) * 4);
+        let [fields, tasks, subtypes, actions, listed, staging] = counts.map(|count| usize::from(count) * 8);
         let navigation = |number| format!(r#"<NavigationProperty Name="task_x{number}" Type="s.t"/>"#);
         let action = |number| {
             format!(
@@ -125,7 +125,8 @@ fn no_document_takes_more_than_a_maximum_of_memory() {
         ALLOCATOR.reset_peak_usage();
         let read = Catalog::read(text.as_bytes());
         let taken = ALLOCATOR.peak_usage().saturating_sub(before);
-        assert!(taken < 96 << 20, "{taken} bytes for {counts:?}");
+        // Without the budget some documents take hundreds of MiB; with it, about 11.
+        assert!(taken < 32 << 20, "{taken} bytes for {counts:?}");
         drop(read);
     });
 }

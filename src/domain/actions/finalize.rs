@@ -212,15 +212,12 @@ fn remove_marker(observed: &Observed, started_at: Timestamp, rows: Vec<TokenRow>
     }
 }
 
-/// If the removal of the marker cannot be verified, the Secret keeps recording whose token it is.
+/// If the removal of the marker cannot be verified, the Secret keeps recording whose token it is. The nonce in status is
+/// not used, since no MAC covers it: a forged one would protect another object's leaked token from an audit. The nonce
+/// of the Secret's attempt depends on the UID of this object, so it matches no other object's token.
 fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
     let stored = observed.own_stored();
-    let stored = stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id));
-    let named = StatusView::of(&observed.object).token.and_then(|token| Nonce::parse(&token.nonce));
-    let mut markers: Vec<Nonce> = stored.into_iter().chain(named).collect();
-    markers.sort_unstable();
-    markers.dedup();
-    orphan(observed, markers)
+    orphan(observed, stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id)).into_iter().collect())
 }
 
 /// If the stored token belongs to another portal, that portal may still show its marker.

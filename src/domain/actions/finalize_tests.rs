@@ -188,14 +188,33 @@ fn at_another_portal_nothing_is_looked_up_edited_or_revoked() {
     assert_eq!(finalized(world), ["orphan, marked", "remove finalizer"]);
 }
 
+/// A tenant who can write status could otherwise protect another object's leaked token from an audit.
 #[test]
-fn a_stored_token_that_status_does_not_name_stays_recorded_too() {
-    let other = at_rest_with_secret(|secret| secret.stored.as_mut().expect("a token").attempt_id = attempt_id(5));
-    let mut world = World::of(Observed { issuer: not_ready(), ..orphaned(other) });
-    assert_eq!(run(&mut world), Outcome::Idle);
-    let mut markers = vec![marker(&first_attempt()).nonce().clone(), marker(&attempt_id(5)).nonce().clone()];
-    markers.sort_unstable();
-    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(markers))));
+fn only_the_marker_of_the_stored_token_is_recorded_and_never_one_from_status() {
+    let forged = marker(&attempt_id(9)).nonce().to_string();
+    let markers_of = |stored: Option<u8>| {
+        let mut observed = at_rest_with_secret(|secret| {
+            let of_attempt =
+                |number| StoredToken { attempt_id: attempt_id(number), ..secret.stored.clone().expect("a token") };
+            secret.stored = stored.map(of_attempt);
+        });
+        let status = observed.object.status.as_mut().expect("a status");
+        status.token.as_mut().expect("a token").nonce = forged.clone();
+        let mut hidden = World::of(orphaned(observed.clone()));
+        change_issuer(&mut hidden.observed, |issuer| issuer.list_visible = false);
+        let unavailable = World::of(Observed { issuer: not_ready(), ..orphaned(observed) });
+        [hidden, unavailable].map(|mut world| {
+            assert_eq!(run(&mut world), Outcome::Idle);
+            let orphaned = |request: &Request| match request {
+                Request::WriteSecret(SecretWrite::Orphan(markers)) => Some(markers.clone()),
+                _ => None,
+            };
+            world.requests.iter().find_map(orphaned).expect("an orphaned Secret")
+        })
+    };
+    let own = vec![marker(&attempt_id(5)).nonce().clone()];
+    assert_eq!(markers_of(Some(5)), [own.clone(), own]);
+    assert_eq!(markers_of(None), [vec![], vec![]]);
 }
 
 #[test]
