@@ -144,9 +144,7 @@ impl ChaosRun<'_> {
 /// Runs all phases on a separate control plane.
 pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
     println!("chaos: SEED={} repeats every random choice of this run", plan.seed);
-    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
-    // It exists as long as the process.
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let control_plane = ControlPlane::start_for_test(Options::default()).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let portal = Config { latency: Duration::from_millis(30), ..Config::default() };
     let team = Team::bare(control_plane, "chaos", portal).await;

@@ -74,8 +74,7 @@ async fn both_pull(team: &Team, old: &[u8]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_by_ten_years_rotates_once_and_delays_nothing() {
-    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let control_plane = ControlPlane::start_for_test(Options::default()).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let (proxy, kubeconfig) = Proxy::start(control_plane).await.expect("a proxy");
     let operator = Operator::start(binary(), &kubeconfig, &operator_process::Options::default()).await.expect("starts");

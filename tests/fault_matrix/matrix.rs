@@ -29,8 +29,7 @@ fn start(kubeconfig: &Path) -> Operator {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_at_every_step_leaks_nothing_and_the_object_becomes_ready_or_reports_why_not() {
     let begun = Instant::now();
-    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let control_plane = ControlPlane::start_for_test(Options::default()).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let (proxy, kubeconfig) = Proxy::start(control_plane).await.expect("a proxy");
 

@@ -210,7 +210,8 @@ async fn two_issuers_that_share_credentials_and_change_them_together_remove_thei
     for secret in ["portal-2", "portal", "portal-2", "portal", "portal-2"] {
         both(secret).await;
         team.until_finalizers(&[secret]).await;
-        eventually("both to record nothing else", LIMIT, async || {
+        // An issuer that saw what the other one had recorded until then is reconciled again a minute later.
+        eventually("both to record nothing else", LIMIT * 2, async || {
             let all = team.issuers().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let noted = all.items.into_iter().filter_map(|one| one.status).map(|status| status.credentials_secrets);
             let noted: Vec<_> = noted.collect();

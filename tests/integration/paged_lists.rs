@@ -9,7 +9,7 @@ use serde_json::json;
 #[tokio::test]
 async fn without_streaming_lists_each_kind_is_listed_page_by_page_and_watched() {
     let options = Options { audit: true, feature_gates: Some("WatchList=false"), ..Options::default() };
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(options).await.expect("starts")));
+    let control_plane = ControlPlane::start_for_test(options).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let operator = start_operator(control_plane).await;
     let team = Team::on(control_plane, "paged", Config::default(), json!({})).await;

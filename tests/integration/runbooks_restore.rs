@@ -110,7 +110,8 @@ async fn a_cluster_is_restored_from_a_backup_in_place() {
     let items = backup(&team).await;
     // The cluster is lost: no token is revoked.
     operator.terminate().await;
-    for kind in ["registrytokens", "tokenissuers", "secrets"] {
+    // The Secrets first: the garbage collector deletes those of a deleted object.
+    for kind in ["secrets", "registrytokens", "tokenissuers"] {
         for item in items.iter().filter(|item| kind.starts_with(&item["kind"].as_str().unwrap_or("-").to_lowercase())) {
             let name = item["metadata"]["name"].as_str().expect("a name");
             let lost = [

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 async fn empty_control_plane() -> &'static ControlPlane {
-    let control_plane = ControlPlane::start(Options::default()).await.expect("starts");
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let control_plane = ControlPlane::start_for_test(Options::default()).await.expect("starts");
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}";
     control_plane.apply(namespace).await.expect("applied");
     control_plane

@@ -31,15 +31,15 @@ pub fn stage() -> &'static ControlPlane {
     control_plane
 }
 
-/// A separate control plane with an audit log, and an operator on it. It exists as long as the test binary runs.
+/// A separate control plane with an audit log, and an operator on it. It exists until the end of the test.
 pub async fn own_control_plane() -> (&'static ControlPlane, Operator) {
     own_control_plane_with(operator_process::Options::default()).await
 }
 
 /// The same, with these options for the operator.
 pub async fn own_control_plane_with(options: operator_process::Options) -> (&'static ControlPlane, Operator) {
-    let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
-    let control_plane: &'static ControlPlane = Box::leak(Box::new(control_plane));
+    let audited = Options { audit: true, ..Options::default() };
+    let control_plane = ControlPlane::start_for_test(audited).await.expect("starts");
     let operator = prepare(control_plane, &options).await;
     (control_plane, operator)
 }

@@ -2,7 +2,7 @@
 //! starts in about three seconds and stops when the process that started it ends.
 //!
 //! [`shared`] is one control plane per test binary, in which each test uses its own [`ControlPlane::namespace`];
-//! [`ControlPlane::start`] starts a separate one for tests that would disturb others.
+//! [`ControlPlane::start_for_test`] starts a separate one for a test that would disturb others.
 //!
 //! `KEEP_CONTROL_PLANE=1` keeps its folder (logs, audit log, kubeconfig) for inspection.
 
@@ -20,6 +20,7 @@ mod certs;
 mod error;
 mod kubectl;
 mod objects;
+mod per_test;
 mod servers;
 mod shared;
 mod start;

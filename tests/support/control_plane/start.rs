@@ -133,6 +133,12 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Kills all servers, in the order in which dropping it does.
+    pub fn stop(&self) {
+        let servers = self.controller_manager.iter().chain([&self.api_server, &self.etcd]);
+        servers.for_each(|server| lock(server).kill());
+    }
+
     fn servers(&self) -> impl Iterator<Item = &Mutex<Server>> {
         [&self.etcd, &self.api_server].into_iter().chain(&self.controller_manager)
     }
