@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: ## Show the lifecycle of a token; KEEP=1: keep it running; CONTEXT=name: u
 test: ## Run all tests; prints one line of counts at the end
 	@tests/support/control_plane/build.sh >/dev/null
 	@tests/run.sh
+
+test-long: ## Run the tests of which make test runs a part in full: the exhaustive unit tests and the simulation
+	@LONG_TESTS=1 tests/run.sh --lib --test simulation
 
 test-versions: ## Run selected integration tests on another Kubernetes version; KUBE_VERSION=v1.33.5 (built once and cached)
 	$(if $(KUBE_VERSION),,$(error Set KUBE_VERSION to the version to test, such as v1.33.5))

@@ -43,17 +43,10 @@ fn bound(name: &str, otherwise: usize) -> usize {
 }
 
 /// All schedules from the empty state and from each point of a first token, up to a bound each. `EVENTS` and
-/// `EVENTS_OF_A_LIFE` set other bounds.
+/// `AFTER` set other bounds.
 pub fn every_schedule(threads: usize, from_empty: usize, from_first_token: usize) -> Result<(), String> {
-    let (from_empty, from_first_token) = (bound("EVENTS", from_empty), bound("EVENTS_OF_A_LIFE", from_first_token));
+    let (from_empty, from_first_token) = (bound("EVENTS", from_empty), bound("AFTER", from_first_token));
     println!("{}", Schedules::from_empty(FIRST_TOKEN, None).explore(from_empty, threads)?);
     println!("{}", Schedules::from_first_token(ONE_ACTION_MORE, None).explore(from_first_token, threads)?);
     Ok(())
-}
-
-#[test]
-fn every_schedule_of_two_operators_up_to_a_bound_becomes_idle() {
-    // A first token takes eleven events from the empty state: what follows its request is visited from the points of an
-    // undisturbed first token.
-    assert_eq!(every_schedule(1, 8, 1), Ok(()));
 }

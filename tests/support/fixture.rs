@@ -1,7 +1,7 @@
 //! The environment of tests: one control plane and one operator shared by all tests that do not disturb others, and a
 //! namespace with its own portal for each test.
 
-use crate::control_plane::{ControlPlane, Options, eventually, shared};
+use crate::control_plane::{ControlPlane, Options, apply_object, eventually, shared};
 use crate::fake_portal::{Config, FakePortal};
 use crate::operator_process::{self, Operator};
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -144,7 +144,7 @@ impl Team {
     /// Server-side apply, as a user with kubectl would.
     pub async fn apply(&self, mut object: Value) {
         object["metadata"]["namespace"] = json!(self.namespace);
-        self.control_plane.apply(&object.to_string()).await.expect("applied");
+        apply_object(&self.client, &object).await.expect("applied");
     }
 
     /// Waits until `Ready` has this status and reason; returns the object.

@@ -29,6 +29,7 @@ mod wait;
 
 pub use audit::{Audit, AuditEvent, Events, Position};
 pub use error::{Context, Error, Result};
+pub use objects::apply_object;
 pub use shared::shared;
 pub use start::{ControlPlane, Options};
 pub use supervise::Server;

@@ -147,20 +147,20 @@ pub fn crds() -> String {
 
 /// Installs the operator's prerequisites: CRDs and its namespace.
 pub async fn install(control_plane: &ControlPlane) -> Result<()> {
-    control_plane.apply_crds(&crds()).await?;
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}";
-    control_plane.apply(namespace).await?;
-    Ok(())
+    control_plane.apply_crds(&format!("{}{namespace}", crds())).await
 }
 
 /// A kubeconfig of the operator's own ServiceAccount, with only the permissions in the manifests under `deploy/`.
 pub async fn kubeconfig(control_plane: &ControlPlane) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut manifests = String::new();
     for file in ["serviceaccount.yaml", "rbac.yaml"] {
-        let manifests = std::fs::read_to_string(folder.join(file))
+        manifests += &std::fs::read_to_string(folder.join(file))
             .map_err(|error| crate::control_plane::Error::new(format!("deploy/{file}: {error}")))?;
-        control_plane.apply(&manifests).await?;
+        manifests += "\n---\n";
     }
+    control_plane.apply(&manifests).await?;
     let config = control_plane.service_account_config("registry-token-operator", "registry-token-operator").await?;
     let path = control_plane.folder().join("operator.kubeconfig");
     control_plane.write_kubeconfig(&config, &path)?;
