@@ -50,9 +50,6 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// The folders whose modules may still import each other in a circle.
 const CIRCLES: &[&str] = &[
-    "domain",
-    "domain::decide",
-    "domain::model",
     "portal::thinkwise",
     "portal::thinkwise::client",
     "portal::thinkwise::discovery",

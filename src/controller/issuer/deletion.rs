@@ -4,7 +4,8 @@
 use super::audit::{self, Prefilter};
 use super::connect::response_deadline;
 use super::finalizers::{StillProtected, remove_finalizers};
-use super::status::{Findings, write_status};
+use super::findings::Findings;
+use super::status::write_status;
 use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::controller::api_call::ApiError;
 use crate::controller::context::Context;

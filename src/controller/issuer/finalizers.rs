@@ -2,6 +2,7 @@
 //! have our finalizer until the last token is revoked.
 
 use super::credentials::{ca_config_maps, credentials_name, may_use_secret, namespace_of};
+use super::findings::ProtectedNames;
 use super::shared_finalizers::{FinalizerRemoval, finalizer_removal};
 use super::status::record_protected_names;
 use crate::api::{IssuerKind, ObjectName, RegistryToken};
@@ -37,13 +38,6 @@ struct Dependencies {
     current: ProtectedNames,
     /// The names in the status, which may have our finalizer for this issuer.
     recorded: ProtectedNames,
-}
-
-/// Names of objects that have our finalizer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProtectedNames {
-    pub secrets: Vec<String>,
-    pub config_maps: Vec<String>,
 }
 
 /// What an issuer does not need any more, but cannot release yet.

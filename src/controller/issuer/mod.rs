@@ -7,6 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod credentials_watch;
 pub(crate) mod deletion;
 pub(crate) mod finalizers;
+pub(crate) mod findings;
 pub(crate) mod login_audit;
 pub(crate) mod publish;
 pub(crate) mod ready_condition;

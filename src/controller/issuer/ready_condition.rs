@@ -1,6 +1,6 @@
 //! The `Ready` condition of an issuer whose portal responds.
 
-use super::status::Findings;
+use super::findings::Findings;
 use crate::api::{Limits, Reason, RegistryToken};
 use crate::controller::context::Context;
 use crate::controller::issuer_object::AnyIssuer;

@@ -1,16 +1,15 @@
 //! Writes an issuer's status. Nothing else writes it.
 
 use super::credentials::ca_config_maps;
-use super::finalizers::ProtectedNames;
+use super::findings::{Findings, ProtectedNames};
 use super::ready_condition::ready_condition;
-use crate::api::{ConditionType, IssuerStatus, PortalLocation, RegistryToken};
+use crate::api::{ConditionType, IssuerStatus, PortalLocation, };
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::issuer_object::AnyIssuer;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::conditions;
 use crate::domain::model::conditions::{ConditionStatus, ConditionUpdate};
-use crate::domain::model::problem::Problem;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
@@ -18,19 +17,6 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
-use std::sync::Arc;
-
-/// The results of a pass.
-pub struct Findings<'a> {
-    /// The connection to the portal, or the problem to report.
-    pub connection: &'a Result<Arc<ConnectedIssuer>, Problem>,
-    /// Why the audit failed.
-    pub audit: Option<&'a Problem>,
-    pub dependents: &'a [Arc<RegistryToken>],
-    /// What the issuer no longer needs, but cannot release yet.
-    pub still_protected: &'a ProtectedNames,
-}
-
 /// Writes the status if it changed. A changed `Ready` condition is also emitted as an event.
 pub async fn write_status<I>(
     object: &I,

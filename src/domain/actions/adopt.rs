@@ -167,7 +167,7 @@ impl Adopting {
             other => return Transition::Done(from_response(other)),
         }
         match observed.issuer_info() {
-            Some(issuer) if self.stored.provenance.from_other_portal(issuer) => {
+            Some(issuer) if self.stored.provenance.from_other_portal(&issuer.portal_hash()) => {
                 match StatusView::of(&observed.object).token {
                     None => Transition::Done(Outcome::Failed(token_from_other_portal())),
                     // The object's token belongs to this portal: the Secret was restored to an earlier state.

@@ -6,7 +6,7 @@ use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RetiringToken;
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::decide::deletion::is_from_other_portal;
-use crate::domain::model::issuer::portal_changed;
+use crate::domain::decide::issuer::portal_changed;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
 use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;

@@ -1,9 +1,9 @@
 //! Decides the next action for an object that is being deleted.
 
 use super::Action;
+use super::issuer::portal_changed;
 use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
-use crate::domain::model::issuer::portal_changed;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{token_from_other_portal, transient};
 use crate::domain::model::pull_secret::SecretMeta;
@@ -94,7 +94,8 @@ fn portal_mismatch(secret: Option<&SecretMeta>, status: &StatusView, issuer: &Is
 #[must_use]
 pub fn is_from_other_portal(secret: Option<&SecretMeta>, status: &StatusView, issuer: &IssuerInfo) -> bool {
     let stored = secret.and_then(|secret| secret.stored.as_ref());
-    has_unrecorded_token(secret, status) && stored.is_some_and(|stored| stored.provenance.from_other_portal(issuer))
+    has_unrecorded_token(secret, status)
+        && stored.is_some_and(|stored| stored.provenance.from_other_portal(&issuer.portal_hash()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use super::Action;
 use super::rotation::pending_annotation;
 use crate::api::{REPLACE_ANNOTATION, Reason};
-use crate::domain::model::issuer::portal_changed;
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_not_found;
+use crate::domain::model::problem::messages::terminal;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::observed::{IssuerState, Observed};
@@ -48,4 +49,16 @@ pub fn pods_can_pull(observed: &Observed, status: &StatusView) -> bool {
     let stored = secret.and_then(|secret| secret.stored.as_ref());
     let is_current = |id: &String| stored.is_some_and(|stored| same_id(&stored.id, id));
     status.ready && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
+}
+
+/// The issuer refers to another portal than the one that contains the token.
+#[must_use]
+pub fn portal_changed(status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
+    let recorded = status.portal.as_ref()?;
+    let changed = !recorded.is_same_location(&issuer.portal);
+    let message = format!(
+        "the token belongs to {} ({}), but the issuer now refers to {} ({}): restore the issuer's configuration; tokens cannot be moved",
+        recorded.url, recorded.scope, issuer.portal.url, issuer.portal.scope
+    );
+    changed.then(|| terminal(Reason::PortalChanged, &message))
 }

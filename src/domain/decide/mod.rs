@@ -9,7 +9,7 @@ pub mod absence;
 mod action;
 pub mod deadlines;
 pub mod deletion;
-mod issuer;
+pub mod issuer;
 pub mod protection;
 mod request;
 pub mod rotation;

@@ -4,9 +4,14 @@ use super::Action;
 use super::deadlines::at_most_until_deadline;
 use super::rotation::{for_cause, pending};
 use super::secret::or_sync_description;
+use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
-use crate::domain::model::issuer::description_too_long;
-use crate::domain::model::problem::messages::{issuer_deleting, replacement_suspended, revoked_upstream, suspended};
+use crate::domain::model::marker::MARKER_LENGTH;
+use crate::domain::model::object::Object;
+use crate::domain::model::problem::Problem;
+use crate::domain::model::problem::messages::{
+    issuer_deleting, replacement_suspended, revoked_upstream, suspended, terminal,
+};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
@@ -116,4 +121,15 @@ fn request_token(observed: &Observed, issuer: &IssuerInfo, request: RequestCause
         Some((left, problem)) => Action::ReportFor(left, problem),
         None => Action::RequestToken(request),
     }
+}
+
+/// The description and the marker together are too long.
+fn description_too_long(object: &Object, issuer: &IssuerInfo) -> Option<Problem> {
+    let length = object.description.chars().count();
+    let most = issuer.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
+    let message = format!(
+        "spec.description has {length} characters. The portal allows {most}, of which the operator's marker needs {MARKER_LENGTH}: shorten it to {} characters",
+        most.saturating_sub(MARKER_LENGTH)
+    );
+    Some(terminal(Reason::DescriptionTooLong, &message))
 }

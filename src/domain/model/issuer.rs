@@ -1,12 +1,9 @@
 //! The issuer, as decisions need it.
 
 use super::hash::hash;
-use super::marker::{IssuerTag, MARKER_LENGTH, Marker, Nonce};
-use super::object::Object;
+use super::marker::{IssuerTag, Marker, Nonce};
 use super::problem::Problem;
-use super::problem::messages::terminal;
-use super::status_view::StatusView;
-use crate::api::{LoginCheck, Reason, RecordedPortal};
+use crate::api::{LoginCheck, RecordedPortal};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -80,28 +77,4 @@ impl IssuerInfo {
             None => description.to_owned(),
         }
     }
-}
-
-/// The issuer refers to another portal than the one that contains the token.
-#[must_use]
-pub fn portal_changed(status: &StatusView, issuer: &IssuerInfo) -> Option<Problem> {
-    let recorded = status.portal.as_ref()?;
-    let changed = !recorded.is_same_location(&issuer.portal);
-    let message = format!(
-        "the token belongs to {} ({}), but the issuer now refers to {} ({}): restore the issuer's configuration; tokens cannot be moved",
-        recorded.url, recorded.scope, issuer.portal.url, issuer.portal.scope
-    );
-    changed.then(|| terminal(Reason::PortalChanged, &message))
-}
-
-/// The description and the marker together are too long.
-#[must_use]
-pub fn description_too_long(object: &Object, issuer: &IssuerInfo) -> Option<Problem> {
-    let length = object.description.chars().count();
-    let most = issuer.max_description_chars.filter(|most| length + MARKER_LENGTH > *most)?;
-    let message = format!(
-        "spec.description has {length} characters. The portal allows {most}, of which the operator's marker needs {MARKER_LENGTH}: shorten it to {} characters",
-        most.saturating_sub(MARKER_LENGTH)
-    );
-    Some(terminal(Reason::DescriptionTooLong, &message))
 }

@@ -1,7 +1,6 @@
 //! The metadata of a pull secret. The Secret is the lock of the request protocol: the reservation and the stored token
 //! are annotations of the same object.
 
-use super::issuer::IssuerInfo;
 use super::marker::AttemptId;
 use super::request_cause::RequestCause;
 use super::token_mac::TokenSignature;
@@ -65,10 +64,10 @@ impl Provenance {
         })
     }
 
-    /// Whether the token comes from another portal than the issuer's current one.
+    /// Whether the token comes from another portal than the one with this hash.
     #[must_use]
-    pub fn from_other_portal(&self, issuer: &IssuerInfo) -> bool {
-        !self.portal.is_empty() && self.portal != issuer.portal_hash()
+    pub fn from_other_portal(&self, portal_hash: &str) -> bool {
+        !self.portal.is_empty() && self.portal != portal_hash
     }
 
     /// Whether the token is newer than the one in status. In a Secret that was restored to an earlier state it is not.
