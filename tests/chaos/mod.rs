@@ -4,7 +4,5 @@ mod fault_schedule;
 mod report;
 mod rng;
 pub mod run;
-#[cfg(test)]
-mod short;
 mod table;
 mod workload;

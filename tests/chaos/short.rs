@@ -1,6 +1,6 @@
 //! The short run of `make chaos`, for every `make test`.
 
-use super::run::{Plan, run};
+use crate::chaos::run::{Plan, run};
 use crate::fixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

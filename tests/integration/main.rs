@@ -27,6 +27,8 @@ mod bad_input_later;
 mod bulk;
 #[path = "../chaos/mod.rs"]
 mod chaos;
+#[path = "../chaos/short.rs"]
+mod chaos_short;
 mod crash;
 mod deletion;
 mod deletion_while_stopped;
