@@ -73,6 +73,7 @@ pub struct OperatorConfig {
 }
 
 /// Runs until `stop` is cancelled and the passes in flight have ended.
+#[allow(clippy::too_many_lines, reason = "it wires every stream to its controller")]
 pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readiness>, stop: CancellationToken) {
     let (tokens, token_writer) = reflector::store();
     let (secrets, secret_writer) = reflector::store();

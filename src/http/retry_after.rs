@@ -10,13 +10,12 @@ const MAX_WAIT: Duration = Duration::from_hours(24);
 /// Parses `Retry-After`: seconds, or an HTTP date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
         // Relative to the server's clock, if it sends a date: the local clock may be wrong.
-        Err(_) => {
-            let now = headers.get(DATE).and_then(|now| parse_http_date(now.to_str().ok()?).ok());
-            until(parse_http_date(text).ok()?, now)
-        }
+        let now = headers.get(DATE).and_then(|now| parse_http_date(now.to_str().ok()?).ok());
+        until(parse_http_date(text).ok()?, now)
     };
     Some(wait.min(MAX_WAIT))
 }

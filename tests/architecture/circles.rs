@@ -22,7 +22,7 @@ impl Modules {
                 }
                 for path in tree(&code[at + "use ".len()..]).0 {
                     let name = path.last().cloned().unwrap_or_default();
-                    let origin = modules.absolute(module, &path).unwrap_or_else(|| joined(module, &path));
+                    let origin = absolute(module, &path).unwrap_or_else(|| joined(module, &path));
                     reexports.insert(joined(module, &[name]), origin);
                 }
             }
@@ -36,7 +36,7 @@ impl Modules {
         let mut folders: BTreeMap<String, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
         for (module, code) in &self.code {
             for path in paths_in(code) {
-                let Some(imported) = self.absolute(module, &path).and_then(|path| self.module_of(&path, 0)) else {
+                let Some(imported) = absolute(module, &path).and_then(|path| self.module_of(&path, 0)) else {
                     continue;
                 };
                 let common = module.iter().zip(imported).take_while(|(one, other)| one == other).count();
@@ -53,20 +53,6 @@ impl Modules {
         circles.filter(|(_, modules)| !modules.is_empty()).collect()
     }
 
-    /// A path from the root of the library. `None` for a path that does not start with `crate`, `super` or `self`.
-    fn absolute(&self, module: &[String], path: &[String]) -> Option<ImportPath> {
-        let (first, rest) = path.split_first()?;
-        match first.as_str() {
-            "crate" => Some(rest.to_vec()),
-            "self" => Some(joined(module, rest)),
-            "super" => {
-                let levels = path.iter().take_while(|name| *name == "super").count();
-                Some(joined(module.get(..module.len().checked_sub(levels)?)?, &path[levels..]))
-            }
-            _ => None,
-        }
-    }
-
     /// The module that defines the item of this path.
     fn module_of(&self, path: &[String], depth: usize) -> Option<&ImportPath> {
         let length = (1..=path.len()).rev().find(|length| self.code.contains_key(&path[..*length]))?;
@@ -75,6 +61,20 @@ impl Modules {
             return self.module_of(origin, depth + 1);
         }
         self.code.get_key_value(&path[..length]).map(|(module, _)| module)
+    }
+}
+
+/// A path from the root of the library. `None` for a path that does not start with `crate`, `super` or `self`.
+fn absolute(module: &[String], path: &[String]) -> Option<ImportPath> {
+    let (first, rest) = path.split_first()?;
+    match first.as_str() {
+        "crate" => Some(rest.to_vec()),
+        "self" => Some(joined(module, rest)),
+        "super" => {
+            let levels = path.iter().take_while(|name| *name == "super").count();
+            Some(joined(module.get(..module.len().checked_sub(levels)?)?, &path[levels..]))
+        }
+        _ => None,
     }
 }
 
