@@ -3,7 +3,7 @@
 use super::credentials::ca_config_maps;
 use super::findings::{Findings, ProtectedNames};
 use super::ready_condition::ready_condition;
-use crate::api::{ConditionType, IssuerStatus, PortalLocation, };
+use crate::api::{ConditionType, IssuerStatus, PortalLocation};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::issuer_object::AnyIssuer;

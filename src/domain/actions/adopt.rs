@@ -174,12 +174,10 @@ impl Adopting {
                     Some(_) => self.read_object(None),
                 }
             }
-            Some(issuer) if issuer.list_visible => {
-                let id = self.stored.id.clone();
-                self.transition_to(Request::QueryRows(RowQuery::WithId(id)), Stage::FindingRow)
-            }
-            // Without a list, the operator's own record is trusted.
-            Some(_) => self.transition_to(Request::ReadContent, Stage::ReadingContent(None)),
+            Some(issuer) => match issuer.evidence().query_stored(&self.stored.id) {
+                Some(query) => self.transition_to(Request::QueryRows(query), Stage::FindingRow),
+                None => self.transition_to(Request::ReadContent, Stage::ReadingContent(None)),
+            },
             None => Transition::Done(Outcome::RequeueSoon),
         }
     }

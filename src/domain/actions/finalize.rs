@@ -10,7 +10,7 @@ use crate::domain::decide::issuer::portal_changed;
 use crate::domain::model::marker::{AttemptId, Marker, Nonce};
 use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id};
+use crate::domain::model::token::{TokenRef, TokenRow, same_id};
 use crate::domain::observed::{IssuerInfo, Observed};
 use crate::domain::protocol::{Request, Response, SecretWrite};
 use crate::domain::status::StatusEvent;
@@ -95,11 +95,10 @@ impl StateMachine for Finalizing {
 }
 
 fn find_unfinished(observed: &Observed, attempt: &AttemptId) -> FinalizeTransition {
-    match observed.issuer_info().filter(|issuer| issuer.list_visible) {
-        Some(issuer) => Transition::Perform(
-            Request::QueryRows(RowQuery::WithMarker(observed.marker(issuer, attempt))),
-            Finalizing::FindingUnfinished,
-        ),
+    let query =
+        observed.issuer_info().and_then(|issuer| issuer.evidence().query_marked(observed.marker(issuer, attempt)));
+    match query {
+        Some(query) => Transition::Perform(Request::QueryRows(query), Finalizing::FindingUnfinished),
         None => find_stored(observed),
     }
 }
@@ -116,12 +115,13 @@ fn find_stored(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
     let stored = observed.own_stored();
     let named = |id: &str| status.is_retiring(id) || status.token.as_ref().is_some_and(|token| same_id(&token.id, id));
-    let visible = observed.issuer_info().is_some_and(|issuer| issuer.list_visible);
-    match stored.filter(|stored| visible && observed.object.revoke_on_deletion && !named(&stored.id)) {
-        Some(stored) => Transition::Perform(
-            Request::QueryRows(RowQuery::WithId(stored.id.clone())),
-            Finalizing::FindingStored(stored.clone()),
-        ),
+    let stored = stored.filter(|stored| observed.object.revoke_on_deletion && !named(&stored.id));
+    let query = stored
+        .and_then(|stored| observed.issuer_info()?.evidence().query_stored(&stored.id).map(|query| (stored, query)));
+    match query {
+        Some((stored, query)) => {
+            Transition::Perform(Request::QueryRows(query), Finalizing::FindingStored(stored.clone()))
+        }
         None => revoke_all(observed),
     }
 }
@@ -183,14 +183,13 @@ fn record_revoked(observed: &Observed, revoked: Vec<TokenRef>, outcome: Outcome)
 }
 
 fn find_marker(observed: &Observed) -> FinalizeTransition {
-    match (StatusView::of(&observed.object).token, observed.issuer_info()) {
-        (Some(token), Some(IssuerInfo { list_visible: true, .. })) => {
-            let token = TokenRef { id: token.id, username: token.username };
-            Transition::Perform(Request::QueryRows(token.row_query()), Finalizing::FindingMarker(observed.now))
-        }
+    let Some(token) = StatusView::of(&observed.object).token.as_ref().map(TokenRef::from) else {
+        return orphan_checked(observed);
+    };
+    match observed.issuer_info().and_then(|issuer| issuer.evidence().query_token(&token)) {
+        Some(query) => Transition::Perform(Request::QueryRows(query), Finalizing::FindingMarker(observed.now)),
         // If rows cannot be read, an audit cannot read them either; but it may be able to later.
-        (Some(_), _) => orphan_with_markers(observed),
-        (None, _) => orphan_checked(observed),
+        None => orphan_with_markers(observed),
     }
 }
 

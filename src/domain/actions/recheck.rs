@@ -49,11 +49,8 @@ pub fn begin(observed: &Observed) -> RecheckTransition {
     let (Some(token), Some(issuer)) = (StatusView::of(&observed.object).token, observed.issuer_info()) else {
         return Transition::Done(Outcome::Redecide);
     };
-    if issuer.list_visible {
-        return Transition::Perform(
-            Request::QueryRows(TokenRef::from(&token).row_query()),
-            Rechecking::FindingRow(observed.now),
-        );
+    if let Some(query) = issuer.evidence().query_token(&TokenRef::from(&token)) {
+        return Transition::Perform(Request::QueryRows(query), Rechecking::FindingRow(observed.now));
     }
     verify_login(observed, issuer, PortalFinding::Hidden)
 }

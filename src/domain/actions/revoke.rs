@@ -102,13 +102,13 @@ impl RevocationQueue {
             };
         };
         let token = due.token.clone();
-        match observed.issuer_info() {
-            Some(issuer) if issuer.list_visible => {
+        match observed.issuer_info().map(|issuer| issuer.evidence().query_token(&token)) {
+            Some(Some(query)) => {
                 let started_at = observed.now;
-                self.transition_to(Request::QueryRows(token.row_query()), Stage::FindingRow { started_at })
+                self.transition_to(Request::QueryRows(query), Stage::FindingRow { started_at })
             }
             // If the list cannot be read, the token is identified by id and username only.
-            Some(_) => self.transition_to(Request::Revoke(token), Stage::Revoking),
+            Some(None) => self.transition_to(Request::Revoke(token), Stage::Revoking),
             None => RevocationStep::Blocked(self.revoked, Outcome::RequeueSoon),
         }
     }
@@ -143,7 +143,7 @@ impl RevocationQueue {
             (Stage::VerifyingLogin, Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked))
             | (Stage::VerifyingAfterRejection(_), Response::Login(LoginResult::Rejected(_)))
             | (Stage::Revoking, Response::Done) => self.current_revoked(observed),
-            (Stage::Revoking, Response::Rejected(problem)) if list_hidden(observed) => {
+            (Stage::Revoking, Response::Rejected(problem)) if login_decides(observed) => {
                 self.rejected(observed, &due, problem)
             }
             (Stage::VerifyingAfterRejection(problem), Response::Login(LoginResult::Accepted)) => {
@@ -211,8 +211,8 @@ impl RevocationQueue {
     }
 }
 
-fn list_hidden(observed: &Observed) -> bool {
-    observed.issuer_info().is_some_and(|issuer| !issuer.list_visible)
+fn login_decides(observed: &Observed) -> bool {
+    observed.issuer_info().is_some_and(|issuer| issuer.evidence().login_decides())
 }
 
 const MARGIN: Duration = Duration::from_millis(50);

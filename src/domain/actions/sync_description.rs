@@ -42,10 +42,10 @@ pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
     let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
     let token = TokenRef { id: token.id, username: token.username };
     let syncing = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
-    match &observed.submitted_description {
+    match (&observed.submitted_description, issuer.evidence().query_token(&syncing.token)) {
         // This pass has just requested the token with this description and the permanent marker.
-        Some(shown) if *shown == syncing.wanted => syncing.write_status(observed, StatusEvent::DescriptionSynced),
-        None if issuer.list_visible => syncing.find_row(Stage::FindingRow),
+        (Some(shown), _) if *shown == syncing.wanted => syncing.write_status(observed, StatusEvent::DescriptionSynced),
+        (None, Some(query)) => syncing.transition_to(Request::QueryRows(query), Stage::FindingRow),
         // A token that this pass requested is known to exist. If rows cannot be read, the token is identified by id and
         // username only.
         _ => syncing.edit(),

@@ -74,7 +74,7 @@ impl StateMachine for VerifyingLogin {
             // Without a list, the registry's rejection was the only evidence, and it is withdrawn. And a Secret that
             // cannot be repaired already has a problem to report.
             (Self::ConfirmingRevocation, Response::Login(_))
-                if observed.issuer_info().is_none_or(|issuer| !issuer.list_visible)
+                if observed.issuer_info().is_none_or(|issuer| issuer.evidence().login_decides())
                     || !observed.may(&Operation::InspectSecret) =>
             {
                 Transition::Done(Outcome::Redecide)

@@ -22,7 +22,7 @@ pub fn prove_absence(
 ) -> Result<(), (Duration, Problem)> {
     let user = status.portal.as_ref().map(|portal| &portal.user);
     // A login result, which replaces the list, does not depend on the portal user.
-    if issuer.list_visible && user.is_some_and(|user| *user != issuer.portal.user) {
+    if issuer.evidence().depends_on_user() && user.is_some_and(|user| *user != issuer.portal.user) {
         let message = format!(
             "the portal does not list the token for {}; this is not conclusive, because {} requested it. Configure issuer credentials that can see the token",
             issuer.portal.user,

@@ -60,7 +60,8 @@ pub fn reportable_cooldowns(observed: &Observed, status: &StatusView) -> Vec<Coo
 #[must_use]
 pub fn token_absent(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> bool {
     let UpstreamState::Absent(started_at) = observed.upstream else { return false };
-    let may_doubt = issuer.list_visible || (issuer.checks_login() && login_recheck_after(observed).is_none());
+    let may_doubt =
+        !issuer.evidence().login_decides() || (issuer.checks_login() && login_recheck_after(observed).is_none());
     may_doubt && absence_proved(started_at, issuer, status)
 }
 
@@ -111,7 +112,7 @@ pub fn login_recheck_after(observed: &Observed) -> Option<Duration> {
     };
     let age = Duration::try_from(observed.now.duration_since(started_at)).unwrap_or_default();
     let left = issuer.response_deadline.saturating_sub(age);
-    (issuer.checks_login() && !issuer.list_visible && !left.is_zero()).then_some(left)
+    (issuer.checks_login() && issuer.evidence().login_decides() && !left.is_zero()).then_some(left)
 }
 
 /// This duration, or the time until the next deadline if that is shorter.

@@ -73,7 +73,7 @@ const ORPHAN_HINT: &str =
 fn provenance_is_looked_up(observed: &Observed, secret: Option<&SecretMeta>, issuer: &IssuerInfo) -> bool {
     let stored = secret.and_then(|secret| secret.stored.as_ref());
     let signed = stored.is_some_and(|stored| observed.verify_stored(stored).is_some());
-    issuer.list_visible && (signed || !may_be_from_lost_key(&observed.object))
+    issuer.evidence().shows_markers() && (signed || !may_be_from_lost_key(&observed.object))
 }
 
 /// Whether the Secret stores a token that status does not name.

@@ -1,5 +1,6 @@
 //! The issuer, as decisions need it.
 
+use super::evidence::{ByList, ByLogin, Evidence};
 use super::hash::hash;
 use super::marker::{IssuerTag, Marker, Nonce};
 use super::problem::Problem;
@@ -55,6 +56,12 @@ impl IssuerInfo {
     #[must_use]
     pub fn checks_login(&self) -> bool {
         self.login_check != LoginCheck::Disabled
+    }
+
+    /// How the operator finds out which tokens exist.
+    #[must_use]
+    pub fn evidence(&self) -> &'static dyn Evidence {
+        if self.list_visible { &ByList } else { &ByLogin }
     }
 
     /// Whether missing tokens can be detected, from the portal's list or at a registry.

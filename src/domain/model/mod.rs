@@ -4,6 +4,7 @@ pub mod capabilities;
 pub mod conditions;
 pub mod cooldown;
 pub mod dockerconfig;
+pub mod evidence;
 pub mod hash;
 pub mod issuer;
 pub mod login_result;

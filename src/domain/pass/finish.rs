@@ -139,9 +139,9 @@ impl Pass {
 
     /// Handles the outcome of a recheck. It is done once its result is conclusive.
     fn finish_recheck(mut self, outcome: Outcome) -> (Self, Step) {
-        let hidden = self.observed.issuer_info().is_some_and(|issuer| !issuer.list_visible);
+        let login_decides = self.observed.issuer_info().is_some_and(|issuer| issuer.evidence().login_decides());
         match &outcome {
-            Outcome::ReportFor(..) if hidden && self.observed.recheck == Recheck::Requested => {
+            Outcome::ReportFor(..) if login_decides && self.observed.recheck == Recheck::Requested => {
                 self.observed.recheck = Recheck::RejectedSince(self.observed.now);
             }
             Outcome::ReportFor(..) | Outcome::RequeueSoon => {}

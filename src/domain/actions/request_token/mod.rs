@@ -19,7 +19,7 @@ use crate::domain::model::problem::messages::{
 use crate::domain::model::pull_secret::{Ownership, StoredToken};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::{RowQuery, TokenRef};
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretContent};
 use crate::domain::status::StatusEvent;
@@ -262,16 +262,13 @@ impl RequestingToken {
     }
 
     fn look_up_id(self, observed: &Observed, username: String, left: u8) -> RequestTokenTransition {
-        match observed.issuer_info() {
-            Some(issuer) if issuer.list_visible => {
-                let marker = observed.marker(issuer, &self.attempt_id);
-                self.transition_to(
-                    Request::QueryRows(RowQuery::WithMarker(marker)),
-                    Stage::LookingUpId { username, left },
-                )
-            }
+        let query = observed
+            .issuer_info()
+            .and_then(|issuer| issuer.evidence().query_marked(observed.marker(issuer, &self.attempt_id)));
+        match query {
+            Some(query) => self.transition_to(Request::QueryRows(query), Stage::LookingUpId { username, left }),
             // Without an id the token could not be revoked later.
-            _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
+            None => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
 

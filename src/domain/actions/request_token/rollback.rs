@@ -6,7 +6,7 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token::{RowQuery, TokenRef};
+use crate::domain::model::token::TokenRef;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretWrite};
 
@@ -117,7 +117,7 @@ impl RequestingToken {
             }
             // The token may have been released to its user; an audit can tell.
             (RollbackStage::ReadingObject, Response::Object(None)) => match observed.issuer_info() {
-                Some(issuer) if !issuer.list_visible && observed.object.revoke_on_deletion => {
+                Some(issuer) if !issuer.evidence().shows_markers() && observed.object.revoke_on_deletion => {
                     self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back })
                 }
                 _ => self.leave_to_audit(back),
@@ -164,14 +164,15 @@ impl RequestingToken {
     }
 
     fn reservation_cleared(self, observed: &Observed, back: Rollback) -> RequestTokenTransition {
-        match observed.issuer_info().filter(|issuer| back.query_rows && issuer.list_visible) {
-            Some(issuer) => {
-                let marker = observed.marker(issuer, &self.attempt_id);
-                self.transition_to(
-                    Request::QueryRows(RowQuery::WithMarker(marker)),
-                    Stage::RollingBack(Rollback { stage: RollbackStage::QueryingRows, ..back }),
-                )
-            }
+        let query = observed
+            .issuer_info()
+            .filter(|_| back.query_rows)
+            .and_then(|issuer| issuer.evidence().query_marked(observed.marker(issuer, &self.attempt_id)));
+        match query {
+            Some(query) => self.transition_to(
+                Request::QueryRows(query),
+                Stage::RollingBack(Rollback { stage: RollbackStage::QueryingRows, ..back }),
+            ),
             None => self.advance_rollback(Rollback { stage: RollbackStage::Revoking, ..back }),
         }
     }
