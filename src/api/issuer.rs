@@ -1,9 +1,10 @@
 //! Issuers: a portal and how to connect to it.
 
 use super::limits::{Audit, Limits};
-use super::portal::PortalType;
+use super::portal::{PortalConnection, PortalType, SpecFields};
 use super::thinkwise::tasks::TaskForm;
-use super::thinkwise::{Thinkwise, Tls};
+use super::thinkwise::{SPEC_FIELDS, Thinkwise};
+use super::tls::Tls;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -246,6 +247,27 @@ pub struct PortalLocation {
     pub url: String,
     /// Part of the portal to which the tokens belong. For Thinkwise: the application.
     pub scope: String,
+}
+
+impl PortalType {
+    /// The fields of the spec that messages name.
+    #[must_use]
+    pub const fn spec_fields(self) -> &'static SpecFields {
+        match self {
+            Self::Thinkwise => &SPEC_FIELDS,
+        }
+    }
+}
+
+impl IssuerSpec {
+    /// Returns how to connect to the portal; `None` if the configuration of the portal's type is missing, which the API
+    /// server rejects.
+    #[must_use]
+    pub fn connection(&self) -> Option<PortalConnection<'_>> {
+        match self.r#type {
+            PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! explain` shows them.
 
 mod annotations;
+mod auth;
 mod crd;
 mod duration;
 mod issuer;
@@ -13,6 +14,7 @@ mod portal;
 mod reason;
 mod registry_token;
 mod thinkwise;
+mod tls;
 
 pub use self::annotations::{
     ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CONFIRMED_REVOKED_ANNOTATION,
@@ -25,6 +27,7 @@ pub use self::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy}
 pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
+pub use auth::{Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef};
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
@@ -39,7 +42,5 @@ pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate, UpstreamRevocation,
 };
-pub use thinkwise::{
-    Auth, AuthType, Basic, BasicSecretRef, ConfigMapKeyRef, KeyColumn, KeySource, OAuth2ClientCredentials,
-    OAuth2SecretRef, Table, TableColumns, Thinkwise, Tls,
-};
+pub use thinkwise::{KeyColumn, KeySource, Table, TableColumns, Thinkwise};
+pub use tls::{ConfigMapKeyRef, Tls};

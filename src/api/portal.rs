@@ -1,7 +1,7 @@
 //! The types of portals, and what their configurations have in common.
 
-use super::issuer::IssuerSpec;
-use super::thinkwise::{Auth, SPEC_FIELDS, Thinkwise, Tls};
+use super::auth::Auth;
+use super::tls::Tls;
 use serde::{Deserialize, Serialize};
 
 /// The type of a vendor's portal.
@@ -9,16 +9,6 @@ use serde::{Deserialize, Serialize};
 pub enum PortalType {
     /// The Thinkwise Community Portal, served by Indicium.
     Thinkwise,
-}
-
-impl PortalType {
-    /// The fields of the spec that messages name.
-    #[must_use]
-    pub const fn spec_fields(self) -> &'static SpecFields {
-        match self {
-            Self::Thinkwise => &SPEC_FIELDS,
-        }
-    }
 }
 
 /// Fields of a portal's configuration that messages tell the admin to change, as paths from `spec`.
@@ -49,15 +39,4 @@ pub struct PortalConnection<'a> {
     pub auth: &'a Auth,
     /// TLS trust.
     pub tls: Option<&'a Tls>,
-}
-
-impl IssuerSpec {
-    /// Returns how to connect to the portal; `None` if the configuration of the portal's type is missing, which the API
-    /// server rejects.
-    #[must_use]
-    pub fn connection(&self) -> Option<PortalConnection<'_>> {
-        match self.r#type {
-            PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
-        }
-    }
 }

@@ -3,8 +3,9 @@
 
 pub(crate) mod tasks;
 use self::tasks::Tasks;
-use super::object_name::{DataKey, ObjectName};
+use super::auth::Auth;
 use super::portal::{PortalConnection, SpecFields};
+use super::tls::Tls;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,147 +77,6 @@ pub(super) const SPEC_FIELDS: SpecFields = SpecFields {
 
 fn default_application() -> String {
     "tcp".to_owned()
-}
-
-/// How the operator authenticates. Only the field that matches `type` must be set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("(self.type == 'OAuth2ClientCredentials') == has(self.oauth2ClientCredentials)").message("set oauth2ClientCredentials if and only if type is OAuth2ClientCredentials"))]
-#[x_kube(validation = Rule::new("(self.type == 'Basic') == has(self.basic)").message("set basic if and only if type is Basic"))]
-pub struct Auth {
-    /// `OAuth2ClientCredentials` or `Basic`.
-    pub r#type: AuthType,
-
-    /// OAuth 2.0 client credentials of a service account. Recommended.
-    #[serde(default, rename = "oauth2ClientCredentials", skip_serializing_if = "Option::is_none")]
-    pub oauth2_client_credentials: Option<OAuth2ClientCredentials>,
-
-    /// Username and password. Not possible for users with a second factor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic: Option<Basic>,
-}
-
-/// An authentication method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum AuthType {
-    /// OAuth 2.0 client credentials.
-    OAuth2ClientCredentials,
-    /// HTTP Basic.
-    Basic,
-}
-
-/// OAuth 2.0 client credentials.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OAuth2ClientCredentials {
-    /// Secret with the client id and client secret.
-    pub secret_ref: OAuth2SecretRef,
-
-    /// OAuth 2.0 token endpoint. Defaults to the one in `<url>/.well-known/openid-configuration`.
-    #[serde(default, rename = "tokenURL", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
-    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https']").message("tokenURL must be a URL such as https://portal.example.com/connect/token"))]
-    pub token_url: Option<String>,
-
-    /// Scopes to request. Defaults to none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 256)))]
-    pub scopes: Vec<String>,
-}
-
-/// A Secret with client id and client secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-pub struct OAuth2SecretRef {
-    /// Name of the Secret. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
-    pub name: ObjectName,
-    /// Key of the client id. Defaults to `client_id`.
-    #[serde(default = "default_client_id_key", rename = "clientIDKey")]
-    pub client_id_key: DataKey,
-    /// Key of the client secret. Defaults to `client_secret`.
-    #[serde(default = "default_client_secret_key", rename = "clientSecretKey")]
-    pub client_secret_key: DataKey,
-}
-
-impl OAuth2SecretRef {
-    /// Refers to a Secret of this name with the default keys.
-    #[must_use]
-    pub fn named(name: ObjectName) -> Self {
-        Self { name, client_id_key: default_client_id_key(), client_secret_key: default_client_secret_key() }
-    }
-}
-
-fn default_client_id_key() -> DataKey {
-    DataKey::from_static("client_id")
-}
-
-fn default_client_secret_key() -> DataKey {
-    DataKey::from_static("client_secret")
-}
-
-/// Username and password.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Basic {
-    /// Secret with the username and password.
-    pub secret_ref: BasicSecretRef,
-}
-
-/// A Secret with username and password.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BasicSecretRef {
-    /// Name of the Secret. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
-    pub name: ObjectName,
-    /// Key of the username. Defaults to `username`.
-    #[serde(default = "default_username_key")]
-    pub username_key: DataKey,
-    /// Key of the password. Defaults to `password`.
-    #[serde(default = "default_password_key")]
-    pub password_key: DataKey,
-}
-
-impl BasicSecretRef {
-    /// Refers to a Secret of this name with the default keys.
-    #[must_use]
-    pub fn named(name: ObjectName) -> Self {
-        Self { name, username_key: default_username_key(), password_key: default_password_key() }
-    }
-}
-
-fn default_username_key() -> DataKey {
-    DataKey::from_static("username")
-}
-
-fn default_password_key() -> DataKey {
-    DataKey::from_static("password")
-}
-
-/// TLS trust.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.caConfigMapRef) && has(self.caBundle))").message("set caConfigMapRef or caBundle, not both"))]
-pub struct Tls {
-    /// ConfigMap with CA certificates in PEM format, in the same namespace as the issuer's Secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_config_map_ref: Option<ConfigMapKeyRef>,
-    /// CA certificates in PEM format.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 65_536))]
-    #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message("caBundle must be PEM: it begins with -----BEGIN CERTIFICATE-----"))]
-    pub ca_bundle: Option<String>,
-}
-
-/// A key of a ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-pub struct ConfigMapKeyRef {
-    /// Name of the ConfigMap. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
-    pub name: ObjectName,
-    /// Key of the CA certificates. Defaults to `ca.crt`.
-    #[serde(default = "default_ca_key")]
-    pub key: DataKey,
-}
-
-fn default_ca_key() -> DataKey {
-    DataKey::from_static("ca.crt")
 }
 
 /// The table that lists the tokens.
