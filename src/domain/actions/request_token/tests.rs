@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::{LoginCheck, Reason};
 use crate::domain::model::pull_secret::{Reservation, SecretMeta};
+use crate::domain::model::token::RowQuery;
 use crate::domain::protocol::SecretWrite;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, marker, new_object, not_ready,
