@@ -5,6 +5,7 @@ mod connect;
 mod error;
 mod limited;
 pub mod rate_limit;
+mod settings;
 pub mod thinkwise;
 pub mod token_name;
 
@@ -15,9 +16,10 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 
 pub use self::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
-pub use self::connect::{Credentials, PortalSettings, connect};
+pub use self::connect::connect;
 pub use self::error::{Delivery, PortalError};
 pub use self::limited::LimitedPortal;
+pub use self::settings::{Credentials, PortalSettings};
 pub use crate::http::{EgressPolicy, EgressRules, HostPattern, parse_range};
 
 /// A token as the portal issues it. The portal shows its secret only once.

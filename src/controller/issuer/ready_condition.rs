@@ -39,7 +39,8 @@ pub fn ready_condition(
     }
     if let Some(secret) = issuer.credentials_secret.as_ref().filter(|_| issuer.credentials_deleting) {
         let message = format!(
-            "Secret {secret} with the portal's credentials is being deleted. It stays while this issuer names it, because its tokens are revoked with these credentials. To complete the deletion, create another Secret and name it in spec.thinkwise.auth, or delete this issuer."
+            "Secret {secret} with the portal's credentials is being deleted. It stays while this issuer names it, because its tokens are revoked with these credentials. To complete the deletion, create another Secret and name it in {}, or delete this issuer.",
+            object.spec().r#type.spec_fields().auth
         );
         return (Reason::CredentialsDeleting, message);
     }

@@ -2,18 +2,10 @@
 
 use crate::api::{REPLACE_ANNOTATION, ROTATE_ANNOTATION};
 use crate::domain::model::object::Object;
-use crate::domain::model::request_cause::{Cause, RequestCause};
+use crate::domain::model::request_cause::{ANNOTATION_KEYS, Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::{IssuerInfo, Observed};
 use std::collections::BTreeMap;
-
-/// Keys of `status.handledAnnotations`, for the annotations of the object and of its issuer.
-pub const ANNOTATION_KEYS: [(&str, Cause); 4] = [
-    ("replace", Cause::Replace),
-    ("issuerReplace", Cause::Replace),
-    ("rotate", Cause::Rotate),
-    ("issuerRotate", Cause::Rotate),
-];
 
 fn requested_annotations(object: &Object, issuer: &IssuerInfo) -> BTreeMap<String, String> {
     object

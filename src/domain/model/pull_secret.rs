@@ -168,7 +168,7 @@ pub struct Owner<'a> {
 
 /// Keeps only what the operator itself writes: known keys, and values of bounded length.
 fn keep_known_annotations(mut request_cause: RequestCause) -> RequestCause {
-    let known = |key: &str| crate::domain::decide::rotation::ANNOTATION_KEYS.iter().any(|(known, _)| *known == key);
+    let known = |key: &str| super::request_cause::ANNOTATION_KEYS.iter().any(|(known, _)| *known == key);
     request_cause.handles.retain(|key, value| known(key) && value.len() <= MAX_NAME_BYTES);
     request_cause
 }

@@ -53,3 +53,11 @@ pub struct RequestCause {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handles: BTreeMap<String, String>,
 }
+
+/// Keys of `status.handledAnnotations`, for the annotations of the object and of its issuer.
+pub const ANNOTATION_KEYS: [(&str, Cause); 4] = [
+    ("replace", Cause::Replace),
+    ("issuerReplace", Cause::Replace),
+    ("rotate", Cause::Rotate),
+    ("issuerRotate", Cause::Rotate),
+];
