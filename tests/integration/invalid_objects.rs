@@ -169,6 +169,19 @@ async fn invalid_objects_delay_no_other_object_no_restart_and_no_deletion_of_an_
     drop(operator);
 }
 
+/// Waits until a new object is certainly newer than the MAC keys. Times are stored in seconds, so an object of the same
+/// second counts as older, and a token in its status may then have been signed with a lost key.
+async fn until_keys_are_older(client: &Client) {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), "registry-token-operator");
+    eventually("the MAC keys to be older than two seconds", LIMIT, async || {
+        let secret = secrets.get("registry-token-operator-mac").await.map_err(|error| error.to_string())?;
+        let created = secret.metadata.creation_timestamp.ok_or("it has no creation time")?;
+        let age = jiff::Timestamp::now().duration_since(created.0);
+        if age.as_secs() > 2 { Ok(()) } else { Err(format!("{age:?}")) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn objects_with_an_invalid_status_are_deleted_with_their_tokens_and_then_their_issuer() {
     let (control_plane, operator) = own_control_plane().await;
@@ -185,6 +198,7 @@ async fn objects_with_an_invalid_status_are_deleted_with_their_tokens_and_then_t
         ("revocation", json!({"upstreamRevocation": {"time": FAR_FUTURE, "again": false}})),
         ("large", json!({"handledAnnotations": {"note": "x".repeat(70_000)}})),
     ];
+    until_keys_are_older(&team.client).await;
     for (name, _) in &cases {
         let mut object = token(name, "its status is invalid");
         object["spec"]["issuerRef"] = json!({"kind": "ClusterTokenIssuer", "name": "shared"});
