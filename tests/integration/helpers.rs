@@ -7,10 +7,7 @@ use kube::api::{Patch, PatchParams};
 use registry_token_operator::api::{RecordedToken, RegistryToken};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
-/// An object that was not written for this long is at rest, also on a busy machine.
-const SETTLED: Duration = Duration::from_millis(500);
+use std::time::Duration;
 
 pub fn current(object: &RegistryToken) -> RecordedToken {
     object.status.as_ref().and_then(|status| status.token.clone()).expect("a token")
@@ -139,19 +136,10 @@ impl Team {
         .await;
     }
 
-    /// Checks that for this long no task runs at the portal and the object is not written, once the writes that are
-    /// under way are done.
+    /// Checks that for this long no task runs at the portal and the object is not written.
     pub async fn assert_idle_for(&self, name: &str, how_long: Duration) {
+        let before = self.tokens().get(name).await.expect("there").resource_version();
         let position = self.portal.ledger().position();
-        let mut seen = None;
-        let before = eventually(&format!("{name} not to be written for a moment"), LIMIT, async || {
-            let version = self.tokens().get(name).await.map_err(|error| error.to_string())?.resource_version();
-            let former = seen.replace((version.clone(), Instant::now()));
-            let (former, since) = former.filter(|(former, _)| *former == version).ok_or("it was written")?;
-            seen = Some((former, since));
-            if since.elapsed() > SETTLED { Ok(version) } else { Err("it may still be written".to_owned()) }
-        })
-        .await;
         tokio::time::sleep(how_long).await;
         let after = self.tokens().get(name).await.expect("there").resource_version();
         assert_eq!(before, after, "the object is not written");

@@ -29,6 +29,17 @@ async fn until_as_before(team: &Team, before: &Secret) {
     .await;
 }
 
+/// Waits until the status names the version of the repaired Secret: the last write of a repair.
+async fn until_repair_recorded(team: &Team) {
+    eventually("the status to name the version of the Secret", LIMIT, async || {
+        let secret = team.secrets().get("pull").await.map_err(|error| error.to_string())?.resource_version();
+        let status = team.tokens().get("pull").await.map_err(|error| error.to_string())?.status;
+        let recorded = status.and_then(|status| status.secret).and_then(|secret| secret.resource_version);
+        if recorded == secret { Ok(()) } else { Err(format!("{recorded:?} instead of {secret:?}")) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_removed_label_owner_or_annotation_is_restored_without_a_new_token() {
     let team = synced_team("undressed").await;
@@ -49,6 +60,7 @@ async fn a_removed_label_owner_or_annotation_is_restored_without_a_new_token() {
     team.until("pull", "True", "TokenStored").await;
     let asked = team.portal.ledger().requests_since(calls);
     assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal gets no request for any of it");
+    until_repair_recorded(&team).await;
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
 }
 
@@ -84,6 +96,7 @@ async fn secret_metadata_of_the_spec_is_restored_and_additions_by_others_stay() 
     })
     .await;
     team.until("pull", "True", "TokenStored").await;
+    until_repair_recorded(&team).await;
     team.assert_idle_for("pull", Duration::from_secs(2)).await;
     let asked = team.portal.ledger().requests_since(calls);
     assert!(!asked.iter().any(|request| request.operation.is_task()), "the portal gets no request for any of it");
