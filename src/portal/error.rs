@@ -38,6 +38,7 @@ impl PortalError {
     pub fn new(delivery: Delivery, reason: Reason, message: impl Into<String>) -> Self {
         Self { delivery, reason, message: message.into(), retry_after: None, unusable_token: None }
     }
+
     /// Whether the cause may be the issuer's configuration or its portal, and not only this call.
     #[must_use]
     pub const fn may_concern_issuer(&self) -> bool {

@@ -94,10 +94,7 @@ impl<'a> Executor<'a> {
             let context = CallContext { priority: self.priority, namespace: &namespace, on_shutdown };
             match issuer.portal.acquire_preparation(context).await {
                 Ok(slot) => self.preparation_slot = Some(slot),
-                Err(CallError::Failed(failure)) => {
-                    self.preparation_slot = None;
-                    return Some(Response::NotSent(failure.into()));
-                }
+                Err(CallError::Failed(failure)) => return Some(Response::NotSent(failure.into())),
                 Err(error) => return self.respond_to_failure(error),
             }
         }

@@ -2,19 +2,13 @@
 
 use super::Executor;
 use crate::api::Reason;
-use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::protocol::Response;
 use crate::portal::rate_limit::Priority;
 use crate::portal::{CallContext, CallError, Delivery, OnShutdown};
-use std::sync::Arc;
 
 impl Executor<'_> {
-    fn connected_issuer(&self) -> Result<Arc<ConnectedIssuer>, Response> {
-        self.snapshot.issuer.clone().ok_or(Response::IssuerChanged)
-    }
-
     /// What a shutdown does to a call that waits. An uncommitted token cannot wait for the restart; any other call is
     /// repeated then.
     pub(crate) const fn on_shutdown(&self) -> OnShutdown<'_> {
@@ -23,10 +17,7 @@ impl Executor<'_> {
 
     /// Sends one token request. The password stays in the executor.
     pub(crate) async fn request_token(&mut self, description: &str) -> Option<Response> {
-        let issuer = match self.connected_issuer() {
-            Ok(issuer) => issuer,
-            Err(response) => return Some(response),
-        };
+        let Some(issuer) = self.snapshot.issuer.clone() else { return Some(Response::IssuerChanged) };
         let namespace = self.snapshot.namespace();
         let context =
             CallContext { priority: self.priority, namespace: &namespace, on_shutdown: OnShutdown::KeepWaiting };
@@ -50,10 +41,7 @@ impl Executor<'_> {
     }
 
     pub(crate) async fn query_rows(&mut self, query: &RowQuery) -> Option<Response> {
-        let issuer = match self.connected_issuer() {
-            Ok(issuer) => issuer,
-            Err(response) => return Some(response),
-        };
+        let Some(issuer) = self.snapshot.issuer.clone() else { return Some(Response::IssuerChanged) };
         // A pod waits for a new token whose id is looked up.
         let priority = if self.uncommitted.is_some() { self.priority } else { Priority::Low };
         let namespace = self.snapshot.namespace();
@@ -65,10 +53,7 @@ impl Executor<'_> {
     }
 
     pub(crate) async fn edit(&mut self, token: &TokenRef, description: &str) -> Option<Response> {
-        let issuer = match self.connected_issuer() {
-            Ok(issuer) => issuer,
-            Err(response) => return Some(response),
-        };
+        let Some(issuer) = self.snapshot.issuer.clone() else { return Some(Response::IssuerChanged) };
         let namespace = self.snapshot.namespace();
         let on_shutdown = OnShutdown::GiveUp(&self.ctx.stop);
         let context = CallContext { priority: Priority::Low, namespace: &namespace, on_shutdown };
@@ -83,10 +68,7 @@ impl Executor<'_> {
     }
 
     pub(crate) async fn revoke(&mut self, token: &TokenRef) -> Option<Response> {
-        let issuer = match self.connected_issuer() {
-            Ok(issuer) => issuer,
-            Err(response) => return Some(response),
-        };
+        let Some(issuer) = self.snapshot.issuer.clone() else { return Some(Response::IssuerChanged) };
         let namespace = self.snapshot.namespace();
         let context = CallContext { priority: Priority::Low, namespace: &namespace, on_shutdown: self.on_shutdown() };
         match issuer.portal.revoke(context, token).await {

@@ -8,7 +8,6 @@ use crate::controller::live_list::{list_pages, list_tokens};
 use crate::controller::snapshot::{Snapshot, raw_meta};
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::controller::{decode, live_list};
-
 use crate::domain::audit::inventory::Inventory;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;

@@ -3,8 +3,8 @@
 
 use super::audit::{self, Prefilter};
 use super::connect::response_deadline;
-use super::finalizers::{StillProtected, remove_finalizers};
-use super::findings::Findings;
+use super::finalizers::remove_finalizers;
+use super::findings::{Findings, ProtectedNames};
 use super::status::write_status;
 use crate::api::{FINALIZER, Reason, RegistryToken};
 use crate::controller::api_call::ApiError;
@@ -98,14 +98,9 @@ async fn report_deletion<I>(
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let still_protected = StillProtected::default();
-    write_status(
-        object,
-        ctx,
-        api,
-        Findings { connection: &Err(problem), audit: None, dependents, still_protected: &still_protected.names },
-    )
-    .await
+    let still_protected = ProtectedNames::default();
+    let findings = Findings { connection: &Err(problem), audit: None, dependents, still_protected: &still_protected };
+    write_status(object, ctx, api, findings).await
 }
 
 /// Decides whether an issuer's finalizers may be removed. Its dependents are listed live after its deletion timestamp
@@ -197,6 +192,6 @@ fn deletion_condition(object: &dyn AnyIssuer, state: &DeletionState, ready: Opti
 
 async fn in_use(ctx: &Context, key: &IssuerKey) -> Result<bool, ApiError> {
     let protected =
-        |one: PartialToken| one.metadata.finalizers.iter().flatten().any(|one| one == FINALIZER).then_some(());
+        |one: PartialToken| has_finalizer(one.metadata.finalizers.as_deref().unwrap_or_default()).then_some(());
     Ok(!list_tokens(ctx, key, protected).await?.is_empty())
 }

@@ -11,12 +11,8 @@ use std::sync::Arc;
 
 /// Stores the connection result and requeues the objects that it may affect.
 pub fn publish_connection(ctx: &Context, key: &IssuerKey, found: &Result<Arc<ConnectedIssuer>, Problem>) {
-    let previous = ctx.issuers.get(key);
-    let (entry, changed) = match (found, &previous) {
-        (Ok(issuer), Some(IssuerEntry::Ready(old))) => {
-            (IssuerEntry::Ready(Arc::clone(issuer)), old.info != issuer.info)
-        }
-        (Ok(issuer), _) => (IssuerEntry::Ready(Arc::clone(issuer)), true),
+    let changed = match (found, ctx.issuers.get(key)) {
+        (Ok(issuer), Some(IssuerEntry::Ready(old))) => old.info != issuer.info,
         (Err(problem), Some(IssuerEntry::NotReady(old))) => {
             // The message may name another thing that the user has to fix; network errors differ each time.
             let message_matters = matches!(
@@ -27,12 +23,13 @@ pub fn publish_connection(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Con
                     | Reason::CABundleInvalid
                     | Reason::MetadataMismatch
             );
-            (
-                IssuerEntry::NotReady(problem.clone()),
-                old.reason != problem.reason || (message_matters && old.message != problem.message),
-            )
+            old.reason != problem.reason || (message_matters && old.message != problem.message)
         }
-        (Err(problem), _) => (IssuerEntry::NotReady(problem.clone()), true),
+        _ => true,
+    };
+    let entry = match found {
+        Ok(issuer) => IssuerEntry::Ready(Arc::clone(issuer)),
+        Err(problem) => IssuerEntry::NotReady(problem.clone()),
     };
     ctx.issuers.set(key.clone(), entry);
     if changed {

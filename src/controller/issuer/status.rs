@@ -17,6 +17,7 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
+
 /// Writes the status if it changed. A changed `Ready` condition is also emitted as an event.
 pub async fn write_status<I>(
     object: &I,

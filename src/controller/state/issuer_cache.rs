@@ -5,13 +5,14 @@ use crate::controller::issuer_object::IssuerKey;
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
+use crate::domain::model::issuer::{IssuerInfo, IssuerState};
 use crate::domain::model::problem::Problem;
-use crate::domain::observed::{IssuerInfo, IssuerState};
 use crate::portal::rate_limit::Limiter;
 use crate::portal::{EgressPolicy, LimitedPortal, PortalInterface};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 /// A registry where a token's login is verified.
 pub struct RegistryEndpoint {
     /// `host[:port][/path]`.

@@ -40,8 +40,8 @@ pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
     let wanted = issuer.published_description(&observed.object.description, &token.nonce);
     let edited = [status.description_synced, status.description_rejected].contains(&Some(observed.object.generation));
     let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
-    let token = TokenRef { id: token.id, username: token.username };
-    let syncing = SyncingDescription { token, wanted, edited_before: again, stage: Stage::FindingRow };
+    let syncing =
+        SyncingDescription { token: TokenRef::from(&token), wanted, edited_before: again, stage: Stage::FindingRow };
     match (&observed.submitted_description, issuer.evidence().query_token(&syncing.token)) {
         // This pass has just requested the token with this description and the permanent marker.
         (Some(shown), _) if *shown == syncing.wanted => syncing.write_status(observed, StatusEvent::DescriptionSynced),
