@@ -12,7 +12,7 @@ use super::state::object_cache::IssuerObjectCaches;
 use super::state::process_state::ProcessState;
 use super::state::secret_cache::CachedSecret;
 use crate::api::RegistryToken;
-use crate::domain::observed::IssuerState;
+use crate::domain::model::issuer::IssuerState;
 use crate::metrics::Metrics;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use futures::FutureExt;

@@ -1,7 +1,7 @@
 //! The observation: everything that is known when a decision is made.
 
 use super::model::cooldown::{Cooldown, Operation};
-pub use super::model::issuer::{IssuerInfo, IssuerState};
+use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, Marker, Nonce};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};

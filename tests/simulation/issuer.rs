@@ -10,8 +10,8 @@ use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
+use registry_token_operator::domain::model::issuer::{IssuerInfo, IssuerState};
 use registry_token_operator::domain::model::problem::messages::issuer_problem;
-use registry_token_operator::domain::observed::{IssuerInfo, IssuerState};
 use std::time::Duration;
 
 /// The issuer's state as every operator observes it.

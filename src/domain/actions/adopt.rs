@@ -7,6 +7,7 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::api::{Reason, RecordedSecret, RecordedToken};
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::Problem;
@@ -15,7 +16,7 @@ use crate::domain::model::pull_secret::StoredToken;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id, username_key};
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
-use crate::domain::observed::{IssuerInfo, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 use crate::domain::status::StatusEvent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

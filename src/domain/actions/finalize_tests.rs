@@ -1,8 +1,8 @@
 use super::*;
 use crate::api::{LoginCheck, Reason};
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
-use crate::domain::observed::IssuerState;
 use crate::domain::test_support::{
     World, apply, at, at_rest, at_rest_with, at_rest_with_secret, attempt_id, change_issuer, deleting, empty_secret,
     first_attempt, marker, new_object, not_ready, problem, reservation, retiring, row, secret,

@@ -3,12 +3,13 @@
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::hash::hash64;
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{login_rejected, login_rejected_once};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::TokenRef;
-use crate::domain::observed::{IssuerInfo, Observed, Recheck, UpstreamState};
+use crate::domain::observed::{Observed, Recheck, UpstreamState};
 use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 use jiff::Timestamp;

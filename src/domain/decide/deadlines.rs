@@ -4,9 +4,10 @@
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::hash::hash64;
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
+use crate::domain::observed::{Observed, UpstreamState};
 use std::time::Duration;
 
 /// Whether a retiring token must be revoked now, regardless of other actions, unless the Secret still stores it or its

@@ -4,13 +4,14 @@ use super::Action;
 use super::issuer::portal_changed;
 use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::issuer::{IssuerInfo, IssuerState};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{token_from_other_portal, transient};
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
-use crate::domain::observed::{IssuerInfo, IssuerState, Observed};
+use crate::domain::observed::Observed;
 
 /// Returns the next action for a deleted object: all its tokens are revoked before it is removed.
 pub(super) fn finalize_if_deleting(observed: &Observed, status: &StatusView) -> Option<Action> {

@@ -4,12 +4,13 @@ use super::Action;
 use super::rotation::pending_annotation;
 use crate::api::{REPLACE_ANNOTATION, Reason};
 use crate::domain::model::issuer::IssuerInfo;
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_not_found;
 use crate::domain::model::problem::messages::terminal;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
-use crate::domain::observed::{IssuerState, Observed};
+use crate::domain::observed::Observed;
 
 /// The issuer is missing or not ready. Below this check it is ready.
 pub(super) fn wait_for_issuer(observed: &Observed, status: &StatusView) -> Option<Action> {

@@ -1,9 +1,10 @@
 use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerState, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::pass::PassResult;
 use crate::domain::protocol::{Response, SecretContent};
 use crate::domain::status::StatusEvent;

@@ -6,6 +6,7 @@ use super::rotation::{for_cause, pending};
 use super::secret::or_sync_description;
 use crate::api::Reason;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::marker::MARKER_LENGTH;
 use crate::domain::model::object::Object;
 use crate::domain::model::problem::Problem;
@@ -14,7 +15,7 @@ use crate::domain::model::problem::messages::{
 };
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, Observed, UpstreamState};
+use crate::domain::observed::{Observed, UpstreamState};
 use crate::domain::retry::request_backoff::request_delay;
 use std::time::Duration;
 

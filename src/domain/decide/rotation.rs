@@ -1,10 +1,11 @@
 //! Token requests that are due to an annotation or to the rotation interval.
 
 use crate::api::{REPLACE_ANNOTATION, ROTATE_ANNOTATION};
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::object::Object;
 use crate::domain::model::request_cause::{ANNOTATION_KEYS, Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, Observed};
+use crate::domain::observed::Observed;
 use std::collections::BTreeMap;
 
 fn requested_annotations(object: &Object, issuer: &IssuerInfo) -> BTreeMap<String, String> {

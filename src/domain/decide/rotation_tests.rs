@@ -2,7 +2,7 @@ use super::*;
 use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::cooldown::{Cooldown, Operation};
-use crate::domain::observed::IssuerState;
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     annotations, apply, at, at_rest, at_rest_with, change_issuer, new_object, now, problem, recorded_secret,

@@ -4,8 +4,9 @@ use super::*;
 use crate::api::{LoginCheck, Reason};
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::hash::hash64;
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::pull_secret::Ownership;
-use crate::domain::observed::{IssuerState, UpstreamState};
+use crate::domain::observed::UpstreamState;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, new_object,

@@ -2,12 +2,12 @@ use super::*;
 use crate::api::Reason;
 use crate::domain::model::cooldown::Cooldown;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::marker::MARKER_LENGTH;
 use crate::domain::model::object::Object;
 use crate::domain::model::problem::messages::outcome_unknown;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::request_cause::Cause;
-use crate::domain::observed::IssuerState;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     IDENTITY, apply, at, at_rest, at_rest_with, at_rest_with_issuer, at_rest_with_secret, change_issuer, empty_secret,

@@ -9,8 +9,9 @@ use super::request::pending_request;
 use crate::api::LoginCheck;
 use crate::domain::clock_skew::has_future_timestamps;
 use crate::domain::model::cooldown::Operation;
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerInfo, Observed, Recheck};
+use crate::domain::observed::{Observed, Recheck};
 /// Times in status are later than now.
 pub(super) fn clamp_timestamps(observed: &Observed, _: &StatusView) -> Option<Action> {
     has_future_timestamps(&observed.object, observed.now).then_some(Action::ClampTimestamps)

@@ -1,11 +1,12 @@
 use super::*;
 use crate::api::{LoginCheck, Reason};
 use crate::domain::model::hash::hash64;
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::object::Object;
 use crate::domain::model::pull_secret::Ownership;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerState, UpstreamState};
+use crate::domain::observed::UpstreamState;
 use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{
     World, annotations, apply, at, at_rest, at_rest_with, at_rest_with_secret, change_issuer, empty_secret, new_object,
@@ -71,7 +72,7 @@ fn a_rotation_does_not_delay_objects_without_a_token() {
 
 /// Objects in all kinds of states, as a cache may contain them.
 fn many_states() -> Vec<Observed> {
-    let issuers: [fn(&mut crate::domain::observed::IssuerInfo); 5] = [
+    let issuers: [fn(&mut crate::domain::model::issuer::IssuerInfo); 5] = [
         |_| {},
         |issuer| issuer.list_visible = false,
         |issuer| issuer.login_check = LoginCheck::Disabled,

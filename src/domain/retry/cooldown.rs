@@ -2,8 +2,9 @@
 //! It ends early if something changes on which the rejection depends.
 
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown};
+use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::{IssuerState, Observed};
+use crate::domain::observed::Observed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use super::model::login_result::LoginResult;
 use super::model::token::{TokenRef, TokenRow};
 pub use world::{World, login_content};
 
+use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use super::model::object::{Object, Rotation};
 use super::model::problem::Problem;
@@ -16,7 +17,7 @@ use super::model::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, 
 use super::model::request_cause::{Cause, RequestCause};
 use super::model::request_history::RequestHistory;
 use super::model::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
-use super::observed::{IssuerInfo, IssuerState, Observed, UpstreamState};
+use super::observed::{Observed, UpstreamState};
 use super::status::{StatusContext, StatusEvent, next_status};
 use crate::api::{LoginCheck, PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;

@@ -2,12 +2,13 @@
 
 use super::{RequestTokenTransition, RequestingToken, Stage};
 use crate::domain::actions::{Outcome, Transition, from_response};
+use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::problem::messages::{
     secret_changed_by_admission, secret_created_immutable, secret_created_with_other_type, secret_rejected,
 };
 use crate::domain::model::pull_secret::{MAX_NAME_BYTES, Provenance, Reservation, SecretMeta, StoredToken};
 use crate::domain::model::token::TokenRef;
-use crate::domain::observed::{IssuerInfo, Observed};
+use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
 
 impl RequestingToken {
