@@ -1,7 +1,7 @@
 //! Deletions while no operator runs: once it is back, all tokens are revoked and nothing is stuck, in whatever order
 //! the parts were deleted, including the CRDs.
 
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{LIMIT, Team, merge, own_control_plane, ready, start_operator, token, until_gone_within};
 use crate::helpers::{current, current_id};
@@ -131,6 +131,17 @@ async fn crds_deleted_while_the_operator_is_stopped_revoke_every_token_and_can_b
     drop(operator);
 }
 
+/// Waits until the deleted object reports how it can be deleted without its portal.
+async fn until_way_out(team: &Team) {
+    eventually("the deleted object to name the way out", LIMIT, async || {
+        let object = team.tokens().get("pull").await.map_err(|error| error.to_string())?;
+        let (_, reason, message) = ready(&object);
+        let is_named = reason == "IssuerNotReady" && message.contains("deletionPolicy: Orphan");
+        if is_named { Ok(()) } else { Err(format!("{reason}: {message}")) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_namespace_that_waits_for_its_portal_reports_it_also_after_a_restart() {
     let (control_plane, operator) = own_control_plane().await;
@@ -138,11 +149,11 @@ async fn a_namespace_that_waits_for_its_portal_reports_it_also_after_a_restart()
     team.portal.down().await;
     let namespaces: Api<Namespace> = Api::all(team.client.clone());
     delete(&namespaces, &team.namespace).await;
-    team.until("pull", "False", "IssuerNotReady").await;
+    // Before the object is deleted too, it reports that it cannot repair its Secret.
+    until_way_out(&team).await;
     operator.terminate().await;
     let _operator = start_operator(control_plane).await;
-    let waits = team.until("pull", "False", "IssuerNotReady").await;
-    assert!(ready(&waits).2.contains("deletionPolicy: Orphan"), "it names the way out: {}", ready(&waits).2);
+    until_way_out(&team).await;
     assert_eq!(team.portal.ledger().live().len(), 2, "no token is lost");
     team.portal.up().await;
     until_gone_within(LIMIT * 2, &namespaces, &team.namespace).await;
