@@ -234,7 +234,9 @@ fn mark_orphaned(world: &mut World, running: &RunningPass, slot: usize, wanted: 
     // While the portal is unavailable the marker is not removed, and only the Secret could record that the token is
     // released.
     let elsewhere = running.pass.observed().issuer_info().is_none_or(|issuer| issuer.portal.url != HOME_URL);
-    if elsewhere && here.secret.as_ref().is_none_or(|secret| secret.orphaned.is_empty()) {
+    let marker = world.oracle.markers.get(&id);
+    let is_recorded = |secret: &FakeSecret| marker.is_some_and(|marker| secret.orphaned.contains(marker));
+    if elsewhere && !here.secret.as_ref().is_some_and(is_recorded) {
         world.oracle.undecidable.insert(id);
     }
     if let Some(row) = world.rows.get_mut(&id) {

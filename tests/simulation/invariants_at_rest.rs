@@ -118,6 +118,8 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         |secret: &FakeSecret| secret.label.as_ref() != Some(name) || secret.controller.as_ref() != Some(name);
     let own = here.secret.as_ref().filter(|secret| !secret.foreign && status.secret_uid.as_ref() == Some(&secret.uid));
     let own = own.filter(|secret| !is_unprovable(world, object, secret));
+    // A Secret that the operator may adopt is not its own before it stores a token.
+    let own = own.filter(|secret| !(secret.adoptable && secret.content.is_none() && secret.reservation.is_none()));
     if own.filter(|secret| secret.controller.as_ref().is_none_or(|uid| uid == name)).is_some_and(stripped) {
         return Err(format!("{name} has a Secret without the operator's label or owner reference: {own:?}"));
     }

@@ -100,8 +100,11 @@ fn while_a_token_is_valid_the_object_stays_and_revocations_are_recorded() {
     let mut world = World::of(deleting(observed)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
     let outcome = run(&mut world);
     assert!(matches!(outcome, Outcome::Failed(problem) if problem.message.contains("tw-12")));
-    assert_eq!(world.labels.last().map(String::as_str), Some("revoke 12"), "the current token stays in status");
-    assert!(world.observed.object.has_finalizer);
+    assert_eq!(world.labels.last().map(String::as_str), Some("status"));
+    let status = StatusView::of(&world.observed.object);
+    let current = status.token.as_ref().map(|token| token.id.as_str());
+    assert_eq!((current, status.retiring.len()), (Some("17"), 1), "the current token stays in status");
+    assert!(status.revoked_upstream && world.observed.object.has_finalizer, "and counts as revoked");
     let both = at_rest_with(|observed| {
         apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
         apply(observed, StatusEvent::TokenRetiring(retiring("13", at(0))));
@@ -111,6 +114,22 @@ fn while_a_token_is_valid_the_object_stays_and_revocations_are_recorded() {
     assert!(matches!(run(&mut world), Outcome::Failed(_)));
     assert_eq!(world.labels.last().map(String::as_str), Some("status"));
     assert_eq!(StatusView::of(&world.observed.object).retiring.len(), 1);
+}
+
+#[test]
+fn a_current_token_that_another_process_revoked_needs_no_confirmation_where_the_list_is_hidden() {
+    let blocked = at_rest_with(|observed| {
+        apply(observed, StatusEvent::TokenRetiring(retiring("12", at(0))));
+        change_issuer(observed, |issuer| issuer.list_visible = false);
+    });
+    let mut world = World::of(deleting(blocked)).on("revoke 12", Response::NotSent(problem(Reason::Unreachable)));
+    assert!(matches!(run(&mut world), Outcome::Failed(_)));
+    // Another process remembers nothing, and the portal rejects the second revocation.
+    let mut successor = World::of(Observed { revoked_tokens: vec![], ..world.observed })
+        .on("revoke 17", Response::Rejected(problem(Reason::RequestRejected)))
+        .with_login_result(LoginResult::NotChecked);
+    assert_eq!(run(&mut successor), Outcome::Idle);
+    assert!(!successor.observed.object.has_finalizer);
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub enum StatusEvent {
     DescriptionSynced,
     /// The portal does not show the description, for this reason.
     DescriptionNotSynced(Reason, String),
-    /// These retiring tokens are revoked.
+    /// These tokens are revoked. The current one is among them only if the object is being deleted.
     TokensRevoked(Vec<TokenRef>),
     /// The user confirmed that these retiring tokens without proof are revoked, by id.
     RevocationsConfirmed(Vec<String>),
@@ -193,6 +193,10 @@ fn apply(
             );
         }
         StatusEvent::TokensRevoked(revoked) => {
+            let is_current = |token: &RecordedToken| proofs.current && revoked.contains(&token.into());
+            if status.token.as_ref().is_some_and(is_current) {
+                upstream_revocation::record_once(status, context.now);
+            }
             status.retiring.retain(|token| !(proofs.is_retiring(&token.id) && revoked.contains(&token.into())));
         }
         StatusEvent::RevocationsConfirmed(ids) => {

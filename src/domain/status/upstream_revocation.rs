@@ -14,6 +14,15 @@ pub(super) fn record(status: &mut RegistryTokenStatus, now: Timestamp, again: bo
     status.upstream_revocation = Some(UpstreamRevocation { time: Time(time), again });
 }
 
+/// Records that the operator revoked the current token of a deleted object, unless a revocation is recorded already.
+/// Otherwise another process could not tell a rejected second revocation from a token that is still valid.
+pub(super) fn record_once(status: &mut RegistryTokenStatus, now: Timestamp) {
+    let recorded = status.token.as_ref().zip(status.upstream_revocation.as_ref());
+    if !recorded.is_some_and(|(token, revocation)| revocation.applies_to(&token.request_time)) {
+        record(status, now, false);
+    }
+}
+
 /// A new token becomes the current one: what was recorded before concerns its predecessor, whatever the clock says.
 pub(super) fn leave_to_previous(status: &mut RegistryTokenStatus, new: &RecordedToken) {
     if let Some(revocation) = status.upstream_revocation.as_mut().filter(|one| one.applies_to(&new.request_time)) {

@@ -141,8 +141,9 @@ impl RequestingToken {
     ) -> RequestTokenTransition {
         match response {
             Response::Object(Some(_)) => Transition::Done(Outcome::Stored),
-            // The object was edited in the meantime. Another operator may have recorded other tokens.
-            Response::Conflict => {
+            // The object was edited in the meantime, or the write has an unknown outcome. Another operator may have recorded
+            // other tokens. Until status names the token, only its Secret does, which somebody may delete.
+            Response::Conflict | Response::OutcomeUnknown(_) => {
                 let former = StatusView::of(&observed.object).tokens();
                 self.transition_to(Request::ReadObject, Stage::ReadingObject { token, login_result, tries, former })
             }

@@ -265,17 +265,27 @@ fn what_another_operator_recorded_in_the_meantime_is_not_overwritten() {
 
 #[test]
 fn a_stored_token_is_kept_when_status_cannot_be_written() {
-    for response in [
-        Response::WriteRejected("webhook".into()),
-        Response::OutcomeUnknown("no answer".into()),
-        Response::Object(None),
-    ] {
+    for response in [Response::WriteRejected("webhook".into()), Response::Object(None)] {
         let mut world = World::of(new_object()).on("status", response);
         let outcome = run(&mut world, Cause::First);
         assert_ne!(outcome, Outcome::Stored);
         assert_eq!(last(&world), ["status"]);
         assert_eq!(ids(&world.rows), ["18"]);
     }
+}
+
+#[test]
+fn a_status_write_without_a_response_is_repeated_after_a_read() {
+    let no_response = || Response::OutcomeUnknown("no answer".into());
+    let mut world = World::of(new_object()).on("status", no_response());
+    assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+    assert_eq!(last(&world), ["status", "read object", "status"]);
+    // Somebody may delete the Secret at the same time: only status names the token then.
+    assert_eq!(StatusView::of(&world.observed.object).token.map(|token| token.id), Some("18".to_owned()));
+    let mut away = World::of(new_object()).on("status", no_response()).on("read object", no_response());
+    assert_eq!(run(&mut away, Cause::First), Outcome::RequeueSoon, "the next pass adopts it");
+    assert_eq!(last(&away), ["status", "read object"]);
+    assert_eq!(ids(&away.rows), ["18"]);
 }
 
 #[test]
