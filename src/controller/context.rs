@@ -11,13 +11,12 @@ use super::state::keyring::Keyring;
 use super::state::object_cache::IssuerObjectCaches;
 use super::state::process_state::ProcessState;
 use super::state::secret_cache::CachedSecret;
-use crate::api::RegistryToken;
+use super::state::token_cache::{CachedToken, TokenCache, TokenKey};
 use crate::domain::model::issuer::IssuerState;
 use crate::metrics::Metrics;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
-use futures::FutureExt;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, ResourceExt};
+use kube::Client;
+use kube::runtime::reflector::Store;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -45,14 +44,14 @@ pub struct Context {
     pub policy: IssuerPolicy,
     pub metrics: Arc<Metrics>,
     pub issuers: IssuerCache,
-    pub tokens: Store<RegistryToken>,
+    pub tokens: TokenCache,
     /// The metadata of Secrets with the owner label.
     pub secrets: Store<CachedSecret>,
     /// Verifies logins at registries.
     pub registry: Box<dyn LoginChecker>,
     pub process_state: ProcessState,
     /// Starts a pass of an object.
-    pub requeue_token: UnboundedSender<ObjectRef<RegistryToken>>,
+    pub requeue_token: UnboundedSender<TokenKey>,
     /// UIDs of the issuers that this process has finalized, as long as a cache may still contain them.
     pub finalized_issuers: tokio::sync::Mutex<HashSet<String>>,
     /// Starts a pass of an issuer.
@@ -68,7 +67,7 @@ pub struct Context {
 }
 
 pub struct RequeueChannels {
-    pub token: UnboundedSender<ObjectRef<RegistryToken>>,
+    pub token: UnboundedSender<TokenKey>,
     pub issuer: UnboundedSender<IssuerKey>,
 }
 
@@ -78,7 +77,7 @@ impl Context {
     pub fn new(
         client: Client,
         settings: OperatorConfig,
-        tokens: Store<RegistryToken>,
+        tokens: TokenCache,
         secrets: Store<CachedSecret>,
         requeue: RequeueChannels,
         keyring: Keyring,
@@ -136,17 +135,9 @@ impl Context {
         }
     }
 
-    /// Whether the `RegistryToken` objects have been listed since this process started.
-    pub fn tokens_listed(&self) -> bool {
-        self.tokens.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok())
-    }
-
     /// The cached objects that name this issuer.
-    pub fn tokens_of(&self, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
-        let names = |token: &RegistryToken| {
-            IssuerKey::of(&token.spec.issuer_ref, &token.namespace().unwrap_or_default()) == *key
-        };
-        self.tokens.state_filter(names)
+    pub fn tokens_of(&self, key: &IssuerKey) -> Vec<Arc<CachedToken>> {
+        self.tokens.filter(|token| token.names_issuer(key))
     }
 
     /// The caches of issuers, once decisions may start; a kind may not be synced.
@@ -200,15 +191,15 @@ impl Context {
 
     fn requeue_dependents(&self, key: &IssuerKey) {
         for token in self.tokens_of(key) {
-            let _ = self.requeue_token.send(ObjectRef::from_obj(&*token));
+            let _ = self.requeue_token.send(token.reference());
         }
     }
 
     /// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.
     pub async fn requeue_all_tokens(&self) {
-        for some in self.tokens.state().chunks(STARTUP_BATCH) {
+        for some in self.tokens.all().chunks(STARTUP_BATCH) {
             for token in some {
-                let _ = self.requeue_token.send(ObjectRef::from_obj(&**token));
+                let _ = self.requeue_token.send(token.reference());
             }
             tokio::time::sleep(STARTUP_INTERVAL).await;
         }

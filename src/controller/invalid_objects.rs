@@ -75,13 +75,15 @@ pub fn from_store<K>(store: Store<K>) -> impl Fn(&ObjectReference, Presence) -> 
 where
     K: Lookup<DynamicType = ()> + Clone + 'static,
 {
-    move |about, _| {
-        let key = ObjectRef::new(about.name.as_deref().unwrap_or_default());
-        let key = match &about.namespace {
-            Some(namespace) => key.within(namespace),
-            None => key,
-        };
-        store.get(&key).map(|object| (*object).clone())
+    move |about, _| store.get(&key_of(about)).map(|object| (*object).clone())
+}
+
+/// The key of an object in its cache.
+pub fn key_of<K: Lookup<DynamicType = ()>>(about: &ObjectReference) -> ObjectRef<K> {
+    let key = ObjectRef::new(about.name.as_deref().unwrap_or_default());
+    match &about.namespace {
+        Some(namespace) => key.within(namespace),
+        None => key,
     }
 }
 

@@ -27,16 +27,17 @@ use self::invalid_objects::skip_invalid;
 use self::issuer::controller::WatchedKind;
 use self::state::keyring::Keyring;
 use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
+use self::state::token_cache::{TokenCache, TokenKey, reflect_tokens};
 use crate::api::{ClusterTokenIssuer, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::{ObjectClient, all_namespaces};
 use crate::metrics::{Kind, Metrics};
 use decode::Decoded;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Controller, WatchStreamExt};
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::runtime::reflector;
 use kube::{Client, Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,8 @@ pub struct OperatorConfig {
 /// Runs until `stop` is cancelled and the passes in flight have ended.
 #[allow(clippy::too_many_lines, reason = "it wires every stream to its controller")]
 pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readiness>, stop: CancellationToken) {
-    let (tokens, token_writer) = reflector::store();
+    let (token_store, token_writer) = reflector::store();
+    let tokens = TokenCache::new(token_store.clone());
     let (secrets, secret_writer) = reflector::store();
     let (requeue_token, token_requeues) = unbounded_channel();
     let (requeue_issuer, issuer_requeues) = unbounded_channel();
@@ -95,7 +97,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let cluster = WatchedKind::new(register(Kind::ClusterTokenIssuer));
     let namespaced = WatchedKind::new(register(Kind::TokenIssuer));
     let caches = ObjectCaches {
-        tokens: ObjectCache::new(tokens.clone(), &token_health),
+        tokens: ObjectCache::new(token_store.clone(), &token_health),
         secrets: secrets.clone(),
         issuers: IssuerObjectCaches { cluster: cluster.cache(), namespaced: namespaced.cache() },
     };
@@ -103,29 +105,22 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let report_ctx = Arc::clone(&ctx);
     let token_events =
         watch_kind::<RegistryToken, _>(&client, Arc::clone(&token_health), self::decode::prune::decode_token).events();
-    let last_known = self::invalid_objects::from_store(tokens.clone());
+    let known = tokens.clone();
+    let last_known = move |about: &ObjectReference, _| known.get(&self::invalid_objects::key_of(about));
     let token_events = skip_invalid(token_events, last_known, token_health, move |skipped| {
         self::invalid_objects::report_token(&report_ctx, skipped);
     });
-    let token_events = token_events
-        .modify(|token| self::decode::prune::prune_metadata(&mut token.metadata))
-        .reflect(token_writer)
-        .touched_objects();
-    // An object that never had our finalizer is only noticed by its deletion event.
-    let (token_store, context) = (tokens.clone(), Arc::clone(&ctx));
-    let token_events = token_events.inspect(move |event| {
-        if let Ok(token) = event
-            && token_store.get(&ObjectRef::from_obj(token)).is_none()
+    let (known, context) = (tokens.clone(), Arc::clone(&ctx));
+    let token_events = reflect_tokens(token_events, token_writer).map(move |token| {
+        let key = TokenKey::new(&token.name_any()).within(&token.namespace().unwrap_or_default());
+        // An object that never had our finalizer is only noticed by its deletion event.
+        if known.get(&key).is_none()
             && let Some(uid) = token.uid()
         {
             context.process_state.forget(&uid);
         }
-    });
-    let context = Arc::clone(&ctx);
-    let token_events = token_events.inspect(move |event| {
-        if let Ok(token) = event {
-            self::issuer::restore_finalizers::restore_on_token(&context, token);
-        }
+        self::issuer::restore_finalizers::restore_on_token(&context, &token);
+        key
     });
     let secret_events = Watch {
         label: Some(OWNER_LABEL),
@@ -144,13 +139,13 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (cluster_requeues, namespaced_requeues) = issuer::controller::split_by_kind(issuer_requeues);
     let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
-    let token_controller = Controller::for_stream(token_events, tokens.clone())
-        .reconcile_on(self::state::secret_cache::reflect_secrets(secret_events, secret_writer, tokens.clone()))
-        .reconcile_on(receiver_stream(token_requeues))
-        .reconcile_on(Arc::clone(&readiness).heartbeat("objects"))
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(self::token::reconcile, |_, never, _| match *never {}, Arc::clone(&ctx))
-        .for_each(|_| std::future::ready(()));
+    let triggers: [BoxStream<'static, TokenKey>; 4] = [
+        token_events.boxed(),
+        self::state::secret_cache::reflect_secrets(secret_events, secret_writer, tokens.clone()).boxed(),
+        receiver_stream(token_requeues).boxed(),
+        Arc::clone(&readiness).heartbeat("objects").boxed(),
+    ];
+    let token_controller = self::token::run(stream::select_all(triggers), token_store, &ctx);
 
     let all = async {
         tokio::join!(

@@ -11,6 +11,7 @@ use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::controller::state::secret_cache::CachedSecret;
+use crate::controller::state::token_cache::TokenKey;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
@@ -58,7 +59,11 @@ impl Snapshot {
             // There is no lease yet: another instance may be running.
             is_leader: false,
             upstream: self.upstream_state(ctx, &key),
-            resync_requested: ctx.process_state.resync_requested(&self.uid(), self.object.annotations()),
+            resync_requested: ctx.process_state.resync_requested(
+                &self.uid(),
+                self.object.annotations(),
+                self.object.status.is_none(),
+            ),
             attempt_id: attempt,
             submitted_description: None,
             cooldowns: vec![],
@@ -160,10 +165,8 @@ impl Snapshot {
     /// its controller reference, or has it again.
     fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
         let namespace = self.namespace();
-        let is = |token: &RegistryToken| {
-            token.metadata.uid.as_deref() == Some(uid) && token.metadata.namespace.as_ref() == Some(&namespace)
-        };
-        ctx.tokens.find(is).is_some()
+        let here = ctx.tokens.filter(|token| token.is_in(&namespace));
+        here.iter().filter_map(|token| token.unpack()).any(|token| token.metadata.uid.as_deref() == Some(uid))
     }
 
     pub fn uid(&self) -> String {
@@ -182,9 +185,9 @@ impl Snapshot {
         IssuerKey::of(&self.object.spec.issuer_ref, &self.namespace())
     }
 
-    /// A reference for logs.
-    pub fn object_ref(&self) -> ObjectRef<RegistryToken> {
-        ObjectRef::from_obj(&*self.object)
+    /// Its key in the cache, and its name in logs.
+    pub fn key(&self) -> TokenKey {
+        ObjectRef::new(&self.object.name_any()).within(&self.namespace())
     }
 
     /// A reference for events.

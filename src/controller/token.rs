@@ -4,34 +4,61 @@ use super::context::{Context, SharedContext};
 use super::executor::Executor;
 use super::mac_key;
 use super::snapshot::Snapshot;
-use crate::api::RegistryToken;
+use super::state::token_cache::{CachedToken, TokenKey};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;
+use futures::{Stream, StreamExt};
 use kube::ResourceExt;
-use kube::runtime::controller;
+use kube::runtime::reflector::Store;
+use kube::runtime::{applier, controller};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 /// By then the cache contains our own write.
 const CACHE_WAIT: Duration = Duration::from_secs(6);
 /// Interval before a pass is repeated because something changed in the meantime.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Reconciles an object whenever its key is yielded, until the operator stops.
+pub async fn run(
+    triggers: impl Stream<Item = TokenKey> + Send + 'static,
+    store: Store<CachedToken>,
+    ctx: &SharedContext,
+) {
+    let queue = triggers.map(Ok::<TokenKey, Infallible>).take_until(ctx.stop.clone().cancelled_owned());
+    // Each pass is a task of its own, so that passes run on all threads. It ends with the controller.
+    let start = |object, ctx| AbortOnDropHandle::new(tokio::spawn(reconcile(object, ctx)));
+    let retry = |object: Arc<CachedToken>, error: &JoinError, _| {
+        tracing::error!(object = %object.reference(), %error, "the pass was aborted");
+        controller::Action::requeue(CACHE_WAIT)
+    };
+    applier(start, retry, Arc::clone(ctx), store, queue, controller::Config::default())
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
 /// Reconciles an object.
-pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result<controller::Action, Infallible> {
+async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
     let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
-    let Some(_running) = running else { return Ok(controller::Action::await_change()) };
+    let Some(_running) = running else { return controller::Action::await_change() };
+    let Some(object) = cached.unpack().map(Arc::new) else {
+        tracing::error!(object = %cached.reference(), "the cached object cannot be unpacked");
+        return controller::Action::requeue(CACHE_WAIT);
+    };
+    drop(cached);
     let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
     let uid = snapshot.uid();
     let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
-        return Ok(controller::Action::requeue(CACHE_WAIT));
+        return controller::Action::requeue(CACHE_WAIT);
     }
     let Some(bytes) = ctx.random() else {
         tracing::error!("system RNG unavailable");
-        return Ok(controller::Action::requeue(CACHE_WAIT));
+        return controller::Action::requeue(CACHE_WAIT);
     };
     mac_key::reload_if_unknown(&ctx, &snapshot).await;
     let mut executor = Executor::new(snapshot, &ctx);
@@ -42,11 +69,12 @@ pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result
         ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
     }
     let next = requeue_action(&ctx, &snapshot, end);
+    ctx.process_state.prune(&uid);
     // The object was deleted in the meantime: its state must not outlive it.
-    if ctx.tokens.get(&snapshot.object_ref()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
+    if ctx.tokens.get(&snapshot.key()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
         ctx.process_state.forget(&uid);
     }
-    Ok(next)
+    next
 }
 
 /// Performs requests until the pass is done. `None` on shutdown.
@@ -56,12 +84,12 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -
         match next {
             Step::Done(end) => {
                 ctx.metrics.record_decision(pass.check());
-                tracing::debug!(object = %executor.snapshot.object_ref(), check = pass.check(), ?end, "pass ended");
+                tracing::debug!(object = %executor.snapshot.key(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
                 return Some(end);
             }
             Step::Perform(request) => {
-                tracing::debug!(object = %executor.snapshot.object_ref(), ?request, "executing request");
+                tracing::debug!(object = %executor.snapshot.key(), ?request, "executing request");
                 // Boxed: thousands of passes may wait for a slot, and should be small.
                 let response = Box::pin(executor.execute(request)).await?;
                 (pass, next) = pass.step(response, ctx.clock.now());
@@ -89,7 +117,7 @@ fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -
             controller::Action::requeue(wait)
         }
         Some(PassResult::Failed(problem)) => {
-            tracing::warn!(object = %snapshot.object_ref(), reason = %problem.reason, detail = %problem.message, "reconcile blocked");
+            tracing::warn!(object = %snapshot.key(), reason = %problem.reason, detail = %problem.message, "reconcile blocked");
             controller::Action::requeue(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
         }
     }

@@ -41,7 +41,9 @@ impl Executor<'_> {
         let portal = &issuer.info.portal;
         let own = self.snapshot.uid();
         let keys = self.ctx.keyring.keys();
-        self.ctx.tokens_of(&self.snapshot.issuer_key()).iter().any(|object| {
+        let key = self.snapshot.issuer_key();
+        let named = self.ctx.tokens.filter(|object| object.names_issuer(&key) && object.may_have_token(&token.id));
+        named.iter().filter_map(|cached| cached.unpack()).any(|object| {
             let is_own = object.uid().as_deref() == Some(own.as_str());
             let is_here = |status: &crate::api::RegistryTokenStatus| {
                 let home = status.portal.as_ref();
@@ -50,7 +52,7 @@ impl Executor<'_> {
                 })
             };
             let has = |live: &TokenRef| same_id(&live.id, &token.id) && !(is_own && live == token);
-            object.status.as_ref().is_some_and(is_here) && live_tokens(object, &keys).iter().any(has)
+            object.status.as_ref().is_some_and(is_here) && live_tokens(&object, &keys).iter().any(has)
         })
     }
 

@@ -86,7 +86,7 @@ impl Executor<'_> {
                 .emit(&self.snapshot.reference(), false, &problem.reason.to_string(), &problem.message)
                 .await;
         }
-        tracing::info!(object = %self.snapshot.object_ref(), "finalizer removed");
+        tracing::info!(object = %self.snapshot.key(), "finalizer removed");
         self.ctx.process_state.forget(&self.snapshot.uid());
         let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
     }
@@ -125,12 +125,12 @@ impl Executor<'_> {
             ApiError::Rejected(..) => StatusWriteFailure::Rejected,
             ApiError::Unavailable(..) => StatusWriteFailure::Unavailable,
             _ => {
-                tracing::debug!(object = %self.snapshot.object_ref(), %error, "status not written");
+                tracing::debug!(object = %self.snapshot.key(), %error, "status not written");
                 return;
             }
         };
         self.ctx.metrics.record_status_write_failure(reason);
-        tracing::warn!(object = %self.snapshot.object_ref(), %error, "status write failed");
+        tracing::warn!(object = %self.snapshot.key(), %error, "status write failed");
         let note = format!("{error}. The write is retried; until it succeeds, the conditions are outdated");
         self.ctx.events.emit(&self.snapshot.reference(), false, STATUS_NOT_WRITTEN, &note).await;
     }
@@ -150,7 +150,7 @@ impl Executor<'_> {
         if let Some((value, reason, message)) = ready_condition(status)
             .filter(|(value, reason, message)| !same(ready_condition(previous), value, reason, message))
         {
-            tracing::info!(object = %self.snapshot.object_ref(), ready = value, reason, detail = message, "status changed");
+            tracing::info!(object = %self.snapshot.key(), ready = value, reason, detail = message, "status changed");
             // The user suspended the object, so waiting is not a problem.
             let good = value == "True" || self.snapshot.object.spec.suspend;
             self.ctx.events.emit(&self.snapshot.reference(), good, reason, message).await;
@@ -160,7 +160,7 @@ impl Executor<'_> {
         let reported = same(waiting_condition(previous), value, reason, message)
             || ready_condition(status).is_some_and(|ready| ready.1 == reason);
         if !reported {
-            tracing::info!(object = %self.snapshot.object_ref(), reason, detail = message, "blocked");
+            tracing::info!(object = %self.snapshot.key(), reason, detail = message, "blocked");
             self.ctx.events.emit(&self.snapshot.reference(), reason == SUSPENDED, reason, message).await;
         }
     }

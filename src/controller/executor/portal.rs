@@ -73,7 +73,7 @@ impl Executor<'_> {
         let context = CallContext { priority: Priority::Low, namespace: &namespace, on_shutdown: self.on_shutdown() };
         match issuer.portal.revoke(context, token).await {
             Ok(()) => {
-                tracing::info!(object = %self.snapshot.object_ref(), username = token.username, "token revoked");
+                tracing::info!(object = %self.snapshot.key(), username = token.username, "token revoked");
                 self.ctx.process_state.record_revoked(&self.snapshot.uid(), token.clone());
                 Some(Response::Done)
             }

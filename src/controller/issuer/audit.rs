@@ -27,7 +27,6 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use kube::runtime::reflector::ObjectRef;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -112,7 +111,7 @@ async fn execute(
             AuditResponse::PortalList(inventory, known)
         }
         // If the kind was missing from the start, the objects that return with its CRD are unknown.
-        AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.tokens_listed() => {
+        AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.tokens.is_listed() => {
             return Err(api_server_unavailable("the RegistryTokens have not been listed yet: install their CRD"));
         }
         AuditRequest::ListObjects => AuditResponse::Objects(
@@ -145,7 +144,7 @@ fn claims_from_caches(ctx: &Context, key: &IssuerKey) -> Claims {
 
 fn cached_tokens(ctx: &Context, key: &IssuerKey) -> Vec<AuditedToken> {
     let keys = ctx.keyring.keys();
-    ctx.tokens_of(key).iter().map(|token| audited_token(token, &keys)).collect()
+    ctx.tokens_of(key).iter().filter_map(|token| token.unpack()).map(|token| audited_token(&token, &keys)).collect()
 }
 
 fn audited_token(token: &RegistryToken, keys: &MacKeys) -> AuditedToken {
@@ -205,7 +204,9 @@ async fn read_audited_secrets(
 pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) {
     let Some(audited) = ctx.issuers.audit_result(key) else { return };
     let unconfirmed_reasons = [Reason::TokenNotFound, Reason::RevokedUpstream].map(|reason| reason.to_string());
-    for token in ctx.tokens_of(key) {
+    for cached in ctx.tokens_of(key) {
+        let Some(token) = cached.unpack().map(Arc::new) else { continue };
+        ctx.process_state.settle(&token.uid().unwrap_or_default(), audited.evidence.started_at(), ctx.clock.now());
         let status = token.status.as_ref().filter(|status| status.uid == token.uid());
         let snapshot = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
         let Some(current) = StatusView::of(&snapshot.parse_object(ctx)).token else { continue };
@@ -222,7 +223,7 @@ pub fn requeue_affected(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer
             UpstreamState::Absent(_) | UpstreamState::Unknown => false,
         };
         if unconfirmed || !as_expected {
-            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*token));
+            let _ = ctx.requeue_token.send(cached.reference());
         }
     }
 }

@@ -6,13 +6,14 @@ use super::connect::response_deadline;
 use super::finalizers::remove_finalizers;
 use super::findings::{Findings, ProtectedNames};
 use super::status::write_status;
-use crate::api::{FINALIZER, Reason, RegistryToken};
+use crate::api::{FINALIZER, Reason};
 use crate::controller::api_call::ApiError;
 use crate::controller::context::Context;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::live_list::{PartialToken, list_tokens};
 use crate::controller::state::issuer_cache::{ConnectedIssuer, IssuerEntry};
+use crate::controller::state::token_cache::CachedToken;
 use crate::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
@@ -49,7 +50,7 @@ pub async fn finalize<I>(
     ctx: &Context,
     api: &ObjectClient<I>,
     found: &Result<Arc<ConnectedIssuer>, Problem>,
-    dependents: &[Arc<RegistryToken>],
+    dependents: &[Arc<CachedToken>],
 ) -> Result<Option<Duration>, ApiError>
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
@@ -93,7 +94,7 @@ async fn report_deletion<I>(
     ctx: &Context,
     api: &ObjectClient<I>,
     problem: Problem,
-    dependents: &[Arc<RegistryToken>],
+    dependents: &[Arc<CachedToken>],
 ) -> Result<(), ApiError>
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,

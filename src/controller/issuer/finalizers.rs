@@ -5,12 +5,12 @@ use super::credentials::{ca_config_maps, credentials_name, may_use_secret, names
 use super::findings::ProtectedNames;
 use super::shared_finalizers::{FinalizerRemoval, finalizer_removal};
 use super::status::record_protected_names;
-use crate::api::{IssuerKind, ObjectName, RegistryToken};
+use crate::api::{IssuerKind, ObjectName};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::finalizer;
-use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
+use crate::controller::state::token_cache::CachedToken;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
@@ -22,12 +22,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// The objects that name this issuer, except those whose deletion needs it no more.
-pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<RegistryToken>> {
-    let here = |token: &Arc<RegistryToken>| {
-        let protected = has_finalizer(token.finalizers());
-        protected || token.meta().deletion_timestamp.is_none()
-    };
-    ctx.tokens_of(key).into_iter().filter(here).collect()
+pub fn dependents(ctx: &Context, key: &IssuerKey) -> Vec<Arc<CachedToken>> {
+    ctx.tokens.filter(|token| token.names_issuer(key) && (token.is_protected() || !token.is_deleting()))
 }
 
 /// What an issuer refers to, and the clients of its namespace.

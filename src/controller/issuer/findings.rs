@@ -1,7 +1,7 @@
 //! What a reconcile of an issuer found, for its status.
 
-use crate::api::RegistryToken;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
+use crate::controller::state::token_cache::CachedToken;
 use crate::domain::model::problem::Problem;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Findings<'a> {
     pub connection: &'a Result<Arc<ConnectedIssuer>, Problem>,
     /// Why the audit failed.
     pub audit: Option<&'a Problem>,
-    pub dependents: &'a [Arc<RegistryToken>],
+    pub dependents: &'a [Arc<CachedToken>],
     /// What the issuer no longer needs, but cannot release yet.
     pub still_protected: &'a ProtectedNames,
 }

@@ -57,8 +57,9 @@ async fn probe_tokens(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) 
     let mut audit = LoginAudit::new(ctx.clock.now(), previous);
     let mut targets: Vec<(TokenRef, Arc<RegistryToken>)> = ctx
         .tokens_of(key)
-        .into_iter()
-        .filter_map(|token| {
+        .iter()
+        .filter_map(|cached| {
+            let token = Arc::new(cached.unpack()?);
             let snapshot = Snapshot { object: Arc::clone(&token), secret: None, issuer: None };
             Some((audit.target(&StatusView::of(&snapshot.parse_object(ctx)), issuer.info.response_deadline)?, token))
         })

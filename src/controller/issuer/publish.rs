@@ -6,7 +6,6 @@ use crate::controller::context::Context;
 use crate::controller::issuer_object::IssuerKey;
 use crate::controller::state::issuer_cache::{ConnectedIssuer, IssuerEntry};
 use crate::domain::model::problem::Problem;
-use kube::runtime::reflector::ObjectRef;
 use std::sync::Arc;
 
 /// Stores the connection result and requeues the objects that it may affect.
@@ -35,7 +34,7 @@ pub fn publish_connection(ctx: &Context, key: &IssuerKey, found: &Result<Arc<Con
     if changed {
         // Read only now: the cache then contains every object that decided on the previous state.
         for user in dependents(ctx, key) {
-            let _ = ctx.requeue_token.send(ObjectRef::from_obj(&*user));
+            let _ = ctx.requeue_token.send(user.reference());
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The `Ready` condition of an issuer whose portal responds.
 
 use super::findings::Findings;
-use crate::api::{Limits, Reason, RegistryToken};
+use crate::api::{Limits, Reason};
 use crate::controller::context::Context;
 use crate::controller::issuer_object::AnyIssuer;
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
+use crate::controller::state::token_cache::CachedToken;
 use crate::domain::audit::FailedRevocations;
 use crate::domain::model::problem::Problem;
 use std::sync::Arc;
@@ -107,9 +108,9 @@ fn audit_problem(failed: Option<&Problem>, left: Option<&FailedRevocations>) -> 
 const REQUESTS_PER_ROTATION: f64 = 4.0;
 
 /// Whether the rotations of all objects use more than half of the issuer's rate.
-fn rotation_exceeds_rate(limits: &Limits, dependents: &[Arc<RegistryToken>]) -> Option<String> {
+fn rotation_exceeds_rate(limits: &Limits, dependents: &[Arc<CachedToken>]) -> Option<String> {
     let intervals =
-        dependents.iter().filter_map(|token| token.spec.rotation.as_ref()).map(|one| one.interval.0.as_secs_f64());
+        dependents.iter().filter_map(|token| token.rotation_interval()).map(|interval| interval.as_secs_f64());
     let needed: f64 = intervals.map(|seconds| REQUESTS_PER_ROTATION / seconds.max(1.0)).sum();
     let rate = f64::from(limits.requests_per_second);
     (needed > rate / 2.0).then(|| {

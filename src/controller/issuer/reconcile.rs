@@ -9,13 +9,14 @@ use super::login_audit;
 use super::publish::publish_connection;
 use super::restore_finalizers::was_in_use;
 use super::status::write_status;
-use crate::api::{Reason, RegistryToken};
+use crate::api::Reason;
 use crate::controller::api_call::ApiError;
 use crate::controller::context::{Context, SharedContext};
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::snapshot::Snapshot;
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
+use crate::controller::state::token_cache::CachedToken;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
 use crate::domain::model::status_view::StatusView;
@@ -113,14 +114,15 @@ where
 }
 
 /// Tokens do not move between portals: a changed address is not used while tokens exist at the previous one.
-fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<RegistryToken>]) -> Option<Problem> {
+fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<CachedToken>]) -> Option<Problem> {
     let previous = object.status()?.portal.clone()?;
     let now = object.spec().connection()?;
     if previous.url == now.url && previous.scope == now.scope {
         return None;
     }
-    let lives = |token: &&Arc<RegistryToken>| {
-        let snapshot = Snapshot { object: Arc::clone(token), secret: None, issuer: None };
+    let lives = |token: &&Arc<CachedToken>| {
+        let Some(object) = token.unpack().map(Arc::new) else { return true };
+        let snapshot = Snapshot { object, secret: None, issuer: None };
         let status = StatusView::of(&snapshot.parse_object(ctx));
         let portal = status.portal.filter(|_| status.token.is_some());
         portal.is_some_and(|portal| portal.url == previous.url && portal.scope == previous.scope)

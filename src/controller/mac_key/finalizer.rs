@@ -99,7 +99,10 @@ fn needs_keys(ctx: &Context, object: &RegistryToken) -> bool {
 
 /// Whether a cached object needs the keys.
 pub(super) fn is_needed(ctx: &Context) -> bool {
-    ctx.tokens.find(|object| needs_keys(ctx, object)).is_some()
+    ctx.tokens
+        .all()
+        .iter()
+        .any(|token| token.is_protected() || token.unpack().is_none_or(|object| needs_keys(ctx, &object)))
 }
 
 /// Whether any object has our finalizer, according to a live list. An object that cannot be parsed counts.

@@ -4,5 +4,7 @@
 pub(crate) mod issuer_cache;
 pub(crate) mod keyring;
 pub(crate) mod object_cache;
+pub(crate) mod packed;
 pub(crate) mod process_state;
 pub(crate) mod secret_cache;
+pub(crate) mod token_cache;

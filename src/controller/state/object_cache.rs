@@ -2,7 +2,8 @@
 //! not list, does not affect the others.
 
 use super::secret_cache::CachedSecret;
-use crate::api::{ClusterTokenIssuer, IssuerKind, RegistryToken, TokenIssuer};
+use super::token_cache::CachedToken;
+use crate::api::{ClusterTokenIssuer, IssuerKind, TokenIssuer};
 use crate::controller::issuer_object::IssuerKey;
 use crate::health::watch_health::{Phase, WatchHealth};
 use futures::FutureExt;
@@ -58,7 +59,7 @@ where
 }
 
 pub struct ObjectCaches {
-    pub tokens: ObjectCache<RegistryToken>,
+    pub tokens: ObjectCache<CachedToken>,
     pub secrets: Store<CachedSecret>,
     pub issuers: IssuerObjectCaches,
 }

@@ -18,18 +18,22 @@ use std::time::{Duration, Instant};
 /// How long a cache may lag behind a write before the API server is read instead.
 const EXPECTATION_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A smaller map is not shrunk.
+const MIN_CAPACITY: usize = 1024;
+
 /// Maximum number of revocations that are remembered per object.
 const MAX_REVOKED: usize = 8;
 
 /// The resource versions of our last writes.
+#[derive(PartialEq)]
 struct ExpectedVersions {
     object: u64,
     secret: Option<u64>,
     at: Instant,
 }
 
-/// What is remembered of one object.
-#[derive(Default)]
+/// What is remembered of one object. Nothing is remembered of most objects at rest.
+#[derive(Default, PartialEq)]
 struct ObjectState {
     expected: Option<ExpectedVersions>,
     /// The number of consecutive failures.
@@ -121,6 +125,9 @@ impl ProcessState {
 
     /// For how long this process has seen this reservation in the object's Secret.
     pub fn reservation_age(&self, uid: &str, reservation: Option<&str>) -> Duration {
+        if reservation.is_none() {
+            return Duration::ZERO;
+        }
         let now = self.started.elapsed();
         self.change(uid, |state| state.reservation.observe(reservation, now))
     }
@@ -186,6 +193,20 @@ impl ProcessState {
         });
     }
 
+    /// Forgets what no longer matters after an audit that started at this time: most objects then take no memory here.
+    pub fn settle(&self, uid: &str, audited: Timestamp, now: Timestamp) {
+        let mut objects = self.objects();
+        let Some(state) = objects.get_mut(uid) else { return };
+        state.modified_at = state.modified_at.filter(|modified_at| *modified_at >= audited);
+        state.requests.settle(now);
+        remove_if_default(&mut objects, uid);
+    }
+
+    /// Forgets an object of which nothing has to be remembered.
+    pub fn prune(&self, uid: &str) {
+        remove_if_default(&mut self.objects(), uid);
+    }
+
     /// Whether portal and registry have to be checked again: requested now, or requested before and not done yet.
     pub fn recheck(&self, uid: &str, requested: bool) -> Recheck {
         if requested {
@@ -220,16 +241,32 @@ impl ProcessState {
         self.change(uid, |state| state.handled_resync = Some(ResyncValue(resync_annotation(annotations))));
     }
 
-    /// Whether a resync is requested; handles the request.
-    pub fn resync_requested(&self, uid: &str, annotations: &BTreeMap<String, String>) -> bool {
-        let requested = self.has_resync_request(uid, annotations);
-        self.ack_resync(uid, annotations);
+    /// Whether a resync of an object is requested; handles the request. Unlike for an issuer, an object without the
+    /// annotation is not remembered. A new object, which has no status yet, is reconciled anyway.
+    pub fn resync_requested(&self, uid: &str, annotations: &BTreeMap<String, String>, is_new: bool) -> bool {
+        let wanted = resync_annotation(annotations);
+        let handled = self.read(uid, |state| state.handled_resync.as_ref().and_then(|value| value.0.clone())).flatten();
+        if wanted == handled {
+            return false;
+        }
+        let requested = wanted.is_some() && !(handled.is_none() && is_new);
+        self.change(uid, |state| state.handled_resync = wanted.map(|value| ResyncValue(Some(value))));
         requested
     }
 
     /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         self.objects().remove(uid);
+    }
+}
+
+fn remove_if_default(objects: &mut HashMap<String, ObjectState>, uid: &str) {
+    if objects.get(uid).is_some_and(|state| *state == ObjectState::default()) {
+        objects.remove(uid);
+        // A burst leaves the map large.
+        if objects.capacity() > MIN_CAPACITY && objects.len() * 4 < objects.capacity() {
+            objects.shrink_to(objects.len() * 2);
+        }
     }
 }
 

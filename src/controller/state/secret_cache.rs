@@ -1,7 +1,8 @@
-//! The cache of pull secrets. Metadata in the API's own types take about 2 KiB per Secret, mostly for the nodes of
-//! small maps. JSON takes a third of that, and is parsed once per pass.
+//! The cache of pull secrets: their metadata, packed.
 
-use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, RegistryToken};
+use super::packed::Packed;
+use super::token_cache::{CachedToken, TokenCache, TokenKey};
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL};
 use crate::controller::decode::{self, Decoded, Presence, invalid_object};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -9,9 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::{Lookup, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Longest metadata that are cached, in bytes. Those that the operator writes have a tenth of that; longer ones are
 /// read live by each pass.
@@ -22,7 +24,7 @@ const MAX_META_BYTES: usize = 16 * 1024;
 pub struct CachedSecret {
     namespace: Box<str>,
     name: Box<str>,
-    meta: Box<[u8]>,
+    meta: Packed,
 }
 
 impl CachedSecret {
@@ -39,14 +41,15 @@ impl CachedSecret {
         if let Some(labels) = meta.labels.as_mut() {
             labels.retain(|key, _| key == OWNER_LABEL);
         }
-        let packed = serde_json::to_vec(&meta).ok().filter(|packed| packed.len() <= MAX_META_BYTES).unwrap_or_default();
-        let name = |name: Option<String>| name.unwrap_or_default().into_boxed_str();
-        Self { namespace: name(meta.namespace), name: name(meta.name), meta: packed.into_boxed_slice() }
+        let [namespace, name] =
+            [meta.namespace.take(), meta.name.take()].map(|text| text.unwrap_or_default().into_boxed_str());
+        Self { namespace, name, meta: Packed::of(&meta, MAX_META_BYTES).unwrap_or_default() }
     }
 
     /// The metadata; `None` if they were too long to cache, and have to be read live.
     pub fn meta(&self) -> Option<ObjectMeta> {
-        serde_json::from_slice(&self.meta).ok()
+        let meta: ObjectMeta = self.meta.unpack()?;
+        Some(ObjectMeta { name: Some(self.name.to_string()), namespace: Some(self.namespace.to_string()), ..meta })
     }
 }
 
@@ -102,8 +105,8 @@ pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<Pa
 pub fn reflect_secrets(
     events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + Send + 'static,
     mut writer: Writer<CachedSecret>,
-    tokens: Store<RegistryToken>,
-) -> impl Stream<Item = ObjectRef<RegistryToken>> + Send + 'static {
+    tokens: TokenCache,
+) -> impl Stream<Item = TokenKey> + Send + 'static {
     let owners = events.filter_map(move |event| {
         let owners_of_event = event.ok().map(|event| {
             let owners = match &event {
@@ -131,7 +134,7 @@ fn to_cached(event: Event<PartialObjectMeta<Secret>>) -> Event<CachedSecret> {
 }
 
 /// The objects to which a Secret belongs: by its controller reference, or by its name if the reference was removed.
-fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToken>) -> Vec<ObjectRef<RegistryToken>> {
+fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &TokenCache) -> Vec<TokenKey> {
     let namespace = secret.metadata.namespace.clone().unwrap_or_default();
     let owner =
         secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
@@ -139,9 +142,9 @@ fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &Store<RegistryToke
         return vec![ObjectRef::new(&owner.name).within(&namespace)];
     }
     let name = secret.name_any();
-    let named =
-        |token: &RegistryToken| token.metadata.namespace.as_ref() == Some(&namespace) && token.secret_name() == name;
-    tokens.state_filter(named).iter().map(|token| ObjectRef::from_obj(&**token)).collect()
+    let here = tokens.filter(|token| token.is_in(&namespace));
+    let named = |token: &&Arc<CachedToken>| token.unpack().is_some_and(|token| token.secret_name() == name);
+    here.iter().filter(named).map(|token| token.reference()).collect()
 }
 
 #[cfg(test)]
@@ -165,7 +168,7 @@ mod tests {
             .get_or_insert_default()
             .insert("registry-token.dev/note".to_owned(), "x".repeat(MAX_META_BYTES));
         let unknown = CachedSecret::from_meta(large);
-        assert!(unknown.meta.is_empty() && unknown.meta().is_none(), "longer metadata are not cached");
+        assert!(unknown.meta().is_none(), "longer metadata are not cached");
         let kept = CachedSecret::from_meta(meta);
         let reference = kept.to_object_ref(());
         assert_eq!((reference.name.as_str(), reference.namespace.as_deref()), ("pull", Some("team")));

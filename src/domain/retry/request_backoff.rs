@@ -74,10 +74,17 @@ impl KeptHistory {
         known.unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
     }
 
+    /// Forgets the requests that no longer delay another one.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.0.take_if(|history| history.clone().at(now) == RequestHistory::default());
+    }
+
     /// Records the history of a pass that ended.
     pub fn record(&mut self, observed: &Observed) {
         let history = &observed.request_history;
-        self.0 = (*history != RequestHistory::default()).then(|| Box::new(history.clone()));
+        // What the status says as well is not kept a second time.
+        let known = RequestHistory::from_status(&observed.object, observed.now).at(observed.now);
+        self.0 = (*history != RequestHistory::default() && *history != known).then(|| Box::new(history.clone()));
     }
 }
 

@@ -1,0 +1,268 @@
+//! The cache of `RegistryToken` objects.
+
+use super::packed::Packed;
+use crate::api::{IssuerKind, RegistryToken, RegistryTokenSpec, RegistryTokenStatus};
+use crate::controller::decode::prune::prune_metadata;
+use crate::controller::finalizer::has_finalizer;
+use crate::controller::issuer_object::IssuerKey;
+use crate::domain::model::token::same_id;
+use futures::{FutureExt, Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::{Resource, ResourceExt};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Identifies a cached object.
+pub type TokenKey = ObjectRef<CachedToken>;
+
+/// A `RegistryToken` in the cache: what is looked up among all objects, and the packed rest.
+#[derive(Clone, Debug)]
+pub struct CachedToken {
+    /// Name and namespace only.
+    key: ObjectMeta,
+    issuer_kind: IssuerKind,
+    issuer_name: Box<str>,
+    /// The ids of the tokens in status, each in a line.
+    ids: Box<str>,
+    /// `spec.rotation.interval` in seconds; 0 without rotation.
+    rotation_seconds: u64,
+    protected: bool,
+    deleting: bool,
+    packed: Packed,
+}
+
+impl CachedToken {
+    /// Keeps only what decisions read.
+    pub fn new(mut token: RegistryToken) -> Self {
+        prune_metadata(&mut token.metadata);
+        let key = ObjectMeta {
+            name: token.metadata.name.take(),
+            namespace: token.metadata.namespace.take(),
+            ..ObjectMeta::default()
+        };
+        let status = token.status.as_ref();
+        let current = status.and_then(|status| status.token.as_ref()).map(|token| token.id.as_str());
+        let retiring = status.into_iter().flat_map(|status| &status.retiring).map(|token| token.id.as_str());
+        let ids: Vec<&str> = current.into_iter().chain(retiring).collect();
+        Self {
+            issuer_kind: token.spec.issuer_ref.kind,
+            issuer_name: token.spec.issuer_ref.name.as_str().into(),
+            ids: ids.join("\n").into_boxed_str(),
+            rotation_seconds: token.spec.rotation.as_ref().map_or(0, |rotation| rotation.interval.0.as_secs()),
+            protected: has_finalizer(token.finalizers()),
+            deleting: token.metadata.deletion_timestamp.is_some(),
+            packed: Packed::of(&(&token.metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
+            key,
+        }
+    }
+
+    /// The object.
+    pub fn unpack(&self) -> Option<RegistryToken> {
+        let (metadata, spec, status) =
+            self.packed.unpack::<(ObjectMeta, RegistryTokenSpec, Option<RegistryTokenStatus>)>()?;
+        let metadata = ObjectMeta { name: self.key.name.clone(), namespace: self.key.namespace.clone(), ..metadata };
+        Some(RegistryToken { metadata, spec, status })
+    }
+
+    /// Its name and namespace.
+    pub fn reference(&self) -> TokenKey {
+        ObjectRef::from_obj(self)
+    }
+
+    /// Whether it refers to this issuer.
+    pub fn names_issuer(&self, key: &IssuerKey) -> bool {
+        let here = match key.kind {
+            IssuerKind::ClusterTokenIssuer => true,
+            IssuerKind::TokenIssuer => self.key.namespace.as_ref() == Some(&key.namespace),
+        };
+        here && self.issuer_kind == key.kind && *self.issuer_name == *key.name
+    }
+
+    /// Whether it is in this namespace.
+    pub fn is_in(&self, namespace: &str) -> bool {
+        self.key.namespace.as_deref() == Some(namespace)
+    }
+
+    /// Whether its status names a token with this id, proved or not.
+    pub fn may_have_token(&self, id: &str) -> bool {
+        self.ids.lines().any(|known| same_id(known, id))
+    }
+
+    /// Whether it has the operator's finalizer.
+    pub const fn is_protected(&self) -> bool {
+        self.protected
+    }
+
+    /// Whether it is being deleted.
+    pub const fn is_deleting(&self) -> bool {
+        self.deleting
+    }
+
+    /// Interval of its rotation, if it is rotated.
+    pub fn rotation_interval(&self) -> Option<Duration> {
+        (self.rotation_seconds > 0).then(|| Duration::from_secs(self.rotation_seconds))
+    }
+}
+
+impl Resource for CachedToken {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        RegistryToken::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        RegistryToken::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        RegistryToken::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        RegistryToken::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.key
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.key
+    }
+}
+
+/// The cached `RegistryToken` objects.
+#[derive(Clone)]
+pub struct TokenCache(Store<CachedToken>);
+
+impl TokenCache {
+    /// The cache that is filled through this store's writer.
+    pub const fn new(store: Store<CachedToken>) -> Self {
+        Self(store)
+    }
+
+    /// Whether the objects have been listed since this process started.
+    pub fn is_listed(&self) -> bool {
+        self.0.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok())
+    }
+
+    /// One object.
+    pub fn get(&self, key: &TokenKey) -> Option<RegistryToken> {
+        self.0.get(key)?.unpack()
+    }
+
+    /// All objects.
+    pub fn all(&self) -> Vec<Arc<CachedToken>> {
+        self.0.state()
+    }
+
+    /// The number of objects.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The objects for which this holds. It must be cheap: it is called with the cache locked.
+    pub fn filter(&self, wanted: impl Fn(&CachedToken) -> bool) -> Vec<Arc<CachedToken>> {
+        self.0.state_filter(wanted)
+    }
+}
+
+/// Caches the watched objects, and yields each that was added, changed or deleted.
+pub fn reflect_tokens(
+    events: impl Stream<Item = watcher::Result<Event<RegistryToken>>> + Send + 'static,
+    mut writer: Writer<CachedToken>,
+) -> impl Stream<Item = RegistryToken> + Send + 'static {
+    events.filter_map(move |event| {
+        let touched = event.ok().and_then(|event| {
+            let (cached, touched) = to_cached(event);
+            writer.apply_watcher_event(&cached);
+            touched
+        });
+        std::future::ready(touched)
+    })
+}
+
+fn to_cached(event: Event<RegistryToken>) -> (Event<CachedToken>, Option<RegistryToken>) {
+    let cached = |token: &RegistryToken| CachedToken::new(token.clone());
+    match event {
+        Event::Init => (Event::Init, None),
+        Event::InitDone => (Event::InitDone, None),
+        Event::InitApply(token) => (Event::InitApply(cached(&token)), Some(token)),
+        Event::Apply(token) => (Event::Apply(cached(&token)), Some(token)),
+        Event::Delete(token) => (Event::Delete(cached(&token)), Some(token)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn token() -> RegistryToken {
+        serde_json::from_value(json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
+            "metadata": {
+                "name": "thinkwise-pull", "namespace": "team-042", "uid": "8d3e6c0b-5a0a-4f0a-9c83-0f6d1b6b8c11",
+                "resourceVersion": "184467", "generation": 3, "creationTimestamp": "2026-11-27T05:45:58Z",
+                "finalizers": ["registry-token.dev/revoke"],
+            },
+            "spec": {
+                "description": "team-042 pulls the Thinkwise platform",
+                "issuerRef": {"kind": "ClusterTokenIssuer", "name": "thinkwise"},
+                "rotation": {"interval": "720h", "overlap": "24h"},
+            },
+            "status": {
+                "observedGeneration": 3, "uid": "8d3e6c0b-5a0a-4f0a-9c83-0f6d1b6b8c11",
+                "portal": {"type": "Thinkwise", "url": "https://community.example.com/indicium", "scope": "iam/240", "user": "operator"},
+                "secret": {
+                    "name": "thinkwise-pull", "uid": "0cf5ad26-1f5e-4a44-92a5-f4c7f9d1a1de", "resourceVersion": "184460",
+                    "mac": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                },
+                "token": {
+                    "id": "31337", "username": "tw-robot-31337", "nonce": "wj2y6wvo3i3u",
+                    "requestTime": "2026-11-27T05:46:00Z", "mac": "9f8HbGx5c2RmZ2hqa2xxd2VydHl1aW9wYXNkZmdoams",
+                },
+                "retiring": [{"id": "31007", "username": "tw-robot-31007", "revocationTime": "2026-11-28T05:46:00Z"}],
+                "nextRotationTime": "2026-12-27T05:46:00Z",
+                "conditions": [
+                    {"type": "DescriptionSynced", "status": "True", "reason": "Synced", "observedGeneration": 3,
+                     "message": "the portal shows spec.description", "lastTransitionTime": "2026-11-27T05:46:01Z"},
+                    {"type": "LoginVerified", "status": "True", "reason": "LoginAccepted", "observedGeneration": 3,
+                     "message": "the registry accepts the login", "lastTransitionTime": "2026-11-27T05:46:00Z"},
+                    {"type": "Ready", "status": "True", "reason": "TokenStored", "observedGeneration": 3,
+                     "message": "pods can pull with the Secret", "lastTransitionTime": "2026-11-27T05:46:00Z"},
+                ],
+            },
+        }))
+        .expect("a RegistryToken")
+    }
+
+    #[test]
+    fn a_cached_object_is_unpacked_unchanged_and_takes_a_fraction_of_its_json() {
+        let cached = CachedToken::new(token());
+        assert_eq!(json!(cached.unpack()), json!(Some(token())));
+        let json = serde_json::to_vec(&token()).expect("JSON").len();
+        assert!(cached.packed.len() * 2 < json, "{} of {json} bytes", cached.packed.len());
+    }
+
+    #[test]
+    fn what_is_looked_up_needs_no_unpacking() {
+        let cached = CachedToken::new(token());
+        let issuer =
+            |kind, namespace: &str, name: &str| IssuerKey { kind, namespace: namespace.into(), name: name.into() };
+        assert!(cached.names_issuer(&issuer(IssuerKind::ClusterTokenIssuer, "", "thinkwise")));
+        assert!(!cached.names_issuer(&issuer(IssuerKind::ClusterTokenIssuer, "", "other")));
+        assert!(!cached.names_issuer(&issuer(IssuerKind::TokenIssuer, "team-042", "thinkwise")));
+        assert!(cached.may_have_token("31337") && cached.may_have_token("31007") && !cached.may_have_token("3133"));
+        assert!(cached.is_protected() && !cached.is_deleting() && cached.is_in("team-042") && !cached.is_in("team"));
+        assert_eq!(cached.rotation_interval(), Some(Duration::from_hours(720)));
+        assert_eq!(cached.reference(), ObjectRef::new("thinkwise-pull").within("team-042"));
+    }
+}
