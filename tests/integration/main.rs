@@ -29,6 +29,7 @@ mod bulk;
 mod chaos;
 #[path = "../chaos/short.rs"]
 mod chaos_short;
+mod chart;
 mod crash;
 mod deletion;
 mod deletion_while_stopped;
@@ -39,6 +40,8 @@ mod fault_matrix;
 #[path = "../support/fixture.rs"]
 mod fixture;
 mod forged;
+#[path = "../../tools/generate/mod.rs"]
+mod generate;
 mod generated_files;
 mod gitops;
 mod helpers;
@@ -76,3 +79,4 @@ mod startup_shutdown;
 mod suspend;
 mod unsynced_caches;
 mod upstream_changes;
+mod user_roles;
