@@ -26,7 +26,7 @@ fn the_committed_files_are_what_make_generate_writes() {
             assert!(files.contains_key(&path), "{path} is not generated any more: delete it");
         }
     }
-    assert!(files.len() >= 13, "{:?}", files.keys());
+    assert!(files.len() >= 14, "{:?}", files.keys());
 }
 
 #[test]

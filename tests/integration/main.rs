@@ -22,6 +22,7 @@ mod admission_cases;
 mod admission_issuer_cases;
 mod api_proxy;
 mod api_requests;
+mod argocd;
 mod bad_input;
 mod bad_input_later;
 mod bulk;

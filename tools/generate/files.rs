@@ -1,6 +1,6 @@
 //! The generated files: their paths in the repository, and their content.
 
-use super::{crds, install, readme, rules, schemas};
+use super::{argocd, crds, install, readme, rules, schemas};
 use registry_token_operator::api::custom_resource_definitions;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +24,7 @@ pub fn generated(root: &Path) -> Result<BTreeMap<String, String>, Error> {
         }
     }
     let texts: Vec<String> = definitions.iter().map(|one| files[&format!("crds/{}", one.file)].clone()).collect();
+    files.insert("deploy/argocd/argocd-cm.yaml".to_owned(), argocd::config_map_patch(root)?);
     files.insert("deploy/crds.yaml".to_owned(), crds::single_file(&texts));
     files.insert("deploy/install.yaml".to_owned(), install::single_file(root, &definitions)?);
     files.insert("deploy/chart/templates/_rules.tpl".to_owned(), rules::chart_helpers(root)?);
