@@ -36,6 +36,7 @@ mod deletion;
 mod deletion_while_stopped;
 mod drain;
 mod egress;
+mod examples;
 #[path = "../fault_matrix/mod.rs"]
 mod fault_matrix;
 #[path = "../support/fixture.rs"]
