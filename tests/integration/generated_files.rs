@@ -45,9 +45,22 @@ fn the_command_writes_the_committed_crds() {
     assert_eq!(compared, 3);
 }
 
+/// Kustomize writes 100.0 as 100.
+fn with_integers(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, with_integers(value))).collect(),
+        Value::Array(list) => list.into_iter().map(with_integers).collect(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.strip_suffix(".0").and_then(|text| text.parse::<i64>().ok()).map_or(Value::Number(number), Value::from)
+        }
+        other => other,
+    }
+}
+
 /// The objects of a file, sorted by kind and name.
 fn objects(manifests: &str) -> Vec<Value> {
-    let parse = |text: &str| serde_saphyr::from_str::<Value>(text).expect("YAML");
+    let parse = |text: &str| with_integers(serde_saphyr::from_str::<Value>(text).expect("YAML"));
     let mut all: Vec<Value> = manifests.split("\n---\n").map(parse).collect();
     all.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
     all
