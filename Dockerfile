@@ -18,7 +18,8 @@ RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin registr
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/registry-token-operator /registry-token-operator
-USER 65532:65532
+# The pods name no user, because OpenShift sets one.
+USER 65532
 EXPOSE 8080
 ENTRYPOINT ["/registry-token-operator"]
 CMD ["run"]

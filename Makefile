@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test-versions: ## Run selected integration tests on another Kubernetes version; 
 	assets=$$(env -u KUBEBUILDER_ASSETS KUBE_VERSION=$(KUBE_VERSION) tests/support/control_plane/build.sh) && \
 		KUBEBUILDER_ASSETS=$$assets cargo test --locked --test integration -- quickstart:: lifecycle:: deletion:: invalid_objects::
 
+test-install: ## Test the Helm chart with helm, helm-unittest and kubeconform (built once and cached), on a real API server
+	@tests/support/control_plane/build.sh >/dev/null
+	HELM_TOOLS=$$(tests/support/helm_tools/build.sh) tests/run.sh --test install
+
 chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run
 	@tests/support/control_plane/build.sh >/dev/null
 	cargo build --release --locked --bin registry-token-operator
@@ -45,8 +49,8 @@ check: ## Check formatting and lints, as CI does
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-generate: ## Generate the CRDs into crds/
-	cargo run --quiet --locked --bin registry-token-operator -- generate crds
+generate: ## Generate the CRDs, install.yaml, JSON schemas, and parts of the chart
+	cargo run --quiet --locked --example generate
 
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl (once, cached)
 	tests/support/control_plane/build.sh

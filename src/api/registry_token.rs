@@ -20,12 +20,16 @@ use std::collections::BTreeMap;
     derive = "PartialEq",
     shortname = "rtok",
     category = "registry-tokens",
+    selectable = ".spec.issuerRef.name",
+    selectable = ".spec.issuerRef.kind",
     doc = "A container-registry token of a vendor's portal, stored in a pull secret.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "USERNAME", type_ = "string", json_path = ".status.token.username"),
     printcolumn(name = "SECRET", type_ = "string", json_path = ".status.secret.name"),
     printcolumn(name = "ISSUER", type_ = "string", json_path = ".spec.issuerRef.name", priority = 1),
+    printcolumn(name = "TOKEN AGE", type_ = "date", json_path = ".status.token.requestTime", priority = 1),
+    printcolumn(name = "NEXT ROTATION", type_ = "string", json_path = ".status.nextRotationTime", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : oldSelf.metadata.name)")
         .message("secret.name cannot be changed, because pods refer to it. Create a second RegistryToken with the other name and delete this one when no pod uses it")

@@ -146,6 +146,10 @@ pub enum IssuerKindArg {
 /// Arguments of `drain`.
 #[derive(Debug, Args)]
 pub struct DrainArgs {
+    /// List the objects that need the operator, and change nothing. Exits with status 1 if there are any.
+    #[arg(long, conflicts_with_all = ["policy", "run_controllers"])]
+    pub check_only: bool,
+
     /// What to do with the tokens, instead of `spec.deletionPolicy` [default: the policy of each object].
     #[arg(long, value_enum)]
     pub policy: Option<DrainPolicy>,

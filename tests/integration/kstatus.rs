@@ -7,7 +7,6 @@ use crate::helpers::current;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, PostParams, WatchEvent, WatchParams};
-use mlua::{Lua, LuaSerdeExt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -33,14 +32,12 @@ fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == kind)
 }
 
-/// The health that `deploy/argocd/health.lua` computes.
+/// The health that Argo CD shows for a `RegistryToken`.
 fn health(object: &Value) -> (String, String) {
-    let lua = Lua::new();
-    let options = mlua::serde::ser::Options::new().serialize_none_to_null(false).serialize_unit_to_null(false);
-    lua.globals().set("obj", lua.to_value_with(object, options).expect("a table")).expect("set");
-    let script = include_str!("../../deploy/argocd/health.lua");
-    let said: mlua::Table = lua.load(script).eval().expect("the script runs");
-    (said.get("status").expect("a status"), said.get("message").expect("a message"))
+    let said =
+        crate::argocd::run(include_str!("../../deploy/argocd/registry-token.dev/RegistryToken/health.lua"), object);
+    let text = |key: &str| said[key].as_str().expect("a text").to_owned();
+    (text("status"), text("message"))
 }
 
 /// Collects every version of an object.

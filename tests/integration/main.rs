@@ -22,6 +22,7 @@ mod admission_cases;
 mod admission_issuer_cases;
 mod api_proxy;
 mod api_requests;
+mod argocd;
 mod bad_input;
 mod bad_input_later;
 mod bulk;
@@ -29,16 +30,20 @@ mod bulk;
 mod chaos;
 #[path = "../chaos/short.rs"]
 mod chaos_short;
+mod chart;
 mod crash;
 mod deletion;
 mod deletion_while_stopped;
 mod drain;
 mod egress;
+mod examples;
 #[path = "../fault_matrix/mod.rs"]
 mod fault_matrix;
 #[path = "../support/fixture.rs"]
 mod fixture;
 mod forged;
+#[path = "../../tools/generate/mod.rs"]
+mod generate;
 mod generated_files;
 mod gitops;
 mod helpers;
@@ -76,3 +81,4 @@ mod startup_shutdown;
 mod suspend;
 mod unsynced_caches;
 mod upstream_changes;
+mod user_roles;

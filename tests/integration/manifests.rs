@@ -43,6 +43,53 @@ async fn all_manifests_are_applied_and_every_field_is_known() {
     assert!(stage().kubectl_ok(&strictly, Some(&misspelt)).await.is_err());
 }
 
+/// The objects that kustomize builds from this kustomization, which is written to a folder beside the repository.
+async fn customized(kustomization: &str) -> Vec<Value> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    let folder = tempfile::tempdir_in(beside).expect("a folder");
+    std::fs::write(folder.path().join("kustomization.yaml"), kustomization).expect("written");
+    let built = stage().kubectl_ok(&["kustomize", &folder.path().display().to_string()], None).await.expect("built");
+    built.split("\n---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect()
+}
+
+#[tokio::test]
+async fn the_manifests_work_in_any_namespace() {
+    for base in ["deploy", "deploy/base", "deploy/overlays/ha"] {
+        let objects = customized(&format!("namespace: elsewhere\nresources: [../../{base}]\n")).await;
+        let mut bindings = 0;
+        for object in &objects {
+            for subject in object["subjects"].as_array().into_iter().flatten() {
+                assert_eq!(subject["namespace"], "elsewhere", "{base}: {object}");
+                bindings += 1;
+            }
+            let namespace = &object["metadata"]["namespace"];
+            assert!(namespace.is_null() || namespace == "elsewhere", "{base}: {object}");
+            assert!(object["kind"] != "Namespace" || object["metadata"]["name"] == "elsewhere", "{base}: {object}");
+        }
+        assert_eq!(bindings, if base.ends_with("ha") { 2 } else { 1 }, "{base}");
+    }
+}
+
+#[tokio::test]
+async fn the_overlay_for_high_availability_is_accepted_and_has_two_replicas_of_which_one_is_active() {
+    let objects = customized("namespace: ha\nresources: [../../deploy/overlays/ha]\n").await;
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: ha}}";
+    stage().apply(namespace).await.expect("applied");
+    let all: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let dry = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-"];
+    let names = stage().kubectl_ok(&dry, Some(&all.join("\n---\n"))).await.expect("accepted");
+    assert_eq!(names.lines().count(), objects.len(), "{names}");
+    let find = |kind: &str| objects.iter().find(|one| one["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"));
+    let spec = &find("Deployment")["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]), (&json!(2), &json!({"type": "RollingUpdate"})));
+    let args = spec["template"]["spec"]["containers"][0]["args"].to_string();
+    assert!(args.contains("--leader-elect\"") && args.contains("--token-issuer-max-concurrency"), "{args}");
+    assert_eq!(find("PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
+    let verbs: Vec<&Value> =
+        find("Role")["rules"].as_array().expect("rules").iter().map(|rule| &rule["verbs"]).collect();
+    assert_eq!(verbs, [&json!(["create"]), &json!(["get", "update"])]);
+}
+
 #[tokio::test]
 async fn the_folder_of_crds_can_be_applied_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").display().to_string();

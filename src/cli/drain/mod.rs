@@ -3,6 +3,7 @@
 //! operator runs, the controllers run in this process until everything is deleted; running two operators at once is
 //! safe.
 
+mod check;
 mod controllers;
 mod issuers;
 mod remaining;
@@ -50,6 +51,9 @@ pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
         () = &mut shutdown => return Err(interrupted.into()),
     };
     let client = kube_client(config, Arc::clone(&clock))?;
+    if arguments.check_only {
+        return check::run(&client, arguments.timeout.0).await;
+    }
     let mut controllers = LocalControllers::new(client.clone(), clock, arguments)?;
     let drained = tokio::select! {
         drained = drain_until_empty(&client, arguments, &mut controllers) => drained,

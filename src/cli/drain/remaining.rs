@@ -123,6 +123,22 @@ impl RemainingObject {
         }
     }
 
+    /// Whether it cannot be deleted without the operator.
+    pub(crate) fn needs_operator(&self) -> bool {
+        self.object.metadata.finalizers.iter().any(|one| one == FINALIZER)
+    }
+
+    /// Kind, namespace and name.
+    pub(crate) fn reference(&self) -> String {
+        let kind = match self.kind {
+            ObjectKind::Token => "RegistryToken",
+            ObjectKind::Issuer => "TokenIssuer",
+            ObjectKind::ClusterIssuer => "ClusterTokenIssuer",
+        };
+        let slash = if self.namespace().is_empty() { "" } else { "/" };
+        format!("{kind} {}{slash}{}", self.namespace(), self.name())
+    }
+
     /// The Secrets and `ConfigMaps` that have the finalizer for this issuer.
     pub(crate) fn protected_names(&self) -> (&[String], &[String]) {
         (&self.object.status.credentials_secrets, &self.object.status.ca_config_maps)
@@ -144,16 +160,10 @@ impl RemainingObject {
 
 impl fmt::Display for RemainingObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            ObjectKind::Token => "RegistryToken",
-            ObjectKind::Issuer => "TokenIssuer",
-            ObjectKind::ClusterIssuer => "ClusterTokenIssuer",
-        };
-        let slash = if self.namespace().is_empty() { "" } else { "/" };
         let why = self.waiting_reason();
         let others = self.object.metadata.finalizers.iter().filter(|one| *one != FINALIZER).cloned();
         let others: Vec<String> = others.collect();
-        write!(f, "{kind} {}{slash}{}", self.namespace(), self.name())?;
+        f.write_str(&self.reference())?;
         if !why.is_empty() {
             write!(f, ": {why}")?;
         }

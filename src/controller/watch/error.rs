@@ -31,7 +31,7 @@ impl WatchError {
             Error::Api(status) if status.code == 403 => Self::Failed(
                 Phase::Forbidden,
                 format!(
-                    "the ServiceAccount may not list and watch {kind}: apply deploy/rbac.yaml ({})",
+                    "the ServiceAccount may not list and watch {kind}: apply deploy/base/rbac.yaml ({})",
                     safe_error_message(error)
                 ),
             ),

@@ -153,14 +153,13 @@ pub async fn install(control_plane: &ControlPlane) -> Result<()> {
 
 /// A kubeconfig of the operator's own ServiceAccount, with only the permissions in the manifests under `deploy/`.
 pub async fn kubeconfig(control_plane: &ControlPlane) -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
-    let mut manifests = String::new();
-    for file in ["serviceaccount.yaml", "rbac.yaml"] {
-        manifests += &std::fs::read_to_string(folder.join(file))
-            .map_err(|error| crate::control_plane::Error::new(format!("deploy/{file}: {error}")))?;
-        manifests += "\n---\n";
-    }
-    control_plane.apply(&manifests).await?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").display().to_string();
+    let manifests = control_plane.kubectl_ok(&["kustomize", &folder], None).await?;
+    let kinds =
+        ["kind: ServiceAccount", "kind: ClusterRole", "kind: ClusterRoleBinding", "kind: Role", "kind: RoleBinding"];
+    let is_access = |document: &&str| document.lines().any(|line| kinds.contains(&line));
+    let access: Vec<&str> = manifests.split("\n---\n").filter(is_access).collect();
+    control_plane.apply(&access.join("\n---\n")).await?;
     let config = control_plane.service_account_config("registry-token-operator", "registry-token-operator").await?;
     let path = control_plane.folder().join("operator.kubeconfig");
     control_plane.write_kubeconfig(&config, &path)?;

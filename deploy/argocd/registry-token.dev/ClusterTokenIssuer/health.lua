@@ -1,5 +1,4 @@
--- Health of a RegistryToken for Argo CD: resource.customizations.health.registry-token.dev_RegistryToken.
--- Derived from the conditions only, like kstatus. The same script works for issuers.
+-- Health of a ClusterTokenIssuer, from its conditions only, as in kstatus.
 local function answer(status, message)
   return { status = status, message = message or "" }
 end
@@ -23,9 +22,6 @@ end
 
 if holds("Stalled") then
   return answer("Degraded", conditions.Stalled.message)
-end
-if holds("Suspended") then
-  return answer("Suspended", conditions.Suspended.message)
 end
 if holds("Reconciling") then
   return answer("Progressing", conditions.Reconciling.message)
