@@ -21,7 +21,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reconciles an object.
 pub async fn reconcile(object: Arc<RegistryToken>, ctx: SharedContext) -> Result<controller::Action, Infallible> {
-    let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
+    let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass());
     let Some(_running) = running else { return Ok(controller::Action::await_change()) };
     let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
     let uid = snapshot.uid();
