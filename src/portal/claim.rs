@@ -37,9 +37,13 @@ impl Claim {
         }
     }
 
-    /// The claim holds until then.
-    pub fn hold_until(&self, end: Instant) {
-        *self.validity() = Validity::Until(end);
+    /// The claim holds until then. Returns whether it has held without a gap, in which work may have been skipped.
+    #[must_use]
+    pub fn hold_until(&self, end: Instant) -> bool {
+        let mut validity = self.validity();
+        let without_gap = matches!(*validity, Validity::Until(former) if Instant::now() < former);
+        *validity = Validity::Until(end);
+        without_gap
     }
 
     /// The claim does not hold any more.
@@ -74,14 +78,15 @@ mod tests {
     async fn it_ends_by_itself() {
         let claim = Claim::of_standby();
         assert!(!claim.is_held() && Claim::always().is_held());
-        claim.hold_until(Instant::now() + Duration::from_secs(10));
+        assert!(!claim.hold_until(Instant::now() + Duration::from_secs(9)));
+        assert!(claim.hold_until(Instant::now() + Duration::from_secs(10)), "it held all the time");
         let shared = claim.clone();
         assert!(shared.is_held());
         tokio::time::advance(Duration::from_millis(9_999)).await;
         assert!(shared.is_held() && shared.expired().now_or_never().is_none());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!shared.is_held() && shared.expired().now_or_never().is_some());
-        claim.hold_until(Instant::now() + Duration::from_secs(10));
+        assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "there was a gap");
         claim.end();
         assert!(!shared.is_held());
     }

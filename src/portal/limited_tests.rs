@@ -205,7 +205,7 @@ async fn without_the_claim_nothing_is_changed_and_everything_can_be_read() {
     assert!(script.sent().is_empty());
     portal.list(context, &RowQuery::Probe).await.expect("a list");
     portal.scan(context, begin, |rows: &mut Vec<TokenRow>, row| rows.push(row)).await.expect("a list");
-    claim.hold_until(Instant::now() + Duration::from_secs(10));
+    assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "it starts now");
     portal.revoke(context, &token()).await.expect("revoked");
     assert_eq!(script.sent(), ["list", "page", "page", "revoke"]);
 }
@@ -213,7 +213,7 @@ async fn without_the_claim_nothing_is_changed_and_everything_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_ends_while_a_call_waits_sends_nothing_and_a_sent_call_is_completed() {
     let claim = Claim::of_standby();
-    claim.hold_until(Instant::now() + Duration::from_secs(10));
+    assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "it starts now");
     let (portal, script) = portal_with(claim, 0);
     let sent = Arc::clone(&portal);
     let sent = tokio::spawn(async move { sent.request(context(Priority::High, "a"), Instant::now(), "d").await });

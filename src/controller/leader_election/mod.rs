@@ -55,7 +55,11 @@ impl Elector {
             let Some(response) = self.perform(request, &timing).await else { break };
             (election, request) = election.step(response, self.started.elapsed());
             match election.claim_until() {
-                Some(until) => self.ctx.claim.hold_until(self.started + until),
+                Some(until) => {
+                    if !self.ctx.claim.hold_until(self.started + until) {
+                        self.reports.set_leader(&self.ctx, false);
+                    }
+                }
                 None => self.ctx.claim.end(),
             }
             self.report_leadership();
@@ -133,7 +137,12 @@ impl Reports {
         let ElectionSettings { namespace, name, .. } = &self.settings;
         ctx.metrics.set_leader(name, leads);
         if !leads {
-            tracing::warn!(lease = name, namespace, identity = ctx.identity, "not the leader any more");
+            let identity = &ctx.identity;
+            if ctx.stop.is_cancelled() {
+                tracing::info!(lease = name, namespace, identity, "stopping: not the leader any more");
+            } else {
+                tracing::warn!(lease = name, namespace, identity, "not the leader any more: the Lease was not renewed");
+            }
             return;
         }
         tracing::info!(lease = name, namespace, identity = ctx.identity, "became the leader");
@@ -181,8 +190,8 @@ impl Reports {
                 let text = format!(
                     "waiting for the Lease: the namespace {namespace} of --leader-election-namespace is absent"
                 );
+                self.readiness.set_lease_problem(Some(text.clone()));
                 self.fail(&text);
-                self.readiness.set_lease_problem(Some(text));
                 Response::Absent
             }
             Ok(response) => {
@@ -195,8 +204,8 @@ impl Reports {
                 let text = format!(
                     "waiting for the Lease {name}: {why}. Allow the ServiceAccount to get, create and update leases.coordination.k8s.io in the namespace {namespace} (see deploy/rbac.yaml), or run a single instance with --leader-elect=false"
                 );
+                self.readiness.set_lease_problem(Some(text.clone()));
                 self.fail(&text);
-                self.readiness.set_lease_problem(Some(text));
                 Response::Failed
             }
             Err(LeaseError::Unavailable(why)) => {
