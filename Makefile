@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-versions fuzz simulate chaos test-ha torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,11 @@ test-versions: ## Run selected integration tests on another Kubernetes version; 
 	assets=$$(env -u KUBEBUILDER_ASSETS KUBE_VERSION=$(KUBE_VERSION) tests/support/control_plane/build.sh) && \
 		KUBEBUILDER_ASSETS=$$assets cargo test --locked --test integration -- quickstart:: lifecycle:: deletion:: invalid_objects::
 
-chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run
+test-ha: ## Test leader election with repeated takeovers, and print how long each takes; ROUNDS=count (5)
+	@tests/support/control_plane/build.sh >/dev/null
+	TAKEOVERS=$(or $(ROUNDS),5) cargo test --locked --test integration -- --nocapture leader_election
+
+chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run; LEADER_ELECTION=1: with leader election
 	@tests/support/control_plane/build.sh >/dev/null
 	cargo build --release --locked --bin registry-token-operator
 	cargo bench --locked --profile dev --bench chaos -- $(CURDIR)/target/release/registry-token-operator

@@ -33,9 +33,17 @@ fn jemalloc_is_used_where_it_is_proven_and_is_built_for_the_largest_pages_of_arm
 async fn all_manifests_are_applied_and_every_field_is_known() {
     let strictly = ["apply", "--server-side", "--validate=strict", "--output=name", "--filename=-"];
     let names = stage().kubectl_ok(&strictly, Some(&manifests().await)).await.expect("applied");
-    for kind in
-        ["customresourcedefinition", "namespace", "serviceaccount", "clusterrole.", "clusterrolebinding", "deployment"]
-    {
+    for kind in [
+        "customresourcedefinition",
+        "namespace",
+        "serviceaccount",
+        "clusterrole.",
+        "clusterrolebinding",
+        "role.",
+        "rolebinding",
+        "deployment",
+        "poddisruptionbudget",
+    ] {
         assert!(names.lines().any(|name| name.starts_with(kind)), "{kind}: {names}");
     }
     // An unknown field would be rejected.
