@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,11 @@ test-install: ## Test the Helm chart with helm, helm-unittest and kubeconform (b
 	@tests/support/control_plane/build.sh >/dev/null
 	HELM_TOOLS=$$(tests/support/helm_tools/build.sh) tests/run.sh --test install
 
-chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run
+test-ha: ## Test leader election with repeated takeovers, and print how long each takes; ROUNDS=count (5)
+	@tests/support/control_plane/build.sh >/dev/null
+	TAKEOVERS=$(or $(ROUNDS),5) cargo test --locked --test integration -- --nocapture leader_election
+
+chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run; LEADER_ELECTION=1: with leader election
 	@tests/support/control_plane/build.sh >/dev/null
 	cargo build --release --locked --bin registry-token-operator
 	cargo bench --locked --profile dev --bench chaos -- $(CURDIR)/target/release/registry-token-operator

@@ -18,6 +18,7 @@ pub struct Metrics {
     status_write_failures: Family<StatusWriteLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     watches: WatchFamilies,
+    leader: Family<LeaderLabels, Gauge>,
 }
 
 /// Why a status could not be written.
@@ -58,6 +59,12 @@ struct WatchLabels {
     kind: Kind,
 }
 
+/// The name is that of the Lease.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeaderLabels {
+    name: String,
+}
+
 /// The families with one series for each watch.
 #[derive(Clone, Debug, Default)]
 struct WatchFamilies {
@@ -84,8 +91,12 @@ impl Default for Metrics {
             drop(status_write_failures.get_or_create(&StatusWriteLabels { reason }));
         }
         let (decisions, watches) = (Family::default(), WatchFamilies::default());
+        let leader = Family::default();
+        let mut all = Registry::default();
+        // The name that other operators use.
+        all.register("leader_election_master_status", "Whether this instance is the leader", Family::clone(&leader));
         // The encoder appends `_total` to the name of a counter, the unit to the name, and a period to the help.
-        let mut registry = Registry::with_prefix("registry_token_operator");
+        let registry = all.sub_registry_with_prefix("registry_token_operator");
         registry.register(
             "status_write_failures",
             "Statuses that could not be written",
@@ -112,7 +123,7 @@ impl Default for Metrics {
             "Objects that cannot be parsed and are skipped",
             watches.invalid_objects.clone(),
         );
-        Self { registry, status_write_failures, decisions, watches }
+        Self { registry: all, status_write_failures, decisions, watches, leader }
     }
 }
 
@@ -125,6 +136,11 @@ impl Metrics {
     /// Counts a pass over an object under the check that decided how it ended.
     pub fn record_decision(&self, check: &'static str) {
         self.decisions.get_or_create(&DecisionLabels { check }).inc();
+    }
+
+    /// Records whether this instance is the leader, by the name of the Lease.
+    pub fn set_leader(&self, name: &str, is_leader: bool) {
+        self.leader.get_or_create(&LeaderLabels { name: name.to_owned() }).set(i64::from(is_leader));
     }
 
     /// The metrics of the watch of this kind.
@@ -229,6 +245,16 @@ registry_token_operator_invalid_objects{kind=\"TokenIssuer\"} 0
         for reason in ["rejected", "unavailable"] {
             let line = format!("registry_token_operator_status_write_failures_total{{reason=\"{reason}\"}} 0\n");
             assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_leader_is_shown_under_the_name_that_dashboards_know() {
+        let metrics = Metrics::default();
+        for (is_leader, value) in [(false, 0), (true, 1)] {
+            metrics.set_leader("a-lease", is_leader);
+            let line = format!("leader_election_master_status{{name=\"a-lease\"}} {value}\n");
+            assert!(metrics.text().lines().any(|shown| shown == line.trim_end()), "{}", metrics.text());
         }
     }
 

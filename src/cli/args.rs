@@ -2,6 +2,7 @@
 
 use super::credentials::CredentialArgs;
 use super::issuer_policy_args::IssuerPolicyArgs;
+use super::leader_election_args::LeaderElectionArgs;
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -62,6 +63,10 @@ pub struct RunArgs {
     /// has no IPv6.
     #[arg(long, env = "LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
+
+    /// Leader election.
+    #[command(flatten)]
+    pub leader_election: LeaderElectionArgs,
 
     /// Issuer policy.
     #[command(flatten)]

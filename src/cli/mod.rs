@@ -8,6 +8,7 @@ pub mod error;
 mod generate;
 pub mod issuer;
 pub mod issuer_policy_args;
+pub mod leader_election_args;
 mod process;
 pub mod report;
 mod run;

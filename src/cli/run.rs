@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     telemetry::init(run.log_format)?;
     install_crypto_provider()?;
+    let election = run.leader_election.settings(&run.namespace)?;
     let clock = Arc::new(Clock::default());
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock))?;
     let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
@@ -36,6 +37,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
         policy: run.issuer_policy.policy(api_server_address()),
         mac_key_secret: run.mac_key_secret.to_string(),
         metrics,
+        election,
     };
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}

@@ -36,11 +36,15 @@ pub async fn start_when_synced(
     }
     ctx.set_issuer_caches(issuers);
     readiness.set_caches_synced();
+    tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches synced");
+    // A standby starts when it becomes the leader.
+    if !ctx.claim.is_held() {
+        return;
+    }
     // Otherwise they would wait another minute.
     for issuer in waiting {
         let _ = ctx.requeue_issuer.send(issuer);
     }
-    tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches synced");
     tokio::select! {
         () = ctx.requeue_all_tokens() => {}
         () = stop.cancelled() => {}

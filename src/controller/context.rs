@@ -14,13 +14,15 @@ use super::state::secret_cache::CachedSecret;
 use super::state::token_cache::{CachedToken, TokenCache, TokenKey};
 use crate::domain::model::issuer::IssuerState;
 use crate::metrics::Metrics;
+use crate::portal::Claim;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use kube::Client;
 use kube::runtime::reflector::Store;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::SetOnce;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -59,10 +61,12 @@ pub struct Context {
     /// Cancelled on shutdown.
     pub stop: CancellationToken,
     pub in_flight: InFlight,
+    /// Whether this instance is the leader. It is checked before a pass, and before anything is changed at a portal.
+    pub claim: Claim,
     pub events: EventRecorder,
     /// The keys that prove which tokens the operator recorded.
     pub keyring: Keyring,
-    issuer_caches: OnceLock<IssuerObjectCaches>,
+    issuer_caches: SetOnce<IssuerObjectCaches>,
     random: SystemRandom,
 }
 
@@ -83,9 +87,10 @@ impl Context {
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let OperatorConfig { namespace, identity, clock, policy, metrics, .. } = settings;
+        let OperatorConfig { namespace, identity, clock, policy, metrics, election, .. } = settings;
         Self {
             events: EventRecorder::new(client.clone(), identity.clone()),
+            claim: if election.is_some() { Claim::of_standby() } else { Claim::always() },
             client,
             namespace,
             identity,
@@ -102,7 +107,7 @@ impl Context {
             requeue_issuer: requeue.issuer,
             keyring,
             random: SystemRandom::new(),
-            issuer_caches: OnceLock::new(),
+            issuer_caches: SetOnce::new(),
             in_flight: InFlight::new(stop.clone()),
             stop,
         }
@@ -116,6 +121,16 @@ impl Context {
     /// Whether decisions may start.
     pub fn caches_synced(&self) -> bool {
         self.issuer_caches.get().is_some()
+    }
+
+    /// Completes when decisions may start.
+    pub async fn wait_for_caches(&self) {
+        self.issuer_caches.wait().await;
+    }
+
+    /// Whether a pass over an object may start: the caches are synced, and this instance is the leader.
+    pub fn may_start_pass(&self) -> bool {
+        self.caches_synced() && self.claim.is_held()
     }
 
     /// Whether an issuer may exist, according to the caches.
@@ -203,6 +218,20 @@ impl Context {
             }
             tokio::time::sleep(STARTUP_INTERVAL).await;
         }
+    }
+
+    /// Starts as the leader, with warm caches: audits every issuer's portal, now and once more when no response to a
+    /// request of a former leader can arrive any more, and starts a pass of every object.
+    pub async fn start_leading(&self) {
+        let Some(caches) = self.issuer_caches() else { return };
+        let cluster = caches.cluster.state().into_iter().map(|issuer| issuer.key());
+        let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer.key());
+        for key in cluster.chain(namespaced) {
+            // Others have acted since the last audit, if there was one.
+            self.issuers.forget_audits(&key);
+            self.request_audit(&key);
+        }
+        self.requeue_all_tokens().await;
     }
 
     /// Requests an audit of the issuer's portal, which starts when no late response can arrive any more.

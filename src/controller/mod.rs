@@ -14,6 +14,7 @@ mod invalid_objects;
 mod issuer;
 mod issuer_object;
 mod issuer_policy;
+mod leader_election;
 mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
@@ -47,6 +48,7 @@ use watch::Watch;
 
 pub(crate) use self::api_call::safe_error_message;
 pub use self::issuer_policy::IssuerPolicy;
+pub use self::leader_election::ElectionSettings;
 pub use crate::kube_client::response_filter::filter_response;
 pub use clock::Clock;
 
@@ -71,6 +73,8 @@ pub struct OperatorConfig {
     pub mac_key_secret: String,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
+    /// Leader election; `None` if this instance is active whatever others do.
+    pub election: Option<ElectionSettings>,
 }
 
 /// Runs until `stop` is cancelled and the passes in flight have ended.
@@ -82,6 +86,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (requeue_token, token_requeues) = unbounded_channel();
     let (requeue_issuer, issuer_requeues) = unbounded_channel();
     let keyring = Keyring::new(settings.mac_key_secret.clone());
+    let election = settings.election.clone();
     self::api_call::set_shutdown_token(&stop);
     let ctx = Arc::new(Context::new(
         client.clone(),
@@ -169,11 +174,20 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
             self::cache_sync::start_when_synced(&ctx, caches, &readiness, &stop),
         );
     };
+    // A task of its own, so that no pass delays a renewal.
+    let election =
+        election.map(|settings| tokio::spawn(leader_election::run(Arc::clone(&ctx), settings, Arc::clone(&readiness))));
     tokio::select! {
         () = all => {}
         // A controller whose cache is not synced waits for it and ignores the stop.
         () = ctx.in_flight.drained() => {}
         () = shutdown_timeout(&stop) => tracing::warn!("shutdown timeout: passes in flight are cancelled, and a restart continues their work"),
+    }
+    // The Lease is released while passes end, and within a few seconds.
+    if let Some(election) = election
+        && election.await.is_err()
+    {
+        tracing::error!("leader election ended unexpectedly");
     }
 }
 

@@ -56,8 +56,6 @@ impl Snapshot {
             secret: self.secret.as_ref().map(|meta| self.parse_secret(ctx, meta)),
             issuer: ctx.issuer_state(&key, self.issuer.as_ref()),
             identity: ctx.identity.clone(),
-            // There is no lease yet: another instance may be running.
-            is_leader: false,
             upstream: self.upstream_state(ctx, &key),
             resync_requested: ctx.process_state.resync_requested(
                 &self.uid(),

@@ -43,7 +43,7 @@ pub async fn run(
 
 /// Reconciles an object.
 async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
-    let running = ctx.in_flight.begin().filter(|_| ctx.caches_synced());
+    let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass());
     let Some(_running) = running else { return controller::Action::await_change() };
     let Some(object) = cached.unpack().map(Arc::new) else {
         tracing::error!(object = %cached.reference(), "the cached object cannot be unpacked");

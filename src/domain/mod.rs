@@ -8,6 +8,7 @@ pub mod decide;
 #[cfg(test)]
 mod fuzz;
 pub mod issuer_deletion;
+pub mod leader_election;
 pub mod model;
 pub mod observed;
 pub mod pass;

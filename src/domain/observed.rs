@@ -26,8 +26,6 @@ pub struct Observed {
     pub issuer: IssuerState,
     /// Identity of this operator instance.
     pub identity: String,
-    /// This instance holds the Lease: as far as it knows, no other instance is active.
-    pub is_leader: bool,
     /// The state of the current token at the last audit.
     pub upstream: UpstreamState,
     /// Requested by annotation: check everything once.

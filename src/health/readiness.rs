@@ -20,6 +20,7 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_mins(3);
 pub struct Readiness {
     caches_synced: AtomicBool,
     mac_key_missing: AtomicBool,
+    lease_problem: Mutex<Option<String>>,
     stopping: AtomicBool,
     heartbeats: Mutex<BTreeMap<&'static str, Instant>>,
     watches: Mutex<Vec<Arc<WatchHealth>>>,
@@ -34,6 +35,11 @@ impl Readiness {
     /// Records whether the MAC key cannot be read or created.
     pub fn set_mac_key_missing(&self, missing: bool) {
         self.mac_key_missing.store(missing, Ordering::Relaxed);
+    }
+
+    /// Records why the Lease cannot be used, or that it can. A standby that can use it is ready.
+    pub fn set_lease_problem(&self, problem: Option<String>) {
+        *self.lease_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     /// Records that shutdown has started.
@@ -64,7 +70,8 @@ impl Readiness {
                 "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; see the log".to_owned(),
             ];
         }
-        let waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending_reason()).collect();
+        let mut waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending_reason()).collect();
+        waiting.extend(self.lease_problem.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if waiting.is_empty() && !self.caches_synced.load(Ordering::Relaxed) {
             return vec!["waiting for caches".to_owned()];
         }
@@ -138,6 +145,10 @@ mod tests {
         let watch = readiness.register_watch(Kind::TokenIssuer, &Metrics::default());
         assert_eq!(readiness.not_ready_reasons(), ["waiting for caches: TokenIssuer: not listed yet"]);
         watch.set_listed();
+        assert!(readiness.not_ready_reasons().is_empty());
+        readiness.set_lease_problem(Some("the Lease: forbidden".to_owned()));
+        assert_eq!(readiness.not_ready_reasons(), ["the Lease: forbidden"]);
+        readiness.set_lease_problem(None);
         assert!(readiness.not_ready_reasons().is_empty());
         readiness.set_mac_key_missing(true);
         assert!(readiness.not_ready_reasons()[0].starts_with("waiting for the MAC key"));

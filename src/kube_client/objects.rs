@@ -147,6 +147,15 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         self.api()?.create(params, object).await
     }
 
+    /// Replaces an object with the version that this one names.
+    pub(crate) async fn replace(&self, name: &str, params: &PostParams, object: &K) -> Result<K, Error>
+    where
+        K: Serialize,
+    {
+        let (api, name) = self.checked_name(name)?;
+        api.replace(name.as_str(), params, object).await
+    }
+
     pub(crate) async fn patch<P: Serialize + Debug + Sync>(
         &self,
         name: &str,
@@ -227,6 +236,7 @@ mod tests {
             assert!(secrets.patch(name, &params, &patch).await.is_err(), "{name}");
             assert!(secrets.patch_metadata(name, &params, &patch).await.is_err(), "{name}");
             assert!(secrets.patch_status(name, &params, &patch).await.is_err(), "{name}");
+            assert!(secrets.replace(name, &post, &Secret::default()).await.is_err(), "{name}");
             assert!(secrets.replace_status(name, &post, &Secret::default()).await.is_err(), "{name}");
             let elsewhere = ObjectClient::<Secret>::namespaced(client.clone(), name);
             assert!(name == "x" || elsewhere.get("x").await.is_err(), "{name}");

@@ -37,6 +37,9 @@ pub enum CallError {
     /// The operator shuts down. Nothing was sent that changes anything.
     #[error("the operator is shutting down")]
     ShuttingDown,
+    /// This instance is not the leader any more. Nothing was sent.
+    #[error("another instance of the operator may be the leader")]
+    NotLeader,
     /// The issuer was read too long ago for a token request. Nothing was sent.
     #[error("the issuer was read too long ago")]
     IssuerReadExpired,
@@ -49,7 +52,9 @@ impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Failed(failure) => failure.into(),
-            CallError::ShuttingDown | CallError::IssuerReadExpired => api_server_unavailable(&error.to_string()),
+            CallError::ShuttingDown | CallError::NotLeader | CallError::IssuerReadExpired => {
+                api_server_unavailable(&error.to_string())
+            }
         }
     }
 }
@@ -69,6 +74,14 @@ pub enum CallKind {
     List,
     /// Reads the whole list.
     Scan,
+}
+
+impl CallKind {
+    /// Whether it changes something at the portal, which only the leader does.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Request | Self::Edit | Self::Revoke)
+    }
 }
 
 /// Receives each completed call, with the reason if it failed: the place to count calls. Unsent calls are not reported.

@@ -2,22 +2,23 @@
 
 use super::rate_limit::Limiter;
 use super::settings::PortalSettings;
-use super::{LimitedPortal, OnCall, Portal, PortalError};
+use super::{Claim, LimitedPortal, OnCall, Portal, PortalError};
 use crate::api::PortalType;
 use std::sync::Arc;
 
 /// Creates a client of the portal that the issuer names, behind this limiter; sends nothing. There is no other way to
-/// get one, so no call is sent without a permit.
+/// get one, so no call is sent without a permit, and nothing is changed without the claim.
 ///
 /// # Errors
 /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
 pub fn connect(
     settings: PortalSettings<'_>,
     limiter: Arc<Limiter>,
+    claim: Claim,
     on_call: OnCall,
 ) -> Result<LimitedPortal, PortalError> {
     let portal: Box<dyn Portal> = match settings.spec.r#type {
         PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings)?),
     };
-    Ok(LimitedPortal::new(portal, limiter, on_call))
+    Ok(LimitedPortal::new(portal, limiter, claim, on_call))
 }

@@ -2,7 +2,7 @@
 
 use super::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
 use super::rate_limit::{Limiter, Permit};
-use super::{IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink};
+use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink};
 use crate::api::RecordedPortal;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
@@ -14,14 +14,16 @@ use tokio::time::Instant;
 pub struct LimitedPortal {
     portal: Box<dyn Portal>,
     limiter: Arc<Limiter>,
+    claim: Claim,
     on_call: OnCall,
 }
 
 impl LimitedPortal {
-    /// Puts a portal behind this limiter, which outlives the portal: calls in flight still count after a change.
+    /// Puts a portal behind this limiter, which outlives the portal: calls in flight still count after a change. Nothing
+    /// is changed at the portal unless the claim is held.
     #[must_use]
-    pub fn new(portal: Box<dyn Portal>, limiter: Arc<Limiter>, on_call: OnCall) -> Self {
-        Self { portal, limiter, on_call }
+    pub fn new(portal: Box<dyn Portal>, limiter: Arc<Limiter>, claim: Claim, on_call: OnCall) -> Self {
+        Self { portal, limiter, claim, on_call }
     }
 
     /// See [`Portal::location`].
@@ -39,10 +41,12 @@ impl LimitedPortal {
     /// Waits for a slot to prepare a token request: see [`Limiter::acquire_preparation`].
     ///
     /// # Errors
-    /// On shutdown, and while token requests of this namespace are suspended: see [`Portal::open_reason_for`].
+    /// On shutdown, without the claim, and while token requests of this namespace are suspended: see
+    /// [`Portal::open_reason_for`].
     pub async fn acquire_preparation(&self, context: CallContext<'_>) -> Result<Permit, CallError> {
         let slot = self.limiter.acquire_preparation(context.priority, context.namespace);
         let slot = context.on_shutdown.wait(slot).await?;
+        self.check_claim()?;
         match self.portal.open_reason_for(context.namespace).filter(|failure| failure.retry_after.is_some()) {
             Some(failure) => Err(CallError::Failed(failure)),
             None => Ok(slot),
@@ -69,7 +73,8 @@ impl LimitedPortal {
     /// Requests a token: see [`Portal::request_for`].
     ///
     /// # Errors
-    /// If the issuer was read more than [`ISSUER_READ_TTL`] before the permit was acquired, or if the call failed.
+    /// If the issuer was read more than [`ISSUER_READ_TTL`] before the permit was acquired, if the claim is not held, or
+    /// if the call failed.
     pub async fn request(
         &self,
         context: CallContext<'_>,
@@ -80,6 +85,7 @@ impl LimitedPortal {
         if issuer_read_at.elapsed() > ISSUER_READ_TTL {
             return Err(CallError::IssuerReadExpired);
         }
+        self.check_claim()?;
         let result = self.portal.request_for(context.namespace, description).await;
         self.complete(CallKind::Request, context, permit, result)
     }
@@ -87,7 +93,7 @@ impl LimitedPortal {
     /// Sets the description of a token: see [`Portal::edit_description`].
     ///
     /// # Errors
-    /// If the call failed.
+    /// If the claim is not held, or if the call failed.
     pub async fn edit_description(
         &self,
         context: CallContext<'_>,
@@ -100,7 +106,7 @@ impl LimitedPortal {
     /// Revokes a token: see [`Portal::revoke`].
     ///
     /// # Errors
-    /// If the call failed.
+    /// If the claim is not held, or if the call failed.
     pub async fn revoke(&self, context: CallContext<'_>, token: &TokenRef) -> Result<(), CallError> {
         self.call(CallKind::Revoke, context, || self.portal.revoke(token)).await
     }
@@ -145,6 +151,11 @@ impl LimitedPortal {
         context.on_shutdown.wait(self.limiter.acquire(context.priority, context.namespace)).await
     }
 
+    /// Checked when the call has its permit, directly before it is sent: it may have waited for long.
+    fn check_claim(&self) -> Result<(), CallError> {
+        if self.claim.is_held() { Ok(()) } else { Err(CallError::NotLeader) }
+    }
+
     async fn call<'c, T>(
         &'c self,
         kind: CallKind,
@@ -152,6 +163,9 @@ impl LimitedPortal {
         send: impl FnOnce() -> PortalFuture<'c, T>,
     ) -> Result<T, CallError> {
         let permit = self.acquire(context).await?;
+        if kind.is_change() {
+            self.check_claim()?;
+        }
         let result = send().await;
         self.complete(kind, context, permit, result)
     }

@@ -94,13 +94,17 @@ fn token() -> TokenRef {
 
 /// A portal with one call at a time, which may respond this often.
 fn portal(responses: usize) -> (Arc<LimitedPortal>, Arc<Script>) {
+    portal_with(Claim::always(), responses)
+}
+
+fn portal_with(claim: Claim, responses: usize) -> (Arc<LimitedPortal>, Arc<Script>) {
     let limits = Limits { concurrency: 1, requests_per_second: 1000, ..Limits::default() };
     let script =
         Arc::new(Script { sent: Mutex::default(), responses: Semaphore::new(responses), failure: Mutex::default() });
     let text = || "x".to_owned();
     let location = RecordedPortal { kind: PortalType::Thinkwise, url: text(), scope: text(), user: text() };
     let portal = Box::new(ScriptedPortal { script: Arc::clone(&script), location });
-    (Arc::new(LimitedPortal::new(portal, Arc::new(Limiter::new(&limits)), record)), script)
+    (Arc::new(LimitedPortal::new(portal, Arc::new(Limiter::new(&limits)), claim, record)), script)
 }
 
 fn context(priority: Priority, namespace: &str) -> CallContext<'_> {
@@ -186,6 +190,41 @@ async fn a_shutdown_while_a_call_waits_sends_nothing() {
     occupying.await.expect("no panic").expect("a call that was sent is completed");
     patient.await.expect("no panic").expect("an uncommitted token cannot wait for the restart");
     assert_eq!(script.sent(), ["revoke", "list"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_claim_nothing_is_changed_and_everything_can_be_read() {
+    let claim = Claim::of_standby();
+    let (portal, script) = portal_with(claim.clone(), 9);
+    let context = context(Priority::Low, "a");
+    let begin = Vec::new;
+    assert!(matches!(portal.acquire_preparation(context).await, Err(CallError::NotLeader)));
+    assert!(matches!(portal.request(context, Instant::now(), "d").await, Err(CallError::NotLeader)));
+    assert!(matches!(portal.edit_description(context, &token(), "d").await, Err(CallError::NotLeader)));
+    assert!(matches!(portal.revoke(context, &token()).await, Err(CallError::NotLeader)));
+    assert!(script.sent().is_empty());
+    portal.list(context, &RowQuery::Probe).await.expect("a list");
+    portal.scan(context, begin, |rows: &mut Vec<TokenRow>, row| rows.push(row)).await.expect("a list");
+    assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "it starts now");
+    portal.revoke(context, &token()).await.expect("revoked");
+    assert_eq!(script.sent(), ["list", "page", "page", "revoke"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_ends_while_a_call_waits_sends_nothing_and_a_sent_call_is_completed() {
+    let claim = Claim::of_standby();
+    assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "it starts now");
+    let (portal, script) = portal_with(claim, 0);
+    let sent = Arc::clone(&portal);
+    let sent = tokio::spawn(async move { sent.request(context(Priority::High, "a"), Instant::now(), "d").await });
+    settle().await;
+    let waiting = Arc::clone(&portal);
+    let waiting = tokio::spawn(async move { waiting.revoke(context(Priority::Low, "a"), &token()).await });
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    script.responses.add_permits(1);
+    sent.await.expect("no panic").expect("a token");
+    assert!(matches!(waiting.await.expect("no panic"), Err(CallError::NotLeader)));
+    assert_eq!(script.sent(), ["request"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The interface to a vendor's portal, and the classification of its errors.
 
 mod call;
+mod claim;
 mod connect;
 mod error;
 mod limited;
@@ -16,6 +17,7 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 
 pub use self::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
+pub use self::claim::Claim;
 pub use self::connect::connect;
 pub use self::error::{Delivery, PortalError};
 pub use self::limited::LimitedPortal;

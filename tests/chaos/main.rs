@@ -1,6 +1,6 @@
 //! `make chaos`: kills the release binary a thousand times.
 //!
-//! `KILLS` is the number of kills, `SEED` the seed of the random choices; the argument is the binary. Exits with status
+//! `KILLS` is the number of kills, `SEED` the seed of the random choices; with `LEADER_ELECTION=1` the operators elect a leader; the argument is the binary. Exits with status
 //! 1 if a token leaked or was lost.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program for the terminal")]
@@ -42,6 +42,7 @@ async fn main() -> ExitCode {
         freezes: 3,
         outages: 3,
         pause: 150,
+        leader_election: number("LEADER_ELECTION", 0) == 1,
     };
     // Cargo adds `--bench` to the arguments.
     let given = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));

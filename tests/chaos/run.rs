@@ -19,6 +19,16 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(13);
 /// How long quiescing may take: an audit each minute, and before it the wait for late responses.
 const QUIESCE_LIMIT: Duration = Duration::from_mins(6);
 
+/// Short times, so that each successor of a killed operator takes over before it is killed too.
+const LEADER_ELECTION: [&str; 4] = [
+    "--leader-elect",
+    "--leader-election-lease-duration=1s",
+    "--leader-election-renew-deadline=700ms",
+    "--leader-election-retry-period=200ms",
+];
+/// How long a successor waits at most: for the Lease, and for its next read of it.
+const TAKEOVER: Duration = Duration::from_millis(1_200);
+
 /// The extent of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -34,6 +44,8 @@ pub struct Plan {
     pub outages: u64,
     /// The longest pause between two operations of the workload, in milliseconds.
     pub pause: u64,
+    /// Whether operators elect a leader. Otherwise all of them work.
+    pub leader_election: bool,
 }
 
 /// The result of a run.
@@ -43,7 +55,7 @@ pub struct ChaosResult {
     pub counters: Counters,
     pub minted: usize,
     pub panics: usize,
-    /// Kills of an operator whose caches were synced: it was working.
+    /// Kills of an operator that was working: its caches were synced and, with leader election, it had become the leader.
     pub at_work: u64,
     pub report: ChaosReport,
 }
@@ -54,6 +66,7 @@ struct ChaosRun<'a> {
     team: &'a Team,
     kubeconfig: PathBuf,
     rng: Rng,
+    leader_election: bool,
     panics: usize,
     at_work: u64,
 }
@@ -65,25 +78,30 @@ impl ChaosRun<'_> {
     }
 
     fn start(&self) -> Operator {
-        let options = operator_process::Options { log: "info", ..operator_process::Options::default() };
+        let mut options = operator_process::Options { log: "info", ..operator_process::Options::default() };
+        if self.leader_election {
+            options.flags.extend(LEADER_ELECTION);
+        }
         Operator::spawn(self.binary, &self.kubeconfig, &options).expect("starts")
     }
 
     fn kill(&mut self, operator: Operator) {
         let log = operator.kill();
         self.panics += log.matches("panicked at").count();
-        self.at_work += u64::from(log.contains("caches synced"));
+        let works = if self.leader_election { "became the leader" } else { "caches synced" };
+        self.at_work += u64::from(log.contains(works));
     }
 
     /// How long an operator runs: sometimes too briefly for its caches to sync, mostly so long that it is killed while
     /// it works, and now and then long enough to clean up what its predecessors left behind.
     fn random_lifetime(&mut self) -> Duration {
-        match self.rng.below(100) {
+        let working = match self.rng.below(100) {
             0..2 => LONGEST_ANSWER + Duration::from_secs(3),
             2..22 => self.rng.millis(30, 700),
             22..90 => self.rng.millis(700, 1_600),
             _ => self.rng.millis(1_600, 3_500),
-        }
+        };
+        if self.leader_election { TAKEOVER + working } else { working }
     }
 
     async fn kill_repeatedly(&mut self, count: u64) {
@@ -154,8 +172,15 @@ pub async fn run(binary: &Path, plan: Plan) -> ChaosResult {
     let (mut rng, counters) = (Rng::from_seed(plan.seed), Counters::default());
     let workload = Workload { team: &team, objects: plan.objects, pause: plan.pause, counters: &counters };
     let (workload_rng, fault_rng) = (rng.fork(), rng.fork());
-    let mut chaos_run =
-        ChaosRun { binary, team: &team, kubeconfig: PathBuf::new(), rng: rng.fork(), panics: 0, at_work: 0 };
+    let mut chaos_run = ChaosRun {
+        binary,
+        team: &team,
+        kubeconfig: PathBuf::new(),
+        rng: rng.fork(),
+        leader_election: plan.leader_election,
+        panics: 0,
+        at_work: 0,
+    };
     let mut phases = tokio::select! {
         () = workload.run(workload_rng) => vec![],
         () = inject_faults(team.portal.faults(), fault_rng) => vec![],

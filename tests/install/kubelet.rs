@@ -27,13 +27,9 @@ async fn kubeconfig(control_plane: &ControlPlane, namespace: &str, pod: &PodSpec
     path
 }
 
-/// The arguments of the only container, without those that this binary does not know. Only leader election may be
-/// missing: the chart passes its flags by default.
+/// The arguments of the only container.
 fn args(pod: &PodSpec) -> Vec<String> {
-    let all = pod.containers[0].args.clone().unwrap_or_default();
-    let output = std::process::Command::new(binary()).args([&all[0], "--help"]).output().expect("it runs");
-    let has_leader_election = String::from_utf8_lossy(&output.stdout).contains("--leader-elect");
-    all.into_iter().filter(|flag| has_leader_election || !flag.starts_with("--leader-elect")).collect()
+    pod.containers[0].args.clone().unwrap_or_default()
 }
 
 /// Starts one replica of the release's Deployment, and says in the Deployment's status that it is available.

@@ -24,6 +24,8 @@ pub enum ResponseFault {
     Mistyped,
     /// Returns the full object with an error status.
     AsError,
+    /// Neither forwards nor answers the request.
+    NoResponse,
 }
 
 type Choose = dyn Fn(&Method, &Uri) -> ResponseFault + Send + Sync;
@@ -64,6 +66,9 @@ async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 8 << 20).await.expect("a body");
     let spoil = (proxy.choose)(&parts.method, &parts.uri);
+    if spoil == ResponseFault::NoResponse {
+        return std::future::pending().await;
+    }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut forwarded = proxy.http.request(parts.method, format!("{}{path}", proxy.upstream)).body(body);
     for (name, value) in &parts.headers {

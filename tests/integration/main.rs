@@ -58,6 +58,8 @@ mod issuer_deletion;
 mod issuers;
 mod kstatus;
 mod kstatus_flows;
+mod leader_election;
+mod leader_election_failures;
 mod lifecycle;
 mod login;
 mod logs;

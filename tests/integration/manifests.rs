@@ -33,9 +33,17 @@ fn jemalloc_is_used_where_it_is_proven_and_is_built_for_the_largest_pages_of_arm
 async fn all_manifests_are_applied_and_every_field_is_known() {
     let strictly = ["apply", "--server-side", "--validate=strict", "--output=name", "--filename=-"];
     let names = stage().kubectl_ok(&strictly, Some(&manifests().await)).await.expect("applied");
-    for kind in
-        ["customresourcedefinition", "namespace", "serviceaccount", "clusterrole.", "clusterrolebinding", "deployment"]
-    {
+    for kind in [
+        "customresourcedefinition",
+        "namespace",
+        "serviceaccount",
+        "clusterrole.",
+        "clusterrolebinding",
+        "role.",
+        "rolebinding",
+        "deployment",
+        "poddisruptionbudget",
+    ] {
         assert!(names.lines().any(|name| name.starts_with(kind)), "{kind}: {names}");
     }
     // An unknown field would be rejected.
@@ -66,12 +74,12 @@ async fn the_manifests_work_in_any_namespace() {
             assert!(namespace.is_null() || namespace == "elsewhere", "{base}: {object}");
             assert!(object["kind"] != "Namespace" || object["metadata"]["name"] == "elsewhere", "{base}: {object}");
         }
-        assert_eq!(bindings, if base.ends_with("ha") { 2 } else { 1 }, "{base}");
+        assert_eq!(bindings, 2, "{base}");
     }
 }
 
 #[tokio::test]
-async fn the_overlay_for_high_availability_is_accepted_and_has_two_replicas_of_which_one_is_active() {
+async fn the_overlay_for_high_availability_is_accepted_and_has_three_replicas_of_which_one_is_active() {
     let objects = customized("namespace: ha\nresources: [../../deploy/overlays/ha]\n").await;
     let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: ha}}";
     stage().apply(namespace).await.expect("applied");
@@ -81,9 +89,9 @@ async fn the_overlay_for_high_availability_is_accepted_and_has_two_replicas_of_w
     assert_eq!(names.lines().count(), objects.len(), "{names}");
     let find = |kind: &str| objects.iter().find(|one| one["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"));
     let spec = &find("Deployment")["spec"];
-    assert_eq!((&spec["replicas"], &spec["strategy"]), (&json!(2), &json!({"type": "RollingUpdate"})));
+    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(3), &json!("RollingUpdate")));
     let args = spec["template"]["spec"]["containers"][0]["args"].to_string();
-    assert!(args.contains("--leader-elect\"") && args.contains("--token-issuer-max-concurrency"), "{args}");
+    assert!(!args.contains("--leader-elect=false") && args.contains("--token-issuer-max-concurrency"), "{args}");
     assert_eq!(find("PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
     let verbs: Vec<&Value> =
         find("Role")["rules"].as_array().expect("rules").iter().map(|rule| &rule["verbs"]).collect();

@@ -172,7 +172,6 @@ impl Operator {
             secret: meta,
             issuer: issuer_state(world),
             identity,
-            is_leader: false,
             upstream,
             resync_requested: acked.is_some_and(|acked| acked != object.resync_requests),
             attempt_id,

@@ -9,7 +9,7 @@ const ROLES: [(&str, &str, &str); 5] = [
     ("operator", "deploy/base/rbac.yaml", "registry-token-operator"),
     ("view", "deploy/base/user-roles.yaml", "registry-token-operator-view"),
     ("edit", "deploy/base/user-roles.yaml", "registry-token-operator-edit"),
-    ("leader-election", "deploy/overlays/ha/leader-election.yaml", "registry-token-operator-leader-election"),
+    ("leader-election", "deploy/base/leader-election.yaml", "registry-token-operator-leader-election"),
     ("drain", "deploy/drain-job.yaml", "registry-token-operator-drain"),
 ];
 

@@ -32,6 +32,8 @@ impl LocalControllers {
             policy: arguments.issuer_policy.clone().policy(api_server_address()),
             mac_key_secret: arguments.mac_key_secret.to_string(),
             metrics: Arc::default(),
+            // Two active operators are safe, and these controllers have to work now.
+            election: None,
         };
         Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })
     }

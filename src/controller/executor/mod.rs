@@ -32,6 +32,9 @@ pub struct Executor<'a> {
     issuer_read_at: Instant,
     /// The API server rejected the labels or annotations of the spec: the token is stored without them.
     without_template: bool,
+    /// A token request was not sent because another instance may be the leader. The reservation is still cleared, so
+    /// that the leader does not have to wait for it.
+    is_deposed: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -44,10 +47,12 @@ impl<'a> Executor<'a> {
             uncommitted: None,
             issuer_read_at: Instant::now(),
             without_template: false,
+            is_deposed: false,
         }
     }
 
-    /// Performs one request. `None` on shutdown, if no token is uncommitted.
+    /// Performs one request. `None` ends the pass: on shutdown, if no token is uncommitted, and when another instance may
+    /// be the leader.
     pub async fn execute(&mut self, request: Request) -> Option<Response> {
         with_waits_during_shutdown(self.uncommitted.is_some(), self.dispatch(request)).await
     }
@@ -63,6 +68,8 @@ impl<'a> Executor<'a> {
             Request::SetFinalizer(wanted) => self.set_finalizer(wanted).await,
             Request::DryRunCommit(stored) => self.dry_run_commit(&stored).await,
             Request::WriteSecret(write) => self.write_secret(&write).await,
+            // The leader writes it.
+            Request::WriteStatus(_) if self.is_deposed => return None,
             Request::WriteStatus(status) => self.write_status(*status).await,
             Request::RequestToken { description } => return self.request_token(&description).await,
             Request::QueryRows(rows) => return self.query_rows(&rows).await,

@@ -28,6 +28,10 @@ impl Executor<'_> {
         }
         match result {
             Ok(token) => Some(self.accept_token(&issuer, token)),
+            Err(error @ CallError::NotLeader) => {
+                self.is_deposed = true;
+                Some(Response::NotSent(error.into()))
+            }
             Err(error) => match self.respond_to_failure(error)? {
                 // The response was complete, but its content cannot be recorded.
                 Response::PortalOutcomeUnknown(problem)
@@ -86,11 +90,12 @@ impl Executor<'_> {
         self.ctx.process_state.mark_modified(&self.snapshot.uid(), self.ctx.clock.now());
     }
 
-    /// Maps a call without a result to a response; `None` on shutdown. The issuer is reconciled if the failure may
+    /// Maps a call without a result to a response; `None` on shutdown, and if another instance may be the leader, which
+    /// then continues. The issuer is reconciled if the failure may
     /// concern it.
     pub(crate) fn respond_to_failure(&self, error: CallError) -> Option<Response> {
         let mut failure = match error {
-            CallError::ShuttingDown => return None,
+            CallError::ShuttingDown | CallError::NotLeader => return None,
             CallError::IssuerReadExpired => return Some(Response::IssuerReadExpired),
             CallError::Failed(failure) => failure,
         };

@@ -50,7 +50,8 @@ pub async fn connect(
     } else {
         let egress = ctx.policy.egress(key.kind).clone();
         let settings = PortalSettings { spec, limits: limits.clone(), credentials, ca_pem, egress };
-        let portal = Arc::new(portal::connect(settings, limiter, log_call).map_err(connection_problem)?);
+        let portal =
+            Arc::new(portal::connect(settings, limiter, ctx.claim.clone(), log_call).map_err(connection_problem)?);
         ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };

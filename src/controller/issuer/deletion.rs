@@ -164,7 +164,7 @@ async fn final_audit(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) -
 fn caches_not_synced(ctx: &Context) -> Problem {
     let kinds = ctx.unsynced_kinds().join(" and ");
     let message = format!(
-        "Deletion pending: the operator has not listed all {kinds} yet, and only then knows which other issuers need the credentials. See /readyz and the operator's log for the cause, such as a missing permission. Apply deploy/rbac.yaml and the CRDs."
+        "Deletion pending: the operator has not listed all {kinds} yet, and only then knows which other issuers need the credentials. See /readyz and the operator's log for the cause, such as a missing permission. Install the operator's roles and the CRDs again."
     );
     issuer_problem(Reason::IssuerDeleting, message)
 }

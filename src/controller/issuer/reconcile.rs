@@ -46,7 +46,9 @@ pub async fn reconcile<I>(
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
-    let Some(_running) = ctx.in_flight.begin() else { return Ok(controller::Action::await_change()) };
+    // A standby changes nothing. It reconciles all issuers when it becomes the leader.
+    let running = ctx.in_flight.begin().filter(|_| ctx.claim.is_held());
+    let Some(_running) = running else { return Ok(controller::Action::await_change()) };
     let result = tokio::select! {
         ended = reconcile_issuer(&*object, &ctx, &api) => ended,
         // Everything can be repeated, and a portal may take long to respond.
@@ -96,6 +98,10 @@ where
     let still_protected =
         if found.is_ok() { remove_from_previous(object, ctx).await? } else { StillProtected::default() };
     let failed = audit_if_due(ctx, &key, object, &found).await.err();
+    // The leader writes the status: an audit fails without the claim.
+    if !ctx.claim.is_held() {
+        return Ok(RESYNC);
+    }
     let findings = Findings {
         connection: &found,
         audit: failed.as_ref(),

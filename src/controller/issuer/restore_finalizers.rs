@@ -1,6 +1,7 @@
 //! Restores removed finalizers without waiting for a pass, because a pass may be waiting for a portal that does not
 //! respond. When a watch shows that our finalizer was removed from an object with a token, from an issuer in use or
-//! from the Secret with its credentials, it is added again. Passes do the same and report rejections.
+//! from the Secret with its credentials, it is added again. Passes do the same and report rejections. A
+//! standby restores nothing: it does not know what the leader has just released.
 
 use super::credentials::credentials_name;
 use super::finalizers::{add_finalizers, set_secret_finalizer};
@@ -27,7 +28,11 @@ fn lacks_finalizer(finalizers: &[String]) -> bool {
 pub fn restore_on_token(ctx: &SharedContext, token: &RegistryToken) {
     let status = token.status.as_ref().filter(|status| status.uid == token.uid());
     let has_token = status.is_some_and(|status| status.token.is_some() || !status.retiring.is_empty());
-    if !has_token || token.metadata.deletion_timestamp.is_some() || !lacks_finalizer(token.finalizers()) {
+    if !ctx.claim.is_held()
+        || !has_token
+        || token.metadata.deletion_timestamp.is_some()
+        || !lacks_finalizer(token.finalizers())
+    {
         return;
     }
     let Some(body) = finalizer::finalizer_patch(token.finalizers(), token.resource_version().as_deref(), true) else {
@@ -49,7 +54,11 @@ pub fn restore_on_issuer<I>(ctx: &SharedContext, issuer: &I, api: ObjectClient<I
 where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    if issuer.deleting() || !was_in_use(issuer) || !lacks_finalizer(AnyIssuer::finalizers(issuer)) {
+    if !ctx.claim.is_held()
+        || issuer.deleting()
+        || !was_in_use(issuer)
+        || !lacks_finalizer(AnyIssuer::finalizers(issuer))
+    {
         return;
     }
     let (ctx, issuer) = (Arc::clone(ctx), issuer.clone());
@@ -68,7 +77,7 @@ pub fn was_in_use(issuer: &dyn AnyIssuer) -> bool {
 /// Restores the finalizer of a Secret with the credentials of an issuer in use.
 pub fn restore_on_credentials(ctx: &SharedContext, secret: &ObjectMeta) {
     let finalizers = secret.finalizers.as_deref().unwrap_or_default();
-    if secret.deletion_timestamp.is_some() || !lacks_finalizer(finalizers) {
+    if !ctx.claim.is_held() || secret.deletion_timestamp.is_some() || !lacks_finalizer(finalizers) {
         return;
     }
     let [namespace, name] = [&secret.namespace, &secret.name].map(|text| text.clone().unwrap_or_default());

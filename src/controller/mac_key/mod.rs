@@ -202,7 +202,7 @@ pub async fn maintain(ctx: &Context, stop: &CancellationToken) {
             () = stop.cancelled() => return,
         }
         let may_release = needed.is_none_or(|at| at.elapsed() >= MIN_RETRY_INTERVAL);
-        if ctx.caches_synced() && may_release && ctx.keyring.is_unused(ctx) {
+        if ctx.may_start_pass() && may_release && ctx.keyring.is_unused(ctx) {
             needed = (!ctx.keyring.remove_finalizer(ctx).await).then(Instant::now);
         }
         if !ctx.caches_synced() || read.elapsed() < RELOAD_INTERVAL {

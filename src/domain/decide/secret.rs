@@ -27,10 +27,11 @@ pub(super) fn or_sync_description(observed: &Observed, status: &StatusView, acti
 pub(super) fn recover_reservation(observed: &Observed, _: &StatusView) -> Option<Action> {
     let (issuer, secret) = (observed.issuer_info()?, observed.own_secret()?);
     let reservation = secret.reservation.as_ref().filter(|_| observed.may(&Operation::Recover))?;
-    let may_recover = reservation.identity == observed.identity || observed.is_leader;
+    let is_own = reservation.identity == observed.identity;
     let left = issuer.response_deadline.saturating_sub(secret.reservation_age);
-    // Another process may be waiting for the response right now.
-    Some(if may_recover || left.is_zero() { Action::Recover } else { Action::ReportFor(left, outcome_unknown()) })
+    // Another process may be waiting for the response right now, even if this one is the leader: a leader that stops or
+    // loses the Lease still stores the token that it has requested.
+    Some(if is_own || left.is_zero() { Action::Recover } else { Action::ReportFor(left, outcome_unknown()) })
 }
 
 /// The Secret stores a token that status does not name as current. Below this check it stores the current token.

@@ -165,8 +165,6 @@ fn the_reservation_of_another_operator_is_awaited_and_then_cleared() {
     let waiting = decide(&reserved_by("another", 40));
     assert_eq!(waiting, Action::ReportFor(Duration::from_mins(1), outcome_unknown()));
     assert_eq!(decide(&reserved_by("another", 100)), Action::Recover);
-    let leading = Observed { is_leader: true, ..reserved_by("another", 0) };
-    assert_eq!(decide(&leading), Action::Recover, "the leader does not have to wait");
 }
 
 #[test]

@@ -238,7 +238,6 @@ pub fn new_object() -> Observed {
         secret: None,
         issuer: IssuerState::Ready(issuer_info()),
         identity: IDENTITY.into(),
-        is_leader: false,
         upstream: UpstreamState::Unknown,
         resync_requested: false,
         attempt_id: attempt_id(2),

@@ -63,6 +63,10 @@ impl Operator {
             format!("--listen=127.0.0.1:{port}"),
         ];
         args.extend(options.flags.iter().map(|flag| (*flag).to_owned()));
+        // Many tests run several operators on one control plane, and each has to work.
+        if !options.flags.iter().any(|flag| flag.starts_with("--leader-elect")) {
+            args.push("--leader-elect=false".to_owned());
+        }
         let server = Server::start("operator", Path::new("/usr/bin/env"), &args, folder.path())?;
         Ok(Self { server, folder, port })
     }

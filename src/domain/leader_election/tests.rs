@@ -1,0 +1,400 @@
+//! Instances on a virtual clock, with a Lease that they share.
+
+use super::*;
+
+const ONE: &str = "one-0123456789";
+const TWO: &str = "two-0123456789";
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn timing() -> Timing {
+    Timing::new(secs(15), secs(10), secs(2)).expect("valid")
+}
+
+/// The API server.
+#[derive(Default)]
+struct Server {
+    lease: Option<LeaseRecord>,
+    version: u64,
+    writes: Vec<Request>,
+}
+
+impl Server {
+    fn holding(holder: &str, duration: Option<Duration>) -> Self {
+        let mut server = Self::default();
+        server.store(Some(holder), duration);
+        server
+    }
+
+    fn store(&mut self, holder: Option<&str>, duration: Option<Duration>) -> LeaseRecord {
+        self.version += 1;
+        let lease =
+            LeaseRecord { resource_version: self.version.to_string(), holder: holder.map(str::to_owned), duration };
+        self.lease = Some(lease.clone());
+        lease
+    }
+
+    fn holder(&self) -> Option<&str> {
+        self.lease.as_ref()?.holder.as_deref()
+    }
+}
+
+/// An instance with its own clock, which started at another time than that of others.
+struct Instance {
+    election: Election,
+    request: Request,
+    clock_offset: Duration,
+    /// By the common clock: when its wait is over.
+    wakes: Duration,
+    /// No request of it is answered or executed.
+    partitioned: bool,
+    /// Its writes are executed, and the responses are lost.
+    deaf: bool,
+}
+
+impl Instance {
+    fn new(identity: &str, clock_offset: Duration) -> Self {
+        let (election, request) = Election::start(identity.to_owned(), timing(), clock_offset);
+        Self { election, request, clock_offset, wakes: Duration::ZERO, partitioned: false, deaf: false }
+    }
+
+    fn clock(&self, now: Duration) -> Duration {
+        now + self.clock_offset
+    }
+
+    fn leads(&self, now: Duration) -> bool {
+        self.election.claim_until().is_some_and(|until| self.clock(now) < until)
+    }
+
+    fn take(&mut self, (election, request): (Election, Request), now: Duration) {
+        (self.election, self.request) = (election, request);
+        if let Request::Sleep(wait) = request {
+            self.wakes = now + wait;
+        }
+    }
+
+    fn step(&mut self, response: Response, now: Duration) {
+        let next = self.election.clone().step(response, self.clock(now));
+        self.take(next, now);
+    }
+
+    fn execute(&self, server: &mut Server) -> Response {
+        let election = &self.election;
+        let known = election.observed.as_ref().map(|observed| observed.lease.resource_version.clone());
+        let stored = server.lease.as_ref().map(|lease| lease.resource_version.clone());
+        let identity = election.identity.as_str();
+        if !matches!(self.request, Request::Read | Request::Sleep(_) | Request::End) {
+            server.writes.push(self.request);
+        }
+        match self.request {
+            Request::Sleep(_) | Request::End => Response::Slept,
+            Request::Read => server.lease.clone().map_or(Response::Absent, Response::Lease),
+            Request::Create if stored.is_some() => Response::Conflict,
+            Request::Create => Response::Lease(server.store(Some(identity), Some(secs(15)))),
+            Request::Update(_) if stored.is_none() => Response::Absent,
+            Request::Update(_) if stored != known => Response::Conflict,
+            Request::Update(Change::Release) => Response::Lease(server.store(None, Some(secs(1)))),
+            Request::Update(_) => Response::Lease(server.store(Some(identity), Some(secs(15)))),
+        }
+    }
+
+    /// Sends what is due now, and takes the responses.
+    fn run(&mut self, server: &mut Server, now: Duration) {
+        for _ in 0..20 {
+            match self.request {
+                Request::End => return,
+                Request::Sleep(_) if now < self.wakes => return,
+                Request::Sleep(_) => self.step(Response::Slept, now),
+                _ if self.partitioned => self.step(Response::Failed, now),
+                _ => {
+                    let response = self.execute(server);
+                    self.step(if self.deaf { Response::Failed } else { response }, now);
+                }
+            }
+        }
+        panic!("it sends requests without a pause: {:?}", self.request);
+    }
+
+    fn stop(&mut self, server: &mut Server, now: Duration) {
+        let next = self.election.clone().stop(self.clock(now));
+        self.take(next, now);
+        self.run(server, now);
+    }
+}
+
+/// Runs these instances in steps of 100 ms; never do two of them lead. Returns when `done` is true.
+fn run_until(
+    server: &mut Server,
+    instances: &mut [&mut Instance],
+    from: Duration,
+    limit: Duration,
+    done: impl Fn(&[&mut Instance], Duration) -> bool,
+) -> Option<Duration> {
+    let mut now = from;
+    while now <= from + limit {
+        for instance in &mut *instances {
+            instance.run(server, now);
+        }
+        let leaders = instances.iter().filter(|instance| instance.leads(now)).count();
+        assert!(leaders <= 1, "{leaders} lead at {now:?}");
+        if done(instances, now) {
+            return Some(now);
+        }
+        now += millis(100);
+    }
+    None
+}
+
+fn run_for(server: &mut Server, instances: &mut [&mut Instance], from: Duration, time: Duration) -> Duration {
+    run_until(server, instances, from, time, |_, _| false);
+    from + time
+}
+
+#[test]
+fn the_first_instance_creates_the_lease_and_renews_it_once_per_retry_period() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(500)));
+    assert!(!one.leads(Duration::ZERO));
+    one.run(&mut server, Duration::ZERO);
+    assert!(one.leads(Duration::ZERO) && server.holder() == Some(ONE));
+    run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(60));
+    assert!(one.leads(secs(60)));
+    assert_eq!(server.writes.len(), 31, "one creation and a renewal every two seconds");
+    assert!(server.writes[1..].iter().all(|write| *write == Request::Update(Change::Renew)));
+}
+
+#[test]
+fn a_standby_only_reads_and_takes_over_soon_after_a_release() {
+    let mut server = Server::default();
+    let (mut one, mut two) = (Instance::new(ONE, secs(500)), Instance::new(TWO, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one, &mut two], Duration::ZERO, secs(30));
+    assert!(one.leads(now) && !two.leads(now));
+    assert_eq!(two.election.other_holder(), Some(OtherHolder { identity: ONE.to_owned(), problem: None }));
+    assert_eq!(server.writes.len(), 16, "the standby writes nothing");
+    one.stop(&mut server, now);
+    assert!(!one.leads(now) && one.request == Request::End && server.holder().is_none());
+    let taken = run_until(&mut server, &mut [&mut two], now, secs(5), |all, now| all[0].leads(now));
+    assert!(taken.is_some_and(|at| at - now <= secs(1)), "{taken:?}");
+}
+
+#[test]
+fn a_dead_leader_is_replaced_after_the_lease_duration_measured_locally() {
+    let mut server = Server::default();
+    let (mut one, mut two) = (Instance::new(ONE, secs(0)), Instance::new(TWO, secs(9_000)));
+    let killed = run_for(&mut server, &mut [&mut one, &mut two], Duration::ZERO, millis(30_900));
+    let taken = run_until(&mut server, &mut [&mut two], killed, secs(30), |all, now| all[0].leads(now)).expect("taken");
+    let waited = taken - killed;
+    assert!((secs(13)..=secs(17)).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn a_stale_lease_is_observed_for_a_full_duration_before_it_is_taken() {
+    // Whatever times it contains: they are not even part of the state.
+    let (mut server, mut two) = (Server::holding(ONE, Some(secs(15))), Instance::new(TWO, secs(77)));
+    let taken = run_until(&mut server, &mut [&mut two], Duration::ZERO, secs(30), |all, now| all[0].leads(now));
+    assert_eq!(taken, Some(secs(15)));
+    // The duration is the holder's, which may be configured in another way.
+    let (mut server, mut two) = (Server::holding(ONE, Some(secs(60))), Instance::new(TWO, secs(0)));
+    let taken = run_until(&mut server, &mut [&mut two], Duration::ZERO, secs(90), |all, now| all[0].leads(now));
+    assert_eq!(taken, Some(secs(60)));
+}
+
+#[test]
+fn a_partitioned_leader_steps_down_at_its_renew_deadline_before_another_takes_over() {
+    let mut server = Server::default();
+    let (mut one, mut two) = (Instance::new(ONE, secs(3)), Instance::new(TWO, secs(9)));
+    let cut = run_for(&mut server, &mut [&mut one, &mut two], Duration::ZERO, secs(20));
+    one.partitioned = true;
+    let lost = run_until(&mut server, &mut [&mut one, &mut two], cut, secs(60), |all, now| !all[0].leads(now));
+    let lost = lost.expect("lost");
+    assert!((secs(8)..=secs(10)).contains(&(lost - cut)), "{:?}", lost - cut);
+    let taken = run_until(&mut server, &mut [&mut one, &mut two], lost, secs(60), |all, now| all[1].leads(now));
+    let taken = taken.expect("taken");
+    assert!(taken - lost >= secs(4), "{:?}", taken - lost);
+    // Healed: it finds another holder, and waits.
+    one.partitioned = false;
+    let later = run_for(&mut server, &mut [&mut one, &mut two], taken, secs(60));
+    assert!(!one.leads(later) && two.leads(later));
+}
+
+#[test]
+fn a_partition_that_nobody_used_ends_with_the_same_leader() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let cut = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(20));
+    one.partitioned = true;
+    let healed = run_for(&mut server, &mut [&mut one], cut, secs(12));
+    assert!(!one.leads(healed), "it never leads without a response");
+    one.partitioned = false;
+    let again = run_until(&mut server, &mut [&mut one], healed, secs(5), |all, now| all[0].leads(now));
+    assert!(again.is_some_and(|at| at - healed <= secs(1)));
+}
+
+#[test]
+fn a_write_whose_response_is_lost_is_no_claim() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    one.deaf = true;
+    let later = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(30));
+    assert!(!one.leads(later), "no response, no claim");
+    assert_eq!(server.holder(), None, "it only reads, and does not see the answer");
+    // It can read again, and only its writes are lost.
+    one.deaf = false;
+    let mut now = later;
+    while !matches!(one.request, Request::Create) {
+        one.deaf = false;
+        match one.request {
+            Request::Sleep(_) => one.step(Response::Slept, now),
+            _ => {
+                let response = one.execute(&mut server);
+                one.step(response, now);
+            }
+        }
+        now += millis(100);
+    }
+    drop(one.execute(&mut server));
+    one.step(Response::Failed, now);
+    assert!(server.holder() == Some(ONE) && !one.leads(now));
+    let leads = run_until(&mut server, &mut [&mut one], now, secs(5), |all, now| all[0].leads(now));
+    assert!(leads.is_some(), "it finds itself as the holder, and confirms that with a renewal");
+}
+
+#[test]
+fn the_claim_is_measured_from_the_sending_of_the_renewal() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    one.run(&mut server, Duration::ZERO);
+    one.step(Response::Slept, secs(2));
+    assert_eq!(one.request, Request::Update(Change::Renew));
+    // A frozen process: the write was executed at once, and the response is read half a minute later.
+    let response = one.execute(&mut server);
+    one.step(response, secs(32));
+    assert!(!one.leads(secs(32)), "the Lease may have been taken over since");
+    assert_eq!(one.election.claim_until(), Some(secs(12)));
+    // It reads before it writes.
+    assert_eq!(one.request, Request::Sleep(Duration::ZERO));
+    one.step(Response::Slept, secs(32));
+    assert_eq!(one.request, Request::Read);
+}
+
+#[test]
+fn of_two_instances_that_take_over_at_once_one_fails_and_waits() {
+    let mut server = Server::holding("dead-0123456789", Some(secs(15)));
+    let (mut one, mut two) = (Instance::new(ONE, secs(0)), Instance::new(TWO, secs(0)));
+    for instance in [&mut one, &mut two] {
+        instance.step(Response::Lease(server.lease.clone().expect("a Lease")), Duration::ZERO);
+        instance.step(Response::Slept, secs(15));
+        instance.step(Response::Lease(server.lease.clone().expect("a Lease")), secs(15));
+        assert_eq!(instance.request, Request::Update(Change::TakeOver));
+    }
+    run_for(&mut server, &mut [&mut one, &mut two], secs(15), secs(60));
+    assert!(one.leads(secs(75)) && !two.leads(secs(75)));
+}
+
+#[test]
+fn a_leader_whose_lease_was_given_to_another_steps_down_at_its_next_renewal() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
+    server.store(Some(TWO), Some(secs(15)));
+    let lost = run_until(&mut server, &mut [&mut one], now, secs(5), |all, now| !all[0].leads(now));
+    assert!(lost.is_some_and(|at| at - now <= secs(2)));
+    assert_eq!(server.holder(), Some(TWO));
+}
+
+#[test]
+fn a_change_of_the_lease_by_someone_else_does_not_end_the_leadership() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
+    server.store(Some(ONE), Some(secs(15)));
+    assert_eq!(run_until(&mut server, &mut [&mut one], now, secs(30), |all, now| !all[0].leads(now)), None);
+}
+
+#[test]
+fn a_deleted_lease_ends_the_claim_and_is_created_again() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
+    server.lease = None;
+    one.step(Response::Slept, now);
+    one.step(Response::Absent, now);
+    assert!(!one.leads(now) && one.request == Request::Create);
+    one.run(&mut server, now);
+    assert!(one.leads(now));
+}
+
+#[test]
+fn the_lease_of_another_program_is_awaited_and_named() {
+    for (holder, duration, problem) in [
+        ("host_3f8a1c52-9d3e-4a2b-8a53-cc5e0d3d3c14", Some(secs(15)), Some(HolderProblem::OtherProgram)),
+        (ONE, None, Some(HolderProblem::NeverExpires)),
+        (ONE, Some(Duration::from_hours(48)), Some(HolderProblem::NeverExpires)),
+        ("0123456789", Some(secs(15)), None),
+    ] {
+        let (mut server, mut two) = (Server::holding(holder, duration), Instance::new(TWO, secs(0)));
+        let now = run_for(&mut server, &mut [&mut two], Duration::ZERO, secs(14));
+        assert!(!two.leads(now) && server.writes.is_empty());
+        assert_eq!(two.election.other_holder(), Some(OtherHolder { identity: holder.to_owned(), problem }));
+    }
+    let (mut server, mut two) = (Server::holding(ONE, None), Instance::new(TWO, secs(0)));
+    let now = run_for(&mut server, &mut [&mut two], Duration::ZERO, secs(7_200));
+    assert!(!two.leads(now), "it has no duration, so nothing proves that its holder is dead");
+    server.store(None, None);
+    let taken = run_until(&mut server, &mut [&mut two], now, secs(5), |all, now| all[0].leads(now));
+    assert!(taken.is_some(), "it was released");
+}
+
+#[test]
+fn a_standby_and_an_instance_without_a_response_release_nothing_of_others() {
+    let (mut server, mut two) = (Server::holding(ONE, Some(secs(15))), Instance::new(TWO, secs(0)));
+    two.run(&mut server, Duration::ZERO);
+    two.stop(&mut server, Duration::ZERO);
+    assert!(two.request == Request::End && server.writes.is_empty() && server.holder() == Some(ONE));
+    let (mut server, mut two) = (Server::default(), Instance::new(TWO, secs(0)));
+    two.stop(&mut server, Duration::ZERO);
+    assert!(two.request == Request::End && server.lease.is_none(), "it never held the Lease");
+}
+
+#[test]
+fn a_release_finds_the_lease_that_an_unanswered_write_created_and_survives_a_conflict() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    one.step(Response::Absent, Duration::ZERO);
+    drop(one.execute(&mut server));
+    one.stop(&mut server, Duration::ZERO);
+    assert!(one.request == Request::End && server.holder().is_none());
+
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
+    server.store(Some(ONE), Some(secs(15)));
+    one.stop(&mut server, now);
+    assert!(one.request == Request::End && server.holder().is_none());
+}
+
+#[test]
+fn a_release_without_responses_ends_after_a_few_tries() {
+    let (mut server, mut one) = (Server::default(), Instance::new(ONE, secs(0)));
+    let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
+    one.partitioned = true;
+    one.stop(&mut server, now);
+    assert!(one.request == Request::End && !one.leads(now) && server.holder() == Some(ONE));
+}
+
+#[test]
+fn requests_that_always_conflict_are_not_repeated_without_a_pause() {
+    let mut one = Instance::new(ONE, secs(0));
+    let (mut sent, mut now) = (0, Duration::ZERO);
+    let held = LeaseRecord { resource_version: "1".to_owned(), holder: None, duration: None };
+    while now < secs(10) {
+        let response = match one.request {
+            Request::Sleep(wait) => {
+                now += wait;
+                Response::Slept
+            }
+            Request::Read => Response::Lease(held.clone()),
+            _ => Response::Conflict,
+        };
+        sent += 1;
+        one.step(response, now);
+    }
+    assert!(sent < 120, "{sent}");
+}
