@@ -1,8 +1,9 @@
 //! The resolved interface of one portal: names, types and forms, parsed once.
 
-use super::metadata::{InvocationForm, ValueKind};
+use super::metadata::InvocationForm;
 use super::resolve::FieldMismatch;
 use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// How to use one portal.

@@ -9,3 +9,4 @@ pub(crate) mod literal;
 pub(crate) mod number;
 pub(crate) mod query;
 pub(crate) mod rows;
+pub(crate) mod value_kind;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::model::marker::{IssuerTag, Marker, Nonce};
 use crate::portal::thinkwise::discovery::interface::Column;
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 fn table() -> TokenTable {
     TokenTable {

@@ -1,8 +1,9 @@
 //! Scores candidates for the table and the three tasks, with reasons.
 
-use super::super::metadata::{Catalog, FieldInfo, Invocation, TableInfo, TaskInfo, ValueKind};
+use super::super::metadata::{Catalog, FieldInfo, Invocation, TableInfo, TaskInfo};
 use super::field_match::{is_similar_id, match_id_field, match_text};
 use super::vocabulary::{Concept, MatchStrength, match_strength};
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;

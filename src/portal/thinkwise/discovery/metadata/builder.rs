@@ -4,10 +4,11 @@
 //! that is bound to each of them. So the fields of a type are built once and shared, and everything that is built is
 //! counted: more than [`MAX_ITEMS`] fail with an error that says so.
 
-use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
+use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo};
 use super::csdl::{Action, Csdl, Property};
 use super::error::MetadataError;
 use super::staged::TableIndex;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 

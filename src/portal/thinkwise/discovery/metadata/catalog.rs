@@ -4,6 +4,7 @@ use super::builder::Builder;
 use super::error::MetadataError;
 use super::parse::parse;
 use super::staged;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::sync::Arc;
 
 /// Tables and tasks that the portal shows to its user.
@@ -71,23 +72,6 @@ pub struct FieldInfo {
     pub required: bool,
     /// The maximum length of a text in characters.
     pub max_length: Option<usize>,
-}
-
-/// The kind of a field's values, as far as it determines how a value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueKind {
-    /// An integer.
-    Integer,
-    /// Another number.
-    Decimal,
-    /// True or false.
-    Boolean,
-    /// A GUID.
-    Guid,
-    /// A text.
-    Text,
-    /// A date, binary data or a structure: nothing that can be written in a key.
-    Other,
 }
 
 impl Catalog {

@@ -10,4 +10,4 @@ mod parse;
 mod staged;
 
 pub use self::error::MetadataError;
-pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
+pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo};

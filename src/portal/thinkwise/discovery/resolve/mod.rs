@@ -15,8 +15,9 @@ pub use self::mismatch::{FieldMismatch, Mismatch};
 use self::table::TableResolution;
 use self::task_spec::TaskSpec;
 use super::interface::{Interface, TableNames, TokenTable};
-use super::metadata::{Catalog, ValueKind};
+use super::metadata::Catalog;
 use crate::api::Thinkwise;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// Resolves how to use the portal.
 ///
