@@ -7,4 +7,3 @@ pub(crate) mod invoke;
 pub(crate) mod outputs;
 pub(crate) mod process_flow;
 pub(crate) mod request_token;
-pub(crate) mod username_id;

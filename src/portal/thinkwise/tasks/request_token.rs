@@ -4,7 +4,7 @@ use super::confirm_token::UnmarkedRow;
 use super::invoke::TaskSession;
 use super::outputs::{OutputCollector, TaskValues};
 use crate::api::Reason;
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::{
     Delivery, IssuedToken, PortalError, ThinkwisePortal, circuit_breaker, require_identity,
 };
