@@ -13,10 +13,11 @@ pub mod tasks;
 
 pub use self::odata::literal::{KindMismatch, Literal};
 
-use self::circuit_breaker::{CircuitBreaker, require_identity};
+use self::circuit_breaker::CircuitBreaker;
 use self::client::auth::Authenticator;
-use self::client::call::{Call, ErrorContext};
+use self::client::call::Call;
 use self::client::cookies::CookieJar;
+use self::client::error_context::ErrorContext;
 use self::client::http_client::HttpClient;
 use self::discovery::metadata::Catalog;
 use self::interface_cache::MetadataCache;
