@@ -1,7 +1,7 @@
 //! The resolved interface of one portal: names, types and forms, parsed once.
 
 use super::metadata::InvocationForm;
-use super::resolve::FieldMismatch;
+use super::mismatch::FieldMismatch;
 use crate::portal::thinkwise::odata::literal::Literal;
 use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

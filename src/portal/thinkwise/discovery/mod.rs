@@ -4,4 +4,5 @@ pub(crate) mod as_spec;
 pub mod heuristics;
 pub mod interface;
 pub mod metadata;
+pub mod mismatch;
 pub mod resolve;

@@ -1,7 +1,6 @@
 //! The table that lists the tokens.
 
 use super::Resolver;
-use super::mismatch::{did_you_mean, join_names};
 use crate::api::{KeyColumn, Table};
 use crate::portal::thinkwise::discovery::heuristics;
 use crate::portal::thinkwise::discovery::heuristics::{
@@ -9,6 +8,7 @@ use crate::portal::thinkwise::discovery::heuristics::{
 };
 use crate::portal::thinkwise::discovery::interface::{Column, TokenTable};
 use crate::portal::thinkwise::discovery::metadata::{FieldInfo, TableInfo};
+use crate::portal::thinkwise::discovery::mismatch::{did_you_mean, join_names};
 use crate::portal::thinkwise::odata::literal::Literal;
 use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
