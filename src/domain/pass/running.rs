@@ -1,8 +1,8 @@
 //! The action that a pass has started: one of the state machines, and how its outcome is handled.
 
 use crate::domain::actions::{
-    StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
-    verify_login,
+    StateMachine, Transition, adopt, confirm_revocation, finalize, inspect_secret, recheck, request_token, revoke,
+    sync_description, verify_login,
 };
 use crate::domain::model::cooldown::Operation;
 use crate::domain::observed::Observed;
@@ -16,6 +16,7 @@ pub(super) enum RunningAction {
     Adopt(adopt::Adopting),
     InspectSecret(inspect_secret::InspectingSecret),
     VerifyLogin(verify_login::VerifyingLogin),
+    ConfirmRevocation(confirm_revocation::ConfirmingRevocation),
     Recheck(recheck::Rechecking),
     RevokeRetiring(revoke::RevokingRetiring),
     SyncDescription(sync_description::SyncingDescription),
@@ -50,7 +51,8 @@ impl RunningAction {
             Self::Recover(_) => Completion::Cooldown(Operation::Recover),
             Self::Adopt(_) => Completion::EndsPass,
             Self::InspectSecret(_) => Completion::SecretCooldown,
-            Self::VerifyLogin(state) => Completion::Cooldown(state.operation()),
+            Self::VerifyLogin(_) => Completion::Cooldown(Operation::VerifyLogin),
+            Self::ConfirmRevocation(state) => Completion::Cooldown(state.operation()),
             Self::Recheck(_) => Completion::Recheck,
             Self::RevokeRetiring(_) => Completion::Revocations,
             Self::SyncDescription(_) => Completion::Cooldown(Operation::SyncDescription),
@@ -67,6 +69,7 @@ impl StateMachine for RunningAction {
             Self::Adopt(state) => state.step(observed, response).map(Self::Adopt),
             Self::InspectSecret(state) => state.step(observed, response).map(Self::InspectSecret),
             Self::VerifyLogin(state) => state.step(observed, response).map(Self::VerifyLogin),
+            Self::ConfirmRevocation(state) => state.step(observed, response).map(Self::ConfirmRevocation),
             Self::Recheck(state) => state.step(observed, response).map(Self::Recheck),
             Self::RevokeRetiring(state) => state.step(observed, response).map(Self::RevokeRetiring),
             Self::SyncDescription(state) => state.step(observed, response).map(Self::SyncDescription),
