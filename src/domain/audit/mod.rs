@@ -285,5 +285,4 @@ pub mod login_audit;
 pub mod missing_tokens;
 pub(crate) mod subjects;
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

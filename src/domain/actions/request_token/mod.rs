@@ -271,5 +271,4 @@ mod keep_tests;
 #[path = "exhaustive_tests.rs"]
 mod laws;
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;
