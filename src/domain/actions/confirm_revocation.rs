@@ -37,17 +37,6 @@ pub fn begin(observed: &Observed) -> ConfirmRevocationTransition {
     }
 }
 
-impl ConfirmingRevocation {
-    /// Returns the operation to which the request belongs.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        match self {
-            Self::VerifyingLogin => Operation::ConfirmRevocation,
-            Self::WritingStatus => Operation::VerifyLogin,
-        }
-    }
-}
-
 impl StateMachine for ConfirmingRevocation {
     fn step(self, observed: &Observed, response: Response) -> ConfirmRevocationTransition {
         match (self, response) {

@@ -1,8 +1,9 @@
 //! The action that a pass has started: one of the state machines, and how its outcome is handled.
 
+use crate::domain::actions::confirm_revocation::ConfirmingRevocation;
 use crate::domain::actions::{
-    StateMachine, Transition, adopt, confirm_revocation, finalize, inspect_secret, recheck, request_token, revoke,
-    sync_description, verify_login,
+    StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
+    verify_login,
 };
 use crate::domain::model::cooldown::Operation;
 use crate::domain::observed::Observed;
@@ -16,7 +17,7 @@ pub(super) enum RunningAction {
     Adopt(adopt::Adopting),
     InspectSecret(inspect_secret::InspectingSecret),
     VerifyLogin(verify_login::VerifyingLogin),
-    ConfirmRevocation(confirm_revocation::ConfirmingRevocation),
+    ConfirmRevocation(ConfirmingRevocation),
     Recheck(recheck::Rechecking),
     RevokeRetiring(revoke::RevokingRetiring),
     SyncDescription(sync_description::SyncingDescription),
@@ -44,19 +45,14 @@ impl RunningAction {
         matches!(self, Self::RequestToken(state) if state.was_sent(response))
     }
 
-    /// How the outcome is handled, if the pending request is the last one.
-    pub(super) fn completion(&self) -> Completion {
+    /// How the outcome of the pending request is handled, if not like that of the action: a revocation that cannot be
+    /// recorded delays the login check.
+    pub(super) fn exception(&self) -> Option<Completion> {
         match self {
-            Self::RequestToken(_) => Completion::Cooldown(Operation::RequestToken),
-            Self::Recover(_) => Completion::Cooldown(Operation::Recover),
-            Self::Adopt(_) => Completion::EndsPass,
-            Self::InspectSecret(_) => Completion::SecretCooldown,
-            Self::VerifyLogin(_) => Completion::Cooldown(Operation::VerifyLogin),
-            Self::ConfirmRevocation(state) => Completion::Cooldown(state.operation()),
-            Self::Recheck(_) => Completion::Recheck,
-            Self::RevokeRetiring(_) => Completion::Revocations,
-            Self::SyncDescription(_) => Completion::Cooldown(Operation::SyncDescription),
-            Self::Finalize(_) => Completion::Cooldown(Operation::Finalize),
+            Self::ConfirmRevocation(ConfirmingRevocation::WritingStatus) => {
+                Some(Completion::Cooldown(Operation::VerifyLogin))
+            }
+            _ => None,
         }
     }
 }
