@@ -143,31 +143,35 @@ fn apply(
         StatusEvent::RevocationsConfirmed(ids) => {
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));
         }
-        StatusEvent::TokenUnverified(TokenRef { id, username }) => {
-            let is_known = status.token.as_ref().is_some_and(|token| token.id == id);
-            if !is_known && !status.retiring.iter().any(|token| token.id == id) {
-                let revocation_time = Time(context.now);
-                status.retiring.push(RetiringToken {
-                    id,
-                    username,
-                    revocation_time,
-                    revoked_upstream: false,
-                    mac: None,
-                });
-            }
+        StatusEvent::TokenUnverified(token) => record_unverified(status, context, token),
+        StatusEvent::TokenRetiring(token) => record_retiring(status, context, token, proofs),
+    }
+}
+
+fn record_unverified(status: &mut RegistryTokenStatus, context: &StatusContext<'_>, token: TokenRef) {
+    let TokenRef { id, username } = token;
+    let is_known = status.token.as_ref().is_some_and(|token| token.id == id);
+    if !is_known && !status.retiring.iter().any(|token| token.id == id) {
+        let revocation_time = Time(context.now);
+        status.retiring.push(RetiringToken { id, username, revocation_time, revoked_upstream: false, mac: None });
+    }
+}
+
+fn record_retiring(
+    status: &mut RegistryTokenStatus,
+    context: &StatusContext<'_>,
+    token: RetiringToken,
+    proofs: &mut VerifiedEntries,
+) {
+    if !proofs.is_retiring(&token.id) {
+        // If no other token is proved, the recorded portal is not proved either: others may have written it.
+        if proofs.is_empty() && context.portal.is_some() {
+            status.portal = context.portal.cloned();
         }
-        StatusEvent::TokenRetiring(token) => {
-            if !proofs.is_retiring(&token.id) {
-                // If no other token is proved, the recorded portal is not proved either: others may have written it.
-                if proofs.is_empty() && context.portal.is_some() {
-                    status.portal = context.portal.cloned();
-                }
-                status.token.take_if(|named| !proofs.current && named.id == token.id);
-                status.retiring.retain(|other| other.id != token.id);
-                proofs.retiring.push(token.id.clone());
-                status.retiring.push(token);
-            }
-        }
+        status.token.take_if(|named| !proofs.current && named.id == token.id);
+        status.retiring.retain(|other| other.id != token.id);
+        proofs.retiring.push(token.id.clone());
+        status.retiring.push(token);
     }
 }
 
