@@ -16,7 +16,6 @@
     clippy::must_use_candidate,
     clippy::print_stdout,
     clippy::too_many_lines,
-    missing_docs,
     reason = "several targets include this module, and each uses its own part"
 )]
 

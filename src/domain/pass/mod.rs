@@ -60,7 +60,6 @@ enum Stage {
     Ended,
 }
 
-/// The result of a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PassResult {
     /// Nothing to do until the next event.

@@ -6,21 +6,17 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::RequestCause;
 use crate::domain::model::token::TokenRef;
 
-/// An event that changes a status.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
 pub enum StatusEvent {
     /// A new token is stored; the previous one becomes a retiring token.
     TokenStored {
-        /// The token.
         token: RecordedToken,
         /// The portal that contains it.
         portal: RecordedPortal,
         /// The Secret as written.
         secret: RecordedSecret,
-        /// Cause of its request.
         request_cause: RequestCause,
-        /// The result of its login.
         login_result: LoginResult,
         /// Id of the token that status named when this one was requested. If that token is not proved, it stays
         /// recorded as a retiring token.
@@ -36,18 +32,14 @@ pub enum StatusEvent {
     RegistriesChanged,
     /// The login of the current token was checked.
     LoginChecked(LoginResult),
-    /// A problem occurred.
     ProblemFound {
-        /// The problem.
         problem: Problem,
         /// The Secret still contains the current token: pods can pull, and `Ready` stays unchanged.
         pods_can_pull: bool,
     },
-    /// The Secret lost its token.
     SecretLost(String),
     /// Another user revoked the current token in the portal.
     RevokedUpstream {
-        /// The problem to report.
         problem: Problem,
         /// It is the second time within 24 hours.
         again: bool,

@@ -22,7 +22,6 @@ impl<'a> Call<'a> {
         Self { method: Method::GET, url, body: None, accept: "application/json", context, step: TaskStep::Single }
     }
 
-    /// Reads XML.
     pub(crate) const fn get_xml(url: Url, context: ErrorContext<'a>) -> Self {
         Self { method: Method::GET, url, body: None, accept: "application/xml", context, step: TaskStep::Single }
     }

@@ -5,11 +5,9 @@
 pub(crate) struct ErrorContext<'a> {
     /// `task`, `table` or `document`.
     pub kind: &'static str,
-    /// Its name.
     pub name: &'a str,
     /// The application that it belongs to.
     pub application: &'a str,
-    /// The source of the credentials.
     pub credentials_source: &'a str,
 }
 

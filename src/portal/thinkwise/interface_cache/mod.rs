@@ -31,7 +31,6 @@ const OVERSIZED_RETRY_INTERVAL: Duration = Duration::from_mins(10);
 /// A denied list may be a temporary error, and disables audits: the denial is cached no longer than this.
 const LIST_DENIED_TTL: Duration = Duration::from_mins(10);
 
-/// The cached result.
 #[derive(Debug)]
 pub(crate) struct CachedInterface {
     pub interface: Interface,
@@ -39,7 +38,6 @@ pub(crate) struct CachedInterface {
     pub list_denied: Option<String>,
 }
 
-/// Caches the interface.
 pub(crate) struct MetadataCache {
     /// Locked while the portal is read, so that many calls cause only one read.
     refresh_lock: tokio::sync::Mutex<()>,

@@ -3,15 +3,12 @@
 /// The kind of a field's values, as far as it determines how a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// An integer.
     Integer,
     /// Another number.
     Decimal,
     /// True or false.
     Boolean,
-    /// A GUID.
     Guid,
-    /// A text.
     Text,
     /// A date, binary data or a structure: nothing that can be written in a key.
     Other,

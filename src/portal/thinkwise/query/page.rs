@@ -19,16 +19,13 @@ pub(crate) const MAX_PAGE_BYTES: usize = 16 << 20;
 /// Receives each row; an error ends the read.
 pub(crate) type OnRow<'a> = &'a mut (dyn FnMut(&[Scalar]) -> Result<(), PortalError> + Send);
 
-/// The end of a page.
 pub(crate) struct PageSummary {
-    /// The link to the next page.
     pub next_link: Option<String>,
     /// The size of the page.
     pub bytes: usize,
 }
 
 impl ThinkwisePortal {
-    /// Reads one page.
     pub(crate) async fn read_page(
         &self,
         table: &TokenTable,

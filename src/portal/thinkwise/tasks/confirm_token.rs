@@ -65,7 +65,6 @@ struct ExpectedRow<'a> {
     id: Option<&'a str>,
     /// As far as is known, that is the token's id.
     is_trusted: bool,
-    /// The id is proved.
     is_proved: bool,
     description: &'a str,
 }

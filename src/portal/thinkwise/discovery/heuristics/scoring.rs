@@ -16,7 +16,6 @@ const MIN_LEAD: i32 = 10;
 /// A candidate for the table or a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its name.
     pub name: String,
     /// Its score; only meaningful in comparison.
     pub score: i32,
@@ -27,7 +26,6 @@ pub struct Candidate {
 /// The result of a selection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// The best candidate.
     Best(&'a Candidate),
     /// Several candidates without a clear lead.
     Tie(Vec<&'a str>),

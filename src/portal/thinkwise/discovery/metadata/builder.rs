@@ -69,7 +69,6 @@ impl<'a> Builder<'a> {
         Ok(parameters.iter().map(valid).collect())
     }
 
-    /// The outputs of an action.
     pub(crate) fn outputs(&mut self, action: &Action) -> Result<Fields, MetadataError> {
         match &action.returns {
             Some(type_name) => self.fields(type_name),
@@ -96,7 +95,6 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Adds the unbound tasks.
     pub(crate) fn add_unbound_tasks(&mut self) -> Result<(), MetadataError> {
         let csdl = self.csdl;
         let mut imports: BTreeMap<String, Vec<&str>> = BTreeMap::new();

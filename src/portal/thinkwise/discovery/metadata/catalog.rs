@@ -7,16 +7,13 @@ use std::sync::Arc;
 /// Tables and tasks that the portal shows to its user.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    /// The tables.
     pub tables: Vec<TableInfo>,
     /// The tasks, with unique names.
     pub tasks: Vec<TaskInfo>,
 }
 
-/// A table.
 #[derive(Clone, Debug)]
 pub struct TableInfo {
-    /// Its name.
     pub name: String,
     /// The columns of its key, in order.
     pub key: Arc<[FieldInfo]>,
@@ -24,7 +21,6 @@ pub struct TableInfo {
     pub columns: Arc<[FieldInfo]>,
 }
 
-/// A task.
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
     /// Its name without the prefix `task_`.
@@ -37,17 +33,14 @@ pub struct TaskInfo {
 /// One way to call a task.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Its form.
     pub form: InvocationForm,
     /// The table whose row it is bound to, if it is bound and the document names the table.
     pub table: Option<Arc<str>>,
-    /// The inputs.
     pub inputs: Arc<[FieldInfo]>,
     /// The outputs. Inputs may be among them, because they are echoed (documented).
     pub outputs: Arc<[FieldInfo]>,
 }
 
-/// The form of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InvocationForm {
     /// `POST <base>/<task>`
@@ -61,18 +54,14 @@ pub enum InvocationForm {
 /// A column, a parameter or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
-    /// Its name.
     pub name: String,
-    /// The kind of its values.
     pub kind: ValueKind,
-    /// Whether it is mandatory.
     pub required: bool,
     /// The maximum length of a text in characters.
     pub max_length: Option<usize>,
 }
 
 impl Catalog {
-    /// The table of this name.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableInfo> {
         self.tables.iter().find(|table| table.name == name)
@@ -88,7 +77,6 @@ impl Catalog {
 }
 
 impl TableInfo {
-    /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&FieldInfo> {
         self.columns.iter().find(|column| column.name == name)

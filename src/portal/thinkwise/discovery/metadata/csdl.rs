@@ -10,7 +10,6 @@ pub(crate) const MAX_ITEMS: usize = 200_000;
 pub(crate) const TASK_PREFIX: &str = "task_";
 pub(crate) const STAGED_PREFIX: &str = "staged_";
 
-/// A document.
 #[derive(Debug, Default)]
 pub(crate) struct Csdl {
     /// Namespaces by their aliases.
@@ -58,7 +57,6 @@ pub(crate) struct EntitySet {
     pub type_name: String,
 }
 
-/// An action.
 #[derive(Debug, Default)]
 pub(crate) struct Action {
     /// The name with its namespace.

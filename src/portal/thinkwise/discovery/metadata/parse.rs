@@ -48,7 +48,6 @@ struct Parser {
     types: HashSet<Arc<str>>,
 }
 
-/// Parses a document.
 pub(crate) fn parse(document: &[u8]) -> Result<Csdl, MetadataError> {
     let text = std::str::from_utf8(document).map_err(|_| MetadataError("is not UTF-8"))?;
     let mut reader = Reader::from_str(text);
