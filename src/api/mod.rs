@@ -1,6 +1,8 @@
 //! The API kinds. Their doc comments are the user's reference: `make generate` writes them into `crds/`, and `kubectl
 //! explain` shows them.
 
+#![warn(missing_docs)]
+
 mod annotations;
 mod auth;
 mod crd;

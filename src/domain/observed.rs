@@ -18,11 +18,9 @@ use std::time::Duration;
 pub struct Observed {
     /// The API server's time, as closely as it is known.
     pub now: Timestamp,
-    /// The object.
     pub object: Object,
     /// The metadata of its Secret, if one with the owner label exists.
     pub secret: Option<SecretMeta>,
-    /// Its issuer.
     pub issuer: IssuerState,
     /// Identity of this operator instance.
     pub identity: String,
@@ -142,7 +140,6 @@ pub enum Recheck {
     /// Not requested, or already done.
     #[default]
     NotRequested,
-    /// Requested.
     Requested,
     /// The registry has rejected the login since this time. Without a list, only a second rejection counts.
     RejectedSince(Timestamp),

@@ -19,7 +19,6 @@ use std::time::Duration;
 pub enum SecretWrite {
     /// Reserve an attempt. Creates an empty Secret if none exists.
     Reserve(Reservation),
-    /// Clear the reservation.
     ClearReservation,
     /// Close the Secret for further attempts, and clear the reservation.
     Close,
@@ -37,7 +36,6 @@ pub enum SecretWrite {
     Orphan(Vec<Nonce>),
 }
 
-/// A request of the core.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Acquire a preparation slot for a token request. Nothing is kept while it waits.
@@ -45,7 +43,6 @@ pub enum Request {
         /// A pod waits for the token. Otherwise it is the successor of a working token.
         urgent: bool,
     },
-    /// Read the object live.
     ReadObject,
     /// Read the Secret's metadata live.
     ReadSecret,
@@ -59,7 +56,6 @@ pub enum Request {
     SetFinalizer(bool),
     /// Check, without writing, whether the API server would reject a commit of maximum size.
     DryRunCommit(Box<StoredToken>),
-    /// Write the Secret.
     WriteSecret(SecretWrite),
     /// Write the status, guarded by the object's version.
     WriteStatus(Box<RegistryTokenStatus>),
@@ -70,26 +66,19 @@ pub enum Request {
     },
     /// Query rows of the portal's list.
     QueryRows(RowQuery),
-    /// Edit the description of a token.
     EditDescription {
-        /// The token.
         token: TokenRef,
-        /// The new description.
         description: String,
     },
-    /// Revoke a token.
     Revoke(TokenRef),
     /// Log in at the registries, with the uncommitted token or else with the content of the Secret.
     VerifyLogin,
-    /// Wait.
     Sleep(Duration),
-    /// Requeue the issuer.
     RequeueIssuer,
     /// Request an audit of the portal, once no response can be outstanding.
     RequestAudit,
 }
 
-/// The response to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
     /// The request succeeded.
@@ -114,19 +103,16 @@ pub enum Response {
     Token {
         /// Portal id, if the response contained one.
         id: Option<String>,
-        /// Username of the token.
         username: String,
     },
     /// A token that cannot be used: its password is unknown, or it could not be identified later. No list shows it.
     UnusableToken {
-        /// The token.
         token: TokenRef,
         /// What is missing.
         problem: Problem,
     },
     /// The response contains a token that cannot be recorded. The list shows it by its marker.
     InvalidToken(Problem),
-    /// The result of a login.
     Login(LoginResult),
     /// The API server reports a conflict: another writer was first, or the object does not exist or already exists.
     Conflict,
@@ -153,14 +139,12 @@ pub enum Response {
 pub enum SecretContent {
     /// The Secret has another type, which cannot be changed.
     WrongType,
-    /// The Secret is immutable.
     Immutable {
         /// The username in its login, if the operator wrote it.
         username: Option<String>,
     },
     /// The Secret contains one login.
     Login {
-        /// The username.
         username: String,
         /// The login is for exactly the issuer's registries.
         registries_match: bool,

@@ -47,7 +47,6 @@ pub(crate) struct Client {
     connect_timeout: Duration,
 }
 
-/// The options of a client.
 pub(crate) struct ClientOptions {
     /// Which servers to trust.
     pub(crate) tls: ClientConfig,

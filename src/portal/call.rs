@@ -64,11 +64,8 @@ impl From<CallError> for Problem {
 pub enum CallKind {
     /// Discovers the interface and reads one row.
     Probe,
-    /// Requests a token.
     Request,
-    /// Edits a description.
     Edit,
-    /// Revokes a token.
     Revoke,
     /// Reads selected rows.
     List,

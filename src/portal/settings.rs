@@ -7,7 +7,6 @@ use secrecy::SecretString;
 /// What the client of a portal is created from.
 #[derive(Clone, Debug)]
 pub struct PortalSettings<'a> {
-    /// The issuer's spec.
     pub spec: &'a IssuerSpec,
     /// The effective limits, which may be lower than those of the spec.
     pub limits: Limits,
@@ -26,14 +25,8 @@ pub enum Credentials {
     Basic {
         /// The portal's user.
         username: String,
-        /// The password.
         password: SecretString,
     },
     /// OAuth 2.0 client credentials.
-    ClientCredentials {
-        /// The client's id.
-        client_id: String,
-        /// The client's secret.
-        client_secret: SecretString,
-    },
+    ClientCredentials { client_id: String, client_secret: SecretString },
 }

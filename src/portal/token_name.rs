@@ -8,7 +8,6 @@ pub const MAX_NAME_LENGTH: usize = 256;
 /// Why a text is not a valid id or username. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTokenName {
-    /// It is empty.
     #[error("is empty")]
     Empty,
     /// It has more than [`MAX_NAME_LENGTH`] characters.

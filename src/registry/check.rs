@@ -84,7 +84,6 @@ impl LoginChecker for RegistryLoginChecker {
     }
 }
 
-/// A check in progress.
 struct CheckSession {
     client: Client,
     deadline: Instant,

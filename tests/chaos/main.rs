@@ -10,7 +10,7 @@ mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
 #[path = "../support/fixture.rs"]
-#[allow(dead_code, reason = "the integration tests use the rest of it")]
+#[allow(dead_code, unused_imports, reason = "the integration tests use the rest of it")]
 mod fixture;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;

@@ -19,7 +19,7 @@ mod fake_portal_tests;
 mod portal_client;
 #[path = "portal_egress.rs"]
 mod portal_egress;
-#[path = "proxies.rs"]
+#[path = "proxies/mod.rs"]
 mod proxies;
 #[path = "../support/raw_server/mod.rs"]
 mod raw_server;

@@ -1,7 +1,8 @@
 //! User actions, and when each is possible.
 
+use super::fakes::{FakeSecret, RegistryState, Slot};
 use super::projection::project_object;
-use super::world::{FakeSecret, RegistryState, Slot, World};
+use super::world::World;
 use registry_token_operator::api::LoginCheck;
 use registry_token_operator::domain::model::status_view::StatusView;
 

@@ -2,15 +2,12 @@
 
 use super::action::{UserAction, former_secret, unconfirmed_revocations};
 use super::config::KeyConfig;
-use super::interference::{copy_stored, forge_current, forge_retiring, retire_current, wipe_status};
+use super::fakes::{FakeObject, FakeSecret, RegistryState};
+use super::interference::{copy_stored, forge_current, forge_retiring, forge_stored, retire_current, wipe_status};
 use super::projection::project_object;
 use super::secrets::empty_secret;
-use super::world::{FakeObject, FakeSecret, RegistryState, World};
-use registry_token_operator::domain::model::marker::AttemptId;
-use registry_token_operator::domain::model::pull_secret::{Provenance, StoredToken};
-use registry_token_operator::domain::model::request_cause::RequestCause;
+use super::world::World;
 use registry_token_operator::domain::model::status_view::StatusView;
-use registry_token_operator::domain::model::token::TokenRef;
 use std::collections::BTreeMap;
 
 impl UserAction {
@@ -246,37 +243,6 @@ fn annotate(world: &mut World, slot: usize, key: &str) {
         object.requested.insert(key.to_owned(), value);
         object.requested_after.insert(key.to_owned(), last);
     });
-}
-
-/// A user writes annotations that name the token of another portal user.
-fn forge_stored(world: &mut World, slot: usize) {
-    world.oracle.expected_requests += 1;
-    let TokenRef { id, .. } = foreign_token(world);
-    world.change_secret(slot, |secret| {
-        let signature = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
-        secret.stored = Some(StoredToken {
-            attempt_id: AttemptId::from_random(&[9; 16]),
-            id,
-            request_cause: RequestCause::default(),
-            provenance: Provenance::default(),
-            signature,
-        });
-        // The checksum covers these annotations too.
-        secret.tampered = true;
-    });
-}
-
-/// A token that another portal user created.
-pub fn foreign_token(world: &mut World) -> TokenRef {
-    let clock = world.clock;
-    let token = world.mint(String::new());
-    world.oracle.minted -= 1;
-    if let Some(row) = world.rows.get_mut(&token.id.parse().unwrap_or_default()) {
-        row.foreign = true;
-        "another user's".clone_into(&mut row.description);
-        row.created = clock - 1000;
-    }
-    token
 }
 
 fn revoke_upstream(world: &mut World, slot: usize) {

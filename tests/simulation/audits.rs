@@ -2,7 +2,7 @@
 
 use super::execute::RequestOutcome;
 use super::mutant::Mutant;
-use super::operator::RunningAudit;
+use super::operator_audit::RunningAudit;
 use super::portal::{revoke_token, token_row, transient_problem, unauthorized};
 use super::projection::{audited_secret, audited_token};
 use super::world::{World, at, tag};
@@ -18,7 +18,7 @@ pub fn audited_tokens(world: &World) -> Vec<AuditedToken> {
 
 fn audited_secrets(world: &World, named: bool) -> Vec<AuditedSecret> {
     let all = world.slots.iter().enumerate();
-    let labelled = |secret: &&super::world::FakeSecret| named || secret.label.is_some();
+    let labelled = |secret: &&super::fakes::FakeSecret| named || secret.label.is_some();
     all.filter_map(|(slot, here)| Some(audited_secret(slot, here.secret.as_ref().filter(labelled)?))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Executes a request in the simulated world, with the outcome that the schedule chose, and checks its effect.
 
+use super::fakes::{FakeObject, FakeSecret};
 use super::invariants;
 use super::issuer::HOME_URL;
 use super::mutant::Mutant;
@@ -8,7 +9,7 @@ use super::portal::{edit_description, query_rows, request_token, revoke_token, u
 use super::projection::{project_object, project_object_as};
 use super::schedule::DAY_SECONDS;
 use super::secrets::write_secret;
-use super::world::{FakeObject, FakeSecret, World, at};
+use super::world::{World, at};
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::model::problem::messages::issuer_deleting;
 use registry_token_operator::domain::model::status_view::StatusView;

@@ -1,9 +1,11 @@
 //! A tenant with write access to the status of its objects and the annotations of its Secrets forges them: it writes
 //! tokens of other objects there, with any MAC that it can read.
 
-use super::actors::foreign_token;
 use super::world::{World, at};
 use registry_token_operator::api::{RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
+use registry_token_operator::domain::model::marker::AttemptId;
+use registry_token_operator::domain::model::pull_secret::{Provenance, StoredToken};
+use registry_token_operator::domain::model::request_cause::RequestCause;
 use registry_token_operator::domain::model::token::TokenRef;
 
 /// A token of another object, from that object's status. If there is none, a token that no status names, or one of
@@ -98,4 +100,35 @@ pub fn copy_stored(world: &mut World, slot: usize) {
     let mut others = world.slots.iter().enumerate().filter(|(index, _)| *index != slot);
     let stored = others.find_map(|(_, other)| other.secret.as_ref()?.stored.clone());
     world.change_secret(slot, |secret| secret.stored = stored);
+}
+
+/// A user writes annotations that name the token of another portal user.
+pub fn forge_stored(world: &mut World, slot: usize) {
+    world.oracle.expected_requests += 1;
+    let TokenRef { id, .. } = foreign_token(world);
+    world.change_secret(slot, |secret| {
+        let signature = secret.stored.take().map(|stored| stored.signature).unwrap_or_default();
+        secret.stored = Some(StoredToken {
+            attempt_id: AttemptId::from_random(&[9; 16]),
+            id,
+            request_cause: RequestCause::default(),
+            provenance: Provenance::default(),
+            signature,
+        });
+        // The checksum covers these annotations too.
+        secret.tampered = true;
+    });
+}
+
+/// A token that another portal user created.
+fn foreign_token(world: &mut World) -> TokenRef {
+    let clock = world.clock;
+    let token = world.mint(String::new());
+    world.oracle.minted -= 1;
+    if let Some(row) = world.rows.get_mut(&token.id.parse().unwrap_or_default()) {
+        row.foreign = true;
+        "another user's".clone_into(&mut row.description);
+        row.created = clock - 1000;
+    }
+    token
 }

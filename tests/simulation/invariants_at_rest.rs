@@ -1,9 +1,10 @@
 //! What must hold at rest.
 
+use super::fakes::{FakeObject, FakeSecret, Slot};
 use super::projection::project_object;
 use super::quiesce::ROUND_SECONDS;
 use super::schedule::State;
-use super::world::{FakeObject, FakeSecret, Slot, World, at, tag};
+use super::world::{World, at, tag};
 use registry_token_operator::api::{LoginCheck, Reason};
 use registry_token_operator::domain::model::marker::{Marker, Nonce};
 use registry_token_operator::domain::model::status_view::{StatusView, verified_secret_uid};

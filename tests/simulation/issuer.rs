@@ -4,7 +4,7 @@ use super::audits::execute_audit;
 use super::execute::RequestOutcome;
 use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
-use super::operator::RunningAudit;
+use super::operator_audit::RunningAudit;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};

@@ -1,9 +1,10 @@
 //! Performs a login audit: if the portal does not list tokens, each token's login is verified at the registry.
 
 use super::execute::RequestOutcome;
+use super::fakes::RegistryState;
 use super::portal::login_result;
 use super::projection::project_object;
-use super::world::{MAX_RESPONSE_SECONDS, RegistryState, World, at};
+use super::world::{MAX_RESPONSE_SECONDS, World, at};
 use registry_token_operator::domain::audit::login_audit::LoginAudit;
 use registry_token_operator::domain::model::login_result::LoginResult;
 use registry_token_operator::domain::model::status_view::StatusView;

@@ -16,7 +16,6 @@
     clippy::must_use_candidate,
     clippy::print_stdout,
     clippy::too_many_lines,
-    missing_docs,
     reason = "several targets include this module, and each uses its own part"
 )]
 
@@ -25,6 +24,7 @@ pub mod actors;
 pub mod audits;
 pub mod config;
 pub mod execute;
+pub mod fakes;
 mod interference;
 pub mod invariants;
 pub mod invariants_at_rest;
@@ -34,6 +34,7 @@ pub mod model;
 pub mod mutant;
 pub mod object_state;
 pub mod operator;
+pub mod operator_audit;
 pub mod oracle;
 pub mod portal;
 pub mod progress;

@@ -1,10 +1,11 @@
 //! Executes a pass's requests to portal and registry.
 
 use super::execute::RequestOutcome;
+use super::fakes::{PendingEffect, PortalEffect, RegistryState};
 use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
-use super::world::{MAX_RESPONSE_SECONDS, PendingEffect, PortalEffect, RegistryState, World, tag};
+use super::world::{MAX_RESPONSE_SECONDS, World, tag};
 use registry_token_operator::api::{LoginCheck, Reason};
 use registry_token_operator::domain::model::login_result::LoginResult;
 use registry_token_operator::domain::model::marker::Marker;
@@ -22,7 +23,7 @@ pub fn rejected() -> Response {
     Response::Rejected(transient(Reason::RequestRejected, "422".to_owned()))
 }
 
-pub fn token_row(row: &super::world::PortalToken) -> TokenRow {
+pub fn token_row(row: &super::fakes::PortalToken) -> TokenRow {
     TokenRow { token: row.token.clone(), description: row.description.clone() }
 }
 

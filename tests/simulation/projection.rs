@@ -1,8 +1,9 @@
 //! Converts the simulated objects and Secrets to the types of the core.
 
 use super::config::SimulationConfig;
+use super::fakes::{FakeObject, FakeSecret};
 use super::mutant::Mutant;
-use super::world::{FakeObject, FakeSecret, at};
+use super::world::at;
 use registry_token_operator::api::{
     ADOPT_ANNOTATION, CAUSE_ANNOTATION, CLOSED_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
     PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,

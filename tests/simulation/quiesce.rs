@@ -2,9 +2,10 @@
 
 use super::actors::{confirm_revoked, confirm_unproved};
 use super::execute::RequestOutcome;
+use super::fakes::RegistryState;
 use super::mutant::Mutant;
 use super::schedule::{Event, State};
-use super::world::{MAX_RESPONSE_SECONDS, RegistryState};
+use super::world::MAX_RESPONSE_SECONDS;
 
 /// Maximum number of rounds until a run is idle.
 const MAX_ROUNDS: usize = 14;

@@ -249,7 +249,7 @@ impl State {
 
     fn begin_pass(&mut self, operator: usize, slot: usize, object: usize, secret: usize) {
         let here = self.world.slots[slot].clone();
-        let pick = |newest: &Option<super::world::FakeObject>, old: &[Option<super::world::FakeObject>], age: usize| {
+        let pick = |newest: &Option<super::fakes::FakeObject>, old: &[Option<super::fakes::FakeObject>], age: usize| {
             if age == 0 { newest.clone() } else { old.get(old.len().wrapping_sub(age)).cloned().flatten() }
         };
         let is_newest = object == 0;

@@ -47,7 +47,6 @@ pub(crate) async fn remove_mac_key_finalizer(client: &Client, namespace: &str, n
     remove_finalizer(&ObjectClient::<Secret>::namespaced(client.clone(), namespace), name).await
 }
 
-/// Returns whether the finalizer is removed.
 async fn remove_finalizer<K>(objects: &ObjectClient<K>, name: &str) -> Result<bool, Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,

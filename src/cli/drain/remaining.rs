@@ -95,7 +95,6 @@ struct RawCondition {
     message: String,
 }
 
-/// An object that remains.
 #[derive(Clone, Debug)]
 pub(crate) struct RemainingObject {
     pub(crate) kind: ObjectKind,

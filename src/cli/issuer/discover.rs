@@ -12,7 +12,8 @@ use crate::cli::credentials::with_flag_names;
 use crate::cli::error::CliError;
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
-use crate::portal::thinkwise::discovery::resolve::{Mismatch, resolve_with};
+use crate::portal::thinkwise::discovery::mismatch::Mismatch;
+use crate::portal::thinkwise::discovery::resolve::resolve_with;
 use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{self, Credentials, EgressPolicy, Portal as _};
 

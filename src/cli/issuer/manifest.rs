@@ -3,7 +3,7 @@
 use crate::api::{PortalType, Thinkwise};
 use crate::cli::args::{DiscoverArgs, IssuerKindArg};
 use crate::cli::error::CliError;
-use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
+use crate::portal::thinkwise::discovery::mismatch::FieldMismatch;
 use serde::Serialize;
 use std::fmt::Write as _;
 

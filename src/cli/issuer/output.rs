@@ -9,7 +9,7 @@ use crate::portal::thinkwise::discovery::heuristics::{
 };
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
-use crate::portal::thinkwise::discovery::resolve::FieldMismatch;
+use crate::portal::thinkwise::discovery::mismatch::FieldMismatch;
 use crate::portal::{Portal as _, PortalInterface};
 
 /// Maximum number of candidates that are shown for each item.

@@ -27,7 +27,6 @@ pub enum Finalizing {
     RequestingAudit(AttemptId),
     /// Looks up the tokens of an unfinished attempt.
     FindingUnfinished,
-    /// Revokes these tokens.
     RevokingUnfinished(Vec<TokenRef>),
     /// Looks up the row of a stored token that status does not name.
     FindingStored(StoredToken),
@@ -43,7 +42,6 @@ pub enum Finalizing {
     RemovingMarker,
     /// Releases the Secret to its user.
     OrphaningSecret,
-    /// Removes the finalizer.
     RemovingFinalizer,
 }
 

@@ -27,7 +27,6 @@ pub enum InspectingSecret {
     RecordingRejection(String),
     /// Removes the `stored` annotation.
     ClearingToken,
-    /// Writes the status.
     WritingStatus,
 }
 

@@ -4,6 +4,7 @@
 //! response that contains one of them before the machine handles it.
 
 pub mod adopt;
+pub mod confirm_revocation;
 pub mod finalize;
 pub mod inspect_secret;
 pub mod recheck;

@@ -1,6 +1,6 @@
 //! Checks the portal row and the login of the current token, as requested by an annotation.
 
-use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
+use super::{Outcome, StateMachine, Transition, confirm_revocation, from_response, status_write, verify_login};
 use crate::domain::decide::absence::prove_absence;
 use crate::domain::model::hash::hash64;
 use crate::domain::model::issuer::IssuerInfo;
@@ -103,10 +103,10 @@ fn conclude(observed: &Observed, upstream: PortalFinding, login_result: LoginRes
         }
         (PortalFinding::Present(shown), _) => Transition::Done(Outcome::Upstream(UpstreamState::Present(shown))),
         (PortalFinding::Absent, LoginResult::Rejected(_) | LoginResult::NotChecked) => record_revoked(observed),
-        (PortalFinding::Absent, LoginResult::Accepted) => Transition::Done(verify_login::hidden_from_list()),
+        (PortalFinding::Absent, LoginResult::Accepted) => Transition::Done(confirm_revocation::hidden_from_list()),
         (PortalFinding::Absent, LoginResult::Unknown(why)) => Transition::Done(Outcome::ReportFor(
             verify_login::retry_after(&why),
-            verify_login::absence_unconfirmed(&why),
+            confirm_revocation::absence_unconfirmed(&why),
         )),
         // The token logged in before, and now neither the list nor the registry knows it: no list lags that far.
         (PortalFinding::Inconclusive(..), LoginResult::Rejected(_))
@@ -144,7 +144,7 @@ fn login_rejected_again(observed: &Observed, why: &str) -> RecheckTransition {
 }
 
 fn record_revoked(observed: &Observed) -> RecheckTransition {
-    match verify_login::upstream_revocation_write(observed) {
+    match confirm_revocation::upstream_revocation_write(observed) {
         Some(request) => Transition::Perform(request, Rechecking::WritingStatus(Outcome::Redecide)),
         None => Transition::Done(Outcome::Redecide),
     }

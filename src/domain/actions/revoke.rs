@@ -28,7 +28,6 @@ pub struct RevocationQueue {
 /// A token to revoke.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Revocation {
-    /// The token.
     pub token: TokenRef,
     /// Time since which the portal must list it.
     pub listed_since: Timestamp,
@@ -57,7 +56,6 @@ enum Stage {
 pub enum RevocationStep {
     /// Perform this request and pass on the response.
     Perform(Request, RevocationQueue),
-    /// All tokens are revoked.
     Revoked(Vec<TokenRef>),
     /// At least one token could not be revoked; these were.
     Blocked(Vec<TokenRef>, Outcome),

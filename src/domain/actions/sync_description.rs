@@ -10,7 +10,6 @@ use crate::domain::observed::{Observed, UpstreamState};
 use crate::domain::protocol::{Request, Response};
 use crate::domain::status::StatusEvent;
 
-/// State of a description sync.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncingDescription {
     token: TokenRef,

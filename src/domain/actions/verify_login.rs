@@ -1,14 +1,11 @@
-//! Verifies logins at the registries: of a token that has not logged in yet, and of one that the portal's list lacks.
+//! Verifies the login of a token that has not logged in yet.
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
-use crate::api::{ConditionType, LoginCheck, Reason};
-use crate::domain::decide::REISSUE_HOLD;
+use crate::api::{ConditionType, LoginCheck};
 use crate::domain::decide::deadlines::next_deadline;
 use crate::domain::model::conditions::find;
-use crate::domain::model::cooldown::Operation;
 use crate::domain::model::login_result::{LoginResult, RegistryProblem};
-use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{login_rejected, revoked_upstream, transient};
+use crate::domain::model::problem::messages::login_rejected;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response};
@@ -20,8 +17,6 @@ use std::time::Duration;
 pub enum VerifyingLogin {
     /// Verifies the login of a token that has not been accepted yet.
     VerifyingLogin,
-    /// Verifies the login of a token that the portal's list lacks.
-    ConfirmingRevocation,
     /// Writes the status; then ends with this outcome.
     WritingStatus(Outcome),
 }
@@ -43,49 +38,10 @@ pub const fn begin() -> VerifyLoginTransition {
     Transition::Perform(Request::VerifyLogin, VerifyingLogin::VerifyingLogin)
 }
 
-/// Verifies a token that the portal's list lacks.
-#[must_use]
-pub fn confirm_revocation(observed: &Observed) -> VerifyLoginTransition {
-    match observed.issuer_info() {
-        Some(issuer) if issuer.checks_login() => {
-            Transition::Perform(Request::VerifyLogin, VerifyingLogin::ConfirmingRevocation)
-        }
-        // No registry is asked: the list alone counts.
-        _ => record_revoked(observed),
-    }
-}
-
-impl VerifyingLogin {
-    /// Returns the operation to which the request belongs.
-    #[must_use]
-    pub const fn operation(&self) -> Operation {
-        match self {
-            Self::ConfirmingRevocation => Operation::ConfirmRevocation,
-            Self::VerifyingLogin | Self::WritingStatus(_) => Operation::VerifyLogin,
-        }
-    }
-}
-
 impl StateMachine for VerifyingLogin {
     fn step(self, observed: &Observed, response: Response) -> VerifyLoginTransition {
         match (self, response) {
             (Self::VerifyingLogin, Response::Login(login_result)) => login_checked(observed, login_result),
-            (Self::ConfirmingRevocation, Response::Login(LoginResult::Rejected(_))) => record_revoked(observed),
-            // Without a list, the registry's rejection was the only evidence, and it is withdrawn. And a Secret that
-            // cannot be repaired already has a problem to report.
-            (Self::ConfirmingRevocation, Response::Login(_))
-                if observed.issuer_info().is_none_or(|issuer| issuer.evidence().login_decides())
-                    || !observed.may(&Operation::InspectSecret) =>
-            {
-                Transition::Done(Outcome::Redecide)
-            }
-            (Self::ConfirmingRevocation, Response::Login(LoginResult::NotChecked)) => record_revoked(observed),
-            (Self::ConfirmingRevocation, Response::Login(LoginResult::Accepted)) => {
-                Transition::Done(hidden_from_list())
-            }
-            (Self::ConfirmingRevocation, Response::Login(LoginResult::Unknown(why))) => {
-                Transition::Done(Outcome::ReportFor(retry_after(&why), absence_unconfirmed(&why)))
-            }
             (Self::WritingStatus(outcome), Response::Object(Some(_))) => Transition::Done(outcome),
             (_, other) => Transition::Done(from_response(other)),
         }
@@ -148,45 +104,6 @@ fn write_status(observed: &Observed, event: StatusEvent, next: Outcome) -> Verif
         Some(request) => Transition::Perform(request, VerifyingLogin::WritingStatus(next)),
         None => Transition::Done(next),
     }
-}
-
-/// Neither the portal nor the registry confirms that the token is valid.
-pub(crate) fn absence_unconfirmed(why: &RegistryProblem) -> Problem {
-    let message = format!(
-        "the token is missing from the portal's list, and its login could not be verified at the registry ({why}). No action is taken until the registry responds"
-    );
-    transient(Reason::TokenNotFound, message)
-}
-
-/// The portal hides a working token: a role or a filter changed. The token is not replaced.
-pub(crate) fn hidden_from_list() -> Outcome {
-    let message = "the token is missing from the portal's list, but the registry accepts its login: the portal user may see fewer tokens than before. No action is taken";
-    Outcome::ReportFor(Duration::from_mins(10), transient(Reason::TokenNotFound, message.to_owned()))
-}
-
-fn record_revoked(observed: &Observed) -> VerifyLoginTransition {
-    match upstream_revocation_write(observed) {
-        Some(request) => Transition::Perform(request, VerifyingLogin::WritingStatus(Outcome::Redecide)),
-        None => Transition::Done(Outcome::Redecide),
-    }
-}
-
-/// Records a revocation by another user. It is overridden once, but not a second time within 24 hours.
-pub(crate) fn upstream_revocation_write(observed: &Observed) -> Option<Request> {
-    let status = StatusView::of(&observed.object);
-    let before = status.upstream_revocation.map(|(time, _)| observed.now.duration_since(time));
-    let again = before.and_then(|age| Duration::try_from(age).ok()).is_some_and(|age| age < REISSUE_HOLD);
-    let problem = if !observed.object.reissue_revoked || again {
-        revoked_upstream(observed.object.reissue_revoked)
-    } else {
-        reissue_problem()
-    };
-    status_write(observed, StatusEvent::RevokedUpstream { problem, again })
-}
-
-fn reissue_problem() -> Problem {
-    let message = "the token was revoked in the portal: a new one is requested, which overrides the revocation. To keep it revoked, set spec.upstreamRevocationPolicy to Hold";
-    transient(Reason::RevokedUpstream, message.to_owned())
 }
 
 #[cfg(test)]

@@ -54,7 +54,6 @@ impl Inventory {
         self.by_id.len()
     }
 
-    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

@@ -58,7 +58,6 @@ impl LoginAudit {
         (age >= lag).then(|| TokenRef::from(token))
     }
 
-    /// Records the login result of a token.
     pub fn record(&mut self, token: &TokenRef, login_result: &LoginResult) {
         match login_result {
             LoginResult::Accepted | LoginResult::Rejected(_) => {
@@ -100,7 +99,6 @@ impl LoginAudit {
         MissingTokens { plausible: counted.plausible && !all_rejected, ..counted }
     }
 
-    /// Returns the state of one token.
     #[must_use]
     pub fn upstream_state(&self, token: &TokenRef, plausible: bool) -> UpstreamState {
         match self.results.get(&token_hash(token)) {
@@ -135,7 +133,6 @@ impl AuditEvidence {
         }
     }
 
-    /// Returns the state of one token.
     #[must_use]
     pub fn upstream_state(&self, token: &TokenRef, plausible: bool) -> UpstreamState {
         match self {

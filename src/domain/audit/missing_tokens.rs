@@ -72,7 +72,6 @@ fn must_list(inventory: &Inventory, object: &AuditedToken, lag: Duration) -> boo
     same_user && old_enough
 }
 
-/// Returns the state of one token in an inventory.
 #[must_use]
 pub fn upstream_state(inventory: &Inventory, token: &TokenRef, plausible: bool) -> UpstreamState {
     match inventory.description_hash(token) {

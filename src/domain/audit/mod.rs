@@ -16,9 +16,7 @@ use std::collections::{HashMap, HashSet};
 /// An object of the issuer, as an audit needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditedToken {
-    /// UID of the object.
     pub uid: String,
-    /// Namespace of the object.
     pub namespace: String,
     /// Name of its Secret.
     pub secret: String,
@@ -33,13 +31,10 @@ pub struct AuditedToken {
 /// A Secret, as an audit needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuditedSecret {
-    /// Namespace of the Secret.
     pub namespace: String,
-    /// Name of the Secret.
     pub name: String,
     /// UIDs in its label and in its owner references.
     pub owner_uids: Vec<String>,
-    /// The reserved attempt.
     pub reserved: Option<AttemptId>,
     /// The attempt of the stored token, and the id of that token.
     pub stored: Option<(AttemptId, String)>,
@@ -93,7 +88,6 @@ impl Claims {
     }
 }
 
-/// A request of an audit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AuditRequest {
     /// Read the portal's complete list.
@@ -104,7 +98,6 @@ pub enum AuditRequest {
     ListSecrets(Vec<(String, String)>),
     /// Read the row of a suspect once more.
     ReadRow(TokenRef),
-    /// Revoke a token.
     Revoke(TokenRef),
 }
 
@@ -116,13 +109,11 @@ pub enum AuditResponse {
     PortalList(Inventory, Claims),
     /// The issuer's objects.
     Objects(Vec<AuditedToken>),
-    /// The Secrets.
     Secrets(Vec<AuditedSecret>),
     /// The row, if it exists.
     Row(Option<TokenRow>),
     /// The request succeeded.
     Done,
-    /// The request failed.
     Failed(Problem),
 }
 
@@ -135,7 +126,6 @@ pub enum AuditStep {
     Done(Result<AuditReport, Problem>),
 }
 
-/// The result of an audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditReport {
     /// The portal's list.
@@ -155,7 +145,6 @@ pub struct FailedRevocations {
     pub fault: Problem,
 }
 
-/// A running audit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortalAudit {
     inventory: Option<Inventory>,
@@ -285,5 +274,4 @@ pub mod login_audit;
 pub mod missing_tokens;
 pub(crate) mod subjects;
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

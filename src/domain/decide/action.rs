@@ -4,7 +4,6 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::RequestCause;
 use std::time::Duration;
 
-/// An action for an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Nothing is left to do.
@@ -25,7 +24,6 @@ pub enum Action {
     RestoreOwnership,
     /// Remove the operator's finalizer from the object.
     RemoveFinalizer,
-    /// Request a token.
     RequestToken(RequestCause),
     /// Clear a reservation that an earlier request left in the Secret, and revoke the token that it may have created.
     Recover,

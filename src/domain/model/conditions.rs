@@ -8,14 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 /// be written.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// The status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConditionStatus {
-    /// The condition is true.
     True,
-    /// The condition is false.
     False,
-    /// The state is unknown.
     Unknown,
 }
 
@@ -31,14 +27,10 @@ impl ConditionStatus {
     }
 }
 
-/// The new value of a condition.
 #[derive(Clone, Copy, Debug)]
 pub struct ConditionUpdate<'a> {
-    /// The type of the condition.
     pub kind: ConditionType,
-    /// The status.
     pub value: ConditionStatus,
-    /// The reason.
     pub reason: Reason,
     /// The human-readable message.
     pub message: &'a str,
@@ -74,13 +66,11 @@ fn truncate(message: &str) -> String {
     }
 }
 
-/// Removes a condition.
 pub fn clear(conditions: &mut Vec<Condition>, kind: ConditionType) {
     let kind = kind.to_string();
     conditions.retain(|condition| condition.type_ != kind);
 }
 
-/// Finds a condition by type.
 #[must_use]
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     let kind = kind.to_string();

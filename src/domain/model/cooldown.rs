@@ -13,7 +13,6 @@ pub const COOLDOWN: Duration = Duration::from_mins(10);
 /// An operation that can fail.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Request a token.
     RequestToken,
     /// Clear a reservation that an earlier attempt left behind.
     Recover,
@@ -33,14 +32,12 @@ pub enum Operation {
     Revoke(String),
     /// Wait for the user to confirm that tokens without proof are revoked.
     ConfirmUnverifiedTokens,
-    /// Finalize the object.
     Finalize,
 }
 
 /// A failed operation that is not retried yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cooldown {
-    /// The operation.
     pub operation: Operation,
     /// Time until it is retried; zero if the next pass may retry it.
     pub remaining: Duration,

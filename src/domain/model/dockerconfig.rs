@@ -15,9 +15,7 @@ pub const EMPTY: &[u8] = br#"{"auths":{}}"#;
 
 /// One login, the same for every registry.
 pub struct DockerLogin {
-    /// The username.
     pub username: String,
-    /// The password.
     pub password: Zeroizing<String>,
     /// The registries, sorted.
     pub hosts: Vec<String>,

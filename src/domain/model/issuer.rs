@@ -8,7 +8,6 @@ use crate::api::{LoginCheck, RecordedPortal};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The state of the issuer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IssuerState {
     /// Not known yet: the operator has just started.
@@ -17,7 +16,6 @@ pub enum IssuerState {
     Missing,
     /// The issuer exists, but is not ready: its `Ready` condition reports this problem.
     NotReady(Problem),
-    /// The issuer is ready.
     Ready(IssuerInfo),
 }
 
@@ -29,7 +27,6 @@ pub struct IssuerInfo {
     pub tag: IssuerTag,
     /// Location of the portal, and the portal user.
     pub portal: RecordedPortal,
-    /// Hash of the registries.
     pub registries_hash: String,
     /// Hash of the spec and the credentials. A rejection by the portal depends on both.
     pub config_hash: [u8; 32],

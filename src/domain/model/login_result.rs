@@ -3,7 +3,6 @@
 use crate::api::Reason;
 use std::time::Duration;
 
-/// The result of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LoginResult {
     /// The registry accepts the login. A registry that allows anonymous access does so too.

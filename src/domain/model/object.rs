@@ -10,7 +10,6 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "independent fields of the spec")]
 pub struct Object {
-    /// UID of the object.
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,

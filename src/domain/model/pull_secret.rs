@@ -21,7 +21,6 @@ pub const MAX_SECRET_BYTES: usize = 4096;
 /// A token request that may be in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reservation {
-    /// Id of the attempt.
     pub attempt_id: AttemptId,
     /// Identity of the operator instance that made the reservation.
     pub identity: String,
@@ -91,7 +90,6 @@ pub struct StoredToken {
     pub attempt_id: AttemptId,
     /// Portal id of the token.
     pub id: String,
-    /// Cause of the request.
     pub request_cause: RequestCause,
     /// Where the token comes from.
     pub provenance: Provenance,
@@ -112,7 +110,6 @@ pub enum Ownership {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools, reason = "independent flags")]
 pub struct SecretMeta {
-    /// UID of the Secret.
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
@@ -130,7 +127,6 @@ pub struct SecretMeta {
     pub reservation: Option<Reservation>,
     /// How long this process has observed that reservation.
     pub reservation_age: Duration,
-    /// The stored token.
     pub stored: Option<StoredToken>,
     /// No further attempt may be reserved.
     pub closed: bool,
@@ -141,15 +137,11 @@ pub struct SecretMeta {
 /// The relevant parts of a Secret's metadata, in plain types.
 #[derive(Clone, Copy, Debug)]
 pub struct RawMeta<'a> {
-    /// UID of the Secret.
     pub uid: &'a str,
-    /// Version of the Secret.
     pub resource_version: &'a str,
     /// UID of the Secret's controller, if it has one.
     pub controller_uid: Option<&'a str>,
-    /// Labels of the Secret.
     pub labels: &'a BTreeMap<String, String>,
-    /// Annotations of the Secret.
     pub annotations: &'a BTreeMap<String, String>,
 }
 

@@ -46,7 +46,6 @@ impl fmt::Display for Cause {
 /// marks exactly these annotations as handled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestCause {
-    /// The cause.
     #[serde(default)]
     pub cause: Cause,
     /// The annotations that requested the token, with keys as in `status.handledAnnotations`.

@@ -25,7 +25,6 @@ pub struct StatusView {
     pub retiring: Vec<RetiringToken>,
     /// Tokens without proof.
     pub unverified: UnverifiedTokens,
-    /// UID of the recorded Secret.
     pub secret_uid: Option<String>,
     /// `resourceVersion` of the Secret that was last inspected without findings.
     pub secret_version: Option<String>,
@@ -39,19 +38,15 @@ pub struct StatusView {
     pub edit_rejected: bool,
     /// Requests by annotation that have been handled.
     pub handled_annotations: BTreeMap<String, String>,
-    /// Time of the next rotation.
     pub next_rotation: Option<Timestamp>,
     /// When another user last revoked a token of this object, and whether it was the second time within 24 hours.
     pub upstream_revocation: Option<(Timestamp, bool)>,
-    /// `Ready` is true.
     pub ready: bool,
     /// That revocation concerned the current token.
     pub revoked_upstream: bool,
-    /// `LoginVerified` is true.
     pub login_verified: bool,
     /// `Reconciling` or `Stalled` is true.
     pub has_problem: bool,
-    /// `Suspended` is true.
     pub suspended: bool,
 }
 

@@ -21,7 +21,6 @@ pub struct TokenRef {
 /// A row of the portal's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenRow {
-    /// The token.
     pub token: TokenRef,
     /// The description that other portal users see; empty if the portal shows none.
     pub description: String,

@@ -47,7 +47,6 @@ impl TokenRole {
 pub struct MacSubject<'a> {
     /// UID of the `RegistryToken`.
     pub uid: &'a str,
-    /// The portal.
     pub portal: &'a RecordedPortal,
     /// Portal id of the token.
     pub id: &'a str,

@@ -13,7 +13,6 @@ use crate::domain::model::token::TokenRef;
 pub struct UnverifiedTokens {
     /// The current token.
     pub token: Option<RecordedToken>,
-    /// The retiring tokens.
     pub retiring: Vec<RetiringToken>,
 }
 

@@ -52,14 +52,14 @@ enum Stage {
     },
     RestoringFinalizer,
     RestoringOwnership,
-    Running(RunningAction),
+    /// Performs an action, whose outcome is handled like this.
+    Running(RunningAction, Completion),
     /// Writes an event into status.
     Recording,
     Reporting(PassResult),
     Ended,
 }
 
-/// The result of a pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PassResult {
     /// Nothing to do until the next event.
@@ -153,9 +153,9 @@ impl Pass {
             },
             Stage::RestoringFinalizer => self.finish_restore(Operation::RestoreFinalizer, response),
             Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, response),
-            Stage::Running(action) => {
+            Stage::Running(action, completion) => {
                 self.record_request(action.token_request_sent(&response));
-                let completion = action.completion();
+                let completion = action.exception().unwrap_or(completion);
                 let transition = action.step(&self.observed, response);
                 self.advance(transition, completion)
             }
@@ -246,7 +246,7 @@ impl Pass {
     /// Performs the next request of the running action, or handles its outcome.
     fn advance(self, transition: Transition<RunningAction>, completion: Completion) -> (Self, Step) {
         match transition {
-            Transition::Perform(request, action) => self.request(request, Stage::Running(action)),
+            Transition::Perform(request, action) => self.request(request, Stage::Running(action, completion)),
             Transition::Done(outcome) => self.complete(completion, outcome),
         }
     }

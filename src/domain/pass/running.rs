@@ -1,5 +1,6 @@
 //! The action that a pass has started: one of the state machines, and how its outcome is handled.
 
+use crate::domain::actions::confirm_revocation::ConfirmingRevocation;
 use crate::domain::actions::{
     StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
     verify_login,
@@ -16,6 +17,7 @@ pub(super) enum RunningAction {
     Adopt(adopt::Adopting),
     InspectSecret(inspect_secret::InspectingSecret),
     VerifyLogin(verify_login::VerifyingLogin),
+    ConfirmRevocation(ConfirmingRevocation),
     Recheck(recheck::Rechecking),
     RevokeRetiring(revoke::RevokingRetiring),
     SyncDescription(sync_description::SyncingDescription),
@@ -43,18 +45,14 @@ impl RunningAction {
         matches!(self, Self::RequestToken(state) if state.was_sent(response))
     }
 
-    /// How the outcome is handled, if the pending request is the last one.
-    pub(super) fn completion(&self) -> Completion {
+    /// How the outcome of the pending request is handled, if not like that of the action: a revocation that cannot be
+    /// recorded delays the login check.
+    pub(super) fn exception(&self) -> Option<Completion> {
         match self {
-            Self::RequestToken(_) => Completion::Cooldown(Operation::RequestToken),
-            Self::Recover(_) => Completion::Cooldown(Operation::Recover),
-            Self::Adopt(_) => Completion::EndsPass,
-            Self::InspectSecret(_) => Completion::SecretCooldown,
-            Self::VerifyLogin(state) => Completion::Cooldown(state.operation()),
-            Self::Recheck(_) => Completion::Recheck,
-            Self::RevokeRetiring(_) => Completion::Revocations,
-            Self::SyncDescription(_) => Completion::Cooldown(Operation::SyncDescription),
-            Self::Finalize(_) => Completion::Cooldown(Operation::Finalize),
+            Self::ConfirmRevocation(ConfirmingRevocation::WritingStatus) => {
+                Some(Completion::Cooldown(Operation::VerifyLogin))
+            }
+            _ => None,
         }
     }
 }
@@ -67,6 +65,7 @@ impl StateMachine for RunningAction {
             Self::Adopt(state) => state.step(observed, response).map(Self::Adopt),
             Self::InspectSecret(state) => state.step(observed, response).map(Self::InspectSecret),
             Self::VerifyLogin(state) => state.step(observed, response).map(Self::VerifyLogin),
+            Self::ConfirmRevocation(state) => state.step(observed, response).map(Self::ConfirmRevocation),
             Self::Recheck(state) => state.step(observed, response).map(Self::Recheck),
             Self::RevokeRetiring(state) => state.step(observed, response).map(Self::RevokeRetiring),
             Self::SyncDescription(state) => state.step(observed, response).map(Self::SyncDescription),

@@ -4,7 +4,8 @@ use super::running::{Completion, RunningAction};
 use super::{Pass, PassResult, Stage, Step};
 use crate::api::Reason;
 use crate::domain::actions::{
-    Outcome, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description, verify_login,
+    Outcome, adopt, confirm_revocation, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
+    verify_login,
 };
 use crate::domain::decide::Action;
 use crate::domain::model::cooldown::Operation;
@@ -76,8 +77,11 @@ impl Pass {
                 self.advance(first.map(RunningAction::VerifyLogin), Completion::Cooldown(Operation::VerifyLogin))
             }
             Action::ConfirmRevocation => {
-                let first = verify_login::confirm_revocation(&self.observed);
-                self.advance(first.map(RunningAction::VerifyLogin), Completion::Cooldown(Operation::ConfirmRevocation))
+                let first = confirm_revocation::begin(&self.observed);
+                self.advance(
+                    first.map(RunningAction::ConfirmRevocation),
+                    Completion::Cooldown(Operation::ConfirmRevocation),
+                )
             }
             Action::RevokeRetiring => {
                 let first = revoke::revoke_retiring(&self.observed);

@@ -13,12 +13,10 @@ use crate::domain::observed::Observed;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// A delayed request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestWait {
     /// The remaining delay.
     pub left: Duration,
-    /// The problem to report.
     pub problem: Problem,
 }
 

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 /// The context in which a status is computed.
 #[derive(Clone, Debug)]
 pub struct StatusContext<'a> {
-    /// UID of the object.
     pub uid: &'a str,
     /// `metadata.generation`.
     pub generation: i64,

@@ -1,6 +1,8 @@
 //! Invariants of a status after any sequence of events, and the time of the next rotation.
 
 use super::*;
+use crate::api::LoginCheck;
+use crate::domain::model::conditions;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::test_support::{
     KEYS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,

@@ -10,7 +10,6 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// A DER element.
 pub(super) struct Element<'a> {
     tag: u8,
     content: &'a [u8],

@@ -35,7 +35,6 @@ enum Eligibility {
     Now,
     /// Not before then, and only if it is still the first.
     NotBefore(Instant),
-    /// When notified.
     WhenNotified,
 }
 

@@ -2,9 +2,7 @@
 //! token.
 
 use super::PortalError;
-use super::discovery::interface::{ArgumentSource, IdSource, Interface};
-use crate::domain::model::token::TokenRef;
-use crate::portal::{Delivery, IssuedToken};
+use crate::portal::Delivery;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -123,34 +121,6 @@ impl CircuitBreaker {
         state.failing.clear();
         (state.issuer, state.has_succeeded) = (None, true);
     }
-}
-
-/// Identifies an unusable token for its revocation, where no list shows it.
-pub(super) fn revocable_token(interface: &Interface, id: Option<String>, username: Option<String>) -> Option<TokenRef> {
-    let revoke = &interface.revoke;
-    if (revoke.needs_id() && id.is_none()) || (revoke.sends(&ArgumentSource::Username) && username.is_none()) {
-        return None;
-    }
-    let token_id = id.or_else(|| username.clone())?;
-    Some(TokenRef { id: token_id, username: username.unwrap_or_default() })
-}
-
-/// The token, if it can be identified later where no list shows its id.
-///
-/// # Errors
-/// `Delivery::Unknown`, as for any response that lacks an output.
-pub(super) fn require_identity(interface: &Interface, token: IssuedToken) -> Result<IssuedToken, PortalError> {
-    if token.id.is_some() {
-        return Ok(token);
-    }
-    if interface.edit.needs_id() || interface.revoke.needs_id() {
-        let field = match &interface.outputs.id {
-            IdSource::Output(name) => name,
-            IdSource::Username | IdSource::LookUp => &interface.outputs.username,
-        };
-        return Err(super::tasks::outputs::missing_output("id", field));
-    }
-    Ok(IssuedToken { id: Some(token.username.clone()), ..token })
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use super::client::messages::tsf_messages;
 use super::discovery::interface::{IdSource, OutputNames};
-use super::discovery::metadata::{Catalog, ValueKind};
+use super::discovery::metadata::Catalog;
 use super::discovery::resolve::resolve;
 use super::odata::address::resolve_link;
 use super::tasks::outputs::OutputCollector;
 use super::{Delivery, PortalError};
 use crate::api::{Reason, Thinkwise};
 use crate::fuzz_support::{Mutations, choose, mutate, mutate_text};
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use crate::portal::token_name::TokenName;
 use crate::sanitize::fuzz::assert_sanitized;
 use crate::sanitize::strip_control;

@@ -5,18 +5,22 @@ pub mod client;
 pub mod discovery;
 #[cfg(test)]
 mod fuzz;
+mod interface_cache;
 pub mod odata;
+mod query;
+mod rows;
 pub mod tasks;
 
 pub use self::odata::literal::{KindMismatch, Literal};
 
-use self::circuit_breaker::{CircuitBreaker, require_identity};
+use self::circuit_breaker::CircuitBreaker;
 use self::client::auth::Authenticator;
-use self::client::call::{Call, ErrorContext};
+use self::client::call::Call;
 use self::client::cookies::CookieJar;
+use self::client::error_context::ErrorContext;
 use self::client::http_client::HttpClient;
-use self::discovery::cache::MetadataCache;
 use self::discovery::metadata::Catalog;
+use self::interface_cache::MetadataCache;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
 use super::{

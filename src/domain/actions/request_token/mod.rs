@@ -3,10 +3,12 @@
 
 mod commit;
 mod login_check;
+mod lookup;
 mod reserve;
 mod rollback;
 
 use self::login_check::login_result;
+use self::lookup::MAX_LOOKUPS;
 use self::rollback::Rollback;
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::Reason;
@@ -28,10 +30,7 @@ use std::time::Duration;
 
 /// How often a write with an unknown outcome is read and retried before the next pass takes over.
 const MAX_TRIES: u8 = 5;
-/// How often the id of a new token is looked up: the portal's list may lag by seconds. Each delay is four times the
-/// previous one, 21 s in total. The token's password is available only now, and is lost if the token is given up.
-const MAX_LOOKUPS: u8 = 4;
-/// The first of these delays.
+/// The first delay before something is tried again.
 const BASE_WAIT: Duration = Duration::from_millis(250);
 
 /// State of an attempt.
@@ -260,39 +259,6 @@ impl RequestingToken {
             _ => self.revoke_possible(Outcome::Failed(outcome_unknown())),
         }
     }
-
-    fn look_up_id(self, observed: &Observed, username: String, left: u8) -> RequestTokenTransition {
-        let query = observed
-            .issuer_info()
-            .and_then(|issuer| issuer.evidence().query_marked(observed.marker(issuer, &self.attempt_id)));
-        match query {
-            Some(query) => self.transition_to(Request::QueryRows(query), Stage::LookingUpId { username, left }),
-            // Without an id the token could not be revoked later.
-            None => self.revoke_possible(Outcome::Failed(outcome_unknown())),
-        }
-    }
-
-    /// Whether the response deadline has passed: another operator would then consider the reservation abandoned.
-    fn is_overdue(&self, observed: &Observed) -> bool {
-        let age = Duration::try_from(observed.now.duration_since(self.requested_at)).unwrap_or_default();
-        observed.issuer_info().is_none_or(|issuer| age >= issuer.response_deadline)
-    }
-
-    fn rows_found(self, observed: &Observed, username: String, left: u8, response: Response) -> RequestTokenTransition {
-        let rows = match response {
-            Response::Rows(rows) => rows,
-            Response::UnusableToken { token, problem } => return self.revoke_new(token, Outcome::Failed(problem)),
-            _ => vec![],
-        };
-        match rows.into_iter().find(|row| row.token.username == username) {
-            Some(row) => self.verify_new_login(observed, row.token),
-            None if left > 0 && !self.is_overdue(observed) => {
-                let wait = BASE_WAIT * 4_u32.pow(u32::from(MAX_LOOKUPS.saturating_sub(left)));
-                self.transition_to(Request::Sleep(wait), Stage::LookupBackoff { username, left: left - 1 })
-            }
-            None => self.revoke_possible(Outcome::Failed(outcome_unknown())),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -305,5 +271,4 @@ mod keep_tests;
 #[path = "exhaustive_tests.rs"]
 mod laws;
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -16,7 +16,6 @@ pub(crate) struct Rollback {
     stage: RollbackStage,
     /// Look up tokens that the portal may have created.
     query_rows: bool,
-    /// Tokens to revoke.
     to_revoke: Vec<TokenRef>,
     tries: u8,
     /// Why the last attempt to clear the reservation failed.

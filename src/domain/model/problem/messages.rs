@@ -24,7 +24,6 @@ pub fn issuer_problem(reason: Reason, message: impl Into<String>) -> Problem {
     Problem { reason, message: message.into(), terminal: reason.requires_user_action() }
 }
 
-/// The API server is unavailable.
 #[must_use]
 pub fn api_server_unavailable(message: &str) -> Problem {
     transient(Reason::APIServerUnavailable, format!("{message}; retrying"))
@@ -84,7 +83,6 @@ pub fn issuer_not_found(issuer: &str) -> Problem {
     terminal(Reason::IssuerNotFound, &message)
 }
 
-/// The issuer is being deleted.
 #[must_use]
 pub fn issuer_deleting() -> Problem {
     terminal(Reason::IssuerDeleting, "the issuer is being deleted: create it again, or delete this object")
@@ -146,7 +144,6 @@ pub fn secret_type_mismatch() -> Problem {
     )
 }
 
-/// The Secret is immutable.
 #[must_use]
 pub fn secret_immutable() -> Problem {
     terminal(Reason::SecretImmutable, "the Secret is immutable: delete it to get a new Secret with a new token")

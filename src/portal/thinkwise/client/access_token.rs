@@ -1,6 +1,6 @@
 //! The access token of a token endpoint, and how long it is used.
 
-use super::auth::authorization;
+use super::auth_header::authorization;
 use crate::api::Reason;
 use crate::portal::thinkwise::{Delivery, PortalError};
 use reqwest::header::HeaderValue;

@@ -1,5 +1,6 @@
 //! Authentication at the portal.
 
+use super::auth_header::AuthHeader;
 use super::http_client::HttpClient;
 use super::oauth::OAuth;
 use crate::api::{Reason, Thinkwise};
@@ -18,14 +19,6 @@ pub(crate) struct Authenticator {
 enum AuthMethod {
     Basic(HeaderValue),
     OAuth(Box<OAuth>),
-}
-
-/// The authentication of a request.
-pub(crate) struct AuthHeader {
-    /// The `Authorization` header, marked as sensitive: it is neither printed nor compressed with other headers.
-    pub header: HeaderValue,
-    /// The generation of an access token, which can be replaced when the portal rejects it.
-    pub generation: Option<u64>,
 }
 
 impl Authenticator {
@@ -77,16 +70,5 @@ fn basic_header(username: &str, password: &SecretString) -> Result<HeaderValue, 
     http::basic(username, password.expose_secret()).ok_or_else(|| {
         let message = "the portal's username contains a colon, which HTTP Basic does not allow";
         PortalError::new(Delivery::NotSent, Reason::Unauthorized, message)
-    })
-}
-
-/// `Authorization: <scheme> <secret>`.
-pub(crate) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, PortalError> {
-    http::authorization(scheme, secret).ok_or_else(|| {
-        PortalError::new(
-            Delivery::NotSent,
-            Reason::InvalidResponse,
-            "the access token contains characters that are not allowed in an HTTP header",
-        )
     })
 }

@@ -1,23 +1,10 @@
 //! A call before it is sent.
 
 use super::cookies::CookieJar;
-use super::errors::TaskStep;
+use super::error_context::{ErrorContext, TaskStep};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use url::Url;
-
-/// The subject of a call, for its error message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ErrorContext<'a> {
-    /// `task`, `table` or `document`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: &'a str,
-    /// The application that it belongs to.
-    pub application: &'a str,
-    /// The source of the credentials.
-    pub credentials_source: &'a str,
-}
 
 pub(crate) struct Call<'a> {
     method: Method,
@@ -35,7 +22,6 @@ impl<'a> Call<'a> {
         Self { method: Method::GET, url, body: None, accept: "application/json", context, step: TaskStep::Single }
     }
 
-    /// Reads XML.
     pub(crate) const fn get_xml(url: Url, context: ErrorContext<'a>) -> Self {
         Self { method: Method::GET, url, body: None, accept: "application/xml", context, step: TaskStep::Single }
     }

@@ -1,6 +1,6 @@
 //! Maps failed calls to errors: whether the portal may have acted, and a message.
 
-use super::call::ErrorContext;
+use super::error_context::{ErrorContext, TaskStep};
 use super::messages::{sanitize, tsf_messages};
 use crate::api::Reason;
 use crate::http::{self, TransportError, classify, retry_after};
@@ -8,18 +8,6 @@ use crate::portal::thinkwise::{Delivery, PortalError};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
-
-/// The step of a task that a call is: it decides what "not found" means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum TaskStep {
-    /// A read, or a task in one request.
-    #[default]
-    Single,
-    /// Sets the parameters of a staged task. Nothing has run yet.
-    Fill,
-    /// Commits a staged task.
-    Commit,
-}
 
 /// Whether a status proves that nothing was done. This lists the statuses that do: a proxy may send any other after
 /// it has forwarded the request (408, 425, 499, 460), and so may the server after it has run the task (406, 410,

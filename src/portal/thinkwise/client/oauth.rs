@@ -1,15 +1,16 @@
 //! OAuth 2.0 client credentials, the portal's authentication for machines (documented).
 
 use super::access_token::{AccessToken, TokenResponse};
-use super::auth::AuthHeader;
+use super::auth_header::AuthHeader;
 use super::http_client;
 use super::http_client::HttpClient;
+use super::oauth_errors::{MAX_RESPONSE_BYTES, not_sent, response_error, token_endpoint_error};
 use crate::api::{Reason, Thinkwise};
-use crate::http::{basic, retry_after};
+use crate::http::basic;
 use crate::portal::thinkwise::odata::address;
 use crate::portal::thinkwise::{Delivery, PortalError};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Body, Method, Request, Response, StatusCode};
+use reqwest::{Body, Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -17,7 +18,6 @@ use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-const MAX_RESPONSE_BYTES: usize = 1 << 20;
 /// Fetches access tokens, and keeps the current one.
 pub(crate) struct OAuth {
     client_id: String,
@@ -62,11 +62,6 @@ struct OpenIdConfiguration {
     token_endpoint: String,
     /// RFC 8414. Some servers omit it.
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct ErrorResponse {
-    error: String,
 }
 
 impl OAuth {
@@ -254,51 +249,4 @@ impl ClientAuth {
             Err(not_sent(Reason::Unauthorized, message))
         }
     }
-}
-
-/// Documented: until the restart, Indicium does not know the client.
-const RESTART_HINT: &str =
-    ". If the client application was added or changed recently, restart Indicium: the change takes effect only then";
-
-/// Why the endpoint returned no access token. Of its body, only error codes that OAuth defines are quoted.
-async fn token_endpoint_error(response: Response, credentials_source: &str, deadline: Instant) -> PortalError {
-    let status = response.status();
-    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        let reason = if status == StatusCode::NOT_FOUND { Reason::AccessDenied } else { Reason::PortalError };
-        let message = format!("the token endpoint responded with HTTP {}: check tokenURL", status.as_u16());
-        let failure = response_error(&response, reason, message);
-        return http_client::with_page_hint(failure, http_client::drain(response).await);
-    }
-    let (body, is_page) = http_client::read_error_body(response, MAX_RESPONSE_BYTES, deadline).await;
-    let code = serde_json::from_slice::<ErrorResponse>(&body).ok().and_then(|response| known_code(&response.error));
-    let detail = code.map_or_else(String::new, |code| format!(", {code}"));
-    let hint = if code == Some("invalid_client") { RESTART_HINT } else { "" };
-    let message = format!(
-        "the token endpoint rejected the client (HTTP {}{detail}): check {credentials_source}{hint}",
-        status.as_u16()
-    );
-    http_client::with_page_hint(not_sent(Reason::Unauthorized, &message), is_page)
-}
-
-fn known_code(code: &str) -> Option<&'static str> {
-    const CODES: [&str; 6] = [
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    ];
-    CODES.into_iter().find(|defined| *defined == code)
-}
-
-fn response_error(response: &Response, default: Reason, message: String) -> PortalError {
-    let retry_after = retry_after(response.headers());
-    let is_rate_limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
-    let reason = if is_rate_limited { Reason::RateLimited } else { default };
-    PortalError { delivery: Delivery::NotSent, reason, message, retry_after, unusable_token: None }
-}
-
-fn not_sent(reason: Reason, message: &str) -> PortalError {
-    PortalError::new(Delivery::NotSent, reason, message)
 }

@@ -1,8 +1,9 @@
 //! The resolved interface of one portal: names, types and forms, parsed once.
 
-use super::metadata::{InvocationForm, ValueKind};
-use super::resolve::FieldMismatch;
+use super::metadata::InvocationForm;
+use super::mismatch::FieldMismatch;
 use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// How to use one portal.
@@ -55,7 +56,6 @@ fn hash(name: &str) -> u64 {
 /// The table that lists the tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenTable {
-    /// Its name.
     pub name: String,
     /// The column of the token's id.
     pub id: Column,
@@ -65,18 +65,14 @@ pub struct TokenTable {
     pub row_columns: Vec<Column>,
     /// The names of the key's columns, in its order.
     pub key: Vec<String>,
-    /// The column of usernames.
     pub username: String,
-    /// The column of descriptions.
     pub description: String,
 }
 
 /// A column with the kind of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// The kind of its values.
     pub kind: ValueKind,
 }
 
@@ -85,7 +81,6 @@ pub struct Column {
 pub struct TaskCall {
     /// Its name without the prefix `task_`.
     pub name: String,
-    /// Its form.
     pub form: InvocationForm,
     /// The row that it is bound to, in the bound forms; a staged task may be unbound.
     pub row: Option<BoundTo>,
@@ -97,24 +92,16 @@ pub struct TaskCall {
 #[derive(Clone, Debug, PartialEq)]
 pub enum BoundTo {
     /// The same row for each call.
-    Fixed {
-        /// Its table.
-        table: String,
-        /// Its key.
-        key: Vec<(String, Literal)>,
-    },
+    Fixed { table: String, key: Vec<(String, Literal)> },
     /// The token's own row.
     Token,
 }
 
-/// An argument of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
     /// The parameter's name.
     pub name: String,
-    /// The kind of its values.
     pub kind: ValueKind,
-    /// The source of its value.
     pub source: ArgumentSource,
 }
 
@@ -123,7 +110,6 @@ pub struct Argument {
 pub enum ArgumentSource {
     /// The token's description.
     Description,
-    /// The token's id.
     TokenId,
     /// The token's username.
     Username,
@@ -134,11 +120,8 @@ pub enum ArgumentSource {
 /// The outputs of the response to a request that contain the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputNames {
-    /// The username.
     pub username: String,
-    /// The secret.
     pub secret: String,
-    /// The id.
     pub id: IdSource,
 }
 

@@ -121,7 +121,7 @@ fn invalid_url(message: &str) -> PortalError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::portal::thinkwise::discovery::metadata::ValueKind;
+    use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
     fn literal(kind: ValueKind, text: &str) -> Literal {
         Literal::parse(kind, text).expect(text)

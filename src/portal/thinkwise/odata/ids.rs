@@ -8,7 +8,7 @@
 use super::json_fields::Scalar;
 use super::literal::Literal;
 use super::number;
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// The id in a field of this kind; `None` if the value is not of that kind.
 pub(crate) fn parse_id(kind: ValueKind, value: &Scalar) -> Option<String> {

@@ -17,7 +17,6 @@ impl<'d> Json<'d> {
         Some(Self(document.trim_ascii()))
     }
 
-    /// The raw text.
     pub(crate) const fn raw(self) -> &'d [u8] {
         self.0
     }
@@ -27,7 +26,6 @@ impl<'d> Json<'d> {
         Some(Members(Elements::between(self.0, b'{', b'}')?))
     }
 
-    /// The items of an array.
     pub(crate) fn items(self) -> Option<impl Iterator<Item = Self>> {
         Some(Elements::between(self.0, b'[', b']')?.map(Self))
     }
@@ -37,7 +35,6 @@ impl<'d> Json<'d> {
         serde_json::from_slice(self.0).ok()
     }
 
-    /// Whether it is `null`.
     pub(crate) fn is_null(self) -> bool {
         self.0 == b"null"
     }

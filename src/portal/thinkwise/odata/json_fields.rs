@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 pub(crate) enum Scalar {
     /// Null or missing: Indicium often omits nulls (seen in public client code).
     Absent,
-    /// A text.
     Text(Zeroizing<String>),
     /// A number, as it is written.
     Number(String),

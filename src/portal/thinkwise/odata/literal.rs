@@ -1,7 +1,7 @@
 //! Values as OData writes them, in URLs and in task bodies.
 
 use super::number;
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// A value of a known kind.
 #[derive(Clone, Debug, PartialEq)]

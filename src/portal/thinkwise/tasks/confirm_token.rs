@@ -9,8 +9,8 @@
 use super::id_proof::{contradicted_id, id_output_name};
 use super::process_flow::{MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
 use crate::domain::model::token::{RowQuery, TokenRow};
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::TokenTable;
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::{IssuedToken, PortalError, ThinkwisePortal};
 use std::sync::{Mutex, PoisonError};
@@ -65,7 +65,6 @@ struct ExpectedRow<'a> {
     id: Option<&'a str>,
     /// As far as is known, that is the token's id.
     is_trusted: bool,
-    /// The id is proved.
     is_proved: bool,
     description: &'a str,
 }

@@ -1,12 +1,12 @@
 //! Edits and revokes tokens.
 
-use super::invoke::TaskSession;
 use super::outputs::TaskValues;
 use super::process_flow::{COMPLETION_TIMEOUT, MAX_POLL_INTERVAL, MIN_POLL_INTERVAL};
+use super::session::TaskSession;
 use crate::api::Reason;
 use crate::domain::model::token::{RowQuery, TokenRef};
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::TaskCall;
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 use tokio::time::{Instant, sleep};

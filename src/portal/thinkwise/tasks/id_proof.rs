@@ -6,8 +6,8 @@
 //! one token, any other by two different ids: the customer's id may happen to be the id of a token.
 
 use crate::api::Reason;
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::{IdSource, TokenTable};
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::{Delivery, PortalError};
 use std::sync::{Mutex, PoisonError};
 

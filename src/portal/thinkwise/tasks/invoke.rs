@@ -6,14 +6,14 @@
 use super::outputs;
 use super::outputs::TaskValues;
 use super::process_flow::TaskRun;
+use super::session::TaskSession;
 use crate::api::Reason;
 use crate::portal::thinkwise::client::call::Call;
-use crate::portal::thinkwise::client::cookies::CookieJar;
-use crate::portal::thinkwise::client::errors::TaskStep;
+use crate::portal::thinkwise::client::error_context::TaskStep;
 use crate::portal::thinkwise::client::http_client;
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, TaskCall};
 use crate::portal::thinkwise::discovery::metadata::InvocationForm;
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::odata::address;
 use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 use reqwest::Response;
@@ -26,21 +26,6 @@ const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(250);
 /// The time limit for canceling a staged task: nothing depends on it.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// One run of a task, from its first request to the last one of its process flow.
-pub(crate) struct TaskSession<'a> {
-    pub cached: &'a CachedInterface,
-    pub task: &'a TaskCall,
-    pub cookies: CookieJar,
-    /// The deadline of all its requests together.
-    pub deadline: Instant,
-}
-
-impl<'a> TaskSession<'a> {
-    pub(crate) fn new(cached: &'a CachedInterface, task: &'a TaskCall, deadline: Instant) -> Self {
-        Self { cached, task, cookies: CookieJar::default(), deadline }
-    }
-}
 
 impl ThinkwisePortal {
     /// Runs a task. An error states whether the task may have taken effect.

@@ -7,4 +7,5 @@ pub(crate) mod invoke;
 pub(crate) mod outputs;
 pub(crate) mod process_flow;
 pub(crate) mod request_token;
-pub(crate) mod username_id;
+pub(crate) mod session;
+pub(crate) mod token_identity;

@@ -3,10 +3,10 @@
 use crate::api::Reason;
 use crate::domain::model::token::TokenRef;
 use crate::portal::thinkwise::discovery::interface::{Argument, ArgumentSource, IdSource, OutputNames};
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::odata::json_fields::{Scalar, read_fields};
 use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use crate::portal::thinkwise::{Delivery, IssuedToken, PortalError};
 use crate::portal::token_name::{InvalidTokenName, TokenName};
 use reqwest::StatusCode;

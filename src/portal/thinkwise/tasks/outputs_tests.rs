@@ -1,5 +1,5 @@
 use super::*;
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 fn token_ref(id: &str, username: &str) -> TokenRef {
     TokenRef { id: id.to_owned(), username: username.to_owned() }

@@ -4,8 +4,8 @@
 //! flow is continued by `POST …/continue` with a status code, and canceled by `DELETE` (documented). If a portal does
 //! not have `continue`, the waiting flow is committed (inferred).
 
-use super::invoke::TaskSession;
 use super::outputs::OutputCollector;
+use super::session::TaskSession;
 use crate::api::Reason;
 use crate::portal::thinkwise::client::call::Call;
 use crate::portal::thinkwise::client::http_client;

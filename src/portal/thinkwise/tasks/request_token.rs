@@ -1,13 +1,12 @@
 //! Requests a token.
 
 use super::confirm_token::UnmarkedRow;
-use super::invoke::TaskSession;
 use super::outputs::{OutputCollector, TaskValues};
+use super::session::TaskSession;
+use super::token_identity::{require_identity, revocable_token};
 use crate::api::Reason;
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
-use crate::portal::thinkwise::{
-    Delivery, IssuedToken, PortalError, ThinkwisePortal, circuit_breaker, require_identity,
-};
+use crate::portal::thinkwise::interface_cache::CachedInterface;
+use crate::portal::thinkwise::{Delivery, IssuedToken, PortalError, ThinkwisePortal};
 use tokio::time::Instant;
 
 impl ThinkwisePortal {
@@ -69,8 +68,7 @@ impl ThinkwisePortal {
         }
         // If there is a list, the marker in it identifies the token more reliably.
         end.map_err(|failure| {
-            let unusable =
-                if is_listed { None } else { circuit_breaker::revocable_token(&cached.interface, id, username) };
+            let unusable = if is_listed { None } else { revocable_token(&cached.interface, id, username) };
             PortalError { unusable_token: unusable.map(Box::new), ..failure }
         })
     }

@@ -1,7 +1,8 @@
 //! Selects the field that matches a concept.
 
-use super::super::metadata::{FieldInfo, TableInfo, ValueKind};
+use super::super::metadata::{FieldInfo, TableInfo};
 use super::vocabulary::{Concept, MatchStrength, match_strength, split_words};
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// The result of a selection.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Scores candidates for the table and the three tasks, with reasons.
 
-use super::super::metadata::{Catalog, FieldInfo, Invocation, TableInfo, TaskInfo, ValueKind};
+use super::super::metadata::{Catalog, FieldInfo, Invocation, TableInfo, TaskInfo};
 use super::field_match::{is_similar_id, match_id_field, match_text};
 use super::vocabulary::{Concept, MatchStrength, match_strength};
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ const MIN_LEAD: i32 = 10;
 /// A candidate for the table or a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its name.
     pub name: String,
     /// Its score; only meaningful in comparison.
     pub score: i32,
@@ -26,7 +26,6 @@ pub struct Candidate {
 /// The result of a selection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// The best candidate.
     Best(&'a Candidate),
     /// Several candidates without a clear lead.
     Tie(Vec<&'a str>),

@@ -3,7 +3,6 @@
 /// The meaning of a name or of a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::portal::thinkwise) enum Concept {
-    /// A token.
     Token,
     /// A container registry.
     Registry,

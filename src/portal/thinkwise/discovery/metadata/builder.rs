@@ -4,15 +4,13 @@
 //! that is bound to each of them. So the fields of a type are built once and shared, and everything that is built is
 //! counted: more than [`MAX_ITEMS`] fail with an error that says so.
 
-use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
-use super::csdl::{Action, Csdl, Property};
+use super::catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo};
+use super::csdl::{Action, Csdl, MAX_ITEMS, Property, local_name};
 use super::error::MetadataError;
-use super::staged::TableIndex;
+use super::table_index::TableIndex;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// The maximum number of tables, fields and invocations: about ten times what a large application has.
-pub(crate) const MAX_ITEMS: usize = 200_000;
 
 /// Fields that many tables or tasks share.
 pub(crate) type Fields = Arc<[FieldInfo]>;
@@ -71,7 +69,6 @@ impl<'a> Builder<'a> {
         Ok(parameters.iter().map(valid).collect())
     }
 
-    /// The outputs of an action.
     pub(crate) fn outputs(&mut self, action: &Action) -> Result<Fields, MetadataError> {
         match &action.returns {
             Some(type_name) => self.fields(type_name),
@@ -98,7 +95,6 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Adds the unbound tasks.
     pub(crate) fn add_unbound_tasks(&mut self) -> Result<(), MetadataError> {
         let csdl = self.csdl;
         let mut imports: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -167,11 +163,6 @@ fn key(csdl: &Csdl, of: &str, columns: &[FieldInfo]) -> Option<Fields> {
 fn is_identifier(name: &str) -> bool {
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     begins && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// A name without its namespace.
-pub(crate) fn local_name(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, local)| local)
 }
 
 fn field_info(csdl: &Csdl, property: &Property) -> FieldInfo {

@@ -1,24 +1,19 @@
 //! The tables and tasks of a document.
 
-use super::builder::Builder;
-use super::error::MetadataError;
-use super::parse::parse;
-use super::staged;
+use super::csdl::strip_task_prefix;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::sync::Arc;
 
 /// Tables and tasks that the portal shows to its user.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    /// The tables.
     pub tables: Vec<TableInfo>,
     /// The tasks, with unique names.
     pub tasks: Vec<TaskInfo>,
 }
 
-/// A table.
 #[derive(Clone, Debug)]
 pub struct TableInfo {
-    /// Its name.
     pub name: String,
     /// The columns of its key, in order.
     pub key: Arc<[FieldInfo]>,
@@ -26,7 +21,6 @@ pub struct TableInfo {
     pub columns: Arc<[FieldInfo]>,
 }
 
-/// A task.
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
     /// Its name without the prefix `task_`.
@@ -39,17 +33,14 @@ pub struct TaskInfo {
 /// One way to call a task.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Its form.
     pub form: InvocationForm,
     /// The table whose row it is bound to, if it is bound and the document names the table.
     pub table: Option<Arc<str>>,
-    /// The inputs.
     pub inputs: Arc<[FieldInfo]>,
     /// The outputs. Inputs may be among them, because they are echoed (documented).
     pub outputs: Arc<[FieldInfo]>,
 }
 
-/// The form of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InvocationForm {
     /// `POST <base>/<task>`
@@ -63,48 +54,14 @@ pub enum InvocationForm {
 /// A column, a parameter or an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
-    /// Its name.
     pub name: String,
-    /// The kind of its values.
     pub kind: ValueKind,
-    /// Whether it is mandatory.
     pub required: bool,
     /// The maximum length of a text in characters.
     pub max_length: Option<usize>,
 }
 
-/// The kind of a field's values, as far as it determines how a value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueKind {
-    /// An integer.
-    Integer,
-    /// Another number.
-    Decimal,
-    /// True or false.
-    Boolean,
-    /// A GUID.
-    Guid,
-    /// A text.
-    Text,
-    /// A date, binary data or a structure: nothing that can be written in a key.
-    Other,
-}
-
 impl Catalog {
-    /// Parses a `$metadata` document.
-    ///
-    /// # Errors
-    /// If it is not CSDL in XML, is nested too deeply, or declares more than the operator processes.
-    pub fn read(document: &[u8]) -> Result<Self, MetadataError> {
-        let csdl = parse(document)?;
-        let mut builder = Builder::new(&csdl);
-        builder.add_tables()?;
-        builder.add_unbound_tasks()?;
-        staged::add_bound_tasks(&mut builder)?;
-        Ok(builder.finish())
-    }
-
-    /// The table of this name.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableInfo> {
         self.tables.iter().find(|table| table.name == name)
@@ -113,38 +70,15 @@ impl Catalog {
     /// The task of this name, with or without the prefix `task_`.
     #[must_use]
     pub fn task(&self, name: &str) -> Option<&TaskInfo> {
-        let bare = staged::strip_task_prefix(name);
+        let bare = strip_task_prefix(name);
         let named = |wanted: &str| self.tasks.iter().find(|task| task.name == wanted);
         named(name).or_else(|| named(bare))
     }
 }
 
 impl TableInfo {
-    /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&FieldInfo> {
         self.columns.iter().find(|column| column.name == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_would_break_a_url_or_a_message_are_ignored() {
-        let long = "x".repeat(129);
-        for name in ["a b", "a/b", "a&amp;$top=1", "a'", "9a", "", "a&#10;b", "\u{202e}a", "gebruikers-naam", &long] {
-            let text = format!(
-                r#"<Edmx><DataServices><Schema Namespace="s"><EntityType Name="t"><Key><PropertyRef Name="id"/></Key>
-                   <Property Name="id" Type="Edm.Int32"/><Property Name="{name}" Type="Edm.String"/></EntityType>
-                   <Action Name="{name}"/><Action Name="f"><Parameter Name="{name}" Type="Edm.String"/></Action>
-                   <EntityContainer Name="c"><EntitySet Name="t" EntityType="s.t"/><EntitySet Name="{name}" EntityType="s.t"/>
-                   </EntityContainer></Schema></DataServices></Edmx>"#
-            );
-            let catalog = Catalog::read(text.as_bytes()).expect("a catalog");
-            assert_eq!((catalog.tables.len(), catalog.tasks.len()), (1, 0), "{name}");
-            assert_eq!(catalog.tables[0].columns.len(), 1, "{name}");
-        }
     }
 }

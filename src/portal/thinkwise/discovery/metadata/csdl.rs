@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A document.
+/// The maximum number of tables, fields and invocations: about ten times what a large application has.
+pub(crate) const MAX_ITEMS: usize = 200_000;
+
+/// The prefix of the name of a task that is bound to a row.
+pub(crate) const TASK_PREFIX: &str = "task_";
+pub(crate) const STAGED_PREFIX: &str = "staged_";
+
 #[derive(Debug, Default)]
 pub(crate) struct Csdl {
     /// Namespaces by their aliases.
@@ -51,7 +57,6 @@ pub(crate) struct EntitySet {
     pub type_name: String,
 }
 
-/// An action.
 #[derive(Debug, Default)]
 pub(crate) struct Action {
     /// The name with its namespace.
@@ -115,4 +120,14 @@ impl Csdl {
     pub(crate) fn properties(&self, reference: &str) -> Vec<&Property> {
         self.base_chain(reference).into_iter().rev().flat_map(|structure| &structure.properties).collect()
     }
+}
+
+/// A task's name without `task_`.
+pub(crate) fn strip_task_prefix(name: &str) -> &str {
+    name.strip_prefix(TASK_PREFIX).unwrap_or(name)
+}
+
+/// A name without its namespace.
+pub(crate) fn local_name(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, local)| local)
 }

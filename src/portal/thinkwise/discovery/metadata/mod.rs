@@ -7,7 +7,9 @@ mod catalog;
 mod csdl;
 mod error;
 mod parse;
+mod read;
 mod staged;
+mod table_index;
 
 pub use self::error::MetadataError;
-pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo, ValueKind};
+pub use catalog::{Catalog, FieldInfo, Invocation, InvocationForm, TableInfo, TaskInfo};

@@ -1,10 +1,10 @@
 //! Parses a CSDL document event by event: only XML's five predefined entities are known, and only what is relevant
 //! here is stored.
 
-use super::builder::MAX_ITEMS;
-use super::csdl::{Action, ActionImport, Csdl, EntitySet, NavigationProperty, Property, Structure};
+use super::csdl::{
+    Action, ActionImport, Csdl, EntitySet, MAX_ITEMS, NavigationProperty, Property, Structure, TASK_PREFIX,
+};
 use super::error::MetadataError;
-use super::staged::TASK_PREFIX;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::collections::HashSet;
@@ -48,7 +48,6 @@ struct Parser {
     types: HashSet<Arc<str>>,
 }
 
-/// Parses a document.
 pub(crate) fn parse(document: &[u8]) -> Result<Csdl, MetadataError> {
     let text = std::str::from_utf8(document).map_err(|_| MetadataError("is not UTF-8"))?;
     let mut reader = Reader::from_str(text);

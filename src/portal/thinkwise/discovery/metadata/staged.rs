@@ -4,56 +4,15 @@
 //! declares that is not documented, so every construct that OData has for it is recognized: an action bound to the
 //! row, a navigation from the row, an entity set of staged tasks (inferred).
 
-use super::builder::{Builder, Fields, local_name};
+use super::builder::{Builder, Fields};
 use super::catalog::{FieldInfo, Invocation, InvocationForm};
-use super::csdl::{Action, Csdl, EntitySet};
+use super::csdl::{Action, Csdl, EntitySet, STAGED_PREFIX, local_name, strip_task_prefix};
 use super::error::MetadataError;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The prefix of the name of a task that is bound to a row.
-pub(crate) const TASK_PREFIX: &str = "task_";
-const STAGED_PREFIX: &str = "staged_";
 /// The steps of staging, which are not tasks (documented).
 const STAGING_ACTIONS: [&str; 6] = ["stage", "stage_add", "stage_edit", "stage_copy", "commit", "cancel"];
-
-/// The tables of a document, by the types of their rows.
-pub(crate) struct TableIndex<'a> {
-    csdl: &'a Csdl,
-    by_row_type: BTreeMap<String, Vec<&'a EntitySet>>,
-}
-
-impl<'a> TableIndex<'a> {
-    /// A staged task and a waiting process flow are not tables: they have such a name, or can be committed.
-    pub(crate) fn new(csdl: &'a Csdl) -> Self {
-        let commits = csdl.actions.iter().filter(|action| action.bound && local_name(&action.name) == "commit");
-        let rows = commits.filter_map(|action| action.parameters.first());
-        let committed: BTreeSet<String> = rows.map(|row| csdl.qualified(&row.type_name)).collect();
-        let mut by_row_type: BTreeMap<String, Vec<&EntitySet>> = BTreeMap::new();
-        for set in csdl.sets.iter().filter(|set| !set.name.starts_with(STAGED_PREFIX)) {
-            let row_type = csdl.qualified(&set.type_name);
-            if !committed.contains(&row_type) {
-                by_row_type.entry(row_type).or_default().push(set);
-            }
-        }
-        Self { csdl, by_row_type }
-    }
-
-    pub(crate) fn all(&self) -> impl Iterator<Item = &'a EntitySet> {
-        self.by_row_type.values().flatten().copied()
-    }
-
-    /// The names of the tables with rows of this type.
-    fn with_rows(&self, row_type: &str) -> Vec<Arc<str>> {
-        let sets = self.by_row_type.get(&self.csdl.qualified(row_type)).map(Vec::as_slice).unwrap_or_default();
-        sets.iter().map(|set| Arc::clone(&set.name)).collect()
-    }
-}
-
-/// A task's name without `task_`.
-pub(crate) fn strip_task_prefix(name: &str) -> &str {
-    name.strip_prefix(TASK_PREFIX).unwrap_or(name)
-}
 
 /// The tasks that can be staged: the fields of `staged_<task>`, by task.
 struct StagedSets<'a> {

@@ -1,6 +1,5 @@
 //! The arguments of a task.
 
-use super::mismatch::{did_you_mean, join_names};
 use super::task_spec::{TaskKind, TaskSpec};
 use super::{Resolver, id_of};
 use crate::api::{Parameter, ParameterSource};
@@ -8,8 +7,10 @@ use crate::portal::thinkwise::discovery::heuristics::{
     Concept, FieldMatch, is_confirmation, is_strong_match, match_id_field, match_text, suggest,
 };
 use crate::portal::thinkwise::discovery::interface::{Argument, ArgumentSource, TokenTable};
-use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo, ValueKind};
+use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo};
+use crate::portal::thinkwise::discovery::mismatch::{did_you_mean, join_names};
 use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// The arguments in the order in which they are sent, and the maximum length of a description.
 type Arguments = (Vec<Argument>, Option<usize>);

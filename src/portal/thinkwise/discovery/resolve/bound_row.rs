@@ -1,11 +1,11 @@
 //! The row that a request is bound to.
 
 use super::Resolver;
-use super::mismatch::did_you_mean;
 use crate::api::{BoundRow, FixedKey};
 use crate::portal::thinkwise::discovery::heuristics::suggest;
 use crate::portal::thinkwise::discovery::interface::{BoundTo, Column};
 use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, TableInfo};
+use crate::portal::thinkwise::discovery::mismatch::did_you_mean;
 use crate::portal::thinkwise::odata::literal::Literal;
 
 const TABLE: &str = "spec.thinkwise.tasks.request.boundTo.table";

@@ -2,7 +2,6 @@
 
 mod arguments;
 mod bound_row;
-mod mismatch;
 mod outputs;
 mod table;
 mod task;
@@ -10,13 +9,13 @@ mod task_spec;
 #[cfg(test)]
 mod tests;
 
-pub use self::mismatch::{FieldMismatch, Mismatch};
-
 use self::table::TableResolution;
 use self::task_spec::TaskSpec;
 use super::interface::{Interface, TableNames, TokenTable};
-use super::metadata::{Catalog, ValueKind};
+use super::metadata::Catalog;
+use super::mismatch::{FieldMismatch, Mismatch};
 use crate::api::Thinkwise;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 /// Resolves how to use the portal.
 ///

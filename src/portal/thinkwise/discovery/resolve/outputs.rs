@@ -1,11 +1,12 @@
 //! The outputs of a request that contain the token.
 
-use super::mismatch::{did_you_mean, join_names};
 use super::{Resolver, id_of};
 use crate::api::Outputs;
 use crate::portal::thinkwise::discovery::heuristics::{Concept, FieldMatch, match_id_output, match_text, suggest};
 use crate::portal::thinkwise::discovery::interface::{Argument, IdSource, OutputNames, TokenTable};
-use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo, ValueKind};
+use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo};
+use crate::portal::thinkwise::discovery::mismatch::{did_you_mean, join_names};
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 use std::collections::HashSet;
 
 impl Resolver<'_> {

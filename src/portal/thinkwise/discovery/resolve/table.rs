@@ -1,15 +1,16 @@
 //! The table that lists the tokens.
 
 use super::Resolver;
-use super::mismatch::{did_you_mean, join_names};
 use crate::api::{KeyColumn, Table};
 use crate::portal::thinkwise::discovery::heuristics;
 use crate::portal::thinkwise::discovery::heuristics::{
     Concept, FieldMatch, Selection, match_id_column, match_text, select, suggest,
 };
 use crate::portal::thinkwise::discovery::interface::{Column, TokenTable};
-use crate::portal::thinkwise::discovery::metadata::{FieldInfo, TableInfo, ValueKind};
+use crate::portal::thinkwise::discovery::metadata::{FieldInfo, TableInfo};
+use crate::portal::thinkwise::discovery::mismatch::{did_you_mean, join_names};
 use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
 
 const NAME: &str = "spec.thinkwise.table.name";
 const KEY: &str = "spec.thinkwise.table.key";

@@ -1,7 +1,6 @@
 //! Selects a task and its form.
 
 use super::Resolver;
-use super::mismatch::{did_you_mean, join_names};
 use super::task_spec::{TaskKind, TaskSpec};
 use crate::api::TaskForm;
 use crate::portal::thinkwise::discovery::heuristics;
@@ -10,6 +9,7 @@ use crate::portal::thinkwise::discovery::interface::{
     Argument, ArgumentSource, BoundTo, OutputNames, TaskCall, TokenTable,
 };
 use crate::portal::thinkwise::discovery::metadata::{FieldInfo, Invocation, InvocationForm, TaskInfo};
+use crate::portal::thinkwise::discovery::mismatch::{did_you_mean, join_names};
 use std::collections::HashSet;
 
 /// The selected invocation of a task.

@@ -2,7 +2,6 @@
 
 use crate::api::{BoundRow, Parameter, TaskForm, Thinkwise};
 
-/// The kind of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskKind {
     Request,

@@ -5,8 +5,8 @@
 
 use crate::api::Reason;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
 use crate::portal::thinkwise::discovery::interface::{TaskCall, TokenTable};
+use crate::portal::thinkwise::interface_cache::CachedInterface;
 use crate::portal::thinkwise::odata::ids;
 use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 

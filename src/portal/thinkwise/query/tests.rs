@@ -1,7 +1,14 @@
-use super::*;
+use super::page::*;
+use super::query_url::*;
+use crate::api::Reason;
 use crate::domain::model::marker::{IssuerTag, Marker, Nonce};
-use crate::portal::thinkwise::discovery::interface::Column;
-use crate::portal::thinkwise::discovery::metadata::ValueKind;
+use crate::domain::model::token::{RowQuery, TokenRow};
+use crate::portal::thinkwise::discovery::interface::{Column, TokenTable};
+use crate::portal::thinkwise::odata::json_fields::Scalar;
+use crate::portal::thinkwise::odata::literal::Literal;
+use crate::portal::thinkwise::odata::value_kind::ValueKind;
+use crate::portal::thinkwise::{Delivery, PortalError};
+use url::Url;
 
 fn table() -> TokenTable {
     TokenTable {
@@ -33,7 +40,7 @@ fn address(table: &TokenTable, scope: ListScope<'_>) -> String {
 fn rows(body: &str) -> Result<(Vec<TokenRow>, Option<String>), PortalError> {
     let (mut found, table) = (Vec::new(), table());
     let mut each = |row: &[Scalar]| parse_row(&table, row).map(|row| found.push(row));
-    let next = read_page(body.as_bytes(), &token_columns(&table), &mut each)?;
+    let next = parse_page(body.as_bytes(), &token_columns(&table), &mut each)?;
     Ok((found, next))
 }
 
@@ -91,7 +98,7 @@ fn ids_are_compared_and_sent_as_metadata_types_them() {
         let mut found = vec![];
         let mut each = |row: &[Scalar]| parse_row(&table, row).map(|row| found.push(row.token.id));
         let body = format!(r#"{{"value":[{{"token_id":{json},"username":"a"}}]}}"#);
-        read_page(body.as_bytes(), &token_columns(&table), &mut each).expect("a page");
+        parse_page(body.as_bytes(), &token_columns(&table), &mut each).expect("a page");
         assert_eq!(found, [id], "{kind:?} {json}");
         // An id that an earlier version recorded is sent in the same form.
         let recorded = json.trim_matches('"');

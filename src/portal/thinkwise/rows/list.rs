@@ -1,26 +1,20 @@
 //! Reads the portal's list page by page.
 
-use super::json_fields::Scalar;
 use super::list_budget::{ListBudget, MatchBudget};
-use super::literal::Literal;
-use super::query::{ListScope, OnRow};
-use super::{address, ids, query};
+use super::username_id;
 use crate::api::Reason;
-use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
-use crate::portal::thinkwise::client::call::Call;
-use crate::portal::thinkwise::client::http_client;
-use crate::portal::thinkwise::discovery::cache::CachedInterface;
+use crate::domain::model::token::{RowQuery, TokenRow};
 use crate::portal::thinkwise::discovery::interface::TokenTable;
-use crate::portal::thinkwise::discovery::metadata::{TableInfo, ValueKind};
-use crate::portal::thinkwise::tasks::username_id;
+use crate::portal::thinkwise::interface_cache::CachedInterface;
+use crate::portal::thinkwise::odata::json_fields::Scalar;
+use crate::portal::thinkwise::odata::{address, ids};
+use crate::portal::thinkwise::query::page::{self, OnRow, malformed_list};
+use crate::portal::thinkwise::query::query_url::{self, ListScope};
 use crate::portal::thinkwise::{Delivery, PortalError, RowSink, ThinkwisePortal};
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use tokio::time::Instant;
 use url::Url;
-
-/// A page has at most 1,000 rows of three columns (documented from platform 2026.1 on); older platforms do not page.
-const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// The state of a list read.
 struct ListReader<'a> {
@@ -34,18 +28,10 @@ struct ListReader<'a> {
     budget: ListBudget,
 }
 
-/// The end of a page.
-pub(crate) struct PageSummary {
-    /// The link to the next page.
-    pub next_link: Option<String>,
-    /// The size of the page.
-    pub bytes: usize,
-}
-
 impl<'a> ListReader<'a> {
     fn start(root: &Url, table: &'a TokenTable, scope: ListScope<'a>, budget: ListBudget) -> Result<Self, PortalError> {
-        let columns = query::token_columns(table);
-        let url = query::query_url(root, table, &columns, scope)?;
+        let columns = query_url::token_columns(table);
+        let url = query_url::query_url(root, table, &columns, scope)?;
         Ok(Self { table, columns, scope, url, visited: HashSet::new(), hasher: RandomState::new(), budget })
     }
 
@@ -81,8 +67,8 @@ impl ThinkwisePortal {
         let mut found = Vec::new();
         let mut match_budget = MatchBudget::new();
         let mut on_row = |values: &[Scalar]| {
-            let row = match query::parse_row(table, values) {
-                Err(_) if *rows == RowQuery::Probe && query::is_skippable_row(values) => return Ok(()),
+            let row = match page::parse_row(table, values) {
+                Err(_) if *rows == RowQuery::Probe && page::is_skippable_row(values) => return Ok(()),
                 row => row?,
             };
             let is_probed = *rows == RowQuery::Probe && !found.is_empty();
@@ -108,12 +94,12 @@ impl ThinkwisePortal {
         loop {
             sink.before_page().await;
             let mut each = |values: &[Scalar]| {
-                match query::parse_row(table, values) {
+                match page::parse_row(table, values) {
                     Ok(row) => {
                         has_usable_row = true;
                         sink.push(row);
                     }
-                    Err(failure) if query::is_skippable_row(values) => {
+                    Err(failure) if page::is_skippable_row(values) => {
                         skipped += 1;
                         first_error.get_or_insert(failure);
                     }
@@ -167,71 +153,6 @@ impl ThinkwisePortal {
         *url = address::resolve_link(&self.base, url, &link, "link to the next page")?;
         Ok(true)
     }
-
-    /// Reads one page.
-    pub(crate) async fn read_page(
-        &self,
-        table: &TokenTable,
-        url: &Url,
-        columns: &[&str],
-        on_row: OnRow<'_>,
-        deadline: Instant,
-    ) -> Result<PageSummary, PortalError> {
-        let call = Call::get(url.clone(), self.error_context("table", &table.name));
-        let response = self.send(&call, deadline).await?;
-        let (body, _memory) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
-        Ok(PageSummary { next_link: query::read_page(&body, columns, on_row)?, bytes: body.len() })
-    }
-
-    /// The key of a token's own row. Columns that neither the id nor the spec contains are read from the row with one
-    /// filtered read.
-    pub(crate) async fn token_key(
-        &self,
-        table: &TokenTable,
-        token: &TokenRef,
-        deadline: Instant,
-    ) -> Result<Vec<(String, Literal)>, PortalError> {
-        let mut columns = table.fixed.clone();
-        columns.push((table.id.name.clone(), query::id_literal(table, &token.id)?));
-        if !table.row_columns.is_empty() {
-            columns.extend(self.read_key_columns(table, token, deadline).await?);
-        }
-        let value = |name: &String| columns.iter().find(|(column, _)| column == name).cloned();
-        Ok(table.key.iter().filter_map(value).collect())
-    }
-
-    async fn read_key_columns(
-        &self,
-        table: &TokenTable,
-        token: &TokenRef,
-        deadline: Instant,
-    ) -> Result<Vec<(String, Literal)>, PortalError> {
-        let mut columns = vec![table.id.name.as_str(), table.username.as_str()];
-        columns.extend(table.row_columns.iter().map(|column| column.name.as_str()));
-        let query = RowQuery::WithId(token.id.clone());
-        let url = query::query_url(&self.base, table, &columns, ListScope::Some(&query))?;
-        let id = ids::normalize_id(table.id.kind, &token.id);
-        let mut found = None;
-        let mut each = |row: &[Scalar]| {
-            let is_id = row.first().is_some_and(|value| ids::parse_id(table.id.kind, value) == id);
-            let username = row.get(1).and_then(Scalar::as_str);
-            if is_id && username.is_some_and(|username| ids::same_username(username, &token.username)) {
-                found = Some(key_columns(table, row.get(2..).unwrap_or_default())?);
-            }
-            Ok(())
-        };
-        let read = self.read_page(table, &url, &columns, &mut each, deadline).await;
-        if let Err(failure) = read {
-            self.mark_stale_after(&failure);
-            // A failed read changed nothing.
-            return Err(PortalError { delivery: Delivery::NotSent, ..failure });
-        }
-        found.ok_or_else(|| {
-            let message =
-                format!("the portal's list has no row of the token {} under the id {}", token.username, token.id);
-            PortalError::new(Delivery::NotSent, Reason::RequestRejected, message)
-        })
-    }
 }
 
 /// Whether a row matches the query: a portal may ignore the filter or the letter case, or interpret characters of the
@@ -251,54 +172,4 @@ fn is_not_found(found: &Result<Vec<TokenRow>, PortalError>) -> bool {
         Ok(rows) => rows.is_empty(),
         Err(failure) => failure.delivery == Delivery::NotSent && failure.reason == Reason::RequestRejected,
     }
-}
-
-/// The keys of some rows of a table.
-pub type RowKeys = Vec<Vec<(String, Literal)>>;
-
-impl ThinkwisePortal {
-    /// Reads the keys of at most `limit` rows that have these values. Changes nothing.
-    ///
-    /// # Errors
-    /// If the table cannot be read, or its rows lack a part of their key.
-    pub async fn read_keys(
-        &self,
-        table: &TableInfo,
-        fixed: &[(String, Literal)],
-        limit: usize,
-    ) -> Result<RowKeys, PortalError> {
-        let names: Vec<&str> = table.key.iter().map(|column| column.name.as_str()).collect();
-        let url = query::first_rows_url(&self.base, &table.name, &names, fixed, limit)?;
-        let mut found = Vec::new();
-        let mut each = |row: &[Scalar]| {
-            if found.len() == limit {
-                return Ok(());
-            }
-            let key = table.key.iter().zip(row).map(|(column, value)| key_part(&column.name, column.kind, value));
-            found.push(key.collect::<Result<Vec<_>, PortalError>>()?);
-            Ok(())
-        };
-        let call = Call::get(url, self.error_context("table", &table.name));
-        let deadline = self.http.deadline();
-        let response = self.send(&call, deadline).await?;
-        let (body, _memory) = http_client::read_large_body(response, MAX_PAGE_BYTES, deadline).await?;
-        query::read_page(&body, &names, &mut each)?;
-        Ok(found)
-    }
-}
-
-fn key_columns(table: &TokenTable, values: &[Scalar]) -> Result<Vec<(String, Literal)>, PortalError> {
-    let pairs = table.row_columns.iter().zip(values);
-    pairs.map(|(column, value)| key_part(&column.name, column.kind, value)).collect()
-}
-
-fn key_part(name: &str, kind: ValueKind, value: &Scalar) -> Result<(String, Literal), PortalError> {
-    let literal = ids::parse_id(kind, value).and_then(|text| Literal::parse(kind, &text).ok());
-    let literal =
-        literal.ok_or_else(|| malformed_list(&format!("the portal's list has a row without a usable {name}")))?;
-    Ok((name.to_owned(), literal))
-}
-
-fn malformed_list(message: &str) -> PortalError {
-    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }

@@ -3,7 +3,7 @@
 
 use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
 use super::*;
-use crate::api::LoginCheck;
+use crate::api::{LoginCheck, Reason};
 use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
 
 /// An object that was created before the operator's key.

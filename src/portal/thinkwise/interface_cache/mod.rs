@@ -1,15 +1,19 @@
 //! Caches the resolved interface of a portal for an audit interval, or until a failure suggests a change.
 
-use super::blocking;
-use super::interface::Interface;
-use super::metadata::{Catalog, MetadataError};
-use super::resolve::{Mismatch, resolve};
+mod blocking;
+
 use crate::api::Reason;
 use crate::domain::model::token::RowQuery;
 use crate::portal::thinkwise::client::call::Call;
 use crate::portal::thinkwise::client::http_client;
-use crate::portal::thinkwise::odata::query::ListScope;
-use crate::portal::thinkwise::odata::{address, query};
+use crate::portal::thinkwise::discovery::interface::Interface;
+use crate::portal::thinkwise::discovery::metadata::{Catalog, MetadataError};
+use crate::portal::thinkwise::discovery::mismatch::Mismatch;
+use crate::portal::thinkwise::discovery::resolve::resolve;
+use crate::portal::thinkwise::odata::address;
+use crate::portal::thinkwise::odata::json_fields::Scalar;
+use crate::portal::thinkwise::query::page;
+use crate::portal::thinkwise::query::query_url::{self, ListScope};
 use crate::portal::thinkwise::{Delivery, PortalError, ThinkwisePortal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,7 +31,6 @@ const OVERSIZED_RETRY_INTERVAL: Duration = Duration::from_mins(10);
 /// A denied list may be a temporary error, and disables audits: the denial is cached no longer than this.
 const LIST_DENIED_TTL: Duration = Duration::from_mins(10);
 
-/// The cached result.
 #[derive(Debug)]
 pub(crate) struct CachedInterface {
     pub interface: Interface,
@@ -35,7 +38,6 @@ pub(crate) struct CachedInterface {
     pub list_denied: Option<String>,
 }
 
-/// Caches the interface.
 pub(crate) struct MetadataCache {
     /// Locked while the portal is read, so that many calls cause only one read.
     refresh_lock: tokio::sync::Mutex<()>,
@@ -226,12 +228,11 @@ impl ThinkwisePortal {
 
     async fn probe_list(&self, interface: &Interface, deadline: Instant) -> Result<(), PortalError> {
         let Some(table) = &interface.table else { return Ok(()) };
-        let columns = query::token_columns(table);
-        let url = query::query_url(&self.base, table, &columns, ListScope::Some(&RowQuery::Probe))?;
-        let mut each = |row: &[crate::portal::thinkwise::odata::json_fields::Scalar]| match query::parse_row(table, row)
-        {
+        let columns = query_url::token_columns(table);
+        let url = query_url::query_url(&self.base, table, &columns, ListScope::Some(&RowQuery::Probe))?;
+        let mut each = |row: &[Scalar]| match page::parse_row(table, row) {
             // A scan shows whether all rows are invalid.
-            Err(_) if query::is_skippable_row(row) => Ok(()),
+            Err(_) if page::is_skippable_row(row) => Ok(()),
             result => result.map(drop),
         };
         self.read_page(table, &url, &columns, &mut each, deadline).await.map(drop)

@@ -3,7 +3,6 @@
 use crate::sanitize::strip_control;
 use std::fmt;
 
-/// One mismatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMismatch {
     /// The field of the issuer to set or to correct.
@@ -12,7 +11,6 @@ pub struct FieldMismatch {
     pub message: String,
 }
 
-/// All mismatches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch(pub Vec<FieldMismatch>);
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::api::{LoginCheck, Reason};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::token::TokenRow;
+use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{
     World, annotations, apply, at_rest, at_rest_with, attempt_id, change_issuer, first_attempt, marker, not_ready,
     problem, row, secret, token, token_stored,
