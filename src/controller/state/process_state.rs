@@ -39,8 +39,6 @@ struct ObjectState {
     /// The number of consecutive failures.
     failures: u32,
     reservation: ReservationAge,
-    /// When its token was requested or edited at the portal.
-    modified_at: Option<Timestamp>,
     handled_resync: Option<ResyncValue>,
     /// The tokens whose revocation the portal confirmed.
     revoked: Vec<TokenRef>,
@@ -58,18 +56,25 @@ struct ResyncValue(Option<String>);
 /// What is remembered between passes, by the object's UID. Locked for a moment only, never while another lock is taken.
 pub struct ProcessState {
     started: Instant,
-    objects: Mutex<HashMap<String, ObjectState>>,
+    objects: Mutex<HashMap<String, Box<ObjectState>>>,
+    /// When the token of an object was requested or edited at the portal, until an audit started after that. After a
+    /// burst that is all that is remembered of most objects.
+    modified_at: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Default for ProcessState {
     fn default() -> Self {
-        Self { started: Instant::now(), objects: Mutex::default() }
+        Self { started: Instant::now(), objects: Mutex::default(), modified_at: Mutex::default() }
     }
 }
 
 impl ProcessState {
-    fn objects(&self) -> MutexGuard<'_, HashMap<String, ObjectState>> {
+    fn objects(&self) -> MutexGuard<'_, HashMap<String, Box<ObjectState>>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn modified_at(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+        self.modified_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what is remembered of an object; nothing is before the first change.
@@ -83,7 +88,7 @@ impl ProcessState {
 
     /// Reads what is remembered of an object, if anything is.
     fn read<T>(&self, uid: &str, read: impl FnOnce(&ObjectState) -> T) -> Option<T> {
-        self.objects().get(uid).map(read)
+        self.objects().get(uid).map(|state| read(state))
     }
 
     /// Records the versions of our own writes, so that no pass acts on older cache contents.
@@ -134,18 +139,17 @@ impl ProcessState {
 
     /// Records that this object's token was requested or edited at the portal now.
     pub fn mark_modified(&self, uid: &str, now: Timestamp) {
-        self.change(uid, |state| {
-            state.modified_at = Some(now);
-            // The next list shows how the portal normalized the new description.
+        self.modified_at().insert(uid.to_owned(), now);
+        // The next list shows how the portal normalized the new description.
+        if let Some(state) = self.objects().get_mut(uid) {
             state.normalized_description = None;
-        });
+        }
     }
 
     /// Whether the token was modified since this time. A time in the future, from before the clock was corrected,
     /// counts as now.
     pub fn modified_since(&self, uid: &str, time: Timestamp, now: Timestamp) -> bool {
-        let mut objects = self.objects();
-        objects.get_mut(uid).and_then(|state| state.modified_at.as_mut()).is_some_and(|modified_at| {
+        self.modified_at().get_mut(uid).is_some_and(|modified_at| {
             *modified_at = now.min(*modified_at);
             *modified_at >= time
         })
@@ -195,10 +199,16 @@ impl ProcessState {
 
     /// Forgets what no longer matters after an audit that started at this time: most objects then take no memory here.
     pub fn settle(&self, uid: &str, audited: Timestamp, now: Timestamp) {
+        let mut modified_at = self.modified_at();
+        if modified_at.get(uid).is_some_and(|modified_at| *modified_at < audited) {
+            modified_at.remove(uid);
+            shrink(&mut modified_at);
+        }
+        drop(modified_at);
         let mut objects = self.objects();
-        let Some(state) = objects.get_mut(uid) else { return };
-        state.modified_at = state.modified_at.filter(|modified_at| *modified_at >= audited);
-        state.requests.settle(now);
+        if let Some(state) = objects.get_mut(uid) {
+            state.requests.settle(now);
+        }
         remove_if_default(&mut objects, uid);
     }
 
@@ -257,16 +267,21 @@ impl ProcessState {
     /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         self.objects().remove(uid);
+        self.modified_at().remove(uid);
     }
 }
 
-fn remove_if_default(objects: &mut HashMap<String, ObjectState>, uid: &str) {
-    if objects.get(uid).is_some_and(|state| *state == ObjectState::default()) {
+fn remove_if_default(objects: &mut HashMap<String, Box<ObjectState>>, uid: &str) {
+    if objects.get(uid).is_some_and(|state| **state == ObjectState::default()) {
         objects.remove(uid);
-        // A burst leaves the map large.
-        if objects.capacity() > MIN_CAPACITY && objects.len() * 4 < objects.capacity() {
-            objects.shrink_to(objects.len() * 2);
-        }
+        shrink(objects);
+    }
+}
+
+/// A burst leaves a map large.
+fn shrink<T>(map: &mut HashMap<String, T>) {
+    if map.capacity() > MIN_CAPACITY && map.len() * 4 < map.capacity() {
+        map.shrink_to(map.len() * 2);
     }
 }
 
@@ -291,14 +306,14 @@ mod tests {
         let (state, none) = (ProcessState::default(), BTreeMap::new());
         assert!(!state.resync_requested("o1", &none, false));
         assert_eq!(state.reservation_age("o1", None), Duration::ZERO);
-        state.record_pass(&at_rest());
+        state.record_pass(&Observed { request_history: RequestHistory::default(), ..at_rest() });
         state.mark_modified("o1", at(100));
         state.prune("o1");
         assert!(state.modified_since("o1", at(90), at(200)), "an audit may still show the state before");
         state.settle("o1", at(90), at(200));
-        assert_eq!(state.objects().len(), 1);
+        assert_eq!((state.objects().len(), state.modified_at().len()), (0, 1));
         state.settle("o1", at(101), at(200));
-        assert_eq!(state.objects().len(), 0);
+        assert_eq!((state.objects().len(), state.modified_at().len()), (0, 0));
     }
 
     #[test]
