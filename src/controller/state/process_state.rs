@@ -303,16 +303,17 @@ mod tests {
 
     #[test]
     fn nothing_is_remembered_of_an_object_at_rest() {
-        let (state, none) = (ProcessState::default(), BTreeMap::new());
-        assert!(!state.resync_requested("o1", &none, false));
-        assert_eq!(state.reservation_age("o1", None), Duration::ZERO);
-        state.record_pass(&Observed { request_history: RequestHistory::default(), ..at_rest() });
-        state.mark_modified("o1", at(100));
-        state.prune("o1");
-        assert!(state.modified_since("o1", at(90), at(200)), "an audit may still show the state before");
-        state.settle("o1", at(90), at(200));
+        let (state, none, observed) = (ProcessState::default(), BTreeMap::new(), at_rest());
+        let uid = observed.object.uid.as_str();
+        assert!(!state.resync_requested(uid, &none, false));
+        assert_eq!(state.reservation_age(uid, None), Duration::ZERO);
+        state.record_pass(&observed);
+        state.mark_modified(uid, at(100));
+        state.prune(uid);
+        assert!(state.modified_since(uid, at(90), at(200)), "an audit may still show the state before");
+        state.settle(uid, at(90), at(200));
         assert_eq!((state.objects().len(), state.modified_at().len()), (0, 1));
-        state.settle("o1", at(101), at(200));
+        state.settle(uid, at(101), at(200));
         assert_eq!((state.objects().len(), state.modified_at().len()), (0, 0));
     }
 
