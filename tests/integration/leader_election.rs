@@ -209,7 +209,7 @@ async fn the_lease_of_another_program_is_awaited_and_reported() {
 async fn without_permission_it_says_what_is_missing_and_works_when_it_is_granted() {
     let (control_plane, team) = prepare("no-permission").await;
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("kubeconfig");
-    let role = ["delete", "role", NAMESPACE, "--namespace", NAMESPACE];
+    let role = ["delete", "role", "registry-token-operator-leader-election", "--namespace", NAMESPACE];
     control_plane.kubectl_ok(&role, None).await.expect("deleted");
     let mut waiting = Operator::spawn(binary(), &kubeconfig, &elected()).expect("spawned");
     until_logged(&waiting, "leases.coordination.k8s.io").await;
