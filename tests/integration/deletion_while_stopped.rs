@@ -126,6 +126,8 @@ async fn crds_deleted_while_the_operator_is_stopped_revoke_every_token_and_can_b
     control_plane.apply_crds(&operator_process::crds()).await.expect("installed again");
     let again = Team::on(control_plane, "again", Config::default(), json!({})).await;
     again.token("pull", "after the CRDs were installed again").await;
+    // The kind is listed again after a pause, and a new kind may take the API server a while.
+    again.until_within(LIMIT * 2, "pull", "True", "TokenStored").await;
     let settled = again.until_synced("pull").await;
     again.until_live(&[current_id(&settled)]).await;
     drop(operator);

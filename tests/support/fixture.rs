@@ -153,8 +153,13 @@ impl Team {
 
     /// Waits until `Ready` has this status and reason; returns the object.
     pub async fn until(&self, name: &str, status: &str, reason: &str) -> RegistryToken {
+        self.until_within(LIMIT, name, status, reason).await
+    }
+
+    /// The same, within this time.
+    pub async fn until_within(&self, limit: Duration, name: &str, status: &str, reason: &str) -> RegistryToken {
         let what = format!("RegistryToken {name} to be Ready={status}, {reason}");
-        eventually(&what, LIMIT, async || {
+        eventually(&what, limit, async || {
             let object = self.tokens().get(name).await.map_err(|error| error.to_string())?;
             let (is, why, message) = ready(&object);
             if is == status && why == reason { Ok(object) } else { Err(format!("Ready={is} {why}: {message}")) }
