@@ -1,6 +1,6 @@
 //! A control plane with the CRDs, the operator's permissions and all policies, and requests as different users.
 
-use crate::control_plane::{ControlPlane, Options, Result, eventually};
+use crate::control_plane::{ControlPlane, Options, eventually};
 use crate::fixture::LIMIT;
 use crate::operator_process;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -14,12 +14,11 @@ pub const OPERATOR: &str = "registry-token-operator";
 
 /// Starts the control plane, without an operator. Returns the kubeconfig of the operator's ServiceAccount too.
 pub async fn start() -> (&'static ControlPlane, PathBuf) {
-    let options = Options {
-        audit: true,
-        // As on OpenShift: with it, the operator's owner references require a permission of their own.
-        admission_plugin: Some("OwnerReferencesPermissionEnforcement"),
-        ..Options::default()
-    };
+    start_with(Options { audit: true, ..Options::default() }).await
+}
+
+/// The same, with these options.
+pub async fn start_with(options: Options) -> (&'static ControlPlane, PathBuf) {
     let control_plane = ControlPlane::start_for_test(options).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("kubeconfig");
@@ -33,7 +32,10 @@ pub async fn start() -> (&'static ControlPlane, PathBuf) {
 /// The API server enforces a policy some time after it was created.
 async fn until_enforced(control_plane: &ControlPlane) {
     let admin = Actor::of(control_plane.client().await.expect("a client"), "default");
-    admin.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}})).await.expect("applied");
+    admin
+        .apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}}))
+        .await
+        .expect("applied");
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "probe"},
         "rules": [{"apiGroups": ["", "registry-token.dev"], "resources": ["*"], "verbs": ["*"]}],
@@ -188,9 +190,4 @@ pub fn assert_refused(what: &str, done: kube::Result<DynamicObject>, message: &s
 #[track_caller]
 pub fn assert_accepted(what: &str, done: kube::Result<DynamicObject>) -> DynamicObject {
     done.unwrap_or_else(|error| panic!("{what}: {error:?}"))
-}
-
-/// Applies a change to the shipped ClusterRole of the operator.
-pub async fn kubectl(control_plane: &ControlPlane, args: &[&str]) -> Result<String> {
-    control_plane.kubectl_ok(args, None).await
 }

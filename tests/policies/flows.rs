@@ -125,8 +125,12 @@ async fn with_a_ca(control_plane: &'static ControlPlane) {
 async fn of_a_cluster_issuer(control_plane: &'static ControlPlane) {
     let team = Team::bare(control_plane, "cluster", Config::default()).await;
     let mut spec = issuer_spec(&team.portal);
-    let allowed = json!({"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}});
-    merge(&mut spec, json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": "cluster"}}}}, "allowedNamespaces": allowed}));
+    let allowed =
+        json!({"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}});
+    merge(
+        &mut spec,
+        json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": "cluster"}}}}, "allowedNamespaces": allowed}),
+    );
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cluster", "namespace": "registry-token-operator"},
         "stringData": {"username": "k8s", "password": "portal-password"},
@@ -147,10 +151,28 @@ pub async fn replaced_without_a_trace(control_plane: &'static ControlPlane) {
     let team = Team::on(control_plane, "replaced", Config::default(), json!({})).await;
     team.token("pull", "is replaced").await;
     let first = team.until_synced("pull").await;
-    let all = ["reservation", "stored", "token-id", "username", "mac", "cause", "provenance", "checksum", "registries", "last-applied-keys"];
-    let annotations: Value =
-        all.iter().map(|key| (format!("registry-token.dev/{key}"), Value::Null)).collect::<serde_json::Map<_, _>>().into();
-    team.patch_secret("pull", json!({"metadata": {"labels": null, "ownerReferences": null, "annotations": annotations}})).await;
+    let all = [
+        "reservation",
+        "stored",
+        "token-id",
+        "username",
+        "mac",
+        "cause",
+        "provenance",
+        "checksum",
+        "registries",
+        "last-applied-keys",
+    ];
+    let annotations: Value = all
+        .iter()
+        .map(|key| (format!("registry-token.dev/{key}"), Value::Null))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    team.patch_secret(
+        "pull",
+        json!({"metadata": {"labels": null, "ownerReferences": null, "annotations": annotations}}),
+    )
+    .await;
     let named = |object: &registry_token_operator::api::RegistryToken| {
         json!(object.status).to_string().contains("registry-token.dev/adopt=true")
     };

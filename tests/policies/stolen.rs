@@ -86,7 +86,10 @@ async fn secrets_of_other_types_and_owners_are_not_created(stage: &Stage) {
         ("without label and owner", json!({})),
         ("without an owner", json!({"labels": {"registry-token.dev/owner": uid}})),
         ("without a label", json!({"ownerReferences": [owner(uid)]})),
-        ("with another label", json!({"labels": {"registry-token.dev/owner": "other"}, "ownerReferences": [owner(uid)]})),
+        (
+            "with another label",
+            json!({"labels": {"registry-token.dev/owner": "other"}, "ownerReferences": [owner(uid)]}),
+        ),
         ("with a second owner", two),
     ] {
         assert_refused(what, operator.create(&pull_secret("forged", metadata)).await, label);
@@ -148,7 +151,11 @@ async fn pull_secrets_stay_the_operators(stage: &Stage) {
     assert_accepted("content", patch(forged()).await);
     let released = json!({"labels": {"registry-token.dev/owner": null}, "ownerReferences": []});
     assert_accepted("released", patch(metadata(released.clone())).await);
-    assert_refused("content after the release", patch(forged_with(uid)).await, "annotate it with registry-token.dev/adopt=true");
+    assert_refused(
+        "content after the release",
+        patch(forged_with(uid)).await,
+        "annotate it with registry-token.dev/adopt=true",
+    );
     admin.delete(SECRET, "pull").await;
     let mut signed = owned(uid);
     signed["annotations"] = json!({"registry-token.dev/mac": "signed"});
@@ -212,7 +219,12 @@ async fn other_objects_get_only_the_finalizer(stage: &Stage) {
     let group = "registry-token.dev/v1alpha1";
     let portal = json!({"spec": {"thinkwise": {"url": "https://forged.example.com"}}});
     let cases = [
-        ("v1/ConfigMap".to_owned(), "ca", json!({"data": {"ca.crt": "forged"}}), "only add and remove its own finalizer"),
+        (
+            "v1/ConfigMap".to_owned(),
+            "ca",
+            json!({"data": {"ca.crt": "forged"}}),
+            "only add and remove its own finalizer",
+        ),
         (TOKEN.to_owned(), "pull", json!({"spec": {"description": "forged"}}), "never changes a spec"),
         (format!("{group}/TokenIssuer"), "ca", portal.clone(), "never changes a spec"),
         (format!("{group}/ClusterTokenIssuer"), "ca", portal, "never changes a spec"),

@@ -20,7 +20,8 @@ fn pull_secret(name: &str, metadata: Value) -> Value {
 
 /// Annotations and labels of a pull secret, as the operator writes them.
 fn written(uid: &str) -> Value {
-    let owner = json!({"apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "name": "pull", "uid": uid});
+    let owner =
+        json!({"apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "name": "pull", "uid": uid});
     json!({
         "labels": {"registry-token.dev/owner": uid}, "annotations": {"registry-token.dev/mac": "signed"},
         "ownerReferences": [owner],
@@ -88,7 +89,11 @@ async fn assert_refused_on_secrets(tenant: &Actor, uid: &str) {
 async fn assert_accepted_of_tenants(tenant: &Actor, namespace: &str) {
     let handed_over = json!({"annotations": {"registry-token.dev/adopt": "true"}});
     let credentials = json!({"labels": {"registry-token.dev/credentials": "true"}});
-    for (what, name, metadata) in [("a Secret", "kept", json!({})), ("handed over", "handed", handed_over), ("credentials", "portal", credentials)] {
+    for (what, name, metadata) in [
+        ("a Secret", "kept", json!({})),
+        ("handed over", "handed", handed_over),
+        ("credentials", "portal", credentials),
+    ] {
         assert_accepted(what, tenant.create(&pull_secret(name, metadata)).await);
     }
     for name in ["pull", "kept"] {
