@@ -53,7 +53,7 @@ async fn only_the_operator_and_cluster_admins_write_status_label_and_annotations
     assert_refused_on_secrets(&tenant, &uid).await;
     assert_accepted_of_tenants(&tenant, &namespace).await;
 
-    // Whoever may do everything in the whole cluster is exempt: drain and a restore from a backup need it.
+    // Users who may do everything in the whole cluster are exempt: drain and a restore from a backup need it.
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "admins"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},

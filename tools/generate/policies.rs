@@ -4,7 +4,7 @@ use super::files::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// In the manifests, the operator is whoever its ClusterRoleBinding names.
+/// In the manifests, the operator is the `ServiceAccount` that its `ClusterRoleBinding` names.
 const BY_BINDING: &str = "params.?subjects.orValue([]).exists(s, s.kind == 'ServiceAccount' && request.userInfo.username == 'system:serviceaccount:' + s['namespace'] + ':' + s.name)";
 /// In the chart, whose roles and bindings may be managed by someone else, its username is known.
 const BY_NAME: &str = r#"(request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])"#;

@@ -61,13 +61,13 @@ validations:
   - expression: request.operation != 'CREATE' || variables.isMacKey || (variables.hasOwnerAndLabel && variables.owners == variables.tokenOwners)
     reason: Forbidden
     message: >-
-      The operator creates only pull secrets that have the label registry-token.dev/owner and an owner reference to the
-      RegistryToken with this UID. If an admission webhook changes labels or owner references, exclude these Secrets from it.
+      If an admission webhook changes pull secrets, exclude them from it. The operator creates only Secrets that have the
+      label registry-token.dev/owner and an owner reference to the RegistryToken with this UID.
   - expression: request.operation != 'UPDATE' || object.type != 'kubernetes.io/service-account-token'
     reason: Forbidden
     message: >-
-      The operator never writes Secrets of type kubernetes.io/service-account-token. If an issuer refers to this
-      Secret, refer to a Secret of type Opaque instead.
+      If an issuer refers to this Secret, refer to a Secret of type Opaque instead. The operator never writes Secrets of
+      type kubernetes.io/service-account-token.
   - expression: >-
       request.operation != 'UPDATE' || variables.wasOurs || (
       object.?data == oldObject.?data && object.?immutable == oldObject.?immutable &&
@@ -76,15 +76,13 @@ validations:
       (variables.isMacKey ? variables.sameForeignAnnotations : variables.annotations == variables.oldAnnotations))
     reason: Forbidden
     message: >-
-      This Secret is not a pull secret of a RegistryToken: the operator may only add and remove its own finalizer.
-      To hand the Secret over to the RegistryToken that names it, use a Secret of type kubernetes.io/dockerconfigjson and
-      annotate it with registry-token.dev/adopt=true.
+      This is not a pull secret of a RegistryToken. To hand it over, annotate it with registry-token.dev/adopt=true, and
+      use a Secret of type kubernetes.io/dockerconfigjson. On other Secrets the operator may only add and remove its own finalizer.
   - expression: request.operation != 'UPDATE' || !variables.wasOurs || object.?data == oldObject.?data || variables.hasOwnerAndLabel
     reason: Forbidden
     message: >-
-      The operator changes the content only of pull secrets that have the label registry-token.dev/owner and an owner
-      reference to the RegistryToken with this UID. If an admission webhook changes labels or owner references, exclude
-      these Secrets from it.
+      If an admission webhook changes pull secrets, exclude them from it. The operator changes the content only of pull
+      secrets that have the label registry-token.dev/owner and an owner reference to the RegistryToken with this UID.
   - expression: >-
       request.operation != 'UPDATE' || !variables.wasOurs || (
       object.?immutable == oldObject.?immutable &&
