@@ -1,6 +1,6 @@
 //! The generated files: their paths in the repository, and their content.
 
-use super::{argocd, crds, install, readme, rules, schemas};
+use super::{argocd, crds, install, policies, readme, rules, schemas};
 use registry_token_operator::api::custom_resource_definitions;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +28,7 @@ pub fn generated(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     files.insert("deploy/crds.yaml".to_owned(), crds::single_file(&texts));
     files.insert("deploy/install.yaml".to_owned(), install::single_file(root, &definitions)?);
     files.insert("deploy/chart/templates/_rules.tpl".to_owned(), rules::chart_helpers(root)?);
+    files.insert("deploy/chart/templates/_policies.tpl".to_owned(), policies::chart_helpers(root)?);
     files.insert("deploy/chart/README.md".to_owned(), readme::with_values(root)?);
     Ok(files)
 }

@@ -20,6 +20,11 @@ pub fn single_file(root: &Path, definitions: &[CrdDocument]) -> Result<String, E
             all.push(in_namespace(serde_saphyr::from_str(text)?));
         }
     }
+    for file in ["policies.yaml", "bindings.yaml"] {
+        for text in read(&format!("policies/operator/{file}"))?.split("---\n") {
+            all.push(serde_saphyr::from_str(text)?);
+        }
+    }
     let mut text = HEADER.to_owned();
     for (index, object) in all.iter_mut().enumerate() {
         set_image(object, &kustomization["images"][0]);

@@ -4,6 +4,7 @@ pub mod argocd;
 pub mod crds;
 pub mod files;
 pub mod install;
+pub mod policies;
 pub mod readme;
 pub mod rules;
 pub mod schemas;

@@ -32,6 +32,15 @@
 {{- printf "%s-uninstall" (include "registry-token-operator.fullname" .) }}
 {{- end }}
 
+{{- /* The usernames of the operator, for CEL: its ServiceAccount, and that of the Job, which may run the controllers. */}}
+{{- define "registry-token-operator.usernames" -}}
+{{- $prefix := printf "system:serviceaccount:%s:" (include "registry-token-operator.namespace" .) }}
+{{- printf "'%s%s'" $prefix (include "registry-token-operator.serviceAccountName" .) }}
+{{- if eq .Values.uninstall.policy "Drain" }}
+{{- printf ", '%s%s'" $prefix (include "registry-token-operator.uninstallName" .) }}
+{{- end }}
+{{- end }}
+
 {{- define "registry-token-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "registry-token-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

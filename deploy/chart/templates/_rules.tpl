@@ -23,7 +23,7 @@
   verbs: [patch]
 # Pull secrets, the portal's credentials, and the operator's MAC key (created in its own namespace, with a finalizer
 # while tokens are live). RBAC cannot restrict access by label or to metadata, so this permits more than the operator
-# requests: it lists by its own label, as metadata, and reads by name.
+# requests: it lists by its own label, as metadata, and reads by name. deploy/policies/operator restricts its writes.
 # The operator never deletes Secrets; garbage collection does.
 - apiGroups: [""]
   resources: [secrets]
@@ -39,7 +39,7 @@
 # Emit Events, shown by `kubectl describe`.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{- define "registry-token-operator.rules.view" -}}

@@ -100,6 +100,7 @@ fn etcd_url(folder: &Path) -> String {
 
 /// Starts kube-apiserver on this port of the loopback address.
 pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<Server> {
+    let plugin = options.admission_plugin.map(|name| format!(",{name}")).unwrap_or_default();
     let mut args = vec![
         format!("--etcd-servers={}", etcd_url(&files.folder)),
         "--bind-address=127.0.0.1".into(),
@@ -117,7 +118,7 @@ pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<S
         files.flag("service-account-key-file", "service-account.pub"),
         files.flag("service-account-signing-key-file", "service-account.key"),
         "--authorization-mode=RBAC".into(),
-        "--enable-admission-plugins=ResourceQuota,ServiceAccount".into(),
+        format!("--enable-admission-plugins=ResourceQuota,ServiceAccount{plugin}"),
         "--profiling=false".into(),
     ];
     args.extend(options.feature_gates.map(|gates| format!("--feature-gates={gates}")));

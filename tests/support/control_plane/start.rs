@@ -34,11 +34,13 @@ pub struct Options {
     pub first_port: Option<u16>,
     /// `--feature-gates` of kube-apiserver.
     pub feature_gates: Option<&'static str>,
+    /// An admission plugin to enable in addition.
+    pub admission_plugin: Option<&'static str>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { audit: false, controller_manager: true, first_port: None, feature_gates: None }
+        Self { audit: false, controller_manager: true, first_port: None, feature_gates: None, admission_plugin: None }
     }
 }
 
