@@ -60,7 +60,7 @@ control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubect
 	tests/support/control_plane/build.sh
 
 image: ## Build the container image
-	docker build --tag registry-token-operator:dev .
+	docker build --build-arg GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag registry-token-operator:dev .
 
 clean: ## Remove build output (the control plane stays in its cache)
 	cargo clean

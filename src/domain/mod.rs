@@ -16,4 +16,4 @@ pub mod protocol;
 pub mod retry;
 pub mod status;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
