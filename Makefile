@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-monitoring test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test-versions: ## Run selected integration tests on another Kubernetes version; 
 test-install: ## Test the Helm chart with helm, helm-unittest and kubeconform (built once and cached), on a real API server
 	@tests/support/control_plane/build.sh >/dev/null
 	HELM_TOOLS=$$(tests/support/helm_tools/build.sh) tests/run.sh --test install
+
+test-monitoring: ## Test the alerts with promtool, and alerts and dashboard with a Prometheus that scrapes the operator
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || { echo "skipped: promtool or prometheus is not installed; on Debian, install the package prometheus"; exit 0; }; \
+		promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml && \
+		tests/support/control_plane/build.sh >/dev/null && cargo test --locked --test monitoring
 
 test-ha: ## Test leader election with repeated takeovers, and print how long each takes; ROUNDS=count (5)
 	@tests/support/control_plane/build.sh >/dev/null
