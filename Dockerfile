@@ -8,6 +8,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 # Sets JEMALLOC_SYS_WITH_LG_PAGE=16 for jemalloc on ARM.
 COPY .cargo .cargo
+COPY build.rs .
+ARG GIT_COMMIT=unknown
 RUN sed -i '/^\[\[\(test\|example\|bench\)\]\]/,/^$/d' Cargo.toml \
     && sed -i '/^components/d' rust-toolchain.toml \
     && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \

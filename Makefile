@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-policies test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test-install: ## Test the Helm chart with helm, helm-unittest and kubeconform (b
 test-policies: ## Test the admission policies and the operator's permissions on a real API server; make test includes it
 	@tests/support/control_plane/build.sh >/dev/null
 	tests/run.sh --test policies
+
+test-monitoring: ## Test the alerts with promtool, and alerts and dashboard with a Prometheus that scrapes the operator
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || { echo "skipped: promtool or prometheus is not installed; on Debian, install the package prometheus"; exit 0; }; \
+		promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml && \
+		tests/support/control_plane/build.sh >/dev/null && cargo test --locked --test monitoring
 
 test-ha: ## Test leader election with repeated takeovers, and print how long each takes; ROUNDS=count (5)
 	@tests/support/control_plane/build.sh >/dev/null
@@ -64,7 +69,7 @@ control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubect
 	tests/support/control_plane/build.sh
 
 image: ## Build the container image
-	docker build --tag registry-token-operator:dev .
+	docker build --build-arg GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag registry-token-operator:dev .
 
 clean: ## Remove build output (the control plane stays in its cache)
 	cargo clean

@@ -17,12 +17,20 @@ pub enum IssuerKind {
     TokenIssuer,
 }
 
-impl fmt::Display for IssuerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl IssuerKind {
+    /// The kind's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::ClusterTokenIssuer => "ClusterTokenIssuer",
             Self::TokenIssuer => "TokenIssuer",
-        })
+        }
+    }
+}
+
+impl fmt::Display for IssuerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::error::CliError;
 use crate::controller::{CONTROLLER_NAME, Clock, filter_response};
+use crate::kube_client::observe::ObserveLayer;
 use crate::kube_client::proxy;
+use crate::metrics::Metrics;
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{DATE, USER_AGENT};
-use axum::http::{HeaderValue, Response};
+use axum::http::{HeaderValue, Method, Response};
 use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
@@ -41,15 +43,19 @@ pub(crate) async fn kube_config(context: Option<&str>) -> Result<Config, CliErro
 }
 
 /// The client never retries by itself: after a write with an unknown outcome, the object is read instead. The `Date`
-/// header of every response sets the clock.
-pub(crate) fn kube_client(mut config: Config, clock: Arc<Clock>) -> Result<Client, CliError> {
+/// header of every response sets the clock, and every request is counted.
+pub(crate) fn kube_client(mut config: Config, clock: Arc<Clock>, metrics: Arc<Metrics>) -> Result<Client, CliError> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     let agent = format!("{CONTROLLER_NAME}/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_str(&agent)?));
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let observe = ObserveLayer(Arc::new(move |method: &Method, status| {
+        metrics.record_api_request(method.as_str(), &host, status);
+    }));
     match config.proxy_url.clone() {
-        Some(proxy) => proxy::client_via_proxy(&proxy, &config, response_layer(clock)),
-        None => Ok(ClientBuilder::try_from(config)?.with_layer(&response_layer(clock)).build()),
+        Some(proxy) => proxy::client_via_proxy(&proxy, &config, response_layer(clock), observe),
+        None => Ok(ClientBuilder::try_from(config)?.with_layer(&response_layer(clock)).with_layer(&observe).build()),
     }
 }
 

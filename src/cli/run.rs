@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::process::{random_suffix, shutdown_signal};
 use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
-use crate::metrics::Metrics;
+use crate::metrics::{GIT_COMMIT, Metrics};
 use crate::{health, telemetry};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -16,15 +16,15 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     install_crypto_provider()?;
     let election = run.leader_election.settings(&run.namespace)?;
     let clock = Arc::new(Clock::default());
-    let client = kube_client(kube_config(None).await?, Arc::clone(&clock))?;
     let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
+    let client = kube_client(kube_config(None).await?, Arc::clone(&clock), Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
     let identity = match run.identity {
         Some(name) => format!("{name}-{}", random_suffix()?),
         None => random_suffix()?,
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, namespace = %run.namespace, "starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = GIT_COMMIT, identity, namespace = %run.namespace, "starting");
     // Health is served until the last pass has ended, so that probes see the state `stopping`.
     let health_stop = CancellationToken::new();
     let health =

@@ -89,7 +89,7 @@ impl Context {
     ) -> Self {
         let OperatorConfig { namespace, identity, clock, policy, metrics, election, .. } = settings;
         Self {
-            events: EventRecorder::new(client.clone(), identity.clone()),
+            events: EventRecorder::new(client.clone(), identity.clone(), Arc::clone(&metrics)),
             claim: if election.is_some() { Claim::of_standby() } else { Claim::always() },
             client,
             namespace,
@@ -195,6 +195,7 @@ impl Context {
     /// does not exist.
     pub fn issuer_missing(&self, key: &IssuerKey) {
         self.issuers.forget(key);
+        self.metrics.issuers.forget(&key.metrics_label(), key.kind.as_str(), &key.namespace, &key.name);
         self.requeue_dependents(key);
     }
 

@@ -3,12 +3,14 @@
 use super::CONTROLLER_NAME;
 use super::api_call::acquire_slot;
 use crate::kube_client::objects::ObjectClient;
+use crate::metrics::Metrics;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Client, Error};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An event's name has at most 253 characters: the object's name, a dot and a time in nanoseconds, which has 16 digits.
@@ -22,23 +24,28 @@ const EMIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct EventRecorder {
     client: Client,
     identity: String,
+    metrics: Arc<Metrics>,
 }
 
 impl EventRecorder {
     /// `identity` becomes the reporting instance.
     #[must_use]
-    pub const fn new(client: Client, identity: String) -> Self {
-        Self { client, identity }
+    pub const fn new(client: Client, identity: String, metrics: Arc<Metrics>) -> Self {
+        Self { client, identity, metrics }
     }
 
     /// Emits an event. A namespace that is being deleted rejects events; then only the status shows the fact.
     pub async fn emit(&self, about: &ObjectReference, normal: bool, reason: &str, note: &str) {
-        let Some(_slot) = acquire_slot().await else { return };
+        let Some(_slot) = acquire_slot().await else {
+            self.metrics.record_dropped_event();
+            return;
+        };
         match tokio::time::timeout(EMIT_TIMEOUT, self.create(about, normal, reason, note)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::debug!(%error, reason, "event rejected"),
             Err(_) => tracing::debug!(reason, "event timed out"),
         }
+        self.metrics.record_dropped_event();
     }
 
     /// Every event is a separate object. kube's recorder would count a second one with the same reason as a repetition

@@ -25,6 +25,12 @@ impl IssuerKey {
         };
         Self { kind: reference.kind, namespace, name: reference.name.clone() }
     }
+
+    /// Its name in metrics: only that of an issuer with a namespace contains a slash.
+    #[must_use]
+    pub fn metrics_label(&self) -> String {
+        if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
+    }
 }
 
 /// An issuer of either kind.

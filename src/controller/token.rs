@@ -8,6 +8,7 @@ use super::state::token_cache::{CachedToken, TokenKey};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;
+use crate::metrics::{Controller, ControllerMetrics, ReconcileResult};
 use futures::{Stream, StreamExt};
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
@@ -29,16 +30,33 @@ pub async fn run(
     store: Store<CachedToken>,
     ctx: &SharedContext,
 ) {
-    let queue = triggers.map(Ok::<TokenKey, Infallible>).take_until(ctx.stop.clone().cancelled_owned());
+    let context = Arc::clone(ctx);
+    let queue = triggers
+        .inspect(move |key| metrics(&context).queue.add(key))
+        .map(Ok::<TokenKey, Infallible>)
+        .take_until(ctx.stop.clone().cancelled_owned());
     // Each pass is a task of its own, so that passes run on all threads. It ends with the controller.
-    let start = |object, ctx| AbortOnDropHandle::new(tokio::spawn(reconcile(object, ctx)));
+    let start = |object: Arc<CachedToken>, ctx: SharedContext| {
+        metrics(&ctx).queue.start(&object.reference());
+        AbortOnDropHandle::new(tokio::spawn(reconcile(object, ctx)))
+    };
     let retry = |object: Arc<CachedToken>, error: &JoinError, _| {
         tracing::error!(object = %object.reference(), %error, "the pass was aborted");
         controller::Action::requeue(CACHE_WAIT)
     };
     applier(start, retry, Arc::clone(ctx), store, queue, controller::Config::default())
-        .for_each(|_| std::future::ready(()))
+        .for_each(|ended| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = ended {
+                let key = TokenKey::new(&gone.name).within(&gone.namespace.unwrap_or_default());
+                metrics(ctx).queue.remove(&key);
+            }
+            std::future::ready(())
+        })
         .await;
+}
+
+fn metrics(ctx: &Context) -> &ControllerMetrics {
+    ctx.metrics.controller(Controller::RegistryToken)
 }
 
 /// Reconciles an object.
@@ -50,14 +68,17 @@ async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::
         return controller::Action::requeue(CACHE_WAIT);
     };
     drop(cached);
+    let measured = metrics(&ctx).start();
     let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
     let uid = snapshot.uid();
     let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
+        measured.end(ReconcileResult::RequeueAfter);
         return controller::Action::requeue(CACHE_WAIT);
     }
     let Some(bytes) = ctx.random() else {
         tracing::error!("system RNG unavailable");
+        measured.end(ReconcileResult::Error);
         return controller::Action::requeue(CACHE_WAIT);
     };
     mac_key::reload_if_unknown(&ctx, &snapshot).await;
@@ -68,6 +89,7 @@ async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::
         let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
         ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
     }
+    measured.end(reconcile_result(end.as_ref()));
     let next = requeue_action(&ctx, &snapshot, end);
     ctx.process_state.prune(&uid);
     // The object was deleted in the meantime: its state must not outlive it.
@@ -95,6 +117,15 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -
                 (pass, next) = pass.step(response, ctx.clock.now());
             }
         }
+    }
+}
+
+const fn reconcile_result(end: Option<&PassResult>) -> ReconcileResult {
+    match end {
+        None | Some(PassResult::Idle) => ReconcileResult::Success,
+        Some(PassResult::IdleFor(_) | PassResult::RequeueAfter(_)) => ReconcileResult::RequeueAfter,
+        Some(PassResult::RequeueSoon) => ReconcileResult::Requeue,
+        Some(PassResult::Failed(_)) => ReconcileResult::Error,
     }
 }
 

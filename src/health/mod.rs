@@ -5,11 +5,11 @@ pub mod readiness;
 pub mod watch_health;
 
 use self::readiness::Readiness;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Format, Metrics};
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -46,8 +46,13 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String)
     health_response(&readiness.not_ready_reasons())
 }
 
-async fn serve_metrics(State(metrics): State<Arc<Metrics>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.text())
+async fn serve_metrics(
+    State(metrics): State<Arc<Metrics>>,
+    headers: HeaderMap,
+) -> ([(HeaderName, &'static str); 1], String) {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::accepted(accept);
+    ([(CONTENT_TYPE, format.content_type())], metrics.encode(format))
 }
 
 fn health_response(problems: &[String]) -> (StatusCode, String) {
@@ -63,10 +68,16 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test]
-    async fn metrics_are_served_as_openmetrics() {
-        let (headers, text) = serve_metrics(State(Arc::default())).await;
+    async fn metrics_are_served_in_the_accepted_format() {
+        let accept =
+            HeaderMap::from_iter([(ACCEPT, "application/openmetrics-text;version=1.0.0".parse().expect("valid"))]);
+        let (headers, text) = serve_metrics(State(Arc::default()), accept).await;
         assert_eq!(headers, [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")]);
         assert!(text.ends_with("# EOF\n"), "{text}");
+        let (headers, text) = serve_metrics(State(Arc::default()), HeaderMap::new()).await;
+        assert_eq!(headers, [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")]);
+        assert!(text.contains("# TYPE registry_token_operator_events_dropped_total counter\n"), "{text}");
+        assert!(!text.contains("# EOF"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]

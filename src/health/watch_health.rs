@@ -202,7 +202,8 @@ mod tests {
     async fn an_object_that_cannot_be_parsed_is_counted_always_and_reported_once_a_minute() {
         let metrics = Metrics::default();
         let watch = WatchHealth::new("Secret", metrics.watch(Kind::Secret));
-        let count = || metrics.text().lines().rev().nth(1).map(str::to_owned).unwrap_or_default();
+        let shown = |line: &&str| line.starts_with("registry_token_operator_invalid_objects{kind=\"Secret\"}");
+        let count = || metrics.text().lines().find(shown).map(str::to_owned).unwrap_or_default();
         assert!(watch.mark_invalid("team", "a") && watch.mark_invalid("team", "b"));
         assert!(!watch.mark_invalid("team", "a"));
         assert!(count().ends_with(" 2"), "{}", count());

@@ -1,6 +1,7 @@
 //! The API server client: kubeconfig, proxy, and a filter that keeps responses out of library logs.
 
 pub(crate) mod objects;
+pub(crate) mod observe;
 pub(crate) mod proxy;
 pub(crate) mod response_filter;
 

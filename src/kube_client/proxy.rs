@@ -2,6 +2,7 @@
 //! and registries.
 
 use super::ClientError;
+use super::observe::ObserveLayer;
 use axum::http::{HeaderValue, Response, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,6 +49,7 @@ pub(crate) fn client_via_proxy<L>(
     proxy: &Uri,
     config: &Config,
     response_layer: MapResponseLayer<L>,
+    observe: ObserveLayer,
 ) -> Result<Client, ClientError>
 where
     L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
@@ -57,12 +59,13 @@ where
     direct.set_connect_timeout(config.connect_timeout);
     let login = proxy_credentials(proxy)?;
     match proxy.scheme_str() {
-        Some("http") => build_client(http_tunnel(proxy, direct, login)?, config, response_layer),
+        Some("http") => build_client(http_tunnel(proxy, direct, login)?, config, response_layer, observe),
         // The proxy's certificate is verified with the CA of the cluster, as Kubernetes client libraries do.
         Some("https") => build_client(
             http_tunnel(proxy, config.rustls_https_connector_with_connector(direct)?, login)?,
             config,
             response_layer,
+            observe,
         ),
         Some("socks5") => {
             let socks = SocksV5::new(proxy.clone(), direct);
@@ -70,7 +73,7 @@ where
                 Some((user, password)) => socks.with_auth(user, password),
                 None => socks,
             };
-            build_client(socks, config, response_layer)
+            build_client(socks, config, response_layer, observe)
         }
         _ => Err(invalid_proxy_url()),
     }
@@ -96,7 +99,12 @@ fn http_tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) ->
     Ok(tunnel.with_auth(HeaderValue::from_str(&text).map_err(|_| invalid_proxy_url())?))
 }
 
-fn build_client<C, L>(connector: C, config: &Config, response_layer: MapResponseLayer<L>) -> Result<Client, ClientError>
+fn build_client<C, L>(
+    connector: C,
+    config: &Config,
+    response_layer: MapResponseLayer<L>,
+    observe: ObserveLayer,
+) -> Result<Client, ClientError>
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
     C::Response: Connection + Read + Write + Send + Unpin + 'static,
@@ -111,6 +119,7 @@ where
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
+        .layer(observe)
         .layer(response_layer)
         .service(client);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())

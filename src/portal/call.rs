@@ -5,6 +5,7 @@ use super::rate_limit::Priority;
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::api_server_unavailable;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -81,8 +82,19 @@ impl CallKind {
     }
 }
 
-/// Receives each completed call, with the reason if it failed: the place to count calls. Unsent calls are not reported.
-pub type OnCall = fn(CallKind, Option<Reason>);
+/// A call that got its permit and has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct CompletedCall<'a> {
+    /// What was called.
+    pub kind: CallKind,
+    /// How long it took since its permit; a list that is read page by page includes the waits for further permits.
+    pub duration: Duration,
+    /// Why it failed, if it did.
+    pub failure: Option<&'a PortalError>,
+}
+
+/// Receives each completed call: the place to count calls. Calls that were given up before are not reported.
+pub type OnCall = Arc<dyn Fn(CompletedCall<'_>) + Send + Sync>;
 
 impl<'a> CallContext<'a> {
     /// A call of the issuer itself.

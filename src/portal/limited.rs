@@ -1,6 +1,6 @@
 //! A portal behind its limiter. Every call of the operator goes through it, so none can be sent without a permit.
 
-use super::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
+use super::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
 use super::rate_limit::{Limiter, Permit};
 use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink};
 use crate::api::RecordedPortal;
@@ -86,8 +86,9 @@ impl LimitedPortal {
             return Err(CallError::IssuerReadExpired);
         }
         self.check_claim()?;
+        let started = Instant::now();
         let result = self.portal.request_for(context.namespace, description).await;
-        self.complete(CallKind::Request, context, permit, result)
+        self.complete((CallKind::Request, started), context, permit, result)
     }
 
     /// Sets the description of a token: see [`Portal::edit_description`].
@@ -140,9 +141,10 @@ impl LimitedPortal {
                 rows: begin(),
                 add,
             };
+            let started = Instant::now();
             let result = self.portal.scan(&mut reader).await;
             let PageReader { permit, rows, .. } = reader;
-            self.complete(CallKind::Scan, context, permit, result.map(|()| rows))
+            self.complete((CallKind::Scan, started), context, permit, result.map(|()| rows))
         };
         context.on_shutdown.wait(read).await?
     }
@@ -166,14 +168,15 @@ impl LimitedPortal {
         if kind.is_change() {
             self.check_claim()?;
         }
+        let started = Instant::now();
         let result = send().await;
-        self.complete(kind, context, permit, result)
+        self.complete((kind, started), context, permit, result)
     }
 
     /// Applies the delay that the portal requested before another call can get the permit.
     fn complete<T>(
         &self,
-        kind: CallKind,
+        (kind, started): (CallKind, Instant),
         context: CallContext<'_>,
         permit: impl Into<Option<Permit>>,
         result: Result<T, PortalError>,
@@ -183,7 +186,7 @@ impl LimitedPortal {
         {
             self.limiter.apply_retry_after(failure);
         }
-        (self.on_call)(kind, result.as_ref().err().map(|failure| failure.reason));
+        (self.on_call)(CompletedCall { kind, duration: started.elapsed(), failure: result.as_ref().err() });
         drop(permit);
         result.map_err(CallError::Failed)
     }

@@ -84,8 +84,8 @@ thread_local! {
     static CALLS: RefCell<Vec<(CallKind, Option<Reason>)>> = const { RefCell::new(vec![]) };
 }
 
-fn record(kind: CallKind, failure: Option<Reason>) {
-    CALLS.with_borrow_mut(|calls| calls.push((kind, failure)));
+fn record(call: CompletedCall<'_>) {
+    CALLS.with_borrow_mut(|calls| calls.push((call.kind, call.failure.map(|failure| failure.reason))));
 }
 
 fn token() -> TokenRef {
@@ -104,7 +104,7 @@ fn portal_with(claim: Claim, responses: usize) -> (Arc<LimitedPortal>, Arc<Scrip
     let text = || "x".to_owned();
     let location = RecordedPortal { kind: PortalType::Thinkwise, url: text(), scope: text(), user: text() };
     let portal = Box::new(ScriptedPortal { script: Arc::clone(&script), location });
-    (Arc::new(LimitedPortal::new(portal, Arc::new(Limiter::new(&limits)), claim, record)), script)
+    (Arc::new(LimitedPortal::new(portal, Arc::new(Limiter::new(&limits)), claim, Arc::new(record))), script)
 }
 
 fn context(priority: Priority, namespace: &str) -> CallContext<'_> {

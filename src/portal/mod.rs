@@ -16,7 +16,7 @@ use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-pub use self::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown};
+pub use self::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
 pub use self::claim::Claim;
 pub use self::connect::connect;
 pub use self::error::{Delivery, PortalError};

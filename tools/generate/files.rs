@@ -29,6 +29,11 @@ pub fn generated(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     files.insert("deploy/install.yaml".to_owned(), install::single_file(root, &definitions)?);
     files.insert("deploy/chart/templates/_rules.tpl".to_owned(), rules::chart_helpers(root)?);
     files.insert("deploy/chart/templates/_policies.tpl".to_owned(), policies::chart_helpers(root)?);
+    // A chart can only read files in its own folder.
+    for file in ["alerts.yaml", "dashboard.json"] {
+        let text = std::fs::read_to_string(root.join("deploy/monitoring").join(file))?;
+        files.insert(format!("deploy/chart/files/{file}"), text);
+    }
     files.insert("deploy/chart/README.md".to_owned(), readme::with_values(root)?);
     Ok(files)
 }

@@ -50,7 +50,7 @@ pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
         config = kube_config(arguments.context.as_deref()) => config?,
         () = &mut shutdown => return Err(interrupted.into()),
     };
-    let client = kube_client(config, Arc::clone(&clock))?;
+    let client = kube_client(config, Arc::clone(&clock), Arc::default())?;
     if arguments.check_only {
         return check::run(&client, arguments.timeout.0).await;
     }

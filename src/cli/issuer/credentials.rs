@@ -27,7 +27,11 @@ impl ClusterSource {
     ) -> Result<Self, CliError> {
         install_crypto_provider()?;
         let config = kube_config(context).await?;
-        Ok(Self { client: kube_client(config, std::sync::Arc::default())?, namespace, requires_label })
+        Ok(Self {
+            client: kube_client(config, std::sync::Arc::default(), std::sync::Arc::default())?,
+            namespace,
+            requires_label,
+        })
     }
 
     pub(crate) async fn credentials(&self, auth: &Auth) -> Result<Credentials, CliError> {

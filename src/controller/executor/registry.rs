@@ -8,6 +8,7 @@ use crate::domain::model::dockerconfig::DATA_KEY;
 use crate::domain::model::login_result::{LoginResult, RegistryProblem};
 use crate::domain::model::token::TokenRef;
 use crate::domain::protocol::Response;
+use crate::metrics::LoginOutcome;
 use crate::registry::RegistryLogin;
 use secrecy::SecretString;
 
@@ -74,7 +75,11 @@ impl Executor<'_> {
             let ca_pem = registry.ca_pem.as_deref();
             let (registry, egress) = (registry.host.as_str(), &registry.egress);
             let login = RegistryLogin { registry, username, secret, ca_pem, plain_http: false, egress };
-            match self.ctx.registry.check(login).await {
+            let result = self.ctx.registry.check(login).await;
+            if let Some(outcome) = login_outcome(&result) {
+                self.ctx.metrics.issuers.record_login_check(registry, outcome);
+            }
+            match result {
                 LoginResult::Accepted | LoginResult::NotChecked => {}
                 rejected @ LoginResult::Rejected(_) => return rejected,
                 LoginResult::Unknown(problem) => {
@@ -89,6 +94,15 @@ impl Executor<'_> {
             }
         }
         login_result
+    }
+}
+
+const fn login_outcome(result: &LoginResult) -> Option<LoginOutcome> {
+    match result {
+        LoginResult::Accepted => Some(LoginOutcome::Accepted),
+        LoginResult::Rejected(_) => Some(LoginOutcome::Rejected),
+        LoginResult::Unknown(_) => Some(LoginOutcome::Unknown),
+        LoginResult::NotChecked => None,
     }
 }
 

@@ -51,6 +51,8 @@ pub async fn run(
     let owners = cached_tokens(ctx, key);
     let lag = issuer.info.response_deadline;
     let missing_tokens = MissingTokens::count(&found.inventory, &owners, lag, max_vanished_percent);
+    let orphans = found.revoked + found.failed.as_ref().map_or(0, |failed| failed.count);
+    ctx.metrics.issuers.record_orphans(&key.metrics_label(), orphans, found.revoked);
     if found.revoked > 0 {
         tracing::info!(issuer = key.name, revoked = found.revoked, "orphaned tokens revoked");
     }

@@ -1,7 +1,7 @@
 //! Connects an issuer: reads its credentials and checks that its portal responds.
 
 use super::credentials::{credentials_name, load_ca, namespace_of, parse_credentials, read_credentials_secret};
-use crate::api::{Limits, OwnershipMarker, Reason};
+use crate::api::{Limits, OwnershipMarker};
 use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
@@ -11,7 +11,11 @@ use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::marker::IssuerTag;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
-use crate::portal::{self, CallContext, CallKind, Credentials, ISSUER_READ_TTL, OnShutdown, PortalSettings};
+use crate::metrics::{Metrics, PortalOperation, PortalOutcome};
+use crate::portal::{
+    self, CallContext, CallKind, CompletedCall, Credentials, Delivery, ISSUER_READ_TTL, OnCall, OnShutdown,
+    PortalSettings,
+};
 use ring::digest::SHA256;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -50,8 +54,9 @@ pub async fn connect(
     } else {
         let egress = ctx.policy.egress(key.kind).clone();
         let settings = PortalSettings { spec, limits: limits.clone(), credentials, ca_pem, egress };
+        let on_call = count_calls(Arc::clone(&ctx.metrics), key.metrics_label());
         let portal =
-            Arc::new(portal::connect(settings, limiter, ctx.claim.clone(), log_call).map_err(connection_problem)?);
+            Arc::new(portal::connect(settings, limiter, ctx.claim.clone(), on_call).map_err(connection_problem)?);
         ctx.issuers.retain_client(key, config_hash, &portal);
         portal
     };
@@ -88,9 +93,26 @@ pub async fn connect(
     }))
 }
 
-/// The place to count the portal's calls.
-fn log_call(call: CallKind, failure: Option<Reason>) {
-    tracing::debug!(?call, ?failure, "portal called");
+/// Counts the calls of this issuer's portal.
+fn count_calls(metrics: Arc<Metrics>, issuer: String) -> OnCall {
+    Arc::new(move |call: CompletedCall<'_>| {
+        tracing::debug!(call = ?call.kind, failure = ?call.failure.map(|failure| failure.reason), "portal called");
+        let operation = match call.kind {
+            CallKind::Probe => PortalOperation::Metadata,
+            CallKind::Request => PortalOperation::Request,
+            CallKind::Edit => PortalOperation::Edit,
+            CallKind::Revoke => PortalOperation::Revoke,
+            CallKind::List | CallKind::Scan => PortalOperation::List,
+        };
+        let outcome = match call.failure.map(|failure| failure.delivery) {
+            None => PortalOutcome::Ok,
+            Some(Delivery::NotSent) => PortalOutcome::Unsent,
+            Some(Delivery::Rejected) => PortalOutcome::Refused,
+            Some(Delivery::Unknown) => PortalOutcome::Ambiguous,
+        };
+        let retry_after = call.failure.and_then(|failure| failure.retry_after);
+        metrics.issuers.record_portal_request(&issuer, (operation, outcome), call.duration, retry_after);
+    })
 }
 
 /// Hashes everything that a portal's client is built from: a new client is created when any of it changes.

@@ -1,5 +1,6 @@
 //! The controller of a kind of issuer: its watch, its cache, and which event starts which reconcile.
 
+use super::measure::{controller_metrics, to_reference};
 use super::reconcile::reconcile;
 use super::restore_finalizers;
 use crate::api::IssuerKind;
@@ -70,6 +71,7 @@ pub async fn run<I>(
     let context = Arc::clone(ctx);
     let events = events.inspect(move |event| {
         if let Ok(issuer) = event {
+            controller_metrics::<I>(&context).queue.add(&ObjectRef::from_obj(issuer));
             restore_finalizers::restore_on_issuer(
                 &context,
                 issuer,
@@ -77,21 +79,30 @@ pub async fn run<I>(
             );
         }
     });
+    let (requeue_context, end_context) = (Arc::clone(ctx), Arc::clone(ctx));
     Controller::for_stream(events, store)
-        .reconcile_on(requeues.map(|key| {
-            let reference = ObjectRef::new(&key.name);
-            if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) }
+        .reconcile_on(requeues.map(move |key| {
+            let reference = to_reference::<I>(&key.name, &key.namespace);
+            controller_metrics::<I>(&requeue_context).queue.add(&reference);
+            reference
         }))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             move |object: Arc<I>, ctx: SharedContext| {
+                controller_metrics::<I>(&ctx).queue.start(&ObjectRef::from_obj(&*object));
                 let api = api(ctx.client.clone(), &object.key().namespace);
                 reconcile(object, ctx, api)
             },
             |_, never, _| match *never {},
             Arc::clone(ctx),
         )
-        .for_each(|_| std::future::ready(()))
+        .for_each(move |ended| {
+            if let Err(kube::runtime::controller::Error::ObjectNotFound(gone)) = ended {
+                let reference = to_reference::<I>(&gone.name, gone.namespace.as_deref().unwrap_or_default());
+                controller_metrics::<I>(&end_context).queue.remove(&reference);
+            }
+            std::future::ready(())
+        })
         .await;
 }
 

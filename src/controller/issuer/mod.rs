@@ -9,6 +9,7 @@ pub(crate) mod deletion;
 pub(crate) mod finalizers;
 pub(crate) mod findings;
 pub(crate) mod login_audit;
+mod measure;
 pub(crate) mod publish;
 pub(crate) mod ready_condition;
 pub(crate) mod reconcile;

@@ -6,6 +6,7 @@ use super::deletion::finalize;
 use super::finalizers::{StillProtected, add_finalizers, dependents, remove_from_previous};
 use super::findings::Findings;
 use super::login_audit;
+use super::measure::{controller_metrics, show_tokens};
 use super::publish::publish_connection;
 use super::restore_finalizers::was_in_use;
 use super::status::write_status;
@@ -22,6 +23,7 @@ use crate::domain::model::problem::messages::issuer_problem;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::retry::backoff;
 use crate::kube_client::objects::ObjectClient;
+use crate::metrics::ReconcileResult;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller;
@@ -49,19 +51,21 @@ where
     // A standby changes nothing. It reconciles all issuers when it becomes the leader.
     let running = ctx.in_flight.begin().filter(|_| ctx.claim.is_held());
     let Some(_running) = running else { return Ok(controller::Action::await_change()) };
+    let measured = controller_metrics::<I>(&ctx).start();
     let result = tokio::select! {
         ended = reconcile_issuer(&*object, &ctx, &api) => ended,
         // Everything can be repeated, and a portal may take long to respond.
         () = shutdown_grace_over(&ctx) => return Ok(controller::Action::await_change()),
     };
-    let wait = match result {
-        Ok(wait) => wait,
-        Err(ApiError::Conflict(_) | ApiError::NotFound(_)) => Duration::from_millis(300),
+    let (wait, result) = match result {
+        Ok(wait) => (wait, ReconcileResult::RequeueAfter),
+        Err(ApiError::Conflict(_) | ApiError::NotFound(_)) => (Duration::from_millis(300), ReconcileResult::Requeue),
         Err(error) => {
             tracing::warn!(issuer = object.key().name, %error, "issuer reconcile failed, retrying");
-            backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter())
+            (backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter()), ReconcileResult::Error)
         }
     };
+    measured.end(result);
     Ok(controller::Action::requeue(wait))
 }
 
@@ -92,6 +96,7 @@ where
         ctx.issuer_missing(&key);
         return Ok(RESYNC);
     }
+    show_tokens(ctx, &key, &dependents);
     if object.deleting() {
         return Ok(finalize(object, ctx, api, &found, &dependents).await?.unwrap_or(RESYNC));
     }
@@ -165,7 +170,10 @@ async fn audit_if_due(
         login_audit::run(ctx, key, issuer, most).await
     };
     match &audited {
-        Ok(()) => ctx.process_state.ack_resync(&object.uid(), object.annotations()),
+        Ok(()) => {
+            ctx.process_state.ack_resync(&object.uid(), object.annotations());
+            ctx.metrics.issuers.set_audited(&key.metrics_label(), ctx.clock.now().as_second());
+        }
         Err(problem) => {
             tracing::warn!(issuer = key.name, reason = %problem.reason, detail = problem.message, "audit failed");
         }

@@ -6,7 +6,7 @@ use super::ready_condition::ready_condition;
 use crate::api::{ConditionType, IssuerStatus, PortalLocation};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
-use crate::controller::issuer_object::AnyIssuer;
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::conditions;
 use crate::domain::model::conditions::{ConditionStatus, ConditionUpdate};
@@ -29,6 +29,7 @@ where
     I: AnyIssuer + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let mut status = next_status(ctx, object, &findings);
+    show_ready(ctx, &object.key(), &status);
     // A new audit time alone does not cause a write.
     let previous = object.status().and_then(|status| status.last_audit_time.clone());
     let fresh = std::mem::replace(&mut status.last_audit_time, previous);
@@ -55,6 +56,13 @@ where
         ctx.events.emit(&object.reference(), now.status == "True", &now.reason, &now.message).await;
     }
     Ok(())
+}
+
+fn show_ready(ctx: &Context, key: &IssuerKey, status: &IssuerStatus) {
+    if ctx.claim.is_held() {
+        let is_ready = conditions::is_true(&status.conditions, ConditionType::Ready);
+        ctx.metrics.issuers.set_ready(key.kind.as_str(), &key.namespace, &key.name, is_ready);
+    }
 }
 
 /// Records the names of what gets our finalizer for this issuer. Returns the updated issuer.

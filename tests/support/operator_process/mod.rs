@@ -96,6 +96,11 @@ impl Operator {
         answer.text().await.unwrap_or_default()
     }
 
+    /// Host and port of `/metrics`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }

@@ -1,24 +1,46 @@
-//! The metrics that `/metrics` serves. Every label has a small, fixed set of values.
+//! The metrics that `/metrics` serves. Every label has a bounded set of values, and the series of a deleted issuer are
+//! removed.
 
+mod catalog;
+mod controllers;
+mod format;
+mod issuers;
+mod outcomes;
+mod process;
+mod watch;
+
+use self::catalog::Catalog;
+use self::controllers::Controllers;
+use self::watch::WatchFamilies;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
 
-/// The content type of [`Metrics::text`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub use self::controllers::{Controller, ControllerMetrics, ReconcileResult, RunningReconcile, WorkQueue};
+pub use self::format::Format;
+pub use self::issuers::{IssuerMetrics, TokenSummary};
+pub use self::outcomes::{LoginOutcome, PortalOperation, PortalOutcome};
+pub use self::watch::{Kind, WatchMetrics};
+
+/// The Git commit of this build, or `unknown`.
+pub const GIT_COMMIT: &str = env!("GIT_COMMIT");
 
 /// All metrics, created once when the process starts.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    catalog: Catalog,
     status_write_failures: Family<StatusWriteLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     watches: WatchFamilies,
     leader: Family<LeaderLabels, Gauge>,
+    api_requests: Family<ApiRequestLabels, Counter>,
+    events_dropped: Counter,
+    controllers: Controllers,
+    /// The metrics of issuers.
+    pub issuers: IssuerMetrics,
 }
 
 /// Why a status could not be written.
@@ -28,19 +50,6 @@ pub enum StatusWriteFailure {
     Rejected,
     /// There was no clear response.
     Unavailable,
-}
-
-/// A kind whose watch has metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `RegistryToken`.
-    RegistryToken,
-    /// `Secret`.
-    Secret,
-    /// `ClusterTokenIssuer`.
-    ClusterTokenIssuer,
-    /// `TokenIssuer`.
-    TokenIssuer,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,76 +63,71 @@ struct DecisionLabels {
     check: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WatchLabels {
-    kind: Kind,
-}
-
 /// The name is that of the Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LeaderLabels {
     name: String,
 }
 
-/// The families with one series for each watch.
-#[derive(Clone, Debug, Default)]
-struct WatchFamilies {
-    last_event: Family<WatchLabels, Gauge>,
-    failures: Family<WatchLabels, Counter>,
-    invalid_objects: Family<WatchLabels, Gauge>,
+/// `code` is a status code, or `<error>` without a response, as in client-go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiRequestLabels {
+    code: String,
+    method: String,
+    host: String,
 }
 
-/// The metrics of one watch.
-#[derive(Debug)]
-pub struct WatchMetrics {
-    labels: WatchLabels,
-    /// Has no series before the first event.
-    last_event: Family<WatchLabels, Gauge>,
-    failures: Counter,
-    invalid_objects: Gauge,
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    git_commit: &'static str,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
+        let mut catalog = Catalog::default();
         let status_write_failures = Family::<StatusWriteLabels, Counter>::default();
         // Shown from the start, because an increase from a missing series is not visible.
         for reason in [StatusWriteFailure::Rejected, StatusWriteFailure::Unavailable] {
             drop(status_write_failures.get_or_create(&StatusWriteLabels { reason }));
         }
-        let (decisions, watches) = (Family::default(), WatchFamilies::default());
-        let leader = Family::default();
-        let mut all = Registry::default();
+        let (decisions, leader, api_requests) = (Family::default(), Family::default(), Family::default());
+        let (build, events_dropped) = (Family::<BuildLabels, Gauge>::default(), Counter::default());
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), git_commit: GIT_COMMIT }).set(1);
+        catalog.add_collector(process::NAMES, process::ProcessCollector);
         // The name that other operators use.
-        all.register("leader_election_master_status", "Whether this instance is the leader", Family::clone(&leader));
-        // The encoder appends `_total` to the name of a counter, the unit to the name, and a period to the help.
-        let registry = all.sub_registry_with_prefix("registry_token_operator");
-        registry.register(
-            "status_write_failures",
+        catalog.add("leader_election_master_status", "Whether this instance is the leader", Family::clone(&leader));
+        catalog.add("rest_client_requests_total", "Requests to the API server", Family::clone(&api_requests));
+        let controllers = Controllers::register(&mut catalog);
+        catalog.add("registry_token_operator_build_info", "Version and Git commit of this build", build);
+        catalog.add(
+            "registry_token_operator_status_write_failures_total",
             "Statuses that could not be written",
             Family::clone(&status_write_failures),
         );
-        registry.register(
-            "decisions",
+        catalog.add(
+            "registry_token_operator_events_dropped_total",
+            "Events that could not be created",
+            events_dropped.clone(),
+        );
+        catalog.add(
+            "registry_token_operator_decisions_total",
             "Reconciliations of RegistryTokens by the check that made the last decision",
             Family::clone(&decisions),
         );
-        registry.register_with_unit(
-            "watch_last_event_timestamp",
-            "When the last event or bookmark of the watch arrived",
-            Unit::Seconds,
-            watches.last_event.clone(),
-        );
-        registry.register(
-            "watch_failures",
-            "How often the watch failed and was started again",
-            watches.failures.clone(),
-        );
-        registry.register(
-            "invalid_objects",
-            "Objects that cannot be parsed and are skipped",
-            watches.invalid_objects.clone(),
-        );
-        Self { registry: all, status_write_failures, decisions, watches, leader }
+        let issuers = IssuerMetrics::register(&mut catalog);
+        let watches = WatchFamilies::register(&mut catalog);
+        Self {
+            catalog,
+            status_write_failures,
+            decisions,
+            watches,
+            leader,
+            api_requests,
+            events_dropped,
+            controllers,
+            issuers,
+        }
     }
 }
 
@@ -138,8 +142,30 @@ impl Metrics {
         self.decisions.get_or_create(&DecisionLabels { check }).inc();
     }
 
-    /// Records whether this instance is the leader, by the name of the Lease.
+    /// Counts a request to the API server; without a status if there was no response.
+    pub fn record_api_request(&self, method: &str, host: &str, status: Option<u16>) {
+        let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
+        let labels = ApiRequestLabels { code, method: method.to_owned(), host: host.to_owned() };
+        self.api_requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts an event that could not be created.
+    pub fn record_dropped_event(&self) {
+        self.events_dropped.inc();
+    }
+
+    /// The metrics of a controller.
+    #[must_use]
+    pub const fn controller(&self, controller: Controller) -> &ControllerMetrics {
+        self.controllers.of(controller)
+    }
+
+    /// Records whether this instance is the leader, by the name of the Lease. A standby does not know the state of
+    /// issuers, and does not show it.
     pub fn set_leader(&self, name: &str, is_leader: bool) {
+        if !is_leader {
+            self.issuers.clear_state();
+        }
         self.leader.get_or_create(&LeaderLabels { name: name.to_owned() }).set(i64::from(is_leader));
     }
 
@@ -149,67 +175,28 @@ impl Metrics {
         self.watches.of(kind)
     }
 
+    /// All metrics in this format.
+    #[must_use]
+    pub fn encode(&self, format: Format) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.catalog.registry);
+        match format {
+            Format::OpenMetrics => text,
+            Format::Text => format::to_text(&text),
+        }
+    }
+
     /// All metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        text
+        self.encode(Format::OpenMetrics)
     }
-}
 
-impl WatchFamilies {
-    fn of(&self, kind: Kind) -> WatchMetrics {
-        let labels = WatchLabels { kind };
-        WatchMetrics {
-            last_event: self.last_event.clone(),
-            failures: self.failures.get_or_create_owned(&labels),
-            invalid_objects: self.invalid_objects.get_or_create_owned(&labels),
-            labels,
-        }
-    }
-}
-
-impl WatchMetrics {
-    /// Metrics that are not served, for a second watch of a kind.
+    /// The name of each metric, also of those without a series.
     #[must_use]
-    pub fn not_served(kind: Kind) -> Self {
-        WatchFamilies::default().of(kind)
-    }
-
-    /// Records when an event or a bookmark arrived, in seconds since 1970.
-    pub fn set_last_event(&self, seconds: i64) {
-        self.last_event.get_or_create(&self.labels).set(seconds);
-    }
-
-    /// Counts a failure of the watch.
-    pub fn record_failure(&self) {
-        self.failures.inc();
-    }
-
-    /// Records how many objects cannot be parsed.
-    pub fn set_invalid_objects(&self, count: usize) {
-        self.invalid_objects.set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-}
-
-impl Kind {
-    /// The kind's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RegistryToken => "RegistryToken",
-            Self::Secret => "Secret",
-            Self::ClusterTokenIssuer => "ClusterTokenIssuer",
-            Self::TokenIssuer => "TokenIssuer",
-        }
-    }
-}
-
-impl EncodeLabelValue for Kind {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
-        self.as_str().encode(encoder)
+    pub fn names(&self) -> &[&'static str] {
+        &self.catalog.names
     }
 }
 
@@ -238,13 +225,49 @@ registry_token_operator_watch_failures_total{kind=\"TokenIssuer\"} 0
 # HELP registry_token_operator_invalid_objects Objects that cannot be parsed and are skipped.
 # TYPE registry_token_operator_invalid_objects gauge
 registry_token_operator_invalid_objects{kind=\"TokenIssuer\"} 0
-# EOF
 ";
         let text = metrics.text();
-        assert!(text.ends_with(shown), "{text}");
+        assert!(text.contains(shown) && text.ends_with("# EOF\n"), "{text}");
         for reason in ["rejected", "unavailable"] {
             let line = format!("registry_token_operator_status_write_failures_total{{reason=\"{reason}\"}} 0\n");
             assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_without_a_response_and_dropped_events_are_counted() {
+        let metrics = Metrics::default();
+        metrics.record_api_request("GET", "10.0.0.1:443", Some(200));
+        metrics.record_api_request("PATCH", "10.0.0.1:443", None);
+        metrics.record_dropped_event();
+        let text = metrics.text();
+        for line in [
+            "rest_client_requests_total{code=\"200\",method=\"GET\",host=\"10.0.0.1:443\"} 1\n",
+            "rest_client_requests_total{code=\"<error>\",method=\"PATCH\",host=\"10.0.0.1:443\"} 1\n",
+            "registry_token_operator_events_dropped_total 1\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let version =
+            format!("registry_token_operator_build_info{{version=\"{}\",git_commit=", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&version), "{text}");
+    }
+
+    #[test]
+    fn every_served_metric_is_registered_under_its_name_and_every_name_is_documented() {
+        let metrics = Metrics::default();
+        let text = metrics.encode(Format::Text);
+        for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+            assert!(metrics.names().contains(&name), "{name}");
+        }
+        let documented = include_str!("../../docs/monitoring.md");
+        let table: Vec<&str> =
+            documented.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for name in metrics.names() {
+            assert!(table.contains(name), "docs/monitoring.md lacks {name}");
+        }
+        for name in table.iter().filter(|name| !name.starts_with("RegistryTokenOperator")) {
+            assert!(metrics.names().contains(name), "docs/monitoring.md names {name}, which is not served");
         }
     }
 
