@@ -71,9 +71,10 @@ async fn no_request_of_the_operator_is_refused_and_every_permission_is_used() {
 
     flows::replaced_without_a_trace(control_plane).await;
 
-    // An admin's drain while the operator runs, and the Job, which runs the controllers as the operator's ServiceAccount.
+    // An admin's drain while the operator runs, and the Job, which runs the controllers as the operator's
+    // ServiceAccount. The portals of these flows are gone.
     let position = audit.position().await.expect("position");
-    flows::drain(&control_plane.kubeconfig_path(), &["--timeout=2m"]).await;
+    flows::drain(&control_plane.kubeconfig_path(), &["--policy=orphan", "--timeout=2m"]).await;
     running.terminate().await;
     drained_by_the_job(control_plane, &kubeconfig).await;
     assert_none_refused(&audit.since(position).await.expect("read").by(&user));
