@@ -1,4 +1,4 @@
-//! The ValidatingAdmissionPolicies on a real API server: a stolen credential of the operator and tenants are refused,
+//! The admission policies on a real API server: a stolen credential of the operator and tenants are refused,
 //! and the operator, with exactly the shipped permissions, is not.
 
 #![allow(

@@ -59,21 +59,22 @@ async fn no_request_of_the_operator_is_refused_and_every_permission_is_used() {
     let mut options = Options::default();
     options.flags.push("--leader-elect");
     let running = Operator::start(binary(), &kubeconfig, &options).await.expect("the operator starts");
-    flows::run(control_plane).await;
+    Box::pin(flows::run(control_plane)).await;
     let events = audit.since(position).await.expect("read").by(&user);
     assert_none_refused(&events);
     let mut shipped = permissions(&deploy("base/rbac.yaml"));
     shipped.append(&mut permissions(&deploy("base/leader-election.yaml")));
     assert!(shipped.remove(OWNER_REFERENCES));
-    let mut used = used(&events);
-    used.append(&mut used_without_streaming_lists().await);
-    assert_eq!(used, shipped, "used (left) and shipped (right)");
+    let mut needed = used(&events);
+    needed.append(&mut used_without_streaming_lists().await);
+    assert_eq!(needed, shipped, "used (left) and shipped (right)");
 
     flows::replaced_without_a_trace(control_plane).await;
 
-    // An admin's drain while the operator runs, and the Job, which runs the controllers as the operator's ServiceAccount.
+    // An admin's drain while the operator runs, and the Job, which runs the controllers as the operator's
+    // ServiceAccount. The portals of these flows are gone.
     let position = audit.position().await.expect("position");
-    flows::drain(&control_plane.kubeconfig_path(), &["--timeout=2m"]).await;
+    flows::drain(&control_plane.kubeconfig_path(), &["--policy=orphan", "--timeout=2m"]).await;
     running.terminate().await;
     drained_by_the_job(control_plane, &kubeconfig).await;
     assert_none_refused(&audit.since(position).await.expect("read").by(&user));

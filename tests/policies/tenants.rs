@@ -32,7 +32,7 @@ fn annotated(key: &str, value: Value) -> Value {
     json!({"metadata": {"annotations": {format!("registry-token.dev/{key}"): value}}})
 }
 
-async fn member_of(control_plane: &ControlPlane, group: &str, namespace: &str) -> Actor {
+fn member_of(control_plane: &ControlPlane, group: &str, namespace: &str) -> Actor {
     let config = control_plane.config_for("someone", &[group]).expect("a configuration");
     Actor::of(Client::try_from(config).expect("a client"), namespace)
 }
@@ -61,7 +61,7 @@ async fn only_the_operator_and_cluster_admins_write_status_label_and_annotations
     });
     admin.apply(&binding).await.expect("applied");
     for group in ["system:masters", "admins"] {
-        let exempt = member_of(control_plane, group, &namespace).await;
+        let exempt = member_of(control_plane, group, &namespace);
         assert_accepted("the status", exempt.patch_status("pull", json!({"uid": group})).await);
         assert_accepted("an annotation", exempt.patch(SECRET, "kept", annotated("mac", json!(group))).await);
     }

@@ -1,4 +1,4 @@
-//! The ValidatingAdmissionPolicies of the Helm chart, copied with their comments from the manifests for kustomize.
+//! The admission policies of the Helm chart, copied with their comments from the manifests for kustomize.
 
 use super::files::Error;
 use std::fmt::Write as _;
