@@ -56,7 +56,7 @@ mod tests {
     use crate::api::RegistryToken;
     use serde_json::{Value, json};
 
-    fn cached(suspend: bool, status: Value) -> Arc<CachedToken> {
+    fn cached(suspend: bool, status: &Value) -> Arc<CachedToken> {
         let token = json!({
             "metadata": {"name": "a", "namespace": "team", "uid": "u1"},
             "spec": {"description": "d", "suspend": suspend},
@@ -65,7 +65,7 @@ mod tests {
         Arc::new(CachedToken::new(serde_json::from_value::<RegistryToken>(token).expect("a RegistryToken")))
     }
 
-    fn status(conditions: &[(&str, &str)], requested: &str, next: Value, retiring: usize) -> Value {
+    fn status(conditions: &[(&str, &str)], requested: &str, next: &Value, retiring: usize) -> Value {
         let condition = |(kind, status): &(&str, &str)| json!({"type": kind, "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-11-27T05:46:00Z"});
         let retired = json!({"id": "1", "username": "u", "revocationTime": "2026-11-28T05:46:00Z"});
         json!({
@@ -82,11 +82,11 @@ mod tests {
         let ready = [("Ready", "True")];
         let stalled = [("Ready", "True"), ("Stalled", "True")];
         let tokens = [
-            cached(false, status(&ready, "1970-01-01T00:05:00Z", json!("1970-01-01T00:15:00Z"), 2)),
-            cached(false, status(&ready, "1970-01-01T00:04:00Z", json!("1970-01-01T00:20:00Z"), 0)),
-            cached(false, status(&stalled, "1970-01-01T00:06:00Z", Value::Null, 1)),
-            cached(true, status(&ready, "1970-01-01T00:06:00Z", json!("1970-01-01T00:01:00Z"), 0)),
-            cached(false, Value::Null),
+            cached(false, &status(&ready, "1970-01-01T00:05:00Z", &json!("1970-01-01T00:15:00Z"), 2)),
+            cached(false, &status(&ready, "1970-01-01T00:04:00Z", &json!("1970-01-01T00:20:00Z"), 0)),
+            cached(false, &status(&stalled, "1970-01-01T00:06:00Z", &Value::Null, 1)),
+            cached(true, &status(&ready, "1970-01-01T00:06:00Z", &json!("1970-01-01T00:01:00Z"), 0)),
+            cached(false, &Value::Null),
         ];
         let now = Timestamp::from_second(1000).expect("a time");
         let expected = TokenSummary {

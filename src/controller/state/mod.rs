@@ -8,3 +8,4 @@ pub(crate) mod packed;
 pub(crate) mod process_state;
 pub(crate) mod secret_cache;
 pub(crate) mod token_cache;
+pub(crate) mod token_facts;

@@ -1,11 +1,11 @@
 //! The cache of `RegistryToken` objects.
 
 use super::packed::Packed;
-use crate::api::{ConditionType, IssuerKind, RegistryToken, RegistryTokenSpec, RegistryTokenStatus};
+use super::token_facts::TokenFacts;
+use crate::api::{IssuerKind, RegistryToken, RegistryTokenSpec, RegistryTokenStatus};
 use crate::controller::decode::prune::prune_metadata;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
-use crate::domain::model::conditions::is_true;
 use crate::domain::model::token::same_id;
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
@@ -36,34 +36,6 @@ pub struct CachedToken {
     deleting: bool,
     facts: TokenFacts,
     packed: Packed,
-}
-
-/// What metrics show of an object. It is not proved that the operator wrote it.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenFacts {
-    /// When the current token was requested, in seconds since 1970.
-    pub requested_at: Option<i64>,
-    /// When it is rotated, in seconds since 1970; never while it is suspended.
-    pub next_rotation: Option<i64>,
-    /// The number of previous tokens that are not revoked yet.
-    pub retiring: u16,
-    pub is_ready: bool,
-    pub is_stalled: bool,
-}
-
-impl TokenFacts {
-    fn of(token: &RegistryToken) -> Self {
-        let status = token.status.as_ref();
-        let is = |kind| status.is_some_and(|status| is_true(&status.conditions, kind));
-        let next = status.and_then(|status| status.next_rotation_time.as_ref()).filter(|_| !token.spec.suspend);
-        Self {
-            requested_at: status.and_then(|status| status.token.as_ref()).map(|token| token.request_time.0.as_second()),
-            next_rotation: next.map(|time| time.0.as_second()),
-            retiring: status.map_or(0, |status| u16::try_from(status.retiring.len()).unwrap_or(u16::MAX)),
-            is_ready: is(ConditionType::Ready),
-            is_stalled: is(ConditionType::Stalled),
-        }
-    }
 }
 
 impl CachedToken {
