@@ -96,11 +96,10 @@ impl Instance {
             Request::Sleep(_) | Request::End => Response::Slept,
             Request::Read => server.lease.clone().map_or(Response::Absent, Response::Lease),
             Request::Create if stored.is_some() => Response::Conflict,
-            Request::Create => Response::Lease(server.store(Some(identity), Some(secs(15)))),
             Request::Update(_) if stored.is_none() => Response::Absent,
             Request::Update(_) if stored != known => Response::Conflict,
             Request::Update(Change::Release) => Response::Lease(server.store(None, Some(secs(1)))),
-            Request::Update(_) => Response::Lease(server.store(Some(identity), Some(secs(15)))),
+            Request::Create | Request::Update(_) => Response::Lease(server.store(Some(identity), Some(secs(15)))),
         }
     }
 
@@ -179,7 +178,7 @@ fn a_standby_only_reads_and_takes_over_soon_after_a_release() {
     one.stop(&mut server, now);
     assert!(!one.leads(now) && one.request == Request::End && server.holder().is_none());
     let taken = run_until(&mut server, &mut [&mut two], now, secs(5), |all, now| all[0].leads(now));
-    assert!(taken.is_some_and(|at| at - now <= secs(1)), "{taken:?}");
+    assert!(taken.is_some_and(|at| at.saturating_sub(now) <= secs(1)), "{taken:?}");
 }
 
 #[test]
@@ -188,7 +187,7 @@ fn a_dead_leader_is_replaced_after_the_lease_duration_measured_locally() {
     let (mut one, mut two) = (Instance::new(ONE, secs(0)), Instance::new(TWO, secs(9_000)));
     let killed = run_for(&mut server, &mut [&mut one, &mut two], Duration::ZERO, millis(30_900));
     let taken = run_until(&mut server, &mut [&mut two], killed, secs(30), |all, now| all[0].leads(now)).expect("taken");
-    let waited = taken - killed;
+    let waited = taken.saturating_sub(killed);
     assert!((secs(13)..=secs(17)).contains(&waited), "{waited:?}");
 }
 
@@ -212,10 +211,10 @@ fn a_partitioned_leader_steps_down_at_its_renew_deadline_before_another_takes_ov
     one.partitioned = true;
     let lost = run_until(&mut server, &mut [&mut one, &mut two], cut, secs(60), |all, now| !all[0].leads(now));
     let lost = lost.expect("lost");
-    assert!((secs(8)..=secs(10)).contains(&(lost - cut)), "{:?}", lost - cut);
+    assert!((secs(8)..=secs(10)).contains(&lost.saturating_sub(cut)), "{:?}", lost.saturating_sub(cut));
     let taken = run_until(&mut server, &mut [&mut one, &mut two], lost, secs(60), |all, now| all[1].leads(now));
     let taken = taken.expect("taken");
-    assert!(taken - lost >= secs(4), "{:?}", taken - lost);
+    assert!(taken.saturating_sub(lost) >= secs(4), "{:?}", taken.saturating_sub(lost));
     // Healed: it finds another holder, and waits.
     one.partitioned = false;
     let later = run_for(&mut server, &mut [&mut one, &mut two], taken, secs(60));
@@ -231,7 +230,7 @@ fn a_partition_that_nobody_used_ends_with_the_same_leader() {
     assert!(!one.leads(healed), "it never leads without a response");
     one.partitioned = false;
     let again = run_until(&mut server, &mut [&mut one], healed, secs(5), |all, now| all[0].leads(now));
-    assert!(again.is_some_and(|at| at - healed <= secs(1)));
+    assert!(again.is_some_and(|at| at.saturating_sub(healed) <= secs(1)));
 }
 
 #[test]
@@ -246,12 +245,11 @@ fn a_write_whose_response_is_lost_is_no_claim() {
     let mut now = later;
     while !matches!(one.request, Request::Create) {
         one.deaf = false;
-        match one.request {
-            Request::Sleep(_) => one.step(Response::Slept, now),
-            _ => {
-                let response = one.execute(&mut server);
-                one.step(response, now);
-            }
+        if let Request::Sleep(_) = one.request {
+            one.step(Response::Slept, now);
+        } else {
+            let response = one.execute(&mut server);
+            one.step(response, now);
         }
         now += millis(100);
     }
@@ -299,7 +297,7 @@ fn a_leader_whose_lease_was_given_to_another_steps_down_at_its_next_renewal() {
     let now = run_for(&mut server, &mut [&mut one], Duration::ZERO, secs(10));
     server.store(Some(TWO), Some(secs(15)));
     let lost = run_until(&mut server, &mut [&mut one], now, secs(5), |all, now| !all[0].leads(now));
-    assert!(lost.is_some_and(|at| at - now <= secs(2)));
+    assert!(lost.is_some_and(|at| at.saturating_sub(now) <= secs(2)));
     assert_eq!(server.holder(), Some(TWO));
 }
 
