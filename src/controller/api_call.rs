@@ -31,6 +31,11 @@ pub fn set_shutdown_token(stop: &CancellationToken) {
     let _ = SHUTDOWN.set(stop.clone());
 }
 
+/// Whether the operator is stopping: its connections may be closed while a watch still reads from them.
+pub fn is_stopping() -> bool {
+    SHUTDOWN.get().is_some_and(CancellationToken::is_cancelled)
+}
+
 /// If `waits` is true, calls within `future` wait for a slot even during shutdown.
 pub async fn with_waits_during_shutdown<F: Future>(waits: bool, future: F) -> F::Output {
     WAITS_DURING_SHUTDOWN.scope(waits, future).await

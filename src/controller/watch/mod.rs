@@ -6,7 +6,7 @@ pub(crate) mod error;
 pub(crate) mod parse;
 use self::error::{WatchEnd, WatchError, streaming_unsupported};
 use self::parse::{ListPage, WatchEvent, parse_event, parse_list, resource_version};
-use super::api_call::{read_body, truncate_message};
+use super::api_call::{is_stopping, read_body, truncate_message};
 use super::decode::Decoded;
 use crate::health::watch_health::{Phase, WatchHealth};
 use crate::kube_client::objects::Request;
@@ -111,6 +111,7 @@ impl<K: Send + 'static> WatchLoop<K> {
             }
             let (phase, detail) = match ended {
                 Err(WatchError::ReceiverClosed) => return,
+                Err(_) if is_stopping() => return,
                 // The API server ends each watch after some minutes.
                 Ok(WatchEnd::Expired) if self.received_any && started.elapsed() > MIN_BACKOFF => continue,
                 Ok(WatchEnd::StreamingUnsupported) => continue,

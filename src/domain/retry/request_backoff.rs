@@ -80,10 +80,9 @@ impl KeptHistory {
     /// Records the history of a pass that ended.
     pub fn record(&mut self, observed: &Observed) {
         let history = &observed.request_history;
-        // After a restart, what the status says is not kept a second time. What this process saw is kept: a tenant may
+        // What the status says is kept as well: the delay runs from the first time that it was read, and a tenant may
         // remove the status.
-        let known = RequestHistory::from_status(&observed.object, observed.now).at(observed.now);
-        self.0 = (*history != RequestHistory::default() && *history != known).then(|| Box::new(history.clone()));
+        self.0 = (*history != RequestHistory::default()).then(|| Box::new(history.clone()));
     }
 }
 

@@ -263,3 +263,12 @@ fn a_restart_does_not_end_the_wait_after_a_request_that_gave_no_token_to_keep() 
         }
     }
 }
+
+#[test]
+fn the_wait_after_a_restart_ends_although_every_event_starts_a_pass() {
+    let mut observed = new_object();
+    let problem = problem(Reason::RequestOutcomeUnknown);
+    apply(&mut observed, StatusEvent::ProblemFound { problem, pods_can_pull: false });
+    let (_, requested) = run(observed, (30, 1), |_| None, |_, _| {});
+    assert_eq!(requested, [10], "the delay runs from the first pass");
+}
