@@ -6,7 +6,6 @@ use super::issuer_object::{AnyIssuer, IssuerKey};
 use super::mac_key;
 use super::state::object_cache::{IssuerObjectCaches, ObjectCaches};
 use crate::health::readiness::Readiness;
-use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
 
 /// No decision is made before all caches are synced; from then on, what is not in a cache does not exist. A kind that
@@ -28,12 +27,6 @@ pub async fn start_when_synced(
         () = stop.cancelled() => return,
     }
     let waiting = issuers_with_pending_removal(&issuers);
-    // A resync that was requested before this process started is not handled again.
-    for token in ctx.tokens.all().iter().filter_map(|token| token.unpack()) {
-        if let Some(uid) = token.uid() {
-            ctx.process_state.resync_requested(&uid, token.annotations(), true);
-        }
-    }
     ctx.set_issuer_caches(issuers);
     readiness.set_caches_synced();
     tracing::info!(tokens = ctx.tokens.len(), secrets = secrets.len(), "caches synced");

@@ -28,7 +28,7 @@ use self::invalid_objects::skip_invalid;
 use self::issuer::controller::WatchedKind;
 use self::state::keyring::Keyring;
 use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
-use self::state::token_cache::{TokenCache, TokenKey, reflect_tokens};
+use self::state::token_cache::{TokenCache, TokenKey, key_of, reflect_tokens};
 use crate::api::{ClusterTokenIssuer, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
@@ -117,11 +117,12 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     });
     let (known, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = reflect_tokens(token_events, token_writer).map(move |token| {
-        let key = TokenKey::new(&token.name_any()).within(&token.namespace().unwrap_or_default());
-        // An object that never had our finalizer is only noticed by its deletion event.
-        if known.get(&key).is_none()
-            && let Some(uid) = token.uid()
-        {
+        let (key, uid) = (key_of(&token), token.uid().unwrap_or_default());
+        if !context.caches_synced() {
+            // A resync that was requested before this process started is not handled again.
+            context.process_state.resync_requested(&uid, token.annotations(), true);
+        } else if !known.contains(&key) {
+            // An object that never had our finalizer is only noticed by its deletion event.
             context.process_state.forget(&uid);
         }
         self::issuer::restore_finalizers::restore_on_token(&context, &token);

@@ -11,7 +11,7 @@ use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::controller::state::secret_cache::CachedSecret;
-use crate::controller::state::token_cache::TokenKey;
+use crate::controller::state::token_cache::{TokenKey, key_of};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
@@ -185,7 +185,7 @@ impl Snapshot {
 
     /// Its key in the cache, and its name in logs.
     pub fn key(&self) -> TokenKey {
-        ObjectRef::new(&self.object.name_any()).within(&self.namespace())
+        key_of(&self.object)
     }
 
     /// A reference for events.

@@ -139,7 +139,7 @@ impl IssuerMetrics {
         );
         catalog.add(
             "registry_token_operator_portal_request_duration_seconds",
-            "Duration of requests to portals, without the wait for their turn",
+            "Duration of requests to portals since their permit; a list includes the waits for its further pages",
             all.portal_duration.clone(),
         );
         catalog.add(

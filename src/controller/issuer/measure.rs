@@ -62,7 +62,7 @@ mod tests {
             "spec": {"description": "d", "suspend": suspend},
             "status": status,
         });
-        Arc::new(CachedToken::new(serde_json::from_value::<RegistryToken>(token).expect("a RegistryToken")))
+        Arc::new(CachedToken::new(&serde_json::from_value::<RegistryToken>(token).expect("a RegistryToken")))
     }
 
     fn status(conditions: &[(&str, &str)], requested: &str, next: &Value, retiring: usize) -> Value {

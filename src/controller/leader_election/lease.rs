@@ -47,8 +47,12 @@ impl LeaseAccess {
         }
     }
 
-    /// Sends a request that is neither a wait nor the end.
-    pub(super) async fn send(&mut self, request: Request, timeout: Duration) -> Result<Response, LeaseError> {
+    /// Performs a request other than the end. The timeout does not apply to a wait.
+    pub(super) async fn perform(&mut self, request: Request, timeout: Duration) -> Result<Response, LeaseError> {
+        if let Request::Sleep(wait) = request {
+            tokio::time::sleep(wait).await;
+            return Ok(Response::Slept);
+        }
         let sent = async {
             match request {
                 Request::Create => self.client.create(&params(), &self.created()).await,

@@ -11,7 +11,7 @@ use crate::health::readiness::Readiness;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// After shutdown starts, the Lease is released within this time, or it expires.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,15 +76,7 @@ impl Elector {
     /// Performs a request. `None` when shutdown starts. A claim that ends meanwhile is reported at once.
     async fn perform(&mut self, request: Request, timing: &Timing) -> Option<Response> {
         let Self { ctx, lease, reports, .. } = self;
-        let mut response = pin!(async {
-            match request {
-                Request::Sleep(wait) => {
-                    sleep(wait).await;
-                    Ok(Response::Slept)
-                }
-                request => lease.send(request, timing.request_timeout()).await,
-            }
-        });
+        let mut response = pin!(lease.perform(request, timing.request_timeout()));
         loop {
             tokio::select! {
                 () = ctx.stop.cancelled() => return None,
@@ -100,16 +92,8 @@ impl Elector {
     async fn release(&mut self, election: Election, timing: &Timing) {
         let (mut election, mut request) = election.stop(self.started.elapsed());
         while request != Request::End {
-            let response = match request {
-                Request::Sleep(wait) => {
-                    sleep(wait).await;
-                    Response::Slept
-                }
-                request => {
-                    let response = self.lease.send(request, timing.request_timeout()).await;
-                    self.reports.response(request, response)
-                }
-            };
+            let response = self.lease.perform(request, timing.request_timeout()).await;
+            let response = self.reports.response(request, response);
             (election, request) = election.step(response, self.started.elapsed());
         }
     }

@@ -21,6 +21,11 @@ use std::time::Duration;
 /// Identifies a cached object.
 pub type TokenKey = ObjectRef<CachedToken>;
 
+/// The key of an object.
+pub fn key_of(token: &RegistryToken) -> TokenKey {
+    ObjectRef::new(&token.name_any()).within(&token.namespace().unwrap_or_default())
+}
+
 /// A `RegistryToken` in the cache: what is looked up among all objects, and the packed rest.
 #[derive(Clone, Debug)]
 pub struct CachedToken {
@@ -40,13 +45,11 @@ pub struct CachedToken {
 
 impl CachedToken {
     /// Keeps only what decisions read.
-    pub fn new(mut token: RegistryToken) -> Self {
-        prune_metadata(&mut token.metadata);
-        let key = ObjectMeta {
-            name: token.metadata.name.take(),
-            namespace: token.metadata.namespace.take(),
-            ..ObjectMeta::default()
-        };
+    pub fn new(token: &RegistryToken) -> Self {
+        let mut metadata = token.metadata.clone();
+        prune_metadata(&mut metadata);
+        let key =
+            ObjectMeta { name: metadata.name.take(), namespace: metadata.namespace.take(), ..ObjectMeta::default() };
         let status = token.status.as_ref();
         let current = status.and_then(|status| status.token.as_ref()).map(|token| token.id.as_str());
         let retiring = status.into_iter().flat_map(|status| &status.retiring).map(|token| token.id.as_str());
@@ -58,8 +61,8 @@ impl CachedToken {
             rotation_seconds: token.spec.rotation.as_ref().map_or(0, |rotation| rotation.interval.0.as_secs()),
             protected: has_finalizer(token.finalizers()),
             deleting: token.metadata.deletion_timestamp.is_some(),
-            facts: TokenFacts::of(&token),
-            packed: Packed::of(&(&token.metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
+            facts: TokenFacts::of(token),
+            packed: Packed::of(&(&metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
             key,
         }
     }
@@ -166,6 +169,11 @@ impl TokenCache {
         self.0.get(key)?.unpack()
     }
 
+    /// Whether an object is in the cache.
+    pub fn contains(&self, key: &TokenKey) -> bool {
+        self.0.get(key).is_some()
+    }
+
     /// All objects.
     pub fn all(&self) -> Vec<Arc<CachedToken>> {
         self.0.state()
@@ -198,13 +206,12 @@ pub fn reflect_tokens(
 }
 
 fn to_cached(event: Event<RegistryToken>) -> (Event<CachedToken>, Option<RegistryToken>) {
-    let cached = |token: &RegistryToken| CachedToken::new(token.clone());
     match event {
         Event::Init => (Event::Init, None),
         Event::InitDone => (Event::InitDone, None),
-        Event::InitApply(token) => (Event::InitApply(cached(&token)), Some(token)),
-        Event::Apply(token) => (Event::Apply(cached(&token)), Some(token)),
-        Event::Delete(token) => (Event::Delete(cached(&token)), Some(token)),
+        Event::InitApply(token) => (Event::InitApply(CachedToken::new(&token)), Some(token)),
+        Event::Apply(token) => (Event::Apply(CachedToken::new(&token)), Some(token)),
+        Event::Delete(token) => (Event::Delete(CachedToken::new(&token)), Some(token)),
     }
 }
 
@@ -254,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_cached_object_is_unpacked_unchanged_and_takes_a_fraction_of_its_json() {
-        let cached = CachedToken::new(token());
+        let cached = CachedToken::new(&token());
         assert_eq!(json!(cached.unpack()), json!(Some(token())));
         let json = serde_json::to_vec(&token()).expect("JSON").len();
         assert!(cached.packed.len() * 2 < json, "{} of {json} bytes", cached.packed.len());
@@ -262,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_looked_up_needs_no_unpacking() {
-        let cached = CachedToken::new(token());
+        let cached = CachedToken::new(&token());
         let issuer =
             |kind, namespace: &str, name: &str| IssuerKey { kind, namespace: namespace.into(), name: name.into() };
         assert!(cached.names_issuer(&issuer(IssuerKind::ClusterTokenIssuer, "", "thinkwise")));

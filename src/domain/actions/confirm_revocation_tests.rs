@@ -1,6 +1,8 @@
 use super::*;
 use crate::api::LoginCheck;
-use crate::domain::test_support::{World, apply, at, at_rest, at_rest_with, change_issuer, now, problem};
+use crate::domain::test_support::{
+    World, apply, at, at_rest, at_rest_with, change_issuer, now, problem, refused, reported_reason, unknown,
+};
 
 /// The portal's list lacks the token, and the registry gives this result.
 fn confirming(observed: Observed, login_result: LoginResult) -> (Outcome, World) {
@@ -8,21 +10,6 @@ fn confirming(observed: Observed, login_result: LoginResult) -> (Outcome, World)
     let begun = begin(&world.observed);
     let outcome = world.run(begun);
     (outcome, world)
-}
-
-fn refused() -> LoginResult {
-    LoginResult::Rejected("no".into())
-}
-
-fn unknown() -> LoginResult {
-    LoginResult::Unknown("down".into())
-}
-
-fn reason(outcome: &Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
-        _ => None,
-    }
 }
 
 #[test]
@@ -70,7 +57,7 @@ fn the_condition_of_an_unrepairable_secret_does_not_alternate() {
 #[test]
 fn a_token_whose_login_is_still_accepted_is_not_replaced() {
     let (outcome, world) = confirming(at_rest(), LoginResult::Accepted);
-    assert_eq!(reason(&outcome), Some(Reason::TokenNotFound));
+    assert_eq!(reported_reason(&outcome), Some(Reason::TokenNotFound));
     assert!(matches!(outcome, Outcome::ReportFor(wait, _) if wait >= Duration::from_mins(1)));
     assert_eq!(world.labels, ["log in"]);
 }
@@ -78,7 +65,7 @@ fn a_token_whose_login_is_still_accepted_is_not_replaced() {
 #[test]
 fn while_the_registry_is_unavailable_nothing_is_done() {
     let (outcome, world) = confirming(at_rest(), unknown());
-    assert_eq!((reason(&outcome), world.labels.len()), (Some(Reason::TokenNotFound), 1));
+    assert_eq!((reported_reason(&outcome), world.labels.len()), (Some(Reason::TokenNotFound), 1));
     let mut mute = World::of(at_rest()).on("log in", Response::IssuerChanged);
     let begun = begin(&mute.observed);
     assert_eq!(mute.run(begun), Outcome::RequeueSoon);

@@ -1,11 +1,9 @@
 use super::*;
 use crate::api::{LoginCheck, Reason};
 use crate::domain::pass::{Pass, PassResult, Step as PassNext};
-use crate::domain::test_support::{REQUESTED, RESPONSE_DEADLINE, World, at, at_rest_with, change_issuer, problem};
-
-fn refused() -> LoginResult {
-    LoginResult::Rejected("no".into())
-}
+use crate::domain::test_support::{
+    REQUESTED, RESPONSE_DEADLINE, World, at, at_rest_with, change_issuer, problem, refused,
+};
 
 /// A recheck was requested this many seconds after the token request; pods use the token.
 fn requested_after(seconds: i64) -> Observed {

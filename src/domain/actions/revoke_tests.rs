@@ -3,7 +3,7 @@ use crate::api::{LoginCheck, Reason};
 use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     REQUESTED, RESPONSE_DEADLINE, World, apply, at, at_rest, at_rest_with, change_issuer, now, problem,
-    retiring as retires, row, token_ref,
+    reported_reason, retiring as retires, row, token_ref,
 };
 
 /// At rest, with these retiring tokens, each due since this many seconds.
@@ -31,13 +31,6 @@ fn run(world: &mut World) -> Outcome {
 
 fn left(world: &World) -> Vec<String> {
     StatusView::of(&world.observed.object).retiring.into_iter().map(|token| token.id).collect()
-}
-
-fn reason(outcome: &Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
-        _ => None,
-    }
 }
 
 #[test]
@@ -74,7 +67,7 @@ fn a_token_that_is_not_listed_yet_is_waited_for() {
     assert!(
         matches!(&outcome, Outcome::ReportFor(left, problem) if *left == wait && problem.message.contains("tw-12"))
     );
-    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
+    assert_eq!((reported_reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
     let mut old = replaced(100).listing(&[]);
     assert_eq!(run(&mut old), Outcome::Redecide);
     assert_eq!((old.labels.clone(), left(&old)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));
@@ -106,7 +99,7 @@ fn a_list_of_another_user_proves_nothing() {
     let mut world = due(&[("12", 500)]).listing(&[]);
     change_issuer(&mut world.observed, |issuer| issuer.portal.user = "another".into());
     let outcome = run(&mut world);
-    assert_eq!((reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
+    assert_eq!((reported_reason(&outcome), left(&world)), (Some(Reason::TokenNotFound), vec!["12".to_owned()]));
     assert!(matches!(outcome, Outcome::ReportFor(_, problem) if problem.message.contains("credentials")));
     let mut observed = due(&[("12", 500)]);
     change_issuer(&mut observed.observed, |issuer| issuer.portal.user = "another".into());
@@ -155,7 +148,7 @@ fn with_a_hidden_list_a_rejection_is_sufficient_for_a_token_known_to_be_revoked(
         {
             let (outcome, kept) = denied(change, other);
             assert_eq!(
-                (reason(&outcome), kept),
+                (reported_reason(&outcome), kept),
                 (Some(other), vec!["12".to_owned()]),
                 "that shows nothing about the token"
             );
@@ -201,7 +194,7 @@ fn with_a_hidden_list_a_rejection_is_verified_at_the_registry_while_a_secret_sto
         let hint = |outcome: &Outcome| matches!(outcome, Outcome::Failed(problem) if problem.message.contains("/confirmed-revoked="));
         assert!(matches!(&stuck, RevocationStep::Blocked(_, outcome) if hint(outcome) != alive), "{stuck:?}");
         assert!(
-            matches!(stuck, RevocationStep::Blocked(revoked, outcome) if revoked.is_empty() && reason(&outcome) == Some(Reason::RequestRejected))
+            matches!(stuck, RevocationStep::Blocked(revoked, outcome) if revoked.is_empty() && reported_reason(&outcome) == Some(Reason::RequestRejected))
         );
     }
     assert!(matches!(turn(LoginResult::Accepted, LoginCheck::Disabled), RevocationStep::Blocked(..)));
@@ -251,7 +244,7 @@ fn a_token_in_the_secret_is_verified_at_the_registry_too() {
     {
         let (turn, _) = in_secret(login_result, LoginCheck::BestEffort);
         let RevocationStep::Blocked(revoked, outcome) = turn else { panic!("{turn:?}") };
-        assert_eq!((revoked, reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
+        assert_eq!((revoked, reported_reason(&outcome)), (vec![], Some(Reason::TokenNotFound)));
         assert!(matches!(outcome, Outcome::Failed(problem) if problem.message.contains(what)));
     }
     assert_eq!(

@@ -1,6 +1,8 @@
 use super::*;
 use crate::api::Reason;
-use crate::domain::test_support::{World, apply, at_rest, at_rest_with, change_issuer};
+use crate::domain::test_support::{
+    World, apply, at_rest, at_rest_with, change_issuer, refused, reported_reason, unknown,
+};
 
 fn waiting_for(mode: LoginCheck, login_result: LoginResult) -> (Outcome, World) {
     let mut observed = at_rest();
@@ -9,21 +11,6 @@ fn waiting_for(mode: LoginCheck, login_result: LoginResult) -> (Outcome, World) 
     let mut world = World::of(observed).with_login_result(login_result);
     let outcome = world.run(begin());
     (outcome, world)
-}
-
-fn refused() -> LoginResult {
-    LoginResult::Rejected("no".into())
-}
-
-fn unknown() -> LoginResult {
-    LoginResult::Unknown("down".into())
-}
-
-fn reason(outcome: &Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
-        _ => None,
-    }
 }
 
 #[test]
@@ -38,10 +25,10 @@ fn a_token_whose_login_is_accepted_counts_as_verified() {
 #[test]
 fn a_rejection_and_an_unavailable_registry_are_reported_and_retried() {
     let (outcome, world) = waiting_for(LoginCheck::Required, refused());
-    assert_eq!(reason(&outcome), Some(Reason::LoginRejected));
+    assert_eq!(reported_reason(&outcome), Some(Reason::LoginRejected));
     assert!(!StatusView::of(&world.observed.object).ready);
     let (outcome, world) = waiting_for(LoginCheck::Required, unknown());
-    assert_eq!(reason(&outcome), Some(Reason::RegistryUnavailable));
+    assert_eq!(reported_reason(&outcome), Some(Reason::RegistryUnavailable));
     assert!(StatusView::of(&world.observed.object).ready, "its login was accepted before");
 }
 
@@ -63,7 +50,7 @@ fn a_secret_that_lost_its_login_is_inspected_and_not_verified_forever() {
 fn what_is_already_reported_is_not_written_again() {
     let mut world = World::of(at_rest_with(|observed| apply(observed, StatusEvent::LoginChecked(refused()))))
         .with_login_result(refused());
-    assert_eq!(reason(&world.run(begin())), Some(Reason::LoginRejected));
+    assert_eq!(reported_reason(&world.run(begin())), Some(Reason::LoginRejected));
     assert_eq!(world.labels, ["log in"]);
 }
 

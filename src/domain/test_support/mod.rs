@@ -8,6 +8,7 @@ use super::model::login_result::LoginResult;
 use super::model::token::{TokenRef, TokenRow};
 pub use world::{World, login_content};
 
+use super::actions::Outcome;
 use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use super::model::object::{Object, Rotation};
@@ -291,4 +292,22 @@ pub fn apply(observed: &mut Observed, event: StatusEvent) {
 pub fn deleting(mut observed: Observed) -> Observed {
     observed.object.deleting = true;
     observed
+}
+
+/// What a registry says that rejects a login.
+pub fn refused() -> LoginResult {
+    LoginResult::Rejected("no".into())
+}
+
+/// What is known of a login while the registry is down.
+pub fn unknown() -> LoginResult {
+    LoginResult::Unknown("down".into())
+}
+
+/// The reason of an action that failed or that waits with a problem.
+pub fn reported_reason(outcome: &Outcome) -> Option<Reason> {
+    match outcome {
+        Outcome::Failed(problem) | Outcome::ReportFor(_, problem) => Some(problem.reason),
+        _ => None,
+    }
 }
