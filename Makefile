@@ -30,7 +30,7 @@ test-install: ## Test the Helm chart with helm, helm-unittest and kubeconform (b
 
 test-policies: ## Test the admission policies and the operator's permissions on a real API server; make test includes it
 	@tests/support/control_plane/build.sh >/dev/null
-	tests/run.sh --test policies
+	tests/run.sh --test integration policies::
 
 test-monitoring: ## Test the alerts with promtool, and alerts and dashboard with a Prometheus that scrapes the operator
 	@command -v promtool >/dev/null && command -v prometheus >/dev/null || { echo "skipped: promtool or prometheus is not installed; on Debian, install the package prometheus"; exit 0; }; \

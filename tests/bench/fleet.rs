@@ -2,6 +2,7 @@
 
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
 use crate::fake_portal::{Config, FakePortal, Operation};
+use crate::manifests::{issuer_spec, merge};
 use crate::measure;
 use crate::operator_process::{self, Operator};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -11,7 +12,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use registry_token_operator::api::{OWNER_LABEL, ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, TokenIssuer};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -215,38 +216,19 @@ fn manifests(portal: &FakePortal, namespace: &str, like: &PortalOptions) -> Stri
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     });
-    let id: Value = if like.id_in_response { json!("container_token_id") } else { Value::Null };
-    let (token_id, description) = (
-        json!({"name": "container_token_id", "from": "TokenID"}),
-        json!({"name": "description", "from": "Description"}),
-    );
-    let mut outputs = json!({"username": "username", "secret": "secret"});
-    if !id.is_null() {
-        outputs["id"] = id;
-    }
+    let mut spec = issuer_spec(portal);
+    let id = like.id_in_response.then_some("container_token_id");
+    let changes = json!({
+        "thinkwise": {"tasks": {"request": {"outputs": {"id": id}}}},
+        "limits": {
+            "requestsPerSecond": 10000, "concurrency": like.concurrency,
+            "connectTimeout": null, "firstByteTimeout": null, "requestTimeout": null,
+        },
+    });
+    merge(&mut spec, changes);
     let issuer = json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
-        "metadata": {"name": "portal", "namespace": namespace},
-        "spec": {
-            "type": "Thinkwise",
-            "thinkwise": {
-                "url": portal.portal_url(),
-                "auth": {"type": "Basic", "basic": {"secretRef": {"name": "portal"}}},
-                "tls": {"caBundle": portal.ca_pem()},
-                "table": {
-                    "name": "container_token",
-                    "key": [{"column": "container_token_id", "from": "TokenID"}],
-                    "columns": {"username": "username", "description": "description"},
-                },
-                "tasks": {
-                    "request": {"name": "request_token", "parameters": [description], "outputs": outputs},
-                    "editDescription": {"name": "edit_token_description", "parameters": [token_id, description]},
-                    "revoke": {"name": "revoke_token", "parameters": [token_id]},
-                },
-            },
-            "registries": [{"host": portal.registry_host(), "tls": {"caBundle": portal.ca_pem()}}],
-            "limits": {"requestsPerSecond": 10000, "concurrency": like.concurrency},
-        },
+        "metadata": {"name": "portal", "namespace": namespace}, "spec": spec,
     });
     format!("{secret}\n---\n{issuer}")
 }

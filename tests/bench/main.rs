@@ -13,6 +13,9 @@
 mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
+#[path = "../support/manifests.rs"]
+#[allow(dead_code, reason = "the benchmark creates its objects in code")]
+mod manifests;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
 

@@ -69,6 +69,8 @@ mod memory;
 mod migration;
 mod older_crd;
 mod paged_lists;
+#[path = "../policies/mod.rs"]
+mod policies;
 mod quickstart;
 mod repair;
 mod request_backoff;

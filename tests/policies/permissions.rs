@@ -1,11 +1,11 @@
 //! The operator runs all flows with exactly the shipped permissions and all policies: no request is refused, and no
 //! permission is unused.
 
-use crate::cluster::{OPERATOR, operator, start, start_with};
 use crate::control_plane::{self, ControlPlane, Events, eventually};
 use crate::fixture::{LIMIT, Team, binary};
-use crate::flows;
 use crate::operator_process::{Operator, Options};
+use crate::policies::cluster::{OPERATOR, operator, start, start_with};
+use crate::policies::flows;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};

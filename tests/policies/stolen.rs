@@ -1,7 +1,6 @@
 //! Someone who has stolen the operator's credential is refused whatever the operator itself never writes.
 
-use crate::cluster::{Actor, OPERATOR, assert_accepted, assert_refused, operator, start};
-use crate::control_plane::ControlPlane;
+use crate::policies::cluster::{Actor, OPERATOR, assert_accepted, assert_refused, operator, start};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -42,7 +41,6 @@ fn forged() -> Value {
 }
 
 struct Stage {
-    control_plane: &'static ControlPlane,
     admin: Actor,
     operator: Actor,
     uid: String,
@@ -54,7 +52,7 @@ async fn stage() -> Stage {
     let admin = Actor::of(control_plane.client().await.expect("a client"), &namespace);
     let operator = operator(control_plane, &namespace).await;
     let token = admin.create(&crate::fixture::token("pull", "is stolen")).await.expect("created");
-    Stage { control_plane, admin, operator, uid: token.uid().expect("a UID") }
+    Stage { admin, operator, uid: token.uid().expect("a UID") }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! A tenant with every permission in a namespace does not write what only the operator writes, and is not restricted
 //! otherwise.
 
-use crate::cluster::{Actor, assert_accepted, assert_refused, start, tenant};
 use crate::control_plane::ControlPlane;
+use crate::policies::cluster::{Actor, assert_accepted, assert_refused, start, tenant};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ async fn only_the_operator_and_cluster_admins_write_status_label_and_annotations
     let namespace = control_plane.namespace("tenants").await.expect("a namespace");
     let admin = Actor::of(control_plane.client().await.expect("a client"), &namespace);
     let tenant = tenant(control_plane, &namespace, "tenant").await;
-    let operator = crate::cluster::operator(control_plane, &namespace).await;
+    let operator = crate::policies::cluster::operator(control_plane, &namespace).await;
     let token = assert_accepted("a RegistryToken", tenant.create(&crate::fixture::token("pull", "is used")).await);
     let uid = token.uid().expect("a UID");
     assert_accepted("a pull secret", operator.create(&pull_secret("pull", written(&uid))).await);

@@ -1,0 +1,8 @@
+//! The admission policies on a real API server: a stolen credential of the operator and tenants are refused,
+//! and the operator, with exactly the shipped permissions, is not.
+
+mod cluster;
+mod flows;
+mod permissions;
+mod stolen;
+mod tenants;
