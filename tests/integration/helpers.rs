@@ -139,10 +139,15 @@ impl Team {
     /// Checks that for this long no task runs at the portal and the object is not written.
     pub async fn assert_idle_for(&self, name: &str, how_long: Duration) {
         let before = self.tokens().get(name).await.expect("there").resource_version();
-        let position = self.portal.ledger().position();
-        tokio::time::sleep(how_long).await;
+        self.assert_no_task_for(how_long).await;
         let after = self.tokens().get(name).await.expect("there").resource_version();
         assert_eq!(before, after, "the object is not written");
+    }
+
+    /// Asserts that the portal runs no task for some time.
+    pub async fn assert_no_task_for(&self, how_long: Duration) {
+        let position = self.portal.ledger().position();
+        tokio::time::sleep(how_long).await;
         let asked = self.portal.ledger().requests_since(position);
         assert!(!asked.iter().any(|request| request.operation.is_task()), "no task is run");
     }
