@@ -47,8 +47,9 @@ impl Snapshot {
         snapshot
     }
 
-    /// The observation for the core.
-    pub fn observe(&self, ctx: &Context, attempt: AttemptId) -> Observed {
+    /// The observation for the core. `resync` is a request for a resync that an earlier observation has handled, in a
+    /// pass that did nothing.
+    pub fn observe(&self, ctx: &Context, attempt: AttemptId, resync: bool) -> Observed {
         let key = self.issuer_key();
         let mut observed = Observed {
             now: ctx.clock.now(),
@@ -61,7 +62,7 @@ impl Snapshot {
                 &self.uid(),
                 self.object.annotations(),
                 self.object.status.is_none(),
-            ),
+            ) || resync,
             attempt_id: attempt,
             submitted_description: None,
             cooldowns: vec![],

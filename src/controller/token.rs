@@ -1,11 +1,12 @@
 //! Drives one pass of an object: performs the core's requests until the core returns the result.
 
 use super::context::{Context, SharedContext};
-use super::executor::Executor;
+use super::executor::{AcquiredSlot, Executor, SlotWait};
 use super::mac_key;
 use super::snapshot::Snapshot;
 use super::state::token_cache::{CachedToken, TokenKey};
 use crate::domain::model::marker::AttemptId;
+use crate::domain::observed::Observed;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::retry::backoff;
 use crate::metrics::{Controller, ControllerMetrics, ReconcileResult};
@@ -59,49 +60,84 @@ fn metrics(ctx: &Context) -> &ControllerMetrics {
     ctx.metrics.controller(Controller::RegistryToken)
 }
 
+/// How a pass ended.
+enum PassEnd {
+    Ended(ReconcileResult, controller::Action),
+    /// It begins again when it has a slot. Whether a resync was requested, which is observed only once.
+    WaitsForSlot(SlotWait, bool),
+}
+
 /// Reconciles an object.
 async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
     let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass());
     let Some(_running) = running else { return controller::Action::await_change() };
+    let measured = metrics(&ctx).start();
+    let key = cached.reference();
+    let (mut cached, mut slot, mut resync) = (cached, None, false);
+    loop {
+        // Boxed: thousands of objects may wait for a slot, and should be small.
+        let end = Box::pin(run_pass(cached, &ctx, slot, resync)).await;
+        match end {
+            PassEnd::Ended(result, next) => {
+                measured.end(result);
+                return next;
+            }
+            PassEnd::WaitsForSlot(wait, requested) => {
+                resync = requested;
+                slot = Some(wait.acquire(&ctx).await);
+            }
+        }
+        // It was deleted meanwhile, or this instance is not the leader any more.
+        let Some(current) = ctx.tokens.cached(&key).filter(|_| ctx.may_start_pass()) else {
+            return controller::Action::await_change();
+        };
+        cached = current;
+    }
+}
+
+/// Runs a pass of an object. The slot, if it waited for one, is released with it.
+async fn run_pass(cached: Arc<CachedToken>, ctx: &Context, slot: Option<AcquiredSlot>, resync: bool) -> PassEnd {
     let Some(object) = cached.unpack().map(Arc::new) else {
         tracing::error!(object = %cached.reference(), "the cached object cannot be unpacked");
-        return controller::Action::requeue(CACHE_WAIT);
+        return PassEnd::Ended(ReconcileResult::Error, controller::Action::requeue(CACHE_WAIT));
     };
     drop(cached);
-    let measured = metrics(&ctx).start();
-    let snapshot = Snapshot::from_caches(Arc::clone(&object), &ctx);
+    let snapshot = Snapshot::from_caches(Arc::clone(&object), ctx);
     let uid = snapshot.uid();
     let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
-        measured.end(ReconcileResult::RequeueAfter);
-        return controller::Action::requeue(CACHE_WAIT);
+        return PassEnd::Ended(ReconcileResult::RequeueAfter, controller::Action::requeue(CACHE_WAIT));
     }
     let Some(bytes) = ctx.random() else {
         tracing::error!("system RNG unavailable");
-        measured.end(ReconcileResult::Error);
-        return controller::Action::requeue(CACHE_WAIT);
+        return PassEnd::Ended(ReconcileResult::Error, controller::Action::requeue(CACHE_WAIT));
     };
-    mac_key::reload_if_unknown(&ctx, &snapshot).await;
-    let mut executor = Executor::new(snapshot, &ctx);
-    let end = drive(&mut executor, &ctx, AttemptId::from_random(&bytes)).await;
+    mac_key::reload_if_unknown(ctx, &snapshot).await;
+    let mut executor = Executor::new(snapshot, ctx).with_slot(slot);
+    let observed = executor.snapshot.observe(ctx, AttemptId::from_random(&bytes), resync);
+    let resync = observed.resync_requested;
+    let end = drive(&mut executor, ctx, observed).await;
+    if let Some(wait) = executor.slot_wait.take() {
+        return PassEnd::WaitsForSlot(wait, resync);
+    }
     let snapshot = executor.snapshot;
     if snapshot.object.resource_version() != object.resource_version() {
         let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
         ctx.process_state.expect_version(&uid, snapshot.object.resource_version().as_deref(), secret);
     }
-    measured.end(reconcile_result(end.as_ref()));
-    let next = requeue_action(&ctx, &snapshot, end);
+    let result = reconcile_result(end.as_ref());
+    let next = requeue_action(ctx, &snapshot, end);
     ctx.process_state.prune(&uid);
     // The object was deleted in the meantime: its state must not outlive it.
     if ctx.tokens.get(&snapshot.key()).is_none_or(|token| token.uid().as_ref() != Some(&uid)) {
         ctx.process_state.forget(&uid);
     }
-    next
+    PassEnd::Ended(result, next)
 }
 
-/// Performs requests until the pass is done. `None` on shutdown.
-async fn drive(executor: &mut Executor<'_>, ctx: &Context, attempt: AttemptId) -> Option<PassResult> {
-    let (mut pass, mut next) = Pass::begin(executor.snapshot.observe(ctx, attempt));
+/// Performs requests until the pass is done. `None` on shutdown, and if it should begin again with a slot.
+async fn drive(executor: &mut Executor<'_>, ctx: &Context, observed: Observed) -> Option<PassResult> {
+    let (mut pass, mut next) = Pass::begin(observed);
     loop {
         match next {
             Step::Done(end) => {

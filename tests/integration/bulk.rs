@@ -1,8 +1,9 @@
 //! Many objects at once.
 
 use crate::control_plane::eventually;
-use crate::fake_portal::{Config, Operation};
+use crate::fake_portal::{Config, Fault, Operation};
 use crate::fixture::{LIMIT, Team, stage, token};
+use crate::helpers::unique_value;
 use futures::future::join_all;
 use kube::api::{ListParams, PostParams};
 use registry_token_operator::api::RegistryToken;
@@ -36,4 +37,28 @@ async fn objects_created_during_the_first_use_of_their_issuer_each_get_one_token
     .await;
     assert_eq!(team.portal.ledger().count(Operation::Request), OBJECTS, "one token per object");
     assert_eq!(team.portal.ledger().live().len(), OBJECTS);
+}
+
+/// An object that waits for a slot begins again with what it has read when it gets one.
+#[tokio::test]
+async fn a_reconcile_request_is_not_forgotten_while_its_object_waits_for_others() {
+    let team = Team::bare(stage(), "busy", Config::default()).await;
+    team.credentials("portal-password").await;
+    team.issuer(json!({"limits": {"concurrency": 1}})).await;
+    team.portal.faults().once(Operation::Request, Fault::Refuse("description_not_allowed".to_owned()));
+    team.token("pull", "is rejected once").await;
+    team.until_condition("pull", "Stalled", "True", "RequestRejected").await;
+    let before = team.portal.ledger().count(Operation::Request);
+    // The portal takes one of them a second, and the issuer prepares six.
+    team.portal.faults().always(Operation::Request, Fault::DelayAfter(1));
+    for index in 0..12 {
+        team.token(&format!("busy-{index}"), "keeps the portal busy").await;
+    }
+    eventually("the second of them to be requested", LIMIT, async || {
+        let requests = team.portal.ledger().count(Operation::Request);
+        if requests >= before + 2 { Ok(()) } else { Err(requests.to_string()) }
+    })
+    .await;
+    team.annotate("pull", "reconcile", &unique_value()).await;
+    team.until_synced("pull").await;
 }

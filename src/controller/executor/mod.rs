@@ -10,19 +10,28 @@ mod portal;
 mod registry;
 mod secret;
 mod secret_patch;
+mod slot;
 
 use super::api_call::{ApiError, with_waits_during_shutdown};
 use super::context::Context;
 use super::snapshot::Snapshot;
 use crate::domain::protocol::{Request, Response};
+use crate::portal::IssuedToken;
 use crate::portal::rate_limit::{Permit, Priority};
-use crate::portal::{CallContext, CallError, IssuedToken, OnShutdown};
 use tokio::time::Instant;
+
+pub use self::slot::{AcquiredSlot, SlotWait};
 
 /// Performs the requests of a pass.
 pub struct Executor<'a> {
     pub snapshot: Snapshot,
     ctx: &'a Context,
+    /// Whether no request was performed yet.
+    is_new: bool,
+    /// The slot for which this pass was begun again.
+    acquired_slot: Option<AcquiredSlot>,
+    /// The pass ended because no slot was free.
+    pub slot_wait: Option<SlotWait>,
     /// Allows the pass to prepare a token request.
     preparation_slot: Option<Permit>,
     /// Priority of the token request.
@@ -38,10 +47,14 @@ pub struct Executor<'a> {
 }
 
 impl<'a> Executor<'a> {
+    /// An executor for one pass.
     pub fn new(snapshot: Snapshot, ctx: &'a Context) -> Self {
         Self {
             snapshot,
             ctx,
+            is_new: true,
+            acquired_slot: None,
+            slot_wait: None,
             preparation_slot: None,
             priority: Priority::High,
             uncommitted: None,
@@ -51,10 +64,18 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Performs one request. `None` ends the pass: on shutdown, if no token is uncommitted, and when another instance may
-    /// be the leader.
+    /// For a pass that is begun again with this slot. It is released if the first request needs none.
+    pub fn with_slot(self, acquired_slot: Option<AcquiredSlot>) -> Self {
+        Self { acquired_slot, ..self }
+    }
+
+    /// Performs one request. `None` ends the pass: on shutdown, if no token is uncommitted, when another instance may be
+    /// the leader, and if the pass should begin again with a slot.
     pub async fn execute(&mut self, request: Request) -> Option<Response> {
-        with_waits_during_shutdown(self.uncommitted.is_some(), self.dispatch(request)).await
+        let response = with_waits_during_shutdown(self.uncommitted.is_some(), self.dispatch(request)).await;
+        self.is_new = false;
+        self.acquired_slot = None;
+        response
     }
 
     async fn dispatch(&mut self, request: Request) -> Option<Response> {
@@ -89,23 +110,6 @@ impl<'a> Executor<'a> {
                 Response::Done
             }
         })
-    }
-
-    /// Waits for a preparation slot. The wait ends when earlier requests have been answered, each of which has
-    /// timeouts.
-    async fn acquire_preparation_slot(&mut self, urgent: bool) -> Option<Response> {
-        self.priority = if urgent { Priority::High } else { Priority::Normal };
-        if let Some(issuer) = &self.snapshot.issuer {
-            let namespace = self.snapshot.namespace();
-            let on_shutdown = OnShutdown::GiveUp(&self.ctx.stop);
-            let context = CallContext { priority: self.priority, namespace: &namespace, on_shutdown };
-            match issuer.portal.acquire_preparation(context).await {
-                Ok(slot) => self.preparation_slot = Some(slot),
-                Err(CallError::Failed(failure)) => return Some(Response::NotSent(failure.into())),
-                Err(error) => return self.respond_to_failure(error),
-            }
-        }
-        Some(Response::Done)
     }
 }
 

@@ -169,6 +169,11 @@ impl TokenCache {
         self.0.get(key)?.unpack()
     }
 
+    /// One object, packed.
+    pub fn cached(&self, key: &TokenKey) -> Option<Arc<CachedToken>> {
+        self.0.get(key)
+    }
+
     /// Whether an object is in the cache.
     pub fn contains(&self, key: &TokenKey) -> bool {
         self.0.get(key).is_some()
